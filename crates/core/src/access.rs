@@ -1,0 +1,163 @@
+//! An access: one attempt to use a model, from its start to its end. The JSON of `mer run --json`, a row of
+//! `mer log list --json` and a row of `ModelAccess` are this one type.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How much of the end of stderr an access keeps, in bytes.
+pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
+
+/// What a model was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Kind {
+    /// An answer.
+    #[default]
+    Infer,
+    /// New weights.
+    Train,
+    /// A sign of life.
+    Ping,
+}
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Status {
+    /// Not yet over.
+    Started,
+    /// The model answered.
+    Succeeded,
+    /// It failed, could not be started, or broke its protocol.
+    Failed,
+    /// A bound ran out.
+    Timeout,
+    /// A person or a supervisor ended it.
+    Cancelled,
+    /// No connection, or it was lost in the middle; or no authentication.
+    Unreachable,
+    /// `mer` itself died; written by a later command.
+    Lost,
+}
+
+impl Status {
+    /// The name in the database and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Unreachable => "unreachable",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Which of two records of one attempt wins: an end that was seen beats `lost`, and that beats `started`.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Started => 0,
+            Self::Lost => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Infer => "infer",
+            Self::Train => "train",
+            Self::Ping => "ping",
+        })
+    }
+}
+
+/// What an access is unique by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptKey {
+    /// The request.
+    pub request_uid: Uuid,
+    /// Its attempt, from 1.
+    pub attempt: u32,
+}
+
+/// One attempt. Times are UTC with microseconds, durations milliseconds, counts bytes, hashes sha256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// The request; with `attempt` the key.
+    pub request_uid: Uuid,
+    /// From 1.
+    pub attempt: u32,
+    /// The model's name.
+    pub model: String,
+    /// The server's name.
+    pub server: String,
+    /// What it was asked for.
+    pub kind: Kind,
+    /// The protocol's name.
+    pub protocol: String,
+    /// The version of the weights, where there were any.
+    pub weights_version: Option<u64>,
+    /// Their hash.
+    pub weights_sha256: Option<String>,
+    /// `user@host` of the caller.
+    pub caller: String,
+    /// The process that called.
+    pub caller_pid: u32,
+    /// When the attempt began.
+    pub start_access: Timestamp,
+    /// When it ended; none while it is not over, or when nobody saw the end.
+    pub stop_access: Option<Timestamp>,
+    /// Where it stands.
+    pub status: Status,
+    /// The process's exit code.
+    pub exit_code: Option<i32>,
+    /// The signal it died by, such as `SIGKILL`.
+    pub signal: Option<String>,
+    /// Waiting for a slot.
+    pub queue_ms: Option<f64>,
+    /// Making the connection.
+    pub connect_ms: Option<f64>,
+    /// Starting the process, up to its ready token.
+    pub start_ms: Option<f64>,
+    /// From the request to its end.
+    pub run_ms: Option<f64>,
+    /// Input sent.
+    pub stdin_bytes: u64,
+    /// Output received.
+    pub stdout_bytes: u64,
+    /// Diagnostics received.
+    pub stderr_bytes: u64,
+    /// Of the input sent; none where hashing was switched off.
+    pub stdin_sha256: Option<String>,
+    /// Of the output received; none where hashing was switched off.
+    pub stdout_sha256: Option<String>,
+    /// The end of stderr, at most [`STDERR_TAIL_BYTES`]; what is no UTF-8 is replaced.
+    pub stderr_tail: String,
+    /// What went wrong, as a sentence.
+    pub error: Option<String>,
+}
+
+impl Access {
+    /// What this access is unique by.
+    #[must_use]
+    pub const fn key(&self) -> AttemptKey {
+        AttemptKey { request_uid: self.request_uid, attempt: self.attempt }
+    }
+}

@@ -1,0 +1,24 @@
+//! Domain types of MER: servers, models, protocols, accesses, run specifications and exit codes.
+//!
+//! This crate does no I/O, starts no thread, reads no environment and knows no database: everything here is data
+//! and the rules about that data. Every other crate depends on it, and it depends on none of them.
+
+mod access;
+mod bound;
+mod exit;
+mod model;
+mod name;
+mod protocol;
+mod registry;
+mod run;
+mod server;
+
+pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
+pub use bound::{Bound, BoundError};
+pub use exit::ExitCode;
+pub use model::{Command, Model, ModelParams, ModelSpec};
+pub use name::{NameError, check_name, nearest};
+pub use protocol::{Protocol, Tokens};
+pub use registry::{LOCAL_SERVER, Registry, RegistryError};
+pub use run::{Bounds, Exit, RunSpec, signal_name};
+pub use server::{ConnParams, ConnType, Server, ServerSpec};

@@ -1,0 +1,154 @@
+//! The registry: which servers and models there are. What `mer apply` reads and `mer export` writes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Command, ConnType, ModelParams, ModelSpec, NameError, Protocol, ServerSpec, check_name};
+
+/// The server that always exists: this machine.
+pub const LOCAL_SERVER: &str = "local";
+
+/// Servers and models by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Registry {
+    /// Servers by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub servers: BTreeMap<String, ServerSpec>,
+    /// Models by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelSpec>,
+}
+
+/// What is wrong with a registry, object by object.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// A server or model has a name that commands cannot carry.
+    #[error("a {object} has a name that cannot be used")]
+    Name {
+        /// `server` or `model`.
+        object: &'static str,
+        /// The rule that the name breaks.
+        source: NameError,
+    },
+    /// The server `local` is this machine and nothing else.
+    #[error("server `local` is this machine: its connType is `local`")]
+    LocalIsLocal,
+    /// A server reached by SSH has no host.
+    #[error("server `{server}` has connType `ssh` and no `host`")]
+    NoHost {
+        /// The server.
+        server: String,
+    },
+    /// A model names a server that does not exist.
+    #[error("model `{model}` names the server `{server}`, which does not exist")]
+    NoSuchServer {
+        /// The model.
+        model: String,
+        /// The server.
+        server: String,
+    },
+    /// A table `on.SERVER` is for a server that the model does not run on.
+    #[error("model `{model}` has settings `on.{server}`, but does not run on `{server}`")]
+    NotOnServer {
+        /// The model.
+        model: String,
+        /// The server.
+        server: String,
+    },
+    /// A model cannot be run, because no command is given for a server.
+    #[error("model `{model}` has no `inferenceCommand` on server `{server}`")]
+    NoCommand {
+        /// The model.
+        model: String,
+        /// The server.
+        server: String,
+    },
+    /// A command is of the wrong kind for `shell`.
+    #[error("model `{model}`: {what}")]
+    CommandKind {
+        /// The model.
+        model: String,
+        /// What is wrong, and how it is written.
+        what: String,
+    },
+    /// A marker line that no line can equal.
+    #[error("model `{model}`: `{key}` must be one line that is not empty")]
+    Token {
+        /// The model.
+        model: String,
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl Registry {
+    /// Checks what the file format alone cannot: names, links between objects, kinds of commands. `known_servers` are
+    /// the servers that exist beside those of this registry.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in the order servers, models.
+    pub fn check<'a>(&self, known_servers: impl IntoIterator<Item = &'a str>) -> Result<(), RegistryError> {
+        let known: Vec<&str> = known_servers.into_iter().collect();
+        for (name, server) in &self.servers {
+            check_name(name).map_err(|source| RegistryError::Name { object: "server", source })?;
+            if name == LOCAL_SERVER && server.conn_type != ConnType::Local {
+                return Err(RegistryError::LocalIsLocal);
+            }
+            if server.conn_type == ConnType::Ssh && server.params.host.is_none() {
+                return Err(RegistryError::NoHost { server: name.clone() });
+            }
+        }
+        for (name, model) in &self.models {
+            check_name(name).map_err(|source| RegistryError::Name { object: "model", source })?;
+            let servers = model.servers();
+            for server in &servers {
+                if *server != LOCAL_SERVER && !self.servers.contains_key(*server) && !known.contains(server) {
+                    return Err(RegistryError::NoSuchServer { model: name.clone(), server: (*server).to_owned() });
+                }
+                check_params(name, server, &model.on_server(server))?;
+            }
+            if let Some(server) = model.on.keys().find(|server| !servers.contains(&server.as_str())) {
+                return Err(RegistryError::NotOnServer { model: name.clone(), server: server.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_params(model: &str, server: &str, params: &ModelParams) -> Result<(), RegistryError> {
+    let shell = params.shell.unwrap_or(false);
+    let kind = |what: String| RegistryError::CommandKind { model: model.to_owned(), what };
+    if params.inference_command.is_none() {
+        return Err(RegistryError::NoCommand { model: model.to_owned(), server: server.to_owned() });
+    }
+    for (key, command) in [("inferenceCommand", &params.inference_command), ("trainCommand", &params.train_command)] {
+        match command {
+            Some(Command::Argv(argv)) if argv.first().is_none_or(String::is_empty) => {
+                return Err(kind(format!("`{key}` names no program")));
+            }
+            Some(Command::Argv(_)) if shell => {
+                return Err(kind(format!("with `shell = true`, `{key}` is one string for `sh -c`, not an array")));
+            }
+            Some(Command::Line(_)) if !shell => {
+                return Err(kind(format!("`{key}` is an array of arguments; one string needs `shell = true`")));
+            }
+            _ => {}
+        }
+    }
+    let tokens = params.tokens();
+    let mut marks = vec![("readyToken", tokens.ready), ("exitToken", tokens.exit)];
+    if params.protocol() == Protocol::Token {
+        marks.extend([("startToken", Some(tokens.start)), ("stopToken", Some(tokens.stop))]);
+    }
+    match marks.iter().find(|(_, mark)| mark.as_ref().is_some_and(|m| m.is_empty() || m.contains(['\n', '\r']))) {
+        Some((key, _)) => Err(RegistryError::Token { model: model.to_owned(), key }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

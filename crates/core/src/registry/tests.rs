@@ -1,0 +1,69 @@
+use super::*;
+use crate::Bound;
+
+fn model(json: &str) -> ModelSpec {
+    serde_json::from_str(json).expect("a model")
+}
+
+fn checked(models: &[(&str, &str)], servers: &[(&str, &str)]) -> Result<(), RegistryError> {
+    let registry = Registry {
+        servers: servers
+            .iter()
+            .map(|(name, json)| ((*name).to_owned(), serde_json::from_str(json).expect("a server")))
+            .collect(),
+        models: models.iter().map(|(name, json)| ((*name).to_owned(), model(json))).collect(),
+    };
+    registry.check([])
+}
+
+#[test]
+fn what_differs_on_one_server_is_laid_over_the_model() {
+    let spec = model(
+        r#"{"servers":["local","gpu1"],"inferenceCommand":["a"],"timeout":"30s","env":{"A":"1","B":"2"},
+            "on":{"gpu1":{"modelPath":"/scratch","env":{"B":"3"}}}}"#,
+    );
+    let there = spec.on_server("gpu1");
+    assert_eq!(there.model_path.as_deref(), Some("/scratch"));
+    assert_eq!(there.timeout, Some(Bound::secs(30)));
+    assert_eq!(there.env, [("A", "1"), ("B", "3")].map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    assert_eq!(spec.on_server("local").model_path, None);
+}
+
+#[test]
+fn a_model_without_servers_runs_on_this_machine() {
+    assert_eq!(model(r#"{"inferenceCommand":["a"]}"#).servers(), ["local"]);
+}
+
+#[test]
+fn every_known_key_is_read_and_written_under_that_name() {
+    let json = r#"{"protocol":"token","inferenceCommand":["a"],"trainCommand":["b"],"shell":false,"modelPath":"/m",
+        "env":{"A":"1"},"launcher":["x"],"readyToken":"R","startToken":"S","stopToken":"T","exitToken":"E",
+        "timeout":"1s","trainTimeout":"none","readyTimeout":"2s","grace":"3s"}"#;
+    let params: ModelParams = serde_json::from_str(json).expect("all keys");
+    let written = serde_json::to_value(&params).expect("json");
+    let mut keys: Vec<&str> = written.as_object().expect("object").keys().map(String::as_str).collect();
+    let mut known = ModelParams::KEYS.to_vec();
+    keys.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(keys, known);
+}
+
+#[test]
+fn links_names_and_commands_are_checked() {
+    let ok = r#"{"inferenceCommand":["a"]}"#;
+    assert_eq!(checked(&[("m", ok)], &[]), Ok(()));
+    assert!(matches!(checked(&[("m:1", ok)], &[]), Err(RegistryError::Name { .. })));
+    assert!(matches!(checked(&[("m", "{}")], &[]), Err(RegistryError::NoCommand { .. })));
+    assert!(matches!(checked(&[("m", r#"{"inferenceCommand":[]}"#)], &[]), Err(RegistryError::CommandKind { .. })));
+    assert!(matches!(checked(&[("m", r#"{"inferenceCommand":"a"}"#)], &[]), Err(RegistryError::CommandKind { .. })));
+    assert_eq!(checked(&[("m", r#"{"inferenceCommand":"a","shell":true}"#)], &[]), Ok(()));
+    let remote = r#"{"servers":["gpu1"],"inferenceCommand":["a"]}"#;
+    assert!(matches!(checked(&[("m", remote)], &[]), Err(RegistryError::NoSuchServer { .. })));
+    assert!(matches!(checked(&[], &[("gpu1", r#"{"connType":"ssh"}"#)]), Err(RegistryError::NoHost { .. })));
+    assert_eq!(checked(&[("m", remote)], &[("gpu1", r#"{"connType":"ssh","host":"h"}"#)]), Ok(()));
+    assert_eq!(checked(&[], &[("local", r#"{"connType":"ssh","host":"h"}"#)]), Err(RegistryError::LocalIsLocal));
+    let elsewhere = r#"{"inferenceCommand":["a"],"on":{"gpu1":{"modelPath":"/x"}}}"#;
+    assert!(matches!(checked(&[("m", elsewhere)], &[]), Err(RegistryError::NotOnServer { .. })));
+    let token = r#"{"inferenceCommand":["a"],"protocol":"token","stopToken":""}"#;
+    assert_eq!(checked(&[("m", token)], &[]), Err(RegistryError::Token { model: "m".to_owned(), key: "stopToken" }));
+}

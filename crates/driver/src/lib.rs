@@ -1,0 +1,1 @@
+//! The mer command: settings, commands, REPL, output, exit codes.

@@ -1,0 +1,1 @@
+//! Model execution: processes, their pipes, their protocols, and their end.

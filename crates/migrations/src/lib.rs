@@ -1,0 +1,1 @@
+//! The SQL scripts compiled into the binary, and the program that applies them.

@@ -1,0 +1,1 @@
+//! Test only: contract suites, real servers in temporary folders, fake models.
