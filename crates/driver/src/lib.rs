@@ -1,1 +1,19 @@
-//! The mer command: settings, commands, REPL, output, exit codes.
+//! The `mer` command: settings, grammar, commands, REPL, output, exit codes.
+//!
+//! This is the only crate that reads the environment, the settings or the terminal; the only module of it that writes
+//! to a standard stream is `ui`.
+
+#![expect(dead_code, unused_imports, reason = "the commands that use the rest come next")]
+
+mod cli;
+mod commands;
+mod config;
+mod error;
+mod logging;
+mod panic_hook;
+mod place;
+mod registry_file;
+mod start;
+mod ui;
+
+pub use start::main_impl;

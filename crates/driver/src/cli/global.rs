@@ -1,0 +1,114 @@
+//! Flags of every command, before or after the verb.
+
+use clap::{Args, ValueEnum};
+
+use crate::ui::Format;
+
+/// Flags that take a value, in every spelling. The scan for the verb must know them.
+pub(super) const VALUE_FLAGS: &[&str] = &["--db", "--data-dir", "--db-wait", "--config", "--log-format"];
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// The database: embedded, surrealkv://PATH, mem://, ws://…, wss://…, postgres://…
+    #[arg(long, global = true, value_name = "URL", display_order = 100)]
+    pub(crate) db: Option<String>,
+
+    /// The folder of the embedded database and of the journal of accesses
+    #[arg(long, global = true, value_name = "DIR", display_order = 101)]
+    pub(crate) data_dir: Option<String>,
+
+    /// How long to wait for a database that is busy or away, such as 30s
+    #[arg(long, global = true, value_name = "TIME", display_order = 102)]
+    pub(crate) db_wait: Option<String>,
+
+    /// Read this settings file instead of those in /etc/mer, in the home and in the working directory
+    #[arg(long, global = true, value_name = "FILE", display_order = 103)]
+    pub(crate) config: Option<String>,
+
+    /// Allow commands that change which models and servers there are
+    #[arg(long, global = true, alias = "allow-changes", display_order = 104)]
+    pub(crate) allow_model_server_runtime_changes: bool,
+
+    /// Write JSON, one object a line
+    #[arg(long, global = true, overrides_with = "quiet", display_order = 105)]
+    pub(crate) json: bool,
+
+    /// Write nothing on success but the model's output
+    #[arg(short, long, global = true, overrides_with = "json", display_order = 106)]
+    pub(crate) quiet: bool,
+
+    /// Never ask
+    #[arg(long, global = true, display_order = 107)]
+    pub(crate) no_input: bool,
+
+    /// Say more on stderr; twice for more still
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 108)]
+    pub(crate) verbose: u8,
+
+    /// How diagnostics on stderr are written
+    #[arg(long, global = true, value_name = "FORMAT", display_order = 109)]
+    pub(crate) log_format: Option<LogFormatArg>,
+}
+
+/// A value of `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormatArg {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+impl GlobalArgs {
+    /// The output format, where a flag asks for one.
+    pub(crate) const fn format(&self) -> Option<Format> {
+        match (self.json, self.quiet) {
+            (true, _) => Some(Format::Json),
+            (_, true) => Some(Format::Quiet),
+            _ => None,
+        }
+    }
+
+    /// The settings that flags give: the setting's name, the flag, the value.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, &'static str, String)> {
+        let mut given = Vec::new();
+        let mut give = |name, flag, value: Option<String>| given.extend(value.map(|value| (name, flag, value)));
+        give("db", "--db", self.db.clone());
+        give("dataDir", "--data-dir", self.data_dir.clone());
+        give("dbWait", "--db-wait", self.db_wait.clone());
+        let allow = self.allow_model_server_runtime_changes;
+        give(
+            "allowModelServerRuntimeChanges",
+            "--allow-model-server-runtime-changes",
+            allow.then(|| "true".to_owned()),
+        );
+        give("output", "--json", self.json.then(|| "json".to_owned()));
+        give("output", "--quiet", self.quiet.then(|| "quiet".to_owned()));
+        give("noInput", "--no-input", self.no_input.then(|| "true".to_owned()));
+        let log_format = self.log_format.map(|format| match format {
+            LogFormatArg::Text => "text".to_owned(),
+            LogFormatArg::Json => "json".to_owned(),
+        });
+        give("logFormat", "--log-format", log_format);
+        given
+    }
+
+    /// The flags among those given that only mean something when `mer` starts: a line of the REPL or of a script comes
+    /// too late for them.
+    pub(crate) fn only_at_start(&self) -> Vec<&'static str> {
+        [
+            (self.db.is_some(), "--db"),
+            (self.data_dir.is_some(), "--data-dir"),
+            (self.db_wait.is_some(), "--db-wait"),
+            (self.config.is_some(), "--config"),
+            (self.allow_model_server_runtime_changes, "--allow-model-server-runtime-changes"),
+            (self.verbose > 0, "--verbose"),
+            (self.log_format.is_some(), "--log-format"),
+        ]
+        .into_iter()
+        .filter_map(|(given, flag)| given.then_some(flag))
+        .collect()
+    }
+}

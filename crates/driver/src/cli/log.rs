@@ -1,0 +1,110 @@
+//! `mer log`.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use jiff::{Timestamp, civil::Date};
+use mer_core::{Bound, BoundError};
+
+/// What to do with the log of accesses.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum LogVerb {
+    /// List accesses, newest first
+    #[command(visible_alias = "ls")]
+    List(LogListArgs),
+    /// Show one access with all that is known of it
+    Show(LogShowArgs),
+}
+
+/// Arguments of `mer log list`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogListArgs {
+    /// How many at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+
+    /// Of this model only
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+
+    /// Begun since then: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
+}
+
+/// Arguments of `mer log show`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogShowArgs {
+    /// The requestUid, or its beginning; the newest access where there is none
+    #[arg(value_name = "UID")]
+    pub(crate) uid: Option<String>,
+}
+
+/// A time as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// A moment.
+    At(Timestamp),
+    /// So long ago.
+    Ago(std::time::Duration),
+}
+
+impl Since {
+    /// The moment meant, seen from `now`.
+    pub(crate) fn moment(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(moment) => moment,
+            Self::Ago(duration) => jiff::SignedDuration::try_from(duration)
+                .ok()
+                .and_then(|d| now.checked_sub(d).ok())
+                .unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = SinceError;
+
+    fn from_str(text: &str) -> Result<Self, SinceError> {
+        if let Ok(moment) = text.parse::<Timestamp>() {
+            return Ok(Self::At(moment));
+        }
+        // `Date` also reads the date of a longer text; a time without a zone must not lose its time that way.
+        if text.len() == 10
+            && let Ok(date) = text.parse::<Date>()
+            && let Ok(midnight) = date.to_zoned(jiff::tz::TimeZone::UTC)
+        {
+            return Ok(Self::At(midnight.timestamp()));
+        }
+        match text.parse::<Bound>() {
+            Ok(Bound::After(duration)) => Ok(Self::Ago(duration)),
+            Ok(Bound::Never) | Err(BoundError { .. }) => Err(SinceError(text.to_owned())),
+        }
+    }
+}
+
+/// A text that is no time.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("write a time such as `2026-05-04T12:00:00Z`, a day (UTC) such as `2026-05-04`, or how long ago, such as `2h`")]
+pub(crate) struct SinceError(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_days_and_how_long_ago() {
+        let now: Timestamp = "2026-05-04T12:00:00Z".parse().expect("now");
+        for (text, moment) in [
+            ("2026-05-03T01:02:03.5+02:00", "2026-05-02T23:02:03.5Z"),
+            ("2026-05-03", "2026-05-03T00:00:00Z"),
+            ("2h", "2026-05-04T10:00:00Z"),
+            ("90", "2026-05-04T11:58:30Z"),
+        ] {
+            assert_eq!(text.parse::<Since>().expect(text).moment(now).to_string(), moment);
+        }
+        for text in ["", "none", "yesterday", "2026-13-01", "2026-05-03T01:02:03"] {
+            assert!(text.parse::<Since>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The grammar: one for the shell, the REPL and scripts. The doc comments of the arguments are their help.
+
+mod global;
+mod input;
+mod log;
+mod normalise;
+mod parse;
+mod registry;
+mod run;
+mod verb;
+
+pub(crate) use global::GlobalArgs;
+pub(crate) use input::Input;
+pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
+pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
+pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, NameArgs, PingArgs, ServerVerb};
+pub(crate) use run::RunArgs;
+pub(crate) use verb::{CompletionsArgs, ConfigVerb, ExampleModelArgs, MigrateVerb, UseArgs, Verb};
+
+/// Registers models and the servers they run on, runs them over standard pipes, and keeps a log of every access.
+///
+/// Without a command: the REPL on a terminal; elsewhere commands are read from standard input, a line each.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "mer", version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(subcommand_value_name = "COMMAND", infer_long_args = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 success, 1 the model failed, 64 usage, 65 input, 66 not found, 69 unreachable, 70 a bug, \
+74 database or I/O, 75 busy, 76 protocol, 77 refused, 78 configuration, 124 timeout, 129/130/141/143 signals.";
+
+#[cfg(test)]
+mod tests;

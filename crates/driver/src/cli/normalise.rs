@@ -1,0 +1,96 @@
+//! What happens to the words of a line before clap sees them: names that other tools have taught people, groups without
+//! a verb, and inputs that look like flags.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
+
+use super::global::VALUE_FLAGS;
+
+/// Stands before a word that begins with `-` and is no flag, so that clap does not take it for one. No word that people
+/// type begins with this private character.
+const SHIELD: &str = "\u{f5e1}";
+
+/// Verbs of other tools, and what they are here.
+const OTHER_TOOLS: &[(&str, &[&str])] = &[("ls", &["model", "list"]), ("list", &["model", "list"])];
+
+/// Groups, what they mean without a verb, and their verbs.
+const GROUPS: &[(&[&str], &str, &[&str])] = &[
+    (&["model", "models"], "list", &["list", "ls", "show", "ping", "help"]),
+    (&["server", "servers"], "list", &["list", "ls", "show", "help"]),
+    (&["log", "logs", "history"], "list", &["list", "ls", "show", "help"]),
+    (&["migrate", "migrations"], "up", &["up", "status", "help"]),
+    (&["config", "settings"], "show", &["show", "list", "ls", "help"]),
+];
+
+const RUN: &[&str] = &["run", "execute", "exec", "infer"];
+
+/// Makes a line (its first word the program's name) one that the grammar knows.
+pub(super) fn normalise(mut words: Vec<OsString>) -> Vec<OsString> {
+    let Some(verb) = verb_at(&words) else { return words };
+    if let Some((_, meaning)) = OTHER_TOOLS.iter().find(|(name, _)| words[verb] == *name) {
+        words.splice(verb..=verb, meaning.iter().map(OsString::from));
+    } else if let Some((_, default, verbs)) = GROUPS.iter().find(|(names, ..)| is(&words[verb], names)) {
+        if lacks_verb(&words[verb + 1..], verbs) {
+            words.insert(verb + 1, default.into());
+        }
+    } else if is(&words[verb], RUN) {
+        let flags_end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words[..flags_end].iter_mut().skip(verb + 1).filter(|word| is_number_like(word)).for_each(shield);
+    }
+    words
+}
+
+/// Where the verb stands: the first word that is neither a flag nor a flag's value.
+pub(super) fn verb_at(words: &[OsString]) -> Option<usize> {
+    let mut index = 1;
+    while let Some(word) = words.get(index) {
+        if word == "--" {
+            return None;
+        }
+        if !word.as_bytes().starts_with(b"-") {
+            return Some(index);
+        }
+        index += if is(word, VALUE_FLAGS) { 2 } else { 1 };
+    }
+    None
+}
+
+fn is(word: &OsStr, names: &[&str]) -> bool {
+    names.iter().any(|name| word == *name)
+}
+
+fn lacks_verb(rest: &[OsString], verbs: &[&str]) -> bool {
+    let next_is_no_verb = rest.first().is_none_or(|word| word.as_bytes().starts_with(b"-"));
+    next_is_no_verb && !rest.iter().any(|word| is(word, verbs) || word == "-h" || word == "--help")
+}
+
+/// `-5.1,3` or `-.5`: no flag of ours begins with a digit.
+fn is_number_like(word: &OsStr) -> bool {
+    matches!(word.as_bytes(), [b'-', b'0'..=b'9', ..] | [b'-', b'.', b'0'..=b'9', ..])
+}
+
+fn shield(word: &mut OsString) {
+    *word = OsString::from_vec([SHIELD.as_bytes(), word.as_bytes()].concat());
+}
+
+/// The text without shields: for messages that quote what was typed.
+pub(super) fn unshielded(text: &str) -> String {
+    text.replace(SHIELD, "")
+}
+
+/// Reads a word that may be shielded.
+pub(super) fn word() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().map(|word| match word.as_bytes().strip_prefix(SHIELD.as_bytes()) {
+        Some(bare) => OsString::from_vec(bare.to_vec()),
+        None => word,
+    })
+}
+
+/// Reads a text that may be shielded.
+pub(super) fn text() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|text| unshielded(&text))
+}

@@ -1,0 +1,183 @@
+//! From words to a command, and from what is wrong with them to an error of ours.
+
+use std::ffi::OsString;
+
+use clap::{
+    Command, CommandFactory, FromArgMatches,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::{
+    Cli,
+    normalise::{normalise, unshielded, verb_at},
+};
+use crate::error::{CliError, did_you_mean};
+
+/// What a line asks for.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// A command.
+    Command(Box<Cli>),
+    /// Help or the version, ready to be printed: plain, and with colour.
+    Tell {
+        /// Without colour.
+        plain: String,
+        /// With colour.
+        styled: String,
+    },
+}
+
+/// The grammar as clap has it: for help, completion scripts and the REPL's own completion.
+pub(crate) fn command() -> Command {
+    Cli::command()
+}
+
+/// Reads a line. Its first word is the program's name.
+///
+/// # Errors
+/// It is not in the grammar (64).
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Parsed, CliError> {
+    let words = normalise(words);
+    let matched = command().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+    match matched {
+        Ok(cli) => Ok(Parsed::Command(Box::new(cli))),
+        Err(error) if !error.use_stderr() => {
+            let rendered = error.render();
+            Ok(Parsed::Tell { plain: rendered.to_string(), styled: rendered.ansi().to_string() })
+        }
+        Err(error) => Err(usage_error(&error, &words)),
+    }
+}
+
+/// Splits a line of the REPL or of a script into words as a POSIX shell would, without expanding anything. The program's
+/// name is put in front; a `mer` that was typed is ignored. An empty line, or a comment, is no words but the name.
+///
+/// # Errors
+/// A quote is not closed, or a backslash ends the line (64).
+pub(crate) fn split_line(line: &str) -> Result<Vec<OsString>, CliError> {
+    let words = shlex::split(line).ok_or_else(|| {
+        CliError::usage("a quote is not closed, or a backslash ends the line").hint("quote a `'` as `\"'\"`")
+    })?;
+    let skip = usize::from(words.first().is_some_and(|word| word == "mer"));
+    Ok(std::iter::once("mer".to_owned()).chain(words.into_iter().skip(skip)).map(OsString::from).collect())
+}
+
+/// Whether a line that could not be read asks for JSON all the same.
+pub(crate) fn wants_json(words: &[OsString]) -> bool {
+    words.iter().take_while(|word| *word != "--").any(|word| word == "--json")
+}
+
+fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
+    let one = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(unshielded(text)),
+        Some(ContextValue::Strings(texts)) => texts.first().map(|text| unshielded(text)),
+        _ => None,
+    };
+    let many = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![unshielded(text)],
+        Some(ContextValue::Strings(texts)) => texts.iter().map(|text| unshielded(text)).collect(),
+        _ => Vec::new(),
+    };
+    let argument = one(ContextKind::InvalidArg).unwrap_or_default();
+    // Asked before the shield is gone: a shielded word looks like a flag and is none.
+    let is_flag =
+        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if text.starts_with('-'));
+    let value = one(ContextKind::InvalidValue).unwrap_or_default();
+    let verbs = |command: &Command| -> Vec<String> {
+        command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(|sub| sub.get_name().to_owned()).collect()
+    };
+    let at = position(words);
+    let told = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let wrong = one(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let known = verbs(&at.command);
+            let told = CliError::usage(format!("there is no command `{}{wrong}`", at.prefix));
+            match did_you_mean(&wrong, known.iter().map(String::as_str)) {
+                Some(hint) => return told.hint(hint),
+                None => told.hint(format!("commands: {}", known.join(", "))),
+            }
+        }
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            CliError::usage(format!("`mer {}` needs a command", at.prefix.trim()))
+                .hint(format!("one of {}", verbs(&at.command).join(", ")))
+        }
+        ErrorKind::UnknownArgument if is_flag => {
+            let near = match one(ContextKind::SuggestedArg) {
+                Some(near) => Some(format!("did you mean `{near}`?")),
+                None => did_you_mean(&argument, long_flags(&at.command).iter().map(String::as_str)),
+            };
+            let told = CliError::usage(format!("there is no flag `{argument}` here"));
+            let told = match near {
+                Some(hint) => told.hint(hint),
+                None => told,
+            };
+            if at.prefix == "run " {
+                return told
+                    .hint(format!("an input that begins with `-` comes after `--`: `mer run MODEL -- {argument}`"));
+            }
+            told
+        }
+        ErrorKind::UnknownArgument if at.prefix == "run " => {
+            CliError::usage(format!("`{argument}` is one word too many"))
+                .hint("an input is one word: put quotes around it")
+        }
+        ErrorKind::UnknownArgument => CliError::usage(format!("`{argument}` is one word too many")),
+        ErrorKind::MissingRequiredArgument => {
+            CliError::usage(format!("missing: {}", many(ContextKind::InvalidArg).join(" ")))
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::WrongNumberOfValues if value.is_empty() => {
+            CliError::usage(format!("`{argument}` needs a value"))
+        }
+        ErrorKind::InvalidValue => {
+            let valid = many(ContextKind::ValidValue);
+            let told = CliError::usage(format!("`{value}` is no value for `{argument}`"));
+            let told = told.did_you_mean(&value, valid.iter().map(String::as_str));
+            if valid.is_empty() { told } else { told.hint(format!("one of {}", valid.join(", "))) }
+        }
+        ErrorKind::ValueValidation => {
+            let told = CliError::usage(format!("`{value}` is no value for `{argument}`"));
+            match std::error::Error::source(error) {
+                Some(source) => told.caused_by(source.to_string()),
+                None => told,
+            }
+        }
+        ErrorKind::ArgumentConflict => match one(ContextKind::PriorArg) {
+            Some(prior) if prior == argument => CliError::usage(format!("`{argument}` stands twice")),
+            Some(prior) => CliError::usage(format!("`{argument}` and `{prior}` exclude each other")),
+            None => CliError::usage(format!("`{argument}` excludes the rest")),
+        },
+        ErrorKind::InvalidUtf8 => CliError::usage("a word is no valid UTF-8, and only an input may be so"),
+        _ => {
+            let text = unshielded(&error.to_string());
+            let first = text.lines().next().unwrap_or_default();
+            CliError::usage(first.strip_prefix("error: ").unwrap_or(first))
+        }
+    };
+    told.hint(format!("`mer {}--help` shows how it is written", at.prefix))
+}
+
+/// How far into the grammar the words lead.
+struct Position {
+    command: Command,
+    /// The verbs so far, each with a blank after it.
+    prefix: String,
+}
+
+fn position(words: &[OsString]) -> Position {
+    let mut command = command();
+    command.build();
+    let mut at = Position { command, prefix: String::new() };
+    let from = verb_at(words).unwrap_or(words.len());
+    for word in &words[from..] {
+        let Some(sub) = at.command.find_subcommand(word) else { break };
+        let sub = sub.clone();
+        at.prefix.push_str(sub.get_name());
+        at.prefix.push(' ');
+        at.command = sub;
+    }
+    at
+}
+
+fn long_flags(command: &Command) -> Vec<String> {
+    command.get_arguments().filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect()
+}

@@ -1,0 +1,63 @@
+//! `mer model`, `mer server`, `mer apply`, `mer export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+/// What to do with models.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ModelVerb {
+    /// List the models
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show one model
+    Show(NameArgs),
+    /// Check that a model's command exists on every server it runs on
+    Ping(PingArgs),
+}
+
+/// What to do with servers.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ServerVerb {
+    /// List the servers
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show one server
+    Show(NameArgs),
+}
+
+/// The name of one object.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NameArgs {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// Arguments of `mer model ping`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PingArgs {
+    /// The models; all of them where none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// All models
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+}
+
+/// Arguments of `mer apply`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApplyArgs {
+    /// The registry as a TOML file; - for standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+/// Arguments of `mer export`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArgs {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+}

@@ -1,0 +1,178 @@
+use std::ffi::OsString;
+
+use super::*;
+use crate::error::CliError;
+
+fn line(line: &str) -> Result<Parsed, CliError> {
+    parse(split_line(line)?)
+}
+
+fn cli(text: &str) -> Cli {
+    match line(text) {
+        Ok(Parsed::Command(cli)) => *cli,
+        other => panic!("`{text}`: {other:?}"),
+    }
+}
+
+fn run(text: &str) -> (Cli, RunArgs) {
+    let cli = cli(text);
+    let Some(Verb::Run(args)) = cli.verb.clone() else { panic!("`{text}` is no run") };
+    (cli, args)
+}
+
+fn refused(text: &str) -> CliError {
+    let error = match line(text) {
+        Ok(parsed) => panic!("`{text}` was accepted: {parsed:?}"),
+        Err(error) => error,
+    };
+    assert_eq!(error.code(), 64, "`{text}`");
+    error
+}
+
+fn text(input: &str) -> Input {
+    Input::Text(input.as_bytes().to_vec())
+}
+
+#[test]
+fn the_grammar_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn the_scan_for_the_verb_knows_every_global_flag_with_a_value() {
+    let command = command();
+    let with_value = command.get_arguments().filter(|arg| arg.is_global_set() && arg.get_action().takes_values());
+    let mut flags: Vec<String> = with_value.filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
+    let mut known = global::VALUE_FLAGS.to_vec();
+    flags.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(flags, known);
+}
+
+#[test]
+fn an_input_that_begins_with_a_digit_after_its_dash_is_no_flag() {
+    let (cli, args) = run("run iris -5.1,3 --json");
+    assert!(cli.global.json);
+    assert_eq!(args.input().expect("input"), text("-5.1,3"));
+    let (_, args) = run("--json run --timeout 5s iris -.5");
+    assert_eq!(args.input().expect("input"), text("-.5"));
+    let (_, args) = run("run iris -1");
+    assert_eq!(args.input().expect("input"), text("-1"));
+}
+
+#[test]
+fn after_two_dashes_all_is_input() {
+    let (cli, args) = run("run --json iris -- -x");
+    assert!(cli.global.json);
+    assert_eq!(args.input().expect("input"), text("-x"));
+    assert_eq!(run("run iris -- -5").1.input().expect("input"), text("-5"));
+    assert_eq!(run("run iris -- --json").1.input().expect("input"), text("--json"));
+    assert!(!run("run iris -- --json").0.global.json);
+}
+
+#[test]
+fn a_misspelt_flag_is_never_an_input() {
+    let error = refused("run iris --jsno");
+    assert_eq!(error.to_string(), "there is no flag `--jsno` here");
+    assert_eq!(error.hints()[0], "did you mean `--json`?");
+    refused("run iris -x");
+    let error = refused("run iris 5.1 3.5");
+    assert!(error.hints()[0].contains("quotes"), "{error:?}");
+    let error = refused("run iris -5 -6");
+    assert_eq!(error.to_string(), "`-6` is one word too many");
+}
+
+#[test]
+fn the_flags_of_a_run() {
+    let (_, args) = run("run iris @flowers.csv --server gpu1 --timeout none -o out --passthrough --no-hash");
+    assert_eq!(args.model, "iris");
+    assert_eq!(args.input().expect("input"), Input::File("flowers.csv".into()));
+    assert_eq!(args.server.as_deref(), Some("gpu1"));
+    assert_eq!(args.timeout, Some(mer_core::Bound::Never));
+    assert_eq!(args.output.as_deref(), Some(std::path::Path::new("out")));
+    assert!(args.passthrough && args.no_hash);
+    assert_eq!(run("run iris").1.input().expect("input"), Input::Absent);
+    assert_eq!(run("run iris -").1.input().expect("input"), Input::Stdin);
+    assert_eq!(run("run iris ''").1.input().expect("input"), text(""));
+}
+
+#[test]
+fn global_flags_stand_before_or_after_the_verb() {
+    for line in ["--db mem:// --json model list", "model --json list --db mem://", "model list --db=mem:// --json"] {
+        let cli = cli(line);
+        assert_eq!(cli.global.db.as_deref(), Some("mem://"), "{line}");
+        assert!(cli.global.json, "{line}");
+    }
+    assert!(cli("apply f --allow-changes").global.allow_model_server_runtime_changes);
+    assert_eq!(cli("-vv version").global.verbose, 2);
+    assert!(cli("--json --quiet version").global.quiet);
+    assert_eq!(cli("--json --quiet version").global.format(), Some(crate::ui::Format::Quiet));
+}
+
+#[test]
+fn names_of_other_tools_mean_what_they_meant_there() {
+    for line in ["ls", "list", "models", "model", "model ls", "--json ls", "model --json", "mer ls", "--db mem:// ls"] {
+        assert!(matches!(cli(line).verb, Some(Verb::Model(ModelVerb::List))), "{line}");
+    }
+    for line in ["logs", "log", "log ls", "log --limit 50", "log -n 50 --json", "log --json list"] {
+        assert!(matches!(cli(line).verb, Some(Verb::Log(LogVerb::List(LogListArgs { limit: 50, .. })))), "{line}");
+    }
+    for line in ["quit", "exit", "q", "bye"] {
+        assert!(matches!(cli(line).verb, Some(Verb::Quit)), "{line}");
+    }
+    assert!(matches!(cli("execute iris x").verb, Some(Verb::Run(_))));
+    assert!(matches!(cli("migrate").verb, Some(Verb::Migrate(MigrateVerb::Up))));
+    assert!(matches!(cli("config").verb, Some(Verb::Config(ConfigVerb::Show))));
+}
+
+#[test]
+fn a_wrong_verb_names_the_nearest_one() {
+    let error = refused("modle list");
+    assert_eq!(error.to_string(), "there is no command `modle`");
+    assert_eq!(error.hints(), ["did you mean `model`?"]);
+    let error = refused("log lits");
+    assert_eq!(error.to_string(), "there is no command `log lits`");
+    assert_eq!(error.hints(), ["did you mean `list`?"]);
+    assert!(refused("frobnicate").hints()[0].starts_with("commands: run, model"));
+}
+
+#[test]
+fn wrong_and_missing_values_are_named() {
+    let error = refused("run iris x --timeout 5parsecs");
+    assert_eq!(error.to_string(), "`5parsecs` is no value for `--timeout <TIME>`");
+    assert!(error.causes()[0].contains("no duration"), "{error:?}");
+    assert!(refused("run").to_string().contains("MODEL"));
+    assert!(refused("run iris --timeout").to_string().contains("needs a value"));
+    assert!(refused("completions bsh").hints()[0].contains("bash"));
+    assert_eq!(refused("run iris --timeout -5s").to_string(), "`-5s` is no value for `--timeout <TIME>`");
+    assert!(refused("run iris 'x").to_string().contains("quote"));
+}
+
+#[test]
+fn help_and_version_are_answers_and_no_errors() {
+    for text in ["--help", "help", "help run", "run --help", "--version", "-V", "log --help", "model help"] {
+        assert!(matches!(line(text), Ok(Parsed::Tell { .. })), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_line_and_a_comment_are_no_command() {
+    for text in ["", "   ", "# a comment", "mer", "mer # nothing"] {
+        assert!(cli(text).verb.is_none(), "{text:?}");
+    }
+    assert_eq!(split_line("run iris '#1' # flower").expect("words").len(), 4);
+}
+
+#[test]
+fn example_models_get_their_arguments_as_they_are() {
+    let Some(Verb::ExampleModel(args)) = cli("example-model iris train --json -x").verb else { panic!("no example") };
+    assert_eq!(args.name, "iris");
+    assert_eq!(args.args, ["train", "--json", "-x"].map(OsString::from));
+}
+
+#[test]
+fn json_is_wanted_even_by_a_line_that_is_wrong() {
+    let words = |line: &str| split_line(line).expect("words");
+    assert!(wants_json(&words("modle --json")));
+    assert!(!wants_json(&words("run x -- --json")));
+}

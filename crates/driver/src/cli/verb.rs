@@ -1,0 +1,99 @@
+//! The verbs.
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+use clap_complete::Shell;
+
+use super::{
+    log::LogVerb,
+    registry::{ApplyArgs, ExportArgs, ModelVerb, ServerVerb},
+    run::RunArgs,
+};
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a model once; standard output carries exactly the model's output
+    #[command(aliases = ["execute", "exec", "infer"])]
+    Run(RunArgs),
+    /// List, show and check models
+    #[command(subcommand, aliases = ["models"])]
+    Model(ModelVerb),
+    /// List and show servers
+    #[command(subcommand, aliases = ["servers"])]
+    Server(ServerVerb),
+    /// List and show accesses: who ran what, when, and how it ended
+    #[command(subcommand, aliases = ["logs", "history"])]
+    Log(LogVerb),
+    /// Bring servers and models to what a TOML file says
+    Apply(ApplyArgs),
+    /// Write servers and models as one TOML file
+    Export(ExportArgs),
+    /// Bring the database's schema to this version, or show where it stands
+    #[command(subcommand, aliases = ["migrations"])]
+    Migrate(MigrateVerb),
+    /// Show the settings and where each comes from
+    #[command(subcommand, aliases = ["settings"])]
+    Config(ConfigVerb),
+    /// Read commands: with a prompt on a terminal, else as a script
+    #[command(aliases = ["shell"])]
+    Repl,
+    /// Make plain lines inputs of this model (REPL and scripts); without MODEL: commands again
+    Use(UseArgs),
+    /// Leave the REPL or the script
+    #[command(aliases = ["exit", "bye", "q", ":q"])]
+    Quit,
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    #[command(aliases = ["completion"])]
+    Completions(CompletionsArgs),
+    /// Be one of the example models that are built in
+    ExampleModel(ExampleModelArgs),
+}
+
+/// What to do with the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum MigrateVerb {
+    /// Apply what is missing
+    Up,
+    /// Show what is applied and what is missing
+    Status,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Show each setting's value and where it comes from; secrets are redacted
+    #[command(aliases = ["list", "ls"])]
+    Show,
+}
+
+/// Arguments of `use`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UseArgs {
+    /// The model's name
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+}
+
+/// Arguments of `mer completions`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// Arguments of `mer example-model`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExampleModelArgs {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// The model's own arguments
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}

@@ -1,0 +1,8 @@
+//! `mer config show`.
+
+use crate::{config::Loaded, error::CliError, ui::Ui};
+
+/// Prints each setting's value and origin.
+pub(crate) fn config_show(loaded: &Loaded, ui: Ui) -> Result<(), CliError> {
+    ui.list(&loaded.shown())
+}

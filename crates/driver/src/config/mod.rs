@@ -1,0 +1,30 @@
+//! Settings: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the environment,
+//! flags; each layer over the one before. Every setting stands in one table ([`SETTINGS`]), from which reading, checking,
+//! `mer config show` and the reference are made.
+
+mod dotenv;
+mod file;
+mod load;
+mod origin;
+#[cfg(test)]
+mod reference;
+mod secret;
+mod settings;
+mod show;
+mod surroundings;
+mod table;
+mod value;
+mod variables;
+
+pub(crate) use load::{Loaded, load};
+pub(crate) use origin::Origin;
+#[cfg(test)]
+use reference::reference;
+pub(crate) use secret::{Secret, redacted_url};
+pub(crate) use settings::{Login, Settings};
+pub(crate) use show::ShownSetting;
+pub(crate) use surroundings::Surroundings;
+pub(crate) use table::SETTINGS;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! The reference of settings (`docs/reference/settings.md`), made from the table.
+
+use std::fmt::Write;
+
+use super::table::{Default, SETTINGS};
+
+/// What stands above the table.
+pub(super) const INTRODUCTION: &str = "\
+Lowest first: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the environment,
+flags. `--config FILE` (or `MER_CONFIG`) names one file that stands for the three. A setting has the same name in every
+file; an unknown one is an error. An empty variable counts as not set. `mer config show` prints each value and where it
+came from. This page is made from the table in `crates/driver/src/config/table.rs`.
+";
+
+/// The reference as Markdown.
+pub(super) fn reference() -> String {
+    let mut text = String::from("| setting | variables | flag | default | value |\n|---|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let variables: Vec<String> = setting.all_variables().iter().map(|name| format!("`{name}`")).collect();
+        let flag = setting.flag.map(|flag| format!("`{flag}`")).unwrap_or_default();
+        let default = match setting.default {
+            Default::None => String::new(),
+            Default::Is(value) => format!("`{value}`"),
+            Default::Found(words) => words.to_owned(),
+        };
+        let secret = if setting.secret { " Never shown." } else { "" };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {flag} | {default} | {}: {}{secret} |",
+            setting.name,
+            variables.join(", "),
+            setting.kind.expected(),
+            setting.doc,
+        );
+    }
+    text
+}

@@ -1,0 +1,67 @@
+//! `mer config show`.
+
+use figment::value::Value;
+use serde::Serialize;
+
+use super::{
+    load::Loaded,
+    secret::{REDACTED, redacted_url},
+    table::{SETTINGS, Setting, Type},
+};
+use crate::ui::Listed;
+
+/// A setting as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShownSetting {
+    /// Its name in settings files.
+    pub(crate) name: &'static str,
+    /// Its value, redacted where it is a secret; none where nothing is set.
+    pub(crate) value: Option<serde_json::Value>,
+    /// Where the value comes from.
+    pub(crate) origin: String,
+    /// The variable that would set it.
+    pub(crate) variable: String,
+}
+
+impl Loaded {
+    /// Every setting in the order of the table.
+    pub(crate) fn shown(&self) -> Vec<ShownSetting> {
+        SETTINGS.iter().map(|setting| self.shown_setting(setting)).collect()
+    }
+
+    fn shown_setting(&self, setting: &Setting) -> ShownSetting {
+        let value = self.figment.find_value(setting.name).ok();
+        let origin = self.figment.find_metadata(setting.name).map(|metadata| metadata.name.to_string());
+        ShownSetting {
+            name: setting.name,
+            value: value.map(|value| shown_value(setting, &value)),
+            origin: origin.unwrap_or_else(|| "default".to_owned()),
+            variable: setting.variable(),
+        }
+    }
+}
+
+fn shown_value(setting: &Setting, value: &Value) -> serde_json::Value {
+    match value {
+        _ if setting.secret => REDACTED.into(),
+        Value::Bool(_, on) => (*on).into(),
+        other => match (setting.kind, other.as_str().unwrap_or_default()) {
+            (Type::DbUrl, url) => redacted_url(url).into(),
+            (_, text) => text.into(),
+        },
+    }
+}
+
+impl Listed for ShownSetting {
+    const COLUMNS: &'static [&'static str] = &["setting", "value", "origin"];
+
+    fn cells(&self) -> Vec<String> {
+        let value = match &self.value {
+            None => String::new(),
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        vec![self.name.to_owned(), value, self.origin.clone()]
+    }
+}

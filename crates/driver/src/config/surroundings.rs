@@ -1,0 +1,74 @@
+//! What the process finds around it. The only place that asks the operating system, so that everything else can be
+//! tested without it.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use super::table::Setting;
+
+/// The environment, the working directory, and the system's settings file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    /// The environment's variables.
+    pub(crate) variables: BTreeMap<OsString, OsString>,
+    /// The working directory; relative where it cannot be told.
+    pub(crate) cwd: PathBuf,
+    /// The system's settings file.
+    pub(crate) system_file: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn of_this_process() -> Self {
+        Self {
+            variables: env::vars_os().collect(),
+            cwd: env::current_dir().unwrap_or_default(),
+            system_file: PathBuf::from("/etc/mer/mer.toml"),
+        }
+    }
+
+    /// A variable that is set and not empty: an empty one is one that somebody left out (`${X:-}`).
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {
+        self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
+    }
+
+    /// Whether colour is unwanted everywhere (`NO_COLOR`).
+    pub(crate) fn no_color(&self) -> bool {
+        self.variable("NO_COLOR").is_some() || self.variable("TERM").is_some_and(|term| term == "dumb")
+    }
+
+    /// The home folder, where there is one.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.absolute("HOME")
+    }
+
+    /// The user's settings file.
+    pub(crate) fn user_file(&self) -> Option<PathBuf> {
+        Some(self.folder("XDG_CONFIG_HOME", ".config")?.join("mer.toml"))
+    }
+
+    /// What a setting falls back to that depends on the surroundings; `data_dir` is the one that holds.
+    pub(crate) fn default_of(&self, setting: &Setting, data_dir: Option<&Path>) -> Option<PathBuf> {
+        match setting.name {
+            "dataDir" => {
+                Some(self.folder("XDG_DATA_HOME", ".local/share").unwrap_or_else(|| PathBuf::from("/var/lib/mer")))
+            }
+            "stateDir" => self.folder("XDG_STATE_HOME", ".local/state").or_else(|| data_dir.map(Path::to_owned)),
+            _ => None,
+        }
+    }
+
+    fn folder(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
+        let base = self.absolute(variable).or_else(|| self.home().map(|home| home.join(in_home)))?;
+        Some(base.join("mer"))
+    }
+
+    /// A folder that a variable names. By the XDG rules a relative one does not count.
+    fn absolute(&self, variable: &str) -> Option<PathBuf> {
+        self.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+}

@@ -1,0 +1,214 @@
+//! The one table of settings.
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    /// Any text.
+    Text,
+    /// A folder or file; `~/` is the home, a relative one begins at its settings file or in the working directory.
+    Path,
+    /// Yes or no.
+    Switch,
+    /// A duration, or `none`.
+    Bound,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A database, as `--db` takes it.
+    DbUrl,
+}
+
+impl Type {
+    /// What is expected, for people.
+    pub(crate) fn expected(self) -> String {
+        match self {
+            Self::Text => "a text".to_owned(),
+            Self::Path => "a path".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Bound => "a duration such as 500ms, 30s, 10m, 2h, 1d, or none".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::DbUrl => "embedded, surrealkv://PATH, mem://, ws://…, wss://…, postgres://…".to_owned(),
+        }
+    }
+}
+
+/// What a setting falls back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Default {
+    /// Nothing.
+    None,
+    /// This value.
+    Is(&'static str),
+    /// What the surroundings say; the text is for people.
+    Found(&'static str),
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    /// Its name in settings files. Its variable is `MER_` and this name in capitals.
+    pub(crate) name: &'static str,
+    /// What a value must be.
+    pub(crate) kind: Type,
+    /// What holds where nothing is set.
+    pub(crate) default: Default,
+    /// Other variables that set it; `MER_…` wins over them.
+    pub(crate) variables: &'static [&'static str],
+    /// The flag that sets it.
+    pub(crate) flag: Option<&'static str>,
+    /// Whether it is never shown.
+    pub(crate) secret: bool,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+}
+
+impl Setting {
+    /// Its own variable: `dataDir` is `MER_DATA_DIR`.
+    pub(crate) fn variable(&self) -> String {
+        let mut variable = "MER_".to_owned();
+        for c in self.name.chars() {
+            if c.is_ascii_uppercase() {
+                variable.push('_');
+            }
+            variable.push(c.to_ascii_uppercase());
+        }
+        variable
+    }
+
+    /// All its variables, the one that wins first.
+    pub(crate) fn all_variables(&self) -> Vec<String> {
+        std::iter::once(self.variable()).chain(self.variables.iter().map(|name| (*name).to_owned())).collect()
+    }
+}
+
+const PLAIN: Setting =
+    Setting { name: "", kind: Type::Text, default: Default::None, variables: &[], flag: None, secret: false, doc: "" };
+
+/// Every setting there is.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "db",
+        kind: Type::DbUrl,
+        default: Default::Is("embedded"),
+        variables: &["DB_CONNECTION_URL"],
+        flag: Some("--db"),
+        doc: "The database. Credentials inside the URL win over the four settings below.",
+        ..PLAIN
+    },
+    Setting {
+        name: "dataDir",
+        kind: Type::Path,
+        default: Default::Found("$XDG_DATA_HOME/mer, ~/.local/share/mer, or /var/lib/mer without a home"),
+        flag: Some("--data-dir"),
+        doc: "The folder of the embedded database and of the journal of accesses.",
+        ..PLAIN
+    },
+    Setting {
+        name: "stateDir",
+        kind: Type::Path,
+        default: Default::Found("$XDG_STATE_HOME/mer, ~/.local/state/mer, or dataDir without a home"),
+        doc: "The folder of the REPL's history.",
+        ..PLAIN
+    },
+    Setting {
+        name: "dbWait",
+        kind: Type::Bound,
+        default: Default::Is("30s"),
+        flag: Some("--db-wait"),
+        doc: "How long to wait for a database that is busy or away.",
+        ..PLAIN
+    },
+    Setting {
+        name: "driverDbUsername",
+        variables: &["DRIVER_DB_USERNAME"],
+        doc: "The database user of every command but `mer migrate`.",
+        ..PLAIN
+    },
+    Setting {
+        name: "driverDbPassword",
+        variables: &["DRIVER_DB_PASSWORD"],
+        secret: true,
+        doc: "That user's password.",
+        ..PLAIN
+    },
+    Setting {
+        name: "migrationsDbUsername",
+        variables: &["MIGRATIONS_DB_USERNAME"],
+        doc: "The database user of `mer migrate`.",
+        ..PLAIN
+    },
+    Setting {
+        name: "migrationsDbPassword",
+        variables: &["MIGRATIONS_DB_PASSWORD"],
+        secret: true,
+        doc: "That user's password.",
+        ..PLAIN
+    },
+    Setting {
+        name: "allowModelServerRuntimeChanges",
+        kind: Type::Switch,
+        default: Default::Is("false"),
+        variables: &["ALLOW_MODEL_SERVER_RUNTIME_CHANGES"],
+        flag: Some("--allow-model-server-runtime-changes"),
+        doc: "Whether commands may change which models and servers there are.",
+        ..PLAIN
+    },
+    Setting {
+        name: "hashes",
+        kind: Type::Switch,
+        default: Default::Is("true"),
+        flag: Some("--no-hash"),
+        doc: "Whether the log keeps the sha256 of each input and output.",
+        ..PLAIN
+    },
+    Setting {
+        name: "output",
+        kind: Type::Choice(&["text", "json", "quiet"]),
+        default: Default::Is("text"),
+        flag: Some("--json, --quiet"),
+        doc: "For whom output is written: people, programs, or cron.",
+        ..PLAIN
+    },
+    Setting {
+        name: "noInput",
+        kind: Type::Switch,
+        default: Default::Is("false"),
+        flag: Some("--no-input"),
+        doc: "Whether never to ask. Nothing is asked without a terminal either.",
+        ..PLAIN
+    },
+    Setting {
+        name: "log",
+        variables: &["RUST_LOG"],
+        flag: Some("-v, -vv"),
+        doc: "What is logged to stderr: directives such as `debug` or `warn,mer_dal=debug`. Warnings by default.",
+        ..PLAIN
+    },
+    Setting {
+        name: "logFormat",
+        kind: Type::Choice(&["text", "json"]),
+        default: Default::Is("text"),
+        flag: Some("--log-format"),
+        doc: "How diagnostics on stderr are written.",
+        ..PLAIN
+    },
+];
+
+/// Variables that begin with `MER_` and are no settings: the name of a settings file, and what MER itself sets for the
+/// models it runs (a model may well call `mer`).
+pub(crate) const OTHER_VARIABLES: &[&str] = &[
+    CONFIG_VARIABLE,
+    "MER_MODEL",
+    "MER_WEIGHTS",
+    "MER_WEIGHTS_VERSION",
+    "MER_WEIGHTS_OUT",
+    "MER_REQUEST_UID",
+    "MER_ATTEMPT",
+];
+
+/// Names a settings file, as `--config` does.
+pub(crate) const CONFIG_VARIABLE: &str = "MER_CONFIG";
+
+/// The setting of this name.
+pub(crate) fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}

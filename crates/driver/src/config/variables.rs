@@ -1,0 +1,133 @@
+//! Variables: those of `.env`, and those of the environment.
+
+use std::{fs, io, path::Path};
+
+use super::{
+    dotenv,
+    load::Given,
+    origin::Origin,
+    surroundings::Surroundings,
+    table::{OTHER_VARIABLES, SETTINGS, Setting},
+    value::{self, Base},
+};
+use crate::error::CliError;
+
+/// Reads the environment. Unknown variables that look like ours become warnings.
+///
+/// # Errors
+/// A variable's value is none for its setting.
+pub(super) fn environment(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
+    for name in around.variables.keys().filter_map(|name| name.to_str()) {
+        warnings.extend(unknown(name).map(|why| format!("the environment variable {why}")));
+    }
+    let home = around.home();
+    let base = Base { folder: &around.cwd, home: home.as_deref() };
+    let mut given = Vec::new();
+    for (setting, names) in with_variables() {
+        let Some((name, text)) = names.iter().find_map(|name| Some((name, around.variable(name)?))) else { continue };
+        let origin = Origin::Variable(name.clone());
+        let wrong = || format!("the environment variable `{name}`");
+        let Some(text) = text.to_str() else {
+            return Err(CliError::config(format!("{} is no valid UTF-8", wrong())));
+        };
+        given.push(read(setting, text, base, origin, wrong)?);
+    }
+    Ok(given)
+}
+
+/// Reads `./.env`. Nothing where it does not exist, or is a folder (some people keep a Python environment there).
+///
+/// # Errors
+/// It cannot be read, a line is no assignment, or a value is none for its setting.
+pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
+    let file = around.cwd.join(".env");
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound || file.is_dir() => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(CliError::config(format!("cannot read `{}`", file.display())).caused_by(error));
+        }
+    };
+    let assignments = dotenv::parse(&text)
+        .map_err(|wrong| CliError::config(format!("`{}`, line {}: {}", file.display(), wrong.line, wrong.what)))?;
+    for found in &assignments {
+        let place = |why| format!("`{}`, line {}: the variable {why}", file.display(), found.line);
+        warnings.extend(unknown(&found.name).map(place));
+    }
+    let home = around.home();
+    let base = Base { folder: &around.cwd, home: home.as_deref() };
+    let mut given = Vec::new();
+    for (setting, names) in with_variables() {
+        // The last assignment of a name counts, as in a shell.
+        let last =
+            |name: &String| assignments.iter().rev().find(|found| found.name == *name && !found.value.is_empty());
+        let Some(found) = names.iter().find_map(last) else { continue };
+        let origin = Origin::DotEnv { file: file.clone(), line: found.line, variable: found.name.clone() };
+        let wrong = || format!("`{}`, line {}: `{}`", file.display(), found.line, found.name);
+        given.push(read(setting, &found.value, base, origin, wrong)?);
+    }
+    Ok(given)
+}
+
+/// Reads flags.
+///
+/// # Errors
+/// A flag's value is none for its setting (64).
+pub(super) fn flags(
+    flags: &[(&'static str, &'static str, String)],
+    cwd: &Path,
+    home: Option<&Path>,
+) -> Result<Vec<Given>, CliError> {
+    let base = Base { folder: cwd, home };
+    let find = |name: &str| SETTINGS.iter().find(|setting| setting.name == name);
+    let mut given = Vec::new();
+    for (setting, flag, text) in flags.iter().filter_map(|(name, flag, text)| Some((find(name)?, *flag, text))) {
+        let value = value::from_text(setting, text, base).map_err(|why| {
+            let wrong = CliError::usage(format!("`{flag}` must be {}", setting.kind.expected()));
+            match why {
+                Some(why) => wrong.caused_by(why),
+                None => wrong,
+            }
+        })?;
+        given.push(Given { setting, value, origin: Origin::Flag(flag) });
+    }
+    Ok(given)
+}
+
+fn with_variables() -> impl Iterator<Item = (&'static Setting, Vec<String>)> {
+    SETTINGS.iter().map(|setting| (setting, setting.all_variables()))
+}
+
+fn read(
+    setting: &'static Setting,
+    text: &str,
+    base: Base<'_>,
+    origin: Origin,
+    named: impl Fn() -> String,
+) -> Result<Given, CliError> {
+    // What was written is not quoted back: it may be a secret in the wrong place.
+    let value = value::from_text(setting, text, base).map_err(|why| {
+        let wrong =
+            CliError::config(format!("{} sets `{}`, which must be {}", named(), setting.name, setting.kind.expected()));
+        match why {
+            Some(why) => wrong.caused_by(why),
+            None => wrong,
+        }
+    })?;
+    Ok(Given { setting, value, origin })
+}
+
+/// What is to be said of a variable that begins with `MER_` and means nothing.
+fn unknown(name: &str) -> Option<String> {
+    let bare = name.strip_prefix("MER_")?;
+    let known: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+    if OTHER_VARIABLES.contains(&name) || known.iter().any(|known| known == name) {
+        return None;
+    }
+    // All of them begin alike: only the rest says how near a name is.
+    let bares = known.iter().filter_map(|name| name.strip_prefix("MER_"));
+    Some(match mer_core::nearest(bare, bares).first() {
+        Some(near) => format!("`{name}` means nothing to MER; did you mean `MER_{near}`?"),
+        None => format!("`{name}` means nothing to MER"),
+    })
+}

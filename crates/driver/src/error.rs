@@ -1,0 +1,204 @@
+//! The one error type of the command: what went wrong, why, what to do about it, and the exit code.
+
+use std::{error::Error, fmt};
+
+use mer_core::ExitCode;
+
+/// What kind of failure it is. Each kind has one exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The model failed.
+    ModelFailed,
+    /// The command line was wrong.
+    Usage,
+    /// The model's protocol cannot carry the input.
+    Input,
+    /// No such model, server, version or run.
+    NotFound,
+    /// The host could not be reached.
+    Unreachable,
+    /// A bug in MER.
+    Bug,
+    /// The database, or input and output, failed.
+    Io,
+    /// A lock, a full queue, a wait that ran out.
+    Busy,
+    /// The model broke its protocol.
+    Protocol,
+    /// Authentication, host key, changes not allowed.
+    Refused,
+    /// Settings, registration, or a schema that is not at this version.
+    Config,
+    /// A bound ran out.
+    Timeout,
+    /// Ended by SIGHUP.
+    Hangup,
+    /// Ended by Ctrl-C.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+    /// The reader of standard output has gone: nobody is told anything.
+    ReaderGone,
+    /// A code that is not MER's own (`run --passthrough`).
+    Code(u8),
+}
+
+impl Kind {
+    /// The exit code.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::ModelFailed => ExitCode::MODEL_FAILED,
+            Self::Usage => ExitCode::USAGE,
+            Self::Input => ExitCode::INPUT,
+            Self::NotFound => ExitCode::NOT_FOUND,
+            Self::Unreachable => ExitCode::UNREACHABLE,
+            Self::Bug => ExitCode::BUG,
+            Self::Io => ExitCode::IO,
+            Self::Busy => ExitCode::BUSY,
+            Self::Protocol => ExitCode::PROTOCOL,
+            Self::Refused => ExitCode::REFUSED,
+            Self::Config => ExitCode::CONFIG,
+            Self::Timeout => ExitCode::TIMEOUT,
+            Self::Hangup => ExitCode::SIGHUP,
+            Self::Interrupted => ExitCode::SIGINT,
+            Self::Terminated => ExitCode::SIGTERM,
+            Self::ReaderGone => ExitCode::SIGPIPE,
+            Self::Code(code) => code,
+        }
+    }
+}
+
+/// A failure as the user is told of it.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// A failure of this kind. `message` is one sentence without a full stop; the object's name stands in backticks.
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None, hints: Vec::new() }
+    }
+
+    /// The command line was wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Settings or registration are wrong.
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, message)
+    }
+
+    /// Input or output failed.
+    pub(crate) fn io(message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Kind::Io, message).caused_by(source)
+    }
+
+    /// No `object` has this name; the nearest known ones become the hint.
+    pub(crate) fn not_found<'a>(object: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(Kind::NotFound, format!("there is no {object} `{name}`")).did_you_mean(name, known)
+    }
+
+    /// Why it happened.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Names those of the known names that are near the wrong one; says nothing where none is.
+    #[must_use]
+    pub(crate) fn did_you_mean<'a>(self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match did_you_mean(wrong, known) {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The exit code of `mer`.
+    pub(crate) const fn code(&self) -> u8 {
+        self.kind.code()
+    }
+
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    /// The causes, outermost first. One that only repeats what was said just before is left out: many libraries
+    /// print their source in their own message too.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = Vec::new();
+        let mut next: Option<&dyn Error> = self.source.as_deref().map(|source| source as &dyn Error);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            let said = causes.last().unwrap_or(&self.message);
+            if !text.is_empty() && !said.contains(&text) {
+                causes.push(text);
+            }
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+/// `did you mean …?`, where a known name is near.
+pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = mer_core::nearest(wrong, known);
+    let (last, others) = near.split_last()?;
+    let others: String = others.iter().map(|name| format!("`{name}` or ")).collect();
+    Some(format!("did you mean {others}`{last}`?"))
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for CliError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer: {source}")]
+    struct Repeats {
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let inner = std::io::Error::other("disk on fire");
+        let error = CliError::io("cannot write `x`", Repeats { source: inner });
+        assert_eq!(error.causes(), ["outer: disk on fire"]);
+        assert_eq!(error.code(), 74);
+    }
+
+    #[test]
+    fn near_names_become_a_hint_and_strangers_do_not() {
+        let error = CliError::not_found("model", "irsi", ["iris", "echo"]);
+        assert_eq!(error.hints(), ["did you mean `iris`?"]);
+        assert_eq!(error.code(), 66);
+        assert!(CliError::not_found("model", "zzz", ["iris"]).hints().is_empty());
+    }
+}

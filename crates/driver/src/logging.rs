@@ -1,0 +1,126 @@
+//! Diagnostics: `tracing` on stderr, warnings only unless asked for more.
+
+use std::fmt;
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::error::CliError;
+
+/// Our own crates: `-v` is about them, not about every library below.
+const OURS: &[&str] = &["mer", "mer_core", "mer_dal", "mer_meal", "mer_migrations", "mer_scheduler"];
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Logging {
+    /// How often `-v` was given.
+    pub(crate) verbosity: u8,
+    /// Directives such as `mer_dal=debug`. They hold where `-v` was not given.
+    pub(crate) directives: Option<String>,
+    /// Whether even warnings are too much.
+    pub(crate) quiet: bool,
+    /// Lines or objects.
+    pub(crate) format: LogFormat,
+    /// Whether stderr may carry colour.
+    pub(crate) colour: bool,
+}
+
+/// Starts logging; only the first call has an effect.
+///
+/// # Errors
+/// The directives cannot be read.
+pub(crate) fn init(logging: &Logging) -> Result<(), CliError> {
+    let filter = filter(logging)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match (logging.format, logging.verbosity, &logging.directives) {
+        (LogFormat::Json, ..) => builder.json().flatten_event(true).try_init(),
+        (LogFormat::Text, 0, None) => builder.with_ansi(false).event_format(Brief).try_init(),
+        (LogFormat::Text, ..) => builder.with_ansi(logging.colour).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging was already on");
+    }
+    Ok(())
+}
+
+fn filter(logging: &Logging) -> Result<EnvFilter, CliError> {
+    let directives = match (logging.verbosity, &logging.directives) {
+        (0, Some(directives)) => directives.clone(),
+        (0, None) if logging.quiet => "error".to_owned(),
+        (0, None) => "warn".to_owned(),
+        (1, _) => ours("warn", "info"),
+        (2, _) => ours("info", "debug"),
+        (_, _) => ours("debug", "trace"),
+    };
+    EnvFilter::builder().parse(&directives).map_err(|source| {
+        CliError::config(format!("the setting `log` has directives that cannot be read: `{directives}`"))
+            .caused_by(source)
+            .hint("write for example `debug`, or `warn,mer_dal=debug`")
+    })
+}
+
+fn ours(others: &str, level: &str) -> String {
+    OURS.iter().fold(others.to_owned(), |directives, name| format!("{directives},{name}={level}"))
+}
+
+/// `mer: warning: …`: what a person sees who asked for no log looks like every other message of the command.
+struct Brief;
+
+impl<S, N> FormatEvent<S, N> for Brief
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warning",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
+        };
+        write!(writer, "mer: {level}: ")?;
+        ctx.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directives(logging: &Logging) -> String {
+        filter(logging).expect("a filter").to_string()
+    }
+
+    #[test]
+    fn warnings_only_unless_asked_for_more() {
+        assert_eq!(directives(&Logging::default()), "warn");
+        assert_eq!(directives(&Logging { quiet: true, ..Logging::default() }), "error");
+        let asked = Logging { directives: Some("mer_dal=trace".to_owned()), ..Logging::default() };
+        assert_eq!(directives(&asked), "mer_dal=trace");
+        let verbose = directives(&Logging { verbosity: 1, ..asked });
+        assert!(verbose.contains("mer_dal=info") && !verbose.contains("trace"), "{verbose}");
+    }
+
+    #[test]
+    fn directives_that_cannot_be_read_are_refused() {
+        let error = filter(&Logging { directives: Some("mer=loud".to_owned()), ..Logging::default() });
+        assert_eq!(error.expect_err("refused").code(), 78);
+    }
+}

@@ -1,0 +1,96 @@
+//! From a registry to a TOML text that people like to read and that is the same for the same registry.
+
+use std::fmt::Write;
+
+use mer_core::{ConnParams, ModelParams, ModelSpec, Registry};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::{CliError, Kind};
+
+/// Writes a registry: servers, then models, each by name, their keys in the order of the reference.
+///
+/// # Errors
+/// A value has no form in TOML, which is a bug.
+pub(crate) fn write(registry: &Registry) -> Result<String, CliError> {
+    let mut tables = Vec::new();
+    for (name, server) in &registry.servers {
+        tables.push(table(&["servers", name], &object(server)?, ConnParams::KEYS)?);
+    }
+    let model_keys: Vec<&str> = ["servers"].iter().chain(ModelParams::KEYS).copied().collect();
+    for (name, model) in &registry.models {
+        let own = ModelSpec { on: std::collections::BTreeMap::new(), ..model.clone() };
+        tables.push(table(&["models", name], &object(&own)?, &model_keys)?);
+        for (server, over) in &model.on {
+            tables.push(table(&["models", name, "on", server], &object(over)?, ModelParams::KEYS)?);
+        }
+    }
+    Ok(tables.join("\n"))
+}
+
+fn object<T: Serialize>(value: &T) -> Result<Map<String, Value>, CliError> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(bug()),
+        Err(error) => Err(bug().caused_by(error)),
+    }
+}
+
+fn bug() -> CliError {
+    CliError::new(Kind::Bug, "the registry cannot be written as TOML")
+}
+
+fn table(path: &[&str], values: &Map<String, Value>, order: &[&str]) -> Result<String, CliError> {
+    let head: Vec<String> = path.iter().map(|part| key(part)).collect();
+    let mut text = format!("[{}]\n", head.join("."));
+    if let Some(stray) = values.keys().find(|name| !order.contains(&name.as_str())) {
+        return Err(bug().caused_by(format!("`{stray}` is no known key")));
+    }
+    for name in order {
+        if let Some(value) = values.get(*name) {
+            let _ = writeln!(text, "{} = {}", key(name), inline(value)?);
+        }
+    }
+    Ok(text)
+}
+
+fn inline(value: &Value) -> Result<String, CliError> {
+    Ok(match value {
+        Value::Bool(on) => on.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Result<Vec<_>, _>>()?.join(", ")),
+        Value::Object(map) if map.is_empty() => "{}".to_owned(),
+        Value::Object(map) => {
+            let pairs: Result<Vec<String>, CliError> =
+                map.iter().map(|(name, value)| Ok(format!("{} = {}", key(name), inline(value)?))).collect();
+            format!("{{ {} }}", pairs?.join(", "))
+        }
+        Value::Null => return Err(bug()),
+    })
+}
+
+fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if bare { name.to_owned() } else { quoted(name) }
+}
+
+/// A basic string: the one form that can hold every text on one line.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

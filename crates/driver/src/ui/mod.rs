@@ -1,0 +1,147 @@
+//! Output. Nothing else in this crate writes to a standard stream: tables for people, one JSON object a line for
+//! programs (`--json`), nothing but data for cron (`--quiet`); diagnostics on stderr.
+
+mod json;
+mod quiet;
+mod stream;
+mod text;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+pub(crate) use stream::{RawOutput, emergency, raw_output};
+pub(crate) use text::escaped;
+
+use crate::error::{CliError, Kind};
+
+/// For whom the output is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// People.
+    #[default]
+    Text,
+    /// Programs.
+    Json,
+    /// Cron: nothing on success but data that was asked for byte by byte.
+    Quiet,
+}
+
+/// Something of which lists are shown: its JSON is its `Serialize`.
+pub(crate) trait Listed: Serialize {
+    /// The heads of the table's columns.
+    const COLUMNS: &'static [&'static str];
+
+    /// One cell a column.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Something that is shown alone: its JSON is its `Serialize`.
+pub(crate) trait Shown: Serialize {
+    /// Labels and values for people. A value of several lines is set below its label.
+    fn fields(&self) -> Vec<(&'static str, String)>;
+}
+
+/// Where output goes and for whom it is. Cheap to copy: a line of the REPL may have a format of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ui {
+    format: Format,
+    out_is_terminal: bool,
+    err_is_terminal: bool,
+    colour: bool,
+}
+
+impl Ui {
+    /// The process's own streams. `no_color` is whether the variable `NO_COLOR` is set.
+    pub(crate) fn new(format: Format, no_color: bool) -> Self {
+        Self {
+            format,
+            out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
+            colour: !no_color,
+        }
+    }
+
+    /// The same streams in another format.
+    #[must_use]
+    pub(crate) const fn with_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
+    pub(crate) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether standard output may carry colour.
+    pub(crate) const fn colour_out(&self) -> bool {
+        self.colour && self.out_is_terminal && matches!(self.format, Format::Text)
+    }
+
+    /// Whether standard error may carry colour.
+    pub(crate) const fn colour_err(&self) -> bool {
+        self.colour && self.err_is_terminal
+    }
+
+    /// A list.
+    ///
+    /// # Errors
+    /// Standard output cannot be written; `ReaderGone` where its reader has left.
+    pub(crate) fn list<T: Listed>(&self, items: &[T]) -> Result<(), CliError> {
+        match self.format {
+            Format::Text => put(text::table(items, self.colour_out()).as_bytes()),
+            Format::Json => json::lines(items, put),
+            Format::Quiet => quiet::told(),
+        }
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn show<T: Shown>(&self, item: &T) -> Result<(), CliError> {
+        match self.format {
+            Format::Text => put(text::fields(item, self.colour_out()).as_bytes()),
+            Format::Json => json::lines(std::slice::from_ref(item), put),
+            Format::Quiet => quiet::told(),
+        }
+    }
+
+    /// Data that was asked for as it is (an export, a completion script, help): the same in every format.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), CliError> {
+        put(bytes)
+    }
+
+    /// One object as a line of JSON, in whatever format: for `run --json` and its kind.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn json<T: Serialize>(&self, item: &T) -> Result<(), CliError> {
+        json::lines(std::slice::from_ref(item), put)
+    }
+
+    /// A word to a person about what was done, on stderr. Programs and cron do not get it.
+    pub(crate) fn note(&self, message: &str) {
+        if self.format == Format::Text {
+            stream::to_stderr(&format!("{}\n", escaped(message)));
+        }
+    }
+
+    /// The failure that ends the command, told once.
+    pub(crate) fn error(&self, error: &CliError) {
+        match (error.kind(), self.format) {
+            (Kind::ReaderGone, _) => {}
+            (_, Format::Json) => stream::to_stderr(&json::exit_error(error)),
+            (_, Format::Text | Format::Quiet) => stream::to_stderr(&text::error(error, self.colour_err())),
+        }
+    }
+}
+
+/// Writes to standard output and flushes.
+fn put(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(stream::failed)
+}

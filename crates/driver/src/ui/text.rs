@@ -1,0 +1,143 @@
+//! Output for people.
+
+use std::fmt::Write;
+
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+
+use super::{Listed, Shown};
+use crate::error::CliError;
+
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[1;31m";
+const PLAIN: &str = "\x1b[0m";
+
+/// A table: left-aligned columns two blanks apart, no lines, never cut, so that `awk` reads it too.
+pub(super) fn table<T: Listed>(items: &[T], colour: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(T::COLUMNS.iter().map(|head| head.to_uppercase()));
+    for item in items {
+        table.add_row(item.cells().iter().map(|cell| if cell.is_empty() { "-".into() } else { escaped(cell) }));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = String::new();
+    for (number, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        let _ = match (colour, number) {
+            (true, 0) => writeln!(text, "{BOLD}{line}{PLAIN}"),
+            _ => writeln!(text, "{line}"),
+        };
+    }
+    text
+}
+
+/// An object: a label and its value a line; a value of several lines below its label, indented.
+pub(super) fn fields<T: Shown>(item: &T, colour: bool) -> String {
+    let fields = item.fields();
+    let width = fields.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (label, value) in fields {
+        let (on, off) = if colour { (BOLD, PLAIN) } else { ("", "") };
+        let _ = if value.trim_end_matches('\n').contains('\n') {
+            let body: String = value.lines().map(|line| format!("    {}\n", escaped(line))).collect();
+            write!(text, "{on}{label}{off}\n{body}")
+        } else {
+            writeln!(text, "{on}{label:width$}{off}  {}", escaped(value.trim_end_matches('\n')))
+        };
+    }
+    text
+}
+
+/// A failure: `mer: …`, then its causes and hints, a line each.
+pub(super) fn error(error: &CliError, colour: bool) -> String {
+    let (red, bold, plain) = if colour { (RED, BOLD, PLAIN) } else { ("", "", "") };
+    let mut text = format!("{red}mer:{plain} {}\n", indented(&error.to_string()));
+    for cause in error.causes() {
+        let _ = writeln!(text, "{bold}caused by:{plain} {}", indented(&cause));
+    }
+    for hint in error.hints() {
+        let _ = writeln!(text, "{bold}hint:{plain} {}", indented(hint));
+    }
+    text
+}
+
+/// Keeps the lines of a message apart from the messages around it.
+fn indented(message: &str) -> String {
+    message.trim_end().lines().map(escaped).collect::<Vec<_>>().join("\n    ")
+}
+
+/// The text with everything escaped that could move a terminal's cursor, ring its bell or turn its writing round.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => safe.push_str("\\n"),
+            '\r' => safe.push_str("\\r"),
+            '\t' => safe.push_str("\\t"),
+            c if c.is_ascii_control() => {
+                let _ = write!(safe, "\\x{:02x}", u32::from(c));
+            }
+            // Marks that reorder or hide text: what is shown must be what is there.
+            c if c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
+            {
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Row(&'static str, &'static str);
+
+    impl Listed for Row {
+        const COLUMNS: &'static [&'static str] = &["name", "note"];
+        fn cells(&self) -> Vec<String> {
+            vec![self.0.to_owned(), self.1.to_owned()]
+        }
+    }
+
+    impl Shown for Row {
+        fn fields(&self) -> Vec<(&'static str, String)> {
+            vec![("name", self.0.to_owned()), ("long note", self.1.to_owned())]
+        }
+    }
+
+    #[test]
+    fn a_table_is_plain_columns_without_trailing_blanks() {
+        let rows = [Row("a", "x"), Row("longer", ""), Row("ü\x1b[2J", "two words")];
+        assert_eq!(table(&rows, false), "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n");
+        assert_eq!(table::<Row>(&[], false), "NAME  NOTE\n");
+        assert!(table(&rows, true).starts_with("\x1b[1mNAME"));
+    }
+
+    #[test]
+    fn an_object_is_a_label_and_a_value_a_line() {
+        assert_eq!(fields(&Row("a", "x\n"), false), "name       a\nlong note  x\n");
+        assert_eq!(fields(&Row("a", "x\ny\n"), false), "name       a\nlong note\n    x\n    y\n");
+    }
+
+    #[test]
+    fn what_moves_the_cursor_is_escaped() {
+        assert_eq!(escaped("a\tb\u{7}\u{9b}\u{202e}ü"), "a\\tb\\x07\\u{9b}\\u{202e}ü");
+    }
+
+    #[test]
+    fn a_failure_is_message_causes_hints() {
+        let failure = CliError::io("cannot read `x`", std::io::Error::other("gone\nfor good")).hint("look elsewhere");
+        assert_eq!(
+            error(&failure, false),
+            "mer: cannot read `x`\ncaused by: gone\n    for good\nhint: look elsewhere\n"
+        );
+    }
+}
