@@ -1,0 +1,76 @@
+//! What a crate may name.
+
+use crate::{assert_none, rust};
+
+/// The crates that must not see the environment.
+const BELOW_DRIVER: &[&str] = &["core", "dal", "meal", "migrations", "scheduler"];
+
+/// What reads or changes the environment of the process.
+const ENVIRONMENT: &[&str] = &[
+    "std::env",
+    "env::var",
+    "env::args",
+    "env::set_var",
+    "env::remove_var",
+    "env::current_dir",
+    "env::current_exe",
+    "env::home_dir",
+    "env::temp_dir",
+];
+
+/// A crate from outside, and the module tree that alone may name it.
+const ONE_TREE: &[(&str, &str)] =
+    &[("surrealdb", "crates/dal/src/surreal"), ("sqlx", "crates/dal/src/postgres"), ("ssh2", "crates/meal/src/ssh")];
+
+/// The lines of a source file that are compiled into the program, with their numbers: no comments, no unit tests.
+fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    before_tests.lines().enumerate().map(|(i, line)| (i + 1, line.split("//").next().unwrap_or_default()))
+}
+
+fn is_test(path: &str) -> bool {
+    !path.contains("/src/") || path.ends_with("/tests.rs") || path.contains("/tests/")
+}
+
+/// Whether a line of code, outside of strings, has something in it that begins with `what` as a word.
+fn names(line: &str, what: &str) -> bool {
+    line.match_indices(what).any(|(at, _)| {
+        let before = &line[..at];
+        before.matches('"').count().is_multiple_of(2) && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[test]
+fn only_the_driver_reads_the_environment() {
+    let mut faults = Vec::new();
+    for (path, text) in BELOW_DRIVER.iter().flat_map(|name| rust(&format!("crates/{name}"))) {
+        if is_test(&path) {
+            continue;
+        }
+        for (number, line) in shipped(&text) {
+            if ENVIRONMENT.iter().any(|call| names(line, call)) {
+                faults.push(format!("{path}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    assert_none(&faults, "only `driver` reads the environment: hand the value down");
+}
+
+#[test]
+fn a_database_and_a_transport_are_each_known_to_one_module_tree() {
+    let mut faults = Vec::new();
+    for (path, text) in rust("crates") {
+        if is_test(&path) || path.starts_with("crates/testkit/") {
+            continue;
+        }
+        for (number, line) in shipped(&text) {
+            for (name, tree) in ONE_TREE {
+                let named = names(line, &format!("{name}::")) || names(line, &format!("use {name}"));
+                if named && !path.starts_with(tree) {
+                    faults.push(format!("{path}:{number}: `{name}` belongs to {tree}: {}", line.trim()));
+                }
+            }
+        }
+    }
+    assert_none(&faults, "crates named outside their module tree");
+}

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# What the scripts of this folder share. To be sourced, with the repository as the current folder.
+
+# One cache for every clone and every run, so that only the first build is long.
+MER_CACHE=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+MER_CACHE=${MER_CACHE:-${TMPDIR:-/tmp}/cache-$(id -u)}/mer
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$MER_CACHE/target}
+mkdir -p "$MER_CACHE" "$CARGO_TARGET_DIR"
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+in_ci() { [ "${CI:-}" = true ]; }
+
+# The path of a program, also where only root has its folder in PATH or Debian keeps it by version.
+find_program() {
+  local name=$1 path
+  command -v "$name" && return
+  for path in /usr/sbin/"$name" /sbin/"$name" /usr/lib/postgresql/*/bin/"$name"; do
+    [ -x "$path" ] && printf '%s\n' "$path" && return
+  done
+  return 1
+}
+
+apt_updated=
+# Sees to it that a program is there: `need PROGRAM DEBIAN_PACKAGE WHAT_FOR`. As root on Debian it is installed.
+# Where it stays missing, this fails under CI=true; elsewhere it says loudly what is skipped, and returns 1.
+need() {
+  local program=$1 package=$2 purpose=$3
+  find_program "$program" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing $package, for $purpose"
+    local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=120)
+    # RUNLEVEL=1: a package with a service does not start it; tests start servers of their own.
+    [ -n "$apt_updated" ] || "${apt[@]}" update >&2 || true
+    apt_updated=yes
+    "${apt[@]}" install --no-install-recommends "$package" >&2 || true
+    find_program "$program" >/dev/null && return
+  fi
+  in_ci && die "\`$program\` is missing and could not be installed (Debian: $package); $purpose need it"
+  say "WARNING: \`$program\` is missing: SKIPPED are $purpose. To run them: apt-get install $package"
+  return 1
+}
