@@ -1,1 +1,20 @@
-//! One run from its request to its record: placement, journal, execution, outcome.
+//! One run from its request to its record: where it runs, with what, how long, and what is written down of it.
+//!
+//! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them
+//! knows it. It reads no environment and no settings: whoever makes a [`Scheduler`] hands them in.
+
+mod digest;
+mod environment;
+mod error;
+mod outcome;
+mod placement;
+mod pool;
+mod request;
+mod scheduler;
+mod spec;
+
+pub use error::SchedulerError;
+pub use outcome::Outcome;
+pub use placement::Placement;
+pub use request::{Output, Request};
+pub use scheduler::{Config, Scheduler};

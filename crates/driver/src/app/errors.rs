@@ -1,0 +1,37 @@
+//! What the layers below say, as the errors of a command: one exit code, the cause once, a hint where there is one.
+
+use mer_dal::DalError;
+use mer_migrations::MigrationError;
+use mer_scheduler::SchedulerError;
+
+use crate::error::{CliError, Kind, did_you_mean};
+
+impl From<DalError> for CliError {
+    fn from(error: DalError) -> Self {
+        let hint = error.hint();
+        let failure = Self::of(Kind::of_code(error.exit_code()), error);
+        hint.into_iter().fold(failure, Self::hint)
+    }
+}
+
+impl From<MigrationError> for CliError {
+    fn from(error: MigrationError) -> Self {
+        let hint = error.hint();
+        let failure = Self::of(Kind::of_code(error.exit_code()), error);
+        hint.into_iter().fold(failure, Self::hint)
+    }
+}
+
+impl From<SchedulerError> for CliError {
+    fn from(error: SchedulerError) -> Self {
+        let kind = Kind::of_code(error.exit_code());
+        let hint = match &error {
+            SchedulerError::NotOnServer { server, runs_on, .. } => {
+                did_you_mean(server, runs_on.iter().map(String::as_str))
+            }
+            SchedulerError::Record { source, .. } => source.hint(),
+            _ => None,
+        };
+        hint.into_iter().fold(Self::of(kind, error), Self::hint)
+    }
+}

@@ -1,0 +1,152 @@
+//! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
+
+mod caller;
+mod errors;
+mod registry;
+mod signals;
+mod sink;
+mod source;
+
+use std::{cell::OnceCell, collections::BTreeMap, path::PathBuf, time::Duration};
+
+use mer_core::{Bound, ExitCode};
+use mer_dal::{Database, DbUrl, Journal, JournalOwner, Session};
+use mer_meal::{Executor, LocalConfig};
+use mer_migrations::Policy;
+use mer_scheduler::{Config, Scheduler};
+
+pub(crate) use registry::View;
+pub(crate) use signals::{Signal, Signals};
+pub(crate) use sink::Sink;
+pub(crate) use source::{Origin, source};
+
+use crate::{
+    cli,
+    config::Settings,
+    error::{CliError, Kind},
+    ui::Ui,
+};
+
+/// The hidden verb with which `mer` calls itself to be the watcher of its models.
+pub(crate) const WATCHER_VERB: &str = "internal-watcher";
+
+/// Journal segments, or bytes in them, from which on a run that is over moves them into the database, so that a machine
+/// on which nobody ever asks for the log does not fill up.
+const MANY_SEGMENTS: usize = 256;
+/// See [`MANY_SEGMENTS`].
+const MANY_BYTES: u64 = 8 * 1024 * 1024;
+
+/// One `mer`, from its start to its end.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) database: Database,
+    pub(crate) signals: Signals,
+    environment: BTreeMap<String, String>,
+    scheduler: OnceCell<Scheduler>,
+    view: registry::Cache,
+}
+
+impl App {
+    /// Touches neither the disk nor the database. Must be called within the runtime.
+    ///
+    /// # Errors
+    /// The database's URL is none, or signals cannot be listened to.
+    pub(crate) fn new(settings: Settings, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
+        let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
+        // A lock that is never given back must not hold a command for ever, whatever the settings say.
+        let wait = settings.db_wait.duration().unwrap_or(Duration::from_secs(24 * 3600));
+        let database = Database::new(mer_dal::Settings { url, wait });
+        let signals = Signals::listen()?;
+        Ok(Self {
+            settings,
+            database,
+            signals,
+            environment,
+            scheduler: OnceCell::new(),
+            view: registry::Cache::default(),
+        })
+    }
+
+    /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
+    /// checked.
+    ///
+    /// # Errors
+    /// It cannot be opened (74, 75), or its schema is another one (78).
+    pub(crate) async fn session(&self) -> Result<Session, CliError> {
+        let session = self.database.session().await?;
+        let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
+        match mer_migrations::ensure_current(&session, policy).await {
+            Ok(_) => Ok(session),
+            Err(error) => {
+                // The reason why it cannot be used matters more than how it closed.
+                let _ = session.close().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The scheduler, made for the database of the first registry that was read.
+    pub(crate) fn scheduler(&self, view: &View) -> &Scheduler {
+        self.scheduler.get_or_init(|| {
+            let caller = caller::name(&self.environment);
+            let owner = JournalOwner { host: caller::host(), pid: std::process::id() };
+            Scheduler::new(Config {
+                executor: self.executor(),
+                journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
+                environment: self.environment.clone(),
+                caller,
+                caller_pid: std::process::id(),
+                hashes: self.settings.hashes,
+            })
+        })
+    }
+
+    fn executor(&self) -> Executor {
+        // The link survives an upgrade of the file underneath, and an empty root folder without /proc does not.
+        let link = PathBuf::from("/proc/self/exe");
+        let self_exe = if link.exists() { link } else { std::env::current_exe().unwrap_or(link) };
+        Executor::local(LocalConfig { self_exe, watcher_argv: vec![WATCHER_VERB.to_owned()] })
+    }
+
+    /// Refuses what changes the registry, unless this `mer` was started with leave to do so. `line` is what was typed,
+    /// without the leading `mer`.
+    ///
+    /// # Errors
+    /// It is not allowed (77).
+    pub(crate) fn check_changes_allowed(&self, line: &str) -> Result<(), CliError> {
+        if self.settings.allow_model_server_runtime_changes {
+            return Ok(());
+        }
+        Err(CliError::new(Kind::Refused, "changing models and servers is not allowed here")
+            .hint(format!("mer --allow-model-server-runtime-changes {line}")))
+    }
+
+    /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
+    /// else has that open.
+    pub(crate) async fn after_run(&self) {
+        let pending = self.database.pending();
+        if pending.segments < MANY_SEGMENTS && pending.bytes < MANY_BYTES {
+            return;
+        }
+        let settings = mer_dal::Settings { wait: Duration::ZERO, ..self.database.settings().clone() };
+        let drained = match Database::new(settings).session().await {
+            Ok(session) => match session.drain().await {
+                Ok((session, _)) => session.close().await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = drained {
+            // The next command will do it.
+            tracing::debug!(error = &error as &dyn std::error::Error, "the journal was not drained");
+        }
+    }
+
+    /// Ends what is kept warm.
+    pub(crate) async fn stop(&self) {
+        if let Some(scheduler) = self.scheduler.get() {
+            scheduler.stop().await;
+        }
+    }
+}

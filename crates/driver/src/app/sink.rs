@@ -1,0 +1,222 @@
+//! Where a model's output goes: standard output, a file, or memory. Whatever it is, a slow reader holds up the model and
+//! nothing else: blocking writes happen on a thread of their own.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+    thread,
+};
+
+use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{CliError, Kind};
+
+/// What a pipe that is ready takes without blocking (PIPE_BUF).
+const ATOMIC: usize = 4096;
+/// Chunks that may wait for a slow reader.
+const QUEUE: usize = 4;
+/// The most output that `--json` carries.
+pub(crate) const JSON_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+
+/// A destination of a model's output.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    /// A stream of this process: its standard output or error.
+    Stream(Stream),
+    /// A file that appears under its name only when all of it is there.
+    File(OutputFile),
+    /// Memory, up to [`JSON_OUTPUT_BYTES`].
+    Memory(Vec<u8>),
+}
+
+impl Sink {
+    /// Standard output.
+    pub(crate) fn stdout() -> Result<Self, CliError> {
+        Stream::of(rustix::stdio::stdout()).map(Self::Stream)
+    }
+
+    /// Standard error.
+    pub(crate) fn stderr() -> Result<Self, CliError> {
+        Stream::of(rustix::stdio::stderr()).map(Self::Stream)
+    }
+
+    /// Takes the next chunk.
+    ///
+    /// # Errors
+    /// It cannot be written (74), its reader is gone (141), or it is more than `--json` carries (64).
+    pub(crate) async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
+        match self {
+            Self::Stream(stream) => stream.put(chunk).await,
+            Self::File(file) => file.stream.put(chunk).await,
+            Self::Memory(bytes) if bytes.len() + chunk.len() > JSON_OUTPUT_BYTES => {
+                Err(CliError::usage("the output is longer than the 16 MiB that `--json` carries")
+                    .hint("write it to a file: `-o FILE`"))
+            }
+            Self::Memory(bytes) => {
+                bytes.extend_from_slice(&chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until everything is written. `keep` says whether an output file is to get its name.
+    ///
+    /// # Errors
+    /// As [`Sink::put`].
+    pub(crate) async fn finish(self, keep: bool) -> Result<Vec<u8>, CliError> {
+        match self {
+            Self::Stream(stream) => stream.finish().await.map(|()| Vec::new()),
+            Self::File(file) => file.finish(keep).await.map(|()| Vec::new()),
+            Self::Memory(bytes) => Ok(bytes),
+        }
+    }
+}
+
+/// A file descriptor that is written to without holding up the runtime.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    fd: OwnedFd,
+    writer: Option<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    chunks: mpsc::Sender<Bytes>,
+    done: oneshot::Receiver<io::Result<()>>,
+}
+
+impl Stream {
+    fn of(fd: BorrowedFd<'_>) -> Result<Self, CliError> {
+        let fd = fd.try_clone_to_owned().map_err(failed)?;
+        Ok(Self { fd, writer: None })
+    }
+
+    async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
+        if self.writer.is_none() {
+            if chunk.len() <= ATOMIC && is_ready(self.fd.as_fd()) {
+                return write_all(&self.fd, &chunk).map_err(failed);
+            }
+            self.writer = Some(self.start_writer()?);
+        }
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        if writer.chunks.send(chunk).await.is_ok() {
+            return Ok(());
+        }
+        // The thread leaves early only with an error.
+        match (&mut writer.done).await {
+            Ok(Err(error)) => Err(failed(error)),
+            _ => Err(failed(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn start_writer(&self) -> Result<Writer, CliError> {
+        let fd = self.fd.try_clone().map_err(failed)?;
+        let (chunks, mut receiver) = mpsc::channel::<Bytes>(QUEUE);
+        let (tell, done) = oneshot::channel();
+        let write = move || {
+            let mut result = Ok(());
+            while let Some(chunk) = receiver.blocking_recv() {
+                result = write_all(&fd, &chunk);
+                if result.is_err() {
+                    break;
+                }
+            }
+            drop(receiver);
+            // Nobody listens where the command is over already.
+            let _ = tell.send(result);
+        };
+        thread::Builder::new().name("mer-stdout".to_owned()).spawn(write).map_err(failed)?;
+        Ok(Writer { chunks, done })
+    }
+
+    async fn finish(self) -> Result<(), CliError> {
+        let Some(Writer { chunks, done }) = self.writer else { return Ok(()) };
+        drop(chunks);
+        done.await.unwrap_or(Ok(())).map_err(failed)
+    }
+}
+
+/// The target of `-o FILE`.
+#[derive(Debug)]
+pub(crate) struct OutputFile {
+    stream: Stream,
+    target: PathBuf,
+    /// What becomes the target at the end; none where the target is no regular file (`/dev/null`, a fifo).
+    temporary: Option<PathBuf>,
+}
+
+impl OutputFile {
+    /// # Errors
+    /// It cannot be written (74).
+    pub(crate) fn create(target: &Path) -> Result<Self, CliError> {
+        let cannot = |error| CliError::io(format!("cannot write the output file `{}`", target.display()), error);
+        let special = fs::metadata(target).is_ok_and(|found| !found.is_file());
+        let (path, temporary) = if special {
+            (target.to_owned(), None)
+        } else {
+            let mut name = target.as_os_str().to_owned();
+            name.push(format!(".mer-{}", std::process::id()));
+            (PathBuf::from(&name), Some(PathBuf::from(name)))
+        };
+        let mut options = File::options();
+        options.write(true).create(!special).truncate(!special);
+        let file = options.open(&path).map_err(cannot)?;
+        let stream = Stream { fd: file.into(), writer: None };
+        Ok(Self { stream, target: target.to_owned(), temporary })
+    }
+
+    async fn finish(mut self, keep: bool) -> Result<(), CliError> {
+        let stream = Stream { fd: self.stream.fd.try_clone().map_err(failed)?, writer: self.stream.writer.take() };
+        let written = stream.finish().await;
+        match &self.temporary {
+            Some(temporary) if keep && written.is_ok() => {
+                let cannot =
+                    |error| CliError::io(format!("cannot write the output file `{}`", self.target.display()), error);
+                fs::rename(temporary, &self.target).map_err(cannot)?;
+                self.temporary = None;
+                Ok(())
+            }
+            _ => written,
+        }
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // A run that failed leaves no half file.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+/// Whether a short write will not block.
+fn is_ready(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut fds, Some(&now)), Ok(1)) && fds[0].revents().contains(PollFlags::OUT)
+}
+
+fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// What a failed write means.
+fn failed(error: io::Error) -> CliError {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        CliError::new(Kind::ReaderGone, "the reader of the output has gone")
+    } else {
+        CliError::io("cannot write the output", error)
+    }
+}

@@ -1,0 +1,123 @@
+//! `mer run`.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use mer_core::{Access, Kind as Purpose};
+use mer_meal::Cancel;
+use mer_scheduler::{Outcome, Output, Request};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::{
+    app::{App, OutputFile, Sink, Source},
+    cli::RunArgs,
+    error::{CliError, Kind},
+    ui::{Format, Ui},
+};
+
+/// Chunks that may wait for their reader.
+const QUEUE: usize = 4;
+/// Chunks of diagnostics that may wait; beyond that they are only in the log.
+const STDERR_QUEUE: usize = 64;
+
+/// The JSON of a run: what is on record, and the output.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunJson<'a> {
+    #[serde(flatten)]
+    access: &'a Access,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_base64: Option<String>,
+}
+
+/// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
+pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Result<u8, CliError> {
+    let view = app.signals.or_ended(app.view()).await?;
+    let model = view.model(&args.model)?;
+    let failure = source.failure();
+    let cancel = Cancel::new();
+    let (stdout, chunks) = mpsc::channel(QUEUE);
+    let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
+    let sink = match (&args.output, ui.format()) {
+        (Some(file), _) => Sink::File(OutputFile::create(file)?),
+        (None, Format::Json) => Sink::Memory(Vec::new()),
+        (None, _) => Sink::stdout()?,
+    };
+    let watched = (ui.format() == Format::Text).then_some(stderr);
+    let request = Request {
+        model,
+        servers: &view.servers,
+        pinned: args.server.as_deref(),
+        kind: Purpose::Infer,
+        input: source.input,
+        timeout: args.timeout,
+        cancel: cancel.clone(),
+        hashes: app.settings.hashes && !args.no_hash,
+    };
+    let work = async {
+        let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched });
+        tokio::join!(run, pour(chunks, sink), show(diagnostics))
+    };
+    let ((outcome, poured, ()), signal) = app.signals.cancelling(&cancel, work).await;
+    let outcome = outcome?;
+    failure.check()?;
+    let (sink, poured) = poured;
+    // A reader that has gone is the reason for the cancelled run, and not the other way round.
+    poured?;
+    let bytes = sink.finish(outcome.succeeded()).await?;
+    if ui.format() == Format::Json {
+        ui.json(&RunJson {
+            access: &outcome.access,
+            output: std::str::from_utf8(&bytes).ok().filter(|_| args.output.is_none()),
+            output_base64: std::str::from_utf8(&bytes).is_err().then(|| BASE64_STANDARD.encode(&bytes)),
+        })?;
+    }
+    app.after_run().await;
+    if outcome.succeeded() {
+        return Ok(0);
+    }
+    let code = match signal {
+        Some(signal) if outcome.code == Kind::Interrupted.code() => signal.code(),
+        _ if args.passthrough => outcome.passthrough_code(),
+        _ => outcome.code,
+    };
+    Err(told(&outcome, code, ui))
+}
+
+/// Writes chunks as they come. Gives the sink back, and what went wrong with it: then nobody takes chunks any more, which
+/// cancels the run.
+async fn pour(mut chunks: mpsc::Receiver<Bytes>, mut sink: Sink) -> (Sink, Result<(), CliError>) {
+    while let Some(chunk) = chunks.recv().await {
+        if let Err(error) = sink.put(chunk).await {
+            return (sink, Err(error));
+        }
+    }
+    (sink, Ok(()))
+}
+
+/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run.
+async fn show(mut diagnostics: mpsc::Receiver<Bytes>) {
+    let Ok(mut sink) = Sink::stderr() else { return };
+    while let Some(chunk) = diagnostics.recv().await {
+        if sink.put(chunk).await.is_err() {
+            return;
+        }
+    }
+    let _ = sink.finish(true).await;
+}
+
+/// The sentence about a run that did not succeed.
+fn told(outcome: &Outcome, code: u8, ui: Ui) -> CliError {
+    let Access { model, server, error, request_uid, stderr_tail, .. } = &outcome.access;
+    let why = error.as_deref().unwrap_or("it did not succeed");
+    let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));
+    if ui.format() == Format::Quiet && !stderr_tail.is_empty() {
+        told = told.saying(stderr_tail);
+    }
+    if let Some(hint) = &outcome.hint {
+        told = told.hint(hint);
+    }
+    told.hint(format!("`mer log show {request_uid}` has all that is known of this run"))
+}

@@ -1,0 +1,43 @@
+//! `mer server`.
+
+use mer_core::Server;
+
+use super::shown::registered;
+use crate::{
+    app::App,
+    cli::ServerVerb,
+    error::CliError,
+    ui::{Listed, Shown, Ui},
+};
+
+/// Lists or shows servers.
+pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), CliError> {
+    let view = app.view().await?;
+    match verb {
+        ServerVerb::List => ui.list(&view.servers),
+        ServerVerb::Show(args) => ui.show(view.server(&args.name)?),
+    }
+}
+
+impl Listed for Server {
+    const COLUMNS: &'static [&'static str] = &["name", "type", "host", "updated"];
+
+    fn cells(&self) -> Vec<String> {
+        let params = &self.spec.params;
+        let host = params.host.as_deref().unwrap_or_default();
+        let user = params.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let port = params.port.map(|port| format!(":{port}")).unwrap_or_default();
+        vec![
+            self.name.clone(),
+            self.spec.conn_type.to_string(),
+            format!("{user}{host}{port}"),
+            format!("{:.0}", self.last_updated),
+        ]
+    }
+}
+
+impl Shown for Server {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        registered(&self.name, &self.uid, self.created_at, self.last_updated, &self.spec)
+    }
+}

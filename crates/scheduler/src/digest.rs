@@ -1,0 +1,119 @@
+//! Counting and hashing what passes by, off the thread that moves it once there is much of it.
+
+use std::{
+    io,
+    sync::mpsc::{SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+/// Up to here a stream is hashed where it passes: handing over a short input costs more than hashing it.
+const INLINE_BYTES: u64 = 256 * 1024;
+/// Chunks that may wait for the hashing thread. A full queue holds up whoever moves the stream, never for longer than
+/// hashing one chunk takes.
+const QUEUE: usize = 16;
+
+/// The byte count and, where hashing is on, the sha256 of a stream.
+#[derive(Debug)]
+pub(crate) struct Digest {
+    bytes: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Off,
+    Inline(Sha256),
+    Thread { chunks: SyncSender<Bytes>, result: JoinHandle<Sha256> },
+}
+
+impl Digest {
+    pub(crate) fn new(hashes: bool) -> Self {
+        Self { bytes: 0, state: if hashes { State::Inline(Sha256::new()) } else { State::Off } }
+    }
+
+    /// Takes the next chunk into account.
+    pub(crate) fn update(&mut self, chunk: &Bytes) {
+        self.bytes += chunk.len() as u64;
+        match &mut self.state {
+            State::Off => {}
+            State::Inline(hasher) => {
+                hasher.update(chunk);
+                // Where no thread is to be had, hashing goes on here.
+                if self.bytes > INLINE_BYTES && let Ok(state) = on_thread(hasher.clone()) {
+                    self.state = state;
+                }
+            }
+            State::Thread { chunks, .. } => {
+                // The thread ends only when this sender is dropped, so that the send succeeds.
+                let _ = chunks.send(chunk.clone());
+            }
+        }
+    }
+
+    /// The bytes counted and the hash in hexadecimal, none where hashing is off.
+    pub(crate) fn finish(self) -> (u64, Option<String>) {
+        let hasher = match self.state {
+            State::Off => None,
+            State::Inline(hasher) => Some(hasher),
+            State::Thread { chunks, result } => {
+                drop(chunks);
+                result.join().ok()
+            }
+        };
+        (self.bytes, hasher.map(hex))
+    }
+}
+
+fn on_thread(mut hasher: Sha256) -> io::Result<State> {
+    let (chunks, receiver) = sync_channel::<Bytes>(QUEUE);
+    let result = thread::Builder::new().name("mer-hash".to_owned()).spawn(move || {
+        for chunk in receiver {
+            hasher.update(&chunk);
+        }
+        hasher
+    })?;
+    Ok(State::Thread { chunks, result })
+}
+
+fn hex(hasher: Sha256) -> String {
+    use std::fmt::Write as _;
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(hashes: bool, total: usize, chunk: usize) -> (u64, Option<String>) {
+        let mut digest = Digest::new(hashes);
+        let data = Bytes::from(vec![b'a'; total]);
+        for start in (0..total).step_by(chunk) {
+            digest.update(&data.slice(start..total.min(start + chunk)));
+        }
+        digest.finish()
+    }
+
+    #[test]
+    fn the_hash_is_the_same_inline_and_on_the_thread() {
+        // sha256 of a million times `a`, the long test vector of FIPS 180-2.
+        let million = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+        assert_eq!(digest(true, 1_000_000, 1_000_000), (1_000_000, Some(million.to_owned())));
+        assert_eq!(digest(true, 1_000_000, 4_096), (1_000_000, Some(million.to_owned())));
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let mut short = Digest::new(true);
+        short.update(&Bytes::from_static(b"abc"));
+        assert_eq!(short.finish(), (3, Some(abc.to_owned())));
+    }
+
+    #[test]
+    fn without_hashes_bytes_are_counted_all_the_same() {
+        assert_eq!(digest(false, 700_000, 64_000), (700_000, None));
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a run could not even be attempted, or could not be put on record.
+
+use mer_core::ExitCode;
+use thiserror::Error;
+
+/// A run that never became an attempt, or whose record could not be kept.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SchedulerError {
+    /// The caller pinned a server that the model does not run on.
+    #[error("model `{model}` does not run on server `{server}` (it runs on {})", .runs_on.join(", "))]
+    NotOnServer {
+        /// The model.
+        model: String,
+        /// The pinned server.
+        server: String,
+        /// The servers that it runs on.
+        runs_on: Vec<String>,
+        /// Those with a similar name.
+        near: Vec<String>,
+    },
+    /// The model names a server that is not registered.
+    #[error("model `{model}` names the server `{server}`, which is not registered")]
+    NoSuchServer {
+        /// The model.
+        model: String,
+        /// The server.
+        server: String,
+    },
+    /// The model has no command of the kind that is asked for.
+    #[error("model `{model}` has no `{key}` on server `{server}`")]
+    NoCommand {
+        /// The model.
+        model: String,
+        /// The server.
+        server: String,
+        /// `inferenceCommand` or `trainCommand`.
+        key: &'static str,
+    },
+    /// None of the model's servers is of a kind that this version can reach.
+    #[error("model `{model}` runs on `{server}`, which is reached by SSH: this version of mer runs models on this machine only")]
+    NoTransport {
+        /// The model.
+        model: String,
+        /// The first of its servers.
+        server: String,
+    },
+    /// The model's protocol cannot carry the input.
+    #[error("model `{model}` cannot be sent this input")]
+    Input {
+        /// The model.
+        model: String,
+        /// What in it cannot be carried.
+        source: mer_meal::InputError,
+    },
+    /// The input is longer than what a process that stays up is sent.
+    #[error("the input for `{model}` is longer than {} MiB, which is the most that a `lines` or `token` model is sent", .limit / (1024 * 1024))]
+    TooLong {
+        /// The model.
+        model: String,
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The input could not be read.
+    #[error("the input for `{model}` could not be read")]
+    ReadInput {
+        /// The model.
+        model: String,
+        /// What reading said.
+        source: std::io::Error,
+    },
+    /// The start of the run could not be written down, so that nothing was started.
+    #[error("the start of the run of `{model}` could not be put on record, so that nothing was started")]
+    Record {
+        /// The model.
+        model: String,
+        /// What the journal said.
+        source: mer_dal::DalError,
+    },
+}
+
+impl SchedulerError {
+    /// The exit code of `mer` for this error.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotOnServer { .. } => ExitCode::NOT_FOUND,
+            Self::NoSuchServer { .. } | Self::NoCommand { .. } | Self::NoTransport { .. } => ExitCode::CONFIG,
+            Self::Input { .. } | Self::TooLong { .. } => ExitCode::INPUT,
+            Self::ReadInput { .. } | Self::Record { .. } => ExitCode::IO,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From a model's parameters to the process that is started.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use mer_core::{Access, Bound, Command, Kind, Protocol, RunSpec};
+
+use crate::{Placement, SchedulerError, environment::environment};
+
+/// What is to be started for one request. `timeout` overrides the model's own.
+pub(crate) fn run_spec(
+    placement: &Placement,
+    access: &Access,
+    caller_env: &BTreeMap<String, String>,
+    timeout: Option<Bound>,
+) -> Result<RunSpec, SchedulerError> {
+    let params = &placement.params;
+    let (key, command) = match access.kind {
+        Kind::Train => ("trainCommand", &params.train_command),
+        _ => ("inferenceCommand", &params.inference_command),
+    };
+    let no_command = || SchedulerError::NoCommand {
+        model: access.model.clone(),
+        server: placement.server.clone(),
+        key,
+    };
+    let command = command.as_ref().ok_or_else(no_command)?;
+    let mut argv = placement.launcher.clone();
+    argv.extend(params.launcher.iter().flatten().cloned());
+    match command {
+        Command::Argv(words) if words.is_empty() => return Err(no_command()),
+        Command::Argv(words) => argv.extend(words.iter().cloned()),
+        Command::Line(line) => argv.extend(["sh".to_owned(), "-c".to_owned(), line.clone()]),
+    }
+    let env = environment(caller_env, &access.model, params, access);
+    let mut bounds = params.bounds();
+    if access.kind == Kind::Train {
+        bounds.timeout = params.train_timeout.unwrap_or(Bound::Never);
+    }
+    if let Some(timeout) = timeout {
+        bounds.timeout = timeout;
+    }
+    Ok(RunSpec {
+        argv,
+        cwd: params.model_path.as_deref().map(|path| expand_home(path, caller_env)),
+        protocol: if access.kind == Kind::Train { Protocol::Oneshot } else { params.protocol() },
+        tokens: params.tokens(),
+        bounds,
+        env,
+    })
+}
+
+/// `~` and `~/x` are the home folder's; everything else stays as it is.
+fn expand_home(path: &str, env: &BTreeMap<String, String>) -> PathBuf {
+    let home = || env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    match path.strip_prefix('~') {
+        Some("") => home().unwrap_or_else(|| PathBuf::from(path)),
+        Some(rest) if rest.starts_with('/') => match home() {
+            Some(home) => home.join(rest.trim_start_matches('/')),
+            None => PathBuf::from(path),
+        },
+        _ => PathBuf::from(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mer_core::{ConnType, ModelParams};
+
+    use super::*;
+    use crate::outcome::tests::access;
+
+    fn placement(json: &str) -> Placement {
+        let params: ModelParams = serde_json::from_str(json).expect("parameters");
+        Placement { server: "local".to_owned(), conn_type: ConnType::Local, launcher: vec!["nice".to_owned()], params }
+    }
+
+    #[test]
+    fn launchers_stand_in_front_the_servers_first() {
+        let placement = placement(r#"{"inferenceCommand":["python3","m.py"],"launcher":["conda","run"]}"#);
+        let spec = run_spec(&placement, &access(), &BTreeMap::new(), None).expect("a spec");
+        assert_eq!(spec.argv, ["nice", "conda", "run", "python3", "m.py"]);
+    }
+
+    #[test]
+    fn a_shell_runs_only_a_line_that_asked_for_it() {
+        let placement = placement(r#"{"inferenceCommand":"sort | uniq","shell":true}"#);
+        let spec = run_spec(&placement, &access(), &BTreeMap::new(), None).expect("a spec");
+        assert_eq!(spec.argv, ["nice", "sh", "-c", "sort | uniq"]);
+    }
+
+    #[test]
+    fn the_callers_timeout_beats_the_models() {
+        let placement = placement(r#"{"inferenceCommand":["a"],"timeout":"30s"}"#);
+        let spec = |timeout| run_spec(&placement, &access(), &BTreeMap::new(), timeout).expect("a spec").bounds.timeout;
+        assert_eq!(spec(None), Bound::secs(30));
+        assert_eq!(spec(Some(Bound::secs(1))), Bound::secs(1));
+    }
+
+    #[test]
+    fn training_without_a_command_says_so() {
+        let placement = placement(r#"{"inferenceCommand":["a"]}"#);
+        let access = Access { kind: Kind::Train, ..access() };
+        let error = run_spec(&placement, &access, &BTreeMap::new(), None).expect_err("no trainCommand");
+        assert!(error.to_string().contains("trainCommand"), "{error}");
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder() {
+        let env = BTreeMap::from([("HOME".to_owned(), "/home/ada".to_owned())]);
+        for (path, expected) in
+            [("~", "/home/ada"), ("~/m", "/home/ada/m"), ("/m/~", "/m/~"), ("~bob/m", "~bob/m"), ("m", "m")]
+        {
+            assert_eq!(expand_home(path, &env), PathBuf::from(expected));
+        }
+    }
+}
