@@ -44,6 +44,30 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The kind whose exit code this is.
+    pub(crate) fn of_code(code: u8) -> Self {
+        const KINDS: [Kind; 17] = [
+            Kind::ModelFailed,
+            Kind::Usage,
+            Kind::Input,
+            Kind::NotFound,
+            Kind::Unreachable,
+            Kind::Bug,
+            Kind::Io,
+            Kind::Busy,
+            Kind::Protocol,
+            Kind::Refused,
+            Kind::Config,
+            Kind::Timeout,
+            Kind::Hangup,
+            Kind::Interrupted,
+            Kind::Terminated,
+            Kind::ReaderGone,
+            Kind::Code(0),
+        ];
+        KINDS.into_iter().find(|kind| kind.code() == code).unwrap_or(Self::Code(code))
+    }
+
     /// The exit code.
     pub(crate) const fn code(self) -> u8 {
         match self {
@@ -83,6 +107,11 @@ impl CliError {
         Self { kind, message: message.into(), source: None, hints: Vec::new() }
     }
 
+    /// An error of a layer below, as it stands.
+    pub(crate) fn of(kind: Kind, error: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(kind, error.to_string()).caused_by(error)
+    }
+
     /// The command line was wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
@@ -115,6 +144,12 @@ impl CliError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// What somebody else said about it.
+    #[must_use]
+    pub(crate) fn saying(self, text: &str) -> Self {
+        self.caused_by(text.trim_end().to_owned())
     }
 
     /// Names those of the known names that are near the wrong one; says nothing where none is.

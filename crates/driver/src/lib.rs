@@ -3,12 +3,12 @@
 //! This is the only crate that reads the environment, the settings or the terminal; the only module of it that writes
 //! to a standard stream is `ui`.
 
-#![expect(dead_code, unused_imports, reason = "the commands that use the rest come next")]
-
+mod app;
 mod cli;
 mod commands;
 mod config;
 mod error;
+mod example_models;
 mod logging;
 mod panic_hook;
 mod place;

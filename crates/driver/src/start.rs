@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use crate::{
+    app::{App, Origin, WATCHER_VERB},
     cli::{Cli, Parsed, Verb, parse, wants_json},
     commands,
     config::{Loaded, Surroundings, load},
@@ -12,20 +13,18 @@ use crate::{
     ui::{Format, Ui},
 };
 
-/// What the watcher is called by: `mer` starts itself under this name beside the first model it starts.
-pub(crate) const WATCHER: &str = "internal-watcher";
-
 /// The whole command.
 #[must_use]
 pub fn main_impl() -> ExitCode {
     panic_hook::install();
-    ExitCode::from(run(std::env::args_os().collect()))
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == WATCHER_VERB) {
+        return mer_meal::watcher_main();
+    }
+    ExitCode::from(run(words))
 }
 
 fn run(words: Vec<OsString>) -> u8 {
-    if words.get(1).is_some_and(|word| word == WATCHER) {
-        return watcher();
-    }
     let around = Surroundings::of_this_process();
     let words = by_name(words);
     let early = if wants_json(&words) { Format::Json } else { Format::Text };
@@ -68,7 +67,7 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
     match &cli.verb {
         Some(Verb::Version) => return commands::version(*ui).map(|()| 0),
         Some(Verb::Completions(args)) => return commands::completions(args, *ui).map(|()| 0),
-        Some(Verb::ExampleModel(_)) => return Err(unfinished()),
+        Some(Verb::ExampleModel(args)) => return Ok(commands::example_model(args)),
         _ => {}
     }
     let loaded = load(around, &cli.global.settings(), cli.global.config.as_deref())?;
@@ -78,8 +77,29 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::Config(_)) => commands::config_show(&loaded, *ui).map(|()| 0),
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
-        _ => Err(unfinished()),
+        Some(verb) => with_app(loaded, around, async |app| commands::execute(app, &verb, *ui, Origin::Shell).await),
+        None => Err(unfinished()),
     }
+}
+
+/// Makes the runtime and what commands work with, does `work`, and ends what is kept warm.
+fn with_app(
+    loaded: Loaded,
+    around: &Surroundings,
+    work: impl AsyncFnOnce(&App) -> Result<u8, CliError>,
+) -> Result<u8, CliError> {
+    // One thread: a request hops over none on its way from a pipe to another. What blocks has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::io("cannot start the runtime", error))?;
+    let result = runtime.block_on(async {
+        let app = App::new(loaded.settings, around.texts())?;
+        let result = work(&app).await;
+        app.stop().await;
+        result
+    });
+    // A thread that still waits for a lock or a terminal must not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 fn start_logging(cli: &Cli, loaded: &Loaded, ui: Ui) -> Result<(), CliError> {
@@ -94,11 +114,6 @@ fn start_logging(cli: &Cli, loaded: &Loaded, ui: Ui) -> Result<(), CliError> {
         tracing::warn!("{warning}");
     }
     Ok(())
-}
-
-/// The watcher's own `main`.
-fn watcher() -> u8 {
-    Kind::Bug.code()
 }
 
 fn unfinished() -> CliError {

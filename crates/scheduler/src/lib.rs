@@ -7,6 +7,7 @@ mod digest;
 mod environment;
 mod error;
 mod outcome;
+mod ping;
 mod placement;
 mod pool;
 mod request;
@@ -15,6 +16,7 @@ mod spec;
 
 pub use error::SchedulerError;
 pub use outcome::Outcome;
+pub use ping::PingReport;
 pub use placement::Placement;
 pub use request::{Output, Request};
 pub use scheduler::{Config, Scheduler};

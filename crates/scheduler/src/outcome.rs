@@ -48,7 +48,7 @@ impl Verdict {
         Self { status, code, error: Some(error.into()), hint: None }
     }
 
-    fn succeeded() -> Self {
+    pub(crate) fn succeeded() -> Self {
         Self { status: Status::Succeeded, code: ExitCode::OK, error: None, hint: None }
     }
 
@@ -127,7 +127,7 @@ fn count(access: &mut Access, ended: &Ended) {
 }
 
 /// An error and its causes in one line, for the log.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

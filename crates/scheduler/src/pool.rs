@@ -1,15 +1,42 @@
 //! Processes that stay up, kept warm for the life of this `mer`.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
+use bytes::Bytes;
 use mer_core::RunSpec;
-use mer_meal::WarmProcess;
+use mer_meal::{Cancel, StderrHook, WarmProcess};
+use tokio::sync::mpsc;
+
+/// Who watches the diagnostics of a process that stays up: whoever made the request at hand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watcher(Arc<Mutex<Option<mpsc::Sender<Bytes>>>>);
+
+impl Watcher {
+    /// From now on this one, or nobody.
+    pub(crate) fn set(&self, watcher: Option<mpsc::Sender<Bytes>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = watcher;
+    }
+
+    /// What the process is started with. What the watcher cannot take at once is left out of the show, never of the log.
+    pub(crate) fn hook(&self) -> StderrHook {
+        let watcher = self.clone();
+        Arc::new(move |chunk: &[u8]| {
+            if let Some(watcher) = watcher.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                let _ = watcher.try_send(Bytes::copy_from_slice(chunk));
+            }
+        })
+    }
+}
 
 /// One process that stays up, and what it was started from.
 #[derive(Debug)]
 pub(crate) struct Warm {
     pub(crate) spec: RunSpec,
     pub(crate) process: WarmProcess,
+    pub(crate) watcher: Watcher,
 }
 
 /// Idle warm processes by model and server. One that serves a request is not in here, so that two requests at once to
@@ -25,8 +52,11 @@ impl Pool {
     pub(crate) fn take(&self, model: &str, server: &str, spec: &RunSpec) -> (Option<Warm>, Vec<Warm>) {
         let mut idle = self.lock();
         let Some(processes) = idle.get_mut(&(model.to_owned(), server.to_owned())) else { return (None, Vec::new()) };
-        let (mut fit, stale): (Vec<_>, Vec<_>) =
-            processes.drain(..).partition(|warm| warm.spec == *spec && warm.process.is_alive());
+        let (mut fit, mut stale) = (Vec::new(), Vec::new());
+        for mut warm in processes.drain(..) {
+            let alive = warm.process.is_alive();
+            if alive && warm.spec == *spec { fit.push(warm) } else { stale.push(warm) }
+        }
         let taken = fit.pop();
         *processes = fit;
         (taken, stale)
@@ -43,18 +73,17 @@ impl Pool {
         stop(all).await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Vec<Warm>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Warm>>> {
         // A panic while the map is held cannot leave it half changed: every change is one call.
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends processes at the same time, each within its own grace.
 pub(crate) async fn stop(processes: Vec<Warm>) {
     let mut ends = tokio::task::JoinSet::new();
-    for warm in processes {
-        let grace: Duration = warm.spec.bounds.grace;
-        ends.spawn(async move { warm.process.stop(grace).await });
+    for Warm { spec, process, .. } in processes {
+        ends.spawn(async move { process.stop(spec.bounds.grace, &Cancel::new()).await });
     }
     while ends.join_next().await.is_some() {}
 }

@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub input: Input,
     /// Instead of the model's own timeout.
     pub timeout: Option<Bound>,
+    /// Whether input and output are hashed for the log.
+    pub hashes: bool,
     /// Ends the run early.
     pub cancel: Cancel,
 }

@@ -8,9 +8,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use jiff::{Timestamp, Unit};
-use mer_core::{Access, ConnType, RunSpec, Status};
+use mer_core::{Access, ConnType, Kind, RunSpec, Status};
 use mer_dal::{Durability, Journal};
-use mer_meal::{Cancel, Ended, Executor, Input, Sinks, StartError, StderrHook, WarmError, WarmProcess, check_input, oneshot};
+use mer_meal::{Cancel, Executor, Input, Sinks, StderrHook, WarmError, WarmProcess, check_input, oneshot};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::{
     digest::Digest,
     outcome::Verdict,
     placement::placements,
-    pool::{self, Pool, Warm},
+    pool::{self, Pool, Warm, Watcher},
     spec::run_spec,
 };
 
@@ -41,14 +41,12 @@ pub struct Config {
     pub caller: String,
     /// The caller's process.
     pub caller_pid: u32,
-    /// Whether inputs and outputs are hashed for the log.
-    pub hashes: bool,
 }
 
 /// Runs requests, keeps processes warm, and puts every attempt on record.
 #[derive(Debug)]
 pub struct Scheduler {
-    config: Config,
+    pub(crate) config: Config,
     pool: Pool,
 }
 
@@ -66,7 +64,7 @@ impl Scheduler {
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
     pub async fn run(&self, request: Request<'_>, output: Output) -> Result<Outcome, SchedulerError> {
         let placement = self.place(&request)?;
-        let mut access = self.begin(&request, &placement);
+        let mut access = self.begin(&request.model.name, request.kind, &placement);
         let spec = run_spec(&placement, &access, &self.config.environment, request.timeout)?;
         access.protocol = spec.protocol.name().to_owned();
         let verdict = if spec.protocol.stays_up() {
@@ -74,14 +72,7 @@ impl Scheduler {
         } else {
             self.run_once(&mut access, &spec, request, output).await?
         };
-        let hint = verdict.write_to(&mut access);
-        access.stop_access = Some(now());
-        if let Err(error) = self.config.journal.ended(&access).await {
-            // The answer is out already; the record will say `lost`, and a person should know why.
-            tracing::error!(request = %access.request_uid, error = &error as &dyn std::error::Error,
-                "the end of the run could not be put on record");
-        }
-        Ok(Outcome { access, code: verdict.code, hint })
+        Ok(self.record_end(access, verdict).await)
     }
 
     /// Ends every process that is kept warm.
@@ -98,13 +89,13 @@ impl Scheduler {
     }
 
     /// The record of an attempt that begins now.
-    fn begin(&self, request: &Request<'_>, placement: &Placement) -> Access {
+    pub(crate) fn begin(&self, model: &str, kind: Kind, placement: &Placement) -> Access {
         Access {
             request_uid: Uuid::now_v7(),
             attempt: 1,
-            model: request.model.name.clone(),
+            model: model.to_owned(),
             server: placement.server.clone(),
-            kind: request.kind,
+            kind,
             protocol: String::new(),
             weights_version: None,
             weights_sha256: None,
@@ -140,10 +131,11 @@ impl Scheduler {
         self.record_start(access, Durability::Synced).await?;
         let run = match self.config.executor.start(spec).await {
             Ok(run) => run,
-            Err(error) => return Ok(self.not_started(access, &error)),
+            Err(error) => return Ok(Verdict::not_started(&access.server, &error)),
         };
         access.start_ms = Some(millis(run.started_in));
-        let sent = Arc::new(Mutex::new(Digest::new(self.config.hashes)));
+        let hashes = request.hashes;
+        let sent = Arc::new(Mutex::new(Digest::new(hashes)));
         let sinks_sent = Arc::clone(&sent);
         let (stdout, received) = mpsc::channel(OUTPUT_QUEUE);
         let sinks = Sinks {
@@ -152,7 +144,7 @@ impl Scheduler {
             stderr: output.stderr.as_ref().map(hook),
         };
         let run = oneshot(run, request.input, sinks, &spec.bounds, &request.cancel);
-        let (ended, stdout_hash) = tokio::join!(run, self.hand_on(received, output.stdout));
+        let (ended, stdout_hash) = tokio::join!(run, hand_on(received, output.stdout, hashes));
         let digest = std::mem::replace(&mut *lock(&sent), Digest::new(false));
         access.stdin_sha256 = digest.finish().1;
         access.stdout_sha256 = stdout_hash;
@@ -182,19 +174,24 @@ impl Scheduler {
                 access.start_ms = Some(0.0);
                 warm
             }
-            None => match self.start_warm(access, spec, &request.cancel).await {
+            None => match self.start_warm(access, spec, output.stderr.clone(), &request.cancel).await {
                 Ok(warm) => warm,
                 Err(verdict) => return Ok(verdict),
             },
         };
-        let mut sent = Digest::new(self.config.hashes);
+        let hashes = request.hashes;
+        let mut sent = Digest::new(hashes);
         sent.update(&payload);
         access.stdin_sha256 = sent.finish().1;
         let (stdout, received) = mpsc::channel(OUTPUT_QUEUE);
+        warm.watcher.set(output.stderr);
         let timeout = warm.spec.bounds.timeout;
-        let stderr = output.stderr.as_ref().map(hook);
-        let reply = warm.process.request(&payload, stdout, stderr, timeout, &request.cancel);
-        let (ended, stdout_hash) = tokio::join!(reply, self.hand_on(received, output.stdout));
+        let reply = async {
+            let stdout = stdout;
+            warm.process.request(&payload, &stdout, timeout, &request.cancel).await
+        };
+        let (ended, stdout_hash) = tokio::join!(reply, hand_on(received, output.stdout, hashes));
+        warm.watcher.set(None);
         access.stdout_sha256 = stdout_hash;
         access.run_ms = Some(millis(ended.run));
         if warm.process.is_alive() {
@@ -203,19 +200,40 @@ impl Scheduler {
         Ok(Verdict::of_reply(access, &ended))
     }
 
-    async fn start_warm(&self, access: &mut Access, spec: RunSpec, cancel: &Cancel) -> Result<Warm, Verdict> {
+    /// Starts a process that stays up, and waits until it is ready.
+    pub(crate) async fn start_warm(
+        &self,
+        access: &mut Access,
+        spec: RunSpec,
+        stderr: Option<mpsc::Sender<Bytes>>,
+        cancel: &Cancel,
+    ) -> Result<Warm, Verdict> {
         let began = Instant::now();
-        let started = WarmProcess::start(&self.config.executor, &spec, cancel).await;
+        let watcher = Watcher::default();
+        watcher.set(stderr);
+        let started = WarmProcess::start(&self.config.executor, &spec, Some(watcher.hook()), cancel).await;
         access.start_ms = Some(millis(began.elapsed()));
         match started {
-            Ok(process) => Ok(Warm { spec, process }),
-            Err(WarmError::Start(error)) => Err(self.not_started(access, &error)),
+            Ok(process) => Ok(Warm { spec, process, watcher }),
+            Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
             Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended)),
             Err(error) => Err(Verdict::broken(&error)),
         }
     }
 
-    async fn record_start(&self, access: &Access, durability: Durability) -> Result<(), SchedulerError> {
+    /// Puts the end of an attempt on record.
+    pub(crate) async fn record_end(&self, mut access: Access, verdict: Verdict) -> Outcome {
+        let hint = verdict.write_to(&mut access);
+        access.stop_access = Some(now());
+        if let Err(error) = self.config.journal.ended(&access).await {
+            // The answer is out already; the record will say `lost`, and a person should know why.
+            tracing::error!(request = %access.request_uid, error = &error as &dyn std::error::Error,
+                "the end of the run could not be put on record");
+        }
+        Outcome { access, code: verdict.code, hint }
+    }
+
+    pub(crate) async fn record_start(&self, access: &Access, durability: Durability) -> Result<(), SchedulerError> {
         let journal = &self.config.journal;
         journal
             .started(access, durability)
@@ -223,22 +241,23 @@ impl Scheduler {
             .map_err(|source| SchedulerError::Record { model: access.model.clone(), source })
     }
 
-    fn not_started(&self, access: &Access, error: &StartError) -> Verdict {
-        Verdict::not_started(&access.server, error)
-    }
+}
 
-    /// Hashes output and hands it on, until the model is silent or the reader is gone.
-    async fn hand_on(&self, mut received: mpsc::Receiver<Bytes>, reader: mpsc::Sender<Bytes>) -> Option<String> {
-        let mut digest = Digest::new(self.config.hashes);
-        while let Some(chunk) = received.recv().await {
-            digest.update(&chunk);
-            if reader.send(chunk).await.is_err() {
-                break;
-            }
+/// Hashes output and hands it on, until the model is silent or the reader is gone.
+async fn hand_on(
+    mut received: mpsc::Receiver<Bytes>,
+    reader: mpsc::Sender<Bytes>,
+    hashes: bool,
+) -> Option<String> {
+    let mut digest = Digest::new(hashes);
+    while let Some(chunk) = received.recv().await {
+        digest.update(&chunk);
+        if reader.send(chunk).await.is_err() {
+            break;
         }
-        drop(received);
-        digest.finish().1
     }
+    drop(received);
+    digest.finish().1
 }
 
 /// All of an input, for a framing that must know its end.
@@ -270,12 +289,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     // Microseconds are what every database keeps; rounding a time of this age cannot fail.
     Timestamp::now().round(Unit::Microsecond).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn millis(duration: Duration) -> f64 {
+pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 

@@ -9,7 +9,6 @@ mod source;
 
 use std::{cell::OnceCell, collections::BTreeMap, path::PathBuf, time::Duration};
 
-use mer_core::{Bound, ExitCode};
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::Policy;
@@ -17,11 +16,10 @@ use mer_scheduler::{Config, Scheduler};
 
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
-pub(crate) use sink::Sink;
-pub(crate) use source::{Origin, source};
+pub(crate) use sink::{OutputFile, Sink};
+pub(crate) use source::{Origin, Source, source};
 
 use crate::{
-    cli,
     config::Settings,
     error::{CliError, Kind},
     ui::Ui,
@@ -44,7 +42,6 @@ pub(crate) struct App {
     pub(crate) signals: Signals,
     environment: BTreeMap<String, String>,
     scheduler: OnceCell<Scheduler>,
-    view: registry::Cache,
 }
 
 impl App {
@@ -64,7 +61,6 @@ impl App {
             signals,
             environment,
             scheduler: OnceCell::new(),
-            view: registry::Cache::default(),
         })
     }
 
@@ -97,15 +93,15 @@ impl App {
                 environment: self.environment.clone(),
                 caller,
                 caller_pid: std::process::id(),
-                hashes: self.settings.hashes,
             })
         })
     }
 
     fn executor(&self) -> Executor {
-        // The link survives an upgrade of the file underneath, and an empty root folder without /proc does not.
+        // The link survives an upgrade of the file underneath. An empty root folder may have no /proc: then it is found by
+        // the name it was called by.
         let link = PathBuf::from("/proc/self/exe");
-        let self_exe = if link.exists() { link } else { std::env::current_exe().unwrap_or(link) };
+        let self_exe = if link.exists() { link } else { own_path().unwrap_or(link) };
         Executor::local(LocalConfig { self_exe, watcher_argv: vec![WATCHER_VERB.to_owned()] })
     }
 
@@ -149,4 +145,14 @@ impl App {
             scheduler.stop().await;
         }
     }
+}
+
+/// Where this binary is, told without `/proc`: by the word it was called with.
+fn own_path() -> Option<PathBuf> {
+    let word = PathBuf::from(std::env::args_os().next()?);
+    if word.components().count() > 1 {
+        return std::path::absolute(word).ok();
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(&word)).find(|file| file.is_file())
 }

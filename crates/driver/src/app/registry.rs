@@ -1,6 +1,6 @@
 //! Servers and models as commands see them: from the snapshot while that holds, else from the database.
 
-use std::{cell::RefCell, rc::Rc};
+use std::rc::Rc;
 
 use mer_core::{Model, Server};
 use mer_dal::Snapshot;
@@ -19,9 +19,6 @@ pub(crate) struct View {
     /// Models by name.
     pub(crate) models: Vec<Model>,
 }
-
-/// The view that was read last.
-pub(super) type Cache = RefCell<Option<Rc<View>>>;
 
 impl View {
     /// The model of this name.

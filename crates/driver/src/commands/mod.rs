@@ -1,9 +1,59 @@
 //! The commands, one file each.
 
+mod apply;
 mod completions;
 mod config_show;
+mod example_model;
+mod log;
+mod migrate;
+mod model;
+mod run;
+mod server;
+mod shown;
 mod version;
 
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
+pub(crate) use example_model::example_model;
 pub(crate) use version::version;
+
+use crate::{
+    app::{App, Origin, source},
+    cli::Verb,
+    error::CliError,
+    ui::Ui,
+};
+
+/// Does what needs the database. Gives the exit code. A signal ends it.
+///
+/// # Errors
+/// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
+pub(crate) async fn execute(app: &App, verb: &Verb, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+    // A run listens to signals itself: its model is to be ended with it.
+    match verb {
+        Verb::Run(args) => return run::run(app, args, source(args.input()?, origin)?, ui).await,
+        Verb::Model(verb) => return model::model(app, verb, ui).await,
+        _ => {}
+    }
+    let work = async {
+        match verb {
+            Verb::Server(verb) => server::server(app, verb, ui).await?,
+            Verb::Log(verb) => log::log(app, verb, ui).await?,
+            Verb::Apply(args) => apply::apply(app, args, ui, origin).await?,
+            Verb::Export(args) => apply::export(app, args, ui).await?,
+            Verb::Migrate(verb) => return migrate::migrate(app, *verb, ui).await,
+            Verb::Version => version(ui)?,
+            Verb::Completions(args) => completions(args, ui)?,
+            Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),
+            Verb::Repl => return Err(not_here("repl", "`mer repl` in a shell; you may be in it already")),
+            Verb::Use(_) => return Err(not_here("use", "`mer repl`, or a script piped to `mer`")),
+            Verb::Run(_) | Verb::Model(_) | Verb::Config(_) | Verb::Quit => {}
+        }
+        Ok(0)
+    };
+    app.signals.or_ended(work).await
+}
+
+fn not_here(verb: &str, instead: &str) -> CliError {
+    CliError::usage(format!("`{verb}` means nothing here")).hint(instead)
+}

@@ -36,6 +36,12 @@ impl Surroundings {
         self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
     }
 
+    /// The variables that are text. A variable that is no UTF-8 reaches no model.
+    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
+        let text = |word: &OsString| word.to_str().map(str::to_owned);
+        self.variables.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
+    }
+
     /// Whether colour is unwanted everywhere (`NO_COLOR`).
     pub(crate) fn no_color(&self) -> bool {
         self.variable("NO_COLOR").is_some() || self.variable("TERM").is_some_and(|term| term == "dumb")
