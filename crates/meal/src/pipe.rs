@@ -53,6 +53,12 @@ impl Pipe {
         }
     }
 
+    /// Reads what is there, asking the kernel itself: the runtime knows only what it was told when it last waited, and
+    /// it may have waited for nothing since.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&self.inner, &mut *buffer))?)
+    }
+
     /// How many bytes the pipe holds now.
     pub(crate) fn available(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.inner).unwrap_or(0)
@@ -71,13 +77,17 @@ impl Pipe {
         }
     }
 
-    /// [`Pipe::next`] without waiting.
-    pub(crate) fn try_next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+    fn try_next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
         let count = self.try_fill(buffer)?;
-        if count == 0 {
-            return Ok(None);
-        }
-        Ok(Some(take_front(buffer, count)))
+        Ok((count > 0).then(|| take_front(buffer, count)))
+    }
+
+    /// What is there now, by [`Pipe::read_now`].
+    pub(crate) fn next_now(&self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        buffer.resize(SMALL, 0);
+        let count = self.read_now(buffer).inspect_err(|_| buffer.clear())?;
+        buffer.truncate(count);
+        Ok((count > 0).then(|| take_front(buffer, count)))
     }
 }
 

@@ -53,7 +53,7 @@ impl OutPump {
     pub(super) async fn rest(&mut self, out: &mpsc::Sender<Bytes>) -> Carried {
         let mut left = self.pipe.available();
         while self.deliver(out).await {
-            match self.pipe.try_next(&mut self.buffer) {
+            match self.pipe.next_now(&mut self.buffer) {
                 Ok(Some(chunk)) if left > 0 => {
                     left = left.saturating_sub(chunk.len() as u64);
                     self.pending = Some(chunk);
