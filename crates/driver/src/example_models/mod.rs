@@ -10,6 +10,7 @@ mod npy;
 
 use std::{
     env,
+    ffi::OsStr,
     io::{self, Write},
     path::PathBuf,
 };
@@ -17,15 +18,15 @@ use std::{
 use mer_core::ExitCode;
 
 /// The names that [`run`] knows.
-pub const NAMES: &[&str] = &["echo", "iris"];
+pub(crate) const NAMES: &[&str] = &["echo", "iris"];
 
 /// Runs the built-in model `name` on the standard streams of this process, and returns its exit code: 0, or 1 with a
 /// sentence on standard error, 64 for arguments that it does not take, 66 for a name that is none of [`NAMES`], 141
 /// when the reader of standard output has gone.
 #[must_use]
-pub fn run(name: &str, args: &[String]) -> u8 {
-    let verb = args.first().map(String::as_str);
-    let ended = match (name, verb, args.len()) {
+pub(crate) fn run<A: AsRef<OsStr>>(name: &str, args: &[A]) -> u8 {
+    let verb = args.first().map(|argument| argument.as_ref().to_string_lossy());
+    let ended = match (name, verb.as_deref(), args.len()) {
         ("echo", None, _) => echo::copy(io::stdin(), io::stdout()),
         ("iris", None, _) => iris::infer(io::stdin().lock(), io::stdout().lock(), path("MER_WEIGHTS").as_deref()),
         ("iris", Some("train"), 1) => {

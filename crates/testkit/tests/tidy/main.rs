@@ -3,6 +3,7 @@
 mod crate_graph;
 mod layers;
 mod names;
+mod references;
 
 use std::{
     fs,

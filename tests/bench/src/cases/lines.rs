@@ -1,0 +1,83 @@
+//! A question and its answer, with a process that stays up.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use super::row;
+use crate::{
+    Result, child,
+    measure::Sample,
+    report::{Limit, Row},
+    subject::Bench,
+};
+
+const QUESTIONS: usize = 5_000;
+/// Answered but not counted: the start of the process, cold caches.
+const WARM_UP: usize = 100;
+
+pub fn through_a_script(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.scaled(QUESTIONS);
+    let mut samples = Vec::new();
+    for subject in &bench.subjects {
+        samples.push(ping_pong(&mut subject.command(&[]), "run pong hello\n", count)?);
+    }
+    let this = env::current_exe().map_err(|error| error.to_string())?;
+    samples.push(ping_pong(Command::new(this).arg(child::PONG), "hello\n", count)?);
+    let worst = samples.iter().map(|sample| Sample::one(sample.quantile(0.99))).collect();
+    let beside = Some("the same model without `mer`");
+    Ok(vec![
+        row(bench, "`lines` round trip through a script, on record", "µs", Limit::AtMost(150.0), samples, beside),
+        row(bench, "the same, the slowest of 100", "µs", Limit::None, worst, beside),
+    ])
+}
+
+/// Sends a line and waits for `hello`, again and again: microseconds.
+fn ping_pong(command: &mut Command, line: &str, count: usize) -> Result<Sample> {
+    let failed = |error: std::io::Error| error.to_string();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let (Some(mut input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
+        return Err("a pipe is missing".to_owned());
+    };
+    let mut output = BufReader::new(output);
+    let mut times = Vec::with_capacity(count);
+    let mut answer = String::new();
+    for i in 0..count + WARM_UP {
+        let begun = Instant::now();
+        input.write_all(line.as_bytes()).map_err(failed)?;
+        answer.clear();
+        output.read_line(&mut answer).map_err(failed)?;
+        if i >= WARM_UP {
+            times.push(begun.elapsed().as_secs_f64() * 1e6);
+        }
+        if answer != "hello\n" {
+            return Err(format!("{command:?} answered {answer:?}"));
+        }
+    }
+    drop(input);
+    let status = process.wait().map_err(failed)?;
+    if status.success() { Ok(Sample::new(times)) } else { Err(format!("{command:?}: {status}")) }
+}
+
+/// What the benchmark of mer-meal prints of itself: JSON objects, one a line, with `name`, `value`, `unit` and perhaps
+/// `bare`, the same thing done with the standard library.
+pub fn at_the_executor(bench: &Bench) -> Result<Vec<Row>> {
+    let Some(program) = &bench.meal_bench else { return Ok(Vec::new()) };
+    let output = Command::new(program).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("`{}`: {error}", program.display()))?;
+    let mut rows = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.starts_with('{')) {
+        let value: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
+        rows.push(Row {
+            what: format!("at the `Executor`: {line}", line = value["name"].as_str().unwrap_or(line)),
+            unit: "µs",
+            limit: Limit::None,
+            measured: value["value"].as_f64().map(|number| ("mer", Sample::one(number))).into_iter().collect(),
+            beside: value["bare"].as_f64().map(|number| ("bare pipes", Sample::one(number))),
+        });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,43 @@
+//! What is measured, in the order of the table.
+
+mod lines;
+mod start;
+mod stream;
+
+use crate::{
+    Result,
+    measure::Sample,
+    report::{Limit, Row},
+    subject::Bench,
+};
+
+/// A case gives one or several rows.
+pub type Case = fn(&Bench) -> Result<Vec<Row>>;
+
+/// Every case by its name.
+pub const ALL: &[(&str, Case)] = &[
+    ("version", start::version),
+    ("run", start::run),
+    ("run-without-snapshot", start::run_without_snapshot),
+    ("run-memory", start::memory),
+    ("many-at-once", start::many_at_once),
+    ("script", start::script),
+    ("lines", lines::through_a_script),
+    ("lines-executor", lines::at_the_executor),
+    ("stream", stream::throughput),
+    ("stream-memory", stream::memory),
+];
+
+/// A row from the samples that [`Bench::in_turn`] gives: one of each binary, then perhaps one of what stands beside.
+fn row(
+    bench: &Bench,
+    what: &str,
+    unit: &'static str,
+    limit: Limit,
+    samples: Vec<Sample>,
+    beside: Option<&'static str>,
+) -> Row {
+    let mut samples = samples.into_iter();
+    let measured = bench.subjects.iter().map(|subject| subject.name).zip(samples.by_ref()).collect();
+    Row { what: what.to_owned(), unit, limit, measured, beside: beside.zip(samples.next()) }
+}
