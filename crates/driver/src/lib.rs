@@ -13,6 +13,7 @@ mod logging;
 mod panic_hook;
 mod place;
 mod registry_file;
+mod repl;
 mod start;
 mod ui;
 

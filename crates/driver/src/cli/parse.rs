@@ -55,11 +55,38 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Parsed, CliError> {
 /// # Errors
 /// A quote is not closed, or a backslash ends the line (64).
 pub(crate) fn split_line(line: &str) -> Result<Vec<OsString>, CliError> {
-    let words = shlex::split(line).ok_or_else(|| {
+    let words = shlex::split(&joined(line)).ok_or_else(|| {
         CliError::usage("a quote is not closed, or a backslash ends the line").hint("quote a `'` as `\"'\"`")
     })?;
     let skip = usize::from(words.first().is_some_and(|word| word == "mer"));
     Ok(std::iter::once("mer".to_owned()).chain(words.into_iter().skip(skip)).map(OsString::from).collect())
+}
+
+/// The line without the newlines that a backslash hides, as a shell takes them out before it looks for words. (shlex
+/// leaves an empty word where such a newline stands between words.)
+fn joined(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut in_single_quotes = false;
+    let mut in_double_quotes = false;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if !in_single_quotes => match chars.next() {
+                Some('\n') => {}
+                next => text.extend(std::iter::once(c).chain(next)),
+            },
+            '\'' if !in_double_quotes => {
+                in_single_quotes = !in_single_quotes;
+                text.push(c);
+            }
+            '"' if !in_single_quotes => {
+                in_double_quotes = !in_double_quotes;
+                text.push(c);
+            }
+            _ => text.push(c),
+        }
+    }
+    text
 }
 
 /// Whether a line that could not be read asks for JSON all the same.

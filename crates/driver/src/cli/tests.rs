@@ -176,3 +176,13 @@ fn json_is_wanted_even_by_a_line_that_is_wrong() {
     assert!(wants_json(&words("modle --json")));
     assert!(!wants_json(&words("run x -- --json")));
 }
+
+#[test]
+fn a_backslash_joins_lines_as_in_a_shell() {
+    let words = |line: &str| split_line(line).expect(line)[1..].to_vec();
+    assert_eq!(words("run m \\\n  x"), ["run", "m", "x"]);
+    assert_eq!(words("run m a\\\nb"), ["run", "m", "ab"]);
+    assert_eq!(words("run m 'a\\\nb'"), ["run", "m", "a\\\nb"]);
+    assert_eq!(words("run m \"it's \\\nb\""), ["run", "m", "it's b"]);
+    assert_eq!(words("run m it\\'s"), ["run", "m", "it's"]);
+}

@@ -1,0 +1,135 @@
+//! What was typed, cut into commands and inputs.
+
+/// What plain lines mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Commands.
+    #[default]
+    Commands,
+    /// Inputs of this model (`use MODEL`).
+    Model(String),
+}
+
+/// What one unit of text asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Nothing: a blank line.
+    Nothing,
+    /// A command line.
+    Command(String),
+    /// An input of this model, as it is.
+    Input {
+        /// The model.
+        model: String,
+        /// The input.
+        text: String,
+    },
+}
+
+/// Opens and closes a longer input.
+const LONG: &str = "\"\"\"";
+
+/// Whether nothing of the unit is missing: no quote is open, no backslash ends it, no `"""` waits for its twin.
+pub(super) fn is_complete(mode: &Mode, unit: &str) -> bool {
+    match command_of(mode, unit) {
+        Some(command) => shlex::split(command).is_some(),
+        None => unit.trim_start().strip_prefix(LONG).is_none_or(|rest| rest.contains(LONG)),
+    }
+}
+
+/// Cuts a text of several lines into units. The last may be incomplete; the second value says whether it is whole.
+pub(super) fn units<'a>(mode: &Mode, text: &'a str) -> (Vec<&'a str>, bool) {
+    let mut found = Vec::new();
+    let mut rest = text;
+    loop {
+        let ends = rest.match_indices('\n').map(|(at, _)| at).chain([rest.len()]);
+        let Some(end) = ends.into_iter().find(|end| is_complete(mode, &rest[..*end])) else {
+            found.push(rest);
+            return (found, false);
+        };
+        found.push(&rest[..end]);
+        if end == rest.len() {
+            return (found, true);
+        }
+        rest = &rest[end + 1..];
+    }
+}
+
+/// What a whole unit means.
+pub(super) fn meaning(mode: &Mode, unit: &str) -> Meaning {
+    if let Some(command) = command_of(mode, unit) {
+        return if command.trim().is_empty() { Meaning::Nothing } else { Meaning::Command(command.to_owned()) };
+    }
+    let Mode::Model(model) = mode else { return Meaning::Nothing };
+    let text = match unit.trim_start().strip_prefix(LONG) {
+        Some(rest) => {
+            let body = rest.split(LONG).next().unwrap_or(rest);
+            let body = body.strip_prefix('\n').unwrap_or(body);
+            body.strip_suffix('\n').unwrap_or(body)
+        }
+        None if unit.trim().is_empty() => return Meaning::Nothing,
+        None => unit,
+    };
+    Meaning::Input { model: model.clone(), text: text.to_owned() }
+}
+
+/// The command in a unit. People who come from a chat put a `/` before commands everywhere.
+fn command_of<'a>(mode: &Mode, unit: &'a str) -> Option<&'a str> {
+    match (mode, unit.trim_start().strip_prefix('/')) {
+        (_, Some(command)) => Some(command),
+        (Mode::Commands, None) => Some(unit),
+        (Mode::Model(_), None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Mode {
+        Mode::Model("m".to_owned())
+    }
+
+    fn input(text: &str) -> Meaning {
+        Meaning::Input { model: "m".to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_command_goes_on_while_a_quote_or_a_backslash_is_open() {
+        for (unit, complete) in [
+            ("run iris 1", true),
+            ("run iris 'a", false),
+            ("run iris 'a\nb'", true),
+            ("run iris \\", false),
+            ("run iris \\\n1", true),
+            ("# don't", true),
+            ("", true),
+            ("/run iris \"a", false),
+        ] {
+            assert_eq!(is_complete(&Mode::Commands, unit), complete, "{unit:?}");
+        }
+    }
+
+    #[test]
+    fn to_a_model_quotes_mean_nothing_and_three_open_a_longer_input() {
+        assert!(is_complete(&model(), "don't \\"));
+        assert!(!is_complete(&model(), "\"\"\"a"));
+        assert!(is_complete(&model(), "\"\"\"a\nb\"\"\""));
+        assert!(!is_complete(&model(), "/run 'x"));
+        assert_eq!(meaning(&model(), "don't # hash"), input("don't # hash"));
+        assert_eq!(meaning(&model(), "\"\"\"\na\n\nb\n\"\"\""), input("a\n\nb"));
+        assert_eq!(meaning(&model(), "\"\"\"/etc\"\"\""), input("/etc"));
+        assert_eq!(meaning(&model(), "\"\"\"\"\"\""), input(""));
+        assert_eq!(meaning(&model(), "  "), Meaning::Nothing);
+        assert_eq!(meaning(&model(), "/log list"), Meaning::Command("log list".to_owned()));
+        assert_eq!(meaning(&model(), "/"), Meaning::Nothing);
+    }
+
+    #[test]
+    fn what_is_pasted_is_cut_into_its_lines() {
+        let commands = Mode::Commands;
+        assert_eq!(units(&commands, "a\nb 'c\nd'\n"), (vec!["a", "b 'c\nd'", ""], true));
+        assert_eq!(units(&commands, "a\nb 'c\nd"), (vec!["a", "b 'c\nd"], false));
+        assert_eq!(units(&model(), "a\n\"\"\"b\nc\"\"\"\nd"), (vec!["a", "\"\"\"b\nc\"\"\"", "d"], true));
+    }
+}

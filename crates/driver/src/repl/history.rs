@@ -1,0 +1,105 @@
+//! The history file. Every REPL appends to it in single writes, so that several at once lose nothing; none ever rewrites
+//! it. One entry is one line: newlines and backslashes are escaped.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+/// How many entries a REPL remembers; older ones stay in the file.
+pub(super) const REMEMBERED: usize = 10_000;
+
+/// An open history file.
+#[derive(Debug)]
+pub(super) struct History(File);
+
+impl History {
+    /// Opens the file, which is made where it does not exist, with its folder, both for nobody else to read. Returns
+    /// its newest entries, oldest first.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let bytes = std::fs::read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let newest = &lines[lines.len().saturating_sub(REMEMBERED)..];
+        Ok((Self(file), newest.iter().map(|line| unescaped(line)).collect()))
+    }
+
+    /// Appends an entry.
+    pub(super) fn append(&mut self, entry: &str) -> io::Result<()> {
+        self.0.write_all(format!("{}\n", escaped(entry)).as_bytes())
+    }
+}
+
+fn escaped(entry: &str) -> String {
+    entry.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
+}
+
+fn unescaped(line: &str) -> String {
+    let mut entry = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some('n')) => entry.push('\n'),
+            ('\\', Some('r')) => entry.push('\r'),
+            ('\\', Some(c)) => entry.push(c),
+            (c, _) => entry.push(c),
+        }
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_of_several_lines_is_one_item() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("state/mer/history");
+        let entries = ["a", "run m 'x\ny'", "back\\slash \\n", "ü\r"];
+        let (mut history, before) = History::open(&path).expect("history");
+        assert!(before.is_empty());
+        for entry in entries {
+            history.append(entry).expect("append");
+        }
+        let (_, after) = History::open(&path).expect("history");
+        assert_eq!(after, entries);
+        let mode = |path: &Path| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().expect("folder")), 0o700);
+    }
+
+    #[test]
+    fn repls_side_by_side_lose_no_line() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("history");
+        std::thread::scope(|scope| {
+            for repl in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    let (mut history, _) = History::open(path).expect("history");
+                    for line in 0..100 {
+                        history.append(&format!("{repl} {line}")).expect("append");
+                    }
+                });
+            }
+        });
+        let (_, all) = History::open(&path).expect("history");
+        assert_eq!(all.len(), 800);
+        for repl in 0..8 {
+            let own: Vec<&String> = all.iter().filter(|entry| entry.starts_with(&format!("{repl} "))).collect();
+            assert_eq!(
+                own,
+                (0..100).map(|line| format!("{repl} {line}")).collect::<Vec<_>>().iter().collect::<Vec<_>>()
+            );
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The REPL, and scripts: the same lines, read from a person with a prompt or from standard input without one.
+//!
+//! Both block, so they belong on a thread that drives no async runtime; what runs a command is behind [`Dispatch`]. While
+//! a command runs the terminal is in its usual mode, so that Ctrl-C is SIGINT, and belongs to [`Dispatch`]; at the prompt
+//! it is a key.
+
+mod complete;
+mod entry;
+mod helper;
+mod history;
+mod interactive;
+mod script;
+mod session;
+mod terminal;
+
+use std::{io::IsTerminal, path::PathBuf};
+
+pub(crate) use complete::Names;
+pub(crate) use session::Dispatch;
+pub(crate) use terminal::SavedTerminal;
+
+use crate::{error::CliError, ui::Ui};
+
+/// What a REPL is started with.
+pub(crate) struct Options {
+    /// Where the history is kept; none: only as long as the REPL lives.
+    pub(crate) history: Option<PathBuf>,
+    /// What greets a person.
+    pub(crate) banner: String,
+    /// Names for completion.
+    pub(crate) names: Box<dyn Names>,
+}
+
+/// Whether there is a person at both ends: only then is there a prompt.
+pub(crate) fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Reads lines until there are no more, or the person leaves; returns the exit code. A script ends at its first failure,
+/// with that failure's code.
+///
+/// # Errors
+/// The terminal or standard input cannot be read.
+pub(crate) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
+    if is_interactive() {
+        interactive::run(dispatch, options, ui)
+    } else {
+        script::run(dispatch, std::io::stdin().lock(), ui)
+    }
+}
