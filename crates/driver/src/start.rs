@@ -3,11 +3,11 @@
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use crate::{
-    app::{App, Origin, WATCHER_VERB},
+    app::{App, Origin, WATCHER_VERB, host},
     cli::{Cli, Parsed, Verb, parse, wants_json},
     commands,
     config::{Loaded, Surroundings, load},
-    error::{CliError, Kind},
+    error::CliError,
     logging::{self, Logging},
     panic_hook,
     ui::{Format, Ui},
@@ -77,8 +77,8 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::Config(_)) => commands::config_show(&loaded, *ui).map(|()| 0),
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
+        None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
         Some(verb) => with_app(loaded, around, async |app| commands::execute(app, &verb, *ui, Origin::Shell).await),
-        None => Err(unfinished()),
     }
 }
 
@@ -92,7 +92,7 @@ fn with_app(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::io("cannot start the runtime", error))?;
     let result = runtime.block_on(async {
-        let app = App::new(loaded.settings, around.texts())?;
+        let app = App::new(loaded, around.texts())?;
         let result = work(&app).await;
         app.stop().await;
         result
@@ -114,10 +114,6 @@ fn start_logging(cli: &Cli, loaded: &Loaded, ui: Ui) -> Result<(), CliError> {
         tracing::warn!("{warning}");
     }
     Ok(())
-}
-
-fn unfinished() -> CliError {
-    CliError::new(Kind::Bug, "this command is not connected yet")
 }
 
 #[cfg(test)]

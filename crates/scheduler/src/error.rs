@@ -75,7 +75,7 @@ pub enum SchedulerError {
         /// The model.
         model: String,
         /// What the journal said.
-        source: mer_dal::DalError,
+        source: mer_dal::JournalError,
     },
 }
 

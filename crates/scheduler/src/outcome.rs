@@ -138,7 +138,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 fn signal_number(name: &str) -> Option<i32> {
-    (1..=64).find(|number| mer_core::signal_name(*number) == name)
+    (1..=64).find(|number| signal_name(*number) == name)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod caller;
 mod errors;
+mod host;
 mod registry;
 mod signals;
 mod sink;
@@ -14,15 +15,15 @@ use mer_meal::{Executor, LocalConfig};
 use mer_migrations::Policy;
 use mer_scheduler::{Config, Scheduler};
 
+pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use sink::{OutputFile, Sink};
 pub(crate) use source::{Origin, Source, source};
 
 use crate::{
-    config::Settings,
+    config::{Loaded, Settings},
     error::{CliError, Kind},
-    ui::Ui,
 };
 
 /// The hidden verb with which `mer` calls itself to be the watcher of its models.
@@ -37,6 +38,8 @@ const MANY_BYTES: u64 = 8 * 1024 * 1024;
 /// One `mer`, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct App {
+    /// The settings with their origins.
+    pub(crate) loaded: Loaded,
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) signals: Signals,
@@ -49,13 +52,15 @@ impl App {
     ///
     /// # Errors
     /// The database's URL is none, or signals cannot be listened to.
-    pub(crate) fn new(settings: Settings, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
+    pub(crate) fn new(loaded: Loaded, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
+        let settings = loaded.settings.clone();
         let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
         // A lock that is never given back must not hold a command for ever, whatever the settings say.
         let wait = settings.db_wait.duration().unwrap_or(Duration::from_secs(24 * 3600));
         let database = Database::new(mer_dal::Settings { url, wait });
         let signals = Signals::listen()?;
         Ok(Self {
+            loaded,
             settings,
             database,
             signals,
@@ -86,7 +91,11 @@ impl App {
     pub(crate) fn scheduler(&self, view: &View) -> &Scheduler {
         self.scheduler.get_or_init(|| {
             let caller = caller::name(&self.environment);
-            let owner = JournalOwner { host: caller::host(), pid: std::process::id() };
+            let owner = JournalOwner {
+                host: caller::host(),
+                pid: std::process::id(),
+                mer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            };
             Scheduler::new(Config {
                 executor: self.executor(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),

@@ -89,9 +89,9 @@ impl Signals {
         signal
     }
 
-    /// The signal that ended the last command.
-    pub(crate) fn last(&self) -> Option<Signal> {
-        self.last.get()
+    /// The last signal that came since this was asked before.
+    pub(crate) fn take_last(&self) -> Option<Signal> {
+        self.last.take()
     }
 
     /// Does `work`, and cancels it when a signal comes: politely at the first, at once at the second. Gives the result,

@@ -13,9 +13,9 @@ pub(crate) use global::GlobalArgs;
 pub(crate) use input::Input;
 pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
-pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, NameArgs, PingArgs, ServerVerb};
+pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerVerb};
 pub(crate) use run::RunArgs;
-pub(crate) use verb::{CompletionsArgs, ConfigVerb, ExampleModelArgs, MigrateVerb, UseArgs, Verb};
+pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, MigrateVerb, Verb};
 
 /// Registers models and the servers they run on, runs them over standard pipes, and keeps a log of every access.
 ///

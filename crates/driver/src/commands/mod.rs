@@ -15,6 +15,7 @@ mod version;
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
 pub(crate) use example_model::example_model;
+pub(crate) use run::run;
 pub(crate) use version::version;
 
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
 pub(crate) async fn execute(app: &App, verb: &Verb, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     // A run listens to signals itself: its model is to be ended with it.
     match verb {
-        Verb::Run(args) => return run::run(app, args, source(args.input()?, origin)?, ui).await,
+        Verb::Run(args) => return run(app, args, source(args.input()?, origin)?, ui).await,
         Verb::Model(verb) => return model::model(app, verb, ui).await,
         _ => {}
     }

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// What greets a person.
     pub(crate) banner: String,
     /// Names for completion.
-    pub(crate) names: Box<dyn Names>,
+    pub(crate) names: Box<dyn Names + Send>,
 }
 
 /// Whether there is a person at both ends: only then is there a prompt.
