@@ -1,1 +1,28 @@
 //! Data access: the Store over its drivers, the lease on the embedded engine, the access journal.
+//!
+//! A [`Database`] is a place and touches nothing until it is asked. [`Database::session`] gives a [`Session`], through
+//! which a [`Store`] is reached; for the embedded engine a session is a lease, to be kept short. [`Database::snapshot`]
+//! answers what most commands want to know without any session. [`Journal`] writes accesses ahead to local files, and
+//! [`drain`] moves them into the database.
+//!
+//! This crate knows no terminal, no environment and no configuration file. The crate `surrealdb` is named in the module
+//! tree `surreal` only.
+
+mod database;
+mod embedded;
+mod error;
+mod files;
+mod journal;
+mod retry;
+mod session;
+mod settings;
+mod store;
+mod surreal;
+
+pub use database::Database;
+pub use embedded::Snapshot;
+pub use error::{BoxError, DalError, ScriptFailure};
+pub use journal::{DrainReport, Durability, Journal, JournalError, JournalOwner, Pending, drain};
+pub use session::Session;
+pub use settings::{DEFAULT_WAIT, DbUrl, Settings};
+pub use store::{AccessFilter, Applied, ScriptRun, Store};

@@ -1,0 +1,95 @@
+//! A place where MER keeps what it knows.
+
+use std::{path::PathBuf, sync::Arc};
+
+use mer_core::Registry;
+
+use crate::{
+    DalError, DbUrl, Session, Settings,
+    embedded::{self, Memory, Snapshot},
+    files::EngineFiles,
+    journal::{self, Pending},
+};
+
+/// A database, wherever it is. Making one touches nothing; clones are the same place (and, for `mem://`, the same data).
+#[derive(Debug, Clone)]
+pub struct Database {
+    settings: Settings,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Embedded(Arc<EngineFiles>),
+    Memory(Arc<Memory>),
+}
+
+impl Database {
+    /// The database of these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let place = match &settings.url {
+            DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder))),
+            DbUrl::Memory => Place::Memory(Arc::new(Memory::new())),
+        };
+        Self { settings, place }
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Opens the database. Embedded, this is a lease: nobody else gets in until it is closed, so do what is to be done
+    /// and close it, within a second or so.
+    ///
+    /// # Errors
+    /// [`DalError::Busy`] when the wait ran out; [`DalError::Folder`], [`DalError::Lock`], [`DalError::Foreign`],
+    /// [`DalError::Open`] when it cannot be opened at all.
+    pub async fn session(&self) -> Result<Session, DalError> {
+        match &self.place {
+            Place::Embedded(files) => embedded::lease(self, Arc::clone(files)).await,
+            Place::Memory(memory) => memory.session(self).await,
+        }
+    }
+
+    /// The registry as the last lease left it, where nobody has written to the database since. Opens no engine, takes
+    /// no lock, waits for nobody. Nothing: open a session.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        match &self.place {
+            Place::Embedded(files) => Snapshot::load(files),
+            Place::Memory(_) => None,
+        }
+    }
+
+    /// The folder of this database's journal. It need not exist.
+    #[must_use]
+    pub fn journal_dir(&self) -> PathBuf {
+        match &self.place {
+            Place::Embedded(files) => files.journal.clone(),
+            Place::Memory(memory) => memory.journal_dir().to_path_buf(),
+        }
+    }
+
+    /// How much waits in the journal folder to be drained. Looks at names and sizes only.
+    #[must_use]
+    pub fn pending(&self) -> Pending {
+        journal::pending(&self.journal_dir())
+    }
+
+    /// Servers and models, from the snapshot where it holds, from a session otherwise.
+    ///
+    /// # Errors
+    /// As [`Database::session`], and those of reading.
+    pub async fn registry(&self) -> Result<Registry, DalError> {
+        if let Some(snapshot) = self.snapshot() {
+            return Ok(snapshot.registry());
+        }
+        let session = self.session().await?;
+        let registry = session.registry().await;
+        session.close().await?;
+        registry
+    }
+}

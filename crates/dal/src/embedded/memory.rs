@@ -1,0 +1,65 @@
+//! The engine in memory: one instance for all sessions of a database.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tokio::sync::{Mutex, oneshot};
+
+use super::engine;
+use crate::{
+    DalError, Database, Session, Store,
+    store::Driver,
+    surreal::{self, SurrealStore},
+};
+
+/// One instance, made by its first session and gone with the last handle on its database.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    engine: Mutex<Option<(SurrealStore, oneshot::Sender<()>)>>,
+    journal: PathBuf,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        let journal = std::env::temp_dir().join(format!("mer-mem-{}", uuid::Uuid::new_v4().simple()));
+        Self { engine: Mutex::new(None), journal }
+    }
+
+    /// A folder that goes with the instance. It does not exist until a journal makes it.
+    pub(crate) fn journal_dir(&self) -> &Path {
+        &self.journal
+    }
+
+    pub(crate) async fn session(&self, database: &Database) -> Result<Session, DalError> {
+        let mut engine = self.engine.lock().await;
+        let store = match &*engine {
+            Some((store, _)) => store.clone(),
+            None => {
+                let (store, end) = start().await?;
+                engine.insert((store, end)).0.clone()
+            }
+        };
+        Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), None))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.journal);
+    }
+}
+
+async fn start() -> Result<(SurrealStore, oneshot::Sender<()>), DalError> {
+    let (ready, opened) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    engine::spawn(move |runtime| {
+        runtime.block_on(async {
+            let _ = ready.send(surreal::connect("mem://").await);
+            let _ = ended.await;
+        });
+    })?;
+    let store = opened.await.map_err(|_| DalError::Gone { operation: "open" })??;
+    Ok((store, end))
+}

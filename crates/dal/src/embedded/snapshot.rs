@@ -1,0 +1,124 @@
+//! The snapshot of the registry beside the database: with it, most commands need no engine.
+//!
+//! It holds the registry and a stamp of the engine's files. A reader takes the content for true when the stamp equals
+//! the files as they are. Why that is safe, whoever else writes, with our lease or without:
+//!
+//! - Opening the engine rewrites its file `LOCK`, before anything else. So the time of `LOCK` in a stamp names one
+//!   opening, and a reader that finds it unchanged knows that nobody has opened the database since: what it read was
+//!   true at that moment. The other files of the stamp guard against restored backups and the like.
+//! - The stamp is taken after the engine has closed, while its `LOCK` is locked by us: nobody can have it open.
+//! - `LOCK` must still be as *our* opening left it; if not, somebody was in between, and no snapshot is written.
+//! - The content was read after the last write of the lease, with no operation running.
+//! - Times of files move in ticks. A snapshot is written only when `LOCK` is older than a tick, so that the next opening
+//!   cannot leave the same time.
+//!
+//! The content is not read again by a lease that found a valid snapshot and changed neither registry nor schema: it
+//! only gets the new stamp.
+
+use mer_core::{Model, Registry, Server};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::stamp::{LockMark, Stamp};
+use crate::{
+    files::{self, EngineFiles},
+    store::Backend as _,
+    surreal::SurrealStore,
+};
+
+/// Changes with the shape of the file.
+const FORMAT: u32 = 1;
+
+/// What a database says of itself and its registry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The database's own uid.
+    pub database_uid: Uuid,
+    /// The number of the last script that was applied.
+    pub schema_version: u32,
+    /// The servers by name.
+    pub servers: Vec<Server>,
+    /// The models by name.
+    pub models: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: u32,
+    stamp: Stamp,
+    content: Snapshot,
+}
+
+impl Snapshot {
+    /// The snapshot, where there is one and it holds.
+    pub(crate) fn load(files: &EngineFiles) -> Option<Self> {
+        let text = std::fs::read(&files.snapshot).ok()?;
+        let head: Head = serde_json::from_slice(&text).ok()?;
+        if head.format != FORMAT {
+            return None;
+        }
+        let stored: Stored = serde_json::from_slice(&text).ok()?;
+        // After the reading: the content is true of the moment at which the stamp is compared.
+        (Stamp::of(&files.engine).ok()? == stored.stamp).then_some(stored.content)
+    }
+
+    /// Servers and models as `mer export` writes them.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        Registry {
+            servers: self.servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
+            models: self.models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
+        }
+    }
+
+    /// The server of this name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|server| server.name == name)
+    }
+
+    /// The model of this name.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.name == name)
+    }
+}
+
+/// Reads the content; nothing where the database has no schema yet, or another MER's.
+pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
+    let read = async {
+        let schema_version = store.applied().await?.and_then(|applied| applied.last().map(|last| last.number));
+        let Some(schema_version) = schema_version else { return Ok(None) };
+        let database_uid = store.database_uid().await?;
+        let (servers, models) = (store.servers().await?, store.models().await?);
+        Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models }))
+    };
+    read.await.unwrap_or_else(|error| {
+        tracing::debug!(error = &error as &dyn std::error::Error, "no snapshot of the registry");
+        None
+    })
+}
+
+/// Writes the snapshot. The engine is closed, and its lock is ours.
+pub(super) async fn save(files: &EngineFiles, content: Snapshot, opened: Option<LockMark>) {
+    let Some(opened) = opened else { return };
+    tokio::time::sleep(opened.settles_in()).await;
+    if LockMark::of(&files.engine_lock).as_ref() != Some(&opened) {
+        tracing::debug!("somebody else had the database open: no snapshot");
+        return;
+    }
+    let write = || {
+        let stored = Stored { format: FORMAT, stamp: Stamp::of(&files.engine)?, content };
+        files::replace(&files.snapshot, &serde_json::to_vec(&stored)?)
+    };
+    // Without a snapshot everything works, only slower.
+    if let Err(error) = write() {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the snapshot could not be written");
+    }
+}

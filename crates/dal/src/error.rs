@@ -1,0 +1,207 @@
+//! What can go wrong between MER and its databases.
+
+use std::{error::Error, io, path::PathBuf, time::Duration};
+
+use mer_core::ExitCode;
+use thiserror::Error;
+
+/// The error of a database driver, with its type left behind.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// An operation on a database that failed. A message never repeats its source.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DalError {
+    /// The database URL is none.
+    #[error("`{url}` is no database that can be used: {reason}")]
+    Url {
+        /// As it was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder could not be made.
+    #[error("cannot create the data folder `{path}`")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A lock file could not be opened, written or locked.
+    #[error("cannot use the lock file `{path}`")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// Another process held the database for longer than the wait.
+    #[error("the database `{path}` is busy: {} has held it; waited {}", holder(*pid), seconds(*waited))]
+    Busy {
+        /// The database folder.
+        path: PathBuf,
+        /// The process that holds it, where it is known.
+        pid: Option<u32>,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The folder holds something that is no database of this engine.
+    #[error("`{path}` is no MER database: {reason}")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The engine could not open the database.
+    #[error("cannot open the database `{database}`")]
+    Open {
+        /// Its URL.
+        database: String,
+        /// The engine's word.
+        source: BoxError,
+    },
+    /// A thread or runtime could not be started.
+    #[error("cannot start the thread of the database engine")]
+    Thread {
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The engine ended under an operation.
+    #[error("the database engine ended while it was asked to {operation}")]
+    Gone {
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The database refused an operation.
+    #[error("the database could not {operation}")]
+    Query {
+        /// What was asked for.
+        operation: &'static str,
+        /// The engine's word.
+        source: BoxError,
+    },
+    /// Other writers won every try.
+    #[error("the database could not {operation}: other writers were first {tries} times")]
+    Conflict {
+        /// What was asked for.
+        operation: &'static str,
+        /// How often it was tried.
+        tries: u32,
+        /// The engine's word on the last try.
+        source: BoxError,
+    },
+    /// A row is not what MER writes.
+    #[error("a row of `{table}` cannot be read: {reason}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The schema is not there (yet).
+    #[error("the database `{database}` has no MER schema")]
+    NoSchema {
+        /// Its URL.
+        database: String,
+    },
+    /// A migration script failed; nothing of it was kept.
+    #[error("the script `{script}` failed{}", place(failure))]
+    Script {
+        /// File name of the script.
+        script: String,
+        /// Where it failed.
+        failure: ScriptFailure,
+        /// The database's own message.
+        source: BoxError,
+    },
+    /// The engine did not let go of its files.
+    #[error("the database engine did not close `{path}` within {}", seconds(*waited))]
+    Close {
+        /// The database folder.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The journal failed while it was drained.
+    #[error("cannot drain the journal")]
+    Journal {
+        /// Which file, and why.
+        source: crate::JournalError,
+    },
+}
+
+/// Where in a script the database stopped, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScriptFailure {
+    /// Line in the file, from 1.
+    pub line: Option<usize>,
+    /// The statement, shortened to one line.
+    pub statement: Option<String>,
+}
+
+impl DalError {
+    /// The exit code of a command that ends with this error.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Busy { .. } | Self::Conflict { .. } => ExitCode::BUSY,
+            Self::Url { .. } | Self::Foreign { .. } | Self::NoSchema { .. } | Self::Script { .. } => ExitCode::CONFIG,
+            _ => ExitCode::IO,
+        }
+    }
+
+    /// What a person may do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
+            Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
+            Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
+            _ => disk_hint(self),
+        }
+    }
+}
+
+/// The system's reason, wherever in the chain of causes it stands. The engine hands on text only.
+pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    let mut text = String::new();
+    while let Some(error) = cause {
+        if let Some(kind) = error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            match kind {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => text.push_str("(os error 28)"),
+                io::ErrorKind::ReadOnlyFilesystem => text.push_str("(os error 30)"),
+                io::ErrorKind::PermissionDenied => text.push_str("(os error 13)"),
+                _ => {}
+            }
+        }
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let hint = if text.contains("(os error 28)") || text.contains("(os error 122)") {
+        "the disk is full: free some space, or name a folder on another disk with `--data-dir`"
+    } else if text.contains("(os error 30)") {
+        "the file system is read-only: name a folder that can be written with `--data-dir`"
+    } else if text.contains("(os error 13)") || text.contains("(os error 1)") {
+        "this user may not write there: change the folder's owner, or name another folder with `--data-dir`"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+fn seconds(waited: Duration) -> String {
+    format!("{:.1} s", waited.as_secs_f64())
+}
+
+fn place(failure: &ScriptFailure) -> String {
+    let line = failure.line.map(|line| format!(" at line {line}")).unwrap_or_default();
+    let statement = failure.statement.as_deref().map(|text| format!(", in `{text}`")).unwrap_or_default();
+    line + &statement
+}

@@ -1,0 +1,72 @@
+//! What can go wrong with the journal.
+
+use std::{io, path::PathBuf};
+
+use mer_core::ExitCode;
+use thiserror::Error;
+
+use crate::error::disk_hint;
+
+/// An operation on the journal that failed. After a failed start the run must not begin.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The folder or a segment could not be made.
+    #[error("cannot create the access journal `{path}`")]
+    Create {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A record could not be written.
+    #[error("cannot write the access journal `{path}`")]
+    Write {
+        /// The segment.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// What was written may not be on disk.
+    #[error("cannot bring the access journal `{path}` to disk")]
+    Sync {
+        /// The segment.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A segment, or what stands beside it, could not be read or removed.
+    #[error("cannot read the access journal `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// An access could not be put into a line.
+    #[error("an access cannot be written as JSON")]
+    Encode {
+        /// The reason.
+        source: serde_json::Error,
+    },
+    /// The thread that brings the journal to disk could not be started, or has ended.
+    #[error("the thread of the access journal is not there")]
+    Thread {
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+impl JournalError {
+    /// The exit code of a command that ends with this error.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        ExitCode::IO
+    }
+
+    /// What a person may do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        disk_hint(self)
+    }
+}

@@ -1,0 +1,63 @@
+//! A line: eight hexadecimal digits of CRC-32, a space, JSON, a newline.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+/// Changes with the shape of the lines.
+pub(super) const FORMAT: u32 = 1;
+
+/// The first line of a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Header {
+    pub(super) format: u32,
+    pub(super) database_uid: Uuid,
+    pub(super) host: String,
+    pub(super) pid: u32,
+    pub(super) mer_version: String,
+}
+
+/// The line of a value, newline included.
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    const BLANK: &[u8] = b"00000000 ";
+    let mut line = Vec::with_capacity(1024);
+    line.extend_from_slice(BLANK);
+    serde_json::to_writer(&mut line, value)?;
+    let sum = format!("{:08x}", crc32fast::hash(&line[BLANK.len()..]));
+    line[..8].copy_from_slice(sum.as_bytes());
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The value of a line without its newline, or why there is none.
+pub(super) fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    let (sum, json) = match line {
+        [sum @ .., _] if sum.len() < 8 => return Err(format!("{} bytes are no record", line.len())),
+        _ => line.split_at_checked(8).ok_or_else(|| "an empty line is no record".to_owned())?,
+    };
+    let json = json.strip_prefix(b" ").ok_or("there is no checksum in front")?;
+    let sum = std::str::from_utf8(sum).ok().and_then(|sum| u32::from_str_radix(sum, 16).ok());
+    if sum != Some(crc32fast::hash(json)) {
+        return Err("the checksum does not match".to_owned());
+    }
+    serde_json::from_slice(json).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_changed_byte_is_noticed() {
+        let line = encode(&"wörd\n\0").unwrap();
+        assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
+        let line = &line[..line.len() - 1];
+        assert_eq!(decode::<String>(line).unwrap(), "wörd\n\0");
+        for at in 0..line.len() {
+            let mut changed = line.to_vec();
+            changed[at] ^= 1;
+            assert!(decode::<String>(&changed).is_err(), "byte {at}");
+            assert!(decode::<String>(&line[..at]).is_err(), "cut at {at}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A session: the time during which a database is open.
+
+use std::{ops::Deref, time::Instant};
+
+use crate::{DalError, Database, DrainReport, Store, embedded::Lease, journal};
+
+/// An open database; through it a [`Store`] is reached.
+///
+/// [`Session::close`] waits until everything is given back. A session that is dropped instead (a cancelled task, a
+/// panic) is closed behind our back, in the same order, by the thread that owns the engine: the next lease is given
+/// out only after that. Only an error of closing is lost then.
+#[derive(Debug)]
+pub struct Session {
+    store: Store,
+    database: Database,
+    lease: Option<Lease>,
+    opened: Instant,
+}
+
+impl Session {
+    pub(crate) fn new(store: Store, database: Database, lease: Option<Lease>) -> Self {
+        Self { store, database, lease, opened: Instant::now() }
+    }
+
+    /// The database this session is open on.
+    #[must_use]
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// When it was opened: bulk work closes and opens again before a second has passed.
+    #[must_use]
+    pub const fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Moves what waits in the journal into the database, see [`crate::drain`]. The session may be closed and opened
+    /// again on the way, so that others get their turn.
+    ///
+    /// # Errors
+    /// As [`crate::drain`].
+    pub async fn drain(self) -> Result<(Self, DrainReport), DalError> {
+        journal::drain_session(self).await
+    }
+
+    /// Closes and opens again, so that others get their turn.
+    ///
+    /// # Errors
+    /// As [`Session::close`] and [`Database::session`].
+    pub async fn renew(self) -> Result<Self, DalError> {
+        let database = self.database.clone();
+        self.close().await?;
+        database.session().await
+    }
+
+    /// Closes the database. Embedded: waits for running operations, writes the snapshot, closes the engine, waits until
+    /// it has let go of its files, and gives the lease back.
+    ///
+    /// # Errors
+    /// [`DalError::Close`] where the engine does not let go; what was written is safe all the same.
+    pub async fn close(self) -> Result<(), DalError> {
+        let Self { store, lease, .. } = self;
+        drop(store);
+        match lease {
+            Some(lease) => lease.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Deref for Session {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}

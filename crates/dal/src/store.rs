@@ -1,0 +1,204 @@
+//! The Store: every question MER asks a database, whichever it is.
+
+use jiff::Timestamp;
+use mer_core::{Access, Model, Registry, Server};
+use uuid::Uuid;
+
+use crate::{DalError, surreal::SurrealStore};
+
+/// Which accesses are listed, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessFilter {
+    /// At most so many.
+    pub limit: usize,
+    /// Of this model only.
+    pub model: Option<String>,
+    /// That began at this time or later.
+    pub since: Option<Timestamp>,
+}
+
+impl Default for AccessFilter {
+    fn default() -> Self {
+        Self { limit: 50, model: None, since: None }
+    }
+}
+
+/// A row of `Migrations`: a script that has been applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// Its number.
+    pub number: u32,
+    /// Its name, without number and ending.
+    pub name: String,
+    /// sha256 of its text, line ends normalised.
+    pub checksum: String,
+    /// When.
+    pub applied_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: f64,
+    /// The version of MER that applied it.
+    pub mer_version: String,
+}
+
+/// A script to be applied, together with its row, in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptRun {
+    /// Its number.
+    pub number: u32,
+    /// Its name, without number and ending.
+    pub name: String,
+    /// Its file name, for messages.
+    pub file: String,
+    /// sha256 of its text, line ends normalised.
+    pub checksum: String,
+    /// Its text.
+    pub sql: String,
+    /// The version of MER that applies it.
+    pub mer_version: String,
+}
+
+/// What every driver can do. Private: the set of backends is closed, and [`Store`] is its enum.
+pub(crate) trait Backend {
+    async fn servers(&self) -> Result<Vec<Server>, DalError>;
+    async fn models(&self) -> Result<Vec<Model>, DalError>;
+    async fn server(&self, name: &str) -> Result<Option<Server>, DalError>;
+    async fn model(&self, name: &str) -> Result<Option<Model>, DalError>;
+    async fn apply(&self, registry: &Registry) -> Result<(), DalError>;
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
+    async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
+    async fn database_uid(&self) -> Result<Uuid, DalError>;
+    async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
+    async fn create_migrations(&self) -> Result<(), DalError>;
+    async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
+}
+
+/// An open database. Reached through a [`crate::Session`].
+#[derive(Debug, Clone)]
+pub struct Store(pub(crate) Driver);
+
+/// The closed set of backends.
+#[derive(Debug, Clone)]
+pub(crate) enum Driver {
+    /// SurrealDB: embedded, in memory, or a server.
+    Surreal(SurrealStore),
+}
+
+/// Each method asks the backend at hand.
+macro_rules! ask {
+    ($store:expr, $backend:ident => $call:expr) => {
+        match &$store.0 {
+            Driver::Surreal($backend) => $call.await,
+        }
+    };
+}
+
+impl Store {
+    /// The servers by name.
+    ///
+    /// # Errors
+    /// [`DalError::Query`], [`DalError::NoSchema`], [`DalError::Row`]; so every method that reads.
+    pub async fn servers(&self) -> Result<Vec<Server>, DalError> {
+        ask!(self, backend => backend.servers())
+    }
+
+    /// The models by name.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn models(&self) -> Result<Vec<Model>, DalError> {
+        ask!(self, backend => backend.models())
+    }
+
+    /// One server, or nothing where there is none of that name.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn server(&self, name: &str) -> Result<Option<Server>, DalError> {
+        ask!(self, backend => backend.server(name))
+    }
+
+    /// One model, or nothing where there is none of that name.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn model(&self, name: &str) -> Result<Option<Model>, DalError> {
+        ask!(self, backend => backend.model(name))
+    }
+
+    /// Servers and models as `mer export` writes them.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn registry(&self) -> Result<Registry, DalError> {
+        let servers = self.servers().await?.into_iter().map(|server| (server.name, server.spec)).collect();
+        let models = self.models().await?.into_iter().map(|model| (model.name, model.spec)).collect();
+        Ok(Registry { servers, models })
+    }
+
+    /// Adds what is new and replaces what is there, in one transaction. What the registry does not name stays.
+    /// The registry is to be checked first ([`Registry::check`]): a model must name servers that exist.
+    ///
+    /// # Errors
+    /// [`DalError::Query`]; [`DalError::Conflict`] where other writers won every try. Nothing is kept then.
+    pub async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
+        ask!(self, backend => backend.apply(registry))
+    }
+
+    /// Records accesses, in batches. May be repeated with the same ones: of two records of an attempt the one of the
+    /// higher [`mer_core::Status::rank`] stays, and of equals the first.
+    ///
+    /// # Errors
+    /// As [`Store::apply`]; whole batches may have been kept.
+    pub async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        ask!(self, backend => backend.record(accesses))
+    }
+
+    /// Accesses, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
+        ask!(self, backend => backend.accesses(filter))
+    }
+
+    /// Every attempt of one request, the first attempt first; none where the request is unknown.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
+        ask!(self, backend => backend.access(request))
+    }
+
+    /// The database's own uid, made when its schema was.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn database_uid(&self) -> Result<Uuid, DalError> {
+        ask!(self, backend => backend.database_uid())
+    }
+
+    /// The rows of `Migrations` by number; nothing where the table does not exist.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
+        ask!(self, backend => backend.applied())
+    }
+
+    /// Creates the table `Migrations` where it does not exist.
+    ///
+    /// # Errors
+    /// [`DalError::Query`].
+    pub async fn create_migrations(&self) -> Result<(), DalError> {
+        ask!(self, backend => backend.create_migrations())
+    }
+
+    /// Runs a script and writes its row, in one transaction.
+    ///
+    /// # Errors
+    /// [`DalError::Script`] names the place and carries the database's own message; nothing of the script is kept.
+    pub async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        ask!(self, backend => backend.apply_script(script))
+    }
+}

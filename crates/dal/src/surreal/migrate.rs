@@ -1,0 +1,138 @@
+//! The verbs of the migrations program.
+
+use surrealdb::types::{Datetime, SurrealValue};
+use uuid::Uuid;
+
+use super::{
+    SurrealStore,
+    rows::timestamp,
+    script::{Statement, statements},
+    store::{Failure, take, variables},
+};
+use crate::{Applied, DalError, ScriptFailure, ScriptRun};
+
+const TABLE: &str = "Migrations";
+
+/// Made by the program, before any script. OVERWRITE, because IF NOT EXISTS does nothing to a table that a mere write
+/// has brought into being.
+const DEFINE: &str = "
+BEGIN;
+DEFINE TABLE OVERWRITE Migrations SCHEMAFULL;
+DEFINE FIELD OVERWRITE number ON Migrations TYPE int;
+DEFINE FIELD OVERWRITE name ON Migrations TYPE string;
+DEFINE FIELD OVERWRITE checksum ON Migrations TYPE string;
+DEFINE FIELD OVERWRITE appliedAt ON Migrations TYPE datetime;
+DEFINE FIELD OVERWRITE durationMs ON Migrations TYPE float;
+DEFINE FIELD OVERWRITE merVersion ON Migrations TYPE string;
+COMMIT;";
+
+/// One line, so that line numbers of the script are off by one, and its statements by two.
+const BEFORE: &str = "BEGIN; LET $merBegan = time::now();";
+const STATEMENTS_BEFORE: usize = 2;
+
+/// The number is the record's id: of two who apply the same script, one fails.
+const AFTER: &str = "
+CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
+    number: $merNumber, name: $merName, checksum: $merChecksum, merVersion: $merVersion,
+    appliedAt: time::now(), durationMs: <float> duration::micros(time::now() - $merBegan) / 1000
+};
+COMMIT;";
+
+#[derive(Debug, SurrealValue)]
+#[surreal(rename_all = "camelCase")]
+struct AppliedRow {
+    number: u32,
+    name: String,
+    checksum: String,
+    applied_at: Datetime,
+    duration_ms: f64,
+    mer_version: String,
+}
+
+impl AppliedRow {
+    fn applied(self) -> Result<Applied, DalError> {
+        Ok(Applied {
+            number: self.number,
+            name: self.name,
+            checksum: self.checksum,
+            applied_at: timestamp(TABLE, self.applied_at)?,
+            duration_ms: self.duration_ms,
+            mer_version: self.mer_version,
+        })
+    }
+}
+
+impl SurrealStore {
+    pub(super) async fn read_uid(&self) -> Result<Uuid, DalError> {
+        const UID: &str = "SELECT VALUE uid FROM DatabaseIdentity:this;";
+        let mut results = self.run("read its uid", UID, variables([])).await?;
+        let uids: Vec<Uuid> = take(&mut results, 0, "DatabaseIdentity")?;
+        uids.into_iter().next().ok_or_else(|| DalError::NoSchema { database: self.database() })
+    }
+
+    pub(super) async fn read_applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
+        const APPLIED: &str = "SELECT * FROM Migrations ORDER BY number;";
+        let mut results = match self.run("list the applied scripts", APPLIED, variables([])).await {
+            Err(DalError::NoSchema { .. }) => return Ok(None),
+            results => results?,
+        };
+        let rows: Vec<AppliedRow> = take(&mut results, 0, TABLE)?;
+        rows.into_iter().map(AppliedRow::applied).collect::<Result<_, _>>().map(Some)
+    }
+
+    pub(super) async fn define_migrations(&self) -> Result<(), DalError> {
+        self.mark_changed();
+        self.write("create the table `Migrations`", DEFINE, variables([])).await
+    }
+
+    pub(super) async fn run_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.mark_changed();
+        let statements = statements(&script.sql);
+        let text = format!("{BEFORE}\n{}\n;{AFTER}", script.sql.trim_end().trim_end_matches(';'));
+        let values = variables([
+            ("merNumber", script.number.into_value()),
+            ("merName", script.name.clone().into_value()),
+            ("merChecksum", script.checksum.clone().into_value()),
+            ("merVersion", script.mer_version.clone().into_value()),
+        ]);
+        let mut results = match self.send("apply a script", text.into(), values).await? {
+            Ok(results) => results,
+            Err(failure) => {
+                let place = place(&failure, &statements);
+                return Err(DalError::Script {
+                    script: script.file.clone(),
+                    failure: place,
+                    source: failure.error.into(),
+                });
+            }
+        };
+        let row = results.take::<Option<AppliedRow>>(STATEMENTS_BEFORE + statements.len());
+        match row {
+            Ok(Some(row)) => row.applied(),
+            Ok(None) => Err(DalError::Row { table: TABLE, reason: format!("`{}` left no row", script.file) }),
+            Err(error) => Err(DalError::Row { table: TABLE, reason: error.to_string() }),
+        }
+    }
+}
+
+/// Where in the script a query failed: by the statement's index, or by the position that a syntax error names.
+fn place(failure: &Failure, statements: &[Statement<'_>]) -> ScriptFailure {
+    let found = match failure.statement {
+        Some(index) => index.checked_sub(STATEMENTS_BEFORE).and_then(|index| statements.get(index)),
+        None => {
+            let line = position(failure.error.message());
+            return ScriptFailure { line, statement: None };
+        }
+    };
+    found.map_or_else(ScriptFailure::default, |statement| ScriptFailure {
+        line: Some(statement.line),
+        statement: Some(statement.summary()),
+    })
+}
+
+/// The line of ` --> [LINE:COLUMN]` in a syntax error, in the script's own counting.
+fn position(message: &str) -> Option<usize> {
+    let (_, after) = message.split_once("--> [")?;
+    let (line, _) = after.split_once(':')?;
+    line.parse::<usize>().ok()?.checked_sub(1).filter(|line| *line > 0)
+}

@@ -1,0 +1,151 @@
+//! Servers and models.
+
+use std::collections::HashMap;
+
+use mer_core::{Model, ModelSpec, Registry, Server};
+use surrealdb::types::{Array, Object, RecordId, SurrealValue, Value};
+use uuid::Uuid;
+
+use super::{
+    SurrealStore,
+    rows::{ModelRow, ServerRow, params_value},
+    store::{take, variables},
+};
+use crate::DalError;
+
+const SERVERS: &str = "SELECT * FROM AvailableServers ORDER BY name; SELECT * FROM ConnTypeParams;";
+const MODELS: &str = "SELECT * FROM AvailableModels ORDER BY name; SELECT * FROM ModelParams; \
+                      SELECT uid, name FROM AvailableServers;";
+const SERVER: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
+                      SELECT * FROM $found.map(|$row| type::record('ConnTypeParams', $row.connTypeParams));";
+const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
+                     SELECT * FROM $found.map(|$row| type::record('ModelParams', $row.modelParams)); \
+                     SELECT uid, name FROM AvailableServers;";
+
+/// The rows of an object that did not change are left alone, so that `lastUpdated` tells the truth.
+const APPLY: &str = "
+BEGIN;
+FOR $new IN $servers {
+    LET $row = UPSERT ONLY $new.id SET name = $new.name, connType = $new.connType, lastUpdated = time::now();
+    UPSERT type::record('ConnTypeParams', $row.connTypeParams)
+        CONTENT object::extend($new.params, { uid: $row.connTypeParams }) RETURN NONE;
+};
+FOR $new IN $models {
+    LET $row = UPSERT ONLY $new.id SET name = $new.name, servers = $new.servers.uid, lastUpdated = time::now();
+    UPSERT type::record('ModelParams', $row.modelParams)
+        CONTENT object::extend($new.params, { uid: $row.modelParams }) RETURN NONE;
+};
+COMMIT;";
+
+#[derive(Debug, SurrealValue)]
+struct Named {
+    uid: Uuid,
+    name: String,
+}
+
+impl SurrealStore {
+    pub(super) async fn read_servers(&self) -> Result<Vec<Server>, DalError> {
+        let mut results = self.run("list the servers", SERVERS, variables([])).await?;
+        let rows: Vec<ServerRow> = take(&mut results, 0, "AvailableServers")?;
+        let mut params = Params::new(take(&mut results, 1, "ConnTypeParams")?);
+        rows.into_iter().map(|row| params.of(row.conn_type_params).and_then(|params| row.server(params))).collect()
+    }
+
+    pub(super) async fn read_server(&self, name: &str) -> Result<Option<Server>, DalError> {
+        let id = variables([("id", RecordId::new("AvailableServers", name).into_value())]);
+        let mut results = self.run("find the server", SERVER, id).await?;
+        let rows: Vec<ServerRow> = take(&mut results, 1, "AvailableServers")?;
+        let mut params = Params::new(take(&mut results, 2, "ConnTypeParams")?);
+        rows.into_iter()
+            .next()
+            .map(|row| params.of(row.conn_type_params).and_then(|params| row.server(params)))
+            .transpose()
+    }
+
+    pub(super) async fn read_models(&self) -> Result<Vec<Model>, DalError> {
+        let mut results = self.run("list the models", MODELS, variables([])).await?;
+        let rows: Vec<ModelRow> = take(&mut results, 0, "AvailableModels")?;
+        let mut params = Params::new(take(&mut results, 1, "ModelParams")?);
+        let names = names(take(&mut results, 2, "AvailableServers")?);
+        rows.into_iter()
+            .map(|row| params.of(row.model_params).and_then(|params| row.model(params, |uid| names.get(&uid).cloned())))
+            .collect()
+    }
+
+    pub(super) async fn read_model(&self, name: &str) -> Result<Option<Model>, DalError> {
+        let id = variables([("id", RecordId::new("AvailableModels", name).into_value())]);
+        let mut results = self.run("find the model", MODEL, id).await?;
+        let rows: Vec<ModelRow> = take(&mut results, 1, "AvailableModels")?;
+        let mut params = Params::new(take(&mut results, 2, "ModelParams")?);
+        let names = names(take(&mut results, 3, "AvailableServers")?);
+        rows.into_iter()
+            .next()
+            .map(|row| params.of(row.model_params).and_then(|params| row.model(params, |uid| names.get(&uid).cloned())))
+            .transpose()
+    }
+
+    pub(super) async fn write_registry(&self, registry: &Registry) -> Result<(), DalError> {
+        let mut servers = Vec::new();
+        let known: HashMap<_, _> = self.read_servers().await?.into_iter().map(|s| (s.name, s.spec)).collect();
+        for (name, spec) in &registry.servers {
+            if known.get(name) != Some(spec) {
+                let mut row = row("AvailableServers", name, &spec.params)?;
+                row.insert("connType", spec.conn_type.to_string());
+                servers.push(Value::Object(row));
+            }
+        }
+        let mut models = Vec::new();
+        let known: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
+        for (name, spec) in &registry.models {
+            if known.get(name) != Some(spec) {
+                // The names of the servers are links, not parameters.
+                let mut row = row("AvailableModels", name, &ModelSpec { servers: Vec::new(), ..spec.clone() })?;
+                let links: Vec<Value> = spec
+                    .servers
+                    .iter()
+                    .map(|name| RecordId::new("AvailableServers", name.as_str()).into_value())
+                    .collect();
+                row.insert("servers", Array::from(links));
+                models.push(Value::Object(row));
+            }
+        }
+        if servers.is_empty() && models.is_empty() {
+            return Ok(());
+        }
+        self.mark_changed();
+        let rows = variables([("servers", servers.into_value()), ("models", models.into_value())]);
+        self.write("change the registry", APPLY, rows).await
+    }
+}
+
+fn row(table: &'static str, name: &str, params: &impl serde::Serialize) -> Result<Object, DalError> {
+    let mut row = Object::new();
+    row.insert("id", RecordId::new(table, name));
+    row.insert("name", name.to_owned());
+    row.insert("params", params_value(params)?);
+    Ok(row)
+}
+
+fn names(rows: Vec<Named>) -> HashMap<Uuid, String> {
+    rows.into_iter().map(|row| (row.uid, row.name)).collect()
+}
+
+/// Schemaless rows by their uid.
+struct Params(HashMap<Uuid, serde_json::Value>);
+
+impl Params {
+    fn new(rows: Vec<Value>) -> Self {
+        let by_uid = rows.into_iter().filter_map(|row| {
+            let Value::Object(mut row) = row else { return None };
+            row.remove("id");
+            let Some(Value::Uuid(uid)) = row.remove("uid") else { return None };
+            Some((uid.into_inner(), Value::Object(row).into_json_value()))
+        });
+        Self(by_uid.collect())
+    }
+
+    /// The row of this uid; one that is gone counts as empty.
+    fn of(&mut self, uid: Uuid) -> Result<serde_json::Value, DalError> {
+        Ok(self.0.remove(&uid).unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())))
+    }
+}

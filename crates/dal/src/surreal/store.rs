@@ -1,0 +1,260 @@
+//! The connection that the verbs of this driver share.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use mer_core::{Access, Model, Registry, Server};
+use surrealdb::{
+    Error, IndexedResults, Surreal,
+    engine::any::Any,
+    types::{ErrorDetails, NotFoundError, QueryError, SurrealValue, Variables},
+};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedRwLockReadGuard, RwLock},
+};
+use uuid::Uuid;
+
+use crate::{AccessFilter, Applied, DalError, ScriptRun, retry, store::Backend};
+
+/// An open SurrealDB.
+///
+/// Every query runs on the runtime that the engine was opened on, whose threads have the large stack that the engine's
+/// recursive parser needs; the caller's runtime only waits. A caller that goes away does not stop its query:
+/// [`SurrealStore::settled`] waits for such ones.
+#[derive(Clone)]
+pub(crate) struct SurrealStore {
+    /// Not the handle itself: each clone of that is a session of its own in the engine.
+    db: Arc<Surreal<Any>>,
+    runtime: Handle,
+    running: Arc<RwLock<()>>,
+    changed: Arc<AtomicBool>,
+    database: Arc<str>,
+}
+
+impl std::fmt::Debug for SurrealStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SurrealStore").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl SurrealStore {
+    pub(super) fn new(db: Surreal<Any>, url: &str) -> Self {
+        Self {
+            db: Arc::new(db),
+            runtime: Handle::current(),
+            running: Arc::default(),
+            changed: Arc::default(),
+            database: url.into(),
+        }
+    }
+
+    /// Whether registry or schema may have been changed through this connection.
+    pub(crate) fn changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn mark_changed(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// Waits until no query runs any more.
+    pub(crate) async fn settled(&self) {
+        drop(self.running.write().await);
+    }
+
+    pub(super) fn database(&self) -> String {
+        self.database.to_string()
+    }
+
+    /// Runs statements. The whole fails with the first statement that did.
+    pub(super) async fn run(
+        &self,
+        operation: &'static str,
+        text: impl Into<Cow<'static, str>>,
+        variables: Variables,
+    ) -> Result<IndexedResults, DalError> {
+        let results = self.send(operation, text.into(), variables).await?;
+        results.map_err(|failure| self.failed(operation, failure.error))
+    }
+
+    /// Runs statements that write, again and again while other writers are first. They must hold for any order of
+    /// writers, and be one transaction.
+    pub(super) async fn write(
+        &self,
+        operation: &'static str,
+        text: &'static str,
+        variables: Variables,
+    ) -> Result<(), DalError> {
+        let mut lost = 0;
+        while let Err(conflict) = self.write_once(operation, text, variables.clone()).await? {
+            lost += 1;
+            self.pause_or_give_up(operation, lost, conflict).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs statements that write, once; inside, the conflict with another writer.
+    pub(super) async fn write_once(
+        &self,
+        operation: &'static str,
+        text: &'static str,
+        variables: Variables,
+    ) -> Result<Result<(), Error>, DalError> {
+        match self.send(operation, text.into(), variables).await? {
+            Ok(_) => Ok(Ok(())),
+            Err(failure) if is_conflict(&failure.error) => Ok(Err(failure.error)),
+            Err(failure) => Err(self.failed(operation, failure.error)),
+        }
+    }
+
+    /// Waits a little after a lost try, or reports that there were too many.
+    pub(super) async fn pause_or_give_up(
+        &self,
+        operation: &'static str,
+        lost: u32,
+        conflict: Error,
+    ) -> Result<(), DalError> {
+        if lost == retry::TRIES {
+            return Err(DalError::Conflict { operation, tries: lost, source: conflict.into() });
+        }
+        tokio::time::sleep(retry::pause(lost)).await;
+        Ok(())
+    }
+
+    /// Runs statements and tells which one failed.
+    pub(super) async fn send(
+        &self,
+        operation: &'static str,
+        text: Cow<'static, str>,
+        variables: Variables,
+    ) -> Result<Result<IndexedResults, Failure>, DalError> {
+        let db = Arc::clone(&self.db);
+        let running = Arc::clone(&self.running).read_owned().await;
+        let task = self.runtime.spawn(async move {
+            // The handle goes before the guard: who sees nothing running must be able to close.
+            let (db, _running): (Arc<Surreal<Any>>, OwnedRwLockReadGuard<()>) = (db, running);
+            let outcome = db.query(text).bind(variables).await;
+            drop(db);
+            outcome
+        });
+        let outcome = task.await.map_err(|_| DalError::Gone { operation })?;
+        Ok(match outcome {
+            Err(error) => Err(Failure { statement: None, error }),
+            Ok(mut results) => match root_cause(results.take_errors()) {
+                Some(failure) => Err(failure),
+                None => Ok(results),
+            },
+        })
+    }
+
+    pub(super) fn failed(&self, operation: &'static str, error: Error) -> DalError {
+        match error.details() {
+            ErrorDetails::NotFound(Some(NotFoundError::Table { .. })) => {
+                DalError::NoSchema { database: self.database() }
+            }
+            _ => DalError::Query { operation, source: error.into() },
+        }
+    }
+}
+
+/// What stopped a query.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Which statement, from 0; none where the text could not be read at all.
+    pub(super) statement: Option<usize>,
+    /// The engine's word.
+    pub(super) error: Error,
+}
+
+/// The error that made the others: in a failed transaction every other statement reports that it was not executed.
+fn root_cause(errors: HashMap<usize, Error>) -> Option<Failure> {
+    errors
+        .into_iter()
+        .min_by_key(|(index, error)| {
+            (matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted))), *index)
+        })
+        .map(|(index, error)| Failure { statement: Some(index), error })
+}
+
+/// Whether trying again may help: another writer committed first, or inserted the same row first.
+fn is_conflict(error: &Error) -> bool {
+    matches!(
+        error.details(),
+        ErrorDetails::Query(Some(QueryError::TransactionConflict)) | ErrorDetails::AlreadyExists(_)
+    ) || error.message().contains("This transaction can be retried")
+}
+
+/// Variables of a query.
+pub(super) fn variables<const N: usize>(pairs: [(&str, surrealdb::types::Value); N]) -> Variables {
+    let mut variables = Variables::new();
+    for (name, value) in pairs {
+        variables.insert(name, value);
+    }
+    variables
+}
+
+/// A result, or the reason why it is not what the statement should give.
+pub(super) fn take<T: SurrealValue>(
+    results: &mut IndexedResults,
+    index: usize,
+    table: &'static str,
+) -> Result<Vec<T>, DalError> {
+    results.take::<Vec<T>>(index).map_err(|error| DalError::Row { table, reason: error.to_string() })
+}
+
+impl Backend for SurrealStore {
+    async fn servers(&self) -> Result<Vec<Server>, DalError> {
+        self.read_servers().await
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, DalError> {
+        self.read_models().await
+    }
+
+    async fn server(&self, name: &str) -> Result<Option<Server>, DalError> {
+        self.read_server(name).await
+    }
+
+    async fn model(&self, name: &str) -> Result<Option<Model>, DalError> {
+        self.read_model(name).await
+    }
+
+    async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
+        self.write_registry(registry).await
+    }
+
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        self.write_accesses(accesses).await
+    }
+
+    async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
+        self.read_accesses(filter).await
+    }
+
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
+        self.read_request(request).await
+    }
+
+    async fn database_uid(&self) -> Result<Uuid, DalError> {
+        self.read_uid().await
+    }
+
+    async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
+        self.read_applied().await
+    }
+
+    async fn create_migrations(&self) -> Result<(), DalError> {
+        self.define_migrations().await
+    }
+
+    async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.run_script(script).await
+    }
+}
