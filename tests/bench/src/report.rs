@@ -113,7 +113,7 @@ impl Report {
                     let mut cell = format!("{} {}", number(sample.median()), row.unit);
                     match (row.ratio(sample), row.limit) {
                         (Some(ratio), Limit::AtLeastShare(_)) => cell += &format!(" ({:.0} %)", ratio * 100.0),
-                        (Some(ratio), Limit::AtMostTimes(_)) => cell += &format!(" ({ratio:.2} ×)"),
+                        (Some(ratio), Limit::AtMostTimes(_) | Limit::None) => cell += &format!(" ({ratio:.2} ×)"),
                         _ => {}
                     }
                     if row.holds(sample) { cell } else { format!("**{cell}**") }

@@ -62,21 +62,33 @@ fn ping_pong(command: &mut Command, line: &str, count: usize) -> Result<Sample> 
     if status.success() { Ok(Sample::new(times)) } else { Err(format!("{command:?}: {status}")) }
 }
 
-/// What the benchmark of mer-meal prints of itself: JSON objects, one a line, with `name`, `value`, `unit` and perhaps
-/// `bare`, the same thing done with the standard library.
+/// What the benchmark of mer-meal prints of itself: JSON objects, one a line, with `name`, `unit`, `mer` and `bare`, the
+/// same thing done with the standard library or a shell.
 pub fn at_the_executor(bench: &Bench) -> Result<Vec<Row>> {
     let Some(program) = &bench.meal_bench else { return Ok(Vec::new()) };
     let output = Command::new(program).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("`{}`: {error}", program.display()))?;
+    if !output.status.success() {
+        return Err(format!("`{}`: {}", program.display(), output.status));
+    }
     let mut rows = Vec::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.starts_with('{')) {
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
         let value: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
+        let (Some(name), Some(mer), Some(bare)) =
+            (value["name"].as_str(), value["mer"].as_f64(), value["bare"].as_f64())
+        else {
+            return Err(format!("no name or numbers: {line}"));
+        };
         rows.push(Row {
-            what: format!("at the `Executor`: {line}", line = value["name"].as_str().unwrap_or(line)),
-            unit: "µs",
-            limit: Limit::None,
-            measured: value["value"].as_f64().map(|number| ("mer", Sample::one(number))).into_iter().collect(),
-            beside: value["bare"].as_f64().map(|number| ("bare pipes", Sample::one(number))),
+            what: format!("at the `Executor`: {name}"),
+            unit: match value["unit"].as_str() {
+                Some("us") => "µs",
+                Some("MiB/s") => "MiB/s",
+                _ => "",
+            },
+            limit: if name.starts_with("lines") { Limit::AtMostTimes(2.0) } else { Limit::None },
+            measured: vec![("mer", Sample::one(mer))],
+            beside: Some(("without `mer`", Sample::one(bare))),
         });
     }
     Ok(rows)
