@@ -1,14 +1,16 @@
 //! The REPL, and scripts: the same lines, read from a person with a prompt or from standard input without one.
 //!
-//! Both block, so they belong on a thread that drives no async runtime; what runs a command is behind [`Dispatch`]. While
-//! a command runs the terminal is in its usual mode, so that Ctrl-C is SIGINT, and belongs to [`Dispatch`]; at the prompt
-//! it is a key.
+//! Reading blocks, so it has a thread of its own, while [`run`] waits, by [`Dispatch::hear`], for what is said or for a
+//! signal. While a command runs nothing is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs
+//! to [`Dispatch`]; at the prompt it is a key.
 
 mod complete;
 mod entry;
 mod helper;
 mod history;
 mod interactive;
+mod reader;
+mod said;
 mod script;
 mod session;
 mod terminal;
@@ -16,8 +18,9 @@ mod terminal;
 use std::{io::IsTerminal, path::PathBuf};
 
 pub(crate) use complete::Names;
+pub(crate) use said::{Heard, Said, Saying};
 pub(crate) use session::Dispatch;
-pub(crate) use terminal::SavedTerminal;
+use terminal::SavedTerminal;
 
 use crate::{error::CliError, ui::Ui};
 
@@ -45,6 +48,6 @@ pub(crate) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Resu
     if is_interactive() {
         interactive::run(dispatch, options, ui)
     } else {
-        script::run(dispatch, std::io::stdin().lock(), ui)
+        script::run(dispatch, || std::io::stdin().lock(), ui)
     }
 }

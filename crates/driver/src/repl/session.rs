@@ -1,11 +1,14 @@
 //! One unit after the other: what it means, and who does it.
 
-use std::{cell::RefCell, rc::Rc};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::entry::{Meaning, Mode, meaning};
+use super::{
+    entry::{Meaning, Mode, meaning},
+    said::{Heard, Saying},
+};
 use crate::{
     cli::{Cli, Parsed, Verb, parse, split_line},
-    error::CliError,
+    error::{CliError, Kind},
     start::finish,
     ui::Ui,
 };
@@ -24,6 +27,17 @@ pub(crate) trait Dispatch {
     /// # Errors
     /// There is none, or nobody can tell.
     fn find_model(&mut self, name: &str) -> Result<(), CliError>;
+
+    /// Waits for what is said next, or for a signal, whichever comes first.
+    fn hear(&mut self, said: &mut Saying) -> Heard;
+
+    /// The signal that came during the last command, if one did: SIGTERM and SIGHUP end the REPL too.
+    fn ended_by(&self) -> Option<Kind>;
+}
+
+/// What plain lines mean now.
+pub(super) fn current(mode: &Mutex<Mode>) -> Mode {
+    mode.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// How it goes on after a unit.
@@ -37,9 +51,9 @@ pub(super) enum Next {
 
 /// The state that lines share.
 pub(super) struct Session<'a> {
-    dispatch: &'a mut dyn Dispatch,
+    pub(super) dispatch: &'a mut dyn Dispatch,
     ui: Ui,
-    mode: Rc<RefCell<Mode>>,
+    mode: Arc<Mutex<Mode>>,
 }
 
 /// What `help` adds inside a REPL.
@@ -51,17 +65,17 @@ and closes a longer input, and `/use` goes back. Ctrl-C cancels a model, Ctrl-R 
 
 impl<'a> Session<'a> {
     pub(super) fn new(dispatch: &'a mut dyn Dispatch, ui: Ui) -> Self {
-        Self { dispatch, ui, mode: Rc::default() }
+        Self { dispatch, ui, mode: Arc::default() }
     }
 
     /// What plain lines mean, shared with whoever reads them.
-    pub(super) fn mode(&self) -> Rc<RefCell<Mode>> {
-        Rc::clone(&self.mode)
+    pub(super) fn mode(&self) -> Arc<Mutex<Mode>> {
+        Arc::clone(&self.mode)
     }
 
     /// Does what a unit asks for. Failures are told.
     pub(super) fn unit(&mut self, unit: &str) -> Next {
-        let meaning = meaning(&self.mode.borrow(), unit);
+        let meaning = meaning(&current(&self.mode), unit);
         match meaning {
             Meaning::Nothing => Next::Line(0),
             Meaning::Input { model, text } => Next::Line(self.dispatch.input(&model, &text)),
@@ -98,7 +112,7 @@ impl<'a> Session<'a> {
                     }
                     None => Mode::Commands,
                 };
-                *self.mode.borrow_mut() = mode;
+                *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
                 Ok(Next::Line(0))
             }
             Some(Verb::Repl) => Err(CliError::usage("this is the REPL")),
@@ -136,6 +150,14 @@ pub(super) mod tests {
 
         fn find_model(&mut self, name: &str) -> Result<(), CliError> {
             if name == "upper" { Ok(()) } else { Err(CliError::not_found("model", name, ["upper"])) }
+        }
+
+        fn hear(&mut self, said: &mut Saying) -> Heard {
+            Heard::Said(said.blocking_recv())
+        }
+
+        fn ended_by(&self) -> Option<Kind> {
+            None
         }
     }
 
