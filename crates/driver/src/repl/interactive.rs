@@ -4,7 +4,7 @@ use super::{
     Options, SavedTerminal,
     entry::{Mode, units},
     reader,
-    said::{Heard, Said},
+    said::{Heard, Said, hear},
     session::{Dispatch, Next, Session, current},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// The terminal cannot be read.
-pub(super) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
+pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
     let terminal = SavedTerminal::save();
     let mut session = Session::new(dispatch, ui);
     let mode = session.mode();
@@ -32,7 +32,7 @@ pub(super) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Resu
         // Where the reader has ended, it has said why before.
         let _ = ask.send(prompt);
         let heard = loop {
-            match session.dispatch.hear(&mut said) {
+            match hear(session.dispatch, &mut said).await {
                 // At the prompt Ctrl-C is a key; this one was meant for the command before.
                 Heard::Signal(Kind::Interrupted) => {}
                 heard => break heard,
@@ -51,7 +51,7 @@ pub(super) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Resu
                 return Ok(kind.code());
             }
         };
-        if let Some(code) = one_entry(&mut session, &entry) {
+        if let Some(code) = one_entry(&mut session, &entry).await {
             return Ok(code);
         }
     }
@@ -59,14 +59,14 @@ pub(super) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Resu
 
 /// Does what an entry asks for; gives the exit code where it was the last. What was pasted may be several commands, and the
 /// first may change what the rest means.
-fn one_entry(session: &mut Session<'_>, entry: &str) -> Option<u8> {
+async fn one_entry<D: Dispatch>(session: &mut Session<'_, D>, entry: &str) -> Option<u8> {
     let mode = session.mode();
     let mut rest = Some(entry);
     while let Some(text) = rest {
         let (found, _) = units(&current(&mode), text);
         let unit = found.first().copied().unwrap_or_default();
         rest = text.get(unit.len() + 1..);
-        match session.unit(unit) {
+        match session.unit(unit).await {
             Next::Leave => return Some(0),
             Next::Line(code) if code == Kind::ReaderGone.code() => return Some(code),
             Next::Line(0) => {}

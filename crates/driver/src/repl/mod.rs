@@ -1,7 +1,6 @@
 //! The REPL, and scripts: the same lines, read from a person with a prompt or from standard input without one.
 //!
-//! Reading blocks, so it has a thread of its own, while [`run`] waits, by [`Dispatch::hear`], for what is said or for a
-//! signal. While a command runs nothing is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs
+//! Reading blocks, so it has a thread of its own, while [`run`] waits for what is said or for a signal. While a command runs nothing is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs
 //! to [`Dispatch`]; at the prompt it is a key.
 
 mod complete;
@@ -18,7 +17,6 @@ mod terminal;
 use std::{io::IsTerminal, path::PathBuf};
 
 pub(crate) use complete::Names;
-pub(crate) use said::{Heard, Said, Saying};
 pub(crate) use session::Dispatch;
 use terminal::SavedTerminal;
 
@@ -44,10 +42,10 @@ pub(crate) fn is_interactive() -> bool {
 ///
 /// # Errors
 /// The terminal or standard input cannot be read.
-pub(crate) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
+pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
     if is_interactive() {
-        interactive::run(dispatch, options, ui)
+        interactive::run(dispatch, options, ui).await
     } else {
-        script::run(dispatch, || std::io::stdin().lock(), ui)
+        script::run(dispatch, || std::io::stdin().lock(), ui).await
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{
     entry::is_complete,
-    said::{Heard, Said, Saying},
+    said::{Heard, Said, Saying, hear},
     session::{Dispatch, Next, Session, current},
 };
 use crate::{
@@ -21,8 +21,9 @@ const AHEAD: usize = 64;
 ///
 /// # Errors
 /// It cannot be read, or is no UTF-8.
-pub(super) fn run<R, F>(dispatch: &mut dyn Dispatch, open: F, ui: Ui) -> Result<u8, CliError>
+pub(super) async fn run<R, F, D>(dispatch: &mut D, open: F, ui: Ui) -> Result<u8, CliError>
 where
+    D: Dispatch,
     R: BufRead,
     F: FnOnce() -> R + Send + 'static,
 {
@@ -35,7 +36,7 @@ where
         let mut unit = String::new();
         let first = number + 1;
         loop {
-            let line = match session.dispatch.hear(&mut said) {
+            let line = match hear(session.dispatch, &mut said).await {
                 Heard::Said(Some(Said::Line(line))) => line,
                 Heard::Said(Some(Said::Failed(error))) => return Err(error),
                 Heard::Said(_) => break,
@@ -55,7 +56,7 @@ where
         let unit = unit.strip_suffix('\n').unwrap_or(&unit);
         // A script written on Windows ends its lines with CR LF.
         let unit = unit.strip_suffix('\r').unwrap_or(unit);
-        match session.unit(unit) {
+        match session.unit(unit).await {
             Next::Line(0) => {}
             Next::Leave => return Ok(0),
             Next::Line(code) => {
@@ -99,11 +100,11 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::session::tests::{Recorder, ui};
+    use super::super::session::tests::{Recorder, block_on, ui};
 
     fn script(text: &'static [u8]) -> (Result<u8, u8>, Vec<String>) {
         let mut recorder = Recorder::default();
-        let code = super::run(&mut recorder, move || text, ui()).map_err(|error| error.code());
+        let code = block_on(super::run(&mut recorder, move || text, ui())).map_err(|error| error.code());
         (code, recorder.0)
     }
 
