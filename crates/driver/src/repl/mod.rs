@@ -49,3 +49,6 @@ pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
         script::run(dispatch, || std::io::stdin().lock(), ui).await
     }
 }
+
+#[cfg(test)]
+mod tests;
