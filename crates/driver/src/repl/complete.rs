@@ -2,8 +2,8 @@
 
 use clap::{Arg, Command};
 
-/// Who knows the names of models and servers. Asked while a person waits: it must answer quickly or with nothing.
-pub(crate) trait Names {
+/// Who knows the names of models and servers. Asked on the reader's thread, while a person waits: it must answer quickly or with nothing.
+pub(crate) trait Names: Send {
     /// The models.
     fn models(&self) -> Vec<String>;
     /// The servers.

@@ -37,21 +37,34 @@ pub(super) fn is_complete(mode: &Mode, unit: &str) -> bool {
     }
 }
 
-/// Cuts a text of several lines into units. The last may be incomplete; the second value says whether it is whole.
+/// Cuts a text of several lines into units, `use` among them taken at its word. The last may be incomplete; the second
+/// value says whether it is whole.
 pub(super) fn units<'a>(mode: &Mode, text: &'a str) -> (Vec<&'a str>, bool) {
+    let mut mode = mode.clone();
     let mut found = Vec::new();
     let mut rest = text;
     loop {
         let ends = rest.match_indices('\n').map(|(at, _)| at).chain([rest.len()]);
-        let Some(end) = ends.into_iter().find(|end| is_complete(mode, &rest[..*end])) else {
+        let Some(end) = ends.into_iter().find(|end| is_complete(&mode, &rest[..*end])) else {
             found.push(rest);
             return (found, false);
         };
         found.push(&rest[..end]);
+        mode = after(mode, &rest[..end]);
         if end == rest.len() {
             return (found, true);
         }
         rest = &rest[end + 1..];
+    }
+}
+
+/// What lines mean after this unit, should it succeed.
+fn after(mode: Mode, unit: &str) -> Mode {
+    let mut words = command_of(&mode, unit).unwrap_or_default().split_whitespace().skip_while(|word| *word == "mer");
+    match (words.next(), words.next()) {
+        (Some("use"), Some(model)) => Mode::Model(model.to_owned()),
+        (Some("use"), None) => Mode::Commands,
+        _ => mode,
     }
 }
 
@@ -130,6 +143,7 @@ mod tests {
         let commands = Mode::Commands;
         assert_eq!(units(&commands, "a\nb 'c\nd'\n"), (vec!["a", "b 'c\nd'", ""], true));
         assert_eq!(units(&commands, "a\nb 'c\nd"), (vec!["a", "b 'c\nd"], false));
+        assert_eq!(units(&commands, "use m\ndon't\n/use\ndon't"), (vec!["use m", "don't", "/use", "don't"], false));
         assert_eq!(units(&model(), "a\n\"\"\"b\nc\"\"\"\nd"), (vec!["a", "\"\"\"b\nc\"\"\"", "d"], true));
     }
 }

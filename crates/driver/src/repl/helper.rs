@@ -1,6 +1,6 @@
 //! What rustyline asks while a person types.
 
-use std::{cell::RefCell, rc::Rc};
+use std::sync::{Arc, Mutex};
 
 use clap::Command;
 use rustyline::{
@@ -12,6 +12,7 @@ use rustyline::{
 use super::{
     complete::{Names, Offer, complete},
     entry::{Mode, units},
+    session::current,
 };
 
 /// Completion and the question whether an entry is whole.
@@ -19,12 +20,12 @@ use super::{
 pub(super) struct LineHelper {
     grammar: Command,
     names: Box<dyn Names>,
-    mode: Rc<RefCell<Mode>>,
+    mode: Arc<Mutex<Mode>>,
     files: FilenameCompleter,
 }
 
 impl LineHelper {
-    pub(super) fn new(names: Box<dyn Names>, mode: Rc<RefCell<Mode>>) -> Self {
+    pub(super) fn new(names: Box<dyn Names>, mode: Arc<Mutex<Mode>>) -> Self {
         let mut grammar = crate::cli::command();
         grammar.build();
         Self { grammar, names, mode, files: FilenameCompleter::new() }
@@ -38,11 +39,11 @@ impl Completer for LineHelper {
         let line = line.get(..pos).unwrap_or(line);
         // Only the line that the cursor is in counts; what is above it is over.
         let from = line.rfind('\n').map_or(0, |at| at + 1);
-        let current = &line[from..];
-        if *self.mode.borrow() != Mode::Commands && !current.starts_with('/') {
+        let typed = &line[from..];
+        if current(&self.mode) != Mode::Commands && !typed.starts_with('/') {
             return Ok((pos, Vec::new()));
         }
-        match complete(&self.grammar, self.names.as_ref(), current) {
+        match complete(&self.grammar, self.names.as_ref(), typed) {
             Offer::File(_) => self.files.complete_path(line, pos),
             Offer::Words(start, words) => {
                 let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
@@ -54,7 +55,7 @@ impl Completer for LineHelper {
 
 impl Validator for LineHelper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let (_, whole) = units(&self.mode.borrow(), context.input());
+        let (_, whole) = units(&current(&self.mode), context.input());
         Ok(if whole { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }

@@ -1,18 +1,11 @@
 //! The REPL at a terminal.
 
-use rustyline::{
-    CompletionType, Config, Editor,
-    config::Configurer,
-    error::{ReadlineError, Signal},
-    history::MemHistory,
-};
-
 use super::{
-    Options,
+    Options, SavedTerminal,
     entry::{Mode, units},
-    helper::LineHelper,
-    history::{History, REMEMBERED},
-    session::{Dispatch, Next, Session},
+    reader,
+    said::{Heard, Said, hear},
+    session::{Dispatch, Next, Session, current},
 };
 use crate::{
     error::{CliError, Kind},
@@ -23,119 +16,66 @@ use crate::{
 ///
 /// # Errors
 /// The terminal cannot be read.
-pub(super) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
+pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
+    let terminal = SavedTerminal::save();
     let mut session = Session::new(dispatch, ui);
     let mode = session.mode();
-    let mut reader = Reader::new(options.history.as_deref())?;
-    reader.editor.set_helper(Some(LineHelper::new(options.names, session.mode())));
+    let (ask, mut said) = reader::start(options.history, options.names, session.mode())?;
     if !options.banner.is_empty() {
         ui.note(&options.banner);
     }
     loop {
-        let prompt = match &*mode.borrow() {
+        let prompt = match current(&mode) {
             Mode::Commands => "mer> ".to_owned(),
             Mode::Model(model) => format!("{model}> "),
         };
-        let entry = match reader.read(&prompt)? {
-            Read::Entry(entry) => entry,
-            Read::Again => continue,
-            Read::End => return Ok(0),
-            Read::Hangup => return Ok(Kind::Hangup.code()),
+        // Where the reader has ended, it has said why before.
+        let _ = ask.send(prompt);
+        let heard = loop {
+            match hear(session.dispatch, &mut said).await {
+                // At the prompt Ctrl-C is a key; this one was meant for the command before.
+                Heard::Signal(Kind::Interrupted) => {}
+                heard => break heard,
+            }
         };
-        // What was pasted may be several commands, and the first may change what the rest means.
-        let mut rest = entry.as_str();
-        loop {
-            let (unit, after) = {
-                let (found, _) = units(&mode.borrow(), rest);
-                let first = found.first().copied().unwrap_or_default();
-                (first, rest.get(first.len() + 1..))
-            };
-            match session.unit(unit) {
-                Next::Leave => return Ok(0),
-                Next::Line(code) if code == Kind::ReaderGone.code() => return Ok(code),
-                Next::Line(_) => {}
+        let entry = match heard {
+            Heard::Said(Some(Said::Entry(entry))) => entry,
+            Heard::Said(Some(Said::Line(line))) => String::from_utf8_lossy(&line).into_owned(),
+            Heard::Said(Some(Said::Cleared)) => continue,
+            Heard::Said(Some(Said::End) | None) => return Ok(0),
+            Heard::Said(Some(Said::Hangup)) => return Ok(Kind::Hangup.code()),
+            Heard::Said(Some(Said::Failed(error))) => return Err(error),
+            Heard::Signal(kind) => {
+                // The reader still holds the terminal, and will not come to give it back.
+                terminal.inspect(SavedTerminal::restore);
+                return Ok(kind.code());
             }
-            match after {
-                Some(after) => rest = after,
-                None => break,
-            }
+        };
+        if let Some(code) = one_entry(&mut session, &entry).await {
+            return Ok(code);
         }
     }
 }
 
-enum Read {
-    Entry(String),
-    /// Ctrl-C: the line is cleared.
-    Again,
-    /// Ctrl-D.
-    End,
-    /// The terminal is gone.
-    Hangup,
-}
-
-/// The line editor and its history.
-struct Reader {
-    editor: Editor<LineHelper, MemHistory>,
-    history: Option<History>,
-}
-
-impl Reader {
-    fn new(history: Option<&std::path::Path>) -> Result<Self, CliError> {
-        let failed = |source| CliError::io("cannot use the terminal", source);
-        let config = Config::builder()
-            .completion_type(CompletionType::List)
-            .history_ignore_space(true)
-            .max_history_size(REMEMBERED)
-            .map_err(failed)?
-            .build();
-        let mut editor = Editor::with_history(config, MemHistory::new()).map_err(failed)?;
-        // The history's own limits are not taken from the editor's settings.
-        editor.set_max_history_size(REMEMBERED).map_err(failed)?;
-        editor.set_history_ignore_space(true);
-        let history = history.and_then(|path| match History::open(path) {
-            Ok((history, entries)) => {
-                for entry in entries {
-                    let _ = editor.add_history_entry(entry);
-                }
-                Some(history)
-            }
-            // A REPL without a history is better than none.
-            Err(error) => {
-                tracing::warn!("the history `{}` is not kept: {error}", path.display());
-                None
-            }
-        });
-        Ok(Self { editor, history })
-    }
-
-    fn read(&mut self, prompt: &str) -> Result<Read, CliError> {
-        match self.editor.readline(prompt) {
-            Ok(entry) => {
-                self.remember(&entry);
-                Ok(Read::Entry(entry))
-            }
-            Err(ReadlineError::Interrupted | ReadlineError::Signal(Signal::Interrupt | Signal::Resize)) => {
-                Ok(Read::Again)
-            }
-            Err(ReadlineError::Eof) => Ok(Read::End),
-            Err(ReadlineError::Io(error)) if is_hangup(error.raw_os_error()) => Ok(Read::Hangup),
-            Err(ReadlineError::Errno(errno)) if is_hangup(Some(errno as i32)) => Ok(Read::Hangup),
-            Err(source) => Err(CliError::io("cannot read from the terminal", source)),
+/// Does what an entry asks for; gives the exit code where it was the last. What was pasted may be several commands, and the
+/// first may change what the rest means.
+async fn one_entry<D: Dispatch>(session: &mut Session<'_, D>, entry: &str) -> Option<u8> {
+    let mode = session.mode();
+    let mut rest = Some(entry);
+    while let Some(text) = rest {
+        let (found, _) = units(&current(&mode), text);
+        let unit = found.first().copied().unwrap_or_default();
+        rest = text.get(unit.len() + 1..);
+        match session.unit(unit).await {
+            Next::Leave => return Some(0),
+            Next::Line(code) if code == Kind::ReaderGone.code() => return Some(code),
+            Next::Line(0) => {}
+            // Of several pasted lines those after a failure were meant to follow a success.
+            Next::Line(_) => rest = None,
+        }
+        if let Some(kind @ (Kind::Terminated | Kind::Hangup)) = session.dispatch.ended_by() {
+            return Some(kind.code());
         }
     }
-
-    fn remember(&mut self, entry: &str) {
-        let is_new = self.editor.add_history_entry(entry).unwrap_or(false);
-        if is_new
-            && let Some(history) = &mut self.history
-            && let Err(error) = history.append(entry)
-        {
-            tracing::warn!("the history is not kept: {error}");
-            self.history = None;
-        }
-    }
-}
-
-fn is_hangup(errno: Option<i32>) -> bool {
-    errno == Some(rustix::io::Errno::IO.raw_os_error())
+    None
 }

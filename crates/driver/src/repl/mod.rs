@@ -1,14 +1,15 @@
 //! The REPL, and scripts: the same lines, read from a person with a prompt or from standard input without one.
 //!
-//! Both block, so they belong on a thread that drives no async runtime; what runs a command is behind [`Dispatch`]. While
-//! a command runs the terminal is in its usual mode, so that Ctrl-C is SIGINT, and belongs to [`Dispatch`]; at the prompt
-//! it is a key.
+//! Reading blocks, so it has a thread of its own, while [`run`] waits for what is said or for a signal. While a command runs nothing is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs
+//! to [`Dispatch`]; at the prompt it is a key.
 
 mod complete;
 mod entry;
 mod helper;
 mod history;
 mod interactive;
+mod reader;
+mod said;
 mod script;
 mod session;
 mod terminal;
@@ -17,7 +18,7 @@ use std::{io::IsTerminal, path::PathBuf};
 
 pub(crate) use complete::Names;
 pub(crate) use session::Dispatch;
-pub(crate) use terminal::SavedTerminal;
+use terminal::SavedTerminal;
 
 use crate::{error::CliError, ui::Ui};
 
@@ -41,10 +42,13 @@ pub(crate) fn is_interactive() -> bool {
 ///
 /// # Errors
 /// The terminal or standard input cannot be read.
-pub(crate) fn run(dispatch: &mut dyn Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
+pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
     if is_interactive() {
-        interactive::run(dispatch, options, ui)
+        interactive::run(dispatch, options, ui).await
     } else {
-        script::run(dispatch, std::io::stdin().lock(), ui)
+        script::run(dispatch, || std::io::stdin().lock(), ui).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,41 +1,52 @@
 //! Scripts: lines without a prompt, up to the first failure.
 
-use std::io::BufRead;
+use std::{io::BufRead, thread};
+
+use tokio::sync::mpsc;
 
 use super::{
     entry::is_complete,
-    session::{Dispatch, Next, Session},
+    said::{Heard, Said, Saying, hear},
+    session::{Dispatch, Next, Session, current},
 };
 use crate::{
     error::{CliError, Kind},
     ui::Ui,
 };
 
+/// Lines that are read ahead, so that no command waits for the next line to be read.
+const AHEAD: usize = 64;
+
 /// Runs a script; returns the code of its first failure, or 0.
 ///
 /// # Errors
 /// It cannot be read, or is no UTF-8.
-pub(super) fn run(dispatch: &mut dyn Dispatch, mut input: impl BufRead, ui: Ui) -> Result<u8, CliError> {
+pub(super) async fn run<R, F, D>(dispatch: &mut D, open: F, ui: Ui) -> Result<u8, CliError>
+where
+    D: Dispatch,
+    R: BufRead,
+    F: FnOnce() -> R + Send + 'static,
+{
+    let mut said = start(open)?;
     let mut session = Session::new(dispatch, ui);
     let mode = session.mode();
     let mut number = 0;
-    let mut line = Vec::new();
     loop {
         // A unit goes on over as many lines as it takes.
         let mut unit = String::new();
         let first = number + 1;
         loop {
-            line.clear();
-            let read = input.read_until(b'\n', &mut line);
-            let read = read.map_err(|source| CliError::io("cannot read commands from standard input", source))?;
-            if read == 0 {
-                break;
-            }
+            let line = match hear(session.dispatch, &mut said).await {
+                Heard::Said(Some(Said::Line(line))) => line,
+                Heard::Said(Some(Said::Failed(error))) => return Err(error),
+                Heard::Said(_) => break,
+                Heard::Signal(kind) => return Ok(kind.code()),
+            };
             number += 1;
             let text = std::str::from_utf8(&line)
                 .map_err(|_| CliError::new(Kind::Usage, format!("line {number} of the script is no UTF-8")))?;
             unit.push_str(text);
-            if is_complete(&mode.borrow(), unit.strip_suffix('\n').unwrap_or(&unit)) {
+            if is_complete(&current(&mode), unit.strip_suffix('\n').unwrap_or(&unit)) {
                 break;
             }
         }
@@ -45,7 +56,7 @@ pub(super) fn run(dispatch: &mut dyn Dispatch, mut input: impl BufRead, ui: Ui) 
         let unit = unit.strip_suffix('\n').unwrap_or(&unit);
         // A script written on Windows ends its lines with CR LF.
         let unit = unit.strip_suffix('\r').unwrap_or(unit);
-        match session.unit(unit) {
+        match session.unit(unit).await {
             Next::Line(0) => {}
             Next::Leave => return Ok(0),
             Next::Line(code) => {
@@ -58,13 +69,42 @@ pub(super) fn run(dispatch: &mut dyn Dispatch, mut input: impl BufRead, ui: Ui) 
     }
 }
 
+/// Reads on a thread of its own, so that signals are heard while standard input has nothing to say.
+fn start<R, F>(open: F) -> Result<Saying, CliError>
+where
+    R: BufRead,
+    F: FnOnce() -> R + Send + 'static,
+{
+    let (say, said) = mpsc::channel(AHEAD);
+    thread::Builder::new()
+        .name("script".to_owned())
+        .spawn(move || {
+            let mut input = open();
+            loop {
+                let mut line = Vec::new();
+                let (next, over) = match input.read_until(b'\n', &mut line) {
+                    Ok(0) => return,
+                    Ok(_) => (Said::Line(line), false),
+                    Err(source) => {
+                        (Said::Failed(CliError::io("cannot read commands from standard input", source)), true)
+                    }
+                };
+                if say.blocking_send(next).is_err() || over {
+                    return;
+                }
+            }
+        })
+        .map_err(|source| CliError::io("cannot start a thread for the script", source))?;
+    Ok(said)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::session::tests::{Recorder, ui};
+    use super::super::session::tests::{Recorder, block_on, ui};
 
-    fn script(text: &[u8]) -> (Result<u8, u8>, Vec<String>) {
+    fn script(text: &'static [u8]) -> (Result<u8, u8>, Vec<String>) {
         let mut recorder = Recorder::default();
-        let code = super::run(&mut recorder, text, ui()).map_err(|error| error.code());
+        let code = block_on(super::run(&mut recorder, move || text, ui())).map_err(|error| error.code());
         (code, recorder.0)
     }
 

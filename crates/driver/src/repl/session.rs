@@ -1,29 +1,40 @@
 //! One unit after the other: what it means, and who does it.
 
-use std::{cell::RefCell, rc::Rc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::entry::{Meaning, Mode, meaning};
 use crate::{
     cli::{Cli, Parsed, Verb, parse, split_line},
-    error::CliError,
+    error::{CliError, Kind},
     start::finish,
     ui::Ui,
 };
 
-/// What runs the commands of a REPL or script. Each call blocks until the command is over, tells of failures itself, and
-/// returns the exit code. SIGINT during a call cancels the command, a second one at once.
+/// What runs the commands of a REPL or script. A command that fails tells of it itself; what comes back is its exit code.
+/// SIGINT during a command cancels it, a second one at once.
 pub(crate) trait Dispatch {
     /// Runs a command: every verb but `use`, `quit` and `repl`.
-    fn run(&mut self, cli: Cli) -> u8;
+    async fn run(&mut self, cli: Cli) -> u8;
 
     /// Gives a model one input, which is sent with one newline after it, and streams its answer.
-    fn input(&mut self, model: &str, text: &str) -> u8;
+    async fn input(&mut self, model: &str, text: &str) -> u8;
 
     /// Whether there is such a model, for `use`.
     ///
     /// # Errors
     /// There is none, or nobody can tell.
-    fn find_model(&mut self, name: &str) -> Result<(), CliError>;
+    async fn find_model(&mut self, name: &str) -> Result<(), CliError>;
+
+    /// The next signal while no command runs: `Interrupted`, `Terminated` or `Hangup`. May be dropped and asked again.
+    async fn signal(&mut self) -> Kind;
+
+    /// The signal that came during the last command, if one did: SIGTERM and SIGHUP end the REPL too.
+    fn ended_by(&self) -> Option<Kind>;
+}
+
+/// What plain lines mean now.
+pub(super) fn current(mode: &Mutex<Mode>) -> Mode {
+    mode.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// How it goes on after a unit.
@@ -36,10 +47,10 @@ pub(super) enum Next {
 }
 
 /// The state that lines share.
-pub(super) struct Session<'a> {
-    dispatch: &'a mut dyn Dispatch,
+pub(super) struct Session<'a, D> {
+    pub(super) dispatch: &'a mut D,
     ui: Ui,
-    mode: Rc<RefCell<Mode>>,
+    mode: Arc<Mutex<Mode>>,
 }
 
 /// What `help` adds inside a REPL.
@@ -49,30 +60,30 @@ Lines are commands; a leading `mer` is ignored, `#` begins a comment, and a quot
 and closes a longer input, and `/use` goes back. Ctrl-C cancels a model, Ctrl-R searches the history, Ctrl-D leaves.
 ";
 
-impl<'a> Session<'a> {
-    pub(super) fn new(dispatch: &'a mut dyn Dispatch, ui: Ui) -> Self {
-        Self { dispatch, ui, mode: Rc::default() }
+impl<'a, D: Dispatch> Session<'a, D> {
+    pub(super) fn new(dispatch: &'a mut D, ui: Ui) -> Self {
+        Self { dispatch, ui, mode: Arc::default() }
     }
 
     /// What plain lines mean, shared with whoever reads them.
-    pub(super) fn mode(&self) -> Rc<RefCell<Mode>> {
-        Rc::clone(&self.mode)
+    pub(super) fn mode(&self) -> Arc<Mutex<Mode>> {
+        Arc::clone(&self.mode)
     }
 
     /// Does what a unit asks for. Failures are told.
-    pub(super) fn unit(&mut self, unit: &str) -> Next {
-        let meaning = meaning(&self.mode.borrow(), unit);
+    pub(super) async fn unit(&mut self, unit: &str) -> Next {
+        let meaning = meaning(&current(&self.mode), unit);
         match meaning {
             Meaning::Nothing => Next::Line(0),
-            Meaning::Input { model, text } => Next::Line(self.dispatch.input(&model, &text)),
-            Meaning::Command(line) => match self.command(&line) {
+            Meaning::Input { model, text } => Next::Line(self.dispatch.input(&model, &text).await),
+            Meaning::Command(line) => match self.command(&line).await {
                 Ok(next) => next,
                 Err(error) => Next::Line(finish(Err(error), self.ui)),
             },
         }
     }
 
-    fn command(&mut self, line: &str) -> Result<Next, CliError> {
+    async fn command(&mut self, line: &str) -> Result<Next, CliError> {
         let words = split_line(line)?;
         if words.len() < 2 {
             return Ok(Next::Line(0));
@@ -93,17 +104,17 @@ impl<'a> Session<'a> {
             Some(Verb::Use(args)) => {
                 let mode = match &args.model {
                     Some(model) => {
-                        self.dispatch.find_model(model)?;
+                        self.dispatch.find_model(model).await?;
                         Mode::Model(model.clone())
                     }
                     None => Mode::Commands,
                 };
-                *self.mode.borrow_mut() = mode;
+                *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
                 Ok(Next::Line(0))
             }
             Some(Verb::Repl) => Err(CliError::usage("this is the REPL")),
             None => Err(CliError::usage("a line needs a command").hint("`help` lists them")),
-            Some(_) => Ok(Next::Line(self.dispatch.run(cli))),
+            Some(_) => Ok(Next::Line(self.dispatch.run(cli).await)),
         }
     }
 }
@@ -118,7 +129,7 @@ pub(super) mod tests {
     pub(crate) struct Recorder(pub(crate) Vec<String>);
 
     impl Dispatch for Recorder {
-        fn run(&mut self, cli: Cli) -> u8 {
+        async fn run(&mut self, cli: Cli) -> u8 {
             let (text, code) = match cli.verb {
                 Some(Verb::Run(args)) => (format!("run {} {:?}", args.model, args.input()), 0),
                 Some(Verb::Model(_)) => ("model".to_owned(), 0),
@@ -129,13 +140,21 @@ pub(super) mod tests {
             code
         }
 
-        fn input(&mut self, model: &str, text: &str) -> u8 {
+        async fn input(&mut self, model: &str, text: &str) -> u8 {
             self.0.push(format!("{model} < {text:?}"));
             0
         }
 
-        fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+        async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
             if name == "upper" { Ok(()) } else { Err(CliError::not_found("model", name, ["upper"])) }
+        }
+
+        async fn signal(&mut self) -> Kind {
+            std::future::pending().await
+        }
+
+        fn ended_by(&self) -> Option<Kind> {
+            None
         }
     }
 
@@ -143,10 +162,14 @@ pub(super) mod tests {
         Ui::new(Format::Text, true)
     }
 
+    pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("runtime").block_on(work)
+    }
+
     fn units(lines: &[&str]) -> (Vec<Next>, Vec<String>) {
         let mut recorder = Recorder::default();
         let mut session = Session::new(&mut recorder, ui());
-        let next = lines.iter().map(|line| session.unit(line)).collect();
+        let next = lines.iter().map(|line| block_on(session.unit(line))).collect();
         (next, recorder.0)
     }
 

@@ -1,0 +1,117 @@
+//! The line editor, on a thread of its own: it blocks, and signals must be heard meanwhile.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use rustyline::{
+    CompletionType, Config, Editor,
+    config::Configurer,
+    error::{ReadlineError, Signal},
+    history::MemHistory,
+};
+use tokio::sync::mpsc;
+
+use super::{
+    complete::Names,
+    entry::Mode,
+    helper::LineHelper,
+    history::{History, REMEMBERED},
+    said::{Said, Saying},
+};
+use crate::error::CliError;
+
+/// Starts the reader. Each prompt that is sent to it is answered by one thing said; meanwhile the terminal is raw, at all
+/// other times it is as it was.
+pub(super) fn start(
+    history: Option<PathBuf>,
+    names: Box<dyn Names>,
+    mode: Arc<Mutex<Mode>>,
+) -> Result<(Sender<String>, Saying), CliError> {
+    let (ask, asked) = channel();
+    let (say, said) = mpsc::channel(1);
+    thread::Builder::new()
+        .name("repl".to_owned())
+        .spawn(move || match Reader::new(history, names, mode) {
+            Ok(reader) => reader.serve(&asked, &say),
+            Err(error) => drop(say.blocking_send(Said::Failed(error))),
+        })
+        .map_err(|source| CliError::io("cannot start a thread for the terminal", source))?;
+    Ok((ask, said))
+}
+
+/// The line editor and its history.
+struct Reader {
+    editor: Editor<LineHelper, MemHistory>,
+    history: Option<History>,
+}
+
+impl Reader {
+    fn new(history: Option<PathBuf>, names: Box<dyn Names>, mode: Arc<Mutex<Mode>>) -> Result<Self, CliError> {
+        let failed = |source| CliError::io("cannot use the terminal", source);
+        let config = Config::builder().completion_type(CompletionType::List).build();
+        let mut editor = Editor::with_history(config, MemHistory::new()).map_err(failed)?;
+        editor.set_max_history_size(REMEMBERED).map_err(failed)?;
+        // A line that begins with a blank is a secret: shells do the same.
+        editor.set_history_ignore_space(true);
+        editor.set_helper(Some(LineHelper::new(names, mode)));
+        let history = history.and_then(|path| match History::open(&path) {
+            Ok((history, entries)) => {
+                for entry in entries {
+                    let _ = editor.add_history_entry(entry);
+                }
+                Some(history)
+            }
+            // A REPL without a history is better than none.
+            Err(error) => {
+                tracing::warn!("the history `{}` is not kept: {error}", path.display());
+                None
+            }
+        });
+        Ok(Self { editor, history })
+    }
+
+    fn serve(mut self, asked: &Receiver<String>, say: &mpsc::Sender<Said>) {
+        while let Ok(prompt) = asked.recv() {
+            if say.blocking_send(self.read(&prompt)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self, prompt: &str) -> Said {
+        match self.editor.readline(prompt) {
+            Ok(entry) => {
+                self.remember(&entry);
+                Said::Entry(entry)
+            }
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(Signal::Interrupt | Signal::Resize)) => {
+                Said::Cleared
+            }
+            Err(ReadlineError::Eof) => Said::End,
+            Err(ReadlineError::Io(error)) if is_hangup(error.raw_os_error()) => Said::Hangup,
+            Err(ReadlineError::Errno(errno)) if is_hangup(Some(errno as i32)) => Said::Hangup,
+            Err(source) => Said::Failed(CliError::io("cannot read from the terminal", source)),
+        }
+    }
+
+    fn remember(&mut self, entry: &str) {
+        let is_new = self.editor.add_history_entry(entry).unwrap_or(false);
+        if is_new
+            && let Some(history) = &mut self.history
+            && let Err(error) = history.append(entry)
+        {
+            tracing::warn!("the history is not kept: {error}");
+            self.history = None;
+        }
+    }
+}
+
+fn is_hangup(errno: Option<i32>) -> bool {
+    errno == Some(rustix::io::Errno::IO.raw_os_error())
+}

@@ -1,0 +1,176 @@
+//! The REPL at a real terminal: each test opens a pseudo-terminal and starts this test binary again behind it, where
+//! [`child`] is a REPL whose commands only say that they ran.
+
+mod terminal;
+
+use std::io::Write;
+
+use terminal::{CHILD, Terminal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::*;
+use crate::{
+    cli::{Cli, Verb},
+    error::Kind,
+    ui::Format,
+};
+
+/// Commands that say that they ran. `log` runs until Ctrl-C comes.
+struct Says {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "<{text}>").and_then(|()| out.flush()).expect("stdout");
+}
+
+impl Dispatch for Says {
+    async fn run(&mut self, cli: Cli) -> u8 {
+        match cli.verb {
+            Some(Verb::Run(args)) => say(&format!("run {} {:?}", args.model, args.input().expect("input"))),
+            Some(Verb::Log(_)) => {
+                say("running");
+                self.interrupt.recv().await;
+                say("cancelled");
+                return Kind::Interrupted.code();
+            }
+            other => say(&format!("{other:?}")),
+        }
+        0
+    }
+
+    async fn input(&mut self, model: &str, text: &str) -> u8 {
+        say(&format!("{model} {text:?}"));
+        0
+    }
+
+    async fn find_model(&mut self, _: &str) -> Result<(), CliError> {
+        Ok(())
+    }
+
+    async fn signal(&mut self) -> Kind {
+        tokio::select! {
+            _ = self.interrupt.recv() => Kind::Interrupted,
+            _ = self.terminate.recv() => Kind::Terminated,
+            _ = self.hangup.recv() => Kind::Hangup,
+        }
+    }
+
+    fn ended_by(&self) -> Option<Kind> {
+        None
+    }
+}
+
+struct Known;
+
+impl Names for Known {
+    fn models(&self) -> Vec<String> {
+        vec!["iris".to_owned(), "upper".to_owned()]
+    }
+
+    fn servers(&self) -> Vec<String> {
+        vec!["local".to_owned()]
+    }
+}
+
+/// Not a test of its own: what the others find behind their terminal.
+#[test]
+fn child() {
+    let Some(history) = std::env::var_os(CHILD) else { return };
+    let options = Options { history: Some(history.into()), banner: "welcome".to_owned(), names: Box::new(Known) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    let code = runtime.block_on(async {
+        let listen = |kind| signal(kind).expect("signal");
+        let mut says = Says {
+            interrupt: listen(SignalKind::interrupt()),
+            terminate: listen(SignalKind::terminate()),
+            hangup: listen(SignalKind::hangup()),
+        };
+        run(&mut says, options, Ui::new(Format::Text, true)).await
+    });
+    #[expect(clippy::exit, reason = "the exit code is what the test behind this one looks at")]
+    std::process::exit(i32::from(code.expect("repl")));
+}
+
+#[test]
+fn a_person_is_greeted_and_leaves_by_ctrl_d() {
+    let mut terminal = Terminal::open();
+    terminal.expect("welcome").expect("mer> ").keys("ls\r").expect("<Some(Model(List))>").expect("mer> ");
+    terminal.keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn a_failure_and_a_wrong_line_do_not_end_it() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").keys("modle\r").expect("did you mean `model`?").expect("mer> ");
+    terminal.keys("ls\r").expect("<Some(Model(List))>").expect("mer> ").keys("quit\r");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_clears_the_line_and_during_a_command_is_the_commands() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").keys("run iris 1\x03").expect("mer> ").keys("ls\r").expect("<Some(Model(List))>");
+    assert!(!terminal.seen().contains("<run"), "{}", terminal.seen());
+    terminal.expect("mer> ").keys("log show\r").expect("<running>").keys("\x03").expect("<cancelled>");
+    terminal.expect("mer> ").keys("run iris 'a\r").keys("\x03").expect("mer> ").keys("ls\r");
+    terminal.expect("<Some(Model(List))>").expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn names_verbs_and_flags_complete() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").keys("ru\tir\t--se\tlo\t5\r").expect("<run iris Text([53])>");
+    terminal.expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn an_entry_of_several_lines_is_one_item_of_a_history_that_lasts() {
+    let mut terminal = Terminal::open();
+    let ran = format!("<run m {:?}>", crate::cli::Input::Text(b"a\nb".to_vec()));
+    terminal.expect("mer> ").keys("run m 'a\rb'\r").expect(&ran);
+    terminal.expect("mer> ").keys("ls\r").expect("<Some(Model(List))>");
+    terminal.expect("mer> ").keys(" run secret 1\r").expect("<run secret");
+    terminal.expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+    let mut terminal = terminal.again();
+    // Up twice, and then the same by Ctrl-R.
+    terminal.expect("mer> ").keys("\x1b[A\x1b[A\r").expect(&ran);
+    terminal.expect("mer> ").keys("\x12run\r").expect(&ran);
+    terminal.expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn pasted_lines_are_commands_one_after_the_other_and_a_used_model_gets_plain_lines() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").keys("\x1b[200~ls\nuse upper\ndon't\x1b[201~").keys("\r");
+    terminal.expect("<Some(Model(List))>").expect("<upper \"don't\">").expect("upper> ");
+    terminal.keys("\"\"\"a\rb\"\"\"\r").expect("<upper \"a\\nb\">").expect("upper> ");
+    terminal.keys("/ls\r").expect("<Some(Model(List))>").expect("upper> ").keys("/use\r").expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn sigterm_at_the_prompt_ends_it_and_gives_the_terminal_back() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ");
+    assert!(!terminal.echoes(), "the editor has the terminal in raw mode");
+    terminal.signal(rustix::process::Signal::TERM);
+    assert_eq!(terminal.ended(), Some(143));
+    assert!(terminal.echoes(), "the terminal is as it was");
+}
+
+#[test]
+fn it_ends_when_the_terminal_is_gone() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ");
+    let mut child = terminal.close();
+    assert_eq!(terminal::wait(&mut child), Some(129));
+}

@@ -1,0 +1,167 @@
+//! A pseudo-terminal with a REPL behind it.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::OFlag,
+    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    termios::{LocalModes, tcgetattr},
+};
+
+/// The variable that makes the test `child` a REPL; it holds the path of the history.
+pub(super) const CHILD: &str = "MER_TEST_REPL_HISTORY";
+
+/// No wait is longer. A machine that is busy with other tests needs some of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) struct Terminal {
+    /// None once the terminal has been closed.
+    master: Option<File>,
+    /// Held open, so that what was written is not lost with the process.
+    slave: Option<File>,
+    child: Option<Child>,
+    output: Vec<u8>,
+    /// What has been looked at.
+    read_to: usize,
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Terminal {
+    pub(super) fn open() -> Self {
+        Self::in_folder(tempfile::tempdir().expect("temp dir"))
+    }
+
+    /// Another one, with the same history.
+    pub(super) fn again(mut self) -> Self {
+        Self::in_folder(self.folder.take().expect("folder"))
+    }
+
+    fn in_folder(folder: tempfile::TempDir) -> Self {
+        let (master, slave) = pair();
+        let end = || Stdio::from(slave.try_clone().expect("slave"));
+        let history: PathBuf = folder.path().join("state/history");
+        // `setsid --ctty` makes the terminal the one that Ctrl-C comes from.
+        let child = Command::new("setsid")
+            .arg("--ctty")
+            .arg(std::env::current_exe().expect("test binary"))
+            .args(["--exact", "repl::tests::child", "--nocapture", "--test-threads=1"])
+            .env(CHILD, history)
+            .env("TERM", "xterm")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .expect("setsid");
+        Self {
+            master: Some(master),
+            slave: Some(slave),
+            child: Some(child),
+            output: Vec::new(),
+            read_to: 0,
+            folder: Some(folder),
+        }
+    }
+
+    /// Types. Ctrl-C typed after other keys is a key as well: the line discipline must not take it first.
+    pub(super) fn keys(&mut self, keys: &str) -> &mut Self {
+        self.master.as_mut().expect("terminal").write_all(keys.as_bytes()).expect("keys");
+        self
+    }
+
+    /// Waits until this text comes, after what was expected before.
+    pub(super) fn expect(&mut self, text: &str) -> &mut Self {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let fresh = &self.output[self.read_to..];
+            if let Some(at) = fresh.windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.read_to += at + text.len();
+                return self;
+            }
+            assert!(self.more(deadline), "`{text}` did not come; there was: {:?}", self.seen());
+        }
+    }
+
+    /// Reads what there is, once there is something.
+    fn more(&mut self, deadline: Instant) -> bool {
+        let master = self.master.as_mut().expect("terminal");
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).expect("a short time");
+        let mut fds = [PollFd::new(master, PollFlags::IN)];
+        if poll(&mut fds, Some(&left)).expect("poll") == 0 {
+            return false;
+        }
+        let mut buffer = [0; 4096];
+        let count = master.read(&mut buffer).unwrap_or(0);
+        self.output.extend_from_slice(&buffer[..count]);
+        count > 0
+    }
+
+    pub(super) fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
+    /// Whether the terminal shows what is typed, which a line editor does not let it.
+    pub(super) fn echoes(&self) -> bool {
+        let mode = tcgetattr(self.slave.as_ref().expect("terminal")).expect("mode");
+        mode.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON)
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(self.child.as_ref().expect("child"));
+        kill_process(pid, signal).expect("signal");
+    }
+
+    /// The exit code, once it has ended.
+    pub(super) fn ended(&mut self) -> Option<i32> {
+        wait(self.child.as_mut().expect("child"))
+    }
+
+    /// Closes the terminal, as a window is closed.
+    pub(super) fn close(&mut self) -> Child {
+        self.master = None;
+        self.slave = None;
+        self.child.take().expect("child")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Both ends of a new pseudo-terminal. Neither is inherited by what other tests start meanwhile, as those of `openpty`
+/// would be: then closing them here would close nothing.
+fn pair() -> (File, File) {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("pseudo-terminal");
+    grantpt(&master).expect("grant");
+    unlockpt(&master).expect("unlock");
+    let name = ptsname_r(&master).expect("name");
+    let options = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).clone();
+    (OwnedFd::from(master).into(), options.open(name).expect("slave"))
+}
+
+/// Waits for the end, but not for ever.
+pub(super) fn wait(child: &mut Child) -> Option<i32> {
+    let pid = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("pidfd");
+    let patience = Timespec::try_from(PATIENCE).expect("a short time");
+    if poll(&mut [PollFd::new(&pid, PollFlags::IN)], Some(&patience)).expect("poll") == 0 {
+        let _ = child.kill();
+        panic!("it did not end");
+    }
+    child.wait().expect("wait").code()
+}
