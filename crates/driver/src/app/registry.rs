@@ -59,7 +59,7 @@ impl App {
     /// # Errors
     /// As [`App::session`].
     pub(crate) async fn view(&self) -> Result<Rc<View>, CliError> {
-        let current = mer_migrations::latest();
+        let current = mer_migrations::embedded().last().map_or(0, |script| script.number);
         if let Some(snapshot) = self.database.snapshot()
             && snapshot.schema_version == current
         {
