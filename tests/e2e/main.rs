@@ -1,1 +1,6 @@
-//! End-to-end tests of the built binary.
+//! End-to-end tests: the built binary in an environment of its own.
+
+mod env;
+
+mod command_line;
+mod settings;

@@ -45,7 +45,8 @@ pub(crate) fn finish(outcome: Result<u8, CliError>, ui: Ui) -> u8 {
 fn by_name(mut words: Vec<OsString>) -> Vec<OsString> {
     let name = words.first().and_then(|word| Path::new(word).file_name()).map(OsString::from);
     let migrations = name.is_some_and(|name| name == "mer-migrations");
-    let spelled_out = words.get(1).is_some_and(|word| word == "migrate" || word == "version");
+    let itself = ["migrate", "version", "--version", "-V"];
+    let spelled_out = words.get(1).is_some_and(|word| itself.iter().any(|known| word == *known));
     if words.is_empty() {
         words.push("mer".into());
     }
@@ -131,6 +132,7 @@ mod tests {
         assert_eq!(named("mer-migrations status --json"), "mer-migrations migrate status --json");
         assert_eq!(named("mer-migrations --db mem://"), "mer-migrations migrate --db mem://");
         assert_eq!(named("mer-migrations version"), "mer-migrations version");
+        assert_eq!(named("mer-migrations --version"), "mer-migrations --version");
         assert_eq!(named("mer-driver run x"), "mer-driver run x");
         assert_eq!(by_name(Vec::new()), ["mer"]);
     }

@@ -21,8 +21,8 @@ pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, MigrateVerb, Verb};
 ///
 /// Without a command: the REPL on a terminal; elsewhere commands are read from standard input, a line each.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "mer", version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 110)]
-#[command(subcommand_value_name = "COMMAND", infer_long_args = false)]
+#[command(name = "mer", bin_name = "mer", version, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(subcommand_value_name = "COMMAND")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,

@@ -38,8 +38,8 @@ pub(super) fn normalise(mut words: Vec<OsString>) -> Vec<OsString> {
             words.insert(verb + 1, default.into());
         }
     } else if is(&words[verb], RUN) {
-        let flags_end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-        words[..flags_end].iter_mut().skip(verb + 1).filter(|word| is_number_like(word)).for_each(shield);
+        // Also after `--`, where it does no harm: whoever reads the word takes the shield away.
+        words[verb + 1..].iter_mut().filter(|word| is_number_like(word)).for_each(shield);
     }
     words
 }

@@ -1,6 +1,6 @@
 //! From words to a command, and from what is wrong with them to an error of ours.
 
-use std::ffi::OsString;
+use std::{cell::RefCell, ffi::OsString};
 
 use clap::{
     Command, CommandFactory, FromArgMatches,
@@ -27,6 +27,11 @@ pub(crate) enum Parsed {
     },
 }
 
+thread_local! {
+    /// Made once, because making it takes longer than all else that a line of a script asks for.
+    static GRAMMAR: RefCell<Command> = RefCell::new(command());
+}
+
 /// The grammar as clap has it: for help, completion scripts and the REPL's own completion.
 pub(crate) fn command() -> Command {
     Cli::command()
@@ -38,7 +43,8 @@ pub(crate) fn command() -> Command {
 /// It is not in the grammar (64).
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Parsed, CliError> {
     let words = normalise(words);
-    let matched = command().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+    let matched = GRAMMAR.with_borrow_mut(|grammar| grammar.try_get_matches_from_mut(&words));
+    let matched = matched.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
     match matched {
         Ok(cli) => Ok(Parsed::Command(Box::new(cli))),
         Err(error) if !error.use_stderr() => {

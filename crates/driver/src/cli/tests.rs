@@ -150,7 +150,9 @@ fn wrong_and_missing_values_are_named() {
 
 #[test]
 fn help_and_version_are_answers_and_no_errors() {
-    for text in ["--help", "help", "help run", "run --help", "--version", "-V", "log --help", "model help"] {
+    for text in
+        ["--help", "help", "help run", "run --help", "--version", "-V", "mer --version", "log --help", "model help"]
+    {
         assert!(matches!(line(text), Ok(Parsed::Tell { .. })), "{text}");
     }
 }

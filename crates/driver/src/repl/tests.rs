@@ -15,7 +15,7 @@ use crate::{
     ui::Format,
 };
 
-/// Commands that say that they ran. `log` runs until Ctrl-C comes.
+/// Commands that say that they ran. `log` runs until Ctrl-C comes; `export` ends while one is on its way.
 struct Says {
     interrupt: Signal,
     terminate: Signal,
@@ -36,6 +36,11 @@ impl Dispatch for Says {
                 self.interrupt.recv().await;
                 say("cancelled");
                 return Kind::Interrupted.code();
+            }
+            Some(Verb::Export(_)) => {
+                let this = rustix::process::getpid();
+                rustix::process::kill_process(this, rustix::process::Signal::INT).expect("signal");
+                say("exported");
             }
             other => say(&format!("{other:?}")),
         }
@@ -119,6 +124,14 @@ fn ctrl_c_at_the_prompt_clears_the_line_and_during_a_command_is_the_commands() {
     terminal.expect("mer> ").keys("log show\r").expect("<running>").keys("\x03").expect("<cancelled>");
     terminal.expect("mer> ").keys("run iris 'a\r").keys("\x03").expect("mer> ").keys("ls\r");
     terminal.expect("<Some(Model(List))>").expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn a_ctrl_c_that_came_too_late_for_its_command_ends_nothing() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").keys("export\r").expect("<exported>").expect("mer> ");
+    terminal.keys("ls\r").expect("<Some(Model(List))>").expect("mer> ").keys("\x04");
     assert_eq!(terminal.ended(), Some(0));
 }
 
