@@ -240,15 +240,10 @@ impl Scheduler {
             .await
             .map_err(|source| SchedulerError::Record { model: access.model.clone(), source })
     }
-
 }
 
 /// Hashes output and hands it on, until the model is silent or the reader is gone.
-async fn hand_on(
-    mut received: mpsc::Receiver<Bytes>,
-    reader: mpsc::Sender<Bytes>,
-    hashes: bool,
-) -> Option<String> {
+async fn hand_on(mut received: mpsc::Receiver<Bytes>, reader: mpsc::Sender<Bytes>, hashes: bool) -> Option<String> {
     let mut digest = Digest::new(hashes);
     while let Some(chunk) = received.recv().await {
         digest.update(&chunk);
@@ -297,4 +292,3 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
-

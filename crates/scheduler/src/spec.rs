@@ -18,11 +18,8 @@ pub(crate) fn run_spec(
         Kind::Train => ("trainCommand", &params.train_command),
         _ => ("inferenceCommand", &params.inference_command),
     };
-    let no_command = || SchedulerError::NoCommand {
-        model: access.model.clone(),
-        server: placement.server.clone(),
-        key,
-    };
+    let no_command =
+        || SchedulerError::NoCommand { model: access.model.clone(), server: placement.server.clone(), key };
     let command = command.as_ref().ok_or_else(no_command)?;
     let mut argv = placement.launcher.clone();
     argv.extend(params.launcher.iter().flatten().cloned());

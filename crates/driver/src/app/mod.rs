@@ -59,14 +59,7 @@ impl App {
         let wait = settings.db_wait.duration().unwrap_or(Duration::from_secs(24 * 3600));
         let database = Database::new(mer_dal::Settings { url, wait });
         let signals = Signals::listen()?;
-        Ok(Self {
-            loaded,
-            settings,
-            database,
-            signals,
-            environment,
-            scheduler: OnceCell::new(),
-        })
+        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new() })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
