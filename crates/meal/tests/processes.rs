@@ -264,3 +264,30 @@ async fn without_a_bound_nothing_runs_out() {
     spec.bounds.timeout = Bound::Never;
     assert_eq!(run(&spec, b"x").await.0.end, End::Done);
 }
+
+/// A verdict must not be lost because whoever started us ignores SIGCHLD, which is inherited.
+#[test]
+fn an_ignored_sigchld_costs_no_verdict() {
+    for (args, told) in [(["exit", "7"].as_slice(), "exited with code 7\n"), (&["signal"], "died by SIGKILL\n")] {
+        let line = "trap '' CHLD; exec \"$@\"";
+        let output = std::process::Command::new("sh")
+            .args(["-c", line, "sh", common::FAKE, "parent-of"])
+            .args(args)
+            .output()
+            .expect("sh runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), told);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_closes_stdout_and_works_on_is_waited_for() {
+    let mut spec = spec(&["close-stdout"]);
+    spec.bounds = bounds(200);
+    assert!(matches!(run(&spec, b"").await.0.end, End::Timeout { .. }));
+}
+
+#[tokio::test]
+async fn a_run_can_be_a_task_of_its_own() {
+    let task = tokio::spawn(async { run(&spec(&["echo"]), b"x").await.1 });
+    assert_eq!(task.await.expect("no panic"), b"x");
+}
