@@ -51,7 +51,7 @@ impl Sshd {
     }
 
     /// What may be asked of one before it starts.
-    pub fn builder() -> Builder {
+    pub fn builder<'a>() -> Builder<'a> {
         Builder::default()
     }
 
@@ -98,6 +98,11 @@ impl Sshd {
     /// The text of a known_hosts file: a line for each host key, that names each address as `[address]:port`.
     pub fn known_hosts(&self) -> String {
         keys::known_hosts(&self.host_keys, &self.names())
+    }
+
+    /// The same for one address only, as that of a proxy in front of the server.
+    pub fn known_hosts_for(&self, address: SocketAddr) -> String {
+        keys::known_hosts(&self.host_keys, &[format!("[{}]:{}", address.ip(), address.port())])
     }
 
     /// The same with hashed names (`|1|salt|hash`), a line for each key and address.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::keys::{self, HostKey, KeyType};
 use super::{Shell, Sshd, home, log_file};
+use crate::link::Cable;
 use crate::{processes, require};
 
 /// How long a start may take: sshd's own start is some ms, but a loaded machine is slow.
@@ -19,7 +20,8 @@ const START: Duration = Duration::from_secs(20);
 
 /// What may be asked of an [`Sshd`] before it starts.
 #[derive(Debug, Clone)]
-pub struct Builder {
+pub struct Builder<'a> {
+    cable: Option<&'a Cable>,
     host_keys: Vec<KeyType>,
     client_key: KeyType,
     passphrase: String,
@@ -31,9 +33,10 @@ pub struct Builder {
     options: Vec<String>,
 }
 
-impl Default for Builder {
+impl Default for Builder<'_> {
     fn default() -> Self {
         Self {
+            cable: None,
             host_keys: vec![KeyType::Ed25519],
             client_key: KeyType::Ed25519,
             passphrase: String::new(),
@@ -47,7 +50,7 @@ impl Default for Builder {
     }
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     /// How many channels one connection may have at a time (sshd's default is 10). The next one is refused.
     #[must_use]
     pub fn max_sessions(self, channels: u32) -> Self {
@@ -101,6 +104,13 @@ impl Builder {
         assert!(!addresses.is_empty(), "sshd needs an address");
         self.listen = Some(addresses.to_vec());
         self
+    }
+
+    /// Runs it at the server's end of `cable`, where it listens on that end's address only.
+    #[must_use]
+    pub fn at_server_of(mut self, cable: &'a Cable) -> Self {
+        self.cable = Some(cable);
+        self.listen(&[cable.server_address()])
     }
 
     /// Has each command run by `shell`, which runs `rc` (in its own language) before it.
@@ -175,7 +185,8 @@ impl Builder {
         let nonce = processes::nonce();
         let listen = self.listen.clone().unwrap_or_else(loopback);
         let config = self.config(&program, place, &host_keys, wrapper.as_deref(), &nonce);
-        let (child, port) = launch(&program, &folder, &listen, &config);
+        let launch = || launch(&program, &folder, &listen, &config);
+        let (child, port) = self.cable.map_or_else(launch, |cable| cable.at_server(launch));
         Some(Sshd { child, folder, port, listen, user: user(), client_key, host_keys, nonce })
     }
 
