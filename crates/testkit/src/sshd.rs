@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 pub use builder::Builder;
 pub use keys::{HostKey, KeyType};
+pub(crate) use keys::{client_key, known_hosts};
 pub use shell::Shell;
 
 use crate::processes;
@@ -97,12 +98,12 @@ impl Sshd {
 
     /// The text of a known_hosts file: a line for each host key, that names each address as `[address]:port`.
     pub fn known_hosts(&self) -> String {
-        keys::known_hosts(&self.host_keys, &self.names())
+        known_hosts(&self.host_keys, &self.names())
     }
 
     /// The same for one address only, as that of a proxy in front of the server.
     pub fn known_hosts_for(&self, address: SocketAddr) -> String {
-        keys::known_hosts(&self.host_keys, &[format!("[{}]:{}", address.ip(), address.port())])
+        known_hosts(&self.host_keys, &[format!("[{}]:{}", address.ip(), address.port())])
     }
 
     /// The same with hashed names (`|1|salt|hash`), a line for each key and address.

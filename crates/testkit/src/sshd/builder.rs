@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::keys::{self, HostKey, KeyType};
-use super::{Shell, Sshd, home, log_file};
+use super::{Shell, Sshd, client_key, home, log_file};
 use crate::link::Cable;
 use crate::{processes, require};
 
@@ -174,7 +174,7 @@ impl<'a> Builder<'a> {
         let folder = tempfile::Builder::new().prefix("mer-sshd-").tempdir().expect("no temporary folder");
         let place = folder.path();
         let host_keys: Vec<HostKey> = self.host_keys.iter().map(|kind| HostKey::generate(*kind, place)).collect();
-        let client_key = keys::generate(self.client_key, place, "client", &self.passphrase);
+        let client_key = client_key(self.client_key, place, &self.passphrase);
         let mut authorized = vec![keys::public_half(&client_key)];
         authorized.extend(self.authorized.iter().cloned());
         fs::write(place.join("authorized_keys"), authorized.join("\n") + "\n")

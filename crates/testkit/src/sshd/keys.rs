@@ -25,7 +25,7 @@ impl KeyType {
         }
     }
 
-    pub(super) fn file_name(self, whose: &str) -> String {
+    fn file_name(self, whose: &str) -> String {
         match self {
             Self::Ed25519 => format!("{whose}_ed25519"),
             Self::Ecdsa => format!("{whose}_ecdsa"),
@@ -58,8 +58,13 @@ impl HostKey {
     }
 }
 
+/// Makes a client's key pair in `folder` and gives the path of its private half. `passphrase` may be empty.
+pub(crate) fn client_key(kind: KeyType, folder: &Path, passphrase: &str) -> PathBuf {
+    generate(kind, folder, "client", passphrase)
+}
+
 /// Makes a key pair in `folder` and gives the path of its private half. `passphrase` may be empty.
-pub(super) fn generate(kind: KeyType, folder: &Path, whose: &str, passphrase: &str) -> PathBuf {
+fn generate(kind: KeyType, folder: &Path, whose: &str, passphrase: &str) -> PathBuf {
     let file = folder.join(kind.file_name(whose));
     let mut arguments = kind.arguments().to_vec();
     arguments.extend(["-q", "-N", passphrase, "-C", "mer-test", "-f", text(&file)]);
@@ -75,7 +80,7 @@ pub(super) fn public_half(file: &Path) -> String {
     line.split(' ').take(2).collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }
 
-pub(super) fn known_hosts(keys: &[HostKey], names: &[String]) -> String {
+pub(crate) fn known_hosts(keys: &[HostKey], names: &[String]) -> String {
     let mut lines = String::new();
     for key in keys {
         writeln!(lines, "{} {}", names.join(","), key.public).expect("writing to a String");
