@@ -47,7 +47,8 @@ fn a_transfer_is_cut_in_its_middle() {
     let client = through(&server, &proxy, "head -c 1000000 /dev/zero");
     let output = client.wait_with_output().expect("wait");
     assert_eq!(output.status.code(), Some(255));
-    assert!((300_000..500_000).contains(&output.stdout.len()), "{}", output.stdout.len());
+    // How much of it the client has seen is not ours to say: a reset takes away what it had not read yet.
+    assert!(output.stdout.len() < 500_000 && proxy.forwarded(Direction::ToClient) == 500_000);
 }
 
 #[test]

@@ -96,7 +96,8 @@ impl Proxy {
         self.shared.change(|state| state.held = false);
     }
 
-    /// Resets every connection, to both ends. New ones are forwarded.
+    /// Resets every connection, to both ends. New ones are forwarded. As with any reset, an end may lose what has been
+    /// forwarded to it and what it has not read yet.
     pub fn cut(&self) {
         self.shared.change(|state| state.cuts += 1);
     }
@@ -107,8 +108,7 @@ impl Proxy {
         self.limit(direction, bytes, Limit::Hold);
     }
 
-    /// Resets every connection right behind byte number `bytes` of this direction, counted from the start of the proxy.
-    /// New ones are forwarded.
+    /// As [`Self::cut`], right behind byte number `bytes` of this direction, counted from the start of the proxy.
     pub fn cut_after(&self, direction: Direction, bytes: u64) {
         self.limit(direction, bytes, Limit::Cut);
     }
