@@ -1,6 +1,6 @@
 //! The `sshd` of testkit, seen by the `ssh` client.
 
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use mer_testkit::processes;
@@ -10,6 +10,13 @@ const BOUND: Duration = Duration::from_secs(20);
 
 fn run(server: &Sshd, command: &str) -> Output {
     server.ssh().arg(command).stdin(Stdio::null()).output().expect("`ssh` cannot be run")
+}
+
+/// Waits for the end of a client, but not for ever.
+fn ends(client: &mut Child) -> Option<i32> {
+    let ended = processes::poll(BOUND, || client.try_wait().expect("wait"));
+    let _ = client.kill();
+    ended.and_then(|status| status.code())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -193,7 +200,7 @@ fn connections_end_alone_and_everything_ends_on_drop() {
     let mut first = start("601");
     processes::until("two sleeps", BOUND, two);
     server.end_connections();
-    assert_eq!(first.wait().expect("wait").code(), Some(255));
+    assert_eq!(ends(&mut first), Some(255));
     processes::assert_gone(server.nonce(), BOUND);
     assert!(run(&server, "true").status.success(), "it no longer listens");
 
@@ -201,7 +208,7 @@ fn connections_end_alone_and_everything_ends_on_drop() {
     processes::until("two sleeps again", BOUND, two);
     let (nonce, pid, folder) = (server.nonce().to_owned(), server.pid(), server.folder().to_owned());
     drop(server);
-    assert_eq!(second.wait().expect("wait").code(), Some(255));
+    assert_eq!(ends(&mut second), Some(255));
     processes::assert_gone(&nonce, Duration::ZERO);
     assert!(!processes::alive(pid) && !folder.exists());
 }
