@@ -20,7 +20,7 @@ FOR $model IN [
     {
         -- A process that stays up and answers each line with one line.
         name: 'upper',
-        params: { protocol: 'lines', inferenceCommand: ['awk', '{ print toupper($0); fflush() }'] }
+        params: { protocol: 'lines', inferenceCommand: ['awk', '-Winteractive', '{ print toupper($0); fflush() }'] }
     },
     {
         -- A process that stays up and marks where an answer begins and ends, as chat models do.

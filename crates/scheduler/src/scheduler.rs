@@ -197,7 +197,10 @@ impl Scheduler {
         if warm.process.is_alive() {
             self.pool.put(&access.model, &access.server, warm);
         }
-        Ok(Verdict::of_reply(access, &ended))
+        let verdict = Verdict::of_reply(access, &ended);
+        // What was sent is counted as what was asked for: the framing around it is nobody's input.
+        access.stdin_bytes = access.stdin_bytes.min(payload.len() as u64);
+        Ok(verdict)
     }
 
     /// Starts a process that stays up, and waits until it is ready.
