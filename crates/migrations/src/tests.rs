@@ -157,7 +157,7 @@ async fn the_example_models_are_registered_and_can_be_run() {
     assert!(registry.models.values().all(|model| model.servers == ["local"]));
     assert!(registry.models["iris"].params.train_command.is_some());
     let Some(mer_core::Command::Argv(argv)) = &registry.models["upper"].params.inference_command else { panic!() };
-    assert_eq!(argv, &["awk", "{ print toupper($0); fflush() }"]);
+    assert_eq!(argv, &["awk", "-Winteractive", "{ print toupper($0); fflush() }"]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) fn embedded(engine: &Path) -> Database {
 }
 
 pub(crate) fn impatient(engine: &Path, wait: Duration) -> Database {
-    Database::new(Settings { url: DbUrl::Embedded(engine.to_path_buf()), wait })
+    Database::new(Settings { wait, ..Settings::new(DbUrl::Embedded(engine.to_path_buf())) })
 }
 
 /// A database without a schema, in a folder with an awkward name.
