@@ -1,5 +1,7 @@
 //! The registry's snapshot: it holds exactly as long as nobody has written.
 
+#![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
+
 mod common;
 
 use std::{fs, path::PathBuf};
