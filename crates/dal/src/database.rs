@@ -6,7 +6,7 @@ use mer_core::Registry;
 
 use crate::{
     DalError, DbUrl, Session, Settings,
-    embedded::{self, Memory, Snapshot},
+    embedded::{self, Memory, Recall, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
 };
@@ -20,7 +20,7 @@ pub struct Database {
 
 #[derive(Debug, Clone)]
 enum Place {
-    Embedded(Arc<EngineFiles>),
+    Embedded(Arc<EngineFiles>, Arc<Recall>),
     Memory(Arc<Memory>),
 }
 
@@ -29,7 +29,7 @@ impl Database {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let place = match &settings.url {
-            DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder))),
+            DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder)), Arc::default()),
             DbUrl::Memory => Place::Memory(Arc::new(Memory::new(&settings.scratch))),
         };
         Self { settings, place }
@@ -49,17 +49,17 @@ impl Database {
     /// [`DalError::Open`] when it cannot be opened at all.
     pub async fn session(&self) -> Result<Session, DalError> {
         match &self.place {
-            Place::Embedded(files) => embedded::lease(self, Arc::clone(files)).await,
+            Place::Embedded(files, _) => embedded::lease(self, Arc::clone(files)).await,
             Place::Memory(memory) => memory.session(self).await,
         }
     }
 
     /// The registry as the last lease left it, where nobody has written to the database since. Opens no engine, takes
-    /// no lock, waits for nobody. Nothing: open a session.
+    /// no lock, waits for nobody; a second look while nothing has changed costs one call of the system. Nothing: open a session.
     #[must_use]
-    pub fn snapshot(&self) -> Option<Snapshot> {
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         match &self.place {
-            Place::Embedded(files) => Snapshot::load(files),
+            Place::Embedded(files, recall) => recall.load(files),
             Place::Memory(_) => None,
         }
     }
@@ -68,7 +68,7 @@ impl Database {
     #[must_use]
     pub fn journal_dir(&self) -> PathBuf {
         match &self.place {
-            Place::Embedded(files) => files.journal.clone(),
+            Place::Embedded(files, _) => files.journal.clone(),
             Place::Memory(memory) => memory.journal_dir().to_path_buf(),
         }
     }

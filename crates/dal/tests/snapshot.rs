@@ -39,7 +39,7 @@ async fn it_holds_after_a_lease_and_not_during_one() {
     session.close().await.unwrap();
 
     let first = fresh.snapshot().unwrap();
-    assert_eq!(first, content(&fresh).await);
+    assert_eq!(*first, content(&fresh).await);
     assert_eq!(fresh.snapshot().unwrap(), first, "a lease that only reads leaves it valid");
 
     let session = fresh.session().await.unwrap();
@@ -51,7 +51,7 @@ async fn it_holds_after_a_lease_and_not_during_one() {
     session.close().await.unwrap();
     let second = fresh.snapshot().unwrap();
     assert!(second.model("copy").is_some() && first.model("copy").is_none());
-    assert_eq!(second, content(&fresh).await);
+    assert_eq!(*second, content(&fresh).await);
 }
 
 #[tokio::test]

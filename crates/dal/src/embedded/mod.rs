@@ -14,10 +14,12 @@ mod engine;
 mod lease;
 mod lock;
 mod memory;
+mod recall;
 mod snapshot;
 mod stamp;
 
 pub(crate) use lease::{Lease, lease};
 pub(crate) use lock::try_lock;
 pub(crate) use memory::Memory;
+pub(crate) use recall::Recall;
 pub use snapshot::Snapshot;

@@ -86,12 +86,12 @@ struct Known(mer_dal::Database);
 
 impl Names for Known {
     fn models(&self) -> Vec<String> {
-        let models = self.0.snapshot().map(|snapshot| snapshot.models).unwrap_or_default();
-        models.into_iter().map(|model| model.name).collect()
+        let names = |snapshot: &mer_dal::Snapshot| snapshot.models.iter().map(|model| model.name.clone()).collect();
+        self.0.snapshot().as_deref().map(names).unwrap_or_default()
     }
 
     fn servers(&self) -> Vec<String> {
-        let servers = self.0.snapshot().map(|snapshot| snapshot.servers).unwrap_or_default();
-        servers.into_iter().map(|server| server.name).collect()
+        let names = |snapshot: &mer_dal::Snapshot| snapshot.servers.iter().map(|server| server.name.clone()).collect();
+        self.0.snapshot().as_deref().map(names).unwrap_or_default()
     }
 }

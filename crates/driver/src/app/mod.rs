@@ -8,7 +8,12 @@ mod signals;
 mod sink;
 mod source;
 
-use std::{cell::OnceCell, collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    cell::{Cell, OnceCell},
+    collections::BTreeMap,
+    path::PathBuf,
+    time::Duration,
+};
 
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
@@ -34,6 +39,8 @@ pub(crate) const WATCHER_VERB: &str = "internal-watcher";
 const MANY_SEGMENTS: usize = 256;
 /// See [`MANY_SEGMENTS`].
 const MANY_BYTES: u64 = 8 * 1024 * 1024;
+/// Runs of one `mer` for each look at the journal, the first included.
+const LOOK_EVERY: u32 = 256;
 
 /// One `mer`, from its start to its end.
 #[derive(Debug)]
@@ -45,6 +52,7 @@ pub(crate) struct App {
     pub(crate) signals: Signals,
     environment: BTreeMap<String, String>,
     scheduler: OnceCell<Scheduler>,
+    runs: Cell<u32>,
 }
 
 impl App {
@@ -59,7 +67,7 @@ impl App {
         let wait = settings.db_wait.duration().unwrap_or(Duration::from_secs(24 * 3600));
         let database = Database::new(mer_dal::Settings { url, wait, scratch: std::env::temp_dir() });
         let signals = Signals::listen()?;
-        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new() })
+        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new(), runs: Cell::new(0) })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -123,6 +131,11 @@ impl App {
     /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
     /// else has that open.
     pub(crate) async fn after_run(&self) {
+        // One look serves many runs: a script has but one segment.
+        let runs = self.runs.replace(self.runs.get().wrapping_add(1));
+        if !runs.is_multiple_of(LOOK_EVERY) {
+            return;
+        }
         let pending = self.database.pending();
         if pending.segments < MANY_SEGMENTS && pending.bytes < MANY_BYTES {
             return;

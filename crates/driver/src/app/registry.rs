@@ -1,23 +1,23 @@
 //! Servers and models as commands see them: from the snapshot while that holds, else from the database.
 
-use std::rc::Rc;
+use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
 use mer_dal::Snapshot;
-use uuid::Uuid;
 
 use super::App;
 use crate::error::CliError;
 
 /// The registry at one moment.
-#[derive(Debug)]
-pub(crate) struct View {
-    /// The database's own uid.
-    pub(crate) database_uid: Uuid,
-    /// Servers by name.
-    pub(crate) servers: Vec<Server>,
-    /// Models by name.
-    pub(crate) models: Vec<Model>,
+#[derive(Debug, Clone)]
+pub(crate) struct View(Arc<Snapshot>);
+
+impl Deref for View {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
 }
 
 impl View {
@@ -46,32 +46,27 @@ impl View {
     }
 }
 
-impl From<Snapshot> for View {
-    fn from(snapshot: Snapshot) -> Self {
-        Self { database_uid: snapshot.database_uid, servers: snapshot.servers, models: snapshot.models }
-    }
-}
-
 impl App {
     /// Servers and models. Opens the database only where the snapshot does not hold, which is also what creates and
     /// migrates an embedded database on first use.
     ///
     /// # Errors
     /// As [`App::session`].
-    pub(crate) async fn view(&self) -> Result<Rc<View>, CliError> {
+    pub(crate) async fn view(&self) -> Result<View, CliError> {
         let current = mer_migrations::embedded().last().map_or(0, |script| script.number);
         if let Some(snapshot) = self.database.snapshot()
             && snapshot.schema_version == current
         {
-            return Ok(Rc::new(snapshot.into()));
+            return Ok(View(snapshot));
         }
         let session = self.session().await?;
-        let view = View {
+        let view = Snapshot {
             database_uid: session.database_uid().await?,
+            schema_version: current,
             servers: session.servers().await?,
             models: session.models().await?,
         };
         session.close().await?;
-        Ok(Rc::new(view))
+        Ok(View(Arc::new(view)))
     }
 }

@@ -40,7 +40,6 @@ pub(crate) struct Settings {
 }
 
 /// A user of the database.
-#[cfg_attr(not(test), expect(dead_code, reason = "for server databases, which come next"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Login {
     /// The name.
