@@ -4,8 +4,12 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
+
+use serde_json::Value;
+
+use super::{Live, Ran, template};
 
 /// A home, a working directory and a data folder that nobody else has.
 pub(crate) struct TestEnv {
@@ -22,7 +26,14 @@ impl TestEnv {
         Self { root }
     }
 
-    /// A path in it. `work/` is the working directory.
+    /// With a database that knows the models of `models.toml`.
+    pub(crate) fn ready() -> Self {
+        let env = Self::new();
+        template::copy_to(&env.path("data/mer"));
+        env
+    }
+
+    /// A path in it. `work/` is the working directory, `data/mer/` the data folder.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
@@ -35,9 +46,20 @@ impl TestEnv {
         path
     }
 
+    /// What a file holds.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).expect(path)
+    }
+
+    /// The binary under test. Cargo names it when the tests are built; another one may be named when they run.
+    pub(crate) fn binary() -> PathBuf {
+        std::env::var_os("CARGO_BIN_EXE_mer").map_or_else(|| env!("CARGO_BIN_EXE_mer").into(), PathBuf::from)
+    }
+
     /// `mer`, ready to get arguments. Its environment has only what is set here.
     pub(crate) fn command(&self) -> Command {
-        self.program(Path::new(env!("CARGO_BIN_EXE_mer")))
+        self.program(&Self::binary())
     }
 
     /// Another name of the binary.
@@ -50,56 +72,64 @@ impl TestEnv {
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_DATA_HOME", self.path("data"))
             .env("XDG_STATE_HOME", self.path("state"))
-            .current_dir(self.path("work"))
-            .stdin(Stdio::null());
+            .current_dir(self.path("work"));
         command
     }
 
-    /// Runs `mer` with these arguments.
+    /// `mer` with these arguments, ready to be changed further.
+    pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {
+        let mut command = self.command();
+        command.args(args);
+        command
+    }
+
+    /// Runs `mer` with these arguments, with nothing on its standard input.
+    #[track_caller]
     pub(crate) fn mer<const N: usize>(&self, args: [&str; N]) -> Ran {
-        Ran::of(self.command().args(args).output().expect("mer"))
+        run(self.with(args))
+    }
+
+    /// Starts `mer` with these arguments and an open standard input.
+    pub(crate) fn start<const N: usize>(&self, args: [&str; N]) -> Live {
+        Live::start(self.with(args), Stdio::piped())
     }
 
     /// Runs `mer` with this on its standard input.
+    #[track_caller]
     pub(crate) fn piped<const N: usize>(&self, args: [&str; N], input: impl AsRef<[u8]>) -> Ran {
-        let mut command = self.command();
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("mer");
-        let mut stdin = child.stdin.take().expect("stdin");
+        let mut live = self.start(args);
+        let mut stdin = live.take_stdin();
         let input = input.as_ref().to_vec();
         // It may well end without reading all of it.
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-        let output = child.wait_with_output().expect("mer");
+        let ran = live.finish();
         writer.join().expect("writer");
-        Ran::of(output)
+        ran
+    }
+
+    /// Runs these lines as a script.
+    #[track_caller]
+    pub(crate) fn script(&self, lines: &[&str]) -> Ran {
+        self.piped([], lines.join("\n"))
+    }
+
+    /// All accesses on record, newest first.
+    #[track_caller]
+    pub(crate) fn rows(&self) -> Vec<Value> {
+        self.mer(["log", "list", "--json", "--limit", "100000"]).objects()
+    }
+
+    /// The one access on record.
+    #[track_caller]
+    pub(crate) fn row(&self) -> Value {
+        let mut rows = self.rows();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
     }
 }
 
-/// How a `mer` ended, and what it said.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    pub(crate) fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    /// What it wrote, after a success that had nothing to say on stderr.
-    #[track_caller]
-    pub(crate) fn ok(self) -> String {
-        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
-        self.stdout
-    }
-
-    /// What it said on stderr, after a failure with this code that wrote nothing to stdout.
-    #[track_caller]
-    pub(crate) fn failed(self, code: i32) -> String {
-        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
-        self.stderr
-    }
+/// Runs a command to its end, with nothing on its standard input.
+#[track_caller]
+pub(crate) fn run(command: Command) -> Ran {
+    Live::start(command, Stdio::null()).finish()
 }
