@@ -30,7 +30,7 @@ impl Database {
     pub fn new(settings: Settings) -> Self {
         let place = match &settings.url {
             DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder))),
-            DbUrl::Memory => Place::Memory(Arc::new(Memory::new())),
+            DbUrl::Memory => Place::Memory(Arc::new(Memory::new(&settings.scratch))),
         };
         Self { settings, place }
     }

@@ -68,13 +68,15 @@ pub struct Settings {
     pub url: DbUrl,
     /// Bound on waiting for a session.
     pub wait: Duration,
+    /// Where `mem://` keeps its journal while it lives.
+    pub scratch: PathBuf,
 }
 
 impl Settings {
-    /// Settings with the default wait.
+    /// Settings with the default wait, and `/tmp` for what is temporary.
     #[must_use]
-    pub const fn new(url: DbUrl) -> Self {
-        Self { url, wait: DEFAULT_WAIT }
+    pub fn new(url: DbUrl) -> Self {
+        Self { url, wait: DEFAULT_WAIT, scratch: PathBuf::from("/tmp") }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, End, Executor, Input, LocalConfig, Sinks, WarmProcess, oneshot, watcher_main};
+use mer_meal::{Buffers, Cancel, End, Executor, Input, LocalConfig, Sinks, WarmProcess, oneshot, watcher_main};
 use tokio::sync::mpsc;
 
 const ROUNDS: usize = 5;
@@ -32,19 +32,26 @@ fn main() -> Result<ExitCode, Failure> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        Some("bulk") => return runtime()?.block_on(bulk(&executor()?)).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let executor = Executor::local(LocalConfig {
-            self_exe: std::env::current_exe()?,
-            watcher_argv: vec!["watcher".to_owned()],
-        });
+    runtime()?.block_on(async {
+        let executor = executor()?;
         round_trips(&executor).await?;
         spawns(&executor).await?;
         bulk(&executor).await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn executor() -> Result<Executor, Failure> {
+    let self_exe = std::env::current_exe()?;
+    Ok(Executor::local(LocalConfig { self_exe, watcher_argv: vec!["watcher".to_owned()] }))
+}
+
+/// As in the whole program: one thread.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn spec(argv: &[&str], protocol: Protocol) -> RunSpec {
@@ -165,14 +172,17 @@ async fn through_mer(executor: &Executor) -> Result<(), Failure> {
     let (feed, input) = mpsc::channel(4);
     let (out, mut taken) = mpsc::channel::<Bytes>(4);
     let reader = async move {
-        let mut buffer = bytes::BytesMut::new();
+        let mut buffers = Buffers::new();
         loop {
-            buffer.reserve(256 * 1024);
-            match from.try_read_buf(&mut buffer) {
-                Ok(0) => return,
-                Ok(_) if feed.send(Ok(buffer.split().freeze())).await.is_err() => return,
-                Ok(_) => {}
-                Err(_) => drop(from.readable().await),
+            let mut buffer = buffers.take(256 * 1024);
+            let count = loop {
+                match from.try_read_buf(&mut buffer) {
+                    Ok(count) => break count,
+                    Err(_) => drop(from.readable().await),
+                }
+            };
+            if count == 0 || feed.send(Ok(buffers.lend(buffer))).await.is_err() {
+                return;
             }
         }
     };

@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
+use crate::Buffers;
+
 /// Where reading begins: what a pipe holds unless it is made larger.
 const SMALL: usize = 64 * 1024;
 /// One read, once a stream has shown that it is bulk.
@@ -20,11 +22,18 @@ const COPIED: usize = 4096;
 pub struct Pipe {
     inner: pipe::Receiver,
     chunk: usize,
+    buffer: BytesMut,
+    buffers: Buffers,
 }
 
 impl Pipe {
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { inner: pipe::Receiver::from_owned_fd(fd)?, chunk: SMALL })
+        Ok(Self {
+            inner: pipe::Receiver::from_owned_fd(fd)?,
+            chunk: SMALL,
+            buffer: BytesMut::new(),
+            buffers: Buffers::new(),
+        })
     }
 
     /// Waits until there may be something to read.
@@ -68,26 +77,40 @@ impl Pipe {
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.capacity() < self.chunk {
+            buffer = self.buffers.take(self.chunk);
+        }
         loop {
-            match self.try_next(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
-                result => return result,
+            match self.try_fill(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Kept here while waiting, so that a wait that is cancelled does not cost it.
+                    self.buffer = buffer;
+                    self.readable().await?;
+                    buffer = std::mem::take(&mut self.buffer);
+                }
+                result => return result.map(|count| (count > 0).then(|| self.hand_on(buffer))),
             }
         }
     }
 
-    fn try_next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
-        let count = self.try_fill(buffer)?;
-        Ok((count > 0).then(|| take_front(buffer, count)))
+    /// What is there now, by [`Pipe::read_now`].
+    pub(crate) fn next_now(&mut self) -> io::Result<Option<Bytes>> {
+        let mut buffer = BytesMut::zeroed(SMALL);
+        let count = self.read_now(&mut buffer)?;
+        buffer.truncate(count);
+        Ok((count > 0).then(|| buffer.freeze()))
     }
 
-    /// What is there now, by [`Pipe::read_now`].
-    pub(crate) fn next_now(&self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
-        buffer.resize(SMALL, 0);
-        let count = self.read_now(buffer).inspect_err(|_| buffer.clear())?;
-        buffer.truncate(count);
-        Ok((count > 0).then(|| take_front(buffer, count)))
+    fn hand_on(&mut self, mut buffer: BytesMut) -> Bytes {
+        if buffer.len() > COPIED {
+            return self.buffers.lend(buffer);
+        }
+        let chunk = Bytes::copy_from_slice(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        chunk
     }
 }
 

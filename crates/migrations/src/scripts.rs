@@ -40,7 +40,8 @@ impl Script {
         let (number, name) = rules::parse_name(file).ok()?;
         // A checkout with other line ends is the same script.
         let sql = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
-        let checksum = Sha256::digest(&sql).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
+        let checksum =
+            Sha256::digest(&sql).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
         Some(Self { number, name: name.to_owned(), file: file.to_owned(), sql, checksum })
     }
 }

@@ -42,7 +42,9 @@ impl Digest {
             State::Inline(hasher) => {
                 hasher.update(chunk);
                 // Where no thread is to be had, hashing goes on here.
-                if self.bytes > INLINE_BYTES && let Ok(state) = on_thread(hasher.clone()) {
+                if self.bytes > INLINE_BYTES
+                    && let Ok(state) = on_thread(hasher.clone())
+                {
                     self.state = state;
                 }
             }

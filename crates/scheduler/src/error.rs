@@ -38,7 +38,9 @@ pub enum SchedulerError {
         key: &'static str,
     },
     /// None of the model's servers is of a kind that this version can reach.
-    #[error("model `{model}` runs on `{server}`, which is reached by SSH: this version of mer runs models on this machine only")]
+    #[error(
+        "model `{model}` runs on `{server}`, which is reached by SSH: this version of mer runs models on this machine only"
+    )]
     NoTransport {
         /// The model.
         model: String,

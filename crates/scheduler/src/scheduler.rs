@@ -197,7 +197,10 @@ impl Scheduler {
         if warm.process.is_alive() {
             self.pool.put(&access.model, &access.server, warm);
         }
-        Ok(Verdict::of_reply(access, &ended))
+        let verdict = Verdict::of_reply(access, &ended);
+        // What was sent is counted as what was asked for: the framing around it is nobody's input.
+        access.stdin_bytes = access.stdin_bytes.min(payload.len() as u64);
+        Ok(verdict)
     }
 
     /// Starts a process that stays up, and waits until it is ready.
@@ -240,15 +243,10 @@ impl Scheduler {
             .await
             .map_err(|source| SchedulerError::Record { model: access.model.clone(), source })
     }
-
 }
 
 /// Hashes output and hands it on, until the model is silent or the reader is gone.
-async fn hand_on(
-    mut received: mpsc::Receiver<Bytes>,
-    reader: mpsc::Sender<Bytes>,
-    hashes: bool,
-) -> Option<String> {
+async fn hand_on(mut received: mpsc::Receiver<Bytes>, reader: mpsc::Sender<Bytes>, hashes: bool) -> Option<String> {
     let mut digest = Digest::new(hashes);
     while let Some(chunk) = received.recv().await {
         digest.update(&chunk);
@@ -297,4 +295,3 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
-

@@ -22,8 +22,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new() -> Self {
-        let journal = std::env::temp_dir().join(format!("mer-mem-{}", uuid::Uuid::new_v4().simple()));
+    pub(crate) fn new(scratch: &Path) -> Self {
+        let journal = scratch.join(format!("mer-mem-{}", uuid::Uuid::new_v4().simple()));
         Self { engine: Mutex::new(None), journal }
     }
 

@@ -2,15 +2,45 @@
 
 use std::collections::BTreeMap;
 
-/// `user@host`. A container may have neither a user name nor a variable for it: then the number stands for it.
+/// `user@host`. Cron may set no variable with the name, and a container may have no name at all: then the number stands
+/// for it.
 pub(super) fn name(environment: &BTreeMap<String, String>) -> String {
     let named = |variable: &str| environment.get(variable).filter(|name| !name.is_empty()).cloned();
-    let user = named("USER").or_else(|| named("LOGNAME"));
-    let user = user.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let listed = || std::fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&uid, &text));
+    let user = named("USER").or_else(|| named("LOGNAME")).or_else(listed).unwrap_or_else(|| uid.clone());
     format!("{user}@{}", host())
+}
+
+/// The user of this number in a file of the form of `/etc/passwd`.
+fn name_of(uid: &str, passwd: &str) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    })
 }
 
 /// The name of this machine.
 pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_the_name_that_the_file_gives_it() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nada:x:1000:100::/h/ada:/bin/sh\n";
+        assert_eq!(name_of("1000", passwd).as_deref(), Some("ada"));
+        assert_eq!(name_of("0", passwd).as_deref(), Some("root"));
+        assert_eq!(name_of("100", passwd), None);
+    }
+
+    #[test]
+    fn the_environment_knows_better() {
+        let environment = BTreeMap::from([("USER".to_owned(), "ada".to_owned())]);
+        assert!(name(&environment).starts_with("ada@"));
+    }
 }

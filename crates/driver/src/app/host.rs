@@ -70,8 +70,9 @@ impl Dispatch for Host<'_> {
 
 async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     if let Some(flag) = cli.global.only_at_start().first() {
-        return Err(CliError::usage(format!("`{flag}` comes too late here"))
-            .hint(format!("start with it: `mer {flag} …`")));
+        return Err(
+            CliError::usage(format!("`{flag}` comes too late here")).hint(format!("start with it: `mer {flag} …`"))
+        );
     }
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),

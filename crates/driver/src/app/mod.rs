@@ -57,16 +57,9 @@ impl App {
         let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
         // A lock that is never given back must not hold a command for ever, whatever the settings say.
         let wait = settings.db_wait.duration().unwrap_or(Duration::from_secs(24 * 3600));
-        let database = Database::new(mer_dal::Settings { url, wait });
+        let database = Database::new(mer_dal::Settings { url, wait, scratch: std::env::temp_dir() });
         let signals = Signals::listen()?;
-        Ok(Self {
-            loaded,
-            settings,
-            database,
-            signals,
-            environment,
-            scheduler: OnceCell::new(),
-        })
+        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new() })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is

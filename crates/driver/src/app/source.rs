@@ -13,10 +13,7 @@ use bytes::Bytes;
 use mer_meal::Input;
 use tokio::sync::mpsc;
 
-use crate::{
-    cli,
-    error::CliError,
-};
+use crate::{cli, error::CliError};
 
 /// One read of a stream.
 const CHUNK: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 
-use super::*;
+use super::{verb::ConfigVerb, *};
 use crate::error::CliError;
 
 fn line(line: &str) -> Result<Parsed, CliError> {

@@ -13,7 +13,10 @@ use crate::{
 /// Adds and replaces what a registry file names, in one transaction.
 pub(crate) async fn apply(app: &App, args: &ApplyArgs, ui: Ui, origin: Origin) -> Result<(), CliError> {
     let shown = args.file.display().to_string();
-    app.check_changes_allowed(&format!("apply {}", shlex::try_quote(&shown).unwrap_or_else(|_| shown.as_str().into())))?;
+    app.check_changes_allowed(&format!(
+        "apply {}",
+        shlex::try_quote(&shown).unwrap_or_else(|_| shown.as_str().into())
+    ))?;
     let (name, text) = read(&args.file, origin)?;
     let registry = registry_file::read(Path::new(&name), &text)?;
     let session = app.session().await?;
@@ -25,7 +28,11 @@ pub(crate) async fn apply(app: &App, args: &ApplyArgs, ui: Ui, origin: Origin) -
     };
     session.close().await?;
     applied?;
-    ui.note(&format!("applied {} and {}", count(registry.servers.len(), "server"), count(registry.models.len(), "model")));
+    ui.note(&format!(
+        "applied {} and {}",
+        count(registry.servers.len(), "server"),
+        count(registry.models.len(), "model")
+    ));
     Ok(())
 }
 
@@ -45,8 +52,9 @@ pub(crate) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), C
 fn read(file: &Path, origin: Origin) -> Result<(String, String), CliError> {
     if file == Path::new("-") {
         if origin == Origin::Line {
-            return Err(CliError::usage("`-` is standard input, and here that is where commands come from")
-                .hint("name a file"));
+            return Err(
+                CliError::usage("`-` is standard input, and here that is where commands come from").hint("name a file")
+            );
         }
         let mut text = String::new();
         let read = std::io::stdin().read_to_string(&mut text);

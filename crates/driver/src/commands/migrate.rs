@@ -87,15 +87,9 @@ impl From<Step> for ScriptRow {
         let status = status.name();
         match applied {
             Some(row) => Self { number, name, status, ..Self::applied(row) },
-            None => Self {
-                number,
-                name,
-                status,
-                checksum: None,
-                applied_at: None,
-                duration_ms: None,
-                mer_version: None,
-            },
+            None => {
+                Self { number, name, status, checksum: None, applied_at: None, duration_ms: None, mer_version: None }
+            }
         }
     }
 }

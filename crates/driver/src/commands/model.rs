@@ -83,13 +83,7 @@ impl Listed for PingReport {
 
     fn cells(&self) -> Vec<String> {
         let result = if self.code == 0 { "ok" } else { "failed" };
-        vec![
-            self.model.clone(),
-            self.server.clone(),
-            result.to_owned(),
-            format!("{:.1}", self.ms),
-            self.detail.clone(),
-        ]
+        vec![self.model.clone(), self.server.clone(), result.to_owned(), format!("{:.1}", self.ms), self.detail.clone()]
     }
 }
 

@@ -2,14 +2,14 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use mer_core::{Access, Kind as Purpose};
+use mer_core::{Access, Kind as Purpose, Status};
 use mer_meal::Cancel;
 use mer_scheduler::{Outcome, Output, Request};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::{App, OutputFile, Sink, Source},
+    app::{App, OutputFile, Signal, Sink, Source},
     cli::RunArgs,
     error::{CliError, Kind},
     ui::{Format, Ui},
@@ -83,7 +83,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
         _ if args.passthrough => outcome.passthrough_code(),
         _ => outcome.code,
     };
-    Err(told(&outcome, code, ui))
+    Err(told(&outcome, code, signal, ui))
 }
 
 /// Writes chunks as they come. Gives the sink back, and what went wrong with it: then nobody takes chunks any more, which
@@ -109,9 +109,12 @@ async fn show(mut diagnostics: mpsc::Receiver<Bytes>) {
 }
 
 /// The sentence about a run that did not succeed.
-fn told(outcome: &Outcome, code: u8, ui: Ui) -> CliError {
-    let Access { model, server, error, request_uid, stderr_tail, .. } = &outcome.access;
-    let why = error.as_deref().unwrap_or("it did not succeed");
+fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) -> CliError {
+    let Access { model, server, status, error, request_uid, stderr_tail, .. } = &outcome.access;
+    let mut why = error.clone().unwrap_or_else(|| "it did not succeed".to_owned());
+    if let (Status::Cancelled, Some(signal)) = (status, signal) {
+        why = format!("{why} by {signal}");
+    }
     let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));
     if ui.format() == Format::Quiet && !stderr_tail.is_empty() {
         told = told.saying(stderr_tail);

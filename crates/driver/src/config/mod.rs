@@ -17,14 +17,10 @@ mod value;
 mod variables;
 
 pub(crate) use load::{Loaded, load};
-pub(crate) use origin::Origin;
 #[cfg(test)]
 use reference::reference;
-pub(crate) use secret::{Secret, redacted_url};
-pub(crate) use settings::{Login, Settings};
-pub(crate) use show::ShownSetting;
+pub(crate) use settings::Settings;
 pub(crate) use surroundings::Surroundings;
-pub(crate) use table::SETTINGS;
 
 #[cfg(test)]
 mod tests;

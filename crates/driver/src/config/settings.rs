@@ -11,6 +11,7 @@ use crate::{logging::LogFormat, ui::Format};
 /// Every setting, resolved. Paths are absolute.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for server databases, which come next"))]
 pub(crate) struct Settings {
     /// The database. May carry a password: show it by [`Settings::shown_db`] only.
     pub(crate) db: Secret,
@@ -39,6 +40,7 @@ pub(crate) struct Settings {
 }
 
 /// A user of the database.
+#[cfg_attr(not(test), expect(dead_code, reason = "for server databases, which come next"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Login {
     /// The name.
@@ -47,6 +49,7 @@ pub(crate) struct Login {
     pub(crate) password: Option<Secret>,
 }
 
+#[cfg_attr(not(test), expect(dead_code, reason = "for server databases, which come next"))]
 impl Settings {
     /// The database as it may be shown.
     pub(crate) fn shown_db(&self) -> String {

@@ -54,10 +54,12 @@ pub(crate) struct Setting {
     /// Other variables that set it; `MER_…` wins over them.
     pub(crate) variables: &'static [&'static str],
     /// The flag that sets it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reference is made by a test"))]
     pub(crate) flag: Option<&'static str>,
     /// Whether it is never shown.
     pub(crate) secret: bool,
     /// What it is for.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reference is made by a test"))]
     pub(crate) doc: &'static str,
 }
 

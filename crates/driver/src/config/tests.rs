@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::*;
+use super::{show::ShownSetting, table::SETTINGS, *};
 use crate::error::CliError;
 
 /// A machine of our own in a temporary folder.

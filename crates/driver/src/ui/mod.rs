@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-pub(crate) use stream::{RawOutput, emergency, raw_output};
+pub(crate) use stream::emergency;
 pub(crate) use text::escaped;
 
 use crate::error::{CliError, Kind};

@@ -1,34 +1,8 @@
 //! The standard streams themselves.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use crate::error::{CliError, Kind};
-
-/// Standard output without a buffer of ours and without a line discipline: for a model's bytes.
-#[derive(Debug)]
-pub(crate) struct RawOutput(File);
-
-/// Opens standard output for raw bytes.
-///
-/// # Errors
-/// There is no standard output.
-pub(crate) fn raw_output() -> Result<RawOutput, CliError> {
-    let fd = rustix::io::dup(rustix::stdio::stdout()).map_err(|errno| failed(errno.into()))?;
-    Ok(RawOutput(File::from(fd)))
-}
-
-impl RawOutput {
-    /// Writes all of it. Blocks while the reader is slow.
-    ///
-    /// # Errors
-    /// It cannot be written; `ReaderGone` where its reader has left.
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        self.0.write_all(bytes).map_err(failed)
-    }
-}
 
 /// What a failed write to standard output means.
 pub(super) fn failed(error: io::Error) -> CliError {

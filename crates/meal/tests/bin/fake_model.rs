@@ -6,7 +6,7 @@ use std::{
     env,
     io::{self, BufRead, Read, Write},
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
     thread,
     time::Duration,
 };
@@ -37,6 +37,13 @@ fn main() -> ExitCode {
             flood(&mut io::stderr(), bytes);
         }
         ["grandchild", seconds] => grandchild(seconds),
+        ["daemon"] => {
+            let mut command = Command::new(env::current_exe().unwrap_or_default());
+            command.args(["hold", "60"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if let Ok(child) = command.spawn() {
+                say(&child.id().to_string());
+            }
+        }
         ["hold", seconds] => {
             thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap_or(60.0)));
             say("late");
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
         ["where"] => say(&env::current_dir().unwrap_or_default().display().to_string()),
         ["serve", protocol, ready, rest @ ..] => serve(protocol, ready, rest),
         ["parent", mark] => parent(mark),
+        ["parent-of", args @ ..] => parent_of(args),
         _ => return ExitCode::from(98),
     }
     ExitCode::SUCCESS
@@ -195,24 +203,39 @@ fn act(text: &str) {
     }
 }
 
-/// Starts models one after another, some of which have grandchildren, until it is killed. Its first line on stdout says
-/// that the first one runs.
-fn parent(mark: &str) {
-    let me = env::current_exe().unwrap_or_default();
-    let executor = Executor::local(LocalConfig { self_exe: me, watcher_argv: vec!["watcher".to_owned()] });
-    let spec = |args: &[&str]| RunSpec {
+/// Runs one model to its end, and says how it ended.
+fn parent_of(args: &[&str]) {
+    let executor = executor();
+    let spec = spec("", args);
+    let exit = runtime().block_on(async { executor.start(&spec).await.expect("a model").control.wait().await });
+    say(&exit.to_string());
+}
+
+fn executor() -> Executor {
+    let self_exe = env::current_exe().unwrap_or_default();
+    Executor::local(LocalConfig { self_exe, watcher_argv: vec!["watcher".to_owned()] })
+}
+
+fn spec(mark: &str, args: &[&str]) -> RunSpec {
+    RunSpec {
         argv: ["mer"].iter().chain(args).map(ToString::to_string).collect(),
         cwd: Some(PathBuf::from("/")),
         env: [("FAKE_MARK".to_owned(), mark.to_owned())].into(),
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: Bounds { grace: Duration::from_millis(200), ..Bounds::default() },
-    };
+    }
+}
+
+/// Starts models one after another, some of which have grandchildren, until it is killed. Its first line on stdout says
+/// that the first one runs.
+fn parent(mark: &str) {
+    let executor = executor();
     let commands: [&[&str]; 3] = [&["say-and-sleep"], &["ignore-term"], &["grandchild", "60"]];
     runtime().block_on(async {
         let mut runs = Vec::new();
         for command in commands.iter().cycle().take(30) {
-            runs.push(executor.start(&spec(command)).await.expect("a model"));
+            runs.push(executor.start(&spec(mark, command)).await.expect("a model"));
             if runs.len() == 1 {
                 say("started");
             }
