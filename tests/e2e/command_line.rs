@@ -2,7 +2,7 @@
 
 use std::{fs::File, os::unix::fs::symlink, process::Stdio};
 
-use crate::env::{Ran, TestEnv};
+use crate::support::{Live, TestEnv, run};
 
 #[test]
 fn the_version_is_one_line_and_reads_no_settings() {
@@ -51,13 +51,10 @@ fn a_reader_that_leaves_is_141_and_a_full_disk_is_74() {
     let env = TestEnv::new();
     let (reader, writer) = std::io::pipe().expect("pipe");
     drop(reader);
-    let mut command = env.command();
-    command.args(["completions", "bash"]).stdout(writer);
-    assert_eq!(Ran::of(command.output().expect("mer")).failed(141), "");
+    let live = Live::start_to(env.with(["completions", "bash"]), Stdio::null(), writer);
+    assert_eq!(live.finish().failed(141), "");
     let full = File::options().write(true).open("/dev/full").expect("/dev/full");
-    let mut command = env.command();
-    command.args(["version"]).stdout(Stdio::from(full));
-    let told = Ran::of(command.output().expect("mer")).failed(74);
+    let told = Live::start_to(env.with(["version"]), Stdio::null(), full).finish().failed(74);
     assert!(told.starts_with("mer: cannot write to standard output\ncaused by: "), "{told}");
 }
 
@@ -66,9 +63,10 @@ fn its_other_names_are_other_programs() {
     let env = TestEnv::new();
     for (name, usage) in [("mer-migrations", "Usage: mer migrate"), ("mer-driver", "Usage: mer [OPTIONS]")] {
         let link = env.path(name);
-        symlink(env!("CARGO_BIN_EXE_mer"), &link).expect("link");
-        let output = env.program(&link).arg("--help").output().expect("mer");
-        assert!(Ran::of(output).ok().contains(usage), "{name}");
+        symlink(TestEnv::binary(), &link).expect("link");
+        let mut help = env.program(&link);
+        help.arg("--help");
+        assert!(run(help).ok().contains(usage), "{name}");
     }
 }
 

@@ -1,6 +1,25 @@
 //! End-to-end tests: the built binary in an environment of its own.
+//!
+//! One module a concern. `support` has what all of them stand on, `models.toml` the models that they run. Another binary
+//! than the one built with them is tested by naming it in `CARGO_BIN_EXE_mer`.
 
-mod env;
+mod support;
 
 mod command_line;
+mod crash;
+mod disk;
+mod exit_codes;
+mod first_run;
+mod input;
+mod journal;
+mod json;
+mod many;
+mod model_environment;
+mod output;
+mod processes;
+mod registry;
+mod schema;
 mod settings;
+mod signals;
+mod streaming;
+mod warm;

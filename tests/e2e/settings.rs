@@ -1,6 +1,6 @@
 //! Settings, as `mer config show` shows them.
 
-use crate::env::{Ran, TestEnv};
+use crate::support::{TestEnv, run};
 
 #[test]
 fn every_layer_is_shown_with_its_origin_and_no_secret() {
@@ -8,8 +8,9 @@ fn every_layer_is_shown_with_its_origin_and_no_secret() {
     env.file("config/mer/mer.toml", "dbWait = '5s'\n");
     env.file("work/mer.toml", "hashes = false\n");
     env.file("work/.env", "DRIVER_DB_PASSWORD=hunter2\nDB_CONNECTION_URL=postgres://u:hunter2@h/d\n");
-    let output = env.command().args(["config", "show", "--json"]).env("MER_NO_INPUT", "1").output().expect("mer");
-    let shown = Ran::of(output).ok();
+    let mut show = env.with(["config", "show", "--json"]);
+    show.env("MER_NO_INPUT", "1");
+    let shown = run(show).ok();
     assert!(!shown.contains("hunter2"), "{shown}");
     let shown: Vec<serde_json::Value> =
         shown.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
@@ -38,7 +39,11 @@ fn a_wrong_settings_file_is_78_with_its_place() {
 #[test]
 fn an_unknown_variable_is_a_warning_and_quiet_says_nothing_of_it() {
     let env = TestEnv::new();
-    let with = |args: &[&str]| Ran::of(env.command().args(args).env("MER_DAT_DIR", "x").output().expect("mer"));
+    let with = |args: &[&str]| {
+        let mut command = env.command();
+        command.args(args).env("MER_DAT_DIR", "x");
+        run(command)
+    };
     let ran = with(&["config", "show"]);
     assert_eq!(ran.code, Some(0));
     assert_eq!(

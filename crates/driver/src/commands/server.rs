@@ -2,7 +2,7 @@
 
 use mer_core::Server;
 
-use super::shown::registered;
+use super::shown::{REDACTED, registered};
 use crate::{
     app::App,
     cli::ServerVerb,
@@ -14,9 +14,18 @@ use crate::{
 pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), CliError> {
     let view = app.view().await?;
     match verb {
-        ServerVerb::List => ui.list(&view.servers),
-        ServerVerb::Show(args) => ui.show(view.server(&args.name)?),
+        ServerVerb::List => ui.list(&view.servers.iter().map(redacted).collect::<Vec<_>>()),
+        ServerVerb::Show(args) => ui.show(&redacted(view.server(&args.name)?)),
     }
+}
+
+/// The server as it may be shown, in JSON too: without its password.
+fn redacted(server: &Server) -> Server {
+    let mut server = server.clone();
+    if server.spec.params.password.is_some() {
+        server.spec.params.password = Some(REDACTED.to_owned());
+    }
+    server
 }
 
 impl Listed for Server {

@@ -205,6 +205,7 @@ pub(crate) const OTHER_VARIABLES: &[&str] = &[
     "MER_WEIGHTS_OUT",
     "MER_REQUEST_UID",
     "MER_ATTEMPT",
+    mer_meal::WATCH_VARIABLE,
 ];
 
 /// Names a settings file, as `--config` does.

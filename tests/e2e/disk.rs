@@ -1,0 +1,108 @@
+//! Disks that are full, or that may not be written. They are made in a mount namespace of their own, where the machine
+//! lets us; elsewhere these tests say that they are left out.
+
+use crate::support::{Ran, TestEnv, run};
+
+/// Runs a shell script in which `$MER` is the binary and `$DISK` a small disk of this size, mounted where the data folder
+/// is looked for.
+fn on_small_disk(env: &TestEnv, size: &str, script: &str) -> Option<Ran> {
+    let disk = env.path("data/mer");
+    std::fs::create_dir_all(&disk).expect("mount point");
+    let unshare = |script: String| {
+        let mut command = env.program("unshare".as_ref());
+        command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" });
+        command.args(["sh", "-c", &script]);
+        command.env("MER", TestEnv::binary()).env("DISK", &disk).env("TEMPLATE", env.path("data/template"));
+        run(command)
+    };
+    let mount = format!("mount -t tmpfs -o size={size} none \"$DISK\"");
+    let possible = unshare(mount.clone());
+    if possible.code != Some(0) {
+        #[expect(clippy::print_stderr, reason = "what is left out is said")]
+        {
+            eprintln!("LEFT OUT: no disk can be mounted here: {}", possible.stderr.trim());
+        }
+        return None;
+    }
+    Some(unshare(format!("{mount} || exit 99\n{script}")))
+}
+
+/// A data folder with the tests' models, at `data/template`, to be copied onto the disk.
+fn with_template() -> TestEnv {
+    let env = TestEnv::ready();
+    env.mer(["model", "list"]).ok();
+    std::fs::rename(env.path("data/mer"), env.path("data/template")).expect("renamed");
+    env
+}
+
+/// Puts the template on the disk, has a snapshot made there, and takes all the room that is left.
+const FILL: &str = "cp -a \"$TEMPLATE/.\" \"$DISK\"; \"$MER\" run cat before || exit 98
+    cat /dev/zero > \"$DISK/filler\" 2> /dev/null";
+
+#[test]
+fn a_disk_that_is_full_at_the_first_use_is_74_with_a_hint_and_more_room_is_all_it_takes() {
+    let mut codes = Vec::new();
+    for size in ["8k", "24k", "40k", "64k", "96k", "128k"] {
+        let env = TestEnv::new();
+        let script = "\"$MER\" run echo x; echo \"code $?\"
+            mount -o remount,size=16m \"$DISK\" || exit 98
+            \"$MER\" --quiet run echo y; \"$MER\" --quiet log list; \"$MER\" log list --json";
+        let Some(ran) = on_small_disk(&env, size, script) else { return };
+        let mut lines: Vec<&str> = ran.stdout.lines().collect();
+        // A size may just do: then there is an answer, and it is on record.
+        let answered = lines[0] == "x";
+        if answered {
+            lines.remove(0);
+        } else {
+            assert!(ran.stderr.starts_with("mer: ") && ran.stderr.contains("hint: the disk is full"), "{size}: {ran:?}");
+        }
+        assert_eq!(lines[0], if answered { "code 0" } else { "code 74" }, "{size}: {ran:?}");
+        assert_eq!((lines[1], lines.len()), ("y", 3 + usize::from(answered)), "{size}: {ran:?}");
+        codes.push(lines[0]);
+    }
+    assert!(codes.contains(&"code 74"), "these disks were all large enough: {codes:?}");
+}
+
+#[test]
+fn a_run_that_cannot_be_put_on_record_is_not_started() {
+    let env = with_template();
+    let script = format!(
+        "{FILL}
+        \"$MER\" run slow x; echo \"code $?\"
+        rm \"$DISK/filler\"
+        \"$MER\" run cat after; \"$MER\" log list --json"
+    );
+    let Some(ran) = on_small_disk(&env, "4m", &script) else { return };
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines[..3], ["before", "code 74", "after"], "{ran:?}");
+    assert_eq!(lines.len(), 5, "two runs are on record: {ran:?}");
+    assert!(ran.stderr.contains("`slow` could not be put on record, so that nothing was started"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: the disk is full"), "{}", ran.stderr);
+    assert!(!env.path("work/slow.pid").exists());
+}
+
+#[test]
+fn a_log_that_cannot_be_written_loses_nothing() {
+    let env = with_template();
+    let script = format!(
+        "{FILL}
+        \"$MER\" log list --json > /dev/null; echo \"code $?\"
+        rm \"$DISK/filler\"
+        \"$MER\" log list --json"
+    );
+    let Some(ran) = on_small_disk(&env, "4m", &script) else { return };
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("before", 3), "{ran:?}");
+    assert!(lines[1] == "code 74" || lines[1] == "code 0", "{ran:?}");
+    assert!(lines[2].contains("\"succeeded\""), "{ran:?}");
+}
+
+#[test]
+fn a_read_only_disk_is_74_with_a_hint() {
+    let env = with_template();
+    let script = "cp -a \"$TEMPLATE/.\" \"$DISK\"; mount -o remount,ro \"$DISK\" || exit 98
+        \"$MER\" run cat x; echo \"code $?\"; \"$MER\" log list; echo \"code $?\"";
+    let Some(ran) = on_small_disk(&env, "4m", script) else { return };
+    assert_eq!(ran.stdout, "code 74\ncode 74\n", "{ran:?}");
+    assert_eq!(ran.stderr.matches("hint: the file system is read-only").count(), 2, "{}", ran.stderr);
+}

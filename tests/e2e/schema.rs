@@ -1,0 +1,82 @@
+//! `mer migrate`, and databases that are not at this version.
+
+use mer_dal::{Database, DbUrl, ScriptRun, Settings};
+
+use crate::support::TestEnv;
+
+/// Does to the database what another version of MER would.
+fn other_version(env: &TestEnv, number: u32, name: &str) {
+    let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
+    let script = ScriptRun {
+        number,
+        name: name.to_owned(),
+        file: format!("{number:02}-{name}.sql"),
+        checksum: "0".repeat(64),
+        sql: "DEFINE TABLE FromTheFuture SCHEMALESS;".to_owned(),
+        mer_version: "9.9.9".to_owned(),
+    };
+    let apply = async {
+        let database = Database::new(Settings { url, wait: crate::support::BOUND });
+        let session = database.session().await.expect("session");
+        session.apply_script(&script).await.expect("applied");
+        session.close().await.expect("closed");
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(apply);
+}
+
+#[test]
+fn migrate_applies_what_is_missing_and_says_so_once() {
+    let env = TestEnv::new();
+    let ran = env.mer(["migrate", "status"]).ended(78);
+    assert!(ran.stdout.contains("01      DatabaseIdentity  pending"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("script 01 `DatabaseIdentity` is pending\nhint: `mer migrate` applies"), "{}", ran.stderr);
+    let ran = env.mer(["migrate"]).ended(0);
+    let count = ran.stdout.lines().count() - 1;
+    assert!(count >= 6 && ran.stderr == format!("applied {count} scripts\n"), "{ran:?}");
+    let ran = env.mer(["migrate", "up"]).ended(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "nothing to apply: the schema is at this version\n"));
+    let rows = env.mer(["migrate", "status", "--json"]).objects();
+    assert_eq!(rows.len(), count);
+    for (row, number) in rows.iter().zip(1..) {
+        assert_eq!((&row["number"], &row["status"]), (&number.into(), &"applied".into()), "{row}");
+        assert_eq!(row["checksum"].as_str().map(str::len), Some(64), "{row}");
+        assert_eq!(row["merVersion"], env!("CARGO_PKG_VERSION"));
+        assert!(row["durationMs"].is_number() && row["appliedAt"].is_string(), "{row}");
+    }
+    assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
+}
+
+#[test]
+fn a_database_of_a_newer_mer_is_78_and_left_alone() {
+    let env = TestEnv::ready();
+    env.mer(["run", "cat", "x"]).ok();
+    other_version(&env, 99, "FromTheFuture");
+    for args in [&["run", "cat", "x"][..], &["log", "list"], &["model", "list"], &["migrate"], &["export"]] {
+        let mut command = env.command();
+        command.args(args);
+        let told = crate::support::run(command).failed(78);
+        assert!(told.contains("the database is newer than this MER: it has script 99 `FromTheFuture`"), "{args:?}: {told}");
+        assert!(told.contains("(applied by MER 9.9.9)"), "{told}");
+        assert!(told.contains("hint: use the MER that migrated it"), "{told}");
+    }
+    let ran = env.mer(["migrate", "status"]).ended(78);
+    assert!(ran.stdout.contains("FromTheFuture"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_script_that_is_not_the_one_that_was_applied_is_78() {
+    let env = TestEnv::new();
+    // A first script of that number, with another text: as if somebody had edited it since.
+    let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
+    let create = async {
+        let session = Database::new(Settings { url, wait: crate::support::BOUND }).session().await.expect("session");
+        session.create_migrations().await.expect("table");
+        session.close().await.expect("closed");
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(create);
+    other_version(&env, 1, "DatabaseIdentity");
+    let told = env.mer(["run", "echo", "x"]).failed(78);
+    assert!(told.starts_with("mer: script 01 `DatabaseIdentity` is not the one that was applied"), "{told}");
+    let told = env.mer(["migrate"]).failed(78);
+    assert!(told.contains("hint: `mer migrate status` lists the differences"), "{told}");
+}

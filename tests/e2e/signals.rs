@@ -1,0 +1,133 @@
+//! Signals: what ends a run, with which code, and that nothing is left.
+
+use std::{io::BufRead, io::BufReader, process::Stdio, time::Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Live, TestEnv, bearers, pid_in, wait_gone, wait_until};
+
+#[test]
+fn ctrl_c_term_and_hangup_cancel_a_run_and_its_model_is_gone() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let env = TestEnv::ready();
+        let live = env.start(["run", "slow", "x"]);
+        live.wait_stdout("begun\n");
+        let model = pid_in(&env.path("work/slow.pid"));
+        live.signal(signal);
+        let ran = live.finish().ended(code);
+        assert_eq!(ran.stdout, "begun\n");
+        wait_gone(model);
+        let row = env.row();
+        assert_eq!((&row["status"], &row["stdoutBytes"]), (&"cancelled".into(), &6.into()), "{row}");
+    }
+}
+
+#[test]
+fn a_model_that_ignores_term_is_killed_when_its_grace_is_over() {
+    let env = TestEnv::ready();
+    let live = env.start(["run", "stubborn", "x"]);
+    live.wait_stdout("begun\n");
+    let model = pid_in(&env.path("work/stubborn.pid"));
+    live.signal(Signal::TERM);
+    live.finish().ended(143);
+    wait_gone(model);
+    assert_eq!((&env.row()["status"], &env.row()["signal"]), (&"cancelled".into(), &"SIGKILL".into()));
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_grace() {
+    let env = TestEnv::ready();
+    env.file("work/patient.toml", concat!(
+        "[models.patient]\nshell = true\ngrace = '10m'\n",
+        "inferenceCommand = \"trap '' INT; trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done\"\n"
+    ));
+    env.mer(["apply", "patient.toml", "--allow-changes"]).ended(0);
+    let live = env.start(["run", "patient", "x"]);
+    live.wait_stdout("begun\n");
+    live.signal(Signal::INT);
+    live.wait_stdout("asked\n");
+    let begun = Instant::now();
+    live.signal(Signal::INT);
+    live.finish().ended(130);
+    assert!(begun.elapsed().as_secs() < 30);
+}
+
+#[test]
+fn a_cancelled_run_ends_the_whole_family() {
+    let env = TestEnv::ready();
+    let live = env.start(["run", "family", "x"]);
+    live.wait_stdout("begun\n");
+    let (parent, grandchild) = (pid_in(&env.path("work/parent.pid")), pid_in(&env.path("work/grandchild.pid")));
+    live.signal(Signal::TERM);
+    live.finish().ended(143);
+    wait_gone(parent);
+    wait_gone(grandchild);
+}
+
+#[test]
+fn a_timeout_ends_the_whole_family() {
+    let env = TestEnv::ready();
+    env.mer(["run", "family", "x", "--timeout", "300ms"]).ended(124);
+    wait_gone(pid_in(&env.path("work/grandchild.pid")));
+}
+
+#[test]
+fn a_reader_that_leaves_cancels_quietly_with_141() {
+    let env = TestEnv::ready();
+    let (reader, writer) = std::io::pipe().expect("pipe");
+    let live = Live::start_to(env.with(["run", "yes"]), Stdio::null(), writer);
+    let mut first = String::new();
+    let mut reader = BufReader::new(reader);
+    reader.read_line(&mut first).expect("a line");
+    assert_eq!(first, "y\n");
+    drop(reader);
+    let ran = live.finish().ended(141);
+    assert_eq!(ran.stderr, "");
+    assert_eq!(env.row()["status"], "cancelled");
+}
+
+#[test]
+fn a_script_is_ended_by_a_signal_with_its_warm_models() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let env = TestEnv::ready();
+        let mut live = env.start([]);
+        live.say("run liner pid\n");
+        live.wait_stdout("\n");
+        let model = pid_in(&env.path("work/liner.pid"));
+        live.signal(signal);
+        // Its standard input is still open: it must not wait for that.
+        let status = wait_until("the end of the script", || (!crate::support::alive(live.pid())).then_some(()));
+        let () = status;
+        live.finish().ended(code);
+        wait_gone(model);
+        assert_eq!(env.row()["status"], "succeeded");
+    }
+}
+
+#[test]
+fn a_signal_stops_a_script_in_the_middle_of_a_run() {
+    let env = TestEnv::ready();
+    let mut live = env.start([]);
+    live.say("run slow x\nrun cat never\n");
+    live.wait_stdout("begun\n");
+    live.signal(Signal::INT);
+    let ran = live.finish().ended(130);
+    assert_eq!(ran.stdout, "begun\n");
+    assert_eq!(env.row()["status"], "cancelled");
+}
+
+#[test]
+fn the_end_of_a_script_ends_its_warm_models_and_their_watcher() {
+    let env = TestEnv::ready();
+    let mut live = {
+        let mut command = env.command();
+        command.env("E2E_MARK", env.path("mark"));
+        Live::start(command, Stdio::piped())
+    };
+    live.say("run liner pid\nrun parrot hello\nrun upper hello\n");
+    live.wait_stdout("HELLO\n");
+    let marker = format!("E2E_MARK={}", env.path("mark").display());
+    assert!(bearers(&marker).len() >= 4, "mer and three models at least: {:?}", bearers(&marker));
+    live.finish().ended(0);
+    wait_until("the end of everything", || bearers(&marker).is_empty().then_some(()));
+}

@@ -1,0 +1,135 @@
+//! A hermetic environment: nothing of the machine that runs the tests reaches `mer`, and nothing of `mer` gets out.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use super::{Live, Ran, template};
+
+/// A home, a working directory and a data folder that nobody else has.
+pub(crate) struct TestEnv {
+    root: tempfile::TempDir,
+}
+
+impl TestEnv {
+    /// All of it empty.
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().expect("temp dir");
+        for folder in ["home", "config", "data", "state", "work"] {
+            fs::create_dir(root.path().join(folder)).expect("folder");
+        }
+        Self { root }
+    }
+
+    /// With a database that knows the models of `models.toml`.
+    pub(crate) fn ready() -> Self {
+        let env = Self::new();
+        template::copy_to(&env.path("data/mer"));
+        env
+    }
+
+    /// A path in it. `work/` is the working directory, `data/mer/` the data folder.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    /// Writes a file; its folder is made too.
+    pub(crate) fn file(&self, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("folder")).expect("folder");
+        fs::write(&path, text).expect("file");
+        path
+    }
+
+    /// What a file holds.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).expect(path)
+    }
+
+    /// The binary under test. Cargo names it when the tests are built; another one may be named when they run.
+    pub(crate) fn binary() -> PathBuf {
+        std::env::var_os("CARGO_BIN_EXE_mer").map_or_else(|| env!("CARGO_BIN_EXE_mer").into(), PathBuf::from)
+    }
+
+    /// `mer`, ready to get arguments. Its environment has only what is set here.
+    pub(crate) fn command(&self) -> Command {
+        self.program(&Self::binary())
+    }
+
+    /// Another name of the binary.
+    pub(crate) fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path("home"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env("XDG_DATA_HOME", self.path("data"))
+            .env("XDG_STATE_HOME", self.path("state"))
+            .current_dir(self.path("work"));
+        command
+    }
+
+    /// `mer` with these arguments, ready to be changed further.
+    pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {
+        let mut command = self.command();
+        command.args(args);
+        command
+    }
+
+    /// Runs `mer` with these arguments, with nothing on its standard input.
+    #[track_caller]
+    pub(crate) fn mer<const N: usize>(&self, args: [&str; N]) -> Ran {
+        run(self.with(args))
+    }
+
+    /// Starts `mer` with these arguments and an open standard input.
+    pub(crate) fn start<const N: usize>(&self, args: [&str; N]) -> Live {
+        Live::start(self.with(args), Stdio::piped())
+    }
+
+    /// Runs `mer` with this on its standard input.
+    #[track_caller]
+    pub(crate) fn piped<const N: usize>(&self, args: [&str; N], input: impl AsRef<[u8]>) -> Ran {
+        let mut live = self.start(args);
+        let mut stdin = live.take_stdin();
+        let input = input.as_ref().to_vec();
+        // It may well end without reading all of it.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let ran = live.finish();
+        writer.join().expect("writer");
+        ran
+    }
+
+    /// Runs these lines as a script.
+    #[track_caller]
+    pub(crate) fn script(&self, lines: &[&str]) -> Ran {
+        self.piped([], lines.join("\n"))
+    }
+
+    /// All accesses on record, newest first.
+    #[track_caller]
+    pub(crate) fn rows(&self) -> Vec<Value> {
+        self.mer(["log", "list", "--json", "--limit", "100000"]).objects()
+    }
+
+    /// The one access on record.
+    #[track_caller]
+    pub(crate) fn row(&self) -> Value {
+        let mut rows = self.rows();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
+    }
+}
+
+/// Runs a command to its end, with nothing on its standard input.
+#[track_caller]
+pub(crate) fn run(command: Command) -> Ran {
+    Live::start(command, Stdio::null()).finish()
+}
