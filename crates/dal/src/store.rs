@@ -1,10 +1,14 @@
 //! The Store: every question MER asks a database, whichever it is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mer_core::{Access, Model, Registry, Server};
 use uuid::Uuid;
 
-use crate::{DalError, surreal::SurrealStore};
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresStore;
+use crate::{DalError, MigrationLock, surreal::SurrealStore};
 
 /// Which accesses are listed, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,7 @@ pub(crate) trait Backend {
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
+    async fn lock_migrations(&self, wait: Duration) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
@@ -82,6 +87,9 @@ pub struct Store(pub(crate) Driver);
 pub(crate) enum Driver {
     /// SurrealDB: embedded, in memory, or a server.
     Surreal(SurrealStore),
+    /// A PostgreSQL server.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresStore),
 }
 
 /// Each method asks the backend at hand.
@@ -89,6 +97,8 @@ macro_rules! ask {
     ($store:expr, $backend:ident => $call:expr) => {
         match &$store.0 {
             Driver::Surreal($backend) => $call.await,
+            #[cfg(feature = "postgres")]
+            Driver::Postgres($backend) => $call.await,
         }
     };
 }
@@ -186,6 +196,15 @@ impl Store {
         ask!(self, backend => backend.applied())
     }
 
+    /// Waits until nobody else migrates this database, and keeps everybody else from it. What has been applied is to be
+    /// read after that.
+    ///
+    /// # Errors
+    /// [`DalError::Migrating`] names who held it when the wait ran out.
+    pub async fn lock_migrations(&self, wait: Duration) -> Result<MigrationLock, DalError> {
+        ask!(self, backend => backend.lock_migrations(wait))
+    }
+
     /// Creates the table `Migrations` where it does not exist.
     ///
     /// # Errors
@@ -195,6 +214,9 @@ impl Store {
     }
 
     /// Runs a script and writes its row, in one transaction.
+    ///
+    /// On a server a script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which
+    /// may be run again, and its row is written after it.
     ///
     /// # Errors
     /// [`DalError::Script`] names the place and carries the database's own message; nothing of the script is kept.

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use mer_core::{Access, Model, Registry, Server};
@@ -21,7 +22,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{AccessFilter, Applied, DalError, ScriptRun, retry, store::Backend};
+use crate::{AccessFilter, Applied, DalError, MigrationLock, ScriptRun, retry, store::Backend};
 
 /// An open SurrealDB.
 ///
@@ -248,6 +249,11 @@ impl Backend for SurrealStore {
 
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
         self.read_applied().await
+    }
+
+    async fn lock_migrations(&self, _wait: Duration) -> Result<MigrationLock, DalError> {
+        // Nobody else gets in while the engine is open: its lease is the lock.
+        Ok(MigrationLock::none())
     }
 
     async fn create_migrations(&self) -> Result<(), DalError> {
