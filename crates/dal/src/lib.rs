@@ -33,4 +33,4 @@ pub use postgres::PostgresUrl;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{DEFAULT_WAIT, DbUrl, ServerSettings, Settings};
-pub use store::{AccessFilter, Applied, ScriptRun, Store};
+pub use store::{AccessFilter, Applied, Dialect, ScriptRun, Store};

@@ -1,7 +1,5 @@
 //! The Store: every question MER asks a database, whichever it is.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use mer_core::{Access, Model, Registry, Server};
 use uuid::Uuid;
@@ -61,6 +59,16 @@ pub struct ScriptRun {
     pub mer_version: String,
 }
 
+/// The language of a database, by which its scripts are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// SurrealQL.
+    Surreal,
+    /// PostgreSQL's SQL.
+    Postgres,
+}
+
 /// What every driver can do. Private: the set of backends is closed, and [`Store`] is its enum.
 pub(crate) trait Backend {
     async fn servers(&self) -> Result<Vec<Server>, DalError>;
@@ -73,7 +81,7 @@ pub(crate) trait Backend {
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
-    async fn lock_migrations(&self, wait: Duration) -> Result<MigrationLock, DalError>;
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
@@ -196,13 +204,23 @@ impl Store {
         ask!(self, backend => backend.applied())
     }
 
-    /// Waits until nobody else migrates this database, and keeps everybody else from it. What has been applied is to be
-    /// read after that.
+    /// Which scripts it is made with.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match &self.0 {
+            Driver::Surreal(_) => Dialect::Surreal,
+            #[cfg(feature = "postgres")]
+            Driver::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Waits until nobody else migrates this database, as long as a session is waited for, and keeps everybody else
+    /// from it. What has been applied is to be read after that.
     ///
     /// # Errors
     /// [`DalError::Migrating`] names who held it when the wait ran out.
-    pub async fn lock_migrations(&self, wait: Duration) -> Result<MigrationLock, DalError> {
-        ask!(self, backend => backend.lock_migrations(wait))
+    pub async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
+        ask!(self, backend => backend.lock_migrations())
     }
 
     /// Creates the table `Migrations` where it does not exist.

@@ -1,1 +1,18 @@
 //! The SQL scripts compiled into the binary, and the program that applies them.
+//!
+//! [`embedded`] are the scripts; [`plan`] compares them with what a database has, and touches nothing; [`up`] applies
+//! what is missing, in numeric order, each script and its row in `Migrations` in one transaction. [`ensure_current`] is
+//! what every command calls first: one query where all is well.
+
+mod error;
+mod plan;
+mod rules;
+mod runner;
+mod scripts;
+#[cfg(test)]
+mod tests;
+
+pub use error::MigrationError;
+pub use plan::{Plan, Step, StepStatus, plan};
+pub use runner::{Policy, Report, ensure_current, status, up};
+pub use scripts::{Script, embedded};

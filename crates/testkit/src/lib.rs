@@ -4,6 +4,12 @@
 //! nothing better to do with one.
 
 pub mod link;
+pub mod postgres;
 pub mod processes;
 pub mod require;
+mod sample;
 pub mod sshd;
+#[cfg(feature = "store")]
+pub mod store_contract;
+
+pub use sample::{ended, started};

@@ -60,9 +60,10 @@ impl AdvisoryLock {
 }
 
 impl PostgresStore {
-    pub(super) async fn take_lock(&self, wait: Duration) -> Result<AdvisoryLock, DalError> {
+    pub(super) async fn take_lock(&self) -> Result<AdvisoryLock, DalError> {
         const OPERATION: &str = "lock the migrations";
         let server = self.server();
+        let wait = server.wait;
         let begun = Instant::now();
         let mut connection = server.connect(Purpose { statement: SHORT, lock: SHORT }).await?;
         let user = connection.target.user.clone();

@@ -17,7 +17,7 @@ use crate::DalError;
 const SERVERS: &str = r#"
 SELECT s.*, p."params"::text AS "params"
 FROM "AvailableServers" s LEFT JOIN "ConnTypeParams" p ON p."uid" = s."connTypeParams"
-ORDER BY s."name" COLLATE "C""#;
+ORDER BY s."name""#;
 
 const SERVER: &str = r#"
 SELECT s.*, p."params"::text AS "params"
@@ -27,7 +27,7 @@ WHERE s."name" = $1"#;
 const MODELS: &str = r#"
 SELECT m.*, p."params"::text AS "params"
 FROM "AvailableModels" m LEFT JOIN "ModelParams" p ON p."uid" = m."modelParams"
-ORDER BY m."name" COLLATE "C""#;
+ORDER BY m."name""#;
 
 const MODEL: &str = r#"
 SELECT m.*, p."params"::text AS "params"

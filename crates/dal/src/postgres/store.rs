@@ -1,6 +1,6 @@
 //! The Store of a PostgreSQL database.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use mer_core::{Access, Model, Registry, Server};
 use uuid::Uuid;
@@ -63,8 +63,8 @@ impl Backend for PostgresStore {
         self.read_applied().await
     }
 
-    async fn lock_migrations(&self, wait: Duration) -> Result<MigrationLock, DalError> {
-        self.take_lock(wait).await.map(MigrationLock::postgres)
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
+        self.take_lock().await.map(MigrationLock::postgres)
     }
 
     async fn create_migrations(&self) -> Result<(), DalError> {

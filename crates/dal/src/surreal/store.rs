@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use mer_core::{Access, Model, Registry, Server};
@@ -251,7 +250,7 @@ impl Backend for SurrealStore {
         self.read_applied().await
     }
 
-    async fn lock_migrations(&self, _wait: Duration) -> Result<MigrationLock, DalError> {
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
         // Nobody else gets in while the engine is open: its lease is the lock.
         Ok(MigrationLock::none())
     }

@@ -1,0 +1,91 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{ops::Deref, path::Path, process::Command, time::Duration};
+
+use mer_dal::{Database, DbUrl, Session, Settings};
+use tempfile::TempDir;
+
+/// A database and the folder it lives in.
+pub struct Fresh {
+    pub database: Database,
+    pub folder: TempDir,
+}
+
+impl Deref for Fresh {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.database
+    }
+}
+
+pub fn embedded(engine: &Path) -> Database {
+    Database::new(Settings::new(DbUrl::Embedded(engine.to_path_buf())))
+}
+
+pub fn impatient(engine: &Path, wait: Duration) -> Database {
+    Database::new(Settings { wait, ..Settings::new(DbUrl::Embedded(engine.to_path_buf())) })
+}
+
+/// A database without a schema, in a folder with an awkward name.
+pub fn empty() -> Fresh {
+    let folder = tempfile::tempdir().unwrap();
+    let database = embedded(&folder.path().join("a b#%41ü").join("db"));
+    Fresh { database, folder }
+}
+
+/// A database with the schema.
+pub async fn migrated() -> Fresh {
+    let fresh = empty();
+    let session = fresh.session().await.unwrap();
+    migrate(&session).await;
+    session.close().await.unwrap();
+    fresh
+}
+
+pub async fn memory() -> Fresh {
+    let fresh = Fresh { database: Database::new(Settings::new(DbUrl::Memory)), folder: tempfile::tempdir().unwrap() };
+    let session = fresh.session().await.unwrap();
+    migrate(&session).await;
+    session.close().await.unwrap();
+    fresh
+}
+
+/// A database with the schema on the shared PostgreSQL server, where there is one.
+#[cfg(feature = "postgres")]
+pub async fn postgres() -> Option<Fresh> {
+    let server = mer_testkit::postgres::shared()?;
+    let fresh = on_server(&server.url(&server.database()));
+    migrate(&fresh.session().await.unwrap()).await;
+    Some(fresh)
+}
+
+/// The database of a URL, with its journal in a folder of its own.
+pub fn on_server(url: &str) -> Fresh {
+    let folder = tempfile::tempdir().unwrap();
+    Fresh { database: Database::new(Settings::new(DbUrl::parse(url, folder.path()).unwrap())), folder }
+}
+
+pub async fn migrate(session: &Session) {
+    mer_migrations::ensure_current(session, mer_migrations::Policy::Migrate).await.unwrap();
+}
+
+pub fn engine_of(database: &Database) -> &Path {
+    match &database.settings().url {
+        DbUrl::Embedded(path) => path,
+        other => panic!("{other}"),
+    }
+}
+
+/// A call of this test binary again, as another process: it runs the one test, which sees its argument.
+pub fn another_process(test: &str, argument: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env("MER_TEST_ARGUMENT", argument);
+    command
+}
+
+/// What [`another_process`] was given, or nothing in the test run itself.
+pub fn argument() -> Option<std::path::PathBuf> {
+    std::env::var_os("MER_TEST_ARGUMENT").map(Into::into)
+}

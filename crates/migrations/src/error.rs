@@ -1,0 +1,75 @@
+//! What can go wrong with migrations.
+
+use mer_core::ExitCode;
+use mer_dal::DalError;
+use thiserror::Error;
+
+/// A database that is not, or cannot be brought, to this binary's version.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// The database has been migrated by a newer MER.
+    #[error(
+        "the database is newer than this MER: it has script {number:02} `{name}` (applied by MER {by}), and this binary \
+         ends at {last:02}"
+    )]
+    Newer {
+        /// Number of the last script in the database.
+        number: u32,
+        /// Its name.
+        name: String,
+        /// The version of MER that applied it.
+        by: String,
+        /// Number of the last script in the binary.
+        last: u32,
+    },
+    /// The database has a script in the middle that the binary does not have.
+    #[error("the database has script {number:02} `{name}`, which this MER does not know")]
+    Missing {
+        /// Its number.
+        number: u32,
+        /// Its name.
+        name: String,
+    },
+    /// A script differs from the one that was applied.
+    #[error("script {number:02} `{name}` is not the one that was applied to the database")]
+    Changed {
+        /// Its number.
+        number: u32,
+        /// Its name.
+        name: String,
+    },
+    /// Scripts are pending, and this command may not apply them.
+    #[error("the database's schema is not at this version: {count} scripts are to be applied, from {first:02} on")]
+    Pending {
+        /// How many.
+        count: usize,
+        /// Number of the first.
+        first: u32,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DalError),
+}
+
+impl MigrationError {
+    /// The exit code of a command that ends with this error.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Database(error) => error.exit_code(),
+            _ => ExitCode::CONFIG,
+        }
+    }
+
+    /// What a person may do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Newer { .. } | Self::Missing { .. } => Some("use the MER that migrated it, or a newer one".into()),
+            Self::Changed { .. } => Some("`mer migrate status` lists the differences".into()),
+            Self::Pending { .. } => Some("run `mer migrate`".into()),
+            Self::Database(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What is to be done to a database: a pure function of what it has and what the binary has.
+
+use mer_dal::Applied;
+
+use crate::{MigrationError, Script};
+
+/// Where a script stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepStatus {
+    /// In the database as in the binary.
+    Applied,
+    /// In the binary only: it is to be applied.
+    Pending,
+    /// In the database only: this binary does not know it.
+    Missing,
+    /// In both, with another text or name.
+    Changed,
+}
+
+impl StepStatus {
+    /// The name in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Pending => "pending",
+            Self::Missing => "missing",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// One script of either side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its number.
+    pub number: u32,
+    /// Its name; the binary's where the two differ.
+    pub name: String,
+    /// Where it stands.
+    pub status: StepStatus,
+    /// Its row, where it has been applied.
+    pub applied: Option<Applied>,
+}
+
+/// The scripts of both sides, by number.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Each number once.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The numbers of the scripts to apply, in their order.
+    pub fn pending(&self) -> impl Iterator<Item = u32> {
+        self.steps.iter().filter(|step| step.status == StepStatus::Pending).map(|step| step.number)
+    }
+
+    /// Whether the database is exactly as the binary wants it.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.steps.iter().all(|step| step.status == StepStatus::Applied)
+    }
+
+    /// Refuses a database that knows scripts which this binary does not, or knows them otherwise.
+    ///
+    /// # Errors
+    /// [`MigrationError::Newer`], [`MigrationError::Missing`] or [`MigrationError::Changed`].
+    pub fn check(&self) -> Result<(), MigrationError> {
+        let known = |step: &&Step| step.status != StepStatus::Missing;
+        let last = self.steps.iter().filter(known).map(|step| step.number).max().unwrap_or(0);
+        let missing = self.steps.iter().rfind(|step| step.status == StepStatus::Missing);
+        match missing {
+            Some(step) if step.number > last => {
+                let by = step.applied.as_ref().map(|row| row.mer_version.clone()).unwrap_or_default();
+                return Err(MigrationError::Newer { number: step.number, name: step.name.clone(), by, last });
+            }
+            Some(step) => return Err(MigrationError::Missing { number: step.number, name: step.name.clone() }),
+            None => {}
+        }
+        match self.steps.iter().find(|step| step.status == StepStatus::Changed) {
+            Some(step) => Err(MigrationError::Changed { number: step.number, name: step.name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Compares what a database has with what the binary has. The order of neither matters.
+#[must_use]
+pub fn plan(applied: &[Applied], embedded: &[Script]) -> Plan {
+    let mut steps: Vec<Step> = embedded
+        .iter()
+        .map(|script| {
+            let row = applied.iter().find(|row| row.number == script.number);
+            let status = match row {
+                None => StepStatus::Pending,
+                Some(row) if row.checksum == script.checksum && row.name == script.name => StepStatus::Applied,
+                Some(_) => StepStatus::Changed,
+            };
+            Step { number: script.number, name: script.name.clone(), status, applied: row.cloned() }
+        })
+        .collect();
+    let strange = applied.iter().filter(|row| embedded.iter().all(|script| script.number != row.number));
+    steps.extend(strange.map(|row| Step {
+        number: row.number,
+        name: row.name.clone(),
+        status: StepStatus::Missing,
+        applied: Some(row.clone()),
+    }));
+    steps.sort_by_key(|step| step.number);
+    Plan { steps }
+}

@@ -1,0 +1,62 @@
+//! The scripts inside the binary.
+
+use std::sync::LazyLock;
+
+use include_dir::{Dir, include_dir};
+use mer_dal::Dialect;
+use sha2::{Digest as _, Sha256};
+
+use crate::rules;
+
+static SURREAL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sql/surreal");
+
+static POSTGRES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sql/postgres");
+
+static SURREAL_SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| scripts(&SURREAL));
+static POSTGRES_SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| scripts(&POSTGRES));
+
+fn scripts(folder: &Dir<'_>) -> Vec<Script> {
+    let mut scripts: Vec<Script> = folder
+        .files()
+        .filter_map(|file| Script::new(file.path().file_name()?.to_str()?, file.contents_utf8()?))
+        .collect();
+    scripts.sort_by_key(|script| script.number);
+    scripts
+}
+
+/// One script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its number: the order in which scripts are applied.
+    pub number: u32,
+    /// Its name, without number and ending.
+    pub name: String,
+    /// Its file name.
+    pub file: String,
+    /// Its text: line ends are `\n`, there is no byte order mark.
+    pub sql: String,
+    /// sha256 of [`Script::sql`], in hexadecimal.
+    pub checksum: String,
+}
+
+impl Script {
+    /// A script by its file name and text; nothing where the name is none.
+    #[must_use]
+    pub fn new(file: &str, text: &str) -> Option<Self> {
+        let (number, name) = rules::parse_name(file).ok()?;
+        // A checkout with other line ends is the same script.
+        let sql = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+        let checksum =
+            Sha256::digest(&sql).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
+        Some(Self { number, name: name.to_owned(), file: file.to_owned(), sql, checksum })
+    }
+}
+
+/// The scripts compiled into this binary, by number. They have the same numbers and names in every dialect.
+#[must_use]
+pub fn embedded(dialect: Dialect) -> &'static [Script] {
+    match dialect {
+        Dialect::Postgres => &POSTGRES_SCRIPTS,
+        _ => &SURREAL_SCRIPTS,
+    }
+}

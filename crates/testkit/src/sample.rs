@@ -1,0 +1,61 @@
+//! Sample values of the domain.
+
+use mer_core::{Access, Kind, Status};
+
+/// An attempt that has begun.
+#[must_use]
+pub fn started(request_uid: uuid::Uuid, attempt: u32, model: &str, start: jiff::Timestamp) -> Access {
+    Access {
+        request_uid,
+        attempt,
+        model: model.to_owned(),
+        server: "local".to_owned(),
+        kind: Kind::Infer,
+        protocol: "oneshot".to_owned(),
+        weights_version: None,
+        weights_sha256: None,
+        caller: "somebody@somewhere".to_owned(),
+        caller_pid: 4711,
+        start_access: start,
+        stop_access: None,
+        status: Status::Started,
+        exit_code: None,
+        signal: None,
+        queue_ms: None,
+        connect_ms: None,
+        start_ms: None,
+        run_ms: None,
+        stdin_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        stdin_sha256: None,
+        stdout_sha256: None,
+        stderr_tail: String::new(),
+        error: None,
+    }
+}
+
+/// The same attempt, over, with every field set.
+#[must_use]
+pub fn ended(begun: &Access, status: Status) -> Access {
+    Access {
+        weights_version: Some(7),
+        weights_sha256: Some("a1".repeat(32)),
+        stop_access: begun.start_access.checked_add(jiff::Span::new().microseconds(1_234_567)).ok(),
+        status,
+        exit_code: Some(-1),
+        signal: Some("SIGKILL".to_owned()),
+        queue_ms: Some(0.0),
+        connect_ms: Some(0.25),
+        start_ms: Some(1.5),
+        run_ms: Some(1234.567),
+        stdin_bytes: 1,
+        stdout_bytes: 10_000_000_000,
+        stderr_bytes: u64::from(u32::MAX),
+        stdin_sha256: Some("b2".repeat(32)),
+        stdout_sha256: Some("c3".repeat(32)),
+        stderr_tail: "Traceback (most recent call last):\n\tline 1 'x' \"y\" \\ ; -- ñ 日本 🦀\r\n".to_owned(),
+        error: Some("it said: `nö`".to_owned()),
+        ..begun.clone()
+    }
+}

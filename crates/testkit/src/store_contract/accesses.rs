@@ -1,0 +1,115 @@
+//! The access log.
+
+use jiff::{Span, Timestamp};
+use mer_core::{Access, Kind, STDERR_TAIL_BYTES, Status};
+use mer_dal::{AccessFilter, Store};
+use uuid::Uuid;
+
+use crate::{ended, started};
+
+fn at(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(1_700_000_000_000_000 + microseconds).unwrap()
+}
+
+/// Each field is read as it was recorded, set or not, and attempts of a request come in order.
+pub async fn every_field_comes_back(store: &Store) {
+    let request = Uuid::now_v7();
+    let begun = started(request, 2, "m", at(1));
+    let over = Access { kind: Kind::Train, ..ended(&started(request, 10, "m", at(2)), Status::Failed) };
+    let first = ended(&started(request, 1, "m", at(0)), Status::Unreachable);
+    let expected = vec![first, begun, over];
+    store.record(&[expected[2].clone(), expected[0].clone(), expected[1].clone()]).await.unwrap();
+    assert_eq!(store.access(request).await.unwrap(), expected);
+}
+
+/// Long and odd texts, and times before 1970 and with microseconds.
+pub async fn strange_texts_and_times_survive(store: &Store) {
+    let texts = [
+        "'; REMOVE TABLE ModelAccess; --".to_owned(),
+        "$input {{ }} \\u0041 \u{1b}[31m \u{feff}\r\n\t日本 🦀 \u{10ffff}".to_owned(),
+        "é".repeat(STDERR_TAIL_BYTES / 2),
+    ];
+    let times = [at(123_456), at(999_999), Timestamp::new(-1, -1_000).unwrap(), Timestamp::UNIX_EPOCH];
+    for text in &texts {
+        for time in times {
+            let request = Uuid::now_v7();
+            let mut access = ended(&started(request, 1, text, time), Status::Failed);
+            access.stderr_tail.clone_from(text);
+            access.caller.clone_from(text);
+            access.error = Some(text.clone());
+            store.record(std::slice::from_ref(&access)).await.unwrap();
+            assert_eq!(store.access(request).await.unwrap(), [access]);
+        }
+    }
+}
+
+/// Newest first; limit, model and since each narrow it down.
+pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
+    let all: Vec<Access> =
+        (0..40).map(|n| started(Uuid::now_v7(), 1, if n % 4 == 0 { "four" } else { "other" }, at(n * 10))).collect();
+    // Recorded in an order that is neither.
+    let (even, odd): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|access| access.model == "four");
+    store.record(&odd).await.unwrap();
+    store.record(&even).await.unwrap();
+    let starts = async |filter: AccessFilter| -> Vec<Timestamp> {
+        store.accesses(&filter).await.unwrap().into_iter().map(|access| access.start_access).collect()
+    };
+    let newest: Vec<_> = all.iter().rev().map(|access| access.start_access).collect();
+    assert_eq!(starts(AccessFilter { limit: 1000, ..AccessFilter::default() }).await, newest);
+    assert_eq!(starts(AccessFilter { limit: 3, ..AccessFilter::default() }).await, newest[..3]);
+    assert_eq!(starts(AccessFilter { limit: 0, ..AccessFilter::default() }).await, []);
+    let since = Some(at(200));
+    assert_eq!(starts(AccessFilter { since, ..AccessFilter::default() }).await, newest[..20], "since is inclusive");
+    let after = at(200).checked_add(Span::new().microseconds(1)).ok();
+    assert_eq!(starts(AccessFilter { since: after, ..AccessFilter::default() }).await, newest[..19]);
+    let model = Some("four".to_owned());
+    let fours: Vec<_> = (0..10).rev().map(|n| at(n * 40)).collect();
+    assert_eq!(starts(AccessFilter { model: model.clone(), ..AccessFilter::default() }).await, fours);
+    assert_eq!(starts(AccessFilter { limit: 2, model: model.clone(), since }).await, fours[..2]);
+    assert_eq!(starts(AccessFilter { limit: 50, model, since }).await, fours[..5]);
+    let nobody = AccessFilter { model: Some("nobody".to_owned()), ..AccessFilter::default() };
+    assert_eq!(starts(nobody).await, []);
+}
+
+/// Whatever is recorded again, in whatever order: the higher rank stays, and of equals the first.
+pub async fn recording_is_idempotent_and_rank_decides(store: &Store) {
+    let begun = started(Uuid::now_v7(), 1, "m", at(0));
+    let lost = Access { status: Status::Lost, ..begun.clone() };
+    let failed = ended(&begun, Status::Failed);
+    let succeeded = ended(&begun, Status::Succeeded);
+    let state = async || store.access(begun.request_uid).await.unwrap();
+    for (record, expected) in [
+        (&begun, &begun),
+        (&begun, &begun),
+        (&lost, &lost),
+        (&begun, &lost),
+        (&failed, &failed),
+        (&lost, &failed),
+        (&succeeded, &failed),
+        (&begun, &failed),
+    ] {
+        store.record(std::slice::from_ref(record)).await.unwrap();
+        assert_eq!(state().await, [expected.clone()], "after {}", record.status);
+    }
+    // The same within one call, the better record first or last, and the same one twice.
+    for order in [[0, 1, 2, 2], [2, 1, 0, 0]] {
+        let begun = started(Uuid::now_v7(), 1, "m", at(0));
+        let of_rank = [begun.clone(), Access { status: Status::Lost, ..begun.clone() }, ended(&begun, Status::Timeout)];
+        store.record(&order.map(|n| of_rank[n].clone())).await.unwrap();
+        assert_eq!(store.access(begun.request_uid).await.unwrap(), [of_rank[2].clone()]);
+    }
+    store.record(&[]).await.unwrap();
+}
+
+/// More than a batch, known and new ones mixed, with long texts.
+pub async fn three_thousand_records_go_in_batches(store: &Store) {
+    let begun: Vec<Access> = (0..1_500).map(|n| started(Uuid::now_v7(), 1, "many", at(n))).collect();
+    store.record(&begun).await.unwrap();
+    let mut over: Vec<Access> = begun.iter().map(|access| ended(access, Status::Succeeded)).collect();
+    over.extend((1_500..3_000).map(|n| ended(&started(Uuid::now_v7(), 1, "many", at(n)), Status::Failed)));
+    store.record(&over).await.unwrap();
+    let filter = AccessFilter { limit: 10_000, model: Some("many".to_owned()), since: None };
+    let mut listed = store.accesses(&filter).await.unwrap();
+    listed.reverse();
+    assert!(listed == over, "{} of {} records", listed.len(), over.len());
+}

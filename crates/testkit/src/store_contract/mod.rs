@@ -1,0 +1,59 @@
+//! What every backend of [`mer_dal::Store`] must do, told as tests. Each case takes a database of its own, empty but for
+//! the schema and what the scripts register, and is the same for every backend:
+//!
+//! ```ignore
+//! mer_testkit::store_contract!(memory, fresh_memory_database);
+//! ```
+//!
+//! makes a module `memory` with one test a case; `fresh_memory_database` is an `async fn() -> impl Deref<Target = Database>`.
+//! For a backend that may not be installed write `if fresh_database`, and give an `Option` of it.
+
+mod accesses;
+mod registry;
+mod schema;
+mod writers;
+
+pub use accesses::{
+    accesses_are_listed_newest_first_and_filtered, every_field_comes_back, recording_is_idempotent_and_rank_decides,
+    strange_texts_and_times_survive, three_thousand_records_go_in_batches,
+};
+pub use registry::{
+    a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
+    an_upsert_keeps_uid_and_creation, unknown_names_are_nothing, what_is_not_named_stays,
+};
+pub use schema::{a_failing_script_leaves_nothing_and_names_its_place, the_uid_is_the_databases_own};
+pub use writers::{sixteen_writers_lose_nothing, sixteen_writers_race_for_one_record};
+
+/// Makes a module with the whole suite for one backend.
+#[macro_export]
+macro_rules! store_contract {
+    ($module:ident, $fresh:path) => {
+        $crate::store_contract!(@all $module, { Some($fresh().await) });
+    };
+    ($module:ident, if $fresh:path) => {
+        $crate::store_contract!(@all $module, { $fresh().await });
+    };
+    (@all $module:ident, $fresh:block) => {
+        $crate::store_contract!(@cases $module, $fresh:
+            a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
+            unknown_names_are_nothing, a_registry_is_applied_whole_or_not_at_all,
+            every_field_comes_back, strange_texts_and_times_survive, accesses_are_listed_newest_first_and_filtered,
+            recording_is_idempotent_and_rank_decides, three_thousand_records_go_in_batches,
+            sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
+            the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place,
+        );
+    };
+    (@cases $module:ident, $fresh:block: $($case:ident),* $(,)?) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let Some(database) = $fresh else { return };
+                    let session = database.session().await.expect("the database opens");
+                    $crate::store_contract::$case(&session).await;
+                    session.close().await.expect("the database closes");
+                }
+            )*
+        }
+    };
+}
