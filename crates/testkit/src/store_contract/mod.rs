@@ -27,12 +27,6 @@ pub use writers::{sixteen_writers_lose_nothing, sixteen_writers_race_for_one_rec
 /// Makes a module with the whole suite for one backend.
 #[macro_export]
 macro_rules! store_contract {
-    ($module:ident, $fresh:path) => {
-        $crate::store_contract!(@all $module, { Some($fresh().await) });
-    };
-    ($module:ident, if $fresh:path) => {
-        $crate::store_contract!(@all $module, { $fresh().await });
-    };
     (@all $module:ident, $fresh:block) => {
         $crate::store_contract!(@cases $module, $fresh:
             a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
@@ -48,12 +42,19 @@ macro_rules! store_contract {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let Some(database) = $fresh else { return };
+                    let database = $fresh;
+                    let Some(database) = database else { return };
                     let session = database.session().await.expect("the database opens");
                     $crate::store_contract::$case(&session).await;
                     session.close().await.expect("the database closes");
                 }
             )*
         }
+    };
+    ($module:ident, if $fresh:path) => {
+        $crate::store_contract!(@all $module, { $fresh().await });
+    };
+    ($module:ident, $fresh:path) => {
+        $crate::store_contract!(@all $module, { Some($fresh().await) });
     };
 }

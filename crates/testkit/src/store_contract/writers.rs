@@ -32,7 +32,8 @@ pub async fn sixteen_writers_race_for_one_record(store: &Store) {
             let mine = Access { caller: format!("writer {writer}"), ..ended(begun, Status::Succeeded) };
             store.record(&[mine]).await.unwrap();
             // From the moment at which a writer is through, the record does not change any more.
-            winners.borrow_mut().push(store.access(begun.request_uid).await.unwrap());
+            let seen = store.access(begun.request_uid).await.unwrap();
+            winners.borrow_mut().push(seen);
         }))
         .await;
         let winners = winners.borrow();
