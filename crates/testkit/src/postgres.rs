@@ -12,11 +12,11 @@
 
 use std::{
     fs::{self, File},
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -171,15 +171,28 @@ impl Server {
 
     /// Runs SQL as the administrator, and gives what it printed: columns with `|` between them, one row a line.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", ADMIN]);
-        psql.args(["-p", &self.port.to_string(), "-d", database, "-f", "-"]);
-        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = psql.spawn().expect("`psql` starts");
+        let mut child = self.psql(database).spawn().expect("`psql` starts");
         child.stdin.take().expect("a pipe").write_all(sql.as_bytes()).expect("`psql` reads");
         let done = child.wait_with_output().expect("`psql` ends");
         assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+    }
+
+    /// A session of the administrator that stays open, with whatever transaction it has begun.
+    #[must_use]
+    pub fn open(&self, database: &str) -> Console {
+        let mut child = self.psql(database).spawn().expect("`psql` starts");
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        Console { child, input, output }
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", ADMIN]);
+        psql.args(["-p", &self.port.to_string(), "-d", database, "-f", "-"]);
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        psql
     }
 
     /// Ends the connections to a database, as an administrator does.
@@ -223,6 +236,39 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// A session of the administrator.
+#[derive(Debug)]
+pub struct Console {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Console {
+    /// Runs SQL, and waits until it is done. Gives what it printed.
+    pub fn run(&mut self, sql: &str) -> String {
+        const DONE: &str = "--done--";
+        writeln!(self.input, "{sql}\n\\echo {DONE}").expect("`psql` reads");
+        let mut printed = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).expect("`psql` writes");
+            assert!(read > 0, "`psql` ended: {sql}");
+            if line.trim_end() == DONE {
+                return printed;
+            }
+            printed += &line;
+        }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
