@@ -6,6 +6,7 @@
 
 mod error;
 mod plan;
+#[cfg_attr(not(test), expect(dead_code, reason = "the build script uses all of it"))]
 mod rules;
 mod runner;
 mod scripts;

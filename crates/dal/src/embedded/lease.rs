@@ -31,7 +31,7 @@ const POLL: Duration = Duration::from_micros(500);
 /// The lease as the session has it: the way to tell the thread to close. Dropped, it tells that too.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    close: oneshot::Sender<oneshot::Sender<Result<(), DalError>>>,
+    close: oneshot::Sender<Reply>,
 }
 
 impl Lease {
@@ -54,51 +54,54 @@ pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>) -> Resul
     let (ready, opened) = oneshot::channel();
     let (close, closing) = oneshot::channel();
     engine::spawn(move |runtime| {
-        let outcome = runtime.block_on(serve(&files, begun, wait, ready, closing));
-        // The next one may have it before our caller goes on.
+        let end = runtime.block_on(serve(&files, begun, wait, ready, closing));
+        // Before anybody hears that it is over.
         held.give_back();
-        if let Some((reply, outcome)) = outcome {
-            let _ = reply.send(outcome);
+        match end {
+            End::NotOpened(ready, error) => drop(ready.send(Err(error))),
+            End::Closed(reply, outcome) => drop(reply.send(outcome)),
+            End::Dropped(Ok(())) => {}
+            End::Dropped(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "a session that was dropped did not close well");
+            }
         }
     })?;
     let store = opened.await.map_err(|_| DalError::Gone { operation: "open" })??;
     Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), Some(Lease { close })))
 }
 
-type Closing = oneshot::Receiver<oneshot::Sender<Result<(), DalError>>>;
+type Ready = oneshot::Sender<Result<SurrealStore, DalError>>;
+type Reply = oneshot::Sender<Result<(), DalError>>;
 
-/// The life of the engine, on its own runtime. Gives who waits for the close, and what to tell.
+/// How a lease ended, and who is to be told.
+enum End {
+    NotOpened(Ready, DalError),
+    Closed(Reply, Result<(), DalError>),
+    Dropped(Result<(), DalError>),
+}
+
+/// The life of the engine, on its own runtime.
 async fn serve(
     files: &EngineFiles,
     begun: Instant,
     wait: Duration,
-    ready: oneshot::Sender<Result<SurrealStore, DalError>>,
-    closing: Closing,
-) -> Option<(oneshot::Sender<Result<(), DalError>>, Result<(), DalError>)> {
+    ready: Ready,
+    closing: oneshot::Receiver<Reply>,
+) -> End {
     let before = Snapshot::load(files);
     let store = match open(files, begun, wait).await {
         Ok(store) => store,
-        Err(error) => {
-            // The lease is given back before the caller hears of the failure only by chance; nobody relies on it.
-            let _ = ready.send(Err(error));
-            return None;
-        }
+        Err(error) => return End::NotOpened(ready, error),
     };
     let mark = LockMark::of(&files.engine_lock);
+    // Where nobody waits any more, the channel for closing is gone too.
     let _ = ready.send(Ok(store.clone()));
-    let reply = closing.await.ok();
+    let reply = closing.await;
     let outcome = close(files, store, before, mark).await;
     match reply {
-        Some(reply) => Some((reply, outcome)),
-        None => {
-            if let Err(error) = outcome {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a session that was dropped did not close well"
-                );
-            }
-            None
-        }
+        Ok(reply) => End::Closed(reply, outcome),
+        Err(_) => End::Dropped(outcome),
     }
 }
 

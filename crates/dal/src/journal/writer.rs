@@ -73,8 +73,9 @@ impl Journal {
     }
 
     #[cfg(test)]
-    pub(super) fn with_segment_bytes(self, segment_bytes: u64) -> Self {
-        Self { segment_bytes, ..self }
+    pub(super) fn with_segment_bytes(mut self, segment_bytes: u64) -> Self {
+        self.segment_bytes = segment_bytes;
+        self
     }
 
     /// Records that an attempt begins. Returns when the record is as durable as asked for.

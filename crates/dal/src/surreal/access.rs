@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     SurrealStore,
-    rows::{AccessRow, access_id, datetime},
+    rows::{AccessRow, access_id},
     store::{take, variables},
 };
 use crate::{AccessFilter, DalError};
@@ -107,10 +107,11 @@ impl SurrealStore {
             and = " AND";
         }
         if let Some(since) = filter.since {
-            text += &format!("{and} startAccess >= $since");
-            values.insert("since", datetime(since)?);
+            text += &format!("{and} startMicros >= $since");
+            values.insert("since", since.as_microsecond());
         }
-        text += " ORDER BY startAccess DESC LIMIT $limit;";
+        // The index is over this column, see the script that makes it.
+        text += " ORDER BY startMicros DESC LIMIT $limit;";
         let mut results = self.run("list the accesses", text, values).await?;
         take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
     }

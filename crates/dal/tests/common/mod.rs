@@ -7,9 +7,9 @@ use mer_dal::{Database, DbUrl, Session, Settings};
 use tempfile::TempDir;
 
 /// A database and the folder it lives in.
-pub struct Fresh {
-    pub database: Database,
-    pub folder: TempDir,
+pub(crate) struct Fresh {
+    pub(crate) database: Database,
+    pub(crate) folder: TempDir,
 }
 
 impl Deref for Fresh {
@@ -20,23 +20,23 @@ impl Deref for Fresh {
     }
 }
 
-pub fn embedded(engine: &Path) -> Database {
+pub(crate) fn embedded(engine: &Path) -> Database {
     Database::new(Settings::new(DbUrl::Embedded(engine.to_path_buf())))
 }
 
-pub fn impatient(engine: &Path, wait: Duration) -> Database {
+pub(crate) fn impatient(engine: &Path, wait: Duration) -> Database {
     Database::new(Settings { wait, ..Settings::new(DbUrl::Embedded(engine.to_path_buf())) })
 }
 
 /// A database without a schema, in a folder with an awkward name.
-pub fn empty() -> Fresh {
+pub(crate) fn empty() -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     let database = embedded(&folder.path().join("a b#%41ü").join("db"));
     Fresh { database, folder }
 }
 
 /// A database with the schema.
-pub async fn migrated() -> Fresh {
+pub(crate) async fn migrated() -> Fresh {
     let fresh = empty();
     let session = fresh.session().await.unwrap();
     migrate(&session).await;
@@ -44,7 +44,7 @@ pub async fn migrated() -> Fresh {
     fresh
 }
 
-pub async fn memory() -> Fresh {
+pub(crate) async fn memory() -> Fresh {
     let fresh = Fresh { database: Database::new(Settings::new(DbUrl::Memory)), folder: tempfile::tempdir().unwrap() };
     let session = fresh.session().await.unwrap();
     migrate(&session).await;
@@ -54,7 +54,7 @@ pub async fn memory() -> Fresh {
 
 /// A database with the schema on the shared PostgreSQL server, where there is one.
 #[cfg(feature = "postgres")]
-pub async fn postgres() -> Option<Fresh> {
+pub(crate) async fn postgres() -> Option<Fresh> {
     let server = mer_testkit::postgres::shared()?;
     let fresh = on_server(&server.url(&server.database()));
     migrate(&fresh.session().await.unwrap()).await;
@@ -62,16 +62,16 @@ pub async fn postgres() -> Option<Fresh> {
 }
 
 /// The database of a URL, with its journal in a folder of its own.
-pub fn on_server(url: &str) -> Fresh {
+pub(crate) fn on_server(url: &str) -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     Fresh { database: Database::new(Settings::new(DbUrl::parse(url, folder.path()).unwrap())), folder }
 }
 
-pub async fn migrate(session: &Session) {
+pub(crate) async fn migrate(session: &Session) {
     mer_migrations::ensure_current(session, mer_migrations::Policy::Migrate).await.unwrap();
 }
 
-pub fn engine_of(database: &Database) -> &Path {
+pub(crate) fn engine_of(database: &Database) -> &Path {
     match &database.settings().url {
         DbUrl::Embedded(path) => path,
         other => panic!("{other}"),
@@ -79,13 +79,13 @@ pub fn engine_of(database: &Database) -> &Path {
 }
 
 /// A call of this test binary again, as another process: it runs the one test, which sees its argument.
-pub fn another_process(test: &str, argument: &Path) -> Command {
+pub(crate) fn another_process(test: &str, argument: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env("MER_TEST_ARGUMENT", argument);
     command
 }
 
 /// What [`another_process`] was given, or nothing in the test run itself.
-pub fn argument() -> Option<std::path::PathBuf> {
+pub(crate) fn argument() -> Option<std::path::PathBuf> {
     std::env::var_os("MER_TEST_ARGUMENT").map(Into::into)
 }

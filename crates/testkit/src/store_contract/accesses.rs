@@ -67,6 +67,8 @@ pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
     assert_eq!(starts(AccessFilter { model: model.clone(), ..AccessFilter::default() }).await, fours);
     assert_eq!(starts(AccessFilter { limit: 2, model: model.clone(), since }).await, fours[..2]);
     assert_eq!(starts(AccessFilter { limit: 50, model, since }).await, fours[..5]);
+    // A whole second sorts before its fractions, and is a bound like any other.
+    assert_eq!(starts(AccessFilter { since: Some(at(0)), ..AccessFilter::default() }).await, newest);
     let nobody = AccessFilter { model: Some("nobody".to_owned()), ..AccessFilter::default() };
     assert_eq!(starts(nobody).await, []);
 }

@@ -1,7 +1,7 @@
 //! What every backend of [`mer_dal::Store`] must do, told as tests. Each case takes a database of its own, empty but for
 //! the schema and what the scripts register, and is the same for every backend:
 //!
-//! ```ignore
+//! ```text
 //! mer_testkit::store_contract!(memory, fresh_memory_database);
 //! ```
 //!

@@ -1,0 +1,121 @@
+//! kill -9 at any moment: the database opens again, and nothing that was acknowledged is missing.
+
+mod common;
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use common::{another_process, argument, embedded, empty, engine_of, migrate, migrated};
+use jiff::Timestamp;
+use mer_core::Status;
+use mer_dal::{Durability, Journal, JournalOwner, drain};
+use mer_testkit::{ended, started};
+use uuid::Uuid;
+
+/// Runs the other process for so long, and gives what it said.
+fn killed_after(test: &str, engine: &Path, time: Duration) -> Vec<String> {
+    let mut child = another_process(test, engine).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let output = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).collect::<Vec<_>>());
+    // No readiness is waited for: the moment is meant to be any.
+    std::thread::sleep(time);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.join().unwrap()
+}
+
+fn say(line: impl std::fmt::Display) {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "\n{line}").and_then(|()| output.flush()).unwrap();
+}
+
+/// Not a test of its own: the other process of the next one.
+#[tokio::test]
+async fn write_for_ever() {
+    let Some(engine) = argument() else { return };
+    let database = embedded(&engine);
+    let uid = {
+        let session = database.session().await.unwrap();
+        let uid = session.database_uid().await.unwrap();
+        session.close().await.unwrap();
+        uid
+    };
+    let owner = JournalOwner { host: "here".into(), pid: std::process::id(), mer_version: "0".into() };
+    let journal = Journal::new(database.journal_dir(), uid, owner);
+    loop {
+        for _ in 0..10 {
+            let begun = started(Uuid::now_v7(), 1, "m", Timestamp::now());
+            journal.started(&begun, Durability::Synced).await.unwrap();
+            say(format_args!("started {}", begun.request_uid));
+            journal.ended(&ended(&begun, Status::Succeeded)).await.unwrap();
+            say(format_args!("ended {}", begun.request_uid));
+        }
+        drain(&database).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_acknowledged_access_is_missing() {
+    let fresh = migrated().await;
+    let mut said: Vec<String> = Vec::new();
+    for round in 0..8_u64 {
+        said.extend(killed_after("write_for_ever", engine_of(&fresh), Duration::from_millis(60 + round * 53)));
+    }
+    drain(&fresh).await.unwrap();
+    let session = fresh.session().await.unwrap();
+    let mut seen = 0;
+    for line in said {
+        let Some((what, uid)) = line.split_once(' ') else { continue };
+        let Ok(uid) = uid.parse::<Uuid>() else { continue };
+        let rows = session.access(uid).await.unwrap();
+        assert_eq!(rows.len(), 1, "{line}");
+        let expected: &[Status] = match what {
+            "ended" => &[Status::Succeeded],
+            _ => &[Status::Succeeded, Status::Lost],
+        };
+        assert!(expected.contains(&rows[0].status), "{line}: {}", rows[0].status);
+        seen += 1;
+    }
+    assert!(seen > 0, "the other process got nowhere");
+    session.close().await.unwrap();
+    assert_eq!(fresh.pending().segments, 0);
+}
+
+/// Not a test of its own: the other process of the next one.
+#[tokio::test]
+async fn migrate_once() {
+    let Some(engine) = argument() else { return };
+    let session = embedded(&engine).session().await.unwrap();
+    migrate(&session).await;
+    session.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_killed_in_the_middle_goes_on_where_it_was() {
+    let fresh = empty();
+    for round in 0..12_u64 {
+        let engine = engine_of(&fresh).with_file_name(format!("db{}", round / 4));
+        killed_after("migrate_once", &engine, Duration::from_millis(15 + round * 17));
+        let session = embedded(&engine).session().await.unwrap();
+        if let Some(applied) = session.applied().await.unwrap() {
+            let numbers: Vec<u32> = applied.iter().map(|script| script.number).collect();
+            let expected: Vec<u32> = (1..).take(numbers.len()).collect();
+            assert_eq!(numbers, expected, "each script once, in order, without a gap");
+        }
+        session.close().await.unwrap();
+    }
+    let session = fresh.session().await.unwrap();
+    migrate(&session).await;
+    assert!(mer_migrations::status(&session).await.unwrap().is_current());
+    session.close().await.unwrap();
+    for n in 0..3 {
+        let session = embedded(&engine_of(&fresh).with_file_name(format!("db{n}"))).session().await.unwrap();
+        migrate(&session).await;
+        assert!(session.registry().await.unwrap().models.contains_key("iris"));
+        session.close().await.unwrap();
+    }
+}
