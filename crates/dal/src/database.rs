@@ -36,9 +36,7 @@ impl Database {
             DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder))),
             DbUrl::Memory => Place::Memory(Arc::new(Memory::new())),
             #[cfg(feature = "postgres")]
-            DbUrl::Postgres { url, journal } => {
-                Place::Postgres(Arc::new(PostgresServer::new(url, journal, &settings)))
-            }
+            DbUrl::Postgres { url, journal } => Place::Postgres(Arc::new(PostgresServer::new(url, journal, &settings))),
         };
         Self { settings, place }
     }

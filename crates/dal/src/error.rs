@@ -244,10 +244,14 @@ impl DalError {
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
             Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
-            Self::Refused { .. } => Some("user and password come from the URL, or from DRIVER_DB_USERNAME and \
+            Self::Refused { .. } => Some(
+                "user and password come from the URL, or from DRIVER_DB_USERNAME and \
                  DRIVER_DB_PASSWORD (for `mer migrate` MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD)"
-                .into()),
-            Self::Rights { .. } => Some("docs/reference/database-rights.md has the GRANTs that each program needs".into()),
+                    .into(),
+            ),
+            Self::Rights { .. } => {
+                Some("docs/reference/database-rights.md has the GRANTs that each program needs".into())
+            }
             Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             // What the system says of a socket is nothing that another folder would mend.
             Self::Unreachable { .. } | Self::Lost { .. } => None,

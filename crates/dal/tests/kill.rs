@@ -1,5 +1,7 @@
 //! kill -9 at any moment: the database opens again, and nothing that was acknowledged is missing.
 
+#![cfg(feature = "embedded")]
+
 mod common;
 
 use std::{

@@ -205,7 +205,8 @@ async fn a_connection_that_is_lost_in_the_middle_is_made_again() {
     for direction in [Direction::ToServer, Direction::ToClient] {
         for bytes in [1, 60, 500, 5_000] {
             let proxy = Proxy::to(([127, 0, 0, 1], server.port()).into());
-            let fresh = on_server(&server.url(&name).replace(&server.port().to_string(), &proxy.address().port().to_string()));
+            let fresh =
+                on_server(&server.url(&name).replace(&server.port().to_string(), &proxy.address().port().to_string()));
             let session = fresh.session().await.unwrap();
             let before = count(&session).await;
             proxy.cut_after(direction, proxy.forwarded(direction) + bytes);
@@ -249,8 +250,7 @@ async fn a_call_that_waits_for_a_lock_ends_within_its_bound() {
 async fn two_thousand_claims_have_one_winner_each() {
     let Some(server) = shared() else { return };
     let fresh = migrated(&server.url(&server.database())).await;
-    let begun: Vec<Access> =
-        (0..125).map(|_| started(Uuid::now_v7(), 1, "race", Timestamp::UNIX_EPOCH)).collect();
+    let begun: Vec<Access> = (0..125).map(|_| started(Uuid::now_v7(), 1, "race", Timestamp::UNIX_EPOCH)).collect();
     let writers: Vec<_> = (0..16usize)
         .map(|writer| {
             let (database, mut mine) = (Database::new(fresh.settings().clone()), begun.clone());
@@ -289,13 +289,21 @@ async fn two_thousand_claims_have_one_winner_each() {
 async fn without_kept_statements_every_call_is_one_transaction() {
     let Some(server) = shared() else { return };
     let name = server.database();
-    let fresh = migrated(&format!("{}?statementCache=off", server.url(&name))).await;
+    migrated(&server.url(&name)).await;
+    let logged = "options=-c%20log_min_duration_statement%3D0";
+    let fresh = migrated(&format!("{}?statementCache=off&{logged}", server.url(&name))).await;
     let session = fresh.session().await.unwrap();
     session.record(&accesses(3)).await.unwrap();
     assert_eq!(count(&session).await, 3);
     session.server("nobody").await.unwrap();
-    let left = server.sql(&name, "SELECT state FROM pg_stat_activity WHERE application_name = 'mer' AND datname = current_database()");
+    let left = server.sql(
+        &name,
+        "SELECT state FROM pg_stat_activity WHERE application_name = 'mer' AND datname = current_database()",
+    );
     assert!(left.lines().all(|state| state == "idle"), "{left}");
+    let log = server.log();
+    let mine: Vec<&str> = log.lines().filter(|line| line.contains("execute ") && line.contains("duration")).collect();
+    assert!(mine.len() >= 4 && mine.iter().all(|line| line.contains("execute <unnamed>")), "{mine:#?}");
 }
 
 #[tokio::test]

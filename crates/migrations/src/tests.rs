@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use mer_core::ExitCode;
-use mer_dal::{Applied, DalError, Dialect, Database, DbUrl, Session, Settings};
+use mer_dal::{Applied, DalError, Database, DbUrl, Dialect, Session, Settings};
 use proptest::prelude::*;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! A real PostgreSQL server for tests: own folder, own data, a free loopback port and a socket, ended with the test.
 //!
 //! It runs as whoever runs the test; as root, which PostgreSQL refuses to run as, it runs as the user `postgres`. It
-//! does not wait for the disk: what a power cut would lose is no matter here (`kill -9` loses nothing all the same).
+//! does not wait for the disk: what a power cut would lose is no matter here. A kill -9 loses nothing all the same.
 //!
 //! [`shared`] is one server for all tests of a process, each of which has a database of its own. A static is never
 //! dropped, so a watchdog, which reads from a pipe that this process holds, ends the server when the process is gone,
@@ -42,10 +42,9 @@ pub const PASSWORDED: &str = "passworded";
 /// A first start makes the data; a machine under load is slow.
 const START: Duration = Duration::from_secs(60);
 
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 7] = [
     "fsync=off",
     "full_page_writes=off",
-    "synchronous_commit=off",
     "listen_addresses=127.0.0.1",
     "max_connections=300",
     "shared_buffers=32MB",
@@ -130,7 +129,7 @@ impl Server {
                 return Some(false);
             }
             let mut asked = Command::new(self.programs.join("pg_isready"));
-            asked.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+            asked.args(["-q", "-h", "127.0.0.1", "-U", ADMIN, "-d", "postgres", "-p", &self.port.to_string()]);
             asked.status().expect("`pg_isready` starts").success().then_some(true)
         });
         ready == Some(true)
@@ -310,7 +309,9 @@ fn say_missing() {
 fn programs() -> Option<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut installed: Vec<(u32, String)> = installed
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").to_str()?.into())))
+        .filter_map(|entry| {
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").to_str()?.into()))
+        })
         .collect();
     installed.sort_unstable_by(|one, other| other.cmp(one));
     let folders: Vec<&str> = installed.iter().map(|(_, folder)| folder.as_str()).collect();

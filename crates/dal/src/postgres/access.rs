@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use mer_core::{Access, AttemptKey};
 use sqlx::{
-    Postgres, query,
-    query::Query,
+    Postgres,
     postgres::{PgArguments, PgRow},
+    query::Query,
 };
 use uuid::Uuid;
 
@@ -94,7 +94,11 @@ impl PostgresStore {
             }
         }
         let rows: Vec<&Access> = best.into_values().collect();
-        call!(self.server(), "record accesses", |connection| record(&rows).execute(&mut *connection).await.map(|_| ()));
+        call!(self.server(), "record accesses", |connection| self
+            .record(&rows)
+            .execute(&mut *connection)
+            .await
+            .map(|_| ()));
         Ok(())
     }
 
@@ -102,11 +106,11 @@ impl PostgresStore {
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
         let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
             match (&filter.model, filter.since) {
-                (None, None) => query(NEWEST).bind(limit),
-                (None, Some(since)) => query(NEWEST_SINCE).bind(limit).bind(Time(since)),
-                (Some(model), None) => query(NEWEST_OF_MODEL).bind(limit).bind(model),
+                (None, None) => self.query(NEWEST).bind(limit),
+                (None, Some(since)) => self.query(NEWEST_SINCE).bind(limit).bind(Time(since)),
+                (Some(model), None) => self.query(NEWEST_OF_MODEL).bind(limit).bind(model),
                 (Some(model), Some(since)) => {
-                    query(NEWEST_OF_MODEL_SINCE).bind(limit).bind(model).bind(Time(since))
+                    self.query(NEWEST_OF_MODEL_SINCE).bind(limit).bind(model).bind(Time(since))
                 }
             }
             .fetch_all(&mut *connection)
@@ -117,44 +121,44 @@ impl PostgresStore {
 
     pub(super) async fn read_request(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
-            query(REQUEST).bind(Id(request)).fetch_all(&mut *connection).await
+            self.query(REQUEST).bind(Id(request)).fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
     }
-}
 
-/// One array a column.
-fn record<'q>(rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
-    macro_rules! column {
-        (|$access:ident| $value:expr) => {
-            rows.iter().map(|$access| $value).collect::<Vec<_>>()
-        };
+    /// One array a column.
+    fn record<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
+        macro_rules! column {
+            (|$access:ident| $value:expr) => {
+                rows.iter().map(|$access| $value).collect::<Vec<_>>()
+            };
+        }
+        self.query(RECORD)
+            .bind(column!(|access| Id(access.request_uid)))
+            .bind(column!(|access| i64::from(access.attempt)))
+            .bind(column!(|access| text(&access.model)))
+            .bind(column!(|access| text(&access.server)))
+            .bind(column!(|access| access.kind.to_string()))
+            .bind(column!(|access| text(&access.protocol)))
+            .bind(column!(|access| access.weights_version.map(count)))
+            .bind(column!(|access| access.weights_sha256.as_deref().map(text)))
+            .bind(column!(|access| text(&access.caller)))
+            .bind(column!(|access| i64::from(access.caller_pid)))
+            .bind(column!(|access| Time(access.start_access)))
+            .bind(column!(|access| access.stop_access.map(Time)))
+            .bind(column!(|access| access.status.name()))
+            .bind(column!(|access| access.exit_code))
+            .bind(column!(|access| access.signal.as_deref().map(text)))
+            .bind(column!(|access| access.queue_ms))
+            .bind(column!(|access| access.connect_ms))
+            .bind(column!(|access| access.start_ms))
+            .bind(column!(|access| access.run_ms))
+            .bind(column!(|access| count(access.stdin_bytes)))
+            .bind(column!(|access| count(access.stdout_bytes)))
+            .bind(column!(|access| count(access.stderr_bytes)))
+            .bind(column!(|access| access.stdin_sha256.as_deref().map(text)))
+            .bind(column!(|access| access.stdout_sha256.as_deref().map(text)))
+            .bind(column!(|access| text(&access.stderr_tail)))
+            .bind(column!(|access| access.error.as_deref().map(text)))
     }
-    query(RECORD)
-        .bind(column!(|access| Id(access.request_uid)))
-        .bind(column!(|access| i64::from(access.attempt)))
-        .bind(column!(|access| text(&access.model)))
-        .bind(column!(|access| text(&access.server)))
-        .bind(column!(|access| access.kind.to_string()))
-        .bind(column!(|access| text(&access.protocol)))
-        .bind(column!(|access| access.weights_version.map(count)))
-        .bind(column!(|access| access.weights_sha256.as_deref().map(text)))
-        .bind(column!(|access| text(&access.caller)))
-        .bind(column!(|access| i64::from(access.caller_pid)))
-        .bind(column!(|access| Time(access.start_access)))
-        .bind(column!(|access| access.stop_access.map(Time)))
-        .bind(column!(|access| access.status.name()))
-        .bind(column!(|access| access.exit_code))
-        .bind(column!(|access| access.signal.as_deref().map(text)))
-        .bind(column!(|access| access.queue_ms))
-        .bind(column!(|access| access.connect_ms))
-        .bind(column!(|access| access.start_ms))
-        .bind(column!(|access| access.run_ms))
-        .bind(column!(|access| count(access.stdin_bytes)))
-        .bind(column!(|access| count(access.stdout_bytes)))
-        .bind(column!(|access| count(access.stderr_bytes)))
-        .bind(column!(|access| access.stdin_sha256.as_deref().map(text)))
-        .bind(column!(|access| access.stdout_sha256.as_deref().map(text)))
-        .bind(column!(|access| text(&access.stderr_tail)))
-        .bind(column!(|access| access.error.as_deref().map(text)))
 }

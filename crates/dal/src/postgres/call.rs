@@ -94,8 +94,8 @@ impl<'a> Call<'a> {
             }
             Some(Err(error)) => {
                 let alive = error.as_database_error().is_some() && meaning(&error) != Meaning::Lost;
-                let rolled_back = alive
-                    && (!in_transaction || self.short(&mut held.connection.raw, "ROLLBACK").await.is_ok());
+                let rolled_back =
+                    alive && (!in_transaction || self.short(&mut held.connection.raw, "ROLLBACK").await.is_ok());
                 self.after(error, rolled_back.then_some(held)).await
             }
         }

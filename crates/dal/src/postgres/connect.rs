@@ -72,11 +72,9 @@ pub(super) async fn connect(
 
 fn checked(connection: PgConnection, database: &str) -> Result<PgConnection, DalError> {
     match connection.server_version_num() {
-        Some(version) if version < LEAST_VERSION => Err(DalError::TooOld {
-            database: database.to_owned(),
-            found: shown(version),
-            least: LEAST,
-        }),
+        Some(version) if version < LEAST_VERSION => {
+            Err(DalError::TooOld { database: database.to_owned(), found: shown(version), least: LEAST })
+        }
         // What does not say its version is no PostgreSQL, but may be as good as one.
         _ => Ok(connection),
     }
@@ -101,12 +99,9 @@ fn failed(error: Error, target: &Target, database: &str) -> DalError {
     match meaning(&error) {
         Meaning::Refused => DalError::Refused { database, user: target.user.clone(), source: boxed(error) },
         // CONNECT on the database.
-        Meaning::Rights => DalError::Rights {
-            operation: "connect",
-            database,
-            user: target.user.clone(),
-            source: boxed(error),
-        },
+        Meaning::Rights => {
+            DalError::Rights { operation: "connect", database, user: target.user.clone(), source: boxed(error) }
+        }
         Meaning::NoDatabase => DalError::NoDatabase { name: target.database.clone(), database },
         _ => DalError::Unreachable { database, source: boxed(error) },
     }

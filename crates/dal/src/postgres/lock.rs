@@ -5,16 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{PgConnection, Row as _, query};
+use sqlx::{PgConnection, Row as _, query, raw_sql};
 use tokio::time::{sleep, timeout};
 
-use super::{
-    PostgresStore,
-    call::failed,
-    connect::Purpose,
-    error::boxed,
-    pool::Connection,
-};
+use super::{PostgresStore, call::failed, connect::Purpose, error::boxed, pool::Connection};
 use crate::{DalError, retry};
 
 /// "MER" and a number: the two halves of the lock's key.
@@ -45,7 +39,7 @@ pub(crate) struct AdvisoryLock {
 
 impl AdvisoryLock {
     pub(crate) async fn check(&mut self) -> Result<(), DalError> {
-        let source = match timeout(SHORT, query("SELECT 1").execute(&mut self.connection.raw)).await {
+        let source = match timeout(SHORT, raw_sql("SELECT 1").execute(&mut self.connection.raw)).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => boxed(error),
             Err(late) => late.into(),
@@ -72,12 +66,12 @@ impl PostgresStore {
         let statement = if connection.target.statement_cache {
             TAKE
         } else {
-            sqlx::raw_sql("BEGIN").execute(&mut connection.raw).await.map_err(fail)?;
+            raw_sql("BEGIN").execute(&mut connection.raw).await.map_err(fail)?;
             TAKE_IN_TRANSACTION
         };
         let mut tries = 0;
         loop {
-            let asked = query(statement).bind(CLASS).bind(OBJECT).fetch_one(&mut connection.raw);
+            let asked = query(statement).persistent(false).bind(CLASS).bind(OBJECT).fetch_one(&mut connection.raw);
             let row = asked.await.map_err(fail)?;
             if row.try_get::<bool, _>(0).map_err(fail)? {
                 return Ok(AdvisoryLock { connection, database: server.name() });
@@ -93,7 +87,12 @@ impl PostgresStore {
 }
 
 async fn holder(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    let found = query(HOLDER).bind(i64::from(CLASS)).bind(i64::from(OBJECT)).fetch_optional(connection).await?;
+    let found = query(HOLDER)
+        .persistent(false)
+        .bind(i64::from(CLASS))
+        .bind(i64::from(OBJECT))
+        .fetch_optional(connection)
+        .await?;
     let Some(row) = found else { return Ok("another process".to_owned()) };
     let field = |name: &str| row.try_get::<String, _>(name);
     let mut text = format!("the server's process {}", row.try_get::<i32, _>("pid")?);

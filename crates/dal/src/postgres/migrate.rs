@@ -50,7 +50,7 @@ const MADE_ALREADY: [&str; 3] = ["23505", "42P07", "42710"];
 impl PostgresStore {
     pub(super) async fn read_uid(&self) -> Result<Uuid, DalError> {
         let row: Option<PgRow> =
-            call!(self.server(), "read its uid", |connection| query(UID).fetch_optional(&mut *connection).await);
+            call!(self.server(), "read its uid", |connection| self.query(UID).fetch_optional(&mut *connection).await);
         match row {
             Some(row) => Ok(get::<Id>("DatabaseIdentity", &row, "uid")?.0),
             None => Err(DalError::NoSchema { database: self.server().name() }),
@@ -60,7 +60,7 @@ impl PostgresStore {
     pub(super) async fn read_applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
         let read = async {
             Ok::<Vec<PgRow>, DalError>(call!(self.server(), "list the applied scripts", |connection| {
-                query(APPLIED).fetch_all(&mut *connection).await
+                self.query(APPLIED).fetch_all(&mut *connection).await
             }))
         };
         match read.await {
@@ -71,7 +71,7 @@ impl PostgresStore {
 
     pub(super) async fn define_migrations(&self) -> Result<(), DalError> {
         call!(self.server(), "create the table `Migrations`", |connection| {
-            match query(DEFINE).execute(&mut *connection).await {
+            match self.query(DEFINE).execute(&mut *connection).await {
                 Err(error) if MADE_ALREADY.contains(&code(&error)) => Ok(()),
                 outcome => outcome.map(|_| ()),
             }
@@ -134,7 +134,9 @@ async fn run(connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow,
             completed += 1;
         }
     }
+    // Unnamed: it is used once.
     let row = query(APPLY)
+        .persistent(false)
         .bind(i64::from(script.number))
         .bind(&script.name)
         .bind(&script.checksum)

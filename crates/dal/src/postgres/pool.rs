@@ -67,6 +67,14 @@ impl PostgresServer {
         &self.journal
     }
 
+    /// Whether prepared statements are kept. If not, none may have a name: through a pooler it would meet its likes.
+    pub(super) fn keeps_statements(&self) -> bool {
+        match self.url.get("statementCache") {
+            Some(value) => value == "on",
+            None => self.settings.statement_cache,
+        }
+    }
+
     /// The URL as messages show it.
     pub(super) fn name(&self) -> String {
         self.name.clone()

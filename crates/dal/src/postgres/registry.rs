@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mer_core::{Model, ModelSpec, Registry, Server};
-use sqlx::{postgres::PgRow, query};
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::{
@@ -75,14 +75,16 @@ struct Changes {
 
 impl PostgresStore {
     pub(super) async fn read_servers(&self) -> Result<Vec<Server>, DalError> {
-        let rows: Vec<PgRow> =
-            call!(self.server(), "list the servers", |connection| query(SERVERS).fetch_all(&mut *connection).await);
+        let rows: Vec<PgRow> = call!(self.server(), "list the servers", |connection| self
+            .query(SERVERS)
+            .fetch_all(&mut *connection)
+            .await);
         rows.iter().map(rows::server).collect()
     }
 
     pub(super) async fn read_server(&self, name: &str) -> Result<Option<Server>, DalError> {
         let row: Option<PgRow> = call!(self.server(), "find the server", |connection| {
-            query(SERVER).bind(name).fetch_optional(&mut *connection).await
+            self.query(SERVER).bind(name).fetch_optional(&mut *connection).await
         });
         row.as_ref().map(rows::server).transpose()
     }
@@ -90,8 +92,8 @@ impl PostgresStore {
     pub(super) async fn read_models(&self) -> Result<Vec<Model>, DalError> {
         // The names after the models: a model that is seen has its servers.
         let (models, names): (Vec<PgRow>, Vec<PgRow>) = call!(self.server(), "list the models", |connection| {
-            let models = query(MODELS).fetch_all(&mut *connection).await?;
-            Ok((models, query(NAMES).fetch_all(&mut *connection).await?))
+            let models = self.query(MODELS).fetch_all(&mut *connection).await?;
+            Ok((models, self.query(NAMES).fetch_all(&mut *connection).await?))
         });
         let names = server_names(&names)?;
         models.iter().map(|row| rows::model(row, |uid| names.get(&uid).cloned())).collect()
@@ -99,9 +101,9 @@ impl PostgresStore {
 
     pub(super) async fn read_model(&self, name: &str) -> Result<Option<Model>, DalError> {
         let (model, names): (Option<PgRow>, Vec<PgRow>) = call!(self.server(), "find the model", |connection| {
-            let model = query(MODEL).bind(name).fetch_optional(&mut *connection).await?;
+            let model = self.query(MODEL).bind(name).fetch_optional(&mut *connection).await?;
             let names = match model {
-                Some(_) => query(NAMES).fetch_all(&mut *connection).await?,
+                Some(_) => self.query(NAMES).fetch_all(&mut *connection).await?,
                 None => Vec::new(),
             };
             Ok((model, names))
@@ -134,7 +136,7 @@ impl PostgresStore {
         call!(self.server(), "change the registry", true, |connection| {
             for (statement, changes) in [(APPLY_SERVERS, &servers), (APPLY_MODELS, &models)] {
                 if !changes.names.is_empty() {
-                    let query = query(statement).bind(&changes.names).bind(&changes.fixed).bind(&changes.params);
+                    let query = self.query(statement).bind(&changes.names).bind(&changes.fixed).bind(&changes.params);
                     query.execute(&mut *connection).await?;
                 }
             }

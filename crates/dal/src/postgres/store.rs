@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mer_core::{Access, Model, Registry, Server};
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
 use super::PostgresServer;
@@ -19,6 +20,11 @@ impl PostgresStore {
 
     pub(super) fn server(&self) -> &PostgresServer {
         &self.0
+    }
+
+    /// A statement, to be kept prepared or not.
+    pub(super) fn query<'q>(&self, sql: &'static str) -> Query<'q, Postgres, PgArguments> {
+        sqlx::query(sql).persistent(self.0.keeps_statements())
     }
 }
 

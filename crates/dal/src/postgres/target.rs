@@ -108,7 +108,8 @@ impl Target {
             target.ssl_mode = SslMode::VerifyCa;
         }
         for path in [&target.ssl_root, &target.ssl_cert, &target.ssl_key].into_iter().flatten() {
-            std::fs::File::open(path).map_err(|error| format!("its file `{}` cannot be read: {error}", path.display()))?;
+            std::fs::File::open(path)
+                .map_err(|error| format!("its file `{}` cannot be read: {error}", path.display()))?;
         }
         if target.password.is_none() {
             let path = file("passfile", "PGPASSFILE").or_else(|| Some(settings.home.as_ref()?.join(".pgpass")));
@@ -125,7 +126,8 @@ impl Target {
 }
 
 fn default_host(port: u16) -> String {
-    let folder = SOCKET_FOLDERS.iter().find(|folder| std::path::Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
+    let folder =
+        SOCKET_FOLDERS.iter().find(|folder| std::path::Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
     folder.map_or_else(|| "localhost".to_owned(), |folder| (*folder).to_owned())
 }
 
@@ -206,7 +208,13 @@ mod tests {
 
     #[test]
     fn the_url_wins_over_the_settings_and_those_over_the_variables() {
-        let variables = [("PGHOST", "pg"), ("PGPORT", "6000"), ("PGUSER", "pguser"), ("PGPASSWORD", "pgpw"), ("PGDATABASE", "pgdb")];
+        let variables = [
+            ("PGHOST", "pg"),
+            ("PGPORT", "6000"),
+            ("PGUSER", "pguser"),
+            ("PGPASSWORD", "pgpw"),
+            ("PGDATABASE", "pgdb"),
+        ];
         let found = target("", &settings(&variables));
         assert_eq!((found.host.as_str(), found.port, found.user.as_str()), ("pg", 6000, "pguser"));
         assert_eq!((found.database.as_str(), found.password.as_ref().map(Secret::reveal)), ("pgdb", Some("pgpw")));

@@ -201,7 +201,10 @@ mod tests {
         assert_eq!(url.password.as_ref().map(Secret::reveal), Some("p:w/"));
         assert_eq!((url.host.as_deref(), url.port), (Some("db.example.org"), Some(6432)));
         assert_eq!(url.database.as_deref(), Some("a b"));
-        assert_eq!((url.get("sslmode"), url.get("statementCache"), url.get("sslkey")), (Some("require"), Some("off"), None));
+        assert_eq!(
+            (url.get("sslmode"), url.get("statementCache"), url.get("sslkey")),
+            (Some("require"), Some("off"), None)
+        );
         assert_eq!(url.to_string(), "postgres://m%40r@db.example.org:6432/a%20b");
         assert!(!format!("{url:?}").contains("p:w"));
     }
