@@ -122,3 +122,39 @@ pub(super) async fn save(files: &EngineFiles, content: Snapshot, opened: Option<
         tracing::debug!(error = &error as &dyn std::error::Error, "the snapshot could not be written");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn content(schema_version: u32) -> Snapshot {
+        Snapshot { database_uid: Uuid::nil(), schema_version, servers: Vec::new(), models: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn it_is_not_written_when_somebody_was_in_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = EngineFiles::beside(&folder.path().join("db"));
+        fs::create_dir_all(files.engine.join("wal")).unwrap();
+        fs::write(&files.engine_lock, "1\n").unwrap();
+        let ours = LockMark::of(&files.engine_lock);
+        save(&files, content(1), ours.clone()).await;
+        assert_eq!(Snapshot::load(&files), Some(content(1)));
+
+        // Another opening, of the same pid: at once after ours, which is why saving waits for the clock to tick.
+        fs::write(&files.engine_lock, "1\n").unwrap();
+        assert_eq!(Snapshot::load(&files), None);
+        save(&files, content(2), ours).await;
+        assert_eq!(Snapshot::load(&files), None);
+        save(&files, content(3), LockMark::of(&files.engine_lock)).await;
+        assert_eq!(Snapshot::load(&files), Some(content(3)));
+
+        // Anything else that is new, gone or larger.
+        fs::write(files.engine.join("wal/1.wal"), "").unwrap();
+        assert_eq!(Snapshot::load(&files), None);
+        fs::remove_file(files.engine.join("wal/1.wal")).unwrap();
+        assert_eq!(Snapshot::load(&files), Some(content(3)));
+    }
+}

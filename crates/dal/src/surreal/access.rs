@@ -99,7 +99,7 @@ impl SurrealStore {
 
     pub(super) async fn read_accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
         let mut text = String::from("SELECT * FROM ModelAccess");
-        let mut values = variables([("limit", filter.limit.min(i64::MAX as usize).into_value())]);
+        let mut values = variables([("limit", i64::try_from(filter.limit).unwrap_or(i64::MAX).into_value())]);
         let mut and = " WHERE";
         if let Some(model) = &filter.model {
             text += &format!("{and} model = $model");

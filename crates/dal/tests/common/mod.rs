@@ -1,5 +1,6 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 use std::{ops::Deref, path::Path, process::Command, time::Duration};
 

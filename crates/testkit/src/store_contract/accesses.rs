@@ -91,7 +91,7 @@ pub async fn recording_is_idempotent_and_rank_decides(store: &Store) {
         (&begun, &failed),
     ] {
         store.record(std::slice::from_ref(record)).await.unwrap();
-        assert_eq!(state().await, [expected.clone()], "after {}", record.status);
+        assert_eq!(state().await, std::slice::from_ref(expected), "after {}", record.status);
     }
     // The same within one call, the better record first or last, and the same one twice.
     for order in [[0, 1, 2, 2], [2, 1, 0, 0]] {
@@ -104,11 +104,11 @@ pub async fn recording_is_idempotent_and_rank_decides(store: &Store) {
 }
 
 /// More than a batch, known and new ones mixed, with long texts.
-pub async fn three_thousand_records_go_in_batches(store: &Store) {
-    let begun: Vec<Access> = (0..1_500).map(|n| started(Uuid::now_v7(), 1, "many", at(n))).collect();
+pub async fn more_records_than_a_batch_are_recorded(store: &Store) {
+    let begun: Vec<Access> = (0..600).map(|n| started(Uuid::now_v7(), 1, "many", at(n))).collect();
     store.record(&begun).await.unwrap();
     let mut over: Vec<Access> = begun.iter().map(|access| ended(access, Status::Succeeded)).collect();
-    over.extend((1_500..3_000).map(|n| ended(&started(Uuid::now_v7(), 1, "many", at(n)), Status::Failed)));
+    over.extend((600..1_200).map(|n| ended(&started(Uuid::now_v7(), 1, "many", at(n)), Status::Failed)));
     store.record(&over).await.unwrap();
     let filter = AccessFilter { limit: 10_000, model: Some("many".to_owned()), since: None };
     let mut listed = store.accesses(&filter).await.unwrap();
