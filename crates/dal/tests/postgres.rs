@@ -118,6 +118,60 @@ async fn the_socket_and_tls_modes() {
 }
 
 #[tokio::test]
+async fn certificates_are_looked_at_as_far_as_the_mode_says() {
+    let Some(server) = Server::start() else { return };
+    let Some(authority) = server.offer_tls() else { return };
+    let database = server.database();
+    let open = async |host: &str, query: &str| {
+        let url = server.url(&database).replace("127.0.0.1", host);
+        let fresh = on_server(&format!("{url}?{}", query.replace("CA", &authority.display().to_string())));
+        fresh.session().await.map(|_| ())
+    };
+    for good in [
+        "sslmode=verify-full&sslrootcert=CA",
+        "sslmode=verify-ca&sslrootcert=CA",
+        "sslmode=require",
+        "",
+        "sslmode=disable",
+    ] {
+        open("127.0.0.1", good).await.unwrap_or_else(|error| panic!("{good}: {error:?}"));
+    }
+    // Not of an authority of the web; and of the right authority, but for another name.
+    for (host, bad) in [
+        ("127.0.0.1", "sslmode=verify-full"),
+        ("127.0.0.1", "sslmode=verify-ca"),
+        ("127.0.0.1", "sslmode=require&sslrootcert=/etc/ssl/certs/ca-certificates.crt"),
+        ("localhost", "sslmode=verify-full&sslrootcert=CA"),
+    ] {
+        let error = open(host, bad).await.expect_err(bad);
+        assert!(matches!(error, DalError::Unreachable { .. } | DalError::Url { .. }), "{bad}: {error:?}");
+    }
+    open("localhost", "sslmode=verify-ca&sslrootcert=CA").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_falls_silent_is_given_up_within_the_bound() {
+    let Some(server) = shared() else { return };
+    let name = server.database();
+    migrated(&server.url(&name)).await;
+    let proxy = Proxy::to(([127, 0, 0, 1], server.port()).into());
+    let url = server.url(&name).replace(&server.port().to_string(), &proxy.address().port().to_string());
+    let database = with(&on_server(&url), |settings| {
+        settings.server.call_timeout = Duration::from_millis(300);
+        settings.wait = Duration::from_secs(1);
+    });
+    let session = database.session().await.unwrap();
+    proxy.hold();
+    let begun = std::time::Instant::now();
+    let error = session.record(&accesses(1)).await.unwrap_err();
+    assert!(matches!(error, DalError::Late { .. }), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // The silent connection is not used again.
+    proxy.release();
+    session.record(&accesses(1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn rights_that_are_missing_are_named() {
     let Some(server) = shared() else { return };
     let fresh = migrated(&server.url(&server.database())).await;
@@ -304,6 +358,31 @@ async fn without_kept_statements_every_call_is_one_transaction() {
     let log = server.log();
     let mine: Vec<&str> = log.lines().filter(|line| line.contains("execute ") && line.contains("duration")).collect();
     assert!(mine.len() >= 4 && mine.iter().all(|line| line.contains("execute <unnamed>")), "{mine:#?}");
+}
+
+/// The newest of a long log come from an index, of all models and of one.
+#[tokio::test]
+async fn the_newest_come_from_an_index() {
+    let Some(server) = shared() else { return };
+    let name = server.database();
+    let session = migrated(&server.url(&name)).await.session().await.unwrap();
+    let log = "INSERT INTO \"ModelAccess\" (\"requestUid\", \"attempt\", \"model\", \"server\", \"kind\", \"protocol\",
+            \"caller\", \"callerPid\", \"startAccess\", \"status\", \"stdinBytes\", \"stdoutBytes\", \"stderrBytes\", \"stderrTail\")
+        SELECT gen_random_uuid(), 1, 'm' || n % 50, 'local', 'infer', 'oneshot', 'a@b', 1, to_timestamp(n), 'succeeded', 1, 1, 0, ''
+        FROM generate_series(1, 30000) n; ANALYZE \"ModelAccess\"";
+    server.sql(&name, log);
+    for (condition, index) in [
+        ("", "Index Scan using newest "),
+        ("WHERE left(\"model\", 200) = left('m7', 200) AND \"model\" = 'm7'", "Index Scan using \"newestOfModel\""),
+    ] {
+        let order = "ORDER BY \"startAccess\" DESC, \"requestUid\" DESC, \"attempt\" DESC LIMIT 50";
+        let plan = server.sql(&name, &format!("EXPLAIN SELECT * FROM \"ModelAccess\" {condition} {order}"));
+        assert!(plan.contains(index), "{plan}");
+    }
+    let model = Some("m7".to_owned());
+    let newest = session.accesses(&AccessFilter { model, ..AccessFilter::default() }).await.unwrap();
+    assert_eq!(newest.len(), 50);
+    assert_eq!(newest[0].start_access.as_second(), 29_957);
 }
 
 #[tokio::test]

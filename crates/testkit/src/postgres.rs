@@ -168,6 +168,42 @@ impl Server {
         self.port
     }
 
+    /// Gives the server a certificate for 127.0.0.1, and gives the file of the authority that signed it. Nothing, after
+    /// saying so, where there is no `openssl`.
+    #[must_use]
+    pub fn offer_tls(&self) -> Option<PathBuf> {
+        let Some(openssl) = require::program("openssl", &[]) else {
+            require::missing("openssl", "no `openssl` on the PATH");
+            return None;
+        };
+        let folder = self.folder.path();
+        let run = |words: &str| {
+            let done = Command::new(&openssl).args(words.split(' ')).current_dir(folder).output().expect("it starts");
+            assert!(done.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&done.stderr));
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        run(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority -days 2"));
+        run(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"));
+        fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\n").expect("a file of ours");
+        run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem");
+        for file in ["server.key", "server.pem"] {
+            let file = folder.join(file);
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("chmod of a file of ours");
+            if let Some((uid, gid)) = other_user() {
+                chown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
+            }
+        }
+        let path = |file| folder.join(file).display().to_string();
+        for (name, value) in [("ssl_cert_file", path("server.pem")), ("ssl_key_file", path("server.key"))] {
+            self.sql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let is_on = "SELECT count(*) FROM pg_stat_ssl WHERE ssl AND pid = pg_backend_pid()";
+        processes::until("connections are encrypted", START, || self.sql("postgres", is_on) == "1");
+        Some(folder.join("ca.pem"))
+    }
+
     /// Runs SQL as the administrator, and gives what it printed: columns with `|` between them, one row a line.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let mut child = self.psql(database).spawn().expect("`psql` starts");
