@@ -98,17 +98,19 @@ async fn a_dropped_session_is_closed_behind_our_back() {
     for _ in 0..3 {
         drop(fresh.session().await.unwrap());
     }
-    // A write whose caller goes away.
-    let session = fresh.session().await.unwrap();
-    let registry = session.registry().await.unwrap();
-    let mut renamed = mer_core::Registry::default();
-    renamed.models.insert("copy".to_owned(), registry.models["echo"].clone());
-    let _ = tokio::time::timeout(Duration::from_micros(1), session.apply(&renamed)).await;
-    drop(session);
-    let session = fresh.session().await.unwrap();
-    let after = session.registry().await.unwrap();
-    session.close().await.unwrap();
-    assert_eq!(fresh.snapshot().unwrap().registry(), after, "the snapshot tells what the database has");
+    // Writes whose caller goes away, earlier or later.
+    for round in 0..6_u64 {
+        let session = fresh.session().await.unwrap();
+        let echo = session.model("echo").await.unwrap().unwrap().spec;
+        let models = (0..80).map(|n| (format!("copy-{round}-{n}"), echo.clone())).collect();
+        let registry = mer_core::Registry { models, ..mer_core::Registry::default() };
+        let _ = tokio::time::timeout(Duration::from_millis(round * 4), session.apply(&registry)).await;
+        drop(session);
+        let session = fresh.session().await.unwrap();
+        let after = session.registry().await.unwrap();
+        session.close().await.unwrap();
+        assert!(fresh.snapshot().unwrap().registry() == after, "the snapshot tells what the database has");
+    }
 }
 
 #[tokio::test]
