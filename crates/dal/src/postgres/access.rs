@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use mer_core::{Access, AttemptKey};
 use sqlx::{
     Postgres,
@@ -49,20 +50,23 @@ WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
 const NEWEST: &str = r#"
-SELECT * FROM "ModelAccess" ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
-
-const NEWEST_SINCE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE "startAccess" >= $2
 ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
 
-/// The index has the first letters of the name only: an index entry of PostgreSQL ends at 2,704 bytes, a name need not.
+/// The index has the first [`INDEXED`] letters of the name only: an index entry of PostgreSQL ends at 2,704 bytes, a
+/// name need not. A name of fewer letters has just this one condition, as two would mislead the planner.
 const NEWEST_OF_MODEL: &str = r#"
-SELECT * FROM "ModelAccess" WHERE left("model", 200) = left($2, 200) AND "model" = $2
+SELECT * FROM "ModelAccess" WHERE left("model", 200) = $3 AND "startAccess" >= $2
 ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
 
-const NEWEST_OF_MODEL_SINCE: &str = r#"
-SELECT * FROM "ModelAccess" WHERE left("model", 200) = left($2, 200) AND "model" = $2 AND "startAccess" >= $3
+const NEWEST_OF_LONG_NAME: &str = r#"
+SELECT * FROM "ModelAccess" WHERE left("model", 200) = left($3, 200) AND "model" = $3 AND "startAccess" >= $2
 ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
+
+const INDEXED: usize = 200;
+
+/// About the earliest time that the server can hold, in seconds: the year 4368 BC.
+const EARLIEST: i64 = -200_000_000_000;
 
 const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
 
@@ -104,13 +108,15 @@ impl PostgresStore {
 
     pub(super) async fn read_accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let earliest = Timestamp::from_second(EARLIEST).unwrap_or(Timestamp::UNIX_EPOCH);
+        let since = Time(filter.since.map_or(earliest, |since| since.max(earliest)));
         let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
-            match (&filter.model, filter.since) {
-                (None, None) => self.query(NEWEST).bind(limit),
-                (None, Some(since)) => self.query(NEWEST_SINCE).bind(limit).bind(Time(since)),
-                (Some(model), None) => self.query(NEWEST_OF_MODEL).bind(limit).bind(model),
-                (Some(model), Some(since)) => {
-                    self.query(NEWEST_OF_MODEL_SINCE).bind(limit).bind(model).bind(Time(since))
+            match &filter.model {
+                None => self.query(NEWEST).bind(limit).bind(since),
+                Some(model) => {
+                    let is_short = model.chars().nth(INDEXED - 1).is_none();
+                    let text = if is_short { NEWEST_OF_MODEL } else { NEWEST_OF_LONG_NAME };
+                    self.query(text).bind(limit).bind(since).bind(model)
                 }
             }
             .fetch_all(&mut *connection)
