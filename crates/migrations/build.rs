@@ -7,16 +7,23 @@ mod rules;
 
 fn main() -> ExitCode {
     let root = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let dir = Path::new(&root).join("../../sql/surreal");
-    println!("cargo::rerun-if-changed={}", dir.display());
-    let found = match read(&dir) {
-        Ok(found) => found,
-        Err(error) => {
-            println!("cargo::error=cannot read `{}`: {error}", dir.display());
-            return ExitCode::FAILURE;
+    let sql = Path::new(&root).join("../../sql");
+    let mut problems = Vec::new();
+    let mut names: Vec<Vec<String>> = Vec::new();
+    for dialect in ["surreal", "postgres"] {
+        let dir = sql.join(dialect);
+        println!("cargo::rerun-if-changed={}", dir.display());
+        match read(&dir) {
+            Ok(found) => {
+                problems.extend(rules::problems(found.iter().map(|(name, text)| (name.as_str(), text.as_str()))));
+                names.push(found.into_iter().map(|(name, _)| name).filter(|name| !rules::is_hidden(name)).collect());
+            }
+            Err(error) => problems.push(format!("cannot read `{}`: {error}", dir.display())),
         }
-    };
-    let problems = rules::problems(found.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    }
+    if let [surreal, postgres] = &names[..] {
+        problems.extend(rules::twins(surreal, postgres));
+    }
     for problem in &problems {
         println!("cargo::error={problem}");
     }

@@ -78,7 +78,8 @@ fn round(env: &TestEnv, script: &str, after: Duration) {
         let status = row["status"].as_str().expect("status");
         assert!(["succeeded", "lost"].contains(&status), "{row}");
     }
-    let lost: BTreeSet<_> = rows.iter().filter(|row| row["status"] == "lost").map(|row| &row["callerPid"]).map(Value::to_string).collect();
+    let lost: BTreeSet<_> =
+        rows.iter().filter(|row| row["status"] == "lost").map(|row| &row["callerPid"]).map(Value::to_string).collect();
     assert!(lost.len() <= 1, "one script does one thing at a time: {lost:?}");
     assert_eq!(env.mer(["run", "echo", "alive"]).ok(), "alive\n");
 }

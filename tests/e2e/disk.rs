@@ -54,7 +54,10 @@ fn a_disk_that_is_full_at_the_first_use_is_74_with_a_hint_and_more_room_is_all_i
         if answered {
             lines.remove(0);
         } else {
-            assert!(ran.stderr.starts_with("mer: ") && ran.stderr.contains("hint: the disk is full"), "{size}: {ran:?}");
+            assert!(
+                ran.stderr.starts_with("mer: ") && ran.stderr.contains("hint: the disk is full"),
+                "{size}: {ran:?}"
+            );
         }
         assert_eq!(lines[0], if answered { "code 0" } else { "code 74" }, "{size}: {ran:?}");
         assert_eq!((lines[1], lines.len()), ("y", 3 + usize::from(answered)), "{size}: {ran:?}");

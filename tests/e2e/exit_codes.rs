@@ -76,7 +76,9 @@ fn passthrough_gives_the_models_own_code_or_128_and_its_signal() {
 #[test]
 fn code_64_is_a_wrong_line() {
     let env = TestEnv::ready();
-    for args in [&["run"][..], &["run", "cat", "a", "b"], &["run", "cat", "--timout", "1s"], &["log", "list", "-n", "x"]] {
+    for args in
+        [&["run"][..], &["run", "cat", "a", "b"], &["run", "cat", "--timout", "1s"], &["log", "list", "-n", "x"]]
+    {
         let mut command = env.command();
         command.args(args);
         let told = run(command).failed(64);
@@ -128,7 +130,11 @@ fn code_75_names_who_holds_the_database() {
     let told = env.mer(["log", "list", "--db-wait", "1s"]).failed(75);
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
     let folder = env.path("data/mer/db");
-    let holder = format!("mer: the database `{}` is busy: process {} has held it; waited 1.", folder.display(), std::process::id());
+    let holder = format!(
+        "mer: the database `{}` is busy: process {} has held it; waited 1.",
+        folder.display(),
+        std::process::id()
+    );
     assert!(told.starts_with(&holder), "{told}");
     let told = env.mer(["migrate", "--db-wait", "0s"]).failed(75);
     assert!(told.contains(&format!("process {}", std::process::id())), "{told}");

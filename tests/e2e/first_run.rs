@@ -12,10 +12,7 @@ use crate::support::TestEnv;
 #[test]
 fn the_two_lines_of_the_readme_work_on_a_machine_without_anything() {
     let env = TestEnv::new();
-    assert_eq!(
-        env.mer(["run", "iris", "5.1,3.5,1.4,0.2"]).ok(),
-        "{\"species\":\"setosa\",\"probability\":0.98}\n"
-    );
+    assert_eq!(env.mer(["run", "iris", "5.1,3.5,1.4,0.2"]).ok(), "{\"species\":\"setosa\",\"probability\":0.98}\n");
     let list = env.mer(["log", "list"]).ok();
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines.len(), 2, "{list}");

@@ -114,7 +114,10 @@ fn with_an_input_standard_input_is_never_touched() {
 fn a_loop_over_lines_is_not_eaten_by_its_first_run() {
     let env = TestEnv::ready();
     let mut command: Command = env.program("/bin/sh".as_ref());
-    command.arg("-c").arg("printf 'a\\nb\\nc\\n' | while read -r x; do \"$0\" run cat \"$x\"; done").arg(TestEnv::binary());
+    command
+        .arg("-c")
+        .arg("printf 'a\\nb\\nc\\n' | while read -r x; do \"$0\" run cat \"$x\"; done")
+        .arg(TestEnv::binary());
     assert_eq!(run(command).ok(), "a\nb\nc\n");
 }
 

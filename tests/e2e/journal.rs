@@ -35,7 +35,8 @@ fn a_corrupt_line_is_reported_once_and_kept_aside_and_the_rest_drains() {
     assert_eq!(ran.stderr.matches("kept aside").count(), 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("corrupt.jsonl"), "{}", ran.stderr);
     let kept = env.read("data/mer/db.journal/corrupt.jsonl");
-    let kept: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let kept: Vec<serde_json::Value> =
+        kept.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     assert_eq!(kept.len(), 2);
     assert!(kept[0]["line"].as_str().expect("line").contains("damaged"));
     assert!(kept[1]["line"].as_str().expect("line").ends_with("in the mid"));

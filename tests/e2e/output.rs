@@ -19,7 +19,8 @@ fn an_output_file_appears_only_when_the_run_succeeded() {
     let env = TestEnv::ready();
     let files = |env: &TestEnv| {
         let entries = fs::read_dir(env.path("work")).expect("work");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("entry").file_name().into_string().expect("name")).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("entry").file_name().into_string().expect("name")).collect();
         names.sort();
         names
     };
@@ -129,7 +130,9 @@ fn log_show_has_the_traceback() {
         shown.ends_with("stderr tail\n    Traceback (most recent call last):\n      line 1\n    ValueError: boom\n"),
         "{shown}"
     );
-    for line in ["model        fail", "status       failed", "exit code    3", "error        the model exited with code 3"] {
+    for line in
+        ["model        fail", "status       failed", "exit code    3", "error        the model exited with code 3"]
+    {
         assert!(shown.lines().any(|shown| shown == line), "`{line}` is not in\n{shown}");
     }
 }
@@ -138,7 +141,8 @@ fn log_show_has_the_traceback() {
 fn where_there_is_no_terminal_there_is_no_colour_and_no_prompt() {
     let env = TestEnv::ready();
     env.mer(["run", "fail", "x"]).ended(1);
-    for args in [&["model", "list"][..], &["log", "list"], &["log", "show"], &["run", "nobody"], &["help"], &["modle"]] {
+    for args in [&["model", "list"][..], &["log", "list"], &["log", "show"], &["run", "nobody"], &["help"], &["modle"]]
+    {
         let mut command = env.command();
         command.args(args).env("TERM", "xterm-256color").env("CLICOLOR_FORCE", "1");
         let ran = run(command);

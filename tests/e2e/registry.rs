@@ -100,7 +100,10 @@ fn a_mistake_in_a_registry_file_has_its_line_and_column_and_nothing_is_applied()
 #[test]
 fn a_model_is_shown_as_it_is_registered_and_passwords_are_not() {
     let env = TestEnv::ready();
-    env.file("work/m.toml", "[servers.far]\nconnType = 'ssh'\nhost = 'h'\nuser = 'u'\nport = 22\npassword = 'hunter2'\n");
+    env.file(
+        "work/m.toml",
+        "[servers.far]\nconnType = 'ssh'\nhost = 'h'\nuser = 'u'\nport = 22\npassword = 'hunter2'\n",
+    );
     env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
     let list = env.mer(["server", "list"]).ok();
     let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -133,7 +136,11 @@ fn ping_says_of_each_model_whether_it_could_serve() {
     assert!(ran.stdout.contains("`readyTimeout` ran out") && ran.stdout.contains("loading the weights"), "{ran:?}");
     env.mer(["model", "ping", "nobody"]).failed(66);
     let kinds: Vec<_> = env.rows().iter().map(|row| (row["model"].clone(), row["kind"].clone())).collect();
-    assert_eq!(kinds, [("unready".into(), "ping".into()), ("upper".into(), "ping".into())], "what was started is on record");
+    assert_eq!(
+        kinds,
+        [("unready".into(), "ping".into()), ("upper".into(), "ping".into())],
+        "what was started is on record"
+    );
 }
 
 #[test]

@@ -29,7 +29,11 @@ fn migrate_applies_what_is_missing_and_says_so_once() {
     let env = TestEnv::new();
     let ran = env.mer(["migrate", "status"]).ended(78);
     assert!(ran.stdout.contains("01      DatabaseIdentity  pending"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("script 01 `DatabaseIdentity` is pending\nhint: `mer migrate` applies"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("script 01 `DatabaseIdentity` is pending\nhint: `mer migrate` applies"),
+        "{}",
+        ran.stderr
+    );
     let ran = env.mer(["migrate"]).ended(0);
     let count = ran.stdout.lines().count() - 1;
     assert!(count >= 6 && ran.stderr == format!("applied {count} scripts\n"), "{ran:?}");
@@ -55,7 +59,10 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
         let mut command = env.command();
         command.args(args);
         let told = crate::support::run(command).failed(78);
-        assert!(told.contains("the database is newer than this MER: it has script 99 `FromTheFuture`"), "{args:?}: {told}");
+        assert!(
+            told.contains("the database is newer than this MER: it has script 99 `FromTheFuture`"),
+            "{args:?}: {told}"
+        );
         assert!(told.contains("(applied by MER 9.9.9)"), "{told}");
         assert!(told.contains("hint: use the MER that migrated it"), "{told}");
     }

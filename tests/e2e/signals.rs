@@ -37,10 +37,13 @@ fn a_model_that_ignores_term_is_killed_when_its_grace_is_over() {
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_the_grace() {
     let env = TestEnv::ready();
-    env.file("work/patient.toml", concat!(
-        "[models.patient]\nshell = true\ngrace = '10m'\n",
-        "inferenceCommand = \"trap '' INT; trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done\"\n"
-    ));
+    env.file(
+        "work/patient.toml",
+        concat!(
+            "[models.patient]\nshell = true\ngrace = '10m'\n",
+            "inferenceCommand = \"trap '' INT; trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done\"\n"
+        ),
+    );
     env.mer(["apply", "patient.toml", "--allow-changes"]).ended(0);
     let live = env.start(["run", "patient", "x"]);
     live.wait_stdout("begun\n");

@@ -7,7 +7,8 @@ use crate::support::{TestEnv, alive, pid_in, wait_gone, wait_until};
 #[test]
 fn one_process_serves_all_requests_of_a_script() {
     let env = TestEnv::ready();
-    let told = env.script(&["run liner pid", "run cat between", "run liner pid", "use liner", "pid", "/run liner pid"]).ok();
+    let told =
+        env.script(&["run liner pid", "run cat between", "run liner pid", "use liner", "pid", "/run liner pid"]).ok();
     let mut lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.remove(1), "between");
     assert_eq!(lines.len(), 4);
@@ -89,7 +90,11 @@ fn a_model_that_is_not_ready_can_be_asked_again() {
     let ran = env.mer(["run", "moody", "x"]).ended(1);
     assert!(ran.stderr.contains("before it was ready"), "{}", ran.stderr);
     env.file("work/go", "");
-    assert_eq!(env.script(&["run moody x", "run moody y"]).ok(), "got x\ngot y\n", "what came before READY is no answer");
+    assert_eq!(
+        env.script(&["run moody x", "run moody y"]).ok(),
+        "got x\ngot y\n",
+        "what came before READY is no answer"
+    );
 }
 
 #[test]

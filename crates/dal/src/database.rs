@@ -5,11 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 use mer_core::Registry;
 
 use crate::{
-    DalError, DbUrl, Session, Settings,
+    DalError, DbUrl, Session, Settings, Store,
     embedded::{self, Memory, Recall, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
 };
+#[cfg(feature = "postgres")]
+use crate::{postgres::PostgresServer, store::Driver};
 
 /// A database, wherever it is. Making one touches nothing; clones are the same place (and, for `mem://`, the same data).
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct Database {
 enum Place {
     Embedded(Arc<EngineFiles>, Arc<Recall>),
     Memory(Arc<Memory>),
+    #[cfg(feature = "postgres")]
+    Postgres(Arc<PostgresServer>),
 }
 
 impl Database {
@@ -31,6 +35,8 @@ impl Database {
         let place = match &settings.url {
             DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder)), Arc::default()),
             DbUrl::Memory => Place::Memory(Arc::new(Memory::new(&settings.scratch))),
+            #[cfg(feature = "postgres")]
+            DbUrl::Postgres { url, journal } => Place::Postgres(Arc::new(PostgresServer::new(url, journal, &settings))),
         };
         Self { settings, place }
     }
@@ -46,11 +52,16 @@ impl Database {
     ///
     /// # Errors
     /// [`DalError::Busy`] when the wait ran out; [`DalError::Folder`], [`DalError::Lock`], [`DalError::Foreign`],
-    /// [`DalError::Open`] when it cannot be opened at all.
+    /// [`DalError::Open`] when it cannot be opened at all. On a server [`DalError::Unreachable`], [`DalError::Refused`],
+    /// [`DalError::NoDatabase`] and [`DalError::TooOld`]: its connections are kept, and a session is only a look at one.
     pub async fn session(&self) -> Result<Session, DalError> {
         match &self.place {
             Place::Embedded(files, _) => embedded::lease(self, Arc::clone(files)).await,
             Place::Memory(memory) => memory.session(self).await,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(server) => {
+                Ok(Session::new(Store(Driver::Postgres(server.store().await?)), self.clone(), None))
+            }
         }
     }
 
@@ -61,6 +72,8 @@ impl Database {
         match &self.place {
             Place::Embedded(files, recall) => recall.load(files),
             Place::Memory(_) => None,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => None,
         }
     }
 
@@ -70,6 +83,8 @@ impl Database {
         match &self.place {
             Place::Embedded(files, _) => files.journal.clone(),
             Place::Memory(memory) => memory.journal_dir().to_path_buf(),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(server) => server.journal_dir().to_path_buf(),
         }
     }
 

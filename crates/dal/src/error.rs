@@ -92,6 +92,84 @@ pub enum DalError {
         /// The engine's word on the last try.
         source: BoxError,
     },
+    /// No connection to the server.
+    #[error("cannot reach the database `{database}`")]
+    Unreachable {
+        /// Its URL.
+        database: String,
+        /// The system's word, or the server's.
+        source: BoxError,
+    },
+    /// The connection was lost under an operation, and again when it was repeated.
+    #[error("the connection to the database `{database}` was lost while it was to {operation}")]
+    Lost {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// The system's word, or the server's.
+        source: BoxError,
+    },
+    /// The server took long for its answer.
+    #[error("the database `{database}` did not {operation} within {}", seconds(*waited))]
+    Late {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// The bound.
+        waited: Duration,
+    },
+    /// The server does not let this user in.
+    #[error("the database `{database}` does not let the user `{user}` in")]
+    Refused {
+        /// Its URL.
+        database: String,
+        /// The database user.
+        user: String,
+        /// The server's word.
+        source: BoxError,
+    },
+    /// The user may not do this.
+    #[error("the user `{user}` of the database `{database}` may not {operation}")]
+    Rights {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// The database user.
+        user: String,
+        /// The server's word: it names the table.
+        source: BoxError,
+    },
+    /// The server has no database of this name.
+    #[error("the server has no database `{name}` (`{database}`)")]
+    NoDatabase {
+        /// The name.
+        name: String,
+        /// Its URL.
+        database: String,
+    },
+    /// The server is older than what MER is made for.
+    #[error("the server of `{database}` has version {found}; MER needs {least} or newer")]
+    TooOld {
+        /// Its URL.
+        database: String,
+        /// The server's version.
+        found: String,
+        /// The oldest that is supported.
+        least: &'static str,
+    },
+    /// Somebody else migrated the database for longer than the wait.
+    #[error("the database `{database}` is being migrated by {holder}; waited {}", seconds(*waited))]
+    Migrating {
+        /// Its URL.
+        database: String,
+        /// Who, as far as it is known.
+        holder: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// A row is not what MER writes.
     #[error("a row of `{table}` cannot be read: {reason}")]
     Row {
@@ -146,8 +224,14 @@ impl DalError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Busy { .. } | Self::Conflict { .. } => ExitCode::BUSY,
-            Self::Url { .. } | Self::Foreign { .. } | Self::NoSchema { .. } | Self::Script { .. } => ExitCode::CONFIG,
+            Self::Busy { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
+            Self::Refused { .. } | Self::Rights { .. } => ExitCode::REFUSED,
+            Self::Url { .. }
+            | Self::Foreign { .. }
+            | Self::NoSchema { .. }
+            | Self::NoDatabase { .. }
+            | Self::TooOld { .. }
+            | Self::Script { .. } => ExitCode::CONFIG,
             _ => ExitCode::IO,
         }
     }
@@ -159,6 +243,18 @@ impl DalError {
             Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
+            Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
+            Self::Refused { .. } => Some(
+                "user and password come from the URL, or from DRIVER_DB_USERNAME and \
+                 DRIVER_DB_PASSWORD (for `mer migrate` MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD)"
+                    .into(),
+            ),
+            Self::Rights { .. } => {
+                Some("docs/reference/database-rights.md has the GRANTs that each program needs".into())
+            }
+            Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
+            // What the system says of a socket is nothing that another folder would mend.
+            Self::Unreachable { .. } | Self::Lost { .. } => None,
             _ => disk_hint(self),
         }
     }

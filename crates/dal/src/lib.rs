@@ -6,14 +6,18 @@
 //! [`drain`] moves them into the database.
 //!
 //! This crate knows no terminal, no environment and no configuration file. The crate `surrealdb` is named in the module
-//! tree `surreal` only.
+//! tree `surreal` only, `sqlx` in the module tree `postgres` only.
 
 mod database;
 mod embedded;
 mod error;
 mod files;
 mod journal;
+mod lock;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod retry;
+mod secret;
 mod session;
 mod settings;
 mod store;
@@ -23,6 +27,10 @@ pub use database::Database;
 pub use embedded::Snapshot;
 pub use error::{BoxError, DalError, ScriptFailure};
 pub use journal::{DrainReport, Durability, Journal, JournalError, JournalOwner, Pending, drain};
+pub use lock::MigrationLock;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresUrl;
+pub use secret::Secret;
 pub use session::Session;
-pub use settings::{DEFAULT_WAIT, DbUrl, Settings};
-pub use store::{AccessFilter, Applied, ScriptRun, Store};
+pub use settings::{DEFAULT_WAIT, DbUrl, ServerSettings, Settings};
+pub use store::{AccessFilter, Applied, Dialect, ScriptRun, Store};

@@ -1,15 +1,24 @@
 //! Which database, and how long to wait for it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use crate::DalError;
+#[cfg(feature = "postgres")]
+use crate::PostgresUrl;
+use crate::{DalError, Secret};
 
 /// How long a session is waited for where nobody says otherwise.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+
+/// What `DbUrl::parse` understands.
+#[cfg(feature = "postgres")]
+const KNOWN: &str = "this build knows `embedded`, `surrealkv://PATH`, `mem://` and `postgres://HOST/DATABASE`";
+#[cfg(not(feature = "postgres"))]
+const KNOWN: &str = "this build knows `embedded`, `surrealkv://PATH` and `mem://`";
 
 /// Where a database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +28,27 @@ pub enum DbUrl {
     Embedded(PathBuf),
     /// An engine in memory, gone with the process.
     Memory,
+    /// A PostgreSQL server.
+    #[cfg(feature = "postgres")]
+    Postgres {
+        /// Which one.
+        url: Box<PostgresUrl>,
+        /// The folder of this machine's journal, which may serve several databases.
+        journal: PathBuf,
+    },
 }
 
 impl DbUrl {
-    /// Reads `embedded` (the folder `db` of the data folder), `surrealkv://PATH` or `mem://`.
+    /// Reads `embedded` (the folder `db` of the data folder), `surrealkv://PATH`, `mem://` or `postgres://…`.
     ///
     /// # Errors
     /// [`DalError::Url`] for anything else, and for a path that the engine cannot be given.
     pub fn parse(text: &str, data_dir: &Path) -> Result<Self, DalError> {
+        #[cfg(feature = "postgres")]
+        if let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
+            let url = Box::new(PostgresUrl::parse(rest)?);
+            return Ok(Self::Postgres { url, journal: data_dir.join("journal") });
+        }
         let wrong = |reason: &str| DalError::Url { url: text.to_owned(), reason: reason.to_owned() };
         let folder = match text {
             "embedded" => data_dir.join("db"),
@@ -34,7 +56,7 @@ impl DbUrl {
             _ => match text.strip_prefix("surrealkv://") {
                 Some("") => return Err(wrong("a path belongs after `surrealkv://`")),
                 Some(path) => PathBuf::from(path),
-                None => return Err(wrong("this build knows `embedded`, `surrealkv://PATH` and `mem://`")),
+                None => return Err(wrong(KNOWN)),
             },
         };
         // The engine takes its folder as the text of a URL: what follows a `?` would be options.
@@ -57,6 +79,8 @@ impl fmt::Display for DbUrl {
         match self {
             Self::Embedded(path) => write!(f, "surrealkv://{}", path.display()),
             Self::Memory => f.write_str("mem://"),
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, .. } => url.fmt(f),
         }
     }
 }
@@ -70,13 +94,61 @@ pub struct Settings {
     pub wait: Duration,
     /// Where `mem://` keeps its journal while it lives.
     pub scratch: PathBuf,
+    /// What a database on a server needs beside its URL.
+    pub server: ServerSettings,
+}
+
+/// What a database on a server needs beside its URL, which wins over all of it. This crate reads no environment: whoever
+/// does hands it over here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The database user.
+    pub username: Option<String>,
+    /// That user's password. Not used for another user that the URL names.
+    pub password: Option<Secret>,
+    /// What the server's list of connections shows for ours, such as `mer run, ada@desk, pid 4711`. The first 63 bytes
+    /// are kept.
+    pub application: Option<String>,
+    /// The variables of the environment whose names begin with `PG`: PostgreSQL's own settings, see
+    /// `docs/reference/databases.md`.
+    pub variables: BTreeMap<String, String>,
+    /// The home folder, for `.pgpass`.
+    pub home: Option<PathBuf>,
+    /// Who runs this process: the database user where nothing else names one.
+    pub os_user: Option<String>,
+    /// Bound on one call. A migration script has [`ServerSettings::script_timeout`] instead.
+    pub call_timeout: Duration,
+    /// Bound on one migration script.
+    pub script_timeout: Duration,
+    /// Connections kept at most.
+    pub connections: usize,
+    /// Whether prepared statements are kept between calls. Not to be done through a pooler that hands out a connection
+    /// for a transaction only (PgBouncer): each call is then one transaction of its own.
+    pub statement_cache: bool,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            username: None,
+            password: None,
+            application: None,
+            variables: BTreeMap::new(),
+            home: None,
+            os_user: None,
+            call_timeout: Duration::from_secs(30),
+            script_timeout: Duration::from_secs(3600),
+            connections: 4,
+            statement_cache: true,
+        }
+    }
 }
 
 impl Settings {
     /// Settings with the default wait, and `/tmp` for what is temporary.
     #[must_use]
     pub fn new(url: DbUrl) -> Self {
-        Self { url, wait: DEFAULT_WAIT, scratch: PathBuf::from("/tmp") }
+        Self { url, wait: DEFAULT_WAIT, scratch: PathBuf::from("/tmp"), server: ServerSettings::default() }
     }
 }
 
@@ -90,6 +162,8 @@ mod tests {
         assert_eq!(parse("embedded").unwrap(), DbUrl::Embedded("/d/db".into()));
         assert_eq!(parse("surrealkv:///x/y z").unwrap(), DbUrl::Embedded("/x/y z".into()));
         assert_eq!(parse("mem://").unwrap(), DbUrl::Memory);
+        #[cfg(feature = "postgres")]
+        assert_eq!(parse("postgresql://u:p@h/d").unwrap().to_string(), "postgres://u@h/d");
         for bad in ["", "surrealkv://", "surrealkv:///a?b", "mysql://x", "/plain/path"] {
             let error = parse(bad).unwrap_err();
             assert_eq!(error.exit_code(), mer_core::ExitCode::CONFIG, "{bad}");

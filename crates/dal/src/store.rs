@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use mer_core::{Access, Model, Registry, Server};
 use uuid::Uuid;
 
-use crate::{DalError, surreal::SurrealStore};
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresStore;
+use crate::{DalError, MigrationLock, surreal::SurrealStore};
 
 /// Which accesses are listed, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,16 @@ pub struct ScriptRun {
     pub mer_version: String,
 }
 
+/// The language of a database, by which its scripts are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// SurrealQL.
+    Surreal,
+    /// PostgreSQL's SQL.
+    Postgres,
+}
+
 /// What every driver can do. Private: the set of backends is closed, and [`Store`] is its enum.
 pub(crate) trait Backend {
     async fn servers(&self) -> Result<Vec<Server>, DalError>;
@@ -69,6 +81,7 @@ pub(crate) trait Backend {
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
@@ -82,6 +95,9 @@ pub struct Store(pub(crate) Driver);
 pub(crate) enum Driver {
     /// SurrealDB: embedded, in memory, or a server.
     Surreal(SurrealStore),
+    /// A PostgreSQL server.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresStore),
 }
 
 /// Each method asks the backend at hand.
@@ -89,6 +105,8 @@ macro_rules! ask {
     ($store:expr, $backend:ident => $call:expr) => {
         match &$store.0 {
             Driver::Surreal($backend) => $call.await,
+            #[cfg(feature = "postgres")]
+            Driver::Postgres($backend) => $call.await,
         }
     };
 }
@@ -186,6 +204,25 @@ impl Store {
         ask!(self, backend => backend.applied())
     }
 
+    /// Which scripts it is made with.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match &self.0 {
+            Driver::Surreal(_) => Dialect::Surreal,
+            #[cfg(feature = "postgres")]
+            Driver::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Waits until nobody else migrates this database, as long as a session is waited for, and keeps everybody else
+    /// from it. What has been applied is to be read after that.
+    ///
+    /// # Errors
+    /// [`DalError::Migrating`] names who held it when the wait ran out.
+    pub async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
+        ask!(self, backend => backend.lock_migrations())
+    }
+
     /// Creates the table `Migrations` where it does not exist.
     ///
     /// # Errors
@@ -195,6 +232,9 @@ impl Store {
     }
 
     /// Runs a script and writes its row, in one transaction.
+    ///
+    /// On a server a script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which
+    /// may be run again, and its row is written after it.
     ///
     /// # Errors
     /// [`DalError::Script`] names the place and carries the database's own message; nothing of the script is kept.

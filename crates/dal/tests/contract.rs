@@ -2,5 +2,9 @@
 
 mod common;
 
+#[cfg(feature = "embedded")]
 mer_testkit::store_contract!(memory, crate::common::memory);
+#[cfg(feature = "embedded")]
 mer_testkit::store_contract!(surrealkv, crate::common::migrated);
+#[cfg(feature = "postgres")]
+mer_testkit::store_contract!(postgres, if crate::common::postgres);

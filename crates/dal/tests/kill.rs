@@ -1,5 +1,6 @@
 //! kill -9 at any moment: the database opens again, and nothing that was acknowledged is missing.
 
+#![cfg(feature = "embedded")]
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;

@@ -1,4 +1,5 @@
 //! The lease on the embedded engine: one at a time, bounded, and given back whatever happens.
+#![cfg(feature = "embedded")]
 
 mod common;
 

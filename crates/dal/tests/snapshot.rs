@@ -1,5 +1,5 @@
 //! The registry's snapshot: it holds exactly as long as nobody has written.
-
+#![cfg(feature = "embedded")]
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;

@@ -51,3 +51,14 @@ pub(crate) fn problems<'a>(scripts: impl IntoIterator<Item = (&'a str, &'a str)>
     }
     problems
 }
+
+/// What one of two dialects has and the other has not, by file name.
+#[cfg_attr(not(test), allow(dead_code, reason = "the build script's business"))]
+pub(crate) fn twins(surreal: &[String], postgres: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (mine, theirs, folder) in [(surreal, postgres, "postgres"), (postgres, surreal, "surreal")] {
+        let lonely = mine.iter().filter(|name| !theirs.contains(name));
+        problems.extend(lonely.map(|name| format!("`{name}` has no twin in `sql/{folder}`")));
+    }
+    problems
+}

@@ -1,6 +1,6 @@
 //! Applying scripts.
 
-use mer_dal::{Applied, ScriptRun, Store};
+use mer_dal::{Applied, MigrationLock, ScriptRun, Store};
 
 use crate::{MigrationError, Plan, Script, embedded, plan};
 
@@ -28,7 +28,7 @@ pub struct Report {
 /// # Errors
 /// [`MigrationError::Database`].
 pub async fn status(store: &Store) -> Result<Plan, MigrationError> {
-    Ok(plan(&store.applied().await?.unwrap_or_default(), embedded()))
+    Ok(plan(&store.applied().await?.unwrap_or_default(), embedded(store.dialect())))
 }
 
 /// Applies what is missing.
@@ -37,10 +37,18 @@ pub async fn status(store: &Store) -> Result<Plan, MigrationError> {
 /// Those of [`Plan::check`], before anything is written; [`MigrationError::Database`] with
 /// [`mer_dal::DalError::Script`] for a script that fails: those before it stay applied, of it nothing is kept.
 pub async fn up(store: &Store) -> Result<Report, MigrationError> {
-    up_with(store, embedded()).await
+    up_with(store, embedded(store.dialect())).await
 }
 
 pub(crate) async fn up_with(store: &Store, scripts: &[Script]) -> Result<Report, MigrationError> {
+    let mut lock = store.lock_migrations().await?;
+    let report = locked(store, scripts, &mut lock).await;
+    lock.release().await;
+    report
+}
+
+/// Everything is read under the lock: who waited for it may find that all is done.
+async fn locked(store: &Store, scripts: &[Script], lock: &mut MigrationLock) -> Result<Report, MigrationError> {
     let applied = match store.applied().await? {
         Some(applied) => applied,
         None => {
@@ -53,6 +61,7 @@ pub(crate) async fn up_with(store: &Store, scripts: &[Script]) -> Result<Report,
     let mut report = Report::default();
     for number in plan.pending() {
         let Some(script) = scripts.iter().find(|script| script.number == number) else { continue };
+        lock.check().await?;
         let applied = store.apply_script(&run(script)).await?;
         tracing::info!(number, name = %script.name, ms = applied.duration_ms, "applied a script");
         report.applied.push(applied);

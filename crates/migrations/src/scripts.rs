@@ -3,20 +3,26 @@
 use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
+use mer_dal::Dialect;
 use sha2::{Digest as _, Sha256};
 
 use crate::rules;
 
 static SURREAL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sql/surreal");
 
-static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
-    let mut scripts: Vec<Script> = SURREAL
+static POSTGRES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sql/postgres");
+
+static SURREAL_SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| scripts(&SURREAL));
+static POSTGRES_SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| scripts(&POSTGRES));
+
+fn scripts(folder: &Dir<'_>) -> Vec<Script> {
+    let mut scripts: Vec<Script> = folder
         .files()
         .filter_map(|file| Script::new(file.path().file_name()?.to_str()?, file.contents_utf8()?))
         .collect();
     scripts.sort_by_key(|script| script.number);
     scripts
-});
+}
 
 /// One script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +52,11 @@ impl Script {
     }
 }
 
-/// The scripts compiled into this binary, by number.
+/// The scripts compiled into this binary, by number. They have the same numbers and names in every dialect.
 #[must_use]
-pub fn embedded() -> &'static [Script] {
-    &SCRIPTS
+pub fn embedded(dialect: Dialect) -> &'static [Script] {
+    match dialect {
+        Dialect::Postgres => &POSTGRES_SCRIPTS,
+        _ => &SURREAL_SCRIPTS,
+    }
 }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use mer_core::ExitCode;
-use mer_dal::{Applied, DalError, Database, DbUrl, Session, Settings};
+use mer_dal::{Applied, DalError, Database, DbUrl, Dialect, Session, Settings};
 use proptest::prelude::*;
 
 use crate::{
@@ -78,7 +78,7 @@ fn line_ends_do_not_change_a_script() {
 
 #[test]
 fn the_embedded_scripts_are_in_numeric_order() {
-    let numbers: Vec<u32> = embedded().iter().map(|script| script.number).collect();
+    let numbers: Vec<u32> = embedded(Dialect::Surreal).iter().map(|script| script.number).collect();
     assert!(numbers.is_sorted() && numbers.first() == Some(&1), "{numbers:?}");
 }
 
@@ -128,7 +128,7 @@ proptest! {
 async fn a_fresh_database_gets_everything_once() {
     let (_database, session) = session().await;
     let before = status(&session).await.unwrap();
-    assert_eq!(before.pending().count(), embedded().len());
+    assert_eq!(before.pending().count(), embedded(Dialect::Surreal).len());
     assert!(session.applied().await.unwrap().is_none(), "asking wrote nothing");
     let error = ensure_current(&session, Policy::Check).await.unwrap_err();
     assert_eq!(error.exit_code(), ExitCode::CONFIG);
@@ -136,7 +136,7 @@ async fn a_fresh_database_gets_everything_once() {
     assert!(session.applied().await.unwrap().is_none());
 
     let report = ensure_current(&session, Policy::Migrate).await.unwrap();
-    assert_eq!(report.applied.len(), embedded().len());
+    assert_eq!(report.applied.len(), embedded(Dialect::Surreal).len());
     assert_eq!(session.applied().await.unwrap().unwrap(), report.applied);
     assert!(report.applied.iter().all(|row| row.duration_ms >= 0.0 && row.mer_version == env!("CARGO_PKG_VERSION")));
     for policy in [Policy::Migrate, Policy::Check] {
@@ -162,7 +162,7 @@ async fn the_example_models_are_registered_and_can_be_run() {
 
 #[test]
 fn the_parrot_says_what_it_heard() {
-    let sql = &embedded().iter().find(|script| script.name == "ExampleModels").unwrap().sql;
+    let sql = &embedded(Dialect::Surreal).iter().find(|script| script.name == "ExampleModels").unwrap().sql;
     // The program as the database reads it: one string, in which a backslash stands for itself when doubled.
     let program = sql.split("'-c', '").nth(1).and_then(|rest| rest.split("']").next()).unwrap().replace("\\\\", "\\");
     let child = std::process::Command::new("python3")

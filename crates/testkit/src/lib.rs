@@ -6,6 +6,7 @@
 #[cfg(feature = "faulty-ssh")]
 pub mod faulty_ssh;
 pub mod link;
+pub mod postgres;
 pub mod processes;
 pub mod require;
 mod sample;

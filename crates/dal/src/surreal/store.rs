@@ -21,7 +21,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{AccessFilter, Applied, DalError, ScriptRun, retry, store::Backend};
+use crate::{AccessFilter, Applied, DalError, MigrationLock, ScriptRun, retry, store::Backend};
 
 /// An open SurrealDB.
 ///
@@ -248,6 +248,11 @@ impl Backend for SurrealStore {
 
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
         self.read_applied().await
+    }
+
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
+        // Nobody else gets in while the engine is open: its lease is the lock.
+        Ok(MigrationLock::none())
     }
 
     async fn create_migrations(&self) -> Result<(), DalError> {

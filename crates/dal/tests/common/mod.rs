@@ -53,6 +53,21 @@ pub(crate) async fn memory() -> Fresh {
     fresh
 }
 
+/// A database with the schema on the shared PostgreSQL server, where there is one.
+#[cfg(feature = "postgres")]
+pub(crate) async fn postgres() -> Option<Fresh> {
+    let server = mer_testkit::postgres::shared()?;
+    let fresh = on_server(&server.url(&server.database()));
+    migrate(&fresh.session().await.unwrap()).await;
+    Some(fresh)
+}
+
+/// The database of a URL, with its journal in a folder of its own.
+pub(crate) fn on_server(url: &str) -> Fresh {
+    let folder = tempfile::tempdir().unwrap();
+    Fresh { database: Database::new(Settings::new(DbUrl::parse(url, folder.path()).unwrap())), folder }
+}
+
 pub(crate) async fn migrate(session: &Session) {
     mer_migrations::ensure_current(session, mer_migrations::Policy::Migrate).await.unwrap();
 }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-/// `user@host`. Cron may set no variable with the name, and a container may have no name at all: then the number stands
-/// for it.
+/// `user@host`.
 pub(super) fn name(environment: &BTreeMap<String, String>) -> String {
+    format!("{}@{}", user(environment), host())
+}
+
+/// The user. Cron may set no variable with the name, and a container may have no name at all: then the number stands for
+/// it.
+pub(super) fn user(environment: &BTreeMap<String, String>) -> String {
     let named = |variable: &str| environment.get(variable).filter(|name| !name.is_empty()).cloned();
     let uid = rustix::process::getuid().as_raw().to_string();
     let listed = || std::fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&uid, &text));
-    let user = named("USER").or_else(|| named("LOGNAME")).or_else(listed).unwrap_or_else(|| uid.clone());
-    format!("{user}@{}", host())
+    named("USER").or_else(|| named("LOGNAME")).or_else(listed).unwrap_or_else(|| uid.clone())
 }
 
 /// The user of this number in a file of the form of `/etc/passwd`.

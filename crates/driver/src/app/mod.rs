@@ -1,6 +1,7 @@
 //! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
 
 mod caller;
+mod database;
 mod errors;
 mod host;
 mod registry;
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use mer_dal::{Database, DbUrl, Journal, JournalOwner, Session};
+use mer_dal::{Database, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::Policy;
 use mer_scheduler::{Config, Scheduler};
@@ -62,10 +63,7 @@ impl App {
     /// The database's URL is none, or signals cannot be listened to.
     pub(crate) fn new(loaded: Loaded, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
         let settings = loaded.settings.clone();
-        let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
-        // A lock that is never given back must not hold a command for ever, whatever the settings say.
-        let wait = settings.db_wait.duration().unwrap_or(Duration::from_secs(24 * 3600));
-        let database = Database::new(mer_dal::Settings { url, wait, scratch: std::env::temp_dir() });
+        let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
         Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new(), runs: Cell::new(0) })
     }
@@ -113,6 +111,20 @@ impl App {
         let link = PathBuf::from("/proc/self/exe");
         let self_exe = if link.exists() { link } else { own_path().unwrap_or(link) };
         Executor::local(LocalConfig { self_exe, watcher_argv: vec![WATCHER_VERB.to_owned()] })
+    }
+
+    /// Opens the database for `mer migrate`, with that program's own credentials; whatever its schema is.
+    ///
+    /// # Errors
+    /// It cannot be opened (74, 75).
+    pub(crate) async fn migrations_session(&self) -> Result<Session, CliError> {
+        let login = self.settings.migrations_login();
+        // Embedded databases have no users, and are the same place only by the same handle.
+        if login.is_none() || self.database.settings().url.is_embedded() {
+            return Ok(self.database.session().await?);
+        }
+        let settings = database::settings(&self.settings, login, &self.environment)?;
+        Ok(Database::new(settings).session().await?)
     }
 
     /// Refuses what changes the registry, unless this `mer` was started with leave to do so. `line` is what was typed,

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
-use mer_dal::Snapshot;
+use mer_dal::{Dialect, Snapshot};
 
 use super::App;
 use crate::error::CliError;
@@ -53,7 +53,7 @@ impl App {
     /// # Errors
     /// As [`App::session`].
     pub(crate) async fn view(&self) -> Result<View, CliError> {
-        let current = mer_migrations::embedded().last().map_or(0, |script| script.number);
+        let current = mer_migrations::embedded(Dialect::Surreal).last().map_or(0, |script| script.number);
         if let Some(snapshot) = self.database.snapshot()
             && snapshot.schema_version == current
         {

@@ -27,7 +27,7 @@ struct ScriptRow {
 
 /// Brings the schema to this version, or shows where it stands.
 pub(crate) async fn migrate(app: &App, verb: MigrateVerb, ui: Ui) -> Result<u8, CliError> {
-    let session = app.database.session().await?;
+    let session = app.migrations_session().await?;
     match verb {
         MigrateVerb::Up => {
             let report = mer_migrations::up(&session).await;

@@ -19,7 +19,7 @@ mod variables;
 pub(crate) use load::{Loaded, load};
 #[cfg(test)]
 use reference::reference;
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Login, Settings};
 pub(crate) use surroundings::Surroundings;
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::{logging::LogFormat, ui::Format};
 /// Every setting, resolved. Paths are absolute.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for server databases, which come next"))]
 pub(crate) struct Settings {
     /// The database. May carry a password: show it by [`Settings::shown_db`] only.
     pub(crate) db: Secret,
@@ -48,7 +47,6 @@ pub(crate) struct Login {
     pub(crate) password: Option<Secret>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for server databases, which come next"))]
 impl Settings {
     /// The database as it may be shown.
     pub(crate) fn shown_db(&self) -> String {

@@ -6,6 +6,7 @@
 //! ```
 //!
 //! makes a module `memory` with one test a case; `fresh_memory_database` is an `async fn() -> impl Deref<Target = Database>`.
+//! For a backend that may not be installed write `if fresh_database`, and give an `Option` of it.
 
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -28,7 +29,7 @@ pub use writers::{sixteen_writers_lose_nothing, sixteen_writers_race_for_one_rec
 /// Makes a module with the whole suite for one backend.
 #[macro_export]
 macro_rules! store_contract {
-    ($module:ident, $fresh:path) => {
+    (@all $module:ident, $fresh:block) => {
         $crate::store_contract!(@cases $module, $fresh:
             a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
             unknown_names_are_nothing, a_registry_is_applied_whole_or_not_at_all,
@@ -38,17 +39,24 @@ macro_rules! store_contract {
             the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place,
         );
     };
-    (@cases $module:ident, $fresh:path: $($case:ident),* $(,)?) => {
+    (@cases $module:ident, $fresh:block: $($case:ident),* $(,)?) => {
         mod $module {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let database = $fresh().await;
+                    let database = $fresh;
+                    let Some(database) = database else { return };
                     let session = database.session().await.expect("the database opens");
                     $crate::store_contract::$case(&session).await;
                     session.close().await.expect("the database closes");
                 }
             )*
         }
+    };
+    ($module:ident, if $fresh:path) => {
+        $crate::store_contract!(@all $module, { $fresh().await });
+    };
+    ($module:ident, $fresh:path) => {
+        $crate::store_contract!(@all $module, { Some($fresh().await) });
     };
 }

@@ -1,0 +1,50 @@
+//! The lock under which a database is migrated.
+
+use crate::DalError;
+#[cfg(feature = "postgres")]
+use crate::postgres::AdvisoryLock;
+
+/// Keeps everybody else from migrating a database, until it is released or dropped.
+#[derive(Debug)]
+pub struct MigrationLock(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// The lease of the embedded engine is the lock.
+    Lease,
+    #[cfg(feature = "postgres")]
+    Postgres(Box<AdvisoryLock>),
+}
+
+impl MigrationLock {
+    pub(crate) const fn none() -> Self {
+        Self(Kind::Lease)
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres(lock: AdvisoryLock) -> Self {
+        Self(Kind::Postgres(Box::new(lock)))
+    }
+
+    /// Whether it is still held: the server forgets the lock of a connection that was lost. To be asked before each
+    /// script.
+    ///
+    /// # Errors
+    /// [`DalError::Lost`], where it is not.
+    pub async fn check(&mut self) -> Result<(), DalError> {
+        match &mut self.0 {
+            Kind::Lease => Ok(()),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(lock) => lock.check().await,
+        }
+    }
+
+    /// Gives it back. Dropped instead, it is given back as soon as the server has seen its connection end.
+    pub async fn release(self) {
+        match self.0 {
+            Kind::Lease => {}
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(lock) => lock.release().await,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! One call to the server: a connection for it, a bound, and another try where that may help.
+
+use std::time::Duration;
+
+use sqlx::{Error, PgConnection};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    error::{Meaning, boxed, meaning},
+    pool::{Held, PostgresServer},
+};
+use crate::{DalError, retry};
+
+/// How often a lost connection is made again for one call. A connection that has lain idle may be found dead once
+/// without any harm; more than that is a server in trouble.
+const RECONNECTS: u32 = 3;
+
+/// How much later than the server we stop a call ourselves: the server's own word says more.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs an expression that asks a connection, until it has an answer. It may be run several times.
+macro_rules! call {
+    ($server:expr, $operation:expr, |$connection:ident| $work:expr) => {
+        $crate::postgres::call::call!($server, $operation, false, |$connection| $work)
+    };
+    ($server:expr, $operation:expr, $transaction:expr, |$connection:ident| $work:expr) => {{
+        let mut call = $crate::postgres::call::Call::new($server, $operation, $transaction);
+        loop {
+            let mut held = call.begin().await?;
+            let outcome = match &mut held {
+                Err(_) => None,
+                Ok(held) => {
+                    let $connection: &mut sqlx::PgConnection = &mut held.connection.raw;
+                    tokio::time::timeout(call.bound(), async { $work }).await.ok()
+                }
+            };
+            if let Some(answer) = call.end(held, outcome).await? {
+                break answer;
+            }
+        }
+    }};
+}
+pub(super) use call;
+
+/// A call and what has become of its tries.
+pub(super) struct Call<'a> {
+    server: &'a PostgresServer,
+    operation: &'static str,
+    transaction: bool,
+    conflicts: u32,
+    reconnects: u32,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(server: &'a PostgresServer, operation: &'static str, transaction: bool) -> Self {
+        Self { server, operation, transaction, conflicts: 0, reconnects: 0 }
+    }
+
+    /// How long the work itself may take.
+    pub(super) fn bound(&self) -> Duration {
+        self.server.settings.call_timeout + GRACE
+    }
+
+    /// A connection, with a transaction where there is to be one; inside, the error of beginning that.
+    pub(super) async fn begin(&mut self) -> Result<Result<Held, Error>, DalError> {
+        let mut held = self.server.take(self.operation).await?;
+        if self.in_transaction(&held)
+            && let Err(error) = self.short(&mut held.connection.raw, "BEGIN").await
+        {
+            return Ok(Err(error));
+        }
+        Ok(Ok(held))
+    }
+
+    /// What the outcome means: an answer, nothing where it is to be tried again, or an error.
+    pub(super) async fn end<T>(
+        &mut self,
+        held: Result<Held, Error>,
+        outcome: Option<Result<T, Error>>,
+    ) -> Result<Option<T>, DalError> {
+        let mut held = match held {
+            Ok(held) => held,
+            Err(error) => return self.after(error, None).await,
+        };
+        let in_transaction = self.in_transaction(&held);
+        match outcome {
+            None => Err(self.late()),
+            Some(Ok(answer)) => {
+                if in_transaction && let Err(error) = self.short(&mut held.connection.raw, "COMMIT").await {
+                    return self.after(error, None).await;
+                }
+                self.server.give_back(held);
+                Ok(Some(answer))
+            }
+            Some(Err(error)) => {
+                let alive = error.as_database_error().is_some() && meaning(&error) != Meaning::Lost;
+                let rolled_back =
+                    alive && (!in_transaction || self.short(&mut held.connection.raw, "ROLLBACK").await.is_ok());
+                self.after(error, rolled_back.then_some(held)).await
+            }
+        }
+    }
+
+    /// After an error: whether it is tried again. The connection is given back where it is still good.
+    async fn after<T>(&mut self, error: Error, held: Option<Held>) -> Result<Option<T>, DalError> {
+        let user = held.as_ref().map(|held| held.connection.target.user.clone()).unwrap_or_default();
+        if let Some(held) = held {
+            self.server.give_back(held);
+        }
+        match meaning(&error) {
+            Meaning::Conflict => {
+                self.conflicts += 1;
+                if self.conflicts == retry::TRIES {
+                    let (operation, tries) = (self.operation, self.conflicts);
+                    return Err(DalError::Conflict { operation, tries, source: boxed(error) });
+                }
+                sleep(retry::pause(self.conflicts)).await;
+                Ok(None)
+            }
+            Meaning::Lost | Meaning::NotReady => {
+                self.server.forget();
+                self.reconnects += 1;
+                if self.reconnects > RECONNECTS {
+                    let (operation, database) = (self.operation, self.server.name());
+                    return Err(DalError::Lost { operation, database, source: boxed(error) });
+                }
+                tracing::debug!(operation = self.operation, error = %boxed(error), "the connection was lost");
+                Ok(None)
+            }
+            Meaning::Late => Err(self.late()),
+            _ => Err(failed(self.server, self.operation, user, error)),
+        }
+    }
+
+    fn late(&self) -> DalError {
+        let waited = self.server.settings.call_timeout;
+        DalError::Late { operation: self.operation, database: self.server.name(), waited }
+    }
+
+    /// Where no statement may outlive its connection, each call is a transaction: a pooler gives out another
+    /// connection after that, not in the middle.
+    fn in_transaction(&self, held: &Held) -> bool {
+        self.transaction || !held.connection.target.statement_cache
+    }
+
+    async fn short(&self, connection: &mut PgConnection, statement: &'static str) -> Result<(), Error> {
+        let bound = self.bound();
+        match timeout(bound, sqlx::raw_sql(statement).execute(connection)).await {
+            Ok(outcome) => outcome.map(|_| ()),
+            Err(_) => Err(Error::Io(std::io::ErrorKind::TimedOut.into())),
+        }
+    }
+}
+
+/// An error that no other try would mend.
+pub(super) fn failed(server: &PostgresServer, operation: &'static str, user: String, error: Error) -> DalError {
+    let database = server.name();
+    match meaning(&error) {
+        Meaning::Lost | Meaning::NotReady => DalError::Lost { operation, database, source: boxed(error) },
+        Meaning::Late => DalError::Late { operation, database, waited: server.settings.call_timeout },
+        Meaning::Rights => DalError::Rights { operation, database, user, source: boxed(error) },
+        Meaning::NoSchema => DalError::NoSchema { database },
+        _ => DalError::Query { operation, source: boxed(error) },
+    }
+}

@@ -1,0 +1,162 @@
+//! Making a connection.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    ConnectOptions as _, Error, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    error::{Meaning, boxed, is_refused_connection, meaning},
+    target::{SslMode, Target},
+};
+use crate::{DalError, retry};
+
+/// The oldest server that is supported, as the server counts: gen_random_uuid() is in core since then.
+const LEAST_VERSION: u32 = 130_000;
+const LEAST: &str = "13";
+
+/// How long a server may be away because it is started again. One that does not listen for longer is not there; one
+/// that answers, but is not ready yet, is waited for as long as the caller waits.
+const RESTART: Duration = Duration::from_secs(3);
+
+/// How many statements a connection keeps prepared.
+const STATEMENTS: usize = 50;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose {
+    /// Bound on one statement, kept by the server.
+    pub(super) statement: Duration,
+    /// Bound on waiting for a lock of another transaction.
+    pub(super) lock: Duration,
+}
+
+/// Connects, within the wait. `database` is the URL for messages.
+pub(super) async fn connect(
+    target: &Target,
+    database: &str,
+    purpose: Purpose,
+    wait: Duration,
+) -> Result<PgConnection, DalError> {
+    let options = options(target, purpose);
+    let begun = Instant::now();
+    let mut lost = 0;
+    loop {
+        let bound = target.connect_timeout.min(wait.saturating_sub(begun.elapsed()).max(Duration::from_millis(100)));
+        let outcome = timeout(bound, options.connect()).await.unwrap_or_else(|_| Err(too_long(bound)));
+        let error = match outcome {
+            Ok(connection) => return checked(connection, database),
+            Err(error) => error,
+        };
+        let patience = match meaning(&error) {
+            Meaning::NotReady => wait,
+            _ if is_refused_connection(&error) => wait.min(RESTART),
+            _ => Duration::ZERO,
+        };
+        lost += 1;
+        // In steps of up to half a second: many processes may be waiting for the same server.
+        let pause = retry::pause(lost) * 5;
+        if begun.elapsed() + pause >= patience {
+            return Err(failed(error, target, database));
+        }
+        tracing::debug!(database, error = %boxed(error), "the server is away; trying again");
+        sleep(pause).await;
+    }
+}
+
+fn checked(connection: PgConnection, database: &str) -> Result<PgConnection, DalError> {
+    match connection.server_version_num() {
+        Some(version) if version < LEAST_VERSION => {
+            Err(DalError::TooOld { database: database.to_owned(), found: shown(version), least: LEAST })
+        }
+        // What does not say its version is no PostgreSQL, but may be as good as one.
+        _ => Ok(connection),
+    }
+}
+
+/// `90624` is 9.6.24, `150004` is 15.4.
+fn shown(version: u32) -> String {
+    if version < 100_000 {
+        format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
+    } else {
+        format!("{}.{}", version / 10_000, version % 10_000)
+    }
+}
+
+fn too_long(bound: Duration) -> Error {
+    let text = format!("no connection within {:.1} s", bound.as_secs_f64());
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+}
+
+fn failed(error: Error, target: &Target, database: &str) -> DalError {
+    let database = database.to_owned();
+    match meaning(&error) {
+        Meaning::Refused => DalError::Refused { database, user: target.user.clone(), source: boxed(error) },
+        // CONNECT on the database.
+        Meaning::Rights => {
+            DalError::Rights { operation: "connect", database, user: target.user.clone(), source: boxed(error) }
+        }
+        Meaning::NoDatabase => DalError::NoDatabase { name: target.database.clone(), database },
+        _ => DalError::Unreachable { database, source: boxed(error) },
+    }
+}
+
+/// Everything is set, because sqlx fills from the environment what is not. (What it reads of that all the same, the
+/// PGSSL files where nobody names any, and PGOPTIONS, is what the settings would have said too.)
+fn options(target: &Target, purpose: Purpose) -> PgConnectOptions {
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(target.port)
+        .username(&target.user)
+        .password(target.password.as_ref().map_or("", |password| password.reveal()))
+        .database(&target.database)
+        .application_name(&target.application)
+        .ssl_mode(match target.ssl_mode {
+            _ if target.is_socket() => PgSslMode::Disable,
+            SslMode::Disable | SslMode::Allow => PgSslMode::Disable,
+            SslMode::Prefer => PgSslMode::Prefer,
+            SslMode::Require => PgSslMode::Require,
+            SslMode::VerifyCa => PgSslMode::VerifyCa,
+            SslMode::VerifyFull => PgSslMode::VerifyFull,
+        })
+        // The server's own default is exact since version 12, and a pooler knows no such parameter.
+        .extra_float_digits(None)
+        .statement_cache_capacity(if target.statement_cache { STATEMENTS } else { 0 })
+        .disable_statement_logging();
+    options = if target.is_socket() {
+        options.host("localhost").socket(Path::new(&target.host))
+    } else {
+        options.host(&target.host)
+    };
+    if let Some(file) = &target.ssl_root {
+        options = options.ssl_root_cert(file);
+    }
+    if let (Some(cert), Some(key)) = (&target.ssl_cert, &target.ssl_key) {
+        options = options.ssl_client_cert(cert).ssl_client_key(key);
+    }
+    // A pooler refuses what it does not know; then only our own bounds hold.
+    if target.statement_cache {
+        let bounds = [("statement_timeout", purpose.statement), ("lock_timeout", purpose.lock)];
+        options = options.options(bounds.map(|(name, bound)| (name, bound.as_millis().to_string())));
+    }
+    if !target.options.is_empty() {
+        options = options.options(target.options.iter().map(|(name, value)| (name, value)));
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn versions_read_as_the_server_shows_them() {
+        assert_eq!(shown(90_624), "9.6.24");
+        assert_eq!(shown(120_004), "12.4");
+    }
+}

@@ -1,0 +1,26 @@
+//! The PostgreSQL driver. No other module tree names the crate `sqlx`.
+//!
+//! One [`PostgresServer`] lives as long as its [`crate::Database`] and keeps a few connections; every call takes one of
+//! them, for the call only. A call is bounded, is tried again where another writer was first or the connection was
+//! lost, and may therefore run twice: every statement of this driver is written so that this changes nothing.
+
+mod access;
+mod call;
+mod connect;
+mod error;
+mod lock;
+mod migrate;
+mod passfile;
+mod pool;
+mod registry;
+mod rows;
+mod script;
+mod store;
+mod target;
+mod types;
+mod url;
+
+pub(crate) use lock::AdvisoryLock;
+pub(crate) use pool::PostgresServer;
+pub(crate) use store::PostgresStore;
+pub use url::PostgresUrl;

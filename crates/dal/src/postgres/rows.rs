@@ -1,0 +1,126 @@
+//! Rows as the database has them, and their way from and into the domain's types.
+
+use std::borrow::Cow;
+
+use mer_core::{Access, Model, ModelSpec, Server, ServerSpec};
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgRow};
+use uuid::Uuid;
+
+use super::types::{Id, Time};
+use crate::DalError;
+
+/// A field of a row.
+pub(super) fn get<'r, T>(table: &'static str, row: &'r PgRow, field: &str) -> Result<T, DalError>
+where
+    T: Decode<'r, Postgres> + Type<Postgres>,
+{
+    row.try_get(field).map_err(|error| DalError::Row { table, reason: error.to_string() })
+}
+
+/// The server of a row of `AvailableServers` together with its parameters.
+pub(super) fn server(row: &PgRow) -> Result<Server, DalError> {
+    const TABLE: &str = "AvailableServers";
+    let name: String = get(TABLE, row, "name")?;
+    Ok(Server {
+        uid: get::<Id>(TABLE, row, "uid")?.0.to_string(),
+        spec: ServerSpec {
+            conn_type: word(TABLE, &name, get(TABLE, row, "connType")?)?,
+            params: params("ConnTypeParams", row, &name)?,
+        },
+        created_at: get::<Time>(TABLE, row, "createdAt")?.0,
+        last_updated: get::<Time>(TABLE, row, "lastUpdated")?.0,
+        name,
+    })
+}
+
+/// The model of a row of `AvailableModels` together with its parameters.
+pub(super) fn model(row: &PgRow, server_name: impl Fn(Uuid) -> Option<String>) -> Result<Model, DalError> {
+    const TABLE: &str = "AvailableModels";
+    let name: String = get(TABLE, row, "name")?;
+    let mut spec: ModelSpec = params("ModelParams", row, &name)?;
+    spec.servers = get::<Vec<Id>>(TABLE, row, "servers")?
+        .iter()
+        .map(|uid| {
+            server_name(uid.0).ok_or_else(|| DalError::Row {
+                table: TABLE,
+                reason: format!("model `{name}` names the server {}, which does not exist", uid.0),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Model {
+        uid: get::<Id>(TABLE, row, "uid")?.0.to_string(),
+        spec,
+        created_at: get::<Time>(TABLE, row, "createdAt")?.0,
+        last_updated: get::<Time>(TABLE, row, "lastUpdated")?.0,
+        name,
+    })
+}
+
+/// The access of a row of `ModelAccess`.
+pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
+    const TABLE: &str = "ModelAccess";
+    let request_uid = get::<Id>(TABLE, row, "requestUid")?.0;
+    let about = request_uid.to_string();
+    Ok(Access {
+        request_uid,
+        attempt: small(TABLE, get(TABLE, row, "attempt")?)?,
+        model: get(TABLE, row, "model")?,
+        server: get(TABLE, row, "server")?,
+        kind: word(TABLE, &about, get(TABLE, row, "kind")?)?,
+        protocol: get(TABLE, row, "protocol")?,
+        weights_version: get::<Option<i64>>(TABLE, row, "weightsVersion")?.map(i64::cast_unsigned),
+        weights_sha256: get(TABLE, row, "weightsSha256")?,
+        caller: get(TABLE, row, "caller")?,
+        caller_pid: small(TABLE, get(TABLE, row, "callerPid")?)?,
+        start_access: get::<Time>(TABLE, row, "startAccess")?.0,
+        stop_access: get::<Option<Time>>(TABLE, row, "stopAccess")?.map(|time| time.0),
+        status: word(TABLE, &about, get(TABLE, row, "status")?)?,
+        exit_code: get(TABLE, row, "exitCode")?,
+        signal: get(TABLE, row, "signal")?,
+        queue_ms: get(TABLE, row, "queueMs")?,
+        connect_ms: get(TABLE, row, "connectMs")?,
+        start_ms: get(TABLE, row, "startMs")?,
+        run_ms: get(TABLE, row, "runMs")?,
+        stdin_bytes: get::<i64>(TABLE, row, "stdinBytes")?.cast_unsigned(),
+        stdout_bytes: get::<i64>(TABLE, row, "stdoutBytes")?.cast_unsigned(),
+        stderr_bytes: get::<i64>(TABLE, row, "stderrBytes")?.cast_unsigned(),
+        stdin_sha256: get(TABLE, row, "stdinSha256")?,
+        stdout_sha256: get(TABLE, row, "stdoutSha256")?,
+        stderr_tail: get(TABLE, row, "stderrTail")?,
+        error: get(TABLE, row, "error")?,
+    })
+}
+
+/// What the column `params` gets.
+pub(super) fn params_text(params: &impl Serialize) -> Result<String, DalError> {
+    serde_json::to_string(params).map_err(|error| DalError::Row { table: "parameters", reason: error.to_string() })
+}
+
+/// A text that the server can keep: it has no zero byte. That becomes the sign for what cannot be shown, as bytes that
+/// are no UTF-8 did before.
+pub(super) fn text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+/// Counts beyond 9.2 × 10^18 are kept as that: the database's integers have a sign.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that the domain keeps in a smaller type.
+pub(super) fn small<T: TryFrom<i64>>(table: &'static str, number: i64) -> Result<T, DalError> {
+    T::try_from(number).map_err(|_| DalError::Row { table, reason: format!("the number {number} is out of bounds") })
+}
+
+/// The schemaless part of a row, which comes as the text of its JSON; a row that is gone counts as empty.
+fn params<T: DeserializeOwned>(table: &'static str, row: &PgRow, about: &str) -> Result<T, DalError> {
+    let text: Option<&str> = get(table, row, "params")?;
+    serde_json::from_str(text.unwrap_or("{}"))
+        .map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
+}
+
+/// The name of an enum's variant.
+fn word<T: DeserializeOwned>(table: &'static str, about: &str, word: String) -> Result<T, DalError> {
+    serde_json::from_value(word.into()).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
+}

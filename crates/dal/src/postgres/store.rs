@@ -1,0 +1,83 @@
+//! The Store of a PostgreSQL database.
+
+use std::sync::Arc;
+
+use mer_core::{Access, Model, Registry, Server};
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
+use uuid::Uuid;
+
+use super::PostgresServer;
+use crate::{AccessFilter, Applied, DalError, MigrationLock, ScriptRun, store::Backend};
+
+/// A database on a server.
+#[derive(Debug, Clone)]
+pub(crate) struct PostgresStore(Arc<PostgresServer>);
+
+impl PostgresStore {
+    pub(super) fn new(server: Arc<PostgresServer>) -> Self {
+        Self(server)
+    }
+
+    pub(super) fn server(&self) -> &PostgresServer {
+        &self.0
+    }
+
+    /// A statement, to be kept prepared or not.
+    pub(super) fn query<'q>(&self, sql: &'static str) -> Query<'q, Postgres, PgArguments> {
+        sqlx::query(sql).persistent(self.0.keeps_statements())
+    }
+}
+
+impl Backend for PostgresStore {
+    async fn servers(&self) -> Result<Vec<Server>, DalError> {
+        self.read_servers().await
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, DalError> {
+        self.read_models().await
+    }
+
+    async fn server(&self, name: &str) -> Result<Option<Server>, DalError> {
+        self.read_server(name).await
+    }
+
+    async fn model(&self, name: &str) -> Result<Option<Model>, DalError> {
+        self.read_model(name).await
+    }
+
+    async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
+        self.write_registry(registry).await
+    }
+
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        self.write_accesses(accesses).await
+    }
+
+    async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
+        self.read_accesses(filter).await
+    }
+
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
+        self.read_request(request).await
+    }
+
+    async fn database_uid(&self) -> Result<Uuid, DalError> {
+        self.read_uid().await
+    }
+
+    async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
+        self.read_applied().await
+    }
+
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
+        self.take_lock().await.map(MigrationLock::postgres)
+    }
+
+    async fn create_migrations(&self) -> Result<(), DalError> {
+        self.define_migrations().await
+    }
+
+    async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.run_script(script).await
+    }
+}

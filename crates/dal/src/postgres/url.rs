@@ -1,0 +1,243 @@
+//! `postgres://` URLs: what they may say. Nothing of the driver is needed to read one.
+
+use std::{borrow::Cow, fmt};
+
+use crate::{DalError, Secret};
+
+/// Every parameter that a URL may have, but those of [`IGNORED`].
+const KNOWN: [&str; 15] = [
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "passfile",
+    "application_name",
+    "connect_timeout",
+    "options",
+    "statementCache",
+];
+
+/// What other clients know, and what makes no difference here.
+const IGNORED: [&str; 8] = [
+    "client_encoding",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "sslcompression",
+];
+
+/// A PostgreSQL database as a URL names it: `postgres://[USER[:PASSWORD]@][HOST][:PORT][/DATABASE][?PARAMETER=VALUE&…]`.
+///
+/// What it leaves open comes from [`crate::ServerSettings`]. Its text never shows the password.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PostgresUrl {
+    pub(super) host: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) database: Option<String>,
+    pub(super) parameters: Vec<(&'static str, String)>,
+}
+
+impl PostgresUrl {
+    /// Reads a URL without its `postgres://` or `postgresql://`.
+    pub(crate) fn parse(rest: &str) -> Result<Self, DalError> {
+        Self::read(rest).map_err(|reason| DalError::Url { url: without_password(rest), reason })
+    }
+
+    fn read(rest: &str) -> Result<Self, String> {
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+        let (login, address) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = match login.split_once(':') {
+            Some((user, password)) => (user, Some(Secret::from(decoded(password)?))),
+            None => (login, None),
+        };
+        let (host, port) = host_and_port(address)?;
+        let mut url = Self {
+            host: host.map(decoded).transpose()?,
+            port,
+            user: some(decoded(user)?),
+            password,
+            database: some(decoded(path)?),
+            parameters: Vec::new(),
+        };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` has no `=`"))?;
+            url.parameter(&decoded(name)?, decoded(value)?)?;
+        }
+        Ok(url)
+    }
+
+    fn parameter(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "host" | "hostaddr" => self.host = some(value),
+            "port" => self.port = some(value).map(|value| port(&value)).transpose()?,
+            "user" => self.user = some(value),
+            "password" => self.password = Some(value.into()),
+            "dbname" => self.database = some(value),
+            "channel_binding" if value != "require" => {}
+            "channel_binding" => return Err("`channel_binding=require` is not supported".to_owned()),
+            "target_session_attrs" if value == "any" || value == "read-write" => {}
+            _ if IGNORED.contains(&name) => {}
+            _ => match KNOWN.iter().find(|known| **known == name) {
+                Some(known) => self.parameters.push((known, value)),
+                None => {
+                    let nearest = mer_core::nearest(name, KNOWN);
+                    let hint = nearest.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                    return Err(format!("it has no parameter `{name}`{hint}"));
+                }
+            },
+        }
+        if self.host.as_ref().is_some_and(|host| host.contains(',')) {
+            return Err("one host belongs in it, not several".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The last value of a parameter that has no field of its own.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        if let Some(user) = &self.user {
+            write!(f, "{}@", encoded(user))?;
+        }
+        match &self.host {
+            Some(host) if host.contains(':') => write!(f, "[{host}]")?,
+            Some(host) => f.write_str(&encoded(host))?,
+            None => {}
+        }
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        if let Some(database) = &self.database {
+            write!(f, "/{}", encoded(database))?;
+        }
+        Ok(())
+    }
+}
+
+fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>), String> {
+    if address.contains(',') {
+        return Err("one host belongs in it, not several".to_owned());
+    }
+    let (host, rest) = match address.strip_prefix('[') {
+        Some(inside) => inside.split_once(']').ok_or("its `[` is not closed")?,
+        None => address.find(':').map_or((address, ""), |colon| address.split_at(colon)),
+    };
+    let port = match (rest, rest.strip_prefix(':')) {
+        ("" | ":", _) => None,
+        (_, Some(text)) => Some(port(text)?),
+        (_, None) => return Err(format!("`{rest}` after the host is no port")),
+    };
+    Ok((Some(host).filter(|host| !host.is_empty()), port))
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{text}` is no port"))
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn decoded(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+            let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+            bytes.push(value.ok_or("two hexadecimal digits belong after each `%` (a `%` itself is `%25`)")?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+    if text.contains('\0') { Err("it has a zero byte in it".to_owned()) } else { Ok(text) }
+}
+
+fn encoded(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if text.bytes().all(plain) {
+        return text.into();
+    }
+    let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(escape).collect::<String>().into()
+}
+
+/// The URL of a message about one that could not be read: without anything that may be a password.
+fn without_password(rest: &str) -> String {
+    let place = rest.split('?').next().unwrap_or_default();
+    let (login, address) = place.rsplit_once('@').map_or((None, place), |(login, address)| (Some(login), address));
+    let user = login.map(|login| format!("{}@", login.split(':').next().unwrap_or_default())).unwrap_or_default();
+    let more = if rest.contains('?') { "?…" } else { "" };
+    format!("postgres://{user}{address}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_in_all_its_parts() {
+        let url = PostgresUrl::parse("m%40r:p%3Aw%2F@db.example.org:6432/a%20b?sslmode=require&statementCache=off");
+        let url = url.unwrap();
+        assert_eq!(url.user.as_deref(), Some("m@r"));
+        assert_eq!(url.password.as_ref().map(Secret::reveal), Some("p:w/"));
+        assert_eq!((url.host.as_deref(), url.port), (Some("db.example.org"), Some(6432)));
+        assert_eq!(url.database.as_deref(), Some("a b"));
+        assert_eq!(
+            (url.get("sslmode"), url.get("statementCache"), url.get("sslkey")),
+            (Some("require"), Some("off"), None)
+        );
+        assert_eq!(url.to_string(), "postgres://m%40r@db.example.org:6432/a%20b");
+        assert!(!format!("{url:?}").contains("p:w"));
+    }
+
+    #[test]
+    fn hosts_may_be_addresses_and_folders() {
+        let host = |text: &str| PostgresUrl::parse(text).map(|url| (url.host, url.port)).unwrap();
+        assert_eq!(host(""), (None, None));
+        assert_eq!(host("/db"), (None, None));
+        assert_eq!(host("[::1]:5433/db"), (Some("::1".into()), Some(5433)));
+        assert_eq!(host("%2Frun%2Fpostgresql/db"), (Some("/run/postgresql".into()), None));
+        assert_eq!(host("/db?host=/run/x&port=6000"), (Some("/run/x".into()), Some(6000)));
+        assert_eq!(host("h:/db"), (Some("h".into()), None));
+    }
+
+    #[test]
+    fn wrong_urls_are_refused_and_their_passwords_not_repeated() {
+        for bad in [
+            "u:secret@h:port/db",
+            "u:secret@h:0/db",
+            "u:secret@a,b/db",
+            "u:secret@h/db?sslmod=require",
+            "u:secret@h/db?sslmode",
+            "u:%zz@h/db",
+            "u:secret@[::1/db",
+            "u:secret@h/db?channel_binding=require",
+            "u:secret@h/db?password=secret&target_session_attrs=standby",
+        ] {
+            let error = PostgresUrl::parse(bad).unwrap_err();
+            assert!(matches!(error, DalError::Url { .. }), "{bad}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let error = PostgresUrl::parse("h/db?sslmod=require").unwrap_err();
+        assert!(error.to_string().contains("did you mean `sslmode`"), "{error}");
+    }
+}

@@ -1,0 +1,393 @@
+//! A real PostgreSQL server for tests: own folder, own data, a free loopback port and a socket, ended with the test.
+//!
+//! It runs as whoever runs the test; as root, which PostgreSQL refuses to run as, it runs as the user `postgres`. It
+//! does not wait for the disk: what a power cut would lose is no matter here. A kill -9 loses nothing all the same.
+//!
+//! [`shared`] is one server for all tests of a process, each of which has a database of its own. A static is never
+//! dropped, so a watchdog, which reads from a pipe that this process holds, ends the server when the process is gone,
+//! however it went. A test that stops or kills its server starts one of its own with [`Server::start`].
+//!
+//! **Who gets in**: everybody without a password, on the socket and on the loopback address; but members of the role
+//! [`PASSWORDED`] over the loopback address with their password only.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Write as _},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    fs::{Gid, Uid, chown},
+    process::Signal,
+};
+use tempfile::TempDir;
+
+use crate::{processes, require};
+
+/// The administrator of every server.
+pub const ADMIN: &str = "admin";
+
+/// Who is a member of this role needs a password.
+pub const PASSWORDED: &str = "passworded";
+
+/// A first start makes the data; a machine under load is slow.
+const START: Duration = Duration::from_secs(60);
+
+const OPTIONS: [&str; 7] = [
+    "fsync=off",
+    "full_page_writes=off",
+    "listen_addresses=127.0.0.1",
+    "max_connections=300",
+    "shared_buffers=32MB",
+    "log_min_messages=warning",
+    "dynamic_shared_memory_type=mmap",
+];
+
+/// A server. Dropped, it ends.
+#[derive(Debug)]
+pub struct Server {
+    postgres: Option<Child>,
+    watchdog: Child,
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+}
+
+/// The server that the tests of this process share; nothing, after saying so, where PostgreSQL is not installed.
+#[track_caller]
+pub fn shared() -> Option<&'static Server> {
+    static SHARED: OnceLock<Option<Server>> = OnceLock::new();
+    let server = SHARED.get_or_init(|| programs().map(Server::launch)).as_ref();
+    if server.is_none() {
+        say_missing();
+    }
+    server
+}
+
+impl Server {
+    /// One that belongs to a single test, which may stop it.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        let programs = programs();
+        if programs.is_none() {
+            say_missing();
+        }
+        programs.map(Self::launch)
+    }
+
+    fn launch(programs: PathBuf) -> Self {
+        let folder = tempfile::Builder::new().prefix("merpg").tempdir().expect("a temporary folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod of a folder of ours");
+        if let Some((uid, gid)) = other_user() {
+            chown(folder.path(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
+        }
+        let made = as_server_user(&programs.join("initdb"))
+            .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ADMIN, "--pgdata"])
+            .arg(folder.path().join("data"))
+            .output()
+            .expect("`initdb` starts");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let access = format!(
+            "local all all trust\nhost all +{PASSWORDED} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+        );
+        // The file is there and keeps its owner.
+        fs::write(folder.path().join("data/pg_hba.conf"), access).expect("the server's access file");
+        let watchdog = watchdog(folder.path());
+        let mut server = Self { postgres: None, watchdog, programs, folder, port: 0 };
+        for _ in 0..5 {
+            server.port = free_port();
+            if server.run() {
+                server.sql("postgres", &format!("CREATE ROLE {PASSWORDED} NOLOGIN"));
+                return server;
+            }
+        }
+        panic!("PostgreSQL does not start:\n{}", server.log());
+    }
+
+    /// Starts the server, and waits until it answers; false where it gave up, as on a port that is taken.
+    fn run(&mut self) -> bool {
+        let log = File::options().append(true).create(true).open(self.folder.path().join("log")).expect("a log file");
+        let mut command = as_server_user(&self.programs.join("postgres"));
+        command.arg("-D").arg(self.folder.path().join("data")).arg("-k").arg(self.folder.path());
+        command.args(["-p", &self.port.to_string()]);
+        for option in OPTIONS {
+            command.args(["-c", option]);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let postgres = self.postgres.insert(child.expect("`postgres` starts"));
+        let ready = processes::poll(START, || {
+            if postgres.try_wait().expect("a child of ours").is_some() {
+                return Some(false);
+            }
+            let mut asked = Command::new(self.programs.join("pg_isready"));
+            asked.args(["-q", "-h", "127.0.0.1", "-U", ADMIN, "-d", "postgres", "-p", &self.port.to_string()]);
+            asked.status().expect("`pg_isready` starts").success().then_some(true)
+        });
+        ready == Some(true)
+    }
+
+    /// A new database of its own name, empty.
+    #[must_use]
+    pub fn database(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// The URL of a database over TCP, as the administrator.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        self.url_of(ADMIN, database)
+    }
+
+    /// The URL of a database over TCP for `USER` or `USER:PASSWORD`.
+    #[must_use]
+    pub fn url_of(&self, login: &str, database: &str) -> String {
+        format!("postgres://{login}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The URL of a database over the socket, as the administrator.
+    #[must_use]
+    pub fn socket_url(&self, database: &str) -> String {
+        format!("postgres://{ADMIN}@/{database}?host={}&port={}", self.folder.path().display(), self.port)
+    }
+
+    /// The port on the loopback address.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Gives the server a certificate for 127.0.0.1, and gives the file of the authority that signed it. Nothing, after
+    /// saying so, where there is no `openssl`.
+    #[must_use]
+    pub fn offer_tls(&self) -> Option<PathBuf> {
+        let Some(openssl) = require::program("openssl", &[]) else {
+            require::missing("openssl", "no `openssl` on the PATH");
+            return None;
+        };
+        let folder = self.folder.path();
+        let run = |words: &str| {
+            let done = Command::new(&openssl).args(words.split(' ')).current_dir(folder).output().expect("it starts");
+            assert!(done.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&done.stderr));
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        run(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority -days 2"));
+        run(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"));
+        fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\n").expect("a file of ours");
+        run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem");
+        for file in ["server.key", "server.pem"] {
+            let file = folder.join(file);
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("chmod of a file of ours");
+            if let Some((uid, gid)) = other_user() {
+                chown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
+            }
+        }
+        let path = |file| folder.join(file).display().to_string();
+        for (name, value) in [("ssl_cert_file", path("server.pem")), ("ssl_key_file", path("server.key"))] {
+            self.sql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let is_on = "SELECT count(*) FROM pg_stat_ssl WHERE ssl AND pid = pg_backend_pid()";
+        processes::until("connections are encrypted", START, || self.sql("postgres", is_on) == "1");
+        Some(folder.join("ca.pem"))
+    }
+
+    /// Runs SQL as the administrator, and gives what it printed: columns with `|` between them, one row a line.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let mut child = self.psql(database).spawn().expect("`psql` starts");
+        child.stdin.take().expect("a pipe").write_all(sql.as_bytes()).expect("`psql` reads");
+        let done = child.wait_with_output().expect("`psql` ends");
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+    }
+
+    /// A session of the administrator that stays open, with whatever transaction it has begun.
+    #[must_use]
+    pub fn open(&self, database: &str) -> Console {
+        let mut child = self.psql(database).spawn().expect("`psql` starts");
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        Console { child, input, output }
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", ADMIN]);
+        psql.args(["-p", &self.port.to_string(), "-d", database, "-f", "-"]);
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        psql
+    }
+
+    /// Ends the connections to a database, as an administrator does.
+    pub fn end_connections(&self, database: &str) {
+        let others = format!("datname = '{database}' AND pid <> pg_backend_pid()");
+        self.sql("postgres", &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"));
+    }
+
+    /// Ends the server, with its connections but in good order.
+    pub fn stop(&mut self) {
+        self.end(Signal::INT);
+    }
+
+    /// Kills the server with SIGKILL, and waits until its processes are gone.
+    pub fn kill(&mut self) {
+        let below = self.postgres.as_ref().map(|child| processes::descendants(child.id())).unwrap_or_default();
+        self.end(Signal::KILL);
+        below.iter().for_each(|pid| processes::kill(*pid));
+        processes::until("the server's processes are gone", START, || !below.iter().any(|pid| processes::alive(*pid)));
+        // Stale now, and the next server would look at it.
+        let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+    }
+
+    /// Starts a server that was stopped or killed, on the same port.
+    pub fn start_again(&mut self) {
+        let started = processes::poll(START, || self.run().then_some(()));
+        assert!(started.is_some(), "PostgreSQL does not start again:\n{}", self.log());
+    }
+
+    /// What the server wrote.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    fn end(&mut self, signal: Signal) {
+        let Some(mut child) = self.postgres.take() else { return };
+        processes::signal(child.id(), signal);
+        let gone = processes::poll(Duration::from_secs(20), || child.try_wait().ok().flatten());
+        if gone.is_none() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A session of the administrator.
+#[derive(Debug)]
+pub struct Console {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Console {
+    /// Runs SQL, and waits until it is done. Gives what it printed.
+    pub fn run(&mut self, sql: &str) -> String {
+        const DONE: &str = "--done--";
+        writeln!(self.input, "{sql}\n\\echo {DONE}").expect("`psql` reads");
+        let mut printed = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).expect("`psql` writes");
+            assert!(read > 0, "`psql` ended: {sql}");
+            if line.trim_end() == DONE {
+                return printed;
+            }
+            printed += &line;
+        }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // First, so that it does not look for a pid that may be somebody else's by then.
+        let _ = self.watchdog.kill();
+        let _ = self.watchdog.wait();
+        self.end(Signal::QUIT);
+        if thread::panicking() {
+            let _ = writeln!(std::io::stderr().lock(), "--- log of PostgreSQL ---\n{}", self.log());
+        }
+    }
+}
+
+/// Waits for the end of this process, then ends the server and removes its folder.
+fn watchdog(folder: &Path) -> Child {
+    const SCRIPT: &str = r#"
+        while read -r line; do :; done
+        pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null)
+        if [ -n "$pid" ]; then
+            kill -QUIT "$pid"
+            while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+        fi
+        rm -rf "$0""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", SCRIPT]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Away from the signals that a terminal sends to the test run.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().expect("`sh` starts")
+}
+
+#[track_caller]
+fn say_missing() {
+    require::missing("postgres", "no `postgres` on the PATH or below `/usr/lib/postgresql`");
+}
+
+/// The folder of the server's programs, those of the newest version first.
+fn programs() -> Option<PathBuf> {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut installed: Vec<(u32, String)> = installed
+        .filter_map(|entry| {
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").to_str()?.into()))
+        })
+        .collect();
+    installed.sort_unstable_by(|one, other| other.cmp(one));
+    let folders: Vec<&str> = installed.iter().map(|(_, folder)| folder.as_str()).collect();
+    let server = require::program("postgres", &folders)?;
+    // The PATH may name a link into the folder where the others are.
+    Some(server.canonicalize().ok()?.parent()?.to_path_buf())
+}
+
+/// For root, the user and group that the server runs as.
+fn other_user() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").expect("`/etc/passwd` is readable");
+    let fields = users.lines().find(|line| line.starts_with("postgres:")).expect("root needs a user `postgres`");
+    let mut ids = fields.split(':').skip(2).map(|id| id.parse().expect("a number"));
+    Some((ids.next().expect("a uid"), ids.next().expect("a gid")))
+}
+
+fn as_server_user(program: &Path) -> Command {
+    let mut command = match other_user() {
+        None => Command::new(program),
+        Some((uid, gid)) => {
+            // It becomes the program, under the same pid.
+            let mut command = Command::new("setpriv");
+            command.args([format!("--reuid={uid}"), format!("--regid={gid}")]).arg("--clear-groups").arg(program);
+            command
+        }
+    };
+    // The server's user may not be allowed into this folder. No variable of the user's own server counts.
+    command.current_dir("/").env("LC_ALL", "C");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("PG")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
