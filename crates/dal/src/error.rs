@@ -144,9 +144,11 @@ pub struct ScriptFailure {
 impl DalError {
     /// The exit code of a command that ends with this error.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Self::Busy { .. } | Self::Conflict { .. } => ExitCode::BUSY,
+            // Nothing is wrong with the script where the disk is full.
+            Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Url { .. } | Self::Foreign { .. } | Self::NoSchema { .. } | Self::Script { .. } => ExitCode::CONFIG,
             _ => ExitCode::IO,
         }
