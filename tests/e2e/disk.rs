@@ -42,7 +42,7 @@ const FILL: &str = "cp -a \"$TEMPLATE/.\" \"$DISK\"; \"$MER\" run cat before || 
 #[test]
 fn a_disk_that_is_full_at_the_first_use_is_74_with_a_hint_and_more_room_is_all_it_takes() {
     let mut codes = Vec::new();
-    for size in ["8k", "24k", "40k", "64k", "96k", "128k"] {
+    for size in ["8k", "16k", "24k", "32k", "64k"] {
         let env = TestEnv::new();
         let script = "\"$MER\" run echo x; echo \"code $?\"
             mount -o remount,size=16m \"$DISK\" || exit 98
@@ -54,16 +54,14 @@ fn a_disk_that_is_full_at_the_first_use_is_74_with_a_hint_and_more_room_is_all_i
         if answered {
             lines.remove(0);
         } else {
-            assert!(
-                ran.stderr.starts_with("mer: ") && ran.stderr.contains("hint: the disk is full"),
-                "{size}: {ran:?}"
-            );
+            let told = ran.stderr.lines().filter(|line| line.starts_with("mer: ")).count();
+            assert!(told == 1 && ran.stderr.contains("\nhint: the disk is full"), "{size}: {ran:?}");
         }
         assert_eq!(lines[0], if answered { "code 0" } else { "code 74" }, "{size}: {ran:?}");
         assert_eq!((lines[1], lines.len()), ("y", 3 + usize::from(answered)), "{size}: {ran:?}");
-        codes.push(lines[0]);
+        codes.push(lines[0].to_owned());
     }
-    assert!(codes.contains(&"code 74"), "these disks were all large enough: {codes:?}");
+    assert!(codes.iter().any(|code| code == "code 74"), "these disks were all large enough: {codes:?}");
 }
 
 #[test]

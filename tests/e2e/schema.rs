@@ -4,9 +4,18 @@ use mer_dal::{Database, DbUrl, ScriptRun, Settings};
 
 use crate::support::TestEnv;
 
+/// The database of this environment, opened by nobody yet.
+fn database(env: &TestEnv) -> Database {
+    let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
+    Database::new(Settings { url, wait: crate::support::BOUND, scratch: env.path("scratch") })
+}
+
+fn block_on(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(work);
+}
+
 /// Does to the database what another version of MER would.
 fn other_version(env: &TestEnv, number: u32, name: &str) {
-    let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
     let script = ScriptRun {
         number,
         name: name.to_owned(),
@@ -15,13 +24,11 @@ fn other_version(env: &TestEnv, number: u32, name: &str) {
         sql: "DEFINE TABLE FromTheFuture SCHEMALESS;".to_owned(),
         mer_version: "9.9.9".to_owned(),
     };
-    let apply = async {
-        let database = Database::new(Settings { url, wait: crate::support::BOUND });
-        let session = database.session().await.expect("session");
+    block_on(async {
+        let session = database(env).session().await.expect("session");
         session.apply_script(&script).await.expect("applied");
         session.close().await.expect("closed");
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(apply);
+    });
 }
 
 #[test]
@@ -74,13 +81,11 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
 fn a_script_that_is_not_the_one_that_was_applied_is_78() {
     let env = TestEnv::new();
     // A first script of that number, with another text: as if somebody had edited it since.
-    let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
-    let create = async {
-        let session = Database::new(Settings { url, wait: crate::support::BOUND }).session().await.expect("session");
+    block_on(async {
+        let session = database(&env).session().await.expect("session");
         session.create_migrations().await.expect("table");
         session.close().await.expect("closed");
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(create);
+    });
     other_version(&env, 1, "DatabaseIdentity");
     let told = env.mer(["run", "echo", "x"]).failed(78);
     assert!(told.starts_with("mer: script 01 `DatabaseIdentity` is not the one that was applied"), "{told}");

@@ -222,8 +222,10 @@ pub struct ScriptFailure {
 impl DalError {
     /// The exit code of a command that ends with this error.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
+            // Nothing is wrong with the script where the disk is full.
+            Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Busy { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
             Self::Refused { .. } | Self::Rights { .. } => ExitCode::REFUSED,
             Self::Url { .. }

@@ -59,6 +59,13 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Whether there is no room left on the disk of a folder.
+pub(crate) fn is_full(folder: &Path) -> bool {
+    /// The engine writes a block of its log at a time.
+    const A_BLOCK: u64 = 64 * 1024;
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < A_BLOCK)
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -55,7 +55,7 @@ pub enum MigrationError {
 impl MigrationError {
     /// The exit code of a command that ends with this error.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Self::Database(error) => error.exit_code(),
             _ => ExitCode::CONFIG,

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +22,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::{AccessFilter, Applied, DalError, MigrationLock, ScriptRun, retry, store::Backend};
+use crate::{AccessFilter, Applied, BoxError, DalError, MigrationLock, ScriptRun, files, retry, store::Backend};
 
 /// An open SurrealDB.
 ///
@@ -159,8 +160,19 @@ impl SurrealStore {
             ErrorDetails::NotFound(Some(NotFoundError::Table { .. })) => {
                 DalError::NoSchema { database: self.database() }
             }
-            _ => DalError::Query { operation, source: error.into() },
+            _ => DalError::Query { operation, source: self.why(error) },
         }
+    }
+
+    /// The error, or what must be behind it: of a commit that finds no room the engine says only that nothing was
+    /// executed.
+    pub(super) fn why(&self, error: Error) -> BoxError {
+        let untold = matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted)));
+        let folder = self.database.strip_prefix("surrealkv://");
+        if untold && folder.is_some_and(|folder| files::is_full(Path::new(folder))) {
+            return std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).into();
+        }
+        error.into()
     }
 }
 
