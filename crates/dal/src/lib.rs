@@ -22,6 +22,7 @@ mod session;
 mod settings;
 mod store;
 mod surreal;
+mod url_text;
 
 pub use database::Database;
 pub use embedded::Snapshot;
@@ -32,5 +33,7 @@ pub use lock::MigrationLock;
 pub use postgres::PostgresUrl;
 pub use secret::Secret;
 pub use session::Session;
-pub use settings::{DEFAULT_WAIT, DbUrl, ServerSettings, Settings};
+pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};
 pub use store::{AccessFilter, Applied, Dialect, ScriptRun, Store};
+#[cfg(feature = "surreal-server")]
+pub use surreal::SurrealUrl;

@@ -95,7 +95,7 @@ impl SurrealStore {
             ("merChecksum", script.checksum.clone().into_value()),
             ("merVersion", script.mer_version.clone().into_value()),
         ]);
-        let mut results = match self.send("apply a script", text.into(), values).await? {
+        let mut results = match self.send_script("apply a script", text.into(), values).await? {
             Ok(results) => results,
             Err(failure) => {
                 let place = place(&failure, &statements);
