@@ -101,7 +101,7 @@ impl SurrealServer {
     }
 
     /// Runs statements that may be run twice.
-    pub(crate) async fn send(
+    pub(in crate::surreal) async fn send(
         &self,
         operation: &'static str,
         text: Cow<'static, str>,
@@ -111,7 +111,7 @@ impl SurrealServer {
     }
 
     /// Runs a script. Whether one that was cut off has been applied is to be looked up by whoever has the lock next.
-    pub(crate) async fn send_once(
+    pub(in crate::surreal) async fn send_once(
         &self,
         operation: &'static str,
         text: Cow<'static, str>,

@@ -1,7 +1,7 @@
 //! Making a connection.
 
 use std::{
-    future::Future,
+    future::IntoFuture as _,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use surrealdb::{
         Config, WebsocketConfig,
         auth::{Database, Namespace, Record, Root},
     },
-    types::{ErrorDetails, NotFoundError, Object, SurrealValue, Value},
+    types::{ErrorDetails, NotFoundError, Object, Value},
 };
 use tokio::{
     net::TcpStream,
