@@ -4,18 +4,18 @@ use std::{path::PathBuf, sync::Arc};
 
 use mer_core::Registry;
 
-use crate::{
-    DalError, DbUrl, Session, Settings, Store,
-    embedded::{self, Memory, Recall, Snapshot},
-    files::EngineFiles,
-    journal::{self, Pending},
-};
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresServer;
 #[cfg(any(feature = "postgres", feature = "surreal-server"))]
 use crate::store::Driver;
 #[cfg(feature = "surreal-server")]
 use crate::surreal::SurrealServer;
+use crate::{
+    DalError, DbUrl, Session, Settings, Store,
+    embedded::{self, Memory, Recall, Snapshot},
+    files::EngineFiles,
+    journal::{self, Pending},
+};
 
 /// A database, wherever it is. Making one touches nothing; clones are the same place (and, for `mem://`, the same data).
 #[derive(Debug, Clone)]

@@ -1,5 +1,8 @@
 //! What URLs of databases on servers have in common.
-#![cfg_attr(not(any(feature = "postgres", feature = "surreal-server")), expect(dead_code, reason = "no server, no URL"))]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "surreal-server")),
+    expect(dead_code, reason = "no server, no URL")
+)]
 
 use std::borrow::Cow;
 

@@ -11,8 +11,8 @@ mod server;
 mod store;
 
 pub(crate) use connect::{connect, is_locked};
-pub(crate) use store::SurrealStore;
 #[cfg(feature = "surreal-server")]
 pub use server::SurrealUrl;
 #[cfg(feature = "surreal-server")]
 pub(crate) use server::{LeaseLock, SurrealServer};
+pub(crate) use store::SurrealStore;

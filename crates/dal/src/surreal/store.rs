@@ -86,7 +86,7 @@ impl SurrealStore {
         match &self.link {
             Link::Engine(_) => false,
             #[cfg(feature = "surreal-server")]
-            Link::Server(server) => server.is_record_user(),
+            Link::Server(server) => !server.keeps_writes(),
         }
     }
 
@@ -97,7 +97,7 @@ impl SurrealStore {
             #[cfg(feature = "surreal-server")]
             Link::Server(server) => server.user(),
         };
-        let source = "the server took the rows and kept none: the table's PERMISSIONS say so".into();
+        let source = "the server took the rows and did not keep them: neither the user's role nor the tables' PERMISSIONS let it write".into();
         DalError::Rights { operation, database: self.database(), user, source }
     }
 

@@ -23,7 +23,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    AuthLevel, DalError, ServerSettings, Settings,
+    DalError, ServerSettings, Settings,
     surreal::{
         SurrealStore,
         store::{Failure, outcome},
@@ -48,7 +48,7 @@ pub(crate) struct SurrealServer {
     pub(super) settings: ServerSettings,
     pub(super) wait: Duration,
     connection: Mutex<Option<Arc<Connection>>>,
-    record_user: AtomicBool,
+    keeps_writes: AtomicBool,
 }
 
 /// What became of one try.
@@ -71,7 +71,7 @@ impl SurrealServer {
             settings: settings.server.clone(),
             wait: settings.wait,
             connection: Mutex::default(),
-            record_user: AtomicBool::new(false),
+            keeps_writes: AtomicBool::new(false),
         }
     }
 
@@ -95,9 +95,9 @@ impl SurrealServer {
         self.target.shown_user()
     }
 
-    /// Whether tables pass over, without a word, what this user has no right to.
-    pub(crate) fn is_record_user(&self) -> bool {
-        self.record_user.load(Ordering::Relaxed)
+    /// Whether what this user writes without an error is there.
+    pub(crate) fn keeps_writes(&self) -> bool {
+        self.keeps_writes.load(Ordering::Relaxed)
     }
 
     /// Runs statements that may be run twice.
@@ -192,7 +192,7 @@ impl SurrealServer {
             return Ok((Arc::clone(connection), false));
         }
         let connection = connection::connect(&self.target, &self.url, self.wait).await?;
-        self.record_user.store(connection.level == Some(AuthLevel::Record), Ordering::Relaxed);
+        self.keeps_writes.store(connection.keeps_writes, Ordering::Relaxed);
         *held = Some(Arc::clone(&connection));
         Ok((connection, true))
     }

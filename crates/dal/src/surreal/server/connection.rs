@@ -39,6 +39,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// What an answer may take. What is sent is a few MiB at most, far below the server's own limit of 128 MiB.
 const LONGEST_ANSWER: usize = 1 << 30;
 
+/// Changes nothing, and fails for who may not edit. The server passes over what a VIEWER or a record user may not write,
+/// without a word, and has no other way to ask.
+const EDIT: &str = "REMOVE TABLE IF EXISTS `mer: no such table`;";
+
 /// A connection, signed in.
 ///
 /// The client library answers for it with a task that connects again by itself, for ever. It therefore has a runtime of
@@ -46,7 +50,8 @@ const LONGEST_ANSWER: usize = 1 << 30;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) db: Surreal<Any>,
-    pub(super) level: Option<AuthLevel>,
+    /// Whether what is written without an error is there. Otherwise it is to be looked at again.
+    pub(super) keeps_writes: bool,
     runtime: Option<Runtime>,
 }
 
@@ -139,14 +144,15 @@ async fn once(target: &Target, url: &SurrealUrl) -> Result<Connection, Stopped> 
         Err(error) if is_away(&error) => return Err(Stopped::Away(io::Error::other(error))),
         Err(error) => return Err(Stopped::For(unreachable(url, error))),
     };
-    let level = sign_in(&db, target, url).await?;
+    sign_in(&db, target, url).await?;
     match db.use_ns(&target.namespace).use_db(&target.database).await {
         Ok(_) => {}
         // `mer migrate` makes them; until then there is nothing to be found in it.
         Err(error) if is_missing_place(&error) => {}
         Err(error) => return Err(stopped(error, target, url)),
     }
-    Ok(Connection { db, level, runtime: ending.0.take() })
+    let keeps_writes = db.query(EDIT).await.and_then(|answer| answer.check()).is_ok();
+    Ok(Connection { db, keeps_writes, runtime: ending.0.take() })
 }
 
 /// A runtime that must not be dropped on a thread of another.
@@ -160,13 +166,13 @@ impl Drop for Ending {
     }
 }
 
-/// The level at which the server knows the user.
-async fn sign_in(db: &Surreal<Any>, target: &Target, url: &SurrealUrl) -> Result<Option<AuthLevel>, Stopped> {
-    let Some(user) = &target.user else { return Ok(None) };
+/// Signs in at the level at which the server knows the user.
+async fn sign_in(db: &Surreal<Any>, target: &Target, url: &SurrealUrl) -> Result<(), Stopped> {
+    let Some(user) = &target.user else { return Ok(()) };
     let mut refused = None;
     for &level in &target.levels {
         match sign_in_as(db, target, user, level).await {
-            Ok(()) => return Ok(Some(level)),
+            Ok(()) => return Ok(()),
             Err(error) if meaning(&error) == Meaning::Lost => return Err(stopped(error, target, url)),
             // The last word is the one to be shown: of the level with the most rights.
             Err(error) => refused = Some(error),
@@ -174,7 +180,7 @@ async fn sign_in(db: &Surreal<Any>, target: &Target, url: &SurrealUrl) -> Result
     }
     match refused {
         Some(error) => Err(stopped(error, target, url)),
-        None => Ok(None),
+        None => Ok(()),
     }
 }
 

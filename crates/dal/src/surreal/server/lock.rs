@@ -25,7 +25,8 @@ const LEASE: Duration = Duration::from_secs(15);
 const TABLE: &str = "MigrationsLock";
 
 /// What `mer migrate` may have to make first; a user of the database itself finds it made.
-const PLACE: &str = "DEFINE NAMESPACE IF NOT EXISTS $namespace; USE NS $namespace; DEFINE DATABASE IF NOT EXISTS $database;";
+const PLACE: &str =
+    "DEFINE NAMESPACE IF NOT EXISTS $namespace; USE NS $namespace; DEFINE DATABASE IF NOT EXISTS $database;";
 
 const DEFINE: &str = "DEFINE TABLE IF NOT EXISTS MigrationsLock SCHEMALESS;";
 

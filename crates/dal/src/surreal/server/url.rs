@@ -144,8 +144,14 @@ mod tests {
 
     #[test]
     fn wrong_urls_are_refused_and_their_passwords_not_repeated() {
-        for bad in ["", "u:secret@", "u:secret@h:x", "u:secret@h/a/b/c", "u:secret@h?acces=x", "h?tlsVerify=no&password=secret"]
-        {
+        for bad in [
+            "",
+            "u:secret@",
+            "u:secret@h:x",
+            "u:secret@h/a/b/c",
+            "u:secret@h?acces=x",
+            "h?tlsVerify=no&password=secret",
+        ] {
             let error = SurrealUrl::parse(false, bad).unwrap_err();
             assert!(matches!(error, DalError::Url { .. }), "{bad}");
             assert!(!error.to_string().contains("secret"), "{error}");
