@@ -1,5 +1,6 @@
 //! What only a server can do to a store: be away, be started again, refuse, be slow.
 #![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Migrating a SurrealDB server: once each, whoever comes.
 #![cfg(feature = "surreal-server")]
+#![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What only a SurrealDB server can do to a store: be away, be started again, refuse, be slow.
 #![cfg(feature = "surreal-server")]
+#![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;
 
@@ -347,4 +348,45 @@ async fn the_documented_rights_are_enough_and_no_more() {
     let session = on_server(&(server.url_of("mer:change-me", &name) + "?access=mer_driver")).session().await.unwrap();
     let error = session.record(&accesses(1)).await.unwrap_err();
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+}
+
+/// Writers go on while the server is killed under them and started again: what was acknowledged is there, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_nothing_that_it_acknowledged() {
+    let Some(mut server) = Server::start() else { return };
+    let fresh = migrated(&server.url(&server.database())).await;
+    let writing: Vec<_> = (0..4)
+        .map(|_| {
+            let database = Database::new(fresh.settings().clone());
+            tokio::spawn(async move {
+                let (mut kept, mut failures) = (Vec::new(), 0);
+                for batch in 0..15 {
+                    let log = accesses(5);
+                    // As the journal does it: the same rows again, until they are there.
+                    while let Err(error) = async { database.session().await?.record(&log).await }.await {
+                        failures += 1;
+                        assert!(error.exit_code() == ExitCode::IO && failures < 50, "{batch}: {error:?}");
+                    }
+                    kept.extend(log);
+                }
+                kept
+            })
+        })
+        .collect();
+    let session = fresh.session().await.unwrap();
+    for rows in [20, 120] {
+        let begun = Instant::now();
+        while count(&session).await < rows && begun.elapsed() < Duration::from_secs(60) {}
+        server.kill();
+        server.start_again();
+    }
+    let mut kept = Vec::new();
+    for writer in writing {
+        kept.extend(writer.await.unwrap());
+    }
+    assert_eq!(kept.len(), 300);
+    assert_eq!(count(&session).await, kept.len());
+    for access in &kept {
+        assert_eq!(session.access(access.request_uid).await.unwrap(), [access.clone()]);
+    }
 }

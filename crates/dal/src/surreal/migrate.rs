@@ -102,7 +102,7 @@ impl SurrealStore {
                 return Err(DalError::Script {
                     script: script.file.clone(),
                     failure: place,
-                    source: failure.error.into(),
+                    source: (*failure.error).into(),
                 });
             }
         };

@@ -131,7 +131,7 @@ impl SurrealStore {
         variables: Variables,
     ) -> Result<IndexedResults, DalError> {
         let results = self.send(operation, text.into(), variables).await?;
-        results.map_err(|failure| self.failed(operation, failure.error))
+        results.map_err(|failure| self.failed(operation, *failure.error))
     }
 
     /// Runs statements that write, again and again while other writers are first. They must hold for any order of
@@ -159,8 +159,8 @@ impl SurrealStore {
     ) -> Result<Result<(), Error>, DalError> {
         match self.send(operation, text.into(), variables).await? {
             Ok(_) => Ok(Ok(())),
-            Err(failure) if is_conflict(&failure.error) => Ok(Err(failure.error)),
-            Err(failure) => Err(self.failed(operation, failure.error)),
+            Err(failure) if is_conflict(&failure.error) => Ok(Err(*failure.error)),
+            Err(failure) => Err(self.failed(operation, *failure.error)),
         }
     }
 
@@ -245,7 +245,7 @@ impl Engine {
 /// The results, or the error that made all others.
 pub(super) fn outcome(answer: Result<IndexedResults, Error>) -> Result<IndexedResults, Failure> {
     match answer {
-        Err(error) => Err(Failure { statement: None, error }),
+        Err(error) => Err(Failure { statement: None, error: Box::new(error) }),
         Ok(mut results) => match root_cause(results.take_errors()) {
             Some(failure) => Err(failure),
             None => Ok(results),
@@ -259,7 +259,7 @@ pub(super) struct Failure {
     /// Which statement, from 0; none where the text could not be read at all.
     pub(super) statement: Option<usize>,
     /// The engine's word.
-    pub(super) error: Error,
+    pub(super) error: Box<Error>,
 }
 
 /// The error that made the others: in a failed transaction every other statement reports that it was not executed.
@@ -269,7 +269,7 @@ fn root_cause(errors: HashMap<usize, Error>) -> Option<Failure> {
         .min_by_key(|(index, error)| {
             (matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted))), *index)
         })
-        .map(|(index, error)| Failure { statement: Some(index), error })
+        .map(|(index, error)| Failure { statement: Some(index), error: Box::new(error) })
 }
 
 /// Whether trying again may help: another writer committed first, or inserted the same row first.

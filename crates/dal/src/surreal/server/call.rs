@@ -143,7 +143,7 @@ impl SurrealServer {
                 Tried::Lost(source) => source,
                 Tried::Answer(Ok(results)) => return Ok(Ok(results)),
                 Tried::Answer(Err(failure)) => match meaning(&failure.error) {
-                    Meaning::Lost => failure.error.into(),
+                    Meaning::Lost => (*failure.error).into(),
                     Meaning::Late => return Err(late()),
                     // The library may have connected again behind our back, and found nobody signed in any more.
                     Meaning::Rights | Meaning::Refused if !fresh && !signed_in_again => {

@@ -153,10 +153,10 @@ async fn renew(store: &SurrealStore, owner: Uuid) -> Result<(), DalError> {
             Ok(results) => results,
             Err(failure) if crate::surreal::store::is_conflict(&failure.error) => {
                 lost += 1;
-                store.pause_or_give_up(OPERATION, lost, failure.error).await?;
+                store.pause_or_give_up(OPERATION, lost, *failure.error).await?;
                 continue;
             }
-            Err(failure) => return Err(store.failed(OPERATION, failure.error)),
+            Err(failure) => return Err(store.failed(OPERATION, *failure.error)),
         };
         let held: Vec<Held> = take(&mut results, 0, TABLE)?;
         return match held.first() {
