@@ -44,3 +44,18 @@ need() {
   say "WARNING: \`$program\` is missing: SKIPPED are $purpose. To run them: apt-get install $package"
   return 1
 }
+
+# Builds the SurrealDB server of the tests once, into the cache folder (some 6 minutes), and names it in
+# MER_SURREAL_SERVER. It has a lock file of its own: none of what it needs is in MER. Fails under CI=true only.
+surreal_server() {
+  [ -z "${MER_SURREAL_SERVER:-}" ] || return 0
+  local folder=$MER_CACHE/surreal-server
+  [ -x "$folder/debug/mer-surreal-server" ] || say "building the SurrealDB server for the tests; some 6 minutes, once"
+  # Locked, so that a second run waits for the first; quick where nothing has changed.
+  if CARGO_TARGET_DIR=$folder cargo build --quiet --locked --manifest-path tests/surreal-server/Cargo.toml; then
+    export MER_SURREAL_SERVER=$folder/debug/mer-surreal-server
+    return 0
+  fi
+  ! in_ci || die "the SurrealDB server for the tests cannot be built"
+  return 1
+}

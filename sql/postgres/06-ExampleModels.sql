@@ -17,7 +17,7 @@ WITH new ("uid", "name", "params") AS MATERIALIZED (
         -- A process that stays up and answers each line with one line.
         ('upper', jsonb_build_object(
             'protocol', 'lines',
-            'inferenceCommand', jsonb_build_array('awk', '{ print toupper($0); fflush() }'))),
+            'inferenceCommand', jsonb_build_array('awk', '-Winteractive', '{ print toupper($0); fflush() }'))),
         -- A process that stays up and marks where an answer begins and ends, as chat models do.
         ('parrot', jsonb_build_object(
             'protocol', 'token',

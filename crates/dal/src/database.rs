@@ -4,14 +4,18 @@ use std::{path::PathBuf, sync::Arc};
 
 use mer_core::Registry;
 
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresServer;
+#[cfg(any(feature = "postgres", feature = "surreal-server"))]
+use crate::store::Driver;
+#[cfg(feature = "surreal-server")]
+use crate::surreal::SurrealServer;
 use crate::{
     DalError, DbUrl, Session, Settings, Store,
     embedded::{self, Memory, Recall, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
 };
-#[cfg(feature = "postgres")]
-use crate::{postgres::PostgresServer, store::Driver};
 
 /// A database, wherever it is. Making one touches nothing; clones are the same place (and, for `mem://`, the same data).
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ enum Place {
     Memory(Arc<Memory>),
     #[cfg(feature = "postgres")]
     Postgres(Arc<PostgresServer>),
+    #[cfg(feature = "surreal-server")]
+    Surreal(Arc<SurrealServer>),
 }
 
 impl Database {
@@ -37,6 +43,8 @@ impl Database {
             DbUrl::Memory => Place::Memory(Arc::new(Memory::new(&settings.scratch))),
             #[cfg(feature = "postgres")]
             DbUrl::Postgres { url, journal } => Place::Postgres(Arc::new(PostgresServer::new(url, journal, &settings))),
+            #[cfg(feature = "surreal-server")]
+            DbUrl::Surreal { url, journal } => Place::Surreal(Arc::new(SurrealServer::new(url, journal, &settings))),
         };
         Self { settings, place }
     }
@@ -62,6 +70,10 @@ impl Database {
             Place::Postgres(server) => {
                 Ok(Session::new(Store(Driver::Postgres(server.store().await?)), self.clone(), None))
             }
+            #[cfg(feature = "surreal-server")]
+            Place::Surreal(server) => {
+                Ok(Session::new(Store(Driver::Surreal(server.store().await?)), self.clone(), None))
+            }
         }
     }
 
@@ -74,6 +86,8 @@ impl Database {
             Place::Memory(_) => None,
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => None,
+            #[cfg(feature = "surreal-server")]
+            Place::Surreal(_) => None,
         }
     }
 
@@ -85,6 +99,8 @@ impl Database {
             Place::Memory(memory) => memory.journal_dir().to_path_buf(),
             #[cfg(feature = "postgres")]
             Place::Postgres(server) => server.journal_dir().to_path_buf(),
+            #[cfg(feature = "surreal-server")]
+            Place::Surreal(server) => server.journal_dir().to_path_buf(),
         }
     }
 

@@ -252,7 +252,7 @@ impl DalError {
                     .into(),
             ),
             Self::Rights { .. } => {
-                Some("docs/reference/database-rights.md has the GRANTs that each program needs".into())
+                Some("docs/reference/database-rights.md has the rights that each program needs".into())
             }
             Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             // What the system says of a socket is nothing that another folder would mend.

@@ -8,6 +8,8 @@
 //! This crate knows no terminal, no environment and no configuration file. The crate `surrealdb` is named in the module
 //! tree `surreal` only, `sqlx` in the module tree `postgres` only.
 
+#[cfg(all(feature = "postgres", feature = "surreal-server"))]
+mod crypto;
 mod database;
 mod embedded;
 mod error;
@@ -22,6 +24,7 @@ mod session;
 mod settings;
 mod store;
 mod surreal;
+mod url_text;
 
 pub use database::Database;
 pub use embedded::Snapshot;
@@ -32,5 +35,7 @@ pub use lock::MigrationLock;
 pub use postgres::PostgresUrl;
 pub use secret::Secret;
 pub use session::Session;
-pub use settings::{DEFAULT_WAIT, DbUrl, ServerSettings, Settings};
+pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};
 pub use store::{AccessFilter, Applied, Dialect, ScriptRun, Store};
+#[cfg(feature = "surreal-server")]
+pub use surreal::SurrealUrl;

@@ -3,6 +3,8 @@
 use crate::DalError;
 #[cfg(feature = "postgres")]
 use crate::postgres::AdvisoryLock;
+#[cfg(feature = "surreal-server")]
+use crate::surreal::LeaseLock;
 
 /// Keeps everybody else from migrating a database, until it is released or dropped.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ enum Kind {
     Lease,
     #[cfg(feature = "postgres")]
     Postgres(Box<AdvisoryLock>),
+    #[cfg(feature = "surreal-server")]
+    Surreal(Box<LeaseLock>),
 }
 
 impl MigrationLock {
@@ -26,6 +30,11 @@ impl MigrationLock {
         Self(Kind::Postgres(Box::new(lock)))
     }
 
+    #[cfg(feature = "surreal-server")]
+    pub(crate) fn surreal(lock: LeaseLock) -> Self {
+        Self(Kind::Surreal(Box::new(lock)))
+    }
+
     /// Whether it is still held: the server forgets the lock of a connection that was lost. To be asked before each
     /// script.
     ///
@@ -36,15 +45,20 @@ impl MigrationLock {
             Kind::Lease => Ok(()),
             #[cfg(feature = "postgres")]
             Kind::Postgres(lock) => lock.check().await,
+            #[cfg(feature = "surreal-server")]
+            Kind::Surreal(lock) => lock.check().await,
         }
     }
 
-    /// Gives it back. Dropped instead, it is given back as soon as the server has seen its connection end.
+    /// Gives it back. Dropped instead, it is given back as soon as the server has seen its connection end (PostgreSQL) or
+    /// its lease has run out (SurrealDB).
     pub async fn release(self) {
         match self.0 {
             Kind::Lease => {}
             #[cfg(feature = "postgres")]
             Kind::Postgres(lock) => lock.release().await,
+            #[cfg(feature = "surreal-server")]
+            Kind::Surreal(lock) => lock.release().await,
         }
     }
 }

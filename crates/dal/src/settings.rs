@@ -9,16 +9,22 @@ use std::{
 
 #[cfg(feature = "postgres")]
 use crate::PostgresUrl;
+#[cfg(feature = "surreal-server")]
+use crate::SurrealUrl;
 use crate::{DalError, Secret};
 
 /// How long a session is waited for where nobody says otherwise.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
 /// What `DbUrl::parse` understands.
-#[cfg(feature = "postgres")]
-const KNOWN: &str = "this build knows `embedded`, `surrealkv://PATH`, `mem://` and `postgres://HOST/DATABASE`";
-#[cfg(not(feature = "postgres"))]
-const KNOWN: &str = "this build knows `embedded`, `surrealkv://PATH` and `mem://`";
+const KNOWN: &str = match (cfg!(feature = "postgres"), cfg!(feature = "surreal-server")) {
+    (true, true) => {
+        "this build knows `embedded`, `surrealkv://PATH`, `mem://`, `postgres://HOST/DATABASE`, `ws://HOST` and `wss://HOST`"
+    }
+    (true, false) => "this build knows `embedded`, `surrealkv://PATH`, `mem://` and `postgres://HOST/DATABASE`",
+    (false, true) => "this build knows `embedded`, `surrealkv://PATH`, `mem://`, `ws://HOST` and `wss://HOST`",
+    (false, false) => "this build knows `embedded`, `surrealkv://PATH` and `mem://`",
+};
 
 /// Where a database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +42,19 @@ pub enum DbUrl {
         /// The folder of this machine's journal, which may serve several databases.
         journal: PathBuf,
     },
+    /// A SurrealDB server.
+    #[cfg(feature = "surreal-server")]
+    Surreal {
+        /// Which one.
+        url: Box<SurrealUrl>,
+        /// The folder of this machine's journal, which may serve several databases.
+        journal: PathBuf,
+    },
 }
 
 impl DbUrl {
-    /// Reads `embedded` (the folder `db` of the data folder), `surrealkv://PATH`, `mem://` or `postgres://…`.
+    /// Reads `embedded` (the folder `db` of the data folder), `surrealkv://PATH`, `mem://`, `postgres://…`, `ws://…` or
+    /// `wss://…`.
     ///
     /// # Errors
     /// [`DalError::Url`] for anything else, and for a path that the engine cannot be given.
@@ -48,6 +63,11 @@ impl DbUrl {
         if let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
             let url = Box::new(PostgresUrl::parse(rest)?);
             return Ok(Self::Postgres { url, journal: data_dir.join("journal") });
+        }
+        #[cfg(feature = "surreal-server")]
+        if let Some((scheme @ ("ws" | "wss"), rest)) = text.split_once("://") {
+            let url = Box::new(SurrealUrl::parse(scheme == "wss", rest)?);
+            return Ok(Self::Surreal { url, journal: data_dir.join("journal") });
         }
         let wrong = |reason: &str| DalError::Url { url: text.to_owned(), reason: reason.to_owned() };
         let folder = match text {
@@ -81,6 +101,8 @@ impl fmt::Display for DbUrl {
             Self::Memory => f.write_str("mem://"),
             #[cfg(feature = "postgres")]
             Self::Postgres { url, .. } => url.fmt(f),
+            #[cfg(feature = "surreal-server")]
+            Self::Surreal { url, .. } => url.fmt(f),
         }
     }
 }
@@ -125,6 +147,54 @@ pub struct ServerSettings {
     /// Whether prepared statements are kept between calls. Not to be done through a pooler that hands out a connection
     /// for a transaction only (PgBouncer): each call is then one transaction of its own.
     pub statement_cache: bool,
+    /// What only a SurrealDB server has.
+    pub surreal: SurrealSettings,
+}
+
+/// What a SurrealDB server needs beside user and password. The URL wins over all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SurrealSettings {
+    /// The namespace; `ModelExecutorRuntimeNS` where nobody says otherwise.
+    pub namespace: Option<String>,
+    /// The database in it; `ModelExecutorRuntimeDB` where nobody says otherwise.
+    pub database: Option<String>,
+    /// Where the user is defined. Nothing: a record user where an access is named, else the levels are tried, the one of
+    /// the fewest rights first.
+    pub auth_level: Option<AuthLevel>,
+    /// The access method of a record user.
+    pub access: Option<String>,
+    /// A PEM file of further authorities that may have signed the server's certificate.
+    pub tls_ca: Option<PathBuf>,
+    /// Takes whatever certificate the server shows, and warns of it.
+    pub tls_insecure: bool,
+}
+
+/// Where a user of a SurrealDB server is defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthLevel {
+    /// `DEFINE USER … ON ROOT`.
+    Root,
+    /// `DEFINE USER … ON NAMESPACE`.
+    Namespace,
+    /// `DEFINE USER … ON DATABASE`.
+    Database,
+    /// `DEFINE ACCESS … ON DATABASE TYPE RECORD`.
+    Record,
+}
+
+impl AuthLevel {
+    /// Every level by the name that settings and URLs use.
+    pub const NAMES: [(&str, Self); 4] =
+        [("root", Self::Root), ("namespace", Self::Namespace), ("database", Self::Database), ("record", Self::Record)];
+}
+
+impl std::str::FromStr for AuthLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, level)| *level);
+        found.ok_or_else(|| format!("`{text}` is none of `root`, `namespace`, `database` and `record`"))
+    }
 }
 
 impl Default for ServerSettings {
@@ -140,6 +210,7 @@ impl Default for ServerSettings {
             script_timeout: Duration::from_secs(3600),
             connections: 4,
             statement_cache: true,
+            surreal: SurrealSettings::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Migrating a PostgreSQL server: once each, whoever comes, and with an answer for every mishap.
 #![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What only a server can do to a store: be away, be started again, refuse, be slow.
 #![cfg(feature = "postgres")]
+#![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod common;
 
@@ -65,7 +66,7 @@ async fn a_password_file_lets_in() {
     server.sql(&database, &format!("CREATE ROLE filed LOGIN PASSWORD 'from a:file' IN ROLE {PASSWORDED}"));
     let fresh = on_server(&server.url_of("filed", &database));
     let file = fresh.folder.path().join("pass");
-    std::fs::write(&file, format!("# comment\nelsewhere:*:*:*:x\n127.0.0.1:*:*:filed:from a\\:file\n")).unwrap();
+    std::fs::write(&file, "# comment\nelsewhere:*:*:*:x\n127.0.0.1:*:*:filed:from a\\:file\n").unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     fresh.session().await.unwrap_err();
     let variables = [("PGPASSFILE".to_owned(), file.display().to_string())];

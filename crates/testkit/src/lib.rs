@@ -3,6 +3,7 @@
 //! Everything here is for tests: it panics with a plain sentence instead of returning errors, because a test has
 //! nothing better to do with one.
 
+mod certificate;
 #[cfg(feature = "faulty-ssh")]
 pub mod faulty_ssh;
 pub mod link;
@@ -13,5 +14,6 @@ mod sample;
 pub mod sshd;
 #[cfg(feature = "store")]
 pub mod store_contract;
+pub mod surreal_server;
 
 pub use sample::{ended, started};

@@ -31,7 +31,7 @@ use rustix::{
 };
 use tempfile::TempDir;
 
-use crate::{processes, require};
+use crate::{certificate, processes, require};
 
 /// The administrator of every server.
 pub const ADMIN: &str = "admin";
@@ -172,20 +172,10 @@ impl Server {
     /// saying so, where there is no `openssl`.
     #[must_use]
     pub fn offer_tls(&self) -> Option<PathBuf> {
-        let Some(openssl) = require::program("openssl", &[]) else {
-            require::missing("openssl", "no `openssl` on the PATH");
-            return None;
-        };
         let folder = self.folder.path();
-        let run = |words: &str| {
-            let done = Command::new(&openssl).args(words.split(' ')).current_dir(folder).output().expect("it starts");
-            assert!(done.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&done.stderr));
-        };
-        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        run(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority -days 2"));
-        run(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"));
-        fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\n").expect("a file of ours");
-        run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem");
+        if !certificate::make(folder) {
+            return None;
+        }
         for file in ["server.key", "server.pem"] {
             let file = folder.join(file);
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("chmod of a file of ours");

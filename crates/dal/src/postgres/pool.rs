@@ -45,6 +45,8 @@ pub(super) struct Held {
 
 impl PostgresServer {
     pub(crate) fn new(url: &PostgresUrl, journal: &Path, settings: &Settings) -> Self {
+        #[cfg(feature = "surreal-server")]
+        crate::crypto::settle();
         Self {
             name: url.to_string(),
             url: url.clone(),

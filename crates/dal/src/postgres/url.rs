@@ -1,8 +1,11 @@
 //! `postgres://` URLs: what they may say. Nothing of the driver is needed to read one.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use crate::{DalError, Secret};
+use crate::{
+    DalError, Secret,
+    url_text::{decoded, encoded, host_and_port, port, some, without_password},
+};
 
 /// Every parameter that a URL may have, but those of [`IGNORED`].
 const KNOWN: [&str; 15] = [
@@ -51,7 +54,7 @@ pub struct PostgresUrl {
 impl PostgresUrl {
     /// Reads a URL without its `postgres://` or `postgresql://`.
     pub(crate) fn parse(rest: &str) -> Result<Self, DalError> {
-        Self::read(rest).map_err(|reason| DalError::Url { url: without_password(rest), reason })
+        Self::read(rest).map_err(|reason| DalError::Url { url: without_password("postgres", rest), reason })
     }
 
     fn read(rest: &str) -> Result<Self, String> {
@@ -129,64 +132,6 @@ impl fmt::Display for PostgresUrl {
         }
         Ok(())
     }
-}
-
-fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>), String> {
-    if address.contains(',') {
-        return Err("one host belongs in it, not several".to_owned());
-    }
-    let (host, rest) = match address.strip_prefix('[') {
-        Some(inside) => inside.split_once(']').ok_or("its `[` is not closed")?,
-        None => address.find(':').map_or((address, ""), |colon| address.split_at(colon)),
-    };
-    let port = match (rest, rest.strip_prefix(':')) {
-        ("" | ":", _) => None,
-        (_, Some(text)) => Some(port(text)?),
-        (_, None) => return Err(format!("`{rest}` after the host is no port")),
-    };
-    Ok((Some(host).filter(|host| !host.is_empty()), port))
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{text}` is no port"))
-}
-
-fn some(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
-fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-            let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-            bytes.push(value.ok_or("two hexadecimal digits belong after each `%` (a `%` itself is `%25`)")?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
-    if text.contains('\0') { Err("it has a zero byte in it".to_owned()) } else { Ok(text) }
-}
-
-fn encoded(text: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    if text.bytes().all(plain) {
-        return text.into();
-    }
-    let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(escape).collect::<String>().into()
-}
-
-/// The URL of a message about one that could not be read: without anything that may be a password.
-fn without_password(rest: &str) -> String {
-    let place = rest.split('?').next().unwrap_or_default();
-    let (login, address) = place.rsplit_once('@').map_or((None, place), |(login, address)| (Some(login), address));
-    let user = login.map(|login| format!("{}@", login.split(':').next().unwrap_or_default())).unwrap_or_default();
-    let more = if rest.contains('?') { "?…" } else { "" };
-    format!("postgres://{user}{address}{more}")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use super::SurrealStore;
 use crate::DalError;
 
 /// Where MER lives in a SurrealDB instance.
-const NAMESPACE: &str = "ModelExecutorRuntimeNS";
-const DATABASE: &str = "ModelExecutorRuntimeDB";
+pub(super) const NAMESPACE: &str = "ModelExecutorRuntimeNS";
+pub(super) const DATABASE: &str = "ModelExecutorRuntimeDB";
 
 /// Opens an engine on the current runtime, which must live until the store is gone and the engine has closed.
 pub(crate) async fn connect(url: &str) -> Result<SurrealStore, DalError> {

@@ -95,14 +95,14 @@ impl SurrealStore {
             ("merChecksum", script.checksum.clone().into_value()),
             ("merVersion", script.mer_version.clone().into_value()),
         ]);
-        let mut results = match self.send("apply a script", text.into(), values).await? {
+        let mut results = match self.send_script("apply a script", text.into(), values).await? {
             Ok(results) => results,
             Err(failure) => {
                 let place = place(&failure, &statements);
                 return Err(DalError::Script {
                     script: script.file.clone(),
                     failure: place,
-                    source: self.why(failure.error),
+                    source: self.why(*failure.error),
                 });
             }
         };

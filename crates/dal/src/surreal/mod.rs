@@ -1,4 +1,4 @@
-//! The SurrealDB driver: embedded, in memory, later a server. No other module tree names the crate `surrealdb`.
+//! The SurrealDB driver: embedded, in memory, or a server. No other module tree names the crate `surrealdb`.
 
 mod access;
 mod connect;
@@ -6,7 +6,13 @@ mod migrate;
 mod registry;
 mod rows;
 mod script;
+#[cfg(feature = "surreal-server")]
+mod server;
 mod store;
 
 pub(crate) use connect::{connect, is_locked};
+#[cfg(feature = "surreal-server")]
+pub use server::SurrealUrl;
+#[cfg(feature = "surreal-server")]
+pub(crate) use server::{LeaseLock, SurrealServer};
 pub(crate) use store::SurrealStore;

@@ -114,7 +114,18 @@ impl SurrealStore {
         }
         self.mark_changed();
         let rows = variables([("servers", servers.into_value()), ("models", models.into_value())]);
-        self.write("change the registry", APPLY, rows).await
+        const OPERATION: &str = "change the registry";
+        self.write(OPERATION, APPLY, rows).await?;
+        if self.writes_may_be_ignored() {
+            let servers: HashMap<_, _> = self.read_servers().await?.into_iter().map(|s| (s.name, s.spec)).collect();
+            let models: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
+            let kept = registry.servers.iter().all(|(name, spec)| servers.get(name) == Some(spec))
+                && registry.models.iter().all(|(name, spec)| models.get(name) == Some(spec));
+            if !kept {
+                return Err(self.ignored(OPERATION));
+            }
+        }
+        Ok(())
     }
 }
 

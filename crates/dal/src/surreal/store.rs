@@ -22,21 +22,37 @@ use tokio::{
 };
 use uuid::Uuid;
 
+#[cfg(feature = "surreal-server")]
+use super::SurrealServer;
 use crate::{AccessFilter, Applied, BoxError, DalError, MigrationLock, ScriptRun, files, retry, store::Backend};
 
-/// An open SurrealDB.
+/// An open SurrealDB: an engine in this process, or a server.
+#[derive(Clone)]
+pub(crate) struct SurrealStore {
+    link: Link,
+    changed: Arc<AtomicBool>,
+    database: Arc<str>,
+}
+
+/// The way to it.
+#[derive(Clone)]
+enum Link {
+    Engine(Engine),
+    #[cfg(feature = "surreal-server")]
+    Server(Arc<SurrealServer>),
+}
+
+/// An engine in this process.
 ///
 /// Every query runs on the runtime that the engine was opened on, whose threads have the large stack that the engine's
 /// recursive parser needs; the caller's runtime only waits. A caller that goes away does not stop its query:
 /// [`SurrealStore::settled`] waits for such ones.
 #[derive(Clone)]
-pub(crate) struct SurrealStore {
+struct Engine {
     /// Not the handle itself: each clone of that is a session of its own in the engine.
     db: Arc<Surreal<Any>>,
     runtime: Handle,
     running: Arc<RwLock<()>>,
-    changed: Arc<AtomicBool>,
-    database: Arc<str>,
 }
 
 impl std::fmt::Debug for SurrealStore {
@@ -47,13 +63,43 @@ impl std::fmt::Debug for SurrealStore {
 
 impl SurrealStore {
     pub(super) fn new(db: Surreal<Any>, url: &str) -> Self {
-        Self {
-            db: Arc::new(db),
-            runtime: Handle::current(),
-            running: Arc::default(),
-            changed: Arc::default(),
-            database: url.into(),
+        let engine = Engine { db: Arc::new(db), runtime: Handle::current(), running: Arc::default() };
+        Self { link: Link::Engine(engine), changed: Arc::default(), database: url.into() }
+    }
+
+    #[cfg(feature = "surreal-server")]
+    pub(super) fn on_server(server: Arc<SurrealServer>) -> Self {
+        let database = server.name().into();
+        Self { link: Link::Server(server), changed: Arc::default(), database }
+    }
+
+    /// The server, where it is one.
+    #[cfg(feature = "surreal-server")]
+    pub(super) fn server(&self) -> Option<&Arc<SurrealServer>> {
+        match &self.link {
+            Link::Engine(_) => None,
+            Link::Server(server) => Some(server),
         }
+    }
+
+    /// Whether the database may pass over, without a word, what this user has no right to write.
+    pub(super) fn writes_may_be_ignored(&self) -> bool {
+        match &self.link {
+            Link::Engine(_) => false,
+            #[cfg(feature = "surreal-server")]
+            Link::Server(server) => !server.keeps_writes(),
+        }
+    }
+
+    /// That a write left nothing behind.
+    pub(super) fn ignored(&self, operation: &'static str) -> DalError {
+        let user = match &self.link {
+            Link::Engine(_) => String::new(),
+            #[cfg(feature = "surreal-server")]
+            Link::Server(server) => server.user(),
+        };
+        let source = "the server took the rows and did not keep them: neither the user's role nor the tables' PERMISSIONS let it write".into();
+        DalError::Rights { operation, database: self.database(), user, source }
     }
 
     /// Whether registry or schema may have been changed through this connection.
@@ -67,7 +113,11 @@ impl SurrealStore {
 
     /// Waits until no query runs any more.
     pub(crate) async fn settled(&self) {
-        drop(self.running.write().await);
+        match &self.link {
+            Link::Engine(engine) => drop(engine.running.write().await),
+            #[cfg(feature = "surreal-server")]
+            Link::Server(_) => {}
+        }
     }
 
     pub(super) fn database(&self) -> String {
@@ -82,7 +132,7 @@ impl SurrealStore {
         variables: Variables,
     ) -> Result<IndexedResults, DalError> {
         let results = self.send(operation, text.into(), variables).await?;
-        results.map_err(|failure| self.failed(operation, failure.error))
+        results.map_err(|failure| self.failed(operation, *failure.error))
     }
 
     /// Runs statements that write, again and again while other writers are first. They must hold for any order of
@@ -110,8 +160,8 @@ impl SurrealStore {
     ) -> Result<Result<(), Error>, DalError> {
         match self.send(operation, text.into(), variables).await? {
             Ok(_) => Ok(Ok(())),
-            Err(failure) if is_conflict(&failure.error) => Ok(Err(failure.error)),
-            Err(failure) => Err(self.failed(operation, failure.error)),
+            Err(failure) if is_conflict(&failure.error) => Ok(Err(*failure.error)),
+            Err(failure) => Err(self.failed(operation, *failure.error)),
         }
     }
 
@@ -129,36 +179,44 @@ impl SurrealStore {
         Ok(())
     }
 
-    /// Runs statements and tells which one failed.
+    /// Runs statements and tells which one failed. They may be run twice, where a connection is lost.
     pub(super) async fn send(
         &self,
         operation: &'static str,
         text: Cow<'static, str>,
         variables: Variables,
     ) -> Result<Result<IndexedResults, Failure>, DalError> {
-        let db = Arc::clone(&self.db);
-        let running = Arc::clone(&self.running).read_owned().await;
-        let task = self.runtime.spawn(async move {
-            // The handle goes before the guard: who sees nothing running must be able to close.
-            let (db, _running): (Arc<Surreal<Any>>, OwnedRwLockReadGuard<()>) = (db, running);
-            let outcome = db.query(text).bind(variables).await;
-            drop(db);
-            outcome
-        });
-        let outcome = task.await.map_err(|_| DalError::Gone { operation })?;
-        Ok(match outcome {
-            Err(error) => Err(Failure { statement: None, error }),
-            Ok(mut results) => match root_cause(results.take_errors()) {
-                Some(failure) => Err(failure),
-                None => Ok(results),
-            },
-        })
+        match &self.link {
+            Link::Engine(engine) => engine.send(operation, text, variables).await,
+            #[cfg(feature = "surreal-server")]
+            Link::Server(server) => server.send(operation, text, variables).await,
+        }
+    }
+
+    /// Runs a script, once.
+    pub(super) async fn send_script(
+        &self,
+        operation: &'static str,
+        text: Cow<'static, str>,
+        variables: Variables,
+    ) -> Result<Result<IndexedResults, Failure>, DalError> {
+        match &self.link {
+            Link::Engine(engine) => engine.send(operation, text, variables).await,
+            #[cfg(feature = "surreal-server")]
+            Link::Server(server) => server.send_once(operation, text, variables).await,
+        }
     }
 
     pub(super) fn failed(&self, operation: &'static str, error: Error) -> DalError {
+        let database = self.database();
         match error.details() {
-            ErrorDetails::NotFound(Some(NotFoundError::Table { .. })) => {
-                DalError::NoSchema { database: self.database() }
+            ErrorDetails::NotFound(Some(
+                NotFoundError::Table { .. } | NotFoundError::Namespace { .. } | NotFoundError::Database { .. },
+            )) => DalError::NoSchema { database },
+            #[cfg(feature = "surreal-server")]
+            ErrorDetails::NotAllowed(_) if self.server().is_some() => {
+                let user = self.server().map(|server| server.user()).unwrap_or_default();
+                DalError::Rights { operation, database, user, source: error.into() }
             }
             _ => DalError::Query { operation, source: self.why(error) },
         }
@@ -176,13 +234,44 @@ impl SurrealStore {
     }
 }
 
+impl Engine {
+    async fn send(
+        &self,
+        operation: &'static str,
+        text: Cow<'static, str>,
+        variables: Variables,
+    ) -> Result<Result<IndexedResults, Failure>, DalError> {
+        let db = Arc::clone(&self.db);
+        let running = Arc::clone(&self.running).read_owned().await;
+        let task = self.runtime.spawn(async move {
+            // The handle goes before the guard: who sees nothing running must be able to close.
+            let (db, _running): (Arc<Surreal<Any>>, OwnedRwLockReadGuard<()>) = (db, running);
+            let outcome = db.query(text).bind(variables).await;
+            drop(db);
+            outcome
+        });
+        Ok(outcome(task.await.map_err(|_| DalError::Gone { operation })?))
+    }
+}
+
+/// The results, or the error that made all others.
+pub(super) fn outcome(answer: Result<IndexedResults, Error>) -> Result<IndexedResults, Failure> {
+    match answer {
+        Err(error) => Err(Failure { statement: None, error: Box::new(error) }),
+        Ok(mut results) => match root_cause(results.take_errors()) {
+            Some(failure) => Err(failure),
+            None => Ok(results),
+        },
+    }
+}
+
 /// What stopped a query.
 #[derive(Debug)]
 pub(super) struct Failure {
     /// Which statement, from 0; none where the text could not be read at all.
     pub(super) statement: Option<usize>,
     /// The engine's word.
-    pub(super) error: Error,
+    pub(super) error: Box<Error>,
 }
 
 /// The error that made the others: in a failed transaction every other statement reports that it was not executed.
@@ -192,11 +281,11 @@ fn root_cause(errors: HashMap<usize, Error>) -> Option<Failure> {
         .min_by_key(|(index, error)| {
             (matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted))), *index)
         })
-        .map(|(index, error)| Failure { statement: Some(index), error })
+        .map(|(index, error)| Failure { statement: Some(index), error: Box::new(error) })
 }
 
 /// Whether trying again may help: another writer committed first, or inserted the same row first.
-fn is_conflict(error: &Error) -> bool {
+pub(super) fn is_conflict(error: &Error) -> bool {
     matches!(
         error.details(),
         ErrorDetails::Query(Some(QueryError::TransactionConflict)) | ErrorDetails::AlreadyExists(_)
@@ -263,8 +352,12 @@ impl Backend for SurrealStore {
     }
 
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
-        // Nobody else gets in while the engine is open: its lease is the lock.
-        Ok(MigrationLock::none())
+        match &self.link {
+            // Nobody else gets in while the engine is open: its lease is the lock.
+            Link::Engine(_) => Ok(MigrationLock::none()),
+            #[cfg(feature = "surreal-server")]
+            Link::Server(server) => self.take_lock(server).await.map(MigrationLock::surreal),
+        }
     }
 
     async fn create_migrations(&self) -> Result<(), DalError> {

@@ -62,6 +62,15 @@ pub(crate) async fn postgres() -> Option<Fresh> {
     Some(fresh)
 }
 
+/// A database with the schema on the shared SurrealDB server, where there is one.
+#[cfg(feature = "surreal-server")]
+pub(crate) async fn surreal_server() -> Option<Fresh> {
+    let server = mer_testkit::surreal_server::shared()?;
+    let fresh = on_server(&server.url(&server.database()));
+    migrate(&fresh.session().await.unwrap()).await;
+    Some(fresh)
+}
+
 /// The database of a URL, with its journal in a folder of its own.
 pub(crate) fn on_server(url: &str) -> Fresh {
     let folder = tempfile::tempdir().unwrap();

@@ -25,7 +25,9 @@ pub(super) fn settings(
     let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
     let named = |variable: &str| environment.get(variable).filter(|value| !value.is_empty());
     let (username, password) = match login {
-        Some(Login { username, password }) => (Some(username), password.map(|password| password.reveal().to_owned().into())),
+        Some(Login { username, password }) => {
+            (Some(username), password.map(|password| password.reveal().to_owned().into()))
+        }
         None => (None, None),
     };
     let server = ServerSettings {

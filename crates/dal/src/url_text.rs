@@ -1,0 +1,70 @@
+//! What URLs of databases on servers have in common.
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "surreal-server")),
+    expect(dead_code, reason = "no server, no URL")
+)]
+
+use std::borrow::Cow;
+
+/// `HOST[:PORT]`, `[ADDRESS][:PORT]`, `:PORT` or nothing.
+pub(crate) fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>), String> {
+    if address.contains(',') {
+        return Err("one host belongs in it, not several".to_owned());
+    }
+    let (host, rest) = match address.strip_prefix('[') {
+        Some(inside) => inside.split_once(']').ok_or("its `[` is not closed")?,
+        None => address.find(':').map_or((address, ""), |colon| address.split_at(colon)),
+    };
+    let port = match (rest, rest.strip_prefix(':')) {
+        ("" | ":", _) => None,
+        (_, Some(text)) => Some(port(text)?),
+        (_, None) => return Err(format!("`{rest}` after the host is no port")),
+    };
+    Ok((Some(host).filter(|host| !host.is_empty()), port))
+}
+
+/// A port, which is not 0.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{text}` is no port"))
+}
+
+/// The text, unless it is empty.
+pub(crate) fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A part of a URL without its percents.
+pub(crate) fn decoded(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+            let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+            bytes.push(value.ok_or("two hexadecimal digits belong after each `%` (a `%` itself is `%25`)")?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+    if text.contains('\0') { Err("it has a zero byte in it".to_owned()) } else { Ok(text) }
+}
+
+/// A text as a part of a URL.
+pub(crate) fn encoded(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if text.bytes().all(plain) {
+        return text.into();
+    }
+    let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(escape).collect::<String>().into()
+}
+
+/// The URL of a message about one that could not be read: without anything that may be a password.
+pub(crate) fn without_password(scheme: &str, rest: &str) -> String {
+    let place = rest.split('?').next().unwrap_or_default();
+    let (login, address) = place.rsplit_once('@').map_or((None, place), |(login, address)| (Some(login), address));
+    let user = login.map(|login| format!("{}@", login.split(':').next().unwrap_or_default())).unwrap_or_default();
+    let more = if rest.contains('?') { "?…" } else { "" };
+    format!("{scheme}://{user}{address}{more}")
+}

@@ -1,0 +1,9 @@
+//! The SurrealDB server, as its makers build it, with the storage engines that the tests use.
+
+use std::process::ExitCode;
+
+use surrealdb_server::core::CommunityComposer;
+
+fn main() -> ExitCode {
+    surrealdb_server::init(CommunityComposer())
+}
