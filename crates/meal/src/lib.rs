@@ -1,1 +1,29 @@
 //! Model execution: processes, their pipes, their protocols, and their end.
+//!
+//! [`Executor::start`] turns a `RunSpec` into a [`Run`]: three pipes and a [`Control`], the same shape for every kind of
+//! server. [`oneshot`] and [`WarmProcess`] speak the protocols over a run. Nothing here reads the environment, a
+//! configuration or a terminal, and nothing here knows a database.
+//!
+//! What dropping does: a [`Control`] that is dropped kills its process group, and a [`WarmProcess`] that is dropped
+//! (rather than stopped) does so without asking first.
+
+mod cancel;
+mod ended;
+mod error;
+mod executor;
+mod local;
+mod pipe;
+mod protocol;
+mod run;
+mod tail;
+mod watcher;
+
+pub use cancel::{Cancel, CancelLevel};
+pub use ended::{BoundName, End, Ended};
+pub use error::{InputError, StartError, WarmError};
+pub use executor::{Executor, LocalConfig};
+pub use local::Control;
+pub use pipe::{Pipe, StdinPipe};
+pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot};
+pub use run::Run;
+pub use watcher::{WATCH_VARIABLE, watcher_main};

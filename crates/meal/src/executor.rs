@@ -1,0 +1,55 @@
+//! Executors: where processes are started.
+
+use std::path::PathBuf;
+
+use mer_core::RunSpec;
+
+use crate::{Run, StartError, local::LocalExecutor};
+
+/// What the local executor has to know about the program it lives in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalConfig {
+    /// This very binary: the watcher, and what a command `mer` means. `/proc/self/exe` survives an upgrade of the file.
+    pub self_exe: PathBuf,
+    /// The arguments with which `self_exe` calls [`crate::watcher_main`]. Empty: no watcher, and models outlive a
+    /// kill -9 of this process; only for programs that are watched themselves.
+    pub watcher_argv: Vec<String>,
+}
+
+/// A place where processes are started. Cheap to clone; the clones share one watcher.
+#[derive(Debug, Clone)]
+pub struct Executor(Kind);
+
+/// A closed set: an enum rather than `dyn`.
+#[derive(Debug, Clone)]
+enum Kind {
+    Local(LocalExecutor),
+}
+
+impl Executor {
+    /// The executor of this machine. Touches nothing until the first start.
+    #[must_use]
+    pub fn local(config: LocalConfig) -> Self {
+        Self(Kind::Local(LocalExecutor::new(config)))
+    }
+
+    /// Starts a process in a process group of its own. Must be called within a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// The command does not exist there, is no program, or could not be started.
+    pub async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+        match &self.0 {
+            Kind::Local(local) => local.start(spec),
+        }
+    }
+
+    /// The file that [`Executor::start`] would execute, without starting it.
+    ///
+    /// # Errors
+    /// As [`Executor::start`], as far as it can be known.
+    pub async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
+        match &self.0 {
+            Kind::Local(local) => local.resolve(spec),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The hold on a process group: its end is waited for, and brought about, here.
+
+use std::{io, os::fd::OwnedFd, process::Child, sync::Arc, time::Duration};
+
+use mer_core::Exit;
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, waitid},
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::watch,
+};
+
+use super::watch::Watch;
+
+/// The hold on a process and its group. Signals go to the whole group, and only while the process has not been reaped,
+/// so that they cannot hit a stranger who got its number.
+#[derive(Debug)]
+pub struct Control {
+    pid: Pid,
+    notice: Notice,
+    exit: Option<Exit>,
+    watch: Option<Arc<Watch>>,
+}
+
+/// How the end is noticed.
+#[derive(Debug)]
+enum Notice {
+    Pidfd(AsyncFd<OwnedFd>),
+    /// A kernel without pidfd_open: a thread that waits.
+    Thread(watch::Receiver<bool>),
+}
+
+impl Control {
+    pub(super) fn new(child: &Child, watch: Option<Arc<Watch>>, grace: Duration) -> io::Result<Self> {
+        let pid = Pid::from_child(child);
+        if let Some(watch) = &watch {
+            watch.add(pid, grace);
+        }
+        let notice = Notice::new(pid);
+        // Made first and checked after, so that a failure kills by the drop.
+        let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
+        let notice = notice.unwrap_or_else(|_| Notice::Thread(watch::channel(true).1));
+        let control = Self { pid, notice, exit: None, watch };
+        failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
+    }
+
+    /// The process's number; that of its group is the same.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
+    pub async fn ended(&self) {
+        match &self.notice {
+            Notice::Pidfd(fd) => drop(fd.readable().await),
+            Notice::Thread(done) => drop(done.clone().wait_for(|done| *done).await),
+        }
+    }
+
+    /// Whether the process has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.exit.is_some() || !matches!(self.peek(), Ok(None))
+    }
+
+    /// How it ended, once [`Control::finish`] or [`Control::wait`] has been called.
+    #[must_use]
+    pub const fn exit(&self) -> Option<Exit> {
+        self.exit
+    }
+
+    /// Waits for the end, ends what is left of the group, and reaps.
+    pub async fn wait(&mut self) -> Exit {
+        self.ended().await;
+        self.finish().unwrap_or(Exit::Lost)
+    }
+
+    /// TERM to the whole group.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// KILL to the whole group.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
+    pub fn finish(&mut self) -> Option<Exit> {
+        if self.exit.is_some() {
+            return self.exit;
+        }
+        let seen = match self.peek() {
+            Ok(None) => return None,
+            Ok(Some(status)) => status_exit(&status),
+            // Whoever started this program had it ignore SIGCHLD: the kernel reaps, and the verdict is lost.
+            Err(_) => Exit::Lost,
+        };
+        if seen != Exit::Lost {
+            // What is left has had its chance: it did not hold the pipes, or held them for too long.
+            self.kill();
+        }
+        // Told before the number can be given away, so that the watcher never holds one that is not ours.
+        if let Some(watch) = &self.watch {
+            watch.remove(self.pid);
+        }
+        if seen != Exit::Lost {
+            let _ = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+        self.exit = Some(seen);
+        self.exit
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.exit.is_none() {
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+
+    /// Looks without reaping.
+    fn peek(&self) -> Result<Option<WaitIdStatus>, Errno> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), options))
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        if self.exit.is_some() || self.finish().is_some() {
+            return;
+        }
+        self.kill();
+        if self.finish().is_some() {
+            return;
+        }
+        // Dying takes a moment, and a process in the kernel may take long. The watcher keeps it until it is over.
+        let (pid, watch) = (self.pid, self.watch.take());
+        let reap = move || {
+            let _ =
+                rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+            if let Some(watch) = watch {
+                watch.remove(pid);
+            }
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        };
+        let _ = std::thread::Builder::new().name("mer-reaper".to_owned()).spawn(reap);
+    }
+}
+
+impl Notice {
+    fn new(pid: Pid) -> io::Result<Self> {
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => register(fd).map(Self::Pidfd),
+            Err(Errno::NOSYS | Errno::PERM) => Self::thread(pid),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn thread(pid: Pid) -> io::Result<Self> {
+        let (done, seen) = watch::channel(false);
+        let wait = move || {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
+            let _ = done.send(true);
+        };
+        std::thread::Builder::new().name("mer-wait".to_owned()).spawn(wait)?;
+        Ok(Self::Thread(seen))
+    }
+}
+
+#[expect(deprecated, reason = "sound here: an OwnedFd stays open as long as it is owned; its successor is unsafe")]
+fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+fn status_exit(status: &WaitIdStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Lost,
+    }
+}

@@ -1,0 +1,13 @@
+//! Processes on this machine.
+//!
+//! A model is spawned by `std::process::Command` on its posix_spawn path (no code of ours between fork and exec), in a
+//! process group of its own. Its end is seen through a pidfd; the zombie is kept until the rest of its group has been
+//! dealt with, because as long as it is there its number cannot be given to somebody else.
+
+mod control;
+mod resolve;
+mod spawn;
+mod watch;
+
+pub use control::Control;
+pub(crate) use spawn::LocalExecutor;

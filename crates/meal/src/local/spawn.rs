@@ -1,0 +1,101 @@
+//! Starting a process.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mer_core::RunSpec;
+use rustix::io::Errno;
+
+use super::{
+    control::Control,
+    resolve::{explain, resolve},
+    watch::Watch,
+};
+use crate::{LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE};
+
+/// How often a program that is just being written (ETXTBSY) is tried again, and how long between.
+const BUSY_TRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+
+/// Starts processes on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalExecutor {
+    self_exe: Arc<Path>,
+    watch: Option<Arc<Watch>>,
+}
+
+impl LocalExecutor {
+    pub(crate) fn new(config: LocalConfig) -> Self {
+        let LocalConfig { self_exe, watcher_argv } = config;
+        let watch = (!watcher_argv.is_empty()).then(|| Arc::new(Watch::new(self_exe.clone(), watcher_argv)));
+        Self { self_exe: self_exe.into(), watch }
+    }
+
+    pub(crate) fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
+        resolve(spec, &self.self_exe)
+    }
+
+    pub(crate) fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+        let started_at = Instant::now();
+        let program = self.resolve(spec)?;
+        check_strings(spec)?;
+        // The watcher is there before the first model is: a kill -9 of this process finds it listening.
+        if let Some(watch) = &self.watch {
+            watch.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
+        }
+        let mut command = Command::new(&program);
+        command.arg0(&spec.argv[0]).args(&spec.argv[1..]).env_clear().envs(&spec.env).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(cwd) = &spec.cwd {
+            command.current_dir(cwd);
+        }
+        if let Some(watch) = &self.watch {
+            command.env(WATCH_VARIABLE, watch.nonce());
+        }
+        let mut child = spawn(&mut command).map_err(|source| explain(&program, source))?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        // From here on dropping `control` kills the process, whatever goes wrong.
+        let failed = |source| StartError::Spawn { path: program.clone(), source };
+        let control = Control::new(&child, self.watch.clone(), spec.bounds.grace).map_err(failed)?;
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(failed(io::Error::from(Errno::BADF)));
+        };
+        Ok(Run {
+            stdin: StdinPipe::new(OwnedFd::from(stdin)).map_err(failed)?,
+            stdout: Pipe::new(OwnedFd::from(stdout)).map_err(failed)?,
+            stderr: Pipe::new(OwnedFd::from(stderr)).map_err(failed)?,
+            control,
+            started_in: started_at.elapsed(),
+            started_at,
+        })
+    }
+}
+
+/// Spawns; a file that somebody still holds open for writing gets a moment, as after an install or a copy.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => std::thread::sleep(BUSY_PAUSE),
+            result => return result,
+        }
+    }
+    command.spawn()
+}
+
+/// `Command` reports these as an invalid input, without saying which.
+fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
+    let bad = |name: &str| Err(StartError::BadString { name: name.escape_debug().to_string() });
+    if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {
+        return bad(arg);
+    }
+    match spec.env.iter().find(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')) {
+        Some((name, _)) => bad(name),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,323 @@
+//! A process that stays up and serves many requests: `lines` and `token`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use mer_core::{Bound, Exit, RunSpec, Tokens};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{sleep, sleep_until},
+};
+
+use super::{
+    KILL_WAIT, LINGER, LINGER_TERM, StderrHook,
+    exchange::{Exchange, Step, Wire},
+    framing::Framing,
+    stderr::ErrDrain,
+};
+use crate::{BoundName, Cancel, CancelLevel, Control, End, Ended, Executor, Run, WarmError};
+
+/// How long a process that was asked to leave may take before it gets TERM, unless the grace is shorter.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// A process that stays up. One request at a time; nothing of a request that was given up ever reaches the next one.
+///
+/// Dropping it kills the process group; [`WarmProcess::stop`] asks it first. Must live within a tokio runtime.
+#[derive(Debug)]
+pub struct WarmProcess {
+    control: Control,
+    wire: Wire,
+    stderr: Arc<ErrDrain>,
+    drain: JoinHandle<()>,
+    tokens: Tokens,
+    grace: Duration,
+    start: Duration,
+    /// Set for good once the process cannot be trusted with another request.
+    broken: bool,
+}
+
+/// What ended the wait for a reply.
+enum Seen {
+    Step(Step),
+    Deadline,
+    Asked,
+    Exited,
+}
+
+impl WarmProcess {
+    /// Starts a process and waits until it is ready: at once, where the model has no ready token. `hook` sees stderr as
+    /// it comes, for the life of the process.
+    ///
+    /// # Errors
+    /// It could not be started, ended or was too slow before it was ready, or was cancelled. It may be tried again.
+    pub async fn start(
+        executor: &Executor,
+        spec: &RunSpec,
+        hook: Option<StderrHook>,
+        cancel: &Cancel,
+    ) -> Result<Self, WarmError> {
+        let run = executor.start(spec).await?;
+        let begin = run.started_at;
+        let mut process = Self::new(run, spec, hook);
+        let Some(token) = &spec.tokens.ready else { return Ok(process) };
+        let deadline = spec.bounds.ready_timeout.duration().and_then(|bound| begin.checked_add(bound));
+        let (control, wire) = (&process.control, &mut process.wire);
+        let end = tokio::select! {
+            biased;
+            ready = wire.ready(token) => (!ready).then_some(End::Died),
+            () = cancel.reached(CancelLevel::Cancel) => Some(End::Cancelled),
+            () = until(deadline) => Some(ready_timed_out(spec.bounds.ready_timeout)),
+            () = control.ended() => Some(End::Died),
+        };
+        process.start = begin.elapsed();
+        let Some(end) = end else { return Ok(process) };
+        let exit = if end == End::Died { process.bury().await } else { process.terminate(cancel).await };
+        let (stderr_tail, stderr_bytes) = process.stderr.take();
+        let start = begin.elapsed();
+        let run = Duration::ZERO;
+        let ended = Ended { end, exit, stdin_bytes: 0, stdout_bytes: 0, stderr_bytes, stderr_tail, start, run };
+        Err(WarmError::NotReady(Box::new(ended)))
+    }
+
+    fn new(run: Run, spec: &RunSpec, hook: Option<StderrHook>) -> Self {
+        let Run { stdin, stdout, stderr, control, started_in, .. } = run;
+        let stderr = Arc::new(ErrDrain::new(stderr, hook));
+        let drain = tokio::spawn({
+            let stderr = Arc::clone(&stderr);
+            async move { stderr.run().await }
+        });
+        let framing = Framing::new(spec.protocol, &spec.tokens);
+        let wire = Wire { stdin: Some(stdin), stdout, unread: BytesMut::new(), mid_line: false, framing };
+        let (tokens, grace) = (spec.tokens.clone(), spec.bounds.grace);
+        Self { control, wire, stderr, drain, tokens, grace, start: started_in, broken: false }
+    }
+
+    /// The process's number; that of its group is the same.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.control.pid()
+    }
+
+    /// How long starting took, up to the ready token.
+    #[must_use]
+    pub const fn start_duration(&self) -> Duration {
+        self.start
+    }
+
+    /// Whether it can be given another request. False once it has ended, has closed its stdout, or has printed what
+    /// nobody asked for (on `lines`, that could be taken for a reply).
+    pub fn is_alive(&mut self) -> bool {
+        if self.broken || self.control.has_ended() {
+            return false;
+        }
+        self.broken = match self.wire.between() {
+            Ok(open) => !open,
+            Err(what) => {
+                tracing::warn!(pid = self.pid(), "{what}");
+                true
+            }
+        };
+        !self.broken
+    }
+
+    /// Sends a request and hands its reply to `out` as it comes. The payload is one that [`crate::check_input`] lets
+    /// pass. On `lines` the reply is its line with the newline; on `token` it is the lines between the tokens.
+    ///
+    /// A request that is given up (timeout, cancelled, reader gone) is drained for the grace period: if its reply comes
+    /// to its end the process stays usable, else it is killed.
+    pub async fn request(&mut self, payload: &[u8], out: &mpsc::Sender<Bytes>, bound: Bound, cancel: &Cancel) -> Ended {
+        let begin = Instant::now();
+        // Diagnostics from between the requests are nobody's.
+        let _ = self.stderr.take();
+        let refused = self.refused();
+        let mut exchange = Exchange::new(&self.wire, payload);
+        let end = match refused {
+            Some(end) => end,
+            None => self.exchange(&mut exchange, out, begin, bound, cancel).await,
+        };
+        if matches!(end, End::ProtocolBroken(_)) {
+            self.control.terminate();
+        }
+        let exit = if self.broken { self.bury().await } else { None };
+        let (stderr_tail, stderr_bytes) = self.stderr.take();
+        let (stdin_bytes, stdout_bytes) = (exchange.stdin_bytes(), exchange.stdout_bytes);
+        let run = begin.elapsed();
+        Ended { end, exit, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, start: Duration::ZERO, run }
+    }
+
+    /// Why no request can be sent, where none can.
+    fn refused(&mut self) -> Option<End> {
+        if self.broken {
+            return Some(End::Died);
+        }
+        let end = match self.wire.between() {
+            Ok(true) => return None,
+            Ok(false) => End::Died,
+            Err(what) => End::ProtocolBroken(what),
+        };
+        self.broken = true;
+        Some(end)
+    }
+
+    async fn exchange(
+        &mut self,
+        exchange: &mut Exchange,
+        out: &mpsc::Sender<Bytes>,
+        begin: Instant,
+        bound: Bound,
+        cancel: &Cancel,
+    ) -> End {
+        let deadline = bound.duration().and_then(|bound| begin.checked_add(bound));
+        let mut exited = false;
+        let cause = loop {
+            let wait = if exited { Some(sooner(deadline, LINGER)) } else { deadline };
+            match self.see(exchange, Some(out), wait, cancel, CancelLevel::Cancel, exited).await {
+                Seen::Step(Step::Over) => return self.over(),
+                Seen::Step(Step::Closed) => {
+                    self.broken = true;
+                    return End::Died;
+                }
+                Seen::Step(Step::ReaderGone) => break End::ReaderGone,
+                Seen::Asked => break End::Cancelled,
+                // What it has printed already may yet be a whole reply.
+                Seen::Exited => (exited, self.broken) = (true, true),
+                Seen::Deadline if exited && deadline.is_none_or(|at| Instant::now() < at) => {
+                    self.control.kill();
+                    if !self.wire.has_more(exchange) {
+                        return End::Died;
+                    }
+                }
+                Seen::Deadline => break self.timed_out(bound),
+            }
+        };
+        // Its output belongs to nobody now: all of it is taken off the pipe, or the process goes.
+        let wait = Instant::now().checked_add(self.grace);
+        let drained = !exited
+            && matches!(self.see(exchange, None, wait, cancel, CancelLevel::Now, false).await, Seen::Step(Step::Over));
+        if !drained || self.over() != End::Done {
+            self.broken = true;
+            self.control.terminate();
+            self.gone_within(LINGER_TERM, cancel).await;
+            self.control.kill();
+        }
+        cause
+    }
+
+    async fn see(
+        &mut self,
+        exchange: &mut Exchange,
+        out: Option<&mpsc::Sender<Bytes>>,
+        deadline: Option<Instant>,
+        cancel: &Cancel,
+        level: CancelLevel,
+        exited: bool,
+    ) -> Seen {
+        let (wire, control) = (&mut self.wire, &self.control);
+        tokio::select! {
+            biased;
+            step = wire.drive(exchange, out) => Seen::Step(step),
+            () = control.ended(), if !exited => Seen::Exited,
+            () = cancel.reached(level) => Seen::Asked,
+            () = until(deadline) => Seen::Deadline,
+        }
+    }
+
+    /// A reply is whole. On `lines`, more than one line for one line cannot be told from the next reply.
+    fn over(&mut self) -> End {
+        match self.wire.after_reply() {
+            Ok(()) => End::Done,
+            Err(what) => {
+                self.broken = true;
+                End::ProtocolBroken(what)
+            }
+        }
+    }
+
+    fn timed_out(&self, bound: Bound) -> End {
+        let hint = Some(self.wire.framing.timeout_hint());
+        End::Timeout { bound: BoundName::Timeout, after: bound.duration().unwrap_or_default(), hint }
+    }
+
+    /// Asks the process to leave (exit token, end of file), then TERM to its group, the grace period, and KILL. Says how
+    /// it ended, if it did.
+    pub async fn stop(mut self, grace: Duration, cancel: &Cancel) -> Option<Exit> {
+        self.broken = true;
+        if let (Some(stdin), Some(exit)) = (&mut self.wire.stdin, &self.tokens.exit) {
+            // It fits: nothing else is on the way. If it does not, the end of file says the same.
+            let _ = stdin.try_write(format!("{exit}\n").as_bytes());
+        }
+        self.wire.stdin = None;
+        self.grace = grace;
+        if !self.gone_within(grace.min(LEAVE), cancel).await {
+            return self.terminate(cancel).await;
+        }
+        self.control.finish()
+    }
+
+    /// TERM, the grace period, KILL.
+    async fn terminate(&mut self, cancel: &Cancel) -> Option<Exit> {
+        self.broken = true;
+        self.control.terminate();
+        self.gone_within(self.grace, cancel).await;
+        self.control.kill();
+        self.bury().await
+    }
+
+    /// The process has ended, or is of no more use: it gets a moment to end by itself, and is reaped.
+    async fn bury(&mut self) -> Option<Exit> {
+        let never = Cancel::new();
+        if !self.gone_within(LINGER, &never).await {
+            self.control.terminate();
+            if !self.gone_within(LINGER_TERM, &never).await {
+                self.control.kill();
+                self.gone_within(KILL_WAIT, &never).await;
+            }
+        }
+        self.control.finish()
+    }
+
+    /// Waits for the end, taking output off its pipe meanwhile.
+    async fn gone_within(&mut self, bound: Duration, cancel: &Cancel) -> bool {
+        if self.control.exit().is_some() {
+            return true;
+        }
+        let (wire, control) = (&mut self.wire, &self.control);
+        let discard = async {
+            wire.discard().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = control.ended() => true,
+            () = cancel.reached(CancelLevel::Now) => false,
+            () = sleep(bound) => false,
+            () = discard => false,
+        }
+    }
+}
+
+impl Drop for WarmProcess {
+    fn drop(&mut self) {
+        self.drain.abort();
+    }
+}
+
+fn ready_timed_out(bound: Bound) -> End {
+    End::Timeout { bound: BoundName::ReadyTimeout, after: bound.duration().unwrap_or_default(), hint: None }
+}
+
+fn sooner(deadline: Option<Instant>, wait: Duration) -> Instant {
+    let at = Instant::now() + wait;
+    deadline.map_or(at, |deadline| deadline.min(at))
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,116 @@
+//! The watcher's life: read to the end, then end what is left.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::{WATCH_VARIABLE, scan::scan, table::Table};
+
+/// Between two looks at `/proc`.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long to go on looking for a model that was being spawned when `mer` died.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How long a process may take to die of KILL before we leave; one that hangs in the kernel takes for ever.
+const KILL_WAIT: Duration = Duration::from_secs(10);
+
+/// What the hidden subcommand of `mer` runs. Reads process groups from stdin until it ends; then ends them.
+#[must_use]
+pub fn watcher_main() -> ExitCode {
+    let _handlers = outlive_signals();
+    let table = Table::read(io::stdin().lock());
+    if !(table.bye && table.groups.is_empty()) {
+        end(&table);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Handlers that do nothing, so that a TERM to the whole service does not end the watcher before `mer`. It cannot be
+/// left over: it ends with its stdin. The runtime is never run; it is how tokio installs handlers without unsafe code.
+fn outlive_signals() -> io::Result<impl Sized> {
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    let guard = runtime.enter();
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()];
+    let handlers = kinds.map(signal);
+    drop(guard);
+    Ok((runtime, handlers))
+}
+
+fn end(table: &Table) {
+    let begin = Instant::now();
+    let marker = table.nonce.as_ref().map(|nonce| format!("{WATCH_VARIABLE}={nonce}"));
+    // When each target gets its KILL: groups, and single processes that left theirs and still carry the nonce.
+    let mut groups: BTreeMap<i32, Instant> =
+        table.groups.iter().map(|(group, grace)| (*group, begin + *grace)).collect();
+    let mut strays: BTreeMap<i32, Instant> = BTreeMap::new();
+    for group in groups.keys() {
+        signal_group(*group, Signal::TERM);
+    }
+    loop {
+        let now = Instant::now();
+        let Ok(found) = scan(marker.as_deref(), |group| groups.contains_key(&group)) else {
+            return end_blindly(&groups);
+        };
+        for one in found.iter().filter(|one| one.bearer) {
+            if groups.contains_key(&one.group) {
+                continue;
+            }
+            let kill_at = now + table.untold_grace();
+            if one.group == one.pid {
+                signal_group(one.group, Signal::TERM);
+                groups.insert(one.group, kill_at);
+                strays.remove(&one.pid);
+            } else if let Entry::Vacant(new) = strays.entry(one.pid) {
+                signal_process(one.pid, Signal::TERM);
+                new.insert(kill_at);
+            }
+        }
+        // What is gone is forgotten at once: its number may belong to somebody else a little later.
+        groups.retain(|group, _| found.iter().any(|one| one.group == *group));
+        strays.retain(|pid, _| found.iter().any(|one| one.pid == *pid));
+        groups.iter().filter(|(_, at)| **at <= now).for_each(|(group, _)| signal_group(*group, Signal::KILL));
+        strays.iter().filter(|(_, at)| **at <= now).for_each(|(pid, _)| signal_process(*pid, Signal::KILL));
+        let last = groups.values().chain(strays.values()).max().copied();
+        if last.is_none_or(|last| now > last + KILL_WAIT) && begin.elapsed() >= SETTLE {
+            return;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// Without `/proc` there is nothing to see: each group gets its TERM, its grace, and its KILL.
+fn end_blindly(groups: &BTreeMap<i32, Instant>) {
+    let mut by_time: Vec<_> = groups.iter().collect();
+    by_time.sort_by_key(|(_, at)| **at);
+    for (group, at) in by_time {
+        while Instant::now() < *at && alive(*group) {
+            thread::sleep(LOOK);
+        }
+        signal_group(*group, Signal::KILL);
+    }
+}
+
+fn alive(group: i32) -> bool {
+    Pid::from_raw(group).is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
+}
+
+fn signal_group(group: i32, signal: Signal) {
+    if let Some(group) = Pid::from_raw(group) {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn signal_process(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, signal);
+    }
+}

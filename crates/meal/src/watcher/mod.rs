@@ -1,0 +1,18 @@
+//! The watcher: a tiny process beside `mer` that ends its models when it is gone, however it went.
+//!
+//! It reads lines from its stdin: `nonce N` first, then `+GROUP GRACE_MS` and `-GROUP`, and `bye`. When stdin ends
+//! without `bye`, or with groups still listed, it sends them TERM, and KILL when their grace is over.
+//!
+//! Between the spawn of a model and its `+` there is a moment. So every model carries the nonce in its environment, and
+//! the watcher looks for it in `/proc`. That sees every model: the child that is being spawned holds a copy of the
+//! pipe's writing end until its exec closes it, hence the end of file comes after the exec. The kernel closes it a few
+//! microseconds before the new environment can be read, therefore the search is repeated.
+
+mod main;
+mod scan;
+mod table;
+
+pub use main::watcher_main;
+
+/// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
+pub const WATCH_VARIABLE: &str = "MER_WATCH";
