@@ -7,6 +7,7 @@
 //! What dropping does: a [`Control`] that is dropped kills its process group, and a [`WarmProcess`] that is dropped
 //! (rather than stopped) does so without asking first.
 
+mod buffers;
 mod cancel;
 mod ended;
 mod error;
@@ -18,6 +19,7 @@ mod run;
 mod tail;
 mod watcher;
 
+pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use ended::{BoundName, End, Ended};
 pub use error::{InputError, StartError, WarmError};

@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
+use crate::Buffers;
+
 /// Where reading begins: what a pipe holds unless it is made larger.
 const SMALL: usize = 64 * 1024;
 /// One read, once a stream has shown that it is bulk.
@@ -20,11 +22,18 @@ const COPIED: usize = 4096;
 pub struct Pipe {
     inner: pipe::Receiver,
     chunk: usize,
+    buffer: BytesMut,
+    buffers: Buffers,
 }
 
 impl Pipe {
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { inner: pipe::Receiver::from_owned_fd(fd)?, chunk: SMALL })
+        Ok(Self {
+            inner: pipe::Receiver::from_owned_fd(fd)?,
+            chunk: SMALL,
+            buffer: BytesMut::new(),
+            buffers: Buffers::new(),
+        })
     }
 
     /// Waits until there may be something to read.
@@ -53,6 +62,12 @@ impl Pipe {
         }
     }
 
+    /// Reads what is there, asking the kernel itself: the runtime knows only what it was told when it last waited, and
+    /// it may have waited for nothing since.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&self.inner, &mut *buffer))?)
+    }
+
     /// How many bytes the pipe holds now.
     pub(crate) fn available(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.inner).unwrap_or(0)
@@ -62,22 +77,40 @@ impl Pipe {
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.capacity() < self.chunk {
+            buffer = self.buffers.take(self.chunk);
+        }
         loop {
-            match self.try_next(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
-                result => return result,
+            match self.try_fill(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Kept here while waiting, so that a wait that is cancelled does not cost it.
+                    self.buffer = buffer;
+                    self.readable().await?;
+                    buffer = std::mem::take(&mut self.buffer);
+                }
+                result => return result.map(|count| (count > 0).then(|| self.hand_on(buffer))),
             }
         }
     }
 
-    /// [`Pipe::next`] without waiting.
-    pub(crate) fn try_next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
-        let count = self.try_fill(buffer)?;
-        if count == 0 {
-            return Ok(None);
+    /// What is there now, by [`Pipe::read_now`].
+    pub(crate) fn next_now(&mut self) -> io::Result<Option<Bytes>> {
+        let mut buffer = BytesMut::zeroed(SMALL);
+        let count = self.read_now(&mut buffer)?;
+        buffer.truncate(count);
+        Ok((count > 0).then(|| buffer.freeze()))
+    }
+
+    fn hand_on(&mut self, mut buffer: BytesMut) -> Bytes {
+        if buffer.len() > COPIED {
+            return self.buffers.lend(buffer);
         }
-        Ok(Some(take_front(buffer, count)))
+        let chunk = Bytes::copy_from_slice(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        chunk
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::{
     control::Control,
     resolve::{explain, resolve},
+    sigchld,
     watch::Watch,
 };
 use crate::{LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE};
@@ -28,13 +29,14 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct LocalExecutor {
     self_exe: Arc<Path>,
     watch: Option<Arc<Watch>>,
+    heeded: Arc<OnceLock<()>>,
 }
 
 impl LocalExecutor {
     pub(crate) fn new(config: LocalConfig) -> Self {
         let LocalConfig { self_exe, watcher_argv } = config;
         let watch = (!watcher_argv.is_empty()).then(|| Arc::new(Watch::new(self_exe.clone(), watcher_argv)));
-        Self { self_exe: self_exe.into(), watch }
+        Self { self_exe: self_exe.into(), watch, heeded: Arc::default() }
     }
 
     pub(crate) fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
@@ -45,6 +47,11 @@ impl LocalExecutor {
         let started_at = Instant::now();
         let program = self.resolve(spec)?;
         check_strings(spec)?;
+        self.heeded.get_or_init(|| {
+            if let Err(error) = sigchld::heed() {
+                tracing::warn!(%error, "SIGCHLD is ignored, and stays so: nobody will know how models ended");
+            }
+        });
         // The watcher is there before the first model is: a kill -9 of this process finds it listening.
         if let Some(watch) = &self.watch {
             watch.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;

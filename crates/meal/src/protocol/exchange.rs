@@ -8,6 +8,9 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::framing::{Framing, Piece, Stage};
 use crate::{Pipe, StdinPipe, pipe::is_closed};
 
+/// More than any pipe holds: more noise than this at one look is no noise.
+const PIPE_FULL: usize = 4 * 1024 * 1024;
+
 /// The pipes that requests and replies go over, and what was read and not yet understood.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -131,17 +134,18 @@ impl Wire {
     /// # Errors
     /// What it did that it must not do.
     pub(super) fn between(&mut self) -> Result<bool, String> {
-        let mut left = self.stdout.available();
+        let mut chunk = [0; 4096];
+        // A process that prints without end must not keep us here.
+        let mut left = PIPE_FULL;
         let open = loop {
-            match self.stdout.try_fill(&mut self.unread) {
+            match self.stdout.read_now(&mut chunk) {
                 Ok(0) => break false,
-                Ok(count) => {
-                    left = left.saturating_sub(count as u64);
+                Ok(count) if count < left => {
+                    left -= count;
+                    self.unread.extend_from_slice(&chunk[..count]);
                     self.framing.unasked(&mut self.unread, &mut self.mid_line)?;
-                    if left == 0 {
-                        break true;
-                    }
                 }
+                Ok(_) => return Err("the process prints without end and without being asked".to_owned()),
                 Err(error) => break error.kind() == io::ErrorKind::WouldBlock,
             }
         };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::Pipe;
@@ -20,7 +20,6 @@ pub(super) enum Carried {
 #[derive(Debug)]
 pub(super) struct OutPump {
     pipe: Pipe,
-    buffer: BytesMut,
     /// Read, and not yet taken.
     pending: Option<Bytes>,
     pub(super) bytes: u64,
@@ -28,7 +27,7 @@ pub(super) struct OutPump {
 
 impl OutPump {
     pub(super) fn new(pipe: Pipe) -> Self {
-        Self { pipe, buffer: BytesMut::new(), pending: None, bytes: 0 }
+        Self { pipe, pending: None, bytes: 0 }
     }
 
     /// Carries to the end of the stream.
@@ -39,7 +38,7 @@ impl OutPump {
             }
             let next = tokio::select! {
                 biased;
-                next = self.pipe.next(&mut self.buffer) => next,
+                next = self.pipe.next() => next,
                 () = out.closed() => return Carried::ReaderGone,
             };
             match at_end(next) {
@@ -53,7 +52,7 @@ impl OutPump {
     pub(super) async fn rest(&mut self, out: &mpsc::Sender<Bytes>) -> Carried {
         let mut left = self.pipe.available();
         while self.deliver(out).await {
-            match self.pipe.try_next(&mut self.buffer) {
+            match self.pipe.next_now() {
                 Ok(Some(chunk)) if left > 0 => {
                     left = left.saturating_sub(chunk.len() as u64);
                     self.pending = Some(chunk);

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::BytesMut;
@@ -27,47 +27,57 @@ impl ErrDrain {
 
     /// Drains to the end of the stream. Safe to cancel.
     pub(super) async fn run(&self) {
-        while !self.drain(u64::MAX) {
+        while !self.drain() {
             if self.pipe.readable().await.is_err() {
                 return;
             }
         }
     }
 
-    /// Drains what is there now, and no more.
+    /// Drains what is there now, and no more: somebody who escaped the group may be writing for ever.
     pub(super) fn rest(&self) {
-        self.drain(self.pipe.available());
+        let mut chunk = [0; 4096];
+        let mut left = self.pipe.available();
+        while left > 0 {
+            let Ok(count @ 1..) = self.pipe.read_now(&mut chunk) else { return };
+            left = left.saturating_sub(count as u64);
+            self.keep(&mut self.lock().1, &chunk[..count]);
+        }
     }
 
     /// What came since the last call: the end of it, and how much it was.
     pub(super) fn take(&self) -> (Vec<u8>, u64) {
         self.rest();
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.take()
+        self.lock().1.take()
     }
 
-    /// Reads until nothing is there, or about `limit` bytes. True at the end of the stream.
-    fn drain(&self, limit: u64) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Reads until nothing is there, or about one pipe full: a flood must not keep the other streams waiting. True at
+    /// the end of the stream.
+    fn drain(&self) -> bool {
+        let mut state = self.lock();
         let (buffer, tail) = &mut *state;
-        // A flood must not keep the other streams waiting: one pipe full at a time.
-        let mut left = limit.min(4 * CHUNK as u64);
-        while left > 0 {
+        for _ in 0..4 {
             buffer.clear();
             buffer.reserve(CHUNK);
             match self.pipe.try_read(buffer) {
                 Ok(0) => return true,
-                Ok(count) => {
-                    left = left.saturating_sub(count as u64);
-                    tail.push(buffer);
-                    if let Some(hook) = &self.hook {
-                        hook(buffer);
-                    }
-                }
+                Ok(_) => self.keep(tail, buffer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(_) => return true,
             }
         }
         false
+    }
+
+    fn keep(&self, tail: &mut Tail, bytes: &[u8]) {
+        tail.push(bytes);
+        if let Some(hook) = &self.hook {
+            hook(bytes);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (BytesMut, Tail)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

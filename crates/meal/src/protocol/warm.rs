@@ -36,8 +36,8 @@ pub struct WarmProcess {
     tokens: Tokens,
     grace: Duration,
     start: Duration,
-    /// Set for good once the process cannot be trusted with another request.
-    broken: bool,
+    /// Set for good once the process cannot be trusted with another request: what such a request is told.
+    fault: Option<End>,
 }
 
 /// What ended the wait for a reply.
@@ -93,7 +93,7 @@ impl WarmProcess {
         let framing = Framing::new(spec.protocol, &spec.tokens);
         let wire = Wire { stdin: Some(stdin), stdout, unread: BytesMut::new(), mid_line: false, framing };
         let (tokens, grace) = (spec.tokens.clone(), spec.bounds.grace);
-        Self { control, wire, stderr, drain, tokens, grace, start: started_in, broken: false }
+        Self { control, wire, stderr, drain, tokens, grace, start: started_in, fault: None }
     }
 
     /// The process's number; that of its group is the same.
@@ -111,17 +111,7 @@ impl WarmProcess {
     /// Whether it can be given another request. False once it has ended, has closed its stdout, or has printed what
     /// nobody asked for (on `lines`, that could be taken for a reply).
     pub fn is_alive(&mut self) -> bool {
-        if self.broken || self.control.has_ended() {
-            return false;
-        }
-        self.broken = match self.wire.between() {
-            Ok(open) => !open,
-            Err(what) => {
-                tracing::warn!(pid = self.pid(), "{what}");
-                true
-            }
-        };
-        !self.broken
+        !self.control.has_ended() && self.refused().is_none()
     }
 
     /// Sends a request and hands its reply to `out` as it comes. The payload is one that [`crate::check_input`] lets
@@ -142,7 +132,7 @@ impl WarmProcess {
         if matches!(end, End::ProtocolBroken(_)) {
             self.control.terminate();
         }
-        let exit = if self.broken { self.bury().await } else { None };
+        let exit = if self.fault.is_some() { self.bury().await } else { None };
         let (stderr_tail, stderr_bytes) = self.stderr.take();
         let (stdin_bytes, stdout_bytes) = (exchange.stdin_bytes(), exchange.stdout_bytes);
         let run = begin.elapsed();
@@ -151,16 +141,17 @@ impl WarmProcess {
 
     /// Why no request can be sent, where none can.
     fn refused(&mut self) -> Option<End> {
-        if self.broken {
-            return Some(End::Died);
+        if self.fault.is_none() {
+            self.fault = match self.wire.between() {
+                Ok(true) => None,
+                Ok(false) => Some(End::Died),
+                Err(what) => {
+                    tracing::warn!(pid = self.pid(), "{what}");
+                    Some(End::ProtocolBroken(what))
+                }
+            };
         }
-        let end = match self.wire.between() {
-            Ok(true) => return None,
-            Ok(false) => End::Died,
-            Err(what) => End::ProtocolBroken(what),
-        };
-        self.broken = true;
-        Some(end)
+        self.fault.clone()
     }
 
     async fn exchange(
@@ -178,13 +169,13 @@ impl WarmProcess {
             match self.see(exchange, Some(out), wait, cancel, CancelLevel::Cancel, exited).await {
                 Seen::Step(Step::Over) => return self.over(),
                 Seen::Step(Step::Closed) => {
-                    self.broken = true;
+                    self.fault = Some(End::Died);
                     return End::Died;
                 }
                 Seen::Step(Step::ReaderGone) => break End::ReaderGone,
                 Seen::Asked => break End::Cancelled,
                 // What it has printed already may yet be a whole reply.
-                Seen::Exited => (exited, self.broken) = (true, true),
+                Seen::Exited => (exited, self.fault) = (true, Some(End::Died)),
                 Seen::Deadline if exited && deadline.is_none_or(|at| Instant::now() < at) => {
                     self.control.kill();
                     if !self.wire.has_more(exchange) {
@@ -199,7 +190,7 @@ impl WarmProcess {
         let drained = !exited
             && matches!(self.see(exchange, None, wait, cancel, CancelLevel::Now, false).await, Seen::Step(Step::Over));
         if !drained || self.over() != End::Done {
-            self.broken = true;
+            self.fault = Some(End::Died);
             self.control.terminate();
             self.gone_within(LINGER_TERM, cancel).await;
             self.control.kill();
@@ -231,7 +222,7 @@ impl WarmProcess {
         match self.wire.after_reply() {
             Ok(()) => End::Done,
             Err(what) => {
-                self.broken = true;
+                self.fault = Some(End::ProtocolBroken(what.clone()));
                 End::ProtocolBroken(what)
             }
         }
@@ -245,7 +236,7 @@ impl WarmProcess {
     /// Asks the process to leave (exit token, end of file), then TERM to its group, the grace period, and KILL. Says how
     /// it ended, if it did.
     pub async fn stop(mut self, grace: Duration, cancel: &Cancel) -> Option<Exit> {
-        self.broken = true;
+        self.fault = Some(End::Died);
         if let (Some(stdin), Some(exit)) = (&mut self.wire.stdin, &self.tokens.exit) {
             // It fits: nothing else is on the way. If it does not, the end of file says the same.
             let _ = stdin.try_write(format!("{exit}\n").as_bytes());
@@ -260,7 +251,7 @@ impl WarmProcess {
 
     /// TERM, the grace period, KILL.
     async fn terminate(&mut self, cancel: &Cancel) -> Option<Exit> {
-        self.broken = true;
+        self.fault = Some(End::Died);
         self.control.terminate();
         self.gone_within(self.grace, cancel).await;
         self.control.kill();

@@ -1,0 +1,240 @@
+//! A model that behaves, or misbehaves, as its arguments say. For the tests of this crate; nothing ships it.
+
+#![expect(clippy::exit, clippy::print_stdout, clippy::print_stderr, reason = "a model does what it likes")]
+
+use std::{
+    env,
+    io::{self, BufRead, Read, Write},
+    path::PathBuf,
+    process::{Command, ExitCode},
+    thread,
+    time::Duration,
+};
+
+use mer_core::{Bounds, Protocol, RunSpec, Tokens};
+use mer_meal::{Executor, LocalConfig, watcher_main};
+use rustix::process::{Signal, getpid, kill_process};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["watcher", ..] => return watcher_main(),
+        ["echo"] => drop(io::copy(&mut io::stdin(), &mut io::stdout())),
+        ["exit", code] => return ExitCode::from(code.parse::<u8>().unwrap_or(99)),
+        ["signal"] => die(),
+        ["sleep"] => sleep(),
+        ["say-and-sleep"] => {
+            say("ready");
+            sleep();
+        }
+        ["ignore-term"] => ignore_term(),
+        // All of stderr first: whoever reads only stdout never gets there.
+        ["flood", bytes] => {
+            let bytes = bytes.parse().unwrap_or(0);
+            flood(&mut io::stderr(), bytes);
+            flood(&mut io::stdout(), bytes);
+            flood(&mut io::stderr(), bytes);
+        }
+        ["grandchild", seconds] => grandchild(seconds),
+        ["hold", seconds] => {
+            thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap_or(60.0)));
+            say("late");
+        }
+        ["trickle"] => loop {
+            say("more");
+            thread::sleep(Duration::from_millis(20));
+        },
+        ["close-stdout"] => close_stdout_and_sleep(),
+        ["environment"] => env::vars_os().for_each(|(name, value)| {
+            say(&format!("{}={}", name.display(), value.display()));
+        }),
+        ["where"] => say(&env::current_dir().unwrap_or_default().display().to_string()),
+        ["serve", protocol, ready, rest @ ..] => serve(protocol, ready, rest),
+        ["parent", mark] => parent(mark),
+        ["parent-of", args @ ..] => parent_of(args),
+        _ => return ExitCode::from(98),
+    }
+    ExitCode::SUCCESS
+}
+
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(format!("{line}\n").as_bytes());
+    let _ = out.flush();
+}
+
+fn sleep() -> ! {
+    loop {
+        thread::sleep(Duration::from_secs(60));
+    }
+}
+
+fn die() -> ! {
+    let _ = kill_process(getpid(), Signal::KILL);
+    sleep()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn ignore_term() -> ! {
+    let runtime = runtime();
+    let _guard = runtime.enter();
+    let _handler = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    say("ready");
+    sleep()
+}
+
+fn flood(to: &mut impl Write, bytes: usize) {
+    let chunk = [b'x'; 4096];
+    for at in (0..bytes).step_by(chunk.len()) {
+        let _ = to.write_all(&chunk[..chunk.len().min(bytes - at)]);
+    }
+    let _ = to.flush();
+}
+
+/// A child that holds our pipes, and outlives us.
+fn grandchild(seconds: &str) {
+    let me = env::current_exe().unwrap_or_default();
+    if let Ok(child) = Command::new(me).args(["hold", seconds]).spawn() {
+        say(&child.id().to_string());
+    }
+}
+
+fn close_stdout_and_sleep() -> ! {
+    let _ = std::fs::File::create("/dev/null").map(rustix::stdio::dup2_stdout);
+    sleep()
+}
+
+/// A process that stays up. What it does with a request is the request's first word.
+fn serve(protocol: &str, ready: &str, _rest: &[&str]) {
+    match ready {
+        "at-once" => {}
+        "never" => sleep(),
+        "fail" => {
+            eprintln!("no such weights");
+            std::process::exit(3);
+        }
+        "noise" => {
+            print!("loading…\n@!#READY#!@ not yet\n{}\n@!#READY#!@\n", "x".repeat(300_000));
+            let _ = io::stdout().flush();
+        }
+        millis => {
+            thread::sleep(Duration::from_millis(millis.parse().unwrap_or(0)));
+            say(Tokens::READY);
+        }
+    }
+    let mut input = io::stdin().lock();
+    let mut line = Vec::new();
+    while input.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
+        let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        line.clear();
+        if protocol == "lines" {
+            act(&text);
+            say(&text);
+        } else if text == Tokens::EXIT {
+            return;
+        } else if text == Tokens::START {
+            token_request(&mut input);
+        }
+    }
+}
+
+fn token_request(input: &mut impl BufRead) {
+    let (mut payload, mut line) = (Vec::new(), Vec::new());
+    while input.read_until(b'\n', &mut line).unwrap_or(0) > 0 && line != format!("{}\n", Tokens::STOP).as_bytes() {
+        payload.append(&mut line);
+    }
+    let first = payload.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = String::from_utf8_lossy(first).into_owned();
+    say("thinking");
+    say(Tokens::START);
+    let mut out = io::stdout().lock();
+    if first == "drip" {
+        let _ = out.write_all(b"Once upon").and_then(|()| out.flush());
+        // The rest comes only when somebody has seen the beginning.
+        let _ = input.read_until(b'\n', &mut Vec::new());
+        let _ = out.write_all(b" a time\n");
+    } else {
+        drop(out);
+        act(&first);
+        out = io::stdout().lock();
+        let _ = out.write_all(&payload);
+    }
+    let _ = out.write_all(format!("{}\n", Tokens::STOP).as_bytes()).and_then(|()| out.flush());
+}
+
+fn act(text: &str) {
+    let words: Vec<&str> = text.split(' ').collect();
+    match words.as_slice() {
+        ["die"] => {
+            eprintln!("Traceback: out of ideas");
+            std::process::exit(3);
+        }
+        ["kill"] => die(),
+        ["kill-leaving", seconds] => {
+            let me = env::current_exe().unwrap_or_default();
+            let _ = Command::new(me).args(["hold", seconds]).spawn();
+            die();
+        }
+        ["hang"] => sleep(),
+        ["slow", millis] => thread::sleep(Duration::from_millis(millis.parse().unwrap_or(0))),
+        ["two"] => say("one"),
+        ["stderr", bytes] => flood(&mut io::stderr(), bytes.parse().unwrap_or(0)),
+        ["long", bytes] => flood(&mut io::stdout(), bytes.parse().unwrap_or(0)),
+        ["close"] => close_stdout_and_sleep(),
+        ["late", millis] => {
+            let millis = millis.parse().unwrap_or(0);
+            thread::spawn(move || {
+                thread::sleep(Duration::from_millis(millis));
+                say("late");
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Runs one model to its end, and says how it ended.
+fn parent_of(args: &[&str]) {
+    let executor = executor();
+    let spec = spec("", args);
+    let exit = runtime().block_on(async { executor.start(&spec).await.expect("a model").control.wait().await });
+    say(&exit.to_string());
+}
+
+fn executor() -> Executor {
+    let self_exe = env::current_exe().unwrap_or_default();
+    Executor::local(LocalConfig { self_exe, watcher_argv: vec!["watcher".to_owned()] })
+}
+
+fn spec(mark: &str, args: &[&str]) -> RunSpec {
+    RunSpec {
+        argv: ["mer"].iter().chain(args).map(ToString::to_string).collect(),
+        cwd: Some(PathBuf::from("/")),
+        env: [("FAKE_MARK".to_owned(), mark.to_owned())].into(),
+        protocol: Protocol::Oneshot,
+        tokens: Tokens::defaults(Protocol::Oneshot),
+        bounds: Bounds { grace: Duration::from_millis(200), ..Bounds::default() },
+    }
+}
+
+/// Starts models one after another, some of which have grandchildren, until it is killed. Its first line on stdout says
+/// that the first one runs.
+fn parent(mark: &str) {
+    let executor = executor();
+    let commands: [&[&str]; 3] = [&["say-and-sleep"], &["ignore-term"], &["grandchild", "60"]];
+    runtime().block_on(async {
+        let mut runs = Vec::new();
+        for command in commands.iter().cycle().take(30) {
+            runs.push(executor.start(&spec(mark, command)).await.expect("a model"));
+            if runs.len() == 1 {
+                say("started");
+            }
+        }
+        say("all");
+        // Never to return: it is killed.
+        let _ = io::stdin().read(&mut [0]);
+    });
+}

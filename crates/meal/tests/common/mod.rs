@@ -1,0 +1,126 @@
+//! What the tests share.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
+use mer_meal::{Cancel, Ended, Executor, Input, LocalConfig, Sinks, WarmError, WarmProcess, oneshot};
+use tokio::sync::mpsc;
+
+/// The fake model.
+pub(crate) const FAKE: &str = env!("CARGO_BIN_EXE_fake-model");
+
+pub(crate) fn executor() -> Executor {
+    Executor::local(LocalConfig { self_exe: PathBuf::from(FAKE), watcher_argv: vec!["watcher".to_owned()] })
+}
+
+/// `mer` is the executor's own binary, which here is the fake model.
+pub(crate) fn spec(args: &[&str]) -> RunSpec {
+    command(&[&["mer"], args].concat())
+}
+
+pub(crate) fn command(argv: &[&str]) -> RunSpec {
+    RunSpec {
+        argv: argv.iter().map(ToString::to_string).collect(),
+        cwd: None,
+        env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+        protocol: Protocol::Oneshot,
+        tokens: Tokens::defaults(Protocol::Oneshot),
+        bounds: bounds(20_000),
+    }
+}
+
+pub(crate) fn serve(protocol: Protocol, ready: &str) -> RunSpec {
+    let mut spec = spec(&["serve", protocol.name(), ready]);
+    spec.protocol = protocol;
+    spec.tokens = Tokens::defaults(protocol);
+    spec.tokens.ready = (ready != "at-once").then(|| Tokens::READY.to_owned());
+    spec
+}
+
+/// A generous bound for what must not take so long, and a short grace.
+pub(crate) fn bounds(timeout_ms: u64) -> Bounds {
+    let timeout = Bound::After(Duration::from_millis(timeout_ms));
+    Bounds { timeout, ready_timeout: timeout, grace: Duration::from_millis(400) }
+}
+
+pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (Ended, Vec<u8>) {
+    let run = executor().start(spec).await.expect("starts");
+    collect(run, Input::Bytes(Bytes::copy_from_slice(input)), &spec.bounds, &Cancel::new()).await
+}
+
+pub(crate) async fn collect(run: mer_meal::Run, input: Input, bounds: &Bounds, cancel: &Cancel) -> (Ended, Vec<u8>) {
+    let (out, mut taken) = mpsc::channel::<Bytes>(4);
+    let take = async {
+        let mut all = Vec::new();
+        while let Some(chunk) = taken.recv().await {
+            all.extend_from_slice(&chunk);
+        }
+        all
+    };
+    // `oneshot` owns the sender, so its end is the end of the output.
+    tokio::join!(oneshot(run, input, Sinks::stdout(out), bounds, cancel), take)
+}
+
+/// A warm process and what it answers.
+pub(crate) struct Warm(pub(crate) WarmProcess);
+
+impl Warm {
+    pub(crate) async fn start(spec: &RunSpec) -> Result<Self, WarmError> {
+        WarmProcess::start(&executor(), spec, None, &Cancel::new()).await.map(Self)
+    }
+
+    pub(crate) async fn ask(&mut self, payload: &str) -> (Ended, String) {
+        self.ask_within(payload, 20_000, &Cancel::new()).await
+    }
+
+    pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (Ended, String) {
+        let (out, mut taken) = mpsc::channel::<Bytes>(4);
+        let bound = Bound::After(Duration::from_millis(timeout_ms));
+        let ask = async {
+            let ended = self.0.request(payload.as_bytes(), &out, bound, cancel).await;
+            drop(out);
+            ended
+        };
+        let take = async {
+            let mut all = Vec::new();
+            while let Some(chunk) = taken.recv().await {
+                all.extend_from_slice(&chunk);
+            }
+            all
+        };
+        let (ended, reply) = tokio::join!(ask, take);
+        (ended, String::from_utf8(reply).expect("text"))
+    }
+}
+
+/// Polls, with a bound.
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "still not: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process runs; a zombie does not.
+pub(crate) fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
+}
+
+/// The processes that run with this variable in their environment.
+pub(crate) fn carrying(variable: &str) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes())
+    })
+    .collect()
+}

@@ -1,0 +1,143 @@
+//! Nothing keeps running when the process that started the models is killed.
+
+mod common;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use common::{FAKE, carrying, eventually, runs, spec};
+use mer_meal::{Executor, LocalConfig};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A parent that starts 30 models, some with grandchildren, some of which ignore TERM.
+fn parent(mark: &str) -> (Child, impl BufRead) {
+    let mut child = Command::new(FAKE)
+        .args(["parent", mark])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a parent");
+    let lines = BufReader::new(child.stdout.take().expect("its stdout"));
+    (child, lines)
+}
+
+fn mark(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+fn nothing_left(mark: &str) {
+    eventually("no model is left", || carrying(&format!("FAKE_MARK={mark}")).is_empty());
+}
+
+#[test]
+fn killing_the_parent_ends_all_models_and_their_grandchildren() {
+    let mark = mark("all");
+    let (mut child, mut lines) = parent(&mark);
+    let mut line = String::new();
+    while line != "all\n" {
+        line.clear();
+        assert!(lines.read_line(&mut line).expect("a line") > 0);
+    }
+    // Ten grandchildren among them, whose parents have ended.
+    eventually("30 models run", || carrying(&format!("FAKE_MARK={mark}")).len() >= 30);
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+    nothing_left(&mark);
+}
+
+/// At any moment: also between a spawn and the word to the watcher about it.
+#[test]
+fn killing_the_parent_at_any_moment_leaves_nothing() {
+    for round in 0..20u32 {
+        let mark = mark(&format!("round-{round}"));
+        let (mut child, mut lines) = parent(&mark);
+        lines.read_line(&mut String::new()).expect("a line");
+        std::thread::sleep(Duration::from_micros(u64::from(round) * 731));
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+        nothing_left(&mark);
+    }
+}
+
+/// A model whose group the watcher was never told, because its parent died first, is found by its environment.
+#[test]
+fn a_model_that_was_never_told_is_found_by_its_nonce() {
+    let nonce = mark("nonce");
+    let (mut models, stop) = (Vec::new(), |models: &mut Vec<Child>| {
+        models.iter_mut().for_each(|model| drop(model.kill().and_then(|()| model.wait())));
+    });
+    for args in [["say-and-sleep"], ["ignore-term"]] {
+        let mut command = Command::new(FAKE);
+        command.args(args).env("MER_WATCH", &nonce).stdout(Stdio::piped()).stdin(Stdio::null());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        models.push(command.spawn().expect("a model"));
+        let mut ready = String::new();
+        BufReader::new(models.last_mut().and_then(|model| model.stdout.as_mut()).expect("stdout"))
+            .read_line(&mut ready)
+            .expect("a line");
+        assert_eq!(ready, "ready\n");
+    }
+    let mut watcher = Command::new(FAKE).arg("watcher").stdin(Stdio::piped()).env_clear().spawn().expect("a watcher");
+    let mut pipe = watcher.stdin.take().expect("stdin");
+    // A group that is not there gives the grace.
+    std::io::Write::write_all(&mut pipe, format!("nonce {nonce}\n+2147483647 300\n").as_bytes()).expect("written");
+    drop(pipe);
+    let pids: Vec<u32> = models.iter().map(Child::id).collect();
+    let gone = std::panic::catch_unwind(|| eventually("they are gone", || !pids.iter().any(|pid| runs(*pid))));
+    stop(&mut models);
+    watcher.wait().expect("it leaves by itself");
+    gone.expect("gone");
+}
+
+#[test]
+fn the_watcher_outlives_signals_and_leaves_when_told() {
+    let mut command = Command::new(FAKE);
+    command.arg("watcher").stdin(Stdio::piped()).env_clear();
+    let mut watcher = command.spawn().expect("a watcher");
+    let pid = Pid::from_child(&watcher);
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", watcher.id())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_owned();
+        u64::from_str_radix(&caught, 16).unwrap_or(0) & (1 << 14) != 0
+    };
+    eventually("it is prepared", caught);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill_process(pid, signal).expect("sent");
+    }
+    assert!(runs(watcher.id()));
+    let mut pipe = watcher.stdin.take().expect("stdin");
+    std::io::Write::write_all(&mut pipe, b"bye\n").expect("written");
+    drop(pipe);
+    assert!(watcher.wait().expect("it leaves").success());
+}
+
+/// It was killed for memory: the next start brings another one, which knows of all models.
+#[tokio::test]
+async fn a_watcher_that_died_is_replaced() {
+    let mark = mark("replaced");
+    let watcher_argv = vec!["watcher".to_owned(), mark.clone()];
+    let executor = Executor::local(LocalConfig { self_exe: FAKE.into(), watcher_argv });
+    let watchers = || -> Vec<u32> {
+        let end = format!("\0{mark}\0");
+        let pids =
+            std::fs::read_dir("/proc").expect("/proc").filter_map(|one| one.ok()?.file_name().to_str()?.parse().ok());
+        let is =
+            |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()));
+        pids.filter(|pid| is(*pid) && runs(*pid)).collect()
+    };
+    let mut first = executor.start(&spec(&["ignore-term"])).await.expect("starts");
+    eventually("the watcher runs", || watchers().len() == 1);
+    let pid = Pid::from_raw(watchers()[0].cast_signed()).expect("a pid");
+    kill_process(pid, Signal::KILL).expect("killed");
+    eventually("it is dead", || watchers().is_empty());
+    let second = executor.start(&spec(&["sleep"])).await.expect("starts");
+    eventually("a new one runs", || watchers().len() == 1);
+    // Both models end while it watches; then so does it.
+    first.control.kill();
+    first.control.wait().await;
+    drop((first, second, executor));
+    eventually("it has left", || watchers().is_empty());
+}
