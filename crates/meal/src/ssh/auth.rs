@@ -1,10 +1,6 @@
 //! Logging in: keys, the agent, and passwords, in OpenSSH's order.
 
-use std::{
-    fs,
-    path::Path,
-    time::Instant,
-};
+use std::{fs, path::Path, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};

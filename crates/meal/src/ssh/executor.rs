@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
 use mer_core::RunSpec;
 
 use super::{SshConfig, SshError, pool::Pool, route::route, run};
@@ -48,8 +47,8 @@ impl SshExecutor {
         let ask = async {
             let answer = shell.say(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;
-            let (mut buffer, mut found) = (BytesMut::new(), Vec::new());
-            while let Ok(Some(bytes)) = shell.kept.stdout.next(&mut buffer).await {
+            let mut found = Vec::new();
+            while let Ok(Some(bytes)) = shell.kept.stdout.next().await {
                 found.extend_from_slice(&bytes);
             }
             Ok(PathBuf::from(String::from_utf8_lossy(&found).trim_end_matches('\n')))

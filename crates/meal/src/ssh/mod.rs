@@ -18,8 +18,9 @@ mod run;
 mod session;
 mod target;
 
-pub(crate) use executor::SshExecutor;
-pub(crate) use run::RemoteControl;
 pub use error::SshError;
-pub use ping::{PingReport, PingStep, StepKind};
+pub(crate) use executor::SshExecutor;
+pub use ping::{PingReport, PingStep};
+pub(crate) use run::RemoteControl;
+pub use session::StepKind;
 pub use target::{SecretRequest, SecretSource, SshConfig, SshPlaces};

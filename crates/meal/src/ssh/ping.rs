@@ -42,7 +42,8 @@ impl SshExecutor {
         let result = self.try_steps(&trace).await;
         let (steps, failed, remedy) = {
             let trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
-            let made = trace.done.iter().map(|(host, kind, took)| PingStep { host: host.clone(), kind: *kind, took: *took });
+            let made =
+                trace.done.iter().map(|(host, kind, took)| PingStep { host: host.clone(), kind: *kind, took: *took });
             let failed = result.as_ref().err().map(|error| {
                 let host = if trace.about().is_empty() { self.server() } else { trace.about() };
                 let step = PingStep { host: host.to_owned(), kind: trace.current, took: trace.elapsed() };

@@ -231,11 +231,9 @@ impl Pool {
         match tokio::time::timeout(bound, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.lost()),
-            Err(_) => Err(SshError::AuthTimedOut {
-                user: self.route.target.user.clone(),
-                host: self.host(),
-                after: bound,
-            }),
+            Err(_) => {
+                Err(SshError::AuthTimedOut { user: self.route.target.user.clone(), host: self.host(), after: bound })
+            }
         }
     }
 

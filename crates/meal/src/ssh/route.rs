@@ -103,26 +103,28 @@ impl Planner<'_> {
             .or(places.user.as_deref())
             .ok_or_else(|| self.error(format!("nobody says which user logs in on `{}`: set `user`", spec.alias)))?
             .to_owned();
-        let host = settings.host_name.as_deref().map_or_else(
-            || spec.alias.clone(),
-            |name| tokens(name, &[('h', &spec.alias)]),
-        );
+        let host = settings
+            .host_name
+            .as_deref()
+            .map_or_else(|| spec.alias.clone(), |name| tokens(name, &[('h', &spec.alias)]));
         let expand = Expand { places, host: &host, alias: &spec.alias, port, user: &user };
         let password = params.password.clone().map(Password::Plain);
         let password = password.or_else(|| params.password_env.clone().map(Password::Env));
         let password = password.or_else(|| params.password_file.clone().map(Password::File));
         let password = password.or_else(|| params.password_command.clone().map(Password::Command));
-        let bound = |bound: Option<Bound>, other: Duration| {
-            bound.map_or(other, |bound| bound.duration().unwrap_or(FOR_EVER))
-        };
+        let bound =
+            |bound: Option<Bound>, other: Duration| bound.map_or(other, |bound| bound.duration().unwrap_or(FOR_EVER));
         let connect_timeout = settings.connect_timeout.filter(|time| !time.is_zero()).unwrap_or(CONNECT_TIMEOUT);
         // 0 switches OpenSSH's keepalives off; a connection that is gone must be noticed here all the same.
         let keepalive = settings.alive_interval.filter(|time| !time.is_zero()).unwrap_or(KEEPALIVE);
         let hop = Hop {
-            known_name: Known::name(settings.host_key_alias.as_deref().unwrap_or(&host), match settings.host_key_alias {
-                Some(_) => 22,
-                None => port,
-            }),
+            known_name: Known::name(
+                settings.host_key_alias.as_deref().unwrap_or(&host),
+                match settings.host_key_alias {
+                    Some(_) => 22,
+                    None => port,
+                },
+            ),
             known_hosts: known_hosts(params.known_hosts.as_deref(), &settings, &expand),
             accept_new: self.config.accept_new || settings.strict == Some(Strict::AcceptNew),
             identities: identities(params.identity_file.as_deref(), &settings, &expand),

@@ -55,7 +55,10 @@ pub struct SshConfig {
 impl fmt::Debug for SshConfig {
     /// Without the parameters: a password may be among them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SshConfig").field("server", &self.server).field("host", &self.params.host).finish_non_exhaustive()
+        f.debug_struct("SshConfig")
+            .field("server", &self.server)
+            .field("host", &self.params.host)
+            .finish_non_exhaustive()
     }
 }
 

@@ -71,7 +71,8 @@ fn field_ssh_7_host_patterns_and_negation() {
 
 #[test]
 fn field_ssh_7_match_host_sees_the_host_name_so_far() {
-    let text = "Host g\n  HostName GPU1.example.org\nMatch host *.example.org\n  Port 7\nMatch originalhost g\n  User o\n";
+    let text =
+        "Host g\n  HostName GPU1.example.org\nMatch host *.example.org\n  Port 7\nMatch originalhost g\n  User o\n";
     let settings = ask("g", text);
     assert_eq!((settings.port, settings.user.as_deref()), (Some(7), Some("o")));
     assert_eq!(ask("other", text).port, None);

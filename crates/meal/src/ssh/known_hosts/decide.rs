@@ -19,8 +19,15 @@ pub(in crate::ssh) enum Verdict {
     Known,
     Unknown,
     /// Another key of the host is known.
-    Changed { expected: String, file: PathBuf, line: usize },
-    Revoked { file: PathBuf, line: usize },
+    Changed {
+        expected: String,
+        file: PathBuf,
+        line: usize,
+    },
+    Revoked {
+        file: PathBuf,
+        line: usize,
+    },
 }
 
 /// A key that a file has for the host.

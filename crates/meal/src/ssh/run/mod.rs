@@ -5,5 +5,5 @@ mod script;
 mod start;
 
 pub(crate) use control::RemoteControl;
+pub(super) use script::find;
 pub(super) use start::{Shell, check, start};
-pub(super) use script::{find, go};

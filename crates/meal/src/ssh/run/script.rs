@@ -115,7 +115,22 @@ mod tests {
 
     #[test]
     fn field_ssh_3_any_name_survives_a_shell() {
-        let names = ["", "a b", "it's", "a\"b", "a&b;c|d", "$HOME `id` $(id)", "a\nb\n", "\\n", "*?[x]", "~", "-n", "é\u{1f600}", "!!", "#x"];
+        let names = [
+            "",
+            "a b",
+            "it's",
+            "a\"b",
+            "a&b;c|d",
+            "$HOME `id` $(id)",
+            "a\nb\n",
+            "\\n",
+            "*?[x]",
+            "~",
+            "-n",
+            "é\u{1f600}",
+            "!!",
+            "#x",
+        ];
         for name in names {
             let script = format!("mer_n=$(printf '\\n.'); mer_n=${{mer_n%.}}; printf %s {}", quote(name));
             assert!(!script.contains('\n'), "{script}");

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use mer_core::RunSpec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -47,7 +46,7 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
         let _ = shell.guard.set((watch, shell.group));
         let answer = shell.say(pool, &line).await?;
         check(pool, spec, &answer)?;
-        Ok(control)
+        Ok::<_, StartError>(control)
     };
     let control = match tokio::time::timeout(START_BOUND, begin).await {
         Ok(result) => result?,
@@ -87,10 +86,13 @@ impl Shell {
     pub(in crate::ssh) async fn open(pool: &Pool) -> Result<Self, SshError> {
         let nonce = nonce();
         let guard = Arc::new(OnceLock::new());
-        let ends = || pipes().map_err(|source| SshError::Resources { host: pool.host(), what: "pipe", source: Arc::new(source) });
+        let ends = || {
+            pipes().map_err(|source| SshError::Resources { host: pool.host(), what: "pipe", source: Arc::new(source) })
+        };
         let (link, mut kept, report) = pool.open(&wrapper(&nonce), ends, &guard).await?;
         let greeted = tokio::time::timeout(START_BOUND, greet(pool, &mut kept, &nonce)).await;
-        let group = greeted.unwrap_or_else(|_| Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }))?;
+        let group =
+            greeted.unwrap_or_else(|_| Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }))?;
         Ok(Self { kept, report, link, group, guard })
     }
 
@@ -105,15 +107,15 @@ impl Shell {
                 Err(error) => return Err(lost(error.to_string())),
             }
         }
-        self.kept.stdout.take(script::STARTED.len()).await.map_err(|error| lost(error.to_string()))
+        self.kept.stdout.first(script::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
 }
 
 /// Reads what the rc files print, up to the greeting.
 async fn greet(pool: &Pool, kept: &mut Kept, nonce: &str) -> Result<i32, SshError> {
-    let (mut buffer, mut seen) = (BytesMut::new(), String::new());
+    let mut seen = String::new();
     loop {
-        match kept.stdout.next(&mut buffer).await {
+        match kept.stdout.next().await {
             Ok(Some(bytes)) => {
                 seen.push_str(&String::from_utf8_lossy(&bytes));
                 if let Some((group, _)) = greeting(&seen, nonce) {
@@ -131,8 +133,7 @@ async fn greet(pool: &Pool, kept: &mut Kept, nonce: &str) -> Result<i32, SshErro
 
 /// What came instead, as far as it helps.
 async fn no_greeting(pool: &Pool, kept: &mut Kept, seen: &str) -> SshError {
-    let mut buffer = BytesMut::new();
-    let said = tokio::time::timeout(Duration::from_millis(200), kept.stderr.next(&mut buffer)).await;
+    let said = tokio::time::timeout(Duration::from_millis(200), kept.stderr.next()).await;
     let said = match said {
         Ok(Ok(Some(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
         _ => String::new(),

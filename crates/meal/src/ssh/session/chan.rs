@@ -25,7 +25,11 @@ const LAST_STATUS: Duration = Duration::from_millis(300);
 /// Whose channel it is.
 #[derive(Debug)]
 pub(super) enum Owner {
-    Run { report: Arc<Report>, guard: Guard, reply: Option<oneshot::Sender<Result<(), OpenError>>> },
+    Run {
+        report: Arc<Report>,
+        guard: Guard,
+        reply: Option<oneshot::Sender<Result<(), OpenError>>>,
+    },
     Watchdog,
     /// Finds out whether this server tells how processes end.
     Probe,
@@ -87,11 +91,27 @@ pub(super) struct Turn<'a> {
 }
 
 impl Chan {
-    pub(super) fn new(id: u64, channel: Channel, command: Option<String>, ends: (Source, Sink, Sink), owner: Owner) -> Self {
+    pub(super) fn new(
+        id: u64,
+        channel: Channel,
+        command: Option<String>,
+        ends: (Source, Sink, Sink),
+        owner: Owner,
+    ) -> Self {
         let (source, out, err) = ends;
         let phase = command.map_or(Phase::Flowing, Phase::Starting);
         let mut chan = Self {
-            id, channel, phase, source, source_ended: false, eof_sent: false, out, err, owner, exit: None, left: None,
+            id,
+            channel,
+            phase,
+            source,
+            source_ended: false,
+            eof_sent: false,
+            out,
+            err,
+            owner,
+            exit: None,
+            left: None,
         };
         if chan.phase == Phase::Flowing {
             chan.answer(Ok(()));
@@ -121,7 +141,9 @@ impl Chan {
 
     /// Whether the end of its input is still to be sent, and waits for the socket.
     pub(super) fn wants_writable(&self) -> bool {
-        self.source_ended && !self.eof_sent && self.source.waiting().is_empty()
+        self.source_ended
+            && !self.eof_sent
+            && self.source.waiting().is_empty()
             && matches!(self.phase, Phase::Flowing | Phase::Draining)
     }
 
@@ -129,13 +151,6 @@ impl Chan {
     pub(super) fn input_ready(&mut self) {
         if !self.source_ended && self.source.waiting().is_empty() {
             self.source_ended = !self.source.fill();
-        }
-    }
-
-    /// Ours to end: for channels without a run.
-    pub(super) fn close(&mut self) {
-        if !matches!(self.phase, Phase::Over) {
-            self.phase = Phase::Closing;
         }
     }
 

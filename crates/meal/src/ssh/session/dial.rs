@@ -53,8 +53,7 @@ fn resolve(hop: &Hop, deadline: Instant) -> Result<Vec<SocketAddr>, SshError> {
         what: "thread",
         source: Arc::new(source),
     })?;
-    let unknown =
-        |source: io::Error| SshError::NotResolved { host: hop.host.clone(), source: Arc::new(source) };
+    let unknown = |source: io::Error| SshError::NotResolved { host: hop.host.clone(), source: Arc::new(source) };
     match answered.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         Ok(Ok(found)) if found.is_empty() => Err(unknown(io::Error::from(io::ErrorKind::NotFound))),
         Ok(Ok(found)) => Ok(found),

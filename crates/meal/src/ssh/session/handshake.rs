@@ -76,9 +76,8 @@ pub(in crate::ssh) fn bound(session: &Session, deadline: Instant) {
 
 /// The types of the known keys first: a host that has several keys shows the first that both sides name.
 fn preference(known: &Known) -> String {
-    let is_known = |name: &str| {
-        known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")))
-    };
+    let is_known =
+        |name: &str| known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")));
     let mut names = HOST_KEYS;
     names.sort_by_key(|name| !is_known(name));
     names.join(",")

@@ -33,7 +33,11 @@ pub(in crate::ssh) struct Ends {
 #[derive(Debug, Clone)]
 pub(in crate::ssh) enum OpenError {
     /// The server refuses one more channel beside those that are open. The session is as good as before.
-    Refused { alone: bool, watchdog: bool, detail: String },
+    Refused {
+        alone: bool,
+        watchdog: bool,
+        detail: String,
+    },
     /// The channel is there, and the server runs no commands on it.
     NoCommands(String),
     Dead(SshError),
@@ -52,9 +56,21 @@ pub(in crate::ssh) enum GuardError {
 /// What the thread is asked to do.
 #[derive(Debug)]
 pub(in crate::ssh) enum Request {
-    Open { what: What, ends: Ends, report: Arc<Report>, guard: Guard, reply: oneshot::Sender<Result<(), OpenError>> },
+    Open {
+        what: What,
+        ends: Ends,
+        report: Arc<Report>,
+        guard: Guard,
+        reply: oneshot::Sender<Result<(), OpenError>>,
+    },
     /// Takes a group under the watchdog's guard; answered when the watchdog says so.
-    Guard { group: i32, grace: Duration, report: Arc<Report>, run: Arc<Shared>, reply: oneshot::Sender<Result<(), GuardError>> },
+    Guard {
+        group: i32,
+        grace: Duration,
+        report: Arc<Report>,
+        run: Arc<Shared>,
+        reply: oneshot::Sender<Result<(), GuardError>>,
+    },
     /// TERM to a group.
     Terminate(i32),
     /// KILL to a group.

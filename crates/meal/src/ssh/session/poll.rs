@@ -91,7 +91,8 @@ fn sink_ready(sink: &mut super::stream::Sink, flags: PollFlags) {
 pub(super) fn is_writable(socket: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::OUT)];
     let now = timespec(Duration::ZERO);
-    matches!(rustix::io::retry_on_intr(|| poll(&mut fds, Some(&now))), Ok(1)) && fds[0].revents().contains(PollFlags::OUT)
+    matches!(rustix::io::retry_on_intr(|| poll(&mut fds, Some(&now))), Ok(1))
+        && fds[0].revents().contains(PollFlags::OUT)
 }
 
 /// A little more than asked for: waking up too early is a turn for nothing.

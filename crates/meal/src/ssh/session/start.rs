@@ -105,7 +105,8 @@ fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> 
 
 /// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
 fn tunnel(link: &Link, hop: &Hop, next: &Hop) -> Result<OwnedFd, SshError> {
-    let failed = |source: io::Error| SshError::Resources { host: hop.label(), what: "socket", source: Arc::new(source) };
+    let failed =
+        |source: io::Error| SshError::Resources { host: hop.label(), what: "socket", source: Arc::new(source) };
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     theirs.set_nonblocking(true).map_err(failed)?;
     let output = theirs.try_clone().map_err(failed)?;

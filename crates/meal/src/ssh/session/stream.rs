@@ -1,6 +1,6 @@
 //! The ends of a channel on this side: pipes, or memory for channels of our own.
 
-use std::os::fd::{BorrowedFd, OwnedFd, AsFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 

@@ -12,7 +12,7 @@ use ssh2::{BlockDirections, Channel, Session};
 use tokio::sync::oneshot;
 
 use super::{
-    Ends, Guard, GuardError, Link, OpenError, Report, Request, What,
+    Ends, GuardError, Link, OpenError, Report, Request, What,
     chan::{Chan, Halt, Op, Owner, Turn},
     code::Trouble,
     handshake::Ready,
