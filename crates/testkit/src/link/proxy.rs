@@ -1,0 +1,290 @@
+//! A TCP proxy on loopback that counts what it forwards, and stops or cuts when it is told to.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+
+/// How long a read waits before it looks whether the connection has been cut.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// What the client says.
+    ToServer,
+    /// What the server says.
+    ToClient,
+}
+
+/// A TCP proxy in front of one server. It ends when it is dropped, and its connections with it.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Nothing is forwarded.
+    held: bool,
+    /// The number of cuts so far: a connection that began before the last one is over.
+    cuts: u64,
+    /// The proxy is being dropped.
+    closed: bool,
+    connections: u64,
+    ways: [Way; 2],
+}
+
+#[derive(Debug, Default)]
+struct Way {
+    forwarded: u64,
+    /// What happens once so many bytes in all have been forwarded.
+    limit: Option<(u64, Limit)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    Hold,
+    Cut,
+}
+
+impl Proxy {
+    /// Listens on a free port of 127.0.0.1 and forwards every connection to `server`.
+    pub fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port");
+        let address = listener.local_addr().expect("no port");
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let acceptor = thread::spawn(move || accept(&listener, server, &theirs));
+        Self { address, shared, acceptor: Some(acceptor) }
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many bytes have been forwarded in this direction, over all connections.
+    pub fn forwarded(&self, direction: Direction) -> u64 {
+        self.shared.lock().ways[direction as usize].forwarded
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> u64 {
+        self.shared.lock().connections
+    }
+
+    /// Becomes a black hole: connections stay open, new ones are accepted, and nothing gets through. Bytes on their way
+    /// are kept until [`Self::release`].
+    pub fn hold(&self) {
+        self.shared.change(|state| state.held = true);
+    }
+
+    /// Forwards again, beginning with what was kept.
+    pub fn release(&self) {
+        self.shared.change(|state| state.held = false);
+    }
+
+    /// Resets every connection, to both ends. New ones are forwarded. As with any reset, an end may lose what has been
+    /// forwarded to it and what it has not read yet.
+    pub fn cut(&self) {
+        self.shared.change(|state| state.cuts += 1);
+    }
+
+    /// Becomes a black hole, both ways, right behind byte number `bytes` of this direction, counted from the start of
+    /// the proxy.
+    pub fn hold_after(&self, direction: Direction, bytes: u64) {
+        self.limit(direction, bytes, Limit::Hold);
+    }
+
+    /// As [`Self::cut`], right behind byte number `bytes` of this direction, counted from the start of the proxy.
+    pub fn cut_after(&self, direction: Direction, bytes: u64) {
+        self.limit(direction, bytes, Limit::Cut);
+    }
+
+    fn limit(&self, direction: Direction, bytes: u64, then: Limit) {
+        self.shared.change(|state| {
+            state.ways[direction as usize].limit = Some((bytes, then));
+            // It may be behind us already.
+            state.act_on_limits();
+        });
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.change(|state| {
+            state.closed = true;
+            state.cuts += 1;
+        });
+        // The acceptor waits for a connection: this is one.
+        let _ = TcpStream::connect(self.address);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until bytes may go on, and gives how many of `wanted`; `None` if the connection is over.
+    fn permit(&self, direction: Direction, wanted: u64, born: u64) -> Option<u64> {
+        let mut state = self.lock();
+        loop {
+            if state.cuts > born {
+                return None;
+            }
+            if !state.held {
+                return Some(state.ways[direction as usize].left().min(wanted));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Counts bytes that were written, and does what the limit says that they have reached.
+    fn count(&self, direction: Direction, bytes: u64) {
+        self.change(|state| {
+            state.ways[direction as usize].forwarded += bytes;
+            state.act_on_limits();
+        });
+    }
+}
+
+impl State {
+    fn act_on_limits(&mut self) {
+        for way in &mut self.ways {
+            if way.left() > 0 {
+                continue;
+            }
+            match way.limit.take() {
+                Some((_, Limit::Hold)) => self.held = true,
+                Some((_, Limit::Cut)) => self.cuts += 1,
+                None => {}
+            }
+        }
+    }
+}
+
+impl Way {
+    /// How many bytes may pass before the limit.
+    fn left(&self) -> u64 {
+        self.limit.map_or(u64::MAX, |(limit, _)| limit.saturating_sub(self.forwarded))
+    }
+}
+
+fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
+    let mut pumps = Vec::new();
+    for client in listener.incoming() {
+        let born = {
+            let mut state = shared.lock();
+            if state.closed {
+                break;
+            }
+            state.connections += 1;
+            state.cuts
+        };
+        let (Ok(client), Ok(server)) = (client, TcpStream::connect(server)) else { continue };
+        if prepare(&client).and_then(|()| prepare(&server)).is_err() {
+            continue;
+        }
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let (shared, client, server) = (Arc::clone(shared), Arc::clone(&client), Arc::clone(&server));
+            pumps.push(thread::spawn(move || match direction {
+                Direction::ToServer => pump(&client, &server, direction, &shared, born),
+                Direction::ToClient => pump(&server, &client, direction, &shared, born),
+            }));
+        }
+        pumps.retain(|pump| !pump.is_finished());
+    }
+    for pump in pumps {
+        let _ = pump.join();
+    }
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(TICK))?;
+    stream.set_write_timeout(Some(TICK))
+}
+
+/// Forwards one direction until it ends, by itself or by a cut. The sockets are closed when both directions have ended.
+fn pump(mut from: &TcpStream, to: &TcpStream, direction: Direction, shared: &Shared, born: u64) {
+    let mut buffer = [0; 64 * 1024];
+    loop {
+        if shared.permit(direction, 1, born).is_none() {
+            return reset(from, to);
+        }
+        match from.read(&mut buffer) {
+            Ok(0) => {
+                let _ = to.shutdown(Shutdown::Write);
+                return;
+            }
+            Ok(length) => match forward(&buffer[..length], to, direction, shared, born) {
+                Ok(()) => {}
+                Err(_) => return give_up(from, to),
+            },
+            Err(error) if is_tick(&error) => {}
+            Err(_) => return give_up(from, to),
+        }
+    }
+}
+
+fn forward(mut bytes: &[u8], mut to: &TcpStream, direction: Direction, shared: &Shared, born: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let Some(permitted) = shared.permit(direction, bytes.len() as u64, born) else {
+            // The loop of the pump looks again, and finds the cut.
+            return Ok(());
+        };
+        let length = usize::try_from(permitted).unwrap_or(bytes.len());
+        match to.write(&bytes[..length]) {
+            Ok(written) => {
+                shared.count(direction, written as u64);
+                bytes = &bytes[written..];
+            }
+            Err(error) if is_tick(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Has the sockets closed by RST once the other direction, which finds the same cut, has let go of them too.
+fn reset(from: &TcpStream, to: &TcpStream) {
+    for stream in [from, to] {
+        let _ = set_socket_linger(stream, Some(Duration::ZERO));
+    }
+}
+
+/// One end has gone: the other direction is to end as well.
+fn give_up(from: &TcpStream, to: &TcpStream) {
+    for stream in [from, to] {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+fn is_tick(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests;
