@@ -153,7 +153,7 @@ async fn field_ssh_5_a_stall_that_recovers_is_not_killed() {
     let mut config = config(&sshd);
     config.params.orphan_after = Some(Bound::secs(30));
     let executor = Executor::ssh(config);
-    let mut run = executor.start(&fake(&["echo"])).await.expect("starts");
+    let mut run = executor.start(&command(&["cat"])).await.expect("starts");
     sshd.freeze();
     assert_eq!(run.stdin.write(b"hello").await.expect("written"), 5);
     let silence = tokio::time::timeout(Duration::from_millis(700), run.stdout.next()).await;
@@ -179,7 +179,7 @@ async fn a_connection_cut_in_the_middle_is_lost_and_the_next_one_works() {
     assert_eq!(ended.exit, Some(Exit::Code(6)));
     // And cut again after so many bytes of a reply.
     proxy.cut_after(Direction::ToClient, proxy.forwarded(Direction::ToClient) + 100_000);
-    let (ended, out) = support::run(&executor, &fake(&["echo"]), &vec![b'x'; 4_000_000]).await;
+    let (ended, out) = support::run(&executor, &command(&["cat"]), &vec![b'x'; 4_000_000]).await;
     assert_eq!(ended.exit, Some(Exit::Lost));
     assert!(out.len() < 4_000_000);
 }
@@ -213,7 +213,10 @@ fn field_ssh_6_the_cable_is_pulled() {
 async fn a_watchdog_that_is_killed() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
-    let mut first = executor.start(&fake(&["echo"])).await.expect("starts");
+    let mut first = executor.start(&command(&["cat"])).await.expect("starts");
+    // It answers: so it is the program by now, and no shell any more.
+    assert_eq!(first.stdin.write(b"w").await.expect("written"), 1);
+    assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"w"[..]));
     let shells: Vec<_> = processes::with_nonce(sshd.nonce()).into_iter().filter(|pid| !models(&sshd).contains(pid)).collect();
     let watchdogs = shells.into_iter().filter(|pid| processes::describe(*pid).contains("sh -c"));
     watchdogs.for_each(processes::kill);

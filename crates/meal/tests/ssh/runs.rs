@@ -98,9 +98,8 @@ async fn a_slow_reader_holds_the_writer_and_not_its_neighbours() {
     }
     let mut slow = drained.await.expect("drained");
     let mut count = 0;
-    while let Ok(Some(bytes)) = slow.stdout.next().await {
-        count += bytes.len();
-        tokio::task::yield_now().await;
+    while count < 30_000_000 {
+        count += slow.stdout.next().await.expect("read").expect("not at its end").len();
     }
     assert_eq!(count, 30_000_000);
     drop(slow.stdin);
@@ -182,7 +181,7 @@ async fn warm_processes_speak_lines_and_token() {
         spec.env.clear();
         let cancel = Cancel::new();
         let mut warm = WarmProcess::start(&executor, &spec, None, &cancel).await.expect("becomes ready");
-        for payload in ["one", "two", "three"] {
+        for payload in ["first", "second", "third"] {
             let (out, mut taken) = mpsc::channel(4);
             let request = warm.request(payload.as_bytes(), &out, spec.bounds.timeout, &cancel);
             let (ended, first) = tokio::join!(request, taken.recv());

@@ -67,9 +67,8 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
     let mut jumps: Vec<Link> = Vec::new();
     let result = (|| {
         let mut through = None;
-        let hops = route.jumps.iter().chain([&route.target]);
         let nexts = route.jumps.iter().skip(1).chain([&route.target]);
-        for (hop, next) in hops.clone().zip(nexts) {
+        for (hop, next) in route.jumps.iter().zip(nexts) {
             let pass = |source| SshError::Jump { hop: hop.label(), source: Box::new(source) };
             let ready = connect(hop, through.take(), start.secrets.as_ref(), trace).map_err(pass)?;
             let link = serve_jump(start, hop, ready)?;

@@ -31,12 +31,23 @@ const PROBE: (&str, i32) = ("exec sh -c 'exit 7'", 7);
 /// libssh2 sends no keepalives more often than this.
 const FASTEST_KEEPALIVE: Duration = Duration::from_secs(2);
 
+/// A refusal so soon after a channel was closed is not believed, so often.
+const RECENTLY: Duration = Duration::from_millis(200);
+const REFUSALS: u32 = 3;
+
 /// A channel that is to be opened.
 struct Opening {
     what: What,
     ends: Option<Ends>,
     owner: Owner,
-    begun: bool,
+    begun: Option<Instant>,
+    refusals: u32,
+}
+
+impl Opening {
+    fn new(what: What, ends: Option<Ends>, owner: Owner) -> Self {
+        Self { what, ends, owner, begun: None, refusals: 0 }
+    }
 }
 
 /// What is stuck with half a packet.
@@ -61,6 +72,8 @@ pub(super) struct Thread {
     /// Runs that wait for that answer.
     unsure: Vec<Arc<Report>>,
     next_id: u64,
+    /// When a channel was last closed.
+    last_closed: Option<Instant>,
     keepalive: Duration,
     keepalive_count: u32,
     unanswered: u32,
@@ -86,6 +99,7 @@ impl Thread {
             tells_exits: None,
             unsure: Vec::new(),
             next_id: 0,
+            last_closed: None,
             keepalive: hop.keepalive.max(FASTEST_KEEPALIVE),
             keepalive_count: hop.keepalive_count,
             unanswered: 0,
@@ -100,7 +114,7 @@ impl Thread {
         if self.watchdog.phase == watchdog::Phase::Off {
             self.watchdog.phase = watchdog::Phase::Starting;
             let what = What::Exec(wrapper(self.watchdog.nonce()));
-            self.openings.push_back(Opening { what, ends: None, owner: Owner::Watchdog, begun: false });
+            self.openings.push_back(Opening::new(what, None, Owner::Watchdog));
         }
     }
 
@@ -159,7 +173,7 @@ impl Thread {
         match request {
             Request::Open { what, ends, report, guard, reply } => {
                 let owner = Owner::Run { report, guard, reply: Some(reply) };
-                self.openings.push_back(Opening { what, ends: Some(ends), owner, begun: false });
+                self.openings.push_back(Opening::new(what, Some(ends), owner));
             }
             Request::Guard { group, grace, report, run, reply } => {
                 self.want_watchdog();
@@ -217,8 +231,8 @@ impl Thread {
             }
         }
         self.bury();
-        // A channel that was freed may be what the next one waits for.
-        Ok(())
+        // What has just ended may have asked for a channel.
+        self.open()
     }
 
     /// Opens channels, one after the other: the session keeps the state of that.
@@ -226,13 +240,13 @@ impl Thread {
         while let Some(opening) = self.openings.front_mut() {
             if let Owner::Run { reply: Some(reply), .. } = &opening.owner {
                 // Nobody waits for it any more. Once begun it must be finished all the same.
-                if reply.is_closed() && !opening.begun {
+                if reply.is_closed() && opening.begun.is_none() {
                     self.openings.pop_front();
                     self.shared.free();
                     continue;
                 }
             }
-            opening.begun = true;
+            let begun = *opening.begun.get_or_insert_with(Instant::now);
             let opened = match &opening.what {
                 What::Exec(_) => self.session.channel_session(),
                 What::Tunnel { host, port } => self.session.channel_direct_tcpip(host, *port, None),
@@ -248,6 +262,13 @@ impl Thread {
                         BlockDirections::Outbound | BlockDirections::Both => Err(Work::Stuck(Stuck::Open)),
                         BlockDirections::None | BlockDirections::Inbound => Ok(()),
                     };
+                }
+                // sshd frees a channel's place only after it has looked at all that came with its closing. Whoever is
+                // refused just then has learned nothing.
+                Err(Trouble::Channel(_))
+                    if opening.refusals < REFUSALS && self.last_closed.is_some_and(|at| at + RECENTLY > begun) =>
+                {
+                    opening.refusals += 1;
                 }
                 Err(Trouble::Channel(detail)) => {
                     if let Some(opening) = self.openings.pop_front() {
@@ -320,6 +341,7 @@ impl Thread {
                 continue;
             }
             let chan = self.chans.swap_remove(index);
+            self.last_closed = Some(Instant::now());
             match &chan.owner {
                 Owner::Run { .. } => self.shared.free(),
                 Owner::Watchdog => {
@@ -350,7 +372,7 @@ impl Thread {
                     let report = Arc::clone(report);
                     if self.unsure.is_empty() {
                         let what = What::Exec(PROBE.0.to_owned());
-                        self.openings.push_back(Opening { what, ends: None, owner: Owner::Probe, begun: false });
+                        self.openings.push_back(Opening::new(what, None, Owner::Probe));
                     }
                     self.unsure.push(report);
                 }
