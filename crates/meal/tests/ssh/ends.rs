@@ -49,7 +49,8 @@ async fn a_cancelled_run_has_an_exit_only_when_its_group_is_gone() {
 async fn a_timeout_ends_the_group_with_its_grandchildren() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
-    let mut spec = command(&["sh", "-c", &format!("{} sleep & {} ignore-term & wait", crate::common::FAKE, crate::common::FAKE)]);
+    let mut spec =
+        command(&["sh", "-c", &format!("{} sleep & {} ignore-term & wait", crate::common::FAKE, crate::common::FAKE)]);
     spec.bounds = bounds(500);
     let (ended, _) = run(&executor, &spec, b"").await;
     assert!(matches!(ended.end, End::Timeout { .. }), "{:?}", ended.end);
@@ -217,7 +218,8 @@ async fn a_watchdog_that_is_killed() {
     // It answers: so it is the program by now, and no shell any more.
     assert_eq!(first.stdin.write(b"w").await.expect("written"), 1);
     assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"w"[..]));
-    let shells: Vec<_> = processes::with_nonce(sshd.nonce()).into_iter().filter(|pid| !models(&sshd).contains(pid)).collect();
+    let shells: Vec<_> =
+        processes::with_nonce(sshd.nonce()).into_iter().filter(|pid| !models(&sshd).contains(pid)).collect();
     let watchdogs = shells.into_iter().filter(|pid| processes::describe(*pid).contains("sh -c"));
     watchdogs.for_each(processes::kill);
     assert_eq!(first.stdin.write(b"x").await.expect("written"), 1);

@@ -65,7 +65,8 @@ async fn field_ssh_9_many_channels_in_bulk_both_ways() {
     for seed in 0..6_u8 {
         let executor = executor.clone();
         tasks.push(tokio::spawn(async move {
-            let input: Vec<u8> = (0..6_000_000_u32).map(|n| n.to_le_bytes()[0].wrapping_mul(seed) ^ n.to_le_bytes()[1]).collect();
+            let input: Vec<u8> =
+                (0..6_000_000_u32).map(|n| n.to_le_bytes()[0].wrapping_mul(seed) ^ n.to_le_bytes()[1]).collect();
             let (ended, out) = run(&executor, &fake(&["echo"]), &input).await;
             assert_eq!(ended.exit, Some(Exit::Code(0)));
             assert!(out == input, "stream {seed}");
@@ -91,7 +92,10 @@ async fn a_connection_cut_after_so_many_bytes_each_way() {
                     }
                     Err(error) => {
                         let text = error.to_string();
-                        assert!(text.contains("lost") || text.contains("handshake") || text.contains("log in"), "{text}");
+                        assert!(
+                            text.contains("lost") || text.contains("handshake") || text.contains("log in"),
+                            "{text}"
+                        );
                         Some(Exit::Lost)
                     }
                 }

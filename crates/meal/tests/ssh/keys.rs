@@ -235,7 +235,8 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     let executor = Executor::ssh(config.clone());
     let report = executor.ping().await.expect("a report");
     assert!(report.failed.is_none(), "{report:?}");
-    let hosts: Vec<_> = report.steps.iter().filter(|step| step.kind == StepKind::Authenticate).map(|step| &step.host).collect();
+    let hosts: Vec<_> =
+        report.steps.iter().filter(|step| step.kind == StepKind::Authenticate).map(|step| &step.host).collect();
     assert_eq!(hosts.len(), 3);
     let input = vec![b'j'; 5_000_000];
     let (ended, out) = run(&executor, &fake(&["echo"]), &input).await;
@@ -245,7 +246,11 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     }
     // A jump host that does not let anybody through is named.
     let Some(wall) = Sshd::builder().option("AllowTcpForwarding", "no").start() else { return };
-    fs::write(config.places.folder.as_ref().expect("folder").join("config"), wall.ssh_config("one") + &last.ssh_config("gpu1") + "  ProxyJump one\n").expect("config");
+    fs::write(
+        config.places.folder.as_ref().expect("folder").join("config"),
+        wall.ssh_config("one") + &last.ssh_config("gpu1") + "  ProxyJump one\n",
+    )
+    .expect("config");
     let error = refused(config).await;
     assert!(matches!(error, SshError::Jump { .. }), "{error:?}");
 }

@@ -18,8 +18,13 @@ async fn many(sshd: &Sshd, sessions: u32, runs: usize) -> Executor {
         let executor = executor.clone();
         tasks.push(tokio::spawn(async move {
             let code = (index % 100).to_string();
-            let (ended, out) = run(&executor, &command(&["sh", "-c", &format!("sleep 0.02; cat; exit {code}")]), code.as_bytes()).await;
-            assert_eq!((ended.end, ended.exit, String::from_utf8_lossy(&out).into_owned()), (End::Done, Some(Exit::Code(code.parse().expect("number"))), code));
+            let (ended, out) =
+                run(&executor, &command(&["sh", "-c", &format!("sleep 0.02; cat; exit {code}")]), code.as_bytes())
+                    .await;
+            assert_eq!(
+                (ended.end, ended.exit, String::from_utf8_lossy(&out).into_owned()),
+                (End::Done, Some(Exit::Code(code.parse().expect("number"))), code)
+            );
         }));
     }
     for task in tasks {

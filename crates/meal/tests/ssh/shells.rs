@@ -31,7 +31,11 @@ async fn field_ssh_3_login_shells_of_every_kind() {
             assert_eq!(ended.exit, Some(Exit::Code(0)), "{shell:?}");
         }
         assert_eq!(run(&executor, &command(&["sh", "-c", "exit 9"]), b"").await.0.exit, Some(Exit::Code(9)));
-        assert_eq!(run(&executor, &command(&["sh", "-c", "kill -KILL $$"]), b"").await.0.exit, Some(Exit::Signal(9)), "{shell:?}");
+        assert_eq!(
+            run(&executor, &command(&["sh", "-c", "kill -KILL $$"]), b"").await.0.exit,
+            Some(Exit::Signal(9)),
+            "{shell:?}"
+        );
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Chan {
     pub(super) exit: Option<Exit>,
     /// Its process is gone since then, though others hold its pipes.
     left: Option<Instant>,
+    /// Of this phase.
+    since: Instant,
 }
 
 /// What a turn may use.
@@ -112,6 +114,7 @@ impl Chan {
             owner,
             exit: None,
             left: None,
+            since: Instant::now(),
         };
         if chan.phase == Phase::Flowing {
             chan.answer(Ok(()));
@@ -158,6 +161,20 @@ impl Chan {
         self.left.get_or_insert_with(Instant::now);
     }
 
+    /// Whether there is something for it that needs no look at the socket.
+    pub(super) fn has_work(&self) -> bool {
+        if self.phase != Phase::Flowing {
+            return false;
+        }
+        let room = self.out.has_room() && self.err.has_room();
+        room && (self.channel.eof() || self.channel.read_window().available > 0)
+    }
+
+    /// Since when it waits for a reply, if it does.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        matches!(self.phase, Phase::Starting(_) | Phase::Draining | Phase::Closing).then_some(self.since)
+    }
+
     /// When to look at it again without being asked.
     pub(super) fn wake(&self) -> Option<Instant> {
         self.left.map(|at| at + LAST_STATUS)
@@ -199,18 +216,22 @@ impl Chan {
         Ok(())
     }
 
+    fn enter(&mut self, phase: Phase) {
+        (self.phase, self.since) = (phase, Instant::now());
+    }
+
     fn start(&mut self, turn: &Turn<'_>) -> Result<(), Halt> {
         let Phase::Starting(command) = &self.phase else { return Ok(()) };
         match self.channel.exec(command).map_err(Trouble::from) {
             Ok(()) => {
-                self.phase = Phase::Flowing;
+                self.enter(Phase::Flowing);
                 self.answer(Ok(()));
                 Ok(())
             }
             Err(Trouble::Again) => again(turn, Op::Start),
             Err(Trouble::Channel(detail)) => {
                 self.answer(Err(OpenError::NoCommands(detail)));
-                self.phase = Phase::Closing;
+                self.enter(Phase::Closing);
                 Ok(())
             }
             Err(Trouble::Session(detail)) => Err(Halt::Dead(detail)),
@@ -326,7 +347,7 @@ impl Chan {
             if self.out.has_room() && self.err.has_room() {
                 self.out.end();
                 self.err.end();
-                self.phase = Phase::Draining;
+                self.enter(Phase::Draining);
             }
             return;
         }
@@ -340,7 +361,7 @@ impl Chan {
         // Its end is known, nobody reads, nobody writes: whoever holds it over there has left the group.
         let unread = self.out.fd().is_none() && self.err.fd().is_none();
         if unread && self.source_ended && self.report().is_some_and(|report| report.now().is_some()) {
-            self.phase = Phase::Closing;
+            self.enter(Phase::Closing);
         }
     }
 
@@ -348,7 +369,7 @@ impl Chan {
         match self.channel.wait_close().map_err(Trouble::from) {
             Ok(()) | Err(Trouble::Channel(_)) => {
                 self.exit = Some(self.status());
-                self.phase = Phase::Closing;
+                self.enter(Phase::Closing);
                 Ok(())
             }
             Err(Trouble::Again) => again(turn, Op::Wait),
@@ -362,7 +383,7 @@ impl Chan {
         (self.source_ended, self.out, self.err) = (true, Sink::Nowhere, Sink::Nowhere);
         match self.channel.close().map_err(Trouble::from) {
             Ok(()) | Err(Trouble::Channel(_)) => {
-                self.phase = Phase::Over;
+                self.enter(Phase::Over);
                 Ok(())
             }
             Err(Trouble::Again) => again(turn, Op::Close),

@@ -31,9 +31,14 @@ const PROBE: (&str, i32) = ("exec sh -c 'exit 7'", 7);
 /// libssh2 sends no keepalives more often than this.
 const FASTEST_KEEPALIVE: Duration = Duration::from_secs(2);
 
-/// A refusal so soon after a channel was closed is not believed, so often.
-const RECENTLY: Duration = Duration::from_millis(200);
-const REFUSALS: u32 = 3;
+/// A refusal so soon after a channel was closed is not believed; and how long to wait before the next try.
+const RECENTLY: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(1);
+/// Replies are looked for so soon, and at least so often, though the socket is silent.
+const SOON: Duration = Duration::from_millis(2);
+const SELDOM: Duration = Duration::from_secs(1);
+/// Rounds over all channels before the socket is looked at again.
+const ROUNDS: usize = 4;
 
 /// A channel that is to be opened.
 struct Opening {
@@ -42,11 +47,13 @@ struct Opening {
     owner: Owner,
     begun: Option<Instant>,
     refusals: u32,
+    /// Refused, and tried again at this time.
+    not_before: Option<Instant>,
 }
 
 impl Opening {
     fn new(what: What, ends: Option<Ends>, owner: Owner) -> Self {
-        Self { what, ends, owner, begun: None, refusals: 0 }
+        Self { what, ends, owner, begun: None, refusals: 0, not_before: None }
     }
 }
 
@@ -156,8 +163,8 @@ impl Thread {
         // Without a channel there is no call that reads. What comes is read with the next one.
         let readable = !self.chans.is_empty() || !self.openings.is_empty();
         let stuck = self.stuck.is_some();
-        let wake = self.wake(now);
-        let seen = poll::wait(&self.shared, &self.socket, &mut self.chans, stuck, eof, readable, wake)
+        let wake = if stuck { self.alive_at() } else { self.wake(now) };
+        let seen = poll::wait(&self.shared, &self.socket, &mut self.chans, stuck, eof, readable, Some(wake))
             .map_err(|errno| format!("poll: {errno}"))?;
         if seen.socket {
             self.last_heard = Instant::now();
@@ -206,33 +213,54 @@ impl Thread {
             }
             Some(Stuck::Open) | None => {}
         }
-        self.open()?;
-        self.talk_to_watchdog();
-        for index in 0..self.chans.len() {
-            let id = self.chans[index].id;
-            self.chans[index].serve(&mut turn).map_err(|halt| Work::of(id, halt))?;
-        }
-        if !*turn.pumped {
-            for chan in &mut self.chans {
-                let id = chan.id;
-                if chan.pump(&mut turn).map_err(|halt| Work::of(id, halt))? {
-                    break;
-                }
-            }
-        }
-        self.listen_to_watchdog();
-        if self.watchdog.has_outgoing() {
+        // Almost every call takes in whatever the socket has, for all channels: what one call brings may be for somebody
+        // who has had their turn.
+        for round in 0..ROUNDS {
+            self.open()?;
             self.talk_to_watchdog();
             for index in 0..self.chans.len() {
-                if matches!(self.chans[index].owner, Owner::Watchdog) {
-                    let id = self.chans[index].id;
-                    self.chans[index].serve(&mut turn).map_err(|halt| Work::of(id, halt))?;
+                let id = self.chans[index].id;
+                self.chans[index].serve(&mut turn).map_err(|halt| Work::of(id, halt))?;
+            }
+            let mut brought = false;
+            if !*turn.pumped {
+                for chan in &mut self.chans {
+                    let id = chan.id;
+                    if chan.pump(&mut turn).map_err(|halt| Work::of(id, halt))? {
+                        brought = true;
+                        break;
+                    }
                 }
+                *turn.pumped = true;
+            }
+            self.listen_to_watchdog();
+            self.bury();
+            let waits =
+                round == 0 && self.chans.len() + self.openings.len() > 1 && self.replies_at(Instant::now()).is_some();
+            if !waits && !brought && !self.has_work() {
+                break;
             }
         }
-        self.bury();
-        // What has just ended may have asked for a channel.
-        self.open()
+        Ok(())
+    }
+
+    /// Whether a round more would do something, as far as it can be known without asking the socket.
+    fn has_work(&self) -> bool {
+        self.watchdog.has_outgoing()
+            || self.openings.front().is_some_and(|opening| opening.begun.is_none())
+            || self.chans.iter().any(Chan::has_work)
+    }
+
+    /// When to ask again for replies that somebody else's call may have taken in: soon, and then ever more seldom.
+    fn replies_at(&self, now: Instant) -> Option<Instant> {
+        let opening = self.openings.front().and_then(|opening| match opening.not_before {
+            Some(at) if at > now => None,
+            _ => opening.begun,
+        });
+        let paused = self.openings.front().and_then(|opening| opening.not_before).filter(|at| *at > now);
+        let since = self.chans.iter().filter_map(Chan::waits_since).chain(opening).max();
+        let again = since.map(|at| now + (now.duration_since(at) / 4).clamp(SOON, SELDOM));
+        again.into_iter().chain(paused).min()
     }
 
     /// Opens channels, one after the other: the session keeps the state of that.
@@ -246,7 +274,16 @@ impl Thread {
                     continue;
                 }
             }
-            let begun = *opening.begun.get_or_insert_with(Instant::now);
+            // A channel of our own that is over in a moment took the place.
+            let probing = self.chans.iter().any(|chan| matches!(chan.owner, Owner::Probe));
+            if probing && opening.refusals > 0 {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if opening.not_before.is_some_and(|at| now < at) {
+                return Ok(());
+            }
+            opening.begun.get_or_insert(now);
             let opened = match &opening.what {
                 What::Exec(_) => self.session.channel_session(),
                 What::Tunnel { host, port } => self.session.channel_direct_tcpip(host, *port, None),
@@ -265,9 +302,8 @@ impl Thread {
                 }
                 // sshd frees a channel's place only after it has looked at all that came with its closing. Whoever is
                 // refused just then has learned nothing.
-                Err(Trouble::Channel(_))
-                    if opening.refusals < REFUSALS && self.last_closed.is_some_and(|at| at + RECENTLY > begun) =>
-                {
+                Err(Trouble::Channel(_)) if probing || self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
+                    opening.not_before = Some(now + PAUSE * 2_u32.pow(opening.refusals.min(5)));
                     opening.refusals += 1;
                 }
                 Err(Trouble::Channel(detail)) => {
@@ -427,14 +463,20 @@ impl Thread {
         slots.closing
     }
 
-    fn wake(&self, now: Instant) -> Option<Instant> {
+    fn alive_at(&self) -> Instant {
+        self.last_heard.max(self.last_asked) + self.keepalive
+    }
+
+    fn wake(&self, now: Instant) -> Instant {
         let idle = self.idle_since.and_then(|since| since.checked_add(self.idle_after)).map(|at| {
             // Somebody has a slot and has not asked for its channel yet.
             at.max(now + Duration::from_millis(10))
         });
-        let alive = self.last_heard.max(self.last_asked) + self.keepalive;
+        let alive = self.alive_at();
         let chans = self.chans.iter().filter_map(Chan::wake).map(|at| at.max(now + Duration::from_millis(10)));
-        chans.chain(idle).chain(self.watchdog.wake()).chain([alive]).min()
+        let more = self.has_work().then_some(now);
+        let replies = self.replies_at(now);
+        chans.chain(idle).chain(self.watchdog.wake()).chain(more).chain(replies).chain([alive]).min().unwrap_or(alive)
     }
 
     /// Answers everybody, and lets go.
