@@ -31,9 +31,9 @@ fn main() {
     let ours = time(|| {
         runtime.block_on(async {
             for _ in 0..runs {
-                once(&executor).await
+                once(&executor).await;
             }
-        })
+        });
     });
     let wide = time(|| runtime.block_on(wide(&executor, runs)));
     let each = |all: Duration| all / u32::try_from(runs).unwrap();
@@ -140,7 +140,7 @@ async fn wide(executor: &Executor, runs: usize) {
         let runs = runs / 8 + usize::from(share < runs % 8);
         tasks.push(tokio::spawn(async move {
             for _ in 0..runs {
-                once(&executor).await
+                once(&executor).await;
             }
         }));
     }

@@ -86,7 +86,7 @@ impl Attempt<'_> {
     }
 
     /// What an answer means: logged in, refused, or the end of everything.
-    fn outcome(&mut self, what: String, answer: Result<(), ssh2::Error>) -> Result<bool, Stop> {
+    fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<bool, Stop> {
         match answer {
             Ok(()) if self.session.authenticated() => Ok(true),
             Ok(()) => {
@@ -142,7 +142,7 @@ impl Attempt<'_> {
         }
         bound(self.session, self.deadline);
         let answer = self.session.userauth_pubkey_memory(&self.hop.user, None, &key, passphrase.as_deref());
-        self.outcome(what, answer)
+        self.outcome(&what, answer)
     }
 
     fn agent(&mut self) -> Result<bool, Stop> {
@@ -169,7 +169,7 @@ impl Attempt<'_> {
             offered += 1;
             bound(self.session, self.deadline);
             let answer = agent.userauth(&self.hop.user, key);
-            if self.outcome(format!("{what} key `{}`", key.comment()), answer)? {
+            if self.outcome(&format!("{what} key `{}`", key.comment()), answer)? {
                 return Ok(true);
             }
         }
@@ -184,14 +184,14 @@ impl Attempt<'_> {
         let mut answers = Answers { password, prompts: 0 };
         bound(self.session, self.deadline);
         let answer = self.session.userauth_keyboard_interactive(&self.hop.user, &mut answers);
-        self.outcome("keyboard-interactive".to_owned(), answer)
+        self.outcome("keyboard-interactive", answer)
     }
 
     fn by_password(&mut self) -> Result<bool, Stop> {
         let Some(password) = self.password() else { return Ok(false) };
         bound(self.session, self.deadline);
         let answer = self.session.userauth_password(&self.hop.user, &password);
-        self.outcome("password".to_owned(), answer)
+        self.outcome("password", answer)
     }
 
     fn password(&mut self) -> Option<String> {

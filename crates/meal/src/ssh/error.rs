@@ -78,11 +78,11 @@ pub enum SshError {
         /// As known_hosts names it.
         host: String,
         /// The type of the key that was shown.
-        kind: String,
+        kind: Box<str>,
         /// Its fingerprint.
         fingerprint: String,
         /// Type and fingerprint of the key that is known.
-        expected: String,
+        expected: Box<str>,
         /// Where it is known from.
         file: PathBuf,
         /// And on which line.

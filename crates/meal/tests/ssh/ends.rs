@@ -221,11 +221,17 @@ async fn a_watchdog_that_is_killed() {
     let shells: Vec<_> =
         processes::with_nonce(sshd.nonce()).into_iter().filter(|pid| !models(&sshd).contains(pid)).collect();
     let watchdogs = shells.into_iter().filter(|pid| processes::describe(*pid).contains("sh -c"));
-    watchdogs.for_each(processes::kill);
+    let watchdogs: Vec<_> = watchdogs.collect();
+    assert!(!watchdogs.is_empty());
+    watchdogs.into_iter().for_each(processes::kill);
     assert_eq!(first.stdin.write(b"x").await.expect("written"), 1);
     assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"x"[..]));
-    drop(first.stdin);
-    assert_eq!(first.control.wait().await, Exit::Code(0));
-    let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
+    let (ended, _) = run(&executor, &fake(&["exit", "6"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(6)));
+    // The new one guards the old groups too.
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let (_sender, open) = tokio::sync::mpsc::channel(1);
+    let (ended, _) = collect(first, Input::Stream(open), &bounds(5000), &cancel).await;
+    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
 }

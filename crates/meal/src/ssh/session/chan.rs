@@ -352,11 +352,12 @@ impl Chan {
             return;
         }
         let nothing_waits = self.out.has_room() && self.err.has_room() && self.channel.read_window().available == 0;
-        if let (Some(at), Owner::Run { report, .. }) = (self.left, &self.owner) {
-            if nothing_waits && at.elapsed() >= LAST_STATUS {
-                self.left = None;
-                report.left(self.status());
-            }
+        if let (Some(at), Owner::Run { report, .. }) = (self.left, &self.owner)
+            && nothing_waits
+            && at.elapsed() >= LAST_STATUS
+        {
+            self.left = None;
+            report.left(self.status());
         }
         // Its end is known, nobody reads, nobody writes: whoever holds it over there has left the group.
         let unread = self.out.fd().is_none() && self.err.fd().is_none();
@@ -400,10 +401,10 @@ impl Chan {
     }
 
     pub(super) fn answer(&mut self, answer: Result<(), OpenError>) {
-        if let Owner::Run { reply, .. } = &mut self.owner {
-            if let Some(reply) = reply.take() {
-                let _ = reply.send(answer);
-            }
+        if let Owner::Run { reply, .. } = &mut self.owner
+            && let Some(reply) = reply.take()
+        {
+            let _ = reply.send(answer);
         }
     }
 }

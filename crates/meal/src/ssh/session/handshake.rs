@@ -97,6 +97,7 @@ fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<(), SshError
         },
         Verdict::Unknown => Err(SshError::KeyUnknown { host, kind, fingerprint }),
         Verdict::Changed { expected, file, line } => {
+            let (kind, expected) = (kind.into(), expected.into());
             Err(SshError::KeyChanged { host, kind, fingerprint, expected, file, line })
         }
         Verdict::Revoked { file, line } => Err(SshError::KeyRevoked { host, kind, fingerprint, file, line }),

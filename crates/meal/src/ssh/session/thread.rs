@@ -357,10 +357,10 @@ impl Thread {
     }
 
     fn listen_to_watchdog(&mut self) {
-        if let Some(chan) = self.chans.iter_mut().find(|chan| matches!(chan.owner, Owner::Watchdog)) {
-            if let Sink::Memory(memory) = &mut chan.out {
-                self.watchdog.hear(memory);
-            }
+        if let Some(chan) = self.chans.iter_mut().find(|chan| matches!(chan.owner, Owner::Watchdog))
+            && let Sink::Memory(memory) = &mut chan.out
+        {
+            self.watchdog.hear(memory);
         }
     }
 
@@ -380,6 +380,7 @@ impl Thread {
             self.last_closed = Some(Instant::now());
             match &chan.owner {
                 Owner::Run { .. } => self.shared.free(),
+                Owner::Watchdog if self.watchdog.may_begin_again() => self.want_watchdog(),
                 Owner::Watchdog => {
                     let detail = "the watchdog ended: is `sh` there?".to_owned();
                     self.watchdog.fail(&GuardError::Failed(detail));

@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// However long `orphanAfter` is, a heartbeat comes at least this often.
 const SLOWEST_BEAT: Duration = Duration::from_secs(10);
 
+/// So often is one that was killed replaced.
+const RESTARTS: u32 = 3;
+
 /// The script, in one line: it is sent to the wrapper's `read`. `ORPHAN` is replaced by the seconds.
 const SCRIPT: &str = concat!(
     "exec 2>/dev/null; gs=; gr=1; tp=; ",
@@ -66,6 +69,7 @@ pub(super) struct Watchdog {
     orphan_after: Duration,
     nonce: String,
     greeted: bool,
+    restarts: u32,
     groups: BTreeMap<i32, Group>,
     /// Lines on their way to it.
     outbox: Vec<u8>,
@@ -93,6 +97,7 @@ impl Watchdog {
             orphan_after,
             nonce,
             greeted: false,
+            restarts: 0,
             groups: BTreeMap::new(),
             outbox: Vec::new(),
             next_beat: now,
@@ -242,6 +247,20 @@ impl Watchdog {
             }
             _ => {}
         }
+    }
+
+    /// It ended though we live: killed for memory, or by somebody. Another one takes over its groups, unless it is a habit.
+    pub(super) fn may_begin_again(&mut self) -> bool {
+        if self.phase != Phase::Ready || self.restarts >= RESTARTS {
+            return false;
+        }
+        self.restarts += 1;
+        (self.phase, self.greeted) = (Phase::Off, false);
+        self.outbox.clear();
+        for group in self.groups.values_mut() {
+            group.released = group.released.map(|_| Instant::now());
+        }
+        true
     }
 
     /// It will not be, or is not any more.
