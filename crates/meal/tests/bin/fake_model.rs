@@ -6,7 +6,7 @@ use std::{
     env,
     io::{self, BufRead, Read, Write},
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
     thread,
     time::Duration,
 };
@@ -37,6 +37,13 @@ fn main() -> ExitCode {
             flood(&mut io::stderr(), bytes);
         }
         ["grandchild", seconds] => grandchild(seconds),
+        ["daemon"] => {
+            let mut command = Command::new(env::current_exe().unwrap_or_default());
+            command.args(["hold", "60"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if let Ok(child) = command.spawn() {
+                say(&child.id().to_string());
+            }
+        }
         ["hold", seconds] => {
             thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap_or(60.0)));
             say("late");
