@@ -162,6 +162,7 @@ fn bare_lines(session: &Session, count: usize) -> Duration {
         })
         .collect();
     channel.send_eof().unwrap();
+    channel.wait_eof().unwrap();
     channel.wait_close().unwrap();
     times.sort();
     times[count / 2]
@@ -252,6 +253,7 @@ fn bare_up(session: &Session, bytes: usize) {
         count += channel.write(&buffer).unwrap();
     }
     channel.send_eof().unwrap();
+    channel.wait_eof().unwrap();
     channel.wait_close().unwrap();
 }
 
