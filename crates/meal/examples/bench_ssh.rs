@@ -23,7 +23,7 @@ fn main() {
     let mut args = env::args().skip(1).map(|arg| arg.parse::<usize>().unwrap());
     let (runs, megabytes) = (args.next().unwrap_or(500), args.next().unwrap_or(1024));
     let sshd = Sshd::start().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let executor = executor(&sshd);
     let session = session(&sshd);
 

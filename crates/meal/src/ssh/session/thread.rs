@@ -73,6 +73,8 @@ pub(super) struct Thread {
     chans: Vec<Chan>,
     openings: VecDeque<Opening>,
     stuck: Option<Stuck>,
+    /// Whether the socket had something when it was last looked at.
+    readable: bool,
     watchdog: Watchdog,
     /// Whether the server tells how processes end; asked when first a process seems to have ended with 0.
     tells_exits: Option<bool>,
@@ -102,6 +104,7 @@ impl Thread {
             chans: Vec::new(),
             openings: VecDeque::new(),
             stuck: None,
+            readable: false,
             watchdog: Watchdog::new(orphan_after, nonce()),
             tells_exits: None,
             unsure: Vec::new(),
@@ -166,6 +169,7 @@ impl Thread {
         let wake = if stuck { self.alive_at() } else { self.wake(now) };
         let seen = poll::wait(&self.shared, &self.socket, &mut self.chans, stuck, eof, readable, Some(wake))
             .map_err(|errno| format!("poll: {errno}"))?;
+        self.readable = seen.socket;
         if seen.socket {
             self.last_heard = Instant::now();
             self.unanswered = 0;
@@ -202,7 +206,7 @@ impl Thread {
     /// Everything that calls libssh2.
     fn work(&mut self, scratch: &mut [u8]) -> Result<(), Work> {
         let socket = Arc::clone(&self.socket);
-        let (mut writable, mut pumped) = (move || poll::is_writable(&socket), false);
+        let (mut writable, mut pumped) = (move || poll::is_writable(&socket), !self.readable);
         let session = self.session.clone();
         let mut turn = Turn { session: &session, scratch, writable: &mut writable, pumped: &mut pumped };
         match self.stuck {
