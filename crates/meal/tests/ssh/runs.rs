@@ -22,6 +22,19 @@ async fn input_output_and_exit_code() {
     assert_eq!(ended.exit, Some(Exit::Code(7)));
 }
 
+/// What came in one read with a reply that was waited for is not left lying.
+#[tokio::test]
+async fn no_run_of_many_waits_for_a_packet_that_has_come() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    let spec = command(&["true"]);
+    for _ in 0..200 {
+        let once = run(&executor, &spec, b"");
+        let (ended, _) = tokio::time::timeout(Duration::from_secs(5), once).await.expect("no stall");
+        assert_eq!(ended.exit, Some(Exit::Code(0)));
+    }
+}
+
 /// FIELD, SSH 1: 255 is a program's exit code like any other; death by signal comes without a code.
 #[tokio::test]
 async fn field_ssh_1_255_is_an_exit_code_and_a_signal_is_none() {

@@ -88,7 +88,8 @@ pub(super) struct Turn<'a> {
     pub(super) scratch: &'a mut [u8],
     /// Whether the socket takes a small packet whole.
     pub(super) writable: &'a mut dyn FnMut() -> bool,
-    /// Whether what the socket had has already been taken in.
+    /// Whether what has come has been taken in, to the last packet. A call that waits for one packet stops at it, and what
+    /// came in the same read stays in libssh2's buffer, where no poll sees it: after such a call this is false.
     pub(super) pumped: &'a mut bool,
 }
 
@@ -220,10 +221,11 @@ impl Chan {
         (self.phase, self.since) = (phase, Instant::now());
     }
 
-    fn start(&mut self, turn: &Turn<'_>) -> Result<(), Halt> {
+    fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), Halt> {
         let Phase::Starting(command) = &self.phase else { return Ok(()) };
         match self.channel.exec(command).map_err(Trouble::from) {
             Ok(()) => {
+                *turn.pumped = false;
                 self.enter(Phase::Flowing);
                 self.answer(Ok(()));
                 Ok(())
@@ -366,9 +368,10 @@ impl Chan {
         }
     }
 
-    fn wait(&mut self, turn: &Turn<'_>) -> Result<(), Halt> {
+    fn wait(&mut self, turn: &mut Turn<'_>) -> Result<(), Halt> {
         match self.channel.wait_close().map_err(Trouble::from) {
             Ok(()) | Err(Trouble::Channel(_)) => {
+                *turn.pumped = false;
                 self.exit = Some(self.status());
                 self.enter(Phase::Closing);
                 Ok(())
@@ -379,11 +382,12 @@ impl Chan {
     }
 
     /// Closes our side; over when both are closed, because only then the server counts the channel as free.
-    fn finish(&mut self, turn: &Turn<'_>) -> Result<(), Halt> {
+    fn finish(&mut self, turn: &mut Turn<'_>) -> Result<(), Halt> {
         self.source.shut();
         (self.source_ended, self.out, self.err) = (true, Sink::Nowhere, Sink::Nowhere);
         match self.channel.close().map_err(Trouble::from) {
             Ok(()) | Err(Trouble::Channel(_)) => {
+                *turn.pumped = false;
                 self.enter(Phase::Over);
                 Ok(())
             }

@@ -73,6 +73,10 @@ pub(super) struct Thread {
     chans: Vec<Chan>,
     openings: VecDeque<Opening>,
     stuck: Option<Stuck>,
+    /// Whether there is more to do before the next wait.
+    again: bool,
+    /// Whether a channel was opened: see [`Turn::pumped`].
+    opened: bool,
     /// Whether the socket had something when it was last looked at.
     readable: bool,
     watchdog: Watchdog,
@@ -104,6 +108,8 @@ impl Thread {
             chans: Vec::new(),
             openings: VecDeque::new(),
             stuck: None,
+            again: false,
+            opened: false,
             readable: false,
             watchdog: Watchdog::new(orphan_after, nonce()),
             tells_exits: None,
@@ -219,8 +225,10 @@ impl Thread {
         }
         // Almost every call takes in whatever the socket has, for all channels: what one call brings may be for somebody
         // who has had their turn.
+        self.again = true;
         for round in 0..ROUNDS {
             self.open()?;
+            *turn.pumped &= !std::mem::take(&mut self.opened);
             self.talk_to_watchdog();
             for index in 0..self.chans.len() {
                 let id = self.chans[index].id;
@@ -242,6 +250,7 @@ impl Thread {
             let waits =
                 round == 0 && self.chans.len() + self.openings.len() > 1 && self.replies_at(Instant::now()).is_some();
             if !waits && !brought && !self.has_work() {
+                self.again = false;
                 break;
             }
         }
@@ -294,8 +303,9 @@ impl Thread {
             };
             match opened.map_err(Trouble::from) {
                 Ok(channel) => {
+                    self.opened = true;
                     if let Some(opening) = self.openings.pop_front() {
-                        self.opened(channel, opening);
+                        self.take_on(channel, opening);
                     }
                 }
                 Err(Trouble::Again) => {
@@ -311,6 +321,7 @@ impl Thread {
                     opening.refusals += 1;
                 }
                 Err(Trouble::Channel(detail)) => {
+                    self.opened = true;
                     if let Some(opening) = self.openings.pop_front() {
                         self.refused(opening, detail);
                     }
@@ -321,7 +332,7 @@ impl Thread {
         Ok(())
     }
 
-    fn opened(&mut self, channel: Channel, opening: Opening) {
+    fn take_on(&mut self, channel: Channel, opening: Opening) {
         let Opening { what, ends, owner, .. } = opening;
         let (command, duplex) = match what {
             What::Exec(command) => (Some(command), false),
@@ -479,7 +490,7 @@ impl Thread {
         });
         let alive = self.alive_at();
         let chans = self.chans.iter().filter_map(Chan::wake).map(|at| at.max(now + Duration::from_millis(10)));
-        let more = self.has_work().then_some(now);
+        let more = (self.again || self.has_work()).then_some(now);
         let replies = self.replies_at(now);
         chans.chain(idle).chain(self.watchdog.wake()).chain(more).chain(replies).chain([alive]).min().unwrap_or(alive)
     }
