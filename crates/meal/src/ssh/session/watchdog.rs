@@ -51,6 +51,13 @@ const SCRIPT: &str = concat!(
     "esac;done; fin",
 );
 
+/// The script with its one number. A `sleep` need not know fractions, so there is one only where it is asked for.
+fn script(orphan_after: Duration) -> String {
+    let seconds = orphan_after.as_secs_f64();
+    let seconds = if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { format!("{seconds:.3}") };
+    SCRIPT.replace("ORPHAN", &seconds) + "\n"
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Nobody has needed it yet.
@@ -206,11 +213,8 @@ impl Watchdog {
             // Nothing comes after the greeting before the script goes out.
             memory.clear();
             self.greeted = true;
-            let seconds = self.orphan_after.as_secs_f64();
-            let seconds = if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { format!("{seconds:.3}") };
             // Before anything else: only the script understands the rest.
-            let script = SCRIPT.replace("ORPHAN", &seconds) + "\n";
-            self.outbox.splice(0..0, script.into_bytes());
+            self.outbox.splice(0..0, script(self.orphan_after).into_bytes());
         }
         while let Some(end) = memory.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = memory.drain(..=end).collect();
@@ -284,3 +288,6 @@ impl Watchdog {
         self.tell(&format!("a {group} {tenths}\n"));
     }
 }
+
+#[cfg(test)]
+mod tests;
