@@ -4,9 +4,10 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::Ended;
+use crate::{Ended, SshError};
 
-/// A process that could not be started. All of these are matters of registration (exit code 78).
+/// A process that could not be started. All of these are matters of registration (exit code 78), but
+/// [`StartError::Ssh`], which has exit codes of its own.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -71,6 +72,9 @@ pub enum StartError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// The server where it was to run could not be used.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
 }
 
 /// An input that the model's protocol cannot carry (exit code 65).

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mer_core::RunSpec;
 
-use crate::{Run, StartError, local::LocalExecutor};
+use crate::{PingReport, Run, SshConfig, SshError, StartError, local::LocalExecutor, ssh::SshExecutor};
 
 /// What the local executor has to know about the program it lives in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub struct Executor(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Local(LocalExecutor),
+    Ssh(SshExecutor),
 }
 
 impl Executor {
@@ -33,6 +34,41 @@ impl Executor {
         Self(Kind::Local(LocalExecutor::new(config)))
     }
 
+    /// The executor of a server that is reached by SSH. Touches nothing until the first use.
+    #[must_use]
+    pub fn ssh(config: SshConfig) -> Self {
+        Self(Kind::Ssh(SshExecutor::new(config)))
+    }
+
+    /// Makes the connection, where there is none and one is needed. Starting does it too; this is for those who want to
+    /// know how long it takes.
+    ///
+    /// # Errors
+    /// There is none to be had.
+    pub async fn connect(&self) -> Result<(), SshError> {
+        match &self.0 {
+            Kind::Local(_) => Ok(()),
+            Kind::Ssh(ssh) => ssh.connect().await,
+        }
+    }
+
+    /// Makes a new connection step by step, and runs a command that does nothing. On this machine there is no step.
+    pub async fn ping(&self) -> Option<PingReport> {
+        match &self.0 {
+            Kind::Local(_) => None,
+            Kind::Ssh(ssh) => Some(ssh.ping().await),
+        }
+    }
+
+    /// What the SSH configuration asks for and will not be done: to be said once.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        match &self.0 {
+            Kind::Local(_) => Vec::new(),
+            Kind::Ssh(ssh) => ssh.warnings(),
+        }
+    }
+
     /// Starts a process in a process group of its own. Must be called within a tokio runtime with I/O and time.
     ///
     /// # Errors
@@ -40,6 +76,7 @@ impl Executor {
     pub async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
         match &self.0 {
             Kind::Local(local) => local.start(spec),
+            Kind::Ssh(ssh) => ssh.start(spec).await,
         }
     }
 
@@ -50,6 +87,7 @@ impl Executor {
     pub async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         match &self.0 {
             Kind::Local(local) => local.resolve(spec),
+            Kind::Ssh(ssh) => ssh.resolve(spec).await,
         }
     }
 }

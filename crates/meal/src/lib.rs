@@ -9,6 +9,7 @@
 
 mod buffers;
 mod cancel;
+mod control;
 mod ended;
 mod error;
 mod executor;
@@ -16,16 +17,18 @@ mod local;
 mod pipe;
 mod protocol;
 mod run;
+mod ssh;
 mod tail;
 mod watcher;
 
 pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
+pub use control::Control;
 pub use ended::{BoundName, End, Ended};
 pub use error::{InputError, StartError, WarmError};
 pub use executor::{Executor, LocalConfig};
-pub use local::Control;
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot};
 pub use run::Run;
+pub use ssh::{PingReport, PingStep, SecretRequest, SecretSource, SshConfig, SshError, SshPlaces, StepKind};
 pub use watcher::{WATCH_VARIABLE, watcher_main};

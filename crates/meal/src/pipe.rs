@@ -95,6 +95,22 @@ impl Pipe {
         }
     }
 
+    /// Exactly so many bytes, or fewer at the end of the stream: what comes after them stays in the pipe.
+    pub(crate) async fn first(&self, count: usize) -> io::Result<Vec<u8>> {
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            let left = count - taken.len();
+            match self.inner.try_read_buf(&mut bytes::BufMut::limit(&mut taken, left)) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
     /// What is there now, by [`Pipe::read_now`].
     pub(crate) fn next_now(&mut self) -> io::Result<Option<Bytes>> {
         let mut buffer = BytesMut::zeroed(SMALL);

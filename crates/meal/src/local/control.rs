@@ -17,7 +17,7 @@ use super::watch::Watch;
 /// The hold on a process and its group. Signals go to the whole group, and only while the process has not been reaped,
 /// so that they cannot hit a stranger who got its number.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct LocalControl {
     pid: Pid,
     notice: Notice,
     exit: Option<Exit>,
@@ -32,7 +32,7 @@ enum Notice {
     Thread(watch::Receiver<bool>),
 }
 
-impl Control {
+impl LocalControl {
     pub(super) fn new(child: &Child, watch: Option<Arc<Watch>>, grace: Duration) -> io::Result<Self> {
         let pid = Pid::from_child(child);
         if let Some(watch) = &watch {
@@ -48,12 +48,12 @@ impl Control {
 
     /// The process's number; that of its group is the same.
     #[must_use]
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         match &self.notice {
             Notice::Pidfd(fd) => drop(fd.readable().await),
             Notice::Thread(done) => drop(done.clone().wait_for(|done| *done).await),
@@ -62,34 +62,28 @@ impl Control {
 
     /// Whether the process has ended.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.exit.is_some() || !matches!(self.peek(), Ok(None))
     }
 
-    /// How it ended, once [`Control::finish`] or [`Control::wait`] has been called.
+    /// How it ended, once [`LocalControl::finish`] has been called.
     #[must_use]
-    pub const fn exit(&self) -> Option<Exit> {
+    pub(crate) const fn exit(&self) -> Option<Exit> {
         self.exit
     }
 
-    /// Waits for the end, ends what is left of the group, and reaps.
-    pub async fn wait(&mut self) -> Exit {
-        self.ended().await;
-        self.finish().unwrap_or(Exit::Lost)
-    }
-
     /// TERM to the whole group.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
     /// KILL to the whole group.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
     /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
-    pub fn finish(&mut self) -> Option<Exit> {
+    pub(crate) fn finish(&mut self) -> Option<Exit> {
         if self.exit.is_some() {
             return self.exit;
         }
@@ -127,7 +121,7 @@ impl Control {
     }
 }
 
-impl Drop for Control {
+impl Drop for LocalControl {
     fn drop(&mut self) {
         if self.exit.is_some() || self.finish().is_some() {
             return;

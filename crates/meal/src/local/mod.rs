@@ -10,5 +10,5 @@ mod sigchld;
 mod spawn;
 mod watch;
 
-pub use control::Control;
+pub(crate) use control::LocalControl;
 pub(crate) use spawn::LocalExecutor;

@@ -13,12 +13,12 @@ use mer_core::RunSpec;
 use rustix::io::Errno;
 
 use super::{
-    control::Control,
+    control::LocalControl,
     resolve::{explain, resolve},
     sigchld,
     watch::Watch,
 };
-use crate::{LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE};
+use crate::{Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE};
 
 /// How often a program that is just being written (ETXTBSY) is tried again, and how long between.
 const BUSY_TRIES: u32 = 10;
@@ -69,7 +69,7 @@ impl LocalExecutor {
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on dropping `control` kills the process, whatever goes wrong.
         let failed = |source| StartError::Spawn { path: program.clone(), source };
-        let control = Control::new(&child, self.watch.clone(), spec.bounds.grace).map_err(failed)?;
+        let control = LocalControl::new(&child, self.watch.clone(), spec.bounds.grace).map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::Error::from(Errno::BADF)));
         };
@@ -77,7 +77,7 @@ impl LocalExecutor {
             stdin: StdinPipe::new(OwnedFd::from(stdin)).map_err(failed)?,
             stdout: Pipe::new(OwnedFd::from(stdout)).map_err(failed)?,
             stderr: Pipe::new(OwnedFd::from(stderr)).map_err(failed)?,
-            control,
+            control: Control::local(control),
             started_in: started_at.elapsed(),
             started_at,
         })

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use mer_core::{Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Executor, LocalConfig, watcher_main};
+use mer_core::{Bounds, ConnParams, Protocol, RunSpec, Tokens};
+use mer_meal::{Executor, LocalConfig, SshConfig, SshPlaces, watcher_main};
 use rustix::process::{Signal, getpid, kill_process};
 
 fn main() -> ExitCode {
@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         ["where"] => say(&env::current_dir().unwrap_or_default().display().to_string()),
         ["serve", protocol, ready, rest @ ..] => serve(protocol, ready, rest),
         ["parent", mark] => parent(mark),
+        ["remote-parent", host, port, user, key, known_hosts] => remote_parent(host, port, user, key, known_hosts),
         ["parent-of", args @ ..] => parent_of(args),
         _ => return ExitCode::from(98),
     }
@@ -108,6 +109,36 @@ fn grandchild(seconds: &str) {
     if let Ok(child) = Command::new(me).args(["hold", seconds]).spawn() {
         say(&child.id().to_string());
     }
+}
+
+/// Runs a model over SSH that does not listen to TERM, and waits for its own end.
+fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &str) -> ! {
+    let own = |text: &str| Some(text.to_owned());
+    let params = ConnParams {
+        host: own(host),
+        port: port.parse().ok(),
+        user: own(user),
+        identity_file: own(key),
+        known_hosts: own(known_hosts),
+        ..ConnParams::default()
+    };
+    let places = SshPlaces::default();
+    let config = SshConfig { server: host.to_owned(), params, places, secrets: None, accept_new: false };
+    let spec = RunSpec {
+        argv: vec![env::current_exe().unwrap_or_default().display().to_string(), "ignore-term".to_owned()],
+        cwd: None,
+        env: [].into(),
+        protocol: Protocol::Oneshot,
+        tokens: Tokens::defaults(Protocol::Oneshot),
+        bounds: Bounds { grace: Duration::from_millis(300), ..Bounds::default() },
+    };
+    runtime().block_on(async {
+        let mut run = Executor::ssh(config).start(&spec).await.expect("starts");
+        let _ = run.stdout.next().await;
+        say("started");
+        std::future::pending::<()>().await;
+    });
+    sleep()
 }
 
 fn close_stdout_and_sleep() -> ! {

@@ -1,0 +1,84 @@
+//! The hold on a process and its group, wherever they are.
+
+use mer_core::Exit;
+
+use crate::{local::LocalControl, ssh::RemoteControl};
+
+/// The hold on a process and its group. Signals go to the whole group. Dropping it kills the group.
+///
+/// Over SSH, an exit after a signal is told only when the group was seen to be gone: a run that was cancelled and has an
+/// exit left nothing behind, one that has none (or `Lost`) could not be verified.
+#[derive(Debug)]
+pub struct Control(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Local(LocalControl),
+    Remote(RemoteControl),
+}
+
+macro_rules! each {
+    ($self:ident, $control:ident => $what:expr) => {
+        match &$self.0 {
+            Kind::Local($control) => $what,
+            Kind::Remote($control) => $what,
+        }
+    };
+}
+
+impl Control {
+    pub(crate) const fn local(control: LocalControl) -> Self {
+        Self(Kind::Local(control))
+    }
+
+    pub(crate) const fn remote(control: RemoteControl) -> Self {
+        Self(Kind::Remote(control))
+    }
+
+    /// The process's number where it runs; that of its group is the same.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        each!(self, control => control.pid())
+    }
+
+    /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
+    pub async fn ended(&self) {
+        each!(self, control => control.ended().await);
+    }
+
+    /// Whether the process has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        each!(self, control => control.has_ended())
+    }
+
+    /// How it ended, once [`Control::finish`] or [`Control::wait`] has been called.
+    #[must_use]
+    pub const fn exit(&self) -> Option<Exit> {
+        each!(self, control => control.exit())
+    }
+
+    /// Waits for the end, ends what is left of the group, and reaps.
+    pub async fn wait(&mut self) -> Exit {
+        self.ended().await;
+        self.finish().unwrap_or(Exit::Lost)
+    }
+
+    /// TERM to the whole group.
+    pub fn terminate(&self) {
+        each!(self, control => control.terminate());
+    }
+
+    /// KILL to the whole group.
+    pub fn kill(&self) {
+        each!(self, control => control.kill());
+    }
+
+    /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
+    pub fn finish(&mut self) -> Option<Exit> {
+        match &mut self.0 {
+            Kind::Local(control) => control.finish(),
+            Kind::Remote(control) => control.finish(),
+        }
+    }
+}

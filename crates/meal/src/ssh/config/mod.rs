@@ -1,0 +1,16 @@
+//! `~/.ssh/config`, as far as it matters to a program that runs commands.
+//!
+//! The first value of a key wins, as in OpenSSH, and files are read anew for each host, so that `Include` inside a block
+//! counts only where the block does. What a file asks for and MER cannot do comes back as warnings.
+
+mod apply;
+mod pattern;
+mod settings;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use apply::{Files, settings_for};
+pub(super) use pattern::matches_pattern;
+pub(super) use settings::{Settings, Strict};

@@ -1,0 +1,128 @@
+//! FIELD, SSH 7: what `~/.ssh/config` says is honoured, and what is not supported is said.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{Files, Settings, Strict, matches_pattern, settings_for};
+
+struct Memory(BTreeMap<PathBuf, String>);
+
+impl Files for Memory {
+    fn read(&self, path: &Path) -> Option<String> {
+        self.0.get(path).cloned()
+    }
+
+    fn expand(&self, pattern: &str) -> Vec<PathBuf> {
+        let matching = |path: &&PathBuf| matches_pattern(pattern, &path.to_string_lossy());
+        self.0.keys().filter(matching).cloned().collect()
+    }
+}
+
+fn ask_as(alias: &str, user: Option<&str>, files: &[(&str, &str)]) -> Settings {
+    let memory = Memory(files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect());
+    settings_for(&memory, &[PathBuf::from("config")], alias, user, Some("me"))
+}
+
+fn ask(alias: &str, text: &str) -> Settings {
+    ask_as(alias, None, &[("config", text)])
+}
+
+#[test]
+fn field_ssh_7_the_first_value_wins() {
+    let text = "Host gpu1\n  Port 2201\n  User a\nHost *\n  Port 9\n  User b\n  ConnectTimeout 7\n";
+    let settings = ask("gpu1", text);
+    assert_eq!((settings.port, settings.user.as_deref()), (Some(2201), Some("a")));
+    assert_eq!(settings.connect_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(ask("gpu2", text).port, Some(9));
+    // Before any block: for everybody, and first.
+    assert_eq!(ask("gpu1", &format!("Port 1\n{text}")).port, Some(1));
+}
+
+#[test]
+fn field_ssh_7_each_listed_key_is_read() {
+    let text = "hostname = %h.example.org\nUser=u\nPort 22\nIdentityFile ~/.ssh/a\nIdentityFile \"~/b c\"\n\
+                IdentitiesOnly yes\nProxyJump j1,u@j2:23\nUserKnownHostsFile /k1 /k2\nGlobalKnownHostsFile /g\n\
+                StrictHostKeyChecking accept-new\nServerAliveInterval 1m30s\nServerAliveCountMax 4\n\
+                HostKeyAlias name # why\nIdentityAgent none\n";
+    let settings = ask("gpu1", text);
+    assert_eq!(settings.host_name.as_deref(), Some("%h.example.org"));
+    assert_eq!(settings.identity_files, ["~/.ssh/a", "~/b c"]);
+    assert_eq!(settings.identities_only, Some(true));
+    assert_eq!(settings.proxy_jump.as_deref(), Some("j1,u@j2:23"));
+    assert_eq!(settings.user_known_hosts, Some(vec!["/k1".to_owned(), "/k2".to_owned()]));
+    assert_eq!(settings.global_known_hosts, Some(vec!["/g".to_owned()]));
+    assert_eq!(settings.strict, Some(Strict::AcceptNew));
+    assert_eq!((settings.alive_interval, settings.alive_count), (Some(Duration::from_secs(90)), Some(4)));
+    assert_eq!(settings.host_key_alias.as_deref(), Some("name"));
+    assert_eq!(settings.identity_agent.as_deref(), Some("none"));
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[test]
+fn field_ssh_7_host_patterns_and_negation() {
+    let text = "Host *.org !bad.org ?x\n  Port 5\n";
+    for (alias, port) in [("a.org", Some(5)), ("bad.org", None), ("ax", Some(5)), ("abx", None), ("org", None)] {
+        assert_eq!(ask(alias, text).port, port, "{alias}");
+    }
+}
+
+#[test]
+fn field_ssh_7_match_host_sees_the_host_name_so_far() {
+    let text =
+        "Host g\n  HostName GPU1.example.org\nMatch host *.example.org\n  Port 7\nMatch originalhost g\n  User o\n";
+    let settings = ask("g", text);
+    assert_eq!((settings.port, settings.user.as_deref()), (Some(7), Some("o")));
+    assert_eq!(ask("other", text).port, None);
+    let by_user = "Match user root,adm* host !x,*\n  Port 8\nMatch all\n  Port 9\n";
+    assert_eq!(ask_as("h", Some("admin"), &[("config", by_user)]).port, Some(8));
+    assert_eq!(ask_as("x", Some("admin"), &[("config", by_user)]).port, Some(9));
+    assert_eq!(ask_as("h", Some("u"), &[("config", by_user)]).port, Some(9));
+    assert_eq!(ask("h", "Match !host h\n  Port 8\n").port, None);
+    assert_eq!(ask("h", "Match localuser=me\n  Port 8\n").port, Some(8));
+}
+
+#[test]
+fn field_ssh_7_include_counts_where_its_block_does() {
+    let files = [
+        ("config", "Host a\n  Include conf.d/*\nHost *\n  Port 9\n"),
+        ("conf.d/1", "Port 5\nHost b\n  User never\n"),
+        ("conf.d/2", "Host a\n  User a\n"),
+    ];
+    let settings = ask_as("a", None, &files);
+    assert_eq!((settings.port, settings.user.as_deref()), (Some(5), Some("a")));
+    let settings = ask_as("b", None, &files);
+    assert_eq!((settings.port, settings.user), (Some(9), None));
+    let endless = ask_as("a", None, &[("config", "Include config\nPort 3\n")]);
+    assert_eq!(endless.port, Some(3));
+    assert_eq!(endless.warnings.len(), 1);
+}
+
+#[test]
+fn field_ssh_7_what_is_not_supported_is_said_once_and_only_where_it_counts() {
+    let text = "Host a\n  ProxyCommand nc %h %p\n  ProxyJump j\n  CertificateFile c\n  Compression yes\n  Whatever 1\n\
+                Host b\n  ProxyJump j\n  ProxyCommand nc\n  ProxyUseFdpass no\nMatch exec true\n  Port 3\n\
+                Host c\n  Port x\n  StrictHostKeyChecking no\n  User\n";
+    let a = ask("a", text);
+    assert_eq!(a.proxy_jump, None, "the first of the two counts");
+    for (part, said) in ["ProxyCommand", "certificatefile", "whatever", "Match exec"].iter().zip(&a.warnings) {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(a.warnings.len(), 4);
+    let b = ask("b", text);
+    assert_eq!((b.proxy_jump.as_deref(), b.port, b.warnings.len()), (Some("j"), None, 1));
+    let c = ask("c", text);
+    assert_eq!((c.strict, c.port, c.warnings.len()), (Some(Strict::AcceptNew), None, 4));
+}
+
+#[test]
+fn patterns() {
+    for (pattern, text) in [("*", ""), ("a*b*c", "aXbYbZc"), ("??", "ab"), ("**a", "a"), ("10.*.1", "10.0.0.1")] {
+        assert!(matches_pattern(pattern, text), "{pattern} {text}");
+    }
+    for (pattern, text) in [("?", ""), ("a*b", "abc"), ("", "a"), ("a", "")] {
+        assert!(!matches_pattern(pattern, text), "{pattern} {text}");
+    }
+}

@@ -1,0 +1,237 @@
+//! What can go wrong on the way to another machine. One variant for each thing that a person can mend.
+
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+
+use mer_core::{Bound, ExitCode};
+use thiserror::Error;
+
+/// A connection that was not made, or was lost. Cheap to clone: several runs may wait for one connection.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum SshError {
+    /// The registry or the SSH configuration cannot be used as it is.
+    #[error("the server `{server}` cannot be used: {reason}")]
+    Config {
+        /// The server's name.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// The name has no address.
+    #[error("`{host}` does not resolve")]
+    NotResolved {
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        #[source]
+        source: std::sync::Arc<io::Error>,
+    },
+    /// Nobody listens there.
+    #[error("`{address}` refuses connections")]
+    Refused {
+        /// The last address tried.
+        address: SocketAddr,
+    },
+    /// No route, no network, or another failure of the socket.
+    #[error("`{address}` cannot be reached")]
+    Unreachable {
+        /// The last address tried.
+        address: SocketAddr,
+        /// What the kernel says.
+        #[source]
+        source: std::sync::Arc<io::Error>,
+    },
+    /// The connection was not there in time.
+    #[error("no connection to `{host}` after {}: `connectTimeout` ran out while {step}", Bound::After(*after))]
+    ConnectTimedOut {
+        /// Where to.
+        host: String,
+        /// The bound.
+        after: Duration,
+        /// What it was waiting for.
+        step: &'static str,
+    },
+    /// Somebody answers, and it is no SSH server that we can talk to.
+    #[error("`{host}` does not complete the SSH handshake: {detail}")]
+    Handshake {
+        /// Who.
+        host: String,
+        /// What libssh2 says.
+        detail: String,
+    },
+    /// The host key is in no known_hosts file.
+    #[error("the host key of `{host}` is not known: {kind} {fingerprint}")]
+    KeyUnknown {
+        /// As known_hosts would name it.
+        host: String,
+        /// The key's type.
+        kind: String,
+        /// `SHA256:…`
+        fingerprint: String,
+    },
+    /// The host shows another key than the known one.
+    #[error(
+        "the host key of `{host}` has changed: it shows {kind} {fingerprint}, and `{}` line {line} has {expected}",
+        file.display()
+    )]
+    KeyChanged {
+        /// As known_hosts names it.
+        host: String,
+        /// The type of the key that was shown.
+        kind: Box<str>,
+        /// Its fingerprint.
+        fingerprint: String,
+        /// Type and fingerprint of the key that is known.
+        expected: Box<str>,
+        /// Where it is known from.
+        file: PathBuf,
+        /// And on which line.
+        line: usize,
+    },
+    /// The host shows a key that was revoked.
+    #[error("the host key of `{host}` is revoked by `{}` line {line}: {kind} {fingerprint}", file.display())]
+    KeyRevoked {
+        /// As known_hosts names it.
+        host: String,
+        /// The key's type.
+        kind: String,
+        /// Its fingerprint.
+        fingerprint: String,
+        /// Where.
+        file: PathBuf,
+        /// On which line.
+        line: usize,
+    },
+    /// A known_hosts file could not be read or written.
+    #[error("`{}` cannot be used", path.display())]
+    KnownHosts {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel says.
+        #[source]
+        source: std::sync::Arc<io::Error>,
+    },
+    /// No method is left.
+    #[error("`{user}` cannot log in on `{host}`: {}", tried_list(tried))]
+    AuthFailed {
+        /// Whom we claimed to be.
+        user: String,
+        /// Where.
+        host: String,
+        /// Each thing that was tried, and what came of it.
+        tried: Vec<String>,
+    },
+    /// Authentication was not over in time.
+    #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out", Bound::After(*after))]
+    AuthTimedOut {
+        /// Whom we claimed to be.
+        user: String,
+        /// Where.
+        host: String,
+        /// The bound.
+        after: Duration,
+    },
+    /// The server grants not even one channel.
+    #[error("`{host}` refuses to open a channel: {detail}")]
+    ChannelRefused {
+        /// Who.
+        host: String,
+        /// What it says.
+        detail: String,
+    },
+    /// A connection that was there is gone.
+    #[error("the connection to `{host}` was lost: {detail}")]
+    ConnectionLost {
+        /// Where to.
+        host: String,
+        /// What was noticed.
+        detail: String,
+    },
+    /// The shell on the other side did not do what was asked.
+    #[error("`{host}` does not run commands as expected: {detail}")]
+    NoShell {
+        /// Who.
+        host: String,
+        /// What came instead.
+        detail: String,
+    },
+    /// The command was not started in time.
+    #[error("the command did not start on `{host}` within {}", Bound::After(*after))]
+    StartTimedOut {
+        /// Where.
+        host: String,
+        /// The bound.
+        after: Duration,
+    },
+    /// A host on the way could not be passed.
+    #[error("the jump host `{hop}` cannot be passed")]
+    Jump {
+        /// Which.
+        hop: String,
+        /// Why.
+        #[source]
+        source: Box<SshError>,
+    },
+    /// This machine has no more file descriptors, threads or memory.
+    #[error("no {what} for the connection to `{host}`")]
+    Resources {
+        /// Where to.
+        host: String,
+        /// What is missing.
+        what: &'static str,
+        /// What the kernel says.
+        #[source]
+        source: std::sync::Arc<io::Error>,
+    },
+}
+
+impl SshError {
+    /// The exit code of `mer` for it: 69, 77 or 78.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config { .. } => ExitCode::CONFIG,
+            Self::KeyUnknown { .. }
+            | Self::KeyChanged { .. }
+            | Self::KeyRevoked { .. }
+            | Self::KnownHosts { .. }
+            | Self::AuthFailed { .. } => ExitCode::REFUSED,
+            Self::Jump { source, .. } => source.exit_code(),
+            _ => ExitCode::UNREACHABLE,
+        }
+    }
+
+    /// What to do about it, as a sentence; `server` is the name to put into a command line.
+    #[must_use]
+    pub fn remedy(&self, server: &str) -> Option<String> {
+        Some(match self {
+            Self::NotResolved { .. } => "check `host`, the name server, or the alias in ~/.ssh/config".to_owned(),
+            Self::Refused { .. } => "check `port`, and that sshd runs there".to_owned(),
+            Self::ConnectTimedOut { .. } | Self::Unreachable { .. } => {
+                "check the network, a firewall on the way, or whether a `proxyJump` is needed".to_owned()
+            }
+            Self::Handshake { .. } => "check that it is an SSH server that listens on that port".to_owned(),
+            Self::KeyUnknown { .. } => format!(
+                "compare the fingerprint with the server's own, then accept it: mer server ping {server} --accept-new"
+            ),
+            Self::KeyChanged { host, file, .. } => format!(
+                "ask the server's owner; only if the key was replaced on purpose: ssh-keygen -R '{host}' -f '{}'",
+                file.display()
+            ),
+            Self::KeyRevoked { .. } => "do not connect; ask the server's owner".to_owned(),
+            Self::AuthFailed { .. } => {
+                "check `user` and `identityFile`, and that its public key is in authorized_keys there".to_owned()
+            }
+            Self::ChannelRefused { .. } => "check MaxSessions in the server's sshd_config".to_owned(),
+            Self::Jump { hop, source } => return source.remedy(hop),
+            _ => return None,
+        })
+    }
+}
+
+fn tried_list(tried: &[String]) -> String {
+    if tried.is_empty() {
+        return "there is nothing to try: no key file, no agent, no password".to_owned();
+    }
+    format!("no method is left (tried {})", tried.join("; "))
+}

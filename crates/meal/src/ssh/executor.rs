@@ -1,0 +1,94 @@
+//! The executor of one server.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use mer_core::RunSpec;
+
+use super::{SshConfig, SshError, pool::Pool, route::route, run};
+use crate::{Run, StartError};
+
+/// How long a remote process lives without a word from us, and a session without a run.
+const ORPHAN_AFTER: Duration = Duration::from_secs(30);
+const IDLE_AFTER: Duration = Duration::from_secs(60);
+/// Connections to one server, where nothing else is said. sshd lets ten that are not logged in wait.
+const MAX_SESSIONS: u32 = 4;
+/// How long a script that answers at once may take.
+const ANSWER_BOUND: Duration = Duration::from_secs(10);
+
+/// Shared by its clones. Reads files and connects only when it is first used.
+#[derive(Clone)]
+pub(crate) struct SshExecutor(Arc<Inner>);
+
+struct Inner {
+    config: SshConfig,
+    pool: OnceLock<Result<Arc<Pool>, SshError>>,
+}
+
+impl SshExecutor {
+    pub(crate) fn new(config: SshConfig) -> Self {
+        Self(Arc::new(Inner { config, pool: OnceLock::new() }))
+    }
+
+    pub(crate) async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+        let pool = self.pool()?;
+        run::start(&pool, spec).await
+    }
+
+    /// The file that the command is over there.
+    pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
+        let pool = self.pool()?;
+        let line = run::find(spec)?;
+        let mut shell = run::Shell::open(&pool).await?;
+        let ask = async {
+            let answer = shell.say(&pool, &line).await?;
+            run::check(&pool, spec, &answer)?;
+            let mut found = Vec::new();
+            while let Ok(Some(bytes)) = shell.kept.stdout.next().await {
+                found.extend_from_slice(&bytes);
+            }
+            Ok(PathBuf::from(String::from_utf8_lossy(&found).trim_end_matches('\n')))
+        };
+        let late = || SshError::StartTimedOut { host: pool.host(), after: ANSWER_BOUND }.into();
+        tokio::time::timeout(ANSWER_BOUND, ask).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    pub(crate) async fn connect(&self) -> Result<(), SshError> {
+        self.pool()?.connect().await
+    }
+
+    /// What the SSH configuration asks for and will not be done.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.pool().map(|pool| pool.route.warnings.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn pool(&self) -> Result<Arc<Pool>, SshError> {
+        let make = || {
+            let params = &self.0.config.params;
+            let route = Arc::new(route(&self.0.config)?);
+            let orphan_after = params.orphan_after.map_or(ORPHAN_AFTER, |bound| {
+                // Nobody could mean that it stays for ever; but it is what they say.
+                bound.duration().unwrap_or(Duration::from_secs(365 * 86_400))
+            });
+            let most = params.max_sessions.unwrap_or(MAX_SESSIONS);
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            let secrets = self.0.config.secrets.clone();
+            Ok(Arc::new(Pool::new(route, secrets, orphan_after, IDLE_AFTER, most)))
+        };
+        self.0.pool.get_or_init(make).clone()
+    }
+
+    pub(super) fn server(&self) -> &str {
+        &self.0.config.server
+    }
+}
+
+impl fmt::Debug for SshExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SshExecutor").field(&self.0.config).finish()
+    }
+}

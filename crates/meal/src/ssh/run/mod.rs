@@ -1,0 +1,9 @@
+//! A process over there, in the shape of a local one.
+
+mod control;
+mod script;
+mod start;
+
+pub(crate) use control::RemoteControl;
+pub(super) use script::find;
+pub(super) use start::{Shell, check, start};

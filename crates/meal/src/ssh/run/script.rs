@@ -1,0 +1,149 @@
+//! The line that the wrapper over there reads and does: see [`crate::ssh::session::wrapper`].
+
+use mer_core::RunSpec;
+
+use crate::StartError;
+
+/// What the wrapper answers before it becomes the program; all of one length, so that nothing of the program's own output
+/// is read with it.
+pub(super) const STARTED: &[u8] = b"=ok\n";
+pub(super) const NOT_FOUND: &[u8] = b"=nf\n";
+pub(super) const NOT_EXECUTABLE: &[u8] = b"=nx\n";
+pub(super) const NO_DIRECTORY: &[u8] = b"=cd\n";
+
+/// Becomes the program.
+pub(in crate::ssh) fn go(spec: &RunSpec) -> Result<String, StartError> {
+    let (program, mut line) = prepare(spec)?;
+    line.push_str("echo =ok; exec");
+    let foreign = spec.env.iter().filter(|(name, _)| !is_identifier(name));
+    let assignments: Vec<_> = foreign.map(|(name, value)| quote(&format!("{name}={value}"))).collect();
+    if !assignments.is_empty() {
+        line.push_str(" env");
+    }
+    for word in assignments.into_iter().chain([program]).chain(spec.argv[1..].iter().map(|arg| quote(arg))) {
+        line.push(' ');
+        line.push_str(&word);
+    }
+    line.push('\n');
+    Ok(line)
+}
+
+/// Says which file the program is.
+pub(in crate::ssh) fn find(spec: &RunSpec) -> Result<String, StartError> {
+    let (program, mut line) = prepare(spec)?;
+    line.push_str(&format!("echo =ok; command -v {program}\n"));
+    Ok(line)
+}
+
+/// Environment, working directory, and whether the program is there.
+fn prepare(spec: &RunSpec) -> Result<(String, String), StartError> {
+    let program = spec.argv.first().filter(|program| !program.is_empty()).ok_or(StartError::NoCommand)?;
+    check_strings(spec)?;
+    let mut line = String::new();
+    let texts = || spec.argv.iter().chain(spec.env.values()).chain(spec.env.keys());
+    let cwd = spec.cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned());
+    // The line has no newline in it: where a word has one, a variable stands for it.
+    if texts().chain(&cwd).any(|text| text.contains('\n')) {
+        line.push_str("mer_n=$(printf '\\n.'); mer_n=${mer_n%.}; ");
+    }
+    for (name, value) in spec.env.iter().filter(|(name, _)| is_identifier(name)) {
+        line.push_str(&format!("export {name}={}; ", quote(value)));
+    }
+    if let Some(cwd) = &cwd {
+        line.push_str(&format!("CDPATH= cd -- {} >/dev/null 2>&1 || {{ echo =cd; exit 126; }}; ", directory(cwd)));
+    }
+    let quoted = quote(program);
+    if program.contains('/') {
+        line.push_str(&format!(
+            "[ -e {quoted} ] || {{ echo =nf; exit 127; }}; [ -f {quoted} ] && [ -x {quoted} ] || {{ echo =nx; exit 126; }}; "
+        ));
+    } else {
+        line.push_str(&format!("command -v {quoted} >/dev/null 2>&1 || {{ echo =nf; exit 127; }}; "));
+    }
+    Ok((quoted, line))
+}
+
+/// A word that a POSIX shell takes as it is.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let mut out = String::with_capacity(word.len() + 2);
+    out.push('\'');
+    for c in word.chars() {
+        match c {
+            '\'' => out.push_str("'\\''"),
+            '\n' => out.push_str("'\"$mer_n\"'"),
+            _ => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// `~` is the home over there.
+fn directory(path: &str) -> String {
+    match path.strip_prefix('~') {
+        Some("" | "/") => "\"$HOME\"".to_owned(),
+        Some(rest) if rest.starts_with('/') => format!("\"$HOME\"{}", quote(rest)),
+        _ => quote(path),
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
+    let bad = |name: &str| Err(StartError::BadString { name: name.escape_debug().to_string() });
+    if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {
+        return bad(arg);
+    }
+    match spec.env.iter().find(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')) {
+        Some((name, _)) => bad(name),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{directory, quote};
+
+    #[test]
+    fn field_ssh_3_any_name_survives_a_shell() {
+        let names = [
+            "",
+            "a b",
+            "it's",
+            "a\"b",
+            "a&b;c|d",
+            "$HOME `id` $(id)",
+            "a\nb\n",
+            "\\n",
+            "*?[x]",
+            "~",
+            "-n",
+            "é\u{1f600}",
+            "!!",
+            "#x",
+        ];
+        for name in names {
+            let script = format!("mer_n=$(printf '\\n.'); mer_n=${{mer_n%.}}; printf %s {}", quote(name));
+            assert!(!script.contains('\n'), "{script}");
+            let out = Command::new("sh").args(["-c", &script]).output().expect("sh");
+            assert_eq!(String::from_utf8_lossy(&out.stdout), name, "{script}");
+        }
+    }
+
+    #[test]
+    fn the_home_of_a_directory_is_the_one_over_there() {
+        assert_eq!(directory("~"), "\"$HOME\"");
+        assert_eq!(directory("~/a b"), "\"$HOME\"'/a b'");
+        assert_eq!(directory("/a/~"), "'/a/~'");
+        assert_eq!(directory("~user/x"), "'~user/x'");
+    }
+}

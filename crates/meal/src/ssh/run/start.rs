@@ -1,0 +1,154 @@
+//! Starting a process over there: the wrapper greets, the watchdog takes its group, and then it goes.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use mer_core::RunSpec;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::{RemoteControl, script};
+use crate::{
+    Control, Pipe, Run, StartError, StdinPipe,
+    ssh::{
+        SshError,
+        pool::{Kept, Pool},
+        session::{Ends, Guard, Link, Report, greeting, nonce, wrapper},
+    },
+};
+
+/// From the channel to the program, once there is a channel. An rc file may take its time.
+const START_BOUND: Duration = Duration::from_secs(30);
+/// So much may an rc file print.
+const MOST_NOISE: usize = 1024 * 1024;
+
+/// A wrapper that waits for its line.
+pub(in crate::ssh) struct Shell {
+    pub(in crate::ssh) kept: Kept,
+    pub(in crate::ssh) report: Arc<Report>,
+    link: Link,
+    group: i32,
+    guard: Guard,
+}
+
+/// Starts a process.
+pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
+    let started_at = Instant::now();
+    let line = script::go(spec)?;
+    // Waiting for a connection and for a free channel has its own bounds.
+    let mut shell = Shell::open(pool).await?;
+    let begin = async {
+        let Shell { link, group, report, .. } = &shell;
+        let watch = pool.guard(link, *group, spec.bounds.grace, report).await?;
+        // From here on, dropping it ends the group.
+        let control = RemoteControl::new(shell.group, watch.clone(), Arc::clone(&shell.report));
+        let _ = shell.guard.set((watch, shell.group));
+        let answer = shell.say(pool, &line).await?;
+        check(pool, spec, &answer)?;
+        Ok::<_, StartError>(control)
+    };
+    let control = match tokio::time::timeout(START_BOUND, begin).await {
+        Ok(result) => result?,
+        Err(_) => return Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }.into()),
+    };
+    let Kept { stdin, stdout, stderr } = shell.kept;
+    Ok(Run { stdin, stdout, stderr, control: Control::remote(control), started_in: started_at.elapsed(), started_at })
+}
+
+/// What the wrapper's answer means.
+pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Result<(), StartError> {
+    let command = || spec.argv.first().cloned().unwrap_or_default();
+    match answer {
+        script::STARTED => Ok(()),
+        script::NOT_FOUND => Err(StartError::NotFound {
+            command: command(),
+            searched: if command().contains('/') {
+                format!("the files of `{}`", pool.host())
+            } else {
+                format!("the PATH of `{}` on `{}`", pool.route.target.user, pool.host())
+            },
+        }),
+        script::NOT_EXECUTABLE => Err(StartError::NotExecutable { path: command().into() }),
+        script::NO_DIRECTORY => Err(StartError::BadWorkingDirectory {
+            path: spec.cwd.clone().unwrap_or_default(),
+            source: std::io::Error::new(std::io::ErrorKind::NotADirectory, format!("`cd` failed on `{}`", pool.host())),
+        }),
+        other => {
+            let detail = format!("the shell answered `{}`", String::from_utf8_lossy(other).trim());
+            Err(SshError::NoShell { host: pool.host(), detail }.into())
+        }
+    }
+}
+
+impl Shell {
+    /// Opens a channel and waits for the greeting.
+    pub(in crate::ssh) async fn open(pool: &Pool) -> Result<Self, SshError> {
+        let nonce = nonce();
+        let guard = Arc::new(OnceLock::new());
+        let ends = || {
+            pipes().map_err(|source| SshError::Resources { host: pool.host(), what: "pipe", source: Arc::new(source) })
+        };
+        let (link, mut kept, report) = pool.open(&wrapper(&nonce), ends, &guard).await?;
+        let greeted = tokio::time::timeout(START_BOUND, greet(pool, &mut kept, &nonce)).await;
+        let group =
+            greeted.unwrap_or_else(|_| Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }))?;
+        Ok(Self { kept, report, link, group, guard })
+    }
+
+    /// Sends the line and takes the answer.
+    pub(in crate::ssh) async fn say(&mut self, pool: &Pool, line: &str) -> Result<Vec<u8>, SshError> {
+        let lost = |detail: String| SshError::ConnectionLost { host: pool.host(), detail };
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() {
+            match self.kept.stdin.write(rest).await {
+                Ok(0) => return Err(lost("the command's input was closed before it began".to_owned())),
+                Ok(count) => rest = &rest[count..],
+                Err(error) => return Err(lost(error.to_string())),
+            }
+        }
+        self.kept.stdout.first(script::STARTED.len()).await.map_err(|error| lost(error.to_string()))
+    }
+}
+
+/// Reads what the rc files print, up to the greeting.
+async fn greet(pool: &Pool, kept: &mut Kept, nonce: &str) -> Result<i32, SshError> {
+    let mut seen = String::new();
+    loop {
+        match kept.stdout.next().await {
+            Ok(Some(bytes)) => {
+                seen.push_str(&String::from_utf8_lossy(&bytes));
+                if let Some((group, _)) = greeting(&seen, nonce) {
+                    return Ok(group);
+                }
+                if seen.len() > MOST_NOISE {
+                    let detail = "the login shell prints without end".to_owned();
+                    return Err(SshError::NoShell { host: pool.host(), detail });
+                }
+            }
+            _ => return Err(no_greeting(pool, kept, &seen).await),
+        }
+    }
+}
+
+/// What came instead, as far as it helps.
+async fn no_greeting(pool: &Pool, kept: &mut Kept, seen: &str) -> SshError {
+    let said = tokio::time::timeout(Duration::from_millis(200), kept.stderr.next()).await;
+    let said = match said {
+        Ok(Ok(Some(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => String::new(),
+    };
+    let text = if said.trim().is_empty() { seen } else { &said };
+    let first = text.trim().lines().next().unwrap_or("it ended without a word").chars().take(200).collect::<String>();
+    SshError::NoShell { host: pool.host(), detail: format!("`{}`", first.escape_debug()) }
+}
+
+/// Three pipes: our ends, and those of the session's thread.
+fn pipes() -> std::io::Result<(Ends, Kept)> {
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    let (input, stdin) = pipe_with(flags)?;
+    let (stdout, output) = pipe_with(flags)?;
+    let (stderr, errors) = pipe_with(flags)?;
+    let kept = Kept { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
+    Ok((Ends { input, output, errors: Some(errors) }, kept))
+}

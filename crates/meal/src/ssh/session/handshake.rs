@@ -1,0 +1,112 @@
+//! From a connected socket to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ssh2::{MethodType, Session};
+
+use super::{StepKind, Trace, code, dial};
+use crate::ssh::{
+    SshError,
+    auth::authenticate,
+    known_hosts::{Known, Verdict, fingerprint, key_kind},
+    target::{Hop, SecretSource},
+};
+
+/// What OpenSSH offers, newest first; for RSA keys the signatures of today before those of yesterday.
+const HOST_KEYS: [&str; 7] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+    "ssh-rsa",
+];
+
+/// A session that is logged in.
+pub(super) struct Ready {
+    pub(super) session: Session,
+    pub(super) socket: Arc<OwnedFd>,
+}
+
+/// Connects (or takes over what a jump host has connected), checks the host key, and logs in.
+pub(super) fn connect(
+    hop: &Hop,
+    through: Option<OwnedFd>,
+    secrets: Option<&SecretSource>,
+    trace: &mut Trace,
+) -> Result<Ready, SshError> {
+    trace.host(hop.label());
+    let deadline = Instant::now() + hop.connect_timeout;
+    let socket = match through {
+        Some(socket) => socket,
+        None => dial::dial(hop, deadline, trace)?,
+    };
+    trace.begin(StepKind::HostKey);
+    let socket = Arc::new(socket);
+    let mut session = Session::new().map_err(|error| handshake_error(hop, &error))?;
+    session.set_tcp_stream(Arc::clone(&socket));
+    let known = Known::read(&hop.known_name, &hop.known_hosts)?;
+    for warning in &known.warnings {
+        tracing::warn!("{warning}");
+    }
+    let preference = preference(&known);
+    session.method_pref(MethodType::HostKey, &preference).map_err(|error| handshake_error(hop, &error))?;
+    bound(&session, deadline);
+    session.handshake().map_err(|error| handshake_error(hop, &error))?;
+    check_key(hop, &session, &known)?;
+    trace.end();
+    trace.begin(StepKind::Authenticate);
+    authenticate(&session, hop, secrets)?;
+    trace.end();
+    session.set_timeout(0);
+    session.set_blocking(false);
+    Ok(Ready { session, socket })
+}
+
+/// Lets the next call take until the deadline, and no longer. Zero would mean for ever.
+pub(in crate::ssh) fn bound(session: &Session, deadline: Instant) {
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    session.set_timeout(u32::try_from(left.as_millis()).unwrap_or(u32::MAX));
+}
+
+/// The types of the known keys first: a host that has several keys shows the first that both sides name.
+fn preference(known: &Known) -> String {
+    let is_known =
+        |name: &str| known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")));
+    let mut names = HOST_KEYS;
+    names.sort_by_key(|name| !is_known(name));
+    names.join(",")
+}
+
+fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<(), SshError> {
+    let Some((key, _)) = session.host_key() else {
+        return Err(SshError::Handshake { host: hop.label(), detail: "it shows no host key".to_owned() });
+    };
+    let kind = key_kind(key).unwrap_or("unknown").to_owned();
+    let (host, fingerprint) = (hop.known_name.clone(), fingerprint(key));
+    match known.verdict(key) {
+        Verdict::Known => Ok(()),
+        Verdict::Unknown if hop.accept_new => match hop.known_hosts.first() {
+            Some(file) => Known::accept(&host, key, file),
+            None => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+        },
+        Verdict::Unknown => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+        Verdict::Changed { expected, file, line } => {
+            let (kind, expected) = (kind.into(), expected.into());
+            Err(SshError::KeyChanged { host, kind, fingerprint, expected, file, line })
+        }
+        Verdict::Revoked { file, line } => Err(SshError::KeyRevoked { host, kind, fingerprint, file, line }),
+    }
+}
+
+fn handshake_error(hop: &Hop, error: &ssh2::Error) -> SshError {
+    if code::is(error, code::TIMEOUT) {
+        return dial::timed_out(hop, "waiting for the SSH handshake");
+    }
+    SshError::Handshake { host: hop.label(), detail: error.message().to_owned() }
+}

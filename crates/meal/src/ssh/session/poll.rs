@@ -1,0 +1,102 @@
+//! What the thread waits for.
+
+use std::{
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{chan::Chan, link::Shared};
+
+/// What has happened.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) socket: bool,
+}
+
+/// What a descriptor stands for.
+#[derive(Clone, Copy)]
+enum Which {
+    Wake,
+    Socket,
+    Input(usize),
+    Out(usize),
+    Err(usize),
+}
+
+/// Waits until something happens, or `wake`; and tells the channels what happened to their pipes.
+pub(super) fn wait(
+    shared: &Shared,
+    socket: &OwnedFd,
+    chans: &mut [Chan],
+    stuck: bool,
+    writable: bool,
+    readable: bool,
+    wake: Option<Instant>,
+) -> rustix::io::Result<Seen> {
+    let mut which = vec![Which::Wake, Which::Socket];
+    let mut fds = vec![PollFd::new(&shared.wake, PollFlags::IN)];
+    let mut flags = if readable { PollFlags::IN } else { PollFlags::RDHUP };
+    flags.set(PollFlags::OUT, stuck || writable);
+    fds.push(PollFd::new(socket, flags));
+    // A call that must be repeated comes first: no need to look at pipes before.
+    for (index, chan) in chans.iter().enumerate().filter(|_| !stuck) {
+        if let Some(fd) = chan.source.wants().filter(|_| chan.wants_input()) {
+            which.push(Which::Input(index));
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
+        for (sink, name) in [(&chan.out, Which::Out(index)), (&chan.err, Which::Err(index))] {
+            if let Some(fd) = sink.fd() {
+                which.push(name);
+                // Without a flag only the going of the reader is told.
+                let flags = if sink.has_room() { PollFlags::empty() } else { PollFlags::OUT };
+                fds.push(PollFd::from_borrowed_fd(fd, flags));
+            }
+        }
+    }
+    let timeout = wake.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+    rustix::io::retry_on_intr(|| poll(&mut fds, timeout.as_ref()))?;
+    let happened: Vec<_> = fds.iter().map(PollFd::revents).collect();
+    drop(fds);
+    let mut seen = Seen::default();
+    for (which, flags) in which.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty()) {
+        match which {
+            Which::Wake => {
+                let mut count = [0; 8];
+                let _ = rustix::io::read(&shared.wake, &mut count);
+            }
+            Which::Socket => {
+                seen.socket = flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP);
+            }
+            Which::Input(index) => chans[index].input_ready(),
+            Which::Out(index) => sink_ready(&mut chans[index].out, flags),
+            Which::Err(index) => sink_ready(&mut chans[index].err, flags),
+        }
+    }
+    Ok(seen)
+}
+
+fn sink_ready(sink: &mut super::stream::Sink, flags: PollFlags) {
+    if flags.contains(PollFlags::OUT) {
+        sink.flush();
+    }
+    // A socket's other direction may live on, but nobody will read this one.
+    if flags.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
+        *sink = super::stream::Sink::Nowhere;
+    }
+}
+
+/// Whether the socket takes a small packet whole, now.
+pub(super) fn is_writable(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+    let now = timespec(Duration::ZERO);
+    matches!(rustix::io::retry_on_intr(|| poll(&mut fds, Some(&now))), Ok(1))
+        && fds[0].revents().contains(PollFlags::OUT)
+}
+
+/// A little more than asked for: waking up too early is a turn for nothing.
+fn timespec(time: Duration) -> Timespec {
+    let time = time + Duration::from_micros(if time.is_zero() { 0 } else { 200 });
+    Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() }
+}

@@ -1,0 +1,130 @@
+//! How a run over there stands, as the session's thread and the watchdog see it, and as its control is told.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mer_core::Exit;
+use tokio::sync::watch;
+
+/// Shared by the channel of a run, the watchdog that guards its group, and the control.
+#[derive(Debug)]
+pub(in crate::ssh) struct Report {
+    state: Mutex<State>,
+    exit: watch::Sender<Option<Exit>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The channel is closed on both sides, and this came with it.
+    closed: Option<Exit>,
+    /// The process is gone though its channel is open: somebody of its group holds a pipe.
+    left: Option<Exit>,
+    /// Somebody asked for the end of the group.
+    signalled: bool,
+    /// The group is proven to be gone.
+    gone: bool,
+    /// Nobody will ever prove it.
+    blind: bool,
+}
+
+impl Report {
+    pub(in crate::ssh) fn new() -> Self {
+        Self { state: Mutex::default(), exit: watch::Sender::new(None) }
+    }
+
+    /// Tells of the end. After a signal it is told only once the group is proven to be gone: a run that was cancelled
+    /// and has an exit left nothing behind.
+    pub(in crate::ssh) fn exit(&self) -> watch::Receiver<Option<Exit>> {
+        self.exit.subscribe()
+    }
+
+    pub(in crate::ssh) fn now(&self) -> Option<Exit> {
+        *self.exit.borrow()
+    }
+
+    pub(super) fn closed(&self, exit: Exit) {
+        self.update(|state| state.closed = state.closed.or(Some(exit)));
+    }
+
+    pub(super) fn left(&self, exit: Exit) {
+        self.update(|state| state.left = Some(exit));
+    }
+
+    pub(in crate::ssh) fn signalled(&self) {
+        self.update(|state| state.signalled = true);
+    }
+
+    pub(super) fn gone(&self) {
+        self.update(|state| state.gone = true);
+    }
+
+    pub(super) fn blind(&self) {
+        self.update(|state| state.blind = true);
+    }
+
+    /// Whether the group is proven to be gone.
+    pub(in crate::ssh) fn is_gone(&self) -> bool {
+        self.lock().gone
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let told = {
+            let mut state = self.lock();
+            change(&mut state);
+            match (state.closed, state.left) {
+                (Some(Exit::Lost), _) => Some(Exit::Lost),
+                (Some(exit), _) if !state.signalled || state.gone => Some(exit),
+                (Some(_), _) if state.blind => Some(Exit::Lost),
+                (None, Some(exit)) if !state.signalled => Some(exit),
+                _ => None,
+            }
+        };
+        if told.is_some() {
+            self.exit.send_if_modified(|now| {
+                let first = now.is_none();
+                *now = now.or(told);
+                first
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, Report};
+
+    #[test]
+    fn an_exit_is_told_when_the_channel_is_closed() {
+        let report = Report::new();
+        report.closed(Exit::Code(3));
+        assert_eq!(report.now(), Some(Exit::Code(3)));
+        report.closed(Exit::Lost);
+        assert_eq!(report.now(), Some(Exit::Code(3)));
+    }
+
+    #[test]
+    fn after_a_signal_only_with_proof() {
+        let report = Report::new();
+        report.signalled();
+        report.left(Exit::Code(0));
+        report.closed(Exit::Signal(15));
+        assert_eq!(report.now(), None);
+        report.gone();
+        assert_eq!(report.now(), Some(Exit::Signal(15)));
+        let report = Report::new();
+        report.signalled();
+        report.closed(Exit::Signal(15));
+        report.blind();
+        assert_eq!(report.now(), Some(Exit::Lost));
+    }
+
+    #[test]
+    fn a_process_that_left_its_pipes_to_others_has_ended() {
+        let report = Report::new();
+        report.left(Exit::Code(0));
+        assert_eq!(report.now(), Some(Exit::Code(0)));
+    }
+}

@@ -1,0 +1,146 @@
+//! Starting a session: a thread that connects, tells how that went, and then serves.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::{
+    Ends, Link, OpenError, Report, Request, Trace, What,
+    handshake::{Ready, connect},
+    thread::Thread,
+};
+use crate::ssh::{
+    SshError,
+    target::{Hop, Route, SecretSource},
+};
+
+/// What a session is started with.
+pub(in crate::ssh) struct Start {
+    pub(in crate::ssh) route: Arc<Route>,
+    pub(in crate::ssh) secrets: Option<SecretSource>,
+    pub(in crate::ssh) orphan_after: Duration,
+    /// How long it stays without a run.
+    pub(in crate::ssh) idle_after: Duration,
+    /// Whether it has a watchdog of its own from the start.
+    pub(in crate::ssh) watchdog: bool,
+    pub(in crate::ssh) freed: Arc<Notify>,
+    /// Where its steps are written down.
+    pub(in crate::ssh) trace: Arc<Mutex<Trace>>,
+}
+
+/// Starts the thread. The answer comes when the user is logged in, or why not.
+pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshError>> {
+    let (answer, answered) = oneshot::channel();
+    let host = start.route.target.label();
+    let body = move || {
+        let mut trace = Trace::new();
+        let result = establish(&start, &mut trace);
+        *start.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
+        match result {
+            Ok((thread, link, jumps)) => {
+                // Nobody waits any more: then there is nothing to serve either.
+                if answer.send(Ok(link)).is_ok() {
+                    thread.run();
+                }
+                // The tunnels close first, then the hosts they lead through.
+                jumps.iter().for_each(|jump| jump.send(Request::Finish));
+            }
+            Err(error) => drop(answer.send(Err(error))),
+        }
+    };
+    if let Err(source) = thread::Builder::new().name("mer-ssh".to_owned()).spawn(body) {
+        let (answer, answered) = oneshot::channel();
+        let _ = answer.send(Err(SshError::Resources { host, what: "thread", source: Arc::new(source) }));
+        return answered;
+    }
+    answered
+}
+
+fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link>), SshError> {
+    let route = &start.route;
+    let mut jumps: Vec<Link> = Vec::new();
+    let result = (|| {
+        let mut through = None;
+        let nexts = route.jumps.iter().skip(1).chain([&route.target]);
+        for (hop, next) in route.jumps.iter().zip(nexts) {
+            let pass = |source| SshError::Jump { hop: hop.label(), source: Box::new(source) };
+            let ready = connect(hop, through.take(), start.secrets.as_ref(), trace).map_err(pass)?;
+            let link = serve_jump(start, hop, ready)?;
+            jumps.push(link.clone());
+            through = Some(tunnel(&link, hop, next)?);
+        }
+        let ready = connect(&route.target, through, start.secrets.as_ref(), trace)?;
+        let link = Link::new(Arc::clone(&start.freed)).map_err(|errno| resources(&route.target, "eventfd", errno))?;
+        let mut thread = Thread::new(&route.target, ready, &link, start.orphan_after, start.idle_after);
+        if start.watchdog {
+            thread.want_watchdog();
+        }
+        Ok((thread, link))
+    })();
+    match result {
+        Ok((thread, link)) => Ok((thread, link, jumps)),
+        Err(error) => {
+            jumps.iter().for_each(|jump| jump.send(Request::Finish));
+            Err(error)
+        }
+    }
+}
+
+/// A jump host's session is served by a thread of its own, for as long as something goes through it.
+fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> {
+    let link = Link::new(Arc::new(Notify::new())).map_err(|errno| resources(hop, "eventfd", errno))?;
+    let long = Duration::from_secs(365 * 86_400);
+    let thread = Thread::new(hop, ready, &link, start.orphan_after, long);
+    let spawned = thread::Builder::new().name("mer-ssh-jump".to_owned()).spawn(move || thread.run());
+    spawned.map_err(|source| SshError::Resources { host: hop.label(), what: "thread", source: Arc::new(source) })?;
+    Ok(link)
+}
+
+/// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
+fn tunnel(link: &Link, hop: &Hop, next: &Hop) -> Result<OwnedFd, SshError> {
+    let failed =
+        |source: io::Error| SshError::Resources { host: hop.label(), what: "socket", source: Arc::new(source) };
+    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+    theirs.set_nonblocking(true).map_err(failed)?;
+    let output = theirs.try_clone().map_err(failed)?;
+    let (reply, answered) = oneshot::channel();
+    let what = What::Tunnel { host: next.host.clone(), port: next.port };
+    let ends = Ends { input: theirs.into(), output: output.into(), errors: None };
+    link.send(Request::Open { what, ends, report: Arc::new(Report::new()), guard: super::Guard::default(), reply });
+    match wait(answered, next.connect_timeout) {
+        Some(Ok(())) => Ok(ours.into()),
+        Some(Err(OpenError::Dead(error))) => Err(SshError::Jump { hop: hop.label(), source: Box::new(error) }),
+        Some(Err(OpenError::Refused { detail, .. } | OpenError::NoCommands(detail))) => Err(SshError::Jump {
+            hop: hop.label(),
+            source: Box::new(SshError::ChannelRefused {
+                host: hop.label(),
+                detail: format!("no way on to `{}`: {detail}", next.label()),
+            }),
+        }),
+        None => Err(super::dial::timed_out(next, "waiting for the jump host to connect")),
+    }
+}
+
+/// Waits for an answer on a thread that is no runtime's. Answers come from another thread's loop, always, but perhaps
+/// not in time.
+fn wait<T>(mut answer: oneshot::Receiver<T>, bound: Duration) -> Option<T> {
+    let deadline = Instant::now() + bound;
+    loop {
+        match answer.try_recv() {
+            Ok(value) => return Some(value),
+            Err(oneshot::error::TryRecvError::Closed) => return None,
+            Err(oneshot::error::TryRecvError::Empty) if Instant::now() >= deadline => return None,
+            Err(oneshot::error::TryRecvError::Empty) => thread::sleep(Duration::from_micros(500)),
+        }
+    }
+}
+
+fn resources(hop: &Hop, what: &'static str, errno: rustix::io::Errno) -> SshError {
+    SshError::Resources { host: hop.label(), what, source: Arc::new(errno.into()) }
+}

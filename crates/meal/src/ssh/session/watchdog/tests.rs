@@ -1,0 +1,129 @@
+//! The script in every shell that this machine has.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use super::script;
+
+const SHELLS: [&[&str]; 6] = [&["sh"], &["dash"], &["bash", "--posix"], &["busybox", "sh"], &["mksh"], &["ksh"]];
+
+struct Watchdog {
+    shell: Child,
+    stdin: Option<ChildStdin>,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Watchdog {
+    fn start(shell: &[&str], orphan_after: Duration) -> Option<Self> {
+        let mut command = Command::new(shell[0]);
+        command.args(&shell[1..]).args(["-c", "IFS= read -r mer_l && eval \"$mer_l\""]);
+        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let (stdin, lines) = (shell.stdin.take(), BufReader::new(shell.stdout.take()?));
+        let mut started = Self { shell, stdin, lines };
+        started.say(script(orphan_after).trim_end());
+        assert_eq!(started.hear(), "r");
+        Some(started)
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().expect("open"), "{line}").expect("written");
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.shell.wait();
+    }
+}
+
+fn group(argv: &[&str]) -> Child {
+    Command::new(argv[0])
+        .args(&argv[1..])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts")
+}
+
+fn sleeper() -> Child {
+    group(&["sleep", "60"])
+}
+
+fn each(orphan_after: Duration, test: impl Fn(&mut Watchdog)) {
+    let mut tested = 0;
+    for shell in SHELLS {
+        if let Some(mut watchdog) = Watchdog::start(shell, orphan_after) {
+            test(&mut watchdog);
+            tested += 1;
+        }
+    }
+    assert!(tested > 0, "no shell at all");
+}
+
+#[test]
+fn it_signals_and_tells_what_is_gone() {
+    each(Duration::from_secs(30), |watchdog| {
+        let (mut one, mut two) = (sleeper(), sleeper());
+        watchdog.say(&format!("a {} 3", one.id()));
+        assert_eq!(watchdog.hear(), format!("a {}", one.id()));
+        watchdog.say(&format!("a {} 3", two.id()));
+        assert_eq!(watchdog.hear(), format!("a {}", two.id()));
+        watchdog.say(&format!("t {}", one.id()));
+        assert_eq!(one.wait().expect("ended").signal(), Some(15));
+        watchdog.say("c");
+        assert_eq!(watchdog.hear(), format!("e {}", one.id()));
+        watchdog.say(&format!("r {}", one.id()));
+        assert_eq!(watchdog.hear(), format!("g {}", one.id()));
+        watchdog.say("c");
+        watchdog.say("b");
+        assert_eq!(watchdog.hear(), "b");
+        watchdog.say(&format!("k {}", two.id()));
+        assert_eq!(two.wait().expect("ended").signal(), Some(9));
+    });
+}
+
+#[test]
+fn the_end_of_its_input_is_the_end_of_the_groups() {
+    each(Duration::from_secs(30), |watchdog| {
+        let mut polite = sleeper();
+        let mut deaf = group(&["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"]);
+        let mut line = String::new();
+        BufReader::new(deaf.stdout.take().expect("piped")).read_line(&mut line).expect("it has set its trap");
+        for child in [&polite, &deaf] {
+            watchdog.say(&format!("a {} 2", child.id()));
+            watchdog.hear();
+        }
+        watchdog.stdin = None;
+        assert_eq!(polite.wait().expect("ended").signal(), Some(15));
+        assert_eq!(deaf.wait().expect("ended").signal(), Some(9));
+    });
+}
+
+#[test]
+fn silence_is_the_end_of_the_groups_and_a_heartbeat_is_not() {
+    each(Duration::from_millis(600), |watchdog| {
+        let mut child = sleeper();
+        watchdog.say(&format!("a {} 1", child.id()));
+        watchdog.hear();
+        for _ in 0..4 {
+            std::thread::sleep(Duration::from_millis(250));
+            watchdog.say("b");
+            assert_eq!(watchdog.hear(), "b");
+        }
+        assert!(child.try_wait().expect("asked").is_none(), "it was not silent");
+        // Its input stays open: only the time can tell.
+        assert_eq!(child.wait().expect("ended").signal(), Some(15));
+    });
+}

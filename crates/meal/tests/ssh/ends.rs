@@ -1,0 +1,237 @@
+//! Nothing stays behind over there.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use mer_core::{Bound, Exit};
+use mer_meal::{Cancel, End, Executor, Input};
+use mer_testkit::{
+    link::{Cable, Direction, Proxy},
+    processes,
+    sshd::Sshd,
+};
+
+use crate::{
+    common::{bounds, collect},
+    support::{self, BOUND, command, config, fake, run, text},
+};
+
+/// The processes over there that are no part of the machinery: those of the fake model.
+fn models(sshd: &Sshd) -> Vec<u32> {
+    let is_model = |pid: &u32| processes::describe(*pid).contains("fake-model");
+    processes::with_nonce(sshd.nonce()).into_iter().filter(is_model).filter(|pid| processes::alive(*pid)).collect()
+}
+
+fn until_gone(sshd: &Sshd, bound: Duration) {
+    processes::until("the models over there are gone", bound, || models(sshd).is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_run_has_an_exit_only_when_its_group_is_gone() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    for (args, signal) in [(&["say-and-sleep"][..], 15), (&["ignore-term"], 9)] {
+        let spec = fake(args);
+        let mut run = executor.start(&spec).await.expect("starts");
+        assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
+        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(signal))));
+        // Not "soon": it was proven.
+        assert_eq!(models(&sshd), [0; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_ends_the_group_with_its_grandchildren() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    let mut spec =
+        command(&["sh", "-c", &format!("{} sleep & {} ignore-term & wait", crate::common::FAKE, crate::common::FAKE)]);
+    spec.bounds = bounds(500);
+    let (ended, _) = run(&executor, &spec, b"").await;
+    assert!(matches!(ended.end, End::Timeout { .. }), "{:?}", ended.end);
+    assert!(ended.exit.is_some(), "it is proven to be gone");
+    assert_eq!(models(&sshd), [0; 0]);
+}
+
+/// FIELD, processes 3: a grandchild that inherits stdout does not keep the run open.
+#[tokio::test]
+async fn a_grandchild_that_holds_the_pipes_does_not_hold_the_run() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    let begin = Instant::now();
+    let (ended, out) = run(&executor, &fake(&["grandchild", "60"]), b"").await;
+    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert!(!out.is_empty() && begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    until_gone(&sshd, BOUND);
+}
+
+#[tokio::test]
+async fn dropping_a_run_ends_it() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    drop(executor.start(&fake(&["ignore-term"])).await.expect("starts"));
+    until_gone(&sshd, BOUND);
+    drop(executor.start(&fake(&["sleep"])).await.expect("starts"));
+    // The executor and all its sessions, too.
+    drop(executor);
+    until_gone(&sshd, BOUND);
+}
+
+/// FIELD, SSH 6: the client is killed.
+#[tokio::test]
+async fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
+    let Some(sshd) = Sshd::start() else { return };
+    let mut client = Command::new(crate::common::FAKE)
+        .args(["remote-parent", &sshd.host(), &sshd.port().to_string(), sshd.user(), &text(sshd.client_key())])
+        .args([text(&sshd.known_hosts_file())])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the client");
+    let mut line = String::new();
+    let out = client.stdout.take().expect("stdout");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("a line");
+    assert_eq!(line, "started\n");
+    assert_eq!(models(&sshd).len(), 1);
+    client.kill().expect("killed");
+    client.wait().expect("ended");
+    // It ignores TERM: KILL comes after the grace.
+    until_gone(&sshd, BOUND);
+}
+
+/// FIELD, SSH 6: the cable is pulled, and the server does not know it. A black hole in place of a cable.
+#[tokio::test]
+async fn field_ssh_6_a_silent_client_is_missed_after_orphan_after() {
+    let Some(sshd) = Sshd::start() else { return };
+    let proxy = Proxy::to(sshd.addresses()[0]);
+    let (executor, run) = through(&sshd, &proxy).await;
+    proxy.hold();
+    until_gone(&sshd, BOUND);
+    drop((run, executor));
+}
+
+async fn through(sshd: &Sshd, proxy: &Proxy) -> (Executor, mer_meal::Run) {
+    let mut config = config(sshd);
+    let file = sshd.folder().join("known_by_proxy");
+    let (_, key) = sshd.known_hosts().trim().split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("key");
+    std::fs::write(&file, format!("[127.0.0.1]:{} {key}\n", proxy.address().port())).expect("written");
+    config.params.known_hosts = Some(text(&file));
+    config.params.host = Some("127.0.0.1".to_owned());
+    config.params.port = Some(proxy.address().port());
+    config.params.orphan_after = Some(Bound::After(Duration::from_millis(1500)));
+    config.params.keepalive_interval = Some(Bound::secs(2));
+    config.params.keepalive_count = Some(1);
+    let executor = Executor::ssh(config);
+    let mut run = executor.start(&fake(&["ignore-term"])).await.expect("starts");
+    assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
+    (executor, run)
+}
+
+/// FIELD, SSH 5: a half-open link is noticed within its bound, and the run is told.
+#[tokio::test]
+async fn field_ssh_5_a_half_open_link_is_noticed() {
+    let Some(sshd) = Sshd::start() else { return };
+    let proxy = Proxy::to(sshd.addresses()[0]);
+    let (executor, mut run) = through(&sshd, &proxy).await;
+    proxy.hold();
+    let begin = Instant::now();
+    assert_eq!(run.control.wait().await, Exit::Lost);
+    assert!(begin.elapsed() < BOUND);
+    // The next run makes a connection of its own.
+    proxy.release();
+    let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
+    assert_eq!(ended.exit, Some(Exit::Code(6)));
+}
+
+/// FIELD, SSH 5: a stall that recovers is not killed.
+#[tokio::test]
+async fn field_ssh_5_a_stall_that_recovers_is_not_killed() {
+    let Some(sshd) = Sshd::start() else { return };
+    let mut config = config(&sshd);
+    config.params.orphan_after = Some(Bound::secs(30));
+    let executor = Executor::ssh(config);
+    let mut run = executor.start(&command(&["cat"])).await.expect("starts");
+    sshd.freeze();
+    assert_eq!(run.stdin.write(b"hello").await.expect("written"), 5);
+    let silence = tokio::time::timeout(Duration::from_millis(700), run.stdout.next()).await;
+    sshd.thaw();
+    assert!(silence.is_err(), "it was frozen");
+    assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"hello"[..]));
+    drop(run.stdin);
+    assert_eq!(run.control.wait().await, Exit::Code(0));
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_the_middle_is_lost_and_the_next_one_works() {
+    let Some(sshd) = Sshd::start() else { return };
+    let proxy = Proxy::to(sshd.addresses()[0]);
+    let (executor, run) = through(&sshd, &proxy).await;
+    let spec = fake(&["ignore-term"]);
+    let cut = async { proxy.cut() };
+    let cancel = Cancel::new();
+    let (ended, ()) = tokio::join!(collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel), cut);
+    assert_eq!((ended.0.end, ended.0.exit), (End::Done, Some(Exit::Lost)));
+    until_gone(&sshd, BOUND);
+    let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
+    assert_eq!(ended.exit, Some(Exit::Code(6)));
+    // And cut again after so many bytes of a reply.
+    proxy.cut_after(Direction::ToClient, proxy.forwarded(Direction::ToClient) + 100_000);
+    let (ended, out) = support::run(&executor, &command(&["cat"]), &vec![b'x'; 4_000_000]).await;
+    assert_eq!(ended.exit, Some(Exit::Lost));
+    assert!(out.len() < 4_000_000);
+}
+
+/// FIELD, SSH 6, with a real cable: both ends end the run by themselves.
+#[test]
+fn field_ssh_6_the_cable_is_pulled() {
+    let Some(cable) = Cable::new() else { return };
+    let Some(sshd) = Sshd::builder().at_server_of(&cable).start() else { return };
+    let mut config = config(&sshd);
+    config.params.orphan_after = Some(Bound::After(Duration::from_millis(1500)));
+    config.params.keepalive_interval = Some(Bound::secs(2));
+    config.params.keepalive_count = Some(1);
+    let cable = &cable;
+    let sshd = &sshd;
+    cable.at_client(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let executor = Executor::ssh(config);
+            let mut run = executor.start(&fake(&["ignore-term"])).await.expect("starts");
+            assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
+            cable.pull();
+            assert_eq!(run.control.wait().await, Exit::Lost);
+        });
+    });
+    until_gone(sshd, BOUND);
+}
+
+/// A watchdog that is killed takes no run with it, and nothing is unguarded in silence.
+#[tokio::test]
+async fn a_watchdog_that_is_killed() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    let mut first = executor.start(&command(&["cat"])).await.expect("starts");
+    // It answers: so it is the program by now, and no shell any more.
+    assert_eq!(first.stdin.write(b"w").await.expect("written"), 1);
+    assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"w"[..]));
+    let shells: Vec<_> =
+        processes::with_nonce(sshd.nonce()).into_iter().filter(|pid| !models(&sshd).contains(pid)).collect();
+    let watchdogs = shells.into_iter().filter(|pid| processes::describe(*pid).contains("sh -c"));
+    let watchdogs: Vec<_> = watchdogs.collect();
+    assert!(!watchdogs.is_empty());
+    watchdogs.into_iter().for_each(processes::kill);
+    assert_eq!(first.stdin.write(b"x").await.expect("written"), 1);
+    assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"x"[..]));
+    let (ended, _) = run(&executor, &fake(&["exit", "6"]), b"").await;
+    assert_eq!(ended.exit, Some(Exit::Code(6)));
+    // The new one guards the old groups too.
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let (_sender, open) = tokio::sync::mpsc::channel(1);
+    let (ended, _) = collect(first, Input::Stream(open), &bounds(5000), &cancel).await;
+    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+}

@@ -1,0 +1,91 @@
+//! FIELD, SSH 4: what sshd limits.
+
+use mer_core::Exit;
+use mer_meal::{Cancel, End, Executor, Input};
+use mer_testkit::sshd::Sshd;
+
+use crate::{
+    common::collect,
+    support::{command, config, fake, run},
+};
+
+async fn many(sshd: &Sshd, sessions: u32, runs: usize) -> Executor {
+    let mut config = config(sshd);
+    config.params.max_sessions = Some(sessions);
+    let executor = Executor::ssh(config);
+    let mut tasks = Vec::new();
+    for index in 0..runs {
+        let executor = executor.clone();
+        tasks.push(tokio::spawn(async move {
+            let code = (index % 100).to_string();
+            let (ended, out) =
+                run(&executor, &command(&["sh", "-c", &format!("sleep 0.02; cat; exit {code}")]), code.as_bytes())
+                    .await;
+            assert_eq!(
+                (ended.end, ended.exit, String::from_utf8_lossy(&out).into_owned()),
+                (End::Done, Some(Exit::Code(code.parse().expect("number"))), code)
+            );
+        }));
+    }
+    for task in tasks {
+        task.await.expect("a run");
+    }
+    executor
+}
+
+/// Connections that logged in, as sshd has them in its log.
+fn connections(sshd: &Sshd) -> usize {
+    sshd.log().matches("Accepted publickey").count()
+}
+
+#[tokio::test]
+async fn field_ssh_4_max_sessions_10() {
+    let Some(sshd) = Sshd::start() else { return };
+    many(&sshd, 2, 40).await;
+    assert_eq!(connections(&sshd), 2);
+}
+
+#[tokio::test]
+async fn field_ssh_4_max_sessions_2() {
+    let Some(sshd) = Sshd::builder().max_sessions(2).start() else { return };
+    many(&sshd, 3, 12).await;
+    assert!(connections(&sshd) <= 3, "{}", connections(&sshd));
+}
+
+/// One channel a connection: the watchdog has a connection of its own.
+#[tokio::test]
+async fn field_ssh_4_max_sessions_1() {
+    let Some(sshd) = Sshd::builder().max_sessions(1).start() else { return };
+    let executor = many(&sshd, 2, 8).await;
+    assert!(connections(&sshd) <= 3, "{}", connections(&sshd));
+    let run = executor.start(&fake(&["sleep"])).await.expect("starts");
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let spec = fake(&["sleep"]);
+    let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
+    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+}
+
+/// A refused channel never closes the connection: what runs on it goes on.
+#[tokio::test]
+async fn field_ssh_4_a_refused_channel_leaves_the_others_alone() {
+    let Some(sshd) = Sshd::builder().max_sessions(2).start() else { return };
+    let mut config = config(&sshd);
+    config.params.max_sessions = Some(1);
+    let executor = Executor::ssh(config);
+    let mut first = executor.start(&command(&["cat"])).await.expect("starts");
+    let second = tokio::spawn({
+        let executor = executor.clone();
+        async move { run(&executor, &fake(&["exit", "2"]), b"").await.0.exit }
+    });
+    // The second is refused, and waits for its turn.
+    for _ in 0..50 {
+        assert_eq!(first.stdin.write(b"still here").await.expect("written"), 10);
+        assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"still here"[..]));
+    }
+    assert!(!second.is_finished());
+    drop(first.stdin);
+    assert_eq!(first.control.wait().await, Exit::Code(0));
+    assert_eq!(second.await.expect("ran"), Some(Exit::Code(2)));
+    assert_eq!(connections(&sshd), 1);
+}

@@ -1,0 +1,12 @@
+//! MEAL over SSH against a real OpenSSH `sshd`, and against a server that misbehaves.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ends;
+mod faults;
+mod keys;
+mod limits;
+mod runs;
+mod shells;
+mod support;

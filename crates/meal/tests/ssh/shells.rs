@@ -1,0 +1,47 @@
+//! FIELD, SSH 2 and 3: whatever the login shell is, and whatever its rc file prints.
+
+use mer_core::Exit;
+use mer_meal::Executor;
+use mer_testkit::sshd::{Shell, Sshd};
+
+use crate::support::{command, config, run};
+
+#[tokio::test]
+async fn field_ssh_2_an_rc_file_that_prints_is_noise() {
+    let Some(sshd) = Sshd::builder().noisy().start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    let (ended, out) = run(&executor, &command(&["printf", "%s", "only this"]), b"").await;
+    assert_eq!((ended.exit, String::from_utf8_lossy(&out).as_ref()), (Some(Exit::Code(0)), "only this"));
+}
+
+#[tokio::test]
+async fn field_ssh_3_login_shells_of_every_kind() {
+    let shells = [
+        (Shell::Sh, "printf noise"),
+        (Shell::Bash, "set -x; echo noise; return 0 2>/dev/null"),
+        (Shell::Fish, "echo -n noise"),
+        (Shell::Csh, "echo noise"),
+    ];
+    for (shell, rc) in shells {
+        let Some(sshd) = Sshd::builder().shell(shell, rc).start() else { continue };
+        let executor = Executor::ssh(config(&sshd));
+        for word in ["it's", "a b", "!x", "$HOME", "a\nb", "\\'"] {
+            let (ended, out) = run(&executor, &command(&["printf", "%s", word]), b"").await;
+            assert_eq!(String::from_utf8_lossy(&out), word, "{shell:?}");
+            assert_eq!(ended.exit, Some(Exit::Code(0)), "{shell:?}");
+        }
+        assert_eq!(run(&executor, &command(&["sh", "-c", "exit 9"]), b"").await.0.exit, Some(Exit::Code(9)));
+        assert_eq!(
+            run(&executor, &command(&["sh", "-c", "kill -KILL $$"]), b"").await.0.exit,
+            Some(Exit::Signal(9)),
+            "{shell:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_runs_no_commands_says_what_it_says() {
+    let Some(sshd) = Sshd::builder().option("ForceCommand", "echo no commands here >&2").start() else { return };
+    let error = Executor::ssh(config(&sshd)).start(&command(&["true"])).await.expect_err("runs nothing");
+    assert!(error.to_string().contains("no commands here"), "{error}");
+}
