@@ -1,13 +1,18 @@
 //! `mer migrate`, and databases that are not at this version.
 
-use mer_dal::{Database, DbUrl, ScriptRun, Settings};
+use mer_dal::{Database, DbUrl, ScriptRun, ServerSettings, Settings};
 
 use crate::support::TestEnv;
 
 /// The database of this environment, opened by nobody yet.
 fn database(env: &TestEnv) -> Database {
     let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
-    Database::new(Settings { url, wait: crate::support::BOUND, scratch: env.path("scratch") })
+    Database::new(Settings {
+        url,
+        wait: crate::support::BOUND,
+        scratch: env.path("scratch"),
+        server: ServerSettings::default(),
+    })
 }
 
 fn block_on(work: impl Future<Output = ()>) {

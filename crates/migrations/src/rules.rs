@@ -53,7 +53,6 @@ pub(crate) fn problems<'a>(scripts: impl IntoIterator<Item = (&'a str, &'a str)>
 }
 
 /// What one of two dialects has and the other has not, by file name.
-#[cfg_attr(not(test), allow(dead_code, reason = "the build script's business"))]
 pub(crate) fn twins(surreal: &[String], postgres: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for (mine, theirs, folder) in [(surreal, postgres, "postgres"), (postgres, surreal, "surreal")] {

@@ -67,6 +67,17 @@ fn duplicates_and_empty_scripts_are_problems() {
 }
 
 #[test]
+fn a_script_has_its_twin_in_the_other_dialect() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let (both, more) = (names(&["01-A.sql"]), names(&["01-A.sql", "02-B.sql"]));
+    assert!(rules::twins(&both, &both).is_empty());
+    assert_eq!(rules::twins(&both, &more), ["`02-B.sql` has no twin in `sql/surreal`"]);
+    assert_eq!(rules::twins(&more, &both), ["`02-B.sql` has no twin in `sql/postgres`"]);
+    let of = |dialect| embedded(dialect).iter().map(|script| (script.number, script.name.as_str())).collect::<Vec<_>>();
+    assert_eq!(of(Dialect::Surreal), of(Dialect::Postgres));
+}
+
+#[test]
 fn line_ends_do_not_change_a_script() {
     let unix = script(1, "A;\nB;\n");
     for other in ["A;\r\nB;\r\n", "\u{feff}A;\nB;\n", "\u{feff}A;\r\nB;\r\n", "A;\rB;\r"] {

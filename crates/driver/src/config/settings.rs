@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     /// For whom output is written.
     pub(crate) output: Format,
     /// Whether never to ask.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no command asks yet"))]
     pub(crate) no_input: bool,
     /// Directives of the log.
     pub(crate) log: Option<String>,
@@ -49,6 +50,7 @@ pub(crate) struct Login {
 
 impl Settings {
     /// The database as it may be shown.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the layer below shows its own URLs"))]
     pub(crate) fn shown_db(&self) -> String {
         redacted_url(self.db.reveal())
     }

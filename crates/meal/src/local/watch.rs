@@ -93,7 +93,10 @@ impl Watch {
         command.args(&self.argv).env_clear().current_dir("/");
         // A group of its own: the terminal's Ctrl-C is not for it.
         command.process_group(0);
-        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+        // It has nothing to say, and must hold none of our streams open. An empty root folder has no `/dev/null`: a pipe that
+        // nobody reads does as well.
+        let (_unread, nowhere) = pipe_with(PipeFlags::CLOEXEC)?;
+        command.stdin(Stdio::from(theirs)).stdout(Stdio::from(nowhere.try_clone()?)).stderr(Stdio::from(nowhere));
         let child = command.spawn()?;
         Ok(Live { pipe: OwnedFd::into(ours), child })
     }
