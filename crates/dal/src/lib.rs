@@ -25,6 +25,7 @@ mod settings;
 mod store;
 mod surreal;
 mod url_text;
+mod weights;
 
 pub use database::Database;
 pub use embedded::Snapshot;
@@ -39,3 +40,4 @@ pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, Sur
 pub use store::{AccessFilter, Applied, Dialect, ScriptRun, Store};
 #[cfg(feature = "surreal-server")]
 pub use surreal::SurrealUrl;
+pub use weights::{Collected, Download, NewVersion, Upload, collect_garbage};

@@ -60,11 +60,13 @@ impl App {
             return Ok(View(snapshot));
         }
         let session = self.session().await?;
+        let models = session.models().await?;
         let view = Snapshot {
             database_uid: session.database_uid().await?,
             schema_version: current,
             servers: session.servers().await?,
-            models: session.models().await?,
+            weights: session.named_versions(&models).await?,
+            models,
         };
         session.close().await?;
         Ok(View(Arc::new(view)))
