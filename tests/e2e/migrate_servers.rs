@@ -44,7 +44,7 @@ fn a_look_writes_nothing_and_waits_for_no_lock() {
             assert!(place.mer(args).objects().len() >= 6, "{url}");
         }
         place.mer(["migrate", "status"]).ended(78);
-        let told = place.mer(["migrate", "--db-wait", "300ms"]).failed(75);
+        let told = place.mer(["migrate", "--db-wait", "3s"]).failed(75);
         assert!(told.contains("is being migrated by") && told.contains("ada@desk"), "{told}");
         drop(held);
         assert!(!has_migrations(&url), "{url}");
