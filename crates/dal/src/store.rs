@@ -1,12 +1,17 @@
 //! The Store: every question MER asks a database, whichever it is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use uuid::Uuid;
 
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresStore;
 use crate::{DalError, MigrationLock, surreal::SurrealStore};
+
+/// How long an attempt that goes on is taken for alive after its host has said so.
+pub const ALIVE: Duration = Duration::from_secs(90);
 
 /// Which accesses are listed, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,8 @@ pub(crate) trait Backend {
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
     async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
+    async fn close_silent(&self) -> Result<(), DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
@@ -201,6 +208,24 @@ impl Store {
     /// As [`Store::servers`].
     pub async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         ask!(self, backend => backend.access(request))
+    }
+
+    /// Says of attempts that are on record as `started` that they go on, on this host. Nobody closes them as `lost` for
+    /// [`ALIVE`], by the server's clock.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        ask!(self, backend => backend.keep_alive(host, attempts))
+    }
+
+    /// Closes as `lost` what is on record as `started` and has not been said to go on for too long
+    /// ([`Store::keep_alive`]). Should its host be heard of again, the end that it has seen stands above that.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn close_silent(&self) -> Result<(), DalError> {
+        ask!(self, backend => backend.close_silent())
     }
 
     /// The database's own uid, made when its schema was.

@@ -75,6 +75,12 @@ impl Scheduler {
         Ok(self.record_end(access, verdict).await)
     }
 
+    /// Where its accesses are written down.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.config.journal
+    }
+
     /// Ends every process that is kept warm.
     pub async fn stop(&self) {
         self.pool.stop_all().await;

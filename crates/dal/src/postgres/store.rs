@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
@@ -59,6 +59,14 @@ impl Backend for PostgresStore {
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         self.read_request(request).await
+    }
+
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.write_alive(host, attempts).await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.write_silent().await
     }
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use surrealdb::{
     Error, IndexedResults, Surreal,
     engine::any::Any,
@@ -341,6 +341,14 @@ impl Backend for SurrealStore {
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         self.read_request(request).await
+    }
+
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.write_alive(host, attempts).await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.write_silent().await
     }
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {

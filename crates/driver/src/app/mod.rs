@@ -3,6 +3,7 @@
 mod caller;
 mod confirm;
 mod database;
+mod drainer;
 mod errors;
 mod host;
 mod registry;
@@ -11,9 +12,10 @@ mod sink;
 mod source;
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +24,7 @@ use mer_meal::{Executor, LocalConfig};
 use mer_migrations::Policy;
 use mer_scheduler::{Config, Scheduler};
 
+use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
@@ -53,7 +56,9 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) signals: Signals,
     environment: BTreeMap<String, String>,
-    scheduler: OnceCell<Scheduler>,
+    scheduler: OnceCell<Arc<Scheduler>>,
+    /// For a database on a server.
+    drainer: RefCell<Option<Drainer>>,
     runs: Cell<u32>,
 }
 
@@ -66,7 +71,16 @@ impl App {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
-        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new(), runs: Cell::new(0) })
+        Ok(Self {
+            loaded,
+            settings,
+            database,
+            signals,
+            environment,
+            scheduler: OnceCell::new(),
+            drainer: RefCell::default(),
+            runs: Cell::new(0),
+        })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -88,7 +102,7 @@ impl App {
     }
 
     /// The scheduler, made for the database of the first registry that was read.
-    pub(crate) fn scheduler(&self, view: &View) -> &Scheduler {
+    pub(crate) fn scheduler(&self, view: &View) -> &Arc<Scheduler> {
         self.scheduler.get_or_init(|| {
             let caller = caller::name(&self.environment);
             let owner = JournalOwner {
@@ -96,14 +110,25 @@ impl App {
                 pid: std::process::id(),
                 mer_version: env!("CARGO_PKG_VERSION").to_owned(),
             };
-            Scheduler::new(Config {
+            Arc::new(Scheduler::new(Config {
                 executor: self.executor(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,
                 caller_pid: std::process::id(),
-            })
+            }))
         })
+    }
+
+    /// Tells that there is, or soon will be, something in the journal: a database on a server is to hear of it while the
+    /// run goes on.
+    pub(crate) fn moves_records(&self, view: &View) {
+        if self.database.settings().url.is_embedded() {
+            return;
+        }
+        let scheduler = self.scheduler(view);
+        let mut drainer = self.drainer.borrow_mut();
+        drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
     fn executor(&self) -> Executor {
@@ -155,6 +180,10 @@ impl App {
     /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
     /// else has that open.
     pub(crate) async fn after_run(&self) {
+        if let Some(drainer) = &*self.drainer.borrow() {
+            drainer.wake();
+            return;
+        }
         // One look serves many runs: a script has but one segment.
         let runs = self.runs.replace(self.runs.get().wrapping_add(1));
         if !runs.is_multiple_of(LOOK_EVERY) {
@@ -178,10 +207,14 @@ impl App {
         }
     }
 
-    /// Ends what is kept warm.
+    /// Ends what is kept warm, and moves the last records into a database on a server.
     pub(crate) async fn stop(&self) {
         if let Some(scheduler) = self.scheduler.get() {
             scheduler.stop().await;
+        }
+        let drainer = self.drainer.take();
+        if let Some(mut drainer) = drainer {
+            drainer.finish().await;
         }
     }
 }

@@ -56,6 +56,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
         cancel: cancel.clone(),
         hashes: app.settings.hashes && !args.no_hash,
     };
+    app.moves_records(&view);
     let work = async {
         let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched });
         tokio::join!(run, pour(chunks, sink), show(diagnostics))
