@@ -21,5 +21,6 @@ mod registry;
 mod schema;
 mod settings;
 mod signals;
+mod ssh;
 mod streaming;
 mod warm;

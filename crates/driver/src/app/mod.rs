@@ -5,13 +5,16 @@ mod database;
 mod errors;
 mod host;
 mod registry;
+mod secrets;
 mod signals;
 mod sink;
 mod source;
+mod ssh;
 
 use std::{
     cell::{Cell, OnceCell},
     collections::BTreeMap,
+    io::{self, IsTerminal as _},
     path::PathBuf,
     time::Duration,
 };
@@ -26,6 +29,7 @@ pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use sink::{OutputFile, Sink};
 pub(crate) use source::{Origin, Source, source};
+pub(crate) use ssh::Ssh;
 
 use crate::{
     config::{Loaded, Settings},
@@ -51,6 +55,7 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) signals: Signals,
+    pub(crate) ssh: Ssh,
     environment: BTreeMap<String, String>,
     scheduler: OnceCell<Scheduler>,
     runs: Cell<u32>,
@@ -65,7 +70,10 @@ impl App {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
-        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new(), runs: Cell::new(0) })
+        let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let ssh = Ssh::new(&environment, loaded.folder.clone(), asks);
+        let (scheduler, runs) = (OnceCell::new(), Cell::new(0));
+        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, runs })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -97,6 +105,7 @@ impl App {
             };
             Scheduler::new(Config {
                 executor: self.executor(),
+                remote: self.ssh.remote(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,

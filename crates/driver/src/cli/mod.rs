@@ -13,7 +13,7 @@ pub(crate) use global::GlobalArgs;
 pub(crate) use input::Input;
 pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
-pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerVerb};
+pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use run::RunArgs;
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, MigrateVerb, Verb};
 

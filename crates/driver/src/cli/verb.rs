@@ -20,7 +20,7 @@ pub(crate) enum Verb {
     /// List, show and check models
     #[command(subcommand, aliases = ["models"])]
     Model(ModelVerb),
-    /// List and show servers
+    /// List, show and check servers
     #[command(subcommand, aliases = ["servers"])]
     Server(ServerVerb),
     /// List and show accesses: who ran what, when, and how it ended

@@ -9,6 +9,7 @@ mod migrate;
 mod model;
 mod run;
 mod server;
+mod server_ping;
 mod shown;
 mod version;
 

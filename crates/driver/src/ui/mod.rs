@@ -1,6 +1,7 @@
 //! Output. Nothing else in this crate writes to a standard stream: tables for people, one JSON object a line for
 //! programs (`--json`), nothing but data for cron (`--quiet`); diagnostics on stderr.
 
+mod ask;
 mod json;
 mod quiet;
 mod stream;
@@ -10,6 +11,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use stream::emergency;
 pub(crate) use text::escaped;
 
