@@ -18,9 +18,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Ready {
     /// One that serves this request and no other.
-    Once(Run),
+    Once(Box<Run>),
     /// One that stays up.
-    Warm(Warm),
+    Warm(Box<Warm>),
 }
 
 impl Placement {
@@ -52,7 +52,7 @@ impl Scheduler {
         self.record_start(access, durability).await?;
         if let Some(warm) = idle {
             access.start_ms = Some(0.0);
-            return Ok(Ok(Ready::Warm(warm)));
+            return Ok(Ok(Ready::Warm(Box::new(warm))));
         }
         let executor = self.executors.of(placement, request.kind);
         Ok(match self.connect(access, &executor, placement, &request.cancel).await {
@@ -60,9 +60,11 @@ impl Scheduler {
             Ok(()) if stays_up => {
                 let stderr = output.stderr.clone();
                 let started = self.start_warm(access, &executor, spec.clone(), placement, stderr, &request.cancel);
-                started.await.map(Ready::Warm)
+                started.await.map(|warm| Ready::Warm(Box::new(warm)))
             }
-            Ok(()) => start_once(access, &executor, spec, placement, &request.cancel).await.map(Ready::Once),
+            Ok(()) => start_once(access, &executor, spec, placement, &request.cancel)
+                .await
+                .map(|run| Ready::Once(Box::new(run))),
         })
     }
 

@@ -16,7 +16,9 @@ const TRAIN_ORPHAN_AFTER: Bound = Bound::secs(30 * 60);
 
 /// Makes the executor of a server that is reached by SSH, from its name and parameters. Cheap to clone.
 #[derive(Clone)]
-pub struct Remote(Arc<dyn Fn(&str, &ConnParams) -> Executor + Send + Sync>);
+pub struct Remote(Arc<Make>);
+
+type Make = dyn Fn(&str, &ConnParams) -> Executor + Send + Sync;
 
 impl Remote {
     /// `make` is called once for each server, and again when its parameters have changed.

@@ -93,11 +93,11 @@ impl Scheduler {
             let verdict = match self.make_ready(&mut access, &spec, placement, &request, &output).await? {
                 Ok(Ready::Once(run)) => {
                     let there = placement.there();
-                    let verdict = self.serve_once(&mut access, run, &spec, there, request, output).await;
+                    let verdict = self.serve_once(&mut access, *run, &spec, there, request, output).await;
                     return Ok(self.record_end(access, verdict).await);
                 }
                 Ok(Ready::Warm(warm)) => {
-                    let verdict = self.serve_warm(&mut access, warm, placement, request, output).await?;
+                    let verdict = self.serve_warm(&mut access, *warm, placement, request, output).await?;
                     return Ok(self.record_end(access, verdict).await);
                 }
                 Err(verdict) => verdict,

@@ -151,12 +151,11 @@ fn field_ssh_9_200_mb_each_way_while_keys_are_renewed() {
     let Some(there) = There::with(Sshd::builder().rekey_limit("64M")) else { return };
     let line = b"field ssh 9: after EAGAIN the same call is finished first\n";
     let input: Vec<u8> = line.iter().copied().cycle().take(BYTES).collect();
-    let hash = sha256(&input);
     let file = there.env.file("work/large", &input);
-    drop(input);
-    let ran = there.env.mer(["run", "far-cat", &format!("@{}", file.display()), "-o", "out"]).ended(0);
+    // Hashing takes longer than all the rest, where nothing is optimised.
+    let ran = there.env.mer(["run", "far-cat", &format!("@{}", file.display()), "-o", "out", "--no-hash"]).ended(0);
     assert_eq!(ran.stderr, "");
+    assert!(fs::read(there.env.path("work/out")).expect("a file") == input, "something was lost or mixed up");
     let row = there.env.row();
     assert_eq!((&row["stdinBytes"], &row["stdoutBytes"]), (&json!(BYTES), &json!(BYTES)));
-    assert_eq!((row["stdinSha256"].as_str(), row["stdoutSha256"].as_str()), (Some(&*hash), Some(&*hash)));
 }

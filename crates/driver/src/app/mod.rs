@@ -71,7 +71,7 @@ impl App {
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
         let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
-        let ssh = Ssh::new(&environment, loaded.folder.clone(), asks);
+        let ssh = Ssh::new(&environment, &loaded.folder, asks);
         let (scheduler, runs) = (OnceCell::new(), Cell::new(0));
         Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, runs })
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct Ssh {
 
 impl Ssh {
     /// `settings_folder` stands for the home folder where there is none. `asks` is whether a person may be asked.
-    pub(super) fn new(environment: &BTreeMap<String, String>, settings_folder: PathBuf, asks: bool) -> Self {
+    pub(super) fn new(environment: &BTreeMap<String, String>, settings_folder: &Path, asks: bool) -> Self {
         let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = variable("HOME").filter(|home| home.is_absolute());
         let folder = home.as_ref().map_or_else(|| settings_folder.join("ssh"), |home| home.join(".ssh"));
@@ -71,13 +71,11 @@ impl fmt::Debug for Ssh {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn places(variables: &[(&str, &str)]) -> SshPlaces {
         let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Ssh::new(&environment, PathBuf::from("/etc/mer"), false).places
+        Ssh::new(&environment, Path::new("/etc/mer"), false).places
     }
 
     #[test]
