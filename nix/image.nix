@@ -12,14 +12,7 @@ dockerTools.buildLayeredImage {
   contents = [ ];
   includeStorePaths = false;
   fakeRootCommands = ''
-    install -D -m 755 ${mer-static}/bin/mer bin/mer
-    ln -s mer bin/mer-driver
-    ln -s mer bin/mer-migrations
-    install -D -m 644 ${cacert}/etc/ssl/certs/ca-bundle.crt etc/ssl/certs/ca-certificates.crt
-    install -d -m 1777 tmp
-    install -d -m 755 var var/lib
-    install -d -m 700 var/lib/mer
-    chown ${uid}:${uid} var/lib/mer
+    sh ${../container/root.sh} ${mer-static}/bin/mer ${cacert}/etc/ssl/certs/ca-bundle.crt . ${uid}:${uid}
   '';
 
   config = {

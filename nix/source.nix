@@ -6,7 +6,7 @@ lib.fileset.toSource {
     [ ../Cargo.toml ../Cargo.lock ../rustfmt.toml ../clippy.toml ../crates ../sql ../tests ../startStopScripts ../LICENSE ]
     # Tests hold the pages, the examples and the shipped settings to what the code says.
     ++ lib.optionals withTests [
-      ../.env ../.ci ../README.md ../CHANGELOG.md ../CONTRIBUTING.md ../Dockerfile ../docker-compose.yaml
+      ../.env ../.ci ../README.md ../CHANGELOG.md ../CONTRIBUTING.md ../Dockerfile ../docker-compose.yaml ../container
       ../deny.toml ../docs ../examples ../flake.nix ../nix
     ]
   );
