@@ -9,7 +9,7 @@ let
   # The scripts keep their state in the folder they are called in, as `mer` reads its `.env` there.
   script = name: lib.getExe (pkgs.writeShellApplication {
     inherit name;
-    runtimeInputs = [ mer-static pkgs.coreutils ];
+    runtimeInputs = [ mer-static pkgs.coreutils pkgs.gawk pkgs.gnugrep pkgs.gnused pkgs.util-linux ];
     text = ''exec ${pkgs.bash}/bin/bash ${mer-static}/share/mer/${name}.sh "$@"'';
   });
 in

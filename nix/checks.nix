@@ -34,14 +34,15 @@ in
 
   # With the servers that tests start for themselves, but for SurrealDB's, which tests/run would build: the tests
   # against it are left out here, and say so.
-  tests = lint "tests" [ pkgs.postgresql pkgs.openssh pkgs.python3 pkgs.gawk pkgs.procps ] ''
+  tests = lint "tests" [ pkgs.postgresql pkgs.openssh pkgs.python3 pkgs.gawk pkgs.util-linux ] ''
     export HOME="$TMPDIR"
     patchShebangs startStopScripts tests
     cargo test --workspace --locked --offline
   '';
 
   shellcheck = pkgs.runCommand "mer-shellcheck" { nativeBuildInputs = [ pkgs.shellcheck ]; } ''
-    shellcheck ${../startStopScripts}/*.sh
+    cd ${../startStopScripts}
+    shellcheck --external-sources -- *.sh
     touch "$out"
   '';
 

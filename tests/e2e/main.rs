@@ -21,5 +21,6 @@ mod registry;
 mod schema;
 mod settings;
 mod signals;
+mod start_stop;
 mod streaming;
 mod warm;
