@@ -22,5 +22,6 @@ mod schema;
 mod settings;
 mod signals;
 mod ssh;
+mod start_stop;
 mod streaming;
 mod warm;
