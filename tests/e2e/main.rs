@@ -14,6 +14,8 @@ mod input;
 mod journal;
 mod json;
 mod many;
+mod migrate;
+mod migrate_servers;
 mod model_environment;
 mod output;
 mod processes;

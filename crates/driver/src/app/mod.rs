@@ -1,6 +1,7 @@
 //! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
 
 mod caller;
+mod confirm;
 mod database;
 mod errors;
 mod host;
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use mer_dal::{Database, Journal, JournalOwner, Session};
+use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::Policy;
 use mer_scheduler::{Config, Scheduler};
@@ -127,13 +128,24 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75).
     pub(crate) async fn migrations_session(&self) -> Result<Session, CliError> {
-        let login = self.settings.migrations_login();
-        // Embedded databases have no users, and are the same place only by the same handle.
-        if login.is_none() || self.database.settings().url.is_embedded() {
-            return Ok(self.database.session().await?);
+        Ok(self.migrations_session_within(self.database.settings().wait).await?)
+    }
+
+    /// The same, with another bound on the wait.
+    ///
+    /// # Errors
+    /// As [`Database::session`].
+    pub(crate) async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
+        let mine = self.database.settings();
+        // A database in memory is the same place only by the same handle.
+        if matches!(mine.url, DbUrl::Memory) {
+            return self.database.session().await;
         }
-        let settings = database::settings(&self.settings, login, &self.environment)?;
-        Ok(Database::new(settings).session().await?)
+        let mut settings = mer_dal::Settings { wait, ..mine.clone() };
+        if let Some(login) = self.settings.migrations_login() {
+            database::log_in_as(&mut settings, login);
+        }
+        Database::new(settings).session().await
     }
 
     /// Refuses what changes the registry, unless this `mer` was started with leave to do so. `line` is what was typed,

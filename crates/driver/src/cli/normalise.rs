@@ -22,7 +22,7 @@ const GROUPS: &[(&[&str], &str, &[&str])] = &[
     (&["model", "models"], "list", &["list", "ls", "show", "ping", "help"]),
     (&["server", "servers"], "list", &["list", "ls", "show", "ping", "help"]),
     (&["log", "logs", "history"], "list", &["list", "ls", "show", "help"]),
-    (&["migrate", "migrations"], "up", &["up", "status", "help"]),
+    (&["migrate", "migrations"], "up", &["up", "status", "plan", "wait", "baseline", "repair", "help"]),
     (&["config", "settings"], "show", &["show", "list", "ls", "help"]),
 ];
 

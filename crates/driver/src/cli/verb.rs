@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::{
     log::LogVerb,
+    migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ModelVerb, ServerVerb},
     run::RunArgs,
 };
@@ -51,15 +52,6 @@ pub(crate) enum Verb {
     Completions(CompletionsArgs),
     /// Be one of the example models that are built in
     ExampleModel(ExampleModelArgs),
-}
-
-/// What to do with the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub(crate) enum MigrateVerb {
-    /// Apply what is missing
-    Up,
-    /// Show what is applied and what is missing
-    Status,
 }
 
 /// What to do with the settings.

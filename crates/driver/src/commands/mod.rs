@@ -43,7 +43,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, ui: Ui, origin: Origin) -> R
             Verb::Log(verb) => log::log(app, verb, ui).await?,
             Verb::Apply(args) => apply::apply(app, args, ui, origin).await?,
             Verb::Export(args) => apply::export(app, args, ui).await?,
-            Verb::Migrate(verb) => return migrate::migrate(app, *verb, ui).await,
+            Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),

@@ -132,6 +132,11 @@ impl Ui {
         }
     }
 
+    /// A question to a person, on stderr.
+    pub(crate) fn question(&self, question: &str) {
+        stream::to_stderr(&format!("{} [y/N] ", escaped(question)));
+    }
+
     /// The failure that ends the command, told once.
     pub(crate) fn error(&self, error: &CliError) {
         match (error.kind(), self.format) {
