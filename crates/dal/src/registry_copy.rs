@@ -23,10 +23,12 @@ impl RegistryCopy {
     /// What is left to do on a database that has these servers and models.
     pub(crate) fn without(&self, servers: &[Server], models: &[Model]) -> Self {
         let same_server = |a: &Server, b: &Server| {
-            (&a.uid, &a.name, &a.spec) == (&b.uid, &b.name, &b.spec) && same_times(a, b, |s| s.created_at, |s| s.last_updated)
+            (&a.uid, &a.name, &a.spec) == (&b.uid, &b.name, &b.spec)
+                && same_times(a, b, |s| s.created_at, |s| s.last_updated)
         };
         let same_model = |a: &Model, b: &Model| {
-            (&a.uid, &a.name, &a.spec) == (&b.uid, &b.name, &b.spec) && same_times(a, b, |m| m.created_at, |m| m.last_updated)
+            (&a.uid, &a.name, &a.spec) == (&b.uid, &b.name, &b.spec)
+                && same_times(a, b, |m| m.created_at, |m| m.last_updated)
         };
         let has_model = |name: &String| models.iter().any(|model| model.name == *name);
         Self {

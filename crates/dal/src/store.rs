@@ -172,7 +172,7 @@ impl Store {
     /// The models must name servers that exist, or that come with them.
     ///
     /// # Errors
-    /// As [`Store::apply`].
+    /// [`DalError::HasWeights`] of a model that would go, or get another uid; as [`Store::apply`].
     pub async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
         ask!(self, backend => backend.restore(copy))
     }
@@ -180,7 +180,7 @@ impl Store {
     /// Sees to it that there is no model of this name, in one transaction. Its accesses stay.
     ///
     /// # Errors
-    /// As [`Store::apply`].
+    /// [`DalError::HasWeights`]; as [`Store::apply`].
     pub async fn remove_model(&self, name: &str) -> Result<(), DalError> {
         ask!(self, backend => backend.remove_model(name))
     }

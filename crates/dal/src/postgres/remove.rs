@@ -10,6 +10,10 @@ pub(super) const MODELS: &str = r#"
 WITH gone AS (DELETE FROM "AvailableModels" WHERE "name" = ANY($1) RETURNING "modelParams")
 DELETE FROM "ModelParams" WHERE "uid" IN (SELECT "modelParams" FROM gone)"#;
 
+const WEIGHTED: &str = r#"
+SELECT 1 FROM "AvailableModels" m WHERE m."name" = $1
+AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid")"#;
+
 /// Held until the end of the transaction: whoever writes a model that names the server waits for it, see the writing of
 /// the registry; and what they wrote before is seen by the next statement.
 const HOLD: &str = r#"SELECT "uid" FROM "AvailableServers" WHERE "name" = $1 FOR UPDATE"#;
@@ -22,10 +26,13 @@ DELETE FROM "ConnTypeParams" WHERE "uid" IN (SELECT "connTypeParams" FROM gone)"
 
 impl PostgresStore {
     pub(super) async fn delete_model(&self, name: &str) -> Result<(), DalError> {
-        call!(self.server(), "remove the model", true, |connection| {
-            self.query(MODELS).bind(vec![name]).execute(&mut *connection).await.map(|_| ())
+        let weighted: bool = call!(self.server(), "remove the model", true, |connection| {
+            if self.query(WEIGHTED).bind(name).fetch_optional(&mut *connection).await?.is_some() {
+                return Ok(true);
+            }
+            self.query(MODELS).bind(vec![name]).execute(&mut *connection).await.map(|_| false)
         });
-        Ok(())
+        if weighted { Err(DalError::HasWeights { model: name.to_owned() }) } else { Ok(()) }
     }
 
     pub(super) async fn delete_server(&self, name: &str) -> Result<Vec<String>, DalError> {

@@ -1,12 +1,17 @@
 //! A registry that comes from another database, with its uids and times.
 
 use mer_core::ModelSpec;
+use sqlx::{
+    Postgres,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 use super::{
     PostgresStore,
     call::call,
     remove,
-    rows::params_text,
+    rows::{get, params_text},
     types::{Id, Time},
 };
 use crate::{
@@ -40,15 +45,11 @@ WITH new AS MATERIALIZED (
 INSERT INTO "AvailableServers" ("uid", "name", "connType", "createdAt", "lastUpdated", "connTypeParams")
 SELECT uid, name, "connType", created, updated, link FROM new"#;
 
-/// Weights whose model is to have another uid. Asked first, because the right to change them is not everybody's.
+/// Models that would go, or get another uid, and have weights: those belong to their model's uid for good.
 const WEIGHTED: &str = r#"
-SELECT m."uid" FROM unnest($1::text[], $2::uuid[]) AS new(name, uid) JOIN "AvailableModels" m ON m."name" = new.name
-WHERE m."uid" <> new.uid AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid")"#;
-
-const MOVE_WEIGHTS: &str = r#"
-UPDATE "ModelWeights" AS w SET "model" = new.uid
-FROM unnest($1::text[], $2::uuid[]) AS new(name, uid) JOIN "AvailableModels" m ON m."name" = new.name
-WHERE w."model" = m."uid" AND m."uid" <> new.uid"#;
+SELECT m."name" FROM "AvailableModels" m
+WHERE m."name" = ANY($1) AND m."uid" <> ALL($2)
+    AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid") LIMIT 1"#;
 
 /// A server that does not exist leaves a gap in the array, which the table's check refuses.
 const MODELS: &str = r#"
@@ -100,24 +101,27 @@ impl PostgresStore {
             models.params.push(params_text(&ModelSpec { servers: Vec::new(), ..model.spec.clone() })?);
             models.own.push(params_text(&model.spec.servers)?);
         }
-        call!(self.server(), "take over the registry", true, |connection| {
+        let gone: Vec<&String> = copy.dropped.iter().chain(&models.names).collect();
+        let weighted: Option<PgRow> = call!(self.server(), "take over the registry", true, |connection| {
             self.query(HOLD).execute(&mut *connection).await?;
-            self.query(remove::MODELS).bind(&copy.dropped).execute(&mut *connection).await?;
+            let weighted = self.query(WEIGHTED).bind(&gone).bind(&models.uids);
+            if let Some(row) = weighted.fetch_optional(&mut *connection).await? {
+                return Ok(Some(row));
+            }
             self.query(RELINK).bind(&servers.names).bind(&servers.uids).execute(&mut *connection).await?;
             self.query(DROP_SERVERS).bind(&servers.names).execute(&mut *connection).await?;
             self.rows(SERVERS, &servers).execute(&mut *connection).await?;
-            let weighted = self.query(WEIGHTED).bind(&models.names).bind(&models.uids);
-            if weighted.fetch_optional(&mut *connection).await?.is_some() {
-                self.query(MOVE_WEIGHTS).bind(&models.names).bind(&models.uids).execute(&mut *connection).await?;
-            }
-            self.query(remove::MODELS).bind(&models.names).execute(&mut *connection).await?;
+            self.query(remove::MODELS).bind(&gone).execute(&mut *connection).await?;
             self.rows(MODELS, &models).execute(&mut *connection).await?;
-            Ok(())
+            Ok(None)
         });
-        Ok(())
+        match weighted {
+            Some(row) => Err(DalError::HasWeights { model: get("AvailableModels", &row, "name")? }),
+            None => Ok(()),
+        }
     }
 
-    fn rows<'q>(&self, text: &'static str, rows: &'q Columns) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    fn rows<'q>(&self, text: &'static str, rows: &'q Columns) -> Query<'q, Postgres, PgArguments> {
         let query = self.query(text).bind(&rows.names).bind(&rows.uids).bind(&rows.created).bind(&rows.updated);
         query.bind(&rows.params).bind(&rows.own)
     }

@@ -1,6 +1,7 @@
 //! Models and servers that go.
 
 use surrealdb::types::{RecordId, SurrealValue};
+use uuid::Uuid;
 
 use super::{
     SurrealStore,
@@ -10,10 +11,15 @@ use crate::DalError;
 
 const MODEL: &str = "
 BEGIN;
-FOR $row IN (SELECT * FROM $id) {
-    DELETE type::record('ModelParams', $row.modelParams) RETURN NONE;
-    DELETE $row.id RETURN NONE;
+LET $found = SELECT * FROM $id;
+LET $weighted = SELECT VALUE model FROM ModelWeights WHERE model IN $found.uid LIMIT 1;
+IF $weighted = [] {
+    FOR $row IN $found {
+        DELETE type::record('ModelParams', $row.modelParams) RETURN NONE;
+        DELETE $row.id RETURN NONE;
+    };
 };
+$weighted;
 COMMIT;";
 
 const SERVER: &str = "
@@ -29,15 +35,18 @@ IF $users = [] {
 $users;
 COMMIT;";
 
-/// Which statement of [`SERVER`] gives the models.
-const USERS: usize = 4;
+/// Which statement of both says why nothing was done.
+const REASON: usize = 4;
 
 impl SurrealStore {
     pub(super) async fn delete_model(&self, name: &str) -> Result<(), DalError> {
         const OPERATION: &str = "remove the model";
         self.mark_changed();
         let id = variables([("id", RecordId::new("AvailableModels", name).into_value())]);
-        self.write(OPERATION, MODEL, id).await?;
+        let mut results = self.write_and_answer(OPERATION, MODEL, id).await?;
+        if !take::<Uuid>(&mut results, REASON, "ModelWeights")?.is_empty() {
+            return Err(DalError::HasWeights { model: name.to_owned() });
+        }
         if self.writes_may_be_ignored() && self.read_model(name).await?.is_some() {
             return Err(self.ignored(OPERATION));
         }
@@ -49,7 +58,7 @@ impl SurrealStore {
         self.mark_changed();
         let id = variables([("id", RecordId::new("AvailableServers", name).into_value())]);
         let mut results = self.write_and_answer(OPERATION, SERVER, id).await?;
-        let mut users: Vec<String> = take(&mut results, USERS, "AvailableModels")?;
+        let mut users: Vec<String> = take(&mut results, REASON, "AvailableModels")?;
         users.sort_unstable();
         if users.is_empty() && self.writes_may_be_ignored() && self.read_server(name).await?.is_some() {
             return Err(self.ignored(OPERATION));

@@ -3,68 +3,68 @@
 use jiff::Timestamp;
 use mer_core::ModelSpec;
 use surrealdb::types::{Object, RecordId, SurrealValue, Value};
+use uuid::Uuid;
 
 use super::{
     SurrealStore,
     registry::{row, server_ids},
     rows::datetime,
-    store::variables,
+    store::{take, variables},
 };
 use crate::{
     DalError, RegistryCopy,
     registry_copy::{self, micros},
 };
 
-/// A row whose uid or time of creation is to be another one is made anew: neither can be changed. What names it by its
-/// uid is told the new one.
+/// Rows are made anew, because neither uid nor time of creation can be changed. Models that stay are told the new uids of
+/// their servers; weights belong to their model's uid for good.
 const RESTORE: &str = "
 BEGIN;
-FOR $id IN $dropped {
-    FOR $old IN (SELECT * FROM $id) {
+LET $leaving = SELECT uid FROM $gone WHERE uid NOT IN $models.uid;
+LET $weighted = SELECT VALUE model FROM ModelWeights WHERE model IN $leaving.uid LIMIT 1;
+IF $weighted = [] {
+    FOR $old IN (SELECT * FROM $gone) {
         DELETE type::record('ModelParams', $old.modelParams) RETURN NONE;
         DELETE $old.id RETURN NONE;
     };
-};
-FOR $new IN $servers {
-    LET $before = SELECT * FROM $new.id;
-    FOR $old IN $before {
-        DELETE type::record('ConnTypeParams', $old.connTypeParams) RETURN NONE;
-        DELETE $old.id RETURN NONE;
-    };
-    LET $row = CREATE ONLY $new.id SET uid = $new.uid, name = $new.name, connType = $new.connType,
-        createdAt = $new.createdAt, lastUpdated = $new.lastUpdated;
-    CREATE type::record('ConnTypeParams', $row.connTypeParams)
-        CONTENT object::extend($new.params, { uid: $row.connTypeParams }) RETURN NONE;
-    FOR $old IN $before {
-        FOR $user IN (SELECT * FROM AvailableModels WHERE servers CONTAINS $old.uid) {
-            UPDATE $user.id SET servers = $user.servers.map(|$uid| IF $uid = $old.uid { $new.uid } ELSE { $uid })
-                RETURN NONE;
+    FOR $new IN $servers {
+        LET $before = SELECT * FROM $new.id;
+        FOR $old IN $before {
+            DELETE type::record('ConnTypeParams', $old.connTypeParams) RETURN NONE;
+            DELETE $old.id RETURN NONE;
+        };
+        LET $row = CREATE ONLY $new.id SET uid = $new.uid, name = $new.name, connType = $new.connType,
+            createdAt = $new.createdAt, lastUpdated = $new.lastUpdated;
+        CREATE type::record('ConnTypeParams', $row.connTypeParams)
+            CONTENT object::extend($new.params, { uid: $row.connTypeParams }) RETURN NONE;
+        FOR $old IN $before {
+            FOR $user IN (SELECT * FROM AvailableModels WHERE servers CONTAINS $old.uid) {
+                UPDATE $user.id SET servers = $user.servers.map(|$uid| IF $uid = $old.uid { $new.uid } ELSE { $uid })
+                    RETURN NONE;
+            };
         };
     };
-};
-FOR $new IN $models {
-    LET $before = SELECT * FROM $new.id;
-    FOR $old IN $before {
-        DELETE type::record('ModelParams', $old.modelParams) RETURN NONE;
-        DELETE $old.id RETURN NONE;
-        IF $old.uid != $new.uid {
-            UPDATE ModelWeights SET model = $new.uid WHERE model = $old.uid RETURN NONE;
-        };
+    FOR $new IN $models {
+        LET $row = CREATE ONLY $new.id SET uid = $new.uid, name = $new.name, servers = $new.servers.uid,
+            createdAt = $new.createdAt, lastUpdated = $new.lastUpdated;
+        CREATE type::record('ModelParams', $row.modelParams)
+            CONTENT object::extend($new.params, { uid: $row.modelParams }) RETURN NONE;
     };
-    LET $row = CREATE ONLY $new.id SET uid = $new.uid, name = $new.name, servers = $new.servers.uid,
-        createdAt = $new.createdAt, lastUpdated = $new.lastUpdated;
-    CREATE type::record('ModelParams', $row.modelParams)
-        CONTENT object::extend($new.params, { uid: $row.modelParams }) RETURN NONE;
+    FOR $link IN $links {
+        UPDATE type::record('ConnTypeParams', $link.connTypeParams) SET linked = rand::uuid() RETURN NONE;
+    };
 };
-FOR $link IN $links {
-    UPDATE type::record('ConnTypeParams', $link.connTypeParams) SET linked = rand::uuid() RETURN NONE;
-};
+$weighted;
 COMMIT;";
+
+/// Which statement says that nothing was done, because these models have weights.
+const WEIGHTED: usize = 4;
 
 impl SurrealStore {
     pub(super) async fn write_copy(&self, copy: &RegistryCopy) -> Result<(), DalError> {
         const OPERATION: &str = "take over the registry";
-        let copy = copy.without(&self.read_servers().await?, &self.read_models().await?);
+        let known = self.read_models().await?;
+        let copy = copy.without(&self.read_servers().await?, &known);
         if copy.is_empty() {
             return Ok(());
         }
@@ -82,16 +82,21 @@ impl SurrealStore {
             row.insert("servers", server_ids(model.spec.servers.iter().map(String::as_str)));
             models.push(Value::Object(row));
         }
-        let dropped = copy.dropped.iter().map(|name| RecordId::new("AvailableModels", name.as_str()).into_value());
-        let dropped: Vec<Value> = dropped.collect();
+        let gone = copy.dropped.iter().chain(copy.models.iter().map(|model| &model.name));
+        let gone: Vec<Value> = gone.map(|name| RecordId::new("AvailableModels", name.as_str()).into_value()).collect();
         self.mark_changed();
         let rows = variables([
-            ("dropped", dropped.into_value()),
+            ("gone", gone.into_value()),
             ("servers", servers.into_value()),
             ("models", models.into_value()),
             ("links", server_ids(copy.links()).into_value()),
         ]);
-        self.write(OPERATION, RESTORE, rows).await?;
+        let mut results = self.write_and_answer(OPERATION, RESTORE, rows).await?;
+        if let Some(uid) = take::<Uuid>(&mut results, WEIGHTED, "ModelWeights")?.first() {
+            let uid = uid.to_string();
+            let model = known.into_iter().find(|model| model.uid == uid).map(|model| model.name);
+            return Err(DalError::HasWeights { model: model.unwrap_or(uid) });
+        }
         if self.writes_may_be_ignored()
             && !copy.without(&self.read_servers().await?, &self.read_models().await?).is_empty()
         {

@@ -24,7 +24,9 @@ use uuid::Uuid;
 
 #[cfg(feature = "surreal-server")]
 use super::SurrealServer;
-use crate::{AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, retry, store::Backend};
+use crate::{
+    AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, retry, store::Backend,
+};
 
 /// An open SurrealDB: an engine in this process, or a server.
 #[derive(Clone)]

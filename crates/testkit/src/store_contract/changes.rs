@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mer_core::{Command, ConnParams, ConnType, Model, ModelParams, ModelSpec, Registry, Server, ServerSpec};
-use mer_dal::{RegistryCopy, Store};
+use mer_dal::{DalError, Dialect, RegistryCopy, ScriptRun, Store};
 use uuid::Uuid;
 
 fn model(servers: &[&str]) -> ModelSpec {
@@ -38,6 +38,48 @@ pub async fn what_is_removed_is_gone(store: &Store) {
     store.apply(&registry(&[], &[("gone", &["far"])])).await.unwrap();
     assert_eq!(store.registry().await.unwrap(), before);
     assert_ne!(store.model("gone").await.unwrap().unwrap().uid, uid);
+}
+
+/// Weights belong to their model's uid: it neither goes nor gets another one, whatever else was to be done.
+pub async fn a_model_with_weights_stays_what_it_is(store: &Store) {
+    store.apply(&registry(&[], &[("trained", &[]), ("other", &[])])).await.unwrap();
+    let trained = store.model("trained").await.unwrap().unwrap();
+    put_weights(store, &trained.uid).await;
+    let before = (store.servers().await.unwrap(), store.models().await.unwrap());
+    let refused = |error| assert!(matches!(&error, DalError::HasWeights { model } if model == "trained"), "{error:?}");
+    refused(store.remove_model("trained").await.unwrap_err());
+    let another = copied_model("trained", &[]);
+    for (models, dropped) in [(vec![another], vec![]), (vec![], vec!["trained".to_owned()])] {
+        let servers = vec![copied_server("far")];
+        refused(store.restore(&RegistryCopy { servers, models, dropped }).await.unwrap_err());
+        assert_eq!((store.servers().await.unwrap(), store.models().await.unwrap()), before);
+    }
+    let copy = Model { created_at: at(6), last_updated: at(7), ..trained };
+    let models = vec![copy.clone(), copied_model("other", &[])];
+    store.restore(&RegistryCopy { models, ..RegistryCopy::default() }).await.unwrap();
+    assert_eq!(store.model("trained").await.unwrap(), Some(copy), "the same model, with other times");
+    store.remove_model("other").await.unwrap();
+}
+
+/// A version of weights, by a script: to the registry it matters only that there is one.
+async fn put_weights(store: &Store, model: &str) {
+    let sql = match store.dialect() {
+        Dialect::Surreal => format!(
+            "DEFINE FIELD IF NOT EXISTS format ON ModelWeights TYPE string;
+             DEFINE FIELD IF NOT EXISTS payload ON ModelWeights TYPE uuid;
+             CREATE ModelWeights SET model = u'{model}', version = 1, bytes = 0, sha256 = '', format = 'raw',
+                 payload = rand::uuid();"
+        ),
+        _ => format!(
+            r#"ALTER TABLE "ModelWeights" ADD COLUMN IF NOT EXISTS "format" text,
+                   ADD COLUMN IF NOT EXISTS "payload" uuid;
+               INSERT INTO "ModelWeights" ("model", "version", "bytes", "sha256", "format", "payload")
+               VALUES ('{model}', 1, 0, '', 'raw', gen_random_uuid());"#
+        ),
+    };
+    let (name, file) = ("Trial".to_owned(), "9001-Trial.sql".to_owned());
+    let script = ScriptRun { number: 9_001, name, file, checksum: String::new(), sql, mer_version: String::new() };
+    store.apply_script(&script).await.unwrap();
 }
 
 /// While models name it, it stays and they are named; then it goes, and nothing else.
