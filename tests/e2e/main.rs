@@ -5,6 +5,8 @@
 
 mod support;
 
+mod apply;
+mod changes;
 mod command_line;
 mod crash;
 mod disk;
@@ -22,4 +24,5 @@ mod schema;
 mod settings;
 mod signals;
 mod streaming;
+mod transfer;
 mod warm;
