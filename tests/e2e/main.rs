@@ -5,6 +5,8 @@
 
 mod support;
 
+mod apply;
+mod changes;
 mod command_line;
 mod crash;
 mod disk;
@@ -26,4 +28,5 @@ mod signals;
 mod ssh;
 mod start_stop;
 mod streaming;
+mod transfer;
 mod warm;
