@@ -5,6 +5,8 @@
 
 mod support;
 
+mod apply;
+mod changes;
 mod command_line;
 mod crash;
 mod disk;
@@ -24,5 +26,8 @@ mod schema;
 mod server_away;
 mod settings;
 mod signals;
+mod ssh;
+mod start_stop;
 mod streaming;
+mod transfer;
 mod warm;

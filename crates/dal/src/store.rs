@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresStore;
-use crate::{DalError, MigrationLock, surreal::SurrealStore};
+use crate::{DalError, MigrationLock, RegistryCopy, surreal::SurrealStore};
 
 /// How long an attempt that goes on is taken for alive after its host has said so.
 pub const ALIVE: Duration = Duration::from_secs(90);
@@ -95,11 +95,15 @@ pub(crate) trait Backend {
     async fn server(&self, name: &str) -> Result<Option<Server>, DalError>;
     async fn model(&self, name: &str) -> Result<Option<Model>, DalError>;
     async fn apply(&self, registry: &Registry) -> Result<(), DalError>;
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError>;
+    async fn remove_model(&self, name: &str) -> Result<(), DalError>;
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError>;
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
     async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
     async fn close_silent(&self) -> Result<(), DalError>;
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
@@ -185,6 +189,34 @@ impl Store {
         ask!(self, backend => backend.apply(registry))
     }
 
+    /// Takes over servers and models with their uids and times, in one transaction. What is there already, down to the
+    /// times, is not touched; what the copy does not name stays. Times are kept to the microsecond.
+    /// The models must name servers that exist, or that come with them.
+    ///
+    /// # Errors
+    /// [`DalError::HasWeights`] of a model that would go, or get another uid; as [`Store::apply`].
+    pub async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        ask!(self, backend => backend.restore(copy))
+    }
+
+    /// Sees to it that there is no model of this name, in one transaction. Its accesses stay.
+    ///
+    /// # Errors
+    /// [`DalError::HasWeights`]; as [`Store::apply`].
+    pub async fn remove_model(&self, name: &str) -> Result<(), DalError> {
+        ask!(self, backend => backend.remove_model(name))
+    }
+
+    /// Sees to it that there is no server of this name, in one transaction, unless models name it: then nothing is
+    /// changed, and their names come back. A model that names no server is not among them: it means `local`, which is
+    /// not to be removed.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError> {
+        ask!(self, backend => backend.remove_server(name))
+    }
+
     /// Records accesses, in batches. May be repeated with the same ones: of two records of an attempt the one of the
     /// higher [`mer_core::Status::rank`] stays, and of equals the first.
     ///
@@ -226,6 +258,15 @@ impl Store {
     /// As [`Store::apply`].
     pub async fn close_silent(&self) -> Result<(), DalError> {
         ask!(self, backend => backend.close_silent())
+    }
+
+    /// The accesses whose key comes after this one, in the order of their keys, at most `limit`: the log, page by page.
+    /// As the uids of requests begin with their time, that is also about the order in which they came.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        ask!(self, backend => backend.accesses_after(key, limit))
     }
 
     /// The database's own uid, made when its schema was.

@@ -10,7 +10,7 @@ use crate::{
     error::CliError,
     logging::{self, Logging},
     panic_hook,
-    ui::{Format, Ui},
+    ui::{self, Format, Ui},
 };
 
 /// The whole command.
@@ -79,7 +79,9 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
         None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
-        Some(verb) => with_app(loaded, around, async |app| commands::execute(app, &verb, *ui, Origin::Shell).await),
+        Some(verb) => {
+            with_app(loaded, around, async |app| commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell).await)
+        }
     }
 }
 
@@ -98,6 +100,7 @@ fn with_app(
         app.stop().await;
         result
     });
+    ui::stop_asking();
     // A thread that still waits for a lock or a terminal must not hold up the end.
     runtime.shutdown_background();
     result

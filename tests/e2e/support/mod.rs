@@ -1,5 +1,6 @@
 //! What every test stands on: an environment of its own, processes that cannot outlive their test, waits with a bound.
 
+mod around;
 mod env;
 mod live;
 mod procs;
@@ -7,6 +8,7 @@ mod ran;
 mod servers;
 mod template;
 
+pub(crate) use around::{repository, server_program};
 pub(crate) use env::{TestEnv, run};
 pub(crate) use live::Live;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};

@@ -7,7 +7,7 @@ use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
 use super::PostgresServer;
-use crate::{AccessFilter, Applied, DalError, MigrationLock, ScriptRun, store::Backend};
+use crate::{AccessFilter, Applied, DalError, MigrationLock, RegistryCopy, ScriptRun, store::Backend};
 
 /// A database on a server.
 #[derive(Debug, Clone)]
@@ -49,6 +49,18 @@ impl Backend for PostgresStore {
         self.write_registry(registry).await
     }
 
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        self.write_copy(copy).await
+    }
+
+    async fn remove_model(&self, name: &str) -> Result<(), DalError> {
+        self.delete_model(name).await
+    }
+
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError> {
+        self.delete_server(name).await
+    }
+
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
         self.write_accesses(accesses).await
     }
@@ -67,6 +79,10 @@ impl Backend for PostgresStore {
 
     async fn close_silent(&self) -> Result<(), DalError> {
         self.write_silent().await
+    }
+
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        self.read_accesses_after(key, limit).await
     }
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {

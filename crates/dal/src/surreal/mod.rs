@@ -5,6 +5,8 @@ mod alive;
 mod connect;
 mod migrate;
 mod registry;
+mod remove;
+mod restore;
 mod rows;
 mod script;
 #[cfg(feature = "surreal-server")]

@@ -7,13 +7,16 @@ mod drainer;
 mod errors;
 mod host;
 mod registry;
+mod secrets;
 mod signals;
 mod sink;
 mod source;
+mod ssh;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
+    io::{self, IsTerminal as _},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -21,7 +24,7 @@ use std::{
 
 use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
-use mer_migrations::Policy;
+use mer_migrations::{MigrationError, Policy};
 use mer_scheduler::{Config, Scheduler};
 
 use self::drainer::Drainer;
@@ -29,9 +32,11 @@ pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use sink::{OutputFile, Sink};
-pub(crate) use source::{Origin, Source, source};
+pub(crate) use source::{Failure, Origin, Source, source};
+pub(crate) use ssh::Ssh;
 
 use crate::{
+    cli::Typed,
     config::{Loaded, Settings},
     error::{CliError, Kind},
 };
@@ -55,6 +60,7 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) signals: Signals,
+    pub(crate) ssh: Ssh,
     environment: BTreeMap<String, String>,
     scheduler: OnceCell<Arc<Scheduler>>,
     /// For a database on a server.
@@ -71,16 +77,10 @@ impl App {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
-        Ok(Self {
-            loaded,
-            settings,
-            database,
-            signals,
-            environment,
-            scheduler: OnceCell::new(),
-            drainer: RefCell::default(),
-            runs: Cell::new(0),
-        })
+        let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let ssh = Ssh::new(&environment, &loaded.folder, asks);
+        let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
+        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, drainer, runs })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -89,10 +89,39 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75), or its schema is another one (78).
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
+        self.checked(false).await.map(|(session, _)| session)
+    }
+
+    /// As [`App::session`], but a database that a newer MER has migrated is opened too, with a warning: only to be read,
+    /// as far as this version understands it.
+    ///
+    /// # Errors
+    /// As [`App::session`].
+    pub(crate) async fn session_of_any_age(&self) -> Result<Session, CliError> {
+        self.checked(true).await.map(|(session, _)| session)
+    }
+
+    /// As [`App::session_of_any_age`]; where the database is not a newer one, its journal is drained.
+    ///
+    /// # Errors
+    /// As [`App::session`], and those of draining.
+    pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
+        match self.checked(true).await? {
+            (session, true) => Ok(session),
+            (session, false) => Ok(session.drain().await?.0),
+        }
+    }
+
+    /// A session, and whether the database is a newer one.
+    async fn checked(&self, may_be_newer: bool) -> Result<(Session, bool), CliError> {
         let session = self.database.session().await?;
         let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
         match mer_migrations::ensure_current(&session, policy).await {
-            Ok(_) => Ok(session),
+            Ok(_) => Ok((session, false)),
+            Err(error @ MigrationError::Newer { .. }) if may_be_newer => {
+                tracing::warn!("{error}: what only that version knows is left out");
+                Ok((session, true))
+            }
             Err(error) => {
                 // The reason why it cannot be used matters more than how it closed.
                 let _ = session.close().await;
@@ -112,6 +141,7 @@ impl App {
             };
             Arc::new(Scheduler::new(Config {
                 executor: self.executor(),
+                remote: self.ssh.remote(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,
@@ -164,17 +194,16 @@ impl App {
         Database::new(settings).session().await
     }
 
-    /// Refuses what changes the registry, unless this `mer` was started with leave to do so. `line` is what was typed,
-    /// without the leading `mer`.
+    /// Refuses what changes the registry, unless this `mer` was started with leave to do so.
     ///
     /// # Errors
-    /// It is not allowed (77).
-    pub(crate) fn check_changes_allowed(&self, line: &str) -> Result<(), CliError> {
+    /// It is not allowed (77); the hint is the whole line to type.
+    pub(crate) fn check_changes_allowed(&self, typed: &Typed) -> Result<(), CliError> {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }
         Err(CliError::new(Kind::Refused, "changing models and servers is not allowed here")
-            .hint(format!("mer --allow-model-server-runtime-changes {line}")))
+            .hint(format!("mer --allow-model-server-runtime-changes {}", typed.line())))
     }
 
     /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
