@@ -34,7 +34,7 @@ struct RunJson<'a> {
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view()).await?;
+    let view = app.signals.or_ended(app.view_of(&args.model)).await?;
     let model = view.model(&args.model)?;
     let failure = source.failure();
     let cancel = Cancel::new();
