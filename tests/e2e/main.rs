@@ -5,6 +5,8 @@
 
 mod support;
 
+mod apply;
+mod changes;
 mod command_line;
 mod crash;
 mod disk;
@@ -14,6 +16,8 @@ mod input;
 mod journal;
 mod json;
 mod many;
+mod migrate;
+mod migrate_servers;
 mod model_environment;
 mod output;
 mod processes;
@@ -22,5 +26,7 @@ mod schema;
 mod settings;
 mod signals;
 mod ssh;
+mod start_stop;
 mod streaming;
+mod transfer;
 mod warm;

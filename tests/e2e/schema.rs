@@ -28,6 +28,7 @@ fn other_version(env: &TestEnv, number: u32, name: &str) {
         checksum: "0".repeat(64),
         sql: "DEFINE TABLE FromTheFuture SCHEMALESS;".to_owned(),
         mer_version: "9.9.9".to_owned(),
+        own: false,
     };
     block_on(async {
         let session = database(env).session().await.expect("session");
@@ -67,7 +68,21 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
     let env = TestEnv::ready();
     env.mer(["run", "cat", "x"]).ok();
     other_version(&env, 99, "FromTheFuture");
-    for args in [&["run", "cat", "x"][..], &["log", "list"], &["model", "list"], &["migrate"], &["export"]] {
+    env.file("work/m.toml", "");
+    for args in [
+        &["run", "cat", "x"][..],
+        &["log", "list"],
+        &["log", "show"],
+        &["model", "list"],
+        &["model", "ping", "cat"],
+        &["model", "add", "new", "--allow-changes", "--", "cat"],
+        &["model", "remove", "cat", "--allow-changes"],
+        &["server", "list"],
+        &["server", "set", "local", "--launcher", "nice", "--allow-changes"],
+        &["apply", "m.toml", "--allow-changes"],
+        &["apply", "m.toml", "--dry-run"],
+        &["migrate"],
+    ] {
         let mut command = env.command();
         command.args(args);
         let told = crate::support::run(command).failed(78);
@@ -80,6 +95,20 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
     }
     let ran = env.mer(["migrate", "status"]).ended(78);
     assert!(ran.stdout.contains("FromTheFuture"), "{}", ran.stdout);
+    // What it holds gets out all the same, as far as this version understands it.
+    for args in [&["export"][..], &["export", "--all"]] {
+        let mut command = env.command();
+        command.args(args);
+        let ran = crate::support::run(command).ended(0);
+        assert!(ran.stdout.contains("awk") && ran.stderr.contains("newer than this MER"), "{ran:?}");
+    }
+    let exported = env.mer(["export", "--all", "-o", "all.jsonl"]).ended(0);
+    assert!(exported.stderr.contains("what only that version knows is left out"), "{}", exported.stderr);
+    env.mer(["import", "all.jsonl", "--allow-changes"]).failed(78);
+    let other = TestEnv::new();
+    other.file("work/all.jsonl", env.read("work/all.jsonl"));
+    other.mer(["import", "all.jsonl", "--allow-changes"]).ended(0);
+    assert_eq!(other.mer(["run", "cat", "x"]).ok(), "x\n");
 }
 
 #[test]

@@ -178,6 +178,12 @@ pub enum DalError {
         /// What is wrong.
         reason: String,
     },
+    /// A model that has weights cannot go, nor give its place to another.
+    #[error("the model `{model}` has weights")]
+    HasWeights {
+        /// The model.
+        model: String,
+    },
     /// The schema is not there (yet).
     #[error("the database `{database}` has no MER schema")]
     NoSchema {
@@ -230,6 +236,7 @@ impl DalError {
             Self::Refused { .. } | Self::Rights { .. } => ExitCode::REFUSED,
             Self::Url { .. }
             | Self::Foreign { .. }
+            | Self::HasWeights { .. }
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }
             | Self::TooOld { .. }
@@ -244,6 +251,7 @@ impl DalError {
         match self {
             Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
+            Self::HasWeights { .. } => Some("its weights are to be removed first".into()),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
             Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
             Self::Refused { .. } => Some(

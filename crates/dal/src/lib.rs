@@ -18,6 +18,7 @@ mod journal;
 mod lock;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod registry_copy;
 mod retry;
 mod secret;
 mod session;
@@ -33,6 +34,7 @@ pub use journal::{DrainReport, Durability, Journal, JournalError, JournalOwner, 
 pub use lock::MigrationLock;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;
+pub use registry_copy::RegistryCopy;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};

@@ -79,7 +79,9 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
         None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
-        Some(verb) => with_app(loaded, around, async |app| commands::execute(app, &verb, *ui, Origin::Shell).await),
+        Some(verb) => {
+            with_app(loaded, around, async |app| commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell).await)
+        }
     }
 }
 

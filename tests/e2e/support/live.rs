@@ -43,6 +43,15 @@ impl Live {
         Self { stdin: child.stdin.take(), child, stdout, stderr }
     }
 
+    /// Starts it with this as its standard input, and with the standard error that the command has been given already.
+    pub(crate) fn start_with(mut command: Command, stdin: impl Into<Stdio>) -> Self {
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().expect("mer");
+        drop(command);
+        let stdout = Heard::from(child.stdout.take());
+        let stderr = Heard::from(child.stderr.take());
+        Self { stdin: None, child, stdout, stderr }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -13,6 +13,8 @@ mod migrate;
 mod passfile;
 mod pool;
 mod registry;
+mod remove;
+mod restore;
 mod rows;
 mod script;
 mod store;

@@ -1,6 +1,6 @@
 //! Servers and models.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use mer_core::{Model, ModelSpec, Registry, Server};
 use sqlx::postgres::PgRow;
@@ -65,6 +65,10 @@ INSERT INTO "ModelParams" ("uid", "params")
 SELECT kept."modelParams", new.params::jsonb FROM kept JOIN new ON new.name = kept."name"
 ON CONFLICT ("uid") DO UPDATE SET "params" = EXCLUDED."params""#;
 
+/// Taken before models are written: whoever removes a server waits until they are there, and sees them.
+const HOLD_SERVERS: &str = r#"
+SELECT 1 FROM "AvailableServers" WHERE "name" = ANY($1) ORDER BY "name" FOR KEY SHARE"#;
+
 /// Three columns of rows to be written: name, the part with a schema, the part without.
 #[derive(Debug, Default)]
 struct Changes {
@@ -122,19 +126,25 @@ impl PostgresStore {
             }
         }
         let mut models = Changes::default();
+        let mut links: BTreeSet<&str> = BTreeSet::new();
         let known: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
         for (name, spec) in &registry.models {
             if known.get(name) != Some(spec) {
                 // The names of the servers are links, not parameters.
                 let params = params_text(&ModelSpec { servers: Vec::new(), ..spec.clone() })?;
                 models.add(name, params_text(&spec.servers)?, params);
+                links.extend(spec.servers.iter().map(String::as_str));
             }
         }
         if servers.names.is_empty() && models.names.is_empty() {
             return Ok(());
         }
+        let links: Vec<&str> = links.into_iter().collect();
         call!(self.server(), "change the registry", true, |connection| {
             for (statement, changes) in [(APPLY_SERVERS, &servers), (APPLY_MODELS, &models)] {
+                if statement == APPLY_MODELS && !links.is_empty() {
+                    self.query(HOLD_SERVERS).bind(&links).execute(&mut *connection).await?;
+                }
                 if !changes.names.is_empty() {
                     let query = self.query(statement).bind(&changes.names).bind(&changes.fixed).bind(&changes.params);
                     query.execute(&mut *connection).await?;

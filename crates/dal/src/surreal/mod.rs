@@ -4,6 +4,8 @@ mod access;
 mod connect;
 mod migrate;
 mod registry;
+mod remove;
+mod restore;
 mod rows;
 mod script;
 #[cfg(feature = "surreal-server")]

@@ -1,6 +1,6 @@
 //! Servers and models.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use mer_core::{Model, ModelSpec, Registry, Server};
 use surrealdb::types::{Array, Object, RecordId, SurrealValue, Value};
@@ -23,6 +23,9 @@ const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
                      SELECT uid, name FROM AvailableServers;";
 
 /// The rows of an object that did not change are left alone, so that `lastUpdated` tells the truth.
+///
+/// The last part writes to a row of each server that a model names. Whoever removes the server at the same time deletes
+/// that row, and one of the two fails as a conflict: transactions of this engine do not notice what others have read.
 const APPLY: &str = "
 BEGIN;
 FOR $new IN $servers {
@@ -34,6 +37,9 @@ FOR $new IN $models {
     LET $row = UPSERT ONLY $new.id SET name = $new.name, servers = $new.servers.uid, lastUpdated = time::now();
     UPSERT type::record('ModelParams', $row.modelParams)
         CONTENT object::extend($new.params, { uid: $row.modelParams }) RETURN NONE;
+};
+FOR $link IN $links {
+    UPDATE type::record('ConnTypeParams', $link.connTypeParams) SET linked = rand::uuid() RETURN NONE;
 };
 COMMIT;";
 
@@ -95,17 +101,14 @@ impl SurrealStore {
             }
         }
         let mut models = Vec::new();
+        let mut links = BTreeSet::new();
         let known: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
         for (name, spec) in &registry.models {
             if known.get(name) != Some(spec) {
                 // The names of the servers are links, not parameters.
                 let mut row = row("AvailableModels", name, &ModelSpec { servers: Vec::new(), ..spec.clone() })?;
-                let links: Vec<Value> = spec
-                    .servers
-                    .iter()
-                    .map(|name| RecordId::new("AvailableServers", name.as_str()).into_value())
-                    .collect();
-                row.insert("servers", Array::from(links));
+                row.insert("servers", server_ids(spec.servers.iter().map(String::as_str)));
+                links.extend(spec.servers.iter().map(String::as_str));
                 models.push(Value::Object(row));
             }
         }
@@ -113,7 +116,8 @@ impl SurrealStore {
             return Ok(());
         }
         self.mark_changed();
-        let rows = variables([("servers", servers.into_value()), ("models", models.into_value())]);
+        let links = server_ids(links).into_value();
+        let rows = variables([("servers", servers.into_value()), ("models", models.into_value()), ("links", links)]);
         const OPERATION: &str = "change the registry";
         self.write(OPERATION, APPLY, rows).await?;
         if self.writes_may_be_ignored() {
@@ -129,7 +133,13 @@ impl SurrealStore {
     }
 }
 
-fn row(table: &'static str, name: &str, params: &impl serde::Serialize) -> Result<Object, DalError> {
+/// The record ids of servers.
+pub(super) fn server_ids<'a>(names: impl IntoIterator<Item = &'a str>) -> Array {
+    let ids = names.into_iter().map(|name| RecordId::new("AvailableServers", name).into_value());
+    Array::from(ids.collect::<Vec<Value>>())
+}
+
+pub(super) fn row(table: &'static str, name: &str, params: &impl serde::Serialize) -> Result<Object, DalError> {
     let mut row = Object::new();
     row.insert("id", RecordId::new(table, name));
     row.insert("name", name.to_owned());

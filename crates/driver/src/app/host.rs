@@ -77,7 +77,7 @@ async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     }
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),
-        Some(verb) => commands::execute(app, verb, ui, Origin::Line).await,
+        Some(verb) => commands::execute(app, verb, &cli.typed, ui, Origin::Line).await,
         None => Ok(0),
     }
 }

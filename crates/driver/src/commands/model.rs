@@ -18,6 +18,8 @@ pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, Cli
         ModelVerb::List => ui.list(&view.models)?,
         ModelVerb::Show(args) => ui.show(view.model(&args.name)?)?,
         ModelVerb::Ping(args) => return ping(app, args, ui).await,
+        // Those have a file of their own.
+        ModelVerb::Add(_) | ModelVerb::Set(_) | ModelVerb::Remove(_) => {}
     }
     Ok(0)
 }

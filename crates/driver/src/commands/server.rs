@@ -20,6 +20,8 @@ pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), C
         ServerVerb::List => ui.list(&view.servers.iter().map(redacted).collect::<Vec<_>>()),
         ServerVerb::Ping(args) => server_ping::ping(app, args, ui).await,
         ServerVerb::Show(args) => ui.show(&redacted(view.server(&args.name)?)),
+        // Those have a file of their own.
+        ServerVerb::Add(_) | ServerVerb::Set(_) | ServerVerb::Remove(_) => Ok(()),
     }
 }
 

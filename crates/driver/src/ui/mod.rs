@@ -2,6 +2,7 @@
 //! programs (`--json`), nothing but data for cron (`--quiet`); diagnostics on stderr.
 
 mod ask;
+mod confirm;
 mod json;
 mod quiet;
 mod stream;
@@ -123,6 +124,27 @@ impl Ui {
     /// As [`Ui::list`].
     pub(crate) fn json<T: Serialize>(&self, item: &T) -> Result<(), CliError> {
         json::lines(std::slice::from_ref(item), put)
+    }
+
+    /// A list for programs, one object a line, in whatever format.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn objects<T: Serialize>(&self, items: &[T]) -> Result<(), CliError> {
+        json::lines(items, put)
+    }
+
+    /// Whether there is a person who can be asked: at a terminal that shows the question and takes the answer.
+    pub(crate) fn can_ask(&self) -> bool {
+        matches!(self.format, Format::Text) && self.err_is_terminal && io::stdin().is_terminal()
+    }
+
+    /// Asks a person; whether the answer is yes. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// The terminal cannot be read (74).
+    pub(crate) async fn confirm(&self, question: &str) -> Result<bool, CliError> {
+        confirm::confirm(&escaped(question)).await
     }
 
     /// A word to a person about what was done, on stderr. Programs and cron do not get it.
