@@ -10,7 +10,7 @@ use crate::{
     cli::{ApplyArgs, Typed},
     error::{CliError, Kind},
     registry_file,
-    ui::{Format, Ui},
+    ui::{Format, Ui, counted},
 };
 
 /// Adds and replaces what a registry file names, in one transaction, and shows what that changes.
@@ -43,7 +43,7 @@ pub(in crate::commands) async fn apply(
         ui.note(&format!("nothing changes: the registry is as `{name}` says"));
         return Ok(());
     }
-    let what = counted(&changes);
+    let what = summary(&changes);
     if args.dry_run {
         ui.note(&format!("would apply {what}"));
         return Ok(());
@@ -88,10 +88,10 @@ fn show(changes: &[Difference], ui: Ui) -> Result<(), CliError> {
     }
 }
 
-fn counted(changes: &[Difference]) -> String {
-    let count = |object: &str| changes.iter().filter(|one| one.is_one() && one.object == object).count();
-    let named = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    format!("{} and {}", named(count("server"), "server"), named(count("model"), "model"))
+/// How much of what is added or changed.
+fn summary(changes: &[Difference]) -> String {
+    let count = |object: &str| changes.iter().filter(|one| one.is_one() && one.object == object).count() as u64;
+    format!("{} and {}", counted(count("server"), "server"), counted(count("model"), "model"))
 }
 
 /// The name to be shown, and the text.
