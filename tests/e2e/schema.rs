@@ -28,6 +28,7 @@ fn other_version(env: &TestEnv, number: u32, name: &str) {
         checksum: "0".repeat(64),
         sql: "DEFINE TABLE FromTheFuture SCHEMALESS;".to_owned(),
         mer_version: "9.9.9".to_owned(),
+        own: false,
     };
     block_on(async {
         let session = database(env).session().await.expect("session");

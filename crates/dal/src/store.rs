@@ -40,7 +40,12 @@ pub struct Applied {
     pub duration_ms: f64,
     /// The version of MER that applied it.
     pub mer_version: String,
+    /// Whether it is an organisation's own script, and none of MER's.
+    pub own: bool,
 }
+
+/// The first line of a script that is not to be run in a transaction.
+const NO_TRANSACTION: &str = "-- mer: no-transaction";
 
 /// A script to be applied, together with its row, in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +62,15 @@ pub struct ScriptRun {
     pub sql: String,
     /// The version of MER that applies it.
     pub mer_version: String,
+    /// Whether it is an organisation's own script, and none of MER's.
+    pub own: bool,
+}
+
+impl ScriptRun {
+    /// Whether it is to be run in a transaction: its first line may say that it is not.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.sql.lines().next().is_none_or(|line| line.trim_end() != NO_TRANSACTION)
+    }
 }
 
 /// The language of a database, by which its scripts are chosen.
@@ -88,6 +102,7 @@ pub(crate) trait Backend {
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
 
 /// An open database. Reached through a [`crate::Session`].
@@ -274,12 +289,41 @@ impl Store {
 
     /// Runs a script and writes its row, in one transaction.
     ///
-    /// On a server a script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which
-    /// may be run again, and its row is written after it.
+    /// A script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which may be run
+    /// again, and its row is written after it.
     ///
     /// # Errors
     /// [`DalError::Script`] names the place and carries the database's own message; nothing of the script is kept.
     pub async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         ask!(self, backend => backend.apply_script(script))
+    }
+
+    /// Writes the row of a script without running it. Of a row that is there only name and checksum change.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        ask!(self, backend => backend.note_script(script))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ScriptRun;
+
+    #[test]
+    fn the_first_line_opts_out_of_the_transaction() {
+        let script = |sql: &str| ScriptRun {
+            number: 1,
+            name: String::new(),
+            file: String::new(),
+            checksum: String::new(),
+            sql: sql.to_owned(),
+            mer_version: String::new(),
+            own: false,
+        };
+        assert!(!script("-- mer: no-transaction\nCREATE INDEX").in_transaction());
+        assert!(script("-- a comment\n-- mer: no-transaction\n").in_transaction());
+        assert!(script("").in_transaction());
     }
 }

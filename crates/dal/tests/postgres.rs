@@ -230,6 +230,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
         checksum: String::new(),
         sql: "DROP TABLE \"ModelAccess\"".into(),
         mer_version: String::new(),
+        own: false,
     };
     session.apply_script(&script).await.unwrap_err();
     session.create_migrations().await.unwrap_err();

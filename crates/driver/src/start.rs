@@ -10,7 +10,7 @@ use crate::{
     error::CliError,
     logging::{self, Logging},
     panic_hook,
-    ui::{Format, Ui},
+    ui::{self, Format, Ui},
 };
 
 /// The whole command.
@@ -100,6 +100,7 @@ fn with_app(
         app.stop().await;
         result
     });
+    ui::stop_asking();
     // A thread that still waits for a lock or a terminal must not hold up the end.
     runtime.shutdown_background();
     result

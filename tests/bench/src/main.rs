@@ -9,6 +9,7 @@ mod child;
 mod machine;
 mod measure;
 mod report;
+mod sshd;
 mod subject;
 
 use std::{fs, process::ExitCode};

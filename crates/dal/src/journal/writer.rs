@@ -84,9 +84,16 @@ impl Journal {
     /// The record may not be there, and what it stands for must not begin.
     pub async fn started(&self, access: &Access, durability: Durability) -> Result<(), JournalError> {
         let line = encode(access).map_err(|source| JournalError::Encode { source })?;
-        let Some((file, path)) = self.lock().start(self, access, &line)? else { return Ok(()) };
+        let (handle, alone) = {
+            let mut segments = self.lock();
+            let handle = segments.start(self, access, &line)?;
+            (handle, segments.is_alone())
+        };
+        let Some((file, path)) = handle else { return Ok(()) };
         match durability {
             Durability::Written => self.syncer.written(&file, &path),
+            // Nothing that this thread would hold up, and nobody to share the sync with.
+            Durability::Synced if alone => self.syncer.sync_here(&file, &path),
             Durability::Synced => self.syncer.sync(&file, &path).await,
         }
     }
@@ -172,6 +179,11 @@ impl Segments {
         segment.write_end(line)?;
         segment.open.remove(&key);
         Ok(Some(segment.handle()))
+    }
+
+    /// Whether the run that has just begun is the only one.
+    fn is_alone(&self) -> bool {
+        self.old.is_empty() && self.current.as_ref().is_none_or(|segment| segment.open.len() <= 1)
     }
 
     /// A full segment stays ours while a run of it has not ended.

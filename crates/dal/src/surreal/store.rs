@@ -400,4 +400,8 @@ impl Backend for SurrealStore {
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         self.run_script(script).await
     }
+
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.write_note(script).await
+    }
 }

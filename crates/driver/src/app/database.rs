@@ -24,15 +24,7 @@ pub(super) fn settings(
 ) -> Result<mer_dal::Settings, CliError> {
     let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
     let named = |variable: &str| environment.get(variable).filter(|value| !value.is_empty());
-    let (username, password) = match login {
-        Some(Login { username, password }) => {
-            (Some(username), password.map(|password| password.reveal().to_owned().into()))
-        }
-        None => (None, None),
-    };
     let server = ServerSettings {
-        username,
-        password,
         application: Some(format!("mer, {}, process {}", caller::name(environment), std::process::id())),
         variables: environment
             .iter()
@@ -43,10 +35,19 @@ pub(super) fn settings(
         os_user: Some(caller::user(environment)),
         ..ServerSettings::default()
     };
-    Ok(mer_dal::Settings {
+    let mut settings = mer_dal::Settings {
         wait: settings.db_wait.duration().unwrap_or(LONGEST_WAIT),
         scratch: std::env::temp_dir(),
         server,
         ..mer_dal::Settings::new(url)
-    })
+    };
+    login.into_iter().for_each(|login| log_in_as(&mut settings, login));
+    Ok(settings)
+}
+
+/// Makes it the database as another user has it.
+pub(super) fn log_in_as(settings: &mut mer_dal::Settings, login: Login) {
+    let Login { username, password } = login;
+    settings.server.username = Some(username);
+    settings.server.password = password.map(|password| password.reveal().to_owned().into());
 }

@@ -7,7 +7,7 @@ use crate::{
     error::{CliError, Kind},
     repl::{self, Dispatch, Names, Options},
     start::finish,
-    ui::Ui,
+    ui::{Ui, stop_asking},
 };
 
 /// Reads lines until there are no more, and runs what they say. Gives the exit code.
@@ -34,6 +34,7 @@ impl Host<'_> {
     /// Tells of a failure and remembers which signal came meanwhile.
     fn over(&mut self, result: Result<u8, CliError>, ui: Ui) -> u8 {
         self.ended_by = self.app.signals.take_last();
+        stop_asking();
         finish(result, ui)
     }
 }

@@ -1,22 +1,26 @@
 //! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
 
 mod caller;
+mod confirm;
 mod database;
 mod errors;
 mod host;
 mod registry;
+mod secrets;
 mod signals;
 mod sink;
 mod source;
+mod ssh;
 
 use std::{
     cell::{Cell, OnceCell},
     collections::BTreeMap,
+    io::{self, IsTerminal as _},
     path::PathBuf,
     time::Duration,
 };
 
-use mer_dal::{Database, Journal, JournalOwner, Session};
+use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
 use mer_scheduler::{Config, Scheduler};
@@ -26,6 +30,7 @@ pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use sink::{OutputFile, Sink};
 pub(crate) use source::{Failure, Origin, Source, source};
+pub(crate) use ssh::Ssh;
 
 use crate::{
     cli::Typed,
@@ -52,6 +57,7 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) signals: Signals,
+    pub(crate) ssh: Ssh,
     environment: BTreeMap<String, String>,
     scheduler: OnceCell<Scheduler>,
     runs: Cell<u32>,
@@ -66,7 +72,10 @@ impl App {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
-        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new(), runs: Cell::new(0) })
+        let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let ssh = Ssh::new(&environment, &loaded.folder, asks);
+        let (scheduler, runs) = (OnceCell::new(), Cell::new(0));
+        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, runs })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -127,6 +136,7 @@ impl App {
             };
             Scheduler::new(Config {
                 executor: self.executor(),
+                remote: self.ssh.remote(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,
@@ -148,13 +158,24 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75).
     pub(crate) async fn migrations_session(&self) -> Result<Session, CliError> {
-        let login = self.settings.migrations_login();
-        // Embedded databases have no users, and are the same place only by the same handle.
-        if login.is_none() || self.database.settings().url.is_embedded() {
-            return Ok(self.database.session().await?);
+        Ok(self.migrations_session_within(self.database.settings().wait).await?)
+    }
+
+    /// The same, with another bound on the wait.
+    ///
+    /// # Errors
+    /// As [`Database::session`].
+    pub(crate) async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
+        let mine = self.database.settings();
+        // A database in memory is the same place only by the same handle.
+        if matches!(mine.url, DbUrl::Memory) {
+            return self.database.session().await;
         }
-        let settings = database::settings(&self.settings, login, &self.environment)?;
-        Ok(Database::new(settings).session().await?)
+        let mut settings = mer_dal::Settings { wait, ..mine.clone() };
+        if let Some(login) = self.settings.migrations_login() {
+            database::log_in_as(&mut settings, login);
+        }
+        Database::new(settings).session().await
     }
 
     /// Refuses what changes the registry, unless this `mer` was started with leave to do so.

@@ -5,6 +5,7 @@ mod change_values;
 mod global;
 mod input;
 mod log;
+mod migrate;
 mod normalise;
 mod parse;
 mod registry;
@@ -19,11 +20,12 @@ pub(crate) use change_values::{Destination, Words};
 pub(crate) use global::GlobalArgs;
 pub(crate) use input::Input;
 pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
+pub(crate) use migrate::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
 pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
-pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerVerb};
+pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use run::RunArgs;
 pub(crate) use typed::Typed;
-pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, MigrateVerb, Verb};
+pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 
 /// Registers models and the servers they run on, runs them over standard pipes, and keeps a log of every access.
 ///

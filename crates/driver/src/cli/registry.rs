@@ -33,6 +33,8 @@ pub(crate) enum ServerVerb {
     List,
     /// Show one server
     Show(NameArgs),
+    /// Connect to servers step by step, and say what to do about the step that fails
+    Ping(ServerPingArgs),
     /// Register a server
     Add(Box<ServerAddArgs>),
     /// Change what a server is registered as: only what is named
@@ -60,6 +62,24 @@ pub(crate) struct PingArgs {
     /// All models
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,
+}
+
+/// Arguments of `mer server ping`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerPingArgs {
+    /// The servers; all of them where none is named
+    #[arg(value_name = "NAME", group = "which")]
+    pub(crate) names: Vec<String>,
+
+    /// All servers
+    #[arg(long, group = "which")]
+    pub(crate) all: bool,
+
+    /// Accept host keys that are not known yet, and write them into known_hosts
+    ///
+    /// A key that has changed or is revoked is refused all the same. The servers must be named, or `--all` be said.
+    #[arg(long, requires = "which")]
+    pub(crate) accept_new: bool,
 }
 
 /// Arguments of `mer apply`.

@@ -121,7 +121,12 @@ fn names_of_other_tools_mean_what_they_meant_there() {
         assert!(matches!(cli(line).verb, Some(Verb::Quit)), "{line}");
     }
     assert!(matches!(cli("execute iris x").verb, Some(Verb::Run(_))));
-    assert!(matches!(cli("migrate").verb, Some(Verb::Migrate(MigrateVerb::Up))));
+    assert!(matches!(cli("migrate").verb, Some(Verb::Migrate(MigrateVerb::Up(_)))));
+    let Some(Verb::Migrate(MigrateVerb::Up(up))) = cli("migrate --target 3 --dry-run --sql-dir ours").verb else {
+        panic!()
+    };
+    assert!(up.dry_run && up.plan.target == Some(3) && up.plan.scripts.sql_dir.as_deref() == Some("ours".as_ref()));
+    assert!(matches!(cli("migrate baseline 3").verb, Some(Verb::Migrate(MigrateVerb::Baseline(_)))));
     assert!(matches!(cli("config").verb, Some(Verb::Config(ConfigVerb::Show))));
 }
 

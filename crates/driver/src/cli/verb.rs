@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::{
     log::LogVerb,
+    migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
     run::RunArgs,
 };
@@ -20,7 +21,7 @@ pub(crate) enum Verb {
     /// List, show, check, add, change and remove models
     #[command(subcommand, aliases = ["models"])]
     Model(ModelVerb),
-    /// List, show, add, change and remove servers
+    /// List, show, check, add, change and remove servers
     #[command(subcommand, aliases = ["servers"])]
     Server(ServerVerb),
     /// List and show accesses: who ran what, when, and how it ended
@@ -53,15 +54,6 @@ pub(crate) enum Verb {
     Completions(CompletionsArgs),
     /// Be one of the example models that are built in
     ExampleModel(ExampleModelArgs),
-}
-
-/// What to do with the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub(crate) enum MigrateVerb {
-    /// Apply what is missing
-    Up,
-    /// Show what is applied and what is missing
-    Status,
 }
 
 /// What to do with the settings.

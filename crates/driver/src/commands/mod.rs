@@ -10,6 +10,7 @@ mod migrate;
 mod model;
 mod run;
 mod server;
+mod server_ping;
 mod shown;
 mod version;
 
@@ -56,7 +57,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
                 app.check_changes_allowed(typed)?;
                 transfer::import(app, &args.file, origin, ui).await?;
             }
-            Verb::Migrate(verb) => return migrate::migrate(app, *verb, ui).await,
+            Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),

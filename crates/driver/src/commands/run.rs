@@ -113,7 +113,8 @@ fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) -> CliError
     let Access { model, server, status, error, request_uid, stderr_tail, .. } = &outcome.access;
     let mut why = error.clone().unwrap_or_else(|| "it did not succeed".to_owned());
     if let (Status::Cancelled, Some(signal)) = (status, signal) {
-        why = format!("{why} by {signal}");
+        let rest = why.strip_prefix("cancelled").unwrap_or_default();
+        why = format!("cancelled by {signal}{rest}");
     }
     let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));
     if ui.format() == Format::Quiet && !stderr_tail.is_empty() {

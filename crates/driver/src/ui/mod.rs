@@ -1,6 +1,7 @@
 //! Output. Nothing else in this crate writes to a standard stream: tables for people, one JSON object a line for
 //! programs (`--json`), nothing but data for cron (`--quiet`); diagnostics on stderr.
 
+mod ask;
 mod confirm;
 mod json;
 mod quiet;
@@ -11,6 +12,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use stream::emergency;
 pub(crate) use text::escaped;
 

@@ -78,7 +78,8 @@ async fn put_weights(store: &Store, model: &str) {
         ),
     };
     let (name, file) = ("Trial".to_owned(), "9001-Trial.sql".to_owned());
-    let script = ScriptRun { number: 9_001, name, file, checksum: String::new(), sql, mer_version: String::new() };
+    let script =
+        ScriptRun { number: 9_001, name, file, checksum: String::new(), sql, mer_version: String::new(), own: false };
     store.apply_script(&script).await.unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! What is measured, in the order of the table.
 
 mod lines;
+mod ssh;
 mod start;
 mod stream;
 
@@ -26,6 +27,9 @@ pub const ALL: &[(&str, Case)] = &[
     ("lines-executor", lines::at_the_executor),
     ("stream", stream::throughput),
     ("stream-memory", stream::memory),
+    ("ssh-many", ssh::many),
+    ("ssh-executor", ssh::at_the_executor),
+    ("ssh-bulk", ssh::bulk),
 ];
 
 /// A row from the samples that [`Bench::in_turn`] gives: one of each binary, then perhaps one of what stands beside.
