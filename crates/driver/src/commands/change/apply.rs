@@ -33,7 +33,7 @@ pub(in crate::commands) async fn apply(
         check(&name, &known, &wanted)?;
         let changes = differences(&known, &wanted);
         if !ask && !args.dry_run {
-            store.apply(&wanted).await?;
+            store.apply_over(&known, &wanted).await?;
         }
         Ok((known, changes))
     })
@@ -52,20 +52,11 @@ pub(in crate::commands) async fn apply(
         if !ui.confirm(&format!("apply {what}?")).await? {
             return Err(CliError::new(Kind::Refused, "nothing was applied: the answer was not `yes`"));
         }
-        in_session(app, async |store| apply_as_shown(store, &known, &wanted).await).await?;
+        // Only what has been shown: somebody else may have been at it meanwhile.
+        in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;
     }
     ui.note(&format!("applied {what}"));
     Ok(())
-}
-
-/// Applies what somebody has agreed to, unless the registry is not any more what they have seen.
-async fn apply_as_shown(store: &mer_dal::Store, seen: &Registry, wanted: &Registry) -> Result<(), CliError> {
-    let known = store.registry().await?;
-    if differences(&known, wanted) != differences(seen, wanted) {
-        return Err(CliError::new(Kind::Busy, "nothing was applied: somebody else has changed the registry meanwhile")
-            .hint("look at it again"));
-    }
-    Ok(store.apply(wanted).await?)
 }
 
 fn check(file: &str, known: &Registry, wanted: &Registry) -> Result<(), CliError> {
