@@ -23,6 +23,7 @@ mod output;
 mod processes;
 mod registry;
 mod schema;
+mod server_away;
 mod settings;
 mod signals;
 mod ssh;

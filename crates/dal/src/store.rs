@@ -1,5 +1,7 @@
 //! The Store: every question MER asks a database, whichever it is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use uuid::Uuid;
@@ -7,6 +9,9 @@ use uuid::Uuid;
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresStore;
 use crate::{DalError, MigrationLock, RegistryCopy, surreal::SurrealStore};
+
+/// How long an attempt that goes on is taken for alive after its host has said so.
+pub const ALIVE: Duration = Duration::from_secs(90);
 
 /// Which accesses are listed, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +101,8 @@ pub(crate) trait Backend {
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
     async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
+    async fn close_silent(&self) -> Result<(), DalError>;
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
@@ -242,6 +249,24 @@ impl Store {
     /// As [`Store::servers`].
     pub async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         ask!(self, backend => backend.access(request))
+    }
+
+    /// Says of attempts that are on record as `started` that they go on, on this host. Nobody closes them as `lost` for
+    /// [`ALIVE`], by the server's clock.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        ask!(self, backend => backend.keep_alive(host, attempts))
+    }
+
+    /// Closes as `lost` what is on record as `started` and has not been said to go on for too long
+    /// ([`Store::keep_alive`]). Should its host be heard of again, the end that it has seen stands above that.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn close_silent(&self) -> Result<(), DalError> {
+        ask!(self, backend => backend.close_silent())
     }
 
     /// The accesses whose key comes after this one, in the order of their keys, at most `limit`: the log, page by page.

@@ -73,6 +73,14 @@ impl Backend for PostgresStore {
         self.read_request(request).await
     }
 
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.write_alive(host, attempts).await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.write_silent().await
+    }
+
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
         self.read_accesses_after(key, limit).await
     }
