@@ -10,6 +10,7 @@ mod changes;
 mod command_line;
 mod crash;
 mod disk;
+mod doctor;
 mod exit_codes;
 mod first_run;
 mod input;
