@@ -11,6 +11,7 @@ mod command_line;
 mod crash;
 mod disk;
 mod doctor;
+mod documents;
 mod exit_codes;
 mod first_run;
 mod input;
