@@ -10,6 +10,8 @@ mod changes;
 mod command_line;
 mod crash;
 mod disk;
+mod doctor;
+mod documents;
 mod exit_codes;
 mod first_run;
 mod input;

@@ -18,6 +18,7 @@ mod journal;
 mod lock;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod registry_change;
 mod registry_copy;
 mod retry;
 mod secret;

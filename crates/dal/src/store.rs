@@ -94,7 +94,7 @@ pub(crate) trait Backend {
     async fn models(&self) -> Result<Vec<Model>, DalError>;
     async fn server(&self, name: &str) -> Result<Option<Server>, DalError>;
     async fn model(&self, name: &str) -> Result<Option<Model>, DalError>;
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError>;
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError>;
     async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError>;
     async fn remove_model(&self, name: &str) -> Result<(), DalError>;
     async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError>;
@@ -186,7 +186,16 @@ impl Store {
     /// # Errors
     /// [`DalError::Query`]; [`DalError::Conflict`] where other writers won every try. Nothing is kept then.
     pub async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        ask!(self, backend => backend.apply(registry))
+        ask!(self, backend => backend.apply(registry, None))
+    }
+
+    /// As [`Store::apply`], but only where each object that is to change is what it was in `seen`, or was absent there
+    /// and still is: a change that was made by looking at it, or agreed to by somebody who did.
+    ///
+    /// # Errors
+    /// [`DalError::Changed`]; as [`Store::apply`]. Nothing is kept then.
+    pub async fn apply_over(&self, seen: &Registry, registry: &Registry) -> Result<(), DalError> {
+        ask!(self, backend => backend.apply(registry, Some(seen)))
     }
 
     /// Takes over servers and models with their uids and times, in one transaction. What is there already, down to the

@@ -8,7 +8,9 @@ use std::{error::Error as _, time::Duration};
 
 use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
-use mer_dal::{AccessFilter, DalError, Database, Durability, Journal, JournalOwner, Secret, Settings, Store, drain};
+use mer_dal::{
+    AccessFilter, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings, Store, drain,
+};
 use mer_testkit::{
     ended,
     link::{Direction, Proxy},
@@ -249,6 +251,12 @@ async fn the_documented_rights_are_enough_and_no_more() {
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     server.sql("mer", &block("### The driver, where it may change the registry"));
     session.apply(&registry).await.unwrap();
+    let (servers, mut models) = (session.servers().await.unwrap(), session.models().await.unwrap());
+    models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());
+    let copy = RegistryCopy { servers, models, dropped: vec!["new".to_owned()] };
+    session.restore(&copy).await.unwrap();
+    session.remove_model("echo").await.unwrap();
+    assert!(!session.remove_server("local").await.unwrap().is_empty());
     let script = mer_dal::ScriptRun {
         number: 9001,
         name: "X".into(),

@@ -12,7 +12,8 @@ use std::{
 use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
 use mer_dal::{
-    AccessFilter, AuthLevel, DalError, Database, Durability, Journal, JournalOwner, Secret, Settings, Store, drain,
+    AccessFilter, AuthLevel, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings,
+    Store, drain,
 };
 use mer_testkit::{
     ended,
@@ -374,6 +375,13 @@ async fn the_documented_rights_are_enough_and_no_more() {
         } else {
             registry.models.insert("newer".to_owned(), registry.models["echo"].clone());
             let error = session.apply(&registry).await.unwrap_err();
+            assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+            let error = session.remove_model("echo").await.unwrap_err();
+            assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+            let mut models = session.models().await.unwrap();
+            models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());
+            let copy = RegistryCopy { models, ..RegistryCopy::default() };
+            let error = session.restore(&copy).await.unwrap_err();
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
             let error = session.create_migrations().await.unwrap_err();
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");

@@ -45,8 +45,8 @@ impl Backend for PostgresStore {
         self.read_model(name).await
     }
 
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        self.write_registry(registry).await
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        self.write_registry(registry, seen).await
     }
 
     async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {

@@ -2,6 +2,7 @@
 
 mod change;
 mod change_values;
+mod doctor;
 mod global;
 mod input;
 mod log;
@@ -17,6 +18,7 @@ pub(crate) use change::{
     ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs,
 };
 pub(crate) use change_values::{Destination, Words};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use input::Input;
 pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::{
+    doctor::DoctorArgs,
     log::LogVerb,
     migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
@@ -39,6 +40,9 @@ pub(crate) enum Verb {
     /// Show the settings and where each comes from
     #[command(subcommand, aliases = ["settings"])]
     Config(ConfigVerb),
+    /// Check settings, folders, database, servers, models and secrets, and say what to do
+    #[command(aliases = ["check"])]
+    Doctor(DoctorArgs),
     /// Read commands: with a prompt on a terminal, else as a script
     #[command(aliases = ["shell"])]
     Repl,

@@ -3,6 +3,7 @@
 mod change;
 mod completions;
 mod config_show;
+mod doctor;
 mod example_model;
 mod export;
 mod log;
@@ -16,6 +17,7 @@ mod version;
 
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
+pub(crate) use doctor::cannot_begin;
 pub(crate) use example_model::example_model;
 pub(crate) use run::run;
 pub(crate) use version::version;
@@ -58,6 +60,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
                 transfer::import(app, &args.file, origin, ui).await?;
             }
             Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
+            Verb::Doctor(args) => doctor::doctor(app, *args, ui).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),

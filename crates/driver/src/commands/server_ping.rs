@@ -59,6 +59,16 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     verdict(&steps, servers.len())
 }
 
+/// What a new connection to a server found: a word on it, or what is wrong and what to do about it.
+pub(super) async fn look(app: &App, server: &Server) -> Result<String, (String, Option<String>)> {
+    let executor = app.ssh.executor(&server.name, &server.spec.params, false);
+    let steps = executor.ping().await.map_or_else(Vec::new, |report| steps(&server.name, report));
+    match steps.iter().find(|step| step.code != 0) {
+        Some(step) => Err((step.detail.clone().unwrap_or_default(), step.remedy.clone())),
+        None => Ok(format!("answers within {:.0} ms", steps.iter().map(|step| step.ms).sum::<f64>())),
+    }
+}
+
 fn verdict(steps: &[Step], servers: usize) -> Result<(), CliError> {
     let failed: Vec<&Step> = steps.iter().filter(|step| step.code != 0).collect();
     let Some(first) = failed.first() else { return Ok(()) };
