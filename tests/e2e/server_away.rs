@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_testkit::{postgres, surreal_server};
+
 use crate::support::{BOUND, Live, OnServer, Server, wait_until};
 
 /// The models of the tests.
@@ -59,41 +61,52 @@ fn a_run_goes_on_without_its_database_and_is_on_record_when_that_is_back() {
     }
 }
 
-/// Five hundred runs of five processes; the server is killed when a hundred of them are over.
 #[test]
-fn no_record_is_lost_when_the_server_is_killed_in_the_middle_of_five_hundred_runs() {
+fn no_record_is_lost_when_postgresql_is_killed_in_the_middle_of_five_hundred_runs() {
+    if let Some(server) = postgres::Server::start() {
+        no_record_is_lost(Server::Postgres(server));
+    }
+}
+
+#[test]
+fn no_record_is_lost_when_surrealdb_is_killed_in_the_middle_of_five_hundred_runs() {
+    if let Some(server) = surreal_server::Server::start() {
+        no_record_is_lost(Server::Surreal(server));
+    }
+}
+
+/// Five hundred runs of five processes; the server is killed when a hundred of them are over.
+fn no_record_is_lost(mut server: Server) {
     const PROCESSES: usize = 5;
     const EACH: usize = 100;
-    for mut server in Server::each() {
-        let place = OnServer::migrated(server.new_database());
-        let over = AtomicUsize::new(0);
-        thread::scope(|scope| {
-            for process in 0..PROCESSES {
-                let (place, over) = (&place, &over);
-                scope.spawn(move || {
-                    let mut done = 0;
-                    let begun = Instant::now();
-                    // A script ends when the registry cannot be read; whoever called it goes on where it stopped.
-                    while done < EACH {
-                        assert!(begun.elapsed() < 3 * BOUND, "{done} runs");
-                        done += part(place, process, done, EACH, over);
-                    }
-                });
-            }
-            wait_until("a hundred runs", || (over.load(Ordering::Relaxed) >= 100).then_some(()));
-            server.kill();
-            server.start_again();
-        });
-        let rows = place.mer(["log", "list", "--json", "--limit", "10000"]).objects();
-        assert_eq!(rows.len(), PROCESSES * EACH, "{}", place.url);
-        assert!(rows.iter().all(|row| row["status"] == "succeeded"));
-        let uids: BTreeSet<_> = rows.iter().map(|row| row["requestUid"].as_str().expect("a uid")).collect();
-        assert_eq!(uids.len(), rows.len(), "none twice");
-        let time = |row: &serde_json::Value| row["startAccess"].as_str().expect("a text").parse().expect("a time");
-        let starts: Vec<jiff::Timestamp> = rows.iter().map(time).collect();
-        assert!(starts.is_sorted_by(|newer, older| newer >= older));
-        assert_eq!(segments(&place), 0, "nothing waits any more");
-    }
+    let place = OnServer::migrated(server.new_database());
+    let over = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for process in 0..PROCESSES {
+            let (place, over) = (&place, &over);
+            scope.spawn(move || {
+                let mut done = 0;
+                let begun = Instant::now();
+                // A script ends when the registry cannot be read; whoever called it goes on where it stopped.
+                while done < EACH {
+                    assert!(begun.elapsed() < 3 * BOUND, "{done} runs");
+                    done += part(place, process, done, EACH, over);
+                }
+            });
+        }
+        wait_until("a hundred runs", || (over.load(Ordering::Relaxed) >= 100).then_some(()));
+        server.kill();
+        server.start_again();
+    });
+    let rows = place.mer(["log", "list", "--json", "--limit", "10000"]).objects();
+    assert_eq!(rows.len(), PROCESSES * EACH, "{}", place.url);
+    assert!(rows.iter().all(|row| row["status"] == "succeeded"));
+    let uids: BTreeSet<_> = rows.iter().map(|row| row["requestUid"].as_str().expect("a uid")).collect();
+    assert_eq!(uids.len(), rows.len(), "none twice");
+    let time = |row: &serde_json::Value| row["startAccess"].as_str().expect("a text").parse().expect("a time");
+    let starts: Vec<jiff::Timestamp> = rows.iter().map(time).collect();
+    assert!(starts.is_sorted_by(|newer, older| newer >= older));
+    assert_eq!(segments(&place), 0, "nothing waits any more");
 }
 
 /// Runs what is left as a script, as far as that goes. Gives how many runs answered.
