@@ -25,6 +25,7 @@ mod output;
 mod processes;
 mod registry;
 mod schema;
+mod server_away;
 mod settings;
 mod signals;
 mod ssh;

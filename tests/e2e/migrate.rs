@@ -3,7 +3,7 @@
 use crate::support::{Ran, TestEnv};
 
 /// The numbers and states in the rows of a listing.
-fn states(ran: Ran) -> Vec<(u64, String)> {
+fn states(ran: &Ran) -> Vec<(u64, String)> {
     let rows = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
     rows.map(|row| (row["number"].as_u64().expect("a number"), row["status"].as_str().expect("a state").to_owned()))
         .collect()
@@ -11,7 +11,7 @@ fn states(ran: Ran) -> Vec<(u64, String)> {
 
 #[track_caller]
 fn numbers(ran: Ran) -> Vec<u64> {
-    states(ran.ended(0)).into_iter().map(|(number, _)| number).collect()
+    states(&ran.ended(0)).into_iter().map(|(number, _)| number).collect()
 }
 
 fn is_untouched(env: &TestEnv) -> bool {
@@ -41,7 +41,7 @@ fn a_target_is_gone_to_and_no_further() {
     let env = TestEnv::new();
     assert_eq!(numbers(env.mer(["migrate", "--target", "2", "--json"])), [1, 2]);
     assert_eq!(numbers(env.mer(["migrate", "up", "--target=2", "--json"])), [0_u64; 0]);
-    let states = states(env.mer(["migrate", "status", "--json"]).ended(78));
+    let states = states(&env.mer(["migrate", "status", "--json"]).ended(78));
     assert!(states.iter().all(|(number, state)| (state == "applied") == (*number <= 2)), "{states:?}");
     assert_eq!(numbers(env.mer(["migrate", "plan", "--json"]))[0], 3);
     assert_eq!(numbers(env.mer(["migrate", "--json"]))[0], 3);
@@ -64,7 +64,7 @@ fn own_scripts_bring_their_models_and_are_looked_after() {
     // One that was edited, with the way out.
     env.file("work/ours/1000-Ours.sql", ours);
     let ran = with("status").ended(78);
-    assert_eq!(states(ran).last().expect("a row"), &(1000, "changed".to_owned()));
+    assert_eq!(states(&ran).last().expect("a row"), &(1000, "changed".to_owned()));
     let told = env.mer(["migrate", "up", "--sql-dir", "ours"]).failed(78);
     assert!(told.starts_with("mer: script 1000 `Ours` is not the one that was applied"), "{told}");
     assert!(told.contains("`mer migrate repair`"), "{told}");
@@ -80,7 +80,7 @@ fn own_scripts_bring_their_models_and_are_looked_after() {
     env.file("work/ours/1001-More.sql", "CREATE OurTable:2;");
     with("up").ended(0);
     std::fs::remove_file(env.path("work/ours/1001-More.sql")).expect("removed");
-    assert_eq!(states(with("status").ended(78)).last().expect("a row"), &(1001, "missing".to_owned()));
+    assert_eq!(states(&with("status").ended(78)).last().expect("a row"), &(1001, "missing".to_owned()));
     let told = env.mer(["migrate", "up", "--sql-dir", "ours"]).failed(78);
     assert!(told.contains("own script 1001 `More`, and the folder does not"), "{told}");
 }

@@ -54,8 +54,10 @@ fn migrate_applies_what_is_missing_and_says_so_once() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "nothing to apply: the schema is at this version\n"));
     let rows = env.mer(["migrate", "status", "--json"]).objects();
     assert_eq!(rows.len(), count);
-    for (row, number) in rows.iter().zip(1..) {
-        assert_eq!((&row["number"], &row["status"]), (&number.into(), &"applied".into()), "{row}");
+    let numbers: Vec<_> = rows.iter().map(|row| row["number"].as_u64()).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next) && numbers[0] == Some(1), "{numbers:?}");
+    for row in &rows {
+        assert_eq!(row["status"], "applied", "{row}");
         assert_eq!(row["checksum"].as_str().map(str::len), Some(64), "{row}");
         assert_eq!(row["merVersion"], env!("CARGO_PKG_VERSION"));
         assert!(row["durationMs"].is_number() && row["appliedAt"].is_string(), "{row}");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::{TestEnv, run};
 
 /// A database engine without optimisation takes milliseconds for each row. `MER_TEST_ACCESSES` names another number.
-const MANY: u32 = if cfg!(debug_assertions) { 2_100 } else { 10_000 };
+const MANY: u32 = if cfg!(debug_assertions) { 1_050 } else { 10_000 };
 
 /// Accesses as different as they come.
 fn accesses(count: u32) -> Vec<Access> {

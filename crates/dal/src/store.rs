@@ -1,5 +1,7 @@
 //! The Store: every question MER asks a database, whichever it is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use uuid::Uuid;
@@ -7,6 +9,9 @@ use uuid::Uuid;
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresStore;
 use crate::{DalError, MigrationLock, RegistryCopy, surreal::SurrealStore};
+
+/// How long an attempt that goes on is taken for alive after its host has said so.
+pub const ALIVE: Duration = Duration::from_secs(90);
 
 /// Which accesses are listed, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +94,15 @@ pub(crate) trait Backend {
     async fn models(&self) -> Result<Vec<Model>, DalError>;
     async fn server(&self, name: &str) -> Result<Option<Server>, DalError>;
     async fn model(&self, name: &str) -> Result<Option<Model>, DalError>;
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError>;
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError>;
     async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError>;
     async fn remove_model(&self, name: &str) -> Result<(), DalError>;
     async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError>;
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
     async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
+    async fn close_silent(&self) -> Result<(), DalError>;
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
@@ -179,7 +186,16 @@ impl Store {
     /// # Errors
     /// [`DalError::Query`]; [`DalError::Conflict`] where other writers won every try. Nothing is kept then.
     pub async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        ask!(self, backend => backend.apply(registry))
+        ask!(self, backend => backend.apply(registry, None))
+    }
+
+    /// As [`Store::apply`], but only where each object that is to change is what it was in `seen`, or was absent there
+    /// and still is: a change that was made by looking at it, or agreed to by somebody who did.
+    ///
+    /// # Errors
+    /// [`DalError::Changed`]; as [`Store::apply`]. Nothing is kept then.
+    pub async fn apply_over(&self, seen: &Registry, registry: &Registry) -> Result<(), DalError> {
+        ask!(self, backend => backend.apply(registry, Some(seen)))
     }
 
     /// Takes over servers and models with their uids and times, in one transaction. What is there already, down to the
@@ -233,6 +249,24 @@ impl Store {
     /// As [`Store::servers`].
     pub async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         ask!(self, backend => backend.access(request))
+    }
+
+    /// Says of attempts that are on record as `started` that they go on, on this host. Nobody closes them as `lost` for
+    /// [`ALIVE`], by the server's clock.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        ask!(self, backend => backend.keep_alive(host, attempts))
+    }
+
+    /// Closes as `lost` what is on record as `started` and has not been said to go on for too long
+    /// ([`Store::keep_alive`]). Should its host be heard of again, the end that it has seen stands above that.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn close_silent(&self) -> Result<(), DalError> {
+        ask!(self, backend => backend.close_silent())
     }
 
     /// The accesses whose key comes after this one, in the order of their keys, at most `limit`: the log, page by page.

@@ -4,7 +4,12 @@
 //! alternate, and medians are told. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does so many execs of `true`, or
 //! so many bytes, over one session, and prints the milliseconds that it took, the connection apart.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a bench prints, and stops at the first surprise"
+)]
 
 use std::{
     env,

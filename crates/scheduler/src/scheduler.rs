@@ -113,6 +113,12 @@ impl Scheduler {
         tried.ok_or_else(|| SchedulerError::NoSuchServer { model: request.model.name.clone(), server: String::new() })
     }
 
+    /// Where its accesses are written down.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.config.journal
+    }
+
     /// Ends every process that is kept warm.
     pub async fn stop(&self) {
         self.pool.stop_all().await;

@@ -6,6 +6,7 @@
 mod args;
 mod cases;
 mod child;
+mod journal;
 mod machine;
 mod measure;
 mod report;

@@ -27,6 +27,8 @@ impl Sshd {
         // Of a case before this one.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        // A HOME that is empty: what somebody has in their rc files is not what is measured.
+        fs::create_dir_all(folder.join("home")).map_err(|error| error.to_string())?;
         for key in ["host_key", "key"] {
             let mut make = Command::new("ssh-keygen");
             run_silent(make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.join(key)))?;
@@ -43,7 +45,7 @@ impl Sshd {
             format!(
                 "ListenAddress 127.0.0.1\nPort {port}\nHostKey {path}/host_key\nAuthorizedKeysFile {path}/key.pub\n\
                  StrictModes no\nPidFile none\nUseDNS no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-                 PrintMotd no\nMaxStartups 500\nLogLevel ERROR\n"
+                 PrintMotd no\nMaxStartups 500\nLogLevel QUIET\nSetEnv HOME={path}/home\n"
             ),
         )?;
         let host_key = fs::read_to_string(folder.join("host_key.pub")).map_err(|error| error.to_string())?;

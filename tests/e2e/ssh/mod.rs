@@ -1,5 +1,6 @@
 //! Models on other machines, through the whole program: a real `sshd` of the test's own stands for the other machine.
 
+mod asks;
 mod ends;
 mod ping;
 mod reach;

@@ -125,7 +125,8 @@ fn a_warm_process_goes_when_its_server_is_another_one() {
     live.say("apply other.toml\nrun far-liner pid\nrun far-cat moved\n");
     let told = live.wait_stdout("moved\n");
     let pids: Vec<&str> = told.lines().collect();
-    assert_ne!((first.trim(), pids[0]), (pids[1], ""));
+    assert_eq!(first.trim(), pids[0]);
+    assert_ne!(pids[0], pids[1]);
     live.finish().ended(0);
     assert!(other.log().contains("Accepted publickey"));
 }

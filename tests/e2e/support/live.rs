@@ -84,6 +84,16 @@ impl Live {
         self.stderr.wait("standard error", text)
     }
 
+    /// What it has written so far.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.so_far.lock().expect("lock").0).into_owned()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_some()
+    }
+
     /// Its end. Nobody may hold its pipes any longer than it does.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Ran {

@@ -123,6 +123,32 @@ impl Journal {
         outcome
     }
 
+    /// The files of the segments that are written to.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let segments = self.lock();
+        segments.old.iter().chain(&segments.current).map(|segment| segment.path.to_path_buf()).collect()
+    }
+
+    /// The attempts that go on.
+    pub(super) fn open(&self) -> Vec<AttemptKey> {
+        let segments = self.lock();
+        segments.old.iter().chain(&segments.current).flat_map(|segment| &segment.open).copied().collect()
+    }
+
+    /// Lets the current segment go where no run of it goes on and it is done with. Gives its file.
+    pub(super) fn take_done(&self, is_done: impl Fn(&Segment) -> bool) -> Option<PathBuf> {
+        let done = |segment: &mut Segment| segment.open.is_empty() && !segment.is_late() && is_done(segment);
+        self.lock().current.take_if(done).map(|segment| segment.path.to_path_buf())
+    }
+
+    pub(super) const fn database_uid(&self) -> Uuid {
+        self.header.database_uid
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.header.host
+    }
+
     fn create_segment(&self, line: &[u8]) -> Result<Segment, JournalError> {
         let mut lines = encode(&self.header).map_err(|source| JournalError::Encode { source })?;
         lines.extend_from_slice(line);

@@ -5,6 +5,7 @@
 //! lost, and may therefore run twice: every statement of this driver is written so that this changes nothing.
 
 mod access;
+mod alive;
 mod call;
 mod connect;
 mod error;

@@ -10,7 +10,7 @@ use sqlx::{
 use super::{
     PostgresStore,
     call::call,
-    remove,
+    registry, remove,
     rows::{get, params_text},
     types::{Id, Time},
 };
@@ -18,9 +18,6 @@ use crate::{
     DalError, RegistryCopy,
     registry_copy::{micros, uid},
 };
-
-/// Nobody else changes the registry meanwhile; everybody may read it.
-const HOLD: &str = r#"LOCK TABLE "AvailableServers", "AvailableModels" IN SHARE ROW EXCLUSIVE MODE"#;
 
 /// Models name their servers by uid: they are told the new ones.
 const RELINK: &str = r#"
@@ -103,7 +100,7 @@ impl PostgresStore {
         }
         let gone: Vec<&String> = copy.dropped.iter().chain(&models.names).collect();
         let weighted: Option<PgRow> = call!(self.server(), "take over the registry", true, |connection| {
-            self.query(HOLD).execute(&mut *connection).await?;
+            self.query(registry::HOLD).execute(&mut *connection).await?;
             let weighted = self.query(WEIGHTED).bind(&gone).bind(&models.uids);
             if let Some(row) = weighted.fetch_optional(&mut *connection).await? {
                 return Ok(Some(row));

@@ -344,8 +344,8 @@ impl Backend for SurrealStore {
         self.read_model(name).await
     }
 
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        self.write_registry(registry).await
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        self.write_registry(registry, seen).await
     }
 
     async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
@@ -370,6 +370,14 @@ impl Backend for SurrealStore {
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         self.read_request(request).await
+    }
+
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.write_alive(host, attempts).await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.write_silent().await
     }
 
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {

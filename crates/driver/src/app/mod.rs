@@ -3,6 +3,7 @@
 mod caller;
 mod confirm;
 mod database;
+mod drainer;
 mod errors;
 mod host;
 mod registry;
@@ -13,10 +14,11 @@ mod source;
 mod ssh;
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     io::{self, IsTerminal as _},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,6 +27,7 @@ use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
 use mer_scheduler::{Config, Scheduler};
 
+use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
@@ -59,7 +62,9 @@ pub(crate) struct App {
     pub(crate) signals: Signals,
     pub(crate) ssh: Ssh,
     environment: BTreeMap<String, String>,
-    scheduler: OnceCell<Scheduler>,
+    scheduler: OnceCell<Arc<Scheduler>>,
+    /// For a database on a server.
+    drainer: RefCell<Option<Drainer>>,
     runs: Cell<u32>,
 }
 
@@ -74,8 +79,8 @@ impl App {
         let signals = Signals::listen()?;
         let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
         let ssh = Ssh::new(&environment, &loaded.folder, asks);
-        let (scheduler, runs) = (OnceCell::new(), Cell::new(0));
-        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, runs })
+        let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
+        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, drainer, runs })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -126,7 +131,7 @@ impl App {
     }
 
     /// The scheduler, made for the database of the first registry that was read.
-    pub(crate) fn scheduler(&self, view: &View) -> &Scheduler {
+    pub(crate) fn scheduler(&self, view: &View) -> &Arc<Scheduler> {
         self.scheduler.get_or_init(|| {
             let caller = caller::name(&self.environment);
             let owner = JournalOwner {
@@ -134,15 +139,26 @@ impl App {
                 pid: std::process::id(),
                 mer_version: env!("CARGO_PKG_VERSION").to_owned(),
             };
-            Scheduler::new(Config {
+            Arc::new(Scheduler::new(Config {
                 executor: self.executor(),
                 remote: self.ssh.remote(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,
                 caller_pid: std::process::id(),
-            })
+            }))
         })
+    }
+
+    /// Tells that there is, or soon will be, something in the journal: a database on a server is to hear of it while the
+    /// run goes on.
+    pub(crate) fn moves_records(&self, view: &View) {
+        if self.database.settings().url.is_embedded() {
+            return;
+        }
+        let scheduler = self.scheduler(view);
+        let mut drainer = self.drainer.borrow_mut();
+        drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
     fn executor(&self) -> Executor {
@@ -193,6 +209,10 @@ impl App {
     /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
     /// else has that open.
     pub(crate) async fn after_run(&self) {
+        if let Some(drainer) = &*self.drainer.borrow() {
+            drainer.wake();
+            return;
+        }
         // One look serves many runs: a script has but one segment.
         let runs = self.runs.replace(self.runs.get().wrapping_add(1));
         if !runs.is_multiple_of(LOOK_EVERY) {
@@ -216,10 +236,14 @@ impl App {
         }
     }
 
-    /// Ends what is kept warm.
+    /// Ends what is kept warm, and moves the last records into a database on a server.
     pub(crate) async fn stop(&self) {
         if let Some(scheduler) = self.scheduler.get() {
             scheduler.stop().await;
+        }
+        let drainer = self.drainer.take();
+        if let Some(mut drainer) = drainer {
+            drainer.finish().await;
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct ModelSetArgs {
     pub(crate) flags: ModelFlags,
 
     /// Change what differs on this server, and nothing else
-    #[arg(long, value_name = "SERVER", conflicts_with = "servers")]
+    #[arg(long, value_name = "NAME", conflicts_with = "servers")]
     pub(crate) on: Option<String>,
 
     /// Take this key of the registry file away, such as timeout, env.NAME or on.SERVER

@@ -76,6 +76,9 @@ impl FromStr for Destination {
             Some((user, place)) => (Some(user.to_owned()), place),
             None => (None, text),
         };
+        if place.contains('/') {
+            return Err(ValueError::Host);
+        }
         let (host, port) = match place.strip_prefix('[') {
             Some(rest) => match rest.split_once(']') {
                 Some((host, "")) => (host, None),
@@ -88,7 +91,7 @@ impl FromStr for Destination {
                 _ => (place, None),
             },
         };
-        let wrong = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '/' | '@');
+        let wrong = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '@');
         if host.is_empty() || host.starts_with('-') || host.contains(wrong) {
             return Err(ValueError::Host);
         }

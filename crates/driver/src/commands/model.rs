@@ -36,6 +36,7 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
     let mut reports = Vec::new();
     for model in models {
         let cancel = mer_meal::Cancel::new();
+        app.moves_records(&view);
         let pings = app.scheduler(&view).ping(model, &view.servers, &cancel);
         let (pings, signal) = app.signals.cancelling(&cancel, pings).await;
         reports.extend(pings?);

@@ -16,7 +16,7 @@ use crate::{
     app::{App, Origin, source},
     cli::Input,
     error::CliError,
-    ui::{Format, Ui},
+    ui::{Format, Ui, counted},
 };
 
 /// How much earlier than we think a script may have begun.
@@ -25,8 +25,8 @@ const SLACK: Duration = Duration::from_millis(100);
 /// What was taken over.
 #[derive(Debug, Default, Serialize)]
 struct Report {
-    servers: usize,
-    models: usize,
+    servers: u64,
+    models: u64,
     accesses: u64,
     /// Models that the file does not have, and that nobody had touched since a script registered them.
     dropped: Vec<String>,
@@ -128,7 +128,7 @@ async fn registry(app: &App, lines: &mut Lines, report: &mut Report) -> Result<O
     if servers.is_empty() && models.is_empty() {
         return Ok(next);
     }
-    (report.servers, report.models) = (servers.len(), models.len());
+    (report.servers, report.models) = (servers.len() as u64, models.len() as u64);
     let registry = Registry {
         servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
         models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
@@ -202,7 +202,8 @@ fn tell(report: &Report, ui: Ui) -> Result<(), CliError> {
         return ui.json(report);
     }
     let Report { servers, models, accesses, dropped } = report;
-    ui.note(&format!("imported {servers} servers, {models} models and {accesses} accesses"));
+    let (servers, models) = (counted(*servers, "server"), counted(*models, "model"));
+    ui.note(&format!("imported {servers}, {models} and {}", counted(*accesses, "access")));
     if !dropped.is_empty() {
         ui.note(&format!("removed what the database began with and the file does not have: {}", dropped.join(", ")));
     }

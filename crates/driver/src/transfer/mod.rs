@@ -15,8 +15,9 @@ use std::time::Duration;
 pub(crate) use export::export;
 pub(crate) use import::import;
 
-/// How many accesses are read or written at once.
-const BATCH: usize = 1000;
+/// How many accesses are read or written at once. An engine without optimisation takes milliseconds for each, and is not
+/// to be held for longer either.
+const BATCH: usize = if cfg!(debug_assertions) { 100 } else { 1000 };
 
 /// How many bytes of lines are kept while the database is not asked.
 const BUFFER: usize = 4 << 20;

@@ -164,6 +164,16 @@ impl Ui {
     }
 }
 
+/// A number and what it counts: `1 model`, `2 accesses`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let ending = match (number, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{number} {noun}{ending}")
+}
+
 /// Writes to standard output and flushes.
 fn put(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();

@@ -1,5 +1,7 @@
 //! The access log.
 
+use std::time::{Duration, Instant};
+
 use jiff::{Span, Timestamp};
 use mer_core::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 use mer_dal::{AccessFilter, Store};
@@ -140,4 +142,17 @@ pub async fn more_records_than_a_batch_are_recorded(store: &Store) {
     let mut listed = store.accesses(&filter).await.unwrap();
     listed.reverse();
     assert!(listed == over, "{} of {} records", listed.len(), over.len());
+    // A page costs what it holds, and not what comes after it.
+    let nil = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
+    let took = async |limit: usize| {
+        let mut best = Duration::MAX;
+        for _ in 0..5 {
+            let begun = Instant::now();
+            assert_eq!(store.accesses_after(nil, limit).await.unwrap().len(), limit);
+            best = best.min(begun.elapsed());
+        }
+        best
+    };
+    let (one, all) = (took(1).await, took(over.len()).await);
+    assert!(one * 3 < all, "one access takes {one:?}, {} take {all:?}", over.len());
 }

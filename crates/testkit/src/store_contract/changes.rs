@@ -5,6 +5,8 @@ use mer_core::{Command, ConnParams, ConnType, Model, ModelParams, ModelSpec, Reg
 use mer_dal::{DalError, Dialect, RegistryCopy, ScriptRun, Store};
 use uuid::Uuid;
 
+use super::writers::race;
+
 fn model(servers: &[&str]) -> ModelSpec {
     let params = ModelParams { inference_command: Some(Command::Argv(vec!["x".into()])), ..ModelParams::default() };
     ModelSpec { servers: servers.iter().map(|&name| name.to_owned()).collect(), params, ..ModelSpec::default() }
@@ -38,6 +40,58 @@ pub async fn what_is_removed_is_gone(store: &Store) {
     store.apply(&registry(&[], &[("gone", &["far"])])).await.unwrap();
     assert_eq!(store.registry().await.unwrap(), before);
     assert_ne!(store.model("gone").await.unwrap().unwrap().uid, uid);
+}
+
+/// What somebody else has changed meanwhile stays, unless it is what was wanted, or nothing that is to change.
+pub async fn a_change_of_what_has_changed_is_refused(store: &Store) {
+    store.apply(&registry(&["far"], &[("m", &["far"]), ("n", &[])])).await.unwrap();
+    let seen = store.registry().await.unwrap();
+    let wanted = registry(&[], &[("m", &["local"]), ("new", &[])]);
+    store.apply(&registry(&[], &[("n", &["local"])])).await.unwrap();
+    store.apply_over(&seen, &wanted).await.unwrap();
+    store.apply_over(&seen, &wanted).await.unwrap();
+    let before = store.registry().await.unwrap();
+    assert_eq!(before.models["m"], model(&["local"]));
+    for (change, name) in [
+        (registry(&[], &[("m", &[])]), "m"),
+        (registry(&[], &[("a", &[]), ("new", &["far"])]), "new"),
+        (registry(&[], &[("n", &["far"])]), "n"),
+    ] {
+        let error = store.apply_over(&seen, &change).await.unwrap_err();
+        assert!(matches!(&error, DalError::Changed { name: changed, .. } if changed == name), "{error:?}");
+    }
+    store.apply(&registry(&["far"], &[])).await.unwrap();
+    let mut far = registry(&["far"], &[]);
+    far.servers.insert("far".to_owned(), server("elsewhere"));
+    store.apply(&far).await.unwrap();
+    let error = store.apply_over(&seen, &Registry { servers: [("far".into(), server("x"))].into(), ..far }).await;
+    assert!(matches!(error, Err(DalError::Changed { object: "server", .. })), "{error:?}");
+    assert_eq!(store.registry().await.unwrap().models, before.models);
+}
+
+/// Sixteen register a model of the same name, having seen that there is none: one does, all others hear of it.
+pub async fn of_sixteen_who_add_a_model_one_does(store: &Store) {
+    for round in 0..3 {
+        let name = format!("new-{round}");
+        let seen = store.registry().await.unwrap();
+        let wanted: Vec<Registry> = (0..16)
+            .map(|writer| {
+                let mut spec = model(&[]);
+                spec.params.model_path = Some(format!("/{writer}"));
+                Registry { models: [(name.clone(), spec)].into(), ..Registry::default() }
+            })
+            .collect();
+        let outcomes = std::cell::RefCell::new(Vec::new());
+        race(wanted.iter().map(|wanted| async {
+            let outcome = store.apply_over(&seen, wanted).await;
+            outcomes.borrow_mut().push((outcome, wanted.models[&name].clone()));
+        }))
+        .await;
+        let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_inner().into_iter().partition(|(outcome, _)| outcome.is_ok());
+        assert_eq!((won.len(), lost.len()), (1, 15), "{lost:?}");
+        assert!(lost.iter().all(|(outcome, _)| matches!(outcome, Err(DalError::Changed { .. }))), "{lost:?}");
+        assert_eq!(store.model(&name).await.unwrap().unwrap().spec, won[0].1);
+    }
 }
 
 /// Weights belong to their model's uid: it neither goes nor gets another one, whatever else was to be done.

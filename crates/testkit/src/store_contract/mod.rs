@@ -21,9 +21,10 @@ pub use accesses::{
     more_records_than_a_batch_are_recorded, recording_is_idempotent_and_rank_decides, strange_texts_and_times_survive,
 };
 pub use changes::{
-    a_copied_registry_keeps_its_uids_and_times, a_copied_registry_takes_the_place_of_what_was_there,
-    a_model_with_weights_stays_what_it_is, a_server_goes_only_when_no_model_names_it,
-    a_server_that_goes_and_a_model_that_comes, what_is_removed_is_gone,
+    a_change_of_what_has_changed_is_refused, a_copied_registry_keeps_its_uids_and_times,
+    a_copied_registry_takes_the_place_of_what_was_there, a_model_with_weights_stays_what_it_is,
+    a_server_goes_only_when_no_model_names_it, a_server_that_goes_and_a_model_that_comes,
+    of_sixteen_who_add_a_model_one_does, what_is_removed_is_gone,
 };
 pub use registry::{
     a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
@@ -39,6 +40,7 @@ macro_rules! store_contract {
         $crate::store_contract!(@cases $module, $fresh:
             a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
             unknown_names_are_nothing, what_is_removed_is_gone, a_server_goes_only_when_no_model_names_it,
+            a_change_of_what_has_changed_is_refused, of_sixteen_who_add_a_model_one_does,
             a_server_that_goes_and_a_model_that_comes, a_model_with_weights_stays_what_it_is,
             a_copied_registry_keeps_its_uids_and_times,
             a_copied_registry_takes_the_place_of_what_was_there, a_registry_is_applied_whole_or_not_at_all,

@@ -10,7 +10,7 @@ use crate::{ended, started};
 const WRITERS: usize = 16;
 
 /// Runs the futures of all writers at once.
-async fn race<F: Future<Output = ()>>(writers: impl Iterator<Item = F>) {
+pub(super) async fn race<F: Future<Output = ()>>(writers: impl Iterator<Item = F>) {
     let mut running: Vec<_> = writers.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         running.retain_mut(|writer| writer.as_mut().poll(context).is_pending());

@@ -10,7 +10,7 @@ use crate::{
     cli::{ApplyArgs, Typed},
     error::{CliError, Kind},
     registry_file,
-    ui::{Format, Ui},
+    ui::{Format, Ui, counted},
 };
 
 /// Adds and replaces what a registry file names, in one transaction, and shows what that changes.
@@ -33,7 +33,7 @@ pub(in crate::commands) async fn apply(
         check(&name, &known, &wanted)?;
         let changes = differences(&known, &wanted);
         if !ask && !args.dry_run {
-            store.apply(&wanted).await?;
+            store.apply_over(&known, &wanted).await?;
         }
         Ok((known, changes))
     })
@@ -43,7 +43,7 @@ pub(in crate::commands) async fn apply(
         ui.note(&format!("nothing changes: the registry is as `{name}` says"));
         return Ok(());
     }
-    let what = counted(&changes);
+    let what = summary(&changes);
     if args.dry_run {
         ui.note(&format!("would apply {what}"));
         return Ok(());
@@ -52,20 +52,11 @@ pub(in crate::commands) async fn apply(
         if !ui.confirm(&format!("apply {what}?")).await? {
             return Err(CliError::new(Kind::Refused, "nothing was applied: the answer was not `yes`"));
         }
-        in_session(app, async |store| apply_as_shown(store, &known, &wanted).await).await?;
+        // Only what has been shown: somebody else may have been at it meanwhile.
+        in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;
     }
     ui.note(&format!("applied {what}"));
     Ok(())
-}
-
-/// Applies what somebody has agreed to, unless the registry is not any more what they have seen.
-async fn apply_as_shown(store: &mer_dal::Store, seen: &Registry, wanted: &Registry) -> Result<(), CliError> {
-    let known = store.registry().await?;
-    if differences(&known, wanted) != differences(seen, wanted) {
-        return Err(CliError::new(Kind::Busy, "nothing was applied: somebody else has changed the registry meanwhile")
-            .hint("look at it again"));
-    }
-    Ok(store.apply(wanted).await?)
 }
 
 fn check(file: &str, known: &Registry, wanted: &Registry) -> Result<(), CliError> {
@@ -88,10 +79,10 @@ fn show(changes: &[Difference], ui: Ui) -> Result<(), CliError> {
     }
 }
 
-fn counted(changes: &[Difference]) -> String {
-    let count = |object: &str| changes.iter().filter(|one| one.is_one() && one.object == object).count();
-    let named = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    format!("{} and {}", named(count("server"), "server"), named(count("model"), "model"))
+/// How much of what is added or changed.
+fn summary(changes: &[Difference]) -> String {
+    let count = |object: &str| changes.iter().filter(|one| one.is_one() && one.object == object).count() as u64;
+    format!("{} and {}", counted(count("server"), "server"), counted(count("model"), "model"))
 }
 
 /// The name to be shown, and the text.

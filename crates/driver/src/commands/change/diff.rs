@@ -55,7 +55,11 @@ impl Difference {
             Some(before) if before == after => Change::Unchanged,
             Some(_) => Change::Changed,
         };
-        let keys = if change == Change::Unchanged { Vec::new() } else { changed_keys(before.map(flat), flat(after)) };
+        let keys = if change == Change::Unchanged {
+            Vec::new()
+        } else {
+            changed_keys(&before.map(flat).unwrap_or_default(), &flat(after))
+        };
         Self { object, name: name.to_owned(), change, keys }
     }
 
@@ -99,8 +103,7 @@ impl Difference {
     }
 }
 
-fn changed_keys(before: Option<BTreeMap<String, Value>>, after: BTreeMap<String, Value>) -> Vec<KeyDifference> {
-    let before = before.unwrap_or_default();
+fn changed_keys(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Vec<KeyDifference> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter()
         .filter(|key| before.get(*key) != after.get(*key))

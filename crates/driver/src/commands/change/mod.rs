@@ -48,7 +48,7 @@ async fn change(
         let known = store.registry().await?;
         let wanted = make(&known)?;
         check(&known, &wanted)?;
-        store.apply(&wanted).await?;
+        store.apply_over(&known, &wanted).await?;
         Ok(differences(&known, &wanted))
     })
     .await?;
