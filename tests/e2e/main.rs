@@ -5,21 +5,31 @@
 
 mod support;
 
+mod apply;
+mod changes;
 mod command_line;
 mod crash;
 mod disk;
+mod doctor;
+mod documents;
 mod exit_codes;
 mod first_run;
 mod input;
 mod journal;
 mod json;
 mod many;
+mod migrate;
+mod migrate_servers;
 mod model_environment;
 mod output;
 mod processes;
 mod registry;
 mod schema;
+mod server_away;
 mod settings;
 mod signals;
+mod ssh;
+mod start_stop;
 mod streaming;
+mod transfer;
 mod warm;

@@ -99,8 +99,7 @@ fn a_script_is_ended_by_a_signal_with_its_warm_models() {
         let model = pid_in(&env.path("work/liner.pid"));
         live.signal(signal);
         // Its standard input is still open: it must not wait for that.
-        let status = wait_until("the end of the script", || (!crate::support::alive(live.pid())).then_some(()));
-        let () = status;
+        wait_until("the end of the script", || (!crate::support::alive(live.pid())).then_some(()));
         live.finish().ended(code);
         wait_gone(model);
         assert_eq!(env.row()["status"], "succeeded");

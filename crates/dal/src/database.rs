@@ -104,6 +104,22 @@ impl Database {
         }
     }
 
+    /// Whether there may be anything in it. An embedded database that has never been opened is not there, and to look
+    /// does not make it; of one on a server this says nothing.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match &self.place {
+            Place::Embedded(files, _) => {
+                // What cannot be read is found out by whoever opens it.
+                std::fs::read_dir(&files.engine).map_or_else(
+                    |error| error.kind() != std::io::ErrorKind::NotFound,
+                    |mut entries| entries.next().is_some(),
+                )
+            }
+            _ => true,
+        }
+    }
+
     /// How much waits in the journal folder to be drained. Looks at names and sizes only.
     #[must_use]
     pub fn pending(&self) -> Pending {

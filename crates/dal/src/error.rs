@@ -178,6 +178,20 @@ pub enum DalError {
         /// What is wrong.
         reason: String,
     },
+    /// An object is not any more what the change was made for.
+    #[error("somebody else has changed the {object} `{name}` meanwhile")]
+    Changed {
+        /// `server` or `model`.
+        object: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A model that has weights cannot go, nor give its place to another.
+    #[error("the model `{model}` has weights")]
+    HasWeights {
+        /// The model.
+        model: String,
+    },
     /// The schema is not there (yet).
     #[error("the database `{database}` has no MER schema")]
     NoSchema {
@@ -268,11 +282,12 @@ impl DalError {
         match self {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
-            Self::Busy { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
+            Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
             Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
             Self::NoVersion { .. } | Self::NoAlias { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }
             | Self::Foreign { .. }
+            | Self::HasWeights { .. }
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }
             | Self::TooOld { .. }
@@ -287,6 +302,8 @@ impl DalError {
         match self {
             Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
+            Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
+            Self::HasWeights { .. } => Some("its weights are to be removed first".into()),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
             Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
             Self::Refused { .. } => Some(

@@ -18,6 +18,8 @@ mod journal;
 mod lock;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod registry_change;
+mod registry_copy;
 mod retry;
 mod secret;
 mod session;
@@ -30,14 +32,17 @@ mod weights;
 pub use database::Database;
 pub use embedded::Snapshot;
 pub use error::{BoxError, DalError, ScriptFailure};
-pub use journal::{DrainReport, Durability, Journal, JournalError, JournalOwner, Pending, drain};
+pub use journal::{
+    DrainReport, Durability, Journal, JournalError, JournalOwner, Pending, drain, drain_own, keep_alive, left_behind,
+};
 pub use lock::MigrationLock;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;
+pub use registry_copy::RegistryCopy;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};
-pub use store::{AccessFilter, Applied, Dialect, ScriptRun, Store};
+pub use store::{ALIVE, AccessFilter, Applied, Dialect, ScriptRun, Store};
 #[cfg(feature = "surreal-server")]
 pub use surreal::SurrealUrl;
 pub use weights::{Collected, Download, NewVersion, Upload, collect_garbage};

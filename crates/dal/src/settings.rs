@@ -11,7 +11,7 @@ use std::{
 use crate::PostgresUrl;
 #[cfg(feature = "surreal-server")]
 use crate::SurrealUrl;
-use crate::{DalError, Secret};
+use crate::{DalError, Dialect, Secret};
 
 /// How long a session is waited for where nobody says otherwise.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -91,6 +91,18 @@ impl DbUrl {
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded(_) | Self::Memory)
+    }
+}
+
+impl DbUrl {
+    /// The language that it speaks.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres { .. } => Dialect::Postgres,
+            _ => Dialect::Surreal,
+        }
     }
 }
 

@@ -1,12 +1,17 @@
 //! The Store: every question MER asks a database, whichever it is.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use uuid::Uuid;
 
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresStore;
-use crate::{DalError, MigrationLock, surreal::SurrealStore};
+use crate::{DalError, MigrationLock, RegistryCopy, surreal::SurrealStore};
+
+/// How long an attempt that goes on is taken for alive after its host has said so.
+pub const ALIVE: Duration = Duration::from_secs(90);
 
 /// Which accesses are listed, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +45,12 @@ pub struct Applied {
     pub duration_ms: f64,
     /// The version of MER that applied it.
     pub mer_version: String,
+    /// Whether it is an organisation's own script, and none of MER's.
+    pub own: bool,
 }
+
+/// The first line of a script that is not to be run in a transaction.
+const NO_TRANSACTION: &str = "-- mer: no-transaction";
 
 /// A script to be applied, together with its row, in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +67,15 @@ pub struct ScriptRun {
     pub sql: String,
     /// The version of MER that applies it.
     pub mer_version: String,
+    /// Whether it is an organisation's own script, and none of MER's.
+    pub own: bool,
+}
+
+impl ScriptRun {
+    /// Whether it is to be run in a transaction: its first line may say that it is not.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.sql.lines().next().is_none_or(|line| line.trim_end() != NO_TRANSACTION)
+    }
 }
 
 /// The language of a database, by which its scripts are chosen.
@@ -75,15 +94,22 @@ pub(crate) trait Backend {
     async fn models(&self) -> Result<Vec<Model>, DalError>;
     async fn server(&self, name: &str) -> Result<Option<Server>, DalError>;
     async fn model(&self, name: &str) -> Result<Option<Model>, DalError>;
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError>;
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError>;
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError>;
+    async fn remove_model(&self, name: &str) -> Result<(), DalError>;
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError>;
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
     async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
+    async fn close_silent(&self) -> Result<(), DalError>;
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
 
 /// An open database. Reached through a [`crate::Session`].
@@ -161,7 +187,44 @@ impl Store {
     /// # Errors
     /// [`DalError::Query`]; [`DalError::Conflict`] where other writers won every try. Nothing is kept then.
     pub async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        ask!(self, backend => backend.apply(registry))
+        ask!(self, backend => backend.apply(registry, None))
+    }
+
+    /// As [`Store::apply`], but only where each object that is to change is what it was in `seen`, or was absent there
+    /// and still is: a change that was made by looking at it, or agreed to by somebody who did.
+    ///
+    /// # Errors
+    /// [`DalError::Changed`]; as [`Store::apply`]. Nothing is kept then.
+    pub async fn apply_over(&self, seen: &Registry, registry: &Registry) -> Result<(), DalError> {
+        ask!(self, backend => backend.apply(registry, Some(seen)))
+    }
+
+    /// Takes over servers and models with their uids and times, in one transaction. What is there already, down to the
+    /// times, is not touched; what the copy does not name stays. Times are kept to the microsecond.
+    /// The models must name servers that exist, or that come with them.
+    ///
+    /// # Errors
+    /// [`DalError::HasWeights`] of a model that would go, or get another uid; as [`Store::apply`].
+    pub async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        ask!(self, backend => backend.restore(copy))
+    }
+
+    /// Sees to it that there is no model of this name, in one transaction. Its accesses stay.
+    ///
+    /// # Errors
+    /// [`DalError::HasWeights`]; as [`Store::apply`].
+    pub async fn remove_model(&self, name: &str) -> Result<(), DalError> {
+        ask!(self, backend => backend.remove_model(name))
+    }
+
+    /// Sees to it that there is no server of this name, in one transaction, unless models name it: then nothing is
+    /// changed, and their names come back. A model that names no server is not among them: it means `local`, which is
+    /// not to be removed.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError> {
+        ask!(self, backend => backend.remove_server(name))
     }
 
     /// Records accesses, in batches. May be repeated with the same ones: of two records of an attempt the one of the
@@ -187,6 +250,33 @@ impl Store {
     /// As [`Store::servers`].
     pub async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         ask!(self, backend => backend.access(request))
+    }
+
+    /// Says of attempts that are on record as `started` that they go on, on this host. Nobody closes them as `lost` for
+    /// [`ALIVE`], by the server's clock.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        ask!(self, backend => backend.keep_alive(host, attempts))
+    }
+
+    /// Closes as `lost` what is on record as `started` and has not been said to go on for too long
+    /// ([`Store::keep_alive`]). Should its host be heard of again, the end that it has seen stands above that.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn close_silent(&self) -> Result<(), DalError> {
+        ask!(self, backend => backend.close_silent())
+    }
+
+    /// The accesses whose key comes after this one, in the order of their keys, at most `limit`: the log, page by page.
+    /// As the uids of requests begin with their time, that is also about the order in which they came.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        ask!(self, backend => backend.accesses_after(key, limit))
     }
 
     /// The database's own uid, made when its schema was.
@@ -234,12 +324,41 @@ impl Store {
 
     /// Runs a script and writes its row, in one transaction.
     ///
-    /// On a server a script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which
-    /// may be run again, and its row is written after it.
+    /// A script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which may be run
+    /// again, and its row is written after it.
     ///
     /// # Errors
     /// [`DalError::Script`] names the place and carries the database's own message; nothing of the script is kept.
     pub async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         ask!(self, backend => backend.apply_script(script))
+    }
+
+    /// Writes the row of a script without running it. Of a row that is there only name and checksum change.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        ask!(self, backend => backend.note_script(script))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ScriptRun;
+
+    #[test]
+    fn the_first_line_opts_out_of_the_transaction() {
+        let script = |sql: &str| ScriptRun {
+            number: 1,
+            name: String::new(),
+            file: String::new(),
+            checksum: String::new(),
+            sql: sql.to_owned(),
+            mer_version: String::new(),
+            own: false,
+        };
+        assert!(!script("-- mer: no-transaction\nCREATE INDEX").in_transaction());
+        assert!(script("-- a comment\n-- mer: no-transaction\n").in_transaction());
+        assert!(script("").in_transaction());
     }
 }

@@ -21,6 +21,7 @@ fn script(number: u32, sql: &str) -> ScriptRun {
         checksum: "0".repeat(64),
         sql: sql.to_owned(),
         mer_version: "0.0.0".to_owned(),
+        own: false,
     }
 }
 

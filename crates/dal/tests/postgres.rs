@@ -8,7 +8,9 @@ use std::{error::Error as _, time::Duration};
 
 use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
-use mer_dal::{AccessFilter, DalError, Database, Durability, Journal, JournalOwner, Secret, Settings, Store, drain};
+use mer_dal::{
+    AccessFilter, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings, Store, drain,
+};
 use mer_testkit::{
     ended,
     link::{Direction, Proxy},
@@ -187,6 +189,40 @@ async fn rights_that_are_missing_are_named() {
     assert!(source.contains("ModelAccess"), "{source}");
 }
 
+/// What its host has not spoken of for too long is closed by others, until the host is heard of again.
+#[tokio::test]
+async fn runs_that_nobody_hears_of_are_closed() {
+    let Some(server) = shared() else { return };
+    let name = server.database();
+    let fresh = migrated(&server.url(&name)).await;
+    let session = fresh.session().await.unwrap();
+    let log: Vec<Access> = accesses(3);
+    let begun: Vec<Access> = log.iter().cloned().map(|access| Access { status: Status::Started, ..access }).collect();
+    session.record(&begun).await.unwrap();
+    session.keep_alive("far.example", &[begun[0].key(), begun[1].key()]).await.unwrap();
+    let past = |access: &Access| {
+        let uid = access.request_uid;
+        let back = r#"UPDATE "ModelAccess" SET "aliveUntil" = now() - interval '1 s' WHERE "requestUid" ="#;
+        server.sql(&name, &format!("{back} '{uid}'"));
+    };
+    session.close_silent().await.unwrap();
+    past(&begun[0]);
+    session.close_silent().await.unwrap();
+    let status = async |access: &Access| session.access(access.request_uid).await.unwrap()[0].clone();
+    let lost = status(&begun[0]).await;
+    assert_eq!(lost.status, Status::Lost);
+    assert!(lost.error.unwrap().contains("`far.example`"));
+    assert_eq!(status(&begun[1]).await.status, Status::Started, "it is alive");
+    assert_eq!(status(&begun[2]).await.status, Status::Started, "nothing was ever said of it");
+    session.record(&log).await.unwrap();
+    for access in &log {
+        assert_eq!(&status(access).await, access);
+    }
+    past(&begun[1]);
+    session.close_silent().await.unwrap();
+    assert_eq!(status(&begun[1]).await, log[1], "what is over stays as it is");
+}
+
 /// With the GRANTs of docs/reference/database-rights.md, and nothing else, the driver does its work.
 #[tokio::test]
 async fn the_documented_rights_are_enough_and_no_more() {
@@ -215,6 +251,12 @@ async fn the_documented_rights_are_enough_and_no_more() {
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     server.sql("mer", &block("### The driver, where it may change the registry"));
     session.apply(&registry).await.unwrap();
+    let (servers, mut models) = (session.servers().await.unwrap(), session.models().await.unwrap());
+    models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());
+    let copy = RegistryCopy { servers, models, dropped: vec!["new".to_owned()] };
+    session.restore(&copy).await.unwrap();
+    session.remove_model("echo").await.unwrap();
+    assert!(!session.remove_server("local").await.unwrap().is_empty());
     let script = mer_dal::ScriptRun {
         number: 9001,
         name: "X".into(),
@@ -222,6 +264,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
         checksum: String::new(),
         sql: "DROP TABLE \"ModelAccess\"".into(),
         mer_version: String::new(),
+        own: false,
     };
     session.apply_script(&script).await.unwrap_err();
     session.create_migrations().await.unwrap_err();

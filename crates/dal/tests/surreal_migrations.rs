@@ -124,6 +124,7 @@ async fn an_error_names_line_statement_and_the_servers_own_words() {
         checksum: "0".repeat(64),
         sql: sql.to_owned(),
         mer_version: "0.0.0".to_owned(),
+        own: false,
     };
     for (sql, line, words) in [
         ("DEFINE TABLE a;\n\nDEFINE TABEL b;\n", 3, "TABEL"),

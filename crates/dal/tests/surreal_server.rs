@@ -12,7 +12,8 @@ use std::{
 use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
 use mer_dal::{
-    AccessFilter, AuthLevel, DalError, Database, Durability, Journal, JournalOwner, Secret, Settings, Store, drain,
+    AccessFilter, AuthLevel, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings,
+    Store, drain,
 };
 use mer_testkit::{
     ended,
@@ -302,6 +303,42 @@ async fn the_journal_of_a_server_drains_into_it() {
     drop::<Journal>(journal);
 }
 
+/// What its host has not spoken of for too long is closed by others, until the host is heard of again.
+#[tokio::test]
+async fn runs_that_nobody_hears_of_are_closed() {
+    let Some(server) = shared() else { return };
+    let name = server.database();
+    let fresh = migrated(&server.url(&name)).await;
+    let session = fresh.session().await.unwrap();
+    let log: Vec<Access> = accesses(3);
+    let begun: Vec<Access> = log.iter().cloned().map(|access| Access { status: Status::Started, ..access }).collect();
+    session.record(&begun).await.unwrap();
+    session.keep_alive("far.example", &[begun[0].key(), begun[1].key()]).await.unwrap();
+    let past = |access: &Access| {
+        let uid = access.request_uid;
+        let back = "UPDATE ModelAccess SET aliveUntil = time::now() - 1s WHERE requestUid =";
+        server.sql(&name, &format!("{back} u'{uid}'"));
+    };
+    session.close_silent().await.unwrap();
+    past(&begun[0]);
+    session.close_silent().await.unwrap();
+    let status = async |access: &Access| session.access(access.request_uid).await.unwrap()[0].clone();
+    let lost = status(&begun[0]).await;
+    assert_eq!(lost.status, Status::Lost);
+    assert!(lost.error.unwrap().contains("`far.example`"));
+    assert_eq!(status(&begun[1]).await.status, Status::Started, "it is alive");
+    assert_eq!(status(&begun[2]).await.status, Status::Started, "nothing was ever said of it");
+    session.record(&log).await.unwrap();
+    for access in &log {
+        assert_eq!(&status(access).await, access);
+    }
+    past(&begun[1]);
+    session.close_silent().await.unwrap();
+    assert_eq!(status(&begun[1]).await, log[1], "what is over stays as it is");
+    let plan = server.sql(&name, "SELECT VALUE id FROM ModelAccess WHERE aliveMicros > 0 AND aliveMicros < 5 EXPLAIN;");
+    assert!(plan[0].to_string().contains("stillStarted"), "{plan:?}");
+}
+
 /// With the statements of docs/reference/database-rights.md, and nothing else, each program does its work.
 #[tokio::test]
 async fn the_documented_rights_are_enough_and_no_more() {
@@ -338,6 +375,13 @@ async fn the_documented_rights_are_enough_and_no_more() {
         } else {
             registry.models.insert("newer".to_owned(), registry.models["echo"].clone());
             let error = session.apply(&registry).await.unwrap_err();
+            assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+            let error = session.remove_model("echo").await.unwrap_err();
+            assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+            let mut models = session.models().await.unwrap();
+            models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());
+            let copy = RegistryCopy { models, ..RegistryCopy::default() };
+            let error = session.restore(&copy).await.unwrap_err();
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
             let error = session.create_migrations().await.unwrap_err();
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");

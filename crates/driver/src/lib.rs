@@ -15,6 +15,7 @@ mod place;
 mod registry_file;
 mod repl;
 mod start;
+mod transfer;
 mod ui;
 
 pub use start::main_impl;

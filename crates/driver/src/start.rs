@@ -7,10 +7,10 @@ use crate::{
     cli::{Cli, Parsed, Verb, parse, wants_json},
     commands,
     config::{Loaded, Surroundings, load},
-    error::CliError,
+    error::{CliError, Kind},
     logging::{self, Logging},
     panic_hook,
-    ui::{Format, Ui},
+    ui::{self, Format, Ui},
 };
 
 /// The whole command.
@@ -71,7 +71,12 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::ExampleModel(args)) => return Ok(commands::example_model(args)),
         _ => {}
     }
-    let loaded = load(around, &cli.global.settings(), cli.global.config.as_deref())?;
+    let doctor = matches!(cli.verb, Some(Verb::Doctor(_)));
+    let loaded = match load(around, &cli.global.settings(), cli.global.config.as_deref()) {
+        // That is what it is asked about.
+        Err(error) if doctor => return commands::cannot_begin(&error, *ui).map(|()| 0),
+        loaded => loaded?,
+    };
     *ui = ui.with_format(loaded.settings.output);
     start_logging(&cli, &loaded, *ui)?;
     match cli.verb {
@@ -79,7 +84,15 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
         None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
-        Some(verb) => with_app(loaded, around, async |app| commands::execute(app, &verb, *ui, Origin::Shell).await),
+        Some(verb) => {
+            let outcome = with_app(loaded, around, async |app| {
+                commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell).await
+            });
+            match outcome {
+                Err(error) if doctor && error.kind() == Kind::Config => commands::cannot_begin(&error, *ui).map(|()| 0),
+                outcome => outcome,
+            }
+        }
     }
 }
 
@@ -98,6 +111,7 @@ fn with_app(
         app.stop().await;
         result
     });
+    ui::stop_asking();
     // A thread that still waits for a lock or a terminal must not hold up the end.
     runtime.shutdown_background();
     result

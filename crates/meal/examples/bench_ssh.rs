@@ -1,11 +1,21 @@
-//! Runs over SSH, beside bare `ssh2` doing the same on the same loopback `sshd`. `bench_ssh [RUNS] [MEGABYTES]`.
+//! Runs over SSH at the `Executor`, beside bare `ssh2` doing the same, for `tests/bench/run`.
+//!
+//! `bench_ssh at-executor [MEGABYTES]` starts an `sshd` of its own and prints a JSON object a line. Rounds of the two
+//! alternate, and medians are told. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does so many execs of `true`, or
+//! so many bytes, over one session, and prints the milliseconds that it took, the connection apart.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a bench prints, and stops at the first surprise"
+)]
 
 use std::{
     env,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,59 +24,86 @@ use mer_core::{Bound, Bounds, ConnParams, Protocol, RunSpec, Tokens};
 use mer_meal::{Cancel, Executor, Input, Sinks, SshConfig, SshPlaces, WarmProcess, oneshot};
 use mer_testkit::sshd::Sshd;
 use ssh2::Session;
-use tokio::sync::mpsc;
+use tokio::{runtime::Runtime, sync::mpsc};
 
 /// What a chunk of bulk is.
 const CHUNK: usize = 128 * 1024;
+/// Rounds of each, and what a round has.
+const ROUNDS: usize = 5;
+const EXECS: usize = 100;
+const LINES: usize = 2000;
 
 fn main() {
-    let mut args = env::args().skip(1).map(|arg| arg.parse::<usize>().unwrap());
-    let (runs, megabytes) = (args.next().unwrap_or(500), args.next().unwrap_or(1024));
+    let args: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["bare", what, host, port, user, key, count] => {
+            let session = session(host, port.parse().unwrap(), user, Path::new(key));
+            let count = count.parse().unwrap();
+            let took = time(|| match what {
+                "exec" => (0..count).for_each(|_| bare_exec(&session)),
+                "down" => bare_down(&session, count),
+                "up" => bare_up(&session, count),
+                other => panic!("`{other}` is none of exec, down, up"),
+            });
+            println!("{}", ms(took));
+        }
+        ["at-executor"] => at_executor(256),
+        ["at-executor", megabytes] => at_executor(megabytes.parse().unwrap()),
+        _ => panic!("see the head of this file"),
+    }
+}
+
+fn at_executor(megabytes: usize) {
     let sshd = Sshd::start().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let executor = executor(&sshd);
-    let session = session(&sshd);
-
-    let bare = time(|| (0..runs).for_each(|_| bare_exec(&session)));
-    let ours = time(|| {
-        runtime.block_on(async {
-            for _ in 0..runs {
-                once(&executor).await;
-            }
-        });
-    });
-    let wide = time(|| runtime.block_on(wide(&executor, runs)));
-    let each = |all: Duration| all / u32::try_from(runs).unwrap();
-    report("exec of `true`, ms each", each(bare), each(ours));
-    println!("  8 at once: {:.3} ms each, {:.0} a second", ms(each(wide)), runs as f64 / wide.as_secs_f64());
-
-    let (bare, ours) = (bare_lines(&session, 3000), runtime.block_on(lines(&executor, 3000)));
-    report("a line and back, p50, ms", bare, ours);
-    let (one, eight) = runtime.block_on(async { (slow_models(&executor, 1).await, slow_models(&executor, 8).await) });
-    println!(
-        "  models of 5 ms: one {one:.0}, eight {eight:.0} requests a second, {:.0} % of 8 times",
-        eight / one / 0.08
+    let session = session(&sshd.host(), sshd.port(), sshd.user(), sshd.client_key());
+    let each = |took: Duration| ms(took) / EXECS as f64;
+    let (mer, bare) = in_turn(
+        || each(time(|| runtime.block_on(once_each(&executor)))),
+        || each(time(|| (0..EXECS).for_each(|_| bare_exec(&session)))),
     );
-
-    let bytes = megabytes * 1024 * 1024;
-    for round in 0..2 {
-        let rate = |time: Duration| megabytes as f64 / time.as_secs_f64();
-        let (bare, ours) = (time(|| bare_down(&session, bytes)), time(|| runtime.block_on(down(&executor, bytes))));
-        println!("{megabytes} MiB down, round {round}: bare {:.0} MiB/s, ours {:.0} MiB/s", rate(bare), rate(ours));
-        let (bare, ours) = (time(|| bare_up(&session, bytes)), time(|| runtime.block_on(up(&executor, bytes))));
-        println!("{megabytes} MiB up, round {round}: bare {:.0} MiB/s, ours {:.0} MiB/s", rate(bare), rate(ours));
-    }
+    tell("exec of `true`, one after the other", "ms", mer, bare);
+    let (mer, bare) = in_turn(
+        || each(time(|| runtime.block_on(wide(&executor, EXECS)))),
+        || each(time(|| (0..EXECS).for_each(|_| bare_exec(&session)))),
+    );
+    tell("exec of `true`, eight at once, beside bare ones one after the other", "ms", mer, bare);
+    let (mer, bare) =
+        in_turn(|| ms(runtime.block_on(lines(&executor, LINES))) * 1e3, || ms(bare_lines(&session, LINES)) * 1e3);
+    tell("`lines` round trip, p50", "us", mer, bare);
+    let (eight, one) =
+        in_turn(|| runtime.block_on(slow_models(&executor, 8)), || runtime.block_on(slow_models(&executor, 1)) * 8.0);
+    tell("eight warm models of 5 ms over one session, beside eight times one", "requests/s", eight, one);
+    bulk(&runtime, &executor, &session, megabytes);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
+    eprintln!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
 }
 
-fn report(what: &str, bare: Duration, ours: Duration) {
-    println!(
-        "{what}: bare {:.3}, ours {:.3}, {:.2} times",
-        ms(bare),
-        ms(ours),
-        ours.as_secs_f64() / bare.as_secs_f64()
-    );
+fn bulk(runtime: &Runtime, executor: &Executor, session: &Session, megabytes: usize) {
+    let bytes = megabytes * 1024 * 1024;
+    let rate = |took: Duration| megabytes as f64 / took.as_secs_f64();
+    let (mer, bare) =
+        in_turn(|| rate(time(|| runtime.block_on(down(executor, bytes)))), || rate(time(|| bare_down(session, bytes))));
+    tell("bulk from there", "MiB/s", mer, bare);
+    let (mer, bare) =
+        in_turn(|| rate(time(|| runtime.block_on(up(executor, bytes)))), || rate(time(|| bare_up(session, bytes))));
+    tell("bulk to there", "MiB/s", mer, bare);
+}
+
+/// A round of each to warm up, then some of each, in turn; the medians.
+fn in_turn(mut ours: impl FnMut() -> f64, mut bare: impl FnMut() -> f64) -> (f64, f64) {
+    let mut rounds: Vec<(f64, f64)> = (0..=ROUNDS).map(|_| (ours(), bare())).skip(1).collect();
+    let mut median = |of: fn(&(f64, f64)) -> f64| {
+        rounds.sort_by(|a, b| of(a).total_cmp(&of(b)));
+        of(&rounds[rounds.len() / 2])
+    };
+    (median(|round| round.0), median(|round| round.1))
+}
+
+fn tell(name: &str, unit: &str, mer: f64, bare: f64) {
+    println!("{{\"name\":\"{name}\",\"unit\":\"{unit}\",\"mer\":{mer},\"bare\":{bare}}}");
 }
 
 fn ms(time: Duration) -> f64 {
@@ -92,13 +129,13 @@ fn executor(sshd: &Sshd) -> Executor {
     Executor::ssh(SshConfig { server: "bench".to_owned(), params, places, secrets: None, accept_new: false })
 }
 
-fn session(sshd: &Sshd) -> Session {
-    let stream = TcpStream::connect(sshd.addresses()[0]).unwrap();
+fn session(host: &str, port: u16, user: &str, key: &Path) -> Session {
+    let stream = TcpStream::connect((host, port)).unwrap();
     stream.set_nodelay(true).unwrap();
     let mut session = Session::new().unwrap();
     session.set_tcp_stream(stream);
     session.handshake().unwrap();
-    session.userauth_pubkey_file(sshd.user(), None, sshd.client_key(), None).unwrap();
+    session.userauth_pubkey_file(user, None, key, None).unwrap();
     session
 }
 
@@ -131,6 +168,12 @@ async fn once(executor: &Executor) {
     let ended = oneshot(run, Input::Bytes(Bytes::new()), Sinks::stdout(out), &spec.bounds, &cancel);
     let (ended, _) = tokio::join!(ended, taken.recv());
     assert_eq!(ended.exit, Some(mer_core::Exit::Code(0)));
+}
+
+async fn once_each(executor: &Executor) {
+    for _ in 0..EXECS {
+        once(executor).await;
+    }
 }
 
 async fn wide(executor: &Executor, runs: usize) {

@@ -58,6 +58,15 @@ impl Control {
         each!(self, control => control.exit())
     }
 
+    /// Why the exit is [`Exit::Lost`], where it is.
+    #[must_use]
+    pub fn why_lost(&self) -> Option<String> {
+        match &self.0 {
+            Kind::Local(_) => None,
+            Kind::Remote(control) => control.why_lost(),
+        }
+    }
+
     /// Waits for the end, ends what is left of the group, and reaps.
     pub async fn wait(&mut self) -> Exit {
         self.ended().await;

@@ -70,6 +70,8 @@ pub struct Ended {
     pub end: End,
     /// How the process ended; none where it still runs.
     pub exit: Option<Exit>,
+    /// Why `exit` is `Lost`, where it is: what became of the connection.
+    pub lost: Option<String>,
     /// Bytes that the process was sent.
     pub stdin_bytes: u64,
     /// Bytes of output that were handed on.

@@ -1,5 +1,7 @@
 //! What can go wrong with migrations.
 
+use std::{io, path::PathBuf};
+
 use mer_core::ExitCode;
 use mer_dal::DalError;
 use thiserror::Error;
@@ -31,6 +33,14 @@ pub enum MigrationError {
         /// Its name.
         name: String,
     },
+    /// The database has an own script that the folder given does not have.
+    #[error("the database has the own script {number:02} `{name}`, and the folder does not")]
+    OwnMissing {
+        /// Its number.
+        number: u32,
+        /// Its name.
+        name: String,
+    },
     /// A script differs from the one that was applied.
     #[error("script {number:02} `{name}` is not the one that was applied to the database")]
     Changed {
@@ -47,6 +57,31 @@ pub enum MigrationError {
         /// Number of the first.
         first: u32,
     },
+    /// No script has this number.
+    #[error("there is no script {number:02}")]
+    NoScript {
+        /// The number.
+        number: u32,
+    },
+    /// Somebody else changed the database while a person was looking at what is to be done to it.
+    #[error("the database is not any more as it was shown")]
+    Moved,
+    /// A folder of own scripts, or a file in it, cannot be read.
+    #[error("cannot read `{path}`")]
+    Folder {
+        /// The folder or the file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// Own scripts break the rules.
+    #[error("the scripts in `{path}` cannot be used: {}", problems.join("; "))]
+    Rules {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        problems: Vec<String>,
+    },
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DalError),
@@ -58,6 +93,9 @@ impl MigrationError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Database(error) => error.exit_code(),
+            Self::NoScript { .. } => ExitCode::USAGE,
+            Self::Folder { .. } => ExitCode::IO,
+            Self::Moved => ExitCode::BUSY,
             _ => ExitCode::CONFIG,
         }
     }
@@ -67,7 +105,13 @@ impl MigrationError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Newer { .. } | Self::Missing { .. } => Some("use the MER that migrated it, or a newer one".into()),
-            Self::Changed { .. } => Some("`mer migrate status` lists the differences".into()),
+            Self::Changed { .. } => {
+                Some("`mer migrate status` lists the differences; `mer migrate repair` accepts them".into())
+            }
+            Self::OwnMissing { .. } => Some("name the folder that has it with `--sql-dir`".into()),
+            Self::NoScript { .. } => Some("`mer migrate status` lists all there are".into()),
+            Self::Moved => Some("look again".into()),
+            Self::Folder { .. } | Self::Rules { .. } => None,
             Self::Pending { .. } => Some("run `mer migrate`".into()),
             Self::Database(error) => error.hint(),
         }

@@ -1,10 +1,11 @@
 //! The SQL scripts compiled into the binary, and the program that applies them.
 //!
-//! [`embedded`] are the scripts; [`plan`] compares them with what a database has, and touches nothing; [`up`] applies
-//! what is missing, in numeric order, each script and its row in `Migrations` in one transaction. [`ensure_current`] is
-//! what every command calls first: one query where all is well.
+//! [`Scripts`] are those of the binary, and perhaps a folder of an organisation's own; [`plan`] compares them with what a
+//! database has, and touches nothing; [`up`] applies what is missing, in numeric order, each script and its row in
+//! `Migrations` in one transaction. [`ensure_current`] is what every command calls first: one query where all is well.
 
 mod error;
+mod folder;
 mod plan;
 #[cfg_attr(not(test), expect(dead_code, reason = "the build script uses all of it"))]
 mod rules;
@@ -15,5 +16,5 @@ mod tests;
 
 pub use error::MigrationError;
 pub use plan::{Plan, Step, StepStatus, plan};
-pub use runner::{Policy, Report, ensure_current, status, up};
-pub use scripts::{Script, embedded};
+pub use runner::{Policy, Report, baseline, ensure_current, repair, status, status_of, up, up_to};
+pub use scripts::{Script, Scripts, embedded};

@@ -2,7 +2,7 @@
 
 use mer_dal::Applied;
 
-use crate::{MigrationError, Script};
+use crate::{MigrationError, Script, Scripts};
 
 /// Where a script stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub struct Step {
     pub name: String,
     /// Where it stands.
     pub status: StepStatus,
+    /// Whether it is an organisation's own, and none of MER's.
+    pub own: bool,
+    /// The checksum of the script at hand, where there is one.
+    pub checksum: Option<String>,
     /// Its row, where it has been applied.
     pub applied: Option<Applied>,
 }
@@ -57,6 +61,11 @@ impl Plan {
         self.steps.iter().filter(|step| step.status == StepStatus::Pending).map(|step| step.number)
     }
 
+    /// The scripts that are not those that were applied under their numbers.
+    pub fn changed(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.status == StepStatus::Changed)
+    }
+
     /// Whether the database is exactly as the binary wants it.
     #[must_use]
     pub fn is_current(&self) -> bool {
@@ -66,12 +75,17 @@ impl Plan {
     /// Refuses a database that knows scripts which this binary does not, or knows them otherwise.
     ///
     /// # Errors
-    /// [`MigrationError::Newer`], [`MigrationError::Missing`] or [`MigrationError::Changed`].
+    /// [`MigrationError::Newer`], [`MigrationError::Missing`], [`MigrationError::OwnMissing`] or
+    /// [`MigrationError::Changed`].
     pub fn check(&self) -> Result<(), MigrationError> {
-        let known = |step: &&Step| step.status != StepStatus::Missing;
+        let known = |step: &&Step| step.status != StepStatus::Missing && !step.own;
         let last = self.steps.iter().filter(known).map(|step| step.number).max().unwrap_or(0);
-        let missing = self.steps.iter().rfind(|step| step.status == StepStatus::Missing);
-        match missing {
+        let missing =
+            |own: bool| self.steps.iter().rfind(move |step| step.status == StepStatus::Missing && step.own == own);
+        match missing(false).or_else(|| missing(true)) {
+            Some(step) if step.own => {
+                return Err(MigrationError::OwnMissing { number: step.number, name: step.name.clone() });
+            }
             Some(step) if step.number > last => {
                 let by = step.applied.as_ref().map(|row| row.mer_version.clone()).unwrap_or_default();
                 return Err(MigrationError::Newer { number: step.number, name: step.name.clone(), by, last });
@@ -86,28 +100,43 @@ impl Plan {
     }
 }
 
-/// Compares what a database has with what the binary has. The order of neither matters.
+/// Compares what a database has with what it is to have. The order of neither matters. Where no own scripts were given,
+/// those in the database are taken as they are: only who has the folder can tell.
 #[must_use]
-pub fn plan(applied: &[Applied], embedded: &[Script]) -> Plan {
-    let mut steps: Vec<Step> = embedded
+pub fn plan(applied: &[Applied], scripts: &Scripts) -> Plan {
+    let mut steps: Vec<Step> = scripts
+        .list
         .iter()
         .map(|script| {
             let row = applied.iter().find(|row| row.number == script.number);
             let status = match row {
                 None => StepStatus::Pending,
-                Some(row) if row.checksum == script.checksum && row.name == script.name => StepStatus::Applied,
+                Some(row) if is_same(row, script) => StepStatus::Applied,
                 Some(_) => StepStatus::Changed,
             };
-            Step { number: script.number, name: script.name.clone(), status, applied: row.cloned() }
+            Step {
+                number: script.number,
+                name: script.name.clone(),
+                status,
+                own: script.own,
+                checksum: Some(script.checksum.clone()),
+                applied: row.cloned(),
+            }
         })
         .collect();
-    let strange = applied.iter().filter(|row| embedded.iter().all(|script| script.number != row.number));
+    let strange = applied.iter().filter(|row| scripts.list.iter().all(|script| script.number != row.number));
     steps.extend(strange.map(|row| Step {
         number: row.number,
         name: row.name.clone(),
-        status: StepStatus::Missing,
+        status: if row.own && !scripts.with_own { StepStatus::Applied } else { StepStatus::Missing },
+        own: row.own,
+        checksum: None,
         applied: Some(row.clone()),
     }));
     steps.sort_by_key(|step| step.number);
     Plan { steps }
+}
+
+fn is_same(row: &Applied, script: &Script) -> bool {
+    row.checksum == script.checksum && row.name == script.name && row.own == script.own
 }

@@ -2,6 +2,9 @@
 //
 // A file is named `XX-NameOfTheScript.sql`: a number of two or more digits, from 01, unique; a name in CamelCase. It
 // holds more than comments. Files whose name begins with a dot are the editors', and are not looked at.
+//
+// A first line `-- mer: no-transaction` opts a script out of its transaction. What then fails half-way cannot be taken
+// back; so such a script is one statement that may be run again.
 
 /// Number and name of a script, by its file name.
 pub(crate) fn parse_name(file: &str) -> Result<(u32, &str), String> {
@@ -29,6 +32,55 @@ pub(crate) fn is_empty(text: &str) -> bool {
     text.lines().map(str::trim).all(|line| line.is_empty() || line == ";" || line.starts_with("--"))
 }
 
+/// What a line begins with that is meant for MER and not for the database.
+const HEADER: &str = "-- mer:";
+
+/// The one that is known.
+const NO_TRANSACTION: &str = "-- mer: no-transaction";
+
+/// By these words a statement may be run again, wherever in it they stand.
+const REPEATABLE: [&str; 5] = ["IF NOT EXISTS", "IF EXISTS", "OR REPLACE", "OVERWRITE", "ON CONFLICT DO NOTHING"];
+
+/// By these words when it begins with them.
+const REPEATABLE_VERBS: [&str; 5] = ["REINDEX", "REBUILD", "REFRESH", "VACUUM", "ANALYZE"];
+
+/// What is wrong with the headers of a script, or with what one of them asks for.
+pub(crate) fn header_problem(file: &str, text: &str) -> Option<String> {
+    let text = text.trim_start_matches('\u{feff}');
+    let is_header = |line: &str| line.trim_start().to_ascii_lowercase().starts_with(HEADER);
+    let opts_out = text.lines().next().is_some_and(|line| line.trim_end() == NO_TRANSACTION);
+    let strange = text.lines().enumerate().skip(usize::from(opts_out)).find(|(_, line)| is_header(line));
+    if let Some((at, line)) = strange {
+        let (line, number) = (line.trim(), at + 1);
+        return Some(format!(
+            "`{file}`, line {number}: only the first line is a header, and only `{NO_TRANSACTION}`: `{line}`"
+        ));
+    }
+    if !opts_out {
+        return None;
+    }
+    let body: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.starts_with("--")).collect();
+    let body = body.join(" ").to_ascii_uppercase();
+    let words: Vec<&str> = body.split_whitespace().collect();
+    let statement = words.join(" ");
+    let statement = statement.trim_end_matches([';', ' ']);
+    // A semicolon in a string is refused too: nobody has to trust a parser of ours here.
+    if statement.contains(';') {
+        return Some(format!("`{file}`: a script without a transaction is one statement, and here are several"));
+    }
+    let may_be_repeated = REPEATABLE.iter().any(|words| statement.contains(words))
+        || REPEATABLE_VERBS.iter().any(|verb| statement.starts_with(verb));
+    if may_be_repeated {
+        return None;
+    }
+    Some(format!(
+        "`{file}`: a script without a transaction may be run again after it was cut off, so its statement says one of {}, \
+         or begins with {}",
+        REPEATABLE.join(", "),
+        REPEATABLE_VERBS.join(", ")
+    ))
+}
+
 /// What is wrong with the scripts of a folder, given as file names and texts.
 pub(crate) fn problems<'a>(scripts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut problems = Vec::new();
@@ -47,6 +99,8 @@ pub(crate) fn problems<'a>(scripts: impl IntoIterator<Item = (&'a str, &'a str)>
         }
         if is_empty(text) {
             problems.push(format!("`{file}` has no statement in it"));
+        } else {
+            problems.extend(header_problem(file, text));
         }
     }
     problems

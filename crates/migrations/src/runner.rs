@@ -2,7 +2,7 @@
 
 use mer_dal::{Applied, MigrationLock, ScriptRun, Store};
 
-use crate::{MigrationError, Plan, Script, embedded, plan};
+use crate::{MigrationError, Plan, Script, Scripts, plan};
 
 /// The version of MER that is written beside what it applies.
 const MER_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -19,16 +19,24 @@ pub enum Policy {
 /// What has been done.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
-    /// The scripts that were applied now, in their order.
+    /// The rows that were written now, in the order of their numbers.
     pub applied: Vec<Applied>,
 }
 
-/// Compares a database with the binary. Writes nothing.
+/// Compares a database with the binary. Writes nothing, takes no lock.
 ///
 /// # Errors
 /// [`MigrationError::Database`].
 pub async fn status(store: &Store) -> Result<Plan, MigrationError> {
-    Ok(plan(&store.applied().await?.unwrap_or_default(), embedded(store.dialect())))
+    status_of(store, &Scripts::embedded(store.dialect())).await
+}
+
+/// As [`status`], with these scripts.
+///
+/// # Errors
+/// As [`status`].
+pub async fn status_of(store: &Store, scripts: &Scripts) -> Result<Plan, MigrationError> {
+    Ok(plan(&store.applied().await?.unwrap_or_default(), scripts))
 }
 
 /// Applies what is missing.
@@ -37,36 +45,102 @@ pub async fn status(store: &Store) -> Result<Plan, MigrationError> {
 /// Those of [`Plan::check`], before anything is written; [`MigrationError::Database`] with
 /// [`mer_dal::DalError::Script`] for a script that fails: those before it stay applied, of it nothing is kept.
 pub async fn up(store: &Store) -> Result<Report, MigrationError> {
-    up_with(store, embedded(store.dialect())).await
+    up_to(store, &Scripts::embedded(store.dialect()), None).await
 }
 
-pub(crate) async fn up_with(store: &Store, scripts: &[Script]) -> Result<Report, MigrationError> {
+/// Applies what is missing of these scripts, up to the one of number `target` where that is given.
+///
+/// # Errors
+/// As [`up`]; [`MigrationError::NoScript`] where no script has that number.
+pub async fn up_to(store: &Store, scripts: &Scripts, target: Option<u32>) -> Result<Report, MigrationError> {
+    target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
     let mut lock = store.lock_migrations().await?;
-    let report = locked(store, scripts, &mut lock).await;
+    let report = locked(store, scripts, target.unwrap_or(u32::MAX), &mut lock).await;
     lock.release().await;
     report
 }
 
 /// Everything is read under the lock: who waited for it may find that all is done.
-async fn locked(store: &Store, scripts: &[Script], lock: &mut MigrationLock) -> Result<Report, MigrationError> {
-    let applied = match store.applied().await? {
-        Some(applied) => applied,
-        None => {
-            store.create_migrations().await?;
-            Vec::new()
-        }
-    };
-    let plan = plan(&applied, scripts);
+async fn locked(
+    store: &Store,
+    scripts: &Scripts,
+    target: u32,
+    lock: &mut MigrationLock,
+) -> Result<Report, MigrationError> {
+    let plan = plan(&applied_or_made(store).await?, scripts);
     plan.check()?;
     let mut report = Report::default();
-    for number in plan.pending() {
-        let Some(script) = scripts.iter().find(|script| script.number == number) else { continue };
+    for number in plan.pending().filter(|number| *number <= target) {
+        let script = scripts.get(number)?;
         lock.check().await?;
         let applied = store.apply_script(&run(script)).await?;
         tracing::info!(number, name = %script.name, ms = applied.duration_ms, "applied a script");
         report.applied.push(applied);
     }
     Ok(report)
+}
+
+/// Writes down that the scripts up to this number have been applied, without running any: for a database whose schema
+/// was made by other means. Those that are on record already stay as they are.
+///
+/// # Errors
+/// As [`up_to`].
+pub async fn baseline(store: &Store, scripts: &Scripts, number: u32) -> Result<Report, MigrationError> {
+    scripts.get(number)?;
+    let mut lock = store.lock_migrations().await?;
+    let report = async {
+        let plan = plan(&applied_or_made(store).await?, scripts);
+        plan.check()?;
+        let numbers: Vec<u32> = plan.pending().filter(|pending| *pending <= number).collect();
+        note(store, scripts, &numbers, &mut lock).await
+    };
+    let report = report.await;
+    lock.release().await;
+    report
+}
+
+/// Accepts the scripts at hand in place of those that were applied under their numbers. Only rows of `Migrations` are
+/// written; no script is run. `shown` is what was looked at before: where the database is not as it was, nothing is done.
+///
+/// # Errors
+/// [`MigrationError::Moved`], [`MigrationError::Database`].
+pub async fn repair(store: &Store, scripts: &Scripts, shown: &Plan) -> Result<Report, MigrationError> {
+    let mut lock = store.lock_migrations().await?;
+    let report = async {
+        let now = status_of(store, scripts).await?;
+        if now.changed().ne(shown.changed()) {
+            return Err(MigrationError::Moved);
+        }
+        let numbers: Vec<u32> = now.changed().map(|step| step.number).collect();
+        note(store, scripts, &numbers, &mut lock).await
+    };
+    let report = report.await;
+    lock.release().await;
+    report
+}
+
+async fn note(
+    store: &Store,
+    scripts: &Scripts,
+    numbers: &[u32],
+    lock: &mut MigrationLock,
+) -> Result<Report, MigrationError> {
+    let mut report = Report::default();
+    for number in numbers {
+        lock.check().await?;
+        report.applied.push(store.note_script(&run(scripts.get(*number)?)).await?);
+    }
+    Ok(report)
+}
+
+async fn applied_or_made(store: &Store) -> Result<Vec<Applied>, MigrationError> {
+    match store.applied().await? {
+        Some(applied) => Ok(applied),
+        None => {
+            store.create_migrations().await?;
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Makes sure that the database is as this binary wants it: one query where it is.
@@ -92,5 +166,6 @@ fn run(script: &Script) -> ScriptRun {
         checksum: script.checksum.clone(),
         sql: script.sql.clone(),
         mer_version: MER_VERSION.to_owned(),
+        own: script.own,
     }
 }

@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use mer_dal::Dialect;
 use sha2::{Digest as _, Sha256};
 
-use crate::rules;
+use crate::{MigrationError, rules};
 
 static SURREAL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sql/surreal");
 
@@ -37,6 +37,8 @@ pub struct Script {
     pub sql: String,
     /// sha256 of [`Script::sql`], in hexadecimal.
     pub checksum: String,
+    /// Whether it is an organisation's own, and none of MER's.
+    pub own: bool,
 }
 
 impl Script {
@@ -48,7 +50,37 @@ impl Script {
         let sql = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
         let checksum =
             Sha256::digest(&sql).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"));
-        Some(Self { number, name: name.to_owned(), file: file.to_owned(), sql, checksum })
+        Some(Self { number, name: name.to_owned(), file: file.to_owned(), sql, checksum, own: false })
+    }
+}
+
+/// The scripts that a database is to have: those of this binary, and perhaps an organisation's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scripts {
+    pub(crate) list: Vec<Script>,
+    /// Whether own scripts were given: else nothing is known of those in the database.
+    pub(crate) with_own: bool,
+}
+
+impl Scripts {
+    /// Those compiled into this binary.
+    #[must_use]
+    pub fn embedded(dialect: Dialect) -> Self {
+        Self { list: embedded(dialect).to_vec(), with_own: false }
+    }
+
+    /// By number.
+    #[must_use]
+    pub fn list(&self) -> &[Script] {
+        &self.list
+    }
+
+    /// The script of this number.
+    ///
+    /// # Errors
+    /// [`MigrationError::NoScript`].
+    pub fn get(&self, number: u32) -> Result<&Script, MigrationError> {
+        self.list.iter().find(|script| script.number == number).ok_or(MigrationError::NoScript { number })
     }
 }
 

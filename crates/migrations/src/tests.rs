@@ -4,12 +4,21 @@ use mer_dal::{Applied, DalError, Database, DbUrl, Dialect, Session, Settings};
 use proptest::prelude::*;
 
 use crate::{
-    MigrationError, Policy, Script, StepStatus, embedded, ensure_current, plan, rules,
-    runner::{status, up, up_with},
+    MigrationError, Policy, Report, Script, Scripts, StepStatus, baseline, embedded, ensure_current, plan, repair,
+    rules, status, status_of, up, up_to,
 };
 
 fn script(number: u32, sql: &str) -> Script {
     Script::new(&format!("{number:02}-Number{number}.sql"), sql).unwrap()
+}
+
+/// These and no others, as if they were the binary's.
+fn only(scripts: &[Script]) -> Scripts {
+    Scripts { list: scripts.to_vec(), with_own: false }
+}
+
+async fn up_with(session: &Session, scripts: &[Script]) -> Result<Report, MigrationError> {
+    up_to(session, &only(scripts), None).await
 }
 
 fn row(script: &Script) -> Applied {
@@ -20,6 +29,7 @@ fn row(script: &Script) -> Applied {
         applied_at: Timestamp::UNIX_EPOCH,
         duration_ms: 1.0,
         mer_version: "9.9.9".into(),
+        own: script.own,
     }
 }
 
@@ -67,6 +77,128 @@ fn duplicates_and_empty_scripts_are_problems() {
 }
 
 #[test]
+fn a_script_without_a_transaction_is_one_statement_that_may_be_run_again() {
+    let problem = |text: &str| rules::header_problem("01-A.sql", text);
+    for good in [
+        "X;\nY;",
+        "-- a comment\nX;",
+        "-- mer: no-transaction\n-- why\nCREATE INDEX CONCURRENTLY IF NOT EXISTS a ON b (c);\n",
+        "\u{feff}-- mer: no-transaction\r\nDROP INDEX CONCURRENTLY\r\n  IF  EXISTS a ;\r\n-- done\r\n",
+        "-- mer: no-transaction\nDEFINE INDEX OVERWRITE a ON b FIELDS c CONCURRENTLY",
+        "-- mer: no-transaction\nreindex index concurrently a",
+    ] {
+        assert_eq!(problem(good), None, "{good}");
+    }
+    for (bad, why) in [
+        ("-- mer: no-transaction\nDROP INDEX IF EXISTS a; DROP INDEX IF EXISTS b;", "several"),
+        ("-- mer: no-transaction\nCREATE INDEX CONCURRENTLY a ON b (c);", "run again"),
+        ("-- mer: no-transactions\nX;", "line 1"),
+        ("-- MER:no-transaction\nX;", "line 1"),
+        ("X;\n  -- mer: no-transaction\n", "line 2"),
+        ("-- mer: no-transaction\n-- mer: no-transaction\nDROP INDEX IF EXISTS a", "line 2"),
+    ] {
+        assert!(problem(bad).is_some_and(|problem| problem.contains(why)), "{bad}: {:?}", problem(bad));
+        assert_eq!(rules::problems([("01-A.sql", bad)]).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn own_scripts_stand_beside_those_of_the_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let all = || Scripts::embedded(Dialect::Surreal).with_folder(folder.path(), Dialect::Surreal);
+    file("README.md", "no script");
+    file(".1000-Swap.sql", "");
+    file("1000-Ours.sql", "CREATE Ours:1;\r\n");
+    let scripts = all().unwrap();
+    assert_eq!(scripts.list().len(), embedded(Dialect::Surreal).len() + 1);
+    let ours = scripts.list().last().unwrap();
+    assert!(ours.own && ours.sql == "CREATE Ours:1;\n");
+    for (name, text, why) in [
+        ("01-Taken.sql", "X;", "number of MER's `01-DatabaseIdentity.sql`"),
+        ("1000-Again.sql", "X;", "same number"),
+        ("ours.sql", "X;", "misnamed"),
+        ("1001-Empty.sql", "-- nothing", "no statement"),
+        ("1001-Loose.sql", "-- mer: no-transaction\nCREATE x; CREATE y;", "several"),
+    ] {
+        file(name, text);
+        let error = all().unwrap_err();
+        assert_eq!(error.exit_code(), ExitCode::CONFIG, "{error}");
+        assert!(error.to_string().contains(why), "{name}: {error}");
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let inside = folder.path().join("surreal");
+    std::fs::create_dir(&inside).unwrap();
+    assert_eq!(all().unwrap().list().len(), embedded(Dialect::Surreal).len(), "the dialect's own folder counts");
+    let away = Scripts::embedded(Dialect::Surreal).with_folder(&folder.path().join("away"), Dialect::Surreal);
+    assert_eq!(away.unwrap_err().exit_code(), ExitCode::IO);
+}
+
+#[tokio::test]
+async fn own_scripts_in_the_database_stop_nobody_who_does_not_know_them() {
+    let (_database, session) = session().await;
+    let own = Script { own: true, ..script(1000, "CREATE Ours:1;") };
+    let mut list = embedded(Dialect::Surreal).to_vec();
+    list.push(own.clone());
+    let with = |list: &[Script]| Scripts { list: list.to_vec(), with_own: true };
+    up_to(&session, &with(&list), None).await.unwrap();
+    assert!(session.applied().await.unwrap().unwrap().last().unwrap().own);
+    assert!(status(&session).await.unwrap().is_current());
+    ensure_current(&session, Policy::Check).await.unwrap();
+    // Who has the folder sees that it was edited, or is gone from it.
+    let edited = Script { own: true, ..script(1000, "CREATE Ours:2;") };
+    *list.last_mut().unwrap() = edited;
+    let plan = status_of(&session, &with(&list)).await.unwrap();
+    assert!(matches!(plan.check(), Err(MigrationError::Changed { number: 1000, .. })));
+    list.pop();
+    let plan = status_of(&session, &with(&list)).await.unwrap();
+    assert!(matches!(plan.check(), Err(MigrationError::OwnMissing { number: 1000, .. })));
+}
+
+#[tokio::test]
+async fn a_target_a_baseline_and_a_repair() {
+    let (_database, session) = session().await;
+    let all: Vec<Script> = (1..=4).map(|number| script(number, &format!("CREATE Trace:{number};"))).collect();
+    let numbers = |report: Report| report.applied.iter().map(|row| row.number).collect::<Vec<_>>();
+    let error = up_to(&session, &only(&all), Some(9)).await.unwrap_err();
+    assert!(matches!(error, MigrationError::NoScript { number: 9 }));
+    assert!(session.applied().await.unwrap().is_none(), "nothing was written");
+    assert_eq!(numbers(up_to(&session, &only(&all), Some(1)).await.unwrap()), [1]);
+    assert_eq!(numbers(up_to(&session, &only(&all), Some(1)).await.unwrap()), [0_u32; 0]);
+    // The second and the third have been applied by hand.
+    assert_eq!(numbers(baseline(&session, &only(&all), 3).await.unwrap()), [2, 3]);
+    assert_eq!(numbers(baseline(&session, &only(&all), 3).await.unwrap()), [0_u32; 0]);
+    assert_eq!(numbers(up_with(&session, &all).await.unwrap()), [4]);
+    assert_eq!(session.applied().await.unwrap().unwrap()[1].duration_ms, 0.0);
+    // The fourth did run; the second is edited, and was not.
+    let before = session.applied().await.unwrap().unwrap();
+    let mut edited = all.clone();
+    edited[1] = script(2, "CREATE Trace:4;");
+    let shown = status_of(&session, &only(&edited)).await.unwrap();
+    let other = status_of(&session, &only(&all)).await.unwrap();
+    let error = repair(&session, &only(&edited), &other).await.unwrap_err();
+    assert!(matches!(error, MigrationError::Moved), "{error}");
+    assert_eq!(numbers(repair(&session, &only(&edited), &shown).await.unwrap()), [2]);
+    let after = session.applied().await.unwrap().unwrap();
+    assert_eq!(after[1], Applied { checksum: edited[1].checksum.clone(), ..before[1].clone() });
+    assert_eq!([&after[0], &after[2], &after[3]], [&before[0], &before[2], &before[3]]);
+    assert!(up_with(&session, &edited).await.unwrap().applied.is_empty());
+}
+
+#[tokio::test]
+async fn a_script_without_a_transaction_runs_and_has_its_row() {
+    let (_database, session) = session().await;
+    let good = script(1, "-- mer: no-transaction\nDEFINE TABLE IF NOT EXISTS Outside;");
+    up_with(&session, std::slice::from_ref(&good)).await.unwrap();
+    let failing =
+        script(2, "-- mer: no-transaction\n\nDEFINE INDEX IF NOT EXISTS a ON\n Outside FIELDS nothing COUNT;");
+    let error = up_with(&session, &[good.clone(), failing]).await.unwrap_err();
+    let MigrationError::Database(DalError::Script { failure, .. }) = &error else { panic!("{error}") };
+    assert!(failure.line.is_some_and(|line| line >= 3), "{error}");
+    assert_eq!(session.applied().await.unwrap().unwrap().len(), 1);
+}
+
+#[test]
 fn a_script_has_its_twin_in_the_other_dialect() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let (both, more) = (names(&["01-A.sql"]), names(&["01-A.sql", "02-B.sql"]));
@@ -111,10 +243,10 @@ proptest! {
                 scripts.push(text);
             }
         }
-        let ordered = plan(&applied, &scripts);
+        let ordered = plan(&applied, &only(&scripts));
         if !applied.is_empty() { let n = turn.index(applied.len()); applied.rotate_left(n); }
         if !scripts.is_empty() { let n = turn.index(scripts.len()); scripts.rotate_left(n); }
-        prop_assert_eq!(&plan(&applied, &scripts), &ordered, "the order of neither side matters");
+        prop_assert_eq!(&plan(&applied, &only(&scripts)), &ordered, "the order of neither side matters");
 
         let expected: Vec<(u32, StepStatus)> = sides.iter().filter_map(|(number, sides)| {
             let status = match sides {

@@ -37,16 +37,6 @@ pub enum SchedulerError {
         /// `inferenceCommand` or `trainCommand`.
         key: &'static str,
     },
-    /// None of the model's servers is of a kind that this version can reach.
-    #[error(
-        "model `{model}` runs on `{server}`, which is reached by SSH: this version of mer runs models on this machine only"
-    )]
-    NoTransport {
-        /// The model.
-        model: String,
-        /// The first of its servers.
-        server: String,
-    },
     /// The model's protocol cannot carry the input.
     #[error("model `{model}` cannot be sent this input")]
     Input {
@@ -87,7 +77,7 @@ impl SchedulerError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NotOnServer { .. } => ExitCode::NOT_FOUND,
-            Self::NoSuchServer { .. } | Self::NoCommand { .. } | Self::NoTransport { .. } => ExitCode::CONFIG,
+            Self::NoSuchServer { .. } | Self::NoCommand { .. } => ExitCode::CONFIG,
             Self::Input { .. } | Self::TooLong { .. } => ExitCode::INPUT,
             Self::ReadInput { .. } | Self::Record { .. } => ExitCode::IO,
         }

@@ -3,9 +3,11 @@
 //! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them
 //! knows it. It reads no environment and no settings: whoever makes a [`Scheduler`] hands them in.
 
+mod attempt;
 mod digest;
 mod environment;
 mod error;
+mod executors;
 mod outcome;
 mod ping;
 mod placement;
@@ -15,6 +17,7 @@ mod scheduler;
 mod spec;
 
 pub use error::SchedulerError;
+pub use executors::Remote;
 pub use outcome::Outcome;
 pub use ping::PingReport;
 pub use placement::Placement;

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use mer_core::{Access, Exit, ExitCode, Status, signal_name};
-use mer_meal::{End, Ended, StartError, WarmError};
+use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
 /// A run that is over and on record.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,38 +41,71 @@ pub(crate) struct Verdict {
     pub(crate) code: u8,
     pub(crate) error: Option<String>,
     pub(crate) hint: Option<String>,
+    /// Whether nothing of the request has happened there, so that another server may be tried.
+    pub(crate) elsewhere: bool,
+}
+
+/// Where the process ran that was judged, as far as its end is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum There {
+    /// On this machine.
+    Here,
+    /// On another one.
+    Remote,
+    /// On another one, where it goes on to serve.
+    Serving,
 }
 
 impl Verdict {
     fn new(status: Status, code: u8, error: impl Into<String>) -> Self {
-        Self { status, code, error: Some(error.into()), hint: None }
+        Self { status, code, error: Some(error.into()), hint: None, elsewhere: false }
     }
 
     pub(crate) fn succeeded() -> Self {
-        Self { status: Status::Succeeded, code: ExitCode::OK, error: None, hint: None }
+        Self { status: Status::Succeeded, code: ExitCode::OK, error: None, hint: None, elsewhere: false }
+    }
+
+    /// Cancelled before there was a process.
+    pub(crate) fn cancelled_before() -> Self {
+        Self::new(Status::Cancelled, ExitCode::SIGINT, End::Cancelled.to_string())
+    }
+
+    /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
+    pub(crate) fn cancelled_at_start(access: &Access, there: There) -> Self {
+        let unverified = unverified(&access.server, there, None);
+        Self::new(Status::Cancelled, ExitCode::SIGINT, format!("{}{unverified}", End::Cancelled))
+    }
+
+    /// There is no connection.
+    pub(crate) fn not_connected(server: &str, error: &SshError) -> Self {
+        let code = error.exit_code();
+        let status = if code == ExitCode::CONFIG { Status::Failed } else { Status::Unreachable };
+        let verdict = Self::new(status, code, chain(error));
+        Self { hint: error.remedy(server), elsewhere: status == Status::Unreachable, ..verdict }
     }
 
     /// The process that serves one request has ended, and its exit is the verdict.
-    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended) -> Self {
+    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended, there: There) -> Self {
         count(access, ended);
         match (&ended.end, ended.exit) {
             (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
+            (End::Done, Some(Exit::Lost)) => Self::lost(ended),
             (End::Done, Some(exit)) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, format!("the model {exit}")),
             (End::Done, None) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, "nobody saw how the model ended"),
-            _ => Self::of_end(ended),
+            _ => Self::of_end(access, ended, there),
         }
     }
 
     /// A process that stays up has replied, or not.
-    pub(crate) fn of_reply(access: &mut Access, ended: &Ended) -> Self {
+    pub(crate) fn of_reply(access: &mut Access, ended: &Ended, there: There) -> Self {
         count(access, ended);
-        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(ended) }
+        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
     }
 
     /// A process that stays up did not become ready.
-    pub(crate) fn not_ready(access: &mut Access, ended: &Ended) -> Self {
+    pub(crate) fn not_ready(access: &mut Access, ended: &Ended, there: There) -> Self {
         count(access, ended);
-        let mut verdict = Self::of_end(ended);
+        let mut verdict = Self::of_end(access, ended, there);
         if matches!(ended.end, End::Died | End::Timeout { .. }) {
             verdict.error = verdict.error.map(|error| format!("before it was ready: {error}"));
         }
@@ -81,6 +114,12 @@ impl Verdict {
 
     /// The process could not be started.
     pub(crate) fn not_started(server: &str, error: &StartError) -> Self {
+        if let StartError::Ssh(error) = error {
+            let verdict = Self::not_connected(server, error);
+            // Here nobody knows how far it has come.
+            let unclear = matches!(error, SshError::ConnectionLost { .. } | SshError::StartTimedOut { .. });
+            return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
+        }
         Self::new(Status::Failed, ExitCode::CONFIG, format!("on server `{server}`: {}", chain(error)))
     }
 
@@ -89,8 +128,16 @@ impl Verdict {
         Self::new(Status::Failed, ExitCode::BUG, chain(error))
     }
 
-    fn of_end(ended: &Ended) -> Self {
-        let said = ended.end.to_string();
+    /// The connection was lost, and with it the end.
+    fn lost(ended: &Ended) -> Self {
+        let why = ended.lost.as_deref().unwrap_or("the connection was lost");
+        let verdict =
+            Self::new(Status::Unreachable, ExitCode::UNREACHABLE, format!("how the model ended is not known: {why}"));
+        Self { hint: Some("what still runs there ends by itself when `orphanAfter` has passed".to_owned()), ..verdict }
+    }
+
+    fn of_end(access: &Access, ended: &Ended, there: There) -> Self {
+        let said = format!("{}{}", ended.end, left_behind(&access.server, ended, there));
         match &ended.end {
             End::Timeout { hint, .. } => {
                 Self { hint: hint.map(str::to_owned), ..Self::new(Status::Timeout, ExitCode::TIMEOUT, said) }
@@ -98,6 +145,7 @@ impl Verdict {
             End::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, said),
             End::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, said),
             End::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, said),
+            _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
                 let said = ended.exit.map_or(said, |exit| format!("the model {exit} in the middle of the request"));
                 Self::new(Status::Failed, ExitCode::MODEL_FAILED, said)
@@ -111,6 +159,25 @@ impl Verdict {
         access.error.clone_from(&self.error);
         self.hint.clone()
     }
+}
+
+/// Whether something of a process that was told to end may still run on another machine: that must not be left unsaid.
+fn left_behind(server: &str, ended: &Ended, there: There) -> String {
+    let was_told = matches!(ended.end, End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_));
+    match (there, ended.exit) {
+        (There::Here | There::Serving, _) => String::new(),
+        _ if !was_told => String::new(),
+        (There::Remote, Some(Exit::Code(_) | Exit::Signal(_))) => format!("; its process on `{server}` is gone"),
+        (There::Remote, _) => unverified(server, there, ended.lost.as_deref()),
+    }
+}
+
+fn unverified(server: &str, there: There, why: Option<&str>) -> String {
+    if there != There::Remote {
+        return String::new();
+    }
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    format!("; that its process on `{server}` is gone could not be verified{why}")
 }
 
 /// What was counted, into the record.

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use mer_core::{ConnType, ExitCode, Kind, Model, Server};
+use mer_core::{ExitCode, Kind, Model, Server};
 use mer_dal::Durability;
-use mer_meal::Cancel;
+use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
 use serde::Serialize;
 
 use crate::{
@@ -64,22 +64,25 @@ impl Scheduler {
         placement: &Placement,
         cancel: &Cancel,
     ) -> Result<Result<String, (u8, String)>, SchedulerError> {
-        if placement.conn_type != ConnType::Local {
-            let error = SchedulerError::NoTransport { model: model.to_owned(), server: placement.server.clone() };
-            return Ok(Err((error.exit_code(), error.to_string())));
-        }
         let mut access = self.begin(model, Kind::Ping, placement);
         let spec = run_spec(placement, &access, &self.config.environment, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
-        let path = match self.config.executor.resolve(&spec).await {
+        let executor = self.executors.of(placement, Kind::Ping);
+        let found = tokio::select! {
+            biased;
+            found = executor.resolve(&spec) => found,
+            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err((ExitCode::SIGINT, End::Cancelled.to_string()))),
+        };
+        let path = match found {
             Ok(path) => path.display().to_string(),
+            Err(StartError::Ssh(error)) => return Ok(Err(unreachable(&error, &placement.server))),
             Err(error) => return Ok(Err((ExitCode::CONFIG, chain(&error)))),
         };
         if !spec.protocol.stays_up() {
             return Ok(Ok(path));
         }
         self.record_start(&access, Durability::Synced).await?;
-        let verdict = match self.start_warm(&mut access, spec, None, cancel).await {
+        let verdict = match self.start_warm(&mut access, &executor, spec, placement, None, cancel).await {
             Ok(warm) => {
                 pool::stop(vec![warm]).await;
                 Verdict::succeeded()
@@ -95,4 +98,10 @@ impl Scheduler {
             }
         })
     }
+}
+
+/// A server that cannot be used: why, and what to do about it.
+fn unreachable(error: &SshError, server: &str) -> (u8, String) {
+    let remedy = error.remedy(server).map(|remedy| format!(" ({remedy})")).unwrap_or_default();
+    (error.exit_code(), format!("{}{remedy}", chain(error)))
 }

@@ -1,6 +1,6 @@
 //! Where a run happens: the model's servers in their order, or the one that the caller pins.
 
-use mer_core::{ConnType, LOCAL_SERVER, Model, ModelParams, Server, nearest};
+use mer_core::{ConnParams, ConnType, LOCAL_SERVER, Model, ModelParams, Server, nearest};
 
 use crate::SchedulerError;
 
@@ -11,8 +11,8 @@ pub struct Placement {
     pub server: String,
     /// How it is reached.
     pub conn_type: ConnType,
-    /// The server's own argv prefix.
-    pub launcher: Vec<String>,
+    /// The server's own parameters, its argv prefix among them.
+    pub conn: ConnParams,
     /// The model's parameters there.
     pub params: ModelParams,
 }
@@ -47,7 +47,7 @@ pub(crate) fn placements(
             Ok(Placement {
                 server: name.to_owned(),
                 conn_type: server.map_or(ConnType::Local, |server| server.spec.conn_type),
-                launcher: server.and_then(|server| server.spec.params.launcher.clone()).unwrap_or_default(),
+                conn: server.map(|server| server.spec.params.clone()).unwrap_or_default(),
                 params: model.spec.on_server(name),
             })
         })

@@ -6,9 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::RunSpec;
+use mer_core::{ConnParams, RunSpec};
 use mer_meal::{Cancel, StderrHook, WarmProcess};
 use tokio::sync::mpsc;
+
+use crate::Placement;
 
 /// Who watches the diagnostics of a process that stays up: whoever made the request at hand.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +37,7 @@ impl Watcher {
 #[derive(Debug)]
 pub(crate) struct Warm {
     pub(crate) spec: RunSpec,
+    pub(crate) conn: ConnParams,
     pub(crate) process: WarmProcess,
     pub(crate) watcher: Watcher,
 }
@@ -47,15 +50,16 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// An idle process that was started from this very specification and still lives, and those that must go because
-    /// their model was changed or they died.
-    pub(crate) fn take(&self, model: &str, server: &str, spec: &RunSpec) -> (Option<Warm>, Vec<Warm>) {
+    /// An idle process that was started from this very specification, on a server that is still the same, and lives; and
+    /// those that must go because their model or server was changed, or they died.
+    pub(crate) fn take(&self, model: &str, placement: &Placement, spec: &RunSpec) -> (Option<Warm>, Vec<Warm>) {
         let mut idle = self.lock();
-        let Some(processes) = idle.get_mut(&(model.to_owned(), server.to_owned())) else { return (None, Vec::new()) };
+        let key = (model.to_owned(), placement.server.clone());
+        let Some(processes) = idle.get_mut(&key) else { return (None, Vec::new()) };
         let (mut fit, mut stale) = (Vec::new(), Vec::new());
         for mut warm in processes.drain(..) {
             let alive = warm.process.is_alive();
-            if alive && warm.spec == *spec { fit.push(warm) } else { stale.push(warm) }
+            if alive && warm.spec == *spec && warm.conn == placement.conn { fit.push(warm) } else { stale.push(warm) }
         }
         let taken = fit.pop();
         *processes = fit;

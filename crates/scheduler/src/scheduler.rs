@@ -3,23 +3,25 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use jiff::{Timestamp, Unit};
-use mer_core::{Access, ConnType, Kind, RunSpec, Status};
+use mer_core::{Access, Kind, RunSpec, Status};
 use mer_dal::{Durability, Journal};
-use mer_meal::{Cancel, Executor, Input, Sinks, StderrHook, WarmError, WarmProcess, check_input, oneshot};
+use mer_meal::{Executor, Input, Run, Sinks, StderrHook, check_input, oneshot};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
-    Outcome, Output, Placement, Request, SchedulerError,
+    Outcome, Output, Placement, Remote, Request, SchedulerError,
+    attempt::Ready,
     digest::Digest,
-    outcome::Verdict,
+    executors::Executors,
+    outcome::{There, Verdict},
     placement::placements,
-    pool::{self, Pool, Warm, Watcher},
+    pool::{Pool, Warm},
     spec::run_spec,
 };
 
@@ -31,8 +33,10 @@ const WARM_INPUT_BYTES: usize = 64 * 1024 * 1024;
 /// What a scheduler works with.
 #[derive(Debug)]
 pub struct Config {
-    /// Where processes are started.
+    /// Where processes of this machine are started.
     pub executor: Executor,
+    /// Makes the executors of other machines.
+    pub remote: Remote,
     /// Where accesses are written down.
     pub journal: Journal,
     /// The caller's environment, from which a model's is made.
@@ -47,45 +51,77 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Scheduler {
     pub(crate) config: Config,
-    pool: Pool,
+    pub(crate) executors: Executors,
+    pub(crate) pool: Pool,
 }
 
 impl Scheduler {
     /// A scheduler with no process yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, pool: Pool::default() }
+        let executors = Executors::new(config.executor.clone(), config.remote.clone());
+        Self { config, executors, pool: Pool::default() }
     }
 
     /// Runs one request: its start is on record before a process starts or is sent anything, its end before this
-    /// returns. Output is handed on as it comes.
+    /// returns. Output is handed on as it comes. The model's servers are tried in their order: the first that can be
+    /// reached serves it, and each that cannot is an attempt of its own on record.
     ///
     /// # Errors
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
     pub async fn run(&self, request: Request<'_>, output: Output) -> Result<Outcome, SchedulerError> {
-        let placement = self.place(&request)?;
-        let mut access = self.begin(&request.model.name, request.kind, &placement);
-        let spec = run_spec(&placement, &access, &self.config.environment, request.timeout)?;
-        access.protocol = spec.protocol.name().to_owned();
-        let verdict = if spec.protocol.stays_up() {
-            self.run_warm(&mut access, spec, request, output).await?
-        } else {
-            self.run_once(&mut access, &spec, request, output).await?
-        };
-        Ok(self.record_end(access, verdict).await)
+        let placements = placements(request.model, request.servers, request.pinned)?;
+        let request_uid = Uuid::now_v7();
+        let mut request = request;
+        let mut tried: Option<Outcome> = None;
+        for (index, placement) in placements.iter().enumerate() {
+            if let Some(before) = &tried {
+                tell_of_detour(before, placement);
+            }
+            let attempt = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let mut access =
+                Access { request_uid, attempt, ..self.begin(&request.model.name, request.kind, placement) };
+            let spec = run_spec(placement, &access, &self.config.environment, request.timeout)?;
+            access.protocol = spec.protocol.name().to_owned();
+            if spec.protocol.stays_up() {
+                let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
+                let payload = collect(&access.model, input).await?;
+                check_input(spec.protocol, &spec.tokens, &payload)
+                    .map_err(|source| SchedulerError::Input { model: access.model.clone(), source })?;
+                request.input = Input::Bytes(payload);
+            }
+            let verdict = match self.make_ready(&mut access, &spec, placement, &request, &output).await? {
+                Ok(Ready::Once(run)) => {
+                    let there = placement.there();
+                    let verdict = self.serve_once(&mut access, *run, &spec, there, request, output).await;
+                    return Ok(self.record_end(access, verdict).await);
+                }
+                Ok(Ready::Warm(warm)) => {
+                    let verdict = self.serve_warm(&mut access, *warm, placement, request, output).await?;
+                    return Ok(self.record_end(access, verdict).await);
+                }
+                Err(verdict) => verdict,
+            };
+            let elsewhere = verdict.elsewhere;
+            let outcome = self.record_end(access, verdict).await;
+            if !elsewhere {
+                return Ok(outcome);
+            }
+            tried = Some(outcome);
+        }
+        // A model runs on one server at least; `placements` has seen to it.
+        tried.ok_or_else(|| SchedulerError::NoSuchServer { model: request.model.name.clone(), server: String::new() })
+    }
+
+    /// Where its accesses are written down.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.config.journal
     }
 
     /// Ends every process that is kept warm.
     pub async fn stop(&self) {
         self.pool.stop_all().await;
-    }
-
-    /// The first server that this version can reach.
-    fn place(&self, request: &Request<'_>) -> Result<Placement, SchedulerError> {
-        let all = placements(request.model, request.servers, request.pinned)?;
-        let first = all.first().map_or_else(String::new, |placement| placement.server.clone());
-        let no_transport = || SchedulerError::NoTransport { model: request.model.name.clone(), server: first };
-        all.into_iter().find(|placement| placement.conn_type == ConnType::Local).ok_or_else(no_transport)
     }
 
     /// The record of an attempt that begins now.
@@ -121,19 +157,15 @@ impl Scheduler {
     }
 
     /// One process, one request.
-    async fn run_once(
+    async fn serve_once(
         &self,
         access: &mut Access,
+        run: Run,
         spec: &RunSpec,
+        there: There,
         request: Request<'_>,
         output: Output,
-    ) -> Result<Verdict, SchedulerError> {
-        self.record_start(access, Durability::Synced).await?;
-        let run = match self.config.executor.start(spec).await {
-            Ok(run) => run,
-            Err(error) => return Ok(Verdict::not_started(&access.server, &error)),
-        };
-        access.start_ms = Some(millis(run.started_in));
+    ) -> Verdict {
         let hashes = request.hashes;
         let sent = Arc::new(Mutex::new(Digest::new(hashes)));
         let sinks_sent = Arc::clone(&sent);
@@ -149,36 +181,19 @@ impl Scheduler {
         access.stdin_sha256 = digest.finish().1;
         access.stdout_sha256 = stdout_hash;
         access.run_ms = Some(millis(ended.run));
-        Ok(Verdict::of_oneshot(access, &ended))
+        Verdict::of_oneshot(access, &ended, there)
     }
 
-    /// One request to a process that stays up, which is started where there is none.
-    async fn run_warm(
+    /// One request to a process that stays up.
+    async fn serve_warm(
         &self,
         access: &mut Access,
-        spec: RunSpec,
+        mut warm: Warm,
+        placement: &Placement,
         request: Request<'_>,
         output: Output,
     ) -> Result<Verdict, SchedulerError> {
         let payload = collect(&access.model, request.input).await?;
-        check_input(spec.protocol, &spec.tokens, &payload)
-            .map_err(|source| SchedulerError::Input { model: access.model.clone(), source })?;
-        let (idle, stale) = self.pool.take(&access.model, &access.server, &spec);
-        if !stale.is_empty() {
-            pool::stop(stale).await;
-        }
-        let durability = if idle.is_some() { Durability::Written } else { Durability::Synced };
-        self.record_start(access, durability).await?;
-        let mut warm = match idle {
-            Some(warm) => {
-                access.start_ms = Some(0.0);
-                warm
-            }
-            None => match self.start_warm(access, spec, output.stderr.clone(), &request.cancel).await {
-                Ok(warm) => warm,
-                Err(verdict) => return Ok(verdict),
-            },
-        };
         let hashes = request.hashes;
         let mut sent = Digest::new(hashes);
         sent.update(&payload);
@@ -194,34 +209,15 @@ impl Scheduler {
         warm.watcher.set(None);
         access.stdout_sha256 = stdout_hash;
         access.run_ms = Some(millis(ended.run));
+        let mut there = placement.there();
         if warm.process.is_alive() {
+            there = There::Serving;
             self.pool.put(&access.model, &access.server, warm);
         }
-        let verdict = Verdict::of_reply(access, &ended);
+        let verdict = Verdict::of_reply(access, &ended, there);
         // What was sent is counted as what was asked for: the framing around it is nobody's input.
         access.stdin_bytes = access.stdin_bytes.min(payload.len() as u64);
         Ok(verdict)
-    }
-
-    /// Starts a process that stays up, and waits until it is ready.
-    pub(crate) async fn start_warm(
-        &self,
-        access: &mut Access,
-        spec: RunSpec,
-        stderr: Option<mpsc::Sender<Bytes>>,
-        cancel: &Cancel,
-    ) -> Result<Warm, Verdict> {
-        let began = Instant::now();
-        let watcher = Watcher::default();
-        watcher.set(stderr);
-        let started = WarmProcess::start(&self.config.executor, &spec, Some(watcher.hook()), cancel).await;
-        access.start_ms = Some(millis(began.elapsed()));
-        match started {
-            Ok(process) => Ok(Warm { spec, process, watcher }),
-            Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
-            Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended)),
-            Err(error) => Err(Verdict::broken(&error)),
-        }
     }
 
     /// Puts the end of an attempt on record.
@@ -243,6 +239,13 @@ impl Scheduler {
             .await
             .map_err(|source| SchedulerError::Record { model: access.model.clone(), source })
     }
+}
+
+/// Says why another server is asked: whoever relies on the first one should know.
+fn tell_of_detour(before: &Outcome, next: &Placement) {
+    let Access { model, server, error, .. } = &before.access;
+    let why = error.as_deref().unwrap_or_default();
+    tracing::warn!("`{model}` on `{server}`: {why}; trying `{}`", next.server);
 }
 
 /// Hashes output and hands it on, until the model is silent or the reader is gone.

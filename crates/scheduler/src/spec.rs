@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mer_core::{Access, Bound, Command, Kind, Protocol, RunSpec};
+use mer_core::{Access, Bound, Command, ConnType, Kind, Protocol, RunSpec};
 
 use crate::{Placement, SchedulerError, environment::environment};
 
@@ -21,14 +21,17 @@ pub(crate) fn run_spec(
     let no_command =
         || SchedulerError::NoCommand { model: access.model.clone(), server: placement.server.clone(), key };
     let command = command.as_ref().ok_or_else(no_command)?;
-    let mut argv = placement.launcher.clone();
+    let mut argv = placement.conn.launcher.clone().unwrap_or_default();
     argv.extend(params.launcher.iter().flatten().cloned());
     match command {
         Command::Argv(words) if words.is_empty() => return Err(no_command()),
         Command::Argv(words) => argv.extend(words.iter().cloned()),
         Command::Line(line) => argv.extend(["sh".to_owned(), "-c".to_owned(), line.clone()]),
     }
-    let env = environment(caller_env, &access.model, params, access);
+    // Another machine has an environment of its own, and folders of its own.
+    let is_here = placement.conn_type == ConnType::Local;
+    let nothing = BTreeMap::new();
+    let env = environment(if is_here { caller_env } else { &nothing }, &access.model, params, access);
     let mut bounds = params.bounds();
     if access.kind == Kind::Train {
         bounds.timeout = params.train_timeout.unwrap_or(Bound::Never);
@@ -38,7 +41,10 @@ pub(crate) fn run_spec(
     }
     Ok(RunSpec {
         argv,
-        cwd: params.model_path.as_deref().map(|path| expand_home(path, caller_env)),
+        cwd: params.model_path.as_deref().map(|path| match is_here {
+            true => expand_home(path, caller_env),
+            false => PathBuf::from(path),
+        }),
         protocol: if access.kind == Kind::Train { Protocol::Oneshot } else { params.protocol() },
         tokens: params.tokens(),
         bounds,
@@ -61,14 +67,15 @@ fn expand_home(path: &str, env: &BTreeMap<String, String>) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use mer_core::{ConnType, ModelParams};
+    use mer_core::{ConnParams, ModelParams};
 
     use super::*;
     use crate::outcome::tests::access;
 
     fn placement(json: &str) -> Placement {
         let params: ModelParams = serde_json::from_str(json).expect("parameters");
-        Placement { server: "local".to_owned(), conn_type: ConnType::Local, launcher: vec!["nice".to_owned()], params }
+        let conn = ConnParams { launcher: Some(vec!["nice".to_owned()]), ..ConnParams::default() };
+        Placement { server: "local".to_owned(), conn_type: ConnType::Local, conn, params }
     }
 
     #[test]
@@ -76,6 +83,18 @@ mod tests {
         let placement = placement(r#"{"inferenceCommand":["python3","m.py"],"launcher":["conda","run"]}"#);
         let spec = run_spec(&placement, &access(), &BTreeMap::new(), None).expect("a spec");
         assert_eq!(spec.argv, ["nice", "conda", "run", "python3", "m.py"]);
+    }
+
+    #[test]
+    fn another_machine_has_its_own_environment_and_home() {
+        let here = placement(r#"{"inferenceCommand":["m"],"modelPath":"~/m","env":{"OMP_NUM_THREADS":"2"}}"#);
+        let there = Placement { server: "gpu1".to_owned(), conn_type: ConnType::Ssh, ..here };
+        let env = ["PATH", "HOME", "LANG"].map(|name| (name.to_owned(), "/here".to_owned()));
+        let spec = run_spec(&there, &access(), &env.into(), None).expect("a spec");
+        let names: Vec<&str> = spec.env.keys().map(String::as_str).collect();
+        assert_eq!(names, ["MER_ATTEMPT", "MER_MODEL", "MER_REQUEST_UID", "OMP_NUM_THREADS", "PYTHONUNBUFFERED"]);
+        assert_eq!(spec.cwd, Some(PathBuf::from("~/m")));
+        assert_eq!(spec.argv, ["nice", "m"]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct Args {
     pub mer_static: Option<PathBuf>,
     /// The benchmark of mer-meal, which measures its `Executor`.
     pub meal_bench: Option<PathBuf>,
+    /// The one of its way over SSH, and bare `ssh2` beside it.
+    pub ssh_bench: Option<PathBuf>,
     /// A static program that does nothing.
     pub nothing: PathBuf,
     /// Where databases and files go: on a real disk.
@@ -29,7 +31,8 @@ pub struct Args {
 
 impl Args {
     pub fn parse(arguments: &[String]) -> Result<Self> {
-        let (mut mer, mut mer_static, mut meal_bench, mut nothing, mut work) = (None, None, None, None, None);
+        let (mut mer, mut mer_static, mut nothing, mut work) = (None, None, None, None);
+        let (mut meal_bench, mut ssh_bench) = (None, None);
         let (mut json, mut only, mut quick, mut check) = (None, None, false, false);
         let mut arguments = arguments.iter();
         while let Some(flag) = arguments.next() {
@@ -38,6 +41,7 @@ impl Args {
                 "--mer" => mer = Some(value()?.into()),
                 "--mer-static" => mer_static = Some(value()?.into()),
                 "--meal-bench" => meal_bench = Some(value()?.into()),
+                "--ssh-bench" => ssh_bench = Some(value()?.into()),
                 "--nothing" => nothing = Some(value()?.into()),
                 "--work" => work = Some(value()?.into()),
                 "--json" => json = Some(value()?.into()),
@@ -52,6 +56,7 @@ impl Args {
             mer: needed(mer, "--mer")?,
             mer_static,
             meal_bench,
+            ssh_bench,
             nothing: needed(nothing, "--nothing")?,
             work: needed(work, "--work")?,
             json,

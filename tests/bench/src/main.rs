@@ -6,9 +6,11 @@
 mod args;
 mod cases;
 mod child;
+mod journal;
 mod machine;
 mod measure;
 mod report;
+mod sshd;
 mod subject;
 
 use std::{fs, process::ExitCode};

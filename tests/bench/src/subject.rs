@@ -82,6 +82,8 @@ pub struct Bench {
     pub nothing: PathBuf,
     /// The benchmark of mer-meal, if it was given.
     pub meal_bench: Option<PathBuf>,
+    /// The benchmark of its way over SSH, if it was given.
+    pub ssh_bench: Option<PathBuf>,
     /// A folder on a real disk.
     pub work: PathBuf,
     /// Fewer rounds, fewer bytes.
@@ -115,7 +117,8 @@ impl Bench {
             measure::run_silent(&mut subject.command(&apply))?;
             subjects.push(subject);
         }
-        Ok(Self { subjects, nothing, meal_bench: args.meal_bench.clone(), work, quick: args.quick })
+        let (meal_bench, ssh_bench) = (args.meal_bench.clone(), args.ssh_bench.clone());
+        Ok(Self { subjects, nothing, meal_bench, ssh_bench, work, quick: args.quick })
     }
 
     /// As many as asked for, or a tenth of them in a quick run.

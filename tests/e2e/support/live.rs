@@ -43,6 +43,15 @@ impl Live {
         Self { stdin: child.stdin.take(), child, stdout, stderr }
     }
 
+    /// Starts it with this as its standard input, and with the standard error that the command has been given already.
+    pub(crate) fn start_with(mut command: Command, stdin: impl Into<Stdio>) -> Self {
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().expect("mer");
+        drop(command);
+        let stdout = Heard::from(child.stdout.take());
+        let stderr = Heard::from(child.stderr.take());
+        Self { stdin: None, child, stdout, stderr }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -73,6 +82,16 @@ impl Live {
     #[track_caller]
     pub(crate) fn wait_stderr(&self, text: &str) -> String {
         self.stderr.wait("standard error", text)
+    }
+
+    /// What it has written so far.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.so_far.lock().expect("lock").0).into_owned()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_some()
     }
 
     /// Its end. Nobody may hold its pipes any longer than it does.

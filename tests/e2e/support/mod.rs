@@ -1,15 +1,19 @@
 //! What every test stands on: an environment of its own, processes that cannot outlive their test, waits with a bound.
 
+mod around;
 mod env;
 mod live;
 mod procs;
 mod ran;
+mod servers;
 mod template;
 
+pub(crate) use around::{repository, server_program};
 pub(crate) use env::{TestEnv, run};
 pub(crate) use live::Live;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
+pub(crate) use servers::{OnServer, Server, shared_databases};
 
 use std::fmt::Write;
 

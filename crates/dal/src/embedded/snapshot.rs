@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::stamp::{LockMark, Stamp};
 use crate::{
+    Applied,
     files::{self, EngineFiles},
     store::{Backend as _, Driver, Store},
     surreal::SurrealStore,
@@ -35,7 +36,7 @@ const FORMAT: u32 = 2;
 pub struct Snapshot {
     /// The database's own uid.
     pub database_uid: Uuid,
-    /// The number of the last script that was applied.
+    /// The number of the last of MER's scripts that was applied.
     pub schema_version: u32,
     /// The servers by name.
     pub servers: Vec<Server>,
@@ -101,7 +102,9 @@ impl Snapshot {
 /// Reads the content; nothing where the database has no schema yet, or another MER's.
 pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
     let read = async {
-        let schema_version = store.applied().await?.and_then(|applied| applied.last().map(|last| last.number));
+        // An organisation's own scripts do not count: their numbers are nobody's version.
+        let last = |applied: Vec<Applied>| applied.iter().rfind(|row| !row.own).map(|row| row.number);
+        let schema_version = store.applied().await?.and_then(last);
         let Some(schema_version) = schema_version else { return Ok(None) };
         let database_uid = store.database_uid().await?;
         let (servers, models) = (store.servers().await?, store.models().await?);

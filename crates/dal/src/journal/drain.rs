@@ -1,7 +1,7 @@
 //! Moving the journal into the database.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
@@ -67,19 +67,17 @@ pub(crate) async fn drain_session(session: Session) -> Result<(Session, DrainRep
     if !try_lock(&lock).map_err(|source| JournalError::Read { path: dir.join(DRAIN_LOCK), source })? {
         return Ok((session, DrainReport::default()));
     }
-    let mut drain = Drain { session: Some(session), report: DrainReport::default(), batch: Vec::new(), bytes: 0 };
+    let mut drain = Drain::new(session);
     remove_leftovers(&dir);
     for path in segments(&dir)? {
         if let Some(scan) = Scan::open(&path)? {
             drain.segment(&dir, database_uid, scan).await?;
         }
     }
-    let Drain { session, report, .. } = drain;
-    let session = session.ok_or(DalError::Gone { operation: "drain the journal" })?;
-    Ok((session, report))
+    drain.finish()
 }
 
-struct Drain {
+pub(super) struct Drain {
     /// Gone only after opening it again has failed.
     session: Option<Session>,
     report: DrainReport,
@@ -88,7 +86,18 @@ struct Drain {
 }
 
 impl Drain {
-    async fn segment(&mut self, dir: &Path, database_uid: Uuid, mut scan: Scan) -> Result<(), DalError> {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session: Some(session), report: DrainReport::default(), batch: Vec::new(), bytes: 0 }
+    }
+
+    /// The session, which may be another one by now.
+    pub(super) fn finish(self) -> Result<(Session, DrainReport), DalError> {
+        let session = self.session.ok_or(DalError::Gone { operation: "drain the journal" })?;
+        Ok((session, self.report))
+    }
+
+    /// Records one segment.
+    pub(super) async fn segment(&mut self, dir: &Path, database_uid: Uuid, mut scan: Scan) -> Result<(), DalError> {
         match &scan.header {
             Ok(header) if header.database_uid == database_uid => {}
             Ok(_) => return Ok(()),
@@ -167,6 +176,13 @@ impl Drain {
                 session = session.renew().await?;
             }
             session.record(&self.batch).await?;
+            let on_server = !session.database().settings().url.is_embedded();
+            if let (Ok(header), true) = (&scan.header, on_server && !scan.orphaned) {
+                let going_on = going_on(&self.batch);
+                if !going_on.is_empty() {
+                    session.keep_alive(&header.host, &going_on).await?;
+                }
+            }
             self.session = Some(session);
             self.report.recorded += self.batch.len();
             self.batch.clear();
@@ -196,6 +212,19 @@ impl Drain {
         self.report.corrupt += 1;
         Ok(())
     }
+}
+
+/// The attempts that have a start among these records and no end.
+fn going_on(batch: &[Access]) -> Vec<AttemptKey> {
+    let mut open = HashSet::new();
+    for access in batch {
+        if access.status == Status::Started {
+            open.insert(access.key());
+        } else {
+            open.remove(&access.key());
+        }
+    }
+    open.into_iter().collect()
 }
 
 /// Whether a segment has lines that were not recorded, or no owner any more.

@@ -16,12 +16,14 @@
 //! # Draining
 //! Under a session: a segment without an owner is recorded whole, with `lost` for each start without an end, and removed.
 //! A segment in use is recorded as far as it is written, and the place is remembered beside it. All of it may happen
-//! twice: the key of an access and the rank of its status decide. Lines that cannot be read are reported, kept in
+//! twice: the key of an access and the rank of its status decide. Into a server the process that writes a segment drains it
+//! too, see [`drain_own`], while its runs go on. Lines that cannot be read are reported, kept in
 //! `corrupt.jsonl`, and skipped. Segments of another database are left alone.
 
 mod drain;
 mod error;
 mod line;
+mod own;
 mod places;
 mod scan;
 mod segment;
@@ -33,6 +35,7 @@ mod writer;
 pub(crate) use drain::drain_session;
 pub use drain::{DrainReport, drain};
 pub use error::JournalError;
+pub use own::{drain_own, keep_alive, left_behind};
 pub use places::Pending;
 pub(crate) use places::pending;
 pub use writer::{Durability, Journal, JournalOwner};

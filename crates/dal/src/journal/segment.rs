@@ -81,6 +81,11 @@ impl Segment {
         self.write(line).inspect_err(|_| self.backlog.extend_from_slice(line))
     }
 
+    /// Whether an end waits to be written.
+    pub(super) fn is_late(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = (&*self.file).write_all(bytes);
         match written {

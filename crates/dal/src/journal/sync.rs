@@ -29,6 +29,8 @@ struct Dirty {
 struct State {
     dirty: Vec<Dirty>,
     thread: bool,
+    /// The thread looks again by itself, within [`LATEST`].
+    looks: bool,
     ended: bool,
 }
 
@@ -58,6 +60,22 @@ impl Syncer {
         synced.await.unwrap_or_else(|_| Err(JournalError::Thread { source: io::Error::other("it has ended") }))
     }
 
+    /// Syncs a file on the caller's own thread: where nothing else goes on in this process, telling another thread and
+    /// being told by it costs more than it spares.
+    pub(super) fn sync_here(&self, file: &File, path: &Path) -> Result<(), JournalError> {
+        // Taken out first: what is written from here on is noted again.
+        let noted = {
+            let mut state = self.lock();
+            let at = state.dirty.iter().position(|dirty| std::ptr::eq(&*dirty.file, file));
+            at.map(|at| state.dirty.swap_remove(at))
+        };
+        let outcome = file.sync_data();
+        if let Some(noted) = noted {
+            noted.tell(&outcome);
+        }
+        outcome.map_err(|source| JournalError::Sync { path: path.to_path_buf(), source })
+    }
+
     /// Lets the thread end, after what is still to be synced.
     pub(super) fn end(&self) {
         self.lock().ended = true;
@@ -75,7 +93,8 @@ impl Syncer {
                 .map_err(|source| JournalError::Thread { source })?;
             state.thread = true;
         }
-        let wake = waiter.is_some() || state.dirty.is_empty();
+        // A thread that sleeps for a while only will find it in time: waking it for each record would cost more.
+        let wake = waiter.is_some() || (state.dirty.is_empty() && !state.looks);
         match state.dirty.iter_mut().find(|dirty| Arc::ptr_eq(&dirty.file, file)) {
             Some(dirty) => dirty.waiters.extend(waiter),
             None => state.dirty.push(Dirty {
@@ -100,22 +119,20 @@ impl Syncer {
         while let Some(due) = self.due() {
             for dirty in due {
                 let outcome = dirty.file.sync_data();
-                // The lock of a segment may go with this handle: whoever is told is to find it free.
-                let Dirty { file, path, waiters, .. } = dirty;
-                drop(file);
                 if let Err(error) = &outcome {
-                    tracing::warn!(path = %path.display(), %error, "the access journal could not be brought to disk");
+                    let path = dirty.path.display();
+                    tracing::warn!(%path, %error, "the access journal could not be brought to disk");
                 }
-                for waiter in waiters {
-                    let _ = waiter.send(
-                        outcome
-                            .as_ref()
-                            .copied()
-                            .map_err(|error| JournalError::Sync { path: path.to_path_buf(), source: again(error) }),
-                    );
-                }
+                dirty.tell(&outcome);
             }
         }
+    }
+
+    fn pause<'a>(&'a self, mut state: MutexGuard<'a, State>, at_most: Duration) -> MutexGuard<'a, State> {
+        state.looks = true;
+        let mut state = self.wake.wait_timeout(state, at_most).unwrap_or_else(PoisonError::into_inner).0;
+        state.looks = false;
+        state
     }
 
     /// Waits until something is due, and takes all there is. Nothing: it is over.
@@ -131,11 +148,25 @@ impl Syncer {
                     if left.is_zero() {
                         return Some(std::mem::take(&mut state.dirty));
                     }
-                    self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.pause(state, left)
                 }
                 None if state.ended => return None,
                 None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
+        }
+    }
+}
+
+impl Dirty {
+    /// Tells those who wait how it went.
+    fn tell(self, outcome: &io::Result<()>) {
+        // The lock of a segment may go with this handle: whoever is told is to find it free.
+        let Self { file, path, waiters, .. } = self;
+        drop(file);
+        for waiter in waiters {
+            let outcome = outcome.as_ref().copied();
+            let _ = waiter
+                .send(outcome.map_err(|error| JournalError::Sync { path: path.to_path_buf(), source: again(error) }));
         }
     }
 }

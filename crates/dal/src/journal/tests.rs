@@ -70,6 +70,7 @@ async fn database() -> (Database, Uuid) {
             checksum: String::new(),
             sql: fs::read_to_string(path).unwrap(),
             mer_version: "0".into(),
+            own: false,
         };
         session.apply_script(&run).await.unwrap();
     }

@@ -84,9 +84,16 @@ impl Journal {
     /// The record may not be there, and what it stands for must not begin.
     pub async fn started(&self, access: &Access, durability: Durability) -> Result<(), JournalError> {
         let line = encode(access).map_err(|source| JournalError::Encode { source })?;
-        let Some((file, path)) = self.lock().start(self, access, &line)? else { return Ok(()) };
+        let (handle, alone) = {
+            let mut segments = self.lock();
+            let handle = segments.start(self, access, &line)?;
+            (handle, segments.is_alone())
+        };
+        let Some((file, path)) = handle else { return Ok(()) };
         match durability {
             Durability::Written => self.syncer.written(&file, &path),
+            // Nothing that this thread would hold up, and nobody to share the sync with.
+            Durability::Synced if alone => self.syncer.sync_here(&file, &path),
             Durability::Synced => self.syncer.sync(&file, &path).await,
         }
     }
@@ -114,6 +121,32 @@ impl Journal {
             outcome = outcome.and(late).and(synced);
         }
         outcome
+    }
+
+    /// The files of the segments that are written to.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let segments = self.lock();
+        segments.old.iter().chain(&segments.current).map(|segment| segment.path.to_path_buf()).collect()
+    }
+
+    /// The attempts that go on.
+    pub(super) fn open(&self) -> Vec<AttemptKey> {
+        let segments = self.lock();
+        segments.old.iter().chain(&segments.current).flat_map(|segment| &segment.open).copied().collect()
+    }
+
+    /// Lets the current segment go where no run of it goes on and it is done with. Gives its file.
+    pub(super) fn take_done(&self, is_done: impl Fn(&Segment) -> bool) -> Option<PathBuf> {
+        let done = |segment: &mut Segment| segment.open.is_empty() && !segment.is_late() && is_done(segment);
+        self.lock().current.take_if(done).map(|segment| segment.path.to_path_buf())
+    }
+
+    pub(super) const fn database_uid(&self) -> Uuid {
+        self.header.database_uid
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.header.host
     }
 
     fn create_segment(&self, line: &[u8]) -> Result<Segment, JournalError> {
@@ -172,6 +205,11 @@ impl Segments {
         segment.write_end(line)?;
         segment.open.remove(&key);
         Ok(Some(segment.handle()))
+    }
+
+    /// Whether the run that has just begun is the only one.
+    fn is_alone(&self) -> bool {
+        self.old.is_empty() && self.current.as_ref().is_none_or(|segment| segment.open.len() <= 1)
     }
 
     /// A full segment stays ours while a run of it has not ended.

@@ -70,6 +70,10 @@ const EARLIEST: i64 = -200_000_000_000;
 
 const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
 
+const PAGE: &str = r#"
+SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
+ORDER BY "requestUid", "attempt" LIMIT $3"#;
+
 impl PostgresStore {
     pub(super) async fn write_accesses(&self, accesses: &[Access]) -> Result<(), DalError> {
         let mut rest = accesses;
@@ -128,6 +132,15 @@ impl PostgresStore {
     pub(super) async fn read_request(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
             self.query(REQUEST).bind(Id(request)).fetch_all(&mut *connection).await
+        });
+        rows.iter().map(rows::access).collect()
+    }
+
+    pub(super) async fn read_accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<PgRow> = call!(self.server(), "read the accesses", |connection| {
+            let query = self.query(PAGE).bind(Id(key.request_uid)).bind(i64::from(key.attempt)).bind(limit);
+            query.fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
     }

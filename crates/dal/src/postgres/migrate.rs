@@ -17,7 +17,7 @@ use super::{
     connect::Purpose,
     error::{boxed, code, server_error},
     rows::{get, small},
-    script::{in_transaction, line_of, statements},
+    script::{concurrent_index, line_of, statements},
     types::{Id, Time},
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
@@ -32,15 +32,21 @@ CREATE TABLE IF NOT EXISTS "Migrations" (
     "checksum" text NOT NULL,
     "appliedAt" timestamptz NOT NULL,
     "durationMs" double precision NOT NULL,
-    "merVersion" text NOT NULL
+    "merVersion" text NOT NULL,
+    "own" boolean NOT NULL DEFAULT false
 )"#;
 
 const APPLIED: &str = r#"SELECT * FROM "Migrations" ORDER BY "number""#;
 
 /// The number is the key: of two who apply the same script, one fails.
 const APPLY: &str = r#"
-INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion")
-VALUES ($1, $2, $3, clock_timestamp(), $4, $5) RETURNING *"#;
+INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
+VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6) RETURNING *"#;
+
+const NOTE: &str = r#"
+INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
+VALUES ($1, $2, $3, clock_timestamp(), 0, $4, $5)
+ON CONFLICT ("number") DO UPDATE SET "name" = EXCLUDED."name", "checksum" = EXCLUDED."checksum" RETURNING *"#;
 
 const UID: &str = r#"SELECT "uid" FROM "DatabaseIdentity""#;
 
@@ -105,6 +111,22 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        let row: PgRow = call!(self.server(), "note a script as applied", |connection| {
+            self.query(NOTE)
+                .bind(i64::from(script.number))
+                .bind(&script.name)
+                .bind(&script.checksum)
+                .bind(&script.mer_version)
+                .bind(script.own)
+                .fetch_one(&mut *connection)
+                .await
+        });
+        applied(&row)
+    }
+}
+
 /// What stopped a script.
 enum Stopped {
     /// One of its statements, after so many.
@@ -121,9 +143,11 @@ impl From<Error> for Stopped {
 
 async fn run(connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow, Stopped> {
     let begun = Instant::now();
-    let transaction = in_transaction(&script.sql);
+    let transaction = script.in_transaction();
     if transaction {
         raw_sql("BEGIN").execute(&mut *connection).await?;
+    } else {
+        drop_half_made_index(connection, &script.sql).await?;
     }
     let mut completed = 0;
     {
@@ -142,12 +166,29 @@ async fn run(connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow,
         .bind(&script.checksum)
         .bind(begun.elapsed().as_secs_f64() * 1000.0)
         .bind(&script.mer_version)
+        .bind(script.own)
         .fetch_one(&mut *connection)
         .await?;
     if transaction {
         raw_sql("COMMIT").execute(&mut *connection).await?;
     }
     Ok(row)
+}
+
+/// Building an index outside of a transaction may leave one behind that is not valid, and that `IF NOT EXISTS` would take
+/// for the real one when the script is run again.
+async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Result<(), Error> {
+    const INVALID: &str = "SELECT indexrelid::regclass::text FROM pg_index
+        WHERE NOT indisvalid AND indexrelid = to_regclass($1)";
+    let statements = statements(script);
+    let Some(name) = statements.first().and_then(|statement| concurrent_index(statement.text)) else { return Ok(()) };
+    let found = query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?;
+    let Some(row) = found else { return Ok(()) };
+    let index: String = sqlx::Row::try_get(&row, 0)?;
+    tracing::warn!(%index, "an index that was only half made is removed, and made anew");
+    // Its name comes from the server, with the quotes that it needs.
+    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
+    raw_sql(AssertSqlSafe(drop)).execute(connection).await.map(|_| ())
 }
 
 /// Where in the script the server stopped: at the position that it names, or in the statement whose turn it was.
@@ -177,6 +218,7 @@ fn applied(row: &PgRow) -> Result<Applied, DalError> {
         applied_at: get::<Time>(TABLE, row, "appliedAt")?.0,
         duration_ms: get(TABLE, row, "durationMs")?,
         mer_version: get(TABLE, row, "merVersion")?,
+        own: get(TABLE, row, "own")?,
     })
 }
 

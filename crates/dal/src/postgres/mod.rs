@@ -5,6 +5,7 @@
 //! lost, and may therefore run twice: every statement of this driver is written so that this changes nothing.
 
 mod access;
+mod alive;
 mod call;
 mod connect;
 mod error;
@@ -13,6 +14,8 @@ mod migrate;
 mod passfile;
 mod pool;
 mod registry;
+mod remove;
+mod restore;
 mod rows;
 mod script;
 mod store;

@@ -1,7 +1,8 @@
 //! Servers and models.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use mer_core::{Model, ModelSpec, Registry, Server};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -10,9 +11,9 @@ use super::{
     PostgresStore,
     call::call,
     rows::{self, get, params_text},
-    types::Id,
+    types::{Id, Time},
 };
-use crate::DalError;
+use crate::{DalError, registry_change, retry};
 
 const SERVERS: &str = r#"
 SELECT s.*, p."params"::text AS "params"
@@ -65,12 +66,29 @@ INSERT INTO "ModelParams" ("uid", "params")
 SELECT kept."modelParams", new.params::jsonb FROM kept JOIN new ON new.name = kept."name"
 ON CONFLICT ("uid") DO UPDATE SET "params" = EXCLUDED."params""#;
 
-/// Three columns of rows to be written: name, the part with a schema, the part without.
+/// Nobody else changes the registry until the end of the transaction; everybody may read it.
+pub(super) const HOLD: &str = r#"LOCK TABLE "AvailableServers", "AvailableModels" IN SHARE ROW EXCLUSIVE MODE"#;
+
+/// Whether any row is not any more what was read.
+const CHANGED_SERVERS: &str = r#"
+SELECT 1 FROM unnest($1::text[], $2::timestamptz[]) AS read(name, updated)
+LEFT JOIN "AvailableServers" s ON s."name" = read.name WHERE s."lastUpdated" IS DISTINCT FROM read.updated LIMIT 1"#;
+
+const CHANGED_MODELS: &str = r#"
+SELECT 1 FROM unnest($1::text[], $2::timestamptz[]) AS read(name, updated)
+LEFT JOIN "AvailableModels" m ON m."name" = read.name WHERE m."lastUpdated" IS DISTINCT FROM read.updated LIMIT 1"#;
+
+/// Taken before models are written: whoever removes a server waits until they are there, and sees them.
+const HOLD_SERVERS: &str = r#"
+SELECT 1 FROM "AvailableServers" WHERE "name" = ANY($1) ORDER BY "name" FOR KEY SHARE"#;
+
+/// Columns of rows to be written: name, the part with a schema, the part without, and when what is there was changed.
 #[derive(Debug, Default)]
 struct Changes {
     names: Vec<String>,
     fixed: Vec<String>,
     params: Vec<String>,
+    updated: Vec<Option<Time>>,
 }
 
 impl PostgresStore {
@@ -113,44 +131,65 @@ impl PostgresStore {
     }
 
     /// The rows of an object that did not change are left alone, so that `lastUpdated` tells the truth.
-    pub(super) async fn write_registry(&self, registry: &Registry) -> Result<(), DalError> {
-        let mut servers = Changes::default();
-        let known: HashMap<_, _> = self.read_servers().await?.into_iter().map(|s| (s.name, s.spec)).collect();
-        for (name, spec) in &registry.servers {
-            if known.get(name) != Some(spec) {
-                servers.add(name, spec.conn_type.to_string(), params_text(&spec.params)?);
+    pub(super) async fn write_registry(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        // What is read here may change until it is written: then it is looked at again, whether that matters.
+        for _ in 0..retry::TRIES {
+            if self.try_registry(registry, seen).await? {
+                return Ok(());
             }
+        }
+        let source = "what was read had changed each time before it could be written".into();
+        Err(DalError::Conflict { operation: "change the registry", tries: retry::TRIES, source })
+    }
+
+    async fn try_registry(&self, registry: &Registry, seen: Option<&Registry>) -> Result<bool, DalError> {
+        let mut servers = Changes::default();
+        for write in registry_change::servers(registry, &self.read_servers().await?, seen)? {
+            let params = params_text(&write.spec.params)?;
+            servers.add(write.name, write.spec.conn_type.to_string(), params, write.updated);
         }
         let mut models = Changes::default();
-        let known: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
-        for (name, spec) in &registry.models {
-            if known.get(name) != Some(spec) {
-                // The names of the servers are links, not parameters.
-                let params = params_text(&ModelSpec { servers: Vec::new(), ..spec.clone() })?;
-                models.add(name, params_text(&spec.servers)?, params);
-            }
+        let mut links: BTreeSet<&str> = BTreeSet::new();
+        for write in registry_change::models(registry, &self.read_models().await?, seen)? {
+            // The names of the servers are links, not parameters.
+            let params = params_text(&ModelSpec { servers: Vec::new(), ..write.spec.clone() })?;
+            models.add(write.name, params_text(&write.spec.servers)?, params, write.updated);
+            links.extend(write.spec.servers.iter().map(String::as_str));
         }
         if servers.names.is_empty() && models.names.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        call!(self.server(), "change the registry", true, |connection| {
+        let links: Vec<&str> = links.into_iter().collect();
+        Ok(call!(self.server(), "change the registry", true, |connection| {
+            if seen.is_some() {
+                self.query(HOLD).execute(&mut *connection).await?;
+                for (statement, changes) in [(CHANGED_SERVERS, &servers), (CHANGED_MODELS, &models)] {
+                    let changed = self.query(statement).bind(&changes.names).bind(&changes.updated);
+                    if changed.fetch_optional(&mut *connection).await?.is_some() {
+                        return Ok(false);
+                    }
+                }
+            }
             for (statement, changes) in [(APPLY_SERVERS, &servers), (APPLY_MODELS, &models)] {
+                if statement == APPLY_MODELS && !links.is_empty() {
+                    self.query(HOLD_SERVERS).bind(&links).execute(&mut *connection).await?;
+                }
                 if !changes.names.is_empty() {
                     let query = self.query(statement).bind(&changes.names).bind(&changes.fixed).bind(&changes.params);
                     query.execute(&mut *connection).await?;
                 }
             }
-            Ok(())
-        });
-        Ok(())
+            Ok(true)
+        }))
     }
 }
 
 impl Changes {
-    fn add(&mut self, name: &str, fixed: String, params: String) {
+    fn add(&mut self, name: &str, fixed: String, params: String, updated: Option<Timestamp>) {
         self.names.push(name.to_owned());
         self.fixed.push(fixed);
         self.params.push(params);
+        self.updated.push(updated.map(Time));
     }
 }
 

@@ -1,8 +1,5 @@
 //! A script's statements and where they begin, so that an error can name them. The server itself gets the whole text.
 
-/// The first line of a script that is not to be run in a transaction.
-const NO_TRANSACTION: &str = "-- mer: no-transaction";
-
 /// As much of a statement as a message shows.
 const SUMMARY_CHARS: usize = 80;
 
@@ -28,9 +25,32 @@ impl Statement<'_> {
     }
 }
 
-/// Whether a script is to be run in a transaction.
-pub(super) fn in_transaction(script: &str) -> bool {
-    script.lines().next().is_none_or(|line| line.trim_end() != NO_TRANSACTION)
+/// The name in `CREATE INDEX CONCURRENTLY IF NOT EXISTS name`, as it is written.
+pub(super) fn concurrent_index(statement: &str) -> Option<&str> {
+    let mut rest = statement;
+    for (word, is_needed) in [
+        ("CREATE", true),
+        ("UNIQUE", false),
+        ("INDEX", true),
+        ("CONCURRENTLY", true),
+        ("IF", true),
+        ("NOT", true),
+        ("EXISTS", true),
+    ] {
+        let (first, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        match first.eq_ignore_ascii_case(word) {
+            true => rest = after.trim_start(),
+            false if is_needed => return None,
+            false => {}
+        }
+    }
+    let mut end = 0;
+    // Quotes inside are doubled.
+    while rest[end..].starts_with('"') {
+        end += quoted(&rest[end..])?;
+    }
+    let end = if end > 0 { end } else { rest.find(char::is_whitespace)? };
+    Some(&rest[..end])
 }
 
 /// The line of a byte of the script, from 1.
@@ -153,17 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn an_index_that_is_made_concurrently_is_found() {
+        let name = |statement| concurrent_index(statement);
+        assert_eq!(name("CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON b (c)"), Some("a"));
+        assert_eq!(
+            name("create  unique\nindex concurrently if not exists \"a b\"\"c\" ON b (c)"),
+            Some("\"a b\"\"c\"")
+        );
+        assert_eq!(name("CREATE INDEX IF NOT EXISTS a ON b (c)"), None);
+        assert_eq!(name("CREATE INDEX CONCURRENTLY ON b (c)"), None);
+        assert_eq!(name(""), None);
+    }
+
+    #[test]
     fn what_is_not_closed_ends_with_the_script() {
         for script in ["SELECT 'x;", "SELECT $$ ;", "/* ", "\"", "$", "$a", "E'\\", "e"] {
             assert!(statements(script).len() <= 1, "{script}");
         }
         assert!(statements("\n -- nothing\n ;; \n").is_empty());
-    }
-
-    #[test]
-    fn the_first_line_opts_out_of_the_transaction() {
-        assert!(!in_transaction("-- mer: no-transaction\nCREATE INDEX"));
-        assert!(in_transaction("-- a comment\n-- mer: no-transaction\n"));
-        assert!(in_transaction(""));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
 use super::PostgresServer;
-use crate::{AccessFilter, Applied, DalError, MigrationLock, ScriptRun, store::Backend};
+use crate::{AccessFilter, Applied, DalError, MigrationLock, RegistryCopy, ScriptRun, store::Backend};
 
 /// A database on a server.
 #[derive(Debug, Clone)]
@@ -45,8 +45,20 @@ impl Backend for PostgresStore {
         self.read_model(name).await
     }
 
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        self.write_registry(registry).await
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        self.write_registry(registry, seen).await
+    }
+
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        self.write_copy(copy).await
+    }
+
+    async fn remove_model(&self, name: &str) -> Result<(), DalError> {
+        self.delete_model(name).await
+    }
+
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError> {
+        self.delete_server(name).await
     }
 
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
@@ -59,6 +71,18 @@ impl Backend for PostgresStore {
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         self.read_request(request).await
+    }
+
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.write_alive(host, attempts).await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.write_silent().await
+    }
+
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        self.read_accesses_after(key, limit).await
     }
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {
@@ -79,5 +103,9 @@ impl Backend for PostgresStore {
 
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         self.run_script(script).await
+    }
+
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.write_note(script).await
     }
 }

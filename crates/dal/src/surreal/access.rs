@@ -124,6 +124,18 @@ impl SurrealStore {
         let mut results = self.run("find the request", REQUEST, variables([("request", request.into_value())])).await?;
         take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
     }
+
+    pub(super) async fn read_accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        // By way of the function: of a range that stands there as such this engine (3.3.5) reads all, whatever the limit.
+        const PAGE: &str = "SELECT * FROM type::record('ModelAccess', [$request, $attempt]>..) LIMIT $limit;";
+        let values = variables([
+            ("request", key.request_uid.into_value()),
+            ("attempt", i64::from(key.attempt).into_value()),
+            ("limit", i64::try_from(limit).unwrap_or(i64::MAX).into_value()),
+        ]);
+        let mut results = self.run("read the accesses", PAGE, values).await?;
+        take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
+    }
 }
 
 /// The states that a record of this state replaces.

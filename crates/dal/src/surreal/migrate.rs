@@ -1,6 +1,11 @@
 //! The verbs of the migrations program.
 
-use surrealdb::types::{Datetime, SurrealValue};
+use std::time::{Duration, Instant};
+
+use surrealdb::{
+    IndexedResults,
+    types::{Datetime, SurrealValue, Variables},
+};
 use uuid::Uuid;
 
 use super::{
@@ -24,19 +29,28 @@ DEFINE FIELD OVERWRITE checksum ON Migrations TYPE string;
 DEFINE FIELD OVERWRITE appliedAt ON Migrations TYPE datetime;
 DEFINE FIELD OVERWRITE durationMs ON Migrations TYPE float;
 DEFINE FIELD OVERWRITE merVersion ON Migrations TYPE string;
+DEFINE FIELD OVERWRITE own ON Migrations TYPE bool DEFAULT false;
 COMMIT;";
 
-/// One line, so that line numbers of the script are off by one, and its statements by two.
+const OPERATION: &str = "apply a script";
+
 const BEFORE: &str = "BEGIN; LET $merBegan = time::now();";
+const LINES_BEFORE: usize = 1;
 const STATEMENTS_BEFORE: usize = 2;
 
 /// The number is the record's id: of two who apply the same script, one fails.
 const AFTER: &str = "
 CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
-    number: $merNumber, name: $merName, checksum: $merChecksum, merVersion: $merVersion,
+    number: $merNumber, name: $merName, checksum: $merChecksum, merVersion: $merVersion, own: $merOwn,
     appliedAt: time::now(), durationMs: <float> duration::micros(time::now() - $merBegan) / 1000
 };
 COMMIT;";
+
+const NOTE: &str = "
+UPSERT type::record('Migrations', $merNumber) SET
+    number = $merNumber, name = $merName, checksum = $merChecksum, merVersion = merVersion ?? $merVersion,
+    own = own ?? $merOwn, appliedAt = appliedAt ?? time::now(), durationMs = durationMs ?? <float> $merMs
+    RETURN AFTER;";
 
 #[derive(Debug, SurrealValue)]
 #[surreal(rename_all = "camelCase")]
@@ -47,6 +61,7 @@ struct AppliedRow {
     applied_at: Datetime,
     duration_ms: f64,
     mer_version: String,
+    own: Option<bool>,
 }
 
 impl AppliedRow {
@@ -58,6 +73,7 @@ impl AppliedRow {
             applied_at: timestamp(TABLE, self.applied_at)?,
             duration_ms: self.duration_ms,
             mer_version: self.mer_version,
+            own: self.own.unwrap_or(false),
         })
     }
 }
@@ -87,40 +103,79 @@ impl SurrealStore {
 
     pub(super) async fn run_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         self.mark_changed();
+        if !script.in_transaction() {
+            return self.run_outside(script).await;
+        }
         let statements = statements(&script.sql);
         let text = format!("{BEFORE}\n{}\n;{AFTER}", script.sql.trim_end().trim_end_matches(';'));
-        let values = variables([
-            ("merNumber", script.number.into_value()),
-            ("merName", script.name.clone().into_value()),
-            ("merChecksum", script.checksum.clone().into_value()),
-            ("merVersion", script.mer_version.clone().into_value()),
-        ]);
-        let mut results = match self.send_script("apply a script", text.into(), values).await? {
+        let mut results = match self.send_script(OPERATION, text.into(), values(script)).await? {
             Ok(results) => results,
             Err(failure) => {
-                let place = place(&failure, &statements);
-                return Err(DalError::Script {
-                    script: script.file.clone(),
-                    failure: place,
-                    source: self.why(*failure.error),
-                });
+                let failed = place(&failure, &statements, STATEMENTS_BEFORE, LINES_BEFORE);
+                return Err(self.script_failed(script, failed, failure));
             }
         };
-        let row = results.take::<Option<AppliedRow>>(STATEMENTS_BEFORE + statements.len());
-        match row {
-            Ok(Some(row)) => row.applied(),
-            Ok(None) => Err(DalError::Row { table: TABLE, reason: format!("`{}` left no row", script.file) }),
-            Err(error) => Err(DalError::Row { table: TABLE, reason: error.to_string() }),
+        left(&mut results, STATEMENTS_BEFORE + statements.len(), script)
+    }
+
+    /// Runs the one statement of a script that wants no transaction, then writes its row. Cut off between the two, it is
+    /// run again.
+    async fn run_outside(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        let begun = Instant::now();
+        if let Err(failure) = self.send_script(OPERATION, script.sql.clone().into(), variables([])).await? {
+            let failed = place(&failure, &statements(&script.sql), 0, 0);
+            return Err(self.script_failed(script, failed, failure));
         }
+        self.note(script, begun.elapsed()).await
+    }
+
+    fn script_failed(&self, script: &ScriptRun, failure: ScriptFailure, why: Failure) -> DalError {
+        DalError::Script { script: script.file.clone(), failure, source: self.why(*why.error) }
+    }
+
+    pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.mark_changed();
+        self.note(script, Duration::ZERO).await
+    }
+
+    async fn note(&self, script: &ScriptRun, took: Duration) -> Result<Applied, DalError> {
+        let mut values = values(script);
+        values.insert("merMs", took.as_secs_f64() * 1000.0);
+        let mut results = self.run("note a script as applied", NOTE, values).await?;
+        left(&mut results, 0, script)
+    }
+}
+
+fn values(script: &ScriptRun) -> Variables {
+    variables([
+        ("merNumber", script.number.into_value()),
+        ("merName", script.name.clone().into_value()),
+        ("merChecksum", script.checksum.clone().into_value()),
+        ("merVersion", script.mer_version.clone().into_value()),
+        ("merOwn", script.own.into_value()),
+    ])
+}
+
+/// The row that a statement wrote.
+fn left(results: &mut IndexedResults, index: usize, script: &ScriptRun) -> Result<Applied, DalError> {
+    match results.take::<Option<AppliedRow>>(index) {
+        Ok(Some(row)) => row.applied(),
+        Ok(None) => Err(DalError::Row { table: TABLE, reason: format!("`{}` left no row", script.file) }),
+        Err(error) => Err(DalError::Row { table: TABLE, reason: error.to_string() }),
     }
 }
 
 /// Where in the script a query failed: by the statement's index, or by the position that a syntax error names.
-fn place(failure: &Failure, statements: &[Statement<'_>]) -> ScriptFailure {
+fn place(
+    failure: &Failure,
+    statements: &[Statement<'_>],
+    statements_before: usize,
+    lines_before: usize,
+) -> ScriptFailure {
     let found = match failure.statement {
-        Some(index) => index.checked_sub(STATEMENTS_BEFORE).and_then(|index| statements.get(index)),
+        Some(index) => index.checked_sub(statements_before).and_then(|index| statements.get(index)),
         None => {
-            let line = position(failure.error.message());
+            let line = position(failure.error.message(), lines_before);
             return ScriptFailure { line, statement: None };
         }
     };
@@ -131,8 +186,8 @@ fn place(failure: &Failure, statements: &[Statement<'_>]) -> ScriptFailure {
 }
 
 /// The line of ` --> [LINE:COLUMN]` in a syntax error, in the script's own counting.
-fn position(message: &str) -> Option<usize> {
+fn position(message: &str, lines_before: usize) -> Option<usize> {
     let (_, after) = message.split_once("--> [")?;
     let (line, _) = after.split_once(':')?;
-    line.parse::<usize>().ok()?.checked_sub(1).filter(|line| *line > 0)
+    line.parse::<usize>().ok()?.checked_sub(lines_before).filter(|line| *line > 0)
 }

@@ -1,9 +1,12 @@
 //! The SurrealDB driver: embedded, in memory, or a server. No other module tree names the crate `surrealdb`.
 
 mod access;
+mod alive;
 mod connect;
 mod migrate;
 mod registry;
+mod remove;
+mod restore;
 mod rows;
 mod script;
 #[cfg(feature = "surreal-server")]

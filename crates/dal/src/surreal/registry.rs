@@ -1,17 +1,22 @@
 //! Servers and models.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use mer_core::{Model, ModelSpec, Registry, Server};
 use surrealdb::types::{Array, Object, RecordId, SurrealValue, Value};
 use uuid::Uuid;
 
 use super::{
     SurrealStore,
-    rows::{ModelRow, ServerRow, params_value},
+    rows::{ModelRow, ServerRow, datetime, params_value},
     store::{take, variables},
 };
-use crate::DalError;
+use crate::{
+    DalError,
+    registry_change::{self, Write},
+    retry,
+};
 
 const SERVERS: &str = "SELECT * FROM AvailableServers ORDER BY name; SELECT * FROM ConnTypeParams;";
 const MODELS: &str = "SELECT * FROM AvailableModels ORDER BY name; SELECT * FROM ModelParams; \
@@ -23,8 +28,18 @@ const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
                      SELECT uid, name FROM AvailableServers;";
 
 /// The rows of an object that did not change are left alone, so that `lastUpdated` tells the truth.
+///
+/// The last part writes to a row of each server that a model names. Whoever removes the server at the same time deletes
+/// that row, and one of the two fails as a conflict: transactions of this engine do not notice what others have read.
+///
+/// The first part looks whether what is to be changed is still what was read before, where that matters.
 const APPLY: &str = "
 BEGIN;
+IF $guarded {
+    FOR $new IN array::concat($servers, $models) {
+        IF (SELECT VALUE lastUpdated FROM $new.id)[0] != $new.updated { THROW 'MER: changed meanwhile'; };
+    };
+};
 FOR $new IN $servers {
     LET $row = UPSERT ONLY $new.id SET name = $new.name, connType = $new.connType, lastUpdated = time::now();
     UPSERT type::record('ConnTypeParams', $row.connTypeParams)
@@ -35,7 +50,13 @@ FOR $new IN $models {
     UPSERT type::record('ModelParams', $row.modelParams)
         CONTENT object::extend($new.params, { uid: $row.modelParams }) RETURN NONE;
 };
+FOR $link IN $links {
+    UPDATE type::record('ConnTypeParams', $link.connTypeParams) SET linked = rand::uuid() RETURN NONE;
+};
 COMMIT;";
+
+/// What [`APPLY`] says then.
+const MEANWHILE: &str = "MER: changed meanwhile";
 
 #[derive(Debug, SurrealValue)]
 struct Named {
@@ -84,36 +105,51 @@ impl SurrealStore {
             .transpose()
     }
 
-    pub(super) async fn write_registry(&self, registry: &Registry) -> Result<(), DalError> {
-        let mut servers = Vec::new();
-        let known: HashMap<_, _> = self.read_servers().await?.into_iter().map(|s| (s.name, s.spec)).collect();
-        for (name, spec) in &registry.servers {
-            if known.get(name) != Some(spec) {
-                let mut row = row("AvailableServers", name, &spec.params)?;
-                row.insert("connType", spec.conn_type.to_string());
-                servers.push(Value::Object(row));
+    pub(super) async fn write_registry(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        let mut lost = 0;
+        loop {
+            match self.try_registry(registry, seen).await {
+                // Looked at again: whether that was a change that matters.
+                Err(DalError::Query { source, .. })
+                    if source.to_string().contains(MEANWHILE) && lost < retry::TRIES =>
+                {
+                    lost += 1;
+                    tokio::time::sleep(retry::pause(lost)).await;
+                }
+                done => return done,
             }
         }
+    }
+
+    async fn try_registry(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        let mut servers = Vec::new();
+        for Write { name, spec, updated } in registry_change::servers(registry, &self.read_servers().await?, seen)? {
+            let mut row = row("AvailableServers", name, &spec.params)?;
+            row.insert("connType", spec.conn_type.to_string());
+            insert_time(&mut row, updated)?;
+            servers.push(Value::Object(row));
+        }
         let mut models = Vec::new();
-        let known: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
-        for (name, spec) in &registry.models {
-            if known.get(name) != Some(spec) {
-                // The names of the servers are links, not parameters.
-                let mut row = row("AvailableModels", name, &ModelSpec { servers: Vec::new(), ..spec.clone() })?;
-                let links: Vec<Value> = spec
-                    .servers
-                    .iter()
-                    .map(|name| RecordId::new("AvailableServers", name.as_str()).into_value())
-                    .collect();
-                row.insert("servers", Array::from(links));
-                models.push(Value::Object(row));
-            }
+        let mut links = BTreeSet::new();
+        for Write { name, spec, updated } in registry_change::models(registry, &self.read_models().await?, seen)? {
+            // The names of the servers are links, not parameters.
+            let mut row = row("AvailableModels", name, &ModelSpec { servers: Vec::new(), ..spec.clone() })?;
+            row.insert("servers", server_ids(spec.servers.iter().map(String::as_str)));
+            insert_time(&mut row, updated)?;
+            links.extend(spec.servers.iter().map(String::as_str));
+            models.push(Value::Object(row));
         }
         if servers.is_empty() && models.is_empty() {
             return Ok(());
         }
         self.mark_changed();
-        let rows = variables([("servers", servers.into_value()), ("models", models.into_value())]);
+        let links = server_ids(links).into_value();
+        let rows = variables([
+            ("servers", servers.into_value()),
+            ("models", models.into_value()),
+            ("links", links),
+            ("guarded", seen.is_some().into_value()),
+        ]);
         const OPERATION: &str = "change the registry";
         self.write(OPERATION, APPLY, rows).await?;
         if self.writes_may_be_ignored() {
@@ -129,7 +165,21 @@ impl SurrealStore {
     }
 }
 
-fn row(table: &'static str, name: &str, params: &impl serde::Serialize) -> Result<Object, DalError> {
+/// When the row that is to be written over was last changed.
+fn insert_time(row: &mut Object, updated: Option<Timestamp>) -> Result<(), DalError> {
+    if let Some(updated) = updated {
+        row.insert("updated", datetime(updated)?.into_value());
+    }
+    Ok(())
+}
+
+/// The record ids of servers.
+pub(super) fn server_ids<'a>(names: impl IntoIterator<Item = &'a str>) -> Array {
+    let ids = names.into_iter().map(|name| RecordId::new("AvailableServers", name).into_value());
+    Array::from(ids.collect::<Vec<Value>>())
+}
+
+pub(super) fn row(table: &'static str, name: &str, params: &impl serde::Serialize) -> Result<Object, DalError> {
     let mut row = Object::new();
     row.insert("id", RecordId::new(table, name));
     row.insert("name", name.to_owned());

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use surrealdb::{
     Error, IndexedResults, Surreal,
     engine::any::Any,
@@ -24,7 +24,9 @@ use uuid::Uuid;
 
 #[cfg(feature = "surreal-server")]
 use super::SurrealServer;
-use crate::{AccessFilter, Applied, BoxError, DalError, MigrationLock, ScriptRun, files, retry, store::Backend};
+use crate::{
+    AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, retry, store::Backend,
+};
 
 /// An open SurrealDB: an engine in this process, or a server.
 #[derive(Clone)]
@@ -143,12 +145,27 @@ impl SurrealStore {
         text: &'static str,
         variables: Variables,
     ) -> Result<(), DalError> {
+        self.write_and_answer(operation, text, variables).await.map(|_| ())
+    }
+
+    /// As [`SurrealStore::write`], with the results of the try that held.
+    pub(super) async fn write_and_answer(
+        &self,
+        operation: &'static str,
+        text: &'static str,
+        variables: Variables,
+    ) -> Result<IndexedResults, DalError> {
         let mut lost = 0;
-        while let Err(conflict) = self.write_once(operation, text, variables.clone()).await? {
-            lost += 1;
-            self.pause_or_give_up(operation, lost, conflict).await?;
+        loop {
+            match self.send(operation, text.into(), variables.clone()).await? {
+                Ok(results) => return Ok(results),
+                Err(failure) if is_conflict(&failure.error) => {
+                    lost += 1;
+                    self.pause_or_give_up(operation, lost, *failure.error).await?;
+                }
+                Err(failure) => return Err(self.failed(operation, *failure.error)),
+            }
         }
-        Ok(())
     }
 
     /// Runs statements that write, once; inside, the conflict with another writer.
@@ -327,8 +344,20 @@ impl Backend for SurrealStore {
         self.read_model(name).await
     }
 
-    async fn apply(&self, registry: &Registry) -> Result<(), DalError> {
-        self.write_registry(registry).await
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        self.write_registry(registry, seen).await
+    }
+
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        self.write_copy(copy).await
+    }
+
+    async fn remove_model(&self, name: &str) -> Result<(), DalError> {
+        self.delete_model(name).await
+    }
+
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError> {
+        self.delete_server(name).await
     }
 
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
@@ -341,6 +370,18 @@ impl Backend for SurrealStore {
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         self.read_request(request).await
+    }
+
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.write_alive(host, attempts).await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.write_silent().await
+    }
+
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        self.read_accesses_after(key, limit).await
     }
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {
@@ -366,5 +407,9 @@ impl Backend for SurrealStore {
 
     async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         self.run_script(script).await
+    }
+
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.write_note(script).await
     }
 }

@@ -10,10 +10,18 @@ pub(super) fn name(environment: &BTreeMap<String, String>) -> String {
 /// The user. Cron may set no variable with the name, and a container may have no name at all: then the number stands for
 /// it.
 pub(super) fn user(environment: &BTreeMap<String, String>) -> String {
+    user_name(environment).unwrap_or_else(uid)
+}
+
+/// The user's name, where there is one.
+pub(super) fn user_name(environment: &BTreeMap<String, String>) -> Option<String> {
     let named = |variable: &str| environment.get(variable).filter(|name| !name.is_empty()).cloned();
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let listed = || std::fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&uid, &text));
-    named("USER").or_else(|| named("LOGNAME")).or_else(listed).unwrap_or_else(|| uid.clone())
+    let listed = || std::fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&uid(), &text));
+    named("USER").or_else(|| named("LOGNAME")).or_else(listed)
+}
+
+fn uid() -> String {
+    rustix::process::getuid().as_raw().to_string()
 }
 
 /// The user of this number in a file of the form of `/etc/passwd`.

@@ -7,7 +7,7 @@ use crate::{
     error::{CliError, Kind},
     repl::{self, Dispatch, Names, Options},
     start::finish,
-    ui::Ui,
+    ui::{Ui, stop_asking},
 };
 
 /// Reads lines until there are no more, and runs what they say. Gives the exit code.
@@ -34,6 +34,7 @@ impl Host<'_> {
     /// Tells of a failure and remembers which signal came meanwhile.
     fn over(&mut self, result: Result<u8, CliError>, ui: Ui) -> u8 {
         self.ended_by = self.app.signals.take_last();
+        stop_asking();
         finish(result, ui)
     }
 }
@@ -76,7 +77,7 @@ async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     }
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),
-        Some(verb) => commands::execute(app, verb, ui, Origin::Line).await,
+        Some(verb) => commands::execute(app, verb, &cli.typed, ui, Origin::Line).await,
         None => Ok(0),
     }
 }

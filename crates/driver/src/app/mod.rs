@@ -1,33 +1,42 @@
 //! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
 
 mod caller;
+mod confirm;
 mod database;
+mod drainer;
 mod errors;
 mod host;
 mod registry;
+mod secrets;
 mod signals;
 mod sink;
 mod source;
+mod ssh;
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
+    io::{self, IsTerminal as _},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
-use mer_dal::{Database, Journal, JournalOwner, Session};
+use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
-use mer_migrations::Policy;
+use mer_migrations::{MigrationError, Policy};
 use mer_scheduler::{Config, Scheduler};
 
+use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use sink::{OutputFile, Sink};
-pub(crate) use source::{Origin, Source, source};
+pub(crate) use source::{Failure, Origin, Source, source};
+pub(crate) use ssh::Ssh;
 
 use crate::{
+    cli::Typed,
     config::{Loaded, Settings},
     error::{CliError, Kind},
 };
@@ -51,8 +60,11 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) database: Database,
     pub(crate) signals: Signals,
+    pub(crate) ssh: Ssh,
     environment: BTreeMap<String, String>,
-    scheduler: OnceCell<Scheduler>,
+    scheduler: OnceCell<Arc<Scheduler>>,
+    /// For a database on a server.
+    drainer: RefCell<Option<Drainer>>,
     runs: Cell<u32>,
 }
 
@@ -65,7 +77,10 @@ impl App {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
-        Ok(Self { loaded, settings, database, signals, environment, scheduler: OnceCell::new(), runs: Cell::new(0) })
+        let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let ssh = Ssh::new(&environment, &loaded.folder, asks);
+        let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
+        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, drainer, runs })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -74,10 +89,39 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75), or its schema is another one (78).
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
+        self.checked(false).await.map(|(session, _)| session)
+    }
+
+    /// As [`App::session`], but a database that a newer MER has migrated is opened too, with a warning: only to be read,
+    /// as far as this version understands it.
+    ///
+    /// # Errors
+    /// As [`App::session`].
+    pub(crate) async fn session_of_any_age(&self) -> Result<Session, CliError> {
+        self.checked(true).await.map(|(session, _)| session)
+    }
+
+    /// As [`App::session_of_any_age`]; where the database is not a newer one, its journal is drained.
+    ///
+    /// # Errors
+    /// As [`App::session`], and those of draining.
+    pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
+        match self.checked(true).await? {
+            (session, true) => Ok(session),
+            (session, false) => Ok(session.drain().await?.0),
+        }
+    }
+
+    /// A session, and whether the database is a newer one.
+    async fn checked(&self, may_be_newer: bool) -> Result<(Session, bool), CliError> {
         let session = self.database.session().await?;
         let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
         match mer_migrations::ensure_current(&session, policy).await {
-            Ok(_) => Ok(session),
+            Ok(_) => Ok((session, false)),
+            Err(error @ MigrationError::Newer { .. }) if may_be_newer => {
+                tracing::warn!("{error}: what only that version knows is left out");
+                Ok((session, true))
+            }
             Err(error) => {
                 // The reason why it cannot be used matters more than how it closed.
                 let _ = session.close().await;
@@ -87,7 +131,7 @@ impl App {
     }
 
     /// The scheduler, made for the database of the first registry that was read.
-    pub(crate) fn scheduler(&self, view: &View) -> &Scheduler {
+    pub(crate) fn scheduler(&self, view: &View) -> &Arc<Scheduler> {
         self.scheduler.get_or_init(|| {
             let caller = caller::name(&self.environment);
             let owner = JournalOwner {
@@ -95,14 +139,26 @@ impl App {
                 pid: std::process::id(),
                 mer_version: env!("CARGO_PKG_VERSION").to_owned(),
             };
-            Scheduler::new(Config {
+            Arc::new(Scheduler::new(Config {
                 executor: self.executor(),
+                remote: self.ssh.remote(),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,
                 caller_pid: std::process::id(),
-            })
+            }))
         })
+    }
+
+    /// Tells that there is, or soon will be, something in the journal: a database on a server is to hear of it while the
+    /// run goes on.
+    pub(crate) fn moves_records(&self, view: &View) {
+        if self.database.settings().url.is_embedded() {
+            return;
+        }
+        let scheduler = self.scheduler(view);
+        let mut drainer = self.drainer.borrow_mut();
+        drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
     fn executor(&self) -> Executor {
@@ -118,31 +174,45 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75).
     pub(crate) async fn migrations_session(&self) -> Result<Session, CliError> {
-        let login = self.settings.migrations_login();
-        // Embedded databases have no users, and are the same place only by the same handle.
-        if login.is_none() || self.database.settings().url.is_embedded() {
-            return Ok(self.database.session().await?);
-        }
-        let settings = database::settings(&self.settings, login, &self.environment)?;
-        Ok(Database::new(settings).session().await?)
+        Ok(self.migrations_session_within(self.database.settings().wait).await?)
     }
 
-    /// Refuses what changes the registry, unless this `mer` was started with leave to do so. `line` is what was typed,
-    /// without the leading `mer`.
+    /// The same, with another bound on the wait.
     ///
     /// # Errors
-    /// It is not allowed (77).
-    pub(crate) fn check_changes_allowed(&self, line: &str) -> Result<(), CliError> {
+    /// As [`Database::session`].
+    pub(crate) async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
+        let mine = self.database.settings();
+        // A database in memory is the same place only by the same handle.
+        if matches!(mine.url, DbUrl::Memory) {
+            return self.database.session().await;
+        }
+        let mut settings = mer_dal::Settings { wait, ..mine.clone() };
+        if let Some(login) = self.settings.migrations_login() {
+            database::log_in_as(&mut settings, login);
+        }
+        Database::new(settings).session().await
+    }
+
+    /// Refuses what changes the registry, unless this `mer` was started with leave to do so.
+    ///
+    /// # Errors
+    /// It is not allowed (77); the hint is the whole line to type.
+    pub(crate) fn check_changes_allowed(&self, typed: &Typed) -> Result<(), CliError> {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }
         Err(CliError::new(Kind::Refused, "changing models and servers is not allowed here")
-            .hint(format!("mer --allow-model-server-runtime-changes {line}")))
+            .hint(format!("mer --allow-model-server-runtime-changes {}", typed.line())))
     }
 
     /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
     /// else has that open.
     pub(crate) async fn after_run(&self) {
+        if let Some(drainer) = &*self.drainer.borrow() {
+            drainer.wake();
+            return;
+        }
         // One look serves many runs: a script has but one segment.
         let runs = self.runs.replace(self.runs.get().wrapping_add(1));
         if !runs.is_multiple_of(LOOK_EVERY) {
@@ -166,10 +236,14 @@ impl App {
         }
     }
 
-    /// Ends what is kept warm.
+    /// Ends what is kept warm, and moves the last records into a database on a server.
     pub(crate) async fn stop(&self) {
         if let Some(scheduler) = self.scheduler.get() {
             scheduler.stop().await;
+        }
+        let drainer = self.drainer.take();
+        if let Some(mut drainer) = drainer {
+            drainer.finish().await;
         }
     }
 }

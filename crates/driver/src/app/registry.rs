@@ -53,11 +53,9 @@ impl App {
     /// # Errors
     /// As [`App::session`].
     pub(crate) async fn view(&self) -> Result<View, CliError> {
-        let current = mer_migrations::embedded(Dialect::Surreal).last().map_or(0, |script| script.number);
-        if let Some(snapshot) = self.database.snapshot()
-            && snapshot.schema_version == current
-        {
-            return Ok(View(snapshot));
+        let current = current();
+        if let Some(view) = self.snapshot(current) {
+            return Ok(view);
         }
         let session = self.session().await?;
         let models = session.models().await?;
@@ -71,4 +69,40 @@ impl App {
         session.close().await?;
         Ok(View(Arc::new(view)))
     }
+
+    /// Of a server's registry only the one model, with its servers: there may be thousands. All there is where there is
+    /// no such model, so that the nearest names can be told.
+    ///
+    /// # Errors
+    /// As [`App::session`].
+    pub(crate) async fn view_of(&self, model: &str) -> Result<View, CliError> {
+        if self.database.settings().url.is_embedded() {
+            return self.view().await;
+        }
+        let session = self.session().await?;
+        let Some(model) = session.model(model).await? else { return self.view().await };
+        let mut servers = Vec::new();
+        for name in model.spec.servers() {
+            servers.extend(session.server(name).await?);
+        }
+        let models = vec![model];
+        let view = Snapshot {
+            database_uid: session.database_uid().await?,
+            schema_version: current(),
+            servers,
+            weights: session.named_versions(&models).await?,
+            models,
+        };
+        session.close().await?;
+        Ok(View(Arc::new(view)))
+    }
+
+    fn snapshot(&self, current: u32) -> Option<View> {
+        self.database.snapshot().filter(|snapshot| snapshot.schema_version == current).map(View)
+    }
+}
+
+/// The schema of this version.
+fn current() -> u32 {
+    mer_migrations::embedded(Dialect::Surreal).last().map_or(0, |script| script.number)
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
+use super::source::PIPE_BYTES;
 use crate::error::{CliError, Kind};
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF).
@@ -115,6 +116,8 @@ impl Stream {
 
     fn start_writer(&self) -> Result<Writer, CliError> {
         let fd = self.fd.try_clone().map_err(failed)?;
+        // More than a line is coming: a larger pipe wakes both ends less often. Where it is none, nothing is lost.
+        let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES);
         let (chunks, mut receiver) = mpsc::channel::<Bytes>(QUEUE);
         let (tell, done) = oneshot::channel();
         let write = move || {

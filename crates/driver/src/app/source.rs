@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal as _},
     os::fd::OwnedFd,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, mpsc as std_mpsc},
     thread,
 };
 
@@ -17,6 +17,9 @@ use crate::{cli, error::CliError};
 
 /// One read of a stream.
 const CHUNK: usize = 256 * 1024;
+/// What a pipe holds where nobody made it larger, and what it is asked to hold once it was full.
+pub(super) const FULL_PIPE: usize = 64 * 1024;
+pub(super) const PIPE_BYTES: usize = 1024 * 1024;
 /// Chunks that may wait for the model.
 const QUEUE: usize = 4;
 
@@ -27,6 +30,26 @@ pub(crate) enum Origin {
     Shell,
     /// In the REPL or a script, whose standard input is the commands themselves.
     Line,
+}
+
+/// A chunk whose memory goes back to the reader when nobody holds it any more.
+struct Lent {
+    buffer: Vec<u8>,
+    count: usize,
+    back: std_mpsc::Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.count]
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // The reader may have ended before its last chunk.
+        let _ = self.back.send(std::mem::take(&mut self.buffer));
+    }
 }
 
 /// An input, and whether reading it failed on the way: then the model was sent a part, and its answer is worth nothing.
@@ -103,12 +126,23 @@ fn stream(from: OwnedFd) -> Result<Source, CliError> {
     let failure = Arc::new(OnceLock::new());
     let failed = Arc::clone(&failure);
     let read = move || {
+        let (back, spare) = std_mpsc::channel::<Vec<u8>>();
+        let mut bulk = false;
         loop {
-            let mut buffer = Vec::with_capacity(CHUNK);
-            match rustix::io::read(&from, rustix::buffer::spare_capacity(&mut buffer)) {
+            // Fresh memory is fresh pages, whose faults cost more than the reading: chunks that were sent are used again.
+            let mut buffer = spare.try_recv().unwrap_or_default();
+            buffer.resize(CHUNK, 0);
+            match rustix::io::read(&from, &mut buffer) {
                 Ok(0) => return,
-                Ok(_) => {
-                    if chunks.blocking_send(Ok(buffer.into())).is_err() {
+                Ok(count) => {
+                    // A pipe that was full will be so again: a larger one wakes us less often. Where it is none, or the
+                    // kernel refuses, nothing is lost.
+                    if !bulk && count >= FULL_PIPE {
+                        bulk = true;
+                        let _ = rustix::pipe::fcntl_setpipe_size(&from, PIPE_BYTES);
+                    }
+                    let chunk = Bytes::from_owner(Lent { buffer, count, back: back.clone() });
+                    if chunks.blocking_send(Ok(chunk)).is_err() {
                         return;
                     }
                 }

@@ -1,21 +1,33 @@
 //! The grammar: one for the shell, the REPL and scripts. The doc comments of the arguments are their help.
 
+mod change;
+mod change_values;
+mod doctor;
 mod global;
 mod input;
 mod log;
+mod migrate;
 mod normalise;
 mod parse;
 mod registry;
 mod run;
+mod typed;
 mod verb;
 
+pub(crate) use change::{
+    ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs,
+};
+pub(crate) use change_values::{Destination, Words};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use input::Input;
 pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
+pub(crate) use migrate::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
 pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
-pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerVerb};
+pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use run::RunArgs;
-pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, MigrateVerb, Verb};
+pub(crate) use typed::Typed;
+pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 
 /// Registers models and the servers they run on, runs them over standard pipes, and keeps a log of every access.
 ///
@@ -28,6 +40,9 @@ pub(crate) struct Cli {
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
+    /// The line as it was typed.
+    #[arg(skip)]
+    pub(crate) typed: Typed,
 }
 
 const AFTER_HELP: &str = "\

@@ -19,10 +19,10 @@ const OTHER_TOOLS: &[(&str, &[&str])] = &[("ls", &["model", "list"]), ("list", &
 
 /// Groups, what they mean without a verb, and their verbs.
 const GROUPS: &[(&[&str], &str, &[&str])] = &[
-    (&["model", "models"], "list", &["list", "ls", "show", "ping", "help"]),
-    (&["server", "servers"], "list", &["list", "ls", "show", "help"]),
+    (&["model", "models"], "list", &["list", "ls", "show", "ping", "add", "set", "remove", "rm", "delete", "help"]),
+    (&["server", "servers"], "list", &["list", "ls", "show", "ping", "add", "set", "remove", "rm", "delete", "help"]),
     (&["log", "logs", "history"], "list", &["list", "ls", "show", "help"]),
-    (&["migrate", "migrations"], "up", &["up", "status", "help"]),
+    (&["migrate", "migrations"], "up", &["up", "status", "plan", "wait", "baseline", "repair", "help"]),
     (&["config", "settings"], "show", &["show", "list", "ls", "help"]),
 ];
 

@@ -8,7 +8,7 @@ use clap::{
 };
 
 use super::{
-    Cli,
+    Cli, Typed,
     normalise::{normalise, unshielded, verb_at},
 };
 use crate::error::{CliError, did_you_mean};
@@ -42,11 +42,15 @@ pub(crate) fn command() -> Command {
 /// # Errors
 /// It is not in the grammar (64).
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Parsed, CliError> {
+    let typed = words.clone();
     let words = normalise(words);
     let matched = GRAMMAR.with_borrow_mut(|grammar| grammar.try_get_matches_from_mut(&words));
     let matched = matched.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
     match matched {
-        Ok(cli) => Ok(Parsed::Command(Box::new(cli))),
+        Ok(mut cli) => {
+            cli.typed = Typed::new(&typed, cli.global.no_input);
+            Ok(Parsed::Command(Box::new(cli)))
+        }
         Err(error) if !error.use_stderr() => {
             let rendered = error.render();
             Ok(Parsed::Tell { plain: rendered.to_string(), styled: rendered.ansi().to_string() })
@@ -153,6 +157,10 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
         ErrorKind::UnknownArgument if at.prefix == "run " => {
             CliError::usage(format!("`{argument}` is one word too many"))
                 .hint("an input is one word: put quotes around it")
+        }
+        ErrorKind::UnknownArgument if matches!(at.prefix.as_str(), "model add " | "model set ") => {
+            CliError::usage(format!("`{argument}` is one word too many"))
+                .hint("the model's command comes after `--`: `mer model add NAME -- python3 model.py`")
         }
         ErrorKind::UnknownArgument => CliError::usage(format!("`{argument}` is one word too many")),
         ErrorKind::MissingRequiredArgument => {

@@ -1,8 +1,10 @@
-//! `mer model`, `mer server`, `mer apply`, `mer export`.
+//! `mer model`, `mer server`, `mer apply`, `mer export`, `mer import`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
+
+use super::change::{ModelAddArgs, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerSetArgs};
 
 /// What to do with models.
 #[derive(Debug, Clone, Subcommand)]
@@ -14,6 +16,13 @@ pub(crate) enum ModelVerb {
     Show(NameArgs),
     /// Check that a model's command exists on every server it runs on
     Ping(PingArgs),
+    /// Register a model
+    Add(Box<ModelAddArgs>),
+    /// Change what a model is registered as: only what is named
+    Set(Box<ModelSetArgs>),
+    /// Remove a model; its accesses stay in the log
+    #[command(visible_aliases = ["rm", "delete"])]
+    Remove(RemoveArgs),
 }
 
 /// What to do with servers.
@@ -24,6 +33,15 @@ pub(crate) enum ServerVerb {
     List,
     /// Show one server
     Show(NameArgs),
+    /// Connect to servers step by step, and say what to do about the step that fails
+    Ping(ServerPingArgs),
+    /// Register a server
+    Add(Box<ServerAddArgs>),
+    /// Change what a server is registered as: only what is named
+    Set(Box<ServerSetArgs>),
+    /// Remove a server that no model names
+    #[command(visible_aliases = ["rm", "delete"])]
+    Remove(RemoveArgs),
 }
 
 /// The name of one object.
@@ -46,18 +64,56 @@ pub(crate) struct PingArgs {
     pub(crate) all: bool,
 }
 
+/// Arguments of `mer server ping`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerPingArgs {
+    /// The servers; all of them where none is named
+    #[arg(value_name = "NAME", group = "which")]
+    pub(crate) names: Vec<String>,
+
+    /// All servers
+    #[arg(long, group = "which")]
+    pub(crate) all: bool,
+
+    /// Accept host keys that are not known yet, and write them into known_hosts
+    ///
+    /// A key that has changed or is revoked is refused all the same. The servers must be named, or `--all` be said.
+    #[arg(long, requires = "which")]
+    pub(crate) accept_new: bool,
+}
+
 /// Arguments of `mer apply`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ApplyArgs {
     /// The registry as a TOML file; - for standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+
+    /// Apply without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Only show what would change
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
 }
 
 /// Arguments of `mer export`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExportArgs {
+    /// With uids, times and the log of accesses, as lines of JSON that `mer import` reads
+    #[arg(long)]
+    pub(crate) all: bool,
+
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// Arguments of `mer import`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportArgs {
+    /// What `mer export --all` wrote; - for standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
 }

@@ -121,7 +121,12 @@ fn names_of_other_tools_mean_what_they_meant_there() {
         assert!(matches!(cli(line).verb, Some(Verb::Quit)), "{line}");
     }
     assert!(matches!(cli("execute iris x").verb, Some(Verb::Run(_))));
-    assert!(matches!(cli("migrate").verb, Some(Verb::Migrate(MigrateVerb::Up))));
+    assert!(matches!(cli("migrate").verb, Some(Verb::Migrate(MigrateVerb::Up(_)))));
+    let Some(Verb::Migrate(MigrateVerb::Up(up))) = cli("migrate --target 3 --dry-run --sql-dir ours").verb else {
+        panic!()
+    };
+    assert!(up.dry_run && up.plan.target == Some(3) && up.plan.scripts.sql_dir.as_deref() == Some("ours".as_ref()));
+    assert!(matches!(cli("migrate baseline 3").verb, Some(Verb::Migrate(MigrateVerb::Baseline(_)))));
     assert!(matches!(cli("config").verb, Some(Verb::Config(ConfigVerb::Show))));
 }
 
@@ -187,4 +192,48 @@ fn a_backslash_joins_lines_as_in_a_shell() {
     assert_eq!(words("run m 'a\\\nb'"), ["run", "m", "a\\\nb"]);
     assert_eq!(words("run m \"it's \\\nb\""), ["run", "m", "it's b"]);
     assert_eq!(words("run m it\\'s"), ["run", "m", "it's"]);
+}
+
+#[test]
+fn models_and_servers_are_described_by_flags_and_a_command() {
+    let Some(Verb::Model(ModelVerb::Add(args))) =
+        cli("model add m --env A=1 --env B=2 --server a --server=b --json -- run --json -x").verb
+    else {
+        panic!("no add")
+    };
+    assert_eq!(args.command, ["run", "--json", "-x"]);
+    assert_eq!(args.flags.servers, ["a", "b"]);
+    assert_eq!(args.flags.env.len(), 2);
+    for line in ["model rm m", "models delete m", "model remove m"] {
+        assert!(matches!(cli(line).verb, Some(Verb::Model(ModelVerb::Remove(_)))), "{line}");
+    }
+    for line in ["server rm s", "servers delete s"] {
+        assert!(matches!(cli(line).verb, Some(Verb::Server(ServerVerb::Remove(_)))), "{line}");
+    }
+    assert!(matches!(cli("model --json rm m").verb, Some(Verb::Model(ModelVerb::Remove(_)))));
+    assert!(refused("model set m --on a --server b").to_string().contains("exclude each other"));
+    assert!(refused("server add s h --port 70000").to_string().contains("`70000` is no value"));
+}
+
+#[test]
+fn a_line_is_known_as_it_was_typed() {
+    let typed = |line: &str| cli(line).typed;
+    assert_eq!(typed("mer model add 'a b' -- x").line(), "model add 'a b' -- x");
+    assert_eq!(typed("--json model add m -- add").set_instead_of_add(), "--json model set m -- add");
+    assert_eq!(typed("ls --db postgres://u:p@h/d").line(), "ls --db 'postgres://u:******@h/d'");
+    assert_eq!(typed("ls --db=postgres://u:p@h/d").line(), "ls '--db=postgres://u:******@h/d'");
+    assert!(typed("apply f --no-input").no_input && !typed("apply f").no_input);
+}
+
+#[test]
+fn every_flag_that_changes_the_registry_is_explained() {
+    let page = include_str!("../../../../docs/reference/changing-the-registry.md");
+    let command = command();
+    let mut missing = Vec::new();
+    for (group, verb) in [("model", "add"), ("model", "set"), ("server", "add"), ("server", "set")] {
+        let command = command.find_subcommand(group).and_then(|group| group.find_subcommand(verb)).expect(verb);
+        let flags = command.get_arguments().filter(|arg| !arg.is_global_set()).filter_map(|arg| arg.get_long());
+        missing.extend(flags.map(|flag| format!("--{flag}")).filter(|flag| !page.contains(&format!("`{flag}"))));
+    }
+    assert!(missing.is_empty(), "docs/reference/changing-the-registry.md leaves out {missing:?}");
 }

@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::{
+    doctor::DoctorArgs,
     log::LogVerb,
-    registry::{ApplyArgs, ExportArgs, ModelVerb, ServerVerb},
+    migrate::MigrateVerb,
+    registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
     run::RunArgs,
 };
 
@@ -17,10 +19,10 @@ pub(crate) enum Verb {
     /// Run a model once; standard output carries exactly the model's output
     #[command(aliases = ["execute", "exec", "infer"])]
     Run(RunArgs),
-    /// List, show and check models
+    /// List, show, check, add, change and remove models
     #[command(subcommand, aliases = ["models"])]
     Model(ModelVerb),
-    /// List and show servers
+    /// List, show, check, add, change and remove servers
     #[command(subcommand, aliases = ["servers"])]
     Server(ServerVerb),
     /// List and show accesses: who ran what, when, and how it ended
@@ -28,14 +30,19 @@ pub(crate) enum Verb {
     Log(LogVerb),
     /// Bring servers and models to what a TOML file says
     Apply(ApplyArgs),
-    /// Write servers and models as one TOML file
+    /// Write servers and models as one TOML file; with --all everything there is
     Export(ExportArgs),
+    /// Take over what `mer export --all` of another database wrote
+    Import(ImportArgs),
     /// Bring the database's schema to this version, or show where it stands
     #[command(subcommand, aliases = ["migrations"])]
     Migrate(MigrateVerb),
     /// Show the settings and where each comes from
     #[command(subcommand, aliases = ["settings"])]
     Config(ConfigVerb),
+    /// Check settings, folders, database, servers, models and secrets, and say what to do
+    #[command(aliases = ["check"])]
+    Doctor(DoctorArgs),
     /// Read commands: with a prompt on a terminal, else as a script
     #[command(aliases = ["shell"])]
     Repl,
@@ -51,15 +58,6 @@ pub(crate) enum Verb {
     Completions(CompletionsArgs),
     /// Be one of the example models that are built in
     ExampleModel(ExampleModelArgs),
-}
-
-/// What to do with the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub(crate) enum MigrateVerb {
-    /// Apply what is missing
-    Up,
-    /// Show what is applied and what is missing
-    Status,
 }
 
 /// What to do with the settings.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mer_core::Access;
-use mer_dal::AccessFilter;
+use mer_dal::{AccessFilter, DalError, Session};
 use uuid::Uuid;
 
 use crate::{
@@ -32,15 +32,26 @@ async fn list(app: &App, args: &LogListArgs) -> Result<Vec<Access>, CliError> {
         model: args.model.clone(),
         since: args.since.map(|since| since.moment(Timestamp::now())),
     };
-    let (session, _) = app.session().await?.drain().await?;
+    let session = drained(app).await?;
     let accesses = session.accesses(&filter).await?;
     session.close().await?;
     Ok(accesses)
 }
 
+/// A session on a database that has what is known of all runs.
+async fn drained(app: &App) -> Result<Session, CliError> {
+    let (session, _) = app.session().await?.drain().await?;
+    if !app.database.settings().url.is_embedded() {
+        // Who may not write may read all the same.
+        let closed = session.close_silent().await;
+        closed.or_else(|error| if matches!(error, DalError::Rights { .. }) { Ok(()) } else { Err(error) })?;
+    }
+    Ok(session)
+}
+
 /// Every attempt of one request.
 async fn show(app: &App, args: &LogShowArgs) -> Result<Vec<Access>, CliError> {
-    let (session, _) = app.session().await?.drain().await?;
+    let session = drained(app).await?;
     let uid = match args.uid.as_deref().map(|text| (text, Uuid::try_parse(text))) {
         Some((_, Ok(uid))) => Some(uid),
         Some((beginning, Err(_))) => {

@@ -1,27 +1,32 @@
 //! The commands, one file each.
 
-mod apply;
+mod change;
 mod completions;
 mod config_show;
+mod doctor;
 mod example_model;
+mod export;
 mod log;
 mod migrate;
 mod model;
 mod run;
 mod server;
+mod server_ping;
 mod shown;
 mod version;
 
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
+pub(crate) use doctor::cannot_begin;
 pub(crate) use example_model::example_model;
 pub(crate) use run::run;
 pub(crate) use version::version;
 
 use crate::{
     app::{App, Origin, source},
-    cli::Verb,
+    cli::{ModelVerb, ServerVerb, Typed, Verb},
     error::CliError,
+    transfer,
     ui::Ui,
 };
 
@@ -29,20 +34,33 @@ use crate::{
 ///
 /// # Errors
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
-pub(crate) async fn execute(app: &App, verb: &Verb, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     // A run listens to signals itself: its model is to be ended with it.
     match verb {
         Verb::Run(args) => return run(app, args, source(args.input()?, origin)?, ui).await,
-        Verb::Model(verb) => return model::model(app, verb, ui).await,
+        Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
+            return model::model(app, verb, ui).await;
+        }
         _ => {}
     }
     let work = async {
         match verb {
+            Verb::Model(ModelVerb::Add(args)) => change::add_model(app, args, ui, typed).await?,
+            Verb::Model(ModelVerb::Set(args)) => change::set_model(app, args, ui, typed).await?,
+            Verb::Model(ModelVerb::Remove(args)) => change::remove_model(app, args, ui, typed).await?,
+            Verb::Server(ServerVerb::Add(args)) => change::add_server(app, args, ui, typed).await?,
+            Verb::Server(ServerVerb::Set(args)) => change::set_server(app, args, ui, typed).await?,
+            Verb::Server(ServerVerb::Remove(args)) => change::remove_server(app, args, ui, typed).await?,
             Verb::Server(verb) => server::server(app, verb, ui).await?,
             Verb::Log(verb) => log::log(app, verb, ui).await?,
-            Verb::Apply(args) => apply::apply(app, args, ui, origin).await?,
-            Verb::Export(args) => apply::export(app, args, ui).await?,
-            Verb::Migrate(verb) => return migrate::migrate(app, *verb, ui).await,
+            Verb::Apply(args) => change::apply(app, args, ui, typed, origin).await?,
+            Verb::Export(args) => export::export(app, args, ui).await?,
+            Verb::Import(args) => {
+                app.check_changes_allowed(typed)?;
+                transfer::import(app, &args.file, origin, ui).await?;
+            }
+            Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
+            Verb::Doctor(args) => doctor::doctor(app, *args, ui).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),

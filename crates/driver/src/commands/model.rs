@@ -18,6 +18,8 @@ pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, Cli
         ModelVerb::List => ui.list(&view.models)?,
         ModelVerb::Show(args) => ui.show(view.model(&args.name)?)?,
         ModelVerb::Ping(args) => return ping(app, args, ui).await,
+        // Those have a file of their own.
+        ModelVerb::Add(_) | ModelVerb::Set(_) | ModelVerb::Remove(_) => {}
     }
     Ok(0)
 }
@@ -34,6 +36,7 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
     let mut reports = Vec::new();
     for model in models {
         let cancel = mer_meal::Cancel::new();
+        app.moves_records(&view);
         let pings = app.scheduler(&view).ping(model, &view.servers, &cancel);
         let (pings, signal) = app.signals.cancelling(&cancel, pings).await;
         reports.extend(pings?);

@@ -34,7 +34,7 @@ struct RunJson<'a> {
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view()).await?;
+    let view = app.signals.or_ended(app.view_of(&args.model)).await?;
     let model = view.model(&args.model)?;
     let failure = source.failure();
     let cancel = Cancel::new();
@@ -56,6 +56,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
         cancel: cancel.clone(),
         hashes: app.settings.hashes && !args.no_hash,
     };
+    app.moves_records(&view);
     let work = async {
         let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched });
         tokio::join!(run, pour(chunks, sink), show(diagnostics))
@@ -113,7 +114,8 @@ fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) -> CliError
     let Access { model, server, status, error, request_uid, stderr_tail, .. } = &outcome.access;
     let mut why = error.clone().unwrap_or_else(|| "it did not succeed".to_owned());
     if let (Status::Cancelled, Some(signal)) = (status, signal) {
-        why = format!("{why} by {signal}");
+        let rest = why.strip_prefix("cancelled").unwrap_or_default();
+        why = format!("cancelled by {signal}{rest}");
     }
     let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));
     if ui.format() == Format::Quiet && !stderr_tail.is_empty() {

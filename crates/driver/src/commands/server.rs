@@ -2,7 +2,10 @@
 
 use mer_core::Server;
 
-use super::shown::{REDACTED, registered};
+use super::{
+    server_ping,
+    shown::{REDACTED, registered},
+};
 use crate::{
     app::App,
     cli::ServerVerb,
@@ -10,12 +13,15 @@ use crate::{
     ui::{Listed, Shown, Ui},
 };
 
-/// Lists or shows servers.
+/// Lists, shows or checks servers.
 pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), CliError> {
     let view = app.view().await?;
     match verb {
         ServerVerb::List => ui.list(&view.servers.iter().map(redacted).collect::<Vec<_>>()),
+        ServerVerb::Ping(args) => server_ping::ping(app, args, ui).await,
         ServerVerb::Show(args) => ui.show(&redacted(view.server(&args.name)?)),
+        // Those have a file of their own.
+        ServerVerb::Add(_) | ServerVerb::Set(_) | ServerVerb::Remove(_) => Ok(()),
     }
 }
 

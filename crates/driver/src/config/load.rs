@@ -45,6 +45,8 @@ pub(crate) struct Loaded {
     pub(crate) settings: Settings,
     /// Things that are probably mistakes. They are told once logging is on.
     pub(crate) warnings: Vec<String>,
+    /// The folder of the settings: it stands for a home folder where there is none.
+    pub(crate) folder: PathBuf,
     pub(super) figment: Figment,
 }
 
@@ -71,13 +73,23 @@ pub(crate) fn load(
     let settings = figment.extract().map_err(|error| {
         CliError::new(crate::error::Kind::Bug, "the table of settings and their types disagree").caused_by(error)
     })?;
-    Ok(Loaded { settings, warnings, figment })
+    Ok(Loaded { settings, warnings, folder: own_folder(around, config), figment })
+}
+
+/// The file that was named.
+fn named(around: &Surroundings, config: Option<&str>) -> Option<PathBuf> {
+    let named = config.map(PathBuf::from).or_else(|| around.variable(CONFIG_VARIABLE).map(PathBuf::from));
+    named.map(|named| around.cwd.join(named))
+}
+
+/// The folder of the file that was named, or else of the user's file, or of the system's.
+fn own_folder(around: &Surroundings, config: Option<&str>) -> PathBuf {
+    let file = named(around, config).or_else(|| around.user_file()).unwrap_or_else(|| around.system_file.clone());
+    file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
 fn files(around: &Surroundings, config: Option<&str>, home: Option<&Path>) -> Result<Vec<Given>, CliError> {
-    let named = config.map(PathBuf::from).or_else(|| around.variable(CONFIG_VARIABLE).map(PathBuf::from));
-    if let Some(named) = named {
-        let path = around.cwd.join(named);
+    if let Some(path) = named(around, config) {
         return file::read(&path, home)?
             .ok_or_else(|| CliError::config(format!("there is no settings file `{}`", path.display())));
     }

@@ -19,6 +19,7 @@ mod variables;
 pub(crate) use load::{Loaded, load};
 #[cfg(test)]
 use reference::reference;
+pub(crate) use secret::redacted_url;
 pub(crate) use settings::{Login, Settings};
 pub(crate) use surroundings::Surroundings;
 

@@ -31,7 +31,6 @@ pub(crate) struct Settings {
     /// For whom output is written.
     pub(crate) output: Format,
     /// Whether never to ask.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no command asks yet"))]
     pub(crate) no_input: bool,
     /// Directives of the log.
     pub(crate) log: Option<String>,

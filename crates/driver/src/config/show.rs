@@ -30,6 +30,19 @@ impl Loaded {
         SETTINGS.iter().map(|setting| self.shown_setting(setting)).collect()
     }
 
+    /// Settings that hold a secret, and where each comes from.
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        for setting in SETTINGS {
+            let Ok(value) = self.figment.find_value(setting.name) else { continue };
+            let text = value.as_str().unwrap_or_default();
+            if setting.secret || (setting.kind == Type::DbUrl && redacted_url(text) != text) {
+                found.push((setting.name, self.shown_setting(setting).origin));
+            }
+        }
+        found
+    }
+
     fn shown_setting(&self, setting: &Setting) -> ShownSetting {
         let value = self.figment.find_value(setting.name).ok();
         let origin = self.figment.find_metadata(setting.name).map(|metadata| metadata.name.to_string());

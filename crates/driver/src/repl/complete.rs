@@ -84,7 +84,7 @@ fn values(at: &At<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &s
     let kind = argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()).unwrap_or_default();
     let candidates = match (kind, at.group, argument.get_long()) {
         ("MODEL", ..) | ("NAME", "model", None) => names.models(),
-        ("NAME", _, Some("server")) | ("NAME", "server", None) => names.servers(),
+        ("NAME", _, Some("server" | "on")) | ("NAME", "server", None) => names.servers(),
         ("FILE" | "DIR", ..) => return Offer::File(start),
         ("INPUT|@FILE|-", ..) if word.starts_with('@') => return Offer::File(start + 1),
         _ => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
@@ -160,6 +160,11 @@ mod tests {
         assert_eq!(words("model show i"), ["iris", "iris2"]);
         assert_eq!(words("server show g"), ["gpu1"]);
         assert_eq!(words("run iris --server "), ["gpu1", "local"]);
+        assert_eq!(words("model set i"), ["iris", "iris2"]);
+        assert_eq!(words("model set iris --on g"), ["gpu1"]);
+        assert_eq!(words("server remove l"), ["local"]);
+        assert!(words("model add i").is_empty());
+        assert_eq!(words("model add new --server gpu1 --protocol l"), ["lines"]);
         assert_eq!(words("log list --model e"), ["echo"]);
         assert!(words("run iris x").is_empty());
         assert!(words("run iris 1 ").is_empty());

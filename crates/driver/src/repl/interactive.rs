@@ -40,9 +40,8 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
         };
         let entry = match heard {
             Heard::Said(Some(Said::Entry(entry))) => entry,
-            Heard::Said(Some(Said::Line(line))) => String::from_utf8_lossy(&line).into_owned(),
             Heard::Said(Some(Said::Cleared)) => continue,
-            Heard::Said(Some(Said::End) | None) => return Ok(0),
+            Heard::Said(Some(Said::End | Said::Lines(_)) | None) => return Ok(0),
             Heard::Said(Some(Said::Hangup)) => return Ok(Kind::Hangup.code()),
             Heard::Said(Some(Said::Failed(error))) => return Err(error),
             Heard::Signal(kind) => {

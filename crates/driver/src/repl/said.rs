@@ -1,5 +1,7 @@
 //! What comes from whoever types, and how it gets from the thread that reads to the one that acts.
 
+use std::collections::VecDeque;
+
 use tokio::sync::mpsc;
 
 use super::Dispatch;
@@ -10,8 +12,8 @@ use crate::error::{CliError, Kind};
 pub(super) enum Said {
     /// A person's entry, of one line or several, without the last line's end.
     Entry(String),
-    /// A script's line with its end.
-    Line(Vec<u8>),
+    /// Lines of a script, each with its end.
+    Lines(VecDeque<Vec<u8>>),
     /// Ctrl-C at the prompt.
     Cleared,
     /// Ctrl-D, or the end of the script.

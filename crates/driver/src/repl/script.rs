@@ -1,6 +1,10 @@
 //! Scripts: lines without a prompt, up to the first failure.
 
-use std::{io::BufRead, thread};
+use std::{
+    collections::VecDeque,
+    io::{BufRead as _, BufReader, Read},
+    thread,
+};
 
 use tokio::sync::mpsc;
 
@@ -14,8 +18,10 @@ use crate::{
     ui::Ui,
 };
 
-/// Lines that are read ahead, so that no command waits for the next line to be read.
-const AHEAD: usize = 64;
+/// Portions that are read ahead, so that no command waits for the next line to be read.
+const AHEAD: usize = 2;
+/// Lines of a portion. A line costs less than waking a thread for it.
+const PORTION: usize = 64;
 
 /// Runs a script; returns the code of its first failure, or 0.
 ///
@@ -24,10 +30,11 @@ const AHEAD: usize = 64;
 pub(super) async fn run<R, F, D>(dispatch: &mut D, open: F, ui: Ui) -> Result<u8, CliError>
 where
     D: Dispatch,
-    R: BufRead,
+    R: Read,
     F: FnOnce() -> R + Send + 'static,
 {
     let mut said = start(open)?;
+    let mut lines = VecDeque::new();
     let mut session = Session::new(dispatch, ui);
     let mode = session.mode();
     let mut number = 0;
@@ -36,12 +43,15 @@ where
         let mut unit = String::new();
         let first = number + 1;
         loop {
-            let line = match hear(session.dispatch, &mut said).await {
-                Heard::Said(Some(Said::Line(line))) => line,
-                Heard::Said(Some(Said::Failed(error))) => return Err(error),
-                Heard::Said(_) => break,
-                Heard::Signal(kind) => return Ok(kind.code()),
-            };
+            if lines.is_empty() {
+                match hear(session.dispatch, &mut said).await {
+                    Heard::Said(Some(Said::Lines(portion))) => lines = portion,
+                    Heard::Said(Some(Said::Failed(error))) => return Err(error),
+                    Heard::Said(_) => break,
+                    Heard::Signal(kind) => return Ok(kind.code()),
+                }
+            }
+            let Some(line) = lines.pop_front() else { break };
             number += 1;
             let text = std::str::from_utf8(&line)
                 .map_err(|_| CliError::new(Kind::Usage, format!("line {number} of the script is no UTF-8")))?;
@@ -72,25 +82,38 @@ where
 /// Reads on a thread of its own, so that signals are heard while standard input has nothing to say.
 fn start<R, F>(open: F) -> Result<Saying, CliError>
 where
-    R: BufRead,
+    R: Read,
     F: FnOnce() -> R + Send + 'static,
 {
     let (say, said) = mpsc::channel(AHEAD);
     thread::Builder::new()
         .name("script".to_owned())
         .spawn(move || {
-            let mut input = open();
+            let mut input = BufReader::new(open());
             loop {
-                let mut line = Vec::new();
-                let (next, over) = match input.read_until(b'\n', &mut line) {
-                    Ok(0) => return,
-                    Ok(_) => (Said::Line(line), false),
-                    Err(source) => {
-                        (Said::Failed(CliError::io("cannot read commands from standard input", source)), true)
+                let mut lines = VecDeque::new();
+                let outcome = loop {
+                    let mut line: Vec<u8> = Vec::new();
+                    match input.read_until(b'\n', &mut line) {
+                        Ok(0) => break Ok(false),
+                        Ok(_) => lines.push_back(line),
+                        Err(source) => break Err(CliError::io("cannot read commands from standard input", source)),
+                    }
+                    // Only what is there already: a person or a program may wait for an answer to this very line.
+                    if lines.len() >= PORTION || !input.buffer().contains(&b'\n') {
+                        break Ok(true);
                     }
                 };
-                if say.blocking_send(next).is_err() || over {
+                if !lines.is_empty() && say.blocking_send(Said::Lines(lines)).is_err() {
                     return;
+                }
+                match outcome {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => {
+                        let _ = say.blocking_send(Said::Failed(error));
+                        return;
+                    }
                 }
             }
         })

@@ -1,6 +1,8 @@
 //! Output. Nothing else in this crate writes to a standard stream: tables for people, one JSON object a line for
 //! programs (`--json`), nothing but data for cron (`--quiet`); diagnostics on stderr.
 
+mod ask;
+mod confirm;
 mod json;
 mod quiet;
 mod stream;
@@ -10,6 +12,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use stream::emergency;
 pub(crate) use text::escaped;
 
@@ -123,6 +126,27 @@ impl Ui {
         json::lines(std::slice::from_ref(item), put)
     }
 
+    /// A list for programs, one object a line, in whatever format.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn objects<T: Serialize>(&self, items: &[T]) -> Result<(), CliError> {
+        json::lines(items, put)
+    }
+
+    /// Whether there is a person who can be asked: at a terminal that shows the question and takes the answer.
+    pub(crate) fn can_ask(&self) -> bool {
+        matches!(self.format, Format::Text) && self.err_is_terminal && io::stdin().is_terminal()
+    }
+
+    /// Asks a person; whether the answer is yes. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// The terminal cannot be read (74).
+    pub(crate) async fn confirm(&self, question: &str) -> Result<bool, CliError> {
+        confirm::confirm(&escaped(question)).await
+    }
+
     /// A word to a person about what was done, on stderr. Programs and cron do not get it.
     pub(crate) fn note(&self, message: &str) {
         if self.format == Format::Text {
@@ -138,6 +162,16 @@ impl Ui {
             (_, Format::Text | Format::Quiet) => stream::to_stderr(&text::error(error, self.colour_err())),
         }
     }
+}
+
+/// A number and what it counts: `1 model`, `2 accesses`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let ending = match (number, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{number} {noun}{ending}")
 }
 
 /// Writes to standard output and flushes.

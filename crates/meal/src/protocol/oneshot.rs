@@ -65,6 +65,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
         carried
     };
     let exit = course.control.finish();
+    let lost = course.control.why_lost();
     drain.rest();
     if !at_end && !out.is_closed() {
         course.last_words(&mut pump, &out, cancel).await;
@@ -73,6 +74,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
     Ended {
         end: course.cause.unwrap_or(End::Done),
         exit,
+        lost,
         stdin_bytes: stdin_bytes.into_inner(),
         stdout_bytes: pump.bytes,
         stderr_bytes,

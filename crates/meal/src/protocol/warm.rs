@@ -60,7 +60,12 @@ impl WarmProcess {
         hook: Option<StderrHook>,
         cancel: &Cancel,
     ) -> Result<Self, WarmError> {
-        let run = executor.start(spec).await?;
+        // On another machine that may take a while.
+        let run = tokio::select! {
+            biased;
+            run = executor.start(spec) => run?,
+            () = cancel.reached(CancelLevel::Cancel) => return Err(not_ready(nothing(End::Cancelled))),
+        };
         let begin = run.started_at;
         let mut process = Self::new(run, spec, hook);
         let Some(token) = &spec.tokens.ready else { return Ok(process) };
@@ -78,9 +83,8 @@ impl WarmProcess {
         let exit = if end == End::Died { process.bury().await } else { process.terminate(cancel).await };
         let (stderr_tail, stderr_bytes) = process.stderr.take();
         let start = begin.elapsed();
-        let run = Duration::ZERO;
-        let ended = Ended { end, exit, stdin_bytes: 0, stdout_bytes: 0, stderr_bytes, stderr_tail, start, run };
-        Err(WarmError::NotReady(Box::new(ended)))
+        let lost = process.control.why_lost();
+        Err(not_ready(Ended { exit, lost, stderr_bytes, stderr_tail, start, ..nothing(end) }))
     }
 
     fn new(run: Run, spec: &RunSpec, hook: Option<StderrHook>) -> Self {
@@ -136,7 +140,8 @@ impl WarmProcess {
         let (stderr_tail, stderr_bytes) = self.stderr.take();
         let (stdin_bytes, stdout_bytes) = (exchange.stdin_bytes(), exchange.stdout_bytes);
         let run = begin.elapsed();
-        Ended { end, exit, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, start: Duration::ZERO, run }
+        let lost = self.control.why_lost();
+        Ended { exit, lost, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, run, ..nothing(end) }
     }
 
     /// Why no request can be sent, where none can.
@@ -295,6 +300,25 @@ impl Drop for WarmProcess {
     fn drop(&mut self) {
         self.drain.abort();
     }
+}
+
+/// An end before anything was seen of the process.
+fn nothing(end: End) -> Ended {
+    Ended {
+        end,
+        exit: None,
+        lost: None,
+        stdin_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        stderr_tail: Vec::new(),
+        start: Duration::ZERO,
+        run: Duration::ZERO,
+    }
+}
+
+fn not_ready(ended: Ended) -> WarmError {
+    WarmError::NotReady(Box::new(ended))
 }
 
 fn ready_timed_out(bound: Bound) -> End {

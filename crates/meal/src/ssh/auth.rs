@@ -142,7 +142,11 @@ impl Attempt<'_> {
         }
         bound(self.session, self.deadline);
         let answer = self.session.userauth_pubkey_memory(&self.hop.user, None, &key, passphrase.as_deref());
-        self.outcome(&what, answer)
+        let logged_in = self.outcome(&what, answer)?;
+        if passphrase.is_some() && !logged_in {
+            let _ = self.secret(SecretRequest::WrongPassphrase(path));
+        }
+        Ok(logged_in)
     }
 
     fn agent(&mut self) -> Result<bool, Stop> {

@@ -222,8 +222,16 @@ impl SshError {
             Self::AuthFailed { .. } => {
                 "check `user` and `identityFile`, and that its public key is in authorized_keys there".to_owned()
             }
+            Self::KnownHosts { .. } => {
+                "make the file readable, and writable for `--accept-new`; or name another one as `knownHosts`"
+                    .to_owned()
+            }
+            Self::Config { .. } | Self::AuthTimedOut { .. } | Self::NoShell { .. } => {
+                format!("mer server ping {server}, which shows each step")
+            }
             Self::ChannelRefused { .. } => "check MaxSessions in the server's sshd_config".to_owned(),
-            Self::Jump { hop, source } => return source.remedy(hop),
+            // Pinging the server accepts the keys of the hosts on the way, too.
+            Self::Jump { source, .. } => return source.remedy(server),
             _ => return None,
         })
     }

@@ -20,6 +20,8 @@ pub struct PingStep {
     pub kind: StepKind,
     /// How long it took.
     pub took: Duration,
+    /// What was found: addresses, the host key, the user.
+    pub detail: Option<String>,
 }
 
 /// What came of it.
@@ -42,11 +44,15 @@ impl SshExecutor {
         let result = self.try_steps(&trace).await;
         let (steps, failed, remedy) = {
             let trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
-            let made =
-                trace.done.iter().map(|(host, kind, took)| PingStep { host: host.clone(), kind: *kind, took: *took });
+            let made = trace.done.iter().map(|done| PingStep {
+                host: done.host.clone(),
+                kind: done.kind,
+                took: done.took,
+                detail: done.detail.clone(),
+            });
             let failed = result.as_ref().err().map(|error| {
                 let host = if trace.about().is_empty() { self.server() } else { trace.about() };
-                let step = PingStep { host: host.to_owned(), kind: trace.current, took: trace.elapsed() };
+                let step = PingStep { host: host.to_owned(), kind: trace.current, took: trace.elapsed(), detail: None };
                 (step, error.clone())
             });
             (made.collect(), failed, result.err().and_then(|error| error.remedy(self.server())))

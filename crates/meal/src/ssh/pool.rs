@@ -58,6 +58,9 @@ impl Pool {
 
     /// Connects, unless there is a connection already.
     pub(super) async fn connect(&self) -> Result<(), SshError> {
+        if self.lock().links.iter().any(|link| link.is_alive() && !link.shared().slots().closing) {
+            return Ok(());
+        }
         let link = self.acquire().await?;
         // Only the connection was wanted, not the slot.
         let mut slots = link.shared().slots();

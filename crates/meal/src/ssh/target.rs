@@ -16,6 +16,8 @@ pub enum SecretRequest<'a> {
     Command(&'a [String]),
     /// The passphrase of a private key.
     Passphrase(&'a std::path::Path),
+    /// That passphrase was not the right one: the answer is of no interest, but it should not be given again.
+    WrongPassphrase(&'a std::path::Path),
 }
 
 /// Answers a [`SecretRequest`]: the secret, nothing where there is none, or why it cannot be had. Called on a thread of

@@ -2,13 +2,16 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    io,
+    io::{self, BufReader, Read},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, kill_process, kill_process_group},
+};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -18,6 +21,10 @@ use super::{WATCH_VARIABLE, scan::scan, table::Table};
 
 /// Between two looks at `/proc`.
 const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks at what `mer` tells.
+const PAUSE_NANOS: i64 = 250_000_000;
+/// What a pipe holds: one look takes all of it.
+const PIPE_BYTES: usize = 64 * 1024;
 /// How long to go on looking for a model that was being spawned when `mer` died.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long a process may take to die of KILL before we leave; one that hangs in the kernel takes for ever.
@@ -27,11 +34,31 @@ const KILL_WAIT: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn watcher_main() -> ExitCode {
     let _handlers = outlive_signals();
-    let table = Table::read(io::stdin().lock());
+    let table = Table::read(BufReader::with_capacity(PIPE_BYTES, Word::default()));
     if !(table.bye && table.groups.is_empty()) {
         end(&table);
     }
     ExitCode::SUCCESS
+}
+
+/// What `mer` tells. Each short run is two lines, and waking for each line would cost `mer` as much as starting the model
+/// does: once something was heard, only the end of the pipe wakes us for a while. What is told meanwhile waits in the pipe,
+/// which holds thousands of lines and survives `mer`.
+#[derive(Debug, Default)]
+struct Word {
+    heard: bool,
+}
+
+impl Read for Word {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let stdin = rustix::stdio::stdin();
+        if self.heard {
+            let mut end_only = [PollFd::new(&stdin, PollFlags::empty())];
+            let _ = poll(&mut end_only, Some(&Timespec { tv_sec: 0, tv_nsec: PAUSE_NANOS }));
+        }
+        self.heard = true;
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(stdin, &mut *buffer))?)
+    }
 }
 
 /// Handlers that do nothing, so that a TERM to the whole service does not end the watcher before `mer`. It cannot be

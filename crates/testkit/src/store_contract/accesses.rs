@@ -1,7 +1,9 @@
 //! The access log.
 
+use std::time::{Duration, Instant};
+
 use jiff::{Span, Timestamp};
-use mer_core::{Access, Kind, STDERR_TAIL_BYTES, Status};
+use mer_core::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 use mer_dal::{AccessFilter, Store};
 use uuid::Uuid;
 
@@ -73,6 +75,32 @@ pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
     assert_eq!(starts(nobody).await, []);
 }
 
+/// Each access once, in the order of keys, whatever was recorded first and whatever times it has.
+pub async fn accesses_are_read_page_by_page(store: &Store) {
+    let nil = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
+    assert_eq!(store.accesses_after(nil, 10).await.unwrap(), []);
+    let mut all: Vec<Access> = (0..25_u8)
+        .flat_map(|n| {
+            let request = Uuid::from_bytes([n.wrapping_mul(151); 16]);
+            [1, 2, 300].map(|attempt| ended(&started(request, attempt, "m", at(i64::from(n % 7))), Status::Failed))
+        })
+        .collect();
+    store.record(&all).await.unwrap();
+    all.sort_by_key(Access::key);
+    for page in [1, 7, 75, 1000] {
+        let (mut key, mut read) = (nil, Vec::new());
+        loop {
+            let some = store.accesses_after(key, page).await.unwrap();
+            assert!(some.len() <= page);
+            let Some(last) = some.last() else { break };
+            key = last.key();
+            read.extend(some);
+        }
+        assert_eq!(read, all, "pages of {page}");
+    }
+    assert_eq!(store.accesses_after(all[40].key(), 3).await.unwrap(), all[41..44]);
+}
+
 /// Whatever is recorded again, in whatever order: the higher rank stays, and of equals the first.
 pub async fn recording_is_idempotent_and_rank_decides(store: &Store) {
     let begun = started(Uuid::now_v7(), 1, "m", at(0));
@@ -114,4 +142,17 @@ pub async fn more_records_than_a_batch_are_recorded(store: &Store) {
     let mut listed = store.accesses(&filter).await.unwrap();
     listed.reverse();
     assert!(listed == over, "{} of {} records", listed.len(), over.len());
+    // A page costs what it holds, and not what comes after it.
+    let nil = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
+    let took = async |limit: usize| {
+        let mut best = Duration::MAX;
+        for _ in 0..5 {
+            let begun = Instant::now();
+            assert_eq!(store.accesses_after(nil, limit).await.unwrap().len(), limit);
+            best = best.min(begun.elapsed());
+        }
+        best
+    };
+    let (one, all) = (took(1).await, took(over.len()).await);
+    assert!(one * 3 < all, "one access takes {one:?}, {} take {all:?}", over.len());
 }

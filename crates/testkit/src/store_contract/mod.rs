@@ -11,14 +11,21 @@
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod accesses;
+mod changes;
 mod registry;
 mod schema;
 mod weights;
 mod writers;
 
 pub use accesses::{
-    accesses_are_listed_newest_first_and_filtered, every_field_comes_back, more_records_than_a_batch_are_recorded,
-    recording_is_idempotent_and_rank_decides, strange_texts_and_times_survive,
+    accesses_are_listed_newest_first_and_filtered, accesses_are_read_page_by_page, every_field_comes_back,
+    more_records_than_a_batch_are_recorded, recording_is_idempotent_and_rank_decides, strange_texts_and_times_survive,
+};
+pub use changes::{
+    a_change_of_what_has_changed_is_refused, a_copied_registry_keeps_its_uids_and_times,
+    a_copied_registry_takes_the_place_of_what_was_there, a_model_with_weights_stays_what_it_is,
+    a_server_goes_only_when_no_model_names_it, a_server_that_goes_and_a_model_that_comes,
+    of_sixteen_who_add_a_model_one_does, what_is_removed_is_gone,
 };
 pub use registry::{
     a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
@@ -38,9 +45,13 @@ macro_rules! store_contract {
     (@all $module:ident, $fresh:block) => {
         $crate::store_contract!(@cases $module, $fresh:
             a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
-            unknown_names_are_nothing, a_registry_is_applied_whole_or_not_at_all,
+            unknown_names_are_nothing, what_is_removed_is_gone, a_server_goes_only_when_no_model_names_it,
+            a_change_of_what_has_changed_is_refused, of_sixteen_who_add_a_model_one_does,
+            a_server_that_goes_and_a_model_that_comes, a_model_with_weights_stays_what_it_is,
+            a_copied_registry_keeps_its_uids_and_times,
+            a_copied_registry_takes_the_place_of_what_was_there, a_registry_is_applied_whole_or_not_at_all,
             every_field_comes_back, strange_texts_and_times_survive, accesses_are_listed_newest_first_and_filtered,
-            recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
+            accesses_are_read_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
             sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
             the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place;
             weights_of_every_size_come_back, equal_chunks_are_kept_once, what_was_put_is_told,

@@ -23,6 +23,7 @@ pub async fn a_failing_script_leaves_nothing_and_names_its_place(store: &Store) 
         checksum: "0".repeat(64),
         sql: sql.to_owned(),
         mer_version: "0.0.0".to_owned(),
+        own: false,
     };
     // The same text for every dialect: the second statement deletes from a table of each, the third is wrong.
     let failing = "-- A comment; with a semicolon.\n\nDELETE FROM \"nothing\";\n";

@@ -1,8 +1,10 @@
 //! The reference pages name all there is.
 
+use std::process::Command;
+
 use mer_core::{ConnParams, ModelParams, ModelSpec, Protocol, Tokens};
 
-use crate::{assert_none, read};
+use crate::{assert_none, read, root};
 
 /// What stands between backticks in a page.
 fn quoted(page: &str) -> Vec<&str> {
@@ -50,7 +52,7 @@ fn every_protocol_and_its_marks_are_explained() {
 }
 
 #[test]
-fn the_env_file_that_ships_sets_nothing_and_names_known_variables_only() {
+fn the_env_file_that_ships_sets_nothing_and_names_every_setting() {
     let (file, settings) = (read(".env"), read("docs/reference/settings.md"));
     let known = quoted(&settings);
     let mut faults = Vec::new();
@@ -66,5 +68,18 @@ fn the_env_file_that_ships_sets_nothing_and_names_known_variables_only() {
             faults.push(format!("is no setting: {name}"));
         }
     }
+    // Each row of the table begins with a setting and its variables.
+    for row in settings.lines().filter(|line| line.starts_with("| `")) {
+        let variables: Vec<&str> = quoted(row.split('|').nth(2).unwrap_or_default());
+        if !variables.iter().any(|name| file.contains(&format!("\n#{name}="))) {
+            faults.push(format!("leaves out: {}", variables.join(" or ")));
+        }
+    }
     assert_none(&faults, "`.env` is for reading: everything in it is commented out, and exists");
+}
+
+#[test]
+fn the_drawings_are_made_from_what_is_there_now() {
+    let check = Command::new(root().join("docs/assets/make")).arg("--check").output().expect("docs/assets/make");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }

@@ -1,12 +1,16 @@
 //! What is measured, in the order of the table.
 
+mod databases;
 mod lines;
+mod ssh;
 mod start;
 mod stream;
 
+use std::process::Command;
+
 use crate::{
     Result,
-    measure::Sample,
+    measure::{Contender, Sample, run_silent, time},
     report::{Limit, Row},
     subject::Bench,
 };
@@ -26,7 +30,19 @@ pub const ALL: &[(&str, Case)] = &[
     ("lines-executor", lines::at_the_executor),
     ("stream", stream::throughput),
     ("stream-memory", stream::memory),
+    ("databases-run", databases::run),
+    ("databases-drain", databases::drain),
+    ("databases-models", databases::models),
+    ("databases-log", databases::log),
+    ("ssh-many", ssh::many),
+    ("ssh-executor", ssh::at_the_executor),
+    ("ssh-bulk", ssh::bulk),
 ];
+
+/// What a process costs that does nothing.
+fn nothing(bench: &Bench) -> Contender<'_> {
+    Box::new(|| time(|| run_silent(&mut Command::new(&bench.nothing))))
+}
 
 /// A row from the samples that [`Bench::in_turn`] gives: one of each binary, then perhaps one of what stands beside.
 fn row(

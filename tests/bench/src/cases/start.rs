@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use super::row;
+use super::{nothing, row};
 use crate::{
     Result,
     measure::{Contender, run as run_command, run_silent, time},
@@ -26,10 +26,6 @@ const LONG_ROUNDS: usize = 5;
 const SCRIPT: usize = 1_000;
 const MANY: usize = 200;
 const AT_ONCE: usize = 16;
-
-fn nothing(bench: &Bench) -> Contender<'_> {
-    Box::new(|| time(|| run_silent(&mut Command::new(&bench.nothing))))
-}
 
 pub fn version(bench: &Bench) -> Result<Vec<Row>> {
     let of = |subject: &'_ Subject| time(|| run_silent(&mut subject.command(&["version"])));

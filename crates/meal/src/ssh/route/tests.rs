@@ -113,3 +113,16 @@ fn jump_hosts_in_all_their_forms() {
         assert_eq!(parse_spec(text), None, "{text}");
     }
 }
+
+#[test]
+fn field_ssh_8_a_container_has_no_name_for_its_user() {
+    let nameless = |user: Option<&str>| {
+        let params = ConnParams { user: user.map(str::to_owned), ..ConnParams::default() };
+        let (places, server) = (SshPlaces::default(), "gpu1".to_owned());
+        route(&SshConfig { server, params, places, secrets: None, accept_new: false })
+    };
+    assert_eq!(nameless(Some("ada")).expect("a route").target.user, "ada");
+    let error = nameless(None).expect_err("nobody to be");
+    assert_eq!(error.exit_code(), 78);
+    assert!(error.to_string().contains("set `user`"), "{error}");
+}

@@ -40,6 +40,10 @@ impl RemoteControl {
         self.exit
     }
 
+    pub(crate) fn why_lost(&self) -> Option<String> {
+        self.report.why_lost()
+    }
+
     pub(crate) fn terminate(&self) {
         if self.exit.is_none() {
             self.report.signalled();

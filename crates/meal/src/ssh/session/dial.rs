@@ -15,6 +15,7 @@ use crate::ssh::{SshError, target::Hop};
 /// Connects to a host, trying all of its addresses, before `deadline`.
 pub(super) fn dial(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<OwnedFd, SshError> {
     let addresses = resolve(hop, deadline)?;
+    trace.note(addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", "));
     trace.end();
     trace.begin(StepKind::Connect);
     let mut failure = timed_out(hop, "resolving the name");
@@ -28,6 +29,7 @@ pub(super) fn dial(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<Ow
         match TcpStream::connect_timeout(address, share) {
             Ok(stream) => {
                 let _ = stream.set_nodelay(true);
+                trace.note(address.to_string());
                 trace.end();
                 return Ok(stream.into());
             }

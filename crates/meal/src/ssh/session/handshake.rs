@@ -58,10 +58,11 @@ pub(super) fn connect(
     session.method_pref(MethodType::HostKey, &preference).map_err(|error| handshake_error(hop, &error))?;
     bound(&session, deadline);
     session.handshake().map_err(|error| handshake_error(hop, &error))?;
-    check_key(hop, &session, &known)?;
+    trace.note(check_key(hop, &session, &known)?);
     trace.end();
     trace.begin(StepKind::Authenticate);
     authenticate(&session, hop, secrets)?;
+    trace.note(hop.user.clone());
     trace.end();
     session.set_timeout(0);
     session.set_blocking(false);
@@ -83,16 +84,20 @@ fn preference(known: &Known) -> String {
     names.join(",")
 }
 
-fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<(), SshError> {
+/// Type and fingerprint of the key, and where it was accepted to, if it was.
+fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshError> {
     let Some((key, _)) = session.host_key() else {
         return Err(SshError::Handshake { host: hop.label(), detail: "it shows no host key".to_owned() });
     };
     let kind = key_kind(key).unwrap_or("unknown").to_owned();
     let (host, fingerprint) = (hop.known_name.clone(), fingerprint(key));
     match known.verdict(key) {
-        Verdict::Known => Ok(()),
+        Verdict::Known => Ok(format!("{kind} {fingerprint}")),
         Verdict::Unknown if hop.accept_new => match hop.known_hosts.first() {
-            Some(file) => Known::accept(&host, key, file),
+            Some(file) => {
+                Known::accept(&host, key, file)?;
+                Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display()))
+            }
             None => Err(SshError::KeyUnknown { host, kind, fingerprint }),
         },
         Verdict::Unknown => Err(SshError::KeyUnknown { host, kind, fingerprint }),

@@ -90,7 +90,7 @@ impl Request {
     fn refuse(self, error: &SshError) {
         match self {
             Self::Open { reply, report, .. } => {
-                report.closed(mer_core::Exit::Lost);
+                report.lost(&error.to_string());
                 let _ = reply.send(Err(OpenError::Dead(error.clone())));
             }
             Self::Guard { reply, report, .. } => {

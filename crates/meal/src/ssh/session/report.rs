@@ -16,6 +16,8 @@ pub(in crate::ssh) struct Report {
 struct State {
     /// The channel is closed on both sides, and this came with it.
     closed: Option<Exit>,
+    /// Why that is `Lost`, where it is.
+    why: Option<String>,
     /// The process is gone though its channel is open: somebody of its group holds a pipe.
     left: Option<Exit>,
     /// Somebody asked for the end of the group.
@@ -43,6 +45,19 @@ impl Report {
 
     pub(super) fn closed(&self, exit: Exit) {
         self.update(|state| state.closed = state.closed.or(Some(exit)));
+    }
+
+    /// Nobody will ever know how it ended.
+    pub(super) fn lost(&self, why: &str) {
+        self.update(|state| {
+            state.closed = state.closed.or(Some(Exit::Lost));
+            state.why.get_or_insert_with(|| why.to_owned());
+        });
+    }
+
+    /// Why the exit is not known, where it is not.
+    pub(in crate::ssh) fn why_lost(&self) -> Option<String> {
+        (self.now() == Some(Exit::Lost)).then(|| self.lock().why.clone()).flatten()
     }
 
     pub(super) fn left(&self, exit: Exit) {
@@ -101,8 +116,12 @@ mod tests {
         let report = Report::new();
         report.closed(Exit::Code(3));
         assert_eq!(report.now(), Some(Exit::Code(3)));
-        report.closed(Exit::Lost);
-        assert_eq!(report.now(), Some(Exit::Code(3)));
+        report.lost("the cable");
+        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Code(3)), None));
+        let report = Report::new();
+        report.lost("the cable");
+        report.lost("something later");
+        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Lost), Some("the cable".to_owned())));
     }
 
     #[test]

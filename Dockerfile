@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# MER in an image of its own and nothing else: `docker build -t mer .`. docs/operations.md says how it is used.
+
+FROM rust:1.95.0-bookworm AS build
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates musl-tools perl make \
+    && rm -rf /var/lib/apt/lists/* \
+    && rustup target add "$(uname -m)-unknown-linux-musl"
+WORKDIR /src
+COPY . .
+# The caches outlive the build: a change of a line compiles our own crates and links, no more. musl-gcc compiles C and cc
+# links, see docs/building.md.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/target,sharing=locked \
+    target=$(uname -m)-unknown-linux-musl \
+    && name=$(echo "$target" | tr - _) \
+    && export CARGO_TARGET_DIR=/target "CC_$name=musl-gcc" "AR_$name=ar" \
+    && export "CARGO_TARGET_$(echo "$name" | tr a-z A-Z)_LINKER=cc" \
+    && cargo build --locked --profile dist --target "$target" --package mer \
+    && container/root.sh "/target/$target/dist/mer" /etc/ssl/certs/ca-certificates.crt /image
+
+FROM scratch
+# All at once, so that owners and modes stay as they were laid out: of a folder that is copied alone, builders make other
+# ones.
+COPY --from=build /image/ /
+ENV PATH=/bin \
+    HOME=/var/lib/mer \
+    MER_DATA_DIR=/var/lib/mer \
+    MER_STATE_DIR=/var/lib/mer \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+# A number: there is no /etc/passwd.
+USER 65532:65532
+WORKDIR /var/lib/mer
+HEALTHCHECK --interval=30s --timeout=8s --retries=3 CMD ["/bin/mer", "doctor", "--brief", "--quiet"]
+ENTRYPOINT ["/bin/mer"]

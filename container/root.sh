@@ -1,0 +1,15 @@
+#!/bin/sh
+# Lays out the image's root, the one place that says what is in it: `container/root.sh BINARY CERTIFICATES FOLDER [OWNER]`.
+# container/files is what must come of it. Used by the Dockerfile, by the flake's image, and by tests/image.
+set -eu
+binary=$1 certificates=$2 root=$3 owner=${4:-65532:65532}
+
+umask 022
+mkdir -p "$root/bin" "$root/etc/ssl/certs" "$root/tmp" "$root/var/lib/mer"
+install -m 755 "$binary" "$root/bin/mer"
+ln -s mer "$root/bin/mer-driver"
+ln -s mer "$root/bin/mer-migrations"
+install -m 644 "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"
+chmod 1777 "$root/tmp"
+chmod 700 "$root/var/lib/mer"
+chown "$owner" "$root/var/lib/mer"

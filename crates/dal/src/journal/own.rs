@@ -1,0 +1,63 @@
+//! What a process does for its own journal while its runs go on: on a server the record is to be seen at once.
+
+use std::fs;
+
+use super::{
+    Journal,
+    drain::{Drain, DrainReport},
+    places::{self, DRAINED, SEGMENT},
+    scan::Scan,
+};
+use crate::{DalError, Database, embedded::try_lock};
+
+/// Moves what this process has written down into the database. Unlike [`super::drain`] it looks at no other process's
+/// segment and needs no lock.
+///
+/// # Errors
+/// As [`super::drain`].
+pub async fn drain_own(database: &Database, journal: &Journal) -> Result<DrainReport, DalError> {
+    let waiting = |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|meta| meta.len() > places::drained(path));
+    let paths: Vec<_> = journal.paths().into_iter().filter(waiting).collect();
+    if paths.is_empty() {
+        return Ok(DrainReport::default());
+    }
+    let mut drain = Drain::new(database.session().await?);
+    for path in paths {
+        if let Some(scan) = Scan::open(&path)? {
+            drain.segment(&database.journal_dir(), journal.database_uid(), scan).await?;
+        }
+    }
+    let (session, report) = drain.finish()?;
+    session.close().await?;
+    Ok(report)
+}
+
+/// Says in the database that the runs of this process go on. To be called well within [`crate::ALIVE`].
+///
+/// # Errors
+/// As [`crate::Store::keep_alive`], and those of sessions.
+pub async fn keep_alive(database: &Database, journal: &Journal) -> Result<(), DalError> {
+    let open = journal.open();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let session = database.session().await?;
+    session.keep_alive(journal.host(), &open).await?;
+    session.close().await
+}
+
+/// Whether processes that are gone have left segments behind. Takes no lock for longer than a look.
+#[must_use]
+pub fn left_behind(database: &Database) -> bool {
+    let segments = places::with_ending(&database.journal_dir(), SEGMENT).unwrap_or_default();
+    segments.iter().any(|path| fs::File::open(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
+}
+
+impl Journal {
+    /// Removes the segment where all of it is in the database and no run is open.
+    pub fn tidy(&self) {
+        let Some(path) = self.take_done(|segment| places::drained(&segment.path) >= segment.bytes) else { return };
+        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(path.with_extension(DRAINED));
+    }
+}

@@ -1,0 +1,34 @@
+//! Runs that go on, and those that nobody has heard of for too long.
+
+use mer_core::AttemptKey;
+use surrealdb::types::{SurrealValue as _, Value};
+
+use super::{SurrealStore, rows::access_id, store::variables};
+use crate::{DalError, store::ALIVE};
+
+const ALIVE_STILL: &str =
+    "UPDATE $ids SET host = $host, aliveUntil = time::now() + $alive WHERE status = 'started' RETURN NONE;";
+
+/// Found by the index first; a row may have got its end meanwhile.
+const SILENT: &str = "
+BEGIN;
+LET $silent = SELECT VALUE id FROM ModelAccess WHERE aliveMicros > 0 AND aliveMicros < time::micros(time::now());
+UPDATE $silent SET status = 'lost', error = 'nothing was heard any more of `' + <string> host + '`, where it ran',
+    aliveUntil = NONE WHERE status = 'started' RETURN NONE;
+COMMIT;";
+
+impl SurrealStore {
+    pub(super) async fn write_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        let ids: Vec<Value> = attempts.iter().map(|key| access_id(key.request_uid, key.attempt).into_value()).collect();
+        let values = variables([
+            ("ids", ids.into_value()),
+            ("host", host.to_owned().into_value()),
+            ("alive", ALIVE.into_value()),
+        ]);
+        self.write("say that runs go on", ALIVE_STILL, values).await
+    }
+
+    pub(super) async fn write_silent(&self) -> Result<(), DalError> {
+        self.write("close runs that nobody hears of", SILENT, variables([])).await
+    }
+}

@@ -1,0 +1,138 @@
+//! Secrets of servers, fetched when they are needed and not before.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    io::Read as _,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use mer_meal::{SecretRequest, SecretSource};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::ui;
+
+/// How long a `passwordCommand` may take, and a person.
+const COMMAND_BOUND: Duration = Duration::from_secs(20);
+const PERSON_BOUND: Duration = Duration::from_secs(60);
+/// A secret is one line; whatever prints more than this is none.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// Answers from the environment, from files and commands, and from a person where `asks` allows it.
+pub(super) fn source(environment: BTreeMap<String, String>, home: Option<PathBuf>, asks: bool) -> SecretSource {
+    // A person is asked once for each key, and only one question stands on the terminal at a time.
+    let passphrases: Mutex<HashMap<PathBuf, String>> = Mutex::default();
+    Arc::new(move |request| match request {
+        SecretRequest::Env(name) => match environment.get(name) {
+            Some(value) if !value.is_empty() => Ok(Some(value.clone())),
+            _ => Err(format!("the environment variable `{name}` is not set")),
+        },
+        SecretRequest::File(file) => from_file(&expanded(file, home.as_deref())).map(Some),
+        SecretRequest::Command(argv) => from_command(argv).map(Some),
+        SecretRequest::Passphrase(key) => {
+            let mut known = passphrases.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(passphrase) = known.get(key) {
+                return Ok(Some(passphrase.clone()));
+            }
+            if !asks {
+                return Ok(None);
+            }
+            let answer = ui::ask_secret(&format!("Passphrase for `{}`: ", key.display()), PERSON_BOUND);
+            let answer = answer.map_err(|error| format!("its passphrase could not be asked for: {error}"))?;
+            known.insert(key.to_owned(), answer.clone());
+            Ok(Some(answer))
+        }
+        SecretRequest::WrongPassphrase(key) => {
+            passphrases.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            Ok(None)
+        }
+        _ => Ok(None),
+    })
+}
+
+fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
+    match (file.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(file),
+    }
+}
+
+fn from_file(file: &Path) -> Result<String, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    first_line(&text).ok_or_else(|| format!("`{}` has no first line", file.display()))
+}
+
+/// The first line that a command prints. It is an argument array: no shell sees it.
+fn from_command(argv: &[String]) -> Result<String, String> {
+    let (program, args) = argv.split_first().ok_or("`passwordCommand` is empty")?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(|error| format!("`{program}`: {error}"))?;
+    let Some(stdout) = child.stdout.take() else { return Err(format!("`{program}` has no output")) };
+    let (told, hear) = mpsc::channel();
+    let read = move || {
+        let mut text = String::new();
+        let result = stdout.take(MOST_BYTES).read_to_string(&mut text);
+        // Nobody listens any more where it took too long.
+        let _ = told.send(result.map(|_| text));
+    };
+    let heard = match thread::Builder::new().name("mer-secret".to_owned()).spawn(read) {
+        Ok(_) => hear.recv_timeout(COMMAND_BOUND),
+        Err(error) => return Err(format!("`{program}`: {error}")),
+    };
+    if heard.is_err()
+        && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+    {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    // Its end may be unknown, where somebody made us ignore the ends of children; its output is what counts then.
+    let failed = child.wait().is_ok_and(|status| !status.success());
+    match heard {
+        Ok(Ok(text)) if !failed => first_line(&text).ok_or_else(|| format!("`{program}` printed nothing")),
+        Ok(Ok(_)) => Err(format!("`{program}` failed")),
+        Ok(Err(error)) => Err(format!("`{program}`: {error}")),
+        Err(_) => Err(format!("`{program}` printed no line within {} s", COMMAND_BOUND.as_secs())),
+    }
+}
+
+fn first_line(text: &str) -> Option<String> {
+    text.lines().next().filter(|line| !line.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_secret_is_the_first_line_of_what_a_command_prints() {
+        let asked = source(BTreeMap::new(), None, false);
+        let of = |argv: &[&str]| asked(SecretRequest::Command(&words(argv)));
+        assert_eq!(of(&["printf", "$HOME two  \nthree\n"]), Ok(Some("$HOME two  ".to_owned())));
+        assert!(of(&["true"]).is_err_and(|why| why.contains("printed nothing")));
+        assert!(of(&["sh", "-c", "echo no; exit 3"]).is_err_and(|why| why.contains("failed")));
+        assert!(of(&["no-such-command-at-all"]).is_err());
+        assert!(of(&[]).is_err());
+    }
+
+    #[test]
+    fn variables_and_files() {
+        let home = tempfile::tempdir().expect("a folder");
+        fs::write(home.path().join("pw"), "hunter 2\r\nnot this\n").expect("a file");
+        let environment = BTreeMap::from([("PW".to_owned(), "x".to_owned()), ("EMPTY".to_owned(), String::new())]);
+        let asked = source(environment, Some(home.path().to_owned()), false);
+        assert_eq!(asked(SecretRequest::File("~/pw")), Ok(Some("hunter 2".to_owned())));
+        assert_eq!(asked(SecretRequest::Env("PW")), Ok(Some("x".to_owned())));
+        assert!(asked(SecretRequest::Env("EMPTY")).is_err_and(|why| why.contains("EMPTY")));
+        assert!(asked(SecretRequest::File("~/none")).is_err_and(|why| why.contains("none")));
+        assert_eq!(asked(SecretRequest::Passphrase(Path::new("k"))), Ok(None), "there is nobody to ask");
+    }
+}

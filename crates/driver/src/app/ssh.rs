@@ -1,0 +1,95 @@
+//! What is known here of servers that are reached by SSH: where this machine keeps keys, and who knows the secrets.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mer_core::ConnParams;
+use mer_meal::{Executor, SecretSource, SshConfig, SshPlaces};
+use mer_scheduler::Remote;
+
+use super::{caller, secrets};
+
+/// Makes executors. Cheap to clone; the clones share what was said and asked already.
+#[derive(Clone)]
+pub(crate) struct Ssh {
+    places: SshPlaces,
+    secrets: SecretSource,
+    /// Warnings that were given already.
+    said: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Ssh {
+    /// `settings_folder` stands for the home folder where there is none. `asks` is whether a person may be asked.
+    pub(super) fn new(environment: &BTreeMap<String, String>, settings_folder: &Path, asks: bool) -> Self {
+        let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = variable("HOME").filter(|home| home.is_absolute());
+        let folder = home.as_ref().map_or_else(|| settings_folder.join("ssh"), |home| home.join(".ssh"));
+        let places = SshPlaces {
+            home: home.clone(),
+            folder: Some(folder),
+            system_folder: Some(PathBuf::from("/etc/ssh")),
+            user: caller::user_name(environment),
+            agent: variable("SSH_AUTH_SOCK"),
+        };
+        Self { places, secrets: secrets::source(environment.clone(), home, asks), said: Arc::default() }
+    }
+
+    /// The executor of a server. What the SSH configuration asks for and will not be done is said, once.
+    pub(crate) fn executor(&self, server: &str, params: &ConnParams, accept_new: bool) -> Executor {
+        let executor = Executor::ssh(SshConfig {
+            server: server.to_owned(),
+            params: params.clone(),
+            places: self.places.clone(),
+            secrets: Some(Arc::clone(&self.secrets)),
+            accept_new,
+        });
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in executor.warnings() {
+            if said.insert(warning.clone()) {
+                tracing::warn!("{warning}");
+            }
+        }
+        executor
+    }
+
+    /// The same for the scheduler. Nobody there accepts a key.
+    pub(super) fn remote(&self) -> Remote {
+        let ssh = self.clone();
+        Remote::new(move |server, params| ssh.executor(server, params, false))
+    }
+}
+
+impl fmt::Debug for Ssh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ssh").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(variables: &[(&str, &str)]) -> SshPlaces {
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Ssh::new(&environment, Path::new("/etc/mer"), false).places
+    }
+
+    #[test]
+    fn field_ssh_8_without_a_home_keys_lie_beside_the_settings() {
+        let places = places(&[("SSH_AUTH_SOCK", ""), ("HOME", "")]);
+        assert_eq!(places.folder.as_deref(), Some(Path::new("/etc/mer/ssh")));
+        assert_eq!((places.home, places.agent), (None, None));
+    }
+
+    #[test]
+    fn with_a_home_they_are_where_ssh_has_them() {
+        let places = places(&[("SSH_AUTH_SOCK", "/run/agent"), ("HOME", "/h/ada"), ("USER", "ada")]);
+        assert_eq!(places.folder.as_deref(), Some(Path::new("/h/ada/.ssh")));
+        assert_eq!(places.agent.as_deref(), Some(Path::new("/run/agent")));
+        assert_eq!(places.user.as_deref(), Some("ada"));
+    }
+}

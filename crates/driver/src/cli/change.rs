@@ -1,0 +1,222 @@
+//! The arguments of `mer model add|set|remove` and `mer server add|set|remove`.
+
+use clap::{Args, ValueHint, builder::PossibleValuesParser, builder::TypedValueParser};
+use mer_core::{Bound, Protocol};
+
+use super::change_values::{Destination, Variable, Words};
+
+/// Arguments of `mer model add`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelAddArgs {
+    /// Its name
+    #[arg(value_name = "NEW-NAME")]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) flags: ModelFlags,
+
+    /// The command that serves: program and arguments; with --shell one line
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// Arguments of `mer model set`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelSetArgs {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) flags: ModelFlags,
+
+    /// Change what differs on this server, and nothing else
+    #[arg(long, value_name = "NAME", conflicts_with = "servers")]
+    pub(crate) on: Option<String>,
+
+    /// Take this key of the registry file away, such as timeout, env.NAME or on.SERVER
+    #[arg(long, value_name = "KEY")]
+    pub(crate) unset: Vec<String>,
+
+    /// The command that serves: program and arguments; with --shell one line
+    #[arg(value_name = "COMMAND", last = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// What a model may be given.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ModelFlags {
+    /// A server it runs on; several are tried in this order
+    #[arg(long = "server", value_name = "NAME")]
+    pub(crate) servers: Vec<String>,
+
+    /// How requests are framed
+    #[arg(long, value_name = "PROTOCOL", value_parser = protocol())]
+    pub(crate) protocol: Option<Protocol>,
+
+    /// The working directory, where the model runs
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub(crate) path: Option<String>,
+
+    /// Commands are one line each, for sh -c
+    #[arg(long)]
+    pub(crate) shell: bool,
+
+    /// A variable of its environment
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<Variable>,
+
+    /// Words in front of its commands, split as a shell does
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) launcher: Option<Words>,
+
+    /// The command that trains: words split as a shell does, or with --shell the line
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) train_command: Option<String>,
+
+    /// What the process prints when it can serve
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(crate) ready_token: Option<String>,
+
+    /// What opens a request and a reply
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(crate) start_token: Option<String>,
+
+    /// What closes a request and a reply
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(crate) stop_token: Option<String>,
+
+    /// What asks the process to leave
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(crate) exit_token: Option<String>,
+
+    /// How long a run may take, such as 30s, 10m or none
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Bound>,
+
+    /// How long a training may take
+    #[arg(long, value_name = "TIME")]
+    pub(crate) train_timeout: Option<Bound>,
+
+    /// How long it may take until the ready token comes
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ready_timeout: Option<Bound>,
+
+    /// Time between TERM and KILL
+    #[arg(long, value_name = "TIME")]
+    pub(crate) grace: Option<Bound>,
+}
+
+/// Arguments of `mer server add`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerAddArgs {
+    /// Its name
+    #[arg(value_name = "NEW-NAME")]
+    pub(crate) name: String,
+
+    /// Where it is reached by SSH: a host, an address ([::1]:22), or an alias of the SSH configuration
+    ///
+    /// Without it the server is this machine, under another name and with a launcher of its own.
+    #[arg(value_name = "[USER@]HOST[:PORT]")]
+    pub(crate) destination: Option<Destination>,
+
+    #[command(flatten)]
+    pub(crate) flags: ServerFlags,
+}
+
+/// Arguments of `mer server set`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerSetArgs {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Where it is reached by SSH; user and port stay where they are not named
+    #[arg(value_name = "[USER@]HOST[:PORT]")]
+    pub(crate) destination: Option<Destination>,
+
+    #[command(flatten)]
+    pub(crate) flags: ServerFlags,
+
+    /// Take this key of the registry file away, such as port
+    #[arg(long, value_name = "KEY")]
+    pub(crate) unset: Vec<String>,
+}
+
+/// What a server may be given. No flag takes a password: command lines are seen by everybody on the machine.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ServerFlags {
+    /// The user there
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+
+    /// The TCP port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+
+    /// The private key
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) identity: Option<String>,
+
+    /// The file of accepted host keys
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) known_hosts: Option<String>,
+
+    /// Hosts to pass through, separated by commas
+    #[arg(long, value_name = "HOSTS")]
+    pub(crate) jump: Option<String>,
+
+    /// Words in front of every command that runs there, split as a shell does
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) launcher: Option<Words>,
+
+    /// The variable that holds the password
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) password_env: Option<String>,
+
+    /// The file whose first line is the password
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) password_file: Option<String>,
+
+    /// The command whose first line of output is the password; words split as a shell does
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) password_command: Option<Words>,
+
+    /// How long making the connection may take
+    #[arg(long, value_name = "TIME")]
+    pub(crate) connect_timeout: Option<Bound>,
+
+    /// How long authentication may take
+    #[arg(long, value_name = "TIME")]
+    pub(crate) auth_timeout: Option<Bound>,
+
+    /// Time between keepalive messages
+    #[arg(long, value_name = "TIME")]
+    pub(crate) keepalive_interval: Option<Bound>,
+
+    /// Keepalives without an answer before the connection counts as lost
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) keepalive_count: Option<u32>,
+
+    /// How long a process there lives without a word from mer
+    #[arg(long, value_name = "TIME")]
+    pub(crate) orphan_after: Option<Bound>,
+
+    /// Connections at once
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_sessions: Option<u32>,
+}
+
+/// Arguments of `mer model remove` and `mer server remove`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoveArgs {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+fn protocol() -> impl TypedValueParser<Value = Protocol> {
+    const ALL: [Protocol; 3] = [Protocol::Oneshot, Protocol::Lines, Protocol::Token];
+    PossibleValuesParser::new(ALL.map(|protocol| protocol.to_string()))
+        .map(|name| ALL.into_iter().find(|protocol| protocol.to_string() == name).unwrap_or_default())
+}

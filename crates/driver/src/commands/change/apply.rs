@@ -1,0 +1,105 @@
+//! `mer apply`.
+
+use std::{fs, io::Read as _, path::Path};
+
+use mer_core::Registry;
+
+use super::{Difference, differences, in_session};
+use crate::{
+    app::{App, Origin},
+    cli::{ApplyArgs, Typed},
+    error::{CliError, Kind},
+    registry_file,
+    ui::{Format, Ui, counted},
+};
+
+/// Adds and replaces what a registry file names, in one transaction, and shows what that changes.
+pub(in crate::commands) async fn apply(
+    app: &App,
+    args: &ApplyArgs,
+    ui: Ui,
+    typed: &Typed,
+    origin: Origin,
+) -> Result<(), CliError> {
+    if !args.dry_run {
+        app.check_changes_allowed(typed)?;
+    }
+    let (name, text) = read(&args.file, origin)?;
+    let wanted = registry_file::read(Path::new(&name), &text)?;
+    let ask = !args.yes && !args.dry_run && !app.settings.no_input && !typed.no_input && ui.can_ask();
+    // Nothing is shown and nobody is asked while the database is open: a slow reader would keep everybody else out.
+    let (known, changes) = in_session(app, async |store| {
+        let known = store.registry().await?;
+        check(&name, &known, &wanted)?;
+        let changes = differences(&known, &wanted);
+        if !ask && !args.dry_run {
+            store.apply_over(&known, &wanted).await?;
+        }
+        Ok((known, changes))
+    })
+    .await?;
+    show(&changes, ui)?;
+    if !changes.iter().any(Difference::is_one) {
+        ui.note(&format!("nothing changes: the registry is as `{name}` says"));
+        return Ok(());
+    }
+    let what = summary(&changes);
+    if args.dry_run {
+        ui.note(&format!("would apply {what}"));
+        return Ok(());
+    }
+    if ask {
+        if !ui.confirm(&format!("apply {what}?")).await? {
+            return Err(CliError::new(Kind::Refused, "nothing was applied: the answer was not `yes`"));
+        }
+        // Only what has been shown: somebody else may have been at it meanwhile.
+        in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;
+    }
+    ui.note(&format!("applied {what}"));
+    Ok(())
+}
+
+fn check(file: &str, known: &Registry, wanted: &Registry) -> Result<(), CliError> {
+    let checked = wanted.check(known.servers.keys().map(String::as_str));
+    checked.map_err(|error| CliError::config(format!("`{file}` cannot be applied")).caused_by(error))
+}
+
+fn show(changes: &[Difference], ui: Ui) -> Result<(), CliError> {
+    match ui.format() {
+        Format::Json => ui.objects(changes),
+        Format::Quiet => Ok(()),
+        Format::Text => {
+            let mut text: String = changes.iter().filter(|one| one.is_one()).map(Difference::lines).collect();
+            let same = changes.iter().filter(|one| !one.is_one()).count();
+            if same > 0 {
+                text.push_str(&format!("= {same} unchanged\n"));
+            }
+            ui.data(text.as_bytes())
+        }
+    }
+}
+
+/// How much of what is added or changed.
+fn summary(changes: &[Difference]) -> String {
+    let count = |object: &str| changes.iter().filter(|one| one.is_one() && one.object == object).count() as u64;
+    format!("{} and {}", counted(count("server"), "server"), counted(count("model"), "model"))
+}
+
+/// The name to be shown, and the text.
+fn read(file: &Path, origin: Origin) -> Result<(String, String), CliError> {
+    if file == Path::new("-") {
+        if origin == Origin::Line {
+            return Err(
+                CliError::usage("`-` is standard input, and here that is where commands come from").hint("name a file")
+            );
+        }
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        return read
+            .map(|_| ("<stdin>".to_owned(), text))
+            .map_err(|error| CliError::io("cannot read standard input", error));
+    }
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|error| CliError::io(format!("cannot read `{name}`"), error))?;
+    Ok((name, text))
+}

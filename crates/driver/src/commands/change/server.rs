@@ -1,0 +1,108 @@
+//! `mer server add|set|remove`.
+
+use std::collections::BTreeMap;
+
+use mer_core::{ConnParams, ConnType, LOCAL_SERVER, Registry, ServerSpec};
+
+use super::{change, diff::Difference, in_session, model::put, taken, tell, unset::unset};
+use crate::{
+    app::App,
+    cli::{Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Typed, Words},
+    error::CliError,
+    ui::Ui,
+};
+
+/// Registers a server.
+pub(in crate::commands) async fn add(app: &App, args: &ServerAddArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+    change(app, ui, typed, |known| {
+        if known.servers.contains_key(&args.name) {
+            return Err(taken("server", &args.name, typed));
+        }
+        let mut spec = ServerSpec::default();
+        set_params(&mut spec, args.destination.as_ref(), &args.flags)?;
+        Ok(only(&args.name, spec))
+    })
+    .await
+}
+
+/// Changes what is named of a server.
+pub(in crate::commands) async fn set(app: &App, args: &ServerSetArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+    change(app, ui, typed, |known| {
+        let mut spec = known.servers.get(&args.name).ok_or_else(|| unknown(known, &args.name))?.clone();
+        let keys: Vec<&str> = ConnParams::KEYS.iter().copied().filter(|key| *key != "connType").collect();
+        for key in &args.unset {
+            spec = unset(&spec, key, &keys)?;
+        }
+        set_params(&mut spec, args.destination.as_ref(), &args.flags)?;
+        Ok(only(&args.name, spec))
+    })
+    .await
+}
+
+/// Removes a server that no model names.
+pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+    app.check_changes_allowed(typed)?;
+    let name = args.name.as_str();
+    if name == LOCAL_SERVER {
+        return Err(CliError::config("the server `local` is this machine, and cannot be removed"));
+    }
+    in_session(app, async |store| {
+        if store.server(name).await?.is_none() {
+            return Err(unknown(&store.registry().await?, name));
+        }
+        let users = store.remove_server(name).await?;
+        let Some((last, others)) = users.split_last() else { return Ok(()) };
+        let others: String = others.iter().map(|user| format!("`{user}`, ")).collect();
+        let told = format!("the server `{name}` cannot be removed: models run on it: {others}`{last}`");
+        Err(CliError::config(told).hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
+    })
+    .await?;
+    tell(&[Difference::removed("server", name)], ui)
+}
+
+fn only(name: &str, spec: ServerSpec) -> Registry {
+    Registry { servers: BTreeMap::from([(name.to_owned(), spec)]), ..Registry::default() }
+}
+
+fn unknown(known: &Registry, name: &str) -> CliError {
+    CliError::not_found("server", name, known.servers.keys().map(String::as_str))
+        .hint("`mer server list` shows all there are")
+}
+
+fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &ServerFlags) -> Result<(), CliError> {
+    let params = &mut spec.params;
+    if let Some(Destination { user, host, port }) = destination {
+        spec.conn_type = ConnType::Ssh;
+        params.host = Some(host.clone());
+        put(&mut params.user, user.as_ref());
+        put(&mut params.port, port.as_ref());
+        for (named, flag) in
+            [(user.is_some() && flags.user.is_some(), "--user"), (port.is_some() && flags.port.is_some(), "--port")]
+        {
+            if named {
+                return Err(CliError::usage(format!("`{flag}` and `[USER@]HOST[:PORT]` exclude each other there")));
+            }
+        }
+    }
+    let before = params.clone();
+    put(&mut params.user, flags.user.as_ref());
+    put(&mut params.port, flags.port.as_ref());
+    put(&mut params.identity_file, flags.identity.as_ref());
+    put(&mut params.known_hosts, flags.known_hosts.as_ref());
+    put(&mut params.proxy_jump, flags.jump.as_ref());
+    put(&mut params.password_env, flags.password_env.as_ref());
+    put(&mut params.password_file, flags.password_file.as_ref());
+    put(&mut params.password_command, flags.password_command.as_ref().map(|Words(words)| words));
+    put(&mut params.connect_timeout, flags.connect_timeout.as_ref());
+    put(&mut params.auth_timeout, flags.auth_timeout.as_ref());
+    put(&mut params.keepalive_interval, flags.keepalive_interval.as_ref());
+    put(&mut params.keepalive_count, flags.keepalive_count.as_ref());
+    put(&mut params.orphan_after, flags.orphan_after.as_ref());
+    put(&mut params.max_sessions, flags.max_sessions.as_ref());
+    if spec.conn_type == ConnType::Local && *params != before {
+        return Err(CliError::usage("that is for a server that is reached by SSH, and needs its host")
+            .hint("`mer server add NAME [USER@]HOST[:PORT] …`"));
+    }
+    put(&mut params.launcher, flags.launcher.as_ref().map(|Words(words)| words));
+    Ok(())
+}

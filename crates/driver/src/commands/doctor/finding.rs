@@ -1,0 +1,64 @@
+//! One line of what was found.
+
+use serde::Serialize;
+
+use crate::{error::CliError, ui::Listed};
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// All is well.
+    Ok,
+    /// Works, and should not stay so.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// What one check found, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Finding {
+    /// What was looked at.
+    pub(super) check: String,
+    pub(super) result: Verdict,
+    pub(super) detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) remedy: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { check: check.into(), result: Verdict::Ok, detail: detail.into(), remedy: None }
+    }
+
+    pub(super) fn warning(check: impl Into<String>, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let remedy = Some(remedy.into());
+        Self { check: check.into(), result: Verdict::Warning, detail: detail.into(), remedy }
+    }
+
+    pub(super) fn failed(check: impl Into<String>, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { result: Verdict::Failed, ..Self::warning(check, detail, remedy) }
+    }
+
+    /// A failure that a command would have ended with; `otherwise` is what to do where it has no hint of its own.
+    pub(super) fn error(check: impl Into<String>, error: &CliError, otherwise: &str) -> Self {
+        let detail = error.causes().into_iter().fold(error.to_string(), |told, cause| format!("{told}: {cause}"));
+        let remedy = if error.hints().is_empty() { otherwise.to_owned() } else { error.hints().join("; ") };
+        Self::failed(check, detail, remedy)
+    }
+}
+
+impl Listed for Finding {
+    const COLUMNS: &'static [&'static str] = &["check", "result", "detail", "remedy"];
+
+    fn cells(&self) -> Vec<String> {
+        let result = match self.result {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Failed => "failed",
+        };
+        vec![self.check.clone(), result.to_owned(), self.detail.clone(), self.remedy.clone().unwrap_or_default()]
+    }
+}

@@ -1,0 +1,57 @@
+//! `mer doctor`: what keeps this installation from working, and what to do about it. A line a check.
+//!
+//! It changes nothing but what any command changes: the journal is drained, and a process that is started to see whether
+//! it becomes ready is on record as a `ping`.
+
+mod database;
+mod finding;
+mod folders;
+mod registry;
+mod secrets;
+
+use self::finding::{Finding, Verdict};
+use crate::{
+    app::App,
+    cli::DoctorArgs,
+    error::{CliError, Kind},
+    ui::Ui,
+};
+
+/// Looks at everything, or with `--brief` at what a health check wants to know.
+pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {
+    let mut findings = settings(app);
+    findings.extend(folders::look(app));
+    if args.brief {
+        findings.push(database::briefly(app).await);
+        return tell(&findings, ui);
+    }
+    let (database, usable) = database::look(app).await;
+    findings.extend(database);
+    if usable {
+        findings.extend(registry::look(app).await?);
+        findings.extend(secrets::in_registry(app).await?);
+    }
+    findings.extend(secrets::in_settings(app));
+    tell(&findings, ui)
+}
+
+/// The settings themselves are wrong: then there is nothing else to look at.
+pub(crate) fn cannot_begin(error: &CliError, ui: Ui) -> Result<(), CliError> {
+    tell(&[Finding::error("settings", error, "docs/reference/settings.md has every setting")], ui)
+}
+
+fn settings(app: &App) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok("settings", format!("the database is `{}`", app.database.settings().url))];
+    let remedy = "`mer config show` prints what holds and why";
+    findings.extend(app.loaded.warnings.iter().map(|warning| Finding::warning("settings", warning, remedy)));
+    findings
+}
+
+fn tell(findings: &[Finding], ui: Ui) -> Result<(), CliError> {
+    ui.list(findings)?;
+    let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.result == Verdict::Failed).collect();
+    let Some(first) = failed.first() else { return Ok(()) };
+    let told = format!("{} of {} checks failed", failed.len(), findings.len());
+    let error = CliError::new(Kind::ModelFailed, told).saying(&format!("{}: {}", first.check, first.detail));
+    Err(first.remedy.iter().fold(error, CliError::hint))
+}

@@ -1,0 +1,99 @@
+//! Whether servers can be reached, and models and their interpreters are where they are to run.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use mer_core::{ConnType, Server};
+use mer_scheduler::PingReport;
+
+use super::Finding;
+use crate::{
+    app::{App, View},
+    commands::server_ping,
+    error::CliError,
+};
+
+/// All at once or one after the other: a server that does not answer has its own bound.
+pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
+    let view = app.view().await?;
+    let mut findings = Vec::new();
+    for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
+        findings.push(server_found(app, server).await);
+    }
+    findings.extend(models(app, &view).await?);
+    Ok(findings)
+}
+
+async fn server_found(app: &App, server: &Server) -> Finding {
+    let check = format!("server {}", server.name);
+    let retry = format!("mer server ping {}", server.name);
+    match server_ping::look(app, server).await {
+        Ok(detail) => Finding::ok(check, detail),
+        Err((detail, remedy)) => Finding::failed(check, detail, remedy.unwrap_or(retry)),
+    }
+}
+
+async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
+    let mut findings = Vec::new();
+    for model in &view.models {
+        let cancel = mer_meal::Cancel::new();
+        let remedy = format!("mer model show {}", model.name);
+        match app.scheduler(view).ping(model, &view.servers, &cancel).await {
+            Ok(reports) => findings.extend(reports.iter().map(|report| model_found(view, report, &remedy))),
+            Err(error) => findings.push(Finding::error(format!("model {}", model.name), &error.into(), &remedy)),
+        }
+    }
+    Ok(findings)
+}
+
+fn model_found(view: &View, report: &PingReport, remedy: &str) -> Finding {
+    let check = format!("model {} on {}", report.model, report.server);
+    if report.code != 0 {
+        return Finding::failed(check, &report.detail, remedy);
+    }
+    let local =
+        view.servers.iter().all(|server| server.name != report.server || server.spec.conn_type == ConnType::Local);
+    // What a ping of a process that stays up found has ", ready" behind it: that one has run.
+    match local.then(|| missing_interpreter(Path::new(&report.detail))).flatten() {
+        Some(interpreter) => {
+            let detail = format!("{} wants `{}`, which is not there", report.detail, interpreter.display());
+            Finding::failed(check, detail, "install it, or change the first line of the program")
+        }
+        None => Finding::ok(check, &report.detail),
+    }
+}
+
+/// The interpreter that a script's first line names, where that does not exist.
+fn missing_interpreter(program: &Path) -> Option<PathBuf> {
+    let mut head = [0_u8; 256];
+    let count = File::open(program).ok()?.read(&mut head).ok()?;
+    let line = head.get(..count)?.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let interpreter = PathBuf::from(line.split_whitespace().next()?);
+    (!interpreter.exists()).then_some(interpreter)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_script_whose_interpreter_is_not_there_is_found() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let file = |text: &str| {
+            let path = folder.path().join("program");
+            fs::write(&path, text).expect("file");
+            missing_interpreter(&path)
+        };
+        assert_eq!(file("#! /no/such/python -u\nprint()\n"), Some("/no/such/python".into()));
+        assert_eq!(file("#!/bin/sh\n"), None);
+        assert_eq!(file("\x7fELF"), None);
+        assert_eq!(file(""), None);
+        assert_eq!(missing_interpreter(Path::new("/no/such/file")), None);
+    }
+}

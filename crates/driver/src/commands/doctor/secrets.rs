@@ -1,0 +1,75 @@
+//! Secrets that stand where others can read them.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use super::Finding;
+use crate::{app::App, error::CliError};
+
+const CHECK: &str = "secrets";
+
+/// Passwords of servers in plain text, and what looks like a secret in a model's environment: both stand in the database,
+/// and in every export of it.
+pub(super) async fn in_registry(app: &App) -> Result<Vec<Finding>, CliError> {
+    let view = app.view().await?;
+    let mut findings = Vec::new();
+    for server in view.servers.iter().filter(|server| server.spec.params.password.is_some()) {
+        findings.push(Finding::warning(
+            CHECK,
+            format!("the password of server `{}` is in the database in plain text", server.name),
+            "use a key, or one of passwordEnv, passwordFile, passwordCommand",
+        ));
+    }
+    for model in &view.models {
+        let on_servers = model.spec.on.values().flat_map(|params| params.env.keys());
+        for variable in model.spec.params.env.keys().chain(on_servers).filter(|name| is_secret(name)) {
+            findings.push(Finding::warning(
+                CHECK,
+                format!("model `{}` has the variable `{variable}` in the database in plain text", model.name),
+                "let the model read it from a file of its own",
+            ));
+        }
+    }
+    Ok(findings)
+}
+
+/// Files with passwords in them that others may read, and passwords on the command line.
+pub(super) fn in_settings(app: &App) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (setting, origin) in app.loaded.secrets() {
+        if origin.starts_with("flag ") {
+            findings.push(Finding::warning(
+                CHECK,
+                format!("`{setting}` has a password on the command line, which every user of this machine can read"),
+                "put it into `.env` or the environment",
+            ));
+        }
+        // `FILE:LINE` or `FILE:LINE VARIABLE`.
+        let Some((file, _)) = origin.rsplit_once(':') else { continue };
+        let Ok(meta) = fs::metadata(file) else { continue };
+        if meta.permissions().mode() & 0o077 != 0 {
+            let detail = format!("`{file}` holds `{setting}` and can be read by others");
+            findings.push(Finding::warning(CHECK, detail, format!("chmod 600 {file}")));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, "none that others can read in the settings"));
+    }
+    findings
+}
+
+fn is_secret(variable: &str) -> bool {
+    let name = variable.to_ascii_uppercase();
+    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY"].iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_look_like_secrets() {
+        for (name, secret) in [("HF_TOKEN", true), ("dbPassword", true), ("OMP_NUM_THREADS", false), ("KEYS", false)] {
+            assert_eq!(is_secret(name), secret, "{name}");
+        }
+    }
+}

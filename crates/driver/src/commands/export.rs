@@ -1,0 +1,29 @@
+//! `mer export`.
+
+use crate::{
+    app::{App, OutputFile, Sink},
+    cli::ExportArgs,
+    error::CliError,
+    registry_file, transfer,
+    ui::Ui,
+};
+
+/// Writes the registry as a file that `mer apply` reads, or everything as one that `mer import` reads.
+pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), CliError> {
+    if args.all {
+        let mut sink = match &args.output {
+            Some(file) => Sink::File(OutputFile::create(file)?),
+            None => Sink::stdout()?,
+        };
+        transfer::export(app, &mut sink).await?;
+        return sink.finish(true).await.map(|_| ());
+    }
+    let session = app.session_of_any_age().await?;
+    let registry = session.registry().await;
+    session.close().await?;
+    let text = registry_file::write(&registry?)?;
+    let Some(file) = &args.output else { return ui.data(text.as_bytes()) };
+    let mut sink = Sink::File(OutputFile::create(file)?);
+    sink.put(text.into()).await?;
+    sink.finish(true).await.map(|_| ())
+}

@@ -1,0 +1,128 @@
+//! `mer migrate`.
+
+mod repair;
+mod rows;
+mod wait;
+
+use mer_migrations::{MigrationError, Plan, Report, Scripts, StepStatus};
+
+use self::rows::ScriptRow;
+use crate::{
+    app::App,
+    cli::{BaselineArgs, MigrateVerb, PlanArgs, ScriptsArgs, UpArgs},
+    error::{CliError, Kind},
+    ui::Ui,
+};
+
+/// Brings the schema to this version, or shows where it stands.
+pub(crate) async fn migrate(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8, CliError> {
+    match verb {
+        MigrateVerb::Up(UpArgs { plan, dry_run: true }) | MigrateVerb::Plan(plan) => show_plan(app, plan, ui).await?,
+        MigrateVerb::Up(UpArgs { plan, .. }) => up(app, plan, ui).await?,
+        MigrateVerb::Status(args) => status(app, args, ui).await?,
+        MigrateVerb::Wait(args) => wait::wait(app, args, ui).await?,
+        MigrateVerb::Baseline(args) => baseline(app, args, ui).await?,
+        MigrateVerb::Repair(args) => repair::repair(app, args, ui).await?,
+    }
+    Ok(0)
+}
+
+async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
+    let scripts = scripts(app, &args.scripts)?;
+    // Before a database is made for nothing.
+    args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
+    let session = app.migrations_session().await?;
+    let report = mer_migrations::up_to(&session, &scripts, args.target).await;
+    session.close().await?;
+    tell(ui, report?, "applied")
+}
+
+async fn baseline(app: &App, args: &BaselineArgs, ui: Ui) -> Result<(), CliError> {
+    let scripts = scripts(app, &args.scripts)?;
+    scripts.get(args.number)?;
+    let session = app.migrations_session().await?;
+    let report = mer_migrations::baseline(&session, &scripts, args.number).await;
+    session.close().await?;
+    tell(ui, report?, "noted as applied")
+}
+
+/// What `up` would do. Takes no lock, and makes nothing.
+async fn show_plan(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
+    let scripts = scripts(app, &args.scripts)?;
+    args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
+    let plan = look(app, &scripts).await?;
+    plan.check()?;
+    let target = args.target.unwrap_or(u32::MAX);
+    let pending = |status, number| status == StepStatus::Pending && number <= target;
+    let rows: Vec<ScriptRow> =
+        plan.steps.into_iter().filter(|step| pending(step.status, step.number)).map(ScriptRow::from).collect();
+    if !rows.is_empty() {
+        ui.list(&rows)?;
+    }
+    ui.note(&told(rows.len(), "would be applied"));
+    Ok(())
+}
+
+async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
+    let plan = look(app, &scripts(app, args)?).await?;
+    let wrong = plan.steps.iter().find(|step| step.status != StepStatus::Applied);
+    let wrong = wrong.map(|step| {
+        let told = CliError::new(
+            Kind::Config,
+            format!(
+                "the schema is not at this version: script {:02} `{}` is {}",
+                step.number,
+                step.name,
+                step.status.name()
+            ),
+        );
+        match step.status {
+            StepStatus::Pending => told.hint("`mer migrate` applies what is pending"),
+            StepStatus::Changed => told.hint("`mer migrate repair` shows the difference, and accepts it"),
+            _ => told,
+        }
+    });
+    let rows: Vec<ScriptRow> = plan.steps.into_iter().map(ScriptRow::from).collect();
+    ui.list(&rows)?;
+    wrong.map_or(Ok(()), Err)
+}
+
+/// The scripts that a command is about.
+fn scripts(app: &App, args: &ScriptsArgs) -> Result<Scripts, MigrationError> {
+    let dialect = app.database.settings().url.dialect();
+    let embedded = Scripts::embedded(dialect);
+    match &args.sql_dir {
+        Some(dir) => embedded.with_folder(dir, dialect),
+        None => Ok(embedded),
+    }
+}
+
+/// Compares the database with the scripts. One that is not there is not made for it.
+async fn look(app: &App, scripts: &Scripts) -> Result<Plan, CliError> {
+    if !app.database.is_there() {
+        return Ok(mer_migrations::plan(&[], scripts));
+    }
+    let session = app.migrations_session().await?;
+    let plan = mer_migrations::status_of(&session, scripts).await;
+    session.close().await?;
+    Ok(plan?)
+}
+
+fn tell(ui: Ui, report: Report, done: &str) -> Result<(), CliError> {
+    let rows: Vec<ScriptRow> = report.applied.into_iter().map(ScriptRow::applied).collect();
+    if !rows.is_empty() {
+        ui.list(&rows)?;
+    }
+    ui.note(&told(rows.len(), done));
+    Ok(())
+}
+
+fn told(count: usize, done: &str) -> String {
+    match (count, done) {
+        (0, _) => "nothing to apply: the schema is at this version".to_owned(),
+        (1, "applied") => "applied 1 script".to_owned(),
+        (count, "applied") => format!("applied {count} scripts"),
+        (1, done) => format!("1 script {done}"),
+        (count, done) => format!("{count} scripts {done}"),
+    }
+}

@@ -1,0 +1,148 @@
+//! `mer server ping`.
+
+use std::time::Duration;
+
+use mer_core::{ConnType, ExitCode, Server};
+use mer_meal::{PingReport, PingStep, StepKind};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use crate::{
+    app::App,
+    cli::ServerPingArgs,
+    error::{CliError, Kind},
+    ui::{Listed, Ui},
+};
+
+/// One step on the way to a server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Step {
+    server: String,
+    /// The host that it was made to: the server, or one on the way.
+    host: String,
+    step: &'static str,
+    /// 0, or the exit code of a run that fails here.
+    code: u8,
+    ms: f64,
+    /// What was found, or what is wrong.
+    detail: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+/// Makes a new connection to each server, step by step, and runs a command that does nothing. A line a step; the exit
+/// code is that of the first server that failed.
+pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(), CliError> {
+    let view = app.view().await?;
+    let servers: Vec<&Server> = if args.names.is_empty() {
+        view.servers.iter().collect()
+    } else {
+        args.names.iter().map(|name| view.server(name)).collect::<Result<_, _>>()?
+    };
+    // All at once: one that does not answer holds up nobody.
+    let mut pings = JoinSet::new();
+    for (index, server) in servers.iter().enumerate() {
+        let name = server.name.clone();
+        if server.spec.conn_type == ConnType::Local {
+            pings.spawn(async move { (index, here(name)) });
+            continue;
+        }
+        let executor = app.ssh.executor(&name, &server.spec.params, args.accept_new);
+        pings.spawn(async move { (index, executor.ping().await.map_or_else(Vec::new, |report| steps(&name, report))) });
+    }
+    let mut found = pings.join_all().await;
+    found.sort_by_key(|(index, _)| *index);
+    let steps: Vec<Step> = found.into_iter().flat_map(|(_, steps)| steps).collect();
+    ui.list(&steps)?;
+    verdict(&steps, servers.len())
+}
+
+/// What a new connection to a server found: a word on it, or what is wrong and what to do about it.
+pub(super) async fn look(app: &App, server: &Server) -> Result<String, (String, Option<String>)> {
+    let executor = app.ssh.executor(&server.name, &server.spec.params, false);
+    let steps = executor.ping().await.map_or_else(Vec::new, |report| steps(&server.name, report));
+    match steps.iter().find(|step| step.code != 0) {
+        Some(step) => Err((step.detail.clone().unwrap_or_default(), step.remedy.clone())),
+        None => Ok(format!("answers within {:.0} ms", steps.iter().map(|step| step.ms).sum::<f64>())),
+    }
+}
+
+fn verdict(steps: &[Step], servers: usize) -> Result<(), CliError> {
+    let failed: Vec<&Step> = steps.iter().filter(|step| step.code != 0).collect();
+    let Some(first) = failed.first() else { return Ok(()) };
+    let why = first.detail.as_deref().unwrap_or_default();
+    let mut told = format!("`{}`: {why}", first.server);
+    if failed.len() > 1 {
+        told = format!("{} of {servers} servers cannot be used, the first of them {told}", failed.len());
+    }
+    let hints = failed.iter().filter_map(|step| {
+        let remedy = step.remedy.as_deref()?;
+        Some(if failed.len() > 1 { format!("`{}`: {remedy}", step.server) } else { remedy.to_owned() })
+    });
+    Err(hints.fold(CliError::new(Kind::of_code(first.code), told), CliError::hint))
+}
+
+fn here(server: String) -> Vec<Step> {
+    let detail = Some("this machine".to_owned());
+    vec![Step { server, host: String::new(), step: "local", code: ExitCode::OK, ms: 0.0, detail, remedy: None }]
+}
+
+fn steps(server: &str, report: PingReport) -> Vec<Step> {
+    let step = |made: PingStep, code: u8, detail: Option<String>, remedy: Option<String>| Step {
+        server: server.to_owned(),
+        host: made.host,
+        step: name(made.kind),
+        code,
+        ms: millis(made.took),
+        detail,
+        remedy,
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    for mut made in report.steps {
+        let detail = made.detail.take();
+        steps.push(step(made, ExitCode::OK, detail, None));
+    }
+    if let Some((made, error)) = report.failed {
+        let mut why = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            why = format!("{why}: {error}");
+            cause = error.source();
+        }
+        steps.push(step(made, error.exit_code(), Some(why), report.remedy));
+    }
+    steps
+}
+
+const fn name(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Resolve => "resolve",
+        StepKind::Connect => "connect",
+        StepKind::HostKey => "hostKey",
+        StepKind::Authenticate => "authenticate",
+        StepKind::Command => "command",
+        _ => "step",
+    }
+}
+
+fn millis(took: Duration) -> f64 {
+    took.as_secs_f64() * 1_000.0
+}
+
+impl Listed for Step {
+    const COLUMNS: &'static [&'static str] = &["server", "host", "step", "result", "ms", "detail"];
+
+    fn cells(&self) -> Vec<String> {
+        let result = if self.code == 0 { "ok" } else { "failed" };
+        vec![
+            self.server.clone(),
+            self.host.clone(),
+            self.step.to_owned(),
+            result.to_owned(),
+            format!("{:.1}", self.ms),
+            self.detail.clone().unwrap_or_default(),
+        ]
+    }
+}

@@ -1,0 +1,82 @@
+//! `mer export --all`.
+
+use mer_core::AttemptKey;
+use mer_dal::Session;
+use uuid::Uuid;
+
+use super::{
+    BATCH, BUFFER, SESSION,
+    line::{End, FORMAT, Header, Line, VERSION, portable_access, portable_model, portable_server},
+};
+use crate::{
+    app::{App, Sink},
+    error::{CliError, Kind},
+};
+
+/// Writes everything. What waits in the journal is moved into the database first, so that it is all there.
+///
+/// The database is never open while lines are written: their reader may be slow.
+///
+/// # Errors
+/// The database cannot be read, or the sink cannot be written.
+pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
+    let mut text = Text::default();
+    text.line(&Line::Header(Header { format: FORMAT.to_owned(), version: VERSION }))?;
+    let mut session = app.session_of_any_age_drained().await?.renew().await?;
+    for server in session.servers().await? {
+        text.line(&portable_server(server))?;
+    }
+    for model in session.models().await? {
+        text.line(&portable_model(model))?;
+    }
+    let mut after = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
+    loop {
+        let more = accesses(&session, &mut after, &mut text).await;
+        session.close().await?;
+        let more = more?;
+        sink.put(std::mem::take(&mut text.bytes).into()).await?;
+        if !more {
+            break;
+        }
+        session = app.database.session().await?;
+    }
+    let lines = text.lines;
+    text.line(&Line::End(End { lines }))?;
+    sink.put(text.bytes.into()).await
+}
+
+/// Reads accesses for as long as the session may last; whether there are more.
+async fn accesses(session: &Session, after: &mut AttemptKey, text: &mut Text) -> Result<bool, CliError> {
+    loop {
+        let page = session.accesses_after(*after, BATCH).await?;
+        let is_last = page.len() < BATCH;
+        for access in page {
+            *after = access.key();
+            text.line(&portable_access(access))?;
+        }
+        if is_last {
+            return Ok(false);
+        }
+        if text.bytes.len() >= BUFFER || session.opened().elapsed() > SESSION {
+            return Ok(true);
+        }
+    }
+}
+
+/// Lines that are to be written.
+#[derive(Debug, Default)]
+struct Text {
+    bytes: Vec<u8>,
+    /// All there have been.
+    lines: u64,
+}
+
+impl Text {
+    fn line(&mut self, line: &Line) -> Result<(), CliError> {
+        serde_json::to_writer(&mut self.bytes, line)
+            .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
+        self.bytes.push(b'\n');
+        self.lines += 1;
+        Ok(())
+    }
+}

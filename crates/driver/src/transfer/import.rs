@@ -1,0 +1,211 @@
+//! `mer import`.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use mer_core::{Access, Model, Registry, Server};
+use mer_dal::{Applied, DalError, RegistryCopy, Store};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    BATCH, BUFFER, SESSION,
+    line::{End, FORMAT, Line, VERSION},
+    lines::Lines,
+};
+use crate::{
+    app::{App, Origin, source},
+    cli::Input,
+    error::CliError,
+    ui::{Format, Ui, counted},
+};
+
+/// How much earlier than we think a script may have begun.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// What was taken over.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    servers: u64,
+    models: u64,
+    accesses: u64,
+    /// Models that the file does not have, and that nobody had touched since a script registered them.
+    dropped: Vec<String>,
+}
+
+/// Takes over what `mer export --all` wrote: the registry in one transaction, then the log. Doing it again changes nothing.
+///
+/// # Errors
+/// The file cannot be read (74), or is no whole export (65): what came before that place has been taken over.
+pub(crate) async fn import(app: &App, file: &Path, origin: Origin, ui: Ui) -> Result<(), CliError> {
+    let (input, name) = if file == Path::new("-") {
+        (Input::Stdin, "<stdin>".to_owned())
+    } else {
+        (Input::File(file.to_owned()), file.display().to_string())
+    };
+    let mut lines = Lines::of(source(input, origin)?, name);
+    header(&mut lines).await?;
+    let mut report = Report::default();
+    let mut next = registry(app, &mut lines, &mut report).await?;
+    let mut batch = Vec::new();
+    let mut written = lines.bytes;
+    let end = loop {
+        match next {
+            Some(Line::Access(access)) => batch.push(*access),
+            Some(Line::End(end)) => break end,
+            Some(_) => return Err(lines.wrong("is out of its place")),
+            None => {
+                record(app, &mut batch, &mut report).await?;
+                return Err(lines
+                    .wrong_whole("ends early: it is not the whole export")
+                    .hint("what it holds has been taken over; import the whole file, which may be done over it"));
+            }
+        }
+        if batch.len() >= 8 * BATCH || lines.bytes - written >= BUFFER {
+            record(app, &mut batch, &mut report).await?;
+            written = lines.bytes;
+        }
+        next = match lines.next().await {
+            Ok(line) => line,
+            Err(error) => {
+                record(app, &mut batch, &mut report).await?;
+                return Err(error);
+            }
+        };
+    };
+    record(app, &mut batch, &mut report).await?;
+    check_end(&mut lines, &end).await?;
+    tell(&report, ui)
+}
+
+async fn header(lines: &mut Lines) -> Result<(), CliError> {
+    let is_none = "is no export: `mer export --all` writes one";
+    match lines.next().await {
+        Ok(Some(Line::Header(header))) if header.format == FORMAT => {
+            if header.version > VERSION {
+                let told = format!("has version {} of the format, and this MER knows {VERSION}", header.version);
+                return Err(lines.wrong_whole(&told).hint("use the MER that wrote it, or a newer one"));
+            }
+            Ok(())
+        }
+        Err(error) if lines.count == 0 => Err(error),
+        _ => Err(lines.wrong_whole(is_none)),
+    }
+}
+
+async fn check_end(lines: &mut Lines, end: &End) -> Result<(), CliError> {
+    if end.lines + 1 != lines.count {
+        return Err(lines.wrong(&format!("says that {} came before it, and it is not so", end.lines)));
+    }
+    match lines.next().await? {
+        None => Ok(()),
+        Some(_) => Err(lines.wrong("comes after the end")),
+    }
+}
+
+/// Takes over servers and models, and gives the first line that is neither.
+async fn registry(app: &App, lines: &mut Lines, report: &mut Report) -> Result<Option<Line>, CliError> {
+    let (mut servers, mut models): (Vec<Server>, Vec<Model>) = (Vec::new(), Vec::new());
+    let next = loop {
+        let line = lines.next().await?;
+        let uid = match &line {
+            Some(Line::Server(server)) => &server.uid,
+            Some(Line::Model(model)) => &model.uid,
+            _ => break line,
+        };
+        if Uuid::parse_str(uid).is_err() {
+            return Err(lines.wrong("has a uid that is none"));
+        }
+        match line {
+            Some(Line::Server(server)) => servers.push(*server),
+            Some(Line::Model(model)) => models.push(*model),
+            _ => {}
+        }
+    };
+    // Half a registry is worse than none.
+    if next.is_none() {
+        return Err(lines.wrong_whole("ends early: nothing has been taken over"));
+    }
+    if servers.is_empty() && models.is_empty() {
+        return Ok(next);
+    }
+    (report.servers, report.models) = (servers.len() as u64, models.len() as u64);
+    let registry = Registry {
+        servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
+        models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
+    };
+    if (registry.servers.len(), registry.models.len()) != (servers.len(), models.len()) {
+        return Err(lines.wrong_whole("has a server or a model twice"));
+    }
+    let session = app.session().await?;
+    let done = take_over(&session, RegistryCopy { servers, models, dropped: Vec::new() }, &registry, lines).await;
+    session.close().await?;
+    report.dropped = done?;
+    Ok(next)
+}
+
+async fn take_over(
+    store: &Store,
+    mut copy: RegistryCopy,
+    registry: &Registry,
+    lines: &Lines,
+) -> Result<Vec<String>, CliError> {
+    let servers = store.servers().await?;
+    let checked = registry.check(servers.iter().map(|server| server.name.as_str()));
+    checked.map_err(|error| lines.wrong_whole("has a registry that cannot be").caused_by(error))?;
+    let applied = store.applied().await?.unwrap_or_default();
+    let named: BTreeSet<&str> = registry.models.keys().map(String::as_str).collect();
+    let models = store.models().await?;
+    let seeds = models.iter().filter(|model| !named.contains(model.name.as_str()) && is_seed(model, &applied));
+    copy.dropped = seeds.map(|model| model.name.clone()).collect();
+    loop {
+        match store.restore(&copy).await {
+            // It has been trained here: then it stays.
+            Err(DalError::HasWeights { model }) if copy.dropped.contains(&model) => {
+                copy.dropped.retain(|name| *name != model);
+            }
+            done => return Ok(done.map(|()| copy.dropped)?),
+        }
+    }
+}
+
+/// Whether a script has registered the model, and nobody has touched it since. Such a model gives way: the database that
+/// the file came from had it too once, and somebody there has removed it.
+fn is_seed(model: &Model, applied: &[Applied]) -> bool {
+    let during = |script: &Applied| {
+        let took = Duration::try_from_secs_f64(script.duration_ms.max(0.0) / 1e3).unwrap_or_default() + SLACK;
+        let begun = script.applied_at.checked_sub(took).unwrap_or(script.applied_at);
+        (begun..=script.applied_at).contains(&model.last_updated)
+    };
+    applied.iter().any(during)
+}
+
+/// Records what has come together, in sessions that are short.
+async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Result<(), CliError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let mut session = app.session().await?;
+    for some in batch.chunks(BATCH) {
+        if session.opened().elapsed() > SESSION {
+            session = session.renew().await?;
+        }
+        session.record(some).await?;
+    }
+    session.close().await?;
+    report.accesses += batch.len() as u64;
+    batch.clear();
+    Ok(())
+}
+
+fn tell(report: &Report, ui: Ui) -> Result<(), CliError> {
+    if ui.format() == Format::Json {
+        return ui.json(report);
+    }
+    let Report { servers, models, accesses, dropped } = report;
+    let (servers, models) = (counted(*servers, "server"), counted(*models, "model"));
+    ui.note(&format!("imported {servers}, {models} and {}", counted(*accesses, "access")));
+    if !dropped.is_empty() {
+        ui.note(&format!("removed what the database began with and the file does not have: {}", dropped.join(", ")));
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The lines.
+
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use mer_core::{Access, Model, Server};
+use serde::{Deserialize, Serialize};
+
+/// What the first line calls the format.
+pub(super) const FORMAT: &str = "mer-export";
+
+/// Changes when an older MER could not read it any more.
+pub(super) const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "camelCase")]
+pub(super) enum Line {
+    /// The first.
+    Header(Header),
+    /// A server.
+    Server(Box<Server>),
+    /// A model. Its servers came before.
+    Model(Box<Model>),
+    /// An access, in the order of the requests' uids and their attempts.
+    Access(Box<Access>),
+    /// The last.
+    End(End),
+}
+
+/// What the lines are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Header {
+    /// [`FORMAT`].
+    pub(super) format: String,
+    /// [`VERSION`].
+    pub(super) version: u32,
+}
+
+/// That nothing is missing.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct End {
+    /// The lines before this one.
+    pub(super) lines: u64,
+}
+
+/// The server as every database can hold it.
+pub(super) fn portable_server(mut server: Server) -> Line {
+    server.created_at = micros(server.created_at);
+    server.last_updated = micros(server.last_updated);
+    Line::Server(Box::new(server))
+}
+
+/// The model as every database can hold it.
+pub(super) fn portable_model(mut model: Model) -> Line {
+    model.created_at = micros(model.created_at);
+    model.last_updated = micros(model.last_updated);
+    Line::Model(Box::new(model))
+}
+
+/// The access as every database can hold it, and every reader of JSON reads it.
+pub(super) fn portable_access(mut access: Access) -> Line {
+    access.start_access = micros(access.start_access);
+    access.stop_access = access.stop_access.map(micros);
+    for ms in [&mut access.queue_ms, &mut access.connect_ms, &mut access.start_ms, &mut access.run_ms] {
+        *ms = ms.map(nanos);
+    }
+    Line::Access(Box::new(access))
+}
+
+/// Times have microseconds; those that the embedded engine makes itself have more.
+fn micros(time: Timestamp) -> Timestamp {
+    time.round(TimestampRound::new().smallest(Unit::Microsecond).mode(RoundMode::Floor)).unwrap_or(time)
+}
+
+/// Milliseconds to the nanosecond. The digits beyond say nothing, and a number of 17 digits is not always read back as the
+/// same one: an export of an import is to be the same to the byte.
+fn nanos(ms: f64) -> f64 {
+    let rounded = (ms * 1e6).round() / 1e6;
+    if rounded.is_finite() { rounded } else { ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_back_as_it_is_written() {
+        // Durations as they are measured: whole nanoseconds, divided.
+        let mut seed = 88_172_645_463_325_252_u64;
+        for _ in 0..20_000 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            #[expect(clippy::cast_precision_loss, reason = "any number will do")]
+            let ms =
+                std::time::Duration::from_nanos(seed % 600_000_000_000).as_secs_f64() * 1e3 * (1.0 + (seed % 3) as f64);
+            let written = serde_json::to_string(&nanos(ms)).expect("json");
+            let read: f64 = serde_json::from_str(&written).expect("a number");
+            assert_eq!(serde_json::to_string(&nanos(read)).expect("json"), written);
+        }
+    }
+
+    #[test]
+    fn times_are_cut_to_microseconds() {
+        let time = |text: &str| text.parse::<Timestamp>().expect(text);
+        assert_eq!(micros(time("2026-01-02T03:04:05.123456789Z")), time("2026-01-02T03:04:05.123456Z"));
+        assert_eq!(micros(time("1969-12-31T23:59:59.9999999Z")), time("1969-12-31T23:59:59.999999Z"));
+    }
+}

@@ -1,0 +1,26 @@
+//! Everything a database holds, as lines of JSON: what `mer export --all` writes and `mer import` reads. The way between
+//! databases, and between versions of the embedded engine.
+//!
+//! The first line names format and version, the last one tells how many there are, so that half an export is known as
+//! such. Each line between them has a `kind`; the registry comes before what names it. Neither way holds more in memory
+//! than the registry and a few thousand accesses, nor the embedded database for longer than a second.
+
+mod export;
+mod import;
+mod line;
+mod lines;
+
+use std::time::Duration;
+
+pub(crate) use export::export;
+pub(crate) use import::import;
+
+/// How many accesses are read or written at once. An engine without optimisation takes milliseconds for each, and is not
+/// to be held for longer either.
+const BATCH: usize = if cfg!(debug_assertions) { 100 } else { 1000 };
+
+/// How many bytes of lines are kept while the database is not asked.
+const BUFFER: usize = 4 << 20;
+
+/// How long a session lasts. With a batch on top it stays below a second.
+const SESSION: Duration = Duration::from_millis(600);

@@ -1,0 +1,55 @@
+//! A question to a person.
+
+use std::{io, os::fd::OwnedFd, thread};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    pipe::{PipeFlags, pipe_with},
+    stdio,
+};
+use tokio::sync::oneshot;
+
+use super::stream;
+use crate::error::CliError;
+
+/// More than an answer is long.
+const ANSWER: usize = 1024;
+
+/// Asks on standard error, and reads a line from standard input; whether it says yes.
+///
+/// Waiting blocks, so it has a thread of its own. Whoever stops waiting takes the thread back before it reads anything:
+/// it would take the next line away from the REPL.
+pub(super) async fn confirm(question: &str) -> Result<bool, CliError> {
+    let cannot = |error: io::Error| CliError::io("cannot read the answer", error);
+    stream::to_stderr(&format!("{question} [y/N] "));
+    let (gone, waits) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| cannot(errno.into()))?;
+    let (tell, told) = oneshot::channel();
+    let listen = move || drop(tell.send(answer(&gone)));
+    thread::Builder::new().name("mer-confirm".to_owned()).spawn(listen).map_err(cannot)?;
+    let answer = told.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+    drop(waits);
+    let answer = answer.map_err(cannot)?;
+    if answer.is_empty() {
+        stream::to_stderr("\n");
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// What is typed next; nothing once the other end of the pipe `gone` is closed.
+fn answer(gone: &OwnedFd) -> io::Result<Vec<u8>> {
+    let stdin = stdio::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(gone, PollFlags::IN)];
+    while let Err(errno) = poll(&mut fds, None) {
+        if errno != rustix::io::Errno::INTR {
+            return Err(errno.into());
+        }
+    }
+    if !fds[1].revents().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut answer = vec![0; ANSWER];
+    let count = rustix::io::read(stdin, &mut answer)?;
+    answer.truncate(count);
+    Ok(answer)
+}

@@ -1,0 +1,132 @@
+//! The beginning of an attempt: on record, connected, and with a process to serve it; or why not.
+
+use std::time::Instant;
+
+use mer_core::{Access, ConnType, RunSpec};
+use mer_dal::Durability;
+use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmProcess};
+use tokio::sync::mpsc;
+
+use crate::{
+    Output, Placement, Request, Scheduler, SchedulerError,
+    outcome::{There, Verdict},
+    pool::{self, Warm, Watcher},
+    scheduler::millis,
+};
+
+/// A process that waits for its request.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    /// One that serves this request and no other.
+    Once(Box<Run>),
+    /// One that stays up.
+    Warm(Box<Warm>),
+}
+
+impl Placement {
+    /// Where a process of this placement runs.
+    pub(crate) fn there(&self) -> There {
+        if self.conn_type == ConnType::Local { There::Here } else { There::Remote }
+    }
+}
+
+impl Scheduler {
+    /// Puts the start on record, connects, and takes or starts a process.
+    pub(crate) async fn make_ready(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        placement: &Placement,
+        request: &Request<'_>,
+        output: &Output,
+    ) -> Result<Result<Ready, Verdict>, SchedulerError> {
+        let stays_up = spec.protocol.stays_up();
+        let (idle, stale) = match stays_up {
+            true => self.pool.take(&access.model, placement, spec),
+            false => (None, Vec::new()),
+        };
+        if !stale.is_empty() {
+            pool::stop(stale).await;
+        }
+        let durability = if idle.is_some() { Durability::Written } else { Durability::Synced };
+        self.record_start(access, durability).await?;
+        if let Some(warm) = idle {
+            access.start_ms = Some(0.0);
+            return Ok(Ok(Ready::Warm(Box::new(warm))));
+        }
+        let executor = self.executors.of(placement, request.kind);
+        Ok(match self.connect(access, &executor, placement, &request.cancel).await {
+            Err(verdict) => Err(verdict),
+            Ok(()) if stays_up => {
+                let stderr = output.stderr.clone();
+                let started = self.start_warm(access, &executor, spec.clone(), placement, stderr, &request.cancel);
+                started.await.map(|warm| Ready::Warm(Box::new(warm)))
+            }
+            Ok(()) => start_once(access, &executor, spec, placement, &request.cancel)
+                .await
+                .map(|run| Ready::Once(Box::new(run))),
+        })
+    }
+
+    /// Makes the connection, where one is needed.
+    pub(crate) async fn connect(
+        &self,
+        access: &mut Access,
+        executor: &Executor,
+        placement: &Placement,
+        cancel: &Cancel,
+    ) -> Result<(), Verdict> {
+        if placement.conn_type == ConnType::Local {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let result = tokio::select! {
+            biased;
+            result = executor.connect() => result.map_err(|error| Verdict::not_connected(&placement.server, &error)),
+            () = cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
+        };
+        access.connect_ms = Some(millis(began.elapsed()));
+        result
+    }
+
+    /// Starts a process that stays up, and waits until it is ready.
+    pub(crate) async fn start_warm(
+        &self,
+        access: &mut Access,
+        executor: &Executor,
+        spec: RunSpec,
+        placement: &Placement,
+        stderr: Option<mpsc::Sender<bytes::Bytes>>,
+        cancel: &Cancel,
+    ) -> Result<Warm, Verdict> {
+        let began = Instant::now();
+        let watcher = Watcher::default();
+        watcher.set(stderr);
+        let started = WarmProcess::start(executor, &spec, Some(watcher.hook()), cancel).await;
+        access.start_ms = Some(millis(began.elapsed()));
+        match started {
+            Ok(process) => Ok(Warm { spec, conn: placement.conn.clone(), process, watcher }),
+            Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
+            Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended, placement.there())),
+            Err(error) => Err(Verdict::broken(&error)),
+        }
+    }
+}
+
+/// Starts a process for one request. On another machine that may take a while.
+async fn start_once(
+    access: &mut Access,
+    executor: &Executor,
+    spec: &RunSpec,
+    placement: &Placement,
+    cancel: &Cancel,
+) -> Result<Run, Verdict> {
+    let started: Result<Run, StartError> = tokio::select! {
+        biased;
+        started = executor.start(spec) => started,
+        () = cancel.reached(CancelLevel::Cancel) => return Err(Verdict::cancelled_at_start(access, placement.there())),
+    };
+    let run = started.map_err(|error| Verdict::not_started(&access.server, &error))?;
+    access.start_ms = Some(millis(run.started_in));
+    Ok(run)
+}

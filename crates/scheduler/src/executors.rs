@@ -1,0 +1,123 @@
+//! The executors of this machine and of the servers. They are kept for the life of the process, because connections are.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mer_core::{Bound, ConnParams, ConnType, Kind};
+use mer_meal::Executor;
+
+use crate::Placement;
+
+/// How long a training goes on without a word from `mer`, where its server does not say.
+const TRAIN_ORPHAN_AFTER: Bound = Bound::secs(30 * 60);
+
+/// Makes the executor of a server that is reached by SSH, from its name and parameters. Cheap to clone.
+#[derive(Clone)]
+pub struct Remote(Arc<Make>);
+
+type Make = dyn Fn(&str, &ConnParams) -> Executor + Send + Sync;
+
+impl Remote {
+    /// `make` is called once for each server, and again when its parameters have changed.
+    pub fn new(make: impl Fn(&str, &ConnParams) -> Executor + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Remote")
+    }
+}
+
+/// What executors are made from, and those that were made.
+#[derive(Debug)]
+pub(crate) struct Executors {
+    local: Executor,
+    remote: Remote,
+    made: Mutex<HashMap<(String, bool), (ConnParams, Executor)>>,
+}
+
+impl Executors {
+    pub(crate) fn new(local: Executor, remote: Remote) -> Self {
+        Self { local, remote, made: Mutex::default() }
+    }
+
+    /// The executor of a placement. Trainings have connections of their own, whose watchdogs are more patient.
+    pub(crate) fn of(&self, placement: &Placement, kind: Kind) -> Executor {
+        if placement.conn_type == ConnType::Local {
+            return self.local.clone();
+        }
+        let training = kind == Kind::Train;
+        let mut params = placement.conn.clone();
+        if training {
+            params.orphan_after.get_or_insert(TRAIN_ORPHAN_AFTER);
+        }
+        // A panic while the map is held cannot leave it half changed: every change is one call.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (placement.server.clone(), training);
+        if let Some((known, executor)) = made.get(&key)
+            && *known == params
+        {
+            return executor.clone();
+        }
+        let executor = (self.remote.0)(&placement.server, &params);
+        made.insert(key, (params, executor.clone()));
+        executor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use mer_core::ModelParams;
+    use mer_meal::{LocalConfig, SshConfig, SshPlaces};
+
+    use super::*;
+
+    fn placement(port: u16) -> Placement {
+        Placement {
+            server: "gpu1".to_owned(),
+            conn_type: ConnType::Ssh,
+            conn: ConnParams { port: Some(port), ..ConnParams::default() },
+            params: ModelParams::default(),
+        }
+    }
+
+    #[test]
+    fn an_executor_is_made_once_and_again_when_its_server_changes() {
+        let made = Arc::new(AtomicUsize::new(0));
+        let patience = Arc::new(Mutex::new(Vec::new()));
+        let (count, heard) = (Arc::clone(&made), Arc::clone(&patience));
+        let remote = Remote::new(move |server, params| {
+            count.fetch_add(1, Ordering::Relaxed);
+            heard.lock().expect("lock").push(params.orphan_after);
+            Executor::ssh(SshConfig {
+                server: server.to_owned(),
+                params: params.clone(),
+                places: SshPlaces::default(),
+                secrets: None,
+                accept_new: false,
+            })
+        });
+        let local = Executor::local(LocalConfig { self_exe: "mer".into(), watcher_argv: Vec::new() });
+        let executors = Executors::new(local, remote);
+        for (port, kind, expected) in [
+            (22, Kind::Infer, 1),
+            (22, Kind::Ping, 1),
+            (23, Kind::Infer, 2),
+            (23, Kind::Train, 3),
+            (23, Kind::Infer, 3),
+        ] {
+            executors.of(&placement(port), kind);
+            assert_eq!(made.load(Ordering::Relaxed), expected);
+        }
+        assert_eq!(*patience.lock().expect("lock"), [None, None, Some(TRAIN_ORPHAN_AFTER)]);
+        executors.of(&Placement { conn_type: ConnType::Local, ..placement(22) }, Kind::Infer);
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+    }
+}

@@ -1,0 +1,60 @@
+{
+  description = "MER, the Model Executor Runtime: runs models over pipes and keeps a record of every run";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    # Toolchains with a prebuilt std for musl: a static build must not build a compiler first.
+    rust-overlay.url = "github:oxalica/rust-overlay";
+    rust-overlay.inputs.nixpkgs.follows = "nixpkgs";
+  };
+
+  outputs =
+    { self, nixpkgs, rust-overlay }:
+    let
+      inherit (nixpkgs) lib;
+      systems = [ "x86_64-linux" "aarch64-linux" ];
+      # The two sets of packages are nixpkgs' own, untouched: what it has built need not be built again.
+      forAll = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+
+      # `callPackage` gives it `override`: an organisation compiles its own scripts in with
+      # `mer.override { sqlDir = ./sql; }`.
+      dynamic = pkgs: pkgs.callPackage ./nix/package.nix { };
+      static = pkgs: pkgs.pkgsStatic.callPackage ./nix/package.nix {
+        rustPlatform = pkgs.pkgsStatic.makeRustPlatform (import ./nix/toolchain.nix { inherit pkgs rust-overlay; });
+      };
+      imageOf = pkgs: mer-static: pkgs.callPackage ./nix/image.nix { inherit mer-static; };
+
+      packagesOf = pkgs: rec {
+        mer = dynamic pkgs;
+        mer-static = static pkgs;
+        image = imageOf pkgs mer-static;
+        default = mer-static;
+      };
+    in
+    {
+      packages = forAll packagesOf;
+
+      apps = forAll (pkgs: import ./nix/apps.nix {
+        inherit pkgs lib;
+        inherit (packagesOf pkgs) mer-static;
+      });
+
+      checks = forAll (pkgs: import ./nix/checks.nix {
+        inherit pkgs lib nixpkgs;
+        inherit (packagesOf pkgs) mer mer-static image;
+        module = self.nixosModules.default;
+      });
+
+      devShells = forAll (pkgs: { default = pkgs.callPackage ./nix/shell.nix { mer = dynamic pkgs; }; });
+
+      overlays.default = final: _prev: {
+        mer = dynamic final;
+        mer-static = static final;
+        mer-image = imageOf final final.mer-static;
+      };
+
+      nixosModules.default = import ./nix/module { packageFor = pkgs: static pkgs; };
+
+      formatter = forAll (pkgs: pkgs.nixfmt);
+    };
+}

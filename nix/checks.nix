@@ -1,0 +1,71 @@
+# What `nix flake check` holds the project to. Each package and the dev shell are built as well.
+{ pkgs, lib, nixpkgs, mer, mer-static, image, module }:
+let
+  # A build of the workspace that installs nothing.
+  cargo = name: extra: (mer.override { withTests = true; }).overrideAttrs (old: {
+    pname = "mer-${name}";
+    installPhase = ''
+      runHook preInstall
+      touch "$out"
+      runHook postInstall
+    '';
+    postInstall = "";
+    doCheck = false;
+  } // extra old);
+
+  # The compiler's components that a plain rustPlatform lacks.
+  lint = name: tools: command: cargo name (old: {
+    nativeBuildInputs = old.nativeBuildInputs ++ tools;
+    buildPhase = ''
+      runHook preBuild
+      ${command}
+      runHook postBuild
+    '';
+  });
+
+  eval = import ./module/tests.nix { inherit pkgs lib nixpkgs module; };
+in
+{
+  inherit mer mer-static image;
+
+  format = lint "format" [ pkgs.cargo pkgs.rustfmt ] "cargo fmt --all --check";
+
+  clippy = lint "clippy" [ pkgs.clippy ] "cargo clippy --workspace --all-targets --locked --offline -- -D warnings";
+
+  # With the servers that tests start for themselves, but for SurrealDB's, which tests/run would build: the tests
+  # against it are left out here, and say so.
+  tests = lint "tests" [ pkgs.postgresql pkgs.openssh pkgs.python3 pkgs.gawk pkgs.util-linux ] ''
+    export HOME="$TMPDIR"
+    patchShebangs startStopScripts tests
+    cargo test --workspace --locked --offline
+  '';
+
+  shellcheck = pkgs.runCommand "mer-shellcheck" { nativeBuildInputs = [ pkgs.shellcheck ]; } ''
+    cd ${../startStopScripts}
+    shellcheck --external-sources -- *.sh
+    touch "$out"
+  '';
+
+  # No interpreter, no library, and it runs with nothing around it.
+  static = pkgs.runCommand "mer-static-proof" { nativeBuildInputs = [ pkgs.binutils ]; } ''
+    headers=$(readelf -lW ${mer-static}/bin/mer; readelf -dW ${mer-static}/bin/mer)
+    [[ $headers != *INTERP* && $headers != *'(NEEDED)'* ]]
+    env -i HOME="$TMPDIR" ${mer-static}/bin/mer run iris 5.1,3.5,1.4,0.2 | grep setosa
+    touch "$out"
+  '';
+
+  # Exactly these files.
+  image-contents = pkgs.runCommand "mer-image-contents" { nativeBuildInputs = [ pkgs.jq ]; } ''
+    mkdir image
+    tar -xf ${image} -C image
+    for layer in $(jq -r '.[0].Layers[]' image/manifest.json); do
+      tar -tf "image/$layer"
+    done | sed -e 's,^\./,,' -e 's,/$,,' | grep -v '^\.\?$' | sort -u >found
+    sed 's,^.* /,,' ${../container/files} | sort >wanted
+    diff -u wanted found
+    touch "$out"
+  '';
+
+  # Evaluated, with what must hold asserted; nothing of it is built for that.
+  module = pkgs.writeText "mer-module-evaluated" eval;
+}

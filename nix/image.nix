@@ -1,0 +1,37 @@
+# The container image: the static binary, its two other names, CA certificates, an empty /tmp, and a /var/lib/mer that the
+# numeric user owns. Nothing else: no shell, no libc, no /nix, no /etc/passwd. Dockerfile makes the same.
+{ dockerTools, cacert, mer-static }:
+let
+  uid = "65532";
+in
+dockerTools.buildLayeredImage {
+  name = "mer";
+  tag = mer-static.version;
+
+  # What a store path would bring along is left out; the files are copied below.
+  contents = [ ];
+  includeStorePaths = false;
+  fakeRootCommands = ''
+    sh ${../container/root.sh} ${mer-static}/bin/mer ${cacert}/etc/ssl/certs/ca-bundle.crt . ${uid}:${uid}
+  '';
+
+  config = {
+    User = "${uid}:${uid}";
+    WorkingDir = "/var/lib/mer";
+    Entrypoint = [ "/bin/mer" ];
+    Env = [
+      "PATH=/bin"
+      "HOME=/var/lib/mer"
+      "MER_DATA_DIR=/var/lib/mer"
+      "MER_STATE_DIR=/var/lib/mer"
+      "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
+    ];
+    # In nanoseconds.
+    Healthcheck = {
+      Test = [ "CMD" "/bin/mer" "doctor" "--brief" "--quiet" ];
+      Interval = 30 * 1000 * 1000 * 1000;
+      Timeout = 8 * 1000 * 1000 * 1000;
+      Retries = 3;
+    };
+  };
+}

@@ -1,0 +1,21 @@
+# Texts as systemd and MER read them.
+{ lib }:
+rec {
+  # One word of a command line of a unit: quoted, and without its specifiers and variables.
+  word = text:
+    "\"" + builtins.replaceStrings [ "\\" "\"" "%" "$" "\n" ] [ "\\\\" "\\\"" "%%" "$$" "\\n" ] text + "\"";
+
+  command = words: builtins.concatStringsSep " " (map word words);
+
+  # `dataDir` is `MER_DATA_DIR`.
+  variable =
+    let
+      capitals = lib.stringToCharacters "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    in
+    name: "MER_" + lib.toUpper (builtins.replaceStrings capitals (map (letter: "_" + letter) capitals) name);
+
+  environment = lib.mapAttrs' (name: value:
+    lib.nameValuePair (variable name) (
+      if builtins.isBool value then (if value then "true" else "false") else toString value
+    ));
+}

@@ -1,0 +1,11 @@
+{
+  # A stand-in for rust-overlay: see ../nixpkgs. It has the compiler that MER is built with, and no other.
+  inputs.nixpkgs.url = "path:../nixpkgs";
+  outputs = { self, nixpkgs }: {
+    lib.mkRustBin = { }: pkgs: {
+      stable."1.95.0".minimal =
+        let toolchain = targets: pkgs.runCommand "rust-1.95.0" { inherit targets; } ""; in
+        toolchain [ ] // { override = { targets }: toolchain targets; };
+    };
+  };
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs the driver and nothing else, with the settings of this folder: no database is started, nothing is migrated.
+#
+#   testDriver.sh                 the REPL
+#   testDriver.sh ARGUMENTS…      one command: testDriver.sh run iris 5.1,3.5,1.4,0.2
+#
+# Any number may run beside the one that startMER.sh started. stopMER.sh does not know them.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+find_mer
+if [ $# = 0 ]; then set -- repl; fi
+exec "$mer" "$@"

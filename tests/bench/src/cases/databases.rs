@@ -1,0 +1,269 @@
+//! What databases of some size cost: on a PostgreSQL server of its own, and embedded.
+
+use std::{
+    cell::OnceCell,
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use mer_testkit::postgres::Server;
+
+use super::{nothing, row};
+use crate::{
+    Result, journal,
+    measure::{Sample, ms, run_silent, time},
+    report::{Limit, Row},
+    subject::{Bench, Subject},
+};
+
+const ROUNDS: usize = 40;
+const DRAINED: usize = 100_000;
+const MODELS: usize = 10_000;
+const LOGGED: usize = 1_000_000;
+
+thread_local! {
+    /// One server for all cases. Its data are gone with this process.
+    static SERVER: OnceCell<Option<Server>> = const { OnceCell::new() };
+}
+
+/// A database on the server, and where the binary keeps its journal for it.
+struct Place {
+    database: String,
+    url: String,
+    data: PathBuf,
+}
+
+fn with_server<T>(work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
+    SERVER.with(|server| match server.get_or_init(Server::start) {
+        Some(server) => work(server),
+        None => Err("PostgreSQL is not installed".to_owned()),
+    })
+}
+
+impl Place {
+    fn new(bench: &Bench, server: &Server, subject: &Subject) -> Result<Self> {
+        let database = server.database();
+        let data = bench.work.join(&database);
+        fs::create_dir_all(&data).map_err(|error| format!("`{}`: {error}", data.display()))?;
+        let place = Self { url: server.url(&database), database, data };
+        run_silent(&mut place.command(subject, &["migrate"]))?;
+        Ok(place)
+    }
+
+    fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
+        let mut command = subject.command(arguments);
+        command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.data);
+        command
+    }
+
+    fn uid(&self, server: &Server) -> String {
+        server.sql(&self.database, "SELECT \"uid\" FROM \"DatabaseIdentity\"")
+    }
+}
+
+pub fn run(bench: &Bench) -> Result<Vec<Row>> {
+    with_server(|server| {
+        let places = places(bench, server)?;
+        let of = |subject: &Subject| {
+            let place = &places[index(bench, subject)];
+            time(|| run_silent(&mut place.command(subject, &["run", "echo", "x"])))
+        };
+        let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![nothing(bench)])?;
+        let what = "`mer run echo x`, PostgreSQL on this machine";
+        Ok(vec![row(bench, what, "ms", Limit::AtMost(35.0), samples, Some("a static program that does nothing"))])
+    })
+}
+
+/// Runs a second, from a journal and in the server's own ways.
+pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.scaled(DRAINED);
+    with_server(|server| {
+        let mut insert = Vec::new();
+        let mut copy = Vec::new();
+        let mut drained = Vec::new();
+        for subject in &bench.subjects {
+            let place = Place::new(bench, server, subject)?;
+            let sample = sample(&mut place.command(subject, &["run", "echo", "x", "--json"]))?;
+            run_silent(&mut place.command(subject, &["log", "list"]))?;
+            server.sql(&place.database, "TRUNCATE \"ModelAccess\"");
+            journal::write(&place.data.join("journal"), &place.uid(server), &sample, 0..count)?;
+            let drain = time(|| run_silent(&mut place.command(subject, &["log", "list", "--limit", "1"])))?;
+            drained.push(Sample::one(rate(count, drain)));
+            let rows = server.sql(&place.database, "COPY \"ModelAccess\" TO STDOUT");
+            if rows.lines().count() != count {
+                return Err(format!("{} of {count} runs are on record", rows.lines().count()));
+            }
+            let bulk = |statements: &str| {
+                server.sql(&place.database, "TRUNCATE \"ModelAccess\"");
+                let begun = Instant::now();
+                server.sql(&place.database, statements);
+                rate(count, ms(begun.elapsed()))
+            };
+            insert.push(bulk(&inserts(&rows)));
+            copy.push(bulk(&format!("COPY \"ModelAccess\" FROM STDIN;\n{rows}\n\\.\n")));
+        }
+        let what = format!("{count} runs from the journal into PostgreSQL");
+        let beside = |what, values| Some((what, Sample::new(values)));
+        let measured = || bench.subjects.iter().map(|subject| subject.name).zip(drained.iter().cloned()).collect();
+        let inserted = Row {
+            what: what.clone(),
+            unit: "runs/s",
+            limit: Limit::AtLeastShare(0.6),
+            measured: measured(),
+            beside: beside("`INSERT` of 1,000 rows each", insert),
+        };
+        let copied = Row {
+            what,
+            unit: "runs/s",
+            limit: Limit::None,
+            measured: measured(),
+            beside: beside("`COPY`", copy),
+        };
+        Ok(vec![inserted, copied])
+    })
+}
+
+/// The rows of a `COPY` as statements of a thousand rows each.
+fn inserts(rows: &str) -> String {
+    let mut text = String::with_capacity(2 * rows.len());
+    for thousand in rows.lines().collect::<Vec<_>>().chunks(1000) {
+        text.push_str("INSERT INTO \"ModelAccess\" VALUES ");
+        for (number, line) in thousand.iter().enumerate() {
+            text.push_str(if number == 0 { "(" } else { "),\n(" });
+            for (number, field) in line.split('\t').enumerate() {
+                text.push_str(if number == 0 { "" } else { "," });
+                // What `COPY` escapes reads the same in an E string.
+                let _ = match field {
+                    "\\N" => write!(text, "NULL"),
+                    field => write!(text, "E'{}'", field.replace('\'', "''")),
+                };
+            }
+        }
+        text.push_str(");\n");
+    }
+    text
+}
+
+pub fn models(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.scaled(MODELS);
+    let file = bench.work.join("many.toml");
+    let mut text = String::new();
+    for number in 0..count {
+        let _ = write!(text, "[models.m{number:05}]\ninferenceCommand = [\"cat\"]\n\n");
+    }
+    fs::write(&file, text).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    let file = file.to_string_lossy();
+    let apply = ["apply", &file, "--allow-model-server-runtime-changes", "--quiet"];
+    let list = ["model", "list"];
+    let mut rows = with_server(|server| {
+        let places = places(bench, server)?;
+        for (subject, place) in bench.subjects.iter().zip(&places) {
+            run_silent(&mut place.command(subject, &apply))?;
+        }
+        let of = |subject: &Subject| {
+            time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)))
+        };
+        let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
+        let what = format!("`mer model list` of {count} models, PostgreSQL");
+        Ok(vec![row(bench, &what, "ms", Limit::AtMost(150.0), samples, None)])
+    })?;
+    let embedded = |subject: &Subject, arguments: &[&str]| embedded(bench, subject, "models", arguments);
+    for subject in &bench.subjects {
+        run_silent(&mut embedded(subject, &apply))?;
+    }
+    let of = |subject: &Subject| time(|| run_silent(&mut embedded(subject, &list)));
+    let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
+    let what = format!("`mer model list` of {count} models, embedded");
+    rows.push(row(bench, &what, "ms", Limit::AtMost(150.0), samples, None));
+    Ok(rows)
+}
+
+/// The newest fifty of many, and the plan by which they are found.
+pub fn log(bench: &Bench) -> Result<Vec<Row>> {
+    const FILL: &str = "INSERT INTO \"ModelAccess\" SELECT (jsonb_populate_record(a, jsonb_build_object(
+        'requestUid', gen_random_uuid(), 'startAccess', a.\"startAccess\" + n * interval '1 ms'))).*
+        FROM \"ModelAccess\" a, generate_series(1, ";
+    const PLAN: &str = "EXPLAIN SELECT * FROM \"ModelAccess\" WHERE \"startAccess\" >= '-infinity'
+        ORDER BY \"startAccess\" DESC, \"requestUid\" DESC, \"attempt\" DESC LIMIT 50";
+    let count = bench.scaled(LOGGED);
+    let list = ["log", "list", "--json"];
+    let mut rows = with_server(|server| {
+        let places = places(bench, server)?;
+        for (subject, place) in bench.subjects.iter().zip(&places) {
+            run_silent(&mut place.command(subject, &["run", "echo", "x"]))?;
+            run_silent(&mut place.command(subject, &list))?;
+            server.sql(&place.database, &format!("{FILL}{count}) AS n; ANALYZE \"ModelAccess\""));
+            let plan = server.sql(&place.database, PLAN);
+            if !plan.contains("Index Scan using newest") {
+                return Err(format!("the newest are not found by their index: {plan}"));
+            }
+        }
+        let of = |subject: &Subject| {
+            time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)))
+        };
+        let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
+        let what = format!("`mer log list`, the newest 50 of {count}, PostgreSQL");
+        Ok(vec![row(bench, &what, "ms", Limit::AtMost(50.0), samples, None)])
+    })?;
+    let mut rates = Vec::new();
+    for subject in &bench.subjects {
+        let command = |arguments: &[&str]| embedded(bench, subject, "log", arguments);
+        let sample = sample(&mut command(&["run", "echo", "x", "--json"]))?;
+        let journal = bench.work.join(folder(subject, "log")).join("db.journal");
+        journal::write(&journal, &uid_in(&journal)?, &sample, 0..count)?;
+        rates.push(Sample::one(rate(count, time(|| run_silent(&mut command(&list)))?)));
+    }
+    let what = format!("{count} runs from the journal into the embedded database");
+    rows.push(row(bench, &what, "runs/s", Limit::None, rates, None));
+    let of = |subject: &Subject| time(|| run_silent(&mut embedded(bench, subject, "log", &list)));
+    let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
+    let what = format!("`mer log list`, the newest 50 of {count}, embedded");
+    rows.push(row(bench, &what, "ms", Limit::AtMost(100.0), samples, None));
+    Ok(rows)
+}
+
+fn places(bench: &Bench, server: &Server) -> Result<Vec<Place>> {
+    bench.subjects.iter().map(|subject| Place::new(bench, server, subject)).collect()
+}
+
+fn index(bench: &Bench, subject: &Subject) -> usize {
+    bench.subjects.iter().position(|other| std::ptr::eq(other, subject)).unwrap_or(0)
+}
+
+fn folder(subject: &Subject, what: &str) -> String {
+    format!("{}-{what}", subject.name.replace(", ", "-"))
+}
+
+fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) -> Command {
+    let mut command = subject.command(arguments);
+    command.env("MER_DATA_DIR", bench.work.join(folder(subject, what)));
+    command
+}
+
+/// What a run says of itself.
+fn sample(command: &mut Command) -> Result<serde_json::Map<String, serde_json::Value>> {
+    let output = command.stdin(std::process::Stdio::null()).output().map_err(|error| error.to_string())?;
+    journal::sample(&output.stdout).map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The uid of the database that a journal is for.
+fn uid_in(journal: &Path) -> Result<String> {
+    let failed = |error: std::io::Error| format!("`{}`: {error}", journal.display());
+    for entry in fs::read_dir(journal).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|ending| ending == "seg") {
+            let text = fs::read_to_string(&path).map_err(failed)?;
+            let head = text.lines().next().and_then(|line| line.get(9..)).unwrap_or_default();
+            let head: serde_json::Value = serde_json::from_str(head).map_err(|error| error.to_string())?;
+            return Ok(head["databaseUid"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    Err(format!("there is no journal in `{}`", journal.display()))
+}
+
+fn rate(count: usize, milliseconds: f64) -> f64 {
+    count as f64 * 1e3 / milliseconds
+}

@@ -1,0 +1,172 @@
+//! What `mer apply` shows, asks and leaves alone.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+};
+
+use nix::{
+    fcntl::OFlag,
+    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::Signal,
+};
+use serde_json::json;
+
+use crate::support::{BOUND, Live, Ran, TestEnv};
+
+const FILE: &str = "[models.cat]\ninferenceCommand = ['tac']\ntimeout = '1m'\n\
+                    [models.fail]\ninferenceCommand = ['false']\n[models.new]\ninferenceCommand = ['cat']\n\
+                    [servers.far]\nconnType = 'ssh'\nhost = 'h'\npassword = 'hunter2'\n";
+
+fn env() -> TestEnv {
+    let env = TestEnv::ready();
+    env.file("work/r.toml", FILE);
+    env.file("work/before.toml", "[models.fail]\ninferenceCommand = ['false']\n");
+    env.mer(["apply", "before.toml", "--allow-changes", "--quiet"]).ok();
+    env
+}
+
+const SHOWN: &str = "+ server far\n    + connType = \"ssh\"\n    + host = \"h\"\n    + password = \"(redacted)\"\n\
+                     ~ model cat\n    - inferenceCommand = [\"cat\"]\n    + inferenceCommand = [\"tac\"]\n    \
+                     + timeout = \"1m\"\n+ model new\n    + inferenceCommand = [\"cat\"]\n= 1 unchanged\n";
+
+#[test]
+fn apply_shows_what_it_changes_and_doing_it_again_changes_nothing() {
+    let env = env();
+    let before = env.mer(["export", "--all"]).ok();
+    let dry = env.mer(["apply", "r.toml", "--dry-run"]).ended(0);
+    assert_eq!((dry.stdout.as_str(), dry.stderr.as_str()), (SHOWN, "would apply 1 server and 2 models\n"));
+    assert_eq!(env.mer(["export", "--all"]).ok(), before, "a dry run writes nothing, and needs no leave");
+    let ran = env.mer(["apply", "r.toml", "--allow-changes"]).ended(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (SHOWN, "applied 1 server and 2 models\n"));
+    let after = env.mer(["export", "--all"]).ok();
+    let again = env.mer(["apply", "r.toml", "--allow-changes"]).ended(0);
+    assert_eq!(again.stdout, "= 4 unchanged\n");
+    assert_eq!(again.stderr, "nothing changes: the registry is as `r.toml` says\n");
+    assert_eq!(env.mer(["apply", "r.toml", "--allow-changes", "--quiet"]).ok(), "");
+    assert_eq!(env.mer(["export", "--all"]).ok(), after, "down to the times");
+}
+
+#[test]
+fn programs_get_the_difference_as_lines_of_json() {
+    let env = env();
+    let all = env.mer(["apply", "r.toml", "--allow-changes", "--json"]).objects();
+    let changes: Vec<_> = all.iter().map(|one| (one["name"].clone(), one["change"].clone())).collect();
+    let expected = [("far", "added"), ("cat", "changed"), ("fail", "unchanged"), ("new", "added")];
+    assert_eq!(changes, expected.map(|(name, change)| (json!(name), json!(change))));
+    assert_eq!(
+        all[1]["keys"],
+        json!([{"key": "inferenceCommand", "before": ["cat"], "after": ["tac"]}, {"key": "timeout", "after": "1m"}])
+    );
+    assert_eq!(all[0]["keys"][2], json!({"key": "password", "after": "(redacted)"}));
+    let all = env.mer(["apply", "r.toml", "--allow-changes", "--json"]).objects();
+    assert!(all.iter().all(|one| one["change"] == "unchanged"), "{all:?}");
+}
+
+/// A `mer` whose standard input and error are a terminal.
+struct AtTerminal {
+    mer: Live,
+    terminal: File,
+    shown: String,
+}
+
+impl AtTerminal {
+    fn start<const N: usize>(env: &TestEnv, args: [&str; N]) -> Self {
+        // Neither end may be inherited by what other tests start meanwhile.
+        let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("terminal");
+        grantpt(&terminal).expect("grant");
+        unlockpt(&terminal).expect("unlock");
+        let name = ptsname_r(&terminal).expect("name");
+        let inner = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name);
+        let inner = inner.expect("terminal");
+        let mut command = env.with(args);
+        command.stderr(inner.try_clone().expect("terminal"));
+        let mer = Live::start_with(command, inner);
+        Self { mer, terminal: OwnedFd::from(terminal).into(), shown: String::new() }
+    }
+
+    /// Waits until the terminal shows this.
+    #[track_caller]
+    fn expect(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
+            let bound = Timespec::try_from(BOUND).expect("a time");
+            assert_eq!(poll(&mut fds, Some(&bound)), Ok(1), "`{text}` never came, but this:\n{}", self.shown);
+            let mut buffer = [0; 1024];
+            let count = self.terminal.read(&mut buffer).unwrap_or(0);
+            assert!(count > 0, "`{text}` never came, but this:\n{}", self.shown);
+            self.shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    }
+
+    #[track_caller]
+    fn answer(mut self, answer: &str) -> Ran {
+        self.expect("apply 1 server and 2 models? [y/N] ");
+        self.terminal.write_all(answer.as_bytes()).expect("typed");
+        self.mer.finish()
+    }
+}
+
+#[test]
+fn a_person_is_asked_and_only_yes_is_yes() {
+    let env = env();
+    let before = env.mer(["export", "--all"]).ok();
+    for answer in ["n\n", "\n", "yes please\n", "\u{4}"] {
+        let ran = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]).answer(answer);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(77), SHOWN), "{answer:?}");
+        assert_eq!(env.mer(["export", "--all"]).ok(), before);
+    }
+    let ran = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]).answer("YES\n");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), SHOWN));
+    assert_ne!(env.mer(["export", "--all"]).ok(), before);
+    // Nothing to ask about.
+    let mut again = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
+    again.expect("nothing changes");
+    assert_eq!(again.mer.finish().code, Some(0));
+}
+
+#[test]
+fn nobody_is_asked_who_does_not_want_to_be() {
+    for args in [
+        ["apply", "r.toml", "--allow-changes", "--yes"],
+        ["apply", "r.toml", "--allow-changes", "--no-input"],
+        ["apply", "r.toml", "--allow-changes", "--json"],
+        ["apply", "r.toml", "--allow-changes", "--quiet"],
+    ] {
+        let env = env();
+        assert_eq!(AtTerminal::start(&env, args).mer.finish().code, Some(0), "{args:?}");
+        env.mer(["model", "show", "new"]).ok();
+    }
+}
+
+#[test]
+fn while_a_question_stands_others_work_and_what_they_change_is_noticed() {
+    let env = env();
+    let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
+    asking.expect("[y/N] ");
+    env.mer(["model", "set", "cat", "--allow-changes", "--quiet", "--grace", "1s", "--db-wait", "5s"]).ok();
+    let ran = asking.answer("y\n");
+    assert_eq!(ran.code, Some(75), "{}", ran.stderr);
+    env.mer(["model", "show", "new"]).failed(66);
+    // What does not matter to the file does not matter.
+    let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
+    asking.expect("[y/N] ");
+    env.mer(["model", "set", "echo", "--allow-changes", "--quiet", "--grace", "1s"]).ok();
+    assert_eq!(asking.answer("y\n").code, Some(0));
+}
+
+#[test]
+fn a_question_is_ended_by_a_signal() {
+    let env = env();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
+        asking.expect("[y/N] ");
+        asking.mer.signal(signal);
+        assert_eq!(asking.mer.finish().code, Some(code));
+        env.mer(["model", "show", "new"]).failed(66);
+    }
+}

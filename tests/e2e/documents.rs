@@ -1,0 +1,69 @@
+//! Pages whose commands are run as they stand there, and what they promise of schedulers.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    process::Command,
+};
+
+use mer_testkit::sshd::Sshd;
+
+use crate::support::{TestEnv, repository, run};
+
+/// The commands of a page, each with the output that stands under it.
+fn commands(page: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(repository().join("docs").join(page)).expect(page);
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for block in text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        for line in block.lines() {
+            match (line.strip_prefix("$ "), commands.last_mut()) {
+                (Some(command), _) => commands.push((command.to_owned(), String::new())),
+                (None, Some((_, output))) => *output += &format!("{line}\n"),
+                (None, None) => panic!("output without a command: {line}"),
+            }
+        }
+    }
+    commands
+}
+
+#[test]
+fn the_tutorial_does_what_it_says() {
+    let Some(sshd) = Sshd::builder().start() else { return };
+    let env = TestEnv::new();
+    fs::create_dir(env.path("bin")).expect("folder");
+    symlink(TestEnv::binary(), env.path("bin/mer")).expect("link");
+    env.file("home/.ssh/known_hosts", sshd.known_hosts());
+    let (port, user, key) = (sshd.port(), sshd.user(), sshd.client_key().display());
+    let (host, text) = (sshd.host(), "  IdentitiesOnly yes\n");
+    let config = format!("Host gpu1\n  HostName {host}\n  Port {port}\n  User {user}\n  IdentityFile {key}\n{text}");
+    let config = env.file("home/.ssh/config", config);
+    fs::set_permissions(config, fs::Permissions::from_mode(0o600)).expect("mode");
+    let path = format!("{}:{}", env.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let commands = commands("tutorial.md");
+    assert!(commands.len() > 20, "{commands:?}");
+    for (command, output) in commands {
+        let mut shell = env.program("/bin/sh".as_ref());
+        shell.args(["-c", &format!("exec 2>&1; {command}")]).env("PATH", &path);
+        let ran = run(shell);
+        assert_eq!((ran.code, ran.stdout), (Some(0), output), "{command}");
+    }
+}
+
+#[test]
+fn cron_has_next_to_no_environment() {
+    let env = TestEnv::new();
+    let mut mer = Command::new(TestEnv::binary());
+    mer.env_clear().env("PATH", "/usr/bin:/bin").env("MER_DATA_DIR", env.path("data/cron")).current_dir("/");
+    mer.args(["run", "--quiet", "--timeout", "30m", "upper", "hello", "-o"]).arg(env.path("work/out.txt"));
+    run(mer).ok();
+    assert_eq!(env.read("work/out.txt"), "HELLO\n");
+
+    let mut failing = Command::new(TestEnv::binary());
+    failing.env_clear().env("MER_DATA_DIR", env.path("data/cron")).current_dir("/");
+    let told = run({
+        failing.args(["run", "--quiet", "no-such-model"]);
+        failing
+    });
+    // What cron sends by mail.
+    assert!(told.failed(66).contains("no-such-model"));
+}

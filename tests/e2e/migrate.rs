@@ -1,0 +1,136 @@
+//! The verbs of `mer migrate`, on the embedded database.
+
+use crate::support::{Ran, TestEnv};
+
+/// The numbers and states in the rows of a listing.
+fn states(ran: &Ran) -> Vec<(u64, String)> {
+    let rows = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
+    rows.map(|row| (row["number"].as_u64().expect("a number"), row["status"].as_str().expect("a state").to_owned()))
+        .collect()
+}
+
+#[track_caller]
+fn numbers(ran: Ran) -> Vec<u64> {
+    states(&ran.ended(0)).into_iter().map(|(number, _)| number).collect()
+}
+
+fn is_untouched(env: &TestEnv) -> bool {
+    std::fs::read_dir(env.path("data")).expect("folder").next().is_none()
+}
+
+#[test]
+fn a_look_at_a_database_that_does_not_exist_makes_nothing() {
+    let env = TestEnv::new();
+    let ran = env.mer(["migrate", "--dry-run"]).ended(0);
+    assert!(ran.stdout.contains("01      DatabaseIdentity  pending"), "{}", ran.stdout);
+    let count = ran.stdout.lines().count() - 1;
+    assert_eq!(ran.stderr, format!("{count} scripts would be applied\n"));
+    assert_eq!(numbers(env.mer(["migrate", "plan", "--json"])).len(), count);
+    assert_eq!(numbers(env.mer(["migrate", "up", "--dry-run", "--target", "2", "--json"])), [1, 2]);
+    env.mer(["migrate", "status"]).ended(78);
+    env.mer(["migrate", "wait"]).ended(0);
+    env.mer(["migrate", "repair"]).ended(0);
+    assert!(is_untouched(&env));
+    let told = env.mer(["migrate", "--target", "99"]).failed(64);
+    assert!(told.starts_with("mer: there is no script 99\n"), "{told}");
+    assert!(is_untouched(&env));
+}
+
+#[test]
+fn a_target_is_gone_to_and_no_further() {
+    let env = TestEnv::new();
+    assert_eq!(numbers(env.mer(["migrate", "--target", "2", "--json"])), [1, 2]);
+    assert_eq!(numbers(env.mer(["migrate", "up", "--target=2", "--json"])), [0_u64; 0]);
+    let states = states(&env.mer(["migrate", "status", "--json"]).ended(78));
+    assert!(states.iter().all(|(number, state)| (state == "applied") == (*number <= 2)), "{states:?}");
+    assert_eq!(numbers(env.mer(["migrate", "plan", "--json"]))[0], 3);
+    assert_eq!(numbers(env.mer(["migrate", "--json"]))[0], 3);
+    env.mer(["migrate", "status"]).ended(0);
+}
+
+#[test]
+fn own_scripts_bring_their_models_and_are_looked_after() {
+    let env = TestEnv::new();
+    let ours = "UPSERT AvailableModels:sentinel SET name = 'sentinel';\n";
+    env.file("work/ours/1000-Ours.sql", "CREATE OurTable:1 SET what = 'ours';\n");
+    let with = |verb| env.mer(["migrate", verb, "--sql-dir", "ours", "--json"]);
+    assert_eq!(numbers(with("up")).last(), Some(&1000));
+    assert_eq!(numbers(with("status")).last(), Some(&1000));
+    // Whoever has no folder goes on working.
+    assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
+    assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
+    let rows = env.mer(["migrate", "status", "--json"]).objects();
+    assert_eq!((&rows.last().expect("a row")["own"], &rows[0]["own"]), (&true.into(), &false.into()));
+    // One that was edited, with the way out.
+    env.file("work/ours/1000-Ours.sql", ours);
+    let ran = with("status").ended(78);
+    assert_eq!(states(&ran).last().expect("a row"), &(1000, "changed".to_owned()));
+    let told = env.mer(["migrate", "up", "--sql-dir", "ours"]).failed(78);
+    assert!(told.starts_with("mer: script 1000 `Ours` is not the one that was applied"), "{told}");
+    assert!(told.contains("`mer migrate repair`"), "{told}");
+    let ran = env.mer(["migrate", "repair", "--sql-dir", "ours"]).ended(64);
+    assert!(ran.stdout.starts_with("NUMBER  APPLIED  ITS SHA256"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("hint: `--yes`"), "{}", ran.stderr);
+    with("status").ended(78);
+    let ran = env.mer(["migrate", "repair", "--sql-dir", "ours", "--yes"]).ended(0);
+    assert_eq!(ran.stderr, "accepted 1 script\n");
+    with("status").ended(0);
+    assert!(!env.mer(["model", "list"]).ok().contains("sentinel"), "it was not run");
+    // One that is gone.
+    env.file("work/ours/1001-More.sql", "CREATE OurTable:2;");
+    with("up").ended(0);
+    std::fs::remove_file(env.path("work/ours/1001-More.sql")).expect("removed");
+    assert_eq!(states(&with("status").ended(78)).last().expect("a row"), &(1001, "missing".to_owned()));
+    let told = env.mer(["migrate", "up", "--sql-dir", "ours"]).failed(78);
+    assert!(told.contains("own script 1001 `More`, and the folder does not"), "{told}");
+}
+
+#[test]
+fn own_scripts_that_break_the_rules_are_refused_before_anything_is_done() {
+    let env = TestEnv::new();
+    for (file, text, why) in [
+        ("01-Clash.sql", "CREATE x;", "has the number of MER's `01-DatabaseIdentity.sql`"),
+        ("1000-two_words.sql", "CREATE x;", "misnamed"),
+        ("1000-A.sql", "-- mer: no-transaction\nCREATE x;\nCREATE y;\n", "is one statement"),
+        ("1000-A.sql", "-- mer: no-transaction\nCREATE x;\n", "may be run again"),
+    ] {
+        let path = env.file(&format!("work/ours/{file}"), text);
+        let told = env.mer(["migrate", "--sql-dir", "ours"]).failed(78);
+        assert!(told.contains(file) && told.contains(why), "{told}");
+        std::fs::remove_file(path).expect("removed");
+    }
+    assert!(env.mer(["migrate", "--sql-dir", "none"]).failed(74).contains("cannot read `none`"));
+    assert!(is_untouched(&env));
+}
+
+#[test]
+fn a_script_that_fails_is_named_with_line_statement_and_the_engines_words() {
+    let env = TestEnv::new();
+    for (text, line, statement, words) in [
+        ("CREATE T:1;\n\n-- why\nCREATE\n  T:1;\n", 4, "CREATE T:1", "already exists"),
+        ("CREATE T:1;\nDEFINE TABEL x;\n", 2, "", "Parse error"),
+        ("-- mer: no-transaction\n\nDEFINE INDEX IF NOT EXISTS a ON\n T FIELDS;\n", 4, "", "Parse error"),
+    ] {
+        env.file("work/ours/1000-Broken.sql", text);
+        let told = env.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
+        assert!(told.contains(&format!("the script `1000-Broken.sql` failed at line {line}")), "{told}");
+        assert!(told.contains(statement) && told.contains("caused by: ") && told.contains(words), "{told}");
+    }
+    // What came before it stays, of it nothing does.
+    let plan = numbers(env.mer(["migrate", "plan", "--sql-dir", "ours", "--json"]));
+    assert_eq!(plan, [1000]);
+    env.file("work/ours/1000-Broken.sql", "CREATE T:1;");
+    assert_eq!(numbers(env.mer(["migrate", "--sql-dir", "ours", "--json"])), [1000]);
+}
+
+#[test]
+fn a_baseline_runs_nothing_and_is_on_record() {
+    let env = TestEnv::new();
+    env.file("work/ours/1000-Ours.sql", "THROW 'this is not to be run';\n");
+    env.mer(["migrate"]).ended(0);
+    let ran = env.mer(["migrate", "baseline", "1000", "--sql-dir", "ours"]).ended(0);
+    assert_eq!(ran.stderr, "1 script noted as applied\n");
+    env.mer(["migrate", "status", "--sql-dir", "ours"]).ended(0);
+    env.mer(["migrate", "baseline", "77"]).failed(64);
+    assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
+}

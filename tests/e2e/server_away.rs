@@ -1,0 +1,142 @@
+//! A database on a server that is killed while models run.
+
+use std::{
+    collections::BTreeSet,
+    process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use mer_testkit::{postgres, surreal_server};
+
+use crate::support::{BOUND, Live, OnServer, Server, wait_until};
+
+/// The models of the tests.
+const MODELS: &str = include_str!("models.toml");
+
+fn with_models(url: String) -> OnServer {
+    let place = OnServer::migrated(url);
+    place.env.file("work/models.toml", MODELS);
+    place.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+    place
+}
+
+/// How the one run that there is stands, as another machine sees it.
+fn seen_from(place: &OnServer) -> Option<String> {
+    let rows = place.mer(["log", "list", "--json"]).objects();
+    assert!(rows.len() < 2, "{rows:?}");
+    rows.first().map(|row| row["status"].as_str().expect("a status").to_owned())
+}
+
+#[test]
+fn a_run_goes_on_without_its_database_and_is_on_record_when_that_is_back() {
+    for mut server in Server::each() {
+        let here = with_models(server.new_database());
+        let elsewhere = OnServer::new(here.url.clone());
+        let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
+        live.wait_stdout("first\n");
+        // While it runs, from a machine that has none of its files.
+        wait_until("the run is seen", || seen_from(&elsewhere).filter(|status| status == "started"));
+        server.kill();
+        here.env.file("work/go", "");
+        let ran = live.finish().ended(0);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("first\nlast\n", "loading\n"));
+        // What was not begun is not begun now.
+        let begun = Instant::now();
+        let told = here.mer(["run", "cat", "x", "--db-wait", "1s"]).failed(74);
+        assert!(
+            told.starts_with(&format!(
+                "mer: cannot reach the database `{}://",
+                &here.url[..here.url.find(':').expect("a scheme")]
+            )),
+            "{told}"
+        );
+        assert!(told.contains("127.0.0.1:"), "{told}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        server.start_again();
+        assert_eq!(seen_from(&elsewhere).as_deref(), Some("started"), "its end is still in the journal");
+        assert_eq!(seen_from(&here).as_deref(), Some("succeeded"));
+        assert_eq!(seen_from(&elsewhere).as_deref(), Some("succeeded"));
+    }
+}
+
+#[test]
+fn no_record_is_lost_when_postgresql_is_killed_in_the_middle_of_five_hundred_runs() {
+    if let Some(server) = postgres::Server::start() {
+        no_record_is_lost(Server::Postgres(server));
+    }
+}
+
+#[test]
+fn no_record_is_lost_when_surrealdb_is_killed_in_the_middle_of_five_hundred_runs() {
+    if let Some(server) = surreal_server::Server::start() {
+        no_record_is_lost(Server::Surreal(server));
+    }
+}
+
+/// Five hundred runs of five processes; the server is killed when a hundred of them are over.
+fn no_record_is_lost(mut server: Server) {
+    const PROCESSES: usize = 5;
+    const EACH: usize = 100;
+    let place = OnServer::migrated(server.new_database());
+    let over = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for process in 0..PROCESSES {
+            let (place, over) = (&place, &over);
+            scope.spawn(move || {
+                let mut done = 0;
+                let begun = Instant::now();
+                // A script ends when the registry cannot be read; whoever called it goes on where it stopped.
+                while done < EACH {
+                    assert!(begun.elapsed() < 3 * BOUND, "{done} runs");
+                    done += part(place, process, done, EACH, over);
+                }
+            });
+        }
+        wait_until("a hundred runs", || (over.load(Ordering::Relaxed) >= 100).then_some(()));
+        server.kill();
+        server.start_again();
+    });
+    let rows = place.mer(["log", "list", "--json", "--limit", "10000"]).objects();
+    assert_eq!(rows.len(), PROCESSES * EACH, "{}", place.url);
+    assert!(rows.iter().all(|row| row["status"] == "succeeded"));
+    let uids: BTreeSet<_> = rows.iter().map(|row| row["requestUid"].as_str().expect("a uid")).collect();
+    assert_eq!(uids.len(), rows.len(), "none twice");
+    let time = |row: &serde_json::Value| row["startAccess"].as_str().expect("a text").parse().expect("a time");
+    let starts: Vec<jiff::Timestamp> = rows.iter().map(time).collect();
+    assert!(starts.is_sorted_by(|newer, older| newer >= older));
+    assert_eq!(segments(&place), 0, "nothing waits any more");
+}
+
+/// Runs what is left as a script, as far as that goes. Gives how many runs answered.
+fn part(place: &OnServer, process: usize, from: usize, to: usize, over: &AtomicUsize) -> usize {
+    let mut live = Live::start(place.with([]), Stdio::piped());
+    let mut stdin = live.take_stdin();
+    let lines: String = (from..to).map(|number| format!("run echo {process}-{number}\n")).collect();
+    // It may end before it has read all of it.
+    let writer = thread::spawn(move || drop(std::io::Write::write_all(&mut stdin, lines.as_bytes())));
+    // A line that answered is a run that is over, long before the script is.
+    let mut counted = 0;
+    let ran = loop {
+        let answered = live.said().lines().count();
+        over.fetch_add(answered - counted, Ordering::Relaxed);
+        counted = answered;
+        if live.is_over() {
+            break live.finish();
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    writer.join().expect("writer");
+    assert!(matches!(ran.code, Some(0 | 74)), "{ran:?}");
+    let expected: Vec<String> = (from..to).map(|number| format!("{process}-{number}")).collect();
+    let answers: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(answers[..], expected[..answers.len()], "{}", ran.stderr);
+    over.fetch_add(answers.len() - counted, Ordering::Relaxed);
+    answers.len()
+}
+
+fn segments(place: &OnServer) -> usize {
+    let Ok(entries) = std::fs::read_dir(place.env.path("data/mer/journal")) else { return 0 };
+    entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg")).count()
+}

@@ -1,0 +1,136 @@
+//! Nothing stays behind over there, however `mer` ends.
+
+use std::time::Duration;
+
+use mer_testkit::link::Proxy;
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::There;
+use crate::support::{pid_in, wait_gone};
+
+#[test]
+fn field_ssh_6_signals_end_the_remote_group_and_it_is_said() {
+    for (signal, code, name) in
+        [(Signal::INT, 130, "Ctrl-C"), (Signal::TERM, 143, "SIGTERM"), (Signal::HUP, 129, "SIGHUP")]
+    {
+        let Some(there) = There::new() else { return };
+        let live = there.env.start(["run", "far-slow", "x"]);
+        live.wait_stdout("begun\n");
+        let (model, grandchild) = (pid_in(&there.home("slow.pid")), pid_in(&there.home("grandchild.pid")));
+        live.signal(signal);
+        let ran = live.finish().ended(code);
+        // Not "soon": it was seen to be gone.
+        assert!(!crate::support::alive(model) && !crate::support::alive(grandchild));
+        let said = format!("mer: `far-slow` on `there`: cancelled by {name}; its process on `there` is gone\n");
+        assert!(ran.stderr.starts_with(&said), "{}", ran.stderr);
+        let row = there.env.row();
+        assert_eq!(row["error"], "cancelled; its process on `there` is gone");
+        assert_eq!((&row["status"], &row["signal"]), (&json!("cancelled"), &json!("SIGTERM")), "{row}");
+    }
+}
+
+#[test]
+fn one_that_ignores_term_is_killed_after_its_grace() {
+    let Some(there) = There::new() else { return };
+    let live = there.env.start(["run", "far-stubborn", "x"]);
+    live.wait_stdout("begun\n");
+    let model = pid_in(&there.home("stubborn.pid"));
+    live.signal(Signal::TERM);
+    let ran = live.finish().ended(143);
+    assert!(ran.stderr.contains("its process on `there` is gone"), "{}", ran.stderr);
+    assert!(!crate::support::alive(model));
+    assert_eq!(there.env.row()["signal"], "SIGKILL");
+}
+
+#[test]
+fn a_timeout_ends_the_remote_group_too() {
+    let Some(there) = There::new() else { return };
+    let ran = there.env.mer(["run", "far-slow", "x", "--timeout", "500ms"]).ended(124);
+    assert!(ran.stderr.contains("`timeout` ran out after 500ms; its process on `there` is gone"), "{}", ran.stderr);
+    wait_gone(pid_in(&there.home("grandchild.pid")));
+    assert_eq!(there.env.row()["status"], "timeout");
+}
+
+#[test]
+fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
+    let Some(there) = There::new() else { return };
+    let live = there.env.start(["run", "far-slow", "x"]);
+    live.wait_stdout("begun\n");
+    let (model, grandchild) = (pid_in(&there.home("slow.pid")), pid_in(&there.home("grandchild.pid")));
+    live.signal(Signal::KILL);
+    live.finish();
+    wait_gone(model);
+    wait_gone(grandchild);
+    assert_eq!(there.env.row()["status"], "lost");
+}
+
+#[test]
+fn ctrl_c_in_a_script_ends_the_warm_process_that_does_not_answer() {
+    let Some(there) = There::new() else { return };
+    let mut live = there.env.start([]);
+    live.say("run far-liner pid\n");
+    let pid = live.wait_stdout("\n").trim().parse().expect("a pid");
+    live.say("run far-liner late\n");
+    // Its request is on the way, or not yet: either is cancelled.
+    live.signal(Signal::INT);
+    let ran = live.finish().ended(130);
+    assert!(!ran.stdout.contains("late"), "{}", ran.stdout);
+    wait_gone(pid);
+}
+
+#[test]
+fn the_end_of_a_script_ends_its_warm_processes_over_there() {
+    let Some(there) = There::new() else { return };
+    let told = there.env.script(&["run far-liner pid", "run far-token x"]).ok();
+    wait_gone(told.lines().next().expect("a line").parse().expect("a pid"));
+    mer_testkit::processes::until("nothing is left over there", Duration::from_secs(20), || {
+        !there.sshd.log().is_empty() && left(&there).is_empty()
+    });
+}
+
+/// What runs over there and is no part of `sshd`.
+fn left(there: &There) -> Vec<u32> {
+    mer_testkit::processes::with_nonce(there.sshd.nonce())
+}
+
+#[test]
+fn field_ssh_5_and_6_a_silent_network_is_lost_and_it_is_said() {
+    let Some(there) = There::new() else { return };
+    let proxy = Proxy::to(there.sshd.addresses()[0]);
+    there.env.file("home/.ssh/known_hosts", there.sshd.known_hosts_for(proxy.address()));
+    there.apply(&format!(
+        "[servers.there]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {}\nuser = '{}'\nidentityFile = '{}'\n\
+         keepaliveInterval = '2s'\nkeepaliveCount = 1\norphanAfter = '3s'\n",
+        proxy.address().port(),
+        there.sshd.user(),
+        there.sshd.client_key().display()
+    ));
+    let live = there.env.start(["run", "far-slow", "x"]);
+    live.wait_stdout("begun\n");
+    let grandchild = pid_in(&there.home("grandchild.pid"));
+    proxy.hold();
+    let ran = live.finish().ended(69);
+    assert!(ran.stderr.contains("how the model ended is not known: the connection to `127.0.0.1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was heard for"), "{}", ran.stderr);
+    let row = there.env.row();
+    assert_eq!((&row["status"], &row["stdoutBytes"]), (&json!("unreachable"), &json!(6)), "{row}");
+    // The other side has not heard of us either.
+    wait_gone(grandchild);
+}
+
+#[test]
+fn a_cancelled_run_that_cannot_be_verified_says_so() {
+    let Some(there) = There::new() else { return };
+    let live = there.env.start(["run", "far-slow", "x"]);
+    live.wait_stdout("begun\n");
+    there.sshd.freeze();
+    live.signal(Signal::INT);
+    let ran = live.finish().ended(130);
+    there.sshd.thaw();
+    let said = "cancelled by Ctrl-C; that its process on `there` is gone could not be verified";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let error = there.env.row()["error"].as_str().expect("text").to_owned();
+    assert!(error.starts_with("cancelled; that its process on `there` is gone could not be verified"), "{error}");
+    wait_gone(pid_in(&there.home("grandchild.pid")));
+}

@@ -1,0 +1,185 @@
+//! `startStopScripts`: what they start they end, and they end nothing else.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::support::{Live, Ran, TestEnv, alive, bearers, pid_in, repository, run, server_program, wait_until};
+
+/// Folders for one start and stop.
+struct Scripts(TestEnv);
+
+impl Scripts {
+    fn new(env: TestEnv) -> Self {
+        Self(env)
+    }
+
+    /// One of the scripts, in the working directory, with the binary under test.
+    fn command<const N: usize>(&self, name: &str, args: [&str; N]) -> Command {
+        let mut command = self.0.program(&repository().join("startStopScripts").join(name));
+        command.env("MER_BIN", TestEnv::binary()).args(args);
+        command
+    }
+
+    #[track_caller]
+    fn call<const N: usize>(&self, name: &str, args: [&str; N]) -> Ran {
+        run(self.command(name, args))
+    }
+
+    /// The pid that was written down under a name.
+    #[track_caller]
+    fn pid(&self, name: &str) -> u32 {
+        let text = self.0.read(&format!("work/.mer-run/{name}.pid"));
+        text.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a pid")
+    }
+
+    /// No process of this test, and no file but those that the test itself has made.
+    #[track_caller]
+    fn nothing_is_left(&self, files: &[&str]) {
+        let marker = format!("XDG_STATE_HOME={}", self.0.path("state").display());
+        wait_until("the end of every process", || bearers(&marker).is_empty().then_some(()));
+        let mut left = names(&self.0.path("work"));
+        left.retain(|name| !files.contains(&name.as_str()));
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+impl Drop for Scripts {
+    fn drop(&mut self) {
+        // Whatever became of the test, nothing outlives it.
+        if self.0.path("work/.mer-run").exists() {
+            let _ = self.command("stopMER.sh", []).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("folder");
+    entries.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn start_test_stop_and_stop_again_leave_nothing() {
+    let scripts = Scripts::new(TestEnv::ready());
+    scripts.0.file("work/commands", "run slow x\n");
+    scripts.call("startMER.sh", ["--script", "commands"]).ended(0);
+    let driver = scripts.pid("driver");
+    let model = pid_in(&scripts.0.path("work/slow.pid"));
+
+    let again = scripts.call("startMER.sh", ["--script", "commands"]).ended(0);
+    assert!(again.stderr.contains(&format!("is running already, process {driver}")), "{}", again.stderr);
+    assert_eq!(scripts.pid("driver"), driver);
+
+    let tested = scripts.call("testDriver.sh", ["run", "cat", "hello"]);
+    assert_eq!(tested.ok(), "hello\n");
+    assert!(alive(driver) && alive(model));
+
+    scripts.call("stopMER.sh", []).ended(0);
+    assert!(!alive(driver) && !alive(model));
+    scripts.nothing_is_left(&["commands", "slow.pid"]);
+    let second = scripts.call("stopMER.sh", []).ended(0);
+    assert!(second.stderr.contains("nothing was started here"), "{}", second.stderr);
+    scripts.nothing_is_left(&["commands", "slow.pid"]);
+}
+
+#[test]
+fn the_repl_runs_where_it_was_started_and_can_be_stopped_from_elsewhere() {
+    let scripts = Scripts::new(TestEnv::ready());
+    let mut repl = Live::start(scripts.command("startMER.sh", []), Stdio::piped());
+    repl.say("run cat hello\n");
+    repl.wait_stdout("hello\n");
+    assert_eq!(scripts.pid("driver"), repl.pid());
+    scripts.call("stopMER.sh", []).ended(0);
+    repl.finish().ended(143);
+    scripts.nothing_is_left(&[]);
+}
+
+#[test]
+fn a_process_that_only_has_the_pid_is_not_touched() {
+    let scripts = Scripts::new(TestEnv::ready());
+    let mut stranger = Command::new("sleep").arg("600").spawn().expect("sleep");
+    scripts.0.file("work/commands", "run cat x\n");
+    for boot in [read("/proc/sys/kernel/random/boot_id"), "another boot".to_owned()] {
+        let started = if boot.contains(' ') { start_time(stranger.id()) } else { "1".to_owned() };
+        scripts.0.file("work/.mer-run/driver.pid", format!("{} {started} {boot}\n", stranger.id()));
+        scripts.call("startMER.sh", ["--script", "commands"]).ended(0);
+        scripts.0.file("work/.mer-run/driver.pid", format!("{} {started} {boot}\n", stranger.id()));
+        scripts.call("stopMER.sh", []).ended(0);
+    }
+    let lives = alive(stranger.id());
+    stranger.kill().and_then(|()| stranger.wait()).expect("the end of sleep");
+    assert!(lives, "a stranger was ended");
+    scripts.nothing_is_left(&["commands"]);
+}
+
+#[test]
+fn a_database_that_was_started_is_migrated_and_stopped() {
+    let Some(server) = server_program() else { return };
+    let scripts = Scripts::new(TestEnv::new());
+    let port = free_port();
+    let settings = |password: &str| {
+        format!(
+            "DB_CONNECTION_URL=ws://127.0.0.1:{port}\nMIGRATIONS_DB_USERNAME=owner\nMIGRATIONS_DB_PASSWORD='{password}'\n\
+             DRIVER_DB_USERNAME=owner\nDRIVER_DB_PASSWORD='s3cret $x'  # the same\n"
+        )
+    };
+    scripts.0.file("work/.env", settings("s3cret $x"));
+    scripts.0.file("work/commands", "run iris 5.1,3.5,1.4,0.2\n");
+    let start = || {
+        let mut command = scripts.command("startMER.sh", ["--database", "local", "--script", "commands"]);
+        command.args(["--output", "said"]).env("SURREAL", &server);
+        run(command)
+    };
+    start().ended(0);
+    let database = scripts.pid("database");
+    let said = wait_until("the answer", || Some(scripts.0.read("work/said")).filter(|said| said.ends_with('\n')));
+    assert_eq!(said, "{\"species\":\"setosa\",\"probability\":0.98}\n");
+    // Whoever has finished is started again, and the database is not.
+    let marker = format!("XDG_STATE_HOME={}", scripts.0.path("state").display());
+    wait_until("the end of the driver", || (bearers(&marker).len() == 1).then_some(()));
+    start().ended(0);
+    assert_eq!(scripts.pid("database"), database);
+    scripts.call("stopMER.sh", []).ended(0);
+    assert!(!alive(database));
+    scripts.nothing_is_left(&["commands", "said", ".env"]);
+
+    // What is started for a start that fails is ended with it; its data are still there.
+    scripts.0.file("work/.env", settings("wrong"));
+    let failed = start().ended(77);
+    assert!(failed.stderr.contains("the database has ended"), "{}", failed.stderr);
+    scripts.nothing_is_left(&["commands", "said", ".env"]);
+}
+
+#[test]
+fn what_cannot_be_started_here_is_said() {
+    let scripts = Scripts::new(TestEnv::new());
+    for (args, code) in [
+        (vec!["--database", "else"], 64),
+        (vec!["--nonsense"], 64),
+        (vec!["--database", "local", "--", "--db", "ws://db.example.org"], 78),
+        (vec!["--database", "local", "--", "--db", "ws://127.0.0.1:9"], 69),
+    ] {
+        let mut command = scripts.command("startMER.sh", []);
+        command.args(&args).env("SURREAL", "/no/such/program");
+        run(command).ended(code);
+        scripts.nothing_is_left(&[]);
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).expect(path).trim().to_owned()
+}
+
+fn start_time(pid: u32) -> String {
+    let stat = read(&format!("/proc/{pid}/stat"));
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    fields.split_whitespace().nth(19).expect("a start time").to_owned()
+}
+
+/// Free a moment ago: servers of tests begin at once.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a port").port()
+}

@@ -1,0 +1,83 @@
+//! `mer` with its database on a server.
+
+use std::process::Command;
+
+use mer_testkit::{postgres, surreal_server};
+
+use super::{Ran, TestEnv, run};
+
+/// A server of either kind, which may be killed.
+pub(crate) enum Server {
+    Postgres(postgres::Server),
+    Surreal(surreal_server::Server),
+}
+
+impl Server {
+    /// One of each kind, as far as they are installed; each belongs to its caller.
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        let kinds: [fn() -> Option<Self>; 2] =
+            [|| postgres::Server::start().map(Self::Postgres), || surreal_server::Server::start().map(Self::Surreal)];
+        kinds.into_iter().filter_map(|start| start())
+    }
+
+    /// The URL of a new database.
+    pub(crate) fn new_database(&self) -> String {
+        match self {
+            Self::Postgres(server) => server.url(&server.database()),
+            Self::Surreal(server) => server.url(&server.database()),
+        }
+    }
+
+    /// Kills it with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        match self {
+            Self::Postgres(server) => server.kill(),
+            Self::Surreal(server) => server.kill(),
+        }
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        match self {
+            Self::Postgres(server) => server.start_again(),
+            Self::Surreal(server) => server.start_again(),
+        }
+    }
+}
+
+/// An environment whose database is on a server.
+pub(crate) struct OnServer {
+    pub(crate) env: TestEnv,
+    pub(crate) url: String,
+}
+
+impl OnServer {
+    pub(crate) fn new(url: String) -> Self {
+        Self { env: TestEnv::new(), url }
+    }
+
+    /// With the schema.
+    #[track_caller]
+    pub(crate) fn migrated(url: String) -> Self {
+        let place = Self::new(url);
+        place.mer(["migrate", "--quiet"]).ok();
+        place
+    }
+
+    pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {
+        let mut command = self.env.with(args);
+        command.env("DB_CONNECTION_URL", &self.url);
+        command
+    }
+
+    #[track_caller]
+    pub(crate) fn mer<const N: usize>(&self, args: [&str; N]) -> Ran {
+        run(self.with(args))
+    }
+}
+
+/// The URLs of new databases on the servers that the tests share, one of each kind as far as they are installed.
+pub(crate) fn shared_databases() -> Vec<String> {
+    let postgres = postgres::shared().map(|server| server.url(&server.database()));
+    let surreal = surreal_server::shared().map(|server| server.url(&server.database()));
+    postgres.into_iter().chain(surreal).collect()
+}

@@ -1,0 +1,255 @@
+//! Databases that move: `mer export --all` and `mer import`, and `mer export | mer apply`.
+
+use std::{fs, process::Command};
+
+use jiff::{Span, Timestamp};
+use mer_core::{Access, Status};
+use mer_dal::{Database, DbUrl, Settings};
+use mer_testkit::{ended, postgres, started, surreal_server};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{TestEnv, run};
+
+/// A database engine without optimisation takes milliseconds for each row. `MER_TEST_ACCESSES` names another number.
+const MANY: u32 = if cfg!(debug_assertions) { 1_050 } else { 10_000 };
+
+/// Accesses as different as they come.
+fn accesses(count: u32) -> Vec<Access> {
+    let first: Timestamp = "2026-02-03T04:05:06.000001Z".parse().expect("a time");
+    let of = |n: u32| {
+        let uid = Uuid::from_u128(u128::from(n.wrapping_mul(2_654_435_761)) << 96 | u128::from(n));
+        let start = first.checked_add(Span::new().microseconds(i64::from(n) * 1_234_567)).expect("a time");
+        let begun = started(uid, 1 + n % 3, ["iris", "sentiment", "gone since"][n as usize % 3], start);
+        match n % 5 {
+            0 => begun,
+            1 => Access { status: Status::Lost, error: Some("`mer` ended before this run did".to_owned()), ..begun },
+            2 => Access { run_ms: Some(f64::from(n) * 1.000_000_1 / 3.0), ..ended(&begun, Status::Failed) },
+            3 => Access {
+                queue_ms: Some(0.1 + 0.2),
+                exit_code: Some(0),
+                signal: None,
+                ..ended(&begun, Status::Succeeded)
+            },
+            _ => Access {
+                stderr_tail: "ü日🦀\u{1b}[31m\r\n\"\\".repeat(n as usize % 40),
+                ..ended(&begun, Status::Timeout)
+            },
+        }
+    };
+    (0..count).map(of).collect()
+}
+
+/// Puts accesses into the embedded database of this environment.
+fn record(env: &TestEnv, accesses: &[Access]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
+        let database = Database::new(Settings { wait: crate::support::BOUND, ..Settings::new(url) });
+        let mut session = database.session().await.expect("session");
+        for some in accesses.chunks(1000) {
+            session.record(some).await.expect("recorded");
+            session = session.renew().await.expect("session");
+        }
+        session.close().await.expect("closed");
+    });
+}
+
+/// An environment with three servers and five models: two of those that every database begins with are gone.
+fn source() -> TestEnv {
+    let env = TestEnv::new();
+    let lines = "server add gpu1 mer@gpu1.example.org:2222 --launcher 'srun -n1' --password-env PW\n\
+                 server add gpu2 '[fe80::1%eth0]:22'\n\
+                 model remove upper\nmodel remove parrot\nmodel set iris --timeout 1m\n\
+                 model add sentiment --server local --server gpu1 --protocol lines --env 'A=ü \"q\"' -- cat -u\n\
+                 model set sentiment --on gpu1 --path /scratch/x\n\
+                 model add shouts --shell --server gpu2 -- 'cat | tr a-z A-Z'\nmodel add plain -- cat\n";
+    env.piped(["--allow-changes", "--quiet"], lines).ok();
+    env
+}
+
+/// `mer` on this database.
+fn on(env: &TestEnv, db: &str, args: &[&str]) -> Command {
+    let mut command = env.command();
+    command.args(["--db", db]).args(args);
+    command
+}
+
+#[test]
+fn everything_moves_between_databases_and_is_equal_to_the_byte() {
+    let many = std::env::var("MER_TEST_ACCESSES").map_or(MANY, |number| number.parse().expect("a number"));
+    let env = source();
+    record(&env, &accesses(many));
+    env.mer(["export", "--all", "-o", "0.jsonl"]).ok();
+    let first = env.read("work/0.jsonl");
+    let toml = env.mer(["export"]).ok();
+    let kinds = |kind: &str| first.lines().filter(|line| line.starts_with(&format!("{{\"kind\":\"{kind}\""))).count();
+    let counts = ["header", "server", "model", "access", "end"].map(kinds);
+    assert_eq!(counts, [1, 3, 5, many as usize, 1]);
+
+    // Where a server is not installed, the way is the shorter.
+    let mut way = Vec::new();
+    if let Some(server) = postgres::shared() {
+        way.push(server.url(&server.database()));
+    }
+    if let Some(server) = surreal_server::shared() {
+        way.push(server.url(&server.database()));
+    }
+    way.push(format!("surrealkv://{}", env.path("data/other").display()));
+    let mut file = "0.jsonl".to_owned();
+    for (number, db) in way.iter().enumerate() {
+        if !db.starts_with("surrealkv") {
+            run(on(&env, db, &["migrate", "--quiet"])).ok();
+        }
+        let ran = run(on(&env, db, &["import", &file, "--allow-changes"])).ended(0);
+        let told = format!("imported 3 servers, 5 models and {many} accesses\n");
+        assert_eq!(
+            ran.stderr,
+            told + "removed what the database began with and the file does not have: parrot, upper\n"
+        );
+        file = format!("{}.jsonl", number + 1);
+        run(on(&env, db, &["export", "--all", "-o", &file])).ok();
+        assert!(env.read(&format!("work/{file}")) == first, "{db}: `{file}` differs from `0.jsonl`");
+        assert_eq!(run(on(&env, db, &["export"])).ok(), toml);
+    }
+    // Once more into the last one, from standard input: nothing changes.
+    let last = way.last().expect("one");
+    let again = env.piped(["--db", last, "--allow-changes", "import", "-"], &first).ended(0);
+    assert_eq!(again.stderr, format!("imported 3 servers, 5 models and {many} accesses\n"));
+    assert!(run(on(&env, last, &["export", "--all"])).ok() == first);
+    assert_eq!(run(on(&env, last, &["run", "plain", "x"])).ok(), "x\n");
+}
+
+#[test]
+fn an_export_that_is_applied_elsewhere_gives_an_equal_registry() {
+    let env = TestEnv::ready();
+    let exported = env.mer(["export"]).ok();
+    env.file("work/all.toml", &exported);
+    let mut databases = vec![format!("surrealkv://{}", env.path("data/other").display())];
+    databases.extend(postgres::shared().map(|server| server.url(&server.database())));
+    databases.extend(surreal_server::shared().map(|server| server.url(&server.database())));
+    for db in databases {
+        run(on(&env, &db, &["migrate", "--quiet"])).ok();
+        run(on(&env, &db, &["apply", "all.toml", "--allow-changes", "--quiet"])).ok();
+        assert_eq!(run(on(&env, &db, &["export"])).ok(), exported, "{db}");
+        let again = run(on(&env, &db, &["apply", "all.toml", "--allow-changes"])).ended(0);
+        assert!(again.stderr.starts_with("nothing changes"), "{db}: {}", again.stderr);
+    }
+}
+
+#[test]
+fn an_import_adds_to_what_is_there() {
+    let env = source();
+    record(&env, &accesses(10));
+    env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
+    let other = TestEnv::ready();
+    other.file("work/all.jsonl", env.read("work/all.jsonl"));
+    other.mer(["run", "cat", "x"]).ok();
+    other.mer(["model", "set", "upper", "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
+    let report = other.mer(["import", "all.jsonl", "--allow-changes", "--json"]).object();
+    // What somebody here has changed is theirs.
+    assert_eq!(report, json!({"servers": 3, "models": 5, "accesses": 10, "dropped": ["parrot"]}));
+    assert_eq!(other.mer(["run", "cat", "x"]).ok(), "x\n");
+    assert_eq!(other.mer(["run", "upper", "x"]).ok(), "X\n");
+    assert_eq!(other.rows().len(), 13);
+    let shown = |env: &TestEnv| env.mer(["model", "show", "iris", "--json"]).object();
+    for key in ["uid", "timeout"] {
+        assert_eq!(shown(&other)[key], shown(&env)[key]);
+    }
+    assert_eq!(other.mer(["import", "all.jsonl", "--allow-changes", "--quiet"]).ok(), "");
+    assert_eq!(other.rows().len(), 13);
+}
+
+#[test]
+fn a_journal_that_waits_is_part_of_the_export() {
+    let env = TestEnv::ready();
+    env.mer(["run", "cat", "x"]).ok();
+    let exported = env.mer(["export", "--all"]).ok();
+    let accesses: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
+    let runs: Vec<_> = accesses.iter().filter(|line| line["kind"] == "access").collect();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((&runs[0]["value"]["model"], &runs[0]["value"]["status"]), (&json!("cat"), &json!("succeeded")));
+    assert_eq!(accesses[0], json!({"kind": "header", "value": {"format": "mer-export", "version": 1}}));
+    assert_eq!(accesses[accesses.len() - 1]["value"]["lines"], accesses.len() - 1);
+}
+
+#[test]
+fn what_is_no_whole_export_is_65_and_says_where() {
+    let env = source();
+    record(&env, &accesses(4));
+    let whole = env.mer(["export", "--all"]).ok();
+    let lines: Vec<&str> = whole.lines().collect();
+    let other = TestEnv::new();
+    let before = other.mer(["export", "--all"]).ok();
+    let with = |at: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[at] = line;
+        lines.join("\n")
+    };
+    let changed = |at: usize, from: &str, to: &str| with(at, &lines[at].replacen(from, to, 1));
+    for (text, told) in [
+        (String::new(), "is no export"),
+        ("[models.m]\n".to_owned(), "is no export"),
+        (changed(0, "mer-export", "other"), "is no export"),
+        (changed(0, "\"version\":1", "\"version\":2"), "has version 2 of the format, and this MER knows 1"),
+        (lines[..5].join("\n"), "ends early: nothing has been taken over"),
+        (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read"),
+        (changed(4, "{\"uid\":\"", "{\"uid\":\"x"), "line 5 of `x.jsonl` has a uid that is none"),
+        (with(4, lines[5]), "has a server or a model twice"),
+        (with(1, ""), "line 2 of `x.jsonl` cannot be read"),
+        (changed(7, "\"local\",\"gpu1\"", "\"local\",\"gpu3\""), "has a registry that cannot be"),
+    ] {
+        other.file("work/x.jsonl", text);
+        let said = other.mer(["import", "x.jsonl", "--allow-changes"]).failed(65);
+        assert!(said.contains(told), "{told}\n{said}");
+    }
+    assert_eq!(other.mer(["export", "--all"]).ok(), before);
+    // The log is taken over as far as it goes, and the rest another time.
+    for (text, told, rows) in [
+        (lines[..11].join("\n"), "`x.jsonl` ends early: it is not the whole export", 2),
+        (with(11, "{\"kind\":\"weights\"}"), "line 12 of `x.jsonl` cannot be read", 2),
+        (with(11, lines[2]), "line 12 of `x.jsonl` is out of its place", 2),
+        ([&lines[..10], &lines[11..]].concat().join("\n"), "line 13 of `x.jsonl` says that 13 came before it", 4),
+        (format!("{whole}{}\n", lines[9]), "line 15 of `x.jsonl` comes after the end", 4),
+        (whole.clone() + "\n", "line 15 of `x.jsonl` cannot be read", 4),
+    ] {
+        other.file("work/x.jsonl", text);
+        let said = other.mer(["import", "x.jsonl", "--allow-changes"]).ended(65).stderr;
+        assert!(said.contains(told), "{told}\n{said}");
+        assert_eq!(other.rows().len(), rows, "{told}");
+    }
+    other.file("work/x.jsonl", whole.trim_end());
+    other.mer(["import", "x.jsonl", "--allow-changes"]).ended(0);
+    assert_eq!(other.mer(["export", "--all"]).ok(), whole);
+    other.mer(["import", "nowhere.jsonl", "--allow-changes"]).failed(74);
+}
+
+#[test]
+fn a_slow_reader_of_an_export_keeps_nobody_out() {
+    let env = TestEnv::ready();
+    let mut log = accesses(1_500);
+    log.iter_mut().for_each(|access| access.stderr_tail = "x".repeat(8_000));
+    record(&env, &log);
+    // More than the pipe and our own buffers hold, and nobody reads.
+    let (reader, writer) = std::io::pipe().expect("pipe");
+    let mut command = env.with(["export", "--all"]);
+    let mut export = command.stdout(writer).spawn().expect("mer");
+    drop(command);
+    let pid = export.id();
+    crate::support::wait_until("the writing of the export", || {
+        // Half a megabyte of it has come at the latest when it waits for us.
+        let written = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        let written = written.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse::<u64>().ok())?;
+        (written > 60_000).then_some(())
+    });
+    for _ in 0..3 {
+        env.mer(["model", "set", "cat", "--env", "A=1", "--allow-changes", "--quiet", "--db-wait", "10s"]).ok();
+        env.mer(["model", "set", "cat", "--unset", "env", "--allow-changes", "--quiet", "--db-wait", "10s"]).ok();
+    }
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut std::io::BufReader::new(reader), &mut text).expect("the export");
+    assert!(export.wait().expect("status").success());
+    assert_eq!(text.lines().filter(|line| line.starts_with("{\"kind\":\"access\"")).count(), log.len());
+    let end: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("json");
+    assert_eq!(end["value"]["lines"], text.lines().count() - 1);
+}
