@@ -248,6 +248,12 @@ pub enum DalError {
         /// The model.
         model: String,
     },
+    /// A model was removed while its weights came in.
+    #[error("the model `{model}` was removed while its weights came in")]
+    ModelGone {
+        /// The model.
+        model: String,
+    },
     /// What the database has is not what was put.
     #[error("version {version} of the weights of `{model}` is damaged: {what}")]
     Damaged {
@@ -284,7 +290,7 @@ impl DalError {
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
             Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
-            Self::NoVersion { .. } | Self::NoAlias { .. } => ExitCode::NOT_FOUND,
+            Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }
             | Self::Foreign { .. }
             | Self::HasWeights { .. }

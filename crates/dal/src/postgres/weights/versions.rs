@@ -33,6 +33,9 @@ INSERT INTO "ModelWeights" ("model", "version", "format", "dtype", "shape", "byt
     "requestUid", "attempt", "note", "payload")
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *"#;
 
+/// Asked once the counter is held: whoever removes a model holds it too.
+const MODEL: &str = r#"SELECT 1 FROM "AvailableModels" WHERE "uid" = $1"#;
+
 const OF_PAYLOAD: &str = r#"SELECT * FROM "ModelWeights" WHERE "payload" = $1"#;
 
 const VERSIONS: &str = r#"SELECT * FROM "ModelWeights" WHERE "model" = $1 ORDER BY "version" DESC"#;
@@ -65,13 +68,16 @@ impl PostgresStore {
         let uid = model_uid(model)?;
         let shape: Option<Vec<i64>> = new.shape.as_ref().map(|shape| shape.iter().copied().map(count).collect());
         let request = new.access.map(|access| access.request_uid);
-        let row: Option<PgRow> = call!(self.server(), "add a version of weights", true, |connection| {
+        let row: Option<Option<PgRow>> = call!(self.server(), "add a version of weights", true, |connection| {
             if self.query(UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {
                 // This may have been done already, over a connection that was lost.
-                self.query(OF_PAYLOAD).bind(Id(upload)).fetch_optional(&mut *connection).await
+                self.query(OF_PAYLOAD).bind(Id(upload)).fetch_optional(&mut *connection).await.map(Some)
             } else {
                 let counter = self.query(NUMBER).bind(Id(uid)).fetch_one(&mut *connection).await?;
                 let number: i64 = counter.try_get("last")?;
+                if self.query(MODEL).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
+                    return Ok(None);
+                }
                 let row = self
                     .query(INSERT)
                     .bind(Id(uid))
@@ -98,12 +104,13 @@ impl PostgresStore {
                         .execute(&mut *connection)
                         .await?;
                 }
-                Ok(Some(row))
+                Ok(Some(Some(row)))
             }
         });
         match row {
-            Some(row) => rows::version(&row, &model.name),
-            None => Err(DalError::UploadGone { model: model.name.clone() }),
+            Some(Some(row)) => rows::version(&row, &model.name),
+            None => Err(DalError::ModelGone { model: model.name.clone() }),
+            Some(None) => Err(DalError::UploadGone { model: model.name.clone() }),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
 
 /// What our statements throw, in the message of the error.
 const NO_UPLOAD: &str = "mer:no-upload";
+const NO_MODEL: &str = "mer:no-model";
 const NO_CHUNK: &str = "mer:no-chunk";
 const NO_VERSION: &str = "mer:no-version";
 const NAMED: &str = "mer:named";

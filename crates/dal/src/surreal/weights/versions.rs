@@ -1,10 +1,10 @@
 //! Versions.
 
 use mer_core::{Model, WeightsVersion};
-use surrealdb::types::{Object, SurrealValue, Value, Variables};
+use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
 use uuid::Uuid;
 
-use super::{NAMED, NO_UPLOAD, NO_VERSION, number, record, record_of, rows::VersionRow, threw};
+use super::{NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, number, record, record_of, rows::VersionRow, threw};
 use crate::{
     DalError, NewVersion,
     surreal::{
@@ -18,6 +18,7 @@ const COMMIT: &str = "
 BEGIN;
 LET $gone = DELETE $upload RETURN BEFORE;
 IF $gone = [] { THROW 'mer:no-upload' };
+IF (SELECT VALUE uid FROM $modelId) != [$model] { THROW 'mer:no-model' };
 LET $counter = UPSERT ONLY $counterId SET model = $model, last = (last ?? 0) + 1, changes = (changes ?? 0) + 1;
 LET $version = $counter.last;
 CREATE type::record('ModelWeights', [$model, $version]) CONTENT object::extend($new, { version: $version });
@@ -67,6 +68,7 @@ impl SurrealStore {
         let values = variables([
             ("upload", record_of("ModelWeightUploads", upload)),
             ("counterId", record_of("ModelWeightCounters", uid)),
+            ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
             ("model", uid.into_value()),
             ("new", content(uid, upload, new, bytes, sha256)),
             ("names", new.aliases.clone().into_value()),
@@ -77,6 +79,9 @@ impl SurrealStore {
         let gone = match self.persist(OPERATION, COMMIT, values).await? {
             Ok(()) => false,
             Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
+            Err(failure) if threw(&failure.error, NO_MODEL) => {
+                return Err(DalError::ModelGone { model: model.name.clone() });
+            }
             Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
         };
         let mut results = self.run(OPERATION, OF_PAYLOAD, variables([("payload", upload.into_value())])).await?;
