@@ -153,7 +153,11 @@ impl SurrealStore {
         ]);
         let none = || DalError::NoVersion { model: model.name.clone(), version };
         match self.persist(OPERATION, REMOVE, values).await? {
-            Err(failure) if threw(&failure.error, NO_VERSION) => Err(none()),
+            // Of what may not be deleted nothing is.
+            Err(failure) if threw(&failure.error, NO_VERSION) => {
+                let kept = self.writes_may_be_ignored() && self.read_version(model, version).await?.is_some();
+                Err(if kept { self.ignored(OPERATION) } else { none() })
+            }
             Err(failure) if threw(&failure.error, NAMED) => {
                 let names = failure.error.message().split_once(NAMED).map_or("", |(_, names)| names.trim()).to_owned();
                 let why = format!("the alias `{}` means it", names.replace(", ", "`, `"));
