@@ -5,11 +5,11 @@ use std::{fs, process::Command};
 use jiff::{Span, Timestamp};
 use mer_core::{Access, Status};
 use mer_dal::{Database, DbUrl, Settings};
-use mer_testkit::{ended, postgres, started, surreal_server};
+use mer_testkit::{ended, started};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestEnv, run};
+use crate::support::{TestEnv, run, shared_databases};
 
 /// A database engine without optimisation takes milliseconds for each row. `MER_TEST_ACCESSES` names another number.
 const MANY: u32 = if cfg!(debug_assertions) { 1_050 } else { 10_000 };
@@ -75,6 +75,13 @@ fn on(env: &TestEnv, db: &str, args: &[&str]) -> Command {
     command
 }
 
+/// Where a server is not installed, the way is the shorter. The last database is an embedded one.
+fn way(env: &TestEnv) -> Vec<String> {
+    let mut way = shared_databases();
+    way.push(format!("surrealkv://{}", env.path("data/other").display()));
+    way
+}
+
 #[test]
 fn everything_moves_between_databases_and_is_equal_to_the_byte() {
     let many = std::env::var("MER_TEST_ACCESSES").map_or(MANY, |number| number.parse().expect("a number"));
@@ -87,15 +94,7 @@ fn everything_moves_between_databases_and_is_equal_to_the_byte() {
     let counts = ["header", "server", "model", "access", "end"].map(kinds);
     assert_eq!(counts, [1, 3, 5, many as usize, 1]);
 
-    // Where a server is not installed, the way is the shorter.
-    let mut way = Vec::new();
-    if let Some(server) = postgres::shared() {
-        way.push(server.url(&server.database()));
-    }
-    if let Some(server) = surreal_server::shared() {
-        way.push(server.url(&server.database()));
-    }
-    way.push(format!("surrealkv://{}", env.path("data/other").display()));
+    let way = way(&env);
     let mut file = "0.jsonl".to_owned();
     for (number, db) in way.iter().enumerate() {
         if !db.starts_with("surrealkv") {
@@ -120,14 +119,109 @@ fn everything_moves_between_databases_and_is_equal_to_the_byte() {
     assert_eq!(run(on(&env, last, &["run", "plain", "x"])).ok(), "x\n");
 }
 
+/// Two models with weights: equal chunks in two versions, a version that is gone, aliases that moved and one that went.
+fn with_weights(length: u32) -> TestEnv {
+    let env = TestEnv::ready();
+    let chunk: Vec<u8> = (0..length / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    env.file("work/long", [chunk.as_slice(), chunk.as_slice(), b"end"].concat());
+    env.file("work/short", chunk);
+    env.file("work/numbers.json", "[1, 2.5, -3]");
+    env.file("work/nothing", "");
+    let lines = "weights put cat long --note 'with \"ü\"' --alias current\nweights put cat numbers.json --parent 1 --alias new\n\
+                 weights put cat nothing --alias current\nweights put cat short\nweights put fail short --alias current\n\
+                 weights alias cat:1 current\nweights alias cat new --remove\n\
+                 weights put cat numbers.json --alias gone\nweights remove cat:5 --force\n";
+    env.piped(["--allow-changes", "--quiet"], lines).ok();
+    env
+}
+
+#[test]
+fn weights_move_between_databases_and_are_equal_to_the_byte() {
+    let env = with_weights(1 << 20);
+    env.mer(["run", "cat", "x", "--quiet"]).ok();
+    env.mer(["export", "--all", "-o", "0.jsonl"]).ok();
+    let first = env.read("work/0.jsonl");
+    let bytes = |name: &str| fs::read(env.path(&format!("work/{name}"))).expect(name);
+    let mut file = "0.jsonl".to_owned();
+    for (number, db) in way(&env).iter().enumerate() {
+        run(on(&env, db, &["migrate", "--quiet"])).ok();
+        let ran = run(on(&env, db, &["import", &file, "--allow-changes"])).ended(0);
+        assert!(ran.stderr.contains(", 5 versions of weights and "), "{db}: {}", ran.stderr);
+        file = format!("{}.jsonl", number + 1);
+        run(on(&env, db, &["export", "--all", "-o", &file])).ok();
+        assert!(env.read(&format!("work/{file}")) == first, "{db}: `{file}` differs from `0.jsonl`");
+        // Once more: nothing changes.
+        run(on(&env, db, &["import", &file, "--allow-changes", "--quiet"])).ok();
+        assert!(run(on(&env, db, &["export", "--all"])).ok() == first, "{db}");
+        for (which, name) in [("cat", "long"), ("cat:2", "numbers.json"), ("cat:3", "nothing"), ("fail", "short")] {
+            assert!(run(on(&env, db, &["weights", "get", which])).ended(0).bytes == bytes(name), "{db}: {which}");
+        }
+        // Two chunks, one of them in four places; the numbers; and nothing that was left over.
+        let gone = run(on(&env, db, &["weights", "gc", "--silent", "0s", "--json"])).object();
+        assert_eq!(gone["chunks"], json!(0), "{db}");
+        // A number that was given is not given again.
+        let put = run(on(&env, db, &["weights", "put", "cat", "short", "--json"])).object();
+        assert_eq!(put["version"], json!(6), "{db}");
+        run(on(&env, db, &["weights", "alias", "cat:6", "current", "--allow-changes", "--quiet"])).ok();
+        // What has gone on here stays.
+        run(on(&env, db, &["import", &file, "--allow-changes", "--quiet"])).ok();
+        let shown = &["weights", "show", "cat", "--no-statistics", "--json"];
+        assert_eq!(run(on(&env, db, shown)).object()["version"], json!(6), "{db}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_whole_are_65_and_are_not_there() {
+    let env = with_weights(1 << 10);
+    let whole = env.mer(["export", "--all"]).ok();
+    let lines: Vec<&str> = whole.lines().collect();
+    let kinds = |kind: &str| {
+        let begin = format!("{{\"kind\":\"{kind}\"");
+        lines.iter().enumerate().filter(move |(_, line)| line.starts_with(&begin)).map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let (versions, bytes, moves) = (kinds("version"), kinds("bytes"), kinds("aliasMove"));
+    let without = |gone: usize| [&lines[..gone], &lines[gone + 1..]].concat().join("\n");
+    let with = |at: usize, line: &str| [&lines[..at], &[line], &lines[at + 1..]].concat().join("\n");
+    let other = |line: &str| line.replace("\"value\":\"", "\"value\":\"AAAA");
+    for (text, code, told, there) in [
+        (without(bytes[0]), 65, "comes after bytes of `cat:1` that do not have its sha256", 0),
+        (with(bytes[1], &other(lines[bytes[1]])), 65, "comes after bytes of `cat:2` that do not have its sha256", 1),
+        (with(bytes[0], "{\"kind\":\"bytes\",\"value\":\"?\"}"), 65, "has bytes that are no base64", 0),
+        (lines[..bytes[0]].join("\n"), 65, "ends early: it is not the whole export", 0),
+        (lines[..moves[0]].join("\n"), 65, "ends early: it is not the whole export", 3),
+        (without(versions[0]), 65, "is out of its place", 0),
+        (without(versions[0] - 1), 65, "is out of its place", 0),
+        (with(versions[0] - 1, &lines[versions[0] - 1].replace("cat", "cut")), 65, "`cut`, which is no model", 0),
+    ] {
+        let place = TestEnv::new();
+        place.file("work/x.jsonl", text);
+        let said = place.mer(["import", "x.jsonl", "--allow-changes"]).failed(code);
+        assert!(said.contains(told), "{told}\n{said}");
+        assert_eq!(place.mer(["weights", "list", "--json"]).objects().len(), there, "{told}");
+        assert!(place.mer(["weights", "alias", "cat", "--json"]).objects().is_empty(), "{told}");
+        place.file("work/x.jsonl", &whole);
+        place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
+        assert!(place.mer(["export", "--all"]).ok() == whole, "{told}");
+    }
+    // Both have gone on by themselves.
+    let place = TestEnv::new();
+    place.file("work/x.jsonl", &whole);
+    place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
+    for (env, text) in [(&env, "one"), (&place, "two")] {
+        env.piped(["weights", "put", "cat", "-", "--quiet"], text).ok();
+    }
+    place.file("work/x.jsonl", env.mer(["export", "--all"]).ok());
+    let said = place.mer(["import", "x.jsonl", "--allow-changes"]).failed(78);
+    assert!(said.contains("`cat` has a version 6 of its weights already, and its bytes are others"), "{said}");
+}
+
 #[test]
 fn an_export_that_is_applied_elsewhere_gives_an_equal_registry() {
     let env = TestEnv::ready();
     let exported = env.mer(["export"]).ok();
     env.file("work/all.toml", &exported);
     let mut databases = vec![format!("surrealkv://{}", env.path("data/other").display())];
-    databases.extend(postgres::shared().map(|server| server.url(&server.database())));
-    databases.extend(surreal_server::shared().map(|server| server.url(&server.database())));
+    databases.extend(shared_databases());
     for db in databases {
         run(on(&env, &db, &["migrate", "--quiet"])).ok();
         run(on(&env, &db, &["apply", "all.toml", "--allow-changes", "--quiet"])).ok();
@@ -148,7 +242,7 @@ fn an_import_adds_to_what_is_there() {
     other.mer(["model", "set", "upper", "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
     let report = other.mer(["import", "all.jsonl", "--allow-changes", "--json"]).object();
     // What somebody here has changed is theirs.
-    assert_eq!(report, json!({"servers": 3, "models": 5, "accesses": 10, "dropped": ["parrot"]}));
+    assert_eq!(report, json!({"servers": 3, "models": 5, "versions": 0, "accesses": 10, "dropped": ["parrot"]}));
     assert_eq!(other.mer(["run", "cat", "x"]).ok(), "x\n");
     assert_eq!(other.mer(["run", "upper", "x"]).ok(), "X\n");
     assert_eq!(other.rows().len(), 13);
@@ -169,7 +263,7 @@ fn a_journal_that_waits_is_part_of_the_export() {
     let runs: Vec<_> = accesses.iter().filter(|line| line["kind"] == "access").collect();
     assert_eq!(runs.len(), 1);
     assert_eq!((&runs[0]["value"]["model"], &runs[0]["value"]["status"]), (&json!("cat"), &json!("succeeded")));
-    assert_eq!(accesses[0], json!({"kind": "header", "value": {"format": "mer-export", "version": 1}}));
+    assert_eq!(accesses[0], json!({"kind": "header", "value": {"format": "mer-export", "version": 2}}));
     assert_eq!(accesses[accesses.len() - 1]["value"]["lines"], accesses.len() - 1);
 }
 
@@ -191,7 +285,7 @@ fn what_is_no_whole_export_is_65_and_says_where() {
         (String::new(), "is no export"),
         ("[models.m]\n".to_owned(), "is no export"),
         (changed(0, "mer-export", "other"), "is no export"),
-        (changed(0, "\"version\":1", "\"version\":2"), "has version 2 of the format, and this MER knows 1"),
+        (changed(0, "\"version\":2", "\"version\":3"), "has version 3 of the format, and this MER knows 2"),
         (lines[..5].join("\n"), "ends early: nothing has been taken over"),
         (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read"),
         (changed(4, "{\"uid\":\"", "{\"uid\":\"x"), "line 5 of `x.jsonl` has a uid that is none"),
@@ -207,7 +301,7 @@ fn what_is_no_whole_export_is_65_and_says_where() {
     // The log is taken over as far as it goes, and the rest another time.
     for (text, told, rows) in [
         (lines[..11].join("\n"), "`x.jsonl` ends early: it is not the whole export", 2),
-        (with(11, "{\"kind\":\"weights\"}"), "line 12 of `x.jsonl` cannot be read", 2),
+        (with(11, "{\"kind\":\"other\"}"), "line 12 of `x.jsonl` cannot be read", 2),
         (with(11, lines[2]), "line 12 of `x.jsonl` is out of its place", 2),
         ([&lines[..10], &lines[11..]].concat().join("\n"), "line 13 of `x.jsonl` says that 13 came before it", 4),
         (format!("{whole}{}\n", lines[9]), "line 15 of `x.jsonl` comes after the end", 4),

@@ -242,6 +242,14 @@ pub enum DalError {
         /// By whom.
         why: String,
     },
+    /// A number that a version of another database has belongs to another one here.
+    #[error("`{model}` has a version {version} of its weights already, and its bytes are others")]
+    OtherVersion {
+        /// The model.
+        model: String,
+        /// The version.
+        version: u64,
+    },
     /// An upload was cleared away in the middle.
     #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
     UploadGone {
@@ -294,6 +302,7 @@ impl DalError {
             Self::Url { .. }
             | Self::Foreign { .. }
             | Self::HasWeights { .. }
+            | Self::OtherVersion { .. }
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }
             | Self::TooOld { .. }
@@ -321,6 +330,9 @@ impl DalError {
                 Some("docs/reference/database-rights.md has the rights that each program needs".into())
             }
             Self::VersionInUse { .. } => Some("`--force` removes it all the same".into()),
+            Self::OtherVersion { .. } => {
+                Some("both databases have gone on by themselves; take over into one that has not".into())
+            }
             Self::UploadGone { .. } => Some("put them again".into()),
             Self::NoVersion { model, .. } | Self::NoAlias { model, .. } => {
                 Some(format!("`mer weights list {model}` shows what there is"))

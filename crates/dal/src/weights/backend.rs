@@ -87,6 +87,13 @@ pub(crate) trait WeightsBackend {
     /// Removes a version, and with `force` the aliases that name it.
     async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError>;
 
+    /// The last number that was given to a version of this model; 0 where there was none.
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError>;
+    /// Makes an upload the version that another database had, with its number and time.
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError>;
+    /// Takes over the last number, and those moves of aliases that come after the ones that are there.
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError>;
+
     /// Deletes uploads that were silent for so long.
     async fn expire_uploads(&self, silent: Duration) -> Result<u64, DalError>;
     /// Payloads that have parts and are neither an upload's nor a version's.

@@ -99,6 +99,24 @@ impl Store {
         ask!(self, backend => backend.move_alias(model, name, version, caller, request))
     }
 
+    /// The last number that a version of this model was given, whether it is still there or not; 0 where there was none.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
+        ask!(self, backend => backend.last_version(model))
+    }
+
+    /// Takes over the last number of versions that another database gave, and the moves of its aliases. What is known here
+    /// stays: of an alias only those moves are added that come after the ones that are there. Times are kept to the
+    /// microsecond.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
+        ask!(self, backend => backend.restore_aliases(model, last, moves))
+    }
+
     /// Removes a version. With `force` also one that aliases name, which are taken away with it, or that the log mentions.
     /// Its bytes go with [`crate::collect_garbage`], unless another version has them too.
     ///

@@ -50,6 +50,12 @@ impl Upload {
         self.bytes
     }
 
+    /// The sha256 of those bytes, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+
     /// Waits for something else, such as the next bytes. The database is given back where that takes time.
     ///
     /// # Errors
@@ -115,17 +121,40 @@ impl Upload {
     /// # Errors
     /// As [`Upload::write`].
     pub async fn finish(mut self, new: &NewVersion) -> Result<WeightsVersion, DalError> {
-        if !self.rest.is_empty() {
-            let last = self.rest.split().freeze();
-            self.add(last).await?;
-        }
-        self.flush().await?;
-        let uid = self.uid().await?;
+        let uid = self.send_rest().await?;
         let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
         let session = self.turn.session().await?;
         let version = ask!(session, backend => backend.commit_upload(&self.model, uid, new, self.bytes, &sha256))?;
         self.turn.close().await?;
         Ok(version)
+    }
+
+    /// Makes it the version that another database had, with its number and its time. Where it is there already, nothing
+    /// changes.
+    ///
+    /// # Errors
+    /// [`DalError::Damaged`] where these are not its bytes; [`DalError::OtherVersion`] where the number belongs to others;
+    /// as [`Upload::write`].
+    pub async fn restore(mut self, version: &WeightsVersion) -> Result<(), DalError> {
+        let sha256 = self.sha256();
+        if (self.bytes, &sha256) != (version.bytes, &version.sha256) {
+            let what = "its bytes do not have its sha256".to_owned();
+            return Err(DalError::Damaged { model: version.model.clone(), version: version.version, what });
+        }
+        let uid = self.send_rest().await?;
+        let session = self.turn.session().await?;
+        ask!(session, backend => backend.restore_version(&self.model, uid, version))?;
+        self.turn.close().await
+    }
+
+    /// Sends what has not been sent yet, and gives the upload.
+    async fn send_rest(&mut self) -> Result<Uuid, DalError> {
+        if !self.rest.is_empty() {
+            let last = self.rest.split().freeze();
+            self.add(last).await?;
+        }
+        self.flush().await?;
+        self.uid().await
     }
 
     /// Takes it back.

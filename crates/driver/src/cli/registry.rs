@@ -101,7 +101,7 @@ pub(crate) struct ApplyArgs {
 /// Arguments of `mer export`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExportArgs {
-    /// With uids, times and the log of accesses, as lines of JSON that `mer import` reads
+    /// With uids, times, weights and the log of accesses, as lines of JSON that `mer import` reads
     #[arg(long)]
     pub(crate) all: bool,
 

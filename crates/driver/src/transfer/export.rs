@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     BATCH, BUFFER, SESSION,
     line::{End, FORMAT, Header, Line, VERSION, portable_access, portable_model, portable_server},
+    weights_out,
 };
 use crate::{
     app::{App, Sink},
@@ -26,15 +27,15 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
     for server in session.servers().await? {
         text.line(&portable_server(server))?;
     }
-    let mut weighted = Vec::new();
-    for model in session.models().await? {
-        if !session.versions(&model).await?.is_empty() {
-            weighted.push(format!("`{}`", model.name));
-        }
+    let models = session.models().await?;
+    let weights = weights_out::all(&session, &models).await?;
+    for model in models {
         text.line(&portable_model(model))?;
     }
-    if !weighted.is_empty() {
-        tracing::warn!("the weights of {} are no part of this: `mer weights get` writes them", weighted.join(", "));
+    if !weights.is_empty() {
+        session.close().await?;
+        weights_out::write(&app.database, weights, &mut text, sink).await?;
+        session = app.database.session().await?;
     }
     let mut after = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
     loop {
@@ -72,14 +73,14 @@ async fn accesses(session: &Session, after: &mut AttemptKey, text: &mut Text) ->
 
 /// Lines that are to be written.
 #[derive(Debug, Default)]
-struct Text {
-    bytes: Vec<u8>,
+pub(super) struct Text {
+    pub(super) bytes: Vec<u8>,
     /// All there have been.
     lines: u64,
 }
 
 impl Text {
-    fn line(&mut self, line: &Line) -> Result<(), CliError> {
+    pub(super) fn line(&mut self, line: &Line) -> Result<(), CliError> {
         serde_json::to_writer(&mut self.bytes, line)
             .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');

@@ -11,6 +11,7 @@ use super::{
     BATCH, BUFFER, SESSION,
     line::{End, FORMAT, Line, VERSION},
     lines::Lines,
+    weights_in,
 };
 use crate::{
     app::{App, Origin, source},
@@ -27,12 +28,14 @@ const SLACK: Duration = Duration::from_millis(100);
 struct Report {
     servers: u64,
     models: u64,
+    versions: u64,
     accesses: u64,
     /// Models that the file does not have, and that nobody had touched since a script registered them.
     dropped: Vec<String>,
 }
 
-/// Takes over what `mer export --all` wrote: the registry in one transaction, then the log. Doing it again changes nothing.
+/// Takes over what `mer export --all` wrote: the registry in one transaction, weights version by version, then the log.
+/// Doing it again changes nothing.
 ///
 /// # Errors
 /// The file cannot be read (74), or is no whole export (65): what came before that place has been taken over.
@@ -45,7 +48,8 @@ pub(crate) async fn import(app: &App, file: &Path, origin: Origin, ui: Ui) -> Re
     let mut lines = Lines::of(source(input, origin)?, name);
     header(&mut lines).await?;
     let mut report = Report::default();
-    let mut next = registry(app, &mut lines, &mut report).await?;
+    let next = registry(app, &mut lines, &mut report).await?;
+    let mut next = weights_in::take_over(app, &mut lines, next, &mut report.versions).await?;
     let mut batch = Vec::new();
     let mut written = lines.bytes;
     let end = loop {
@@ -201,9 +205,12 @@ fn tell(report: &Report, ui: Ui) -> Result<(), CliError> {
     if ui.format() == Format::Json {
         return ui.json(report);
     }
-    let Report { servers, models, accesses, dropped } = report;
-    let (servers, models) = (counted(*servers, "server"), counted(*models, "model"));
-    ui.note(&format!("imported {servers}, {models} and {}", counted(*accesses, "access")));
+    let Report { servers, models, versions, accesses, dropped } = report;
+    let mut told = format!("imported {}, {}", counted(*servers, "server"), counted(*models, "model"));
+    if *versions > 0 {
+        told = format!("{told}, {} of weights", counted(*versions, "version"));
+    }
+    ui.note(&format!("{told} and {}", counted(*accesses, "access")));
     if !dropped.is_empty() {
         ui.note(&format!("removed what the database began with and the file does not have: {}", dropped.join(", ")));
     }

@@ -1,14 +1,15 @@
 //! The lines.
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use mer_core::{Access, Model, Server};
+use mer_core::{Access, AliasMove, Dtype, Model, Server, WeightsFormat, WeightsVersion};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What the first line calls the format.
 pub(super) const FORMAT: &str = "mer-export";
 
 /// Changes when an older MER could not read it any more.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,6 +21,14 @@ pub(super) enum Line {
     Server(Box<Server>),
     /// A model. Its servers came before.
     Model(Box<Model>),
+    /// That a model has, or had, weights. The next three kinds belong to it.
+    Weights(Box<Weights>),
+    /// A version of its weights, the oldest first.
+    Version(Box<Version>),
+    /// The next bytes of that version, in base64.
+    Bytes(String),
+    /// A move of an alias, in the order of names and numbers.
+    AliasMove(Box<AliasMove>),
     /// An access, in the order of the requests' uids and their attempts.
     Access(Box<Access>),
     /// The last.
@@ -34,6 +43,55 @@ pub(super) struct Header {
     pub(super) format: String,
     /// [`VERSION`].
     pub(super) version: u32,
+}
+
+/// What a model's weights have in common.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Weights {
+    /// The model's name.
+    pub(super) model: String,
+    /// The last number that a version was given: none is given twice, not after a removal either.
+    pub(super) last_version: u64,
+}
+
+/// A version of weights; where its bytes lie is each database's own business.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version {
+    pub(super) model: String,
+    pub(super) version: u64,
+    pub(super) format: WeightsFormat,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Option<Vec<u64>>,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+    pub(super) parent_version: Option<u64>,
+    pub(super) request_uid: Option<Uuid>,
+    pub(super) attempt: Option<u32>,
+    pub(super) note: Option<String>,
+    pub(super) created_at: Timestamp,
+}
+
+impl Version {
+    /// The version, with bytes that are nowhere yet.
+    pub(super) fn whole(self) -> WeightsVersion {
+        WeightsVersion {
+            model: self.model,
+            version: self.version,
+            format: self.format,
+            dtype: self.dtype,
+            shape: self.shape,
+            bytes: self.bytes,
+            sha256: self.sha256,
+            parent_version: self.parent_version,
+            request_uid: self.request_uid,
+            attempt: self.attempt,
+            note: self.note,
+            created_at: self.created_at,
+            payload: Uuid::nil(),
+        }
+    }
 }
 
 /// That nothing is missing.
@@ -56,6 +114,30 @@ pub(super) fn portable_model(mut model: Model) -> Line {
     model.created_at = micros(model.created_at);
     model.last_updated = micros(model.last_updated);
     Line::Model(Box::new(model))
+}
+
+/// The version as every database can hold it.
+pub(super) fn portable_version(from: WeightsVersion) -> Line {
+    Line::Version(Box::new(Version {
+        model: from.model,
+        version: from.version,
+        format: from.format,
+        dtype: from.dtype,
+        shape: from.shape,
+        bytes: from.bytes,
+        sha256: from.sha256,
+        parent_version: from.parent_version,
+        request_uid: from.request_uid,
+        attempt: from.attempt,
+        note: from.note,
+        created_at: micros(from.created_at),
+    }))
+}
+
+/// The move as every database can hold it.
+pub(super) fn portable_move(mut moved: AliasMove) -> Line {
+    moved.moved_at = micros(moved.moved_at);
+    Line::AliasMove(Box::new(moved))
 }
 
 /// The access as every database can hold it, and every reader of JSON reads it.

@@ -2,13 +2,16 @@
 //! databases, and between versions of the embedded engine.
 //!
 //! The first line names format and version, the last one tells how many there are, so that half an export is known as
-//! such. Each line between them has a `kind`; the registry comes before what names it. Neither way holds more in memory
-//! than the registry and a few thousand accesses, nor the embedded database for longer than a second.
+//! such. Each line between them has a `kind`; the registry comes before what names it, and a version of weights before its
+//! bytes. Neither way holds more in memory than the registry, a few mebibytes of weights and a few thousand accesses, nor the
+//! embedded database for longer than a second.
 
 mod export;
 mod import;
 mod line;
 mod lines;
+mod weights_in;
+mod weights_out;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::{AttemptKey, CURRENT_ALIAS, Dtype, ExitCode, Model, WeightsFormat, WeightsVersion, Which};
+use mer_core::{AliasMove, AttemptKey, CURRENT_ALIAS, Dtype, ExitCode, Model, WeightsFormat, WeightsVersion, Which};
 use mer_dal::{Collected, DalError, Database, Download, NewVersion, Session, Upload, collect_garbage};
 use uuid::Uuid;
 
@@ -357,4 +357,78 @@ pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Data
         with(database, async |session| session.remove_version(iris, version.version, false, "me").await.unwrap()).await;
     }
     assert_eq!(collect_garbage(database, HOUR).await.unwrap().chunks, 2 + 6);
+}
+
+/// Versions with the numbers and times they had elsewhere, and aliases with their history; what is known here stays.
+pub async fn weights_of_another_database_are_taken_over(database: &Database) {
+    let iris = &model(database, "iris").await;
+    let sha256 = async |bytes: &[u8]| {
+        let mut upload = Upload::new(database, iris);
+        upload.write(bytes).await.unwrap();
+        upload.sha256()
+    };
+    let elsewhere = async |version: u64, bytes: &[u8]| WeightsVersion {
+        model: iris.name.clone(),
+        version,
+        format: WeightsFormat::Raw,
+        dtype: Dtype::U8,
+        shape: Some(vec![bytes.len() as u64]),
+        bytes: bytes.len() as u64,
+        sha256: sha256(bytes).await,
+        parent_version: Some(1),
+        request_uid: Some(Uuid::from_u128(7)),
+        attempt: Some(2),
+        note: Some("from elsewhere".to_owned()),
+        created_at: "2025-01-02T03:04:05.123456Z".parse().unwrap(),
+        payload: Uuid::nil(),
+    };
+    let restore = async |version: &WeightsVersion, bytes: &[u8]| {
+        let mut upload = Upload::new(database, iris);
+        upload.write(bytes).await.unwrap();
+        upload.restore(version).await
+    };
+    let third = elsewhere(3, b"three").await;
+    for _ in 0..2 {
+        restore(&third, b"three").await.unwrap();
+    }
+    let found = with(database, async |session| session.versions(iris).await.unwrap()).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(WeightsVersion { payload: Uuid::nil(), ..found[0].clone() }, third);
+    assert_eq!(get(database, &found[0]).await, b"three");
+    let error = restore(&third, b"four").await.unwrap_err();
+    assert!(matches!(error, DalError::Damaged { .. }), "{error:?}");
+    let error = restore(&elsewhere(3, b"four").await, b"four").await.unwrap_err();
+    assert!(matches!(error, DalError::OtherVersion { version: 3, .. }), "{error:?}");
+    assert_eq!(error.exit_code(), ExitCode::CONFIG);
+    assert_eq!(get(database, &found[0]).await, b"three");
+
+    let moved = |number: u64, version: Option<u64>| AliasMove {
+        model: iris.name.clone(),
+        name: CURRENT_ALIAS.to_owned(),
+        number,
+        version,
+        moved_at: format!("2025-01-02T03:04:{number:02}.5Z").parse().unwrap(),
+        caller: "them@there".to_owned(),
+        request_uid: (number == 1).then(|| Uuid::from_u128(9)),
+    };
+    // Moves that come in any order, and again.
+    let moves = [moved(2, None), moved(1, Some(2)), moved(3, Some(3))];
+    for _ in 0..2 {
+        with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
+    }
+    let now = async || {
+        with(database, async |session| {
+            let named = session.named_versions(std::slice::from_ref(iris)).await.unwrap();
+            let moves = session.alias_moves(iris, None).await.unwrap();
+            (named.first().map(|(alias, _)| alias.version), moves, session.last_version(iris).await.unwrap())
+        })
+        .await
+    };
+    assert_eq!(now().await, (Some(3), vec![moved(3, Some(3)), moved(2, None), moved(1, Some(2))], 5));
+    // It goes on from there.
+    let sixth = put(database, iris, b"six", &NewVersion { aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() }).await;
+    assert_eq!(sixth.version, 6);
+    with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
+    let (current, all, last) = now().await;
+    assert_eq!((current, all.len(), all[0].number, last), (Some(6), 4, 4, 6));
 }

@@ -16,7 +16,7 @@ use crate::{
     weights::model_uid,
 };
 
-const UPLOAD: &str = r#"DELETE FROM "ModelWeightUploads" WHERE "uid" = $1"#;
+pub(super) const UPLOAD: &str = r#"DELETE FROM "ModelWeightUploads" WHERE "uid" = $1"#;
 
 const NUMBER: &str = r#"
 INSERT INTO "ModelWeightCounters" AS known ("model", "last", "changes") VALUES ($1, 1, 1)
@@ -34,7 +34,7 @@ INSERT INTO "ModelWeights" ("model", "version", "format", "dtype", "shape", "byt
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *"#;
 
 /// Asked once the counter is held: whoever removes a model holds it too.
-const MODEL: &str = r#"SELECT 1 FROM "AvailableModels" WHERE "uid" = $1"#;
+pub(super) const MODEL: &str = r#"SELECT 1 FROM "AvailableModels" WHERE "uid" = $1"#;
 
 const OF_PAYLOAD: &str = r#"SELECT * FROM "ModelWeights" WHERE "payload" = $1"#;
 

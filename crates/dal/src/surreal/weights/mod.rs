@@ -3,6 +3,7 @@
 mod aliases;
 mod garbage;
 mod payload;
+mod restore;
 mod rows;
 mod versions;
 
@@ -26,6 +27,7 @@ const NO_UPLOAD: &str = "mer:no-upload";
 const NO_MODEL: &str = "mer:no-model";
 const NO_CHUNK: &str = "mer:no-chunk";
 const NO_VERSION: &str = "mer:no-version";
+const OTHER: &str = "mer:other-version";
 const NAMED: &str = "mer:named";
 
 fn threw(error: &Error, what: &str) -> bool {
@@ -107,6 +109,18 @@ impl WeightsBackend for SurrealStore {
 
     async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError> {
         self.delete_version(model, version, force, caller).await
+    }
+
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
+        self.read_last(model).await
+    }
+
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError> {
+        self.write_restored(model, upload, version).await
+    }
+
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
+        self.write_moves(model, last, moves).await
     }
 
     async fn expire_uploads(&self, silent: Duration) -> Result<u64, DalError> {
