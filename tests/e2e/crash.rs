@@ -7,25 +7,17 @@ use std::{
     path::Path,
     process::Stdio,
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Live, TestEnv, alive, bearers, pid_in, wait_gone, wait_until};
+use crate::support::{Live, TestEnv, alive, bearers, moment, pid_in, wait_gone, wait_until};
 
 /// `MER_CRASH_ROUNDS` raises it.
 fn rounds() -> u32 {
     std::env::var("MER_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
-}
-
-/// A random moment, from a clock: which one it was is told when the test fails.
-fn moment(longest: Duration) -> Duration {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").subsec_nanos();
-    // The low digits of a clock are no sequence.
-    let part = f64::from(nanos.wrapping_mul(2_654_435_761) >> 8) / f64::from(1_u32 << 24);
-    longest.mul_f64(part)
 }
 
 /// Starts a `mer` whose whole offspring carries a mark.

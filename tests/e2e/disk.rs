@@ -99,6 +99,23 @@ fn a_log_that_cannot_be_written_loses_nothing() {
 }
 
 #[test]
+fn weights_that_find_no_room_are_74_and_are_not_there() {
+    let env = with_template();
+    env.file("work/weights", crate::support::noise(1, 6 << 20));
+    env.file("work/small", b"small");
+    let script = "cp -a \"$TEMPLATE/.\" \"$DISK\"
+        \"$MER\" weights put cat weights; echo \"code $?\"
+        mount -o remount,size=64m \"$DISK\" || exit 98
+        \"$MER\" weights list --json; \"$MER\" weights put cat small --quiet; \"$MER\" weights get cat:1; echo
+        \"$MER\" weights gc --silent 0s --quiet; \"$MER\" weights gc --silent 0s --json
+        \"$MER\" weights put cat weights --quiet; \"$MER\" weights get cat:2 | cmp - weights && echo same";
+    let Some(ran) = on_small_disk(&env, "4m", script) else { return };
+    let nothing = r#"{"uploads":0,"payloads":0,"chunks":0,"bytes":0}"#;
+    assert_eq!(ran.stdout, format!("code 74\nsmall\n{nothing}\nsame\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: the disk is full"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_read_only_disk_is_74_with_a_hint() {
     let env = with_template();
     let script = "cp -a \"$TEMPLATE/.\" \"$DISK\"; mount -o remount,ro \"$DISK\" || exit 98

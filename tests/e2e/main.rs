@@ -34,3 +34,4 @@ mod streaming;
 mod transfer;
 mod warm;
 mod weights;
+mod weights_kills;

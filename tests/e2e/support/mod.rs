@@ -15,12 +15,37 @@ pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, shared_databases};
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use sha2::{Digest, Sha256};
 
 /// How long anything at all may take. Far more than it does, so that a busy machine fails no test.
-pub(crate) const BOUND: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
+/// Bytes that look like chance, and are the same each time.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// A random moment within this time, from a clock: which one it was is to be told when the test fails.
+pub(crate) fn moment(longest: Duration) -> Duration {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").subsec_nanos();
+    // The low digits of a clock are no sequence.
+    let part = f64::from(nanos.wrapping_mul(2_654_435_761) >> 8) / f64::from(1_u32 << 24);
+    longest.mul_f64(part)
+}
 
 /// The sha256 of some bytes in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {

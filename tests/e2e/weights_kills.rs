@@ -1,0 +1,108 @@
+//! `kill -9` of `mer` and of its database while weights come in: there are whole versions only, and what else was left is
+//! cleared away.
+
+use std::{process::Stdio, thread, time::Duration};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Live, OnServer, Ran, Server, TestEnv, moment, noise, sha256, shared_databases, wait_until};
+
+const MIB: usize = 1 << 20;
+
+/// `MER_KILL_ROUNDS` raises it.
+fn rounds() -> u64 {
+    std::env::var("MER_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+}
+
+/// Puts these bytes, and does something to it or to others after a while.
+fn put(place: &OnServer, bytes: &[u8], after: Duration, harm: impl FnOnce(&Live)) -> Ran {
+    let mut put =
+        Live::start(place.with(["weights", "put", "iris", "-", "--quiet", "--db-wait", "3s"]), Stdio::piped());
+    let mut stdin = put.take_stdin();
+    let bytes = bytes.to_vec();
+    let writer = thread::spawn(move || {
+        use std::io::Write;
+        // It may be dead before it has read all of it.
+        let _ = stdin.write_all(&bytes);
+    });
+    thread::sleep(after);
+    harm(&put);
+    let ran = put.finish();
+    writer.join().expect("writer");
+    ran
+}
+
+/// Every version there is has the bytes of its round; gives how many there are.
+fn check_whole(place: &OnServer, all: &[Vec<u8>], told: &str) -> usize {
+    let versions = place.mer(["weights", "list", "iris", "--json"]).objects();
+    for version in &versions {
+        let hash = version["sha256"].as_str().expect("a hash");
+        let bytes = all.iter().find(|bytes| sha256(bytes) == hash).unwrap_or_else(|| panic!("{told}: {version}"));
+        let which = format!("iris:{}", version["version"]);
+        assert!(place.mer(["weights", "get", &which]).ended(0).bytes == *bytes, "{told}: {version}");
+    }
+    versions.len()
+}
+
+/// What was left over goes, and nothing that a version has.
+fn check_cleared(place: &OnServer, all: &[Vec<u8>]) {
+    let before = check_whole(place, all, &place.url);
+    place.mer(["weights", "gc", "--silent", "0s", "--quiet"]).ok();
+    let gone = place.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
+    assert_eq!(gone, json!({"uploads": 0, "payloads": 0, "chunks": 0, "bytes": 0}), "{}", place.url);
+    assert_eq!(check_whole(place, all, &place.url), before);
+}
+
+/// Half of what each round puts is common to all.
+fn payload(round: u64) -> Vec<u8> {
+    [noise(99, 2 * MIB), noise(round + 1, 2 * MIB)].concat()
+}
+
+#[test]
+fn puts_that_are_killed_leave_whole_versions_only() {
+    let mut places: Vec<OnServer> = shared_databases().into_iter().map(OnServer::migrated).collect();
+    places.push(OnServer { env: TestEnv::ready(), url: "embedded".to_owned() });
+    for place in places {
+        let mut all = Vec::new();
+        let mut done = 0;
+        for round in 0..rounds() {
+            all.push(payload(round));
+            let after = moment(Duration::from_millis(600));
+            let ran = put(&place, &all[all.len() - 1], after, |put| put.signal(Signal::KILL));
+            // One that was quicker is there.
+            done += usize::from(ran.code == Some(0));
+            let there = check_whole(&place, &all, &format!("{} after {after:?}", place.url));
+            // That it was killed after its last step, before it said so, may be.
+            assert!(there >= done, "{} after {after:?}: {there} of {done}", place.url);
+            done = there;
+        }
+        check_cleared(&place, &all);
+        all.push(payload(rounds()));
+        put(&place, &all[all.len() - 1], Duration::ZERO, |_| ()).ok();
+        assert_eq!(check_whole(&place, &all, &place.url), done + 1);
+    }
+}
+
+#[test]
+fn servers_that_are_killed_while_weights_come_in_have_whole_versions_only() {
+    for mut server in Server::each() {
+        let place = OnServer::migrated(server.new_database());
+        let mut all = Vec::new();
+        let mut done = 0;
+        for round in 0..rounds() {
+            all.push(payload(round));
+            let after = moment(Duration::from_millis(600));
+            let ran = put(&place, &all[all.len() - 1], after, |_| server.kill());
+            let told = format!("{} after {after:?}: {}", place.url, ran.stderr);
+            assert!([Some(0), Some(74), Some(69)].contains(&ran.code), "{:?} {told}", ran.code);
+            done += usize::from(ran.code == Some(0));
+            server.start_again();
+            wait_until("the database", || (place.mer(["model", "list", "--quiet"]).code == Some(0)).then_some(()));
+            let there = check_whole(&place, &all, &told);
+            assert!(there >= done, "{told}: {there} of {done}");
+            done = there;
+        }
+        check_cleared(&place, &all);
+    }
+}
