@@ -146,7 +146,7 @@ impl PostgresStore {
     }
 
     /// One array a column.
-    fn record<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
+    pub(super) fn record<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
         macro_rules! column {
             (|$access:ident| $value:expr) => {
                 rows.iter().map(|$access| $value).collect::<Vec<_>>()

@@ -147,7 +147,7 @@ const fn beaten_by(status: Status) -> &'static [&'static str] {
     }
 }
 
-fn replacement(access: &Access, beats: &[&str]) -> Result<Value, DalError> {
+pub(super) fn replacement(access: &Access, beats: &[&str]) -> Result<Value, DalError> {
     let mut content = AccessRow::value(access)?;
     if let Value::Object(content) = &mut content {
         content.remove("id");

@@ -1,13 +1,13 @@
 //! What a [`Store`] knows of weights.
 
-use mer_core::{Alias, AliasMove, AttemptKey, Dtype, Model, WeightsFormat, WeightsVersion, Which};
+use mer_core::{Access, Alias, AliasMove, Dtype, Model, WeightsFormat, WeightsVersion, Which};
 use uuid::Uuid;
 
 use super::WeightsBackend as _;
 use crate::{DalError, Store, store::ask};
 
 /// What an upload becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewVersion {
     /// How its bytes are laid out.
     pub format: WeightsFormat,
@@ -17,8 +17,8 @@ pub struct NewVersion {
     pub shape: Option<Vec<u64>>,
     /// The version that it was made from.
     pub parent: Option<u64>,
-    /// The access that made it.
-    pub access: Option<AttemptKey>,
+    /// The access that made it. Its end is put on record in the same step, with the version's number and hash.
+    pub access: Option<Box<Access>>,
     /// What a person said of it.
     pub note: Option<String>,
     /// Aliases that mean it from now on.

@@ -33,8 +33,8 @@ pub use registry::{
 };
 pub use schema::{a_failing_script_leaves_nothing_and_names_its_place, the_uid_is_the_databases_own};
 pub use weights::{
-    a_removed_model_takes_no_version, aliases_move_whole_and_keep_their_history, clearing_away_spares_what_lives,
-    equal_chunks_are_kept_once, puts_and_clearing_away_at_once_leave_whole_versions,
+    a_removed_model_takes_no_version, a_training_is_one_step, aliases_move_whole_and_keep_their_history,
+    clearing_away_spares_what_lives, equal_chunks_are_kept_once, puts_and_clearing_away_at_once_leave_whole_versions,
     puts_at_once_get_numbers_of_their_own, versions_in_use_are_not_removed, weights_of_another_database_are_taken_over,
     weights_of_every_size_come_back, what_was_put_is_told,
 };
@@ -59,7 +59,7 @@ macro_rules! store_contract {
             aliases_move_whole_and_keep_their_history, versions_in_use_are_not_removed,
             puts_at_once_get_numbers_of_their_own, clearing_away_spares_what_lives,
             puts_and_clearing_away_at_once_leave_whole_versions, a_removed_model_takes_no_version,
-            weights_of_another_database_are_taken_over,
+            weights_of_another_database_are_taken_over, a_training_is_one_step,
         );
     };
     // First the cases that work in a session, then those that take sessions themselves.

@@ -5,12 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::{AliasMove, AttemptKey, CURRENT_ALIAS, Dtype, ExitCode, Model, WeightsFormat, WeightsVersion, Which};
+use mer_core::{
+    Access, AliasMove, CURRENT_ALIAS, Dtype, ExitCode, Kind, Model, Status, WeightsFormat, WeightsVersion, Which,
+};
 use mer_dal::{Collected, DalError, Database, Download, NewVersion, Session, Upload, collect_garbage};
 use uuid::Uuid;
 
 use super::writers::race;
-use crate::started;
+use crate::{ended, started};
 
 const MIB: usize = 1 << 20;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -146,13 +148,13 @@ pub async fn equal_chunks_are_kept_once(database: &Database) {
 /// Each field is read as it was put; numbers go on where they were, also after the newest version was removed.
 pub async fn what_was_put_is_told(database: &Database) {
     let iris = model(database, "iris").await;
-    let access = AttemptKey { request_uid: Uuid::now_v7(), attempt: 3 };
+    let access = started(Uuid::now_v7(), 3, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
     let new = NewVersion {
         format: WeightsFormat::Npy,
         dtype: Dtype::Bf16,
         shape: Some(vec![2, 0, 1 << 40]),
         parent: Some(7),
-        access: Some(access),
+        access: Some(Box::new(access.clone())),
         note: Some("'; DELETE ModelWeights; -- \u{1b} 🦀".to_owned()),
         aliases: Vec::new(),
         caller: "me".to_owned(),
@@ -431,4 +433,55 @@ pub async fn weights_of_another_database_are_taken_over(database: &Database) {
     with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
     let (current, all, last) = now().await;
     assert_eq!((current, all.len(), all[0].number, last), (Some(6), 4, 4, 6));
+}
+
+/// The version, the end of the access that made it and the move of the alias are there together or not at all.
+pub async fn a_training_is_one_step(database: &Database) {
+    let iris = model(database, "iris").await;
+    let begun = |attempt| {
+        let access = started(Uuid::from_u128(77), attempt, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
+        Access { kind: Kind::Train, ..access }
+    };
+    let made = |access: &Access| {
+        let over = Access { weights_version: None, weights_sha256: None, ..ended(access, Status::Succeeded) };
+        NewVersion { access: Some(Box::new(over)), aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() }
+    };
+    let row = async |attempt: u32| {
+        let rows = with(database, async |session| session.access(Uuid::from_u128(77)).await.unwrap()).await;
+        rows.into_iter().find(|row| row.attempt == attempt)
+    };
+    // On record as begun, closed as lost, or not heard of yet: as a journal that waits has it.
+    with(database, async |session| {
+        let lost = Access { status: Status::Lost, ..begun(2) };
+        session.record(&[begun(1), lost]).await.unwrap();
+    })
+    .await;
+    for attempt in 1..=3 {
+        let version = put(database, &iris, &[1, 2, u8::try_from(attempt).unwrap()], &made(&begun(attempt))).await;
+        assert_eq!((version.version, version.attempt), (u64::from(attempt), Some(attempt)));
+        let row = row(attempt).await.unwrap();
+        let wanted = Access {
+            weights_version: Some(version.version),
+            weights_sha256: Some(version.sha256),
+            ..ended(&begun(attempt), Status::Succeeded)
+        };
+        assert_eq!(row, wanted);
+    }
+    // What the journal says later changes nothing.
+    with(database, async |session| {
+        session.record(&[begun(1), Access { status: Status::Lost, ..begun(3) }]).await.unwrap();
+        let moves = session.alias_moves(&iris, None).await.unwrap();
+        assert!(moves.iter().all(|moved| moved.request_uid == Some(Uuid::from_u128(77))));
+        assert_eq!(moves.iter().map(|moved| moved.version).collect::<Vec<_>>(), [Some(3), Some(2), Some(1)]);
+    })
+    .await;
+    assert_eq!(row(3).await.unwrap().status, Status::Succeeded);
+    // One that cannot be kept leaves its access as it was.
+    with(database, async |session| session.record(&[begun(4)]).await.unwrap()).await;
+    let mut upload = Upload::new(database, &model(database, "echo").await);
+    upload.write(b"late").await.unwrap();
+    with(database, async |session| session.remove_model("echo").await.unwrap()).await;
+    let error = upload.finish(&made(&begun(4))).await.unwrap_err();
+    assert!(matches!(error, DalError::ModelGone { .. }), "{error:?}");
+    assert_eq!(row(4).await.unwrap().status, Status::Started);
 }

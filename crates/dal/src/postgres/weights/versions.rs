@@ -1,6 +1,6 @@
 //! Versions.
 
-use mer_core::{Model, WeightsVersion};
+use mer_core::{Access, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ impl PostgresStore {
     ) -> Result<WeightsVersion, DalError> {
         let uid = model_uid(model)?;
         let shape: Option<Vec<i64>> = new.shape.as_ref().map(|shape| shape.iter().copied().map(count).collect());
-        let request = new.access.map(|access| access.request_uid);
+        let request = new.access.as_ref().map(|access| access.request_uid);
         let row: Option<Option<PgRow>> = call!(self.server(), "add a version of weights", true, |connection| {
             if self.query(UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {
                 // This may have been done already, over a connection that was lost.
@@ -89,11 +89,16 @@ impl PostgresStore {
                     .bind(sha256)
                     .bind(new.parent.map(count))
                     .bind(request.map(Id))
-                    .bind(new.access.map(|access| i64::from(access.attempt)))
+                    .bind(new.access.as_ref().map(|access| i64::from(access.attempt)))
                     .bind(new.note.as_deref().map(text))
                     .bind(Id(upload))
                     .fetch_one(&mut *connection)
                     .await?;
+                if let Some(access) = &new.access {
+                    let (version, hash) = (Some(number.cast_unsigned()), Some(sha256.to_owned()));
+                    let access = Access { weights_version: version, weights_sha256: hash, ..(**access).clone() };
+                    self.record(&[&access]).execute(&mut *connection).await?;
+                }
                 for name in &new.aliases {
                     self.query(ALIAS)
                         .bind(Id(uid))

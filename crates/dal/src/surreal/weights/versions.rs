@@ -1,6 +1,6 @@
 //! Versions.
 
-use mer_core::{Model, WeightsVersion};
+use mer_core::{Access, Model, WeightsVersion};
 use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ use crate::{
     DalError, NewVersion,
     surreal::{
         SurrealStore,
+        access::replacement,
         store::{Failure, is_conflict, take, variables},
     },
     weights::model_uid,
@@ -22,6 +23,9 @@ IF (SELECT VALUE uid FROM $modelId) != [$model] { THROW 'mer:no-model' };
 LET $counter = UPSERT ONLY $counterId SET model = $model, last = (last ?? 0) + 1, changes = (changes ?? 0) + 1;
 LET $version = $counter.last;
 CREATE type::record('ModelWeights', [$model, $version]) CONTENT object::extend($new, { version: $version });
+IF $made != NONE AND (SELECT VALUE status FROM ONLY $made.id) IN [NONE, 'started', 'lost'] {
+    UPSERT $made.id CONTENT object::extend($made.content, { weightsVersion: $version }) RETURN NONE;
+};
 FOR $name IN $names {
     LET $row = UPSERT ONLY type::record('ModelWeightAliases', [$model, $name])
         SET model = $model, name = $name, version = $version, moves = (moves ?? 0) + 1;
@@ -71,9 +75,10 @@ impl SurrealStore {
             ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
             ("model", uid.into_value()),
             ("new", content(uid, upload, new, bytes, sha256)),
+            ("made", access_row(new, sha256)?.into_value()),
             ("names", new.aliases.clone().into_value()),
             ("caller", new.caller.clone().into_value()),
-            ("request", new.access.map(|access| access.request_uid).into_value()),
+            ("request", new.access.as_ref().map(|access| access.request_uid).into_value()),
         ]);
         // That the upload is gone may mean that this was done already, over a connection that was lost.
         let gone = match self.persist(OPERATION, COMMIT, values).await? {
@@ -187,9 +192,16 @@ fn content(model: Uuid, payload: Uuid, new: &NewVersion, bytes: u64, sha256: &st
     row.insert("bytes", number(bytes));
     row.insert("sha256", sha256.to_owned());
     row.insert("parentVersion", new.parent.map(number).into_value());
-    row.insert("requestUid", new.access.map(|access| access.request_uid).into_value());
-    row.insert("attempt", new.access.map(|access| i64::from(access.attempt)).into_value());
+    row.insert("requestUid", new.access.as_ref().map(|access| access.request_uid).into_value());
+    row.insert("attempt", new.access.as_ref().map(|access| i64::from(access.attempt)).into_value());
     row.insert("note", new.note.clone().into_value());
     row.insert("payload", payload.into_value());
     Value::Object(row)
+}
+
+/// The end of the access that made the version, but for the version's number.
+fn access_row(new: &NewVersion, sha256: &str) -> Result<Option<Value>, DalError> {
+    let Some(access) = &new.access else { return Ok(None) };
+    let access = Access { weights_sha256: Some(sha256.to_owned()), ..(**access).clone() };
+    replacement(&access, &[]).map(Some)
 }
