@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bound, Bounds, Protocol, Tokens};
+use crate::{Bound, Bounds, Dtype, Protocol, Tokens};
 
 /// A command: an argv array, or (only with `shell = true`) one string for `sh -c`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,15 @@ pub struct ModelParams {
     /// Bound on a training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_timeout: Option<Bound>,
+    /// The type of the elements of weights that a training writes without any header; opaque where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_dtype: Option<Dtype>,
+    /// How many elements such weights have in each dimension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_shape: Option<Vec<u64>>,
+    /// Whether what a training makes is current at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote: Option<bool>,
     /// Bound on the way to the ready token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_timeout: Option<Bound>,
@@ -84,6 +93,9 @@ impl ModelParams {
         "exitToken",
         "timeout",
         "trainTimeout",
+        "weightsDtype",
+        "weightsShape",
+        "promote",
         "readyTimeout",
         "grace",
     ];
@@ -112,6 +124,9 @@ impl ModelParams {
             exit_token,
             timeout,
             train_timeout,
+            weights_dtype,
+            weights_shape,
+            promote,
             ready_timeout,
             grace,
         )

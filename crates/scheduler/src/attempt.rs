@@ -1,14 +1,15 @@
 //! The beginning of an attempt: on record, connected, and with a process to serve it; or why not.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
-use mer_core::{Access, ConnType, RunSpec};
+use mer_core::{Access, ConnType, Kind, RunSpec};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmProcess};
 use tokio::sync::mpsc;
 
 use crate::{
     Output, Placement, Request, Scheduler, SchedulerError,
+    out::Out,
     outcome::{There, Verdict},
     pool::{self, Warm, Watcher},
     scheduler::millis,
@@ -17,8 +18,8 @@ use crate::{
 /// A process that waits for its request.
 #[derive(Debug)]
 pub(crate) enum Ready {
-    /// One that serves this request and no other.
-    Once(Box<Run>),
+    /// One that serves this request and no other; where it trains, with the place that it writes to.
+    Once(Box<Run>, Option<Box<Out>>),
     /// One that stays up.
     Warm(Box<Warm>),
 }
@@ -39,6 +40,7 @@ impl Scheduler {
         placement: &Placement,
         request: &Request<'_>,
         output: &Output,
+        scratch: &Path,
     ) -> Result<Result<Ready, Verdict>, SchedulerError> {
         let stays_up = spec.protocol.stays_up();
         let (idle, stale) = match stays_up {
@@ -62,9 +64,12 @@ impl Scheduler {
                 let started = self.start_warm(access, &executor, spec.clone(), placement, stderr, &request.cancel);
                 started.await.map(|warm| Ready::Warm(Box::new(warm)))
             }
+            Ok(()) if access.kind == Kind::Train => {
+                start_training(access, &executor, spec, placement, scratch, &request.cancel).await
+            }
             Ok(()) => start_once(access, &executor, spec, placement, &request.cancel)
                 .await
-                .map(|run| Ready::Once(Box::new(run))),
+                .map(|run| Ready::Once(Box::new(run), None)),
         })
     }
 
@@ -109,6 +114,27 @@ impl Scheduler {
             Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
             Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended, placement.there())),
             Err(error) => Err(Verdict::broken(&error)),
+        }
+    }
+}
+
+/// Starts a process that trains, once there is a place to write to.
+async fn start_training(
+    access: &mut Access,
+    executor: &Executor,
+    spec: &RunSpec,
+    placement: &Placement,
+    scratch: &Path,
+    cancel: &Cancel,
+) -> Result<Ready, Verdict> {
+    let out = Out::prepare(access, executor, placement, scratch, cancel).await?;
+    let mut spec = spec.clone();
+    spec.env.insert("MER_WEIGHTS_OUT".to_owned(), out.path());
+    match start_once(access, executor, &spec, placement, cancel).await {
+        Ok(run) => Ok(Ready::Once(Box::new(run), Some(Box::new(out)))),
+        Err(verdict) => {
+            out.clear(verdict.status).await;
+            Err(verdict)
         }
     }
 }

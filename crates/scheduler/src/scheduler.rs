@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,6 +20,7 @@ use crate::{
     attempt::Ready,
     digest::Digest,
     executors::Executors,
+    out::Out,
     outcome::{There, Verdict},
     placement::placements,
     pool::{Pool, Warm},
@@ -55,6 +57,15 @@ pub struct Scheduler {
     pub(crate) pool: Pool,
 }
 
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) enum Attempted {
+    /// It is over and on record.
+    Over(Outcome),
+    /// A process has served it, well or not. Its end is not on record yet.
+    Served { access: Access, verdict: Verdict, out: Option<Box<Out>> },
+}
+
 impl Scheduler {
     /// A scheduler with no process yet.
     #[must_use]
@@ -70,6 +81,19 @@ impl Scheduler {
     /// # Errors
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
     pub async fn run(&self, request: Request<'_>, output: Output) -> Result<Outcome, SchedulerError> {
+        Ok(match self.attempts(request, Path::new(""), output).await? {
+            Attempted::Over(outcome) => outcome,
+            Attempted::Served { access, verdict, .. } => self.record_end(access, verdict).await,
+        })
+    }
+
+    /// Tries the servers one after the other. The end of the attempt that was served is not on record yet.
+    pub(crate) async fn attempts(
+        &self,
+        request: Request<'_>,
+        scratch: &Path,
+        output: Output,
+    ) -> Result<Attempted, SchedulerError> {
         let placements = placements(request.model, request.servers, request.pinned)?;
         let request_uid = Uuid::now_v7();
         let mut request = request;
@@ -90,27 +114,28 @@ impl Scheduler {
                     .map_err(|source| SchedulerError::Input { model: access.model.clone(), source })?;
                 request.input = Input::Bytes(payload);
             }
-            let verdict = match self.make_ready(&mut access, &spec, placement, &request, &output).await? {
-                Ok(Ready::Once(run)) => {
+            let verdict = match self.make_ready(&mut access, &spec, placement, &request, &output, scratch).await? {
+                Ok(Ready::Once(run, out)) => {
                     let there = placement.there();
                     let verdict = self.serve_once(&mut access, *run, &spec, there, request, output).await;
-                    return Ok(self.record_end(access, verdict).await);
+                    return Ok(Attempted::Served { access, verdict, out });
                 }
                 Ok(Ready::Warm(warm)) => {
                     let verdict = self.serve_warm(&mut access, *warm, placement, request, output).await?;
-                    return Ok(self.record_end(access, verdict).await);
+                    return Ok(Attempted::Served { access, verdict, out: None });
                 }
                 Err(verdict) => verdict,
             };
             let elsewhere = verdict.elsewhere;
             let outcome = self.record_end(access, verdict).await;
             if !elsewhere {
-                return Ok(outcome);
+                return Ok(Attempted::Over(outcome));
             }
             tried = Some(outcome);
         }
         // A model runs on one server at least; `placements` has seen to it.
-        tried.ok_or_else(|| SchedulerError::NoSuchServer { model: request.model.name.clone(), server: String::new() })
+        let none = || SchedulerError::NoSuchServer { model: request.model.name.clone(), server: String::new() };
+        tried.map(Attempted::Over).ok_or_else(none)
     }
 
     /// Where its accesses are written down.

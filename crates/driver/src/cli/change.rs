@@ -1,9 +1,12 @@
 //! The arguments of `mer model add|set|remove` and `mer server add|set|remove`.
 
 use clap::{Args, ValueHint, builder::PossibleValuesParser, builder::TypedValueParser};
-use mer_core::{Bound, Protocol};
+use mer_core::{Bound, Dtype, Protocol};
 
-use super::change_values::{Destination, Variable, Words};
+use super::{
+    change_values::{Destination, Variable, Words},
+    weights::{Shape, dtype},
+};
 
 /// Arguments of `mer model add`.
 #[derive(Debug, Clone, Args)]
@@ -97,6 +100,18 @@ pub(crate) struct ModelFlags {
     /// How long a training may take
     #[arg(long, value_name = "TIME")]
     pub(crate) train_timeout: Option<Bound>,
+
+    /// The type of the elements of weights that its training writes without a header, such as f32
+    #[arg(long, value_name = "DTYPE", value_parser = dtype())]
+    pub(crate) weights_dtype: Option<Dtype>,
+
+    /// How many elements such weights have in each dimension, such as 3x4
+    #[arg(long, value_name = "SHAPE")]
+    pub(crate) weights_shape: Option<Shape>,
+
+    /// What its training makes is current at once
+    #[arg(long)]
+    pub(crate) promote: bool,
 
     /// How long it may take until the ready token comes
     #[arg(long, value_name = "TIME")]

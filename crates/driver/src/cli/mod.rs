@@ -11,6 +11,7 @@ mod normalise;
 mod parse;
 mod registry;
 mod run;
+mod train;
 mod typed;
 mod verb;
 mod weights;
@@ -27,6 +28,7 @@ pub(crate) use migrate::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, Script
 pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
 pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use run::RunArgs;
+pub(crate) use train::TrainArgs;
 pub(crate) use typed::Typed;
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 pub(crate) use weights::{

@@ -31,7 +31,7 @@ const GROUPS: &[(&[&str], &str, &[&str])] = &[
     (&["config", "settings"], "show", &["show", "list", "ls", "help"]),
 ];
 
-const RUN: &[&str] = &["run", "execute", "exec", "infer"];
+const RUN: &[&str] = &["run", "execute", "exec", "infer", "train"];
 
 /// Makes a line (its first word the program's name) one that the grammar knows.
 pub(super) fn normalise(mut words: Vec<OsString>) -> Vec<OsString> {

@@ -148,13 +148,14 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
                 Some(hint) => told.hint(hint),
                 None => told,
             };
-            if at.prefix == "run " {
+            if takes_input(&at.prefix) {
+                let verb = at.prefix.trim_end();
                 return told
-                    .hint(format!("an input that begins with `-` comes after `--`: `mer run MODEL -- {argument}`"));
+                    .hint(format!("an input that begins with `-` comes after `--`: `mer {verb} MODEL -- {argument}`"));
             }
             told
         }
-        ErrorKind::UnknownArgument if at.prefix == "run " => {
+        ErrorKind::UnknownArgument if takes_input(&at.prefix) => {
             CliError::usage(format!("`{argument}` is one word too many"))
                 .hint("an input is one word: put quotes around it")
         }
@@ -195,6 +196,11 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
         }
     };
     told.hint(format!("`mer {}--help` shows how it is written", at.prefix))
+}
+
+/// Whether these verbs have an input.
+fn takes_input(prefix: &str) -> bool {
+    matches!(prefix, "run " | "train ")
 }
 
 /// How far into the grammar the words lead.

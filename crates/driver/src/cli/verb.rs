@@ -11,6 +11,7 @@ use super::{
     migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
     run::RunArgs,
+    train::TrainArgs,
     weights::WeightsVerb,
 };
 
@@ -20,6 +21,8 @@ pub(crate) enum Verb {
     /// Run a model once; standard output carries exactly the model's output
     #[command(aliases = ["execute", "exec", "infer"])]
     Run(RunArgs),
+    /// Train a model; what it writes becomes the next version of its weights
+    Train(TrainArgs),
     /// List, show, check, add, change and remove models
     #[command(subcommand, aliases = ["models"])]
     Model(ModelVerb),

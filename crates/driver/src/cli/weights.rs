@@ -166,7 +166,7 @@ fn format() -> impl TypedValueParser<Value = WeightsFormat> {
         .map(|name| ALL.into_iter().find(|format| format.name() == name).unwrap_or(WeightsFormat::Raw))
 }
 
-fn dtype() -> impl TypedValueParser<Value = Dtype> {
+pub(super) fn dtype() -> impl TypedValueParser<Value = Dtype> {
     clap::builder::StringValueParser::new().try_map(|text| text.parse::<Dtype>())
 }
 

@@ -13,6 +13,7 @@ mod run;
 mod server;
 mod server_ping;
 mod shown;
+mod train;
 mod version;
 mod weights;
 
@@ -39,6 +40,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
     // A run listens to signals itself: its model is to be ended with it.
     match verb {
         Verb::Run(args) => return run(app, args, source(args.input()?, origin)?, ui).await,
+        Verb::Train(args) => return train::train(app, args, source(args.input()?, origin)?, ui, typed).await,
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return model::model(app, verb, ui).await;
         }
@@ -68,7 +70,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),
             Verb::Repl => return Err(not_here("repl", "`mer repl` in a shell; you may be in it already")),
             Verb::Use(_) => return Err(not_here("use", "`mer repl`, or a script piped to `mer`")),
-            Verb::Run(_) | Verb::Model(_) | Verb::Config(_) | Verb::Quit => {}
+            Verb::Run(_) | Verb::Train(_) | Verb::Model(_) | Verb::Config(_) | Verb::Quit => {}
         }
         Ok(0)
     };

@@ -16,20 +16,29 @@ use crate::{
 };
 
 /// Chunks that may wait for their reader.
-const QUEUE: usize = 4;
+pub(super) const QUEUE: usize = 4;
 /// Chunks of diagnostics that may wait; beyond that they are only in the log.
-const STDERR_QUEUE: usize = 64;
+pub(super) const STDERR_QUEUE: usize = 64;
 
 /// The JSON of a run: what is on record, and the output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RunJson<'a> {
+pub(super) struct RunJson<'a> {
     #[serde(flatten)]
     access: &'a Access,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_base64: Option<String>,
+}
+
+impl<'a> RunJson<'a> {
+    /// `shown`: whether the output is to be in it, and in no file.
+    pub(super) fn new(access: &'a Access, bytes: &'a [u8], shown: bool) -> Self {
+        let text = std::str::from_utf8(bytes);
+        let output_base64 = text.is_err().then(|| BASE64_STANDARD.encode(bytes));
+        Self { access, output: text.ok().filter(|_| shown), output_base64 }
+    }
 }
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
@@ -69,11 +78,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
     poured?;
     let bytes = sink.finish(outcome.succeeded()).await?;
     if ui.format() == Format::Json {
-        ui.json(&RunJson {
-            access: &outcome.access,
-            output: std::str::from_utf8(&bytes).ok().filter(|_| args.output.is_none()),
-            output_base64: std::str::from_utf8(&bytes).is_err().then(|| BASE64_STANDARD.encode(&bytes)),
-        })?;
+        ui.json(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
     }
     app.after_run().await;
     if outcome.succeeded() {
@@ -89,7 +94,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
 
 /// Writes chunks as they come. Gives the sink back, and what went wrong with it: then nobody takes chunks any more, which
 /// cancels the run.
-async fn pour(mut chunks: mpsc::Receiver<Bytes>, mut sink: Sink) -> (Sink, Result<(), CliError>) {
+pub(super) async fn pour(mut chunks: mpsc::Receiver<Bytes>, mut sink: Sink) -> (Sink, Result<(), CliError>) {
     while let Some(chunk) = chunks.recv().await {
         if let Err(error) = sink.put(chunk).await {
             return (sink, Err(error));
@@ -99,7 +104,7 @@ async fn pour(mut chunks: mpsc::Receiver<Bytes>, mut sink: Sink) -> (Sink, Resul
 }
 
 /// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run.
-async fn show(mut diagnostics: mpsc::Receiver<Bytes>) {
+pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>) {
     let Ok(mut sink) = Sink::stderr() else { return };
     while let Some(chunk) = diagnostics.recv().await {
         if sink.put(chunk).await.is_err() {
@@ -110,12 +115,15 @@ async fn show(mut diagnostics: mpsc::Receiver<Bytes>) {
 }
 
 /// The sentence about a run that did not succeed.
-fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) -> CliError {
+pub(super) fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) -> CliError {
     let Access { model, server, status, error, request_uid, stderr_tail, .. } = &outcome.access;
     let mut why = error.clone().unwrap_or_else(|| "it did not succeed".to_owned());
     if let (Status::Cancelled, Some(signal)) = (status, signal) {
         let rest = why.strip_prefix("cancelled").unwrap_or_default();
         why = format!("cancelled by {signal}{rest}");
+    }
+    if outcome.access.kind == Purpose::Train {
+        why.push_str("; no version was made");
     }
     let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));
     if ui.format() == Format::Quiet && !stderr_tail.is_empty() {

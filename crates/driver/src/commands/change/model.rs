@@ -7,7 +7,7 @@ use mer_core::{Command, ModelParams, ModelSpec, Registry};
 use super::{change, diff::Difference, in_session, known_server, taken, tell, unset::unset};
 use crate::{
     app::App,
-    cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Typed, Words},
+    cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
     error::CliError,
     ui::Ui,
 };
@@ -130,6 +130,11 @@ fn set_params(
     put(&mut params.exit_token, flags.exit_token.as_ref());
     put(&mut params.timeout, flags.timeout.as_ref());
     put(&mut params.train_timeout, flags.train_timeout.as_ref());
+    put(&mut params.weights_dtype, flags.weights_dtype.as_ref());
+    put(&mut params.weights_shape, flags.weights_shape.as_ref().map(|Shape(lengths)| lengths));
+    if flags.promote {
+        params.promote = Some(true);
+    }
     put(&mut params.ready_timeout, flags.ready_timeout.as_ref());
     put(&mut params.grace, flags.grace.as_ref());
     Ok(())

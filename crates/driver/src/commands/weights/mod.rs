@@ -3,11 +3,16 @@
 mod alias;
 mod find;
 mod get;
+mod intake;
 mod list;
 mod put;
 mod remove;
 mod show;
 mod told;
+
+pub(super) use find::version as find_version;
+pub(super) use intake::Intake;
+pub(super) use told::Told;
 
 use crate::{
     app::{App, Origin},

@@ -10,7 +10,7 @@ use super::find;
 use crate::{
     app::App,
     cli::{Typed, WeightsGcArgs, WeightsRemoveArgs},
-    commands::change::in_session,
+    commands::{change::in_session, train},
     error::CliError,
     ui::{Format, Ui, counted},
 };
@@ -55,6 +55,7 @@ pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &
 pub(super) async fn gc(app: &App, args: &WeightsGcArgs, ui: Ui) -> Result<(), CliError> {
     // The schema must be there.
     app.session().await?.close().await?;
+    train::clear(&app.settings.data_dir.join(train::FOLDER));
     let silent = args.silent.duration().unwrap_or(FOREVER);
     let collected = collect_garbage(&app.database, silent).await?;
     if ui.format() == Format::Json {

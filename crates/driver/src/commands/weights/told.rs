@@ -12,7 +12,7 @@ use crate::ui::{Listed, Shown};
 /// business.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Told {
+pub(in crate::commands) struct Told {
     model: String,
     version: u64,
     format: WeightsFormat,
@@ -33,7 +33,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(version: WeightsVersion, aliases: Vec<String>) -> Self {
+    pub(in crate::commands) fn new(version: WeightsVersion, aliases: Vec<String>) -> Self {
         Self {
             model: version.model,
             version: version.version,
@@ -59,11 +59,11 @@ impl Told {
         Self { tensors, statistics, ..self }
     }
 
-    /// What was put, in a sentence.
-    pub(super) fn sentence(&self) -> String {
+    /// What was done, in a sentence.
+    pub(in crate::commands) fn sentence(&self, done: &str) -> String {
         let shape = self.shape.as_deref().map(|shape| format!(" {}", shaped(shape))).unwrap_or_default();
         let Self { model, version, format, dtype, bytes, sha256, .. } = self;
-        format!("put `{model}:{version}`: {bytes} bytes of {format}, {dtype}{shape}, sha256 {sha256}")
+        format!("{done} `{model}:{version}`: {bytes} bytes of {format}, {dtype}{shape}, sha256 {sha256}")
     }
 }
 

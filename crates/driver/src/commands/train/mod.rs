@@ -1,0 +1,138 @@
+//! `mer train`.
+
+mod keep;
+mod scratch;
+
+use mer_core::{CURRENT_ALIAS, Kind as Purpose, Model, Selector, WeightsVersion, Which};
+use mer_meal::Cancel;
+use mer_scheduler::{Output, Request, Training};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+pub(super) use scratch::clear;
+
+use self::{keep::Keeper, scratch::Scratch};
+use super::{
+    run::{QUEUE, RunJson, STDERR_QUEUE, pour, show, told},
+    weights::{Told, find_version},
+};
+use crate::{
+    app::{App, Sink, Source, View},
+    cli::{TrainArgs, Typed},
+    error::{CliError, Kind},
+    ui::{Format, Ui},
+};
+
+/// The folder of trainings, in the data folder.
+pub(super) const FOLDER: &str = "training";
+
+/// The JSON of a training that made a version.
+#[derive(Serialize)]
+struct TrainJson<'a> {
+    #[serde(flatten)]
+    run: RunJson<'a>,
+    weights: &'a Told,
+}
+
+/// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
+pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
+    let selector = selector(&args.model)?;
+    if args.promote {
+        app.check_changes_allowed(typed)?;
+    }
+    let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
+    let model = view.model(&selector.model)?;
+    let parent = app.signals.or_ended(parent(app, &view, &selector)).await?;
+    let scratch = Scratch::new(&app.settings.data_dir.join(FOLDER))?;
+    let failure = source.failure();
+    let cancel = Cancel::new();
+    let (stdout, chunks) = mpsc::channel(QUEUE);
+    let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
+    let sink = match ui.format() {
+        Format::Json => Sink::Memory(Vec::new()),
+        _ => Sink::stdout()?,
+    };
+    let request = Request {
+        model,
+        servers: &view.servers,
+        pinned: args.server.as_deref(),
+        kind: Purpose::Train,
+        input: source.input,
+        timeout: args.timeout,
+        cancel: cancel.clone(),
+        hashes: app.settings.hashes && !args.no_hash,
+    };
+    app.moves_records(&view);
+    let scheduler = app.scheduler(&view);
+    let output = Output { stdout, stderr: (ui.format() == Format::Text).then_some(stderr) };
+    let work =
+        async { tokio::join!(scheduler.train(request, scratch.path(), output), pour(chunks, sink), show(diagnostics)) };
+    let ((training, (sink, poured), ()), signal) = app.signals.cancelling(&cancel, work).await;
+    let over = match poured {
+        Ok(()) => sink.finish(true).await,
+        Err(error) => Err(error),
+    };
+    // An input that was cut off is not what was to be learned from.
+    let over = failure.check().and(over);
+    let keeper = Keeper { app, args, model, parent: parent.as_ref(), scratch: &scratch, scheduler };
+    let (outcome, made, bytes) = match (training?, over) {
+        (Training::Over(_), Err(error)) => return Err(error),
+        (Training::Over(outcome), Ok(bytes)) => (outcome, None, bytes),
+        (Training::Trained(trained), Err(error)) => {
+            keeper.refuse(*trained, &error).await;
+            return Err(error);
+        }
+        (Training::Trained(trained), Ok(bytes)) => {
+            let (outcome, made) = keeper.keep(*trained).await;
+            (outcome, made, bytes)
+        }
+    };
+    app.after_run().await;
+    let run = RunJson::new(&outcome.access, &bytes, true);
+    let Some(weights) = made else {
+        if ui.format() == Format::Json {
+            ui.json(&run)?;
+        }
+        let signal = signal.or_else(|| app.signals.take_last());
+        let code = match signal {
+            Some(signal) if outcome.code == Kind::Interrupted.code() => signal.code(),
+            _ => outcome.code,
+        };
+        return Err(told(&outcome, code, signal, ui));
+    };
+    if ui.format() == Format::Json {
+        ui.json(&TrainJson { run, weights: &weights })?;
+        return Ok(0);
+    }
+    ui.note(&weights.sentence("trained"));
+    ui.note(&current(model, &outcome.access.weights_version, keeper.promotes(&outcome.access.server)));
+    Ok(0)
+}
+
+/// Whether the new version is the current one, and how it becomes so.
+fn current(model: &Model, version: &Option<u64>, promoted: bool) -> String {
+    let (name, version) = (&model.name, version.unwrap_or_default());
+    if promoted {
+        format!("`{name}@{CURRENT_ALIAS}` is `{name}:{version}` now")
+    } else {
+        format!("`mer weights alias {name}:{version} {CURRENT_ALIAS}` makes it the current one")
+    }
+}
+
+/// A model and its weights, as they are named on a line.
+fn selector(text: &str) -> Result<Selector, CliError> {
+    // Whatever else it is, that there is no such model says more.
+    if !text.contains([':', '@']) {
+        return Ok(Selector::current(text));
+    }
+    text.parse().map_err(|error| CliError::of(Kind::Usage, error))
+}
+
+/// The weights to go on from; none where the model alone is named and has no current ones.
+async fn parent(app: &App, view: &View, selector: &Selector) -> Result<Option<WeightsVersion>, CliError> {
+    match view.alias(&selector.model, CURRENT_ALIAS) {
+        Some(version) if selector.which == Which::Current => Ok(Some(version.clone())),
+        None if selector.which == Which::Current => Ok(None),
+        _ => find_version(app, selector).await.map(|(version, _)| Some(version)),
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes on their way to become a version: looked at as they pass.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use mer_core::WeightsFormat;
+use mer_dal::Upload;
+use mer_meal::Input as Stream;
+use mer_weights::{Given, HEAD, Inspected, Inspector, detect};
+
+use crate::{
+    app::Source,
+    error::{CliError, Kind},
+};
+
+/// What is known of weights before their bytes have come.
+#[derive(Debug, Clone, Default)]
+pub(in crate::commands) struct Intake {
+    /// How they are laid out, where somebody says so.
+    pub(in crate::commands) format: Option<WeightsFormat>,
+    /// The name of their file, whose ending tells the format otherwise.
+    pub(in crate::commands) file: PathBuf,
+    /// What is said of their elements.
+    pub(in crate::commands) given: Given,
+    /// Whether all of them are to be finite.
+    pub(in crate::commands) finite: bool,
+}
+
+impl Intake {
+    /// Sends all of the source, and looks at it as it passes.
+    pub(in crate::commands) async fn send(
+        self,
+        source: Source,
+        upload: &mut Upload,
+    ) -> Result<(WeightsFormat, Inspected), CliError> {
+        let failure = source.failure();
+        let mut chunks = Chunks(source.input);
+        // The beginning tells the format; a pipe may give it in pieces.
+        let mut head = Vec::new();
+        while head.len() < HEAD
+            && let Some(chunk) = upload.waiting(chunks.next()).await?
+        {
+            head.extend_from_slice(&chunk);
+        }
+        let format = self.format.or_else(|| named(&self.file)).unwrap_or_else(|| detect(&head[..head.len().min(HEAD)]));
+        let mut inspector = Inspector::new(format, self.given)?;
+        let mut next = Some(Bytes::from(head));
+        while let Some(chunk) = next {
+            inspector.feed(&chunk)?;
+            upload.write(&chunk).await?;
+            next = upload.waiting(chunks.next()).await?;
+        }
+        failure.check()?;
+        let inspected = inspector.finish()?;
+        if self.finite {
+            check_finite(&inspected)?;
+        }
+        Ok((format, inspected))
+    }
+}
+
+/// Where bytes come from.
+struct Chunks(Stream);
+
+impl Chunks {
+    /// The next ones; nothing at the end, and after an error, which the source remembers.
+    async fn next(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Stream::Stream(chunks) => chunks.recv().await.and_then(Result::ok),
+            Stream::Bytes(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
+        }
+    }
+}
+
+/// The format that a file's name tells: then it is an error where its bytes are another.
+fn named(file: &Path) -> Option<WeightsFormat> {
+    let ending = file.extension()?.to_str()?;
+    WeightsFormat::ALL.into_iter().find(|format| *format != WeightsFormat::Raw && format.name() == ending)
+}
+
+fn check_finite(inspected: &Inspected) -> Result<(), CliError> {
+    let refused = |why: String| CliError::new(Kind::Input, why).hint("`--finite` asks for that; nothing was put");
+    match inspected.statistics {
+        None => Err(refused("whether opaque weights are finite cannot be told".to_owned())),
+        Some(told) if told.nan + told.infinite > 0 => Err(refused(format!(
+            "{} of {} elements are not a number, {} infinite",
+            told.nan, told.elements, told.infinite
+        ))),
+        Some(_) => Ok(()),
+    }
+}
