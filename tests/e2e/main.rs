@@ -9,6 +9,7 @@ mod apply;
 mod changes;
 mod command_line;
 mod crash;
+mod delivery;
 mod disk;
 mod doctor;
 mod documents;

@@ -8,10 +8,12 @@ use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmPr
 use tokio::sync::mpsc;
 
 use crate::{
-    Output, Placement, Request, Scheduler, SchedulerError,
+    Output, Placement, Request, Scheduler, SchedulerError, Weights,
     outcome::{There, Verdict},
     pool::{self, Warm, Watcher},
     scheduler::millis,
+    spec::place_weights,
+    weights,
 };
 
 /// A process that waits for its request.
@@ -55,17 +57,50 @@ impl Scheduler {
             return Ok(Ok(Ready::Warm(Box::new(warm))));
         }
         let executor = self.executors.of(placement, request.kind);
-        Ok(match self.connect(access, &executor, placement, &request.cancel).await {
-            Err(verdict) => Err(verdict),
-            Ok(()) if stays_up => {
-                let stderr = output.stderr.clone();
-                let started = self.start_warm(access, &executor, spec.clone(), placement, stderr, &request.cancel);
-                started.await.map(|warm| Ready::Warm(Box::new(warm)))
+        Ok(self.start(access, &executor, spec, placement, request, output).await)
+    }
+
+    /// Connects, brings the weights there, and starts a process.
+    async fn start(
+        &self,
+        access: &mut Access,
+        executor: &Executor,
+        spec: &RunSpec,
+        placement: &Placement,
+        request: &Request<'_>,
+        output: &Output,
+    ) -> Result<Ready, Verdict> {
+        let cancel = &request.cancel;
+        self.connect(access, executor, placement, cancel).await?;
+        let mut placed = spec.clone();
+        if let Some(weights) = &request.weights {
+            place_weights(self.deliver(executor, placement, weights, cancel).await?, &mut placed);
+        }
+        if !spec.protocol.stays_up() {
+            let run = start_once(access, executor, &placed, placement, cancel).await?;
+            return Ok(Ready::Once(Box::new(run)));
+        }
+        let stderr = output.stderr.clone();
+        let started = self.start_warm(access, executor, placed, placement, stderr, cancel).await?;
+        // It is found by what was asked for.
+        Ok(Ready::Warm(Box::new(Warm { spec: spec.clone(), ..started })))
+    }
+
+    /// Brings weights to where the process is to run, unless they are there. Gives their path there.
+    pub(crate) async fn deliver(
+        &self,
+        executor: &Executor,
+        placement: &Placement,
+        weights: &Weights,
+        cancel: &Cancel,
+    ) -> Result<String, Verdict> {
+        tokio::select! {
+            biased;
+            path = weights::deliver(&self.config.weights, executor, placement, weights) => {
+                path.map_err(|error| Verdict::not_delivered(&error))
             }
-            Ok(()) => start_once(access, &executor, spec, placement, &request.cancel)
-                .await
-                .map(|run| Ready::Once(Box::new(run))),
-        })
+            () = cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
+        }
     }
 
     /// Makes the connection, where one is needed.

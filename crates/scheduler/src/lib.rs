@@ -15,11 +15,13 @@ mod pool;
 mod request;
 mod scheduler;
 mod spec;
+mod weights;
 
 pub use error::SchedulerError;
 pub use executors::Remote;
 pub use outcome::Outcome;
 pub use ping::PingReport;
 pub use placement::Placement;
-pub use request::{Output, Request};
+pub use request::{Output, Request, Weights};
 pub use scheduler::{Config, Scheduler};
+pub use weights::{Cache, Progress, Step};

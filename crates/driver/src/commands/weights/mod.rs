@@ -1,6 +1,7 @@
 //! `mer weights`.
 
 mod alias;
+mod deliver;
 mod find;
 mod get;
 mod list;
@@ -8,6 +9,8 @@ mod put;
 mod remove;
 mod show;
 mod told;
+
+pub(in crate::commands) use deliver::{current, for_run};
 
 use crate::{
     app::{App, Origin},
