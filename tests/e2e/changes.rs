@@ -96,13 +96,15 @@ fn a_server_is_added_changed_and_removed() {
     let env = TestEnv::new();
     let line = "server add gpu1 'mer@[::1]:2222' --identity ~/.ssh/id --known-hosts /kh --jump bastion,b2 --launcher 'srun -n1' \
                 --password-env PW --password-file /pw --password-command 'pass show gpu' --connect-timeout 1s --auth-timeout 2s \
-                --keepalive-interval 3s --keepalive-count 4 --orphan-after 5s --max-sessions 6";
+                --keepalive-interval 3s --keepalive-count 4 --orphan-after 5s --max-sessions 6 \
+                --cache-dir '~/my cache' --cache-limit 2GiB";
     assert_eq!(allowed(&env, line).ended(0).stderr, "added server `gpu1`\n");
     let wanted = "[servers.gpu1]\nconnType = \"ssh\"\nhost = \"::1\"\nport = 2222\nuser = \"mer\"\n\
                   identityFile = \"~/.ssh/id\"\nknownHosts = \"/kh\"\nproxyJump = \"bastion,b2\"\npasswordEnv = \"PW\"\n\
                   passwordFile = \"/pw\"\npasswordCommand = [\"pass\", \"show\", \"gpu\"]\nlauncher = [\"srun\", \"-n1\"]\n\
                   connectTimeout = \"1s\"\nauthTimeout = \"2s\"\nkeepaliveInterval = \"3s\"\nkeepaliveCount = 4\n\
-                  orphanAfter = \"5s\"\nmaxSessions = 6\n";
+                  orphanAfter = \"5s\"\nmaxSessions = 6\ncacheDir = \"~/my cache\"\n\
+                  cacheLimit = \"2GiB\"\n";
     let exported = env.mer(["export"]).ok();
     assert!(exported.contains(wanted), "{exported}");
     // Only what is named: user and port stay.

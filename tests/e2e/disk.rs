@@ -124,3 +124,16 @@ fn a_read_only_disk_is_74_with_a_hint() {
     assert_eq!(ran.stdout, "code 74\ncode 74\n", "{ran:?}");
     assert_eq!(ran.stderr.matches("hint: the file system is read-only").count(), 2, "{}", ran.stderr);
 }
+
+#[test]
+fn weights_that_the_cache_has_no_room_for_are_74_and_leave_nothing_there() {
+    let env = with_template();
+    env.file("work/weights", vec![b'w'; 3 << 20]);
+    let script = "\"$MER\" --data-dir \"$TEMPLATE\" weights put cat weights --quiet || exit 98
+        MER_CACHE_DIR=\"$DISK\" \"$MER\" --data-dir \"$TEMPLATE\" run cat:1 x; echo \"code $?\"; ls -A \"$DISK/weights\"
+        mount -o remount,size=16m \"$DISK\" || exit 98
+        MER_CACHE_DIR=\"$DISK\" \"$MER\" --data-dir \"$TEMPLATE\" run cat:1 x; ls -A \"$DISK/weights\" | wc -l";
+    let Some(ran) = on_small_disk(&env, "1m", script) else { return };
+    assert_eq!(ran.stdout, "code 74\nx\n1\n", "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot put the weights `cat:1` into"), "{}", ran.stderr);
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Bound;
+use crate::{Bound, Size};
 
 /// How a server is reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,12 @@ pub struct ConnParams {
     /// Connections that may be open to the server at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_sessions: Option<u32>,
+    /// The folder over there in which weights are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_dir: Option<String>,
+    /// How much room weights may take in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_limit: Option<Size>,
 }
 
 impl ConnParams {
@@ -106,6 +112,8 @@ impl ConnParams {
         "keepaliveCount",
         "orphanAfter",
         "maxSessions",
+        "cacheDir",
+        "cacheLimit",
     ];
 }
 

@@ -8,11 +8,13 @@ use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmPr
 use tokio::sync::mpsc;
 
 use crate::{
-    Output, Placement, Request, Scheduler, SchedulerError,
+    Output, Placement, Request, Scheduler, SchedulerError, Weights,
     out::Out,
     outcome::{There, Verdict},
     pool::{self, Warm, Watcher},
     scheduler::millis,
+    spec::place_weights,
+    weights,
 };
 
 /// A process that waits for its request.
@@ -57,20 +59,55 @@ impl Scheduler {
             return Ok(Ok(Ready::Warm(Box::new(warm))));
         }
         let executor = self.executors.of(placement, request.kind);
-        Ok(match self.connect(access, &executor, placement, &request.cancel).await {
-            Err(verdict) => Err(verdict),
-            Ok(()) if stays_up => {
-                let stderr = output.stderr.clone();
-                let started = self.start_warm(access, &executor, spec.clone(), placement, stderr, &request.cancel);
-                started.await.map(|warm| Ready::Warm(Box::new(warm)))
+        Ok(self.start(access, &executor, spec, placement, request, output, scratch).await)
+    }
+
+    /// Connects, brings the weights there, and starts a process.
+    #[expect(clippy::too_many_arguments, reason = "what an attempt is made of")]
+    async fn start(
+        &self,
+        access: &mut Access,
+        executor: &Executor,
+        spec: &RunSpec,
+        placement: &Placement,
+        request: &Request<'_>,
+        output: &Output,
+        scratch: &Path,
+    ) -> Result<Ready, Verdict> {
+        let cancel = &request.cancel;
+        self.connect(access, executor, placement, cancel).await?;
+        let mut placed = spec.clone();
+        if let Some(weights) = &request.weights {
+            place_weights(self.deliver(executor, placement, weights, cancel).await?, &mut placed);
+        }
+        if access.kind == Kind::Train {
+            return start_training(access, executor, placed, placement, scratch, cancel).await;
+        }
+        if !spec.protocol.stays_up() {
+            let run = start_once(access, executor, &placed, placement, cancel).await?;
+            return Ok(Ready::Once(Box::new(run), None));
+        }
+        let stderr = output.stderr.clone();
+        let started = self.start_warm(access, executor, placed, placement, stderr, cancel).await?;
+        // It is found by what was asked for.
+        Ok(Ready::Warm(Box::new(Warm { spec: spec.clone(), ..started })))
+    }
+
+    /// Brings weights to where the process is to run, unless they are there. Gives their path there.
+    pub(crate) async fn deliver(
+        &self,
+        executor: &Executor,
+        placement: &Placement,
+        weights: &Weights,
+        cancel: &Cancel,
+    ) -> Result<String, Verdict> {
+        tokio::select! {
+            biased;
+            path = weights::deliver(&self.config.weights, executor, placement, weights) => {
+                path.map_err(|error| Verdict::not_delivered(&error))
             }
-            Ok(()) if access.kind == Kind::Train => {
-                start_training(access, &executor, spec, placement, scratch, &request.cancel).await
-            }
-            Ok(()) => start_once(access, &executor, spec, placement, &request.cancel)
-                .await
-                .map(|run| Ready::Once(Box::new(run), None)),
-        })
+            () = cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
+        }
     }
 
     /// Makes the connection, where one is needed.
@@ -122,13 +159,12 @@ impl Scheduler {
 async fn start_training(
     access: &mut Access,
     executor: &Executor,
-    spec: &RunSpec,
+    mut spec: RunSpec,
     placement: &Placement,
     scratch: &Path,
     cancel: &Cancel,
 ) -> Result<Ready, Verdict> {
     let out = Out::prepare(access, executor, placement, scratch, cancel).await?;
-    let mut spec = spec.clone();
     spec.env.insert("MER_WEIGHTS_OUT".to_owned(), out.path());
     match start_once(access, executor, &spec, placement, cancel).await {
         Ok(run) => Ok(Ready::Once(Box::new(run), Some(Box::new(out)))),

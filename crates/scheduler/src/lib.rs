@@ -17,12 +17,14 @@ mod request;
 mod scheduler;
 mod spec;
 mod train;
+mod weights;
 
 pub use error::SchedulerError;
 pub use executors::Remote;
 pub use outcome::Outcome;
 pub use ping::PingReport;
 pub use placement::Placement;
-pub use request::{Output, Request};
+pub use request::{Output, Request, Weights};
 pub use scheduler::{Config, Scheduler};
 pub use train::{Trained, Training, Unkept};
+pub use weights::{Cache, Progress, Step};

@@ -90,7 +90,7 @@ impl Out {
             }
             String::from_utf8(folder).unwrap_or_default()
         };
-        let words = [name.as_str(), ""];
+        let words = [name.as_str(), placement.conn.cache_dir.as_deref().unwrap_or_default()];
         let (ended, folder) = tokio::join!(script(executor, MAKE, &words, SHORT, sink, cancel), listen);
         let ended = ended.map_err(|error| Verdict::not_started(&access.server, &error))?;
         if cancel.level() != CancelLevel::None {

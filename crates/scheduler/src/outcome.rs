@@ -5,6 +5,8 @@ use std::error::Error;
 use mer_core::{Access, Exit, ExitCode, Status, signal_name};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
+use crate::weights::DeliveryError;
+
 /// A run that is over and on record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -110,6 +112,11 @@ impl Verdict {
             verdict.error = verdict.error.map(|error| format!("before it was ready: {error}"));
         }
         verdict
+    }
+
+    /// The weights are not where the process was to run.
+    pub(crate) fn not_delivered(error: &DeliveryError) -> Self {
+        Self { hint: error.hint(), ..Self::new(Status::Failed, error.exit_code(), chain(error)) }
     }
 
     /// The process could not be started.

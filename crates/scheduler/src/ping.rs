@@ -8,12 +8,12 @@ use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
 use serde::Serialize;
 
 use crate::{
-    Placement, Scheduler, SchedulerError,
+    Placement, Scheduler, SchedulerError, Weights,
     outcome::{Verdict, chain},
     placement::placements,
     pool,
     scheduler::millis,
-    spec::run_spec,
+    spec::{name_weights, place_weights, run_spec},
 };
 
 /// What was found of one model on one server.
@@ -34,7 +34,7 @@ pub struct PingReport {
 
 impl Scheduler {
     /// Looks at every server of a model. Nothing is sent to it. A process that is started for this is on record as a
-    /// `ping`, and is ended again.
+    /// `ping`, and is ended again; it gets the weights, if there are any.
     ///
     /// # Errors
     /// The registration is wrong, or the start could not be put on record.
@@ -42,12 +42,13 @@ impl Scheduler {
         &self,
         model: &Model,
         servers: &[Server],
+        weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Vec<PingReport>, SchedulerError> {
         let mut reports = Vec::new();
         for placement in placements(model, servers, None)? {
             let began = Instant::now();
-            let found = self.ping_there(&model.name, &placement, cancel).await?;
+            let found = self.ping_there(&model.name, &placement, weights, cancel).await?;
             let (code, detail) = match found {
                 Ok(detail) => (ExitCode::OK, detail),
                 Err((code, detail)) => (code, detail),
@@ -62,10 +63,11 @@ impl Scheduler {
         &self,
         model: &str,
         placement: &Placement,
+        weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Result<String, (u8, String)>, SchedulerError> {
         let mut access = self.begin(model, Kind::Ping, placement);
-        let spec = run_spec(placement, &access, &self.config.environment, None)?;
+        let mut spec = run_spec(placement, &access, &self.config.environment, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
         let executor = self.executors.of(placement, Kind::Ping);
         let found = tokio::select! {
@@ -81,8 +83,17 @@ impl Scheduler {
         if !spec.protocol.stays_up() {
             return Ok(Ok(path));
         }
+        if let Some(weights) = weights {
+            name_weights(&weights.version, &mut access, &mut spec);
+        }
         self.record_start(&access, Durability::Synced).await?;
-        let verdict = match self.start_warm(&mut access, &executor, spec, placement, None, cancel).await {
+        let started = async {
+            if let Some(weights) = weights {
+                place_weights(self.deliver(&executor, placement, weights, cancel).await?, &mut spec);
+            }
+            self.start_warm(&mut access, &executor, spec, placement, None, cancel).await
+        };
+        let verdict = match started.await {
             Ok(warm) => {
                 pool::stop(vec![warm]).await;
                 Verdict::succeeded()

@@ -1,9 +1,20 @@
 //! What is asked of the scheduler, and where the answer goes.
 
 use bytes::Bytes;
-use mer_core::{Bound, Kind, Model, Server};
+use mer_core::{Bound, Kind, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use tokio::sync::mpsc;
+
+use crate::Progress;
+
+/// The weights that a model is given.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    /// Which.
+    pub version: WeightsVersion,
+    /// Who watches them being brought to where the model runs.
+    pub progress: Option<Progress>,
+}
 
 /// One request to one model.
 #[derive(Debug)]
@@ -16,6 +27,8 @@ pub struct Request<'a> {
     pub pinned: Option<&'a str>,
     /// What it is asked for.
     pub kind: Kind,
+    /// The weights that it works with. A process that stays up works with no others.
+    pub weights: Option<Weights>,
     /// What it is sent.
     pub input: Input,
     /// Instead of the model's own timeout.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
-    Outcome, Output, Placement, Remote, Request, SchedulerError,
+    Cache, Outcome, Output, Placement, Remote, Request, SchedulerError,
     attempt::Ready,
     digest::Digest,
     executors::Executors,
@@ -24,7 +24,7 @@ use crate::{
     outcome::{There, Verdict},
     placement::placements,
     pool::{Pool, Warm},
-    spec::run_spec,
+    spec::{name_weights, run_spec},
 };
 
 /// Chunks of output that may wait for their reader.
@@ -39,6 +39,8 @@ pub struct Config {
     pub executor: Executor,
     /// Makes the executors of other machines.
     pub remote: Remote,
+    /// Where weights lie on this machine.
+    pub weights: Cache,
     /// Where accesses are written down.
     pub journal: Journal,
     /// The caller's environment, from which a model's is made.
@@ -105,7 +107,10 @@ impl Scheduler {
             let attempt = u32::try_from(index + 1).unwrap_or(u32::MAX);
             let mut access =
                 Access { request_uid, attempt, ..self.begin(&request.model.name, request.kind, placement) };
-            let spec = run_spec(placement, &access, &self.config.environment, request.timeout)?;
+            let mut spec = run_spec(placement, &access, &self.config.environment, request.timeout)?;
+            if let Some(weights) = &request.weights {
+                name_weights(&weights.version, &mut access, &mut spec);
+            }
             access.protocol = spec.protocol.name().to_owned();
             if spec.protocol.stays_up() {
                 let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
@@ -248,7 +253,7 @@ impl Scheduler {
     /// Puts the end of an attempt on record.
     pub(crate) async fn record_end(&self, mut access: Access, verdict: Verdict) -> Outcome {
         let hint = verdict.write_to(&mut access);
-        access.stop_access = Some(now());
+        access.stop_access.get_or_insert_with(now);
         if let Err(error) = self.config.journal.ended(&access).await {
             // The answer is out already; the record will say `lost`, and a person should know why.
             tracing::error!(request = %access.request_uid, error = &error as &dyn std::error::Error,

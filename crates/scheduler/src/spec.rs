@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mer_core::{Access, Bound, Command, ConnType, Kind, Protocol, RunSpec};
+use mer_core::{Access, Bound, Command, ConnType, Kind, Protocol, RunSpec, WeightsVersion};
 
 use crate::{Placement, SchedulerError, environment::environment};
 
@@ -50,6 +50,26 @@ pub(crate) fn run_spec(
         bounds,
         env,
     })
+}
+
+/// The variable that holds the path of a model's weights.
+const PATH_OF_WEIGHTS: &str = "MER_WEIGHTS";
+
+/// Says which weights a process works with, to the log and to the process. Where they lie is known when they are there:
+/// until then their hash stands for the path, so that a process with other weights is another one.
+pub(crate) fn name_weights(version: &WeightsVersion, access: &mut Access, spec: &mut RunSpec) {
+    // The log of a training has the version that it makes; that one names what it was made from.
+    if access.kind != Kind::Train {
+        access.weights_version = Some(version.version);
+        access.weights_sha256 = Some(version.sha256.clone());
+    }
+    place_weights(version.sha256.clone(), spec);
+    spec.env.insert("MER_WEIGHTS_VERSION".to_owned(), version.version.to_string());
+}
+
+/// Says where the weights lie.
+pub(crate) fn place_weights(path: String, spec: &mut RunSpec) {
+    spec.env.insert(PATH_OF_WEIGHTS.to_owned(), path);
 }
 
 /// `~` and `~/x` are the home folder's; everything else stays as it is.

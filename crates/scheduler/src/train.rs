@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Training {
     /// It is over and on record, and made nothing.
-    Over(Outcome),
+    Over(Box<Outcome>),
     /// Its process has ended well.
     Trained(Box<Trained>),
 }
@@ -71,15 +71,15 @@ impl Scheduler {
         let cancel = request.cancel.clone();
         let request = Request { kind: Kind::Train, ..request };
         let (mut access, verdict, out) = match self.attempts(request, scratch, output).await? {
-            Attempted::Over(outcome) => return Ok(Training::Over(outcome)),
+            Attempted::Over(outcome) => return Ok(Training::Over(Box::new(outcome))),
             Attempted::Served { access, verdict, out: Some(out) } => (access, verdict, out),
             Attempted::Served { access, verdict, out: None } => {
-                return Ok(Training::Over(self.record_end(access, verdict).await));
+                return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
             }
         };
         if verdict.status != Status::Succeeded {
             out.clear(verdict.status).await;
-            return Ok(Training::Over(self.record_end(access, verdict).await));
+            return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
         }
         let found = found(&access, &out, &cancel).await;
         if found.as_ref().map_or_else(|verdict| verdict.status == Status::Cancelled, |_| true) {
@@ -91,7 +91,7 @@ impl Scheduler {
                 access.stop_access = Some(now());
                 Training::Trained(Box::new(Trained { access, file }))
             }
-            Err(verdict) => Training::Over(self.record_end(access, verdict).await),
+            Err(verdict) => Training::Over(Box::new(self.record_end(access, verdict).await)),
         })
     }
 

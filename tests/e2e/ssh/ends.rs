@@ -38,9 +38,10 @@ fn one_that_ignores_term_is_killed_after_its_grace() {
     let model = pid_in(&there.home("stubborn.pid"));
     live.signal(Signal::TERM);
     let ran = live.finish().ended(143);
-    assert!(ran.stderr.contains("its process on `there` is gone"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; its process on `there` is gone\n"), "{}", ran.stderr);
     assert!(!crate::support::alive(model));
-    assert_eq!(there.env.row()["signal"], "SIGKILL");
+    let row = there.env.row();
+    assert_eq!(row["signal"], "SIGKILL", "{row}");
 }
 
 #[test]

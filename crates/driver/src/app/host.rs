@@ -2,7 +2,7 @@
 
 use super::{App, Origin, Signal, source};
 use crate::{
-    cli::{Cli, Input, RunArgs, Verb},
+    cli::{Cli, Input, RunArgs, Verb, selector},
     commands,
     error::{CliError, Kind},
     repl::{self, Dispatch, Names, Options},
@@ -55,7 +55,7 @@ impl Dispatch for Host<'_> {
     }
 
     async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
-        self.app.view().await?.model(name).map(|_| ())
+        self.app.view().await?.model(&selector(name)?.model).map(|_| ())
     }
 
     async fn signal(&mut self) -> Kind {

@@ -25,7 +25,7 @@ use std::{
 use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
-use mer_scheduler::{Config, Scheduler};
+use mer_scheduler::{Cache, Config, Scheduler};
 
 use self::drainer::Drainer;
 pub(crate) use host::host;
@@ -142,6 +142,11 @@ impl App {
             Arc::new(Scheduler::new(Config {
                 executor: self.executor(),
                 remote: self.ssh.remote(),
+                weights: Cache::new(
+                    self.database.clone(),
+                    self.settings.cache_dir.join("weights"),
+                    self.settings.cache_limit,
+                ),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
                 environment: self.environment.clone(),
                 caller,

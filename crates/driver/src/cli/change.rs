@@ -1,7 +1,7 @@
 //! The arguments of `mer model add|set|remove` and `mer server add|set|remove`.
 
 use clap::{Args, ValueHint, builder::PossibleValuesParser, builder::TypedValueParser};
-use mer_core::{Bound, Dtype, Protocol};
+use mer_core::{Bound, Dtype, Protocol, Size};
 
 use super::{
     change_values::{Destination, Variable, Words},
@@ -220,6 +220,14 @@ pub(crate) struct ServerFlags {
     /// Connections at once
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_sessions: Option<u32>,
+
+    /// The folder there in which weights are kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<String>,
+
+    /// How much room weights may take there
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) cache_limit: Option<Size>,
 }
 
 /// Arguments of `mer model remove` and `mer server remove`.

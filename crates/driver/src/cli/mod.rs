@@ -27,7 +27,7 @@ pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use migrate::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
 pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
 pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
-pub(crate) use run::RunArgs;
+pub(crate) use run::{RunArgs, selector};
 pub(crate) use train::TrainArgs;
 pub(crate) use typed::Typed;
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};

@@ -6,15 +6,15 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use mer_core::Bound;
+use mer_core::{Bound, Selector};
 
 use super::{Input, normalise};
-use crate::error::CliError;
+use crate::error::{CliError, Kind};
 
 /// Arguments of `mer run`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// The model's name
+    /// The model's name; MODEL:3 or MODEL@alias for other weights than the current ones
     #[arg(value_name = "MODEL", value_parser = normalise::text())]
     pub(crate) model: String,
 
@@ -45,6 +45,18 @@ pub(crate) struct RunArgs {
     /// Leave the hashes of input and output out of the log, for speed
     #[arg(long)]
     pub(crate) no_hash: bool,
+}
+
+/// A model and its weights, as they are named on a line.
+///
+/// # Errors
+/// It names no version and no alias (64).
+pub(crate) fn selector(text: &str) -> Result<Selector, CliError> {
+    // Whatever else it is, that there is no such model says more.
+    if !text.contains([':', '@']) {
+        return Ok(Selector::current(text));
+    }
+    text.parse().map_err(|error| CliError::of(Kind::Usage, error))
 }
 
 impl RunArgs {

@@ -103,7 +103,7 @@ impl Listed for Access {
     fn cells(&self) -> Vec<String> {
         vec![
             format!("{:.0}", self.start_access),
-            self.model.clone(),
+            self.weights_version.map_or_else(|| self.model.clone(), |version| format!("{}:{version}", self.model)),
             self.server.clone(),
             self.status.to_string(),
             self.exit_code.map(|code| code.to_string()).or_else(|| self.signal.clone()).unwrap_or_default(),

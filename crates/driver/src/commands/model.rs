@@ -7,6 +7,7 @@ use super::shown::registered;
 use crate::{
     app::App,
     cli::{ModelVerb, PingArgs},
+    commands::weights,
     error::{CliError, Kind},
     ui::{Listed, Shown, Ui},
 };
@@ -37,7 +38,8 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
     for model in models {
         let cancel = mer_meal::Cancel::new();
         app.moves_records(&view);
-        let pings = app.scheduler(&view).ping(model, &view.servers, &cancel);
+        let weights = weights::current(&view, &model.name, Some(ui));
+        let pings = app.scheduler(&view).ping(model, &view.servers, weights.as_ref(), &cancel);
         let (pings, signal) = app.signals.cancelling(&cancel, pings).await;
         reports.extend(pings?);
         if let Some(signal) = signal {

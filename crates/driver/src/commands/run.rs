@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use crate::{
     app::{App, OutputFile, Signal, Sink, Source},
-    cli::RunArgs,
+    cli::{RunArgs, selector},
+    commands::weights,
     error::{CliError, Kind},
     ui::{Format, Ui},
 };
@@ -43,8 +44,10 @@ impl<'a> RunJson<'a> {
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view_of(&args.model)).await?;
-    let model = view.model(&args.model)?;
+    let selector = selector(&args.model)?;
+    let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
+    let model = view.model(&selector.model)?;
+    let weights = app.signals.or_ended(weights::for_run(app, &view, &selector, ui)).await?;
     let failure = source.failure();
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
@@ -60,6 +63,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
         servers: &view.servers,
         pinned: args.server.as_deref(),
         kind: Purpose::Infer,
+        weights,
         input: source.input,
         timeout: args.timeout,
         cancel: cancel.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mer_core::Bound;
+use mer_core::{Bound, Size};
 use serde::Deserialize;
 
 use super::secret::{Secret, redacted_url};
@@ -18,6 +18,10 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// The folder of the REPL's history.
     pub(crate) state_dir: PathBuf,
+    /// The folder of weights that models were given.
+    pub(crate) cache_dir: PathBuf,
+    /// How much room they may take.
+    pub(crate) cache_limit: Size,
     /// How long to wait for a database.
     pub(crate) db_wait: Bound,
     driver_db_username: Option<String>,

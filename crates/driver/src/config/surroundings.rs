@@ -64,6 +64,9 @@ impl Surroundings {
                 Some(self.folder("XDG_DATA_HOME", ".local/share").unwrap_or_else(|| PathBuf::from("/var/lib/mer")))
             }
             "stateDir" => self.folder("XDG_STATE_HOME", ".local/state").or_else(|| data_dir.map(Path::to_owned)),
+            "cacheDir" => {
+                self.folder("XDG_CACHE_HOME", ".cache").or_else(|| data_dir.map(|folder| folder.join("cache")))
+            }
             _ => None,
         }
     }

@@ -11,6 +11,8 @@ pub(crate) enum Type {
     Switch,
     /// A duration, or `none`.
     Bound,
+    /// A number of bytes.
+    Size,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A database, as `--db` takes it.
@@ -25,6 +27,7 @@ impl Type {
             Self::Path => "a path".to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Bound => "a duration such as 500ms, 30s, 10m, 2h, 1d, or none".to_owned(),
+            Self::Size => "a size such as 500MB or 16GiB".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::DbUrl => "embedded, surrealkv://PATH, mem://, ws://…, wss://…, postgres://…".to_owned(),
         }
@@ -109,6 +112,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         kind: Type::Path,
         default: Default::Found("$XDG_STATE_HOME/mer, ~/.local/state/mer, or dataDir without a home"),
         doc: "The folder of the REPL's history.",
+        ..PLAIN
+    },
+    Setting {
+        name: "cacheDir",
+        kind: Type::Path,
+        default: Default::Found("$XDG_CACHE_HOME/mer, ~/.cache/mer, or cache in dataDir without a home"),
+        doc: "The folder of weights that models were given. It may be emptied while no model runs.",
+        ..PLAIN
+    },
+    Setting {
+        name: "cacheLimit",
+        kind: Type::Size,
+        default: Default::Is("16GiB"),
+        doc: "How much room weights may take in cacheDir, and on a server that has no limit of its own: what was used longest ago goes.",
         ..PLAIN
     },
     Setting {

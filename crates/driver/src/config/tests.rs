@@ -91,6 +91,7 @@ fn every_setting_is_read_from_its_file_key_and_from_each_of_its_variables() {
     let value = |kind| match kind {
         table::Type::Switch => "true",
         table::Type::Bound => "7s",
+        table::Type::Size => "7GiB",
         table::Type::Choice(words) => words[words.len() - 1],
         table::Type::DbUrl => "mem://",
         table::Type::Path => "/somewhere",

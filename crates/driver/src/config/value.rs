@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use figment::value::Value;
-use mer_core::Bound;
+use mer_core::{Bound, Size};
 use toml::de::DeValue;
 
 use super::table::{Setting, Type};
@@ -28,6 +28,7 @@ pub(super) fn from_text(setting: &Setting, text: &str, base: Base<'_>) -> Result
             _ => Err(None),
         },
         Type::Bound => text.parse::<Bound>().map(|bound| Value::from(bound.to_string())).map_err(|_| None),
+        Type::Size => text.parse::<Size>().map(|size| Value::from(size.to_string())).map_err(|_| None),
         Type::Choice(words) => {
             words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| Value::from(*word)).ok_or(None)
         }
@@ -39,7 +40,7 @@ pub(super) fn from_text(setting: &Setting, text: &str, base: Base<'_>) -> Result
 pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) -> Result<Value, Option<String>> {
     match (setting.kind, value) {
         (Type::Switch, DeValue::Boolean(on)) => Ok(Value::from(*on)),
-        (Type::Bound, DeValue::Integer(seconds)) => from_text(setting, seconds.as_str(), base),
+        (Type::Bound | Type::Size, DeValue::Integer(number)) => from_text(setting, number.as_str(), base),
         (Type::Switch, _) => Err(None),
         (_, DeValue::String(text)) => from_text(setting, text, base),
         _ => Err(None),

@@ -4,6 +4,7 @@
 mod ask;
 mod confirm;
 mod json;
+mod passing;
 mod quiet;
 mod stream;
 mod text;
@@ -13,6 +14,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 pub(crate) use ask::{ask_secret, stop_asking};
+pub(crate) use passing::Passing;
 pub(crate) use stream::emergency;
 pub(crate) use text::escaped;
 
@@ -152,6 +154,11 @@ impl Ui {
         if self.format == Format::Text {
             stream::to_stderr(&format!("{}\n", escaped(message)));
         }
+    }
+
+    /// A line that says how far something is, where there is a person to see it.
+    pub(crate) fn passing(&self) -> Option<Passing> {
+        (self.format == Format::Text && self.err_is_terminal).then(Passing::new)
     }
 
     /// The failure that ends the command, told once.

@@ -115,13 +115,8 @@ pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
             measured: measured(),
             beside: beside("`INSERT` of 1,000 rows each", insert),
         };
-        let copied = Row {
-            what,
-            unit: "runs/s",
-            limit: Limit::None,
-            measured: measured(),
-            beside: beside("`COPY`", copy),
-        };
+        let copied =
+            Row { what, unit: "runs/s", limit: Limit::None, measured: measured(), beside: beside("`COPY`", copy) };
         Ok(vec![inserted, copied])
     })
 }
@@ -163,9 +158,7 @@ pub fn models(bench: &Bench) -> Result<Vec<Row>> {
         for (subject, place) in bench.subjects.iter().zip(&places) {
             run_silent(&mut place.command(subject, &apply))?;
         }
-        let of = |subject: &Subject| {
-            time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)))
-        };
+        let of = |subject: &Subject| time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
         let what = format!("`mer model list` of {count} models, PostgreSQL");
         Ok(vec![row(bench, &what, "ms", Limit::AtMost(150.0), samples, None)])
@@ -201,9 +194,7 @@ pub fn log(bench: &Bench) -> Result<Vec<Row>> {
                 return Err(format!("the newest are not found by their index: {plan}"));
             }
         }
-        let of = |subject: &Subject| {
-            time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)))
-        };
+        let of = |subject: &Subject| time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
         let what = format!("`mer log list`, the newest 50 of {count}, PostgreSQL");
         Ok(vec![row(bench, &what, "ms", Limit::AtMost(50.0), samples, None)])

@@ -99,6 +99,8 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
     put(&mut params.keepalive_count, flags.keepalive_count.as_ref());
     put(&mut params.orphan_after, flags.orphan_after.as_ref());
     put(&mut params.max_sessions, flags.max_sessions.as_ref());
+    put(&mut params.cache_dir, flags.cache_dir.as_ref());
+    put(&mut params.cache_limit, flags.cache_limit.as_ref());
     if spec.conn_type == ConnType::Local && *params != before {
         return Err(CliError::usage("that is for a server that is reached by SSH, and needs its host")
             .hint("`mer server add NAME [USER@]HOST[:PORT] …`"));

@@ -12,7 +12,7 @@ use mer_scheduler::PingReport;
 use super::Finding;
 use crate::{
     app::{App, View},
-    commands::server_ping,
+    commands::{server_ping, weights},
     error::CliError,
 };
 
@@ -41,7 +41,8 @@ async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
     for model in &view.models {
         let cancel = mer_meal::Cancel::new();
         let remedy = format!("mer model show {}", model.name);
-        match app.scheduler(view).ping(model, &view.servers, &cancel).await {
+        let current = weights::current(view, &model.name, None);
+        match app.scheduler(view).ping(model, &view.servers, current.as_ref(), &cancel).await {
             Ok(reports) => findings.extend(reports.iter().map(|report| model_found(view, report, &remedy))),
             Err(error) => findings.push(Finding::error(format!("model {}", model.name), &error.into(), &remedy)),
         }

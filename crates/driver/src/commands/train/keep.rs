@@ -18,7 +18,8 @@ pub(super) struct Keeper<'a> {
     pub(super) app: &'a App,
     pub(super) args: &'a TrainArgs,
     pub(super) model: &'a Model,
-    pub(super) parent: Option<&'a WeightsVersion>,
+    /// The version that it went on from.
+    pub(super) from: Option<u64>,
     pub(super) scratch: &'a Scratch,
     pub(super) scheduler: &'a Scheduler,
 }
@@ -65,7 +66,7 @@ impl Keeper<'_> {
         let kept = self.scratch.keep(trained.file(), &name);
         let path = kept.inspect_err(|error| tracing::warn!("what it wrote could not be kept: {error}")).ok()?;
         let path = path.to_str().map(shlex::try_quote)?.ok()?.into_owned();
-        Some(self.parent.map_or_else(|| path.clone(), |parent| format!("{path} --parent {}", parent.version)))
+        Some(self.from.map_or_else(|| path.clone(), |from| format!("{path} --parent {from}")))
     }
 
     fn aliases(&self, trained: &Trained) -> Vec<String> {
@@ -94,7 +95,7 @@ impl Keeper<'_> {
             format,
             dtype: inspected.dtype,
             shape: inspected.shape,
-            parent: self.parent.map(|parent| parent.version),
+            parent: self.from,
             access: Some(Box::new(trained.access().clone())),
             note: self.args.note.clone(),
             aliases: self.aliases(trained),

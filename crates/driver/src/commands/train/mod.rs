@@ -3,7 +3,7 @@
 mod keep;
 mod scratch;
 
-use mer_core::{CURRENT_ALIAS, Kind as Purpose, Model, Selector, WeightsVersion, Which};
+use mer_core::{CURRENT_ALIAS, Kind as Purpose, Model};
 use mer_meal::Cancel;
 use mer_scheduler::{Output, Request, Training};
 use serde::Serialize;
@@ -14,11 +14,11 @@ pub(super) use scratch::clear;
 use self::{keep::Keeper, scratch::Scratch};
 use super::{
     run::{QUEUE, RunJson, STDERR_QUEUE, pour, show, told},
-    weights::{Told, find_version},
+    weights::{Told, for_run},
 };
 use crate::{
-    app::{App, Sink, Source, View},
-    cli::{TrainArgs, Typed},
+    app::{App, Sink, Source},
+    cli::{TrainArgs, Typed, selector},
     error::{CliError, Kind},
     ui::{Format, Ui},
 };
@@ -42,7 +42,8 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
     }
     let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
     let model = view.model(&selector.model)?;
-    let parent = app.signals.or_ended(parent(app, &view, &selector)).await?;
+    let parent = app.signals.or_ended(for_run(app, &view, &selector, ui)).await?;
+    let from = parent.as_ref().map(|weights| weights.version.version);
     let scratch = Scratch::new(&app.settings.data_dir.join(FOLDER))?;
     let failure = source.failure();
     let cancel = Cancel::new();
@@ -57,6 +58,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
         servers: &view.servers,
         pinned: args.server.as_deref(),
         kind: Purpose::Train,
+        weights: parent,
         input: source.input,
         timeout: args.timeout,
         cancel: cancel.clone(),
@@ -74,10 +76,10 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
     };
     // An input that was cut off is not what was to be learned from.
     let over = failure.check().and(over);
-    let keeper = Keeper { app, args, model, parent: parent.as_ref(), scratch: &scratch, scheduler };
+    let keeper = Keeper { app, args, model, from, scratch: &scratch, scheduler };
     let (outcome, made, bytes) = match (training?, over) {
         (Training::Over(_), Err(error)) => return Err(error),
-        (Training::Over(outcome), Ok(bytes)) => (outcome, None, bytes),
+        (Training::Over(outcome), Ok(bytes)) => (*outcome, None, bytes),
         (Training::Trained(trained), Err(error)) => {
             keeper.refuse(*trained, &error).await;
             return Err(error);
@@ -116,23 +118,5 @@ fn current(model: &Model, version: &Option<u64>, promoted: bool) -> String {
         format!("`{name}@{CURRENT_ALIAS}` is `{name}:{version}` now")
     } else {
         format!("`mer weights alias {name}:{version} {CURRENT_ALIAS}` makes it the current one")
-    }
-}
-
-/// A model and its weights, as they are named on a line.
-fn selector(text: &str) -> Result<Selector, CliError> {
-    // Whatever else it is, that there is no such model says more.
-    if !text.contains([':', '@']) {
-        return Ok(Selector::current(text));
-    }
-    text.parse().map_err(|error| CliError::of(Kind::Usage, error))
-}
-
-/// The weights to go on from; none where the model alone is named and has no current ones.
-async fn parent(app: &App, view: &View, selector: &Selector) -> Result<Option<WeightsVersion>, CliError> {
-    match view.alias(&selector.model, CURRENT_ALIAS) {
-        Some(version) if selector.which == Which::Current => Ok(Some(version.clone())),
-        None if selector.which == Which::Current => Ok(None),
-        _ => find_version(app, selector).await.map(|(version, _)| Some(version)),
     }
 }

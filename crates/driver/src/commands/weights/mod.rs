@@ -1,6 +1,7 @@
 //! `mer weights`.
 
 mod alias;
+mod deliver;
 mod find;
 mod get;
 mod intake;
@@ -10,7 +11,7 @@ mod remove;
 mod show;
 mod told;
 
-pub(super) use find::version as find_version;
+pub(in crate::commands) use deliver::{current, for_run};
 pub(super) use intake::Intake;
 pub(super) use told::Told;
 

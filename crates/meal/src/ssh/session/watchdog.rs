@@ -5,6 +5,9 @@
 //! cable was pulled, and the server does not know it), and when somebody ends it. While all is well it sends signals for
 //! `mer` and says which groups are gone.
 //!
+//! A group of which only zombies are left is gone, although they can still be signalled: an orphan is a zombie until the
+//! first process of the machine or container takes it, and some of those do so every other second, or never.
+//!
 //! `read` in a plain shell knows no time, so the time is kept by a child: it sleeps, and unless a heartbeat has replaced
 //! it by then it signals the shell, whose trap interrupts the `read`.
 
@@ -39,12 +42,14 @@ const SCRIPT: &str = concat!(
     "for g in $gs;do kill -0 -$g&&k=\"$k $g\";done; gs=$k;done; for g in $gs;do kill -KILL -$g;done; exit 0;}; ",
     "beat(){ [ -n \"$tp\" ]&&kill $tp; ",
     "(trap 'kill $sp' TERM;sleep ORPHAN & sp=$!;wait $sp&&kill -USR1 $$) </dev/null >/dev/null & tp=$!;}; ",
+    "dead(){ x=$(ps -A -o pgid= -o stat=)&&[ -n \"$x\" ]&&echo \"$x\"|(while read -r p s;do ",
+    "[ \"$p\" = $1 ]&&case $s in Z*|X*);;*)exit 1;;esac;done;exit 0);}; ",
     "trap fin USR1 TERM HUP INT; trap '' PIPE; beat; echo r; ",
     "while read -r v a b;do case $v in ",
     "a) gs=\"$gs $a\"; [ \"$b\" -gt $gr ]&&gr=$b; echo \"a $a\";; ",
     "t) kill -TERM -$a;; ",
     "k) kill -KILL -$a;; ",
-    "r) kill -KILL -$a; if kill -0 -$a;then echo \"s $a\";else k=; for g in $gs;do [ $g = $a ]||k=\"$k $g\";done; ",
+    "r) kill -KILL -$a; if kill -0 -$a&&! dead $a;then echo \"s $a\";else k=; for g in $gs;do [ $g = $a ]||k=\"$k $g\";done; ",
     "gs=$k; echo \"g $a\";fi;; ",
     "c) for g in $gs;do kill -0 $g||echo \"e $g\";done;; ",
     "b) beat; echo b;; ",

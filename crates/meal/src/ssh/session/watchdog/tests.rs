@@ -127,3 +127,31 @@ fn silence_is_the_end_of_the_groups_and_a_heartbeat_is_not() {
         assert_eq!(child.wait().expect("ended").signal(), Some(15));
     });
 }
+
+#[test]
+fn a_group_of_which_only_zombies_are_left_is_gone() {
+    each(Duration::from_secs(30), |watchdog| {
+        let (mut zombie, mut living) = (sleeper(), sleeper());
+        for child in [&zombie, &living] {
+            watchdog.say(&format!("a {} 3", child.id()));
+            watchdog.hear();
+        }
+        // Nobody waits for it before the watchdog has told.
+        watchdog.say(&format!("k {}", zombie.id()));
+        let asked = std::time::Instant::now();
+        loop {
+            watchdog.say(&format!("r {}", zombie.id()));
+            if watchdog.hear() == format!("g {}", zombie.id()) {
+                break;
+            }
+            assert!(asked.elapsed() < Duration::from_secs(20), "it is dead");
+        }
+        assert_eq!(zombie.wait().expect("ended").signal(), Some(9));
+        watchdog.say("c");
+        watchdog.say("b");
+        assert_eq!(watchdog.hear(), "b");
+        assert!(living.try_wait().expect("asked").is_none());
+        watchdog.say(&format!("k {}", living.id()));
+        living.wait().expect("ended");
+    });
+}

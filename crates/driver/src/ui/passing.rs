@@ -1,0 +1,50 @@
+//! A line on a terminal that is written over and over, and goes when it is over.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{stream, text::escaped};
+
+/// What is over by then is not worth a line.
+const WORTH_IT: Duration = Duration::from_millis(500);
+
+/// Between two of them.
+const PACE: Duration = Duration::from_millis(100);
+
+/// How far something is that takes a while.
+#[derive(Debug)]
+pub(crate) struct Passing(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    begun: Option<Instant>,
+    shown: Option<Instant>,
+}
+
+impl Passing {
+    pub(super) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    /// Shows the line, unless another one was shown just now.
+    pub(crate) fn show(&self, line: impl FnOnce() -> String) {
+        let now = Instant::now();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = *state.begun.get_or_insert(now);
+        let due = state.shown.map_or(begun + WORTH_IT, |shown| shown + PACE);
+        if now >= due {
+            state.shown = Some(now);
+            stream::to_stderr(&format!("\r{}\x1b[K", escaped(&line())));
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *state).shown.is_some() {
+            stream::to_stderr("\r\x1b[K");
+        }
+    }
+}

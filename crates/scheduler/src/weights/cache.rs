@@ -1,0 +1,170 @@
+//! The folder of weights on this machine.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use mer_core::{Size, WeightsVersion};
+use mer_dal::{Database, Download};
+use uuid::Uuid;
+
+use super::{DeliveryError, alone::Alone, progress::Told};
+
+/// What was used less long ago is taken for in use: a model may open its weights late.
+const IN_USE: Duration = Duration::from_secs(3600);
+
+/// The folder of weights that models on this machine were given, and where it gets them from. Touches nothing until the
+/// first delivery. Files in it are named by hash and format, and appear whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    database: Database,
+    folder: PathBuf,
+    limit: Size,
+}
+
+impl Cache {
+    /// Weights of `database`, in `folder`; beyond `limit` what was used longest ago goes.
+    #[must_use]
+    pub const fn new(database: Database, folder: PathBuf, limit: Size) -> Self {
+        Self { database, folder, limit }
+    }
+
+    /// The file of a version, where it has been delivered before; it was used now.
+    fn find(&self, version: &WeightsVersion) -> Option<PathBuf> {
+        let path = self.folder.join(file_name(version));
+        let file = File::open(&path).ok()?;
+        if file.metadata().ok()?.len() != version.bytes {
+            return None;
+        }
+        // It may be somebody else's: then whoever that is keeps it in use.
+        let _ = file.set_modified(SystemTime::now());
+        Some(path)
+    }
+
+    /// The path of a version's file. It is brought here, unless it has been before.
+    pub(super) async fn deliver(&self, version: &WeightsVersion, told: &Told) -> Result<String, DeliveryError> {
+        let path = match self.find(version) {
+            Some(path) => path,
+            None => self.bring(version, told).await?,
+        };
+        path.into_os_string().into_string().map_err(|_| DeliveryError::NoText { folder: self.folder.clone() })
+    }
+
+    async fn bring(&self, version: &WeightsVersion, told: &Told) -> Result<PathBuf, DeliveryError> {
+        let cannot = |source| DeliveryError::Keep { version: version.to_string(), folder: self.folder.clone(), source };
+        let unread = |source| DeliveryError::Database { version: version.to_string(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(cannot)?;
+        let _alone = Alone::wait(&self.folder, &format!(".{}.lock", version.sha256)).await;
+        if let Some(path) = self.find(version) {
+            return Ok(path);
+        }
+        let path = self.folder.join(file_name(version));
+        let temporary = Temporary(self.folder.join(format!(".{}.{}", version.sha256, Uuid::now_v7())));
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o400).open(&temporary.0).map_err(cannot)?;
+        let mut download = Download::new(&self.database, version);
+        let mut count = 0;
+        while let Some(bytes) = download.next().await.map_err(unread)? {
+            file.write_all(&bytes).map_err(cannot)?;
+            count += bytes.len() as u64;
+            told.brought(count);
+        }
+        file.sync_all().map_err(cannot)?;
+        fs::rename(&temporary.0, &path).map_err(cannot)?;
+        if let Err(error) = evict(&self.folder, self.limit.bytes(), SystemTime::now()) {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the folder of weights was not cleared");
+        }
+        Ok(path)
+    }
+}
+
+/// Hash and format: programs go by the ending.
+pub(super) fn file_name(version: &WeightsVersion) -> String {
+    format!("{}.{}", version.sha256, version.format)
+}
+
+/// A file that is on its way.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // It has another name by now, if all went well.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Removes what was used longest ago, as far as there is more than there should be; and what others left half way. What
+/// is not named as ours stays.
+fn evict(folder: &Path, most: u64, now: SystemTime) -> io::Result<()> {
+    let mut files = Vec::new();
+    let mut all = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let whole = name.strip_prefix('.').is_none();
+        let hash = name.trim_start_matches('.').split('.').next().unwrap_or_default();
+        if hash.len() != 64 || !hash.bytes().all(|c| c.is_ascii_hexdigit()) {
+            continue;
+        }
+        let Ok(found) = entry.metadata() else { continue };
+        let used = found.modified()?;
+        all += found.len();
+        if now.duration_since(used).is_ok_and(|idle| idle > IN_USE) {
+            // First of all what nobody will ever ask for.
+            files.push((whole, used, found.len(), entry.path()));
+        }
+    }
+    files.sort();
+    for (whole, _, bytes, path) in files {
+        if whole && all <= most {
+            break;
+        }
+        fs::remove_file(path)?;
+        all -= bytes;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first_and_what_is_in_use_stays() {
+        let folder = tempfile::tempdir().expect("folder");
+        let now = SystemTime::now();
+        let name = |letter: &str| letter.repeat(64);
+        let files = [
+            (format!("{}.npy", name("a")), 9),
+            (format!("{}.npy", name("b")), 10),
+            (format!("{}.npy", name("c")), 0),
+            (format!("{}.npy", name("d")), 5),
+            (format!(".{}.half", name("e")), 3),
+            (format!(".{}.going", name("f")), 0),
+            ("somebody's".to_owned(), 99),
+        ];
+        for (name, hours) in files {
+            let file = File::create(folder.path().join(&name)).expect(&name);
+            file.set_len(100).expect(&name);
+            file.set_modified(now - Duration::from_secs(hours * 3600)).expect(&name);
+        }
+        let left = || {
+            let names = fs::read_dir(folder.path()).expect("folder").map(|entry| entry.expect("entry").file_name());
+            let names = names.map(|name| name.to_string_lossy().trim_start_matches('.')[..1].to_owned());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names.concat()
+        };
+        evict(folder.path(), 1000, now).expect("evicted");
+        assert_eq!(left(), "abcdfs");
+        evict(folder.path(), 350, now).expect("evicted");
+        assert_eq!(left(), "cdfs");
+        evict(folder.path(), 0, now).expect("evicted");
+        assert_eq!(left(), "cfs");
+    }
+}

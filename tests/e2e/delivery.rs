@@ -1,0 +1,171 @@
+//! Weights that models are given: which version, where it lies, and how often it is brought there.
+
+use std::{
+    fs::{self, File},
+    time::{Duration, SystemTime},
+};
+
+use serde_json::json;
+
+use crate::support::{Live, TestEnv, repository, run, sha256};
+
+/// With models that say which weights they were given, each with the versions `one` and `two`.
+fn with_readers() -> TestEnv {
+    let env = TestEnv::new();
+    let models = r#"
+        model add reader --shell -- 'echo "version $MER_WEIGHTS_VERSION"; cat "${MER_WEIGHTS:-/dev/null}"'
+        model add keeper --shell --protocol lines -- 'while read -r line; do echo "$$ $MER_WEIGHTS_VERSION $line"; done'"#;
+    env.piped(["--allow-changes", "--quiet"], models).ok();
+    for model in ["reader", "keeper"] {
+        for text in ["one\n", "two\n"] {
+            env.piped(["weights", "put", model, "-", "--quiet"], text).ok();
+        }
+    }
+    env
+}
+
+#[test]
+fn a_run_gets_the_version_that_is_named_and_the_log_has_it() {
+    let env = with_readers();
+    assert_eq!(env.mer(["run", "reader"]).ok(), "version \n");
+    assert_eq!(env.row()["weightsVersion"], json!(null));
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    env.mer(["weights", "alias", "reader:2", "current", "--allow-changes", "--quiet"]).ok();
+    env.mer(["weights", "alias", "reader:1", "old", "--allow-changes", "--quiet"]).ok();
+    for (model, told) in
+        [("reader", "version 2\ntwo\n"), ("reader@old", "version 1\none\n"), ("reader@current", "version 2\ntwo\n")]
+    {
+        assert_eq!(env.mer(["run", model]).ok(), told, "{model}");
+    }
+    let rows = env.rows();
+    let versions: Vec<_> = rows.iter().map(|row| row["weightsVersion"].clone()).collect();
+    assert_eq!(versions, [json!(2), json!(1), json!(2), json!(1), json!(null)]);
+    assert_eq!(rows[0]["weightsSha256"], json!(sha256(b"two\n")));
+    assert!(rows.iter().all(|row| row["model"] == "reader"));
+    for (model, code, told) in [
+        ("reader:9", 66, "the nearest is `reader:2`"),
+        ("reader@olds", 66, "did you mean `old`?"),
+        ("raeder:1", 66, "did you mean `reader`?"),
+        ("reader:x", 64, "`x` in `reader:x` is no version"),
+        ("reader@", 64, "names no alias"),
+    ] {
+        let said = env.mer(["run", model]).failed(code);
+        assert!(said.contains(told), "{model}: {said}");
+    }
+    assert_eq!(env.rows().len(), 5, "nothing was started");
+    let told = env.mer(["weights", "remove", "reader:1", "--allow-changes"]).failed(77);
+    assert!(told.contains("log"), "{told}");
+}
+
+#[test]
+fn weights_that_were_delivered_once_are_not_transferred_again() {
+    let env = with_readers();
+    env.mer(["run", "reader:1"]).ok();
+    let folder = env.path("home/.cache/mer/weights");
+    let file = folder.join(format!("{}.raw", sha256(b"one\n")));
+    assert_eq!(fs::read(&file).expect("file"), b"one\n");
+    // Another text of the same length stands for what must not be read again.
+    fs::remove_file(&file).expect("removed");
+    fs::write(&file, "ONE\n").expect("written");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\nONE\n");
+    // One that is cut is no such file.
+    fs::write(&file, "O").expect("written");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    assert_eq!(fs::read_dir(&folder).expect("folder").count(), 1, "nothing half is left");
+}
+
+#[test]
+fn weights_that_are_there_need_no_engine() {
+    let env = with_readers();
+    env.mer(["weights", "alias", "reader:2", "current", "--allow-changes", "--quiet"]).ok();
+    env.mer(["run", "reader"]).ok();
+    let lease = File::options().write(true).open(env.path("data/mer/db.lock")).expect("the lease");
+    lease.lock().expect("the lease");
+    for model in ["reader", "reader@current", "reader:2"] {
+        assert_eq!(env.mer(["run", model, "--db-wait", "0s"]).ok(), "version 2\ntwo\n", "{model}");
+    }
+    // What no alias names, the database is asked for.
+    env.mer(["run", "reader:1", "--db-wait", "0s"]).ended(75);
+    drop(lease);
+    assert_eq!(env.rows().len(), 4);
+}
+
+#[test]
+fn what_was_used_longest_ago_makes_room() {
+    let env = with_readers();
+    let folder = env.path("work/cache/weights");
+    let run = |model, limit: &str| {
+        let mut command = env.with(["run", model]);
+        command.env("MER_CACHE_DIR", env.path("work/cache")).env("MER_CACHE_LIMIT", limit);
+        run(command).ok();
+        fs::read_dir(&folder).expect("folder").count()
+    };
+    assert_eq!(run("reader:1", "5B"), 1);
+    // In use, for all that one knows.
+    assert_eq!(run("reader:2", "5B"), 2);
+    let old = folder.join(format!("{}.raw", sha256(b"one\n")));
+    let ago = SystemTime::now() - Duration::from_secs(7200);
+    File::open(&old).expect("file").set_modified(ago).expect("time");
+    fs::remove_file(folder.join(format!("{}.raw", sha256(b"two\n")))).expect("removed");
+    assert_eq!(run("reader:2", "1MiB"), 2);
+    fs::remove_file(folder.join(format!("{}.raw", sha256(b"two\n")))).expect("removed");
+    assert_eq!(run("reader:2", "5B"), 1);
+    assert!(!old.exists());
+}
+
+#[test]
+fn many_at_once_bring_them_once_and_all_get_them() {
+    let env = with_readers();
+    let runs: Vec<Live> = (0..8).map(|_| env.start(["run", "reader:2"])).collect();
+    for live in runs {
+        assert_eq!(live.finish().ok(), "version 2\ntwo\n");
+    }
+    let names = fs::read_dir(env.path("home/.cache/mer/weights")).expect("folder");
+    assert_eq!(names.count(), 1);
+}
+
+#[test]
+fn a_ping_starts_what_stays_up_with_its_current_weights() {
+    let env = TestEnv::new();
+    let model =
+        r#"model add loader --shell --protocol token -- 'grep -q two "$MER_WEIGHTS" && echo READY && read -r x'"#;
+    env.piped(["--allow-changes", "--quiet"], model).ok();
+    env.mer(["model", "set", "loader", "--ready-token", "READY", "--allow-changes", "--quiet"]).ok();
+    env.piped(["weights", "put", "loader", "-", "--quiet"], "two\n").ok();
+    env.mer(["model", "ping", "loader"]).ended(1);
+    env.mer(["weights", "alias", "loader:1", "current", "--allow-changes", "--quiet"]).ok();
+    env.mer(["model", "ping", "loader"]).ok();
+    assert_eq!(env.rows()[0]["weightsVersion"], json!(1));
+}
+
+#[test]
+fn a_process_that_stays_up_serves_one_version() {
+    let env = with_readers();
+    let lines = "run keeper:1 a\nrun keeper:1 b\nrun keeper:2 c\nweights alias keeper:1 current\nrun keeper d
+        weights alias keeper:2 current\nrun keeper e\nuse keeper\nf\n/use keeper@current\ng";
+    let told = env.piped(["--allow-changes", "--quiet"], lines).ok();
+    let told: Vec<Vec<&str>> = told.lines().map(|line| line.split(' ').collect()).collect();
+    let said: Vec<_> = told.iter().map(|words| (words[1], words[2])).collect();
+    assert_eq!(said, [("1", "a"), ("1", "b"), ("2", "c"), ("1", "d"), ("2", "e"), ("2", "f"), ("2", "g")]);
+    let same: Vec<bool> = told.windows(2).map(|pair| pair[0][0] == pair[1][0]).collect();
+    assert_eq!(same, [true, false, false, false, true, true]);
+}
+
+#[test]
+fn iris_answers_with_the_weights_that_it_was_trained_to() {
+    let env = TestEnv::new();
+    let csv = File::open(repository().join("examples/models/iris/iris.csv")).expect("iris.csv");
+    let mut train = env.with(["example-model", "iris", "train"]);
+    train.env("MER_WEIGHTS_OUT", env.path("work/iris.npy"));
+    Live::start(train, csv).finish().ended(0);
+    let put = ["weights", "put", "iris", "iris.npy", "--finite", "--alias", "current", "--allow-changes", "--json"];
+    assert_eq!(env.mer(put).object()["dtype"], json!("f64"));
+    let told = env.mer(["run", "iris", "5.1,3.5,1.4,0.2"]).ok();
+    assert!(told.contains("setosa"), "{told}");
+    assert_eq!(env.row()["weightsVersion"], json!(1));
+    // That they are used: without a number in them nothing can be told.
+    env.file("work/wrong.npy", b"no weights");
+    env.mer(["weights", "put", "iris", "wrong.npy", "--format", "raw", "--quiet"]).ok();
+    env.mer(["run", "iris:2", "5.1,3.5,1.4,0.2"]).ended(1);
+    env.mer(["run", "iris@current", "5.1,3.5,1.4,0.2"]).ok();
+}
