@@ -94,13 +94,8 @@ impl Scheduler {
         weights: &Weights,
         cancel: &Cancel,
     ) -> Result<String, Verdict> {
-        tokio::select! {
-            biased;
-            path = weights::deliver(&self.config.weights, executor, placement, weights) => {
-                path.map_err(|error| Verdict::not_delivered(&error))
-            }
-            () = cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
-        }
+        let path = weights::deliver(&self.config.weights, executor, placement, weights, cancel).await;
+        path.map_err(|error| Verdict::not_delivered(&placement.server, &error))
     }
 
     /// Makes the connection, where one is needed.
