@@ -33,3 +33,4 @@ mod start_stop;
 mod streaming;
 mod transfer;
 mod warm;
+mod weights;

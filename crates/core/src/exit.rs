@@ -11,7 +11,7 @@ impl ExitCode {
     pub const MODEL_FAILED: u8 = 1;
     /// The command line was wrong.
     pub const USAGE: u8 = 64;
-    /// The input was rejected, because the model's protocol cannot carry it.
+    /// The input was rejected: the model's protocol cannot carry it, or weights are not what they are said to be.
     pub const INPUT: u8 = 65;
     /// No such model, server, version or run.
     pub const NOT_FOUND: u8 = 66;

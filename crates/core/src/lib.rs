@@ -12,6 +12,7 @@ mod protocol;
 mod registry;
 mod run;
 mod server;
+mod weights;
 
 pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
@@ -22,3 +23,6 @@ pub use protocol::{Protocol, Tokens};
 pub use registry::{LOCAL_SERVER, Registry, RegistryError};
 pub use run::{Bounds, Exit, RunSpec, signal_name};
 pub use server::{ConnParams, ConnType, Server, ServerSpec};
+pub use weights::{
+    Alias, AliasMove, CURRENT_ALIAS, Dtype, DtypeError, Selector, SelectorError, WeightsFormat, WeightsVersion, Which,
+};

@@ -216,6 +216,54 @@ pub enum DalError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// A model has no such version of its weights.
+    #[error("there is no version {version} of the weights of `{model}`")]
+    NoVersion {
+        /// The model.
+        model: String,
+        /// The version that was asked for.
+        version: u64,
+    },
+    /// A model's weights have no such alias.
+    #[error("the weights of `{model}` have no alias `{alias}`")]
+    NoAlias {
+        /// The model.
+        model: String,
+        /// The alias that was asked for.
+        alias: String,
+    },
+    /// A version cannot be removed as long as it is used.
+    #[error("version {version} of the weights of `{model}` is in use: {why}")]
+    VersionInUse {
+        /// The model.
+        model: String,
+        /// The version.
+        version: u64,
+        /// By whom.
+        why: String,
+    },
+    /// An upload was cleared away in the middle.
+    #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
+    UploadGone {
+        /// The model.
+        model: String,
+    },
+    /// A model was removed while its weights came in.
+    #[error("the model `{model}` was removed while its weights came in")]
+    ModelGone {
+        /// The model.
+        model: String,
+    },
+    /// What the database has is not what was put.
+    #[error("version {version} of the weights of `{model}` is damaged: {what}")]
+    Damaged {
+        /// The model.
+        model: String,
+        /// The version.
+        version: u64,
+        /// What is wrong.
+        what: String,
+    },
     /// The journal failed while it was drained.
     #[error("cannot drain the journal")]
     Journal {
@@ -241,7 +289,8 @@ impl DalError {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
-            Self::Refused { .. } | Self::Rights { .. } => ExitCode::REFUSED,
+            Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
+            Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }
             | Self::Foreign { .. }
             | Self::HasWeights { .. }
@@ -270,6 +319,11 @@ impl DalError {
             ),
             Self::Rights { .. } => {
                 Some("docs/reference/database-rights.md has the rights that each program needs".into())
+            }
+            Self::VersionInUse { .. } => Some("`--force` removes it all the same".into()),
+            Self::UploadGone { .. } => Some("put them again".into()),
+            Self::NoVersion { model, .. } | Self::NoAlias { model, .. } => {
+                Some(format!("`mer weights list {model}` shows what there is"))
             }
             Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             // What the system says of a socket is nothing that another folder would mend.

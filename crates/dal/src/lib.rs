@@ -27,6 +27,7 @@ mod settings;
 mod store;
 mod surreal;
 mod url_text;
+mod weights;
 
 pub use database::Database;
 pub use embedded::Snapshot;
@@ -44,3 +45,4 @@ pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, Sur
 pub use store::{ALIVE, AccessFilter, Applied, Dialect, ScriptRun, Store};
 #[cfg(feature = "surreal-server")]
 pub use surreal::SurrealUrl;
+pub use weights::{Collected, Download, NewVersion, Upload, collect_garbage};

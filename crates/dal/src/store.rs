@@ -130,12 +130,13 @@ pub(crate) enum Driver {
 macro_rules! ask {
     ($store:expr, $backend:ident => $call:expr) => {
         match &$store.0 {
-            Driver::Surreal($backend) => $call.await,
+            $crate::store::Driver::Surreal($backend) => $call.await,
             #[cfg(feature = "postgres")]
-            Driver::Postgres($backend) => $call.await,
+            $crate::store::Driver::Postgres($backend) => $call.await,
         }
     };
 }
+pub(crate) use ask;
 
 impl Store {
     /// The servers by name.

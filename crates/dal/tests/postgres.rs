@@ -9,7 +9,8 @@ use std::{error::Error as _, time::Duration};
 use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
 use mer_dal::{
-    AccessFilter, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings, Store, drain,
+    AccessFilter, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings, Store, Upload,
+    drain,
 };
 use mer_testkit::{
     ended,
@@ -19,7 +20,7 @@ use mer_testkit::{
 };
 use uuid::Uuid;
 
-use common::{Fresh, migrate, on_server};
+use common::{Fresh, migrate, on_server, vector, weights_come_and_go};
 
 fn with(fresh: &Fresh, change: impl FnOnce(&mut Settings)) -> Database {
     let mut settings = fresh.settings().clone();
@@ -245,11 +246,31 @@ async fn the_documented_rights_are_enough_and_no_more() {
     session.record(&log).await.unwrap();
     session.record(&log).await.unwrap();
     assert_eq!(session.access(log[0].request_uid).await.unwrap(), [log[0].clone()]);
+    let iris = session.model("iris").await.unwrap().unwrap();
+    let version = weights_come_and_go(session.database(), &iris).await;
+    for error in [
+        session.move_alias(&iris, "current", Some(version), "me", None).await.unwrap_err(),
+        session.remove_version(&iris, version, false, "me").await.unwrap_err(),
+    ] {
+        assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+    }
+    // One who was set up before there were these tables.
+    server.sql("mer", "REVOKE ALL ON \"ModelWeightAliases\", \"ModelWeightUploads\" FROM mer_driver");
+    let error = session.named_versions(std::slice::from_ref(&iris)).await.unwrap_err();
+    assert!(matches!(error, DalError::Rights { .. }) && error.hint().is_some(), "{error:?}");
+    assert!(error.source().unwrap().to_string().contains("ModelWeightAliases"), "{error:?}");
+    let error = Upload::new(session.database(), &iris).finish(&vector()).await.unwrap_err();
+    assert!(error.source().unwrap().to_string().contains("ModelWeightUploads"), "{error:?}");
+    server.sql("mer", &block("### The driver"));
     registry.models.retain(|name, _| name == "echo");
     registry.models.insert("new".to_owned(), registry.models["echo"].clone());
     let error = session.apply(&registry).await.unwrap_err();
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     server.sql("mer", &block("### The driver, where it may change the registry"));
+    session.move_alias(&iris, "current", Some(version), "me", None).await.unwrap();
+    for number in 1..=version {
+        session.remove_version(&iris, number, true, "me").await.unwrap();
+    }
     session.apply(&registry).await.unwrap();
     let (servers, mut models) = (session.servers().await.unwrap(), session.models().await.unwrap());
     models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());

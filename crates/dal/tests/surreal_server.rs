@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
 use mer_dal::{
     AccessFilter, AuthLevel, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings,
-    Store, drain,
+    Store, Upload, drain,
 };
 use mer_testkit::{
     ended,
@@ -23,7 +23,7 @@ use mer_testkit::{
 };
 use uuid::Uuid;
 
-use common::{Fresh, migrate, on_server};
+use common::{Fresh, migrate, on_server, vector, weights_come_and_go};
 
 fn with(fresh: &Fresh, change: impl FnOnce(&mut Settings)) -> Database {
     let mut settings = fresh.settings().clone();
@@ -365,6 +365,16 @@ async fn the_documented_rights_are_enough_and_no_more() {
         session.record(&log).await.unwrap();
         assert_eq!(session.access(log[0].request_uid).await.unwrap(), [log[0].clone()]);
         assert_eq!(count(&session).await, before + 2);
+        let iris = session.model("iris").await.unwrap().unwrap();
+        let version = weights_come_and_go(session.database(), &iris).await;
+        if !more.is_empty() {
+            for error in [
+                session.move_alias(&iris, "current", Some(version), "me", None).await.unwrap_err(),
+                session.remove_version(&iris, version, false, "me").await.unwrap_err(),
+            ] {
+                assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+            }
+        }
         registry.models.retain(|name, _| name == "echo");
         registry.models.insert("new".to_owned(), registry.models["echo"].clone());
         // A user of the database with the role EDITOR may change it; a record user may not, and is told.
@@ -379,6 +389,8 @@ async fn the_documented_rights_are_enough_and_no_more() {
             let error = session.remove_model("echo").await.unwrap_err();
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
             let mut models = session.models().await.unwrap();
+            // It has weights, which is another reason.
+            models.retain(|model| model.name != "iris");
             models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());
             let copy = RegistryCopy { models, ..RegistryCopy::default() };
             let error = session.restore(&copy).await.unwrap_err();
@@ -387,6 +399,19 @@ async fn the_documented_rights_are_enough_and_no_more() {
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
         }
     }
+    // A record user who was set up before there were the tables of weights: it sees none of them, and is told.
+    for table in ["Counters", "Uploads", "Chunks", "Payloads", "Parts", "Aliases", "AliasMoves"] {
+        server.sql(&name, &format!("ALTER TABLE ModelWeight{table} PERMISSIONS NONE;"));
+    }
+    let session = on_server(&(server.url_of("mer:change-me", &name) + "?access=mer_driver")).session().await.unwrap();
+    let iris = session.model("iris").await.unwrap().unwrap();
+    let error = session.named_versions(std::slice::from_ref(&iris)).await.unwrap_err();
+    assert!(matches!(error, DalError::Rights { .. }) && error.hint().is_some(), "{error:?}");
+    assert!(error.source().unwrap().to_string().contains("ModelWeightAliases"), "{error:?}");
+    let mut upload = Upload::new(session.database(), &iris);
+    upload.write(b"x").await.unwrap();
+    let error = upload.finish(&vector()).await.unwrap_err();
+    assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     // A record user without any PERMISSIONS: the server takes its rows and keeps none, and that is an error.
     server.sql(&name, "ALTER TABLE ModelAccess PERMISSIONS FOR select FULL;");
     let session = on_server(&(server.url_of("mer:change-me", &name) + "?access=mer_driver")).session().await.unwrap();

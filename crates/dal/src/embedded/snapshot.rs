@@ -1,6 +1,6 @@
 //! The snapshot of the registry beside the database: with it, most commands need no engine.
 //!
-//! It holds the registry and a stamp of the engine's files. A reader takes the content for true when the stamp equals
+//! It holds the registry, the aliases of weights with the versions that they mean, and a stamp of the engine's files. A reader takes the content for true when the stamp equals
 //! the files as they are. Why that is safe, whoever else writes, with our lease or without:
 //!
 //! - Opening the engine rewrites its file `LOCK`, before anything else. So the time of `LOCK` in a stamp names one
@@ -15,7 +15,7 @@
 //! The content is not read again by a lease that found a valid snapshot and changed neither registry nor schema: it
 //! only gets the new stamp.
 
-use mer_core::{Model, Registry, Server};
+use mer_core::{Alias, Model, Registry, Server, WeightsVersion};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,12 +23,12 @@ use super::stamp::{LockMark, Stamp};
 use crate::{
     Applied,
     files::{self, EngineFiles},
-    store::Backend as _,
+    store::{Backend as _, Driver, Store},
     surreal::SurrealStore,
 };
 
 /// Changes with the shape of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a database says of itself and its registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub servers: Vec<Server>,
     /// The models by name.
     pub models: Vec<Model>,
+    /// The aliases of their weights, and the versions that they mean.
+    pub weights: Vec<(Alias, WeightsVersion)>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +91,12 @@ impl Snapshot {
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)
     }
+
+    /// The version that an alias of a model's weights means.
+    #[must_use]
+    pub fn alias(&self, model: &str, name: &str) -> Option<&WeightsVersion> {
+        self.weights.iter().find(|(alias, _)| alias.model == model && alias.name == name).map(|(_, version)| version)
+    }
 }
 
 /// Reads the content; nothing where the database has no schema yet, or another MER's.
@@ -100,7 +108,8 @@ pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
         let Some(schema_version) = schema_version else { return Ok(None) };
         let database_uid = store.database_uid().await?;
         let (servers, models) = (store.servers().await?, store.models().await?);
-        Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models }))
+        let weights = Store(Driver::Surreal(store)).named_versions(&models).await?;
+        Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models, weights }))
     };
     read.await.unwrap_or_else(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "no snapshot of the registry");
@@ -133,7 +142,13 @@ mod tests {
     use super::*;
 
     fn content(schema_version: u32) -> Snapshot {
-        Snapshot { database_uid: Uuid::nil(), schema_version, servers: Vec::new(), models: Vec::new() }
+        Snapshot {
+            database_uid: Uuid::nil(),
+            schema_version,
+            servers: Vec::new(),
+            models: Vec::new(),
+            weights: Vec::new(),
+        }
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ mod store;
 mod target;
 mod types;
 mod url;
+mod weights;
 
 pub(crate) use lock::AdvisoryLock;
 pub(crate) use pool::PostgresServer;

@@ -10,6 +10,19 @@ pub(super) const MODELS: &str = r#"
 WITH gone AS (DELETE FROM "AvailableModels" WHERE "name" = ANY($1) RETURNING "modelParams")
 DELETE FROM "ModelParams" WHERE "uid" IN (SELECT "modelParams" FROM gone)"#;
 
+/// Whoever adds a version to the model meanwhile waits, and then finds no model; see the writing of versions.
+const HOLD_WEIGHTS: &str = r#"
+INSERT INTO "ModelWeightCounters" AS known ("model", "changes") SELECT "uid", 1 FROM "AvailableModels" WHERE "name" = $1
+ON CONFLICT ("model") DO UPDATE SET "changes" = known."changes" + 1"#;
+
+/// What is kept of weights for a model that has none. The rest of its uploads is cleared away later.
+const OF_WEIGHTS: [&str; 4] = [
+    r#"DELETE FROM "ModelWeightUploads" WHERE "model" IN (SELECT "uid" FROM "AvailableModels" WHERE "name" = $1)"#,
+    r#"DELETE FROM "ModelWeightAliasMoves" WHERE "model" IN (SELECT "uid" FROM "AvailableModels" WHERE "name" = $1)"#,
+    r#"DELETE FROM "ModelWeightAliases" WHERE "model" IN (SELECT "uid" FROM "AvailableModels" WHERE "name" = $1)"#,
+    r#"DELETE FROM "ModelWeightCounters" WHERE "model" IN (SELECT "uid" FROM "AvailableModels" WHERE "name" = $1)"#,
+];
+
 const WEIGHTED: &str = r#"
 SELECT 1 FROM "AvailableModels" m WHERE m."name" = $1
 AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid")"#;
@@ -27,8 +40,12 @@ DELETE FROM "ConnTypeParams" WHERE "uid" IN (SELECT "connTypeParams" FROM gone)"
 impl PostgresStore {
     pub(super) async fn delete_model(&self, name: &str) -> Result<(), DalError> {
         let weighted: bool = call!(self.server(), "remove the model", true, |connection| {
+            self.query(HOLD_WEIGHTS).bind(name).execute(&mut *connection).await?;
             if self.query(WEIGHTED).bind(name).fetch_optional(&mut *connection).await?.is_some() {
                 return Ok(true);
+            }
+            for statement in OF_WEIGHTS {
+                self.query(statement).bind(name).execute(&mut *connection).await?;
             }
             self.query(MODELS).bind(vec![name]).execute(&mut *connection).await.map(|_| false)
         });

@@ -121,6 +121,6 @@ fn params<T: DeserializeOwned>(table: &'static str, row: &PgRow, about: &str) ->
 }
 
 /// The name of an enum's variant.
-fn word<T: DeserializeOwned>(table: &'static str, about: &str, word: String) -> Result<T, DalError> {
+pub(super) fn word<T: DeserializeOwned>(table: &'static str, about: &str, word: String) -> Result<T, DalError> {
     serde_json::from_value(word.into()).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
 }

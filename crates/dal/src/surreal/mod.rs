@@ -12,6 +12,7 @@ mod script;
 #[cfg(feature = "surreal-server")]
 mod server;
 mod store;
+mod weights;
 
 pub(crate) use connect::{connect, is_locked};
 #[cfg(feature = "surreal-server")]

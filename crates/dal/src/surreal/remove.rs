@@ -9,12 +9,18 @@ use super::{
 };
 use crate::DalError;
 
+/// The counter of its weights is written, so that whoever adds a version meanwhile has to begin again, and finds no model.
 const MODEL: &str = "
 BEGIN;
 LET $found = SELECT * FROM $id;
 LET $weighted = SELECT VALUE model FROM ModelWeights WHERE model IN $found.uid LIMIT 1;
 IF $weighted = [] {
     FOR $row IN $found {
+        UPSERT type::record('ModelWeightCounters', $row.uid) SET model = $row.uid RETURN NONE;
+        DELETE type::record('ModelWeightCounters', $row.uid) RETURN NONE;
+        DELETE ModelWeightUploads WHERE model = $row.uid RETURN NONE;
+        DELETE ModelWeightAliases WHERE model = $row.uid RETURN NONE;
+        DELETE ModelWeightAliasMoves WHERE model = $row.uid RETURN NONE;
         DELETE type::record('ModelParams', $row.modelParams) RETURN NONE;
         DELETE $row.id RETURN NONE;
     };

@@ -95,13 +95,25 @@ impl SurrealStore {
 
     /// That a write left nothing behind.
     pub(super) fn ignored(&self, operation: &'static str) -> DalError {
+        const WHY: &str = "the server took the rows and did not keep them: neither the user's role nor the tables' \
+                           PERMISSIONS let it write";
+        self.no_rights(operation, WHY)
+    }
+
+    /// That rows of weights are there and are not shown.
+    pub(super) fn hidden(&self, operation: &'static str) -> DalError {
+        const WHY: &str = "there are versions of weights, and the server shows none of the tables about them: the PERMISSIONS \
+                           of ModelWeightCounters, ModelWeightAliases and their like do not let this user read";
+        self.no_rights(operation, WHY)
+    }
+
+    fn no_rights(&self, operation: &'static str, why: &'static str) -> DalError {
         let user = match &self.link {
             Link::Engine(_) => String::new(),
             #[cfg(feature = "surreal-server")]
             Link::Server(server) => server.user(),
         };
-        let source = "the server took the rows and did not keep them: neither the user's role nor the tables' PERMISSIONS let it write".into();
-        DalError::Rights { operation, database: self.database(), user, source }
+        DalError::Rights { operation, database: self.database(), user, source: why.into() }
     }
 
     /// Whether registry or schema may have been changed through this connection.

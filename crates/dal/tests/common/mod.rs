@@ -4,7 +4,8 @@
 
 use std::{ops::Deref, path::Path, process::Command, time::Duration};
 
-use mer_dal::{Database, DbUrl, Session, Settings};
+use mer_core::{Dtype, Model, WeightsFormat};
+use mer_dal::{Database, DbUrl, Download, NewVersion, Session, Settings, Upload, collect_garbage};
 use tempfile::TempDir;
 
 /// A database and the folder it lives in.
@@ -79,6 +80,47 @@ pub(crate) fn on_server(url: &str) -> Fresh {
 
 pub(crate) async fn migrate(session: &Session) {
     mer_migrations::ensure_current(session, mer_migrations::Policy::Migrate).await.unwrap();
+}
+
+/// A vector, as it is put.
+pub(crate) fn vector() -> NewVersion {
+    NewVersion {
+        format: WeightsFormat::Raw,
+        dtype: Dtype::U8,
+        shape: None,
+        parent: None,
+        access: None,
+        note: None,
+        aliases: Vec::new(),
+        caller: "me".to_owned(),
+    }
+}
+
+/// All that a driver does with weights that changes nothing else: two puts, a get, one taken back, and clearing away.
+pub(crate) async fn weights_come_and_go(database: &Database, model: &Model) -> u64 {
+    let whole = [vec![1; 1 << 20], vec![2; 7]].concat();
+    let mut last = 0;
+    for _ in 0..2 {
+        let mut upload = Upload::new(database, model);
+        upload.write(&whole).await.unwrap();
+        let version = upload.finish(&vector()).await.unwrap();
+        let mut download = Download::new(database, &version);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = download.next().await.unwrap() {
+            bytes.extend_from_slice(&chunk);
+        }
+        assert!(bytes == whole);
+        last = version.version;
+    }
+    let mut upload = Upload::new(database, model);
+    upload.write(&vec![3; 5 << 20]).await.unwrap();
+    upload.abort().await.unwrap();
+    let collected = collect_garbage(database, Duration::from_secs(3600)).await.unwrap();
+    assert_eq!((collected.uploads, collected.payloads, collected.chunks), (0, 1, 1), "{collected:?}");
+    let session = database.session().await.unwrap();
+    assert!(session.named_versions(std::slice::from_ref(model)).await.unwrap().is_empty());
+    session.close().await.unwrap();
+    last
 }
 
 pub(crate) fn engine_of(database: &Database) -> &Path {

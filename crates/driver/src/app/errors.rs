@@ -3,6 +3,7 @@
 use mer_dal::DalError;
 use mer_migrations::MigrationError;
 use mer_scheduler::SchedulerError;
+use mer_weights::WeightsError;
 
 use crate::error::{CliError, Kind, did_you_mean};
 
@@ -33,5 +34,21 @@ impl From<SchedulerError> for CliError {
             _ => None,
         };
         hint.into_iter().fold(Self::of(kind, error), Self::hint)
+    }
+}
+
+impl From<WeightsError> for CliError {
+    fn from(error: WeightsError) -> Self {
+        let hint = match &error {
+            WeightsError::Header { .. } | WeightsError::Json { .. } => {
+                Some("bytes of any kind are put with `--format raw`")
+            }
+            WeightsError::NoElements => Some("name it: `--dtype f32`"),
+            WeightsError::LongJson { .. } => Some("use npy or safetensors"),
+            WeightsError::Lossy { .. } => Some("without `--format` they come as they were put"),
+            _ => None,
+        };
+        let failure = Self::of(Kind::Input, error);
+        hint.into_iter().fold(failure, Self::hint)
     }
 }

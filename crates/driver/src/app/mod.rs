@@ -161,6 +161,11 @@ impl App {
         drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
+    /// `user@host` of who calls.
+    pub(crate) fn caller(&self) -> String {
+        caller::name(&self.environment)
+    }
+
     fn executor(&self) -> Executor {
         // The link survives an upgrade of the file underneath. An empty root folder may have no /proc: then it is found by
         // the name it was called by.

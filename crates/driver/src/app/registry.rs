@@ -58,11 +58,13 @@ impl App {
             return Ok(view);
         }
         let session = self.session().await?;
+        let models = session.models().await?;
         let view = Snapshot {
             database_uid: session.database_uid().await?,
             schema_version: current,
             servers: session.servers().await?,
-            models: session.models().await?,
+            weights: session.named_versions(&models).await?,
+            models,
         };
         session.close().await?;
         Ok(View(Arc::new(view)))
@@ -83,9 +85,16 @@ impl App {
         for name in model.spec.servers() {
             servers.extend(session.server(name).await?);
         }
-        let database_uid = session.database_uid().await?;
+        let models = vec![model];
+        let view = Snapshot {
+            database_uid: session.database_uid().await?,
+            schema_version: current(),
+            servers,
+            weights: session.named_versions(&models).await?,
+            models,
+        };
         session.close().await?;
-        Ok(View(Arc::new(Snapshot { database_uid, schema_version: current(), servers, models: vec![model] })))
+        Ok(View(Arc::new(view)))
     }
 
     fn snapshot(&self, current: u32) -> Option<View> {

@@ -13,6 +13,7 @@ mod registry;
 mod run;
 mod typed;
 mod verb;
+mod weights;
 
 pub(crate) use change::{
     ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs,
@@ -28,6 +29,10 @@ pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPing
 pub(crate) use run::RunArgs;
 pub(crate) use typed::Typed;
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
+pub(crate) use weights::{
+    Shape, WeightsAliasArgs, WeightsGcArgs, WeightsGetArgs, WeightsListArgs, WeightsPutArgs, WeightsRemoveArgs,
+    WeightsShowArgs, WeightsVerb,
+};
 
 /// Registers models and the servers they run on, runs them over standard pipes, and keeps a log of every access.
 ///

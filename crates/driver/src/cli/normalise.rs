@@ -21,6 +21,11 @@ const OTHER_TOOLS: &[(&str, &[&str])] = &[("ls", &["model", "list"]), ("list", &
 const GROUPS: &[(&[&str], &str, &[&str])] = &[
     (&["model", "models"], "list", &["list", "ls", "show", "ping", "add", "set", "remove", "rm", "delete", "help"]),
     (&["server", "servers"], "list", &["list", "ls", "show", "ping", "add", "set", "remove", "rm", "delete", "help"]),
+    (
+        &["weights", "weight"],
+        "list",
+        &["list", "ls", "show", "put", "get", "alias", "remove", "rm", "delete", "gc", "help"],
+    ),
     (&["log", "logs", "history"], "list", &["list", "ls", "show", "help"]),
     (&["migrate", "migrations"], "up", &["up", "status", "plan", "wait", "baseline", "repair", "help"]),
     (&["config", "settings"], "show", &["show", "list", "ls", "help"]),

@@ -11,6 +11,7 @@ use super::{
     migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
     run::RunArgs,
+    weights::WeightsVerb,
 };
 
 /// What to do.
@@ -25,6 +26,9 @@ pub(crate) enum Verb {
     /// List, show, check, add, change and remove servers
     #[command(subcommand, aliases = ["servers"])]
     Server(ServerVerb),
+    /// List, show, put, get, name and remove versions of models' weights
+    #[command(subcommand, aliases = ["weight"])]
+    Weights(WeightsVerb),
     /// List and show accesses: who ran what, when, and how it ended
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),

@@ -14,6 +14,7 @@ mod server;
 mod server_ping;
 mod shown;
 mod version;
+mod weights;
 
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
@@ -52,6 +53,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             Verb::Server(ServerVerb::Set(args)) => change::set_server(app, args, ui, typed).await?,
             Verb::Server(ServerVerb::Remove(args)) => change::remove_server(app, args, ui, typed).await?,
             Verb::Server(verb) => server::server(app, verb, ui).await?,
+            Verb::Weights(verb) => weights::weights(app, verb, ui, typed, origin).await?,
             Verb::Log(verb) => log::log(app, verb, ui).await?,
             Verb::Apply(args) => change::apply(app, args, ui, typed, origin).await?,
             Verb::Export(args) => export::export(app, args, ui).await?,

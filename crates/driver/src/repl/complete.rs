@@ -83,9 +83,9 @@ fn is_spelled(arg: &Arg, word: &str) -> bool {
 fn values(at: &At<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &str) -> Offer {
     let kind = argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()).unwrap_or_default();
     let candidates = match (kind, at.group, argument.get_long()) {
-        ("MODEL", ..) | ("NAME", "model", None) => names.models(),
+        ("MODEL" | "MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) | ("NAME", "model", None) => names.models(),
         ("NAME", _, Some("server" | "on")) | ("NAME", "server", None) => names.servers(),
-        ("FILE" | "DIR", ..) => return Offer::File(start),
+        ("FILE" | "FILE|-" | "DIR", ..) => return Offer::File(start),
         ("INPUT|@FILE|-", ..) if word.starts_with('@') => return Offer::File(start + 1),
         _ => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     };

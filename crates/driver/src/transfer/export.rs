@@ -26,8 +26,15 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
     for server in session.servers().await? {
         text.line(&portable_server(server))?;
     }
+    let mut weighted = Vec::new();
     for model in session.models().await? {
+        if !session.versions(&model).await?.is_empty() {
+            weighted.push(format!("`{}`", model.name));
+        }
         text.line(&portable_model(model))?;
+    }
+    if !weighted.is_empty() {
+        tracing::warn!("the weights of {} are no part of this: `mer weights get` writes them", weighted.join(", "));
     }
     let mut after = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
     loop {

@@ -14,6 +14,7 @@ mod accesses;
 mod changes;
 mod registry;
 mod schema;
+mod weights;
 mod writers;
 
 pub use accesses::{
@@ -31,6 +32,12 @@ pub use registry::{
     an_upsert_keeps_uid_and_creation, unknown_names_are_nothing, what_is_not_named_stays,
 };
 pub use schema::{a_failing_script_leaves_nothing_and_names_its_place, the_uid_is_the_databases_own};
+pub use weights::{
+    a_removed_model_takes_no_version, aliases_move_whole_and_keep_their_history, clearing_away_spares_what_lives,
+    equal_chunks_are_kept_once, puts_and_clearing_away_at_once_leave_whole_versions,
+    puts_at_once_get_numbers_of_their_own, versions_in_use_are_not_removed, weights_of_every_size_come_back,
+    what_was_put_is_told,
+};
 pub use writers::{sixteen_writers_lose_nothing, sixteen_writers_race_for_one_record};
 
 /// Makes a module with the whole suite for one backend.
@@ -47,11 +54,24 @@ macro_rules! store_contract {
             every_field_comes_back, strange_texts_and_times_survive, accesses_are_listed_newest_first_and_filtered,
             accesses_are_read_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
             sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
-            the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place,
+            the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place;
+            weights_of_every_size_come_back, equal_chunks_are_kept_once, what_was_put_is_told,
+            aliases_move_whole_and_keep_their_history, versions_in_use_are_not_removed,
+            puts_at_once_get_numbers_of_their_own, clearing_away_spares_what_lives,
+            puts_and_clearing_away_at_once_leave_whole_versions, a_removed_model_takes_no_version,
         );
     };
-    (@cases $module:ident, $fresh:block: $($case:ident),* $(,)?) => {
+    // First the cases that work in a session, then those that take sessions themselves.
+    (@cases $module:ident, $fresh:block: $($case:ident),*; $($own:ident),* $(,)?) => {
         mod $module {
+            $(
+                #[tokio::test]
+                async fn $own() {
+                    let database = $fresh;
+                    let Some(database) = database else { return };
+                    $crate::store_contract::$own(&database).await;
+                }
+            )*
             $(
                 #[tokio::test]
                 async fn $case() {

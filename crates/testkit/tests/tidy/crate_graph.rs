@@ -11,8 +11,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dal", &["core"]),
     ("meal", &["core"]),
     ("migrations", &["core", "dal"]),
+    ("weights", &["core"]),
     ("scheduler", &["core", "dal", "meal"]),
-    ("driver", &["core", "dal", "meal", "migrations", "scheduler"]),
+    ("driver", &["core", "dal", "meal", "migrations", "scheduler", "weights"]),
 ];
 
 /// Every (from, to) between crates of the workspace that ends up in a shipped program: no dev-dependencies.

@@ -1,0 +1,98 @@
+//! Weights: payloads in chunks, versions, aliases, and clearing away.
+
+mod aliases;
+mod garbage;
+mod payload;
+mod rows;
+mod versions;
+
+use std::time::Duration;
+
+use mer_core::{Alias, AliasMove, Model, WeightsVersion};
+use uuid::Uuid;
+
+use super::PostgresStore;
+use crate::{
+    DalError, NewVersion,
+    weights::{Chunk, Swept, WeightsBackend},
+};
+
+impl WeightsBackend for PostgresStore {
+    async fn begin_upload(&self, model: Uuid) -> Result<Uuid, DalError> {
+        self.new_upload(model).await
+    }
+
+    async fn put_parts(&self, model: &Model, upload: Uuid, first: u64, chunks: &[Chunk]) -> Result<(), DalError> {
+        self.write_parts(model, upload, first, chunks).await
+    }
+
+    async fn commit_upload(
+        &self,
+        model: &Model,
+        upload: Uuid,
+        new: &NewVersion,
+        bytes: u64,
+        sha256: &str,
+    ) -> Result<WeightsVersion, DalError> {
+        self.write_version(model, upload, new, bytes, sha256).await
+    }
+
+    async fn abort_upload(&self, upload: Uuid) -> Result<(), DalError> {
+        self.forget_upload(upload).await
+    }
+
+    async fn read_parts(&self, payload: Uuid, from: u64, count: u32) -> Result<Vec<Chunk>, DalError> {
+        self.read_chunks(payload, from, count).await
+    }
+
+    async fn versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
+        self.read_versions(model).await
+    }
+
+    async fn version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
+        self.read_version(model, version).await
+    }
+
+    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+        self.read_named(models).await
+    }
+
+    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+        self.read_moves(model, name).await
+    }
+
+    async fn move_alias(
+        &self,
+        model: &Model,
+        name: &str,
+        version: Option<u64>,
+        caller: &str,
+        request: Option<Uuid>,
+    ) -> Result<(), DalError> {
+        self.write_alias(model, name, version, caller, request).await
+    }
+
+    async fn is_in_log(&self, model: &Model, version: u64) -> Result<bool, DalError> {
+        self.read_mention(model, version).await
+    }
+
+    async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError> {
+        self.delete_version(model, version, force, caller).await
+    }
+
+    async fn expire_uploads(&self, silent: Duration) -> Result<u64, DalError> {
+        self.delete_uploads(silent).await
+    }
+
+    async fn dead_payloads(&self) -> Result<Vec<Uuid>, DalError> {
+        self.read_dead_payloads().await
+    }
+
+    async fn remove_parts(&self, payload: Uuid) -> Result<bool, DalError> {
+        self.delete_parts(payload).await
+    }
+
+    async fn sweep_chunks(&self, after: Option<&str>) -> Result<Swept, DalError> {
+        self.delete_unused_chunks(after).await
+    }
+}

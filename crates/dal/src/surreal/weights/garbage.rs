@@ -1,0 +1,110 @@
+//! Clearing away.
+
+use std::{collections::HashSet, time::Duration};
+
+use surrealdb::types::SurrealValue;
+use uuid::Uuid;
+
+use crate::{
+    DalError,
+    surreal::{
+        SurrealStore,
+        store::{is_conflict, take, variables},
+    },
+    weights::Swept,
+};
+
+/// How many parts or chunks one step deletes.
+const STEP: i64 = 64;
+
+const OPERATION: &str = "clear away weights that nobody has";
+
+const EXPIRE: &str = "DELETE ModelWeightUploads WHERE touchedAt <= time::now() - $silent RETURN BEFORE;";
+
+/// The parts are looked at first: an upload is there before its parts, and a version takes its place.
+const PAYLOADS: &str = "SELECT VALUE payload FROM ModelWeightParts WHERE part = 0;";
+
+const LIVING: &str = "BEGIN; SELECT VALUE uid FROM ModelWeightUploads; SELECT VALUE payload FROM ModelWeights; COMMIT;";
+
+/// Part 0 goes last: by it a payload is found.
+const PARTS: &str = "
+DELETE (SELECT VALUE id FROM ModelWeightParts:[$payload, 0]..=[$payload, 9223372036854775807] ORDER BY id DESC LIMIT $step)
+    RETURN BEFORE;";
+
+const SWEEP: &str = "
+BEGIN;
+LET $unused = $hashes.filter(|$hash| (SELECT VALUE id FROM ModelWeightParts WHERE sha256 = $hash LIMIT 1) = []);
+DELETE $unused.map(|$hash| type::record('ModelWeightChunks', $hash)) RETURN BEFORE;
+DELETE $unused.map(|$hash| type::record('ModelWeightPayloads', $hash)) RETURN NONE;
+COMMIT;";
+
+/// A row of `ModelWeightChunks`.
+#[derive(Debug, SurrealValue)]
+struct ChunkRow {
+    bytes: i64,
+}
+
+/// A row of `ModelWeightUploads` or `ModelWeightParts`, of which only the number counts.
+#[derive(Debug, SurrealValue)]
+struct Counted {}
+
+impl SurrealStore {
+    pub(super) async fn delete_uploads(&self, silent: Duration) -> Result<u64, DalError> {
+        let silent = surrealdb::types::Duration::from(silent).into_value();
+        let mut lost = 0;
+        loop {
+            let values = variables([("silent", silent.clone())]);
+            match self.send(OPERATION, EXPIRE.into(), values).await? {
+                Ok(mut results) => return Ok(take::<Counted>(&mut results, 0, "ModelWeightUploads")?.len() as u64),
+                Err(failure) if is_conflict(&failure.error) => {
+                    lost += 1;
+                    self.pause_or_give_up(OPERATION, lost, *failure.error).await?;
+                }
+                Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
+            }
+        }
+    }
+
+    pub(super) async fn read_dead_payloads(&self) -> Result<Vec<Uuid>, DalError> {
+        let mut results = self.run(OPERATION, PAYLOADS, variables([])).await?;
+        let payloads: Vec<Uuid> = take(&mut results, 0, "ModelWeightParts")?;
+        let mut results = self.run(OPERATION, LIVING, variables([])).await?;
+        let mut living: HashSet<Uuid> = take(&mut results, 1, "ModelWeightUploads")?.into_iter().collect();
+        living.extend(take::<Uuid>(&mut results, 2, "ModelWeights")?);
+        Ok(payloads.into_iter().filter(|payload| !living.contains(payload)).collect())
+    }
+
+    pub(super) async fn delete_parts(&self, payload: Uuid) -> Result<bool, DalError> {
+        let values = variables([("payload", payload.into_value()), ("step", STEP.into_value())]);
+        let mut results = self.run(OPERATION, PARTS, values).await?;
+        Ok(!take::<Counted>(&mut results, 0, "ModelWeightParts")?.is_empty())
+    }
+
+    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<Swept, DalError> {
+        let mut text = String::from("SELECT VALUE sha256 FROM ModelWeightChunks");
+        if let Some(after) = after {
+            // A range takes no variable; a hash is hexadecimal.
+            text += &format!(":⟨{after}⟩>..");
+        }
+        text += " LIMIT $step;";
+        let mut results = self.run(OPERATION, text, variables([("step", STEP.into_value())])).await?;
+        let hashes: Vec<String> = take(&mut results, 0, "ModelWeightChunks")?;
+        let Some(last) = hashes.last().cloned() else { return Ok(Swept::default()) };
+        let hashes = hashes.into_value();
+        let mut lost = 0;
+        loop {
+            match self.send(OPERATION, SWEEP.into(), variables([("hashes", hashes.clone())])).await? {
+                Ok(mut results) => {
+                    let gone: Vec<ChunkRow> = take(&mut results, 2, "ModelWeightChunks")?;
+                    let bytes = gone.iter().map(|row| row.bytes.cast_unsigned()).sum();
+                    return Ok(Swept { last: Some(last), chunks: gone.len() as u64, bytes });
+                }
+                Err(failure) if is_conflict(&failure.error) => {
+                    lost += 1;
+                    self.pause_or_give_up(OPERATION, lost, *failure.error).await?;
+                }
+                Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
+            }
+        }
+    }
+}

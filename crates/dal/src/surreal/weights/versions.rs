@@ -1,0 +1,195 @@
+//! Versions.
+
+use mer_core::{Model, WeightsVersion};
+use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
+use uuid::Uuid;
+
+use super::{NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, number, record, record_of, rows::VersionRow, threw};
+use crate::{
+    DalError, NewVersion,
+    surreal::{
+        SurrealStore,
+        store::{Failure, is_conflict, take, variables},
+    },
+    weights::model_uid,
+};
+
+const COMMIT: &str = "
+BEGIN;
+LET $gone = DELETE $upload RETURN BEFORE;
+IF $gone = [] { THROW 'mer:no-upload' };
+IF (SELECT VALUE uid FROM $modelId) != [$model] { THROW 'mer:no-model' };
+LET $counter = UPSERT ONLY $counterId SET model = $model, last = (last ?? 0) + 1, changes = (changes ?? 0) + 1;
+LET $version = $counter.last;
+CREATE type::record('ModelWeights', [$model, $version]) CONTENT object::extend($new, { version: $version });
+FOR $name IN $names {
+    LET $row = UPSERT ONLY type::record('ModelWeightAliases', [$model, $name])
+        SET model = $model, name = $name, version = $version, moves = (moves ?? 0) + 1;
+    CREATE type::record('ModelWeightAliasMoves', [$model, $name, $row.moves]) SET model = $model, name = $name,
+        number = $row.moves, version = $version, movedAt = time::now(), caller = $caller, requestUid = $request;
+};
+COMMIT;";
+
+const OF_PAYLOAD: &str = "SELECT * FROM ModelWeights WHERE payload = $payload;";
+
+const VERSIONS: &str = "SELECT * FROM ModelWeights WHERE model = $model ORDER BY version DESC;";
+
+const VERSION: &str = "SELECT * FROM $id;";
+
+const MENTION: &str =
+    "SELECT VALUE requestUid FROM ModelAccess WHERE model = $name AND weightsVersion = $version LIMIT 1;";
+
+const REMOVE: &str = "
+BEGIN;
+UPSERT $counterId SET model = $model, last = (last ?? 0), changes = (changes ?? 0) + 1 RETURN NONE;
+LET $named = SELECT VALUE name FROM ModelWeightAliases WHERE model = $model AND version = $version;
+IF $named != [] AND !$force { THROW 'mer:named ' + array::join($named, ', ') };
+LET $gone = DELETE $id RETURN BEFORE;
+IF $gone = [] { THROW 'mer:no-version' };
+FOR $name IN $named {
+    LET $row = UPDATE ONLY type::record('ModelWeightAliases', [$model, $name]) SET version = NONE, moves = moves + 1;
+    CREATE type::record('ModelWeightAliasMoves', [$model, $name, $row.moves]) SET model = $model, name = $name,
+        number = $row.moves, version = NONE, movedAt = time::now(), caller = $caller;
+};
+COMMIT;";
+
+impl SurrealStore {
+    pub(super) async fn write_version(
+        &self,
+        model: &Model,
+        upload: Uuid,
+        new: &NewVersion,
+        bytes: u64,
+        sha256: &str,
+    ) -> Result<WeightsVersion, DalError> {
+        const OPERATION: &str = "add a version of weights";
+        let uid = model_uid(model)?;
+        self.mark_changed();
+        let values = variables([
+            ("upload", record_of("ModelWeightUploads", upload)),
+            ("counterId", record_of("ModelWeightCounters", uid)),
+            ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
+            ("model", uid.into_value()),
+            ("new", content(uid, upload, new, bytes, sha256)),
+            ("names", new.aliases.clone().into_value()),
+            ("caller", new.caller.clone().into_value()),
+            ("request", new.access.map(|access| access.request_uid).into_value()),
+        ]);
+        // That the upload is gone may mean that this was done already, over a connection that was lost.
+        let gone = match self.persist(OPERATION, COMMIT, values).await? {
+            Ok(()) => false,
+            Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
+            Err(failure) if threw(&failure.error, NO_MODEL) => {
+                return Err(DalError::ModelGone { model: model.name.clone() });
+            }
+            Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
+        };
+        let mut results = self.run(OPERATION, OF_PAYLOAD, variables([("payload", upload.into_value())])).await?;
+        let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
+        match rows.into_iter().next() {
+            Some(row) => row.version(&model.name),
+            None if gone && !self.writes_may_be_ignored() => Err(DalError::UploadGone { model: model.name.clone() }),
+            None => Err(self.ignored(OPERATION)),
+        }
+    }
+
+    /// Runs a transaction until no other writer is first; inside, what else stopped it.
+    pub(super) async fn persist(
+        &self,
+        operation: &'static str,
+        text: &'static str,
+        values: Variables,
+    ) -> Result<Result<(), Failure>, DalError> {
+        let mut lost = 0;
+        loop {
+            match self.send(operation, text.into(), values.clone()).await? {
+                Ok(_) => return Ok(Ok(())),
+                Err(failure) if is_conflict(&failure.error) => {
+                    lost += 1;
+                    self.pause_or_give_up(operation, lost, *failure.error).await?;
+                }
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+    }
+
+    pub(super) async fn read_versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
+        let values = variables([("model", model_uid(model)?.into_value())]);
+        let mut results = self.run("list the versions of weights", VERSIONS, values).await?;
+        let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
+        rows.into_iter().map(|row| row.version(&model.name)).collect()
+    }
+
+    pub(super) async fn read_version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
+        let id = version_id(model_uid(model)?, version);
+        let mut results = self.run("find the version of weights", VERSION, variables([("id", id)])).await?;
+        let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
+        rows.into_iter().next().map(|row| row.version(&model.name)).transpose()
+    }
+
+    pub(super) async fn read_mention(&self, model: &Model, version: u64) -> Result<bool, DalError> {
+        let values = variables([("name", model.name.clone().into_value()), ("version", number(version))]);
+        let mut results = self.run("look for the version in the log", MENTION, values).await?;
+        Ok(!take::<Uuid>(&mut results, 0, "ModelAccess")?.is_empty())
+    }
+
+    pub(super) async fn delete_version(
+        &self,
+        model: &Model,
+        version: u64,
+        force: bool,
+        caller: &str,
+    ) -> Result<(), DalError> {
+        const OPERATION: &str = "remove a version of weights";
+        let uid = model_uid(model)?;
+        self.mark_changed();
+        let values = variables([
+            ("id", version_id(uid, version)),
+            ("counterId", record_of("ModelWeightCounters", uid)),
+            ("model", uid.into_value()),
+            ("version", number(version)),
+            ("force", force.into_value()),
+            ("caller", caller.to_owned().into_value()),
+        ]);
+        let none = || DalError::NoVersion { model: model.name.clone(), version };
+        match self.persist(OPERATION, REMOVE, values).await? {
+            // Of what may not be deleted nothing is.
+            Err(failure) if threw(&failure.error, NO_VERSION) => {
+                let kept = self.writes_may_be_ignored() && self.read_version(model, version).await?.is_some();
+                Err(if kept { self.ignored(OPERATION) } else { none() })
+            }
+            Err(failure) if threw(&failure.error, NAMED) => {
+                let names = failure.error.message().split_once(NAMED).map_or("", |(_, names)| names.trim()).to_owned();
+                let why = format!("the alias `{}` means it", names.replace(", ", "`, `"));
+                Err(DalError::VersionInUse { model: model.name.clone(), version, why })
+            }
+            Err(failure) => Err(self.failed(OPERATION, *failure.error)),
+            Ok(()) if self.writes_may_be_ignored() && self.read_version(model, version).await?.is_some() => {
+                Err(self.ignored(OPERATION))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// The record id of a version: its key, so that no index has to keep it unique.
+pub(super) fn version_id(model: Uuid, version: u64) -> Value {
+    record("ModelWeights", vec![model.into_value(), number(version)])
+}
+
+fn content(model: Uuid, payload: Uuid, new: &NewVersion, bytes: u64, sha256: &str) -> Value {
+    let mut row = Object::new();
+    row.insert("model", model.into_value());
+    row.insert("format", new.format.name().to_owned());
+    row.insert("dtype", new.dtype.name().to_owned());
+    let shape: Option<Vec<Value>> = new.shape.as_ref().map(|shape| shape.iter().copied().map(number).collect());
+    row.insert("shape", shape.into_value());
+    row.insert("bytes", number(bytes));
+    row.insert("sha256", sha256.to_owned());
+    row.insert("parentVersion", new.parent.map(number).into_value());
+    row.insert("requestUid", new.access.map(|access| access.request_uid).into_value());
+    row.insert("attempt", new.access.map(|access| i64::from(access.attempt)).into_value());
+    row.insert("note", new.note.clone().into_value());
+    row.insert("payload", payload.into_value());
+    Value::Object(row)
+}

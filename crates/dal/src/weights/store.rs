@@ -1,0 +1,114 @@
+//! What a [`Store`] knows of weights.
+
+use mer_core::{Alias, AliasMove, AttemptKey, Dtype, Model, WeightsFormat, WeightsVersion, Which};
+use uuid::Uuid;
+
+use super::WeightsBackend as _;
+use crate::{DalError, Store, store::ask};
+
+/// What an upload becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    /// How its bytes are laid out.
+    pub format: WeightsFormat,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// How many elements it has in each dimension.
+    pub shape: Option<Vec<u64>>,
+    /// The version that it was made from.
+    pub parent: Option<u64>,
+    /// The access that made it.
+    pub access: Option<AttemptKey>,
+    /// What a person said of it.
+    pub note: Option<String>,
+    /// Aliases that mean it from now on.
+    pub aliases: Vec<String>,
+    /// `user@host` of who put it.
+    pub caller: String,
+}
+
+impl Store {
+    /// The versions of a model, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
+        ask!(self, backend => backend.versions(model))
+    }
+
+    /// One version of a model, or nothing where there is none of that number.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
+        ask!(self, backend => backend.version(model, version))
+    }
+
+    /// Every alias of these models and the version that it means, by model and name.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+        ask!(self, backend => backend.named_versions(models))
+    }
+
+    /// The version that is meant; nothing where the model alone is named and has no current one.
+    ///
+    /// # Errors
+    /// [`DalError::NoVersion`], [`DalError::NoAlias`]; otherwise as [`Store::servers`].
+    pub async fn resolve(&self, model: &Model, which: &Which) -> Result<Option<WeightsVersion>, DalError> {
+        let version = match which {
+            Which::Version(number) => {
+                let found = self.version(model, *number).await?;
+                let none = || DalError::NoVersion { model: model.name.clone(), version: *number };
+                return found.ok_or_else(none).map(Some);
+            }
+            Which::Current => None,
+            Which::Alias(name) => Some(name),
+        };
+        let named = self.named_versions(std::slice::from_ref(model)).await?;
+        let wanted = which.alias().unwrap_or_default();
+        match (named.into_iter().find(|(alias, _)| alias.name == wanted), version) {
+            (Some((_, version)), _) => Ok(Some(version)),
+            (None, None) => Ok(None),
+            (None, Some(alias)) => Err(DalError::NoAlias { model: model.name.clone(), alias: alias.clone() }),
+        }
+    }
+
+    /// The moves of an alias, or of all of a model's, the newest first.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+        ask!(self, backend => backend.alias_moves(model, name))
+    }
+
+    /// Makes an alias mean a version, or takes it away, and writes the move down, in one transaction. An alias that means
+    /// it already is left as it is.
+    ///
+    /// # Errors
+    /// [`DalError::NoVersion`]; otherwise as [`Store::apply`].
+    pub async fn move_alias(
+        &self,
+        model: &Model,
+        name: &str,
+        version: Option<u64>,
+        caller: &str,
+        request: Option<Uuid>,
+    ) -> Result<(), DalError> {
+        ask!(self, backend => backend.move_alias(model, name, version, caller, request))
+    }
+
+    /// Removes a version. With `force` also one that aliases name, which are taken away with it, or that the log mentions.
+    /// Its bytes go with [`crate::collect_garbage`], unless another version has them too.
+    ///
+    /// # Errors
+    /// [`DalError::NoVersion`], [`DalError::VersionInUse`]; otherwise as [`Store::apply`].
+    pub async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError> {
+        if !force && ask!(self, backend => backend.is_in_log(model, version))? {
+            let why = "the log of accesses mentions it".to_owned();
+            return Err(DalError::VersionInUse { model: model.name.clone(), version, why });
+        }
+        ask!(self, backend => backend.remove_version(model, version, force, caller))
+    }
+}

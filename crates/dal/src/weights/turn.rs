@@ -1,0 +1,54 @@
+//! A session that is held only as long as it is used, and never for long.
+
+use std::{pin::pin, time::Duration};
+
+use crate::{DalError, Database, Session};
+
+/// How long a session lasts until it is closed and opened again. With a batch on top it stays below a second.
+const SESSION: Duration = Duration::from_millis(600);
+
+/// How long a session is kept while its holder waits for somebody else: opening it again takes about as long.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Turns at a database.
+#[derive(Debug)]
+pub(super) struct Turn {
+    database: Database,
+    session: Option<Session>,
+}
+
+impl Turn {
+    pub(super) fn new(database: &Database) -> Self {
+        Self { database: database.clone(), session: None }
+    }
+
+    /// A session, opened anew where the last one has lasted long enough.
+    pub(super) async fn session(&mut self) -> Result<&Session, DalError> {
+        let session = match self.session.take() {
+            Some(session) if session.opened().elapsed() > SESSION => session.renew().await?,
+            Some(session) => session,
+            None => self.database.session().await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// Waits for something else, and lets others have the database where that takes time.
+    pub(super) async fn waiting<T>(&mut self, other: impl Future<Output = T>) -> Result<T, DalError> {
+        let mut other = pin!(other);
+        if self.session.is_some() {
+            if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut other).await {
+                return Ok(answer);
+            }
+            self.close().await?;
+        }
+        Ok(other.await)
+    }
+
+    /// Gives the session back, where there is one.
+    pub(super) async fn close(&mut self) -> Result<(), DalError> {
+        match self.session.take() {
+            Some(session) => session.close().await,
+            None => Ok(()),
+        }
+    }
+}

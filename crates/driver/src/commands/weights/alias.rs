@@ -1,0 +1,65 @@
+//! `mer weights alias`.
+
+use mer_core::{Which, check_name};
+
+use super::{find, told::Move};
+use crate::{
+    app::App,
+    cli::{Typed, WeightsAliasArgs},
+    commands::change::in_session,
+    error::CliError,
+    ui::{Format, Ui},
+};
+
+/// Moves an alias, takes it away, or shows where it was.
+pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+    let selector = &args.selector;
+    let names_model_only = selector.which == Which::Current;
+    let Some(alias) = args.alias.as_deref().filter(|_| args.remove || !names_model_only) else {
+        return history(app, args, ui).await;
+    };
+    if args.remove && !names_model_only {
+        return Err(CliError::usage(format!("an alias is taken away from the model, not from `{selector}`"))
+            .hint(format!("`mer weights alias {} {alias} --remove`", selector.model)));
+    }
+    app.check_changes_allowed(typed)?;
+    let wrong = |error| CliError::usage(format!("`{alias}` is no name for an alias")).caused_by(error);
+    check_name(alias).map_err(wrong)?;
+    let caller = app.caller();
+    let moved = in_session(app, async |store| {
+        let model = find::model(store, &selector.model).await?;
+        let version = if args.remove {
+            find::named(store, &model, &Which::Alias(alias.to_owned())).await?;
+            None
+        } else {
+            Some(find::named(store, &model, &selector.which).await?.version)
+        };
+        store.move_alias(&model, alias, version, &caller, None).await?;
+        Ok(store.alias_moves(&model, Some(alias)).await?.into_iter().next())
+    })
+    .await?;
+    let Some(moved) = moved else { return Ok(()) };
+    if ui.format() == Format::Json {
+        return ui.json(&Move(moved));
+    }
+    let model = &selector.model;
+    ui.note(&match moved.version {
+        Some(version) => format!("`{model}@{alias}` is `{model}:{version}` now"),
+        None => format!("`{model}` has no alias `{alias}` any more"),
+    });
+    Ok(())
+}
+
+/// Which version an alias meant at which time: of one alias, or of all that the model ever had.
+async fn history(app: &App, args: &WeightsAliasArgs, ui: Ui) -> Result<(), CliError> {
+    let named = match &args.selector.which {
+        Which::Alias(name) => Some(name.as_str()),
+        Which::Current | Which::Version(_) => args.alias.as_deref(),
+    };
+    let moves = in_session(app, async |store| {
+        let model = find::model(store, &args.selector.model).await?;
+        Ok(store.alias_moves(&model, named).await?)
+    })
+    .await?;
+    ui.list(&moves.into_iter().map(Move).collect::<Vec<_>>())
+}

@@ -1,0 +1,36 @@
+//! `mer weights`.
+
+mod alias;
+mod find;
+mod get;
+mod list;
+mod put;
+mod remove;
+mod show;
+mod told;
+
+use crate::{
+    app::{App, Origin},
+    cli::{Typed, WeightsVerb},
+    error::CliError,
+    ui::Ui,
+};
+
+/// Lists, shows, puts, gets, names, removes, clears away.
+pub(super) async fn weights(
+    app: &App,
+    verb: &WeightsVerb,
+    ui: Ui,
+    typed: &Typed,
+    origin: Origin,
+) -> Result<(), CliError> {
+    match verb {
+        WeightsVerb::List(args) => list::list(app, args, ui).await,
+        WeightsVerb::Show(args) => show::show(app, args, ui).await,
+        WeightsVerb::Put(args) => put::put(app, args, ui, typed, origin).await,
+        WeightsVerb::Get(args) => get::get(app, args, ui).await,
+        WeightsVerb::Alias(args) => alias::alias(app, args, ui, typed).await,
+        WeightsVerb::Remove(args) => remove::remove(app, args, ui, typed).await,
+        WeightsVerb::Gc(args) => remove::gc(app, args, ui).await,
+    }
+}

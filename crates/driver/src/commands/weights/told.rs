@@ -1,0 +1,159 @@
+//! Versions as they are listed and shown.
+
+use jiff::Timestamp;
+use mer_core::{AliasMove, Dtype, WeightsFormat, WeightsVersion};
+use mer_weights::{Statistics, Tensor};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::ui::{Listed, Shown};
+
+/// A version, its aliases, and, where they were asked for, what its bytes are like. Where the bytes lie is nobody's
+/// business.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Told {
+    model: String,
+    version: u64,
+    format: WeightsFormat,
+    dtype: Dtype,
+    shape: Option<Vec<u64>>,
+    bytes: u64,
+    sha256: String,
+    parent_version: Option<u64>,
+    request_uid: Option<Uuid>,
+    attempt: Option<u32>,
+    note: Option<String>,
+    created_at: Timestamp,
+    aliases: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tensors: Vec<Tensor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistics: Option<Statistics>,
+}
+
+impl Told {
+    pub(super) fn new(version: WeightsVersion, aliases: Vec<String>) -> Self {
+        Self {
+            model: version.model,
+            version: version.version,
+            format: version.format,
+            dtype: version.dtype,
+            shape: version.shape,
+            bytes: version.bytes,
+            sha256: version.sha256,
+            parent_version: version.parent_version,
+            request_uid: version.request_uid,
+            attempt: version.attempt,
+            note: version.note,
+            created_at: version.created_at,
+            aliases,
+            tensors: Vec::new(),
+            statistics: None,
+        }
+    }
+
+    /// With what its bytes are like.
+    #[must_use]
+    pub(super) fn with(self, tensors: Vec<Tensor>, statistics: Option<Statistics>) -> Self {
+        Self { tensors, statistics, ..self }
+    }
+
+    /// What was put, in a sentence.
+    pub(super) fn sentence(&self) -> String {
+        let shape = self.shape.as_deref().map(|shape| format!(" {}", shaped(shape))).unwrap_or_default();
+        let Self { model, version, format, dtype, bytes, sha256, .. } = self;
+        format!("put `{model}:{version}`: {bytes} bytes of {format}, {dtype}{shape}, sha256 {sha256}")
+    }
+}
+
+fn shaped(shape: &[u64]) -> String {
+    let lengths: Vec<String> = shape.iter().map(u64::to_string).collect();
+    if lengths.is_empty() { "scalar".to_owned() } else { lengths.join("x") }
+}
+
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+impl Listed for Told {
+    const COLUMNS: &'static [&'static str] =
+        &["model", "version", "aliases", "dtype", "shape", "format", "bytes", "parent", "created", "note"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.model.clone(),
+            self.version.to_string(),
+            self.aliases.join(","),
+            self.dtype.to_string(),
+            self.shape.as_deref().map(shaped).unwrap_or_default(),
+            self.format.to_string(),
+            self.bytes.to_string(),
+            text(self.parent_version),
+            format!("{:.0}", self.created_at),
+            self.note.clone().unwrap_or_default(),
+        ]
+    }
+}
+
+impl Shown for Told {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let access = self.request_uid.map(|uid| format!("{uid}, attempt {}", text(self.attempt)));
+        let mut fields = vec![
+            ("model", self.model.clone()),
+            ("version", self.version.to_string()),
+            ("aliases", self.aliases.join(", ")),
+            ("format", self.format.to_string()),
+            ("dtype", self.dtype.to_string()),
+            ("shape", self.shape.as_deref().map(shaped).unwrap_or_default()),
+            ("bytes", self.bytes.to_string()),
+            ("sha256", self.sha256.clone()),
+            ("parent", text(self.parent_version)),
+            ("access", access.unwrap_or_default()),
+            ("created", self.created_at.to_string()),
+            ("note", self.note.clone().unwrap_or_default()),
+        ];
+        if let Some(told) = &self.statistics {
+            fields.extend([
+                ("elements", told.elements.to_string()),
+                ("minimum", text(told.minimum)),
+                ("maximum", text(told.maximum)),
+                ("mean", text(told.mean)),
+                ("norm", told.norm.to_string()),
+                ("nan", told.nan.to_string()),
+                ("infinite", told.infinite.to_string()),
+            ]);
+        }
+        let named = self.tensors.iter().filter_map(|tensor| {
+            let name = tensor.name.as_deref()?;
+            Some(format!("{name}: {} {}", tensor.type_name, shaped(&tensor.shape)))
+        });
+        let named: Vec<String> = named.collect();
+        if !named.is_empty() {
+            // Two lines at least, so that they stand below their label however many there are.
+            fields.push(("tensors", format!("\n{}", named.join("\n"))));
+        }
+        fields.retain(|(_, value)| !value.is_empty());
+        fields
+    }
+}
+
+/// A move of an alias, in a list.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Move(pub(super) AliasMove);
+
+impl Listed for Move {
+    const COLUMNS: &'static [&'static str] = &["alias", "version", "since", "by", "request"];
+
+    fn cells(&self) -> Vec<String> {
+        let Self(moved) = self;
+        vec![
+            moved.name.clone(),
+            moved.version.map_or_else(|| "none".to_owned(), |version| version.to_string()),
+            format!("{:.0}", moved.moved_at),
+            moved.caller.clone(),
+            text(moved.request_uid),
+        ]
+    }
+}

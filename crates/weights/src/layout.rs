@@ -1,0 +1,80 @@
+//! Where in a file the elements are.
+
+use mer_core::{Dtype, WeightsFormat};
+use serde::Serialize;
+
+use crate::WeightsError;
+
+/// One array in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tensor {
+    /// Its name, where the format has names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The type of its elements; opaque where MER does not look into them.
+    pub dtype: Dtype,
+    /// What the file itself calls the type.
+    pub type_name: String,
+    /// How many elements it has in each dimension.
+    pub shape: Vec<u64>,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// What a file says of itself before its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// In the order of their data, without a gap.
+    pub(crate) tensors: Vec<Tensor>,
+    /// Whether elements have their most significant byte first.
+    pub(crate) big_endian: bool,
+    /// Whether the first index runs fastest.
+    pub(crate) fortran: bool,
+    /// Whether the file says more than its tensors do.
+    pub(crate) has_metadata: bool,
+}
+
+impl Layout {
+    pub(crate) fn one(tensor: Tensor) -> Self {
+        Self { tensors: vec![tensor], big_endian: false, fortran: false, has_metadata: false }
+    }
+
+    /// How many bytes of data it tells of. The parsers have seen to it that this is a number.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tensors.iter().map(|tensor| tensor.bytes).sum()
+    }
+
+    /// The dtype that all tensors have; opaque where they differ.
+    pub(crate) fn dtype(&self) -> Dtype {
+        let mut dtypes = self.tensors.iter().map(|tensor| tensor.dtype);
+        let first = dtypes.next().unwrap_or(Dtype::Opaque);
+        if dtypes.all(|dtype| dtype == first) { first } else { Dtype::Opaque }
+    }
+
+    /// The shape, where there is one array.
+    pub(crate) fn shape(&self) -> Option<Vec<u64>> {
+        match self.tensors.as_slice() {
+            [one] => Some(one.shape.clone()),
+            _ => None,
+        }
+    }
+
+    /// That so many bytes of data are those it tells of.
+    pub(crate) fn check(&self, format: WeightsFormat, found: u64) -> Result<(), WeightsError> {
+        let told = self.bytes();
+        if told == found { Ok(()) } else { Err(WeightsError::Size { format, told, found }) }
+    }
+}
+
+/// How many bytes so many elements of so many bits have.
+pub(crate) fn bytes_of(shape: &[u64], bits: u64) -> Result<u64, WeightsError> {
+    let too_large = || WeightsError::TooLarge { shape: shape.to_vec() };
+    // A zero anywhere makes it nothing, however large the rest is.
+    if shape.contains(&0) {
+        return Ok(0);
+    }
+    let elements = shape.iter().try_fold(1_u64, |all, length| all.checked_mul(*length));
+    let all = elements.and_then(|elements| elements.checked_mul(bits)).ok_or_else(too_large)?;
+    if all.is_multiple_of(8) { Ok(all / 8) } else { Err(too_large()) }
+}

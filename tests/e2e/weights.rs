@@ -1,0 +1,250 @@
+//! Weights: put, got, shown, named, removed.
+
+use std::{fs, process::Stdio};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Live, OnServer, TestEnv, repository, run, sha256, shared_databases};
+
+/// What numpy or the package safetensors wrote.
+fn golden(name: &str) -> Vec<u8> {
+    fs::read(repository().join("crates/weights/tests/golden").join(name)).expect(name)
+}
+
+fn with_golden<const N: usize>(names: [&str; N]) -> TestEnv {
+    let env = TestEnv::ready();
+    for name in names {
+        env.file(&format!("work/{name}"), golden(name));
+    }
+    env
+}
+
+/// Bytes that look like chance.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+#[test]
+fn what_was_put_is_shown_and_comes_back() {
+    let env = with_golden(["f32.npy", "mixed.safetensors"]);
+    let put = env.mer(["weights", "put", "cat", "f32.npy", "--note", "first try"]).ended(0);
+    let hash = sha256(&golden("f32.npy"));
+    assert_eq!(put.stderr, format!("put `cat:1`: 188 bytes of npy, f32 3x5, sha256 {hash}\n"));
+    let put = env.mer(["weights", "put", "cat", "mixed.safetensors", "--parent", "1", "--json"]).object();
+    assert_eq!((&put["version"], &put["format"], &put["dtype"]), (&json!(2), &json!("safetensors"), &json!("opaque")));
+    assert_eq!(put["tensors"].as_array().expect("tensors").len(), 3);
+    let shown = env.mer(["weights", "show", "cat:1", "--json"]).object();
+    assert_eq!((&shown["shape"], &shown["bytes"], &shown["sha256"]), (&json!([3, 5]), &json!(188), &json!(hash)));
+    assert_eq!((&shown["note"], &shown["parentVersion"]), (&json!("first try"), &json!(null)));
+    let told: serde_json::Value = serde_json::from_slice(&golden("golden.json")).expect("json");
+    for key in ["minimum", "maximum", "mean", "norm"] {
+        let (found, wanted) = (&shown["statistics"][key], &told["f32.npy"]["statistics"][key]);
+        let error = found.as_f64().expect(key) - wanted.as_f64().expect(key);
+        assert!(error.abs() < 1e-12, "{key}: {found}, {wanted}");
+    }
+    let shown = env.mer(["weights", "show", "cat:2"]).ok();
+    for part in ["parent    1\n", "    w: F64 4\n", "    n: BOOL 1\n", "elements  5\n"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(!env.mer(["weights", "show", "cat:2", "--no-statistics"]).ok().contains("minimum"));
+    for (version, name) in [("cat:1", "f32.npy"), ("cat:2", "mixed.safetensors")] {
+        assert!(env.mer(["weights", "get", version]).ended(0).bytes == golden(name), "{name}");
+    }
+    assert_eq!(env.mer(["weights", "get", "cat:1", "-o", "out.npy"]).ok(), "");
+    assert!(fs::read(env.path("work/out.npy")).expect("file") == golden("f32.npy"));
+    let listed = env.mer(["weights", "list", "cat", "--json"]).objects();
+    assert_eq!(listed.iter().map(|row| &row["version"]).collect::<Vec<_>>(), [&json!(2), &json!(1)]);
+    assert!(env.mer(["weights"]).ok().contains("cat    2 "));
+    assert!(env.mer(["weights", "list", "fail"]).ok().lines().count() == 1);
+    // Without a name and a note in between.
+    let told = env.mer(["export", "--all"]).ended(0);
+    assert!(told.stderr.contains("the weights of `cat` are no part of this"), "{}", told.stderr);
+    let told = env.mer(["model", "remove", "cat", "--allow-changes"]).failed(78);
+    assert!(told.contains("the model `cat` has weights"), "{told}");
+}
+
+#[test]
+fn standard_input_is_read_in_whatever_pieces_it_comes() {
+    let env = TestEnv::ready();
+    let bytes = noise(3 * (1 << 20) + 6);
+    let put = env.piped(["weights", "put", "cat", "-", "--dtype", "i16", "--json"], &bytes).object();
+    assert_eq!((&put["format"], &put["shape"]), (&json!("raw"), &json!([bytes.len() / 2])));
+    assert_eq!(put["sha256"], json!(sha256(&bytes)));
+    assert!(env.mer(["weights", "get", "cat:1"]).ended(0).bytes == bytes);
+    let json = env.piped(["weights", "put", "cat", "-", "--dtype", "f32", "--json"], " [1, 2.5,\n-3]\n").object();
+    assert_eq!((&json["format"], &json["dtype"], &json["shape"]), (&json!("json"), &json!("f32"), &json!([3])));
+    assert_eq!(json["statistics"]["mean"], json!(0.5 / 3.0));
+    let raw = env.mer(["weights", "get", "cat:2", "--format", "raw"]).ended(0).bytes;
+    assert_eq!(raw, [1.0_f32, 2.5, -3.0].map(f32::to_le_bytes).concat());
+    let npy = env.mer(["weights", "get", "cat:2", "--format", "npy"]).ended(0).bytes;
+    assert!(npy.starts_with(b"\x93NUMPY") && npy.ends_with(&raw) && npy.len() == 128 + 12);
+    let nothing = env.piped(["weights", "put", "cat", "-", "--json"], "").object();
+    assert_eq!((&nothing["bytes"], &nothing["dtype"]), (&json!(0), &json!("opaque")));
+    assert_eq!(env.mer(["weights", "get", "cat:3"]).ok(), "");
+    // In a script standard input is the commands.
+    assert!(env.script(&["weights put cat -"]).failed(64).contains("where commands come from"));
+}
+
+#[test]
+fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
+    let env = with_golden(["f32.npy", "f16.npy", "u16.npy", "several.safetensors"]);
+    env.file("work/cut.npy", &golden("f32.npy")[..150]);
+    env.file("work/long.safetensors", [golden("several.safetensors"), vec![0; 9]].concat());
+    env.file("work/other.npy", b"no array at all");
+    env.file("work/eight", [0; 8]);
+    for (line, code, told) in [
+        ("cat cut.npy", 65, "tells of 60 bytes of data, and there are 22"),
+        ("cat long.safetensors", 65, "the header of this safetensors file tells of 20 bytes of data, and there are 29"),
+        ("cat other.npy", 65, "this is no npy file"),
+        ("cat f16.npy --finite", 65, "1 of 7 elements are not a number, 2 infinite"),
+        ("cat u16.npy --finite", 65, "cannot be told"),
+        ("cat f32.npy --shape 5x3", 65, "its shape is `3x5`, not `5x3`"),
+        ("cat f32.npy --dtype f64", 65, "its elements are f32, not f64"),
+        ("cat eight --dtype f32 --shape 3", 65, "`3` of f32 has 12 bytes, and there are 8"),
+        ("cat eight --shape 8", 65, "a shape needs a dtype"),
+        ("cat eight --dtype i64 --format json", 65, "no JSON array"),
+        ("cat eight --dtype f31", 64, "`f31` is no dtype"),
+        ("cat eight --shape a", 64, "a shape such as `3x4`"),
+        ("cat eight --parent 3", 66, "no version 3"),
+        ("caat eight", 66, "did you mean `cat`?"),
+        ("cat no-such-file", 74, "no-such-file"),
+        ("cat eight --alias current", 77, "--allow-model-server-runtime-changes weights put cat eight --alias current"),
+    ] {
+        let said = env.script(&[&format!("weights put {line}")]).failed(code);
+        assert!(said.contains(told), "{line}: {said}");
+    }
+    assert!(env.mer(["weights", "list", "--json"]).objects().is_empty(), "nothing half is visible");
+    env.mer(["weights", "gc", "--silent", "0s", "--quiet"]).ok();
+    let gone = env.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
+    assert_eq!(gone, json!({"uploads": 0, "payloads": 0, "chunks": 0, "bytes": 0}));
+}
+
+#[test]
+fn what_is_not_there_is_66_and_the_nearest() {
+    let env = with_golden(["u8.npy", "several.safetensors"]);
+    let told = env.mer(["weights", "show", "cat"]).failed(66);
+    assert!(told.contains("`cat` has no current weights") && told.contains("mer weights put cat FILE"), "{told}");
+    let told = env.mer(["weights", "get", "cat:3"]).failed(66);
+    assert!(told.contains("it has no weights at all"), "{told}");
+    for file in ["u8.npy", "u8.npy", "several.safetensors"] {
+        env.mer(["weights", "put", "cat", file, "--quiet"]).ok();
+    }
+    let told = env.mer(["weights", "get", "cat:9"]).failed(66);
+    assert!(told.contains("there is no version 9") && told.contains("the nearest is `cat:3`"), "{told}");
+    env.mer(["weights", "alias", "cat:2", "stable", "--allow-changes", "--quiet"]).ok();
+    let told = env.mer(["weights", "show", "cat@stabel"]).failed(66);
+    assert!(told.contains("no alias `stabel`") && told.contains("did you mean `stable`?"), "{told}");
+    let told = env.mer(["weights", "show", "cat"]).failed(66);
+    assert!(told.contains("mer weights alias cat:3 current"), "{told}");
+    for wrong in ["cat:", "cat:0", "cat@", "cat:x", "cat:1:2"] {
+        env.mer(["weights", "show", wrong]).failed(64);
+    }
+    let told = env.mer(["weights", "get", "cat:3", "--format", "npy"]).failed(65);
+    assert!(told.contains("several arrays"), "{told}");
+    env.mer(["weights", "get", "cat:3", "--format", "npy", "-o", "x"]).failed(65);
+    let told = env.mer(["weights", "get", "cat:1", "-o", "/dev/full"]).failed(74);
+    assert!(told.contains("cannot write the output"), "{told}");
+    assert!(!env.path("work/x").exists());
+}
+
+#[test]
+fn aliases_move_with_leave_only_and_their_history_is_kept() {
+    let env = with_golden(["u8.npy", "i8.npy"]);
+    env.mer(["weights", "put", "cat", "u8.npy", "--quiet"]).ok();
+    let told = env.mer(["weights", "alias", "cat:1", "current"]).failed(77);
+    assert!(told.contains("mer --allow-model-server-runtime-changes weights alias cat:1 current"), "{told}");
+    env.mer(["weights", "remove", "cat:1"]).failed(77);
+    let moved = env.mer(["weights", "alias", "cat:1", "current", "--allow-changes"]).ended(0);
+    assert_eq!(moved.stderr, "`cat@current` is `cat:1` now\n");
+    env.mer(["weights", "put", "cat", "i8.npy", "--alias", "current", "--alias", "new", "--allow-changes", "--quiet"])
+        .ok();
+    assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["version"], json!(2));
+    assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["aliases"], json!(["current", "new"]));
+    // Rolled back by what another alias means, and forward again.
+    env.mer(["weights", "alias", "cat:1", "old", "--allow-changes", "--quiet"]).ok();
+    let moved = env.mer(["weights", "alias", "cat@old", "current", "--allow-changes", "--json"]).object();
+    assert_eq!((&moved["version"], &moved["number"]), (&json!(1), &json!(3)));
+    assert!(env.mer(["weights", "get", "cat"]).ended(0).bytes == golden("u8.npy"));
+    let moves = env.mer(["weights", "alias", "cat", "current", "--json"]).objects();
+    assert_eq!(moves.iter().map(|row| row["version"].clone()).collect::<Vec<_>>(), [json!(1), json!(2), json!(1)]);
+    assert_eq!(env.mer(["weights", "alias", "cat", "--json"]).objects().len(), 5);
+    for (version, why) in [("cat:1", "`current`, `old`"), ("cat:2", "`new`")] {
+        let told = env.mer(["weights", "remove", version, "--allow-changes"]).failed(77);
+        assert!(told.contains(why) && told.contains("--force"), "{told}");
+    }
+    env.mer(["weights", "alias", "cat", "new", "--remove", "--allow-changes", "--quiet"]).ok();
+    env.mer(["weights", "alias", "cat", "new", "--remove", "--allow-changes"]).failed(66);
+    env.mer(["weights", "alias", "cat:1", "current", "--remove", "--allow-changes"]).failed(64);
+    env.mer(["weights", "alias", "cat:1", "-a", "--allow-changes"]).failed(64);
+    let removed = env.mer(["weights", "remove", "cat:2", "--allow-changes"]).ended(0);
+    assert_eq!(removed.stderr, "removed `cat:2`; `mer weights gc` frees its bytes\n");
+    env.mer(["weights", "remove", "cat", "--allow-changes"]).failed(64);
+    env.mer(["weights", "rm", "cat:1", "--force", "--allow-changes", "--quiet"]).ok();
+    let gone = env.mer(["weights", "gc", "--json"]).object();
+    let bytes = golden("u8.npy").len() + golden("i8.npy").len();
+    assert_eq!(gone, json!({"uploads": 0, "payloads": 2, "chunks": 2, "bytes": bytes}));
+    env.mer(["model", "remove", "cat", "--allow-changes", "--quiet"]).ok();
+}
+
+/// What they have put there is cleared away, and the next put is none the worse for it.
+#[test]
+fn puts_that_are_killed_leave_nothing_that_is_seen() {
+    let mut places: Vec<OnServer> = shared_databases().into_iter().map(OnServer::migrated).collect();
+    places.push(OnServer { env: TestEnv::ready(), url: "embedded".to_owned() });
+    let bytes = noise(7 << 20);
+    let rounds = if std::env::var_os("MER_TEST_LARGE").is_some() { 50 } else { 2 };
+    for place in places {
+        place.env.file("work/noise", &bytes[..1 << 20]);
+        for _ in 0..rounds {
+            let mut put = Live::start(place.with(["weights", "put", "iris", "-"]), Stdio::piped());
+            // Of this the last two mebibytes may still be on their way.
+            put.say(&bytes);
+            put.signal(Signal::KILL);
+            assert_eq!(put.finish().code, None);
+        }
+        assert!(place.mer(["weights", "list", "--json"]).objects().is_empty(), "{}", place.url);
+        place.mer(["weights", "put", "iris", "noise", "--quiet"]).ok();
+        let gone = place.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
+        assert!(gone["uploads"].as_u64() >= Some(1) && gone["payloads"].as_u64() >= Some(1), "{}: {gone}", place.url);
+        assert!(place.mer(["weights", "get", "iris:1"]).ended(0).bytes == bytes[..1 << 20], "{}", place.url);
+        let gone = place.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
+        assert_eq!(gone, json!({"uploads": 0, "payloads": 0, "chunks": 0, "bytes": 0}));
+    }
+}
+
+#[test]
+fn servers_have_weights_too() {
+    for url in shared_databases() {
+        let place = OnServer::migrated(url);
+        let bytes = noise((2 << 20) + 5);
+        place.env.file("work/noise", &bytes);
+        place.env.file("work/f32.npy", golden("f32.npy"));
+        let put = place.mer(["weights", "put", "iris", "noise", "--alias", "current", "--allow-changes", "--json"]);
+        assert_eq!(put.object()["sha256"], json!(sha256(&bytes)), "{}", place.url);
+        place.mer(["weights", "put", "iris", "f32.npy", "--quiet"]).ok();
+        assert!(place.mer(["weights", "get", "iris"]).ended(0).bytes == bytes, "{}", place.url);
+        assert!(place.mer(["weights", "get", "iris:2"]).ended(0).bytes == golden("f32.npy"));
+        assert_eq!(place.mer(["weights", "list", "--json"]).objects().len(), 2);
+        assert_eq!(place.mer(["weights", "show", "iris:2", "--json"]).object()["statistics"]["elements"], json!(15));
+        place.mer(["weights", "remove", "iris:2", "--allow-changes", "--quiet"]).ok();
+        let gone = place.mer(["weights", "gc", "--json"]).object();
+        assert_eq!(gone["chunks"], json!(1), "{}", place.url);
+        place.mer(["weights", "get", "iris:2"]).failed(66);
+        // A reader that leaves.
+        let mut reader = place.env.program("/bin/sh".as_ref());
+        reader.env("DB_CONNECTION_URL", &place.url).env("MER", TestEnv::binary());
+        reader.args(["-c", "{ \"$MER\" weights get iris; echo $? >&2; } | head -c 5 > five"]);
+        assert_eq!(run(reader).stderr, "141\n");
+        assert_eq!(fs::read(place.env.path("work/five")).expect("file"), bytes[..5]);
+    }
+}
