@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -18,6 +18,7 @@ use crate::{
     Cache, Outcome, Output, Placement, Remote, Request, SchedulerError,
     attempt::Ready,
     digest::Digest,
+    down::Down,
     executors::Executors,
     outcome::{There, Verdict},
     placement::placements,
@@ -55,6 +56,7 @@ pub struct Scheduler {
     pub(crate) config: Config,
     pub(crate) executors: Executors,
     pub(crate) pool: Pool,
+    down: Down,
 }
 
 impl Scheduler {
@@ -62,17 +64,18 @@ impl Scheduler {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let executors = Executors::new(config.executor.clone(), config.remote.clone());
-        Self { config, executors, pool: Pool::default() }
+        Self { config, executors, pool: Pool::default(), down: Down::default() }
     }
 
     /// Runs one request: its start is on record before a process starts or is sent anything, its end before this
     /// returns. Output is handed on as it comes. The model's servers are tried in their order: the first that can be
-    /// reached serves it, and each that cannot is an attempt of its own on record.
+    /// reached serves it, and each that cannot is an attempt of its own on record, and for a while asked after the others.
     ///
     /// # Errors
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
     pub async fn run(&self, request: Request<'_>, output: Output) -> Result<Outcome, SchedulerError> {
-        let placements = placements(request.model, request.servers, request.pinned)?;
+        let mut placements = placements(request.model, request.servers, request.pinned)?;
+        self.down.last(&mut placements, Instant::now());
         let request_uid = Uuid::now_v7();
         let mut request = request;
         let mut tried: Option<Outcome> = None;
@@ -95,7 +98,13 @@ impl Scheduler {
                     .map_err(|source| SchedulerError::Input { model: access.model.clone(), source })?;
                 request.input = Input::Bytes(payload);
             }
-            let verdict = match self.make_ready(&mut access, &spec, placement, &request, &output).await? {
+            let ready = self.make_ready(&mut access, &spec, placement, &request, &output).await?;
+            match &ready {
+                Err(verdict) if verdict.elsewhere => self.down.failed(placement, Instant::now()),
+                Err(_) => {}
+                Ok(_) => self.down.reached(placement),
+            }
+            let verdict = match ready {
                 Ok(Ready::Once(run)) => {
                     let there = placement.there();
                     let verdict = self.serve_once(&mut access, *run, &spec, there, request, output).await;
