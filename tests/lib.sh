@@ -4,7 +4,12 @@
 # One cache for every clone and every run, so that only the first build is long.
 MER_CACHE=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
 MER_CACHE=${MER_CACHE:-${TMPDIR:-/tmp}/cache-$(id -u)}/mer
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$MER_CACHE/target}
+# Whoever has built in the clone goes on there.
+if [ -z "${CARGO_TARGET_DIR:-}" ]; then
+  CARGO_TARGET_DIR=$MER_CACHE/target
+  [ ! -d target/debug ] || CARGO_TARGET_DIR=$PWD/target
+fi
+export CARGO_TARGET_DIR
 mkdir -p "$MER_CACHE" "$CARGO_TARGET_DIR"
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -1,22 +1,9 @@
 //! What `mer apply` shows, asks and leaves alone.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
-};
-
-use nix::{
-    fcntl::OFlag,
-    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
-};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::Signal,
-};
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{BOUND, Live, Ran, TestEnv};
+use crate::support::{AtTerminal, Ran, TestEnv};
 
 const FILE: &str = "[models.cat]\ninferenceCommand = ['tac']\ntimeout = '1m'\n\
                     [models.fail]\ninferenceCommand = ['false']\n[models.new]\ninferenceCommand = ['cat']\n\
@@ -67,60 +54,21 @@ fn programs_get_the_difference_as_lines_of_json() {
     assert!(all.iter().all(|one| one["change"] == "unchanged"), "{all:?}");
 }
 
-/// A `mer` whose standard input and error are a terminal.
-struct AtTerminal {
-    mer: Live,
-    terminal: File,
-    shown: String,
-}
-
-impl AtTerminal {
-    fn start<const N: usize>(env: &TestEnv, args: [&str; N]) -> Self {
-        // Neither end may be inherited by what other tests start meanwhile.
-        let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("terminal");
-        grantpt(&terminal).expect("grant");
-        unlockpt(&terminal).expect("unlock");
-        let name = ptsname_r(&terminal).expect("name");
-        let inner = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name);
-        let inner = inner.expect("terminal");
-        let mut command = env.with(args);
-        command.stderr(inner.try_clone().expect("terminal"));
-        let mer = Live::start_with(command, inner);
-        Self { mer, terminal: OwnedFd::from(terminal).into(), shown: String::new() }
-    }
-
-    /// Waits until the terminal shows this.
-    #[track_caller]
-    fn expect(&mut self, text: &str) {
-        while !self.shown.contains(text) {
-            let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
-            let bound = Timespec::try_from(BOUND).expect("a time");
-            assert_eq!(poll(&mut fds, Some(&bound)), Ok(1), "`{text}` never came, but this:\n{}", self.shown);
-            let mut buffer = [0; 1024];
-            let count = self.terminal.read(&mut buffer).unwrap_or(0);
-            assert!(count > 0, "`{text}` never came, but this:\n{}", self.shown);
-            self.shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    }
-
-    #[track_caller]
-    fn answer(mut self, answer: &str) -> Ran {
-        self.expect("apply 1 server and 2 models? [y/N] ");
-        self.terminal.write_all(answer.as_bytes()).expect("typed");
-        self.mer.finish()
-    }
+#[track_caller]
+fn answer(asking: AtTerminal, answer: &str) -> Ran {
+    asking.answer("apply 1 server and 2 models? [y/N] ", answer)
 }
 
 #[test]
 fn a_person_is_asked_and_only_yes_is_yes() {
     let env = env();
     let before = env.mer(["export", "--all"]).ok();
-    for answer in ["n\n", "\n", "yes please\n", "\u{4}"] {
-        let ran = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]).answer(answer);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(77), SHOWN), "{answer:?}");
+    for typed in ["n\n", "\n", "yes please\n", "\u{4}"] {
+        let ran = answer(AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]), typed);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(77), SHOWN), "{typed:?}");
         assert_eq!(env.mer(["export", "--all"]).ok(), before);
     }
-    let ran = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]).answer("YES\n");
+    let ran = answer(AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]), "YES\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), SHOWN));
     assert_ne!(env.mer(["export", "--all"]).ok(), before);
     // Nothing to ask about.
@@ -149,14 +97,14 @@ fn while_a_question_stands_others_work_and_what_they_change_is_noticed() {
     let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
     asking.expect("[y/N] ");
     env.mer(["model", "set", "cat", "--allow-changes", "--quiet", "--grace", "1s", "--db-wait", "5s"]).ok();
-    let ran = asking.answer("y\n");
+    let ran = answer(asking, "y\n");
     assert_eq!(ran.code, Some(75), "{}", ran.stderr);
     env.mer(["model", "show", "new"]).failed(66);
     // What does not matter to the file does not matter.
     let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
     asking.expect("[y/N] ");
     env.mer(["model", "set", "echo", "--allow-changes", "--quiet", "--grace", "1s"]).ok();
-    assert_eq!(asking.answer("y\n").code, Some(0));
+    assert_eq!(answer(asking, "y\n").code, Some(0));
 }
 
 #[test]

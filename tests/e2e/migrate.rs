@@ -1,6 +1,6 @@
 //! The verbs of `mer migrate`, on the embedded database.
 
-use crate::support::{Ran, TestEnv};
+use crate::support::{AtTerminal, Ran, TestEnv};
 
 /// The numbers and states in the rows of a listing.
 fn states(ran: &Ran) -> Vec<(u64, String)> {
@@ -83,6 +83,25 @@ fn own_scripts_bring_their_models_and_are_looked_after() {
     assert_eq!(states(&with("status").ended(78)).last().expect("a row"), &(1001, "missing".to_owned()));
     let told = env.mer(["migrate", "up", "--sql-dir", "ours"]).failed(78);
     assert!(told.contains("own script 1001 `More`, and the folder does not"), "{told}");
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_before_a_changed_script_is_accepted() {
+    const QUESTION: &str = "take these scripts for those that were applied? [y/N] ";
+    let env = TestEnv::new();
+    env.file("work/ours/1000-Ours.sql", "CREATE OurTable:1 SET what = 'ours';\n");
+    let status = || env.mer(["migrate", "status", "--sql-dir", "ours", "--json"]);
+    env.mer(["migrate", "up", "--sql-dir", "ours"]).ended(0);
+    env.file("work/ours/1000-Ours.sql", "CREATE OurTable:1 SET what = 'theirs';\n");
+    let repair = || AtTerminal::start(&env, ["migrate", "repair", "--sql-dir", "ours"]);
+    for no in ["n\n", "\n", "\u{4}"] {
+        let ran = repair().answer(QUESTION, no);
+        assert_eq!(ran.code, Some(77), "{no:?}");
+        assert!(ran.stdout.starts_with("NUMBER  APPLIED  ITS SHA256"), "shown before asked: {}", ran.stdout);
+        assert_eq!(states(&status().ended(78)).last().expect("a row").1, "changed");
+    }
+    assert_eq!(repair().answer(QUESTION, "y\n").code, Some(0));
+    status().ended(0);
 }
 
 #[test]

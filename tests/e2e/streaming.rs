@@ -9,13 +9,17 @@ use std::{
 
 use crate::support::TestEnv;
 
-/// As the contract has it, for any length.
-const MEMORY_KIB: u64 = 96 * 1024;
+/// The contract has 96 MiB for the whole; the code of an unoptimised build, mapped from its file, is not counted here.
+const MEMORY_KIB: u64 = 64 * 1024;
 
+/// The most that a process ever had in memory, without what is mapped from files, in KiB.
 fn peak_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    let field = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the field");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    };
+    field("VmHWM:") - field("RssFile:")
 }
 
 /// Sends a stream through `mer` and gives its peak of memory, seen when all of it has come out and the end has not.

@@ -81,7 +81,8 @@ impl Scheduler {
             place_weights(self.deliver(executor, placement, weights, cancel).await?, &mut placed);
         }
         if access.kind == Kind::Train {
-            return start_training(access, executor, placed, placement, scratch, cancel).await;
+            // Boxed: of the future of a run it would be the largest part, and it is rare.
+            return Box::pin(start_training(access, executor, placed, placement, scratch, cancel)).await;
         }
         if !spec.protocol.stays_up() {
             let run = start_once(access, executor, &placed, placement, cancel).await?;
@@ -101,13 +102,8 @@ impl Scheduler {
         weights: &Weights,
         cancel: &Cancel,
     ) -> Result<String, Verdict> {
-        tokio::select! {
-            biased;
-            path = weights::deliver(&self.config.weights, executor, placement, weights) => {
-                path.map_err(|error| Verdict::not_delivered(&error))
-            }
-            () = cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
-        }
+        let path = weights::deliver(&self.config.weights, executor, placement, weights, cancel).await;
+        path.map_err(|error| Verdict::not_delivered(&placement.server, &error))
     }
 
     /// Makes the connection, where one is needed.

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod digest;
+mod down;
 mod environment;
 mod error;
 mod executors;

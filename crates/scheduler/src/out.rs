@@ -31,17 +31,31 @@ const QUEUE: usize = 4;
 const LINE: usize = 200;
 
 /// Makes a folder for `$1` and says where. One that was left by a training whose end nobody saw goes after a month.
-const MAKE: &str = "umask 077; c=$2; [ -n \"$c\" ] || c=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}; \
-    case $c in '~') c=$HOME;; '~/'*) c=$HOME/${c#??};; esac; \
-    b=${c:-${TMPDIR:-/tmp}}/mer/training; mkdir -p \"$b\" || exit 1; \
-    find \"$b\" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null; \
-    mkdir \"$b/$1\" && printf %s \"$b/$1\"";
+const MAKE: &str = r#"umask 077
+case $2 in
+'') c=${XDG_CACHE_HOME:-}
+    case $c in /*) ;; *) c=${HOME:+$HOME/.cache} ;; esac
+    b=${c:-${TMPDIR:-/tmp}}/mer/training ;;
+'~') b=$HOME/training ;;
+'~/'*) b=$HOME/${2#??}/training ;;
+*) b=$2/training ;;
+esac
+mkdir -p "$b" || exit 1
+find "$b" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
+mkdir "$b/$1" && printf %s "$b/$1"
+"#;
 
 /// Ending, size and hash of the file in the folder `$1`, and its bytes. The hash is `-` where nothing there can tell it.
-const SEND: &str = "for e in '' .npy .safetensors .json; do f=$1/weights$e; [ -f \"$f\" ] || continue; \
-    n=$(wc -c < \"$f\") || exit 1; \
-    h=$( { sha256sum < \"$f\" || shasum -a 256 < \"$f\" || openssl dgst -sha256 -r < \"$f\" || echo -; } 2>/dev/null); \
-    echo \"+$e $((n)) ${h%% *}\"; exec cat \"$f\"; done; echo none";
+const SEND: &str = r#"for e in '' .npy .safetensors .json; do
+    f=$1/weights$e
+    [ -f "$f" ] || continue
+    n=$(wc -c < "$f") || exit 1
+    h=$({ sha256sum < "$f" || shasum -a 256 < "$f" || openssl dgst -sha256 -r < "$f" || echo -; } 2>/dev/null)
+    echo "+$e $((n)) ${h%% *}"
+    exec cat "$f"
+done
+echo none
+"#;
 
 const CLEAR: &str = "rm -rf \"$1\"";
 

@@ -115,8 +115,16 @@ impl Verdict {
     }
 
     /// The weights are not where the process was to run.
-    pub(crate) fn not_delivered(error: &DeliveryError) -> Self {
-        Self { hint: error.hint(), ..Self::new(Status::Failed, error.exit_code(), chain(error)) }
+    pub(crate) fn not_delivered(server: &str, error: &DeliveryError) -> Self {
+        let status = match error {
+            DeliveryError::Cancelled => return Self::cancelled_before(),
+            DeliveryError::Start(StartError::Ssh(error)) => return Self::not_connected(server, error),
+            DeliveryError::Lost { .. } => Status::Unreachable,
+            _ => Status::Failed,
+        };
+        // Nothing of the request has happened there.
+        let elsewhere = status == Status::Unreachable;
+        Self { hint: error.hint(), elsewhere, ..Self::new(status, error.exit_code(), chain(error)) }
     }
 
     /// The process could not be started.

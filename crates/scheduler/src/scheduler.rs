@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +19,7 @@ use crate::{
     Cache, Outcome, Output, Placement, Remote, Request, SchedulerError,
     attempt::Ready,
     digest::Digest,
+    down::Down,
     executors::Executors,
     out::Out,
     outcome::{There, Verdict},
@@ -57,6 +58,7 @@ pub struct Scheduler {
     pub(crate) config: Config,
     pub(crate) executors: Executors,
     pub(crate) pool: Pool,
+    down: Down,
 }
 
 /// What came of a request.
@@ -73,12 +75,12 @@ impl Scheduler {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let executors = Executors::new(config.executor.clone(), config.remote.clone());
-        Self { config, executors, pool: Pool::default() }
+        Self { config, executors, pool: Pool::default(), down: Down::default() }
     }
 
     /// Runs one request: its start is on record before a process starts or is sent anything, its end before this
     /// returns. Output is handed on as it comes. The model's servers are tried in their order: the first that can be
-    /// reached serves it, and each that cannot is an attempt of its own on record.
+    /// reached serves it, and each that cannot is an attempt of its own on record, and for a while asked after the others.
     ///
     /// # Errors
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
@@ -96,7 +98,8 @@ impl Scheduler {
         scratch: &Path,
         output: Output,
     ) -> Result<Attempted, SchedulerError> {
-        let placements = placements(request.model, request.servers, request.pinned)?;
+        let mut placements = placements(request.model, request.servers, request.pinned)?;
+        self.down.last(&mut placements, Instant::now());
         let request_uid = Uuid::now_v7();
         let mut request = request;
         let mut tried: Option<Outcome> = None;
@@ -119,7 +122,13 @@ impl Scheduler {
                     .map_err(|source| SchedulerError::Input { model: access.model.clone(), source })?;
                 request.input = Input::Bytes(payload);
             }
-            let verdict = match self.make_ready(&mut access, &spec, placement, &request, &output, scratch).await? {
+            let ready = self.make_ready(&mut access, &spec, placement, &request, &output, scratch).await?;
+            match &ready {
+                Err(verdict) if verdict.elsewhere => self.down.failed(placement, Instant::now()),
+                Err(_) => {}
+                Ok(_) => self.down.reached(placement),
+            }
+            let verdict = match ready {
                 Ok(Ready::Once(run, out)) => {
                     let there = placement.there();
                     let verdict = self.serve_once(&mut access, *run, &spec, there, request, output).await;

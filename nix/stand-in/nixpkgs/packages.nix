@@ -38,8 +38,8 @@ let
   };
 
   pkgs = lib.genAttrs [
-    "bash" "binutils" "cacert" "cargo" "cargo-deny" "clippy" "coreutils" "gawk" "gnugrep" "gnused" "graphviz" "jq" "nixfmt" "openssh"
-    "perl" "postgresql" "python3" "rust-analyzer" "rustc" "rustfmt" "shellcheck" "util-linux" "zstd"
+    "bash" "binutils" "cacert" "cargo" "cargo-deny" "clippy" "coreutils" "fish" "gawk" "gnugrep" "gnused" "graphviz" "iproute2" "jq"
+    "mksh" "nixfmt" "openssh" "openssl" "perl" "postgresql" "python3" "rust-analyzer" "rustc" "rustfmt" "shellcheck" "tcsh" "util-linux" "zstd"
   ] program // {
     inherit lib rustPlatform;
     stdenv = { hostPlatform = platform; buildPlatform = platform // { canExecute = _: true; }; };

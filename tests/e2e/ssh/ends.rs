@@ -1,8 +1,12 @@
 //! Nothing stays behind over there, however `mer` ends.
 
-use std::time::Duration;
+use std::{os::unix::fs::symlink, process::Command, time::Duration};
 
-use mer_testkit::link::Proxy;
+use mer_testkit::{
+    link::Proxy,
+    require,
+    sshd::{Shell, Sshd},
+};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -27,6 +31,46 @@ fn field_ssh_6_signals_end_the_remote_group_and_it_is_said() {
         let row = there.env.row();
         assert_eq!(row["error"], "cancelled; its process on `there` is gone");
         assert_eq!((&row["status"], &row["signal"]), (&json!("cancelled"), &json!("SIGTERM")), "{row}");
+    }
+}
+
+/// What a small machine has: busybox and no other program, or a Korn shell as `sh`.
+#[test]
+fn a_machine_of_busybox_only_and_one_whose_sh_is_mksh() {
+    for name in ["busybox", "mksh"] {
+        let Some(program) = require::program(name, &[]) else {
+            require::missing(name, "it is not on the PATH");
+            continue;
+        };
+        let bin = tempfile::tempdir().expect("a folder");
+        let applets = match name {
+            "busybox" => Command::new(&program).arg("--list").output().expect("the applets").stdout,
+            _ => b"sh".to_vec(),
+        };
+        for applet in String::from_utf8(applets).expect("names").lines() {
+            symlink(&program, bin.path().join(applet)).expect("a link");
+        }
+        let usual = if name == "busybox" { "" } else { ":/usr/bin:/bin" };
+        let path = format!("PATH={}{usual}; export PATH", bin.path().display());
+        let Some(there) = There::with(Sshd::builder().shell(Shell::Sh, &path)) else { return };
+        let told = there.env.script(&["run far-cat hello", "run far-liner x", "run far-token y"]).ok();
+        assert_eq!(told, "hello\ngot x\ny\n", "{name}");
+        for model in ["far-slow", "far-stubborn"] {
+            let live = there.env.start(["run", model, "x"]);
+            live.wait_stdout("begun\n");
+            let pid = pid_in(&there.home(&model.replace("far-", "")).with_extension("pid"));
+            live.signal(Signal::TERM);
+            let ran = live.finish().ended(143);
+            assert!(ran.stderr.contains("; its process on `there` is gone\n"), "{name}: {}", ran.stderr);
+            assert!(!crate::support::alive(pid), "{name}");
+        }
+        let live = there.env.start(["run", "far-slow", "x"]);
+        live.wait_stdout("begun\n");
+        let (model, grandchild) = (pid_in(&there.home("slow.pid")), pid_in(&there.home("grandchild.pid")));
+        live.signal(Signal::KILL);
+        live.finish();
+        wait_gone(model);
+        wait_gone(grandchild);
     }
 }
 

@@ -163,6 +163,20 @@ fn the_first_server_that_can_be_reached_serves() {
 }
 
 #[test]
+fn field_ssh_10_within_a_process_a_server_that_is_down_is_asked_last_for_a_while() {
+    let Some(there) = There::new() else { return };
+    let dead = format!("[servers.dead]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {}\n", closed_port());
+    there.apply(&(dead + &super::MODELS.replace("servers = [\"there\"]", "servers = ['dead', 'there']")));
+    let ran = there.env.script(&["run far-cat a", "run far-cat b", "run far-liner c"]).ended(0);
+    assert_eq!(ran.stdout, "a\nb\ngot c\n");
+    assert_eq!(ran.stderr.matches("trying `there`").count(), 1, "{}", ran.stderr);
+    let mut seen: Vec<_> = there.env.rows().iter().map(|row| format!("{} {}", row["server"], row["status"])).collect();
+    seen.sort();
+    let once = ["\"dead\" \"unreachable\""].into_iter();
+    assert_eq!(seen, once.chain(["\"there\" \"succeeded\""; 3]).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_run_that_failed_is_not_tried_elsewhere() {
     let Some(there) = There::new() else { return };
     there.apply(&super::MODELS.replace("servers = [\"there\"]", "servers = ['there', 'local']"));

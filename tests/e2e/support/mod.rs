@@ -7,6 +7,7 @@ mod procs;
 mod ran;
 mod servers;
 mod template;
+mod terminal;
 
 pub(crate) use around::{repository, server_program};
 pub(crate) use env::{TestEnv, run};
@@ -14,6 +15,7 @@ pub(crate) use live::Live;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, shared_databases};
+pub(crate) use terminal::AtTerminal;
 
 use std::{
     fmt::Write,

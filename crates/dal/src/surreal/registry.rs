@@ -36,8 +36,11 @@ const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
 const APPLY: &str = "
 BEGIN;
 IF $guarded {
-    FOR $new IN array::concat($servers, $models) {
-        IF (SELECT VALUE lastUpdated FROM $new.id)[0] != $new.updated { THROW 'MER: changed meanwhile'; };
+    -- Not one list of all: what array::concat gives may not exceed 1 MiB.
+    FOR $kind IN [$servers, $models] {
+        FOR $new IN $kind {
+            IF (SELECT VALUE lastUpdated FROM $new.id)[0] != $new.updated { THROW 'MER: changed meanwhile'; };
+        };
     };
 };
 FOR $new IN $servers {

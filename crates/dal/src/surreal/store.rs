@@ -13,7 +13,6 @@ use std::{
 use mer_core::{Access, AttemptKey, Model, Registry, Server};
 use surrealdb::{
     Error, IndexedResults, Surreal,
-    engine::any::Any,
     types::{ErrorDetails, NotFoundError, QueryError, SurrealValue, Variables},
 };
 use tokio::{
@@ -24,6 +23,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "surreal-server")]
 use super::SurrealServer;
+use super::connect::Local;
 use crate::{
     AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, retry, store::Backend,
 };
@@ -52,7 +52,7 @@ enum Link {
 #[derive(Clone)]
 struct Engine {
     /// Not the handle itself: each clone of that is a session of its own in the engine.
-    db: Arc<Surreal<Any>>,
+    db: Arc<Surreal<Local>>,
     runtime: Handle,
     running: Arc<RwLock<()>>,
 }
@@ -64,7 +64,7 @@ impl std::fmt::Debug for SurrealStore {
 }
 
 impl SurrealStore {
-    pub(super) fn new(db: Surreal<Any>, url: &str) -> Self {
+    pub(super) fn new(db: Surreal<Local>, url: &str) -> Self {
         let engine = Engine { db: Arc::new(db), runtime: Handle::current(), running: Arc::default() };
         Self { link: Link::Engine(engine), changed: Arc::default(), database: url.into() }
     }
@@ -274,7 +274,7 @@ impl Engine {
         let running = Arc::clone(&self.running).read_owned().await;
         let task = self.runtime.spawn(async move {
             // The handle goes before the guard: who sees nothing running must be able to close.
-            let (db, _running): (Arc<Surreal<Any>>, OwnedRwLockReadGuard<()>) = (db, running);
+            let (db, _running): (Arc<Surreal<Local>>, OwnedRwLockReadGuard<()>) = (db, running);
             let outcome = db.query(text).bind(variables).await;
             drop(db);
             outcome

@@ -42,13 +42,14 @@ impl Host<'_> {
 impl Dispatch for Host<'_> {
     async fn run(&mut self, cli: Cli) -> u8 {
         let ui = cli.global.format().map_or(self.ui, |format| self.ui.with_format(format));
-        let result = command(self.app, &cli, ui).await;
+        // Boxed, here and below: what is inside is deeper than the compiler looks.
+        let result = Box::pin(command(self.app, &cli, ui)).await;
         self.over(result, ui)
     }
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
         let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line) {
-            Ok(source) => commands::run(self.app, &RunArgs::plain(model), source, self.ui).await,
+            Ok(source) => Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui)).await,
             Err(error) => Err(error),
         };
         self.over(result, self.ui)

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Nobody else delivers the same meanwhile. The kernel frees it with the process.
 #[derive(Debug)]
 pub(super) struct Alone {
+    /// Somebody else was at it.
+    pub(super) has_waited: bool,
     path: PathBuf,
     lock: Option<File>,
 }
@@ -25,15 +27,17 @@ impl Alone {
     pub(super) async fn wait(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
         let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let Ok(file) = opened else { return Self { path, lock: None } };
+        let mut has_waited = false;
+        let Ok(file) = opened else { return Self { has_waited, path, lock: None } };
         let until = Instant::now() + PATIENCE;
         while file.try_lock().is_err() {
+            has_waited = true;
             if Instant::now() > until {
-                return Self { path, lock: None };
+                return Self { has_waited, path, lock: None };
             }
             tokio::time::sleep(LOOK).await;
         }
-        Self { path, lock: Some(file) }
+        Self { has_waited, path, lock: Some(file) }
     }
 }
 

@@ -33,6 +33,36 @@ impl Cache {
         Self { database, folder, limit }
     }
 
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) const fn limit(&self) -> Size {
+        self.limit
+    }
+
+    /// The folder, where there is one or can be.
+    pub(super) fn folder(&self) -> &Path {
+        // That there is none is told when it is needed.
+        let _ = self.make();
+        &self.folder
+    }
+
+    fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
+    }
+
+    /// The file of a version, to be read, where there is one here.
+    pub(super) fn open(&self, version: &WeightsVersion) -> Option<File> {
+        File::open(self.find(version)?).ok()
+    }
+
+    /// Has a version brought here anew the next time.
+    pub(super) fn forget(&self, version: &WeightsVersion) {
+        // Where there is none, nothing is to be done.
+        let _ = fs::remove_file(self.folder.join(file_name(version)));
+    }
+
     /// The file of a version, where it has been delivered before; it was used now.
     fn find(&self, version: &WeightsVersion) -> Option<PathBuf> {
         let path = self.folder.join(file_name(version));
@@ -57,7 +87,7 @@ impl Cache {
     async fn bring(&self, version: &WeightsVersion, told: &Told) -> Result<PathBuf, DeliveryError> {
         let cannot = |source| DeliveryError::Keep { version: version.to_string(), folder: self.folder.clone(), source };
         let unread = |source| DeliveryError::Database { version: version.to_string(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(cannot)?;
+        self.make().map_err(cannot)?;
         let _alone = Alone::wait(&self.folder, &format!(".{}.lock", version.sha256)).await;
         if let Some(path) = self.find(version) {
             return Ok(path);

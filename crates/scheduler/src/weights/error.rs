@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use mer_core::ExitCode;
 use mer_dal::DalError;
+use mer_meal::StartError;
 use thiserror::Error;
 
 /// Weights that were not delivered; the model was not started.
@@ -26,14 +27,6 @@ pub(crate) enum DeliveryError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Weights are for models on this machine.
-    #[error("the weights `{version}` cannot be taken to the server `{server}` yet")]
-    Elsewhere {
-        /// `MODEL:VERSION`.
-        version: String,
-        /// Where the model runs.
-        server: String,
-    },
     /// The database does not give them.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
@@ -42,29 +35,64 @@ pub(crate) enum DeliveryError {
         /// What the data access layer says.
         source: DalError,
     },
+    /// Nothing can be started on the server.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The server does not take them.
+    #[error("the weights `{version}` cannot be put on `{server}`: {said}")]
+    Refused {
+        /// `MODEL:VERSION`.
+        version: String,
+        /// The server.
+        server: String,
+        /// The last word over there.
+        said: String,
+    },
+    /// They arrived as something else, twice.
+    #[error("the weights `{version}` arrived on `{server}` with another sha256, twice")]
+    Differs {
+        /// `MODEL:VERSION`.
+        version: String,
+        /// The server.
+        server: String,
+    },
+    /// The server went away, or does nothing any more.
+    #[error("the weights `{version}` did not get to `{server}`: {detail}")]
+    Lost {
+        /// `MODEL:VERSION`.
+        version: String,
+        /// The server.
+        server: String,
+        /// What was noticed.
+        detail: String,
+    },
+    /// Somebody wants none of it any more.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 impl DeliveryError {
     /// The exit code of `mer` for it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Keep { .. } => ExitCode::IO,
-            Self::NoText { .. } | Self::Elsewhere { .. } => ExitCode::CONFIG,
+            Self::Keep { .. } | Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
+            Self::NoText { .. } | Self::Start(_) => ExitCode::CONFIG,
             Self::Database { source, .. } => source.exit_code(),
+            Self::Lost { .. } => ExitCode::UNREACHABLE,
+            Self::Cancelled => ExitCode::SIGINT,
         }
     }
 
     /// What a person may do about it, where there is something.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Keep { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned())
-            }
-            Self::Keep { .. } | Self::NoText { .. } => {
-                Some("name another folder: `cacheDir`, MER_CACHE_DIR".to_owned())
-            }
+            Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
+            Self::NoText { .. } => Some("name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::Database { source, .. } => source.hint(),
-            Self::Elsewhere { .. } => None,
+            Self::Refused { server, .. } => {
+                Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))
+            }
+            _ => None,
         }
     }
 }

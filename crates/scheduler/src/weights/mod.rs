@@ -5,28 +5,35 @@ mod alone;
 mod cache;
 mod error;
 mod progress;
+mod remote;
+mod script;
+mod source;
 
 pub use cache::Cache;
 pub(crate) use error::DeliveryError;
 pub use progress::{Progress, Step};
 
 use mer_core::ConnType;
-use mer_meal::Executor;
+use mer_meal::{Cancel, CancelLevel, Executor};
 
-use self::progress::Told;
+use self::{progress::Told, remote::There};
 use crate::{Placement, Weights};
 
 /// The path of the weights where the placement is. They are brought there, unless they have been before.
 pub(crate) async fn deliver(
     cache: &Cache,
-    _executor: &Executor,
+    executor: &Executor,
     placement: &Placement,
     weights: &Weights,
+    cancel: &Cancel,
 ) -> Result<String, DeliveryError> {
-    if placement.conn_type != ConnType::Local {
-        let (version, server) = (weights.version.to_string(), placement.server.clone());
-        return Err(DeliveryError::Elsewhere { version, server });
-    }
     let told = Told::new(&weights.version, &placement.server, weights.progress.clone());
-    cache.deliver(&weights.version, &told).await
+    if placement.conn_type != ConnType::Local {
+        return There { cache, executor, placement, weights, cancel }.deliver(&told).await;
+    }
+    tokio::select! {
+        biased;
+        path = cache.deliver(&weights.version, &told) => path,
+        () = cancel.reached(CancelLevel::Cancel) => Err(DeliveryError::Cancelled),
+    }
 }

@@ -235,7 +235,7 @@ fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) ->
 }
 
 /// What a run says of itself.
-fn sample(command: &mut Command) -> Result<serde_json::Map<String, serde_json::Value>> {
+pub(super) fn sample(command: &mut Command) -> Result<serde_json::Map<String, serde_json::Value>> {
     let output = command.stdin(std::process::Stdio::null()).output().map_err(|error| error.to_string())?;
     journal::sample(&output.stdout).map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
@@ -255,6 +255,6 @@ fn uid_in(journal: &Path) -> Result<String> {
     Err(format!("there is no journal in `{}`", journal.display()))
 }
 
-fn rate(count: usize, milliseconds: f64) -> f64 {
+pub(super) fn rate(count: usize, milliseconds: f64) -> f64 {
     count as f64 * 1e3 / milliseconds
 }

@@ -5,6 +5,7 @@ mod lines;
 mod ssh;
 mod start;
 mod stream;
+mod surreal;
 
 use std::process::Command;
 
@@ -34,6 +35,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("databases-drain", databases::drain),
     ("databases-models", databases::models),
     ("databases-log", databases::log),
+    ("surrealdb", surreal::all),
     ("ssh-many", ssh::many),
     ("ssh-executor", ssh::at_the_executor),
     ("ssh-bulk", ssh::bulk),

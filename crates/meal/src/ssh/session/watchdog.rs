@@ -34,7 +34,8 @@ const SLOWEST_BEAT: Duration = Duration::from_secs(10);
 /// So often is one that was killed replaced.
 const RESTARTS: u32 = 3;
 
-/// The script, in one line: it is sent to the wrapper's `read`. `ORPHAN` is replaced by the seconds.
+/// The script, in one line: it is sent to the wrapper's `read`. `ORPHAN` is replaced by the seconds. The second `ps` is
+/// busybox's, which shows all and knows no `-A`.
 const SCRIPT: &str = concat!(
     "exec 2>/dev/null; gs=; gr=1; tp=; ",
     "fin(){ trap '' USR1 TERM HUP INT PIPE; [ -n \"$tp\" ]&&kill $tp; for g in $gs;do kill -TERM -$g;done; n=0; ",
@@ -42,7 +43,7 @@ const SCRIPT: &str = concat!(
     "for g in $gs;do kill -0 -$g&&k=\"$k $g\";done; gs=$k;done; for g in $gs;do kill -KILL -$g;done; exit 0;}; ",
     "beat(){ [ -n \"$tp\" ]&&kill $tp; ",
     "(trap 'kill $sp' TERM;sleep ORPHAN & sp=$!;wait $sp&&kill -USR1 $$) </dev/null >/dev/null & tp=$!;}; ",
-    "dead(){ x=$(ps -A -o pgid= -o stat=)&&[ -n \"$x\" ]&&echo \"$x\"|(while read -r p s;do ",
+    "dead(){ x=$(ps -A -o pgid= -o stat=||ps -o pgid,stat)&&[ -n \"$x\" ]&&echo \"$x\"|(while read -r p s;do ",
     "[ \"$p\" = $1 ]&&case $s in Z*|X*);;*)exit 1;;esac;done;exit 0);}; ",
     "trap fin USR1 TERM HUP INT; trap '' PIPE; beat; echo r; ",
     "while read -r v a b;do case $v in ",

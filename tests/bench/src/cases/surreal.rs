@@ -1,0 +1,125 @@
+//! What a SurrealDB server of its own costs. Its program must be built with optimisation to say anything.
+
+use std::{env, fs, path::PathBuf, process::Command, time::Instant};
+
+use mer_testkit::surreal_server::{PROGRAM, Server};
+
+use super::{
+    databases::{rate, sample},
+    nothing, row,
+};
+use crate::{
+    Result, journal,
+    measure::{Sample, ms, run_silent, time},
+    report::{Limit, Row},
+    subject::{Bench, Subject},
+};
+
+const ROUNDS: usize = 40;
+const DRAINED: usize = 20_000;
+const LOGGED: usize = 1_000_000;
+
+/// Rows that one statement fills the log with.
+const FILLED_AT_ONCE: usize = 5_000;
+
+/// A database on the server, and where the binary keeps its journal for it.
+struct Place {
+    database: String,
+    url: String,
+    data: PathBuf,
+}
+
+impl Place {
+    fn new(bench: &Bench, server: &Server, subject: &Subject) -> Result<Self> {
+        let database = server.database();
+        let data = bench.work.join(format!("surreal-{}-{database}", subject.name.replace(' ', "-")));
+        fs::create_dir_all(&data).map_err(|error| format!("`{}`: {error}", data.display()))?;
+        let place = Self { url: server.url(&database), database, data };
+        run_silent(&mut place.command(subject, &["migrate"]))?;
+        Ok(place)
+    }
+
+    fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
+        let mut command = subject.command(arguments);
+        command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.data);
+        command
+    }
+}
+
+/// One run, many from a journal, and the newest fifty of many.
+pub fn all(bench: &Bench) -> Result<Vec<Row>> {
+    if env::var_os(PROGRAM).is_none() {
+        eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)");
+        return Ok(Vec::new());
+    }
+    let server = Server::start().ok_or("there is no SurrealDB server")?;
+    let mut rows = Vec::new();
+    let places =
+        bench.subjects.iter().map(|subject| Place::new(bench, &server, subject)).collect::<Result<Vec<_>>>()?;
+    let place = |subject: &Subject| {
+        let index = bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
+        &places[index]
+    };
+    let run = |subject: &Subject| time(|| run_silent(&mut place(subject).command(subject, &["run", "echo", "x"])));
+    let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || run(subject)), vec![nothing(bench)])?;
+    let what = "`mer run echo x`, SurrealDB server on this machine";
+    rows.push(row(bench, what, "ms", Limit::AtMost(35.0), samples, Some("a static program that does nothing")));
+
+    let count = bench.scaled(DRAINED);
+    let (mut drained, mut inserted) = (Vec::new(), Vec::new());
+    for subject in &bench.subjects {
+        let place = place(subject);
+        let sample = sample(&mut place.command(subject, &["run", "echo", "x", "--json"]))?;
+        run_silent(&mut place.command(subject, &["log", "list"]))?;
+        let uid = server.sql(&place.database, "SELECT VALUE uid FROM ONLY DatabaseIdentity LIMIT 1");
+        let uid = uid[0].as_str().ok_or("the database has no uid")?.to_owned();
+        server.sql(&place.database, "DELETE ModelAccess RETURN NONE");
+        journal::write(&place.data.join("journal"), &uid, &sample, 0..count)?;
+        let took = time(|| run_silent(&mut place.command(subject, &["log", "list", "--limit", "1"])))?;
+        drained.push(Sample::one(rate(count, took)));
+        // The same rows once more, by the server alone.
+        let copy = "DEFINE TABLE Again; INSERT INTO Again (SELECT *, rand::uuid() AS id FROM ModelAccess) RETURN NONE; \
+                    DELETE ModelAccess RETURN NONE";
+        server.sql(&place.database, copy);
+        let begun = Instant::now();
+        for first in (0..count).step_by(1000) {
+            let insert = format!(
+                "INSERT INTO ModelAccess (SELECT *, [requestUid, attempt] AS id FROM Again START {first} LIMIT 1000) \
+                 RETURN NONE"
+            );
+            server.sql(&place.database, &insert);
+        }
+        inserted.push(rate(count, ms(begun.elapsed())));
+    }
+    rows.push(Row {
+        what: format!("{count} runs from the journal into a SurrealDB server"),
+        unit: "runs/s",
+        limit: Limit::AtLeastShare(0.6),
+        measured: bench.subjects.iter().map(|subject| subject.name).zip(drained).collect(),
+        beside: Some(("`INSERT … SELECT` of 1,000 rows each, by the server", Sample::new(inserted))),
+    });
+
+    let count = bench.scaled(LOGGED);
+    for place in &places {
+        for first in (0..count).step_by(FILLED_AT_ONCE) {
+            let fill = format!(
+                "LET $one = (SELECT * OMIT id FROM ONLY ModelAccess LIMIT 1); \
+                 INSERT INTO ModelAccess (array::range({first}..{}).map(|$n| object::extend($one, {{ \
+                 id: [rand::uuid(), 1], startAccess: d'2026-02-01T00:00:00Z' + duration::from_millis($n) }}))) RETURN NONE",
+                first + FILLED_AT_ONCE
+            );
+            server.sql(&place.database, &fill);
+        }
+        let plan = "SELECT * FROM ModelAccess ORDER BY startMicros DESC LIMIT 50 EXPLAIN";
+        let plan = server.sql(&place.database, plan)[0].to_string();
+        if !plan.contains("newest") {
+            return Err(format!("the newest are not found by their index: {plan}"));
+        }
+    }
+    let list =
+        |subject: &Subject| time(|| run_silent(&mut place(subject).command(subject, &["log", "list", "--json"])));
+    let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || list(subject)), vec![])?;
+    let what = format!("`mer log list`, the newest 50 of {count}, SurrealDB server");
+    rows.push(row(bench, &what, "ms", Limit::AtMost(50.0), samples, None));
+    Ok(rows)
+}

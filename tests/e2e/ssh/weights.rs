@@ -1,0 +1,227 @@
+//! Weights of models on other machines: brought there once, whole or not at all.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use mer_testkit::sshd::{Builder, Shell, Sshd};
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::There;
+use crate::support::{sha256, wait_until};
+
+/// Models over there that say which weights they were given, each with the versions `one` and `two`.
+const READERS: &str = r#"
+[models.reader]
+servers = ["there"]
+inferenceCommand = 'echo "version $MER_WEIGHTS_VERSION"; cat "${MER_WEIGHTS:-/dev/null}"'
+shell = true
+
+[models.keeper]
+servers = ["there"]
+protocol = "lines"
+inferenceCommand = 'while read -r line; do echo "$$ $(cat "$MER_WEIGHTS") $line"; done'
+shell = true
+"#;
+
+/// In front of everything else on the PATH over there, for those who say what stands in it.
+const OWN_PROGRAMS: &str = "PATH=\"$HOME/bin:$PATH\"; export PATH";
+
+fn with_readers(builder: Builder<'_>) -> Option<There> {
+    let there = There::with(builder)?;
+    there.apply(READERS);
+    for model in ["reader", "keeper"] {
+        for text in ["one\n", "two\n"] {
+            there.env.piped(["weights", "put", model, "-", "--quiet"], text).ok();
+        }
+    }
+    Some(there)
+}
+
+impl There {
+    /// The file over there of what was put as this text.
+    fn weights(&self, text: &str) -> PathBuf {
+        self.home(".cache/mer/weights").join(format!("{}.raw", sha256(text.as_bytes())))
+    }
+
+    /// How many files there are in the folder of weights over there.
+    fn kept(&self) -> usize {
+        fs::read_dir(self.home(".cache/mer/weights")).map_or(0, Iterator::count)
+    }
+
+    fn here(&self) -> PathBuf {
+        self.env.path("home/.cache/mer/weights")
+    }
+
+    /// A program of the other machine's own.
+    fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::create_dir_all(self.home("bin")).expect("folder");
+        fs::write(self.home("bin").join(name), format!("#!/bin/sh\n{script}\n")).expect("program");
+        fs::set_permissions(self.home("bin").join(name), fs::Permissions::from_mode(0o755)).expect("program");
+    }
+
+    fn allowed(&self, line: &str) {
+        self.env.piped(["--allow-changes", "--quiet"], line).ok();
+    }
+}
+
+#[test]
+fn weights_are_brought_once_and_the_log_has_them() {
+    let Some(there) = with_readers(Sshd::builder()) else { return };
+    let env = &there.env;
+    assert_eq!(env.mer(["run", "reader"]).ok(), "version \n");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    assert_eq!(fs::read(there.weights("one\n")).expect("file"), b"one\n");
+    assert_eq!(fs::read_dir(there.here()).expect("folder").count(), 0, "nothing was needed here");
+    // Another text of the same length stands for what must not be brought again.
+    fs::remove_file(there.weights("one\n")).expect("removed");
+    fs::write(there.weights("one\n"), "ONE\n").expect("written");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\nONE\n");
+    // One that is cut is no such file.
+    fs::write(there.weights("one\n"), "O").expect("written");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    assert_eq!(there.kept(), 1, "nothing half is left");
+    let row = &env.rows()[0];
+    assert_eq!((&row["weightsVersion"], &row["weightsSha256"]), (&json!(1), &json!(sha256(b"one\n"))));
+    assert!(env.mer(["log", "list"]).ok().contains("reader:1"));
+}
+
+#[test]
+fn what_is_brought_is_whole_in_whatever_shell() {
+    let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()[..1].to_vec()).collect();
+    for builder in [Sshd::builder().shell(Shell::Fish, "echo hello"), Sshd::builder().noisy()] {
+        let Some(there) = There::with(builder.max_sessions(1)) else { continue };
+        there.apply(READERS);
+        there.env.file("work/large", &bytes);
+        there.env.mer(["weights", "put", "reader", "large", "--quiet"]).ok();
+        let ran = there.env.mer(["run", "reader:1"]).ended(0);
+        assert!(ran.bytes == [b"version 1\n".as_slice(), &bytes].concat(), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_process_over_there_serves_one_version_and_a_moved_alias_starts_a_fresh_one() {
+    let Some(there) = with_readers(Sshd::builder()) else { return };
+    let lines = "weights alias keeper:1 current\nrun keeper a\nrun keeper b
+        weights alias keeper:2 current\nrun keeper c\nweights alias keeper:1 current\nrun keeper d";
+    let told = there.env.piped(["--allow-changes", "--quiet"], lines).ok();
+    let told: Vec<Vec<&str>> = told.lines().map(|line| line.split(' ').collect()).collect();
+    let said: Vec<_> = told.iter().map(|words| (words[1], words[2])).collect();
+    assert_eq!(said, [("one", "a"), ("one", "b"), ("two", "c"), ("one", "d")]);
+    let same: Vec<bool> = told.windows(2).map(|pair| pair[0][0] == pair[1][0]).collect();
+    assert_eq!(same, [true, false, false]);
+}
+
+#[test]
+fn what_is_damaged_here_is_brought_from_the_database() {
+    let Some(there) = with_readers(Sshd::builder()) else { return };
+    let file = there.here().join(format!("{}.raw", sha256(b"one\n")));
+    fs::create_dir_all(there.here()).expect("folder");
+    fs::write(&file, "0ne\n").expect("file");
+    assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    assert!(!file.exists());
+    assert_eq!(there.kept(), 1);
+}
+
+#[test]
+fn a_hash_that_does_not_match_is_tried_again_once_and_is_74() {
+    let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
+    there.program("sha256sum", "echo x >> ~/asked; echo 0123 -");
+    let told = there.env.mer(["run", "reader:1"]).failed(74);
+    assert!(told.contains("the weights `reader:1` arrived on `there` with another sha256, twice"), "{told}");
+    assert_eq!(fs::read_to_string(there.home("asked")).expect("asked"), "x\nx\n");
+    assert_eq!(there.kept(), 0, "nothing half is left");
+    let row = there.env.row();
+    assert_eq!((&row["status"], &row["weightsVersion"], &row["startMs"]), (&json!("failed"), &json!(1), &json!(null)));
+    // Once may be chance.
+    there.program(
+        "sha256sum",
+        "[ -e ~/again ] && exec /usr/bin/env -i PATH=/usr/bin:/bin sha256sum; : > ~/again; echo 0",
+    );
+    assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+}
+
+#[test]
+fn a_full_disk_over_there_is_74_and_a_sentence() {
+    // Each session has a small disk of its own.
+    let disk = r#"mount -t tmpfs -o size=1m none "$HOME/small" && exec sh -c "$0""#;
+    let rc = format!("unshare -rm true 2>/dev/null && exec unshare -rm sh -c '{disk}' \"$command\"");
+    let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, &rc)) else { return };
+    let possible = std::process::Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
+    if !possible.is_ok_and(|status| status.success()) {
+        #[expect(clippy::print_stderr, reason = "what is left out is said")]
+        {
+            eprintln!("LEFT OUT: no disk can be mounted here");
+        }
+        return;
+    }
+    fs::create_dir(there.home("small")).expect("folder");
+    there.allowed("server set there --cache-dir ~/small");
+    there.env.file("work/large", vec![b'w'; 3 << 20]);
+    there.env.mer(["weights", "put", "reader", "large", "--quiet"]).ok();
+    let told = there.env.mer(["run", "reader:3"]).failed(74);
+    assert!(told.contains("the weights `reader:3` cannot be put on `there`: cat: "), "{told}");
+    assert!(told.contains("No space left on device"), "{told}");
+    assert!(told.contains("hint: make room there"), "{told}");
+    assert_eq!(there.env.row()["error"].as_str().map(|error| error.contains("No space left")), Some(true));
+}
+
+#[test]
+fn the_folder_over_there_is_a_setting_and_so_is_its_room() {
+    let Some(there) = with_readers(Sshd::builder()) else { return };
+    there.allowed("server set there --cache-dir '~/my cache' --cache-limit 5B");
+    let folder = there.home("my cache/weights");
+    let file = |text: &str| folder.join(format!("{}.raw", sha256(text.as_bytes())));
+    there.env.mer(["run", "reader:1"]).ok();
+    assert_eq!(there.env.mer(["run", "reader:2"]).ok(), "version 2\ntwo\n");
+    assert!(file("one\n").exists(), "it may be in use");
+    let ago = SystemTime::now() - Duration::from_secs(7200);
+    File::open(file("one\n")).expect("file").set_modified(ago).expect("time");
+    let half = folder.join(format!(".{}.x", "0".repeat(64)));
+    for other in [half.clone(), folder.join("somebody's")] {
+        File::create(other).expect("file").set_modified(ago).expect("time");
+    }
+    fs::remove_file(file("two\n")).expect("removed");
+    assert_eq!(there.env.mer(["run", "reader:2"]).ok(), "version 2\ntwo\n");
+    assert!(!file("one\n").exists() && !half.exists());
+    assert_eq!(fs::read_dir(&folder).expect("folder").count(), 2, "what is somebody's stays");
+}
+
+#[test]
+fn an_upload_that_is_cancelled_or_whose_mer_is_killed_leaves_nothing() {
+    let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
+    there.program("sha256sum", ": > ~/asked; exec sleep 600");
+    for (signal, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
+        let live = there.env.start(["run", "reader:1"]);
+        wait_until("the upload", || there.home("asked").exists().then_some(()));
+        assert_eq!(there.kept(), 1);
+        live.signal(signal);
+        if let Some(code) = code {
+            live.finish().ended(code);
+        }
+        wait_until("nothing is left", || (there.kept() == 0).then_some(()));
+        fs::remove_file(there.home("asked")).expect("removed");
+    }
+    let rows = there.env.rows();
+    let told: Vec<_> = rows.iter().map(|row| row["status"].as_str().expect("text")).collect();
+    assert_eq!(told, ["lost", "cancelled"]);
+}
+
+#[test]
+fn another_server_serves_where_a_connection_is_lost_with_the_weights_on_their_way() {
+    let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
+    there.program("sha256sum", ": > ~/asked; exec sleep 600");
+    there.allowed("model set reader --server there --server local");
+    let live = there.env.start(["run", "reader:2"]);
+    wait_until("the upload", || there.home("asked").exists().then_some(()));
+    there.sshd.end_connections();
+    let ran = live.finish();
+    assert_eq!(ran.ended(0).stdout, "version 2\ntwo\n");
+    let rows = there.env.rows();
+    let told: Vec<_> = rows.iter().map(|row| (row["server"].as_str(), row["status"].as_str())).collect();
+    assert_eq!(told, [(Some("local"), Some("succeeded")), (Some("there"), Some("unreachable"))]);
+}

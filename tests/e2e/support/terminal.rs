@@ -1,0 +1,60 @@
+//! A `mer` that a person sits before.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+};
+
+use nix::{
+    fcntl::OFlag,
+    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{BOUND, Live, Ran, TestEnv};
+
+/// A `mer` whose standard input and error are a terminal.
+pub(crate) struct AtTerminal {
+    pub(crate) mer: Live,
+    terminal: File,
+    shown: String,
+}
+
+impl AtTerminal {
+    pub(crate) fn start<const N: usize>(env: &TestEnv, args: [&str; N]) -> Self {
+        // Neither end may be inherited by what other tests start meanwhile.
+        let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("terminal");
+        grantpt(&terminal).expect("grant");
+        unlockpt(&terminal).expect("unlock");
+        let name = ptsname_r(&terminal).expect("name");
+        let inner = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name);
+        let inner = inner.expect("terminal");
+        let mut command = env.with(args);
+        command.stderr(inner.try_clone().expect("terminal"));
+        let mer = Live::start_with(command, inner);
+        Self { mer, terminal: OwnedFd::from(terminal).into(), shown: String::new() }
+    }
+
+    /// Waits until the terminal shows this.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
+            let bound = Timespec::try_from(BOUND).expect("a time");
+            assert_eq!(poll(&mut fds, Some(&bound)), Ok(1), "`{text}` never came, but this:\n{}", self.shown);
+            let mut buffer = [0; 1024];
+            let count = self.terminal.read(&mut buffer).unwrap_or(0);
+            assert!(count > 0, "`{text}` never came, but this:\n{}", self.shown);
+            self.shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    }
+
+    /// Waits for the question, types the answer and sees the end.
+    #[track_caller]
+    pub(crate) fn answer(mut self, question: &str, answer: &str) -> Ran {
+        self.expect(question);
+        self.terminal.write_all(answer.as_bytes()).expect("typed");
+        self.mer.finish()
+    }
+}
