@@ -33,6 +33,7 @@ mod ssh;
 mod start_stop;
 mod streaming;
 mod train;
+mod train_kills;
 mod transfer;
 mod warm;
 mod weights;

@@ -5,7 +5,7 @@ use std::{fs, process::Stdio};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Live, OnServer, Server, TestEnv, pid_in, repository, sha256, shared_databases, wait_gone};
+use crate::support::{Live, OnServer, Server, TestEnv, pid_in, repository, run, sha256, shared_databases, wait_gone};
 
 /// The flowers with their species.
 fn flowers() -> String {
@@ -290,4 +290,38 @@ fn run_lines(place: &OnServer, lines: &str) {
     let mut live = Live::start(place.with(["--allow-changes", "--quiet"]), Stdio::piped());
     live.say(lines);
     live.finish().ok();
+}
+
+/// Whole versions only, each with its training on record; gives how many.
+#[track_caller]
+pub(crate) fn check_whole(env: &TestEnv, model: &str, inputs: &[Vec<u8>], told: &str) -> usize {
+    check_whole_in(env, &[], model, inputs, told)
+}
+
+/// The same in a database that flags name.
+#[track_caller]
+pub(crate) fn check_whole_in(env: &TestEnv, db: &[&str], model: &str, inputs: &[Vec<u8>], told: &str) -> usize {
+    let mer = |args: &[&str]| {
+        let mut command = env.command();
+        command.args(db).args(args);
+        run(command)
+    };
+    let versions = mer(&["weights", "list", model, "--json"]).objects();
+    let rows = mer(&["log", "list", "--limit", "1000", "--json"]).objects();
+    for version in &versions {
+        let bytes = mer(&["weights", "get", &format!("{model}:{}", version["version"])]).ended(0).bytes;
+        assert!(inputs.contains(&bytes), "{told}: {version}");
+        let row = rows.iter().find(|row| row["requestUid"] == version["requestUid"]);
+        let row = row.unwrap_or_else(|| panic!("{told}: no access of {version}"));
+        assert_eq!(
+            (&row["status"], &row["weightsVersion"]),
+            (&json!("succeeded"), &version["version"]),
+            "{told}: {row}"
+        );
+    }
+    for row in rows.iter().filter(|row| row["kind"] == "train") {
+        let version = versions.iter().find(|version| version["requestUid"] == row["requestUid"]);
+        assert_eq!(row["status"] == "succeeded", version.is_some(), "{told}: {row}");
+    }
+    versions.len()
 }

@@ -16,9 +16,9 @@ fn rounds() -> u64 {
 }
 
 /// Puts these bytes, and does something to it or to others after a while.
-fn put(place: &OnServer, bytes: &[u8], after: Duration, harm: impl FnOnce(&Live)) -> Ran {
+fn put(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl FnOnce(&Live)) -> Ran {
     let mut put =
-        Live::start(place.with(["weights", "put", "iris", "-", "--quiet", "--db-wait", "3s"]), Stdio::piped());
+        Live::start(place.with(["weights", "put", "iris", "-", "--quiet", "--db-wait", wait]), Stdio::piped());
     let mut stdin = put.take_stdin();
     let bytes = bytes.to_vec();
     let writer = thread::spawn(move || {
@@ -56,7 +56,7 @@ fn check_cleared(place: &OnServer, all: &[Vec<u8>]) {
 
 /// Half of what each round puts is common to all.
 fn payload(round: u64) -> Vec<u8> {
-    [noise(99, 2 * MIB), noise(round + 1, 2 * MIB)].concat()
+    [noise(99, MIB), noise(round + 1, MIB + MIB / 2)].concat()
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn puts_that_are_killed_leave_whole_versions_only() {
         for round in 0..rounds() {
             all.push(payload(round));
             let after = moment(Duration::from_millis(600));
-            let ran = put(&place, &all[all.len() - 1], after, |put| put.signal(Signal::KILL));
+            let ran = put(&place, "30s", &all[all.len() - 1], after, |put| put.signal(Signal::KILL));
             // One that was quicker is there.
             done += usize::from(ran.code == Some(0));
             let there = check_whole(&place, &all, &format!("{} after {after:?}", place.url));
@@ -79,7 +79,7 @@ fn puts_that_are_killed_leave_whole_versions_only() {
         }
         check_cleared(&place, &all);
         all.push(payload(rounds()));
-        put(&place, &all[all.len() - 1], Duration::ZERO, |_| ()).ok();
+        put(&place, "30s", &all[all.len() - 1], Duration::ZERO, |_| ()).ok();
         assert_eq!(check_whole(&place, &all, &place.url), done + 1);
     }
 }
@@ -93,7 +93,7 @@ fn servers_that_are_killed_while_weights_come_in_have_whole_versions_only() {
         for round in 0..rounds() {
             all.push(payload(round));
             let after = moment(Duration::from_millis(600));
-            let ran = put(&place, &all[all.len() - 1], after, |_| server.kill());
+            let ran = put(&place, "500ms", &all[all.len() - 1], after, |_| server.kill());
             let told = format!("{} after {after:?}: {}", place.url, ran.stderr);
             assert!([Some(0), Some(74), Some(69)].contains(&ran.code), "{:?} {told}", ran.code);
             done += usize::from(ran.code == Some(0));

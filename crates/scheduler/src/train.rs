@@ -82,9 +82,6 @@ impl Scheduler {
             return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
         }
         let found = found(&access, &out, &cancel).await;
-        if found.as_ref().map_or_else(|verdict| verdict.status == Status::Cancelled, |_| true) {
-            out.clear(verdict.status).await;
-        }
         Ok(match found {
             Ok(file) => {
                 verdict.write_to(&mut access);
@@ -112,13 +109,19 @@ impl Scheduler {
     }
 }
 
-/// The file, here.
+/// The file, here. What could not be fetched stays where it is, for whoever wants it.
 async fn found(access: &Access, out: &Out, cancel: &Cancel) -> Result<PathBuf, Verdict> {
     let found = tokio::select! {
         biased;
         found = out.fetch(cancel) => found,
-        () = cancel.reached(CancelLevel::Cancel) => return Err(Verdict::cancelled_before()),
+        () = cancel.reached(CancelLevel::Cancel) => {
+            out.clear(Status::Cancelled).await;
+            return Err(Verdict::cancelled_before());
+        }
     };
+    if found.is_ok() {
+        out.clear(Status::Succeeded).await;
+    }
     match found {
         Ok(Some(file)) => Ok(file),
         Ok(None) => Err(Verdict {

@@ -5,6 +5,7 @@ mod ends;
 mod ping;
 mod reach;
 mod runs;
+mod train;
 mod weights;
 
 use std::{fmt::Write as _, path::PathBuf};

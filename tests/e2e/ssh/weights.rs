@@ -57,7 +57,7 @@ impl There {
     }
 
     /// A program of the other machine's own.
-    fn program(&self, name: &str, script: &str) {
+    pub(super) fn program(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         fs::create_dir_all(self.home("bin")).expect("folder");
         fs::write(self.home("bin").join(name), format!("#!/bin/sh\n{script}\n")).expect("program");

@@ -1,0 +1,190 @@
+//! Trainings on another machine: what they write there becomes a version here.
+
+use std::{fs, thread, time::Duration};
+
+use mer_testkit::sshd::{Builder, Shell, Sshd};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::There;
+use crate::{
+    support::{OnServer, TestEnv, moment, noise, pid_in, wait_gone, wait_until},
+    train::life_of_iris,
+};
+
+/// Models that train over there, each in a way of its own.
+const TRAINERS: &str = r#"
+[models.goes-on]
+servers = ["there"]
+shell = true
+inferenceCommand = 'cat "${MER_WEIGHTS:-/dev/null}"'
+trainCommand = 'echo out; echo err >&2; cat "${MER_WEIGHTS:-/dev/null}" - > "$MER_WEIGHTS_OUT"'
+
+[models.fails]
+servers = ["there"]
+shell = true
+inferenceCommand = 'cat'
+trainCommand = 'cat > "$MER_WEIGHTS_OUT"; echo why >&2; exit 3'
+
+[models.nothing]
+servers = ["there"]
+shell = true
+inferenceCommand = 'cat'
+trainCommand = 'cat > /dev/null'
+
+[models.waits]
+servers = ["there"]
+shell = true
+inferenceCommand = 'cat'
+trainCommand = 'echo half > "$MER_WEIGHTS_OUT"; echo $$ > "$HOME/waits.pid"; echo begun; exec sleep 600'
+
+[models.numpy]
+servers = ["there"]
+shell = true
+inferenceCommand = 'cat'
+trainCommand = 'cat > "$MER_WEIGHTS_OUT.npy"'
+"#;
+
+/// In front of everything else on the PATH over there, for those who say what stands in it.
+const OWN_PROGRAMS: &str = "PATH=\"$HOME/bin:$PATH\"; export PATH";
+
+fn with_trainers(builder: Builder<'_>) -> Option<There> {
+    let there = There::with(builder)?;
+    there.apply(TRAINERS);
+    Some(there)
+}
+
+/// How many folders of trainings there are over there.
+fn left(there: &There) -> usize {
+    fs::read_dir(there.home(".cache/mer/training")).map_or(0, Iterator::count)
+}
+
+#[track_caller]
+fn check_nothing(there: &There) {
+    assert!(there.env.mer(["weights", "list", "--json"]).objects().is_empty());
+    assert_eq!(left(there), 0);
+    assert_eq!(fs::read_dir(there.env.path("data/mer/training")).expect("folder").count(), 0);
+}
+
+#[test]
+fn iris_is_trained_served_promoted_and_rolled_back_over_ssh() {
+    let Some(there) = There::new() else { return };
+    let mer = TestEnv::binary().display().to_string();
+    there.apply(&format!(
+        "[models.far-iris]\nservers = ['there']\ninferenceCommand = ['{mer}', 'example-model', 'iris']\n\
+         trainCommand = ['{mer}', 'example-model', 'iris', 'train']\n"
+    ));
+    let There { env, sshd } = there;
+    let place = OnServer { env, url: "embedded".to_owned() };
+    life_of_iris(&place, "far-iris");
+    let rows = place.mer(["log", "list", "--json"]).objects();
+    assert!(rows.iter().all(|row| row["server"] == "there"), "{rows:?}");
+    drop(sshd);
+}
+
+#[test]
+fn a_training_over_there_goes_on_from_weights_in_whatever_shell() {
+    let shells =
+        [Sshd::builder(), Sshd::builder().shell(Shell::Fish, "echo hello"), Sshd::builder().noisy().max_sessions(1)];
+    for builder in shells {
+        let Some(there) = with_trainers(builder) else { continue };
+        let bytes = noise(1, 700_000);
+        let first = there.env.piped(["train", "goes-on", "-"], &bytes).ended(0);
+        assert_eq!(first.stdout, "out\n");
+        assert!(first.stderr.contains("err\ntrained `goes-on:1`: 700000 bytes of raw, opaque"), "{}", first.stderr);
+        there.env.mer(["train", "goes-on:1", "more", "--promote", "--allow-changes", "--quiet"]).ended(0);
+        let all = there.env.mer(["run", "goes-on"]).ended(0).bytes;
+        assert!(all == [bytes.as_slice(), b"more\n"].concat());
+        assert_eq!(left(&there), 0);
+        let row = &there.env.rows()[1];
+        assert_eq!(
+            (&row["kind"], &row["server"], &row["weightsVersion"]),
+            (&json!("train"), &json!("there"), &json!(2))
+        );
+        let shown = there.env.mer(["weights", "show", "goes-on", "--no-statistics", "--json"]).object();
+        assert_eq!(shown["parentVersion"], json!(1));
+    }
+}
+
+#[test]
+fn a_training_over_there_that_fails_or_is_cancelled_leaves_nothing() {
+    let Some(there) = with_trainers(Sshd::builder()) else { return };
+    for (model, code, told) in [
+        ("fails", 1, "`fails` on `there`: the model exited with code 3; no version was made"),
+        ("nothing", 76, "wrote nothing to the path in `MER_WEIGHTS_OUT`; no version was made"),
+    ] {
+        let said = there.env.mer(["train", model, "x"]).failed(code);
+        assert!(said.contains(told), "{said}");
+        check_nothing(&there);
+    }
+    let live = there.env.start(["train", "waits", "x"]);
+    live.wait_stdout("begun\n");
+    let pid = pid_in(&there.home("waits.pid"));
+    live.signal(Signal::INT);
+    let said = live.finish().ended(130).stderr;
+    let told = "cancelled by Ctrl-C; its process on `there` is gone; no version was made\n";
+    assert!(said.contains(told), "{said}");
+    wait_gone(pid);
+    check_nothing(&there);
+    // The ending is the one that the model chose.
+    let said = there.env.piped(["train", "numpy", "-"], "no array").failed(76);
+    assert!(said.contains("this is no npy file"), "{said}");
+}
+
+#[test]
+fn a_training_whose_connection_is_cut_makes_no_version() {
+    let Some(there) = with_trainers(Sshd::builder()) else { return };
+    let live = there.env.start(["train", "waits", "x"]);
+    live.wait_stdout("begun\n");
+    let pid = pid_in(&there.home("waits.pid"));
+    there.sshd.end_connections();
+    let said = live.finish().ended(69).stderr;
+    assert!(said.contains("how the model ended is not known") && said.contains("; no version was made\n"), "{said}");
+    wait_gone(pid);
+    assert!(there.env.mer(["weights", "list", "--json"]).objects().is_empty());
+    let row = there.env.row();
+    assert_eq!((&row["status"], &row["weightsVersion"]), (&json!("unreachable"), &Value::Null), "{row}");
+}
+
+#[test]
+fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
+    let Some(there) = with_trainers(Sshd::builder().noisy().shell(Shell::Bash, OWN_PROGRAMS)) else { return };
+    // One that lies, once.
+    let lies =
+        "if [ -e \"$HOME/lied\" ]; then exec /usr/bin/sha256sum; fi; : > \"$HOME/lied\"; cat > /dev/null; echo 00";
+    there.program("sha256sum", lies);
+    there.env.mer(["train", "goes-on", "x", "--quiet"]).ended(0);
+    assert!(there.home("lied").exists());
+    there.program("sha256sum", "cat > /dev/null; echo 00");
+    let said = there.env.mer(["train", "goes-on", "x"]).ended(74).stderr;
+    assert!(
+        said.contains("the weights could not be fetched from `there`: what came is not what was sent, twice"),
+        "{said}"
+    );
+    // They lie there still, for whoever wants them.
+    let path = said.split_once("they lie there in `").expect("a hint").1.split_once('`').expect("a path").0;
+    assert_eq!(fs::read(path).expect("file"), b"x\n");
+    assert_eq!(there.env.mer(["weights", "list", "--json"]).objects().len(), 1);
+}
+
+#[test]
+fn sshd_that_is_killed_while_models_train_leaves_whole_versions_only() {
+    let rounds = std::env::var("MER_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let Some(there) = with_trainers(Sshd::builder()) else { return };
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    for round in 0..rounds {
+        let bytes = noise(round + 1, 300_000);
+        there.env.file("work/input", &bytes);
+        all.push(bytes);
+        let live = there.env.start(["train", "goes-on", "@input", "--quiet"]);
+        let after = moment(Duration::from_millis(1500));
+        thread::sleep(after);
+        there.sshd.end_connections();
+        let ran = live.finish();
+        assert!([Some(0), Some(69), Some(74)].contains(&ran.code), "after {after:?}: {ran:?}");
+        wait_until("what ran over there", || {
+            mer_testkit::processes::with_nonce(there.sshd.nonce()).is_empty().then_some(())
+        });
+        crate::train::check_whole(&there.env, "goes-on", &all, &format!("after {after:?}: {}", ran.stderr));
+    }
+}
