@@ -30,7 +30,11 @@ let
     requires = extra.requires or [ ];
     wantedBy = extra.wantedBy or [ ];
     path = extra.path or [ ];
-    environment = environment cfg.settings // { MER_DATA_DIR = "/var/lib/mer"; MER_STATE_DIR = "/var/lib/mer"; };
+    environment = environment cfg.settings // {
+      MER_DATA_DIR = "/var/lib/mer";
+      MER_STATE_DIR = "/var/lib/mer";
+      MER_CACHE_DIR = "/var/cache/mer";
+    };
     serviceConfig = units.hardened // { LoadCredential = load which; } // extra.serviceConfig;
   };
 

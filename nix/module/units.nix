@@ -16,6 +16,8 @@
     User = "mer";
     StateDirectory = "mer";
     StateDirectoryMode = "0700";
+    CacheDirectory = "mer";
+    CacheDirectoryMode = "0700";
     WorkingDirectory = "/var/lib/mer";
     UMask = "0077";
 

@@ -5,9 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use mer_testkit::sshd::Sshd;
 use serde_json::json;
 
-use crate::support::{Live, TestEnv, repository, run, sha256};
+use crate::{
+    ssh::server,
+    support::{Live, OnServer, TestEnv, repository, run, sha256, shared_databases},
+};
 
 /// With models that say which weights they were given, each with the versions `one` and `two`.
 fn with_readers() -> TestEnv {
@@ -168,4 +172,34 @@ fn iris_answers_with_the_weights_that_it_was_trained_to() {
     env.mer(["weights", "put", "iris", "wrong.npy", "--format", "raw", "--quiet"]).ok();
     env.mer(["run", "iris:2", "5.1,3.5,1.4,0.2"]).ended(1);
     env.mer(["run", "iris@current", "5.1,3.5,1.4,0.2"]).ok();
+}
+
+#[test]
+fn from_every_database_to_here_and_there_and_the_log_says_which_version_answered() {
+    let Some(sshd) = Sshd::builder().start() else { return };
+    let bytes = vec![b'w'; (2 << 20) + 5];
+    for url in shared_databases() {
+        let place = OnServer::migrated(url);
+        place.env.file("home/.ssh/known_hosts", sshd.known_hosts());
+        place.env.file("work/large", &bytes);
+        place.env.file("work/small", b"small");
+        let reader = r#"servers = ["there", "local"]
+            inferenceCommand = 'wc -c < "$MER_WEIGHTS" | tr -d " "'
+            shell = true"#;
+        place.env.file("work/all.toml", format!("{}\n[models.reader]\n{reader}\n", server("there", &sshd)));
+        place.mer(["apply", "all.toml", "--allow-changes", "--quiet"]).ok();
+        place.mer(["weights", "put", "reader", "large", "--quiet"]).ok();
+        place.mer(["weights", "put", "reader", "small", "--alias", "current", "--allow-changes", "--quiet"]).ok();
+        for server in ["there", "local"] {
+            assert_eq!(place.mer(["run", "reader:1", "--server", server]).ok(), "2097157\n", "{}", place.url);
+            assert_eq!(place.mer(["run", "reader", "--server", server]).ok(), "5\n", "{}", place.url);
+        }
+        place.mer(["weights", "alias", "reader:1", "current", "--allow-changes", "--quiet"]).ok();
+        assert_eq!(place.mer(["run", "reader"]).ok(), "2097157\n", "{}", place.url);
+        let rows = place.mer(["log", "list", "--json"]).objects();
+        let told: Vec<_> = rows.iter().map(|row| (row["server"].as_str(), row["weightsVersion"].as_u64())).collect();
+        let (there, local) = (Some("there"), Some("local"));
+        assert_eq!(told, [(there, Some(1)), (local, Some(2)), (local, Some(1)), (there, Some(2)), (there, Some(1))]);
+        assert_eq!(rows[0]["weightsSha256"], json!(sha256(&bytes)));
+    }
 }

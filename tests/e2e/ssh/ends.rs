@@ -34,24 +34,30 @@ fn field_ssh_6_signals_end_the_remote_group_and_it_is_said() {
     }
 }
 
-/// What a small machine has: busybox and no other program, or a Korn shell as `sh`.
+/// What a small machine has: busybox and no other program, or a Korn shell as `sh`. The folder, and what an rc file does
+/// to have them.
+pub(super) fn programs(name: &str) -> Option<(tempfile::TempDir, String)> {
+    let Some(program) = require::program(name, &[]) else {
+        require::missing(name, "it is not on the PATH");
+        return None;
+    };
+    let bin = tempfile::tempdir().expect("a folder");
+    let applets = match name {
+        "busybox" => Command::new(&program).arg("--list").output().expect("the applets").stdout,
+        _ => b"sh".to_vec(),
+    };
+    for applet in String::from_utf8(applets).expect("names").lines() {
+        symlink(&program, bin.path().join(applet)).expect("a link");
+    }
+    let usual = if name == "busybox" { "" } else { ":/usr/bin:/bin" };
+    let path = format!("PATH={}{usual}; export PATH", bin.path().display());
+    Some((bin, path))
+}
+
 #[test]
 fn a_machine_of_busybox_only_and_one_whose_sh_is_mksh() {
     for name in ["busybox", "mksh"] {
-        let Some(program) = require::program(name, &[]) else {
-            require::missing(name, "it is not on the PATH");
-            continue;
-        };
-        let bin = tempfile::tempdir().expect("a folder");
-        let applets = match name {
-            "busybox" => Command::new(&program).arg("--list").output().expect("the applets").stdout,
-            _ => b"sh".to_vec(),
-        };
-        for applet in String::from_utf8(applets).expect("names").lines() {
-            symlink(&program, bin.path().join(applet)).expect("a link");
-        }
-        let usual = if name == "busybox" { "" } else { ":/usr/bin:/bin" };
-        let path = format!("PATH={}{usual}; export PATH", bin.path().display());
+        let Some((_bin, path)) = programs(name) else { continue };
         let Some(there) = There::with(Sshd::builder().shell(Shell::Sh, &path)) else { return };
         let told = there.env.script(&["run far-cat hello", "run far-liner x", "run far-token y"]).ok();
         assert_eq!(told, "hello\ngot x\ny\n", "{name}");

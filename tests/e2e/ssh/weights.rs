@@ -10,7 +10,7 @@ use mer_testkit::sshd::{Builder, Shell, Sshd};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::There;
+use super::{There, ends::programs};
 use crate::support::{sha256, wait_until};
 
 /// Models over there that say which weights they were given, each with the versions `one` and `two`.
@@ -153,10 +153,7 @@ fn a_full_disk_over_there_is_74_and_a_sentence() {
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, &rc)) else { return };
     let possible = std::process::Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
     if !possible.is_ok_and(|status| status.success()) {
-        #[expect(clippy::print_stderr, reason = "what is left out is said")]
-        {
-            eprintln!("LEFT OUT: no disk can be mounted here");
-        }
+        eprintln!("LEFT OUT: no disk can be mounted here");
         return;
     }
     fs::create_dir(there.home("small")).expect("folder");
@@ -172,7 +169,19 @@ fn a_full_disk_over_there_is_74_and_a_sentence() {
 
 #[test]
 fn the_folder_over_there_is_a_setting_and_so_is_its_room() {
-    let Some(there) = with_readers(Sshd::builder()) else { return };
+    room(Sshd::builder());
+}
+
+#[test]
+fn it_is_the_same_with_the_programs_of_busybox_and_mksh() {
+    for name in ["busybox", "mksh"] {
+        let Some((_bin, path)) = programs(name) else { continue };
+        room(Sshd::builder().shell(Shell::Sh, &path));
+    }
+}
+
+fn room(builder: Builder<'_>) {
+    let Some(there) = with_readers(builder) else { return };
     there.allowed("server set there --cache-dir '~/my cache' --cache-limit 5B");
     let folder = there.home("my cache/weights");
     let file = |text: &str| folder.join(format!("{}.raw", sha256(text.as_bytes())));

@@ -32,7 +32,7 @@ size() { l=$(ls -ldn "$1" 2>/dev/null) && set -- $l && echo "$5"; }
 /// Looks whether it is there. Then it was used now.
 pub(super) const LOOK: &str = concat!(
     places!(),
-    r#"[ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo =none; exit 0; }
+    r#"[ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
 touch -c "$f" 2>/dev/null
 echo "=kept $f"
 "#
@@ -49,13 +49,13 @@ t=$d/.${2%%.*}.$5
 trap 'rm -f "$t"' 0
 trap 'exit 1' 1 2 13 15
 cat >"$t" || exit 1
-[ "$(size "$t")" = "$3" ] || { echo =differs; exit 0; }
+[ "$(size "$t")" = "$3" ] || { echo '=differs'; exit 0; }
 if command -v sha256sum >/dev/null 2>&1; then h=$(sha256sum <"$t")
 elif command -v shasum >/dev/null 2>&1; then h=$(shasum -a 256 <"$t")
 elif command -v openssl >/dev/null 2>&1; then h=$(openssl dgst -sha256 -r <"$t")
 else h=${2%%.*}
 fi || exit 1
-case $h in "${2%%.*}"*) ;; *) echo =differs; exit 0 ;; esac
+case $h in "${2%%.*}"*) ;; *) echo '=differs'; exit 0 ;; esac
 chmod 400 "$t" && mv -f "$t" "$f" || exit 1
 echo "=kept $f"
 cd "$d" || exit 0

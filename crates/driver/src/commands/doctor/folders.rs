@@ -14,7 +14,7 @@ use crate::app::App;
 /// Below this the engine and the journal may fail in the middle.
 const LITTLE: u64 = 64 << 20;
 
-/// The data folder, the journal's and the REPL's.
+/// The data folder, the journal's, the REPL's, and that of weights.
 pub(super) fn look(app: &App) -> Vec<Finding> {
     let settings = &app.settings;
     let mut findings = vec![data("data folder", &settings.data_dir)];
@@ -23,14 +23,15 @@ pub(super) fn look(app: &App) -> Vec<Finding> {
     if !journal.starts_with(&settings.data_dir) {
         findings.push(data("journal folder", &journal));
     }
+    let mut others = vec![("cache folder", &settings.cache_dir)];
     if settings.state_dir != settings.data_dir {
-        // Without it a REPL forgets; nothing else is lost.
-        let finding = writable("state folder", &settings.state_dir);
-        findings.push(match finding {
-            Finding { remedy: Some(remedy), detail, check, .. } => Finding::warning(check, detail, remedy),
-            fine => fine,
-        });
+        others.insert(0, ("state folder", &settings.state_dir));
     }
+    // Without them a REPL forgets, and models get no weights; nothing is lost.
+    findings.extend(others.into_iter().map(|(check, folder)| match writable(check, folder) {
+        Finding { remedy: Some(remedy), detail, check, .. } => Finding::warning(check, detail, remedy),
+        fine => fine,
+    }));
     findings
 }
 

@@ -9,7 +9,8 @@
 //! first process of the machine or container takes it, and some of those do so every other second, or never.
 //!
 //! `read` in a plain shell knows no time, so the time is kept by a child: it sleeps, and unless a heartbeat has replaced
-//! it by then it signals the shell, whose trap interrupts the `read`.
+//! it by then it signals the shell, whose trap interrupts the `read`. In mksh only a `read` that knows the time is
+//! interrupted, by any signal: it ends with 2 then, and is begun again.
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +47,9 @@ const SCRIPT: &str = concat!(
     "dead(){ x=$(ps -A -o pgid= -o stat=||ps -o pgid,stat)&&[ -n \"$x\" ]&&echo \"$x\"|(while read -r p s;do ",
     "[ \"$p\" = $1 ]&&case $s in Z*|X*);;*)exit 1;;esac;done;exit 0);}; ",
     "trap fin USR1 TERM HUP INT; trap '' PIPE; beat; echo r; ",
-    "while read -r v a b;do case $v in ",
+    "rd(){ read -r v a b;}; case $KSH_VERSION in *MIRBSD*)",
+    "rd(){ while :;do read -t ORPHAN -r v a b;e=$?;[ $e = 2 ]||return $e;done;};;esac; ",
+    "while rd;do case $v in ",
     "a) gs=\"$gs $a\"; [ \"$b\" -gt $gr ]&&gr=$b; echo \"a $a\";; ",
     "t) kill -TERM -$a;; ",
     "k) kill -KILL -$a;; ",
@@ -57,7 +60,7 @@ const SCRIPT: &str = concat!(
     "esac;done; fin",
 );
 
-/// The script with its one number. A `sleep` need not know fractions, so there is one only where it is asked for.
+/// The script with its number. A `sleep` need not know fractions, so there is one only where it is asked for.
 fn script(orphan_after: Duration) -> String {
     let seconds = orphan_after.as_secs_f64();
     let seconds = if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { format!("{seconds:.3}") };
