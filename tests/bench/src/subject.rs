@@ -84,6 +84,8 @@ pub struct Bench {
     pub meal_bench: Option<PathBuf>,
     /// The benchmark of its way over SSH, if it was given.
     pub ssh_bench: Option<PathBuf>,
+    /// What puts bytes into databases by their own means, if it was given.
+    pub weights_bench: Option<PathBuf>,
     /// A folder on a real disk.
     pub work: PathBuf,
     /// Fewer rounds, fewer bytes.
@@ -118,7 +120,8 @@ impl Bench {
             subjects.push(subject);
         }
         let (meal_bench, ssh_bench) = (args.meal_bench.clone(), args.ssh_bench.clone());
-        Ok(Self { subjects, nothing, meal_bench, ssh_bench, work, quick: args.quick })
+        let weights_bench = args.weights_bench.clone();
+        Ok(Self { subjects, nothing, meal_bench, ssh_bench, weights_bench, work, quick: args.quick })
     }
 
     /// As many as asked for, or a tenth of them in a quick run.

@@ -6,6 +6,7 @@ mod ssh;
 mod start;
 mod stream;
 mod surreal;
+mod weights;
 
 use std::process::Command;
 
@@ -36,6 +37,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("databases-models", databases::models),
     ("databases-log", databases::log),
     ("surrealdb", surreal::all),
+    ("weights", weights::all),
     ("ssh-many", ssh::many),
     ("ssh-executor", ssh::at_the_executor),
     ("ssh-bulk", ssh::bulk),

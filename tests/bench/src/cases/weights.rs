@@ -1,0 +1,264 @@
+//! Weights into a database and out of it, beside the engine's own way with rows of a mebibyte.
+
+use std::{
+    cell::Cell,
+    env,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use mer_testkit::{
+    postgres,
+    surreal_server::{self, PROGRAM},
+};
+
+use super::row;
+use crate::{
+    Result,
+    measure::{Contender, ms, run_silent, time},
+    report::{Limit, Row},
+    subject::{Bench, Subject},
+};
+
+/// `MER_BENCH_WEIGHTS_MIB` names another size.
+const MIB: usize = 1024;
+const ROUNDS: usize = 3;
+/// The share of the engine's own way that is to be reached.
+const SHARE: f64 = 0.8;
+/// The most memory, in MB: with the engine inside, and with a server.
+const EMBEDDED: f64 = 256.0 * 1.048_576;
+const SERVER: f64 = 128.0 * 1.048_576;
+/// No lease is to last longer, in milliseconds.
+const LEASE: f64 = 1000.0;
+
+/// Makes two new databases, perhaps in this folder, and gives their URLs: for `mer`, and for the engine's own way.
+type Fresh<'a> = dyn Fn(&Path) -> (String, String) + 'a;
+
+/// A kind of database.
+struct Backend<'a> {
+    name: &'static str,
+    fresh: Box<Fresh<'a>>,
+    memory: f64,
+}
+
+pub fn all(bench: &Bench) -> Result<Vec<Row>> {
+    let Some(program) = &bench.weights_bench else { return Ok(Vec::new()) };
+    let asked = env::var("MER_BENCH_WEIGHTS_MIB").ok().and_then(|text| text.parse().ok());
+    let mib = asked.unwrap_or_else(|| bench.scaled(MIB));
+    let file = &file(bench, mib)?;
+    let postgres = postgres::Server::start();
+    let surreal = env::var_os(PROGRAM).and_then(|_| surreal_server::Server::start());
+    let mut backends = vec![Backend {
+        name: "embedded",
+        fresh: Box::new(|folder| {
+            let url = |name: &str| format!("surrealkv://{}", folder.join(name).display());
+            (url("db"), url("bulk"))
+        }),
+        memory: EMBEDDED,
+    }];
+    if let Some(server) = &postgres {
+        let url = move || server.url(&server.database());
+        backends.push(Backend { name: "PostgreSQL", fresh: Box::new(move |_| (url(), url())), memory: SERVER });
+    }
+    match &surreal {
+        Some(server) => {
+            let url = move || server.url(&server.database());
+            backends.push(Backend {
+                name: "SurrealDB server",
+                fresh: Box::new(move |_| (url(), url())),
+                memory: SERVER,
+            });
+        }
+        None => eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)"),
+    }
+    let mut rows = Vec::new();
+    for backend in &backends {
+        rows.extend(one(bench, program, backend, file, mib)?);
+    }
+    fs::remove_file(file).map_err(|error| error.to_string())?;
+    Ok(rows)
+}
+
+/// A folder of its own, gone with it, and a database.
+struct Place {
+    folder: PathBuf,
+    /// For `mer`, and for the engine's own way.
+    urls: (String, String),
+}
+
+impl Place {
+    fn new(bench: &Bench, backend: &Backend) -> Result<Self> {
+        thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
+        let number = NEXT.replace(NEXT.get() + 1);
+        let folder = bench.work.join(format!("weights-{number}"));
+        fs::create_dir_all(&folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
+        Ok(Self { urls: (backend.fresh)(&folder), folder })
+    }
+
+    fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
+        let mut command = subject.command(arguments);
+        self.aim(&mut command);
+        command
+    }
+
+    fn aim(&self, command: &mut Command) {
+        command.env("DB_CONNECTION_URL", &self.urls.0).env("MER_DATA_DIR", &self.folder);
+    }
+
+    /// One with the schema and a model.
+    fn ready(bench: &Bench, backend: &Backend, subject: &Subject) -> Result<Self> {
+        let place = Self::new(bench, backend)?;
+        run_silent(&mut place.command(subject, &["migrate"]))?;
+        Ok(place)
+    }
+
+    /// One with the weights in it.
+    fn filled(bench: &Bench, backend: &Backend, subject: &Subject, file: &str) -> Result<Self> {
+        let place = Self::ready(bench, backend, subject)?;
+        run_silent(&mut place.command(subject, &put(file)))?;
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // There may not be room for all of them.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn put(file: &str) -> [&str; 7] {
+    ["weights", "put", "iris", file, "--format", "raw", "--quiet"]
+}
+
+const GET: [&str; 5] = ["weights", "get", "iris:1", "-o", "/dev/null"];
+
+fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize) -> Result<Vec<Row>> {
+    let path = &*file.to_string_lossy();
+    let rate = |milliseconds: f64| mib as f64 * 1.048_576 * 1e3 / milliseconds;
+    let name = backend.name;
+    let beside = Some("the engine's own way, rows of 1 MiB");
+
+    let of = |subject: &Subject| {
+        let place = Place::ready(bench, backend, subject)?;
+        Ok(rate(time(|| run_silent(&mut place.command(subject, &put(path))))?))
+    };
+    let bulk: Contender = Box::new(|| {
+        let place = Place::new(bench, backend)?;
+        Ok(rate(own(program, "in", &place.urls.1, file)?))
+    });
+    let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
+    let what = format!("`mer weights put` of {mib} MiB, {name}");
+    let mut rows = vec![row(bench, &what, "MB/s", Limit::AtLeastShare(SHARE), samples, beside)];
+
+    let places = bench.subjects.iter().map(|subject| Place::filled(bench, backend, subject, path));
+    let places = &places.collect::<Result<Vec<_>>>()?;
+    let own_place = Place::new(bench, backend)?;
+    own(program, "in", &own_place.urls.1, file)?;
+    let at = |subject: &Subject| bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
+    for (what, arguments, limit) in [
+        (format!("`mer weights get` of {mib} MiB, {name}"), &GET[..], Limit::AtLeastShare(SHARE)),
+        (format!("`mer weights show` of {mib} MiB, {name}"), &["weights", "show", "iris:1"], Limit::None),
+    ] {
+        let of =
+            |subject: &Subject| Ok(rate(time(|| run_silent(&mut places[at(subject)].command(subject, arguments)))?));
+        let bulk: Contender = Box::new(|| Ok(rate(own(program, "out", &own_place.urls.1, file)?)));
+        let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
+        rows.push(row(bench, &what, "MB/s", limit, samples, beside));
+    }
+    for (what, arguments) in [("in", &put(path)[..]), ("out", &GET)] {
+        let samples = bench.each(|subject| {
+            let fresh;
+            let place = match what {
+                "in" => {
+                    fresh = Place::ready(bench, backend, subject)?;
+                    &fresh
+                }
+                _ => &places[at(subject)],
+            };
+            subject.peak(arguments, |command| {
+                place.aim(command);
+                command.stdin(Stdio::null()).stdout(Stdio::null());
+                Ok(())
+            })
+        })?;
+        let what = format!("the same, peak memory, {what}, {name}");
+        rows.push(row(bench, &what, "MB", Limit::AtMost(backend.memory), samples, None));
+    }
+    if name == "embedded" {
+        let samples = bench.each(|subject| {
+            let place = Place::ready(bench, backend, subject)?;
+            longest_wait(&place.folder.join("db.lock"), &mut place.command(subject, &put(path)))
+        })?;
+        rows.push(row(
+            bench,
+            "the same, in: the longest wait of others for the database",
+            "ms",
+            Limit::AtMost(LEASE),
+            samples,
+            None,
+        ));
+        let samples = bench.each(|subject| {
+            let place = &places[at(subject)];
+            longest_wait(&place.folder.join("db.lock"), &mut place.command(subject, &GET))
+        })?;
+        rows.push(row(bench, "the same, out", "ms", Limit::AtMost(LEASE), samples, None));
+    }
+    Ok(rows)
+}
+
+/// How long somebody waits at most, in milliseconds, who wants the lease again and again while this command runs.
+fn longest_wait(lease: &Path, command: &mut Command) -> Result<f64> {
+    let over = Arc::new(AtomicBool::new(false));
+    let (ends, lease) = (Arc::clone(&over), lease.to_owned());
+    let waiter = thread::spawn(move || -> io::Result<Duration> {
+        let mut longest = Duration::ZERO;
+        while !ends.load(Ordering::Relaxed) {
+            let file = File::options().create(true).append(true).open(&lease)?;
+            let begun = Instant::now();
+            file.lock()?;
+            longest = longest.max(begun.elapsed());
+            drop(file);
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(longest)
+    });
+    let ran = run_silent(command);
+    over.store(true, Ordering::Relaxed);
+    let longest = waiter.join().map_err(|_| "the waiter is gone")?.map_err(|error| error.to_string())?;
+    ran.map(|()| ms(longest))
+}
+
+/// The engine alone, in milliseconds.
+fn own(program: &Path, way: &str, url: &str, file: &Path) -> Result<f64> {
+    let mut command = Command::new(program);
+    let output = command.args([way, url]).arg(file).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    told.trim().parse().map_err(|_| format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// Bytes of which no mebibyte is like another: equal ones would be kept once.
+fn file(bench: &Bench, mib: usize) -> Result<PathBuf> {
+    let path = bench.work.join("weights");
+    let make = || -> io::Result<()> {
+        let mut block = vec![0; 1 << 20];
+        File::open("/dev/urandom")?.read_exact(&mut block)?;
+        let mut file = File::create(&path)?;
+        for number in 0..mib as u64 {
+            block[..8].copy_from_slice(&number.to_le_bytes());
+            file.write_all(&block)?;
+        }
+        Ok(())
+    };
+    make().map_err(|error| format!("`{}`: {error}", path.display()))?;
+    Ok(path)
+}
