@@ -256,6 +256,35 @@ fn a_training_that_is_cancelled_makes_no_version_and_leaves_nothing() {
 }
 
 #[test]
+fn a_training_that_is_cancelled_while_its_weights_are_put_makes_no_version() {
+    let env = with_trainers();
+    let mut command = env.with(["train", "copies", "-"]);
+    command.stdin(Stdio::piped());
+    let mut live = Live::start(command, Stdio::piped());
+    live.wait_stdout("out\n");
+    // Nobody gets at the database any more.
+    let lease = fs::File::open(env.path("data/mer/db.lock")).expect("the lease");
+    lease.lock().expect("locked");
+    live.say("what was learned");
+    drop(live.take_stdin());
+    let written = || {
+        fs::read_dir(env.path("data/mer/training"))
+            .ok()?
+            .flatten()
+            .map(|entry| entry.path().join("weights"))
+            .find_map(|file| fs::read(file).ok())
+    };
+    crate::support::wait_until("the weights", || written().filter(|bytes| bytes == b"what was learned"));
+    live.signal(Signal::TERM);
+    let ran = live.finish().ended(143);
+    assert!(ran.stderr.contains("mer: `copies` on `local`: cancelled by SIGTERM"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; no version was made\n"), "{}", ran.stderr);
+    drop(lease);
+    check_nothing(&env, 0);
+    assert_eq!(env.row()["status"], "cancelled");
+}
+
+#[test]
 fn a_database_that_is_away_at_the_end_costs_no_weights() {
     for mut server in Server::each() {
         let place = OnServer::migrated(server.new_database());

@@ -29,6 +29,11 @@ impl Signal {
         }
     }
 
+    /// The signal with this exit code.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        [Self::Interrupt, Self::Terminate, Self::Hangup].into_iter().find(|signal| signal.code() == code)
+    }
+
     /// The kind of error of a command that it ended.
     pub(crate) const fn kind(self) -> Kind {
         match self {

@@ -48,7 +48,7 @@ impl Keeper<'_> {
         let cancelled = matches!(error.kind(), Kind::Interrupted | Kind::Terminated | Kind::Hangup | Kind::ReaderGone);
         let said = [vec![error.to_string()], error.causes()].concat().join(": ");
         let (status, code, said) = match error.kind() {
-            _ if cancelled => (Status::Cancelled, Kind::Interrupted.code(), "cancelled".to_owned()),
+            kind if cancelled => (Status::Cancelled, kind.code(), "cancelled".to_owned()),
             // Whoever trains has promised weights.
             Kind::Input => (Status::Failed, Kind::Protocol.code(), format!("what it wrote cannot be kept: {said}")),
             kind => (Status::Failed, kind.code(), format!("the training ended well, but {said}")),

@@ -17,7 +17,7 @@ use super::{
     weights::{Told, for_run},
 };
 use crate::{
-    app::{App, Sink, Source},
+    app::{App, Signal, Sink, Source},
     cli::{TrainArgs, Typed, selector},
     error::{CliError, Kind},
     ui::{Format, Ui},
@@ -74,7 +74,11 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
         Ok(()) => sink.finish(true).await,
         Err(error) => Err(error),
     };
-    // An input that was cut off is not what was to be learned from.
+    // An input that was cut off is not what was to be learned from, and one who cancelled wants no version.
+    let cancelled = match signal {
+        Some(signal) => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
+        None => Ok(()),
+    };
     let over = failure.check().and(over);
     let keeper = Keeper { app, args, model, from, scratch: &scratch, scheduler };
     let (outcome, made, bytes) = match (training?, over) {
@@ -84,10 +88,13 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
             keeper.refuse(*trained, &error).await;
             return Err(error);
         }
-        (Training::Trained(trained), Ok(bytes)) => {
-            let (outcome, made) = keeper.keep(*trained).await;
-            (outcome, made, bytes)
-        }
+        (Training::Trained(trained), Ok(bytes)) => match cancelled {
+            Err(error) => (keeper.refuse(*trained, &error).await, None, bytes),
+            Ok(()) => {
+                let (outcome, made) = keeper.keep(*trained).await;
+                (outcome, made, bytes)
+            }
+        },
     };
     app.after_run().await;
     let run = RunJson::new(&outcome.access, &bytes, true);
@@ -95,7 +102,8 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
         if ui.format() == Format::Json {
             ui.json(&run)?;
         }
-        let signal = signal.or_else(|| app.signals.take_last());
+        // One that came while the weights were being put is told by the code alone.
+        let signal = signal.or_else(|| Signal::of_code(outcome.code));
         let code = match signal {
             Some(signal) if outcome.code == Kind::Interrupted.code() => signal.code(),
             _ => outcome.code,
