@@ -16,7 +16,6 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && name=$(echo "$target" | tr - _) \
     && export CARGO_TARGET_DIR=/target "CC_$name=musl-gcc" "AR_$name=ar" \
     && export "CARGO_TARGET_$(echo "$name" | tr a-z A-Z)_LINKER=cc" \
-    && export "CARGO_TARGET_$(echo "$name" | tr a-z A-Z)_RUSTFLAGS=-C force-unwind-tables=no" \
     && cargo build --locked --profile dist --target "$target" --package mer \
     && container/root.sh "/target/$target/dist/mer" /etc/ssl/certs/ca-certificates.crt /image
 

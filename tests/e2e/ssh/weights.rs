@@ -91,6 +91,18 @@ fn weights_are_brought_once_and_the_log_has_them() {
 }
 
 #[test]
+fn many_at_once_bring_them_once() {
+    let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
+    there.program("sha256sum", "echo x >> ~/asked; sleep 1; exec /usr/bin/env PATH=/usr/bin:/bin sha256sum");
+    let runs: Vec<_> = (0..6).map(|_| there.env.start(["run", "reader:2"])).collect();
+    for live in runs {
+        assert_eq!(live.finish().ok(), "version 2\ntwo\n");
+    }
+    assert_eq!(fs::read_to_string(there.home("asked")).expect("asked"), "x\n");
+    assert_eq!(fs::read_dir(there.here()).expect("folder").count(), 0, "no lock is left");
+}
+
+#[test]
 fn what_is_brought_is_whole_in_whatever_shell() {
     let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()[..1].to_vec()).collect();
     for builder in [Sshd::builder().shell(Shell::Fish, "echo hello"), Sshd::builder().noisy()] {

@@ -1,5 +1,7 @@
 //! The REPL and scripts, connected to what runs their commands.
 
+use std::collections::BTreeSet;
+
 use super::{App, Origin, Signal, source};
 use crate::{
     cli::{Cli, Input, RunArgs, Verb, selector},
@@ -95,5 +97,14 @@ impl Names for Known {
     fn servers(&self) -> Vec<String> {
         let names = |snapshot: &mer_dal::Snapshot| snapshot.servers.iter().map(|server| server.name.clone()).collect();
         self.0.snapshot().as_deref().map(names).unwrap_or_default()
+    }
+
+    fn weights(&self) -> Vec<String> {
+        let snapshot = self.0.snapshot();
+        let weights = snapshot.iter().flat_map(|snapshot| &snapshot.weights);
+        let both =
+            weights.flat_map(|(alias, version)| [format!("{}@{}", alias.model, alias.name), version.to_string()]);
+        // Two aliases may mean one version.
+        both.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

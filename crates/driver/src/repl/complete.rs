@@ -8,6 +8,8 @@ pub(crate) trait Names: Send {
     fn models(&self) -> Vec<String>;
     /// The servers.
     fn servers(&self) -> Vec<String>;
+    /// Models with weights that an alias names: `iris@current`, `iris:3`.
+    fn weights(&self) -> Vec<String>;
 }
 
 /// What may stand where the cursor is.
@@ -83,6 +85,8 @@ fn is_spelled(arg: &Arg, word: &str) -> bool {
 fn values(at: &At<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &str) -> Offer {
     let kind = argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()).unwrap_or_default();
     let candidates = match (kind, at.group, argument.get_long()) {
+        ("MODEL", ..) if word.contains([':', '@']) && takes_weights(at.command) => names.weights(),
+        ("MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) if word.contains([':', '@']) => names.weights(),
         ("MODEL" | "MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) | ("NAME", "model", None) => names.models(),
         ("NAME", _, Some("server" | "on")) | ("NAME", "server", None) => names.servers(),
         ("FILE" | "FILE|-" | "DIR", ..) => return Offer::File(start),
@@ -90,6 +94,11 @@ fn values(at: &At<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &s
         _ => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     };
     words_from(start, word, candidates)
+}
+
+/// Whether a model's name may have a version or an alias behind it.
+fn takes_weights(command: &Command) -> bool {
+    matches!(command.get_name(), "run" | "use")
 }
 
 fn verbs(command: &Command) -> Vec<String> {
@@ -120,6 +129,9 @@ mod tests {
         }
         fn servers(&self) -> Vec<String> {
             ["local", "gpu1"].map(str::to_owned).into()
+        }
+        fn weights(&self) -> Vec<String> {
+            ["iris@current", "iris@old", "iris:3"].map(str::to_owned).into()
         }
     }
 
@@ -166,6 +178,10 @@ mod tests {
         assert!(words("model add i").is_empty());
         assert_eq!(words("model add new --server gpu1 --protocol l"), ["lines"]);
         assert_eq!(words("log list --model e"), ["echo"]);
+        assert_eq!(words("run iris@"), ["iris@current", "iris@old"]);
+        assert_eq!(words("use iris:"), ["iris:3"]);
+        assert_eq!(words("weights show iris@o"), ["iris@old"]);
+        assert!(words("weights put iris@").is_empty());
         assert!(words("run iris x").is_empty());
         assert!(words("run iris 1 ").is_empty());
     }

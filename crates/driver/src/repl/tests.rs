@@ -79,6 +79,10 @@ impl Names for Known {
     fn servers(&self) -> Vec<String> {
         vec!["local".to_owned()]
     }
+
+    fn weights(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Not a test of its own: what the others find behind their terminal.

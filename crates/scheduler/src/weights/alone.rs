@@ -1,7 +1,7 @@
 //! One delivery of the same weights to the same place at a time, among all `mer` processes that share a folder.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -16,8 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Nobody else delivers the same meanwhile. The kernel frees it with the process.
 #[derive(Debug)]
 pub(super) struct Alone {
-    /// Somebody else was at it.
-    pub(super) has_waited: bool,
     path: PathBuf,
     lock: Option<File>,
 }
@@ -27,17 +25,16 @@ impl Alone {
     pub(super) async fn wait(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
         let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let mut has_waited = false;
-        let Ok(file) = opened else { return Self { has_waited, path, lock: None } };
+        let Ok(file) = opened else { return Self { path, lock: None } };
         let until = Instant::now() + PATIENCE;
-        while file.try_lock().is_err() {
-            has_waited = true;
-            if Instant::now() > until {
-                return Self { has_waited, path, lock: None };
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Self { path, lock: Some(file) },
+                Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(LOOK).await,
+                // Some file systems know no locks.
+                Err(_) => return Self { path, lock: None },
             }
-            tokio::time::sleep(LOOK).await;
         }
-        Self { has_waited, path, lock: Some(file) }
     }
 }
 

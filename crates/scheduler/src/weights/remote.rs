@@ -54,14 +54,13 @@ impl There<'_> {
         }
         let version = &self.weights.version;
         let name = format!(".{}.{}.lock", version.sha256, self.placement.server);
-        let alone = tokio::select! {
+        let _alone = tokio::select! {
             biased;
             alone = Alone::wait(self.cache.folder(), &name) => alone,
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
-        if alone.has_waited
-            && let Answer::Kept(path) = self.look().await?
-        {
+        // Somebody may have done it meanwhile.
+        if let Answer::Kept(path) = self.look().await? {
             return Ok(path);
         }
         let here = self.cache.open(version).map(Source::File);
