@@ -64,7 +64,7 @@ fn settings() -> surrealdb_cnf::ConfigMap {
 
 /// A transaction must fit in one.
 #[cfg(feature = "embedded")]
-const MEMTABLE_BYTES: usize = 32 << 20;
+const MEMTABLE_BYTES: usize = 16 << 20;
 #[cfg(feature = "embedded")]
 const BLOCK_CACHE_BYTES: u64 = 32 << 20;
 
