@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mer_core::WeightsVersion;
 use sha2::{Digest as _, Sha256};
 
-use super::{WeightsBackend as _, backend::hex, chunk_hash, turn::Turn};
+use super::{Chunk, WeightsBackend as _, backend::hex, chunk_hash, turn::Turn};
 use crate::{DalError, Database, store::ask};
 
 /// How many chunks are asked for at once.
@@ -17,9 +17,16 @@ const BATCH: u32 = 4;
 pub struct Download {
     turn: Turn,
     version: WeightsVersion,
+    /// How many parts have been read, and their bytes.
     part: u64,
-    bytes: u64,
+    read: u64,
+    /// Those that were read and not looked at yet.
+    ahead: Vec<Chunk>,
+    /// What is to be given next.
     ready: VecDeque<Bytes>,
+    /// How many bytes have been given.
+    bytes: u64,
+    /// Of what was given and what is to be given next.
     hash: Option<Sha256>,
 }
 
@@ -31,8 +38,10 @@ impl Download {
             turn: Turn::new(database),
             version: version.clone(),
             part: 0,
-            bytes: 0,
+            read: 0,
+            ahead: Vec::new(),
             ready: VecDeque::new(),
+            bytes: 0,
             hash: Some(Sha256::new()),
         }
     }
@@ -52,37 +61,48 @@ impl Download {
     /// [`crate::Store::servers`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, DalError> {
         if self.ready.is_empty() && self.bytes < self.version.bytes {
-            self.fetch().await?;
+            self.advance().await?;
         }
-        match (self.ready.pop_front(), &mut self.hash) {
-            (Some(bytes), Some(hash)) => {
-                hash.update(&bytes);
+        match self.ready.pop_front() {
+            Some(bytes) => {
                 self.bytes += bytes.len() as u64;
                 Ok(Some(bytes))
             }
-            (_, hash) => {
-                let whole = hash.take().is_none_or(|hash| hex(&hash.finalize()) == self.version.sha256);
+            None => {
+                let whole = self.hash.take().is_none_or(|hash| hex(&hash.finalize()) == self.version.sha256);
                 self.turn.close().await?;
                 if whole { Ok(None) } else { Err(self.damaged("its bytes do not have its sha256".to_owned())) }
             }
         }
     }
 
-    async fn fetch(&mut self) -> Result<(), DalError> {
+    /// Looks at what was read before while the next is read.
+    async fn advance(&mut self) -> Result<(), DalError> {
+        if self.ahead.is_empty() {
+            self.ahead = self.read().await?;
+        }
+        let first = self.part - self.ahead.len() as u64;
+        let (chunks, hash) = (std::mem::take(&mut self.ahead), self.hash.clone().unwrap_or_default());
+        let looking = tokio::task::spawn_blocking(move || look(chunks, first, hash));
+        let ahead = if self.read < self.version.bytes { self.read().await } else { Ok(Vec::new()) };
+        let looked = self.turn.waiting(looking).await?.map_err(|_| DalError::Gone { operation: "look at weights" })?;
+        let (ready, hash) = looked.map_err(|part| self.damaged(format!("its part {part} does not have its sha256")))?;
+        (self.ready, self.hash) = (ready, Some(hash));
+        self.ahead = ahead?;
+        Ok(())
+    }
+
+    /// The next parts.
+    async fn read(&mut self) -> Result<Vec<Chunk>, DalError> {
         let (payload, part) = (self.version.payload, self.part);
         let session = self.turn.session().await?;
         let chunks = ask!(session, backend => backend.read_parts(payload, part, BATCH))?;
         if chunks.is_empty() {
-            return Err(self.damaged(format!("it has {} bytes, and there are {}", self.version.bytes, self.bytes)));
+            return Err(self.damaged(format!("it has {} bytes, and there are {}", self.version.bytes, self.read)));
         }
-        for chunk in chunks {
-            if chunk_hash(&chunk.bytes) != chunk.sha256 {
-                return Err(self.damaged(format!("its part {} does not have its sha256", self.part)));
-            }
-            self.part += 1;
-            self.ready.push_back(chunk.bytes);
-        }
-        Ok(())
+        self.part += chunks.len() as u64;
+        self.read += chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>();
+        Ok(chunks)
     }
 
     fn damaged(&self, what: String) -> DalError {
@@ -96,4 +116,17 @@ impl Download {
     pub async fn close(mut self) -> Result<(), DalError> {
         self.turn.close().await
     }
+}
+
+/// The bytes of chunks, and the hash with them; or which part, counted from `first`, is not what it should be.
+fn look(chunks: Vec<Chunk>, first: u64, mut hash: Sha256) -> Result<(VecDeque<Bytes>, Sha256), u64> {
+    let mut looked = VecDeque::with_capacity(chunks.len());
+    for (part, chunk) in (first..).zip(chunks) {
+        if chunk_hash(&chunk.bytes) != chunk.sha256 {
+            return Err(part);
+        }
+        hash.update(&chunk.bytes);
+        looked.push_back(chunk.bytes);
+    }
+    Ok((looked, hash))
 }

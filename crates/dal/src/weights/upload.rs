@@ -21,10 +21,16 @@ pub struct Upload {
     model: Model,
     /// Made with the first batch.
     uid: Option<Uuid>,
+    /// The beginning of a chunk.
     rest: BytesMut,
-    batch: Vec<Chunk>,
+    /// Chunks that have come.
+    come: Vec<Bytes>,
+    /// Chunks that have been hashed since, and are to be sent.
+    hashed: Vec<Chunk>,
+    /// How many have been sent.
     parts: u64,
     bytes: u64,
+    /// Of what was sent and what is to be sent.
     hash: Sha256,
 }
 
@@ -37,7 +43,8 @@ impl Upload {
             model: model.clone(),
             uid: None,
             rest: BytesMut::new(),
-            batch: Vec::with_capacity(BATCH),
+            come: Vec::with_capacity(BATCH),
+            hashed: Vec::new(),
             parts: 0,
             bytes: 0,
             hash: Sha256::new(),
@@ -53,7 +60,10 @@ impl Upload {
     /// The sha256 of those bytes, in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        hex(&self.hash.clone().finalize())
+        let mut hash = self.hash.clone();
+        self.come.iter().for_each(|chunk| hash.update(chunk));
+        hash.update(&self.rest);
+        hex(&hash.finalize())
     }
 
     /// Waits for something else, such as the next bytes. The database is given back where that takes time.
@@ -70,7 +80,6 @@ impl Upload {
     /// [`DalError::UploadGone`] where it was silent for so long that it was cleared away; otherwise as
     /// [`Database::session`] and [`crate::Store::apply`].
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), DalError> {
-        self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             if self.rest.is_empty() {
@@ -80,16 +89,31 @@ impl Upload {
             self.rest.extend_from_slice(now);
             bytes = later;
             if self.rest.len() == CHUNK {
-                let chunk = self.rest.split().freeze();
-                self.add(chunk).await?;
+                self.come.push(self.rest.split().freeze());
+                // The first goes alone: while it is sent, there are others to be hashed.
+                let is_first = self.parts == 0 && self.hashed.is_empty();
+                if self.come.len() == if is_first { 1 } else { BATCH } {
+                    self.advance().await?;
+                }
             }
         }
         Ok(())
     }
 
-    async fn add(&mut self, chunk: Bytes) -> Result<(), DalError> {
-        self.batch.push(Chunk::new(chunk));
-        if self.batch.len() == BATCH { self.flush().await } else { Ok(()) }
+    /// Hashes what has come while what was hashed before is sent.
+    async fn advance(&mut self) -> Result<(), DalError> {
+        let (come, mut hash) = (std::mem::take(&mut self.come), self.hash.clone());
+        let hashing = tokio::task::spawn_blocking(move || {
+            let hashed = come.into_iter().map(|bytes| {
+                hash.update(&bytes);
+                Chunk::new(bytes)
+            });
+            (hashed.collect(), hash)
+        });
+        self.send().await?;
+        let hashed = self.turn.waiting(hashing).await?;
+        (self.hashed, self.hash) = hashed.map_err(|_| DalError::Gone { operation: "hash weights" })?;
+        Ok(())
     }
 
     /// The upload, which is made where it is not there yet.
@@ -104,15 +128,15 @@ impl Upload {
         Ok(uid)
     }
 
-    async fn flush(&mut self) -> Result<(), DalError> {
-        if self.batch.is_empty() {
+    async fn send(&mut self) -> Result<(), DalError> {
+        if self.hashed.is_empty() {
             return Ok(());
         }
         let uid = self.uid().await?;
         let session = self.turn.session().await?;
-        ask!(session, backend => backend.put_parts(&self.model, uid, self.parts, &self.batch))?;
-        self.parts += self.batch.len() as u64;
-        self.batch.clear();
+        ask!(session, backend => backend.put_parts(&self.model, uid, self.parts, &self.hashed))?;
+        self.parts += self.hashed.len() as u64;
+        self.hashed.clear();
         Ok(())
     }
 
@@ -150,10 +174,10 @@ impl Upload {
     /// Sends what has not been sent yet, and gives the upload.
     async fn send_rest(&mut self) -> Result<Uuid, DalError> {
         if !self.rest.is_empty() {
-            let last = self.rest.split().freeze();
-            self.add(last).await?;
+            self.come.push(self.rest.split().freeze());
         }
-        self.flush().await?;
+        self.advance().await?;
+        self.send().await?;
         self.uid().await
     }
 
