@@ -53,12 +53,15 @@ fn sixteen_at_once_all_answer_and_are_all_on_record_while_a_script_sits_open() {
     assert_eq!(env.rows().len(), count + 2);
 }
 
+/// Unoptimised, with other tests beside it, the first use of a folder may take all of the usual 30 s.
+const PATIENT: [&str; 2] = ["--db-wait", "5m"];
+
 #[test]
 fn the_first_sixteen_uses_of_an_empty_folder_at_once_all_answer() {
     let env = TestEnv::new();
     at_once(16, 16, |number| {
         let text = number.to_string();
-        assert_eq!(env.mer(["run", "echo", &text]).ok(), format!("{text}\n"));
+        assert_eq!(env.mer(["run", "echo", &text, PATIENT[0], PATIENT[1]]).ok(), format!("{text}\n"));
     });
     assert_eq!(env.rows().len(), 16);
 }
@@ -68,7 +71,7 @@ fn twenty_migrations_of_an_empty_folder_at_once_apply_each_script_once() {
     let env = TestEnv::new();
     let applied = AtomicUsize::new(0);
     at_once(20, 20, |_| {
-        let ran = env.mer(["migrate", "--json"]).ended(0);
+        let ran = env.mer(["migrate", "--json", PATIENT[0], PATIENT[1]]).ended(0);
         assert_eq!(ran.stderr, "");
         applied.fetch_add(ran.stdout.lines().count(), Ordering::Relaxed);
     });
