@@ -171,12 +171,23 @@ impl Upload {
         self.turn.close().await
     }
 
+    /// Sends what has not been sent yet. [`Upload::finish`] does it too; this is for those who may give up until then, and
+    /// no more once it is to become a version.
+    ///
+    /// # Errors
+    /// As [`Upload::write`].
+    pub async fn complete(&mut self) -> Result<(), DalError> {
+        self.send_rest().await.map(|_| ())
+    }
+
     /// Sends what has not been sent yet, and gives the upload.
     async fn send_rest(&mut self) -> Result<Uuid, DalError> {
         if !self.rest.is_empty() {
             self.come.push(self.rest.split().freeze());
         }
-        self.advance().await?;
+        if !self.come.is_empty() {
+            self.advance().await?;
+        }
         self.send().await?;
         self.uid().await
     }

@@ -81,12 +81,20 @@ impl Keeper<'_> {
         let intake = Intake { file: trained.file().to_owned(), given, ..Intake::default() };
         let send = async {
             let mut upload = Upload::new(&self.app.database, self.model);
-            match intake.send(source, &mut upload).await {
-                Ok(done) if upload.bytes() > 0 => Ok((upload, done)),
-                done => {
+            let sent = async {
+                let done = intake.send(source, &mut upload).await?;
+                if upload.bytes() == 0 {
+                    return Err(CliError::new(Kind::Input, "there is not a single byte in it"));
+                }
+                upload.complete().await?;
+                Ok(done)
+            };
+            match sent.await {
+                Ok(done) => Ok((upload, done)),
+                Err(error) => {
                     // Why it failed matters more; what is left of it is cleared away later.
                     let _ = upload.abort().await;
-                    done.and_then(|_| Err(CliError::new(Kind::Input, "there is not a single byte in it")))
+                    Err(error)
                 }
             }
         };
