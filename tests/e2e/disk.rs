@@ -105,13 +105,14 @@ fn weights_that_find_no_room_are_74_and_are_not_there() {
     env.file("work/small", b"small");
     let script = "cp -a \"$TEMPLATE/.\" \"$DISK\"
         \"$MER\" weights put cat weights; echo \"code $?\"
-        mount -o remount,size=64m \"$DISK\" || exit 98
+        \"$MER\" run cat goes-on && \"$MER\" log list --json | wc -l
+        mount -o remount,size=160m \"$DISK\" || exit 98
         \"$MER\" weights list --json; \"$MER\" weights put cat small --quiet; \"$MER\" weights get cat:1; echo
         \"$MER\" weights gc --silent 0s --quiet; \"$MER\" weights gc --silent 0s --json
         \"$MER\" weights put cat weights --quiet; \"$MER\" weights get cat:2 | cmp - weights && echo same";
     let Some(ran) = on_small_disk(&env, "4m", script) else { return };
     let nothing = r#"{"uploads":0,"payloads":0,"chunks":0,"bytes":0}"#;
-    assert_eq!(ran.stdout, format!("code 74\nsmall\n{nothing}\nsame\n"), "{}", ran.stderr);
+    assert_eq!(ran.stdout, format!("code 74\ngoes-on\n1\nsmall\n{nothing}\nsame\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: the disk is full"), "{}", ran.stderr);
 }
 

@@ -20,6 +20,30 @@ fn with_golden<const N: usize>(names: [&str; N]) -> TestEnv {
 }
 
 #[test]
+fn nothing_at_all_is_no_version_and_an_alias_that_never_was_is_66() {
+    let env = TestEnv::ready();
+    let told = env.piped(["weights", "put", "cat", "-"], "").failed(65);
+    assert!(told.contains("not a single byte") && told.contains("`--format raw`"), "{told}");
+    assert!(env.mer(["weights", "list", "cat", "--json"]).objects().is_empty());
+    env.piped(["weights", "put", "cat", "-", "--format", "raw", "--quiet"], "").ok();
+    env.mer(["weights", "alias", "cat:1", "stable", "--allow-changes", "--quiet"]).ok();
+    assert!(env.mer(["weights", "alias", "cat", "stabel"]).failed(66).contains("did you mean `stable`?"));
+    env.mer(["weights", "alias", "cat", "stable", "--remove", "--allow-changes", "--quiet"]).ok();
+    assert_eq!(env.mer(["weights", "alias", "cat", "stable", "--json"]).objects().len(), 2, "its history stays");
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let env = with_golden(["f32.npy"]);
+    env.mer(["weights", "put", "cat", "f32.npy", "--quiet"]).ok();
+    let mut command = env.with(["weights", "get", "cat:1", "-o", "-"]);
+    assert!(command.output().expect("mer").stdout == golden("f32.npy"));
+    assert_eq!(env.mer(["run", "cat", "x", "-o", "-"]).ok(), "x\n");
+    assert!(env.mer(["export", "-o", "-"]).ok().contains("[models.cat]"));
+    assert!(!env.path("work/-").exists());
+}
+
+#[test]
 fn what_was_put_is_shown_and_comes_back() {
     let env = with_golden(["f32.npy", "mixed.safetensors"]);
     let put = env.mer(["weights", "put", "cat", "f32.npy", "--note", "first try"]).ended(0);

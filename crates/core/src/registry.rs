@@ -43,6 +43,14 @@ pub enum RegistryError {
         /// The server.
         server: String,
     },
+    /// A server that is this machine has what only one reached by SSH has.
+    #[error("server `{server}` has `{key}`, which is for connType `ssh`, and its connType is `local`")]
+    OnlyBySsh {
+        /// The server.
+        server: String,
+        /// The key in its table.
+        key: &'static str,
+    },
     /// A model names a server that does not exist.
     #[error("model `{model}` names the server `{server}`, which does not exist")]
     NoSuchServer {
@@ -100,6 +108,11 @@ impl Registry {
             }
             if server.conn_type == ConnType::Ssh && server.params.host.is_none() {
                 return Err(RegistryError::NoHost { server: name.clone() });
+            }
+            if server.conn_type == ConnType::Local
+                && let Some(key) = server.params.only_by_ssh()
+            {
+                return Err(RegistryError::OnlyBySsh { server: name.clone(), key });
             }
         }
         for (name, model) in &self.models {

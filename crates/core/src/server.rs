@@ -117,6 +117,15 @@ impl ConnParams {
     ];
 }
 
+impl ConnParams {
+    /// A key that is set, and says nothing of this machine: all but `launcher` do.
+    #[must_use]
+    pub fn only_by_ssh(&self) -> Option<&'static str> {
+        let set = serde_json::to_value(Self { launcher: None, ..self.clone() }).ok()?;
+        Self::KEYS.iter().copied().find(|key| set.get(key).is_some())
+    }
+}
+
 /// A server as a registry file describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -262,6 +262,16 @@ pub enum DalError {
         /// The model.
         model: String,
     },
+    /// Weights would take the room that the embedded database needs itself.
+    #[error("the disk of `{folder}` has {free_mib} MiB left, and weights leave the last 64 to the database")]
+    NoRoom {
+        /// The database's folder.
+        folder: PathBuf,
+        /// What is left, in MiB.
+        free_mib: u64,
+        /// What a full disk is called.
+        source: io::Error,
+    },
     /// What the database has is not what was put.
     #[error("version {version} of the weights of `{model}` is damaged: {what}")]
     Damaged {

@@ -63,7 +63,12 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
 pub(crate) fn is_full(folder: &Path) -> bool {
     /// The engine writes a block of its log at a time.
     const A_BLOCK: u64 = 64 * 1024;
-    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < A_BLOCK)
+    free(folder).is_some_and(|free| free < A_BLOCK)
+}
+
+/// How many bytes there is room for on the disk of a folder, where the system tells.
+pub(crate) fn free(folder: &Path) -> Option<u64> {
+    rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Makes the names in a folder durable.

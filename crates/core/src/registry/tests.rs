@@ -62,6 +62,9 @@ fn links_names_and_commands_are_checked() {
     assert!(matches!(checked(&[("m", remote)], &[]), Err(RegistryError::NoSuchServer { .. })));
     assert!(matches!(checked(&[], &[("gpu1", r#"{"connType":"ssh"}"#)]), Err(RegistryError::NoHost { .. })));
     assert_eq!(checked(&[("m", remote)], &[("gpu1", r#"{"connType":"ssh","host":"h"}"#)]), Ok(()));
+    let forgotten = RegistryError::OnlyBySsh { server: "gpu1".to_owned(), key: "host" };
+    assert_eq!(checked(&[], &[("gpu1", r#"{"user":"u","host":"h"}"#)]), Err(forgotten));
+    assert_eq!(checked(&[], &[("cpus", r#"{"launcher":["nice"]}"#)]), Ok(()));
     assert_eq!(checked(&[], &[("local", r#"{"connType":"ssh","host":"h"}"#)]), Err(RegistryError::LocalIsLocal));
     let elsewhere = r#"{"inferenceCommand":["a"],"on":{"gpu1":{"modelPath":"/x"}}}"#;
     assert!(matches!(checked(&[("m", elsewhere)], &[]), Err(RegistryError::NotOnServer { .. })));

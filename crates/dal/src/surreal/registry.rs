@@ -35,6 +35,7 @@ const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
 /// The first part looks whether what is to be changed is still what was read before, where that matters.
 const APPLY: &str = "
 BEGIN;
+LET $now = time::now();
 IF $guarded {
     -- Not one list of all: what array::concat gives may not exceed 1 MiB.
     FOR $kind IN [$servers, $models] {
@@ -44,12 +45,14 @@ IF $guarded {
     };
 };
 FOR $new IN $servers {
-    LET $row = UPSERT ONLY $new.id SET name = $new.name, connType = $new.connType, lastUpdated = time::now();
+    LET $row = UPSERT ONLY $new.id SET name = $new.name, connType = $new.connType,
+        createdAt = createdAt ?? $now, lastUpdated = $now;
     UPSERT type::record('ConnTypeParams', $row.connTypeParams)
         CONTENT object::extend($new.params, { uid: $row.connTypeParams }) RETURN NONE;
 };
 FOR $new IN $models {
-    LET $row = UPSERT ONLY $new.id SET name = $new.name, servers = $new.servers.uid, lastUpdated = time::now();
+    LET $row = UPSERT ONLY $new.id SET name = $new.name, servers = $new.servers.uid,
+        createdAt = createdAt ?? $now, lastUpdated = $now;
     UPSERT type::record('ModelParams', $row.modelParams)
         CONTENT object::extend($new.params, { uid: $row.modelParams }) RETURN NONE;
 };

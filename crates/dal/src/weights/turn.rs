@@ -22,6 +22,10 @@ impl Turn {
         Self { database: database.clone(), session: None }
     }
 
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// A session, opened anew where the last one has lasted long enough.
     pub(super) async fn session(&mut self) -> Result<&Session, DalError> {
         let session = match self.session.take() {

@@ -1,18 +1,23 @@
 //! Weights on their way in.
 
+use std::io;
+
 use bytes::{Bytes, BytesMut};
 use mer_core::{Model, WeightsVersion};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Chunk, NewVersion, WeightsBackend as _, backend::hex, turn::Turn};
-use crate::{DalError, Database, store::ask};
+use crate::{DalError, Database, DbUrl, files, store::ask};
 
 /// What weights are cut into.
 const CHUNK: usize = 1 << 20;
 
 /// How many chunks go into one transaction.
 const BATCH: usize = 4;
+
+/// How much of the disk of an embedded database weights leave alone: four of the engine's arenas.
+const LEFT_ALONE: u64 = 64 << 20;
 
 /// A payload on its way in. Dropped, or after an error, it leaves nothing that can be seen.
 #[derive(Debug)]
@@ -132,12 +137,27 @@ impl Upload {
         if self.hashed.is_empty() {
             return Ok(());
         }
+        self.check_room()?;
         let uid = self.uid().await?;
         let session = self.turn.session().await?;
         ask!(session, backend => backend.put_parts(&self.model, uid, self.parts, &self.hashed))?;
         self.parts += self.hashed.len() as u64;
         self.hashed.clear();
         Ok(())
+    }
+
+    /// Weights fill a disk as nothing else does, and an embedded engine on a full disk cannot be opened any more: its log
+    /// is to be copied and merged first. They leave the last of it alone.
+    fn check_room(&self) -> Result<(), DalError> {
+        let DbUrl::Embedded(folder) = &self.turn.database().settings().url else { return Ok(()) };
+        match files::free(folder) {
+            Some(free) if free < LEFT_ALONE => Err(DalError::NoRoom {
+                folder: folder.clone(),
+                free_mib: free >> 20,
+                source: io::ErrorKind::StorageFull.into(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Makes it the next version: version, access and aliases in one step.

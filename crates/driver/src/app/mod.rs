@@ -31,7 +31,7 @@ use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
-pub(crate) use sink::{OutputFile, Sink};
+pub(crate) use sink::{OutputFile, Sink, file_for};
 pub(crate) use source::{Failure, Origin, Source, source};
 pub(crate) use ssh::Ssh;
 

@@ -34,6 +34,11 @@ pub(crate) enum Sink {
     Memory(Vec<u8>),
 }
 
+/// The file that output is to go to; `-` is standard output, as it is standard input elsewhere.
+pub(crate) fn file_for(output: Option<&PathBuf>) -> Option<&Path> {
+    output.map(PathBuf::as_path).filter(|path| *path != Path::new("-"))
+}
+
 impl Sink {
     /// Standard output.
     pub(crate) fn stdout() -> Result<Self, CliError> {

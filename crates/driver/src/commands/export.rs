@@ -1,7 +1,7 @@
 //! `mer export`.
 
 use crate::{
-    app::{App, OutputFile, Sink},
+    app::{App, OutputFile, Sink, file_for},
     cli::ExportArgs,
     error::CliError,
     registry_file, transfer,
@@ -11,7 +11,7 @@ use crate::{
 /// Writes the registry as a file that `mer apply` reads, or everything as one that `mer import` reads.
 pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), CliError> {
     if args.all {
-        let mut sink = match &args.output {
+        let mut sink = match file_for(args.output.as_ref()) {
             Some(file) => Sink::File(OutputFile::create(file)?),
             None => Sink::stdout()?,
         };
@@ -22,7 +22,7 @@ pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), C
     let registry = session.registry().await;
     session.close().await?;
     let text = registry_file::write(&registry?)?;
-    let Some(file) = &args.output else { return ui.data(text.as_bytes()) };
+    let Some(file) = file_for(args.output.as_ref()) else { return ui.data(text.as_bytes()) };
     let mut sink = Sink::File(OutputFile::create(file)?);
     sink.put(text.into()).await?;
     sink.finish(true).await.map(|_| ())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::{App, OutputFile, Signal, Sink, Source},
+    app::{App, OutputFile, Signal, Sink, Source, file_for},
     cli::{RunArgs, selector},
     commands::weights,
     error::{CliError, Kind},
@@ -52,7 +52,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
-    let sink = match (&args.output, ui.format()) {
+    let sink = match (file_for(args.output.as_ref()), ui.format()) {
         (Some(file), _) => Sink::File(OutputFile::create(file)?),
         (None, Format::Json) => Sink::Memory(Vec::new()),
         (None, _) => Sink::stdout()?,

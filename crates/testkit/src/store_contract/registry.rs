@@ -80,6 +80,9 @@ pub async fn an_upsert_keeps_uid_and_creation(store: &Store) {
     let mut registry = sample();
     store.apply(&registry).await.unwrap();
     let (server_before, model_before) = both(store).await;
+    assert!(
+        server_before.created_at <= server_before.last_updated && model_before.created_at <= model_before.last_updated
+    );
     store.apply(&registry).await.unwrap();
     assert_eq!(both(store).await, (server_before.clone(), model_before.clone()), "nothing changed");
 

@@ -33,9 +33,6 @@ use crate::{AuthLevel, BoxError, DalError, retry};
 /// How long a server may be away because it is started again.
 const RESTART: Duration = Duration::from_secs(3);
 
-/// Bound on one try to connect and sign in.
-const CONNECT: Duration = Duration::from_secs(10);
-
 /// What an answer may take. What is sent is a few MiB at most, far below the server's own limit of 128 MiB.
 const LONGEST_ANSWER: usize = 1 << 30;
 
@@ -73,7 +70,8 @@ pub(super) async fn connect(target: &Target, url: &SurrealUrl, wait: Duration) -
     let begun = Instant::now();
     let mut lost = 0;
     loop {
-        let bound = CONNECT.min(wait.saturating_sub(begun.elapsed()).max(Duration::from_millis(100)));
+        // Not in shorter tries: one that is slow to sign in would be asked again and again, and be slower for it.
+        let bound = wait.saturating_sub(begun.elapsed()).max(Duration::from_millis(100));
         let stopped = match timeout(bound, once(target, url)).await {
             Ok(Ok(connection)) => return Ok(Arc::new(connection)),
             Ok(Err(stopped)) => stopped,

@@ -58,7 +58,12 @@ async fn history(app: &App, args: &WeightsAliasArgs, ui: Ui) -> Result<(), CliEr
     };
     let moves = in_session(app, async |store| {
         let model = find::model(store, &args.selector.model).await?;
-        Ok(store.alias_moves(&model, named).await?)
+        let moves = store.alias_moves(&model, named).await?;
+        if let Some(alias) = named.filter(|_| moves.is_empty()) {
+            // One that never was: what is like it is told.
+            find::named(store, &model, &Which::Alias(alias.to_owned())).await?;
+        }
+        Ok(moves)
     })
     .await?;
     ui.list(&moves.into_iter().map(Move).collect::<Vec<_>>())

@@ -9,7 +9,7 @@ use mer_weights::Converter;
 
 use super::{find, told::Told};
 use crate::{
-    app::{App, OutputFile, Sink},
+    app::{App, OutputFile, Sink, file_for},
     cli::WeightsGetArgs,
     error::CliError,
     ui::{Format, Ui},
@@ -19,7 +19,8 @@ use crate::{
 pub(super) async fn get(app: &App, args: &WeightsGetArgs, ui: Ui) -> Result<(), CliError> {
     let (version, aliases) = find::version(app, &args.selector).await?;
     let format = args.format.unwrap_or(version.format);
-    if args.output.is_none() && format != WeightsFormat::Json && io::stdout().is_terminal() {
+    let file = file_for(args.output.as_ref());
+    if file.is_none() && format != WeightsFormat::Json && io::stdout().is_terminal() {
         return Err(CliError::usage("weights are bytes, and standard output is a terminal")
             .hint("write them to a file: `-o FILE`"));
     }
@@ -28,7 +29,7 @@ pub(super) async fn get(app: &App, args: &WeightsGetArgs, ui: Ui) -> Result<(), 
         let shape = version.shape.as_deref();
         converter = Some(Converter::new(version.format, format, version.dtype, shape, version.bytes)?);
     }
-    let mut sink = match &args.output {
+    let mut sink = match file {
         Some(file) => Sink::File(OutputFile::create(file)?),
         None => Sink::stdout()?,
     };

@@ -11,7 +11,7 @@ use crate::{
     app::{App, Origin, source},
     cli::{Input, Shape, Typed, WeightsPutArgs},
     commands::change::in_session,
-    error::CliError,
+    error::{CliError, Kind},
     ui::{Format, Ui},
 };
 
@@ -49,6 +49,11 @@ pub(super) async fn put(
             return Err(error);
         }
     };
+    if upload.bytes() == 0 && args.format.is_none() {
+        upload.abort().await?;
+        return Err(CliError::new(Kind::Input, "there is not a single byte in it, and nothing was put")
+            .hint("`--format raw` puts weights of no bytes all the same"));
+    }
     let version = upload.finish(&new_version(app, args, format, &inspected)).await?;
     let told = Told::new(version, args.aliases.clone());
     if ui.format() == Format::Json {

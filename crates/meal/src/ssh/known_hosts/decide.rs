@@ -1,9 +1,9 @@
 //! What the files say about a host.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -112,7 +112,7 @@ impl Known {
     pub(in crate::ssh) fn accept(host: &str, key: &[u8], file: &Path) -> Result<(), SshError> {
         let write = || {
             if let Some(folder) = file.parent() {
-                fs::create_dir_all(folder)?;
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             }
             let mut out = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file)?;
             let kind = key_kind(key).unwrap_or_default();
