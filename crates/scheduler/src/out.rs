@@ -187,10 +187,19 @@ async fn fetch(
     scratch: &Path,
     cancel: &Cancel,
 ) -> Result<Option<PathBuf>, FetchError> {
-    let (sink, chunks) = mpsc::channel(QUEUE);
+    let (sink, mut chunks) = mpsc::channel(QUEUE);
     let words = [folder];
     let sent = script(executor, SEND, &words, Bound::Never, sink, cancel);
-    let (ended, taken) = tokio::join!(sent, take(chunks, scratch));
+    let taking = async {
+        let taken = take(&mut chunks, scratch).await;
+        match taken {
+            // To its end, or the sender would be cut off; but what cannot be written is not waited for.
+            Ok(_) => while chunks.recv().await.is_some() {},
+            Err(_) => chunks.close(),
+        }
+        taken
+    };
+    let (ended, taken) = tokio::join!(sent, taking);
     let ended = ended.map_err(FetchError::Start)?;
     let taken = taken.map_err(FetchError::Write)?;
     match ended.exit {
@@ -218,7 +227,7 @@ enum Taken {
 }
 
 /// Writes what comes into a file here.
-async fn take(mut chunks: mpsc::Receiver<Bytes>, scratch: &Path) -> io::Result<Taken> {
+async fn take(chunks: &mut mpsc::Receiver<Bytes>, scratch: &Path) -> io::Result<Taken> {
     let mut line = Vec::new();
     let mut rest = loop {
         match chunks.recv().await {
