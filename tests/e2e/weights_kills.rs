@@ -33,25 +33,25 @@ fn put(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl F
     ran
 }
 
-/// Every version there is has the bytes of its round; gives how many there are.
-fn check_whole(place: &OnServer, all: &[Vec<u8>], told: &str) -> usize {
+/// Every version there is has the hash of its round, and the bytes where they are read; gives how many there are.
+fn check_whole(place: &OnServer, all: &[Vec<u8>], told: &str, read: bool) -> usize {
     let versions = place.mer(["weights", "list", "iris", "--json"]).objects();
     for version in &versions {
         let hash = version["sha256"].as_str().expect("a hash");
         let bytes = all.iter().find(|bytes| sha256(bytes) == hash).unwrap_or_else(|| panic!("{told}: {version}"));
         let which = format!("iris:{}", version["version"]);
-        assert!(place.mer(["weights", "get", &which]).ended(0).bytes == *bytes, "{told}: {version}");
+        assert!(!read || place.mer(["weights", "get", &which]).ended(0).bytes == *bytes, "{told}: {version}");
     }
     versions.len()
 }
 
 /// What was left over goes, and nothing that a version has.
 fn check_cleared(place: &OnServer, all: &[Vec<u8>]) {
-    let before = check_whole(place, all, &place.url);
+    let before = check_whole(place, all, &place.url, false);
     place.mer(["weights", "gc", "--silent", "0s", "--quiet"]).ok();
     let gone = place.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
     assert_eq!(gone, json!({"uploads": 0, "payloads": 0, "chunks": 0, "bytes": 0}), "{}", place.url);
-    assert_eq!(check_whole(place, all, &place.url), before);
+    assert_eq!(check_whole(place, all, &place.url, true), before);
 }
 
 /// Half of what each round puts is common to all.
@@ -72,7 +72,7 @@ fn puts_that_are_killed_leave_whole_versions_only() {
             let ran = put(&place, "30s", &all[all.len() - 1], after, |put| put.signal(Signal::KILL));
             // One that was quicker is there.
             done += usize::from(ran.code == Some(0));
-            let there = check_whole(&place, &all, &format!("{} after {after:?}", place.url));
+            let there = check_whole(&place, &all, &format!("{} after {after:?}", place.url), false);
             // That it was killed after its last step, before it said so, may be.
             assert!(there >= done, "{} after {after:?}: {there} of {done}", place.url);
             done = there;
@@ -80,7 +80,7 @@ fn puts_that_are_killed_leave_whole_versions_only() {
         check_cleared(&place, &all);
         all.push(payload(rounds()));
         put(&place, "30s", &all[all.len() - 1], Duration::ZERO, |_| ()).ok();
-        assert_eq!(check_whole(&place, &all, &place.url), done + 1);
+        assert_eq!(check_whole(&place, &all, &place.url, true), done + 1);
     }
 }
 
@@ -99,7 +99,7 @@ fn servers_that_are_killed_while_weights_come_in_have_whole_versions_only() {
             done += usize::from(ran.code == Some(0));
             server.start_again();
             wait_until("the database", || (place.mer(["model", "list", "--quiet"]).code == Some(0)).then_some(()));
-            let there = check_whole(&place, &all, &told);
+            let there = check_whole(&place, &all, &told, false);
             assert!(there >= done, "{told}: {there} of {done}");
             done = there;
         }
