@@ -128,7 +128,7 @@ fn with_weights(length: u32) -> TestEnv {
     env.file("work/numbers.json", "[1, 2.5, -3]");
     env.file("work/nothing", "");
     let lines = "weights put cat long --note 'with \"ü\"' --alias current\nweights put cat numbers.json --parent 1 --alias new\n\
-                 weights put cat nothing --alias current\nweights put cat short\nweights put fail short --alias current\n\
+                 weights put cat nothing --format raw --alias current\nweights put cat short\nweights put fail short --alias current\n\
                  weights alias cat:1 current\nweights alias cat new --remove\n\
                  weights put cat numbers.json --alias gone\nweights remove cat:5 --force\n";
     env.piped(["--allow-changes", "--quiet"], lines).ok();

@@ -94,7 +94,7 @@ fn standard_input_is_read_in_whatever_pieces_it_comes() {
     assert_eq!(raw, [1.0_f32, 2.5, -3.0].map(f32::to_le_bytes).concat());
     let npy = env.mer(["weights", "get", "cat:2", "--format", "npy"]).ended(0).bytes;
     assert!(npy.starts_with(b"\x93NUMPY") && npy.ends_with(&raw) && npy.len() == 128 + 12);
-    let nothing = env.piped(["weights", "put", "cat", "-", "--json"], "").object();
+    let nothing = env.piped(["weights", "put", "cat", "-", "--format", "raw", "--json"], "").object();
     assert_eq!((&nothing["bytes"], &nothing["dtype"]), (&json!(0), &json!("opaque")));
     assert_eq!(env.mer(["weights", "get", "cat:3"]).ok(), "");
     // In a script standard input is the commands.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 /// How much of the end of stderr an access keeps, in bytes.
@@ -121,8 +121,10 @@ pub struct Access {
     /// The process that called.
     pub caller_pid: u32,
     /// When the attempt began.
+    #[serde(serialize_with = "micros")]
     pub start_access: Timestamp,
     /// When it ended; none while it is not over, or when nobody saw the end.
+    #[serde(serialize_with = "micros_where_known")]
     pub stop_access: Option<Timestamp>,
     /// Where it stands.
     pub status: Status,
@@ -159,5 +161,39 @@ impl Access {
     #[must_use]
     pub const fn key(&self) -> AttemptKey {
         AttemptKey { request_uid: self.request_uid, attempt: self.attempt }
+    }
+}
+
+/// RFC 3339 with six decimals, always: such texts sort as their times do.
+fn micros<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.6}"))
+}
+
+fn micros_where_known<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => micros(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_six_decimals_always() {
+        #[derive(Serialize)]
+        struct Row {
+            #[serde(serialize_with = "micros")]
+            at: Timestamp,
+            #[serde(serialize_with = "micros_where_known")]
+            end: Option<Timestamp>,
+        }
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let row = Row { at: at("2026-01-01T00:00:00.5Z"), end: Some(at("2026-01-01T00:00:01Z")) };
+        let told = serde_json::to_string(&row).expect("json");
+        assert_eq!(told, r#"{"at":"2026-01-01T00:00:00.500000Z","end":"2026-01-01T00:00:01.000000Z"}"#);
+        let open = Row { end: None, ..row };
+        assert!(serde_json::to_string(&open).expect("json").ends_with(r#""end":null}"#));
     }
 }

@@ -1,6 +1,7 @@
 //! The line editor, on a thread of its own: it blocks, and signals must be heard meanwhile.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -9,6 +10,7 @@ use std::{
     thread,
 };
 
+use rustix::termios::QueueSelector;
 use rustyline::{
     CompletionType, Config, Editor,
     config::Configurer,
@@ -96,6 +98,12 @@ impl Reader {
             Err(ReadlineError::Eof) => Said::End,
             Err(ReadlineError::Io(error)) if is_hangup(error.raw_os_error()) => Said::Hangup,
             Err(ReadlineError::Errno(errno)) if is_hangup(Some(errno as i32)) => Said::Hangup,
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                // What was typed or pasted behind it must not be taken for a line of its own.
+                let _ = rustix::termios::tcflush(rustix::stdio::stdin(), QueueSelector::IFlush);
+                tracing::warn!("a byte came that is not UTF-8: this line is not taken");
+                Said::Cleared
+            }
             Err(source) => Said::Failed(CliError::io("cannot read from the terminal", source)),
         }
     }

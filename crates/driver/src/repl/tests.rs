@@ -121,6 +121,16 @@ fn a_failure_and_a_wrong_line_do_not_end_it() {
 }
 
 #[test]
+fn a_byte_that_is_not_utf8_costs_its_line_and_no_more() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").bytes(b"run upper caf\xe9 run upper rest\r").expect("mer> ");
+    terminal.keys("run upper next\r").expect("<run upper").expect("mer> ").keys("\u{4}");
+    assert_eq!(terminal.ended(), Some(0));
+    assert!(!terminal.seen().contains("rest"), "{}", terminal.seen());
+    assert!(terminal.seen().contains("next"), "{}", terminal.seen());
+}
+
+#[test]
 fn ctrl_c_at_the_prompt_clears_the_line_and_during_a_command_is_the_commands() {
     let mut terminal = Terminal::open();
     terminal.expect("mer> ").keys("run iris 1\x03").expect("mer> ").keys("ls\r").expect("<Some(Model(List))>");

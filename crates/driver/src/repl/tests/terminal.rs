@@ -79,6 +79,12 @@ impl Terminal {
         self
     }
 
+    /// What no keyboard of a UTF-8 terminal sends.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.master.as_mut().expect("terminal").write_all(bytes).expect("bytes");
+        self
+    }
+
     /// Waits until this text comes, after what was expected before.
     pub(super) fn expect(&mut self, text: &str) -> &mut Self {
         let deadline = Instant::now() + PATIENCE;
