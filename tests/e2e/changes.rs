@@ -235,6 +235,39 @@ fn a_change_is_one_object_for_programs_and_nothing_for_cron() {
 }
 
 #[test]
+fn what_can_never_work_is_64_as_a_flag_and_78_in_a_file() {
+    let env = TestEnv::ready();
+    let before = env.mer(["export", "--all"]).ok();
+    for (line, words) in [
+        (
+            "model add new --server local --server local -- cat",
+            "model `new` names the server `local` twice in `servers`",
+        ),
+        ("model set cat --server local --server local", "model `cat` names the server `local` twice in `servers`"),
+        ("model add new --env 'A=\0' -- cat", "model `new`: `env.A` has a NUL in it"),
+        ("model add new --env 'A\0=x' -- cat", "model `new`: `env` names a variable \"A\\0\""),
+        ("model add new --env '=x' -- cat", "`NAME=VALUE` was expected"),
+        ("model add new -- cat '\0'", "model `new`: `inferenceCommand` has a NUL in it"),
+        ("server set local --launcher 'nice \0'", "server `local`: `launcher` has a NUL in it"),
+    ] {
+        let told = allowed(&env, line).ended(64).stderr;
+        assert!(told.contains(words), "{line:?}: {told}");
+    }
+    for (rest, words) in [
+        ("servers = ['local', 'local']", "model `new` names the server `local` twice in `servers`"),
+        ("env = { A = \"\\u0000\" }", "model `new`: `env.A` has a NUL in it"),
+        ("env = { 'A=B' = '1' }", "model `new`: `env` names a variable \"A=B\""),
+        ("env = { '' = '1' }", "model `new`: `env` names a variable \"\""),
+        ("trainCommand = ['cat', \"\\u0000\"]", "model `new`: `trainCommand` has a NUL in it"),
+    ] {
+        env.file("work/new.toml", format!("[models.new]\ninferenceCommand = ['cat']\n{rest}\n"));
+        let told = env.mer(["apply", "new.toml", "--allow-changes"]).ended(78).stderr;
+        assert!(told.contains(words), "{rest}: {told}");
+    }
+    assert_eq!(env.mer(["export", "--all"]).ok(), before);
+}
+
+#[test]
 fn a_repl_sees_what_another_process_has_changed() {
     let env = TestEnv::new();
     let mut repl = env.start(["--allow-changes"]);

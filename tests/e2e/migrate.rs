@@ -127,13 +127,28 @@ fn a_script_that_fails_is_named_with_line_statement_and_the_engines_words() {
     let env = TestEnv::new();
     for (text, line, statement, words) in [
         ("CREATE T:1;\n\n-- why\nCREATE\n  T:1;\n", 4, "CREATE T:1", "already exists"),
-        ("CREATE T:1;\nDEFINE TABEL x;\n", 2, "", "Parse error"),
-        ("-- mer: no-transaction\n\nDEFINE INDEX IF NOT EXISTS a ON\n T FIELDS;\n", 4, "", "Parse error"),
+        ("CREATE T:1;\nDEFINE TABEL x;\n", 2, "DEFINE TABEL x", "2 | DEFINE TABEL x;"),
+        (
+            "-- comment\nDEFINE TABLE foo SCHEMALESS;\n\nCREATE foo SET a = 1;\nCREATE foo SET b = ;\n",
+            5,
+            "CREATE foo SET b =",
+            "5 | CREATE foo SET b = ;",
+        ),
+        // It is only behind the script that nothing more can come: what is there is not shown.
+        ("CREATE foo;\nCREATE foo SET b =\n", 2, "CREATE foo SET b =", "Parse error"),
+        ("CREATE foo;\nIF true { CREATE foo\n", 2, "IF true { CREATE foo", "Parse error"),
+        (
+            "-- mer: no-transaction\n\nDEFINE INDEX IF NOT EXISTS a ON\n T FIELDS;\n",
+            4,
+            "DEFINE INDEX IF NOT EXISTS a ON T FIELDS",
+            "4 | T FIELDS",
+        ),
     ] {
         env.file("work/ours/1000-Broken.sql", text);
         let told = env.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
         assert!(told.contains(&format!("the script `1000-Broken.sql` failed at line {line}")), "{told}");
         assert!(told.contains(statement) && told.contains("caused by: ") && told.contains(words), "{told}");
+        assert!(!told.contains("COMMIT") && !told.contains("merBegan"), "nothing that is not the script's: {told}");
     }
     // What came before it stays, of it nothing does.
     let plan = numbers(env.mer(["migrate", "plan", "--sql-dir", "ours", "--json"]));

@@ -59,6 +59,14 @@ pub enum RegistryError {
         /// The server.
         server: String,
     },
+    /// A model names a server more than once.
+    #[error("model `{model}` names the server `{server}` twice in `servers`")]
+    ServerTwice {
+        /// The model.
+        model: String,
+        /// The server.
+        server: String,
+    },
     /// A table `on.SERVER` is for a server that the model does not run on.
     #[error("model `{model}` has settings `on.{server}`, but does not run on `{server}`")]
     NotOnServer {
@@ -91,6 +99,24 @@ pub enum RegistryError {
         /// The key.
         key: &'static str,
     },
+    /// A variable of a name that no environment can hold.
+    #[error("model `{model}`: `env` names a variable {name:?}; a name is not empty, and has no `=` and no NUL in it")]
+    Variable {
+        /// The model.
+        model: String,
+        /// The variable.
+        name: String,
+    },
+    /// A text that no program can be given.
+    #[error("{object} `{name}`: `{key}` has a NUL in it, which no program can be given")]
+    Nul {
+        /// `server` or `model`.
+        object: &'static str,
+        /// Its name.
+        name: String,
+        /// The key.
+        key: String,
+    },
 }
 
 impl Registry {
@@ -114,11 +140,17 @@ impl Registry {
             {
                 return Err(RegistryError::OnlyBySsh { server: name.clone(), key });
             }
+            if let Some(words) = &server.params.launcher {
+                no_nul("server", name, "launcher", words)?;
+            }
         }
         for (name, model) in &self.models {
             check_name(name).map_err(|source| RegistryError::Name { object: "model", source })?;
             let servers = model.servers();
-            for server in &servers {
+            for (index, server) in servers.iter().enumerate() {
+                if servers[..index].contains(server) {
+                    return Err(RegistryError::ServerTwice { model: name.clone(), server: (*server).to_owned() });
+                }
                 if *server != LOCAL_SERVER && !self.servers.contains_key(*server) && !known.contains(server) {
                     return Err(RegistryError::NoSuchServer { model: name.clone(), server: (*server).to_owned() });
                 }
@@ -152,6 +184,7 @@ fn check_params(model: &str, server: &str, params: &ModelParams) -> Result<(), R
             _ => {}
         }
     }
+    check_texts(model, params)?;
     let tokens = params.tokens();
     let mut marks = vec![("readyToken", tokens.ready), ("exitToken", tokens.exit)];
     if params.protocol() == Protocol::Token {
@@ -161,6 +194,38 @@ fn check_params(model: &str, server: &str, params: &ModelParams) -> Result<(), R
         Some((key, _)) => Err(RegistryError::Token { model: model.to_owned(), key }),
         None => Ok(()),
     }
+}
+
+/// What becomes arguments, environment or folder of a process ends at a NUL, so it can have none.
+fn check_texts(model: &str, params: &ModelParams) -> Result<(), RegistryError> {
+    for (key, command) in [("inferenceCommand", &params.inference_command), ("trainCommand", &params.train_command)] {
+        match command {
+            Some(Command::Argv(words)) => no_nul("model", model, key, words)?,
+            Some(Command::Line(line)) => no_nul("model", model, key, [line])?,
+            None => {}
+        }
+    }
+    no_nul("model", model, "modelPath", &params.model_path)?;
+    no_nul("model", model, "launcher", params.launcher.iter().flatten())?;
+    for (name, value) in &params.env {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(RegistryError::Variable { model: model.to_owned(), name: name.clone() });
+        }
+        no_nul("model", model, &format!("env.{name}"), [value])?;
+    }
+    Ok(())
+}
+
+fn no_nul<'a>(
+    object: &'static str,
+    name: &str,
+    key: &str,
+    texts: impl IntoIterator<Item = &'a String>,
+) -> Result<(), RegistryError> {
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(RegistryError::Nul { object, name: name.to_owned(), key: key.to_owned() });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -47,6 +47,52 @@ fn ping_of_all_names_the_step_that_failed_and_its_remedy() {
 }
 
 #[test]
+fn behind_a_jump_host_the_step_that_fails_is_the_way_on() {
+    let Some(there) = There::new() else { return };
+    let (sshd, closed) = (&there.sshd, closed_port());
+    let mut hosts = String::new();
+    let here = sshd.host();
+    for (name, host, port) in
+        [("inner", here.as_str(), sshd.port()), ("shut", "127.0.0.1", closed), ("lost", "nosuch.invalid", 22)]
+    {
+        hosts +=
+            &format!("[servers.{name}]\nconnType = 'ssh'\nhost = '{host}'\nport = {port}\nuser = '{}'\n", sshd.user());
+        hosts += &format!("identityFile = '{}'\n", sshd.client_key().display());
+        hosts += &format!("proxyJump = '{}@{}:{}'\n", sshd.user(), sshd.host(), sshd.port());
+        hosts += &format!("[models.on-{name}]\nservers = ['{name}']\ninferenceCommand = ['cat']\n");
+    }
+    there.apply(&hosts);
+    // The jump host is logged in on with a key of its own.
+    let jump = format!("Host {}\n IdentityFile {}\n", sshd.host(), sshd.client_key().display());
+    there.env.file("home/.ssh/config", jump);
+
+    let ping = |name: &str, code: i32| {
+        let ran = there.env.mer(["server", "ping", name, "--json"]).ended(code);
+        let steps = ran.stdout.lines().map(|line| serde_json::from_str(line).expect("an object"));
+        steps.collect::<Vec<serde_json::Value>>()
+    };
+    let way = |steps: &[serde_json::Value]| {
+        let steps = steps.iter().map(|step| step["step"].as_str().expect("text").to_owned());
+        steps.collect::<Vec<_>>().join(" ")
+    };
+    const JUMP: &str = "resolve connect hostKey authenticate";
+    assert_eq!(way(&ping("inner", 0)), format!("{JUMP} connect hostKey authenticate command"));
+    let label = format!("{}:{}", sshd.host(), sshd.port());
+    for (name, host) in [("shut", format!("127.0.0.1:{closed}")), ("lost", "nosuch.invalid".to_owned())] {
+        let steps = ping(name, 69);
+        assert_eq!(way(&steps), format!("{JUMP} connect"));
+        let last = steps.last().expect("a step");
+        assert_eq!((&last["host"], &last["code"]), (&host.as_str().into(), &69.into()), "{last}");
+        let detail = last["detail"].as_str().expect("text");
+        assert!(detail.starts_with(&format!("`{host}` cannot be reached from the jump host `{label}`: ")), "{detail}");
+        assert!(last["remedy"].as_str().expect("text").contains("AllowTcpForwarding"), "{last}");
+        let told = there.env.mer(["run", &format!("on-{name}"), "x"]).failed(69);
+        assert!(told.contains("cannot be reached from the jump host") && told.contains("AllowTcpForwarding"), "{told}");
+    }
+    assert_eq!(there.env.mer(["run", "on-inner", "x"]).ok(), "x\n");
+}
+
+#[test]
 fn model_ping_looks_on_every_server() {
     let Some(there) = There::new() else { return };
     let dead = format!("[servers.dead]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {}\n", closed_port());

@@ -71,3 +71,26 @@ fn links_names_and_commands_are_checked() {
     let token = r#"{"inferenceCommand":["a"],"protocol":"token","stopToken":""}"#;
     assert_eq!(checked(&[("m", token)], &[]), Err(RegistryError::Token { model: "m".to_owned(), key: "stopToken" }));
 }
+
+#[test]
+fn what_can_never_work_is_not_registered() {
+    let told = |json: &str| checked(&[("m", json)], &[]).map_err(|error| error.to_string());
+    let nul = |key: &str| Err(format!("model `m`: `{key}` has a NUL in it, which no program can be given"));
+    let with = |rest: &str| told(&format!(r#"{{"inferenceCommand":["a"],{rest}}}"#));
+    assert_eq!(told(r#"{"inferenceCommand":["a","b\u0000"]}"#), nul("inferenceCommand"));
+    assert_eq!(told(r#"{"inferenceCommand":"a\u0000","shell":true}"#), nul("inferenceCommand"));
+    assert_eq!(with(r#""trainCommand":["a","\u0000"]"#), nul("trainCommand"));
+    assert_eq!(with(r#""launcher":["\u0000"]"#), nul("launcher"));
+    assert_eq!(with(r#""modelPath":"/\u0000""#), nul("modelPath"));
+    assert_eq!(with(r#""env":{"A":"\u0000"}"#), nul("env.A"));
+    assert_eq!(with(r#""on":{"local":{"env":{"A":"\u0000"}}}"#), nul("env.A"));
+    for (name, shown) in [("", r#""""#), ("A=B", r#""A=B""#), (r"A\u0000", r#""A\0""#)] {
+        let error = with(&format!(r#""env":{{"{name}":"x"}}"#)).expect_err("no name");
+        assert!(error.starts_with(&format!("model `m`: `env` names a variable {shown}; ")), "{error}");
+    }
+    assert_eq!(with(r#""env":{"A.b c":"=","B":""}"#), Ok(()));
+    let twice = with(r#""servers":["local","local"]"#);
+    assert_eq!(twice, Err("model `m` names the server `local` twice in `servers`".to_owned()));
+    let server = checked(&[], &[("gpu1", r#"{"launcher":["\u0000"]}"#)]).map_err(|error| error.to_string());
+    assert_eq!(server, Err("server `gpu1`: `launcher` has a NUL in it, which no program can be given".to_owned()));
+}

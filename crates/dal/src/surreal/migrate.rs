@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     SurrealStore,
     rows::timestamp,
-    script::{Statement, statements},
+    script::{SyntaxError, statements, syntax_error},
     store::{Failure, take, variables},
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
@@ -107,12 +107,13 @@ impl SurrealStore {
             return self.run_outside(script).await;
         }
         let statements = statements(&script.sql);
-        let text = format!("{BEFORE}\n{}\n;{AFTER}", script.sql.trim_end().trim_end_matches(';'));
+        // A semicolon of its own for a script that ends without one; an empty statement is none. Behind a newline, because
+        // the last line may be a comment.
+        let text = format!("{BEFORE}\n{}\n;{AFTER}", script.sql.trim_end());
         let mut results = match self.send_script(OPERATION, text.into(), values(script)).await? {
             Ok(results) => results,
             Err(failure) => {
-                let failed = place(&failure, &statements, STATEMENTS_BEFORE, LINES_BEFORE);
-                return Err(self.script_failed(script, failed, failure));
+                return Err(self.script_failed(script, failure, STATEMENTS_BEFORE, LINES_BEFORE));
             }
         };
         left(&mut results, STATEMENTS_BEFORE + statements.len(), script)
@@ -123,14 +124,39 @@ impl SurrealStore {
     async fn run_outside(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         let begun = Instant::now();
         if let Err(failure) = self.send_script(OPERATION, script.sql.clone().into(), variables([])).await? {
-            let failed = place(&failure, &statements(&script.sql), 0, 0);
-            return Err(self.script_failed(script, failed, failure));
+            return Err(self.script_failed(script, failure, 0, 0));
         }
         self.note(script, begun.elapsed()).await
     }
 
-    fn script_failed(&self, script: &ScriptRun, failure: ScriptFailure, why: Failure) -> DalError {
-        DalError::Script { script: script.file.clone(), failure, source: self.why(*why.error) }
+    /// Names where in the script a query failed: by the statement's index, or by the position that a syntax error names.
+    fn script_failed(
+        &self,
+        script: &ScriptRun,
+        why: Failure,
+        statements_before: usize,
+        lines_before: usize,
+    ) -> DalError {
+        let file = script.file.clone();
+        let Some(index) = why.statement else {
+            return match syntax_error(why.error.message(), &script.sql, lines_before) {
+                Some(SyntaxError { line, statement, message }) => {
+                    let failure = ScriptFailure { line: Some(line), statement };
+                    DalError::Script { script: file, failure, source: message.into() }
+                }
+                None => {
+                    let failure = ScriptFailure::default();
+                    DalError::Script { script: file, failure, source: self.why(*why.error) }
+                }
+            };
+        };
+        let statements = statements(&script.sql);
+        let found = index.checked_sub(statements_before).and_then(|index| statements.get(index));
+        let failure = found.map_or_else(ScriptFailure::default, |statement| ScriptFailure {
+            line: Some(statement.line),
+            statement: Some(statement.summary()),
+        });
+        DalError::Script { script: file, failure, source: self.why(*why.error) }
     }
 
     pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {
@@ -163,31 +189,4 @@ fn left(results: &mut IndexedResults, index: usize, script: &ScriptRun) -> Resul
         Ok(None) => Err(DalError::Row { table: TABLE, reason: format!("`{}` left no row", script.file) }),
         Err(error) => Err(DalError::Row { table: TABLE, reason: error.to_string() }),
     }
-}
-
-/// Where in the script a query failed: by the statement's index, or by the position that a syntax error names.
-fn place(
-    failure: &Failure,
-    statements: &[Statement<'_>],
-    statements_before: usize,
-    lines_before: usize,
-) -> ScriptFailure {
-    let found = match failure.statement {
-        Some(index) => index.checked_sub(statements_before).and_then(|index| statements.get(index)),
-        None => {
-            let line = position(failure.error.message(), lines_before);
-            return ScriptFailure { line, statement: None };
-        }
-    };
-    found.map_or_else(ScriptFailure::default, |statement| ScriptFailure {
-        line: Some(statement.line),
-        statement: Some(statement.summary()),
-    })
-}
-
-/// The line of ` --> [LINE:COLUMN]` in a syntax error, in the script's own counting.
-fn position(message: &str, lines_before: usize) -> Option<usize> {
-    let (_, after) = message.split_once("--> [")?;
-    let (line, _) = after.split_once(':')?;
-    line.parse::<usize>().ok()?.checked_sub(lines_before).filter(|line| *line > 0)
 }

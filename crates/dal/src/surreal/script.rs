@@ -3,6 +3,8 @@
 /// One statement of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Statement<'a> {
+    /// Where its first word begins, in bytes.
+    begin: usize,
     /// Line of its first word, from 1.
     pub(super) line: usize,
     /// Its text, without the semicolon.
@@ -56,7 +58,82 @@ pub(super) fn statements(script: &str) -> Vec<Statement<'_>> {
 
 fn statement(script: &str, begin: usize, end: usize) -> Statement<'_> {
     let line = script[..begin].matches('\n').count() + 1;
-    Statement { line, text: script[begin..end].trim_end() }
+    Statement { begin, line, text: script[begin..end].trim_end() }
+}
+
+/// What the engine says of a text that it cannot read, when that text is a script with lines of ours around it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SyntaxError {
+    /// The line in the script.
+    pub(super) line: usize,
+    /// The statement there, on one line.
+    pub(super) statement: Option<String>,
+    /// The message in the script's own counting, without excerpts of what is not the script's.
+    pub(super) message: String,
+}
+
+/// Reads a message with excerpts such as
+///
+/// ```text
+///  --> [6:21]
+///   |
+/// 6 | CREATE foo SET b = ;
+///   |                    ^
+/// ```
+///
+/// None where it has none. What goes wrong behind the script, such as a bracket that is never closed, counts for its end.
+pub(super) fn syntax_error(message: &str, script: &str, lines_before: usize) -> Option<SyntaxError> {
+    let script = script.trim_end();
+    let lines = script.lines().count().max(1);
+    let (mut first, mut inside, mut found) = (None, true, false);
+    let (mut numbers, mut kept) = (None, Vec::new());
+    for text in message.lines() {
+        if let Some((line, column)) = position(text) {
+            found = true;
+            let own = line.checked_sub(lines_before).filter(|line| (1..=lines).contains(line));
+            inside = own.is_some();
+            numbers = own.map(|own| (line.to_string(), own.to_string()));
+            first = first.or(own.map(|own| (own, column)));
+        }
+        if inside {
+            kept.push(renumbered(text, numbers.as_ref()));
+        }
+    }
+    if !found {
+        return None;
+    }
+    let offset = first.map_or(script.len(), |(line, column)| offset(script, line, column));
+    let statement = statements(script).into_iter().rfind(|statement| statement.begin <= offset);
+    let line = first.map_or(lines, |(line, _)| line);
+    let statement = statement.map(|statement| statement.summary());
+    Some(SyntaxError { line, statement, message: kept.join("\n") })
+}
+
+/// Line and column of ` --> [LINE:COLUMN]`.
+fn position(text: &str) -> Option<(usize, usize)> {
+    let (line, column) = text.trim().strip_prefix("--> [")?.strip_suffix(']')?.split_once(':')?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
+/// A line of an excerpt with the script's own number, as wide as the one it had.
+fn renumbered(text: &str, numbers: Option<&(String, String)>) -> String {
+    let Some((theirs, own)) = numbers else { return text.to_owned() };
+    let width = theirs.len();
+    if let Some(rest) = text.strip_prefix(theirs.as_str()).filter(|rest| rest.starts_with(" |")) {
+        return format!("{own:>width$}{rest}");
+    }
+    match position(text) {
+        Some(_) => text.replacen(&format!("[{theirs}:"), &format!("[{own}:"), 1),
+        None => text.to_owned(),
+    }
+}
+
+/// The byte at a line and a column, both from 1.
+fn offset(script: &str, line: usize, column: usize) -> usize {
+    let before: usize = script.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let inside =
+        script[before..].char_indices().nth(column.saturating_sub(1)).map_or(script.len(), |(at, _)| before + at);
+    inside.min(script.len())
 }
 
 /// The length of a comment that begins here.
@@ -106,6 +183,28 @@ mod tests {
                 (10, "UPDATE ⟨a;b⟩ -- end;".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_syntax_error_is_told_in_the_scripts_own_counting() {
+        let script = "-- a\nCREATE a;\nCREATE b SET x = ;\n";
+        let excerpt = |at: &str, line: &str, text: &str| format!("  --> [{at}]\n   |\n{line} | {text}\n   | ^ why\n");
+        let told = format!("Parse error: no\n{}", excerpt("10:18", "10", "CREATE b SET x = ;"));
+        let error = syntax_error(&told, script, 7).expect("a place");
+        assert_eq!((error.line, error.statement.as_deref()), (3, Some("CREATE b SET x =")));
+        assert_eq!(error.message, "Parse error: no\n  --> [3:18]\n   |\n 3 | CREATE b SET x = ;\n   | ^ why");
+
+        // What is behind the script is not shown, and an excerpt of the script itself goes before its end.
+        let told = format!("no\n{}{}", excerpt("12:1", "12", "COMMIT;"), excerpt("9:1", " 9", "CREATE a;"));
+        let error = syntax_error(&told, script, 7).expect("a place");
+        assert_eq!((error.line, error.statement.as_deref()), (2, Some("CREATE a")));
+        assert!(!error.message.contains("COMMIT"), "{}", error.message);
+        let error = syntax_error(&excerpt("12:1", "12", "COMMIT;"), script, 7).expect("a place");
+        assert_eq!((error.line, error.statement.as_deref()), (3, Some("CREATE b SET x =")));
+        assert_eq!(error.message, "");
+
+        assert_eq!(syntax_error("no excerpt", script, 7), None);
+        assert_eq!(syntax_error(" --> [1:1]", "", 0).map(|error| error.line), Some(1));
     }
 
     #[test]

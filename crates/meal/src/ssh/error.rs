@@ -172,6 +172,16 @@ pub enum SshError {
         #[source]
         source: Box<SshError>,
     },
+    /// The jump host does not connect to the next host.
+    #[error("`{host}` cannot be reached from the jump host `{hop}`: {detail}")]
+    NoWayOn {
+        /// Where to.
+        host: String,
+        /// From where.
+        hop: String,
+        /// What the jump host says.
+        detail: String,
+    },
     /// This machine has no more file descriptors, threads or memory.
     #[error("no {what} for the connection to `{host}`")]
     Resources {
@@ -230,6 +240,9 @@ impl SshError {
                 format!("mer server ping {server}, which shows each step")
             }
             Self::ChannelRefused { .. } => "check MaxSessions in the server's sshd_config".to_owned(),
+            Self::NoWayOn { hop, .. } => {
+                format!("check `host` and `port` as `{hop}` sees them, and AllowTcpForwarding in its sshd_config")
+            }
             // Pinging the server accepts the keys of the hosts on the way, too.
             Self::Jump { source, .. } => return source.remedy(server),
             _ => return None,

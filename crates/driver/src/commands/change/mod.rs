@@ -7,7 +7,7 @@ mod model;
 mod server;
 mod unset;
 
-use mer_core::{LOCAL_SERVER, Registry};
+use mer_core::{LOCAL_SERVER, Registry, RegistryError};
 use mer_dal::Store;
 
 pub(super) use apply::apply;
@@ -57,9 +57,17 @@ async fn change(
 
 /// Checks what is to be there, with what there is.
 fn check(known: &Registry, wanted: &Registry) -> Result<(), CliError> {
-    wanted
-        .check(known.servers.keys().map(String::as_str))
-        .map_err(|error| CliError::config("that cannot be registered").caused_by(error))
+    const REFUSED: &str = "that cannot be registered";
+    wanted.check(known.servers.keys().map(String::as_str)).map_err(|error| {
+        let refused = match error {
+            // Wrong whatever else there is: it was typed so.
+            RegistryError::Nul { .. } | RegistryError::Variable { .. } | RegistryError::ServerTwice { .. } => {
+                CliError::usage(REFUSED)
+            }
+            _ => CliError::config(REFUSED),
+        };
+        refused.caused_by(error)
+    })
 }
 
 /// What was done to objects that were named on the command line.

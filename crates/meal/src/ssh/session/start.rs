@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Ends, Link, OpenError, Report, Request, Trace, What,
+    Ends, Link, OpenError, Report, Request, StepKind, Trace, What,
     handshake::{Ready, connect},
     thread::Thread,
 };
@@ -73,7 +73,7 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
             let ready = connect(hop, through.take(), start.secrets.as_ref(), trace).map_err(pass)?;
             let link = serve_jump(start, hop, ready)?;
             jumps.push(link.clone());
-            through = Some(tunnel(&link, hop, next)?);
+            through = Some(tunnel(&link, hop, next, trace)?);
         }
         let ready = connect(&route.target, through, start.secrets.as_ref(), trace)?;
         let link = Link::new(Arc::clone(&start.freed)).map_err(|errno| resources(&route.target, "eventfd", errno))?;
@@ -103,7 +103,9 @@ fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> 
 }
 
 /// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
-fn tunnel(link: &Link, hop: &Hop, next: &Hop) -> Result<OwnedFd, SshError> {
+fn tunnel(link: &Link, hop: &Hop, next: &Hop, trace: &mut Trace) -> Result<OwnedFd, SshError> {
+    trace.host(next.label());
+    trace.begin(StepKind::Connect);
     let failed =
         |source: io::Error| SshError::Resources { host: hop.label(), what: "socket", source: Arc::new(source) };
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
@@ -114,15 +116,15 @@ fn tunnel(link: &Link, hop: &Hop, next: &Hop) -> Result<OwnedFd, SshError> {
     let ends = Ends { input: theirs.into(), output: output.into(), errors: None };
     link.send(Request::Open { what, ends, report: Arc::new(Report::new()), guard: super::Guard::default(), reply });
     match wait(answered, next.connect_timeout) {
-        Some(Ok(())) => Ok(ours.into()),
+        Some(Ok(())) => {
+            trace.note(format!("through {}", hop.label()));
+            trace.end();
+            Ok(ours.into())
+        }
         Some(Err(OpenError::Dead(error))) => Err(SshError::Jump { hop: hop.label(), source: Box::new(error) }),
-        Some(Err(OpenError::Refused { detail, .. } | OpenError::NoCommands(detail))) => Err(SshError::Jump {
-            hop: hop.label(),
-            source: Box::new(SshError::ChannelRefused {
-                host: hop.label(),
-                detail: format!("no way on to `{}`: {detail}", next.label()),
-            }),
-        }),
+        Some(Err(OpenError::Refused { detail, .. } | OpenError::NoCommands(detail))) => {
+            Err(SshError::NoWayOn { host: next.label(), hop: hop.label(), detail })
+        }
         None => Err(super::dial::timed_out(next, "waiting for the jump host to connect")),
     }
 }
