@@ -262,6 +262,7 @@ fn what_can_never_work_is_64_as_a_flag_and_78_in_a_file() {
     ] {
         env.file("work/new.toml", format!("[models.new]\ninferenceCommand = ['cat']\n{rest}\n"));
         let told = env.mer(["apply", "new.toml", "--allow-changes"]).ended(78).stderr;
+        assert!(told.starts_with("mer: `new.toml`, line 1, column 9: "), "{rest}: {told}");
         assert!(told.contains(words), "{rest}: {told}");
     }
     assert_eq!(env.mer(["export", "--all"]).ok(), before);

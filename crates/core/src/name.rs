@@ -25,6 +25,17 @@ pub enum NameError {
     },
 }
 
+impl NameError {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Empty => "",
+            Self::Character { name, .. } | Self::Dash { name } => name,
+        }
+    }
+}
+
 /// Checks a name of a server, model or alias: `[A-Za-z0-9._-]+`, and no `-` in front.
 ///
 /// # Errors

@@ -119,6 +119,26 @@ pub enum RegistryError {
     },
 }
 
+impl RegistryError {
+    /// What it is about: `server` or `model`, and its name.
+    #[must_use]
+    pub fn object(&self) -> (&'static str, &str) {
+        match self {
+            Self::Name { object, source } => (object, source.name()),
+            Self::LocalIsLocal => ("server", LOCAL_SERVER),
+            Self::NoHost { server } => ("server", server),
+            Self::Nul { object, name, .. } => (object, name),
+            Self::NoSuchServer { model, .. }
+            | Self::ServerTwice { model, .. }
+            | Self::NotOnServer { model, .. }
+            | Self::NoCommand { model, .. }
+            | Self::CommandKind { model, .. }
+            | Self::Token { model, .. }
+            | Self::Variable { model, .. } => ("model", model),
+        }
+    }
+}
+
 impl Registry {
     /// Checks what the file format alone cannot: names, links between objects, kinds of commands. `known_servers` are
     /// the servers that exist beside those of this registry.

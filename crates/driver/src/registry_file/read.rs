@@ -1,8 +1,8 @@
 //! From a TOML text to a registry, key by key, so that every mistake has a line and a column.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use mer_core::{ConnParams, ModelParams, ModelSpec, Registry, ServerSpec};
+use mer_core::{ConnParams, ModelParams, ModelSpec, Registry, RegistryError, ServerSpec};
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned, Table, Value,
@@ -14,34 +14,64 @@ use crate::{
     place::Place,
 };
 
-/// Reads a registry. `file` is for messages. What links objects to each other is checked by [`Registry::check`], which
-/// needs to know the servers that exist already.
+/// A registry that was read from a file, and where in it each object stands.
+#[derive(Debug)]
+pub(crate) struct RegistryFile {
+    pub(crate) registry: Registry,
+    servers: BTreeMap<String, Place>,
+    models: BTreeMap<String, Place>,
+}
+
+impl RegistryFile {
+    /// What [`Registry::check`] says, with the line and column of the object that it is about.
+    ///
+    /// # Errors
+    /// What is wrong (78).
+    pub(crate) fn check<'a>(&self, known_servers: impl IntoIterator<Item = &'a str>) -> Result<(), CliError> {
+        self.registry.check(known_servers).map_err(|error| match self.place(&error) {
+            Some(place) => CliError::config(format!("{place}: this cannot be applied")).caused_by(error),
+            None => CliError::config("this cannot be applied").caused_by(error),
+        })
+    }
+
+    fn place(&self, error: &RegistryError) -> Option<&Place> {
+        let (object, name) = error.object();
+        if object == "server" { self.servers.get(name) } else { self.models.get(name) }
+    }
+}
+
+/// Reads a registry. `file` is for messages. What links objects to each other is checked by
+/// [`RegistryFile::check`], which needs to know the servers that exist already.
 ///
 /// # Errors
 /// The text is no TOML, or a key or value is not known: with its line and column (78).
-pub(crate) fn read(file: &Path, text: &str) -> Result<Registry, CliError> {
+pub(crate) fn read(file: &Path, text: &str) -> Result<RegistryFile, CliError> {
     let source = Source { file, text };
     let document = DeTable::parse(text).map_err(|error| {
         let place = Place::of_span(file, text, error.span());
         CliError::config(format!("{place}: this is no TOML")).caused_by(error.message().to_owned())
     })?;
     let mut registry = Registry::default();
+    let (mut servers, mut models) = (BTreeMap::new(), BTreeMap::new());
+    let place = |name: &Key<'_>| (name.get_ref().to_string(), Place::of_span(file, text, Some(name.span())));
     for (key, value) in document.get_ref() {
         match key.get_ref().as_ref() {
             "servers" => {
                 for (name, value) in source.table(key, value)? {
+                    servers.extend([place(name)]);
                     registry.servers.insert(name.get_ref().to_string(), source.server(name, value)?);
                 }
             }
             "models" => {
                 for (name, value) in source.table(key, value)? {
+                    models.extend([place(name)]);
                     registry.models.insert(name.get_ref().to_string(), source.model(name, value)?);
                 }
             }
             _ => return Err(source.unknown(key, "", &["servers", "models"])),
         }
     }
-    Ok(registry)
+    Ok(RegistryFile { registry, servers, models })
 }
 
 type Key<'i> = Spanned<std::borrow::Cow<'i, str>>;
@@ -66,7 +96,7 @@ impl Source<'_> {
         let object = format!("model `{}`", name.get_ref());
         let keys: Vec<&str> = ModelSpec::OWN_KEYS.iter().chain(ModelParams::KEYS).copied().collect();
         let mut table = Table::new();
-        let mut on = std::collections::BTreeMap::new();
+        let mut on = BTreeMap::new();
         for (key, value) in self.table(name, value)? {
             self.known(key, &object, &keys)?;
             if key.get_ref() != "on" {

@@ -5,7 +5,7 @@ use mer_core::{Bound, Command, ConnType, Registry};
 use super::{read, write};
 
 fn registry(text: &str) -> Registry {
-    read(Path::new("r.toml"), text).expect(text)
+    read(Path::new("r.toml"), text).expect(text).registry
 }
 
 fn refused(text: &str) -> (String, Vec<String>, Vec<String>) {
@@ -55,7 +55,7 @@ fn the_example_is_read_whole_and_reads_back_as_it_is_written() {
     );
     assert_eq!(model.on["gpu1"].model_path.as_deref(), Some("/scratch/sentiment"));
     let text = write(&registry).expect("text");
-    assert_eq!(read(Path::new("r"), &text).expect(&text), registry);
+    assert_eq!(read(Path::new("r"), &text).expect(&text).registry, registry);
     assert_eq!(
         text,
         r#"[servers.gpu1]
@@ -96,7 +96,7 @@ fn texts_and_names_of_every_kind_survive() {
         });
         let registry: Registry = serde_json::from_value(json).expect("registry");
         let written = write(&registry).expect("text");
-        assert_eq!(read(Path::new("r"), &written).expect(&written), registry, "{written}");
+        assert_eq!(read(Path::new("r"), &written).expect(&written).registry, registry, "{written}");
     }
     assert_eq!(write(&Registry::default()).expect("text"), "");
     assert_eq!(registry(""), Registry::default());
@@ -140,4 +140,21 @@ fn every_mistake_has_its_line_and_column() {
     }
     let (message, ..) = refused("[servers.x]\nport = 99999999999999999999\n");
     assert!(message.contains("line 2, column 8"), "{message}");
+}
+
+#[test]
+fn what_an_object_means_is_wrong_where_the_object_stands() {
+    for (text, place, why) in [
+        ("\n[models.m]\nmodelPath = '/'\n", "line 2, column 9", "no `inferenceCommand`"),
+        ("[servers.a]\n\n [servers.'b c']\n", "line 3, column 11", "name that cannot be used"),
+        ("[servers.a]\n[servers.b]\nconnType = 'ssh'\n", "line 2, column 10", "no `host`"),
+        ("[servers]\nlocal = { connType = 'ssh' }\n", "line 2, column 1", "server `local` is this machine"),
+        ("[models]\na.inferenceCommand = ['x']\nb.servers = ['c']\n", "line 3, column 1", "does not exist"),
+        ("[models.m.on.gpu1]\n[models.m]\ninferenceCommand = ['x']\n", "line 2, column 9", "does not run on `gpu1`"),
+        ("[models.'']\n", "line 1, column 9", "name that cannot be used"),
+    ] {
+        let error = read(Path::new("r.toml"), text).expect(text).check([]).expect_err(text);
+        assert_eq!((error.code(), error.to_string()), (78, format!("`r.toml`, {place}: this cannot be applied")));
+        assert!(error.causes()[0].contains(why), "{:?}", error.causes());
+    }
 }

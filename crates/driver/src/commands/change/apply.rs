@@ -2,8 +2,6 @@
 
 use std::{fs, io::Read as _, path::Path};
 
-use mer_core::Registry;
-
 use super::{Difference, differences, in_session};
 use crate::{
     app::{App, Origin},
@@ -25,15 +23,16 @@ pub(in crate::commands) async fn apply(
         app.check_changes_allowed(typed)?;
     }
     let (name, text) = read(&args.file, origin)?;
-    let wanted = registry_file::read(Path::new(&name), &text)?;
+    let file = registry_file::read(Path::new(&name), &text)?;
+    let wanted = &file.registry;
     let ask = !args.yes && !args.dry_run && !app.settings.no_input && !typed.no_input && ui.can_ask();
     // Nothing is shown and nobody is asked while the database is open: a slow reader would keep everybody else out.
     let (known, changes) = in_session(app, async |store| {
         let known = store.registry().await?;
-        check(&name, &known, &wanted)?;
-        let changes = differences(&known, &wanted);
+        file.check(known.servers.keys().map(String::as_str))?;
+        let changes = differences(&known, wanted);
         if !ask && !args.dry_run {
-            store.apply_over(&known, &wanted).await?;
+            store.apply_over(&known, wanted).await?;
         }
         Ok((known, changes))
     })
@@ -53,15 +52,10 @@ pub(in crate::commands) async fn apply(
             return Err(CliError::new(Kind::Refused, "nothing was applied: the answer was not `yes`"));
         }
         // Only what has been shown: somebody else may have been at it meanwhile.
-        in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;
+        in_session(app, async |store| Ok(store.apply_over(&known, wanted).await?)).await?;
     }
     ui.note(&format!("applied {what}"));
     Ok(())
-}
-
-fn check(file: &str, known: &Registry, wanted: &Registry) -> Result<(), CliError> {
-    let checked = wanted.check(known.servers.keys().map(String::as_str));
-    checked.map_err(|error| CliError::config(format!("`{file}` cannot be applied")).caused_by(error))
 }
 
 fn show(changes: &[Difference], ui: Ui) -> Result<(), CliError> {
