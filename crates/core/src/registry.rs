@@ -126,7 +126,7 @@ impl RegistryError {
         match self {
             Self::Name { object, source } => (object, source.name()),
             Self::LocalIsLocal => ("server", LOCAL_SERVER),
-            Self::NoHost { server } => ("server", server),
+            Self::NoHost { server } | Self::OnlyBySsh { server, .. } => ("server", server),
             Self::Nul { object, name, .. } => (object, name),
             Self::NoSuchServer { model, .. }
             | Self::ServerTwice { model, .. }
