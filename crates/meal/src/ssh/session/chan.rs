@@ -171,6 +171,11 @@ impl Chan {
         room && (self.channel.eof() || self.channel.read_window().available > 0)
     }
 
+    /// Whether its command has not been started yet.
+    pub(super) const fn is_starting(&self) -> bool {
+        matches!(self.phase, Phase::Starting(_))
+    }
+
     /// Since when it waits for a reply, if it does.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         matches!(self.phase, Phase::Starting(_) | Phase::Draining | Phase::Closing).then_some(self.since)

@@ -49,7 +49,7 @@ impl From<&Error> for Trouble {
             CHANNEL_FAILURE | REQUEST_DENIED | CHANNEL_UNKNOWN | CHANNEL_CLOSED | CHANNEL_EOF_SENT => {
                 Self::Channel(error.message().to_owned())
             }
-            _ => Self::Session(error.message().to_owned()),
+            _ => Self::Session(format!("{} (libssh2 {code})", error.message())),
         }
     }
 }

@@ -208,6 +208,11 @@ impl Thread {
             self.talk_to_watchdog();
             for index in 0..self.chans.len() {
                 let id = self.chans[index].id;
+                // libssh2 takes a reply that is for another channel for the failure of this one. sshd starts one command
+                // after the other anyway.
+                if self.chans[index].is_starting() && self.chans[..index].iter().any(Chan::is_starting) {
+                    continue;
+                }
                 self.chans[index].serve(&mut turn).map_err(|halt| Work::of(id, halt))?;
             }
             let mut brought = false;
