@@ -1,8 +1,14 @@
 //! A session: the time during which a database is open.
 
-use std::{ops::Deref, time::Instant};
+use std::{
+    ops::Deref,
+    time::{Duration, Instant},
+};
 
 use crate::{DalError, Database, DrainReport, Store, embedded::Lease, journal};
+
+/// How long bulk work keeps a session until it closes and opens it again. With a batch on top it stays below a second.
+const TURN: Duration = Duration::from_millis(600);
 
 /// An open database; through it a [`Store`] is reached.
 ///
@@ -28,12 +34,6 @@ impl Session {
         &self.database
     }
 
-    /// When it was opened: bulk work closes and opens again before a second has passed.
-    #[must_use]
-    pub const fn opened(&self) -> Instant {
-        self.opened
-    }
-
     /// Moves what waits in the journal into the database, see [`crate::drain`]. The session may be closed and opened
     /// again on the way, so that others get their turn.
     ///
@@ -41,6 +41,12 @@ impl Session {
     /// As [`crate::drain`].
     pub async fn drain(self) -> Result<(Self, DrainReport), DalError> {
         journal::drain_session(self).await
+    }
+
+    /// Whether it has lasted so long that bulk work should let others have their turn.
+    #[must_use]
+    pub fn has_had_its_turn(&self) -> bool {
+        self.opened.elapsed() > TURN
     }
 
     /// Closes and opens again, so that others get their turn.

@@ -19,9 +19,6 @@ use super::{
 };
 use crate::{DalError, Database, Session, embedded::try_lock};
 
-/// How long a session lasts until it is closed and opened again. With a batch on top it stays below a second.
-const SESSION: Duration = Duration::from_millis(600);
-
 /// How many accesses are recorded at once, and how many bytes of text they may have.
 const BATCH: usize = 1000;
 const BATCH_BYTES: usize = 4 << 20;
@@ -172,7 +169,7 @@ impl Drain {
             let Some(mut session) = self.session.take() else {
                 return Err(DalError::Gone { operation: "drain the journal" });
             };
-            if session.opened().elapsed() > SESSION {
+            if session.has_had_its_turn() {
                 session = session.renew().await?;
             }
             session.record(&self.batch).await?;

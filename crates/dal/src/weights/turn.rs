@@ -4,9 +4,6 @@ use std::{pin::pin, time::Duration};
 
 use crate::{DalError, Database, Session};
 
-/// How long a session lasts until it is closed and opened again. With a batch on top it stays below a second.
-const SESSION: Duration = Duration::from_millis(600);
-
 /// How long a session is kept while its holder waits for somebody else: opening it again takes about as long.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -29,7 +26,7 @@ impl Turn {
     /// A session, opened anew where the last one has lasted long enough.
     pub(super) async fn session(&mut self) -> Result<&Session, DalError> {
         let session = match self.session.take() {
-            Some(session) if session.opened().elapsed() > SESSION => session.renew().await?,
+            Some(session) if session.has_had_its_turn() => session.renew().await?,
             Some(session) => session,
             None => self.database.session().await?,
         };

@@ -5,7 +5,7 @@ use mer_dal::Session;
 use uuid::Uuid;
 
 use super::{
-    BATCH, BUFFER, SESSION,
+    BATCH, BUFFER,
     line::{End, FORMAT, Header, Line, VERSION, portable_access, portable_model, portable_server},
     weights_out,
 };
@@ -65,7 +65,7 @@ async fn accesses(session: &Session, after: &mut AttemptKey, text: &mut Text) ->
         if is_last {
             return Ok(false);
         }
-        if text.bytes.len() >= BUFFER || session.opened().elapsed() > SESSION {
+        if text.bytes.len() >= BUFFER || session.has_had_its_turn() {
             return Ok(true);
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    BATCH, BUFFER, SESSION,
+    BATCH, BUFFER,
     line::{End, FORMAT, Line, VERSION},
     lines::Lines,
     weights_in,
@@ -190,7 +190,7 @@ async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Resu
     }
     let mut session = app.session().await?;
     for some in batch.chunks(BATCH) {
-        if session.opened().elapsed() > SESSION {
+        if session.has_had_its_turn() {
             session = session.renew().await?;
         }
         session.record(some).await?;

@@ -13,8 +13,6 @@ mod lines;
 mod weights_in;
 mod weights_out;
 
-use std::time::Duration;
-
 pub(crate) use export::export;
 pub(crate) use import::import;
 
@@ -24,6 +22,3 @@ const BATCH: usize = if cfg!(debug_assertions) { 100 } else { 1000 };
 
 /// How many bytes of lines are kept while the database is not asked.
 const BUFFER: usize = 4 << 20;
-
-/// How long a session lasts. With a batch on top it stays below a second.
-const SESSION: Duration = Duration::from_millis(600);
