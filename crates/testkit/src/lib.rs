@@ -16,4 +16,4 @@ pub mod sshd;
 pub mod store_contract;
 pub mod surreal_server;
 
-pub use sample::{ended, started};
+pub use sample::{ended, noise, started};

@@ -12,6 +12,7 @@ mod terminal;
 pub(crate) use around::{repository, server_program};
 pub(crate) use env::{TestEnv, run};
 pub(crate) use live::Live;
+pub(crate) use mer_testkit::noise;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, shared_databases};
@@ -26,20 +27,6 @@ use sha2::{Digest, Sha256};
 
 /// How long anything at all may take. Far more than it does, so that a busy machine fails no test.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
-
-/// Bytes that look like chance, and are the same each time.
-pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
 
 /// A random moment within this time, from a clock: which one it was is to be told when the test fails.
 pub(crate) fn moment(longest: Duration) -> Duration {

@@ -12,24 +12,10 @@ use mer_dal::{Collected, DalError, Database, Download, NewVersion, Session, Uplo
 use uuid::Uuid;
 
 use super::writers::race;
-use crate::{ended, started};
+use crate::{ended, noise, started};
 
 const MIB: usize = 1 << 20;
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Bytes that look like chance, and are the same each time.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
 
 fn raw() -> NewVersion {
     NewVersion {
