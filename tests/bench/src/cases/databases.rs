@@ -30,10 +30,10 @@ thread_local! {
 }
 
 /// A database on the server, and where the binary keeps its journal for it.
-struct Place {
-    database: String,
+pub(super) struct Place {
+    pub(super) database: String,
     url: String,
-    data: PathBuf,
+    pub(super) data: PathBuf,
 }
 
 fn with_server<T>(work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
@@ -46,14 +46,18 @@ fn with_server<T>(work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
 impl Place {
     fn new(bench: &Bench, server: &Server, subject: &Subject) -> Result<Self> {
         let database = server.database();
-        let data = bench.work.join(&database);
+        Self::migrated(subject, server.url(&database), bench.work.join(&database), database)
+    }
+
+    /// One on any server, with the schema, and `data` as its folder.
+    pub(super) fn migrated(subject: &Subject, url: String, data: PathBuf, database: String) -> Result<Self> {
         fs::create_dir_all(&data).map_err(|error| format!("`{}`: {error}", data.display()))?;
-        let place = Self { url: server.url(&database), database, data };
+        let place = Self { database, url, data };
         run_silent(&mut place.command(subject, &["migrate"]))?;
         Ok(place)
     }
 
-    fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
         let mut command = subject.command(arguments);
         command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.data);
         command

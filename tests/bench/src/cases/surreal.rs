@@ -1,11 +1,11 @@
 //! What a SurrealDB server of its own costs. Its program must be built with optimisation to say anything.
 
-use std::{env, fs, path::PathBuf, process::Command, time::Instant};
+use std::{env, time::Instant};
 
 use mer_testkit::surreal_server::{PROGRAM, Server};
 
 use super::{
-    databases::{rate, sample},
+    databases::{Place, rate, sample},
     nothing, row,
 };
 use crate::{
@@ -22,28 +22,11 @@ const LOGGED: usize = 1_000_000;
 /// Rows that one statement fills the log with.
 const FILLED_AT_ONCE: usize = 5_000;
 
-/// A database on the server, and where the binary keeps its journal for it.
-struct Place {
-    database: String,
-    url: String,
-    data: PathBuf,
-}
-
-impl Place {
-    fn new(bench: &Bench, server: &Server, subject: &Subject) -> Result<Self> {
-        let database = server.database();
-        let data = bench.work.join(format!("surreal-{}-{database}", subject.name.replace(' ', "-")));
-        fs::create_dir_all(&data).map_err(|error| format!("`{}`: {error}", data.display()))?;
-        let place = Self { url: server.url(&database), database, data };
-        run_silent(&mut place.command(subject, &["migrate"]))?;
-        Ok(place)
-    }
-
-    fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
-        let mut command = subject.command(arguments);
-        command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.data);
-        command
-    }
+/// A database of its own, for one of the binaries.
+fn place_for(bench: &Bench, server: &Server, subject: &Subject) -> Result<Place> {
+    let database = server.database();
+    let data = bench.work.join(format!("surreal-{}-{database}", subject.name.replace(' ', "-")));
+    Place::migrated(subject, server.url(&database), data, database)
 }
 
 /// One run, many from a journal, and the newest fifty of many.
@@ -54,8 +37,7 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     }
     let server = Server::start().ok_or("there is no SurrealDB server")?;
     let mut rows = Vec::new();
-    let places =
-        bench.subjects.iter().map(|subject| Place::new(bench, &server, subject)).collect::<Result<Vec<_>>>()?;
+    let places = bench.subjects.iter().map(|subject| place_for(bench, &server, subject)).collect::<Result<Vec<_>>>()?;
     let place = |subject: &Subject| {
         let index = bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
         &places[index]
