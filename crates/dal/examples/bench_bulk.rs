@@ -117,6 +117,15 @@ async fn surreal(url: &str, place: [&str; 2]) -> Surreal<Any> {
     db
 }
 
+/// Lets go of it, and waits until an embedded engine has closed: killed, this one loses rows.
+async fn close(db: Surreal<Any>, url: &str) {
+    drop(db);
+    let Some(folder) = url.strip_prefix("surrealkv://") else { return };
+    while File::open(format!("{folder}/LOCK")).is_ok_and(|lock| lock.try_lock().is_err()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 async fn surreal_in(url: &str, file: &str) -> Duration {
     let db = surreal(url, ["bulk", "bulk"]).await;
     db.query("DEFINE TABLE bulk SCHEMAFULL; DEFINE FIELD payload ON bulk TYPE bytes").await.unwrap().check().unwrap();
@@ -126,7 +135,9 @@ async fn surreal_in(url: &str, file: &str) -> Duration {
         let insert = "INSERT INTO bulk { id: $id, payload: $payload } RETURN NONE";
         db.query(insert).bind(("id", id)).bind(("payload", Bytes::from(chunk))).await.unwrap().check().unwrap();
     }
-    begun.elapsed()
+    let took = begun.elapsed();
+    close(db, url).await;
+    took
 }
 
 async fn surreal_out(url: &str, count: u64) -> Duration {
@@ -138,7 +149,9 @@ async fn surreal_out(url: &str, count: u64) -> Duration {
         let rows: Vec<Stored> = results.take(0).unwrap();
         assert!(!rows[0].payload.is_empty(), "chunk {number}");
     }
-    begun.elapsed()
+    let took = begun.elapsed();
+    close(db, url).await;
+    took
 }
 
 async fn surreal_rows(from: &str, to: &str) -> Duration {
@@ -147,12 +160,14 @@ async fn surreal_rows(from: &str, to: &str) -> Duration {
     let mut results = db.query("SELECT * FROM ModelAccess").await.unwrap();
     let rows: Vec<Value> = results.take(0).unwrap();
     assert!(!rows.is_empty(), "`{from}` has no log");
-    drop(db);
+    close(db, from).await;
     let db = surreal(to, PLACE).await;
     let begun = Instant::now();
     for rows in rows.chunks(ROWS) {
         let insert = db.query("INSERT INTO ModelAccess $rows RETURN NONE").bind(("rows", rows.to_vec()));
         insert.await.unwrap().check().unwrap();
     }
-    begun.elapsed()
+    let took = begun.elapsed();
+    close(db, to).await;
+    took
 }

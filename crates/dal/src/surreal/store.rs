@@ -251,15 +251,19 @@ impl SurrealStore {
         }
     }
 
-    /// The error, or what must be behind it: of a commit that finds no room the engine says only that nothing was
-    /// executed.
+    /// The error, or what must be behind it: of a commit that finds no room, on the disk or in its memtable, the engine
+    /// says only that nothing was executed.
     pub(super) fn why(&self, error: Error) -> BoxError {
         let untold = matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted)));
-        let folder = self.database.strip_prefix("surrealkv://");
-        if untold && folder.is_some_and(|folder| files::is_full(Path::new(folder))) {
-            return std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).into();
+        match self.database.strip_prefix("surrealkv://").filter(|_| untold) {
+            Some(folder) if files::is_full(Path::new(folder)) => {
+                std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).into()
+            }
+            Some(_) => "it may be too much for one transaction of the embedded database, which holds some 12 MiB: \
+                        give it less at a time"
+                .into(),
+            None => error.into(),
         }
-        error.into()
     }
 }
 

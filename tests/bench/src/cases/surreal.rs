@@ -45,7 +45,7 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     let run = |subject: &Subject| time(|| run_silent(&mut place(subject).command(subject, &["run", "echo", "x"])));
     let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || run(subject)), vec![nothing(bench)])?;
     let what = "`mer run echo x`, SurrealDB server on this machine";
-    rows.push(row(bench, what, "ms", Limit::AtMost(35.0), samples, Some("a static program that does nothing")));
+    rows.push(row(bench, what, "ms", Limit::None, samples, Some("a static program that does nothing")));
 
     let count = bench.scaled(DRAINED);
     let (mut drained, mut inserted, mut by_client, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -87,27 +87,36 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     rows.push(Row { beside: by_server, ..row(bench, &what, "runs/s", Limit::None, drained, None) });
     rows.push(row(bench, DRAIN_PEAK, "MB", Limit::AtMost(MEMORY), peaks, None));
 
-    let count = bench.scaled(LOGGED);
-    for place in &places {
-        for first in (0..count).step_by(FILLED_AT_ONCE) {
-            let fill = format!(
-                "LET $one = (SELECT * OMIT id FROM ONLY ModelAccess LIMIT 1); \
-                 INSERT INTO ModelAccess (array::range({first}..{}).map(|$n| object::extend($one, {{ \
-                 id: [rand::uuid(), 1], startAccess: d'2026-02-01T00:00:00Z' + duration::from_millis($n) }}))) RETURN NONE",
-                first + FILLED_AT_ONCE
-            );
-            server.sql(&place.database, &fill);
-        }
-        let plan = "SELECT * FROM ModelAccess ORDER BY startMicros DESC LIMIT 50 EXPLAIN";
-        let plan = server.sql(&place.database, plan)[0].to_string();
-        if !plan.contains("newest") {
-            return Err(format!("the newest are not found by their index: {plan}"));
-        }
-    }
-    let list =
-        |subject: &Subject| time(|| run_silent(&mut place(subject).command(subject, &["log", "list", "--json"])));
-    let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || list(subject)), vec![])?;
-    let what = format!("`mer log list`, the newest 50 of {count}, SurrealDB server");
-    rows.push(row(bench, &what, "ms", Limit::AtMost(50.0), samples, None));
+    drop(places);
+    rows.push(newest(bench, server)?);
     Ok(rows)
+}
+
+/// The newest fifty of many, which the server has stored: it is started anew once they are there.
+fn newest(bench: &Bench, mut server: Server) -> Result<Row> {
+    let count = bench.scaled(LOGGED);
+    let place = place_for(bench, &server, &bench.subjects[0])?;
+    let run = |subject: &Subject, arguments: &[&str]| run_silent(&mut place.command(subject, arguments));
+    run(&bench.subjects[0], &["run", "echo", "x"])?;
+    let list = ["log", "list", "--json"];
+    run(&bench.subjects[0], &list)?;
+    for first in (0..count).step_by(FILLED_AT_ONCE) {
+        let fill = format!(
+            "LET $one = (SELECT * OMIT id FROM ONLY ModelAccess LIMIT 1); \
+             INSERT INTO ModelAccess (array::range({first}..{}).map(|$n| object::extend($one, {{ \
+             id: [rand::uuid(), 1], startAccess: d'2026-02-01T00:00:00Z' + duration::from_millis($n) }}))) RETURN NONE",
+            first + FILLED_AT_ONCE
+        );
+        server.sql(&place.database, &fill);
+    }
+    let plan = "SELECT * FROM ModelAccess ORDER BY startMicros DESC LIMIT 50 EXPLAIN";
+    let plan = server.sql(&place.database, plan)[0].to_string();
+    if !plan.contains("newest") {
+        return Err(format!("the newest are not found by their index: {plan}"));
+    }
+    server.stop();
+    server.start_again();
+    let samples = bench.in_turn(ROUNDS, |subject| Box::new(|| time(|| run(subject, &list))), vec![])?;
+    let what = format!("`mer log list`, the newest 50 of {count}, SurrealDB server");
+    Ok(row(bench, &what, "ms", Limit::AtMost(50.0), samples, None))
 }

@@ -39,68 +39,81 @@ const SERVER: f64 = 128.0 * 1.048_576;
 /// No lease is to last longer, in milliseconds.
 const LEASE: f64 = 1000.0;
 
-/// Makes two new databases, perhaps in this folder, and gives their URLs: for `mer`, and for the engine's own way.
-type Fresh<'a> = dyn Fn(&Path) -> (String, String) + 'a;
-
 /// A kind of database.
 struct Backend<'a> {
     name: &'static str,
-    fresh: Box<Fresh<'a>>,
+    /// Makes a new database, perhaps in this folder, and gives its URL.
+    fresh: Box<dyn Fn(&Path) -> String + 'a>,
+    /// Takes it away, where it is not gone with the folder: there is no room for all of them.
+    remove: Box<dyn Fn(&str) + 'a>,
     memory: f64,
 }
 
-pub fn all(bench: &Bench) -> Result<Vec<Row>> {
+pub fn embedded(bench: &Bench) -> Result<Vec<Row>> {
+    all(
+        bench,
+        &Backend {
+            name: "embedded",
+            fresh: Box::new(|folder| format!("surrealkv://{}", folder.join("db").display())),
+            remove: Box::new(|_| ()),
+            memory: EMBEDDED,
+        },
+    )
+}
+
+pub fn postgres(bench: &Bench) -> Result<Vec<Row>> {
+    let server = postgres::Server::start().ok_or("PostgreSQL is not installed")?;
+    all(
+        bench,
+        &Backend {
+            name: "PostgreSQL",
+            fresh: Box::new(|_| server.url(&server.database())),
+            remove: Box::new(|database| drop(server.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)")))),
+            memory: SERVER,
+        },
+    )
+}
+
+pub fn surreal_server(bench: &Bench) -> Result<Vec<Row>> {
+    let Some(server) = env::var_os(PROGRAM).and_then(|_| surreal_server::Server::start()) else {
+        eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)");
+        return Ok(Vec::new());
+    };
+    all(
+        bench,
+        &Backend {
+            name: "SurrealDB server",
+            fresh: Box::new(|_| server.url(&server.database())),
+            remove: Box::new(|database| drop(server.sql("", &format!("REMOVE DATABASE {database}")))),
+            memory: SERVER,
+        },
+    )
+}
+
+fn all(bench: &Bench, backend: &Backend) -> Result<Vec<Row>> {
     let Some(program) = &bench.bulk_bench else { return Ok(Vec::new()) };
     let asked = env::var("MER_BENCH_WEIGHTS_MIB").ok().and_then(|text| text.parse().ok());
     let mib = asked.unwrap_or_else(|| bench.scaled(MIB));
-    let file = &file(bench, mib)?;
-    let postgres = postgres::Server::start();
-    let surreal = env::var_os(PROGRAM).and_then(|_| surreal_server::Server::start());
-    let mut backends = vec![Backend {
-        name: "embedded",
-        fresh: Box::new(|folder| {
-            let url = |name: &str| format!("surrealkv://{}", folder.join(name).display());
-            (url("db"), url("bulk"))
-        }),
-        memory: EMBEDDED,
-    }];
-    if let Some(server) = &postgres {
-        let url = move || server.url(&server.database());
-        backends.push(Backend { name: "PostgreSQL", fresh: Box::new(move |_| (url(), url())), memory: SERVER });
-    }
-    match &surreal {
-        Some(server) => {
-            let url = move || server.url(&server.database());
-            backends.push(Backend {
-                name: "SurrealDB server",
-                fresh: Box::new(move |_| (url(), url())),
-                memory: SERVER,
-            });
-        }
-        None => eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)"),
-    }
-    let mut rows = Vec::new();
-    for backend in &backends {
-        rows.extend(one(bench, program, backend, file, mib)?);
-    }
+    let file = file(bench, mib)?;
+    let rows = one(bench, program, backend, &file, mib);
     fs::remove_file(file).map_err(|error| error.to_string())?;
-    Ok(rows)
+    rows
 }
 
-/// A folder of its own, gone with it, and a database.
-struct Place {
+/// A folder of its own and a database, gone with it.
+struct Place<'a> {
+    backend: &'a Backend<'a>,
     folder: PathBuf,
-    /// For `mer`, and for the engine's own way.
-    urls: (String, String),
+    url: String,
 }
 
-impl Place {
-    fn new(bench: &Bench, backend: &Backend) -> Result<Self> {
+impl<'a> Place<'a> {
+    fn new(bench: &Bench, backend: &'a Backend) -> Result<Self> {
         thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
         let number = NEXT.replace(NEXT.get() + 1);
         let folder = bench.work.join(format!("weights-{number}"));
         fs::create_dir_all(&folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
-        Ok(Self { urls: (backend.fresh)(&folder), folder })
+        Ok(Self { backend, url: (backend.fresh)(&folder), folder })
     }
 
     fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
@@ -110,27 +123,28 @@ impl Place {
     }
 
     fn aim(&self, command: &mut Command) {
-        command.env("DB_CONNECTION_URL", &self.urls.0).env("MER_DATA_DIR", &self.folder);
+        command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.folder);
     }
 
     /// One with the schema and a model.
-    fn ready(bench: &Bench, backend: &Backend, subject: &Subject) -> Result<Self> {
+    fn ready(bench: &Bench, backend: &'a Backend, subject: &Subject) -> Result<Self> {
         let place = Self::new(bench, backend)?;
         run_silent(&mut place.command(subject, &["migrate"]))?;
         Ok(place)
     }
 
     /// One with the weights in it.
-    fn filled(bench: &Bench, backend: &Backend, subject: &Subject, file: &str) -> Result<Self> {
+    fn filled(bench: &Bench, backend: &'a Backend, subject: &Subject, file: &str) -> Result<Self> {
         let place = Self::ready(bench, backend, subject)?;
         run_silent(&mut place.command(subject, &put(file)))?;
         Ok(place)
     }
 }
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // There may not be room for all of them.
+        let name = self.url.rsplit('/').next().unwrap_or_default();
+        (self.backend.remove)(name.split('?').next().unwrap_or_default());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -153,7 +167,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     };
     let bulk: Contender = Box::new(|| {
         let place = Place::new(bench, backend)?;
-        Ok(rate(own_way(program, ["in", &place.urls.1, path])?))
+        Ok(rate(own_way(program, ["in", &place.url, path])?))
     });
     let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
     let what = format!("`mer weights put` of {mib} MiB, {name}");
@@ -162,7 +176,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     let places = bench.subjects.iter().map(|subject| Place::filled(bench, backend, subject, path));
     let places = &places.collect::<Result<Vec<_>>>()?;
     let own_place = Place::new(bench, backend)?;
-    own_way(program, ["in", &own_place.urls.1, path])?;
+    own_way(program, ["in", &own_place.url, path])?;
     let at = |subject: &Subject| bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
     for (what, arguments, limit) in [
         (format!("`mer weights get` of {mib} MiB, {name}"), &GET[..], Limit::AtLeastShare(SHARE)),
@@ -170,7 +184,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     ] {
         let of =
             |subject: &Subject| Ok(rate(time(|| run_silent(&mut places[at(subject)].command(subject, arguments)))?));
-        let bulk: Contender = Box::new(|| Ok(rate(own_way(program, ["out", &own_place.urls.1, path])?)));
+        let bulk: Contender = Box::new(|| Ok(rate(own_way(program, ["out", &own_place.url, path])?)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
         rows.push(row(bench, &what, "MB/s", limit, samples, beside));
     }
