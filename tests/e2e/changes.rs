@@ -83,18 +83,12 @@ fn a_refusal_in_a_script_has_the_whole_line_for_the_same_database() {
         there.display()
     );
     assert!(told.contains(&format!("hint: {line}\n")), "{told}");
-    let words = shlex(&line);
     let mut command = env.command();
-    command.args(&words[1..]);
-    crate::support::run(command).ended(0);
+    command.args(line.split(' ').skip(1));
+    run(command).ended(0);
     let listed = env.mer(["--data-dir", "there", "model", "list"]).ok();
     assert!(listed.contains("mine"), "{listed}");
     assert!(!env.mer(["model", "list"]).ok().contains("mine"));
-}
-
-/// The words of a line without quotes.
-fn shlex(line: &str) -> Vec<&str> {
-    line.split(' ').collect()
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Runs whose `mer` has died are closed as `lost`: at once where its journal lies, elsewhere when nothing has been heard of
 //! them for too long.
 
-use std::{fs, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
 use mer_testkit::{postgres, surreal_server};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Live, OnServer, TestEnv, database_name, shared_databases};
+use crate::support::{Live, OnServer, TestEnv, database_name, shared_databases, wait_until};
 
 /// The models of the tests.
 const MODELS: &str = include_str!("models.toml");
@@ -22,7 +22,7 @@ fn line(value: &Value) -> String {
 }
 
 /// Puts a start without an end into a journal, as a `mer` left it that was killed long ago on another machine.
-fn leave_start(journal: &std::path::Path, database_uid: &str, sample: &Value) {
+fn leave_start(journal: &Path, database_uid: &str, sample: &Value) {
     let mut access = sample.as_object().expect("an object").clone();
     access.remove("output");
     for (key, value) in [
@@ -99,7 +99,7 @@ fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end
         let status = |row: &Value| row["status"].as_str().expect("a status").to_owned();
         let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
         live.wait_stdout("first\n");
-        crate::support::wait_until("the run is seen", || seen(&elsewhere).filter(|row| status(row) == "started"));
+        wait_until("the run is seen", || seen(&elsewhere).filter(|row| status(row) == "started"));
         pass_time(&url);
         let row = seen(&elsewhere).expect("a row");
         assert_eq!(status(&row), "lost", "{url}");
@@ -126,7 +126,7 @@ fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
         };
         let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
         live.wait_stdout("first\n");
-        crate::support::wait_until("the run is seen", || status(&elsewhere));
+        wait_until("the run is seen", || status(&elsewhere));
         live.signal(Signal::KILL);
         assert_eq!(live.finish().code, None, "killed");
         assert_eq!(status(&elsewhere).as_deref(), Some("started"), "nobody can know it yet: {url}");
