@@ -60,6 +60,38 @@ fn a_model_is_added_changed_and_removed() {
 }
 
 #[test]
+fn a_model_with_weights_stays_and_the_way_out_is_told() {
+    let env = TestEnv::ready();
+    env.piped(["weights", "put", "cat", "-", "--quiet"], "bytes").ok();
+    let told = env.mer(["model", "remove", "cat", "--allow-changes"]).failed(78);
+    assert!(told.starts_with("mer: the model `cat` has weights\n"), "{told}");
+    assert!(told.contains("hint: `mer --allow-changes weights remove cat:VERSION` removes one\n"), "{told}");
+    assert!(told.ends_with("hint: `mer weights list cat` shows which there are\n"), "{told}");
+    env.mer(["--allow-changes", "weights", "remove", "cat:1", "--force"]).ended(0);
+    env.mer(["model", "remove", "cat", "--allow-changes"]).ended(0);
+}
+
+#[test]
+fn a_refusal_in_a_script_has_the_whole_line_for_the_same_database() {
+    let env = TestEnv::new();
+    env.file("work/settings.toml", "");
+    let lines = "model add mine -- cat\n";
+    let told = env.piped(["--data-dir", "there", "--config", "settings.toml"], lines).failed(77);
+    let there = env.path("work/there");
+    let line = format!(
+        "mer --allow-model-server-runtime-changes --config settings.toml --data-dir {} model add mine -- cat",
+        there.display()
+    );
+    assert!(told.contains(&format!("hint: {line}\n")), "{told}");
+    let mut command = env.command();
+    command.args(line.split(' ').skip(1));
+    run(command).ended(0);
+    let listed = env.mer(["--data-dir", "there", "model", "list"]).ok();
+    assert!(listed.contains("mine"), "{listed}");
+    assert!(!env.mer(["model", "list"]).ok().contains("mine"));
+}
+
+#[test]
 fn every_flag_of_a_model_is_a_key_of_the_registry_file() {
     let env = TestEnv::new();
     allowed(&env, "server add far ada@far.example.org:2222").ended(0);

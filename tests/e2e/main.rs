@@ -18,6 +18,7 @@ mod first_run;
 mod input;
 mod journal;
 mod json;
+mod lost;
 mod many;
 mod migrate;
 mod migrate_servers;

@@ -67,7 +67,7 @@ fn own_scripts_bring_their_models_and_are_looked_after() {
     assert_eq!(states(&ran).last().expect("a row"), &(1000, "changed".to_owned()));
     let told = env.mer(["migrate", "up", "--sql-dir", "ours"]).failed(78);
     assert!(told.starts_with("mer: script 1000 `Ours` is not the one that was applied"), "{told}");
-    assert!(told.contains("`mer migrate repair`"), "{told}");
+    assert!(told.contains("`mer migrate repair --sql-dir ours`"), "{told}");
     let ran = env.mer(["migrate", "repair", "--sql-dir", "ours"]).ended(64);
     assert!(ran.stdout.starts_with("NUMBER  APPLIED  ITS SHA256"), "{}", ran.stdout);
     assert!(ran.stderr.contains("hint: `--yes`"), "{}", ran.stderr);
@@ -167,4 +167,62 @@ fn a_baseline_runs_nothing_and_is_on_record() {
     env.mer(["migrate", "status", "--sql-dir", "ours"]).ended(0);
     env.mer(["migrate", "baseline", "77"]).failed(64);
     assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
+}
+
+#[test]
+fn a_baseline_of_nothing_is_refused() {
+    let env = TestEnv::new();
+    let told = env.mer(["migrate", "baseline", "8"]).failed(78);
+    assert!(told.contains("has none of the tables yet") && told.contains("hint: `mer migrate` makes them"), "{told}");
+    assert!(states(&env.mer(["migrate", "status", "--json"]).ended(78)).iter().all(|(_, state)| state == "pending"));
+    assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
+}
+
+/// A script that ended its own transaction would leave half of itself behind, or its row without itself.
+#[test]
+fn a_script_neither_begins_nor_ends_its_transaction() {
+    let env = TestEnv::new();
+    for word in ["BEGIN", "commit", "CANCEL"] {
+        env.file("work/ours/1000-Ours.sql", format!("DEFINE TABLE Ours;\n\n{word};\nDEFINE TABLE More;\n"));
+        let told = env.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
+        assert!(told.contains(&format!("`1000-Ours.sql` failed at line 3, in `{word}`\n")), "{told}");
+        assert!(told.contains("neither begins nor ends one itself"), "{told}");
+        let rows = states(&env.mer(["migrate", "status", "--sql-dir", "ours", "--json"]).ended(78));
+        assert_eq!(rows.last().expect("a row"), &(1000, "pending".to_owned()));
+    }
+}
+
+#[test]
+fn what_was_applied_before_a_script_failed_is_told() {
+    let env = TestEnv::new();
+    env.mer(["migrate", "--quiet"]).ended(0);
+    env.file("work/ours/1000-Good.sql", "CREATE T:1;");
+    env.file("work/ours/1001-Bad.sql", "THROW 'no';");
+    let ran = env.mer(["migrate", "--sql-dir", "ours"]).ended(78);
+    assert!(ran.stdout.contains("1000    Good  applied") && !ran.stdout.contains("1001"), "{}", ran.stdout);
+    assert!(ran.stderr.starts_with("applied 1 script\nmer: the script `1001-Bad.sql` failed"), "{}", ran.stderr);
+    let again = env.mer(["migrate", "--sql-dir", "ours"]).failed(78);
+    assert!(again.starts_with("mer: the script `1001-Bad.sql` failed"), "{again}");
+}
+
+/// Without them the line would be about other scripts, or another database.
+#[test]
+fn hints_name_the_folder_and_the_database() {
+    let env = TestEnv::new();
+    env.file("work/our scripts/1000-Ours.sql", "CREATE T:1;");
+    let mer = |verb| env.mer(["--data-dir", "there", "migrate", verb, "--sql-dir", "our scripts"]);
+    mer("up").ended(0);
+    env.file("work/our scripts/1000-Ours.sql", "CREATE T:2;");
+    let there = env.path("work/there");
+    let line = format!("`mer --data-dir {} migrate repair --sql-dir 'our scripts'`", there.display());
+    for verb in ["status", "up", "plan"] {
+        let told = mer(verb).ended(78).stderr;
+        assert!(told.contains(&line), "{told}");
+    }
+    mer("repair").ended(64);
+    env.file("work/our scripts/1001-More.sql", "CREATE T:3;");
+    env.file("work/our scripts/1000-Ours.sql", "CREATE T:1;");
+    let told = mer("status").ended(78).stderr;
+    let line = format!("hint: `mer --data-dir {} migrate --sql-dir 'our scripts'` applies", there.display());
+    assert!(told.contains(&line), "{told}");
 }

@@ -8,13 +8,7 @@ use std::{
 
 use mer_testkit::{postgres, surreal_server};
 
-use crate::support::{Live, OnServer, Server, TestEnv, run, shared_databases};
-
-/// The name of the database in a URL of the tests.
-fn name(url: &str) -> &str {
-    let name = url.rsplit('/').next().expect("a name");
-    name.split('?').next().expect("a name")
-}
+use crate::support::{Live, OnServer, Server, TestEnv, database_name as name, run, shared_databases};
 
 #[test]
 fn twenty_migrations_at_once_apply_each_script_once() {
@@ -105,6 +99,62 @@ fn a_script_that_fails_is_named_with_line_statement_and_the_servers_words() {
     }
 }
 
+#[test]
+fn a_script_neither_begins_nor_ends_its_transaction() {
+    for url in shared_databases() {
+        let place = OnServer::new(url.clone());
+        let (made, words) = if url.starts_with("postgres") {
+            ("CREATE TABLE ours ();", ["COMMIT", "rollback", "END"])
+        } else {
+            ("DEFINE TABLE ours;", ["COMMIT", "cancel", "BEGIN TRANSACTION"])
+        };
+        for word in words {
+            place.env.file("work/ours/1000-Ours.sql", format!("{made}\n{word};\n"));
+            let told = place.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
+            assert!(told.contains(&format!("`1000-Ours.sql` failed at line 2, in `{word}`\n")), "{told}");
+        }
+        place.env.file("work/ours/1000-Ours.sql", made);
+        // Nothing of it was left behind.
+        assert_eq!(place.mer(["migrate", "--sql-dir", "ours", "--json"]).objects().len(), 1);
+    }
+}
+
+#[test]
+fn a_baseline_of_nothing_is_refused() {
+    for url in shared_databases() {
+        let place = OnServer::new(url);
+        let told = place.mer(["migrate", "baseline", "8"]).failed(78);
+        assert!(told.contains("has none of the tables yet"), "{told}");
+        place.mer(["migrate", "--quiet"]).ended(0);
+        assert_eq!(place.mer(["run", "echo", "x"]).ok(), "x\n");
+    }
+}
+
+#[test]
+fn what_keeps_a_command_from_its_server_has_a_line_to_type() {
+    for url in shared_databases() {
+        let place = OnServer::new(url.clone());
+        // Given as a flag, it is part of every line.
+        let told = run(place.env.with(["--db", &url, "model", "list"])).failed(78);
+        let place_of_it =
+            url.split_once('@').map_or_else(|| url.split_once("://").expect("a host").1, |(_, host)| host);
+        let host = place_of_it.split('?').next().expect("a host");
+        assert!(told.contains("hint: run `mer --db ") && told.contains(host) && told.contains(" migrate`"), "{told}");
+        assert!(!told.contains("root:root"), "{told}");
+    }
+    let env = TestEnv::new();
+    // Nobody listens on port 1.
+    let told = env.mer(["--db", "ws://127.0.0.1:1", "--db-wait", "1s", "model", "list"]).failed(74);
+    assert!(told.contains("`mer --db ws://127.0.0.1:1 migrate wait`"), "{told}");
+    if let Some(server) = surreal_server::shared() {
+        let url = format!("ws://127.0.0.1:{}", server.port());
+        let told = env.mer(["--db", &url, "migrate"]).failed(77);
+        assert!(told.contains("hint: nobody signed in: user and password come from"), "{told}");
+        let told = env.mer(["--db", &url.replace("ws:", "wss:"), "--db-wait", "1s", "model", "list"]).failed(74);
+        assert!(told.contains("hint: what answers there does not encrypt"), "{told}");
+    }
+}
+
 /// Builds an index while the lock is held on another connection, and once more where the first try was cut off.
 #[test]
 fn an_index_is_built_concurrently_and_a_half_made_one_anew() {
@@ -131,6 +181,7 @@ fn an_index_is_built_concurrently_and_a_half_made_one_anew() {
         .file("work/ours/1001-Again.sql", "CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON \"ModelAccess\" (\"error\");");
     let told = place.mer(["migrate", "--sql-dir", "ours"]).failed(78);
     assert!(told.contains("cannot run inside a transaction block"), "{told}");
+    assert!(told.contains("hint: a first line `-- mer: no-transaction`"), "{told}");
 }
 
 #[test]
@@ -141,7 +192,7 @@ fn waiting_ends_when_the_server_is_there_or_the_time_is_up() {
         server.kill();
         let begun = Instant::now();
         let told = place.mer(["migrate", "wait", "--timeout", "500ms"]).failed(75);
-        assert!(told.contains("did not answer within") && told.contains("127.0.0.1"), "{told}");
+        assert!(told.contains("did not answer within 0.5 s") && told.contains("127.0.0.1"), "{told}");
         assert!(begun.elapsed().as_secs() < 20);
         let waiting = Live::start(place.with(["migrate", "wait", "--timeout", "60s"]), std::process::Stdio::null());
         server.start_again();
@@ -194,6 +245,16 @@ fn two_users_of_postgresql_do_with_the_documented_rights() {
     assert!(told.contains("`mer_driver`") && told.contains("may not"), "{told}");
     server.sql("mer", &page("### The driver\n"));
     works(&mer);
+    server.sql("mer", "REVOKE INSERT, UPDATE ON \"ModelAccess\" FROM mer_driver");
+    let ran = mer(&["run", "echo", "x"]).ended(0);
+    assert_eq!(ran.stdout, "x\n");
+    assert!(
+        ran.stderr.starts_with("mer: warning: what ran waits in the journal: the user `mer_driver`"),
+        "{}",
+        ran.stderr
+    );
+    server.sql("mer", &page("### The driver\n"));
+    works(&mer);
     place.env.file("work/m.toml", "[models.new]\ninferenceCommand = ['cat']\n");
     let told = mer(&["apply", "m.toml", "--allow-changes"]).failed(77);
     assert!(told.contains("permission denied") && told.contains("database-rights.md"), "{told}");
@@ -242,4 +303,43 @@ fn works(mer: &dyn Fn(&[&str]) -> crate::support::Ran) {
     assert_eq!((&rows[0]["status"], &rows[0]["model"]), (&"succeeded".into(), &"echo".into()));
     mer(&["log", "show"]).ok();
     mer(&["model", "list"]).ok();
+}
+
+/// Microseconds, whatever the database keeps of a time.
+#[test]
+fn times_look_the_same_on_every_database() {
+    let look = |mer: &dyn Fn(&[&str]) -> crate::support::Ran| {
+        let mut times = Vec::new();
+        for args in [&["model", "show", "echo", "--json"][..], &["server", "show", "local", "--json"]] {
+            let shown = mer(args).object();
+            times.extend([shown["createdAt"].clone(), shown["lastUpdated"].clone()]);
+        }
+        times.push(mer(&["migrate", "status", "--json"]).objects()[0]["appliedAt"].clone());
+        let shown = mer(&["model", "show", "echo"]).ok();
+        let told = shown.lines().filter(|line| line.starts_with("created") || line.starts_with("updated"));
+        times.extend(told.map(|line| line.split_whitespace().nth(1).expect("a time").into()));
+        assert_eq!(times.len(), 7, "{shown}");
+        for time in times {
+            let text = time.as_str().expect("a text");
+            assert_eq!((text.len(), &text[19..20], &text[26..]), (27, ".", "Z"), "{text}");
+        }
+    };
+    for url in shared_databases() {
+        let place = OnServer::migrated(url);
+        look(&|args| {
+            run({
+                let mut command = place.with([]);
+                command.args(args);
+                command
+            })
+        });
+    }
+    let env = TestEnv::ready();
+    look(&|args| {
+        run({
+            let mut command = env.command();
+            command.args(args);
+            command
+        })
+    });
 }

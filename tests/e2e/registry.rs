@@ -127,6 +127,23 @@ fn a_model_is_shown_as_it_is_registered_and_passwords_are_not() {
 }
 
 #[test]
+fn what_is_shown_of_a_model_is_a_registry_file() {
+    let env = TestEnv::new();
+    let text = "[servers.far]\nconnType = \"ssh\"\nhost = \"h\"\nlauncher = [\"nice\"]\n\n\
+                [models.m]\nservers = [\"far\", \"local\"]\ninferenceCommand = [\"cat\"]\nenv = { A = \"1\" }\n\n\
+                [models.m.on.far]\nmodelPath = \"/x y\"\nenv = { B = \"2\" }\n";
+    env.file("work/r.toml", text);
+    env.mer(["apply", "r.toml", "--allow-changes", "--quiet"]).ok();
+    let tables = |verb, name| {
+        let shown = env.mer([verb, "show", name]).ok();
+        let (_, below) = shown.split_once("registered as\n").expect("a label");
+        let lines = below.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line)));
+        lines.collect::<String>()
+    };
+    assert_eq!(format!("{}\n{}", tables("server", "far"), tables("model", "m")), text);
+}
+
+#[test]
 fn ping_says_of_each_model_whether_it_could_serve() {
     let env = TestEnv::ready();
     env.file("work/plain-file", "#!/bin/sh\n");

@@ -84,6 +84,9 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
         &["apply", "m.toml", "--allow-changes"],
         &["apply", "m.toml", "--dry-run"],
         &["migrate"],
+        &["migrate", "plan"],
+        &["migrate", "baseline", "1"],
+        &["migrate", "repair", "--yes"],
     ] {
         let mut command = env.command();
         command.args(args);
@@ -97,6 +100,7 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
     }
     let ran = env.mer(["migrate", "status"]).ended(78);
     assert!(ran.stdout.contains("FromTheFuture"), "{}", ran.stdout);
+    assert!(ran.stderr.ends_with("is missing\nhint: use the MER that migrated it, or a newer one\n"), "{}", ran.stderr);
     // What it holds gets out all the same, as far as this version understands it.
     for args in [&["export"][..], &["export", "--all"]] {
         let mut command = env.command();

@@ -1,6 +1,6 @@
 //! Databases that move: `mer export --all` and `mer import`, and `mer export | mer apply`.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use jiff::{Span, Timestamp};
 use mer_core::{Access, Status};
@@ -229,6 +229,31 @@ fn an_export_that_is_applied_elsewhere_gives_an_equal_registry() {
         let again = run(on(&env, &db, &["apply", "all.toml", "--allow-changes"])).ended(0);
         assert!(again.stderr.starts_with("nothing changes"), "{db}: {}", again.stderr);
     }
+}
+
+/// It may have passwords in it.
+#[test]
+fn an_export_is_for_nobody_elses_eyes() {
+    let env = TestEnv::ready();
+    let mode = |file: &str| fs::metadata(env.path(file)).expect(file).permissions().mode() & 0o777;
+    for args in [["export", "-o", "r"].as_slice(), &["export", "--all", "-o", "r"]] {
+        let mut command = env.command();
+        command.args(args);
+        run(command).ok();
+        assert_eq!(mode("work/r"), 0o600, "{args:?}");
+        fs::remove_file(env.path("work/r")).expect("removed");
+    }
+    // What was open to some, or to nobody, stays so.
+    env.file("work/r", "");
+    for kept in [0o640, 0o400] {
+        fs::set_permissions(env.path("work/r"), fs::Permissions::from_mode(kept)).expect("mode");
+        env.mer(["export", "-o", "r"]).ok();
+        assert_eq!(mode("work/r"), kept);
+    }
+    // One for the other.
+    env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
+    let told = env.mer(["apply", "all.jsonl", "--allow-changes"]).failed(78);
+    assert!(told.contains("is no TOML") && told.contains("hint: what `mer export --all` wrote"), "{told}");
 }
 
 #[test]

@@ -4,8 +4,10 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::{micros, micros_where_known};
 
 /// How much of the end of stderr an access keeps, in bytes.
 pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
@@ -161,39 +163,5 @@ impl Access {
     #[must_use]
     pub const fn key(&self) -> AttemptKey {
         AttemptKey { request_uid: self.request_uid, attempt: self.attempt }
-    }
-}
-
-/// RFC 3339 with six decimals, always: such texts sort as their times do.
-fn micros<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{time:.6}"))
-}
-
-fn micros_where_known<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => micros(time, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_six_decimals_always() {
-        #[derive(Serialize)]
-        struct Row {
-            #[serde(serialize_with = "micros")]
-            at: Timestamp,
-            #[serde(serialize_with = "micros_where_known")]
-            end: Option<Timestamp>,
-        }
-        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
-        let row = Row { at: at("2026-01-01T00:00:00.5Z"), end: Some(at("2026-01-01T00:00:01Z")) };
-        let told = serde_json::to_string(&row).expect("json");
-        assert_eq!(told, r#"{"at":"2026-01-01T00:00:00.500000Z","end":"2026-01-01T00:00:01.000000Z"}"#);
-        let open = Row { end: None, ..row };
-        assert!(serde_json::to_string(&open).expect("json").ends_with(r#""end":null}"#));
     }
 }

@@ -13,6 +13,7 @@ mod registry;
 mod run;
 mod server;
 mod size;
+mod time;
 mod weights;
 
 pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
@@ -25,6 +26,7 @@ pub use registry::{LOCAL_SERVER, Registry, RegistryError};
 pub use run::{Bounds, Exit, RunSpec, signal_name};
 pub use server::{ConnParams, ConnType, Server, ServerSpec};
 pub use size::{Size, SizeError};
+pub use time::{micros, micros_where_known};
 pub use weights::{
     Alias, AliasMove, CURRENT_ALIAS, Dtype, DtypeError, Selector, SelectorError, WeightsFormat, WeightsVersion, Which,
 };

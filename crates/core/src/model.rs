@@ -210,8 +210,10 @@ pub struct Model {
     /// Unique.
     pub name: String,
     /// When it was registered.
+    #[serde(serialize_with = "crate::micros")]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::micros")]
     pub last_updated: Timestamp,
     /// What it is.
     #[serde(flatten)]

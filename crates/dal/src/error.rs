@@ -5,6 +5,8 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 use mer_core::ExitCode;
 use thiserror::Error;
 
+use crate::remedy::{disk_hint, unreachable_hint};
+
 /// The error of a database driver, with its type left behind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -290,6 +292,16 @@ pub enum DalError {
     },
 }
 
+/// Why a script is refused that does what is MER's to do.
+pub(crate) const OWN_TRANSACTION: &str =
+    "a script runs in one transaction with its row in `Migrations`, and neither begins nor ends one itself";
+
+/// How a user is called where there is none.
+pub(crate) const NOBODY: &str = "(nobody)";
+
+const CREDENTIALS: &str = "user and password come from the URL, or from DRIVER_DB_USERNAME and DRIVER_DB_PASSWORD; those \
+                           of migrations from MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD";
+
 /// Where in a script the database stopped, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptFailure {
@@ -331,11 +343,12 @@ impl DalError {
             Self::HasWeights { .. } => Some("its weights are to be removed first".into()),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
             Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
-            Self::Refused { .. } => Some(
-                "user and password come from the URL, or from DRIVER_DB_USERNAME and \
-                 DRIVER_DB_PASSWORD (for `mer migrate` MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD)"
-                    .into(),
-            ),
+            // What must not run in a transaction, by the code of that.
+            Self::Script { source, .. } if source.to_string().contains("(25001)") => {
+                Some("a first line `-- mer: no-transaction` has it run outside of one".into())
+            }
+            Self::Rights { user, .. } if user == NOBODY => Some(format!("nobody signed in: {CREDENTIALS}")),
+            Self::Refused { .. } => Some(CREDENTIALS.into()),
             Self::Rights { .. } => {
                 Some("docs/reference/database-rights.md has the rights that each program needs".into())
             }
@@ -348,39 +361,12 @@ impl DalError {
                 Some(format!("`mer weights list {model}` shows what there is"))
             }
             Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
+            Self::Unreachable { database, source } => Some(unreachable_hint(database, source.as_ref())),
             // What the system says of a socket is nothing that another folder would mend.
-            Self::Unreachable { .. } | Self::Lost { .. } => None,
+            Self::Lost { .. } => None,
             _ => disk_hint(self),
         }
     }
-}
-
-/// The system's reason, wherever in the chain of causes it stands. The engine hands on text only.
-pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut cause = Some(error);
-    let mut text = String::new();
-    while let Some(error) = cause {
-        if let Some(kind) = error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            match kind {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => text.push_str("(os error 28)"),
-                io::ErrorKind::ReadOnlyFilesystem => text.push_str("(os error 30)"),
-                io::ErrorKind::PermissionDenied => text.push_str("(os error 13)"),
-                _ => {}
-            }
-        }
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    let hint = if text.contains("(os error 28)") || text.contains("(os error 122)") {
-        "the disk is full: free some space, or name a folder on another disk with `--data-dir`"
-    } else if text.contains("(os error 30)") {
-        "the file system is read-only: name a folder that can be written with `--data-dir`"
-    } else if text.contains("(os error 13)") || text.contains("(os error 1)") {
-        "this user may not write there: change the folder's owner, or name another folder with `--data-dir`"
-    } else {
-        return None;
-    };
-    Some(hint.to_owned())
 }
 
 fn holder(pid: Option<u32>) -> String {

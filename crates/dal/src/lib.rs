@@ -20,6 +20,7 @@ mod lock;
 mod postgres;
 mod registry_change;
 mod registry_copy;
+mod remedy;
 mod retry;
 mod secret;
 mod session;

@@ -146,6 +146,13 @@ impl CliError {
         self
     }
 
+    /// The same, with each hint in other words.
+    #[must_use]
+    pub(crate) fn with_hints(mut self, words: impl Fn(&str) -> String) -> Self {
+        self.hints.iter_mut().for_each(|hint| *hint = words(hint));
+        self
+    }
+
     /// What somebody else said about it.
     #[must_use]
     pub(crate) fn saying(self, text: &str) -> Self {

@@ -86,7 +86,8 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
         Some(verb) => {
             let outcome = with_app(loaded, around, async |app| {
-                commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell).await
+                let outcome = commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell).await;
+                outcome.map_err(|error| app.hinting_at_this_database(error))
             });
             match outcome {
                 Err(error) if doctor && error.kind() == Kind::Config => commands::cannot_begin(&error, *ui).map(|()| 0),

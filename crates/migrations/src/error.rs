@@ -63,6 +63,9 @@ pub enum MigrationError {
         /// The number.
         number: u32,
     },
+    /// Scripts were to be noted in a database that has nothing of what they make.
+    #[error("the database has none of the tables yet, and a baseline makes none")]
+    Bare,
     /// Somebody else changed the database while a person was looking at what is to be done to it.
     #[error("the database is not any more as it was shown")]
     Moved,
@@ -112,6 +115,7 @@ impl MigrationError {
             Self::NoScript { .. } => Some("`mer migrate status` lists all there are".into()),
             Self::Moved => Some("look again".into()),
             Self::Folder { .. } | Self::Rules { .. } => None,
+            Self::Bare => Some("`mer migrate` makes them".into()),
             Self::Pending { .. } => Some("run `mer migrate`".into()),
             Self::Database(error) => error.hint(),
         }

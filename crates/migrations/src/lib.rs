@@ -16,5 +16,5 @@ mod tests;
 
 pub use error::MigrationError;
 pub use plan::{Plan, Step, StepStatus, plan};
-pub use runner::{Policy, Report, baseline, ensure_current, repair, status, status_of, up, up_to};
+pub use runner::{Policy, Report, baseline, ensure_current, repair, status, status_of, up, up_telling, up_to};
 pub use scripts::{Script, Scripts, embedded};

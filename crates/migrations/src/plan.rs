@@ -78,25 +78,36 @@ impl Plan {
     /// [`MigrationError::Newer`], [`MigrationError::Missing`], [`MigrationError::OwnMissing`] or
     /// [`MigrationError::Changed`].
     pub fn check(&self) -> Result<(), MigrationError> {
-        let known = |step: &&Step| step.status != StepStatus::Missing && !step.own;
-        let last = self.steps.iter().filter(known).map(|step| step.number).max().unwrap_or(0);
-        let missing =
-            |own: bool| self.steps.iter().rfind(move |step| step.status == StepStatus::Missing && step.own == own);
-        match missing(false).or_else(|| missing(true)) {
-            Some(step) if step.own => {
-                return Err(MigrationError::OwnMissing { number: step.number, name: step.name.clone() });
-            }
-            Some(step) if step.number > last => {
-                let by = step.applied.as_ref().map(|row| row.mer_version.clone()).unwrap_or_default();
-                return Err(MigrationError::Newer { number: step.number, name: step.name.clone(), by, last });
-            }
-            Some(step) => return Err(MigrationError::Missing { number: step.number, name: step.name.clone() }),
-            None => {}
+        self.check_age()?;
+        if let Some(step) = self.missing(true) {
+            return Err(MigrationError::OwnMissing { number: step.number, name: step.name.clone() });
         }
         match self.steps.iter().find(|step| step.status == StepStatus::Changed) {
             Some(step) => Err(MigrationError::Changed { number: step.number, name: step.name.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a database that knows scripts of MER which this binary does not.
+    ///
+    /// # Errors
+    /// [`MigrationError::Newer`], [`MigrationError::Missing`].
+    pub fn check_age(&self) -> Result<(), MigrationError> {
+        let known = |step: &&Step| step.status != StepStatus::Missing && !step.own;
+        let last = self.steps.iter().filter(known).map(|step| step.number).max().unwrap_or(0);
+        match self.missing(false) {
+            Some(step) if step.number > last => {
+                let by = step.applied.as_ref().map(|row| row.mer_version.clone()).unwrap_or_default();
+                Err(MigrationError::Newer { number: step.number, name: step.name.clone(), by, last })
+            }
+            Some(step) => Err(MigrationError::Missing { number: step.number, name: step.name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The last script that is in the database only.
+    fn missing(&self, own: bool) -> Option<&Step> {
+        self.steps.iter().rfind(|step| step.status == StepStatus::Missing && step.own == own)
     }
 }
 

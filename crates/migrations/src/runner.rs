@@ -1,6 +1,6 @@
 //! Applying scripts.
 
-use mer_dal::{Applied, MigrationLock, ScriptRun, Store};
+use mer_dal::{Applied, DalError, MigrationLock, ScriptRun, Store};
 
 use crate::{MigrationError, Plan, Script, Scripts, plan};
 
@@ -53,11 +53,25 @@ pub async fn up(store: &Store) -> Result<Report, MigrationError> {
 /// # Errors
 /// As [`up`]; [`MigrationError::NoScript`] where no script has that number.
 pub async fn up_to(store: &Store, scripts: &Scripts, target: Option<u32>) -> Result<Report, MigrationError> {
+    let mut report = Report::default();
+    up_telling(store, scripts, target, &mut report).await.map(|()| report)
+}
+
+/// As [`up_to`]; `report` has what was applied also where a later script failed.
+///
+/// # Errors
+/// As [`up_to`].
+pub async fn up_telling(
+    store: &Store,
+    scripts: &Scripts,
+    target: Option<u32>,
+    report: &mut Report,
+) -> Result<(), MigrationError> {
     target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
     let mut lock = store.lock_migrations().await?;
-    let report = locked(store, scripts, target.unwrap_or(u32::MAX), &mut lock).await;
+    let done = locked(store, scripts, target.unwrap_or(u32::MAX), &mut lock, report).await;
     lock.release().await;
-    report
+    done
 }
 
 /// Everything is read under the lock: who waited for it may find that all is done.
@@ -66,10 +80,10 @@ async fn locked(
     scripts: &Scripts,
     target: u32,
     lock: &mut MigrationLock,
-) -> Result<Report, MigrationError> {
+    report: &mut Report,
+) -> Result<(), MigrationError> {
     let plan = plan(&applied_or_made(store).await?, scripts);
     plan.check()?;
-    let mut report = Report::default();
     for number in plan.pending().filter(|number| *number <= target) {
         let script = scripts.get(number)?;
         lock.check().await?;
@@ -77,20 +91,26 @@ async fn locked(
         tracing::info!(number, name = %script.name, ms = applied.duration_ms, "applied a script");
         report.applied.push(applied);
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Writes down that the scripts up to this number have been applied, without running any: for a database whose schema
 /// was made by other means. Those that are on record already stay as they are.
 ///
 /// # Errors
-/// As [`up_to`].
+/// As [`up_to`]; [`MigrationError::Bare`] where nothing is there yet.
 pub async fn baseline(store: &Store, scripts: &Scripts, number: u32) -> Result<Report, MigrationError> {
     scripts.get(number)?;
     let mut lock = store.lock_migrations().await?;
     let report = async {
-        let plan = plan(&applied_or_made(store).await?, scripts);
+        let plan = status_of(store, scripts).await?;
         plan.check()?;
+        // Whoever noted scripts whose tables nobody has made could not go on, and not go back either.
+        let begun = plan.steps.iter().any(|step| !step.own && step.applied.is_some());
+        if !begun && matches!(store.database_uid().await, Err(DalError::NoSchema { .. })) {
+            return Err(MigrationError::Bare);
+        }
+        applied_or_made(store).await?;
         let numbers: Vec<u32> = plan.pending().filter(|pending| *pending <= number).collect();
         note(store, scripts, &numbers, &mut lock).await
     };
@@ -103,11 +123,12 @@ pub async fn baseline(store: &Store, scripts: &Scripts, number: u32) -> Result<R
 /// written; no script is run. `shown` is what was looked at before: where the database is not as it was, nothing is done.
 ///
 /// # Errors
-/// [`MigrationError::Moved`], [`MigrationError::Database`].
+/// Those of [`Plan::check_age`]; [`MigrationError::Moved`], [`MigrationError::Database`].
 pub async fn repair(store: &Store, scripts: &Scripts, shown: &Plan) -> Result<Report, MigrationError> {
     let mut lock = store.lock_migrations().await?;
     let report = async {
         let now = status_of(store, scripts).await?;
+        now.check_age()?;
         if now.changed().ne(shown.changed()) {
             return Err(MigrationError::Moved);
         }

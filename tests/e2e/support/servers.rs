@@ -81,3 +81,9 @@ pub(crate) fn shared_databases() -> Vec<String> {
     let surreal = surreal_server::shared().map(|server| server.url(&server.database()));
     postgres.into_iter().chain(surreal).collect()
 }
+
+/// The name of the database in a URL of the tests.
+pub(crate) fn database_name(url: &str) -> &str {
+    let name = url.rsplit('/').next().expect("a name");
+    name.split('?').next().expect("a name")
+}

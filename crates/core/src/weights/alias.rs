@@ -32,6 +32,7 @@ pub struct AliasMove {
     /// The version from then on; nothing where the alias was taken away.
     pub version: Option<u64>,
     /// When.
+    #[serde(serialize_with = "crate::micros")]
     pub moved_at: Timestamp,
     /// `user@host` of who moved it.
     pub caller: String,

@@ -30,7 +30,7 @@ use crate::{
 /// Changes with the shape of the file.
 const FORMAT: u32 = 2;
 
-/// What a database says of itself and its registry.
+/// What a database says of itself and its registry; of its times to the microsecond, as wherever they are written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {

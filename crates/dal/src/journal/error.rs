@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use mer_core::ExitCode;
 use thiserror::Error;
 
-use crate::error::disk_hint;
+use crate::remedy::disk_hint;
 
 /// An operation on the journal that failed. After a failed start the run must not begin.
 #[derive(Debug, Error)]

@@ -17,10 +17,10 @@ use super::{
     connect::Purpose,
     error::{boxed, code, server_error},
     rows::{get, small},
-    script::{concurrent_index, line_of, statements},
+    script::{concurrent_index, line_of, own_transaction, statements},
     types::{Id, Time},
 };
-use crate::{Applied, DalError, ScriptFailure, ScriptRun};
+use crate::{Applied, DalError, ScriptFailure, ScriptRun, error::OWN_TRANSACTION};
 
 const TABLE: &str = "Migrations";
 
@@ -89,6 +89,12 @@ impl PostgresStore {
     /// been applied is to be looked up by whoever has the lock next.
     pub(super) async fn run_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         const OPERATION: &str = "apply a script";
+        if script.in_transaction()
+            && let Some(statement) = own_transaction(&statements(&script.sql))
+        {
+            let failure = ScriptFailure { line: Some(statement.line), statement: Some(statement.summary()) };
+            return Err(DalError::Script { script: script.file.clone(), failure, source: OWN_TRANSACTION.into() });
+        }
         let server = self.server();
         let bound = server.settings.script_timeout;
         let mut connection = server.connect(Purpose { statement: bound, lock: server.wait }).await?;

@@ -25,6 +25,26 @@ impl Statement<'_> {
     }
 }
 
+/// The statement by which a script would begin or end its transaction.
+pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
+    let mut in_body = false;
+    statements.iter().find(|statement| {
+        let words: Vec<String> = statement.text.split_whitespace().map(str::to_ascii_uppercase).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // The body of a function of SQL's own kind has semicolons, and an END of its own.
+        if in_body {
+            in_body = words != ["END"];
+            return false;
+        }
+        in_body = words.windows(2).any(|pair| pair == ["BEGIN", "ATOMIC"]);
+        match words[..] {
+            ["BEGIN" | "COMMIT" | "END" | "ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => true,
+            ["ROLLBACK", ref rest @ ..] => !rest.contains(&"TO"),
+            _ => false,
+        }
+    })
+}
+
 /// The name in `CREATE INDEX CONCURRENTLY IF NOT EXISTS name`, as it is written.
 pub(super) fn concurrent_index(statement: &str) -> Option<&str> {
     let mut rest = statement;
@@ -170,6 +190,27 @@ mod tests {
                 (9, "SELECT 'ü' -- end;".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn what_would_begin_or_end_the_transaction_is_found() {
+        let found = |script: &str| {
+            let statements = statements(script);
+            own_transaction(&statements).map(|statement| statement.line)
+        };
+        for script in ["commit", "BEGIN WORK;", "End ;", "ROLLBACK AND CHAIN;", "abort", "START TRANSACTION READ ONLY"]
+        {
+            assert_eq!(found(&format!("SELECT 1;\n-- then\n{script}")), Some(3), "{script}");
+        }
+        for script in [
+            "DO $$ BEGIN COMMIT; END $$;",
+            "SAVEPOINT a; ROLLBACK TO a; ROLLBACK WORK TO SAVEPOINT a; RELEASE a;",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql\nBEGIN ATOMIC\n SELECT 1;\n SELECT 2;\nEND;\nSELECT 3;",
+            "PREPARE a AS SELECT 1; SELECT 'x; COMMIT;'; INSERT INTO a (\"end\") VALUES (1);",
+        ] {
+            assert_eq!(found(script), None, "{script}");
+        }
+        assert_eq!(found("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1;\nEND;\nEND;"), Some(3));
     }
 
     #[test]

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::{
     SurrealStore,
     rows::timestamp,
-    script::{SyntaxError, statements, syntax_error},
+    script::{SyntaxError, own_transaction, statements, syntax_error},
     store::{Failure, take, variables},
 };
-use crate::{Applied, DalError, ScriptFailure, ScriptRun};
+use crate::{Applied, DalError, ScriptFailure, ScriptRun, error::OWN_TRANSACTION};
 
 const TABLE: &str = "Migrations";
 
@@ -107,6 +107,10 @@ impl SurrealStore {
             return self.run_outside(script).await;
         }
         let statements = statements(&script.sql);
+        if let Some(statement) = own_transaction(&statements) {
+            let failure = ScriptFailure { line: Some(statement.line), statement: Some(statement.summary()) };
+            return Err(DalError::Script { script: script.file.clone(), failure, source: OWN_TRANSACTION.into() });
+        }
         // A semicolon of its own for a script that ends without one; an empty statement is none. Behind a newline, because
         // the last line may be a comment.
         let text = format!("{BEFORE}\n{}\n;{AFTER}", script.sql.trim_end());

@@ -56,6 +56,14 @@ pub(super) fn statements(script: &str) -> Vec<Statement<'_>> {
     found
 }
 
+/// The statement by which a script would begin or end its transaction.
+pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
+    statements.iter().find(|statement| {
+        let first = statement.text.split_whitespace().next().unwrap_or_default();
+        ["BEGIN", "COMMIT", "CANCEL"].iter().any(|word| first.eq_ignore_ascii_case(word))
+    })
+}
+
 fn statement(script: &str, begin: usize, end: usize) -> Statement<'_> {
     let line = script[..begin].matches('\n').count() + 1;
     Statement { begin, line, text: script[begin..end].trim_end() }
@@ -183,6 +191,18 @@ mod tests {
                 (10, "UPDATE ⟨a;b⟩ -- end;".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn what_would_begin_or_end_the_transaction_is_found() {
+        let found = |script: &str| {
+            let statements = statements(script);
+            own_transaction(&statements).map(|statement| statement.line)
+        };
+        for script in ["commit", "BEGIN TRANSACTION;", "Cancel ;"] {
+            assert_eq!(found(&format!("CREATE a;\n-- then\n{script}")), Some(3), "{script}");
+        }
+        assert_eq!(found("CREATE a SET x = 'b; COMMIT;'; CREATE commit; DEFINE FIELD cancel ON a;"), None);
     }
 
     #[test]

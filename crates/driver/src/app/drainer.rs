@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use mer_core::ExitCode;
 use mer_dal::{ALIVE, DalError, Database, drain, drain_own, keep_alive, left_behind};
 use mer_scheduler::Scheduler;
 use tokio::{
@@ -63,6 +64,10 @@ impl Drainer {
         });
         match moved.await {
             Ok(Ok(())) => {}
+            // Waiting does not mend it, and who only runs models would never hear of it.
+            Ok(Err(error)) if error.exit_code() == ExitCode::REFUSED => {
+                tracing::warn!("what ran waits in the journal: {error}");
+            }
             Ok(Err(error)) => waits(&error),
             Err(_) => tracing::debug!("the database is slow; the last records wait in the journal"),
         }

@@ -5,7 +5,24 @@ use mer_migrations::MigrationError;
 use mer_scheduler::SchedulerError;
 use mer_weights::WeightsError;
 
-use crate::error::{CliError, Kind, did_you_mean};
+use super::App;
+use crate::{
+    cli::line_of,
+    error::{CliError, Kind, did_you_mean},
+};
+
+impl App {
+    /// The failure with hints that can be typed as they stand: a command that they name is for this database, where flags
+    /// chose it.
+    pub(crate) fn hinting_at_this_database(&self, error: CliError) -> CliError {
+        let flags = self.loaded.database_flags();
+        if flags.is_empty() {
+            return error;
+        }
+        let begin = format!("`mer {} ", line_of(flags));
+        error.with_hints(|hint| hint.replace("`mer ", &begin))
+    }
+}
 
 impl From<DalError> for CliError {
     fn from(error: DalError) -> Self {

@@ -80,7 +80,10 @@ async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     }
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),
-        Some(verb) => commands::execute(app, verb, &cli.typed, ui, Origin::Line).await,
+        Some(verb) => {
+            let typed = cli.typed.clone().started_with(app.loaded.database_flags());
+            commands::execute(app, verb, &typed, ui, Origin::Line).await
+        }
         None => Ok(0),
     }
 }

@@ -4,7 +4,10 @@
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
     path::{Path, PathBuf},
     thread,
 };
@@ -158,11 +161,26 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
+    /// A file as everybody's are; one that is there keeps its mode.
+    ///
     /// # Errors
     /// It cannot be written (74).
     pub(crate) fn create(target: &Path) -> Result<Self, CliError> {
+        Self::with_mode(target, 0o666)
+    }
+
+    /// A file that nobody else may read, for what may have passwords in it; one that is there keeps its mode.
+    ///
+    /// # Errors
+    /// It cannot be written (74).
+    pub(crate) fn create_private(target: &Path) -> Result<Self, CliError> {
+        Self::with_mode(target, 0o600)
+    }
+
+    fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
         let cannot = |error| CliError::io(format!("cannot write the output file `{}`", target.display()), error);
-        let special = fs::metadata(target).is_ok_and(|found| !found.is_file());
+        let found = fs::metadata(target).ok();
+        let special = found.as_ref().is_some_and(|found| !found.is_file());
         let (path, temporary) = if special {
             (target.to_owned(), None)
         } else {
@@ -171,8 +189,12 @@ impl OutputFile {
             (PathBuf::from(&name), Some(PathBuf::from(name)))
         };
         let mut options = File::options();
-        options.write(true).create(!special).truncate(!special);
+        options.write(true).create(!special).truncate(!special).mode(mode);
         let file = options.open(&path).map_err(cannot)?;
+        if let Some(found) = found.filter(|_| !special) {
+            // What was kept from others stays so. On a file system without modes there is nothing to keep.
+            let _ = file.set_permissions(found.permissions());
+        }
         let stream = Stream { fd: file.into(), writer: None };
         Ok(Self { stream, target: target.to_owned(), temporary })
     }

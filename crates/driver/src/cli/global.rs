@@ -32,11 +32,11 @@ pub(crate) struct GlobalArgs {
     pub(crate) allow_model_server_runtime_changes: bool,
 
     /// Write JSON, one object a line
-    #[arg(long, global = true, overrides_with = "quiet", display_order = 105)]
+    #[arg(long, global = true, display_order = 105)]
     pub(crate) json: bool,
 
-    /// Write nothing on success but the model's output
-    #[arg(short, long, global = true, overrides_with = "json", display_order = 106)]
+    /// Write nothing on success but the model's output, or what --json asks for
+    #[arg(short, long, global = true, display_order = 106)]
     pub(crate) quiet: bool,
 
     /// Never ask
@@ -62,7 +62,8 @@ pub(crate) enum LogFormatArg {
 }
 
 impl GlobalArgs {
-    /// The output format, where a flag asks for one.
+    /// The output format, where a flag asks for one. `--json` is quiet but for its data: whatever the order of the two,
+    /// who names a form for the data wants the data.
     pub(crate) const fn format(&self) -> Option<Format> {
         match (self.json, self.quiet) {
             (true, _) => Some(Format::Json),
@@ -84,8 +85,11 @@ impl GlobalArgs {
             "--allow-model-server-runtime-changes",
             allow.then(|| "true".to_owned()),
         );
-        give("output", "--json", self.json.then(|| "json".to_owned()));
-        give("output", "--quiet", self.quiet.then(|| "quiet".to_owned()));
+        match self.format() {
+            Some(Format::Json) => give("output", "--json", Some("json".to_owned())),
+            Some(Format::Quiet) => give("output", "--quiet", Some("quiet".to_owned())),
+            Some(Format::Text) | None => {}
+        }
         give("noInput", "--no-input", self.no_input.then(|| "true".to_owned()));
         let log_format = self.log_format.map(|format| match format {
             LogFormatArg::Text => "text".to_owned(),

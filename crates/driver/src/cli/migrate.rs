@@ -8,9 +8,9 @@ use mer_core::Bound;
 /// What to do with the schema.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum MigrateVerb {
-    /// Apply what is missing
+    /// Apply what is pending; also what `mer migrate` does by itself
     Up(UpArgs),
-    /// Show what is applied, pending, missing and changed; exit code 78 if anything but applied
+    /// Show what is applied, pending, changed, and missing here; exit code 78 if anything but applied
     Status(ScriptsArgs),
     /// Show what `up` would apply, and change nothing
     Plan(PlanArgs),

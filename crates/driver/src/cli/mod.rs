@@ -29,7 +29,7 @@ pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
 pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use run::{RunArgs, selector};
 pub(crate) use train::TrainArgs;
-pub(crate) use typed::Typed;
+pub(crate) use typed::{Typed, line_of};
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 pub(crate) use weights::{
     Shape, WeightsAliasArgs, WeightsGcArgs, WeightsGetArgs, WeightsListArgs, WeightsPutArgs, WeightsRemoveArgs,

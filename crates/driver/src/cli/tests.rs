@@ -105,8 +105,15 @@ fn global_flags_stand_before_or_after_the_verb() {
     }
     assert!(cli("apply f --allow-changes").global.allow_model_server_runtime_changes);
     assert_eq!(cli("-vv version").global.verbose, 2);
-    assert!(cli("--json --quiet version").global.quiet);
-    assert_eq!(cli("--json --quiet version").global.format(), Some(crate::ui::Format::Quiet));
+    for line in
+        ["--json --quiet model list", "--quiet model list --json", "model list -q --json", "--json model list -q"]
+    {
+        let given = cli(line).global;
+        assert_eq!(given.format(), Some(crate::ui::Format::Json), "{line}");
+        let output: Vec<_> = given.settings().into_iter().filter(|(name, ..)| *name == "output").collect();
+        assert_eq!(output, [("output", "--json", "json".to_owned())], "{line}");
+    }
+    assert_eq!(cli("version -q").global.format(), Some(crate::ui::Format::Quiet));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::config::redacted_url;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Typed {
     words: Vec<String>,
+    /// Flags with which the `mer` was started that reads the line.
+    start: Vec<String>,
     /// Whether it says never to ask.
     pub(crate) no_input: bool,
 }
@@ -25,23 +27,37 @@ impl Typed {
             };
             shown.push(word);
         }
-        Self { words: shown, no_input }
+        Self { words: shown, start: Vec::new(), no_input }
     }
 
-    /// The line without the program's name, quoted for a shell. A password in the database's URL is not shown.
+    /// The same line, read by a `mer` that was started with these flags.
+    #[must_use]
+    pub(crate) fn started_with(self, flags: Vec<String>) -> Self {
+        Self { start: flags, ..self }
+    }
+
+    /// The line without the program's name as a shell takes it, for a `mer` that is started for it. A password in the
+    /// database's URL is not shown.
     pub(crate) fn line(&self) -> String {
-        quoted(self.words.iter().map(String::as_str))
+        line_of(self.start.iter().chain(&self.words))
+    }
+
+    /// Whether the line itself says that the registry may be changed.
+    pub(crate) fn allows_changes(&self) -> bool {
+        let flags = self.words.iter().take_while(|word| *word != "--");
+        flags.into_iter().any(|word| word == "--allow-changes" || word == "--allow-model-server-runtime-changes")
     }
 
     /// The line with the verb `add` become `set`.
     pub(crate) fn set_instead_of_add(&self) -> String {
         let add = self.words.iter().position(|word| word == "add");
         let words = self.words.iter().enumerate();
-        quoted(words.map(|(at, word)| if Some(at) == add { "set" } else { word.as_str() }))
+        line_of(words.map(|(at, word)| if Some(at) == add { "set" } else { word }))
     }
 }
 
-fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let quoted = words.map(|word| shlex::try_quote(word).unwrap_or_else(|_| word.into()));
-    quoted.collect::<Vec<_>>().join(" ")
+/// Words, quoted for a shell.
+pub(crate) fn line_of(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let quoted = |word: &str| shlex::try_quote(word).map_or_else(|_| word.to_owned(), |word| word.into_owned());
+    words.into_iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
 }

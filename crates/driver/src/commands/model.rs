@@ -1,6 +1,8 @@
 //! `mer model`.
 
-use mer_core::{Command, Model};
+use std::collections::BTreeMap;
+
+use mer_core::{Command, Model, Registry};
 use mer_scheduler::PingReport;
 
 use super::shown::registered;
@@ -79,7 +81,9 @@ impl Listed for Model {
 
 impl Shown for Model {
     fn fields(&self) -> Vec<(&'static str, String)> {
-        registered(&self.name, &self.uid, self.created_at, self.last_updated, &self.spec)
+        let models = BTreeMap::from([(self.name.clone(), self.spec.clone())]);
+        let itself = Registry { models, ..Registry::default() };
+        registered(&self.name, &self.uid, self.created_at, self.last_updated, &itself)
     }
 }
 

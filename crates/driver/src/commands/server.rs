@@ -1,6 +1,8 @@
 //! `mer server`.
 
-use mer_core::Server;
+use std::collections::BTreeMap;
+
+use mer_core::{Registry, Server};
 
 use super::{
     server_ping,
@@ -53,6 +55,8 @@ impl Listed for Server {
 
 impl Shown for Server {
     fn fields(&self) -> Vec<(&'static str, String)> {
-        registered(&self.name, &self.uid, self.created_at, self.last_updated, &self.spec)
+        let servers = BTreeMap::from([(self.name.clone(), self.spec.clone())]);
+        let itself = Registry { servers, ..Registry::default() };
+        registered(&self.name, &self.uid, self.created_at, self.last_updated, &itself)
     }
 }

@@ -1,30 +1,29 @@
 //! What servers and models have in common when they are shown.
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
+use mer_core::Registry;
+
+use crate::registry_file;
 
 /// Stands for a secret. Who hands a specification to be shown has put it there already, in JSON too.
 pub(super) const REDACTED: &str = "(redacted)";
 
-/// Name, uid, times, and the specification key by key as it would stand in a registry file.
+/// Name, uid, times, and the tables that it would be in a registry file: what is copied from here, `mer apply` reads.
 pub(super) fn registered(
     name: &str,
     uid: &str,
     created_at: Timestamp,
     last_updated: Timestamp,
-    spec: &impl Serialize,
+    itself: &Registry,
 ) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("name", name.to_owned()),
         ("uid", uid.to_owned()),
-        ("created", created_at.to_string()),
-        ("updated", last_updated.to_string()),
+        ("created", format!("{created_at:.6}")),
+        ("updated", format!("{last_updated:.6}")),
     ];
-    if let Ok(Value::Object(spec)) = serde_json::to_value(spec) {
-        let lines: Vec<String> = spec.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        // Two lines at least, so that they stand below their label however many there are.
-        fields.push(("registered as", format!("\n{}", lines.join("\n"))));
+    if let Ok(tables) = registry_file::write(itself) {
+        fields.push(("registered as", tables));
     }
     fields
 }

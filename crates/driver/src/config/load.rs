@@ -47,6 +47,8 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<String>,
     /// The folder of the settings: it stands for a home folder where there is none.
     pub(crate) folder: PathBuf,
+    /// The file of `--config`.
+    pub(super) config: Option<String>,
     pub(super) figment: Figment,
 }
 
@@ -73,7 +75,8 @@ pub(crate) fn load(
     let settings = figment.extract().map_err(|error| {
         CliError::new(crate::error::Kind::Bug, "the table of settings and their types disagree").caused_by(error)
     })?;
-    Ok(Loaded { settings, warnings, folder: own_folder(around, config), figment })
+    let folder = own_folder(around, config);
+    Ok(Loaded { settings, warnings, folder, config: config.map(str::to_owned), figment })
 }
 
 /// The file that was named.

@@ -43,6 +43,17 @@ impl Loaded {
         found
     }
 
+    /// The flags that chose the database, as words of a command line. A password in its URL is not shown.
+    pub(crate) fn database_flags(&self) -> Vec<String> {
+        let config = self.config.iter().flat_map(|file| ["--config".to_owned(), file.clone()]);
+        let chosen = SETTINGS.iter().filter(|setting| matches!(setting.name, "db" | "dataDir")).filter_map(|setting| {
+            let shown = self.shown_setting(setting);
+            let flag = shown.origin.strip_prefix("flag ")?;
+            Some([flag.to_owned(), shown.value?.as_str()?.to_owned()])
+        });
+        config.chain(chosen.flatten()).collect()
+    }
+
     fn shown_setting(&self, setting: &Setting) -> ShownSetting {
         let value = self.figment.find_value(setting.name).ok();
         let origin = self.figment.find_metadata(setting.name).map(|metadata| metadata.name.to_string());

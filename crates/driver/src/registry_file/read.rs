@@ -49,7 +49,9 @@ pub(crate) fn read(file: &Path, text: &str) -> Result<RegistryFile, CliError> {
     let source = Source { file, text };
     let document = DeTable::parse(text).map_err(|error| {
         let place = Place::of_span(file, text, error.span());
-        CliError::config(format!("{place}: this is no TOML")).caused_by(error.message().to_owned())
+        let told = CliError::config(format!("{place}: this is no TOML")).caused_by(error.message().to_owned());
+        // The other of the two files that `mer export` writes.
+        if text.starts_with('{') { told.hint("what `mer export --all` wrote is read by `mer import`") } else { told }
     })?;
     let mut registry = Registry::default();
     let (mut servers, mut models) = (BTreeMap::new(), BTreeMap::new());

@@ -70,6 +70,7 @@ pub(super) struct Version {
     pub(super) request_uid: Option<Uuid>,
     pub(super) attempt: Option<u32>,
     pub(super) note: Option<String>,
+    #[serde(serialize_with = "mer_core::micros")]
     pub(super) created_at: Timestamp,
 }
 

@@ -41,13 +41,17 @@ pub(super) fn fields<T: Shown>(item: &T, colour: bool) -> String {
     for (label, value) in fields {
         let (on, off) = if colour { (BOLD, PLAIN) } else { ("", "") };
         let _ = if value.trim_end_matches('\n').contains('\n') {
-            let body: String = value.lines().map(|line| format!("    {}\n", escaped(line))).collect();
+            let body: String = value.lines().map(indented_line).collect();
             write!(text, "{on}{label}{off}\n{body}")
         } else {
             writeln!(text, "{on}{label:width$}{off}  {}", escaped(value.trim_end_matches('\n')))
         };
     }
     text
+}
+
+fn indented_line(line: &str) -> String {
+    if line.is_empty() { "\n".to_owned() } else { format!("    {}\n", escaped(line)) }
 }
 
 /// A failure: `mer: …`, then its causes and hints, a line each.

@@ -116,7 +116,8 @@ async fn once(target: &Target, url: &SurrealUrl) -> Result<Connection, Stopped> 
     let websocket = WebsocketConfig::new().max_message_size(LONGEST_ANSWER);
     let config = Config::new().websocket(websocket).map_err(|error| Stopped::For(unreachable(url, error)))?;
     let config = if target.tls {
-        let wrong = |source| Stopped::For(unreachable(url, source));
+        // The file of authorities: a setting, as with PostgreSQL, and nothing of the server's.
+        let wrong = |error: BoxError| Stopped::For(DalError::Url { url: url.to_string(), reason: error.to_string() });
         config.rustls(tls::config(target.tls_ca.as_deref(), target.tls_insecure).map_err(wrong)?)
     } else {
         config

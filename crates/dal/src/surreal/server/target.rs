@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::SurrealUrl;
 use crate::{
     AuthLevel, Secret, ServerSettings,
+    error::NOBODY,
     surreal::connect::{DATABASE, NAMESPACE},
 };
 
@@ -62,7 +63,7 @@ impl Target {
 
     /// The user as messages show them.
     pub(super) fn shown_user(&self) -> String {
-        self.user.clone().unwrap_or_else(|| "(nobody)".to_owned())
+        self.user.clone().unwrap_or_else(|| NOBODY.to_owned())
     }
 }
 

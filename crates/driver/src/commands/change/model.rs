@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mer_core::{Command, ModelParams, ModelSpec, Registry};
+use mer_dal::DalError;
 
 use super::{change, diff::Difference, in_session, known_server, taken, tell, unset::unset};
 use crate::{
@@ -67,7 +68,16 @@ pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, ty
         if store.model(&args.name).await?.is_none() {
             return Err(unknown(&store.registry().await?, &args.name));
         }
-        Ok(store.remove_model(&args.name).await?)
+        match store.remove_model(&args.name).await {
+            Err(error @ DalError::HasWeights { .. }) => {
+                let (name, error) = (&args.name, CliError::from(error));
+                let allowed = if typed.allows_changes() { "--allow-changes " } else { "" };
+                Err(error
+                    .hint(format!("`mer {allowed}weights remove {name}:VERSION` removes one"))
+                    .hint(format!("`mer weights list {name}` shows which there are")))
+            }
+            removed => Ok(removed?),
+        }
     })
     .await?;
     tell(&[Difference::removed("model", &args.name)], ui)

@@ -4,27 +4,48 @@ mod repair;
 mod rows;
 mod wait;
 
+use std::path::Path;
+
 use mer_migrations::{MigrationError, Plan, Report, Scripts, StepStatus};
 
 use self::rows::ScriptRow;
 use crate::{
     app::App,
-    cli::{BaselineArgs, MigrateVerb, PlanArgs, ScriptsArgs, UpArgs},
+    cli::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, line_of},
     error::{CliError, Kind},
     ui::Ui,
 };
 
 /// Brings the schema to this version, or shows where it stands.
 pub(crate) async fn migrate(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8, CliError> {
-    match verb {
-        MigrateVerb::Up(UpArgs { plan, dry_run: true }) | MigrateVerb::Plan(plan) => show_plan(app, plan, ui).await?,
-        MigrateVerb::Up(UpArgs { plan, .. }) => up(app, plan, ui).await?,
-        MigrateVerb::Status(args) => status(app, args, ui).await?,
-        MigrateVerb::Wait(args) => wait::wait(app, args, ui).await?,
-        MigrateVerb::Baseline(args) => baseline(app, args, ui).await?,
-        MigrateVerb::Repair(args) => repair::repair(app, args, ui).await?,
-    }
-    Ok(0)
+    let scripts = match verb {
+        MigrateVerb::Up(UpArgs { plan, .. }) | MigrateVerb::Plan(plan) => Some(&plan.scripts),
+        MigrateVerb::Status(scripts)
+        | MigrateVerb::Baseline(BaselineArgs { scripts, .. })
+        | MigrateVerb::Repair(RepairArgs { scripts, .. }) => Some(scripts),
+        MigrateVerb::Wait(_) => None,
+    };
+    let done = match verb {
+        MigrateVerb::Up(UpArgs { plan, dry_run: true }) | MigrateVerb::Plan(plan) => show_plan(app, plan, ui).await,
+        MigrateVerb::Up(UpArgs { plan, .. }) => up(app, plan, ui).await,
+        MigrateVerb::Status(args) => status(app, args, ui).await,
+        MigrateVerb::Wait(args) => wait::wait(app, args, ui).await,
+        MigrateVerb::Baseline(args) => baseline(app, args, ui).await,
+        MigrateVerb::Repair(args) => repair::repair(app, args, ui).await,
+    };
+    let folder = scripts.and_then(|scripts| scripts.sql_dir.as_deref());
+    done.map(|()| 0).map_err(|error| folder.into_iter().fold(error, with_folder))
+}
+
+/// The failure with hints for the same folder: without it they would look at other scripts.
+fn with_folder(error: CliError, folder: &Path) -> CliError {
+    let folder = line_of(["--sql-dir", &folder.to_string_lossy()]);
+    error.with_hints(|hint| {
+        let commands = ["mer migrate", "mer migrate status", "mer migrate repair"];
+        commands.iter().fold(hint.to_owned(), |hint, command| {
+            hint.replace(&format!("`{command}`"), &format!("`{command} {folder}`"))
+        })
+    })
 }
 
 async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
@@ -32,9 +53,15 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     // Before a database is made for nothing.
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
     let session = app.migrations_session().await?;
-    let report = mer_migrations::up_to(&session, &scripts, args.target).await;
-    session.close().await?;
-    tell(ui, report?, "applied")
+    let mut report = Report::default();
+    let done = mer_migrations::up_telling(&session, &scripts, args.target, &mut report).await;
+    let closed = session.close().await;
+    // What was applied before a script failed stays, and is told.
+    if done.is_ok() || !report.applied.is_empty() {
+        tell(ui, report, "applied")?;
+    }
+    done?;
+    Ok(closed?)
 }
 
 async fn baseline(app: &App, args: &BaselineArgs, ui: Ui) -> Result<(), CliError> {
@@ -79,6 +106,8 @@ async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
         match step.status {
             StepStatus::Pending => told.hint("`mer migrate` applies what is pending"),
             StepStatus::Changed => told.hint("`mer migrate repair` shows the difference, and accepts it"),
+            StepStatus::Missing if step.own => told.hint("name the folder that has it with `--sql-dir`"),
+            StepStatus::Missing => told.hint("use the MER that migrated it, or a newer one"),
             _ => told,
         }
     });

@@ -12,6 +12,7 @@ use crate::{
 pub(super) async fn repair(app: &App, args: &RepairArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     let plan = look(app, &scripts).await?;
+    plan.check_age()?;
     let differences: Vec<Difference> = plan.changed().filter_map(Difference::of).collect();
     if differences.is_empty() {
         ui.note("nothing to repair: what was applied is what is at hand");

@@ -19,6 +19,7 @@ pub(super) struct ScriptRow {
     checksum: Option<String>,
     /// Of the script at hand.
     script_checksum: Option<String>,
+    #[serde(serialize_with = "mer_core::micros_where_known")]
     applied_at: Option<Timestamp>,
     duration_ms: Option<f64>,
     mer_version: Option<String>,

@@ -36,10 +36,11 @@ pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliEr
         if !may_come {
             return Err(error.into());
         }
-        if left().is_some_and(|left| left <= PAUSE) {
+        if let Some(bound) = bound
+            && bound.saturating_sub(begun.elapsed()) <= PAUSE
+        {
             let database = &app.database.settings().url;
-            let told =
-                format!("the database `{database}` did not answer within {:.1} s", begun.elapsed().as_secs_f64());
+            let told = format!("the database `{database}` did not answer within {:.1} s", bound.as_secs_f64());
             return Err(CliError::new(Kind::Busy, told).caused_by(error));
         }
         tokio::time::sleep(PAUSE).await;

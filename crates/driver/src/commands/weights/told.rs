@@ -24,6 +24,7 @@ pub(in crate::commands) struct Told {
     request_uid: Option<Uuid>,
     attempt: Option<u32>,
     note: Option<String>,
+    #[serde(serialize_with = "mer_core::micros")]
     created_at: Timestamp,
     aliases: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -110,7 +111,7 @@ impl Shown for Told {
             ("sha256", self.sha256.clone()),
             ("parent", text(self.parent_version)),
             ("access", access.unwrap_or_default()),
-            ("created", self.created_at.to_string()),
+            ("created", format!("{:.6}", self.created_at)),
             ("note", self.note.clone().unwrap_or_default()),
         ];
         if let Some(told) = &self.statistics {

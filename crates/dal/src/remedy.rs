@@ -1,0 +1,81 @@
+//! What helps against what the system, a server or TLS says. They hand on text, and often no more than that.
+
+use std::{error::Error, io};
+
+/// The system's reason, wherever in the chain of causes it stands. The engine hands on text only.
+pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    let mut text = String::new();
+    while let Some(error) = cause {
+        if let Some(kind) = error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            match kind {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => text.push_str("(os error 28)"),
+                io::ErrorKind::ReadOnlyFilesystem => text.push_str("(os error 30)"),
+                io::ErrorKind::PermissionDenied => text.push_str("(os error 13)"),
+                _ => {}
+            }
+        }
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let hint = if text.contains("(os error 28)") || text.contains("(os error 122)") {
+        "the disk is full: free some space, or name a folder on another disk with `--data-dir`"
+    } else if text.contains("(os error 30)") {
+        "the file system is read-only: name a folder that can be written with `--data-dir`"
+    } else if text.contains("(os error 13)") || text.contains("(os error 1)") {
+        "this user may not write there: change the folder's owner, or name another folder with `--data-dir`"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
+/// What to look at where no connection came about. `database` is its URL.
+pub(crate) fn unreachable_hint(database: &str, source: &(dyn Error + 'static)) -> String {
+    let mut text = source.to_string();
+    let mut cause = source.source();
+    while let Some(error) = cause {
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let says = |word| text.contains(word);
+    let file = if database.starts_with("postgres") { "sslrootcert" } else { "tlsCa" };
+    if says("CaUsedAsEndEntity") {
+        "the server shows a certificate that is an authority's; one that it made for itself needs to be none: \
+         `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`"
+            .to_owned()
+    } else if says("UnknownIssuer") {
+        format!("no authority that is known here has signed the server's certificate: name the file with `{file}=FILE`")
+    } else if says("NotValidForName") || says("not valid for name") {
+        "the certificate is for another name: name the host as the certificate does".to_owned()
+    } else if says("Expired") || says("certificate expired") {
+        "the server's certificate is too old: it needs a new one".to_owned()
+    } else if says("does not support TLS") {
+        "the server does not encrypt: `sslmode=prefer` does where the server can, and goes on without".to_owned()
+    } else if says("InvalidContentType") {
+        "what answers there does not encrypt: it is reached with `ws://`, or needs a certificate of its own".to_owned()
+    } else if says("invalid HTTP version") {
+        "what answers there may want to encrypt: it is then reached with `wss://`".to_owned()
+    } else if says("failed to lookup address") {
+        "is the host's name right?".to_owned()
+    } else {
+        "does the server run, and can it be reached from here? `mer migrate wait` waits until it answers".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_server_away_has_its_remedy() {
+        let hint = |url: &str, text: &str| unreachable_hint(url, &io::Error::other(text.to_owned()));
+        let unknown = "WebSocket error: IO error: invalid peer certificate: UnknownIssuer";
+        assert!(hint("wss://h", unknown).contains("`tlsCa=FILE`"));
+        assert!(hint("postgres://h/d", unknown).contains("`sslrootcert=FILE`"));
+        let refused = hint("postgres://h/d", "Connection refused (os error 111)");
+        assert!(refused.contains("`mer migrate wait`"), "{refused}");
+        // Nothing of a socket is mended by another folder.
+        assert!(!hint("postgres://h/d", "Permission denied (os error 13)").contains("--data-dir"));
+    }
+}

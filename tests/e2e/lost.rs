@@ -1,0 +1,154 @@
+//! Runs whose `mer` has died are closed as `lost`: at once where its journal lies, elsewhere when nothing has been heard of
+//! them for too long.
+
+use std::{fs, path::Path, process::Stdio};
+
+use mer_testkit::{postgres, surreal_server};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Live, OnServer, TestEnv, database_name, shared_databases, wait_until};
+
+/// The models of the tests.
+const MODELS: &str = include_str!("models.toml");
+
+/// A line of the journal.
+fn line(value: &Value) -> String {
+    let text = value.to_string();
+    let sum = text.bytes().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0xEDB8_8320 } else { 0 })
+    });
+    format!("{:08x} {text}\n", !sum)
+}
+
+/// Puts a start without an end into a journal, as a `mer` left it that was killed long ago on another machine.
+fn leave_start(journal: &Path, database_uid: &str, sample: &Value) {
+    let mut access = sample.as_object().expect("an object").clone();
+    access.remove("output");
+    for (key, value) in [
+        ("requestUid", json!("00000000-0000-7000-8000-000000000001")),
+        ("startAccess", json!("2026-01-01T00:00:00.000001Z")),
+        ("stopAccess", Value::Null),
+        ("exitCode", Value::Null),
+        ("status", json!("started")),
+    ] {
+        access.insert(key.to_owned(), value);
+    }
+    let head = json!({ "format": 1, "databaseUid": database_uid, "host": "gone", "pid": 1, "merVersion": "0.1.0" });
+    fs::create_dir_all(journal).expect("folder");
+    let text = line(&head) + &line(&access.into());
+    fs::write(journal.join("00000000000000000000000000000001.seg"), text).expect("segment");
+}
+
+#[track_caller]
+fn is_lost(row: &Value) {
+    assert_eq!((&row["status"], &row["stopAccess"], &row["exitCode"]), (&json!("lost"), &Value::Null, &Value::Null));
+    assert_eq!(row["startAccess"], "2026-01-01T00:00:00.000001Z");
+    assert_eq!(row["error"], "`mer` ended before this run did");
+}
+
+#[test]
+fn a_start_that_was_left_behind_is_lost_and_stays_so() {
+    let env = TestEnv::ready();
+    let sample = env.mer(["run", "cat", "x", "--json"]).object();
+    let journal = env.path("data/mer/db.journal");
+    let segment = fs::read_dir(&journal).expect("journal").flatten().map(|entry| entry.path());
+    let segment = segment.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "seg"));
+    let text = fs::read_to_string(segment.expect("a segment")).expect("text");
+    let head: Value = serde_json::from_str(&text.lines().next().expect("a head")[9..]).expect("an object");
+    leave_start(&journal, head["databaseUid"].as_str().expect("a uid"), &sample);
+    for _ in 0..2 {
+        let rows = env.rows();
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert_eq!(rows[0]["status"], "succeeded");
+        is_lost(&rows[1]);
+    }
+    let shown = env.mer(["log", "show", "00000000-0000-7000-8000-000000000001"]).ok();
+    assert!(shown.contains("lost") && shown.contains("`mer` ended before this run did"), "{shown}");
+}
+
+#[test]
+fn a_start_that_was_left_behind_is_lost_on_a_server_too() {
+    for url in shared_databases() {
+        let place = OnServer::migrated(url.clone());
+        let sample = place.mer(["run", "echo", "x", "--json"]).object();
+        let uid = sql(&url, r#"SELECT "uid" FROM "DatabaseIdentity""#, "RETURN <string> DatabaseIdentity:this.uid;");
+        let uid = uid.trim_matches(|c: char| !c.is_ascii_hexdigit());
+        leave_start(&place.env.path("data/mer/journal"), uid, &sample);
+        for _ in 0..2 {
+            let rows = place.mer(["log", "list", "--json"]).objects();
+            assert_eq!(rows.len(), 2, "{rows:?}");
+            is_lost(&rows[1]);
+        }
+    }
+}
+
+/// What nothing is heard of for 90 s; the clock of the row is put back instead of waiting for that.
+#[test]
+fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end_comes_after_all() {
+    for url in shared_databases() {
+        let here = OnServer::migrated(url.clone());
+        here.env.file("work/models.toml", MODELS);
+        here.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+        let elsewhere = OnServer::new(url.clone());
+        let seen = |place: &OnServer| {
+            let rows = place.mer(["log", "list", "--json"]).objects();
+            assert!(rows.len() < 2, "{rows:?}");
+            rows.into_iter().next()
+        };
+        let status = |row: &Value| row["status"].as_str().expect("a status").to_owned();
+        let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
+        live.wait_stdout("first\n");
+        wait_until("the run is seen", || seen(&elsewhere).filter(|row| status(row) == "started"));
+        pass_time(&url);
+        let row = seen(&elsewhere).expect("a row");
+        assert_eq!(status(&row), "lost", "{url}");
+        let host = row["caller"].as_str().expect("a caller").split('@').next_back().expect("a host").to_owned();
+        assert_eq!(row["error"], format!("nothing was heard any more of `{host}`, where it ran"));
+        // It was only cut off.
+        here.env.file("work/go", "");
+        live.finish().ended(0);
+        assert_eq!(seen(&elsewhere).as_ref().map(status).as_deref(), Some("succeeded"), "{url}");
+    }
+}
+
+#[test]
+fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
+    for url in shared_databases() {
+        let here = OnServer::migrated(url.clone());
+        here.env.file("work/models.toml", MODELS);
+        here.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+        let elsewhere = OnServer::new(url.clone());
+        let status = |place: &OnServer| {
+            let rows = place.mer(["log", "list", "--json"]).objects();
+            assert!(rows.len() < 2, "{rows:?}");
+            rows.first().map(|row| row["status"].as_str().expect("a status").to_owned())
+        };
+        let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
+        live.wait_stdout("first\n");
+        wait_until("the run is seen", || status(&elsewhere));
+        live.signal(Signal::KILL);
+        assert_eq!(live.finish().code, None, "killed");
+        assert_eq!(status(&elsewhere).as_deref(), Some("started"), "nobody can know it yet: {url}");
+        pass_time(&url);
+        assert_eq!(status(&elsewhere).as_deref(), Some("lost"), "{url}");
+        assert_eq!(status(&here).as_deref(), Some("lost"), "its own machine agrees: {url}");
+    }
+}
+
+/// Lets 90 s pass for the runs of a database.
+fn pass_time(url: &str) {
+    sql(
+        url,
+        r#"UPDATE "ModelAccess" SET "aliveUntil" = "aliveUntil" - interval '90 s' WHERE "status" = 'started'"#,
+        "UPDATE ModelAccess SET aliveUntil = aliveUntil - 90s WHERE status = 'started';",
+    );
+}
+
+fn sql(url: &str, postgres: &str, surreal: &str) -> String {
+    let name = database_name(url);
+    if url.starts_with("postgres") {
+        return postgres::shared().expect("a server").sql(name, postgres);
+    }
+    surreal_server::shared().expect("a server").sql(name, surreal)[0].to_string()
+}
