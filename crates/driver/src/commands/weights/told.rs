@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mer_core::{AliasMove, Dtype, WeightsFormat, WeightsVersion};
-use mer_weights::{Statistics, Tensor};
+use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -59,6 +59,11 @@ impl Told {
         Self { tensors, statistics, ..self }
     }
 
+    /// A sentence for each alias that means it now.
+    pub(super) fn named(&self) -> impl Iterator<Item = String> {
+        self.aliases.iter().map(|alias| format!("`{0}@{alias}` is `{0}:{1}` now", self.model, self.version))
+    }
+
     /// What was done, in a sentence.
     pub(in crate::commands) fn sentence(&self, done: &str) -> String {
         let shape = self.shape.as_deref().map(|shape| format!(" {}", shaped(shape))).unwrap_or_default();
@@ -74,6 +79,23 @@ fn shaped(shape: &[u64]) -> String {
 
 fn text<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn extreme(number: Extreme) -> String {
+    match number {
+        Extreme::Integer(number) => number.to_string(),
+        Extreme::Float(number) => float(number),
+    }
+}
+
+/// Without the hundreds of digits that a very large or a very small number has.
+fn float(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || !size.is_finite() || (1e-5..1e16).contains(&size) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
 }
 
 impl Listed for Told {
@@ -116,10 +138,10 @@ impl Shown for Told {
         if let Some(told) = &self.statistics {
             fields.extend([
                 ("elements", told.elements.to_string()),
-                ("minimum", text(told.minimum)),
-                ("maximum", text(told.maximum)),
-                ("mean", text(told.mean)),
-                ("norm", told.norm.to_string()),
+                ("minimum", told.minimum.map(extreme).unwrap_or_default()),
+                ("maximum", told.maximum.map(extreme).unwrap_or_default()),
+                ("mean", told.mean.map(float).unwrap_or_default()),
+                ("norm", float(told.norm)),
                 ("nan", told.nan.to_string()),
                 ("infinite", told.infinite.to_string()),
             ]);
