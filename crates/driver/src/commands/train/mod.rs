@@ -36,7 +36,7 @@ struct TrainJson<'a> {
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
 pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
-    let selector = selector(&args.model)?;
+    let selector = selector(&args.request.model)?;
     if args.promote {
         app.check_changes_allowed(typed)?;
     }
@@ -56,13 +56,13 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
     let request = Request {
         model,
         servers: &view.servers,
-        pinned: args.server.as_deref(),
+        pinned: args.request.server.as_deref(),
         kind: Purpose::Train,
         weights: parent,
         input: source.input,
-        timeout: args.timeout,
+        timeout: args.request.timeout,
         cancel: cancel.clone(),
-        hashes: app.settings.hashes && !args.no_hash,
+        hashes: app.settings.hashes && !args.request.no_hash,
     };
     app.moves_records(&view);
     let scheduler = app.scheduler(&view);
