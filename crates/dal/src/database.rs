@@ -12,7 +12,7 @@ use crate::store::Driver;
 use crate::surreal::SurrealServer;
 use crate::{
     DalError, DbUrl, Session, Settings, Store,
-    embedded::{self, Memory, Recall, Snapshot},
+    embedded::{self, Memory, Recall, Room, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
 };
@@ -63,8 +63,13 @@ impl Database {
     /// [`DalError::Open`] when it cannot be opened at all. On a server [`DalError::Unreachable`], [`DalError::Refused`],
     /// [`DalError::NoDatabase`] and [`DalError::TooOld`]: its connections are kept, and a session is only a look at one.
     pub async fn session(&self) -> Result<Session, DalError> {
+        self.session_with(Room::Usual).await
+    }
+
+    /// One with so much room, where the engine is in this process.
+    pub(crate) async fn session_with(&self, room: Room) -> Result<Session, DalError> {
         match &self.place {
-            Place::Embedded(files, _) => embedded::lease(self, Arc::clone(files)).await,
+            Place::Embedded(files, _) => embedded::lease(self, Arc::clone(files), room).await,
             Place::Memory(memory) => memory.session(self).await,
             #[cfg(feature = "postgres")]
             Place::Postgres(server) => {

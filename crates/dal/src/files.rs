@@ -17,6 +17,8 @@ use crate::DalError;
 pub(crate) struct EngineFiles {
     /// The engine's own folder.
     pub(crate) engine: PathBuf,
+    /// The folder of the engine's logs.
+    pub(crate) logs: PathBuf,
     /// The engine's own lock, held while it is open.
     pub(crate) engine_lock: PathBuf,
     /// The lease.
@@ -40,6 +42,7 @@ impl EngineFiles {
             PathBuf::from(name)
         };
         Self {
+            logs: engine.join("wal"),
             engine_lock: engine.join("LOCK"),
             lease: beside(".lock"),
             snapshot: beside(".snapshot"),

@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{DalError, Database, DrainReport, Store, embedded::Lease, journal};
+use crate::{
+    DalError, Database, DrainReport, Store,
+    embedded::{Lease, Room},
+    journal,
+};
 
 /// How long bulk work keeps a session until it closes and opens it again. With a batch on top it stays below a second.
 const TURN: Duration = Duration::from_millis(600);
@@ -43,10 +47,16 @@ impl Session {
         journal::drain_session(self).await
     }
 
-    /// Whether it has lasted so long that bulk work should let others have their turn.
+    /// Whether it has lasted so long that bulk work should let others have their turn, or is full. Asked before every batch.
     #[must_use]
     pub fn has_had_its_turn(&self) -> bool {
-        self.opened.elapsed() > TURN
+        self.opened.elapsed() > TURN || self.is_full()
+    }
+
+    /// Whether so much has been written that bulk work must close it: more would not be safe if this process were killed.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lease.as_ref().is_some_and(Lease::is_used_up)
     }
 
     /// Closes and opens again, so that others get their turn.
@@ -55,8 +65,9 @@ impl Session {
     /// As [`Session::close`] and [`Database::session`].
     pub async fn renew(self) -> Result<Self, DalError> {
         let database = self.database.clone();
+        let room = self.lease.as_ref().map_or(Room::Usual, Lease::room);
         self.close().await?;
-        database.session().await
+        database.session_with(room).await
     }
 
     /// Closes the database. Embedded: waits for running operations, writes the snapshot, closes the engine, waits until

@@ -14,9 +14,9 @@ use std::{
 
 use common::{another_process, argument, embedded, empty, engine_of, migrate, migrated};
 use jiff::Timestamp;
-use mer_core::Status;
-use mer_dal::{Durability, Journal, JournalOwner, drain};
-use mer_testkit::{ended, started};
+use mer_core::{Access, Status};
+use mer_dal::{Database, Durability, Journal, JournalOwner, Session, drain};
+use mer_testkit::{ended, image, started};
 use uuid::Uuid;
 
 /// Runs the other process for so long, and gives what it said.
@@ -121,4 +121,60 @@ async fn a_migration_killed_in_the_middle_goes_on_where_it_was() {
         assert!(session.registry().await.unwrap().models.contains_key("iris"));
         session.close().await.unwrap();
     }
+}
+
+/// The database as it would be if its process were killed now, under another name.
+fn killed_now(engine: &Path, name: &str) -> Database {
+    let copy = engine.with_file_name(name);
+    image(engine, &copy);
+    embedded(&copy)
+}
+
+/// Accesses of about 4 MiB.
+async fn record_much(session: &Session) -> Vec<Access> {
+    let tail = "x".repeat(64 << 10);
+    let much: Vec<Access> = (0..62)
+        .map(|_| {
+            let begun = started(Uuid::now_v7(), 1, "m", Timestamp::now());
+            Access { stderr_tail: tail.clone(), ..ended(&begun, Status::Succeeded) }
+        })
+        .collect();
+    session.record(&much).await.unwrap();
+    much
+}
+
+async fn check_all(session: &Session, all: &[Access], told: &str) {
+    for access in all {
+        assert_eq!(session.access(access.request_uid).await.unwrap().len(), 1, "{told}");
+    }
+}
+
+/// The engine loses transactions where a memtable of it was full, so none may ever be: see `embedded/room.rs`.
+#[tokio::test]
+async fn what_was_acknowledged_is_in_the_files_however_much_it_is() {
+    let fresh = migrated().await;
+    let engine = engine_of(&fresh);
+    let mut session = fresh.session().await.unwrap();
+    let mut all = Vec::new();
+    for batch in 0..9 {
+        if session.is_full() {
+            session = session.renew().await.unwrap();
+        }
+        all.extend(record_much(&session).await);
+        if batch % 2 == 0 {
+            continue;
+        }
+        let killed = killed_now(engine, &format!("killed{batch}"));
+        let told = format!("killed after batch {batch}");
+        let opened = killed.session().await.unwrap();
+        check_all(&opened, &all, &told).await;
+        // Once more, after work that goes on where the killed process was.
+        let more = [all.clone(), record_much(&opened).await].concat();
+        let folder = engine.with_file_name(format!("killed{batch}"));
+        let again = killed_now(&folder, &format!("again{batch}")).session().await.unwrap();
+        check_all(&again, &more, &format!("{told}, and again after another")).await;
+        again.close().await.unwrap();
+        opened.close().await.unwrap();
+    }
+    session.close().await.unwrap();
 }

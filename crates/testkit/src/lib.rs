@@ -6,6 +6,7 @@
 mod certificate;
 #[cfg(feature = "faulty-ssh")]
 pub mod faulty_ssh;
+mod image;
 pub mod link;
 pub mod postgres;
 pub mod processes;
@@ -16,4 +17,5 @@ pub mod sshd;
 pub mod store_contract;
 pub mod surreal_server;
 
+pub use image::image;
 pub use sample::{ended, noise, started};

@@ -16,7 +16,7 @@ pub struct Args {
     /// The one of its way over SSH, and bare `ssh2` beside it.
     pub ssh_bench: Option<PathBuf>,
     /// What puts bytes into databases by their own means.
-    pub weights_bench: Option<PathBuf>,
+    pub bulk_bench: Option<PathBuf>,
     /// A static program that does nothing.
     pub nothing: PathBuf,
     /// Where databases and files go: on a real disk.
@@ -34,7 +34,7 @@ pub struct Args {
 impl Args {
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let (mut mer, mut mer_static, mut nothing, mut work) = (None, None, None, None);
-        let (mut meal_bench, mut ssh_bench, mut weights_bench) = (None, None, None);
+        let (mut meal_bench, mut ssh_bench, mut bulk_bench) = (None, None, None);
         let (mut json, mut only, mut quick, mut check) = (None, None, false, false);
         let mut arguments = arguments.iter();
         while let Some(flag) = arguments.next() {
@@ -44,7 +44,7 @@ impl Args {
                 "--mer-static" => mer_static = Some(value()?.into()),
                 "--meal-bench" => meal_bench = Some(value()?.into()),
                 "--ssh-bench" => ssh_bench = Some(value()?.into()),
-                "--weights-bench" => weights_bench = Some(value()?.into()),
+                "--bulk-bench" => bulk_bench = Some(value()?.into()),
                 "--nothing" => nothing = Some(value()?.into()),
                 "--work" => work = Some(value()?.into()),
                 "--json" => json = Some(value()?.into()),
@@ -60,7 +60,7 @@ impl Args {
             mer_static,
             meal_bench,
             ssh_bench,
-            weights_bench,
+            bulk_bench,
             nothing: needed(nothing, "--nothing")?,
             work: needed(work, "--work")?,
             json,

@@ -5,8 +5,8 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::Command,
-    time::SystemTime,
+    process::{Command, Stdio},
+    time::{Instant, SystemTime},
 };
 
 use crate::{
@@ -71,6 +71,17 @@ impl Subject {
         let kib = fs::read_to_string(&file).map_err(|error| format!("`{}`: {error}", file.display()))?;
         Ok(kib.trim().parse::<f64>().map_err(|error| error.to_string())? * 1024.0 / 1e6)
     }
+
+    /// How long a command takes, in milliseconds, and the peak of its memory. `aim` tells it where its database is.
+    pub fn time_and_peak(&self, arguments: &[&str], aim: impl FnOnce(&mut Command)) -> Result<(f64, f64)> {
+        let begun = Instant::now();
+        let peak = self.peak(arguments, |command| {
+            aim(command);
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            Ok(())
+        })?;
+        Ok((measure::ms(begun.elapsed()), peak))
+    }
 }
 
 /// All that a case needs.
@@ -85,7 +96,7 @@ pub struct Bench {
     /// The benchmark of its way over SSH, if it was given.
     pub ssh_bench: Option<PathBuf>,
     /// What puts bytes into databases by their own means, if it was given.
-    pub weights_bench: Option<PathBuf>,
+    pub bulk_bench: Option<PathBuf>,
     /// A folder on a real disk.
     pub work: PathBuf,
     /// Fewer rounds, fewer bytes.
@@ -120,8 +131,8 @@ impl Bench {
             subjects.push(subject);
         }
         let (meal_bench, ssh_bench) = (args.meal_bench.clone(), args.ssh_bench.clone());
-        let weights_bench = args.weights_bench.clone();
-        Ok(Self { subjects, nothing, meal_bench, ssh_bench, weights_bench, work, quick: args.quick })
+        let bulk_bench = args.bulk_bench.clone();
+        Ok(Self { subjects, nothing, meal_bench, ssh_bench, bulk_bench, work, quick: args.quick })
     }
 
     /// As many as asked for, or a tenth of them in a quick run.

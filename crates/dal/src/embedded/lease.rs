@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    engine, lock,
+    Room, engine, lock,
     snapshot::{self, Snapshot},
     stamp::LockMark,
 };
@@ -32,9 +32,21 @@ const POLL: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub(crate) struct Lease {
     close: oneshot::Sender<Reply>,
+    room: Room,
+    files: Arc<EngineFiles>,
 }
 
 impl Lease {
+    /// What it was opened with.
+    pub(crate) const fn room(&self) -> Room {
+        self.room
+    }
+
+    /// Whether so much has been written that bulk work must open anew.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.room.is_used_up(&self.files.logs)
+    }
+
     /// Closes the engine and gives the lease back.
     pub(crate) async fn close(self) -> Result<(), DalError> {
         let gone = || DalError::Gone { operation: "close" };
@@ -45,7 +57,7 @@ impl Lease {
 }
 
 /// Waits for the lease and opens the engine.
-pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>) -> Result<Session, DalError> {
+pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Room) -> Result<Session, DalError> {
     let begun = Instant::now();
     let wait = database.settings().wait;
     files.create()?;
@@ -53,8 +65,9 @@ pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>) -> Resul
     check_folder(&files.engine)?;
     let (ready, opened) = oneshot::channel();
     let (close, closing) = oneshot::channel();
+    let lease = Lease { close, room, files: Arc::clone(&files) };
     engine::spawn(move |runtime| {
-        let end = runtime.block_on(serve(&files, begun, wait, ready, closing));
+        let end = runtime.block_on(serve(&files, room, begun, wait, ready, closing));
         // Before anybody hears that it is over.
         held.give_back();
         match end {
@@ -68,7 +81,7 @@ pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>) -> Resul
         }
     })?;
     let store = opened.await.map_err(|_| DalError::Gone { operation: "open" })??;
-    Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), Some(Lease { close })))
+    Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), Some(lease)))
 }
 
 type Ready = oneshot::Sender<Result<SurrealStore, DalError>>;
@@ -84,13 +97,14 @@ enum End {
 /// The life of the engine, on its own runtime.
 async fn serve(
     files: &EngineFiles,
+    room: Room,
     begun: Instant,
     wait: Duration,
     ready: Ready,
     closing: oneshot::Receiver<Reply>,
 ) -> End {
     let before = Snapshot::load(files);
-    let store = match open(files, begun, wait).await {
+    let store = match open(files, room, begun, wait).await {
         Ok(store) => store,
         Err(error) => return End::NotOpened(ready, error),
     };
@@ -107,11 +121,11 @@ async fn serve(
 
 /// Opens the engine. Whoever has it open without our lease (a killed process whose files the kernel still closes, a
 /// foreign tool) is waited for.
-async fn open(files: &EngineFiles, begun: Instant, wait: Duration) -> Result<SurrealStore, DalError> {
+async fn open(files: &EngineFiles, room: Room, begun: Instant, wait: Duration) -> Result<SurrealStore, DalError> {
     let url = DbUrl::Embedded(files.engine.clone()).to_string();
     loop {
         if engine_lock_is_free(&files.engine_lock)? {
-            match surreal::connect(&url).await {
+            match surreal::connect(&url, room.memtable(&files.logs)).await {
                 Err(error) if surreal::is_locked(&error) => {}
                 outcome => return outcome,
             }

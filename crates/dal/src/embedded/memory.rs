@@ -56,7 +56,7 @@ async fn start() -> Result<(SurrealStore, oneshot::Sender<()>), DalError> {
     let (end, ended) = oneshot::channel();
     engine::spawn(move |runtime| {
         runtime.block_on(async {
-            let _ = ready.send(surreal::connect("mem://").await);
+            let _ = ready.send(surreal::connect("mem://", 0).await);
             let _ = ended.await;
         });
     })?;

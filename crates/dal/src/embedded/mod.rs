@@ -3,18 +3,19 @@
 //! # One lease
 //! 1. `X.lock` is locked: a kernel lock, waited for with a bound, released by the kernel whatever becomes of its holder.
 //! 2. A thread opens the engine, on a runtime of its own. Another program that has the engine open is waited for.
-//! 3. The session works.
+//! 3. The session works; for how long, and for how many bytes, see [`room`].
 //! 4. Closing: what still runs is waited for; the registry is read where it may have changed; the last handle is dropped,
 //!    and the engine closes behind our back. Its own `LOCK` is polled: once it is ours, the engine is closed.
 //! 5. With that lock in hand the snapshot is written, see [`snapshot`]. Then `X.lock` is released.
 //!
 //! The thread does all of 4 and 5 also when the session is merely dropped.
 
-mod engine;
+pub(crate) mod engine;
 mod lease;
 mod lock;
 mod memory;
 mod recall;
+mod room;
 mod snapshot;
 mod stamp;
 
@@ -22,4 +23,5 @@ pub(crate) use lease::{Lease, lease};
 pub(crate) use lock::try_lock;
 pub(crate) use memory::Memory;
 pub(crate) use recall::Recall;
+pub(crate) use room::Room;
 pub use snapshot::Snapshot;

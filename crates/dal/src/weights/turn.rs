@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use crate::{DalError, Database, Session};
+use crate::{DalError, Database, Session, embedded::Room};
 
 /// How long a session is kept while its holder waits for somebody else: opening it again takes about as long.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -11,12 +11,18 @@ const PATIENCE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Turn {
     database: Database,
+    room: Room,
     session: Option<Session>,
 }
 
 impl Turn {
     pub(super) fn new(database: &Database) -> Self {
-        Self { database: database.clone(), session: None }
+        Self { database: database.clone(), room: Room::Usual, session: None }
+    }
+
+    /// Turns in which weights are written.
+    pub(super) fn with_much_to_write(database: &Database) -> Self {
+        Self { room: Room::Large, ..Self::new(database) }
     }
 
     pub(super) const fn database(&self) -> &Database {
@@ -28,7 +34,7 @@ impl Turn {
         let session = match self.session.take() {
             Some(session) if session.has_had_its_turn() => session.renew().await?,
             Some(session) => session,
-            None => self.database.session().await?,
+            None => self.database.session_with(self.room).await?,
         };
         Ok(self.session.insert(session))
     }

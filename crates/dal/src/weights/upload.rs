@@ -16,7 +16,8 @@ const CHUNK: usize = 1 << 20;
 /// How many chunks go into one transaction.
 const BATCH: usize = 4;
 
-/// How much of the disk of an embedded database weights leave alone: four of the engine's arenas.
+/// How much of the disk of an embedded database weights leave alone: what they may have written between an opening of the
+/// engine and its closing.
 const LEFT_ALONE: u64 = 64 << 20;
 
 /// A payload on its way in. Dropped, or after an error, it leaves nothing that can be seen.
@@ -44,7 +45,7 @@ impl Upload {
     #[must_use]
     pub fn new(database: &Database, model: &Model) -> Self {
         Self {
-            turn: Turn::new(database),
+            turn: Turn::with_much_to_write(database),
             model: model.clone(),
             uid: None,
             rest: BytesMut::new(),

@@ -5,13 +5,13 @@ use std::{
     fmt::Write,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Instant,
 };
 
 use mer_testkit::postgres::Server;
 
-use super::{nothing, row};
+use super::{nothing, own_way, row};
 use crate::{
     Result, journal,
     measure::{Sample, ms, run_silent, time},
@@ -24,6 +24,12 @@ const DRAINED: usize = 100_000;
 const MODELS: usize = 10_000;
 const LOGGED: usize = 1_000_000;
 
+/// What moves the journal first.
+pub(super) const DRAINS: [&str; 4] = ["log", "list", "--limit", "1"];
+/// The most memory that `mer` is to take beside its database, in MB.
+pub(super) const MEMORY: f64 = 96.0;
+pub(super) const DRAIN_PEAK: &str = "the same, peak memory";
+
 thread_local! {
     /// One server for all cases. Its data are gone with this process.
     static SERVER: OnceCell<Option<Server>> = const { OnceCell::new() };
@@ -32,7 +38,7 @@ thread_local! {
 /// A database on the server, and where the binary keeps its journal for it.
 pub(super) struct Place {
     pub(super) database: String,
-    url: String,
+    pub(super) url: String,
     pub(super) data: PathBuf,
 }
 
@@ -59,8 +65,12 @@ impl Place {
 
     pub(super) fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
         let mut command = subject.command(arguments);
-        command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.data);
+        self.aim(&mut command);
         command
+    }
+
+    pub(super) fn aim(&self, command: &mut Command) {
+        command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.data);
     }
 
     fn uid(&self, server: &Server) -> String {
@@ -87,15 +97,16 @@ pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
     with_server(|server| {
         let mut insert = Vec::new();
         let mut copy = Vec::new();
-        let mut drained = Vec::new();
+        let (mut drained, mut peaks) = (Vec::new(), Vec::new());
         for subject in &bench.subjects {
             let place = Place::new(bench, server, subject)?;
             let sample = sample(&mut place.command(subject, &["run", "echo", "x", "--json"]))?;
             run_silent(&mut place.command(subject, &["log", "list"]))?;
             server.sql(&place.database, "TRUNCATE \"ModelAccess\"");
             journal::write(&place.data.join("journal"), &place.uid(server), &sample, 0..count)?;
-            let drain = time(|| run_silent(&mut place.command(subject, &["log", "list", "--limit", "1"])))?;
-            drained.push(Sample::one(rate(count, drain)));
+            let (took, peak) = subject.time_and_peak(&DRAINS, |command| place.aim(command))?;
+            drained.push(Sample::one(rate(count, took)));
+            peaks.push(Sample::one(peak));
             let rows = server.sql(&place.database, "COPY \"ModelAccess\" TO STDOUT");
             if rows.lines().count() != count {
                 return Err(format!("{} of {count} runs are on record", rows.lines().count()));
@@ -111,18 +122,32 @@ pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
         }
         let what = format!("{count} runs from the journal into PostgreSQL");
         let beside = |what, values| Some((what, Sample::new(values)));
-        let measured = || bench.subjects.iter().map(|subject| subject.name).zip(drained.iter().cloned()).collect();
-        let inserted = Row {
-            what: what.clone(),
-            unit: "runs/s",
-            limit: Limit::AtLeastShare(0.6),
-            measured: measured(),
-            beside: beside("`INSERT` of 1,000 rows each", insert),
-        };
-        let copied =
-            Row { what, unit: "runs/s", limit: Limit::None, measured: measured(), beside: beside("`COPY`", copy) };
-        Ok(vec![inserted, copied])
+        let (inserted, copied) = (beside("`INSERT` of 1,000 rows each", insert), beside("`COPY`", copy));
+        let bar = Limit::AtLeastShare(0.6);
+        let inserted = Row { beside: inserted, ..row(bench, &what, "runs/s", bar, drained.clone(), None) };
+        let copied = Row { beside: copied, ..row(bench, &what, "runs/s", Limit::None, drained, None) };
+        Ok(vec![inserted, copied, row(bench, DRAIN_PEAK, "MB", Limit::AtMost(MEMORY), peaks, None)])
     })
+}
+
+/// Runs a second, from a journal into the embedded database, and the same rows in the engine's own way.
+pub fn drain_embedded(bench: &Bench) -> Result<Vec<Row>> {
+    let count = bench.scaled(DRAINED);
+    let (mut drained, mut inserted, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
+    for subject in &bench.subjects {
+        let (took, peak) = drain_into_embedded(bench, subject, "drain", count)?;
+        drained.push(Sample::one(rate(count, took)));
+        peaks.push(Sample::one(peak));
+        if let Some(program) = &bench.bulk_bench {
+            run_silent(&mut embedded(bench, subject, "bulk", &["migrate"]))?;
+            let url = |what| format!("surrealkv://{}", bench.work.join(folder(subject, what)).join("db").display());
+            inserted.push(rate(count, own_way(program, ["rows", &url("drain"), &url("bulk")])?));
+        }
+    }
+    let beside = (!inserted.is_empty()).then(|| ("`INSERT` of 1,000 rows each, by the SDK", Sample::new(inserted)));
+    let what = format!("{count} runs from the journal into the embedded database");
+    let rate = Row { beside, ..row(bench, &what, "runs/s", Limit::AtLeastShare(0.6), drained, None) };
+    Ok(vec![rate, row(bench, DRAIN_PEAK, "MB", Limit::AtMost(MEMORY), peaks, None)])
 }
 
 /// The rows of a `COPY` as statements of a thousand rows each.
@@ -205,11 +230,8 @@ pub fn log(bench: &Bench) -> Result<Vec<Row>> {
     })?;
     let mut rates = Vec::new();
     for subject in &bench.subjects {
-        let command = |arguments: &[&str]| embedded(bench, subject, "log", arguments);
-        let sample = sample(&mut command(&["run", "echo", "x", "--json"]))?;
-        let journal = bench.work.join(folder(subject, "log")).join("db.journal");
-        journal::write(&journal, &uid_in(&journal)?, &sample, 0..count)?;
-        rates.push(Sample::one(rate(count, time(|| run_silent(&mut command(&list)))?)));
+        let (took, _) = drain_into_embedded(bench, subject, "log", count)?;
+        rates.push(Sample::one(rate(count, took)));
     }
     let what = format!("{count} runs from the journal into the embedded database");
     rows.push(row(bench, &what, "runs/s", Limit::None, rates, None));
@@ -238,9 +260,20 @@ fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) ->
     command
 }
 
+/// So many runs from a journal: how long it took, in milliseconds, and the peak of memory, in MB.
+fn drain_into_embedded(bench: &Bench, subject: &Subject, what: &str, count: usize) -> Result<(f64, f64)> {
+    let sample = sample(&mut embedded(bench, subject, what, &["run", "echo", "x", "--json"]))?;
+    let place = bench.work.join(folder(subject, what));
+    let journal = place.join("db.journal");
+    journal::write(&journal, &uid_in(&journal)?, &sample, 0..count)?;
+    subject.time_and_peak(&DRAINS, |command| {
+        command.env("MER_DATA_DIR", &place);
+    })
+}
+
 /// What a run says of itself.
 pub(super) fn sample(command: &mut Command) -> Result<serde_json::Map<String, serde_json::Value>> {
-    let output = command.stdin(std::process::Stdio::null()).output().map_err(|error| error.to_string())?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     journal::sample(&output.stdout).map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 

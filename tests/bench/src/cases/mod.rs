@@ -8,7 +8,10 @@ mod stream;
 mod surreal;
 mod weights;
 
-use std::process::Command;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Result,
@@ -34,6 +37,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("stream-memory", stream::memory),
     ("databases-run", databases::run),
     ("databases-drain", databases::drain),
+    ("databases-drain-embedded", databases::drain_embedded),
     ("databases-models", databases::models),
     ("databases-log", databases::log),
     ("surrealdb", surreal::all),
@@ -46,6 +50,15 @@ pub const ALL: &[(&str, Case)] = &[
 /// What a process costs that does nothing.
 fn nothing(bench: &Bench) -> Contender<'_> {
     Box::new(|| time(|| run_silent(&mut Command::new(&bench.nothing))))
+}
+
+/// How many milliseconds a database's own means take: see the program's own words, `bench_bulk`.
+fn own_way(program: &Path, arguments: [&str; 3]) -> Result<f64> {
+    let mut command = Command::new(program);
+    let output = command.args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    told.trim().parse().map_err(|_| format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// A row from the samples that [`Bench::in_turn`] gives: one of each binary, then perhaps one of what stands beside.

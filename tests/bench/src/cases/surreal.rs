@@ -5,8 +5,8 @@ use std::{env, time::Instant};
 use mer_testkit::surreal_server::{PROGRAM, Server};
 
 use super::{
-    databases::{Place, rate, sample},
-    nothing, row,
+    databases::{DRAIN_PEAK, DRAINS, MEMORY, Place, rate, sample},
+    nothing, own_way, row,
 };
 use crate::{
     Result, journal,
@@ -48,7 +48,7 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     rows.push(row(bench, what, "ms", Limit::AtMost(35.0), samples, Some("a static program that does nothing")));
 
     let count = bench.scaled(DRAINED);
-    let (mut drained, mut inserted) = (Vec::new(), Vec::new());
+    let (mut drained, mut inserted, mut by_client, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for subject in &bench.subjects {
         let place = place(subject);
         let sample = sample(&mut place.command(subject, &["run", "echo", "x", "--json"]))?;
@@ -57,8 +57,13 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
         let uid = uid[0].as_str().ok_or("the database has no uid")?.to_owned();
         server.sql(&place.database, "DELETE ModelAccess RETURN NONE");
         journal::write(&place.data.join("journal"), &uid, &sample, 0..count)?;
-        let took = time(|| run_silent(&mut place.command(subject, &["log", "list", "--limit", "1"])))?;
+        let (took, peak) = subject.time_and_peak(&DRAINS, |command| place.aim(command))?;
         drained.push(Sample::one(rate(count, took)));
+        peaks.push(Sample::one(peak));
+        if let Some(program) = &bench.bulk_bench {
+            let other = place_for(bench, &server, subject)?;
+            by_client.push(rate(count, own_way(program, ["rows", &place.url, &other.url])?));
+        }
         // The same rows once more, by the server alone.
         let copy = "DEFINE TABLE Again; INSERT INTO Again (SELECT *, rand::uuid() AS id FROM ModelAccess) RETURN NONE; \
                     DELETE ModelAccess RETURN NONE";
@@ -73,13 +78,14 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
         }
         inserted.push(rate(count, ms(begun.elapsed())));
     }
-    rows.push(Row {
-        what: format!("{count} runs from the journal into a SurrealDB server"),
-        unit: "runs/s",
-        limit: Limit::AtLeastShare(0.6),
-        measured: bench.subjects.iter().map(|subject| subject.name).zip(drained).collect(),
-        beside: Some(("`INSERT … SELECT` of 1,000 rows each, by the server", Sample::new(inserted))),
-    });
+    let what = format!("{count} runs from the journal into a SurrealDB server");
+    let by_client =
+        (!by_client.is_empty()).then(|| ("`INSERT` of 1,000 rows each, by the SDK", Sample::new(by_client)));
+    let bar = Limit::AtLeastShare(0.6);
+    rows.push(Row { beside: by_client, ..row(bench, &what, "runs/s", bar, drained.clone(), None) });
+    let by_server = Some(("`INSERT … SELECT` of 1,000 rows each, by the server", Sample::new(inserted)));
+    rows.push(Row { beside: by_server, ..row(bench, &what, "runs/s", Limit::None, drained, None) });
+    rows.push(row(bench, DRAIN_PEAK, "MB", Limit::AtMost(MEMORY), peaks, None));
 
     let count = bench.scaled(LOGGED);
     for place in &places {

@@ -20,7 +20,7 @@ use mer_testkit::{
     surreal_server::{self, PROGRAM},
 };
 
-use super::row;
+use super::{own_way, row};
 use crate::{
     Result,
     measure::{Contender, ms, run_silent, time},
@@ -50,7 +50,7 @@ struct Backend<'a> {
 }
 
 pub fn all(bench: &Bench) -> Result<Vec<Row>> {
-    let Some(program) = &bench.weights_bench else { return Ok(Vec::new()) };
+    let Some(program) = &bench.bulk_bench else { return Ok(Vec::new()) };
     let asked = env::var("MER_BENCH_WEIGHTS_MIB").ok().and_then(|text| text.parse().ok());
     let mib = asked.unwrap_or_else(|| bench.scaled(MIB));
     let file = &file(bench, mib)?;
@@ -153,7 +153,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     };
     let bulk: Contender = Box::new(|| {
         let place = Place::new(bench, backend)?;
-        Ok(rate(own(program, "in", &place.urls.1, file)?))
+        Ok(rate(own_way(program, ["in", &place.urls.1, path])?))
     });
     let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
     let what = format!("`mer weights put` of {mib} MiB, {name}");
@@ -162,7 +162,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     let places = bench.subjects.iter().map(|subject| Place::filled(bench, backend, subject, path));
     let places = &places.collect::<Result<Vec<_>>>()?;
     let own_place = Place::new(bench, backend)?;
-    own(program, "in", &own_place.urls.1, file)?;
+    own_way(program, ["in", &own_place.urls.1, path])?;
     let at = |subject: &Subject| bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
     for (what, arguments, limit) in [
         (format!("`mer weights get` of {mib} MiB, {name}"), &GET[..], Limit::AtLeastShare(SHARE)),
@@ -170,7 +170,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     ] {
         let of =
             |subject: &Subject| Ok(rate(time(|| run_silent(&mut places[at(subject)].command(subject, arguments)))?));
-        let bulk: Contender = Box::new(|| Ok(rate(own(program, "out", &own_place.urls.1, file)?)));
+        let bulk: Contender = Box::new(|| Ok(rate(own_way(program, ["out", &own_place.urls.1, path])?)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
         rows.push(row(bench, &what, "MB/s", limit, samples, beside));
     }
@@ -235,15 +235,6 @@ fn longest_wait(lease: &Path, command: &mut Command) -> Result<f64> {
     over.store(true, Ordering::Relaxed);
     let longest = waiter.join().map_err(|_| "the waiter is gone")?.map_err(|error| error.to_string())?;
     ran.map(|()| ms(longest))
-}
-
-/// The engine alone, in milliseconds.
-fn own(program: &Path, way: &str, url: &str, file: &Path) -> Result<f64> {
-    let mut command = Command::new(program);
-    let output = command.args([way, url]).arg(file).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
-    let told = String::from_utf8_lossy(&output.stdout);
-    told.trim().parse().map_err(|_| format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// Bytes of which no mebibyte is like another: equal ones would be kept once.

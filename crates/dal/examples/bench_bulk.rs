@@ -1,8 +1,11 @@
-//! Bytes into a database and out of it by its own means, in rows of a mebibyte, for `tests/bench/run`.
+//! Much into a database and out of it by its own means, for `tests/bench/run`. What it prints are the milliseconds that it
+//! took, the connection apart.
 //!
-//! `bench_weights in|out URL FILE` inserts the file's mebibytes one after the other, or reads them again, and prints the
-//! milliseconds that it took, the connection apart. URL is `surrealkv://PATH`, `ws://USER:PASSWORD@HOST:PORT/NAMESPACE/DATABASE`
-//! or `postgres://…`.
+//! `bench_bulk in|out URL FILE` inserts the file's mebibytes as one row each, one after the other, or reads them again. URL is
+//! `surrealkv://PATH`, `ws://USER:PASSWORD@HOST:PORT/NAMESPACE/DATABASE` or `postgres://…`.
+//!
+//! `bench_bulk rows URL URL` inserts the access log of one SurrealDB into another that has the schema and no log, a thousand
+//! rows a statement.
 
 #![expect(
     clippy::print_stdout,
@@ -23,10 +26,11 @@ use surrealdb::{
     Surreal,
     engine::any::{self, Any},
     opt::auth::Root,
-    types::{Bytes, RecordId, SurrealValue},
+    types::{Bytes, RecordId, SurrealValue, Value},
 };
 
 const CHUNK: u64 = 1 << 20;
+const ROWS: usize = 1000;
 
 #[derive(Debug, SurrealValue)]
 struct Stored {
@@ -35,25 +39,30 @@ struct Stored {
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
-    let [way, url, file] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
-        panic!("bench_weights in|out URL FILE");
+    let [way, url, other] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        panic!("bench_bulk in|out URL FILE, or rows URL URL");
     };
     // The engine's parser recurses.
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(16 << 20).enable_all().build().unwrap();
-    let count = File::open(file).unwrap().metadata().unwrap().len().div_ceil(CHUNK);
     let work = async move {
         match (way, url.starts_with("postgres")) {
-            ("in", true) => postgres_in(url, file).await,
-            ("out", true) => postgres_out(url, count).await,
-            ("in", false) => surreal_in(url, file).await,
-            ("out", false) => surreal_out(url, count).await,
-            _ => panic!("`{way}` is neither in nor out"),
+            ("in", true) => postgres_in(url, other).await,
+            ("out", true) => postgres_out(url, count(other)).await,
+            ("in", false) => surreal_in(url, other).await,
+            ("out", false) => surreal_out(url, count(other)).await,
+            ("rows", false) => surreal_rows(url, other).await,
+            _ => panic!("`{way}` of `{url}`"),
         }
     };
     let took = runtime.block_on(work);
     println!("{}", took.as_secs_f64() * 1e3);
     // The engine's threads have nothing left to do.
     runtime.shutdown_background();
+}
+
+/// How many mebibytes the file has.
+fn count(file: &str) -> u64 {
+    File::open(file).unwrap().metadata().unwrap().len().div_ceil(CHUNK)
 }
 
 /// The file's mebibytes, read as they are asked for: so does `mer`.
@@ -91,10 +100,11 @@ async fn postgres_out(url: &str, count: u64) -> Duration {
     begun.elapsed()
 }
 
-async fn surreal(url: &str) -> Surreal<Any> {
+/// `place` is the namespace and the database of an embedded engine; that of a server stands in its URL.
+async fn surreal(url: &str, place: [&str; 2]) -> Surreal<Any> {
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("ws")) else {
         let db = any::connect(url).await.unwrap();
-        db.use_ns("bulk").use_db("bulk").await.unwrap();
+        db.use_ns(place[0]).use_db(place[1]).await.unwrap();
         return db;
     };
     let (login, place) = rest.split_once('@').expect("a user");
@@ -108,7 +118,7 @@ async fn surreal(url: &str) -> Surreal<Any> {
 }
 
 async fn surreal_in(url: &str, file: &str) -> Duration {
-    let db = surreal(url).await;
+    let db = surreal(url, ["bulk", "bulk"]).await;
     db.query("DEFINE TABLE bulk SCHEMAFULL; DEFINE FIELD payload ON bulk TYPE bytes").await.unwrap().check().unwrap();
     let begun = Instant::now();
     for (number, chunk) in (0_i64..).zip(chunks(file)) {
@@ -120,13 +130,29 @@ async fn surreal_in(url: &str, file: &str) -> Duration {
 }
 
 async fn surreal_out(url: &str, count: u64) -> Duration {
-    let db = surreal(url).await;
+    let db = surreal(url, ["bulk", "bulk"]).await;
     let begun = Instant::now();
     for number in 0..count {
         let id = RecordId::new("bulk", i64::try_from(number).unwrap());
         let mut results = db.query("SELECT payload FROM $id").bind(("id", id)).await.unwrap();
         let rows: Vec<Stored> = results.take(0).unwrap();
         assert!(!rows[0].payload.is_empty(), "chunk {number}");
+    }
+    begun.elapsed()
+}
+
+async fn surreal_rows(from: &str, to: &str) -> Duration {
+    const PLACE: [&str; 2] = ["ModelExecutorRuntimeNS", "ModelExecutorRuntimeDB"];
+    let db = surreal(from, PLACE).await;
+    let mut results = db.query("SELECT * FROM ModelAccess").await.unwrap();
+    let rows: Vec<Value> = results.take(0).unwrap();
+    assert!(!rows.is_empty(), "`{from}` has no log");
+    drop(db);
+    let db = surreal(to, PLACE).await;
+    let begun = Instant::now();
+    for rows in rows.chunks(ROWS) {
+        let insert = db.query("INSERT INTO ModelAccess $rows RETURN NONE").bind(("rows", rows.to_vec()));
+        insert.await.unwrap().check().unwrap();
     }
     begun.elapsed()
 }
