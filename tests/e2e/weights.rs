@@ -55,7 +55,8 @@ fn what_was_put_is_shown_and_comes_back() {
     let env = with_golden(["f32.npy", "mixed.safetensors"]);
     let put = env.mer(["weights", "put", "cat", "f32.npy", "--note", "first try"]).ended(0);
     let hash = sha256(&golden("f32.npy"));
-    assert_eq!(put.stderr, format!("put `cat:1`: 188 bytes of npy, f32 3x5, sha256 {hash}\n"));
+    let next = "`mer weights alias cat:1 current` makes it the current one";
+    assert_eq!(put.stderr, format!("put `cat:1`: 188 bytes of npy, f32 3x5, sha256 {hash}\n{next}\n"));
     let put = env.mer(["weights", "put", "cat", "mixed.safetensors", "--parent", "1", "--json"]).object();
     assert_eq!((&put["version"], &put["format"], &put["dtype"]), (&json!(2), &json!("safetensors"), &json!("opaque")));
     assert_eq!(put["tensors"].as_array().expect("tensors").len(), 3);
@@ -200,7 +201,20 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     env.mer(["weights", "remove", "cat:1"]).failed(77);
     let moved = env.mer(["weights", "alias", "cat:1", "current", "--allow-changes"]).ended(0);
     assert_eq!(moved.stderr, "`cat@current` is `cat:1` now\n");
-    let put = env.script(&["weights put cat i8.npy --alias new --alias current --alias new --allow-changes"]).ended(0);
+    let twice = [
+        "weights",
+        "put",
+        "cat",
+        "i8.npy",
+        "--alias",
+        "new",
+        "--alias",
+        "current",
+        "--alias",
+        "new",
+        "--allow-changes",
+    ];
+    let put = env.mer(twice).ended(0);
     assert!(put.stderr.ends_with("\n`cat@current` is `cat:2` now\n`cat@new` is `cat:2` now\n"), "{}", put.stderr);
     assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["version"], json!(2));
     assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["aliases"], json!(["current", "new"]));

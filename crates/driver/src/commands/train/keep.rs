@@ -26,7 +26,7 @@ pub(super) struct Keeper<'a> {
 
 impl Keeper<'_> {
     /// Whether the new version is to be the current one.
-    pub(super) fn promotes(&self, server: &str) -> bool {
+    fn promotes(&self, server: &str) -> bool {
         self.args.promote || self.model.spec.on_server(server).promote == Some(true)
     }
 

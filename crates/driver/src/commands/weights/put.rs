@@ -61,8 +61,7 @@ pub(super) async fn put(
     if ui.format() == Format::Json {
         return ui.json(&told.with(inspected.tensors, inspected.statistics));
     }
-    ui.note(&told.sentence("put"));
-    told.named().for_each(|sentence| ui.note(&sentence));
+    told.sentences("put").for_each(|sentence| ui.note(&sentence));
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! Versions as they are listed and shown.
 
+use std::iter;
+
 use jiff::Timestamp;
-use mer_core::{AliasMove, Dtype, WeightsFormat, WeightsVersion};
+use mer_core::{AliasMove, CURRENT_ALIAS, Dtype, WeightsFormat, WeightsVersion};
 use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
@@ -59,13 +61,17 @@ impl Told {
         Self { tensors, statistics, ..self }
     }
 
-    /// A sentence for each alias that means it now.
-    pub(super) fn named(&self) -> impl Iterator<Item = String> {
-        self.aliases.iter().map(|alias| format!("`{0}@{alias}` is `{0}:{1}` now", self.model, self.version))
+    /// What was done, a sentence each: that it is there, which aliases mean it now, and what makes it the current one.
+    pub(in crate::commands) fn sentences(&self, done: &str) -> impl Iterator<Item = String> {
+        let Self { model, version, aliases, .. } = self;
+        let named = aliases.iter().map(move |alias| format!("`{model}@{alias}` is `{model}:{version}` now"));
+        let is_current = aliases.iter().any(|alias| alias == CURRENT_ALIAS);
+        let next = (!is_current)
+            .then(|| format!("`mer weights alias {model}:{version} {CURRENT_ALIAS}` makes it the current one"));
+        iter::once(self.sentence(done)).chain(named).chain(next)
     }
 
-    /// What was done, in a sentence.
-    pub(in crate::commands) fn sentence(&self, done: &str) -> String {
+    fn sentence(&self, done: &str) -> String {
         let shape = self.shape.as_deref().map(|shape| format!(" {}", shaped(shape))).unwrap_or_default();
         let Self { model, version, format, dtype, bytes, sha256, .. } = self;
         format!("{done} `{model}:{version}`: {bytes} bytes of {format}, {dtype}{shape}, sha256 {sha256}")
