@@ -83,15 +83,20 @@ fn weights_that_are_there_need_no_engine() {
     let env = with_readers();
     env.mer(["weights", "alias", "reader:2", "current", "--allow-changes", "--quiet"]).ok();
     env.mer(["run", "reader"]).ok();
+    env.mer(["run", "reader:1"]).ok();
     let lease = File::options().write(true).open(env.path("data/mer/db.lock")).expect("the lease");
     lease.lock().expect("the lease");
     for model in ["reader", "reader@current", "reader:2"] {
         assert_eq!(env.mer(["run", model, "--db-wait", "0s"]).ok(), "version 2\ntwo\n", "{model}");
     }
-    // What no alias names, the database is asked for.
-    env.mer(["run", "reader:1", "--db-wait", "0s"]).ended(75);
+    // One that no alias names.
+    assert_eq!(env.mer(["run", "reader:1", "--db-wait", "0s"]).ok(), "version 1\none\n");
+    // What is not known here, the database is asked for.
+    env.mer(["run", "reader:3", "--db-wait", "0s"]).ended(75);
     drop(lease);
-    assert_eq!(env.rows().len(), 4);
+    assert_eq!(env.rows().len(), 6);
+    env.mer(["weights", "remove", "reader:1", "--force", "--allow-changes", "--quiet"]).ok();
+    env.mer(["run", "reader:1"]).failed(66);
 }
 
 #[test]

@@ -88,6 +88,13 @@ pub(crate) fn life_of_iris(place: &OnServer, model: &str) {
         (&train, json!(1)),
     ];
     assert_eq!(versions(place), wanted.map(|(kind, version)| (kind.clone(), version)));
+    // Now that is the second one, which was made once and has answered twice.
+    for which in [format!("{model}:2"), format!("{model}@current")] {
+        let rows = place.mer(["log", "list", "--model", &which, "--json"]).objects();
+        let kinds: Vec<&Value> = rows.iter().map(|row| &row["kind"]).collect();
+        assert_eq!(kinds, [&infer, &infer, &train], "{which}");
+    }
+    assert!(place.mer(["log", "list", "--model", &format!("{model}@curent")]).failed(66).contains("`current`"));
     let shown = place.mer(["weights", "show", &format!("{model}:1"), "--json"]).object();
     assert_eq!(
         (&shown["note"], &shown["parentVersion"], &shown["attempt"]),
@@ -119,6 +126,7 @@ fn with_trainers() -> TestEnv {
         model add nothing --shell --train-command 'cat > /dev/null' -- cat
         model add empty --shell --train-command ': > "$MER_WEIGHTS_OUT"' -- cat
         model add waits --shell --train-command 'echo half > "$MER_WEIGHTS_OUT"; echo $$ > waits.pid; echo begun; exec sleep 600' -- cat
+        model add folder --shell --train-command 'mkdir "$MER_WEIGHTS_OUT"; cat > "$MER_WEIGHTS_OUT/part"' -- cat
         model add settled --shell --promote --train-command 'cat > "$MER_WEIGHTS_OUT"' -- cat
     "#;
     env.piped(["--allow-changes", "--quiet"], lines).ok();
@@ -206,6 +214,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
         ("nothing", 76, "wrote nothing to the path in `MER_WEIGHTS_OUT`; no version was made"),
         ("empty", 76, "there is not a single byte in it; no version was made"),
         ("cat", 78, "model `cat` has no `trainCommand`"),
+        ("cat", 78, "`mer --allow-changes model set cat --train-command 'PROGRAM ARGUMENTS'` gives it one"),
         ("coppies", 66, "did you mean `copies`?"),
         ("copies:0", 64, "is no version"),
     ] {
@@ -231,8 +240,23 @@ fn what_cannot_be_kept_is_not_thrown_away() {
     let hint = said.lines().find_map(|line| line.split_once("what it wrote is kept: `mer ")).expect("a hint").1;
     let line = hint.trim_end_matches('`');
     check_nothing(&env, 1);
-    env.script(&[&format!("{line} --format raw --quiet")]).ok();
+    env.script(&[&format!("{line} --quiet")]).ok();
     assert_eq!(env.mer(["weights", "get", "numpy:1"]).ok(), "no array at all");
+}
+
+#[test]
+fn a_folder_is_no_weights_and_is_not_thrown_away() {
+    let env = with_trainers();
+    let said = env.mer(["train", "folder", "x"]).failed(76);
+    assert!(said.contains("what it wrote cannot be kept: it is a folder, and weights are one file"), "{said}");
+    let line = said.split_once("what it wrote is kept: `").expect("a hint").1.split_once('`').expect("a line").0;
+    let mut shell = env.program("/bin/sh".as_ref());
+    shell.args(["-c", &line.replace("mer ", "\"$MER\" --quiet ")]).env("MER", TestEnv::binary());
+    run(shell).ok();
+    env.mer(["weights", "get", "folder:1", "-o", "folder.tar"]).ok();
+    let mut tar = env.program("tar".as_ref());
+    tar.args(["-xOf", "folder.tar", "./part"]);
+    assert_eq!(run(tar).ok(), "x\n");
 }
 
 #[test]
@@ -288,9 +312,9 @@ fn a_training_that_is_cancelled_while_its_weights_are_put_makes_no_version() {
 fn a_database_that_is_away_at_the_end_costs_no_weights() {
     for mut server in Server::each() {
         let place = OnServer::migrated(server.new_database());
-        let lines = "model add copies --shell --train-command 'echo begun; cat > \"$MER_WEIGHTS_OUT\"' -- cat";
+        let lines = "model add copies --shell --weights-dtype u8 --train-command 'echo begun; cat > \"$MER_WEIGHTS_OUT\"' -- cat";
         run_lines(&place, lines);
-        let mut command = place.with(["train", "copies", "-", "--db-wait", "2s"]);
+        let mut command = place.with(["train", "copies", "-", "--db-wait", "2s", "--note", "it's the first"]);
         command.stdin(Stdio::piped());
         let mut live = Live::start(command, Stdio::piped());
         live.wait_stdout("begun\n");
@@ -308,6 +332,12 @@ fn a_database_that_is_away_at_the_end_costs_no_weights() {
         assert!(place.mer(["weights", "list", "--json"]).objects().is_empty());
         run_lines(&place, hint.trim_end_matches('`'));
         assert_eq!(place.mer(["weights", "get", "copies:1"]).ok(), "what was learned");
+        let shown = place.mer(["weights", "show", "copies:1", "--json"]).object();
+        assert_eq!(
+            (&shown["dtype"], &shown["note"]),
+            (&json!("u8"), &json!("it's the first")),
+            "as it would have been"
+        );
         let row = place.mer(["log", "list", "--json"]).objects().remove(0);
         assert_eq!((&row["status"], &row["weightsVersion"]), (&json!("failed"), &Value::Null), "{row}");
     }

@@ -372,3 +372,16 @@ fn a_slow_reader_of_an_export_keeps_nobody_out() {
     let end: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("json");
     assert_eq!(end["value"]["lines"], text.lines().count() - 1);
 }
+
+#[test]
+fn a_model_that_has_weights_gives_way_to_no_other_of_its_name() {
+    let (here, there) = (TestEnv::new(), TestEnv::new());
+    for env in [&here, &there] {
+        env.piped(["weights", "put", "iris", "-", "--quiet"], "[1]").ok();
+    }
+    here.file("work/all.jsonl", there.mer(["export", "--all"]).ok());
+    let before = here.mer(["export", "--all"]).ok();
+    let said = here.mer(["import", "all.jsonl", "--allow-changes"]).failed(78);
+    assert!(said.contains("the model `iris` has weights here, and is another than the one of that name"), "{said}");
+    assert_eq!(here.mer(["export", "--all"]).ok(), before);
+}

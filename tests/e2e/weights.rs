@@ -19,6 +19,13 @@ fn with_golden<const N: usize>(names: [&str; N]) -> TestEnv {
     env
 }
 
+/// An array of numpy with this header, whose lengths are below a byte's.
+fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{{header}, }}\n");
+    let length = u8::try_from(header.len()).expect("short");
+    [b"\x93NUMPY\x01\x00".as_slice(), &[length, 0], header.as_bytes(), data].concat()
+}
+
 #[test]
 fn nothing_at_all_is_no_version_and_an_alias_that_never_was_is_66() {
     let env = TestEnv::ready();
@@ -48,7 +55,8 @@ fn what_was_put_is_shown_and_comes_back() {
     let env = with_golden(["f32.npy", "mixed.safetensors"]);
     let put = env.mer(["weights", "put", "cat", "f32.npy", "--note", "first try"]).ended(0);
     let hash = sha256(&golden("f32.npy"));
-    assert_eq!(put.stderr, format!("put `cat:1`: 188 bytes of npy, f32 3x5, sha256 {hash}\n"));
+    let next = "`mer weights alias cat:1 current` makes it the current one";
+    assert_eq!(put.stderr, format!("put `cat:1`: 188 bytes of npy, f32 3x5, sha256 {hash}\n{next}\n"));
     let put = env.mer(["weights", "put", "cat", "mixed.safetensors", "--parent", "1", "--json"]).object();
     assert_eq!((&put["version"], &put["format"], &put["dtype"]), (&json!(2), &json!("safetensors"), &json!("opaque")));
     assert_eq!(put["tensors"].as_array().expect("tensors").len(), 3);
@@ -76,7 +84,7 @@ fn what_was_put_is_shown_and_comes_back() {
     assert!(env.mer(["weights"]).ok().contains("cat    2 "));
     assert!(env.mer(["weights", "list", "fail"]).ok().lines().count() == 1);
     let told = env.mer(["model", "remove", "cat", "--allow-changes"]).failed(78);
-    assert!(told.contains("the model `cat` has weights"), "{told}");
+    assert!(told.contains("the model `cat` has weights") && told.contains("`mer weights list cat`"), "{told}");
 }
 
 #[test]
@@ -103,18 +111,27 @@ fn standard_input_is_read_in_whatever_pieces_it_comes() {
 
 #[test]
 fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
-    let env = with_golden(["f32.npy", "f16.npy", "u16.npy", "several.safetensors"]);
+    let env = with_golden(["f32.npy", "f16.npy", "several.safetensors"]);
     env.file("work/cut.npy", &golden("f32.npy")[..150]);
     env.file("work/long.safetensors", [golden("several.safetensors"), vec![0; 9]].concat());
     env.file("work/other.npy", b"no array at all");
     env.file("work/eight", [0; 8]);
+    env.file("work/c8.npy", npy("'descr': '<c8', 'fortran_order': False, 'shape': (1,)", &[0; 8]));
+    let entries = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[4,8]}}"#;
+    env.file("work/f8.safetensors", [&(entries.len() as u64).to_le_bytes(), entries.as_bytes(), &[0; 8]].concat());
     for (line, code, told) in [
         ("cat cut.npy", 65, "tells of 60 bytes of data, and there are 22"),
         ("cat long.safetensors", 65, "the header of this safetensors file tells of 20 bytes of data, and there are 29"),
         ("cat other.npy", 65, "this is no npy file"),
         ("cat f16.npy --finite", 65, "1 of 7 elements are not a number, 2 infinite"),
-        ("cat u16.npy --finite", 65, "cannot be told"),
-        ("cat f32.npy --shape 5x3", 65, "its shape is `3x5`, not `5x3`"),
+        ("cat c8.npy --finite", 65, "whether the elements, of type `<c8`, are finite cannot be told"),
+        ("cat eight --finite", 65, "whether opaque weights are finite cannot be told"),
+        (
+            "cat f8.safetensors --finite",
+            65,
+            "whether the elements of `b`, of type `F8_E4M3`, are finite cannot be told",
+        ),
+        ("cat f32.npy --shape 5x3", 65, "`f32.npy`: the file says that its shape is `3x5`, not `5x3`"),
         ("cat f32.npy --dtype f64", 65, "its elements are f32, not f64"),
         ("cat eight --dtype f32 --shape 3", 65, "`3` of f32 has 12 bytes, and there are 8"),
         ("cat eight --shape 8", 65, "a shape needs a dtype"),
@@ -129,6 +146,18 @@ fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
         let said = env.script(&[&format!("weights put {line}")]).failed(code);
         assert!(said.contains(told), "{line}: {said}");
     }
+    let said = env.script(&["weights put cat long.safetensors"]).failed(65);
+    assert!(
+        said.contains("hint: see whether it was copied whole; bytes of any kind are put with `--format raw`"),
+        "{said}"
+    );
+    let said = env.piped(["weights", "put", "cat", "-", "--dtype", "f32"], "[9007199254740993]").failed(65);
+    assert!(
+        said.contains("standard input: element 0 is 9007199254740993") && said.contains("`--dtype i64` has it"),
+        "{said}"
+    );
+    let said = env.script(&["weights put cat eight --dtype f32 --shape 3"]).failed(65);
+    assert!(said.contains("as f32 they are 2 elements"), "{said}");
     assert!(env.mer(["weights", "list", "--json"]).objects().is_empty(), "nothing half is visible");
     env.mer(["weights", "gc", "--silent", "0s", "--quiet"]).ok();
     let gone = env.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
@@ -159,7 +188,7 @@ fn what_is_not_there_is_66_and_the_nearest() {
     assert!(told.contains("several arrays"), "{told}");
     env.mer(["weights", "get", "cat:3", "--format", "npy", "-o", "x"]).failed(65);
     let told = env.mer(["weights", "get", "cat:1", "-o", "/dev/full"]).failed(74);
-    assert!(told.contains("cannot write the output"), "{told}");
+    assert!(told.contains("cannot write the output file `/dev/full`"), "{told}");
     assert!(!env.path("work/x").exists());
 }
 
@@ -172,8 +201,21 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     env.mer(["weights", "remove", "cat:1"]).failed(77);
     let moved = env.mer(["weights", "alias", "cat:1", "current", "--allow-changes"]).ended(0);
     assert_eq!(moved.stderr, "`cat@current` is `cat:1` now\n");
-    env.mer(["weights", "put", "cat", "i8.npy", "--alias", "current", "--alias", "new", "--allow-changes", "--quiet"])
-        .ok();
+    let twice = [
+        "weights",
+        "put",
+        "cat",
+        "i8.npy",
+        "--alias",
+        "new",
+        "--alias",
+        "current",
+        "--alias",
+        "new",
+        "--allow-changes",
+    ];
+    let put = env.mer(twice).ended(0);
+    assert!(put.stderr.ends_with("\n`cat@current` is `cat:2` now\n`cat@new` is `cat:2` now\n"), "{}", put.stderr);
     assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["version"], json!(2));
     assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["aliases"], json!(["current", "new"]));
     // Rolled back by what another alias means, and forward again.
@@ -184,7 +226,7 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     let moves = env.mer(["weights", "alias", "cat", "current", "--json"]).objects();
     assert_eq!(moves.iter().map(|row| row["version"].clone()).collect::<Vec<_>>(), [json!(1), json!(2), json!(1)]);
     assert_eq!(env.mer(["weights", "alias", "cat", "--json"]).objects().len(), 5);
-    for (version, why) in [("cat:1", "`current`, `old`"), ("cat:2", "`new`")] {
+    for (version, why) in [("cat:1", "the aliases `current`, `old` mean it"), ("cat:2", "the alias `new` means it")] {
         let told = env.mer(["weights", "remove", version, "--allow-changes"]).failed(77);
         assert!(told.contains(why) && told.contains("--force"), "{told}");
     }
@@ -200,6 +242,25 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     let bytes = golden("u8.npy").len() + golden("i8.npy").len();
     assert_eq!(gone, json!({"uploads": 0, "payloads": 2, "chunks": 2, "bytes": bytes}));
     env.mer(["model", "remove", "cat", "--allow-changes", "--quiet"]).ok();
+}
+
+#[test]
+fn numbers_are_shown_as_people_and_programs_read_them() {
+    let env = TestEnv::ready();
+    let ends = [i64::MAX, i64::MIN, 0].map(i64::to_le_bytes).concat();
+    env.piped(["weights", "put", "cat", "-", "--dtype", "i64", "--quiet"], ends).ok();
+    let shown = env.mer(["weights", "show", "cat:1"]).ok();
+    for line in
+        ["minimum   -9223372036854775808\n", "maximum   9223372036854775807\n", "norm      1.3043817825332783e19\n"]
+    {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let told = env.mer(["weights", "show", "cat:1", "--json"]).object()["statistics"].clone();
+    assert_eq!((&told["minimum"], &told["maximum"]), (&json!(i64::MIN), &json!(i64::MAX)));
+    let ends = [f64::MAX, 1e-300, 0.5].map(f64::to_le_bytes).concat();
+    env.piped(["weights", "put", "cat", "-", "--dtype", "f64", "--quiet"], ends).ok();
+    let shown = env.mer(["weights", "show", "cat:2"]).ok();
+    assert!(shown.contains("minimum   1e-300\nmaximum   1.7976931348623157e308\n"), "{shown}");
 }
 
 #[test]

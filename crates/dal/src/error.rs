@@ -340,7 +340,9 @@ impl DalError {
             Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
             Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
-            Self::HasWeights { .. } => Some("its weights are to be removed first".into()),
+            Self::HasWeights { model } => Some(format!(
+                "`mer weights list {model}` shows them, and `mer weights remove {model}:VERSION` removes one"
+            )),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
             Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
             // What must not run in a transaction, by the code of that.
@@ -352,7 +354,9 @@ impl DalError {
             Self::Rights { .. } => {
                 Some("docs/reference/database-rights.md has the rights that each program needs".into())
             }
-            Self::VersionInUse { .. } => Some("`--force` removes it all the same".into()),
+            Self::VersionInUse { .. } => {
+                Some("`--force` removes it all the same, and takes the aliases away that mean it".into())
+            }
             Self::OtherVersion { .. } => {
                 Some("both databases have gone on by themselves; take over into one that has not".into())
             }

@@ -20,13 +20,16 @@ pub struct AccessFilter {
     pub limit: usize,
     /// Of this model only.
     pub model: Option<String>,
+    /// Of runs with this version of the model's weights only, and of the training that made it; means nothing without the
+    /// model.
+    pub version: Option<u64>,
     /// That began at this time or later.
     pub since: Option<Timestamp>,
 }
 
 impl Default for AccessFilter {
     fn default() -> Self {
-        Self { limit: 50, model: None, since: None }
+        Self { limit: 50, model: None, version: None, since: None }
     }
 }
 

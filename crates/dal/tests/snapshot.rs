@@ -17,12 +17,17 @@ fn file(database: &Database) -> PathBuf {
 async fn content(database: &Database) -> Snapshot {
     let session = database.session().await.unwrap();
     let models = session.models().await.unwrap();
+    let mut versions = Vec::new();
+    for model in &models {
+        versions.extend(session.versions(model).await.unwrap());
+    }
     let snapshot = Snapshot {
         database_uid: session.database_uid().await.unwrap(),
         schema_version: session.applied().await.unwrap().unwrap().last().unwrap().number,
         servers: session.servers().await.unwrap(),
         weights: session.named_versions(&models).await.unwrap(),
         models,
+        versions,
     };
     session.close().await.unwrap();
     // Times that are written end at the microsecond.
@@ -83,7 +88,7 @@ async fn a_file_that_is_not_whole_does_not_hold() {
     let fresh = migrated().await;
     let path = file(&fresh);
     let whole = fs::read_to_string(&path).unwrap();
-    for broken in ["", "{", &whole[..whole.len() / 2], &whole.replacen("\"format\":2", "\"format\":1", 1)] {
+    for broken in ["", "{", &whole[..whole.len() / 2], &whole.replacen("\"format\":3", "\"format\":2", 1)] {
         fs::write(&path, broken).unwrap();
         assert!(fresh.snapshot().is_none());
     }

@@ -153,6 +153,13 @@ impl CliError {
         self
     }
 
+    /// The same, with the name of what it is about, which the message lacks.
+    #[must_use]
+    pub(crate) fn about(mut self, object: &str) -> Self {
+        self.message = format!("{object}: {}", self.message);
+        self
+    }
+
     /// What somebody else said about it.
     #[must_use]
     pub(crate) fn saying(self, text: &str) -> Self {

@@ -65,7 +65,7 @@ impl Digest {
                 result.join().ok()
             }
         };
-        (self.bytes, hasher.map(hex))
+        (self.bytes, hasher.map(|hasher| format!("{:x}", hasher.finalize())))
     }
 }
 
@@ -78,15 +78,6 @@ fn on_thread(mut hasher: Sha256) -> io::Result<State> {
         hasher
     })?;
     Ok(State::Thread { chunks, result })
-}
-
-fn hex(hasher: Sha256) -> String {
-    use std::fmt::Write as _;
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -45,9 +45,11 @@ find "$b" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
 mkdir "$b/$1" && printf %s "$b/$1"
 "#;
 
-/// Ending, size and hash of the file in the folder `$1`, and its bytes. The hash is `-` where nothing there can tell it.
+/// Ending, size and hash of the file in the folder `$1`, and its bytes; `folder` where that is one, `none` where there is
+/// none. The hash is `-` where nothing there can tell it.
 const SEND: &str = r#"for e in '' .npy .safetensors .json; do
     f=$1/weights$e
+    [ -d "$f" ] && { echo folder; exit; }
     [ -f "$f" ] || continue
     n=$(wc -c < "$f") || exit 1
     h=$({ sha256sum < "$f" || shasum -a 256 < "$f" || openssl dgst -sha256 -r < "$f" || echo -; } 2>/dev/null)
@@ -79,8 +81,15 @@ pub(crate) enum FetchError {
     Lost(String),
     /// What came is not what was sent, twice.
     Differs,
+    /// It is a folder.
+    Folder,
     /// It could not be written here.
-    Write(io::Error),
+    Write {
+        /// Into which folder.
+        folder: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
 }
 
 impl Out {
@@ -134,8 +143,9 @@ impl Out {
     pub(crate) async fn fetch(&self, cancel: &Cancel) -> Result<Option<PathBuf>, FetchError> {
         match self {
             Self::Here(folder) => {
-                let files = ENDINGS.iter().map(|ending| folder.join(format!("{NAME}{ending}")));
-                Ok(files.into_iter().find(|file| file.is_file()))
+                let mut files = ENDINGS.iter().map(|ending| folder.join(format!("{NAME}{ending}")));
+                // What is a folder is told by whoever reads it, and is not thrown away.
+                Ok(files.find(|file| file.is_file() || file.is_dir()))
             }
             Self::There { executor, folder, scratch } => {
                 // A transfer that went wrong once may go well.
@@ -164,7 +174,8 @@ impl Out {
 
 impl FetchError {
     /// How the training is judged therefore. The weights stay where they are.
-    pub(crate) fn verdict(&self, server: &str, path: &str) -> Verdict {
+    pub(crate) fn verdict(&self, access: &Access, path: &str) -> Verdict {
+        let Access { server, model, .. } = access;
         let (status, code, why) = match self {
             Self::Start(error) => {
                 let Verdict { status, code, .. } = Verdict::not_started(server, error);
@@ -173,10 +184,17 @@ impl FetchError {
             Self::Lost(why) => (Status::Unreachable, ExitCode::UNREACHABLE, why.clone()),
             Self::Sender(why) => (Status::Failed, ExitCode::IO, why.clone()),
             Self::Differs => (Status::Failed, ExitCode::IO, "what came is not what was sent, twice".to_owned()),
-            Self::Write(error) => (Status::Failed, ExitCode::IO, chain(error)),
+            Self::Folder => {
+                (Status::Failed, ExitCode::PROTOCOL, "what it wrote is a folder, and weights are one file".to_owned())
+            }
+            Self::Write { folder, source } => {
+                let why = format!("they cannot be written to `{}` here: {}", folder.display(), chain(source));
+                (Status::Failed, ExitCode::IO, why)
+            }
         };
         let error = Some(format!("the weights could not be fetched from `{server}`: {why}"));
-        let hint = Some(format!("they lie there in `{path}`; `mer weights put` takes a copy over"));
+        let hint =
+            Some(format!("on `{server}` it lies in `{path}` still; `mer weights put {model} FILE` puts a copy of it"));
         Verdict { status, code, error, hint, elsewhere: false }
     }
 }
@@ -201,7 +219,7 @@ async fn fetch(
     };
     let (ended, taken) = tokio::join!(sent, taking);
     let ended = ended.map_err(FetchError::Start)?;
-    let taken = taken.map_err(FetchError::Write)?;
+    let taken = taken.map_err(|source| FetchError::Write { folder: scratch.to_owned(), source })?;
     match ended.exit {
         Some(Exit::Code(0)) => {}
         Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => {
@@ -211,6 +229,7 @@ async fn fetch(
     }
     match taken {
         Taken::Nothing => Ok(None),
+        Taken::Folder => Err(FetchError::Folder),
         Taken::Whole(file) => Ok(Some(file)),
         Taken::Other => Err(FetchError::Differs),
     }
@@ -220,6 +239,8 @@ async fn fetch(
 enum Taken {
     /// There is no file over there.
     Nothing,
+    /// It is a folder over there.
+    Folder,
     /// The file is here.
     Whole(PathBuf),
     /// Size or hash are others than those that were told.
@@ -248,6 +269,7 @@ async fn take(chunks: &mut mpsc::Receiver<Bytes>, scratch: &Path) -> io::Result<
     let ending = match first.and_then(|first| first.strip_prefix('+')) {
         Some(ending) if ENDINGS.contains(&ending) => ending,
         _ if first == Some("none") => return Ok(Taken::Nothing),
+        _ if first == Some("folder") => return Ok(Taken::Folder),
         _ => return Ok(Taken::Other),
     };
     let path = scratch.join(format!("{NAME}{ending}"));

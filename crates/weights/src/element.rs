@@ -12,11 +12,21 @@ pub(crate) fn number(dtype: Dtype, bytes: &[u8]) -> f64 {
         Dtype::Bf16 => f64::from(f32::from_le_bytes([0, 0, a, b])),
         Dtype::F32 => f64::from(f32::from_le_bytes([a, b, c, d])),
         Dtype::F64 => f64::from_le_bytes(eight),
-        Dtype::I8 => f64::from(i8::from_le_bytes([a])),
-        Dtype::I16 => f64::from(i16::from_le_bytes([a, b])),
-        Dtype::I32 => f64::from(i32::from_le_bytes([a, b, c, d])),
-        Dtype::I64 => i64::from_le_bytes(eight) as f64,
-        _ => f64::from(a),
+        _ => integer(dtype, bytes) as f64,
+    }
+}
+
+/// The number of a little-endian element of a type without fractions. Those of opaque ones are not asked for.
+pub(crate) fn integer(dtype: Dtype, bytes: &[u8]) -> i64 {
+    let mut eight = [0; 8];
+    eight[..bytes.len()].copy_from_slice(bytes);
+    let [a, b, c, d, ..] = eight;
+    match dtype {
+        Dtype::I8 => i64::from(i8::from_le_bytes([a])),
+        Dtype::I16 => i64::from(i16::from_le_bytes([a, b])),
+        Dtype::I32 => i64::from(i32::from_le_bytes([a, b, c, d])),
+        Dtype::I64 => i64::from_le_bytes(eight),
+        _ => i64::from(a),
     }
 }
 

@@ -22,6 +22,18 @@ pub struct Tensor {
     pub bytes: u64,
 }
 
+impl Tensor {
+    /// Whether it can be told of its elements if they are finite: they are looked into, or are integers and truth values,
+    /// which are so always.
+    #[must_use]
+    pub fn can_be_judged(&self) -> bool {
+        let of_numpy = self.type_name.trim_start_matches(['<', '>', '=', '|']);
+        self.dtype != Dtype::Opaque
+            || ["BOOL", "U16", "U32", "U64"].contains(&self.type_name.as_str())
+            || of_numpy.starts_with(['u', 'i', 'b', '?'])
+    }
+}
+
 /// What a file says of itself before its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {

@@ -21,7 +21,7 @@ pub use detect::{HEAD, detect};
 pub use error::WeightsError;
 pub use inspect::{Given, Inspected, Inspector};
 pub use layout::Tensor;
-pub use statistics::Statistics;
+pub use statistics::{Extreme, Statistics};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! What a vector is like, told in one pass.
 
+use std::cmp::Ordering;
+
 use mer_core::Dtype;
 use serde::Serialize;
 
-use crate::element::number;
+use crate::element::{integer, number};
 
 /// Far below one, and a power of two: a sum of numbers made this much smaller does not overflow.
 const SMALL: f64 = 1.0 / (1_u128 << 80) as f64;
@@ -15,17 +17,59 @@ pub struct Statistics {
     /// How many elements there are, whatever they are.
     pub elements: u64,
     /// The least of those that are finite.
-    pub minimum: Option<f64>,
+    pub minimum: Option<Extreme>,
     /// The greatest of those that are finite.
-    pub maximum: Option<f64>,
+    pub maximum: Option<Extreme>,
     /// The mean of those that are finite.
     pub mean: Option<f64>,
-    /// The Euclidean norm of those that are finite.
+    /// The Euclidean norm of those that are finite; infinite where it is more than a float holds.
     pub norm: f64,
     /// How many are not a number.
     pub nan: u64,
     /// How many are infinite.
     pub infinite: u64,
+}
+
+/// The least or the greatest element, as its type has it: not every integer of 64 bits is a float.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Extreme {
+    /// Of a type without fractions.
+    Integer(i64),
+    /// Of any other.
+    Float(f64),
+}
+
+impl Extreme {
+    fn order(&self, other: &Self) -> Ordering {
+        match (*self, *other) {
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(&b),
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(&b),
+            (Self::Integer(a), Self::Float(b)) => order(a, b),
+            (Self::Float(a), Self::Integer(b)) => order(b, a).reverse(),
+        }
+    }
+}
+
+/// How an integer stands to a number that is finite.
+fn order(integer: i64, number: f64) -> Ordering {
+    #[expect(clippy::cast_possible_truncation, reason = "a number that equals a rounded integer has no fraction")]
+    (integer as f64).total_cmp(&number).then_with(|| i128::from(integer).cmp(&(number as i128)))
+}
+
+/// The ends of what was seen so far.
+#[derive(Debug, Clone, Copy)]
+struct Range<T> {
+    least: T,
+    greatest: T,
+}
+
+impl<T: Copy + PartialOrd> Range<T> {
+    /// Nothing where nothing was seen.
+    fn seen(self, extreme: impl Fn(T) -> Extreme) -> Option<Range<Extreme>> {
+        let ends = Range { least: extreme(self.least), greatest: extreme(self.greatest) };
+        (self.least <= self.greatest).then_some(ends)
+    }
 }
 
 /// Statistics on their way.
@@ -34,8 +78,8 @@ pub(crate) struct Gathered {
     elements: u64,
     nan: u64,
     infinite: u64,
-    minimum: f64,
-    maximum: f64,
+    floats: Range<f64>,
+    integers: Range<i64>,
     sum: f64,
     small_sum: f64,
     /// The sum of squares is `scale * scale * squares`: no square overflows that way.
@@ -49,8 +93,8 @@ impl Gathered {
             elements: 0,
             nan: 0,
             infinite: 0,
-            minimum: f64::INFINITY,
-            maximum: f64::NEG_INFINITY,
+            floats: Range { least: f64::INFINITY, greatest: f64::NEG_INFINITY },
+            integers: Range { least: i64::MAX, greatest: i64::MIN },
             sum: 0.0,
             small_sum: 0.0,
             scale: 1.0,
@@ -60,21 +104,35 @@ impl Gathered {
 
     /// Takes whole little-endian elements.
     pub(crate) fn add(&mut self, dtype: Dtype, size: usize, bytes: &[u8]) {
-        for element in bytes.chunks_exact(size) {
-            self.add_number(number(dtype, element));
+        let elements = bytes.chunks_exact(size);
+        if dtype.is_float() {
+            elements.for_each(|element| self.add_float(number(dtype, element)));
+        } else {
+            elements.for_each(|element| self.add_integer(integer(dtype, element)));
         }
     }
 
+    fn add_integer(&mut self, number: i64) {
+        let Range { least, greatest } = self.integers;
+        self.integers = Range { least: least.min(number), greatest: greatest.max(number) };
+        self.add_finite(number as f64);
+    }
+
     /// Takes a number.
-    pub(crate) fn add_number(&mut self, number: f64) {
-        self.elements += 1;
-        if !number.is_finite() {
+    pub(crate) fn add_float(&mut self, number: f64) {
+        if number.is_finite() {
+            let Range { least, greatest } = self.floats;
+            self.floats = Range { least: least.min(number), greatest: greatest.max(number) };
+            self.add_finite(number);
+        } else {
+            self.elements += 1;
             self.nan += u64::from(number.is_nan());
             self.infinite += u64::from(number.is_infinite());
-            return;
         }
-        self.minimum = self.minimum.min(number);
-        self.maximum = self.maximum.max(number);
+    }
+
+    fn add_finite(&mut self, number: f64) {
+        self.elements += 1;
         self.sum += number;
         self.small_sum += number * SMALL;
         let mut scaled = number / self.scale;
@@ -92,12 +150,13 @@ impl Gathered {
     pub(crate) fn finish(self) -> Statistics {
         let finite = self.elements - self.nan - self.infinite;
         let mean = |sum: f64| sum / finite as f64;
-        let some = |value| (finite > 0).then_some(value);
+        let ends = [self.integers.seen(Extreme::Integer), self.floats.seen(Extreme::Float)].into_iter().flatten();
         Statistics {
             elements: self.elements,
-            minimum: some(self.minimum),
-            maximum: some(self.maximum),
-            mean: some(if self.sum.is_finite() { mean(self.sum) } else { mean(self.small_sum) / SMALL }),
+            minimum: ends.clone().map(|ends| ends.least).min_by(Extreme::order),
+            maximum: ends.map(|ends| ends.greatest).max_by(Extreme::order),
+            mean: (finite > 0)
+                .then(|| if self.sum.is_finite() { mean(self.sum) } else { mean(self.small_sum) / SMALL }),
             norm: self.scale * self.squares.sqrt(),
             nan: self.nan,
             infinite: self.infinite,
@@ -111,19 +170,44 @@ mod tests {
 
     fn of(numbers: &[f64]) -> Statistics {
         let mut gathered = Gathered::new();
-        numbers.iter().for_each(|number| gathered.add_number(*number));
+        numbers.iter().for_each(|number| gathered.add_float(*number));
         gathered.finish()
     }
 
     #[test]
     fn nothing_overflows_and_what_is_no_number_is_counted() {
         let told = of(&[3.0, -4.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
-        assert_eq!((told.minimum, told.maximum, told.mean, told.norm), (Some(-4.0), Some(3.0), Some(-0.5), 5.0));
+        let ends = (Some(Extreme::Float(-4.0)), Some(Extreme::Float(3.0)));
+        assert_eq!(((told.minimum, told.maximum), told.mean, told.norm), (ends, Some(-0.5), 5.0));
         assert_eq!((told.elements, told.nan, told.infinite), (5, 1, 2));
         let large = of(&[f64::MAX, f64::MAX, 3e200, 4e200]);
         assert_eq!(large.mean, Some(f64::MAX / 2.0 + 1.75e200));
         assert!(large.norm.is_infinite(), "it is more than there are numbers for");
         assert!((of(&[3e200, 4e200]).norm / 5e200 - 1.0).abs() < 1e-12);
         assert_eq!(of(&[]), Statistics::default());
+    }
+
+    #[test]
+    fn integers_stay_integers() {
+        let mut gathered = Gathered::new();
+        let ends = |gathered: Gathered| {
+            let told = gathered.finish();
+            (told.minimum.unwrap(), told.maximum.unwrap())
+        };
+        let bytes = [i64::MIN, i64::MAX - 1, 0].map(i64::to_le_bytes).concat();
+        gathered.add(Dtype::I64, 8, &bytes);
+        assert_eq!(ends(gathered), (Extreme::Integer(i64::MIN), Extreme::Integer(i64::MAX - 1)));
+        assert_eq!(serde_json::to_string(&ends(gathered)).unwrap(), "[-9223372036854775808,9223372036854775806]");
+        // Beside floats, the one that is less or greater indeed.
+        gathered.add_float(2_f64.powi(63));
+        gathered.add_float(-2_f64.powi(63));
+        assert_eq!(ends(gathered).1, Extreme::Float(2_f64.powi(63)));
+        let mut close = Gathered::new();
+        close.add(Dtype::I64, 8, &((1_i64 << 53) + 1).to_le_bytes());
+        close.add_float(2_f64.powi(53));
+        assert_eq!(ends(close), (Extreme::Float(2_f64.powi(53)), Extreme::Integer((1 << 53) + 1)));
+        let mut small = Gathered::new();
+        small.add(Dtype::U8, 1, &[255, 3]);
+        assert_eq!(ends(small), (Extreme::Integer(3), Extreme::Integer(255)));
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use mer_core::{Dtype, WeightsFormat};
 use serde_json::Value;
 
-use crate::{Converter, Given, Inspected, Inspector, WeightsError, detect};
+use crate::{Converter, Extreme, Given, Inspected, Inspector, WeightsError, detect};
 
 fn golden(name: &str) -> Vec<u8> {
     fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)).unwrap()
@@ -187,7 +187,10 @@ fn what_was_given_must_be_so() {
 fn json_is_an_array_of_numbers_that_the_type_has() {
     let json = |text: &str, dtype| inspect(WeightsFormat::Json, given(dtype, None), text.as_bytes(), 2);
     let is = json(" [1, -2.5, 1e3]\n", None).unwrap();
-    assert_eq!((is.dtype, is.shape, is.statistics.unwrap().maximum), (Dtype::F64, Some(vec![3]), Some(1000.0)));
+    assert_eq!(
+        (is.dtype, is.shape, is.statistics.unwrap().maximum),
+        (Dtype::F64, Some(vec![3]), Some(Extreme::Float(1000.0)))
+    );
     assert_eq!(json("[]", None).unwrap().shape, Some(vec![0]));
     json("[0.1, 16777216]", Some(Dtype::F32)).unwrap();
     json("[9223372036854775807, -9223372036854775808, 3.0]", Some(Dtype::I64)).unwrap();

@@ -1,14 +1,14 @@
 //! Trainings on another machine: what they write there becomes a version here.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use mer_testkit::sshd::{Builder, Shell, Sshd};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::There;
+use super::{There, server};
 use crate::{
-    support::{OnServer, TestEnv, moment, noise, pid_in, wait_gone, wait_until},
+    support::{OnServer, TestEnv, moment, noise, pid_in, shared_databases, wait_gone, wait_until},
     train::life_of_iris,
 };
 
@@ -37,6 +37,12 @@ servers = ["there"]
 shell = true
 inferenceCommand = 'cat'
 trainCommand = 'echo half > "$MER_WEIGHTS_OUT"; echo $$ > "$HOME/waits.pid"; echo begun; exec sleep 600'
+
+[models.folder]
+servers = ["there"]
+shell = true
+inferenceCommand = 'cat'
+trainCommand = 'mkdir "$MER_WEIGHTS_OUT"; cat > "$MER_WEIGHTS_OUT/part"'
 
 [models.numpy]
 servers = ["there"]
@@ -67,19 +73,28 @@ fn check_nothing(there: &There) {
 }
 
 #[test]
-fn iris_is_trained_served_promoted_and_rolled_back_over_ssh() {
-    let Some(there) = There::new() else { return };
+fn iris_is_trained_served_promoted_and_rolled_back_over_ssh_on_every_backend() {
+    let Some(sshd) = Sshd::start() else { return };
     let mer = TestEnv::binary().display().to_string();
-    there.apply(&format!(
-        "[models.far-iris]\nservers = ['there']\ninferenceCommand = ['{mer}', 'example-model', 'iris']\n\
-         trainCommand = ['{mer}', 'example-model', 'iris', 'train']\n"
-    ));
-    let There { env, sshd } = there;
-    let place = OnServer { env, url: "embedded".to_owned() };
-    life_of_iris(&place, "far-iris");
-    let rows = place.mer(["log", "list", "--json"]).objects();
-    assert!(rows.iter().all(|row| row["server"] == "there"), "{rows:?}");
-    drop(sshd);
+    let registry = format!(
+        "{}[models.far-iris]\nservers = ['there']\ninferenceCommand = ['{mer}', 'example-model', 'iris']\n\
+         trainCommand = ['{mer}', 'example-model', 'iris', 'train']\n",
+        server("there", &sshd)
+    );
+    let mut places: Vec<OnServer> = shared_databases().into_iter().map(OnServer::migrated).collect();
+    places.push(OnServer { env: TestEnv::new(), url: "embedded".to_owned() });
+    for place in places {
+        place.env.file("home/.ssh/known_hosts", sshd.known_hosts());
+        place.env.file("work/there.toml", &registry);
+        place.mer(["apply", "there.toml", "--allow-changes", "--quiet"]).ended(0);
+        life_of_iris(&place, "far-iris");
+        let rows = place.mer(["log", "list", "--json"]).objects();
+        assert!(rows.iter().all(|row| row["server"] == "there"), "{rows:?}");
+        // The next one brings the same bytes there, and is not to find them.
+        let weights = sshd.home().join(".cache/mer/weights");
+        assert_eq!(fs::read_dir(&weights).expect("folder").count(), 2, "{}", place.url);
+        fs::remove_dir_all(weights).expect("removed");
+    }
 }
 
 #[test]
@@ -129,6 +144,11 @@ fn a_training_over_there_that_fails_or_is_cancelled_leaves_nothing() {
     // The ending is the one that the model chose.
     let said = there.env.piped(["train", "numpy", "-"], "no array").failed(76);
     assert!(said.contains("this is no npy file"), "{said}");
+    // What is a folder stays where it is.
+    let said = there.env.mer(["train", "folder", "x"]).failed(76);
+    assert!(said.contains("what it wrote is a folder, and weights are one file; no version was made"), "{said}");
+    let path = said.split_once("on `there` it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
+    assert_eq!(fs::read(PathBuf::from(path).join("part")).expect("file"), b"x\n");
 }
 
 #[test]
@@ -162,7 +182,7 @@ fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
         "{said}"
     );
     // They lie there still, for whoever wants them.
-    let path = said.split_once("they lie there in `").expect("a hint").1.split_once('`').expect("a path").0;
+    let path = said.split_once("it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(path).expect("file"), b"x\n");
     assert_eq!(there.env.mer(["weights", "list", "--json"]).objects().len(), 1);
 }

@@ -1,7 +1,8 @@
 //! The snapshot of the registry beside the database: with it, most commands need no engine.
 //!
-//! It holds the registry, the aliases of weights with the versions that they mean, and a stamp of the engine's files. A reader takes the content for true when the stamp equals
-//! the files as they are. Why that is safe, whoever else writes, with our lease or without:
+//! It holds the registry, the aliases of weights with the versions that they mean, the newest versions, and a stamp of the
+//! engine's files. A reader takes the content for true when the stamp equals the files as they are. Why that is safe,
+//! whoever else writes, with our lease or without:
 //!
 //! - Opening the engine rewrites its file `LOCK`, before anything else. So the time of `LOCK` in a stamp names one
 //!   opening, and a reader that finds it unchanged knows that nobody has opened the database since: what it read was
@@ -28,7 +29,10 @@ use crate::{
 };
 
 /// Changes with the shape of the file.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+
+/// How many versions it holds besides those that aliases mean: every run reads all of it.
+const VERSIONS: u32 = 100;
 
 /// What a database says of itself and its registry; of its times to the microsecond, as wherever they are written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +48,8 @@ pub struct Snapshot {
     pub models: Vec<Model>,
     /// The aliases of their weights, and the versions that they mean.
     pub weights: Vec<(Alias, WeightsVersion)>,
+    /// Some versions, named or not, the newest first: what is not here may be there all the same.
+    pub versions: Vec<WeightsVersion>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +98,13 @@ impl Snapshot {
         self.models.iter().find(|model| model.name == name)
     }
 
+    /// The version of this number, where it is known here.
+    #[must_use]
+    pub fn version(&self, model: &str, number: u64) -> Option<&WeightsVersion> {
+        let named = self.weights.iter().map(|(_, version)| version);
+        named.chain(&self.versions).find(|version| version.model == model && version.version == number)
+    }
+
     /// The version that an alias of a model's weights means.
     #[must_use]
     pub fn alias(&self, model: &str, name: &str) -> Option<&WeightsVersion> {
@@ -108,8 +121,9 @@ pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
         let Some(schema_version) = schema_version else { return Ok(None) };
         let database_uid = store.database_uid().await?;
         let (servers, models) = (store.servers().await?, store.models().await?);
+        let versions = store.newest_versions(&models, VERSIONS).await?;
         let weights = Store(Driver::Surreal(store)).named_versions(&models).await?;
-        Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models, weights }))
+        Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models, weights, versions }))
     };
     read.await.unwrap_or_else(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "no snapshot of the registry");
@@ -148,6 +162,7 @@ mod tests {
             servers: Vec::new(),
             models: Vec::new(),
             weights: Vec::new(),
+            versions: Vec::new(),
         }
     }
 

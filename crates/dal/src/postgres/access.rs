@@ -63,6 +63,11 @@ const NEWEST_OF_LONG_NAME: &str = r#"
 SELECT * FROM "ModelAccess" WHERE left("model", 200) = left($3, 200) AND "model" = $3 AND "startAccess" >= $2
 ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
 
+const NEWEST_OF_VERSION: &str = r#"
+SELECT * FROM "ModelAccess"
+WHERE left("model", 200) = left($3, 200) AND "model" = $3 AND "weightsVersion" = $4 AND "startAccess" >= $2
+ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
+
 const INDEXED: usize = 200;
 
 /// About the earliest time that the server can hold, in seconds: the year 4368 BC.
@@ -115,9 +120,12 @@ impl PostgresStore {
         let earliest = Timestamp::from_second(EARLIEST).unwrap_or(Timestamp::UNIX_EPOCH);
         let since = Time(filter.since.map_or(earliest, |since| since.max(earliest)));
         let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
-            match &filter.model {
-                None => self.query(NEWEST).bind(limit).bind(since),
-                Some(model) => {
+            match (&filter.model, filter.version) {
+                (None, _) => self.query(NEWEST).bind(limit).bind(since),
+                (Some(model), Some(version)) => {
+                    self.query(NEWEST_OF_VERSION).bind(limit).bind(since).bind(model).bind(count(version))
+                }
+                (Some(model), None) => {
                     let is_short = model.chars().nth(INDEXED - 1).is_none();
                     let text = if is_short { NEWEST_OF_MODEL } else { NEWEST_OF_LONG_NAME };
                     self.query(text).bind(limit).bind(since).bind(model)

@@ -108,6 +108,10 @@ impl SurrealStore {
             text += &format!("{and} model = $model");
             values.insert("model", model.clone());
             and = " AND";
+            if let Some(version) = filter.version {
+                text += " AND weightsVersion = $version";
+                values.insert("version", i64::try_from(version).unwrap_or(i64::MAX));
+            }
         }
         if let Some(since) = filter.since {
             text += &format!("{and} startMicros >= $since");

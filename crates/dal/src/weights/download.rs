@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mer_core::WeightsVersion;
 use sha2::{Digest as _, Sha256};
 
-use super::{Chunk, WeightsBackend as _, backend::hex, chunk_hash, turn::Turn};
+use super::{Chunk, WeightsBackend as _, chunk_hash, turn::Turn};
 use crate::{DalError, Database, store::ask};
 
 /// How many chunks are asked for at once.
@@ -69,7 +69,7 @@ impl Download {
                 Ok(Some(bytes))
             }
             None => {
-                let whole = self.hash.take().is_none_or(|hash| hex(&hash.finalize()) == self.version.sha256);
+                let whole = self.hash.take().is_none_or(|hash| format!("{:x}", hash.finalize()) == self.version.sha256);
                 self.turn.close().await?;
                 if whole { Ok(None) } else { Err(self.damaged("its bytes do not have its sha256".to_owned())) }
             }

@@ -28,4 +28,5 @@ pub use store::NewVersion;
 pub use upload::Upload;
 
 pub(crate) use backend::{Chunk, Swept, WeightsBackend, chunk_hash};
-pub(crate) use upload::model_uid;
+pub(crate) use store::in_use;
+pub(crate) use upload::{model_uid, names_by_uid};

@@ -124,9 +124,23 @@ impl Store {
     /// [`DalError::NoVersion`], [`DalError::VersionInUse`]; otherwise as [`Store::apply`].
     pub async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError> {
         if !force && ask!(self, backend => backend.is_in_log(model, version))? {
-            let why = "the log of accesses mentions it".to_owned();
-            return Err(DalError::VersionInUse { model: model.name.clone(), version, why });
+            let named = self.named_versions(std::slice::from_ref(model)).await?;
+            let mine = named.into_iter().filter(|(_, meant)| meant.version == version);
+            let names: Vec<String> = mine.map(|(alias, _)| alias.name).collect();
+            return Err(in_use(model, version, &names, true));
         }
         ask!(self, backend => backend.remove_version(model, version, force, caller))
     }
+}
+
+/// Why a version is not removed: the aliases that mean it, and whether the log mentions it.
+pub(crate) fn in_use(model: &Model, version: u64, aliases: &[String], logged: bool) -> DalError {
+    let named = match aliases {
+        [] => None,
+        [one] => Some(format!("the alias `{one}` means it")),
+        several => Some(format!("the aliases `{}` mean it", several.join("`, `"))),
+    };
+    let logged = logged.then(|| "the log of accesses mentions it".to_owned());
+    let why: Vec<String> = named.into_iter().chain(logged).collect();
+    DalError::VersionInUse { model: model.name.clone(), version, why: why.join(", and ") }
 }

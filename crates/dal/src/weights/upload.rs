@@ -1,13 +1,13 @@
 //! Weights on their way in.
 
-use std::io;
+use std::{collections::HashMap, io};
 
 use bytes::{Bytes, BytesMut};
 use mer_core::{Model, WeightsVersion};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Chunk, NewVersion, WeightsBackend as _, backend::hex, turn::Turn};
+use super::{Chunk, NewVersion, WeightsBackend as _, turn::Turn};
 use crate::{DalError, Database, DbUrl, files, store::ask};
 
 /// What weights are cut into.
@@ -69,7 +69,7 @@ impl Upload {
         let mut hash = self.hash.clone();
         self.come.iter().for_each(|chunk| hash.update(chunk));
         hash.update(&self.rest);
-        hex(&hash.finalize())
+        format!("{:x}", hash.finalize())
     }
 
     /// Waits for something else, such as the next bytes. The database is given back where that takes time.
@@ -167,7 +167,7 @@ impl Upload {
     /// As [`Upload::write`].
     pub async fn finish(mut self, new: &NewVersion) -> Result<WeightsVersion, DalError> {
         let uid = self.send_rest().await?;
-        let sha256 = hex(&std::mem::take(&mut self.hash).finalize());
+        let sha256 = format!("{:x}", std::mem::take(&mut self.hash).finalize());
         let session = self.turn.session().await?;
         let version = ask!(session, backend => backend.commit_upload(&self.model, uid, new, self.bytes, &sha256))?;
         self.turn.close().await?;
@@ -230,4 +230,9 @@ impl Upload {
 pub(crate) fn model_uid(model: &Model) -> Result<Uuid, DalError> {
     let wrong = |error| DalError::Row { table: "AvailableModels", reason: format!("`{}`: {error}", model.uid) };
     Uuid::try_parse(&model.uid).map_err(wrong)
+}
+
+/// The names of models by the uids that rows have.
+pub(crate) fn names_by_uid(models: &[Model]) -> Result<HashMap<Uuid, &str>, DalError> {
+    models.iter().map(|model| Ok((model_uid(model)?, model.name.as_str()))).collect()
 }

@@ -104,10 +104,11 @@ impl Names for Known {
 
     fn weights(&self) -> Vec<String> {
         let snapshot = self.0.snapshot();
-        let weights = snapshot.iter().flat_map(|snapshot| &snapshot.weights);
-        let both =
-            weights.flat_map(|(alias, version)| [format!("{}@{}", alias.model, alias.name), version.to_string()]);
-        // Two aliases may mean one version.
-        both.collect::<BTreeSet<_>>().into_iter().collect()
+        let aliases = snapshot.iter().flat_map(|snapshot| &snapshot.weights);
+        let aliases =
+            aliases.flat_map(|(alias, version)| [format!("{}@{}", alias.model, alias.name), version.to_string()]);
+        let versions = snapshot.iter().flat_map(|snapshot| &snapshot.versions).map(ToString::to_string);
+        // A version may have several names, or none.
+        aliases.chain(versions).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

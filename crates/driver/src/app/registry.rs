@@ -64,6 +64,8 @@ impl App {
             schema_version: current,
             servers: session.servers().await?,
             weights: session.named_versions(&models).await?,
+            // The snapshot that closing leaves has them; a server is asked for the one that is named.
+            versions: Vec::new(),
             models,
         };
         session.close().await?;
@@ -91,6 +93,7 @@ impl App {
             schema_version: current(),
             servers,
             weights: session.named_versions(&models).await?,
+            versions: Vec::new(),
             models,
         };
         session.close().await?;

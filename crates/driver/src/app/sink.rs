@@ -59,8 +59,8 @@ impl Sink {
     /// It cannot be written (74), its reader is gone (141), or it is more than `--json` carries (64).
     pub(crate) async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
         match self {
-            Self::Stream(stream) => stream.put(chunk).await,
-            Self::File(file) => file.stream.put(chunk).await,
+            Self::Stream(stream) => stream.put(chunk).await.map_err(failed),
+            Self::File(file) => file.stream.put(chunk).await.map_err(|error| file.failed(error)),
             Self::Memory(bytes) if bytes.len() + chunk.len() > JSON_OUTPUT_BYTES => {
                 Err(CliError::usage("the output is longer than the 16 MiB that `--json` carries")
                     .hint("write it to a file: `-o FILE`"))
@@ -78,7 +78,7 @@ impl Sink {
     /// As [`Sink::put`].
     pub(crate) async fn finish(self, keep: bool) -> Result<Vec<u8>, CliError> {
         match self {
-            Self::Stream(stream) => stream.finish().await.map(|()| Vec::new()),
+            Self::Stream(stream) => stream.finish().await.map(|()| Vec::new()).map_err(failed),
             Self::File(file) => file.finish(keep).await.map(|()| Vec::new()),
             Self::Memory(bytes) => Ok(bytes),
         }
@@ -104,10 +104,10 @@ impl Stream {
         Ok(Self { fd, writer: None })
     }
 
-    async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
+    async fn put(&mut self, chunk: Bytes) -> io::Result<()> {
         if self.writer.is_none() {
             if chunk.len() <= ATOMIC && is_ready(self.fd.as_fd()) {
-                return write_all(&self.fd, &chunk).map_err(failed);
+                return write_all(&self.fd, &chunk);
             }
             self.writer = Some(self.start_writer()?);
         }
@@ -117,13 +117,13 @@ impl Stream {
         }
         // The thread leaves early only with an error.
         match (&mut writer.done).await {
-            Ok(Err(error)) => Err(failed(error)),
-            _ => Err(failed(io::ErrorKind::BrokenPipe.into())),
+            Ok(Err(error)) => Err(error),
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 
-    fn start_writer(&self) -> Result<Writer, CliError> {
-        let fd = self.fd.try_clone().map_err(failed)?;
+    fn start_writer(&self) -> io::Result<Writer> {
+        let fd = self.fd.try_clone()?;
         // More than a line is coming: a larger pipe wakes both ends less often. Where it is none, nothing is lost.
         let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES);
         let (chunks, mut receiver) = mpsc::channel::<Bytes>(QUEUE);
@@ -140,14 +140,14 @@ impl Stream {
             // Nobody listens where the command is over already.
             let _ = tell.send(result);
         };
-        thread::Builder::new().name("mer-stdout".to_owned()).spawn(write).map_err(failed)?;
+        thread::Builder::new().name("mer-stdout".to_owned()).spawn(write)?;
         Ok(Writer { chunks, done })
     }
 
-    async fn finish(self) -> Result<(), CliError> {
+    async fn finish(self) -> io::Result<()> {
         let Some(Writer { chunks, done }) = self.writer else { return Ok(()) };
         drop(chunks);
-        done.await.unwrap_or(Ok(())).map_err(failed)
+        done.await.unwrap_or(Ok(()))
     }
 }
 
@@ -178,7 +178,6 @@ impl OutputFile {
     }
 
     fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
-        let cannot = |error| CliError::io(format!("cannot write the output file `{}`", target.display()), error);
         let found = fs::metadata(target).ok();
         let special = found.as_ref().is_some_and(|found| !found.is_file());
         let (path, temporary) = if special {
@@ -190,7 +189,7 @@ impl OutputFile {
         };
         let mut options = File::options();
         options.write(true).create(!special).truncate(!special).mode(mode);
-        let file = options.open(&path).map_err(cannot)?;
+        let file = options.open(&path).map_err(|error| unwritten(target, error))?;
         if let Some(found) = found.filter(|_| !special) {
             // What was kept from others stays so. On a file system without modes there is nothing to keep.
             let _ = file.set_permissions(found.permissions());
@@ -200,18 +199,21 @@ impl OutputFile {
     }
 
     async fn finish(mut self, keep: bool) -> Result<(), CliError> {
-        let stream = Stream { fd: self.stream.fd.try_clone().map_err(failed)?, writer: self.stream.writer.take() };
-        let written = stream.finish().await;
-        match &self.temporary {
-            Some(temporary) if keep && written.is_ok() => {
-                let cannot =
-                    |error| CliError::io(format!("cannot write the output file `{}`", self.target.display()), error);
-                fs::rename(temporary, &self.target).map_err(cannot)?;
-                self.temporary = None;
-                Ok(())
-            }
-            _ => written,
-        }
+        self.write_rest().await.map_err(|error| self.failed(error))?;
+        let Some(temporary) = self.temporary.as_deref().filter(|_| keep) else { return Ok(()) };
+        fs::rename(temporary, &self.target).map_err(|error| self.failed(error))?;
+        self.temporary = None;
+        Ok(())
+    }
+
+    async fn write_rest(&mut self) -> io::Result<()> {
+        let stream = Stream { fd: self.stream.fd.try_clone()?, writer: self.stream.writer.take() };
+        stream.finish().await
+    }
+
+    /// What a failed write means. A fifo may lose its reader.
+    fn failed(&self, error: io::Error) -> CliError {
+        if error.kind() == io::ErrorKind::BrokenPipe { failed(error) } else { unwritten(&self.target, error) }
     }
 }
 
@@ -242,7 +244,11 @@ fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What a failed write means.
+fn unwritten(target: &Path, error: io::Error) -> CliError {
+    CliError::io(format!("cannot write the output file `{}`", target.display()), error)
+}
+
+/// What a failed write to a stream means.
 fn failed(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe {
         CliError::new(Kind::ReaderGone, "the reader of the output has gone")

@@ -23,8 +23,8 @@ pub(crate) struct LogListArgs {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: usize,
 
-    /// Of this model only
-    #[arg(long, value_name = "MODEL")]
+    /// Of this model only, or of one version of its weights
+    #[arg(long, value_name = "MODEL[:VERSION|@ALIAS]")]
     pub(crate) model: Option<String>,
 
     /// Begun since then: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h

@@ -53,20 +53,20 @@ fn the_scan_for_the_verb_knows_every_global_flag_with_a_value() {
 fn an_input_that_begins_with_a_digit_after_its_dash_is_no_flag() {
     let (cli, args) = run("run iris -5.1,3 --json");
     assert!(cli.global.json);
-    assert_eq!(args.input().expect("input"), text("-5.1,3"));
+    assert_eq!(args.request.input().expect("input"), text("-5.1,3"));
     let (_, args) = run("--json run --timeout 5s iris -.5");
-    assert_eq!(args.input().expect("input"), text("-.5"));
+    assert_eq!(args.request.input().expect("input"), text("-.5"));
     let (_, args) = run("run iris -1");
-    assert_eq!(args.input().expect("input"), text("-1"));
+    assert_eq!(args.request.input().expect("input"), text("-1"));
 }
 
 #[test]
 fn after_two_dashes_all_is_input() {
     let (cli, args) = run("run --json iris -- -x");
     assert!(cli.global.json);
-    assert_eq!(args.input().expect("input"), text("-x"));
-    assert_eq!(run("run iris -- -5").1.input().expect("input"), text("-5"));
-    assert_eq!(run("run iris -- --json").1.input().expect("input"), text("--json"));
+    assert_eq!(args.request.input().expect("input"), text("-x"));
+    assert_eq!(run("run iris -- -5").1.request.input().expect("input"), text("-5"));
+    assert_eq!(run("run iris -- --json").1.request.input().expect("input"), text("--json"));
     assert!(!run("run iris -- --json").0.global.json);
 }
 
@@ -85,15 +85,15 @@ fn a_misspelt_flag_is_never_an_input() {
 #[test]
 fn the_flags_of_a_run() {
     let (_, args) = run("run iris @flowers.csv --server gpu1 --timeout none -o out --passthrough --no-hash");
-    assert_eq!(args.model, "iris");
-    assert_eq!(args.input().expect("input"), Input::File("flowers.csv".into()));
-    assert_eq!(args.server.as_deref(), Some("gpu1"));
-    assert_eq!(args.timeout, Some(mer_core::Bound::Never));
+    assert_eq!(args.request.model, "iris");
+    assert_eq!(args.request.input().expect("input"), Input::File("flowers.csv".into()));
+    assert_eq!(args.request.server.as_deref(), Some("gpu1"));
+    assert_eq!(args.request.timeout, Some(mer_core::Bound::Never));
     assert_eq!(args.output.as_deref(), Some(std::path::Path::new("out")));
-    assert!(args.passthrough && args.no_hash);
-    assert_eq!(run("run iris").1.input().expect("input"), Input::Absent);
-    assert_eq!(run("run iris -").1.input().expect("input"), Input::Stdin);
-    assert_eq!(run("run iris ''").1.input().expect("input"), text(""));
+    assert!(args.passthrough && args.request.no_hash);
+    assert_eq!(run("run iris").1.request.input().expect("input"), Input::Absent);
+    assert_eq!(run("run iris -").1.request.input().expect("input"), Input::Stdin);
+    assert_eq!(run("run iris ''").1.request.input().expect("input"), text(""));
 }
 
 #[test]

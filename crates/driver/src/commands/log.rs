@@ -1,13 +1,14 @@
 //! `mer log`.
 
 use jiff::Timestamp;
-use mer_core::Access;
+use mer_core::{Access, Selector, Which};
 use mer_dal::{AccessFilter, DalError, Session};
 use uuid::Uuid;
 
+use super::weights;
 use crate::{
     app::App,
-    cli::{LogListArgs, LogShowArgs, LogVerb},
+    cli::{LogListArgs, LogShowArgs, LogVerb, selector},
     error::{CliError, Kind},
     ui::{Listed, Shown, Ui},
 };
@@ -27,9 +28,17 @@ pub(crate) async fn log(app: &App, verb: &LogVerb, ui: Ui) -> Result<(), CliErro
 }
 
 async fn list(app: &App, args: &LogListArgs) -> Result<Vec<Access>, CliError> {
+    let selector = args.model.as_deref().map(selector).transpose()?;
+    let version = match &selector {
+        Some(Selector { which: Which::Version(version), .. }) => Some(*version),
+        // What the alias means now.
+        Some(named @ Selector { which: Which::Alias(_), .. }) => Some(weights::version(app, named).await?.0.version),
+        _ => None,
+    };
     let filter = AccessFilter {
         limit: args.limit,
-        model: args.model.clone(),
+        model: selector.map(|selector| selector.model),
+        version,
         since: args.since.map(|since| since.moment(Timestamp::now())),
     };
     let session = drained(app).await?;

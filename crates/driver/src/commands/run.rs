@@ -44,7 +44,7 @@ impl<'a> RunJson<'a> {
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Result<u8, CliError> {
-    let selector = selector(&args.model)?;
+    let selector = selector(&args.request.model)?;
     let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
     let model = view.model(&selector.model)?;
     let weights = app.signals.or_ended(weights::for_run(app, &view, &selector, ui)).await?;
@@ -61,13 +61,13 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
     let request = Request {
         model,
         servers: &view.servers,
-        pinned: args.server.as_deref(),
+        pinned: args.request.server.as_deref(),
         kind: Purpose::Infer,
         weights,
         input: source.input,
-        timeout: args.timeout,
+        timeout: args.request.timeout,
         cancel: cancel.clone(),
-        hashes: app.settings.hashes && !args.no_hash,
+        hashes: app.settings.hashes && !args.request.no_hash,
     };
     app.moves_records(&view);
     let work = async {

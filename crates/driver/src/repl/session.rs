@@ -131,7 +131,7 @@ pub(super) mod tests {
     impl Dispatch for Recorder {
         async fn run(&mut self, cli: Cli) -> u8 {
             let (text, code) = match cli.verb {
-                Some(Verb::Run(args)) => (format!("run {} {:?}", args.model, args.input()), 0),
+                Some(Verb::Run(args)) => (format!("run {} {:?}", args.request.model, args.request.input()), 0),
                 Some(Verb::Model(_)) => ("model".to_owned(), 0),
                 Some(Verb::Log(_)) => ("log".to_owned(), 66),
                 other => (format!("{other:?}"), 0),

@@ -30,7 +30,9 @@ fn say(text: &str) {
 impl Dispatch for Says {
     async fn run(&mut self, cli: Cli) -> u8 {
         match cli.verb {
-            Some(Verb::Run(args)) => say(&format!("run {} {:?}", args.model, args.input().expect("input"))),
+            Some(Verb::Run(args)) => {
+                say(&format!("run {} {:?}", args.request.model, args.request.input().expect("input")));
+            }
             Some(Verb::Log(_)) => {
                 say("running");
                 self.interrupt.recv().await;

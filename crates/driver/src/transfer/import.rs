@@ -167,9 +167,17 @@ async fn take_over(
             Err(DalError::HasWeights { model }) if copy.dropped.contains(&model) => {
                 copy.dropped.retain(|name| *name != model);
             }
+            Err(error @ DalError::HasWeights { .. }) => return Err(another(&error)),
             done => return Ok(done.map(|()| copy.dropped)?),
         }
     }
+}
+
+/// Both databases have a model of this name, each with a uid of its own, and its weights here belong to that uid.
+fn another(error: &DalError) -> CliError {
+    let told =
+        format!("{error} here, and is another than the one of that name in the file; nothing has been taken over");
+    CliError::config(told).hint("import into a database that has no weights of it yet, such as a new one")
 }
 
 /// Whether a script has registered the model, and nobody has touched it since. Such a model gives way: the database that

@@ -47,8 +47,11 @@ pub async fn strange_texts_and_times_survive(store: &Store) {
 
 /// Newest first; limit, model and since each narrow it down.
 pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
-    let all: Vec<Access> =
+    let mut all: Vec<Access> =
         (0..40).map(|n| started(Uuid::now_v7(), 1, if n % 4 == 0 { "four" } else { "other" }, at(n * 10))).collect();
+    // Every other one of either model.
+    all.iter_mut().step_by(2).for_each(|access| access.weights_version = Some(2));
+    all.iter_mut().step_by(8).for_each(|access| access.weights_version = Some(3));
     // Recorded in an order that is neither.
     let (even, odd): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|access| access.model == "four");
     store.record(&odd).await.unwrap();
@@ -67,8 +70,13 @@ pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
     let model = Some("four".to_owned());
     let fours: Vec<_> = (0..10).rev().map(|n| at(n * 40)).collect();
     assert_eq!(starts(AccessFilter { model: model.clone(), ..AccessFilter::default() }).await, fours);
-    assert_eq!(starts(AccessFilter { limit: 2, model: model.clone(), since }).await, fours[..2]);
-    assert_eq!(starts(AccessFilter { limit: 50, model, since }).await, fours[..5]);
+    let of = |version| AccessFilter { model: model.clone(), version: Some(version), ..AccessFilter::default() };
+    let threes: Vec<_> = fours.iter().copied().skip(1).step_by(2).collect();
+    assert_eq!(starts(of(3)).await, threes);
+    assert_eq!(starts(AccessFilter { limit: 2, since, ..of(3) }).await, threes[..2]);
+    assert_eq!(starts(of(4)).await, []);
+    assert_eq!(starts(AccessFilter { limit: 2, model: model.clone(), version: None, since }).await, fours[..2]);
+    assert_eq!(starts(AccessFilter { limit: 50, model, version: None, since }).await, fours[..5]);
     // A whole second sorts before its fractions, and is a bound like any other.
     assert_eq!(starts(AccessFilter { since: Some(at(0)), ..AccessFilter::default() }).await, newest);
     let nobody = AccessFilter { model: Some("nobody".to_owned()), ..AccessFilter::default() };
@@ -138,7 +146,7 @@ pub async fn more_records_than_a_batch_are_recorded(store: &Store) {
     let mut over: Vec<Access> = begun.iter().map(|access| ended(access, Status::Succeeded)).collect();
     over.extend((600..1_200).map(|n| ended(&started(Uuid::now_v7(), 1, "many", at(n)), Status::Failed)));
     store.record(&over).await.unwrap();
-    let filter = AccessFilter { limit: 10_000, model: Some("many".to_owned()), since: None };
+    let filter = AccessFilter { limit: 10_000, model: Some("many".to_owned()), version: None, since: None };
     let mut listed = store.accesses(&filter).await.unwrap();
     listed.reverse();
     assert!(listed == over, "{} of {} records", listed.len(), over.len());

@@ -211,13 +211,16 @@ pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
 /// What an alias names or the log mentions stays, unless it is forced.
 pub async fn versions_in_use_are_not_removed(database: &Database) {
     let iris = model(database, "iris").await;
-    put(database, &iris, b"1", &NewVersion { aliases: vec!["a".to_owned(), "b".to_owned()], ..raw() }).await;
-    put(database, &iris, b"2", &raw()).await;
+    let named = |names: &[&str]| NewVersion { aliases: names.iter().map(|name| (*name).to_owned()).collect(), ..raw() };
+    put(database, &iris, b"1", &named(&["a", "b", "a"])).await;
+    put(database, &iris, b"2", &named(&["c"])).await;
     let mut run = started(Uuid::now_v7(), 1, "iris", jiff::Timestamp::UNIX_EPOCH);
     run.weights_version = Some(2);
     with(database, async |session| {
         session.record(&[run]).await.unwrap();
-        for (version, why) in [(1, "`a`"), (2, "log")] {
+        for (version, why) in
+            [(1, "the aliases `a`, `b` mean it"), (2, "the alias `c` means it, and the log of accesses mentions it")]
+        {
             let error = session.remove_version(&iris, version, false, "me").await.unwrap_err();
             assert!(matches!(error, DalError::VersionInUse { .. }) && error.to_string().contains(why), "{error:?}");
             assert_eq!(error.exit_code(), ExitCode::REFUSED);

@@ -17,7 +17,7 @@ use std::{
 
 use mer_testkit::{
     postgres,
-    surreal_server::{self, PROGRAM},
+    surreal_server::{self, NAMESPACE, PROGRAM},
 };
 
 use super::{own_way, row};
@@ -68,7 +68,9 @@ pub fn postgres(bench: &Bench) -> Result<Vec<Row>> {
         &Backend {
             name: "PostgreSQL",
             fresh: Box::new(|_| server.url(&server.database())),
-            remove: Box::new(|database| drop(server.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)")))),
+            remove: Box::new(|database| {
+                drop(server.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)")))
+            }),
             memory: SERVER,
         },
     )
@@ -84,7 +86,9 @@ pub fn surreal_server(bench: &Bench) -> Result<Vec<Row>> {
         &Backend {
             name: "SurrealDB server",
             fresh: Box::new(|_| server.url(&server.database())),
-            remove: Box::new(|database| drop(server.sql("", &format!("REMOVE DATABASE {database}")))),
+            remove: Box::new(|database| {
+                server.sql("", &format!("USE NS {NAMESPACE}; REMOVE DATABASE {database}"));
+            }),
             memory: SERVER,
         },
     )

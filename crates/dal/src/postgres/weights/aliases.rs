@@ -1,7 +1,5 @@
 //! Aliases and their history.
 
-use std::collections::HashMap;
-
 use mer_core::{Alias, AliasMove, Model, WeightsVersion};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -15,7 +13,7 @@ use crate::{
         rows::{count, get, text},
         types::Id,
     },
-    weights::model_uid,
+    weights::{model_uid, names_by_uid},
 };
 
 /// Moves an alias and writes the move down. A move to where it is already is none, and so is taking away what is not there.
@@ -44,8 +42,7 @@ ORDER BY "movedAt" DESC, "name", "number" DESC"#;
 
 impl PostgresStore {
     pub(super) async fn read_named(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
-        let names: HashMap<Uuid, &str> =
-            models.iter().map(|model| Ok((model_uid(model)?, model.name.as_str()))).collect::<Result<_, DalError>>()?;
+        let names = names_by_uid(models)?;
         let uids: Vec<Id> = names.keys().copied().map(Id).collect();
         let found: Vec<PgRow> = call!(self.server(), "list the aliases of weights", |connection| {
             self.query(NAMED).bind(&uids).fetch_all(&mut *connection).await

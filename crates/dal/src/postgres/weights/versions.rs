@@ -13,7 +13,7 @@ use crate::{
         rows::{count, text},
         types::Id,
     },
-    weights::model_uid,
+    weights::{in_use, model_uid},
 };
 
 pub(super) const UPLOAD: &str = r#"DELETE FROM "ModelWeightUploads" WHERE "uid" = $1"#;
@@ -171,14 +171,10 @@ impl PostgresStore {
                 Ok(if gone.rows_affected() == 0 { Removed::NoVersion } else { Removed::Done })
             }
         });
-        let model = model.name.clone();
         match removed {
             Removed::Done => Ok(()),
-            Removed::NoVersion => Err(DalError::NoVersion { model, version }),
-            Removed::Named(names) => {
-                let why = format!("the alias `{}` means it", names.join("`, `"));
-                Err(DalError::VersionInUse { model, version, why })
-            }
+            Removed::NoVersion => Err(DalError::NoVersion { model: model.name.clone(), version }),
+            Removed::Named(names) => Err(in_use(model, version, &names, false)),
         }
     }
 }

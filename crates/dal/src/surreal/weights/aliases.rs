@@ -18,7 +18,7 @@ use crate::{
         SurrealStore,
         store::{take, variables},
     },
-    weights::model_uid,
+    weights::{model_uid, names_by_uid},
 };
 
 const ALIASES: &str = "
@@ -61,8 +61,7 @@ impl SurrealStore {
 
     pub(super) async fn read_named(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
         const OPERATION: &str = "list the aliases of weights";
-        let names: HashMap<Uuid, &str> =
-            models.iter().map(|model| Ok((model_uid(model)?, model.name.as_str()))).collect::<Result<_, DalError>>()?;
+        let names = names_by_uid(models)?;
         let uids: Vec<Uuid> = names.keys().copied().collect();
         let mut results = self.run(OPERATION, ALIASES, variables([("models", uids.into_value())])).await?;
         let aliases: Vec<AliasRow> = take(&mut results, 0, "ModelWeightAliases")?;

@@ -12,14 +12,14 @@ use std::time::Duration;
 use mer_core::{Alias, AliasMove, Model, WeightsVersion};
 use surrealdb::{
     Error,
-    types::{RecordId, RecordIdKey, SurrealValue, Value},
+    types::{RecordId, RecordIdKey, SurrealValue, Value, Variables},
 };
 use uuid::Uuid;
 
-use super::SurrealStore;
+use super::{SurrealStore, store::variables};
 use crate::{
     DalError, NewVersion,
-    weights::{Chunk, Swept, WeightsBackend},
+    weights::{Chunk, Swept, WeightsBackend, model_uid},
 };
 
 /// What our statements throw, in the message of the error.
@@ -46,6 +46,16 @@ fn record_of(table: &'static str, uid: Uuid) -> Value {
 
 fn number(count: u64) -> Value {
     i64::try_from(count).unwrap_or(i64::MAX).into_value()
+}
+
+/// What a transaction is told of the model whose weights it changes.
+fn of_model(model: &Model) -> Result<Variables, DalError> {
+    let uid = model_uid(model)?;
+    Ok(variables([
+        ("counterId", record_of("ModelWeightCounters", uid)),
+        ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
+        ("model", uid.into_value()),
+    ]))
 }
 
 impl WeightsBackend for SurrealStore {

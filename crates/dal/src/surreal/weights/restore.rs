@@ -1,10 +1,10 @@
 //! Versions and aliases that come from another database.
 
 use mer_core::{AliasMove, Model, WeightsVersion};
-use surrealdb::types::{Object, RecordId, SurrealValue, Value};
+use surrealdb::types::{Object, SurrealValue, Value};
 use uuid::Uuid;
 
-use super::{NO_MODEL, NO_UPLOAD, OTHER, number, record_of, threw, versions::version_id};
+use super::{NO_MODEL, NO_UPLOAD, OTHER, number, of_model, record_of, threw, versions::version_id};
 use crate::{
     DalError,
     registry_copy::micros,
@@ -61,16 +61,12 @@ impl SurrealStore {
         const OPERATION: &str = "take over a version of weights";
         let uid = model_uid(model)?;
         self.mark_changed();
-        let values = variables([
-            ("upload", record_of("ModelWeightUploads", upload)),
-            ("counterId", record_of("ModelWeightCounters", uid)),
-            ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
-            ("model", uid.into_value()),
-            ("id", version_id(uid, version.version)),
-            ("version", number(version.version)),
-            ("sha256", version.sha256.clone().into_value()),
-            ("new", content(uid, upload, version)?),
-        ]);
+        let mut values = of_model(model)?;
+        values.insert("upload", record_of("ModelWeightUploads", upload));
+        values.insert("id", version_id(uid, version.version));
+        values.insert("version", number(version.version));
+        values.insert("sha256", version.sha256.clone());
+        values.insert("new", content(uid, upload, version)?);
         let gone = match self.persist(OPERATION, VERSION, values).await? {
             Ok(()) => false,
             // This may have been done already, over a connection that was lost.
@@ -100,13 +96,9 @@ impl SurrealStore {
         let mut sorted: Vec<&AliasMove> = moves.iter().collect();
         sorted.sort_by_key(|moved| (&moved.name, moved.number));
         let rows = sorted.into_iter().map(|moved| move_row(uid, moved)).collect::<Result<Vec<Value>, _>>()?;
-        let values = variables([
-            ("counterId", record_of("ModelWeightCounters", uid)),
-            ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
-            ("model", uid.into_value()),
-            ("last", number(last)),
-            ("moves", rows.into_value()),
-        ]);
+        let mut values = of_model(model)?;
+        values.insert("last", number(last));
+        values.insert("moves", rows);
         match self.persist(OPERATION, ALIASES, values).await? {
             Err(failure) if threw(&failure.error, NO_MODEL) => Err(DalError::ModelGone { model: model.name.clone() }),
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),

@@ -1,10 +1,10 @@
 //! Versions.
 
 use mer_core::{Access, Model, WeightsVersion};
-use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
+use surrealdb::types::{Object, SurrealValue, Value, Variables};
 use uuid::Uuid;
 
-use super::{NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, number, record, record_of, rows::VersionRow, threw};
+use super::{NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, number, of_model, record, record_of, rows::VersionRow, threw};
 use crate::{
     DalError, NewVersion,
     surreal::{
@@ -12,7 +12,7 @@ use crate::{
         access::replacement,
         store::{Failure, is_conflict, take, variables},
     },
-    weights::model_uid,
+    weights::{in_use, model_uid, names_by_uid},
 };
 
 const COMMIT: &str = "
@@ -26,7 +26,7 @@ CREATE type::record('ModelWeights', [$model, $version]) CONTENT object::extend($
 IF $made != NONE AND (SELECT VALUE status FROM ONLY $made.id) IN [NONE, 'started', 'lost'] {
     UPSERT $made.id CONTENT object::extend($made.content, { weightsVersion: $version }) RETURN NONE;
 };
-FOR $name IN $names {
+FOR $name IN array::distinct($names) {
     LET $row = UPSERT ONLY type::record('ModelWeightAliases', [$model, $name])
         SET model = $model, name = $name, version = $version, moves = (moves ?? 0) + 1;
     CREATE type::record('ModelWeightAliasMoves', [$model, $name, $row.moves]) SET model = $model, name = $name,
@@ -37,6 +37,8 @@ COMMIT;";
 const OF_PAYLOAD: &str = "SELECT * FROM ModelWeights WHERE payload = $payload;";
 
 const VERSIONS: &str = "SELECT * FROM ModelWeights WHERE model = $model ORDER BY version DESC;";
+
+const NEWEST: &str = "SELECT * FROM ModelWeights ORDER BY createdAt DESC LIMIT $limit;";
 
 const VERSION: &str = "SELECT * FROM $id;";
 
@@ -69,17 +71,13 @@ impl SurrealStore {
         const OPERATION: &str = "add a version of weights";
         let uid = model_uid(model)?;
         self.mark_changed();
-        let values = variables([
-            ("upload", record_of("ModelWeightUploads", upload)),
-            ("counterId", record_of("ModelWeightCounters", uid)),
-            ("modelId", RecordId::new("AvailableModels", model.name.as_str()).into_value()),
-            ("model", uid.into_value()),
-            ("new", content(uid, upload, new, bytes, sha256)),
-            ("made", access_row(new, sha256)?.into_value()),
-            ("names", new.aliases.clone().into_value()),
-            ("caller", new.caller.clone().into_value()),
-            ("request", new.access.as_ref().map(|access| access.request_uid).into_value()),
-        ]);
+        let mut values = of_model(model)?;
+        values.insert("upload", record_of("ModelWeightUploads", upload));
+        values.insert("new", content(uid, upload, new, bytes, sha256));
+        values.insert("made", access_row(new, sha256)?);
+        values.insert("names", new.aliases.clone());
+        values.insert("caller", new.caller.clone());
+        values.insert("request", new.access.as_ref().map(|access| access.request_uid));
         // That the upload is gone may mean that this was done already, over a connection that was lost.
         let gone = match self.persist(OPERATION, COMMIT, values).await? {
             Ok(()) => false,
@@ -125,6 +123,16 @@ impl SurrealStore {
         rows.into_iter().map(|row| row.version(&model.name)).collect()
     }
 
+    /// The newest versions of all these models together.
+    pub(crate) async fn newest_versions(&self, models: &[Model], limit: u32) -> Result<Vec<WeightsVersion>, DalError> {
+        let names = names_by_uid(models)?;
+        let values = variables([("limit", i64::from(limit).into_value())]);
+        let mut results = self.run("list the newest versions of weights", NEWEST, values).await?;
+        let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
+        let known = rows.into_iter().filter_map(|row| names.get(&row.model).map(|name| row.version(name)));
+        known.collect()
+    }
+
     pub(super) async fn read_version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
         let id = version_id(model_uid(model)?, version);
         let mut results = self.run("find the version of weights", VERSION, variables([("id", id)])).await?;
@@ -164,9 +172,9 @@ impl SurrealStore {
                 Err(if kept { self.ignored(OPERATION) } else { none() })
             }
             Err(failure) if threw(&failure.error, NAMED) => {
-                let names = failure.error.message().split_once(NAMED).map_or("", |(_, names)| names.trim()).to_owned();
-                let why = format!("the alias `{}` means it", names.replace(", ", "`, `"));
-                Err(DalError::VersionInUse { model: model.name.clone(), version, why })
+                let names = failure.error.message().split_once(NAMED).map_or("", |(_, names)| names.trim());
+                let names: Vec<String> = names.split(", ").map(str::to_owned).collect();
+                Err(in_use(model, version, &names, false))
             }
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),
             Ok(()) if self.writes_may_be_ignored() && self.read_version(model, version).await?.is_some() => {

@@ -1,6 +1,6 @@
 //! What a training wrote, on its way to become a version.
 
-use mer_core::{CURRENT_ALIAS, Model, Status, WeightsVersion};
+use mer_core::{CURRENT_ALIAS, Model, Status, WeightsFormat, WeightsVersion};
 use mer_dal::{NewVersion, Upload};
 use mer_scheduler::{Outcome, Scheduler, Trained, Unkept};
 use mer_weights::Given;
@@ -26,7 +26,7 @@ pub(super) struct Keeper<'a> {
 
 impl Keeper<'_> {
     /// Whether the new version is to be the current one.
-    pub(super) fn promotes(&self, server: &str) -> bool {
+    fn promotes(&self, server: &str) -> bool {
         self.args.promote || self.model.spec.on_server(server).promote == Some(true)
     }
 
@@ -53,20 +53,43 @@ impl Keeper<'_> {
             Kind::Input => (Status::Failed, Kind::Protocol.code(), format!("what it wrote cannot be kept: {said}")),
             kind => (Status::Failed, kind.code(), format!("the training ended well, but {said}")),
         };
-        let mut hint = error.hints().first().cloned();
-        if !cancelled && let Some(kept) = self.file(&trained) {
-            hint = Some(format!("what it wrote is kept: `mer weights put {} {kept}`", self.model.name));
-        }
+        let kept = if cancelled { None } else { self.put_line(&trained, error.kind() == Kind::Input) };
+        let hint = kept.or_else(|| error.hints().first().cloned());
         self.scheduler.conclude(trained, Err(Unkept { status, code, error: said, hint })).await
     }
 
-    /// Keeps the file; gives its path and what else `weights put` is to be told.
-    fn file(&self, trained: &Trained) -> Option<String> {
-        let name = format!("{}-{}", self.model.name, trained.access().request_uid);
-        let kept = self.scratch.keep(trained.file(), &name);
+    /// Keeps what it wrote, and says what to type so that it becomes a version: the one that it would have been, or, where it
+    /// is not what it was to be, bytes of any kind.
+    fn put_line(&self, trained: &Trained, is_wrong: bool) -> Option<String> {
+        let model = &self.model.name;
+        let is_folder = trained.file().is_dir();
+        let kept = self.scratch.keep(trained.file(), &format!("{model}-{}", trained.access().request_uid));
         let path = kept.inspect_err(|error| tracing::warn!("what it wrote could not be kept: {error}")).ok()?;
-        let path = path.to_str().map(shlex::try_quote)?.ok()?.into_owned();
-        Some(self.from.map_or_else(|| path.clone(), |from| format!("{path} --parent {from}")))
+        let path = shlex::try_quote(path.to_str()?).ok()?;
+        let flags = self.flags(trained, is_wrong);
+        Some(if is_folder {
+            format!("what it wrote is kept: `tar -cC {path} . | mer weights put {model} -{flags}` makes one file of it")
+        } else {
+            format!("what it wrote is kept: `mer weights put {model} {path}{flags}`")
+        })
+    }
+
+    fn flags(&self, trained: &Trained, is_wrong: bool) -> String {
+        let params = self.model.spec.on_server(&trained.access().server);
+        let shape = params.weights_shape.as_deref();
+        let shape = shape.map(|shape| shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x"));
+        let flags = [
+            ("format", is_wrong.then(|| WeightsFormat::Raw.to_string())),
+            ("dtype", params.weights_dtype.filter(|_| !is_wrong).map(|dtype| dtype.to_string())),
+            ("shape", shape.filter(|_| !is_wrong)),
+            ("parent", self.from.map(|from| from.to_string())),
+            ("note", self.args.note.clone()),
+        ];
+        let said = flags.iter().filter_map(|(name, value)| {
+            let value = shlex::try_quote(value.as_deref()?).ok()?;
+            Some(format!(" --{name} {value}"))
+        });
+        said.collect()
     }
 
     fn aliases(&self, trained: &Trained) -> Vec<String> {
@@ -76,6 +99,9 @@ impl Keeper<'_> {
 
     async fn put(&self, trained: &Trained) -> Result<WeightsVersion, CliError> {
         let params = self.model.spec.on_server(&trained.access().server);
+        if trained.file().is_dir() {
+            return Err(CliError::new(Kind::Input, "it is a folder, and weights are one file"));
+        }
         let source = source(Input::File(trained.file().to_owned()), Origin::Line)?;
         let given = Given { dtype: params.weights_dtype, shape: params.weights_shape };
         let intake = Intake { file: trained.file().to_owned(), given, ..Intake::default() };

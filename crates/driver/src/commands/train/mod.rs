@@ -3,7 +3,7 @@
 mod keep;
 mod scratch;
 
-use mer_core::{CURRENT_ALIAS, Kind as Purpose, Model};
+use mer_core::Kind as Purpose;
 use mer_meal::Cancel;
 use mer_scheduler::{Output, Request, Training};
 use serde::Serialize;
@@ -36,7 +36,7 @@ struct TrainJson<'a> {
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
 pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
-    let selector = selector(&args.model)?;
+    let selector = selector(&args.request.model)?;
     if args.promote {
         app.check_changes_allowed(typed)?;
     }
@@ -56,13 +56,13 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
     let request = Request {
         model,
         servers: &view.servers,
-        pinned: args.server.as_deref(),
+        pinned: args.request.server.as_deref(),
         kind: Purpose::Train,
         weights: parent,
         input: source.input,
-        timeout: args.timeout,
+        timeout: args.request.timeout,
         cancel: cancel.clone(),
-        hashes: app.settings.hashes && !args.no_hash,
+        hashes: app.settings.hashes && !args.request.no_hash,
     };
     app.moves_records(&view);
     let scheduler = app.scheduler(&view);
@@ -114,17 +114,6 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
         ui.json(&TrainJson { run, weights: &weights })?;
         return Ok(0);
     }
-    ui.note(&weights.sentence("trained"));
-    ui.note(&current(model, &outcome.access.weights_version, keeper.promotes(&outcome.access.server)));
+    weights.sentences("trained").for_each(|sentence| ui.note(&sentence));
     Ok(0)
-}
-
-/// Whether the new version is the current one, and how it becomes so.
-fn current(model: &Model, version: &Option<u64>, promoted: bool) -> String {
-    let (name, version) = (&model.name, version.unwrap_or_default());
-    if promoted {
-        format!("`{name}@{CURRENT_ALIAS}` is `{name}:{version}` now")
-    } else {
-        format!("`mer weights alias {name}:{version} {CURRENT_ALIAS}` makes it the current one")
-    }
 }

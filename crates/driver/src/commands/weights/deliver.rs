@@ -43,14 +43,11 @@ fn progress(ui: Ui) -> Option<Progress> {
     }))
 }
 
-/// What aliases mean is known with the registry. Only for another version the database is opened, and for the names that
-/// are near a wrong one.
+/// What aliases mean is known with the registry, and the newest versions. Only for another version the database is opened,
+/// and for the names that are near a wrong one.
 async fn resolve(app: &App, view: &View, selector: &Selector) -> Result<Option<WeightsVersion>, CliError> {
     let known = match &selector.which {
-        Which::Version(number) => {
-            let of_model = view.weights.iter().filter(|(alias, _)| alias.model == selector.model);
-            of_model.map(|(_, version)| version).find(|known| known.version == *number)
-        }
+        Which::Version(number) => view.version(&selector.model, *number),
         which => which.alias().and_then(|name| view.alias(&selector.model, name)),
     };
     match known {

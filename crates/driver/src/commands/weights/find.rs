@@ -20,7 +20,10 @@ pub(super) async fn model(store: &Store, name: &str) -> Result<Model, CliError> 
 }
 
 /// The version that is meant, and the aliases that mean it too.
-pub(super) async fn version(app: &App, selector: &Selector) -> Result<(WeightsVersion, Vec<String>), CliError> {
+pub(in crate::commands) async fn version(
+    app: &App,
+    selector: &Selector,
+) -> Result<(WeightsVersion, Vec<String>), CliError> {
     in_session(app, async |store| {
         let model = model(store, &selector.model).await?;
         let version = named(store, &model, &selector.which).await?;

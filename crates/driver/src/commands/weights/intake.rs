@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mer_core::WeightsFormat;
 use mer_dal::Upload;
 use mer_meal::Input as Stream;
-use mer_weights::{Given, HEAD, Inspected, Inspector, detect};
+use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
 
 use crate::{
     app::Source,
@@ -79,13 +79,18 @@ fn named(file: &Path) -> Option<WeightsFormat> {
 }
 
 fn check_finite(inspected: &Inspected) -> Result<(), CliError> {
-    let refused = |why: String| CliError::new(Kind::Input, why).hint("`--finite` asks for that; nothing was put");
+    let refused = |why: String| Err(CliError::new(Kind::Input, why).hint("`--finite` asks for that; nothing was put"));
     match inspected.statistics {
-        None => Err(refused("whether opaque weights are finite cannot be told".to_owned())),
-        Some(told) if told.nan + told.infinite > 0 => Err(refused(format!(
-            "{} of {} elements are not a number, {} infinite",
-            told.nan, told.elements, told.infinite
-        ))),
-        Some(_) => Ok(()),
+        Some(told) if told.nan + told.infinite > 0 => {
+            let Statistics { nan, elements, infinite, .. } = told;
+            return refused(format!("{nan} of {elements} elements are not a number, {infinite} infinite"));
+        }
+        None if inspected.tensors.is_empty() => {
+            return refused("whether opaque weights are finite cannot be told".to_owned());
+        }
+        _ => {}
     }
+    let Some(blind) = inspected.tensors.iter().find(|tensor| !tensor.can_be_judged()) else { return Ok(()) };
+    let name = blind.name.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+    refused(format!("whether the elements{name}, of type `{}`, are finite cannot be told", blind.type_name))
 }

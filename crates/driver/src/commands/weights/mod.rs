@@ -12,6 +12,7 @@ mod show;
 mod told;
 
 pub(in crate::commands) use deliver::{current, for_run};
+pub(super) use find::version;
 pub(super) use intake::Intake;
 pub(super) use told::Told;
 

@@ -46,21 +46,28 @@ pub(super) async fn put(
         Err(error) => {
             // Why it failed matters more; what is left of it is cleared away later.
             let _ = upload.abort().await;
-            return Err(error);
+            return Err(if error.kind() == Kind::Input { error.about(&name(args)) } else { error });
         }
     };
     if upload.bytes() == 0 && args.format.is_none() {
         upload.abort().await?;
         return Err(CliError::new(Kind::Input, "there is not a single byte in it, and nothing was put")
+            .about(&name(args))
             .hint("`--format raw` puts weights of no bytes all the same"));
     }
-    let version = upload.finish(&new_version(app, args, format, &inspected)).await?;
-    let told = Told::new(version, args.aliases.clone());
+    let new = new_version(app, args, format, &inspected);
+    let version = upload.finish(&new).await?;
+    let told = Told::new(version, new.aliases);
     if ui.format() == Format::Json {
         return ui.json(&told.with(inspected.tensors, inspected.statistics));
     }
-    ui.note(&told.sentence("put"));
+    told.sentences("put").for_each(|sentence| ui.note(&sentence));
     Ok(())
+}
+
+/// What is put, as it is called in a message.
+fn name(args: &WeightsPutArgs) -> String {
+    if args.file == Path::new("-") { "standard input".to_owned() } else { format!("`{}`", args.file.display()) }
 }
 
 fn intake(args: &WeightsPutArgs) -> Intake {
@@ -70,6 +77,10 @@ fn intake(args: &WeightsPutArgs) -> Intake {
 }
 
 fn new_version(app: &App, args: &WeightsPutArgs, format: WeightsFormat, inspected: &Inspected) -> NewVersion {
+    let mut aliases = args.aliases.clone();
+    // Whoever says one twice means it once.
+    aliases.sort();
+    aliases.dedup();
     NewVersion {
         format,
         dtype: inspected.dtype,
@@ -77,7 +88,7 @@ fn new_version(app: &App, args: &WeightsPutArgs, format: WeightsFormat, inspecte
         parent: args.parent,
         access: None,
         note: args.note.clone(),
-        aliases: args.aliases.clone(),
+        aliases,
         caller: app.caller(),
     }
 }

@@ -1,8 +1,10 @@
 //! Versions as they are listed and shown.
 
+use std::iter;
+
 use jiff::Timestamp;
-use mer_core::{AliasMove, Dtype, WeightsFormat, WeightsVersion};
-use mer_weights::{Statistics, Tensor};
+use mer_core::{AliasMove, CURRENT_ALIAS, Dtype, WeightsFormat, WeightsVersion};
+use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -60,8 +62,17 @@ impl Told {
         Self { tensors, statistics, ..self }
     }
 
-    /// What was done, in a sentence.
-    pub(in crate::commands) fn sentence(&self, done: &str) -> String {
+    /// What was done, a sentence each: that it is there, which aliases mean it now, and what makes it the current one.
+    pub(in crate::commands) fn sentences(&self, done: &str) -> impl Iterator<Item = String> {
+        let Self { model, version, aliases, .. } = self;
+        let named = aliases.iter().map(move |alias| format!("`{model}@{alias}` is `{model}:{version}` now"));
+        let is_current = aliases.iter().any(|alias| alias == CURRENT_ALIAS);
+        let next = (!is_current)
+            .then(|| format!("`mer weights alias {model}:{version} {CURRENT_ALIAS}` makes it the current one"));
+        iter::once(self.sentence(done)).chain(named).chain(next)
+    }
+
+    fn sentence(&self, done: &str) -> String {
         let shape = self.shape.as_deref().map(|shape| format!(" {}", shaped(shape))).unwrap_or_default();
         let Self { model, version, format, dtype, bytes, sha256, .. } = self;
         format!("{done} `{model}:{version}`: {bytes} bytes of {format}, {dtype}{shape}, sha256 {sha256}")
@@ -75,6 +86,23 @@ fn shaped(shape: &[u64]) -> String {
 
 fn text<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn extreme(number: Extreme) -> String {
+    match number {
+        Extreme::Integer(number) => number.to_string(),
+        Extreme::Float(number) => float(number),
+    }
+}
+
+/// Without the hundreds of digits that a very large or a very small number has.
+fn float(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || !size.is_finite() || (1e-5..1e16).contains(&size) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
 }
 
 impl Listed for Told {
@@ -117,10 +145,10 @@ impl Shown for Told {
         if let Some(told) = &self.statistics {
             fields.extend([
                 ("elements", told.elements.to_string()),
-                ("minimum", text(told.minimum)),
-                ("maximum", text(told.maximum)),
-                ("mean", text(told.mean)),
-                ("norm", told.norm.to_string()),
+                ("minimum", told.minimum.map(extreme).unwrap_or_default()),
+                ("maximum", told.maximum.map(extreme).unwrap_or_default()),
+                ("mean", told.mean.map(float).unwrap_or_default()),
+                ("norm", float(told.norm)),
                 ("nan", told.nan.to_string()),
                 ("infinite", told.infinite.to_string()),
             ]);

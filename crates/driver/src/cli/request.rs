@@ -1,0 +1,64 @@
+//! What `mer run` and `mer train` are told alike: which model, on which weights, with what input, and how.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::Args;
+use mer_core::{Bound, Selector};
+
+use super::{Input, normalise};
+use crate::error::{CliError, Kind};
+
+/// What a model is asked.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RequestArgs {
+    /// The model's name; MODEL:3 or MODEL@alias for other weights than the current ones
+    #[arg(value_name = "MODEL", value_parser = normalise::text())]
+    pub(crate) model: String,
+
+    /// What it is given: the word itself and a newline, @FILE, or - for standard input
+    ///
+    /// A word is sent with one newline after it; `@FILE` and `-` are sent byte for byte; `@@x` is a literal `@x`. A word
+    /// that begins with `-` and a digit is an input, not a flag; any other such word comes after `--`. Without INPUT,
+    /// standard input is read where it is no terminal; with INPUT, it is never touched.
+    #[arg(value_name = "INPUT|@FILE|-", value_parser = normalise::word())]
+    input: Option<OsString>,
+
+    /// On this server, and on no other
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+
+    /// How long it may take, such as 30s, 10m, 1d or none
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Bound>,
+
+    /// Leave the hashes of input and output out of the log, for speed
+    #[arg(long)]
+    pub(crate) no_hash: bool,
+}
+
+/// A model and its weights, as they are named on a line.
+///
+/// # Errors
+/// It names no version and no alias (64).
+pub(crate) fn selector(text: &str) -> Result<Selector, CliError> {
+    // Whatever else it is, that there is no such model says more.
+    if !text.contains([':', '@']) {
+        return Ok(Selector::current(text));
+    }
+    text.parse().map_err(|error| CliError::of(Kind::Usage, error))
+}
+
+impl RequestArgs {
+    /// What the model is to be given.
+    ///
+    /// # Errors
+    /// `@` alone names no file.
+    pub(crate) fn input(&self) -> Result<Input, CliError> {
+        Input::from_word(self.input.as_deref().map(OsStr::new))
+    }
+
+    /// Of this model, with nothing else said.
+    pub(super) fn plain(model: &str) -> Self {
+        Self { model: model.to_owned(), input: None, server: None, timeout: None, no_hash: false }
+    }
+}
