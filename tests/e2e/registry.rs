@@ -103,6 +103,15 @@ fn a_mistake_in_a_registry_file_has_its_line_and_column_and_nothing_is_applied()
 }
 
 #[test]
+fn what_is_too_much_for_one_transaction_is_told_and_leaves_nothing() {
+    let env = TestEnv::ready();
+    env.file("work/big.toml", format!("[models.big]\ninferenceCommand = ['cat', '{}']\n", "x".repeat(17 << 20)));
+    let told = env.mer(["apply", "big.toml", "--allow-changes"]).failed(74);
+    assert!(told.contains("too much for one transaction") && told.contains("less at a time"), "{told}");
+    env.mer(["model", "show", "big"]).failed(66);
+}
+
+#[test]
 fn a_model_is_shown_as_it_is_registered_and_passwords_are_not() {
     let env = TestEnv::ready();
     env.file(
