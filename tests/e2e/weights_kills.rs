@@ -1,7 +1,7 @@
 //! `kill -9` of `mer` and of its database while weights come in: there are whole versions only, and what else was left is
 //! cleared away.
 
-use std::{process::Stdio, thread, time::Duration};
+use std::{collections::HashMap, process::Stdio, thread, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -33,12 +33,15 @@ fn put(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl F
     ran
 }
 
+/// What has been put, by its hash.
+type All = HashMap<String, Vec<u8>>;
+
 /// Every version there is has the hash of its round, and the bytes where they are read; gives how many there are.
-fn check_whole(place: &OnServer, all: &[Vec<u8>], told: &str, read: bool) -> usize {
+fn check_whole(place: &OnServer, all: &All, told: &str, read: bool) -> usize {
     let versions = place.mer(["weights", "list", "iris", "--json"]).objects();
     for version in &versions {
         let hash = version["sha256"].as_str().expect("a hash");
-        let bytes = all.iter().find(|bytes| sha256(bytes) == hash).unwrap_or_else(|| panic!("{told}: {version}"));
+        let bytes = all.get(hash).unwrap_or_else(|| panic!("{told}: {version}"));
         let which = format!("iris:{}", version["version"]);
         assert!(!read || place.mer(["weights", "get", &which]).ended(0).bytes == *bytes, "{told}: {version}");
     }
@@ -46,7 +49,7 @@ fn check_whole(place: &OnServer, all: &[Vec<u8>], told: &str, read: bool) -> usi
 }
 
 /// What was left over goes, and nothing that a version has.
-fn check_cleared(place: &OnServer, all: &[Vec<u8>]) {
+fn check_cleared(place: &OnServer, all: &All) {
     let before = check_whole(place, all, &place.url, false);
     place.mer(["weights", "gc", "--silent", "0s", "--quiet"]).ok();
     let gone = place.mer(["weights", "gc", "--silent", "0s", "--json"]).object();
@@ -55,8 +58,10 @@ fn check_cleared(place: &OnServer, all: &[Vec<u8>]) {
 }
 
 /// Half of what each round puts is common to all.
-fn payload(round: u64) -> Vec<u8> {
-    [noise(99, MIB), noise(round + 1, MIB + MIB / 2)].concat()
+fn payload(all: &mut All, round: u64) -> Vec<u8> {
+    let bytes = [noise(99, MIB), noise(round + 1, MIB + MIB / 2)].concat();
+    all.insert(sha256(&bytes), bytes.clone());
+    bytes
 }
 
 #[test]
@@ -64,12 +69,12 @@ fn puts_that_are_killed_leave_whole_versions_only() {
     let mut places: Vec<OnServer> = shared_databases().into_iter().map(OnServer::migrated).collect();
     places.push(OnServer { env: TestEnv::ready(), url: "embedded".to_owned() });
     for place in places {
-        let mut all = Vec::new();
+        let mut all = All::new();
         let mut done = 0;
         for round in 0..rounds() {
-            all.push(payload(round));
+            let bytes = payload(&mut all, round);
             let after = moment(Duration::from_millis(600));
-            let ran = put(&place, "30s", &all[all.len() - 1], after, |put| put.signal(Signal::KILL));
+            let ran = put(&place, "30s", &bytes, after, |put| put.signal(Signal::KILL));
             // One that was quicker is there.
             done += usize::from(ran.code == Some(0));
             let there = check_whole(&place, &all, &format!("{} after {after:?}", place.url), false);
@@ -78,8 +83,8 @@ fn puts_that_are_killed_leave_whole_versions_only() {
             done = there;
         }
         check_cleared(&place, &all);
-        all.push(payload(rounds()));
-        put(&place, "30s", &all[all.len() - 1], Duration::ZERO, |_| ()).ok();
+        let bytes = payload(&mut all, rounds());
+        put(&place, "30s", &bytes, Duration::ZERO, |_| ()).ok();
         assert_eq!(check_whole(&place, &all, &place.url, true), done + 1);
     }
 }
@@ -88,12 +93,12 @@ fn puts_that_are_killed_leave_whole_versions_only() {
 fn servers_that_are_killed_while_weights_come_in_have_whole_versions_only() {
     for mut server in Server::each() {
         let place = OnServer::migrated(server.new_database());
-        let mut all = Vec::new();
+        let mut all = All::new();
         let mut done = 0;
         for round in 0..rounds() {
-            all.push(payload(round));
+            let bytes = payload(&mut all, round);
             let after = moment(Duration::from_millis(600));
-            let ran = put(&place, "500ms", &all[all.len() - 1], after, |_| server.kill());
+            let ran = put(&place, "500ms", &bytes, after, |_| server.kill());
             let told = format!("{} after {after:?}: {}", place.url, ran.stderr);
             assert!([Some(0), Some(74), Some(69)].contains(&ran.code), "{:?} {told}", ran.code);
             done += usize::from(ran.code == Some(0));
