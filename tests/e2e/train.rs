@@ -1,6 +1,6 @@
 //! `mer train`: what a training writes becomes the next version, and nothing else does.
 
-use std::{fs, process::Stdio};
+use std::{collections::HashMap, fs, process::Stdio};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -374,9 +374,10 @@ pub(crate) fn check_whole_in(
     };
     let versions = mer(&["weights", "list", model, "--json"]).objects();
     let rows = mer(&["log", "list", "--limit", "1000", "--json"]).objects();
+    let known: HashMap<String, &Vec<u8>> = inputs.iter().map(|bytes| (sha256(bytes), bytes)).collect();
     for version in &versions {
-        let bytes = inputs.iter().find(|bytes| version["sha256"] == json!(sha256(bytes)));
-        let bytes = bytes.unwrap_or_else(|| panic!("{told}: {version}"));
+        let bytes = version["sha256"].as_str().and_then(|hash| known.get(hash));
+        let bytes = *bytes.unwrap_or_else(|| panic!("{told}: {version}"));
         let which = format!("{model}:{}", version["version"]);
         assert!(!read || mer(&["weights", "get", &which]).ended(0).bytes == *bytes, "{told}: {version}");
         let row = rows.iter().find(|row| row["requestUid"] == version["requestUid"]);
