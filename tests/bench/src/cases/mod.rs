@@ -40,7 +40,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("databases-drain-embedded", databases::drain_embedded),
     ("databases-models", databases::models),
     ("databases-log", databases::log),
-    ("surrealdb", surreal::all),
+    ("databases-surrealdb", surreal::all),
     ("weights-embedded", weights::embedded),
     ("weights-postgres", weights::postgres),
     ("weights-surrealdb", weights::surreal_server),
