@@ -14,7 +14,7 @@ fn flowers() -> String {
 
 /// Those that training holds out, the first of every five of a species: lengths and species.
 pub(crate) fn held_out(flowers: &str) -> Vec<(String, String)> {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     let mut held = Vec::new();
     for (lengths, species) in flowers.lines().skip(1).filter_map(|line| line.rsplit_once(',')) {
         let count = seen.entry(species.to_owned()).or_insert(0);
