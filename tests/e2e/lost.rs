@@ -15,10 +15,7 @@ const MODELS: &str = include_str!("models.toml");
 /// A line of the journal.
 fn line(value: &Value) -> String {
     let text = value.to_string();
-    let sum = text.bytes().fold(!0_u32, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0xEDB8_8320 } else { 0 })
-    });
-    format!("{:08x} {text}\n", !sum)
+    format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
 }
 
 /// Puts a start without an end into a journal, as a `mer` left it that was killed long ago on another machine.
@@ -87,18 +84,13 @@ fn a_start_that_was_left_behind_is_lost_on_a_server_too() {
 #[test]
 fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end_comes_after_all() {
     for url in shared_databases() {
-        let here = OnServer::migrated(url.clone());
-        here.env.file("work/models.toml", MODELS);
-        here.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
-        let elsewhere = OnServer::new(url.clone());
+        let (here, elsewhere, live) = running(&url);
         let seen = |place: &OnServer| {
             let rows = place.mer(["log", "list", "--json"]).objects();
             assert!(rows.len() < 2, "{rows:?}");
             rows.into_iter().next()
         };
         let status = |row: &Value| row["status"].as_str().expect("a status").to_owned();
-        let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
-        live.wait_stdout("first\n");
         wait_until("the run is seen", || seen(&elsewhere).filter(|row| status(row) == "started"));
         pass_time(&url);
         let row = seen(&elsewhere).expect("a row");
@@ -115,17 +107,12 @@ fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end
 #[test]
 fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
     for url in shared_databases() {
-        let here = OnServer::migrated(url.clone());
-        here.env.file("work/models.toml", MODELS);
-        here.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
-        let elsewhere = OnServer::new(url.clone());
+        let (here, elsewhere, live) = running(&url);
         let status = |place: &OnServer| {
             let rows = place.mer(["log", "list", "--json"]).objects();
             assert!(rows.len() < 2, "{rows:?}");
             rows.first().map(|row| row["status"].as_str().expect("a status").to_owned())
         };
-        let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
-        live.wait_stdout("first\n");
         wait_until("the run is seen", || status(&elsewhere));
         live.signal(Signal::KILL);
         assert_eq!(live.finish().code, None, "killed");
@@ -134,6 +121,16 @@ fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
         assert_eq!(status(&elsewhere).as_deref(), Some("lost"), "{url}");
         assert_eq!(status(&here).as_deref(), Some("lost"), "its own machine agrees: {url}");
     }
+}
+
+/// A run that goes on, on the machine that is given first; the second has the same database.
+fn running(url: &str) -> (OnServer, OnServer, Live) {
+    let here = OnServer::migrated(url.to_owned());
+    here.env.file("work/models.toml", MODELS);
+    here.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+    let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
+    live.wait_stdout("first\n");
+    (here, OnServer::new(url.to_owned()), live)
 }
 
 /// Lets 90 s pass for the runs of a database.

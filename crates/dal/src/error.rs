@@ -5,7 +5,10 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 use mer_core::ExitCode;
 use thiserror::Error;
 
-use crate::remedy::{disk_hint, unreachable_hint};
+use crate::{
+    ScriptRun,
+    remedy::{disk_hint, unreachable_hint},
+};
 
 /// The error of a database driver, with its type left behind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -292,10 +295,6 @@ pub enum DalError {
     },
 }
 
-/// Why a script is refused that does what is MER's to do.
-pub(crate) const OWN_TRANSACTION: &str =
-    "a script runs in one transaction with its row in `Migrations`, and neither begins nor ends one itself";
-
 /// How a user is called where there is none.
 pub(crate) const NOBODY: &str = "(nobody)";
 
@@ -312,6 +311,14 @@ pub struct ScriptFailure {
 }
 
 impl DalError {
+    /// A script that does what is MER's to do, and where.
+    pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
+        const WHY: &str =
+            "a script runs in one transaction with its row in `Migrations`, and neither begins nor ends one itself";
+        let failure = ScriptFailure { line: Some(line), statement: Some(statement) };
+        Self::Script { script: script.file.clone(), failure, source: WHY.into() }
+    }
+
     /// The exit code of a command that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -2,8 +2,8 @@
 
 use std::{error::Error, io};
 
-/// The system's reason, wherever in the chain of causes it stands. The engine hands on text only.
-pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
+/// The texts of an error and its causes, one after the other, and the number of each reason of the system.
+fn whole(error: &(dyn Error + 'static)) -> String {
     let mut cause = Some(error);
     let mut text = String::new();
     while let Some(error) = cause {
@@ -18,6 +18,12 @@ pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
         text.push_str(&error.to_string());
         cause = error.source();
     }
+    text
+}
+
+/// The system's reason, wherever in the chain of causes it stands. The engine hands on text only.
+pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let text = whole(error);
     let hint = if text.contains("(os error 28)") || text.contains("(os error 122)") {
         "the disk is full: free some space, or name a folder on another disk with `--data-dir`"
     } else if text.contains("(os error 30)") {
@@ -32,12 +38,7 @@ pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
 
 /// What to look at where no connection came about. `database` is its URL.
 pub(crate) fn unreachable_hint(database: &str, source: &(dyn Error + 'static)) -> String {
-    let mut text = source.to_string();
-    let mut cause = source.source();
-    while let Some(error) = cause {
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let text = whole(source);
     let says = |word| text.contains(word);
     let file = if database.starts_with("postgres") { "sslrootcert" } else { "tlsCa" };
     if says("CaUsedAsEndEntity") {

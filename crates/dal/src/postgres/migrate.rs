@@ -20,7 +20,7 @@ use super::{
     script::{concurrent_index, line_of, own_transaction, statements},
     types::{Id, Time},
 };
-use crate::{Applied, DalError, ScriptFailure, ScriptRun, error::OWN_TRANSACTION};
+use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
 const TABLE: &str = "Migrations";
 
@@ -92,8 +92,7 @@ impl PostgresStore {
         if script.in_transaction()
             && let Some(statement) = own_transaction(&statements(&script.sql))
         {
-            let failure = ScriptFailure { line: Some(statement.line), statement: Some(statement.summary()) };
-            return Err(DalError::Script { script: script.file.clone(), failure, source: OWN_TRANSACTION.into() });
+            return Err(DalError::own_transaction(script, statement.line, statement.summary()));
         }
         let server = self.server();
         let bound = server.settings.script_timeout;

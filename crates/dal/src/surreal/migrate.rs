@@ -14,7 +14,7 @@ use super::{
     script::{SyntaxError, own_transaction, statements, syntax_error},
     store::{Failure, take, variables},
 };
-use crate::{Applied, DalError, ScriptFailure, ScriptRun, error::OWN_TRANSACTION};
+use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
 const TABLE: &str = "Migrations";
 
@@ -108,8 +108,7 @@ impl SurrealStore {
         }
         let statements = statements(&script.sql);
         if let Some(statement) = own_transaction(&statements) {
-            let failure = ScriptFailure { line: Some(statement.line), statement: Some(statement.summary()) };
-            return Err(DalError::Script { script: script.file.clone(), failure, source: OWN_TRANSACTION.into() });
+            return Err(DalError::own_transaction(script, statement.line, statement.summary()));
         }
         // A semicolon of its own for a script that ends without one; an empty statement is none. Behind a newline, because
         // the last line may be a comment.
@@ -141,26 +140,24 @@ impl SurrealStore {
         statements_before: usize,
         lines_before: usize,
     ) -> DalError {
-        let file = script.file.clone();
-        let Some(index) = why.statement else {
-            return match syntax_error(why.error.message(), &script.sql, lines_before) {
+        let (failure, source) = match why.statement {
+            Some(index) => {
+                let statements = statements(&script.sql);
+                let found = index.checked_sub(statements_before).and_then(|index| statements.get(index));
+                let failure = ScriptFailure {
+                    line: found.map(|statement| statement.line),
+                    statement: found.map(|statement| statement.summary()),
+                };
+                (failure, self.why(*why.error))
+            }
+            None => match syntax_error(why.error.message(), &script.sql, lines_before) {
                 Some(SyntaxError { line, statement, message }) => {
-                    let failure = ScriptFailure { line: Some(line), statement };
-                    DalError::Script { script: file, failure, source: message.into() }
+                    (ScriptFailure { line: Some(line), statement }, message.into())
                 }
-                None => {
-                    let failure = ScriptFailure::default();
-                    DalError::Script { script: file, failure, source: self.why(*why.error) }
-                }
-            };
+                None => (ScriptFailure::default(), self.why(*why.error)),
+            },
         };
-        let statements = statements(&script.sql);
-        let found = index.checked_sub(statements_before).and_then(|index| statements.get(index));
-        let failure = found.map_or_else(ScriptFailure::default, |statement| ScriptFailure {
-            line: Some(statement.line),
-            statement: Some(statement.summary()),
-        });
-        DalError::Script { script: file, failure, source: self.why(*why.error) }
+        DalError::Script { script: script.file.clone(), failure, source }
     }
 
     pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {

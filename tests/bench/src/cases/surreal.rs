@@ -22,6 +22,15 @@ const LOGGED: usize = 1_000_000;
 /// Rows that one statement fills the log with.
 const FILLED_AT_ONCE: usize = 5_000;
 
+/// A server of its own, where one is to be measured.
+pub(super) fn server() -> Option<Server> {
+    let server = env::var_os(PROGRAM).and_then(|_| Server::start());
+    if server.is_none() {
+        eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)");
+    }
+    server
+}
+
 /// A database of its own, for one of the binaries.
 fn place_for(bench: &Bench, server: &Server, subject: &Subject) -> Result<Place> {
     let database = server.database();
@@ -31,11 +40,7 @@ fn place_for(bench: &Bench, server: &Server, subject: &Subject) -> Result<Place>
 
 /// One run, many from a journal, and the newest fifty of many.
 pub fn all(bench: &Bench) -> Result<Vec<Row>> {
-    if env::var_os(PROGRAM).is_none() {
-        eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)");
-        return Ok(Vec::new());
-    }
-    let server = Server::start().ok_or("there is no SurrealDB server")?;
+    let Some(server) = server() else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     let places = bench.subjects.iter().map(|subject| place_for(bench, &server, subject)).collect::<Result<Vec<_>>>()?;
     let place = |subject: &Subject| {

@@ -15,12 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_testkit::{
-    postgres,
-    surreal_server::{self, NAMESPACE, PROGRAM},
-};
+use mer_testkit::{postgres, surreal_server::NAMESPACE};
 
-use super::{own_way, row};
+use super::{own_way, row, surreal};
 use crate::{
     Result,
     measure::{Contender, ms, run_silent, time},
@@ -77,10 +74,7 @@ pub fn postgres(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 pub fn surreal_server(bench: &Bench) -> Result<Vec<Row>> {
-    let Some(server) = env::var_os(PROGRAM).and_then(|_| surreal_server::Server::start()) else {
-        eprintln!("bench: no SurrealDB server is measured: {PROGRAM} names none (built with optimisation)");
-        return Ok(Vec::new());
-    };
+    let Some(server) = surreal::server() else { return Ok(Vec::new()) };
     all(
         bench,
         &Backend {
