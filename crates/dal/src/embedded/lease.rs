@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     Room, engine, lock,
@@ -66,8 +66,8 @@ pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Ro
     let (ready, opened) = oneshot::channel();
     let (close, closing) = oneshot::channel();
     let lease = Lease { close, room, files: Arc::clone(&files) };
-    engine::spawn(move |runtime| {
-        let end = runtime.block_on(serve(&files, room, begun, wait, ready, closing));
+    engine::spawn(async move |questions| {
+        let end = serve(&files, &questions, room, begun, wait, ready, closing).await;
         // Before anybody hears that it is over.
         held.give_back();
         match end {
@@ -94,9 +94,10 @@ enum End {
     Dropped(Result<(), DalError>),
 }
 
-/// The life of the engine, on its own runtime.
+/// The life of the engine, on its own thread.
 async fn serve(
     files: &EngineFiles,
+    questions: &Handle,
     room: Room,
     begun: Instant,
     wait: Duration,
@@ -104,7 +105,7 @@ async fn serve(
     closing: oneshot::Receiver<Reply>,
 ) -> End {
     let before = Snapshot::load(files);
-    let store = match open(files, room, begun, wait).await {
+    let store = match open(files, questions, room, begun, wait).await {
         Ok(store) => store,
         Err(error) => return End::NotOpened(ready, error),
     };
@@ -121,11 +122,17 @@ async fn serve(
 
 /// Opens the engine. Whoever has it open without our lease (a killed process whose files the kernel still closes, a
 /// foreign tool) is waited for.
-async fn open(files: &EngineFiles, room: Room, begun: Instant, wait: Duration) -> Result<SurrealStore, DalError> {
+async fn open(
+    files: &EngineFiles,
+    questions: &Handle,
+    room: Room,
+    begun: Instant,
+    wait: Duration,
+) -> Result<SurrealStore, DalError> {
     let url = DbUrl::Embedded(files.engine.clone()).to_string();
     loop {
         if engine_lock_is_free(&files.engine_lock)? {
-            match surreal::connect(&url, room.memtable(&files.logs)).await {
+            match surreal::connect(questions, &url, room.memtable(&files.logs)).await {
                 Err(error) if surreal::is_locked(&error) => {}
                 outcome => return outcome,
             }

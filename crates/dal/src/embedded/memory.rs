@@ -54,11 +54,9 @@ impl Drop for Memory {
 async fn start() -> Result<(SurrealStore, oneshot::Sender<()>), DalError> {
     let (ready, opened) = oneshot::channel();
     let (end, ended) = oneshot::channel();
-    engine::spawn(move |runtime| {
-        runtime.block_on(async {
-            let _ = ready.send(surreal::connect("mem://", 0).await);
-            let _ = ended.await;
-        });
+    engine::spawn(async move |questions| {
+        let _ = ready.send(surreal::connect(&questions, "mem://", 0).await);
+        let _ = ended.await;
     })?;
     let store = opened.await.map_err(|_| DalError::Gone { operation: "open" })??;
     Ok((store, end))

@@ -1,11 +1,16 @@
 //! Opening the engine.
 
 use std::error::Error as _;
+#[cfg(feature = "embedded")]
+use std::sync::Arc;
 
 use surrealdb::Surreal;
+#[cfg(feature = "embedded")]
+use surrealdb_core::kvs::Datastore;
+use tokio::runtime::Handle;
 
 use super::SurrealStore;
-use crate::DalError;
+use crate::{DalError, embedded::engine};
 
 /// Where MER lives in a SurrealDB instance.
 pub(super) const NAMESPACE: &str = "ModelExecutorRuntimeNS";
@@ -17,11 +22,11 @@ pub(super) type Local = surrealdb::engine::local::Db;
 #[cfg(not(feature = "embedded"))]
 pub(super) type Local = surrealdb::engine::any::Any;
 
-/// Opens an engine on the current runtime, which must live until the store is gone and the engine has closed. On a disk
-/// its memtable has so many bytes.
-pub(crate) async fn connect(url: &str, memtable: u64) -> Result<SurrealStore, DalError> {
+/// Opens an engine on the current thread, see [`engine::spawn`], whose runtime must live until the store is gone and the
+/// engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes.
+pub(crate) async fn connect(questions: &Handle, url: &str, memtable: u64) -> Result<SurrealStore, DalError> {
     let open = async {
-        let db = open(url, memtable).await?;
+        let db = open(questions, url, memtable).await?;
         db.use_ns(NAMESPACE).use_db(DATABASE).await?;
         Ok(db)
     };
@@ -36,20 +41,25 @@ pub(crate) async fn connect(url: &str, memtable: u64) -> Result<SurrealStore, Da
 
 /// What the SDK's own connecting does, with the engine's settings, which that has no words for.
 #[cfg(feature = "embedded")]
-async fn open(url: &str, memtable: u64) -> Result<Surreal<Local>, surrealdb::Error> {
-    use surrealdb_core::kvs::Datastore;
+async fn open(questions: &Handle, url: &str, memtable: u64) -> Result<Surreal<Local>, surrealdb::Error> {
+    let datastore = idle_engine(url, memtable).await.map_err(plain)?;
+    let open = async move {
+        datastore.check_version().await.map_err(plain)?;
+        datastore.bootstrap().await.map_err(plain)?;
+        // Not before the version is written: they write themselves.
+        datastore.start_maintenance_tasks();
+        Surreal::unstable_from_datastore(datastore, None).await
+    };
+    questions.spawn(open).await.map_err(plain)?
+}
 
-    fn plain(error: impl std::fmt::Display) -> surrealdb::Error {
-        surrealdb::Error::internal(error.to_string())
-    }
-    let datastore =
-        Datastore::builder().with_config(settings(memtable)).without_maintenance_tasks().build_with_path(url).await;
-    let datastore = datastore.map_err(plain)?;
-    datastore.check_version().await.map_err(plain)?;
-    datastore.bootstrap().await.map_err(plain)?;
-    // Not before the version is written: they write themselves.
-    datastore.start_maintenance_tasks();
-    Surreal::unstable_from_datastore(datastore, None).await
+/// An engine that has merged what it wanted to merge, so that it may be read, see [`engine`].
+#[cfg(feature = "embedded")]
+async fn idle_engine(url: &str, memtable: u64) -> Result<Arc<Datastore>, impl std::fmt::Display> {
+    let build = Datastore::builder().with_config(settings(memtable)).without_maintenance_tasks().build_with_path(url);
+    let datastore = build.await;
+    engine::idle().await;
+    datastore
 }
 
 /// The engine's defaults follow the machine's memory: with 16 GiB or more each memtable is an arena of 1 GiB, which an
@@ -68,8 +78,13 @@ fn settings(memtable: u64) -> surrealdb_cnf::ConfigMap {
 const BLOCK_CACHE_BYTES: u64 = 32 << 20;
 
 #[cfg(not(feature = "embedded"))]
-async fn open(url: &str, _memtable: u64) -> Result<Surreal<Local>, surrealdb::Error> {
-    surrealdb::engine::any::connect(url).await
+async fn open(questions: &Handle, url: &str, _memtable: u64) -> Result<Surreal<Local>, surrealdb::Error> {
+    let url = url.to_owned();
+    questions.spawn(async { surrealdb::engine::any::connect(url).await }).await.map_err(plain)?
+}
+
+fn plain(error: impl std::fmt::Display) -> surrealdb::Error {
+    surrealdb::Error::internal(error.to_string())
 }
 
 /// Whether opening failed only because somebody else has the engine's lock.
@@ -85,37 +100,86 @@ mod tests {
     use surrealdb::types::Variables;
 
     use super::*;
-    use crate::{
-        DbUrl,
-        embedded::{Room, engine},
-    };
+    use crate::{DbUrl, embedded::Room};
 
-    /// Writes rows into an engine and tells how many there are; `then` happens before it is closed.
-    async fn rows_in(engine: &Path, room: Room, rows: usize, bytes: usize, then: impl FnOnce()) -> usize {
+    async fn opened(questions: &Handle, engine: &Path, room: Room) -> SurrealStore {
         let url = DbUrl::Embedded(engine.to_path_buf()).to_string();
-        let store = connect(&url, room.memtable(&engine.join("wal"))).await.expect("it opens");
+        connect(questions, &url, room.memtable(&engine.join("wal"))).await.expect("it opens")
+    }
+
+    async fn write(store: &SurrealStore, rows: usize, bytes: usize) {
         for _ in 0..rows {
             let insert = format!("CREATE log SET text = string::repeat('x', {bytes}) RETURN NONE");
             store.run("write", insert, Variables::new()).await.expect("it writes");
         }
+    }
+
+    /// Writes rows into an engine and tells how many there are; `then` happens before it is closed.
+    async fn rows_in(
+        questions: &Handle,
+        engine: &Path,
+        room: Room,
+        rows: usize,
+        bytes: usize,
+        then: impl FnOnce(),
+    ) -> usize {
+        let store = opened(questions, engine, room).await;
+        write(&store, rows, bytes).await;
         let ids = "SELECT VALUE <string> id FROM log";
         let mut found = store.run("count", ids, Variables::new()).await.expect("it reads");
         then();
         found.take::<Vec<String>>(0).expect("ids").len()
     }
 
+    /// Does this on an engine's thread.
+    fn on_a_thread<T: Send + 'static, F: Future<Output = T>>(work: impl FnOnce(Handle) -> F + Send + 'static) -> T {
+        let (done, outcome) = std::sync::mpsc::channel();
+        let body = async move |questions| done.send(work(questions).await).expect("somebody who waits");
+        engine::spawn(body).expect("a thread");
+        outcome.recv().expect("an outcome")
+    }
+
     /// Who opens after a crash in the middle of weights has all of them, and keeps what it writes itself.
     #[test]
     fn a_long_log_is_replayed_into_one_memtable() {
-        let (done, outcome) = std::sync::mpsc::channel();
-        let work = async move {
+        let counts = on_a_thread(async |questions| {
             let folder = tempfile::tempdir().expect("a folder");
             let [db, killed, again] = ["db", "killed", "again"].map(|name| folder.path().join(name));
-            rows_in(&db, Room::Large, 20, 1 << 20, || image(&db, &killed)).await;
-            let first = rows_in(&killed, Room::Usual, 1, 10, || image(&killed, &again)).await;
-            let _ = done.send((first, rows_in(&again, Room::Usual, 0, 0, || ()).await));
-        };
-        engine::spawn(move |runtime| runtime.block_on(work)).expect("a thread");
-        assert_eq!(outcome.recv().expect("counts"), (21, 21));
+            rows_in(&questions, &db, Room::Large, 20, 1 << 20, || image(&db, &killed)).await;
+            let first = rows_in(&questions, &killed, Room::Usual, 1, 10, || image(&killed, &again)).await;
+            (first, rows_in(&questions, &again, Room::Usual, 0, 0, || ()).await)
+        });
+        assert_eq!(counts, (21, 21));
+    }
+
+    /// While tables are merged nobody may read: see [`engine`].
+    #[test]
+    fn an_engine_is_not_open_before_it_has_merged_its_tables() {
+        fn tables(engine: &Path) -> Vec<std::ffi::OsString> {
+            let entries = std::fs::read_dir(engine.join("sstables")).expect("a folder");
+            entries.map(|entry| entry.expect("an entry").file_name()).collect()
+        }
+        let (before, after) = on_a_thread(async |questions| {
+            let folder = tempfile::tempdir().expect("a folder");
+            // Each that is closed leaves one more.
+            for count in 1..=4 {
+                let store = opened(&questions, folder.path(), Room::Usual).await;
+                write(&store, 1000, 2 << 10).await;
+                drop(store);
+                let lock = std::fs::File::open(folder.path().join("LOCK")).expect("a lock");
+                while !crate::embedded::try_lock(&lock).expect("a lock") {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                assert_eq!(tables(folder.path()).len(), count);
+            }
+            let before = tables(folder.path());
+            let url = DbUrl::Embedded(folder.path().to_path_buf()).to_string();
+            let datastore = idle_engine(&url, 16 << 20).await.unwrap_or_else(|error| panic!("{error}"));
+            let after = tables(folder.path());
+            drop(datastore);
+            (before, after)
+        });
+        assert_eq!(after.len(), 1);
+        assert!(!before.contains(&after[0]), "{before:?}, then {after:?}");
     }
 }
