@@ -9,8 +9,8 @@ use std::{error::Error as _, time::Duration};
 use jiff::Timestamp;
 use mer_core::{Access, ExitCode, Status};
 use mer_dal::{
-    AccessFilter, DalError, Database, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings, Store, Upload,
-    drain,
+    AccessFilter, DalError, Database, Download, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings,
+    Store, Upload, drain,
 };
 use mer_testkit::{
     ended,
@@ -479,4 +479,32 @@ async fn the_journal_of_a_server_drains_into_it() {
     assert_eq!(count(&session).await, 50);
     assert_eq!(session.access(log[7].request_uid).await.unwrap(), [log[7].clone()]);
     drop::<Journal>(journal);
+}
+
+#[tokio::test]
+async fn what_is_damaged_in_the_database_is_told_with_its_part() {
+    let Some(server) = shared() else { return };
+    let name = server.database();
+    let fresh = migrated(&server.url(&name)).await;
+    let iris = fresh.session().await.unwrap().model("iris").await.unwrap().unwrap();
+    let mut upload = Upload::new(&fresh, &iris);
+    for part in 0..6 {
+        upload.write(&vec![part; 1 << 20]).await.unwrap();
+    }
+    let version = upload.finish(&vector()).await.unwrap();
+    server.sql(
+        &name,
+        r#"UPDATE "ModelWeightPayloads" p SET "payload" = set_byte(p."payload", 5, 77)
+           FROM "ModelWeightParts" a WHERE a."sha256" = p."sha256" AND a."part" = 4"#,
+    );
+    let mut download = Download::new(&fresh, &version);
+    let mut count = 0;
+    let error = loop {
+        match download.next().await {
+            Ok(bytes) => count += bytes.expect("an error before the end").len(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(count, 6 << 20);
+    assert!(error.to_string().ends_with("is damaged: its part 4 does not have its sha256"), "{error}");
 }

@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     SurrealUrl,
     meaning::{Meaning, meaning},
+    nagle,
     target::Target,
     tls,
 };
@@ -134,7 +135,9 @@ async fn once(target: &Target, url: &SurrealUrl) -> Result<Connection, Stopped> 
     let opening = surrealdb::engine::any::connect((address, config)).into_future();
     let task = ending.0.as_ref().map(|runtime| runtime.spawn(opening));
     let opened = match task {
-        Some(task) => task.await.map_err(|error| Stopped::For(unreachable(url, error)))?,
+        Some(task) => {
+            nagle::off_while(target.port, task).await.map_err(|error| Stopped::For(unreachable(url, error)))?
+        }
         None => return Err(Stopped::For(DalError::Gone { operation: "connect" })),
     };
     let db = match opened {

@@ -7,6 +7,7 @@ mod call;
 mod connection;
 mod lock;
 mod meaning;
+mod nagle;
 mod target;
 mod tls;
 mod url;

@@ -1,0 +1,84 @@
+//! Nagle's algorithm, which the client library (3.3.5) leaves on and has no setting for.
+//!
+//! With it a message waits until the one before it has been acknowledged, which the other side puts off by 40 ms. The library
+//! hands out no socket; the kernel does: a second handle on each that leads to the server's port, and what is set through
+//! the one holds for the other.
+
+use std::{fs, io, pin::pin, time::Duration};
+
+use rustix::{
+    io::Errno,
+    net::{getpeername, sockopt},
+    process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open},
+};
+use tokio::time::timeout;
+
+/// The first pause between two looks for the new socket. Each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// Waits for somebody who connects to this port, and switches it off for that connection as soon as there is one. Where the
+/// kernel does not allow that (before Linux 5.6, or in a container without `ptrace`), everything works as well, only slower.
+pub(super) async fn off_while<T>(port: u16, connecting: impl Future<Output = T>) -> T {
+    let mut connecting = pin!(connecting);
+    let mut pause = PAUSE;
+    loop {
+        if let Ok(connected) = timeout(pause, &mut connecting).await {
+            return connected;
+        }
+        match switch_off(port) {
+            Ok(0) => pause *= 2,
+            Ok(_) => break,
+            Err(error) => {
+                tracing::debug!(%error, "Nagle's algorithm stays on");
+                break;
+            }
+        }
+    }
+    connecting.await
+}
+
+/// For how many of this process's connections to this port it was on.
+fn switch_off(port: u16) -> io::Result<usize> {
+    let mut count = 0;
+    let process = pidfd_open(getpid(), PidfdFlags::empty())?;
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        if !fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str().as_encoded_bytes().starts_with(b"socket:")) {
+            continue;
+        }
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let socket = match pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
+            Ok(socket) => socket,
+            // Closed meanwhile.
+            Err(Errno::BADF) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        // One that is not connected, or not with the network, has no such peer.
+        let peer = getpeername(&socket).ok().flatten().and_then(|peer| std::net::SocketAddr::try_from(peer).ok());
+        if peer.is_some_and(|peer| peer.port() == port) && !sockopt::tcp_nodelay(&socket)? {
+            sockopt::set_tcp_nodelay(&socket, true)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn the_connections_to_one_port_send_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let [here, there] =
+            [&listener, &other].map(|to| TcpStream::connect(to.local_addr().expect("an address")).expect("connected"));
+        let port = listener.local_addr().expect("an address").port();
+        assert_eq!(switch_off(port).expect("switched off"), 1);
+        assert_eq!(switch_off(port).expect("switched off"), 0);
+        assert!(here.nodelay().expect("a setting"));
+        assert!(!there.nodelay().expect("a setting"));
+    }
+}
