@@ -22,19 +22,17 @@ pub(super) async fn off_while<T>(port: u16, connecting: impl Future<Output = T>)
     let mut connecting = pin!(connecting);
     let mut pause = PAUSE;
     loop {
-        if let Ok(connected) = timeout(pause, &mut connecting).await {
-            return connected;
-        }
-        match switch_off(port) {
-            Ok(0) => pause *= 2,
-            Ok(_) => break,
-            Err(error) => {
-                tracing::debug!(%error, "Nagle's algorithm stays on");
-                break;
-            }
+        let connected = timeout(pause, &mut connecting).await;
+        let done = switch_off(port).unwrap_or_else(|error| {
+            tracing::debug!(%error, "Nagle's algorithm stays on");
+            1
+        });
+        match connected {
+            Ok(connected) => return connected,
+            Err(_) if done > 0 => return connecting.await,
+            Err(_) => pause *= 2,
         }
     }
-    connecting.await
 }
 
 /// For how many of this process's connections to this port it was on.
