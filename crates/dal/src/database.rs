@@ -12,7 +12,7 @@ use crate::store::Driver;
 use crate::surreal::SurrealServer;
 use crate::{
     DalError, DbUrl, Session, Settings, Store,
-    embedded::{self, Memory, Recall, Room, Snapshot},
+    embedded::{self, Known, Memory, Recall, Room, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
 };
@@ -96,6 +96,20 @@ impl Database {
         }
     }
 
+    /// The snapshot where it holds, also one that somebody leaves who has the engine open now; a session otherwise.
+    ///
+    /// # Errors
+    /// As [`Database::session`].
+    pub async fn snapshot_or_session(&self) -> Result<Known, DalError> {
+        if let Some(snapshot) = self.snapshot() {
+            return Ok(Known::Snapshot(snapshot));
+        }
+        match &self.place {
+            Place::Embedded(files, recall) => embedded::lease_or_snapshot(self, Arc::clone(files), recall).await,
+            _ => Ok(Known::Session(Box::new(self.session().await?))),
+        }
+    }
+
     /// The folder of this database's journal. It need not exist.
     #[must_use]
     pub fn journal_dir(&self) -> PathBuf {
@@ -136,12 +150,13 @@ impl Database {
     /// # Errors
     /// As [`Database::session`], and those of reading.
     pub async fn registry(&self) -> Result<Registry, DalError> {
-        if let Some(snapshot) = self.snapshot() {
-            return Ok(snapshot.registry());
+        match self.snapshot_or_session().await? {
+            Known::Snapshot(snapshot) => Ok(snapshot.registry()),
+            Known::Session(session) => {
+                let registry = session.registry().await;
+                session.close().await?;
+                registry
+            }
         }
-        let session = self.session().await?;
-        let registry = session.registry().await;
-        session.close().await?;
-        registry
     }
 }

@@ -31,7 +31,7 @@ mod url_text;
 mod weights;
 
 pub use database::Database;
-pub use embedded::Snapshot;
+pub use embedded::{Known, Snapshot};
 pub use error::{BoxError, DalError, ScriptFailure};
 pub use journal::{
     DrainReport, Durability, Journal, JournalError, JournalOwner, Pending, drain, drain_own, keep_alive, left_behind,

@@ -4,11 +4,12 @@
 
 mod common;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, pin::pin, time::Duration};
 
 use common::{embedded, empty, engine_of, migrate, migrated};
 use mer_core::Registry;
-use mer_dal::{Database, Snapshot};
+use mer_dal::{Database, Known, Snapshot};
+use tokio::time::timeout;
 
 fn file(database: &Database) -> PathBuf {
     engine_of(database).with_extension("snapshot")
@@ -99,4 +100,28 @@ async fn a_file_that_is_not_whole_does_not_hold() {
     let content = fs::read(&lock).unwrap();
     fs::write(&lock, content).unwrap();
     assert!(fresh.snapshot().is_none());
+}
+
+#[tokio::test]
+async fn who_waits_for_a_lease_gets_the_snapshot_that_it_leaves() {
+    let fresh = migrated().await;
+    let other = Database::new(fresh.settings().clone());
+    let session = fresh.session().await.unwrap();
+    {
+        let mut waiting = pin!(other.snapshot_or_session());
+        assert!(timeout(Duration::from_millis(50), &mut waiting).await.is_err(), "somebody may be writing");
+        session.close().await.unwrap();
+        match waiting.await.unwrap() {
+            Known::Snapshot(found) => assert_eq!(found, fresh.snapshot().unwrap()),
+            Known::Session(_) => panic!("the engine was opened"),
+        }
+    }
+    // Nobody is in its way, and it is in nobody's.
+    fresh.session().await.unwrap().close().await.unwrap();
+    fs::remove_file(file(&fresh)).unwrap();
+    match other.snapshot_or_session().await.unwrap() {
+        Known::Session(session) => session.close().await.unwrap(),
+        Known::Snapshot(_) => panic!("there is none"),
+    }
+    assert!(fresh.snapshot().is_some());
 }

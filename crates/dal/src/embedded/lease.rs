@@ -11,7 +11,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Room, engine, lock,
+    Known, Recall, Room, engine, lock,
     snapshot::{self, Snapshot},
     stamp::LockMark,
 };
@@ -59,9 +59,36 @@ impl Lease {
 /// Waits for the lease and opens the engine.
 pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Room) -> Result<Session, DalError> {
     let begun = Instant::now();
+    let held = hold(database, &files).await?;
+    open(database, files, room, held, begun).await
+}
+
+/// Waits for the lease. Whoever had it may have left a snapshot that holds: then the engine need not be opened.
+pub(crate) async fn lease_or_snapshot(
+    database: &Database,
+    files: Arc<EngineFiles>,
+    recall: &Recall,
+) -> Result<Known, DalError> {
+    let begun = Instant::now();
+    let held = hold(database, &files).await?;
+    match recall.load(&files) {
+        Some(snapshot) => {
+            held.give_back();
+            Ok(Known::Snapshot(snapshot))
+        }
+        None => Ok(Known::Session(Box::new(open(database, files, Room::Usual, held, begun).await?))),
+    }
+}
+
+/// Opens the engine, with the lease at hand.
+async fn open(
+    database: &Database,
+    files: Arc<EngineFiles>,
+    room: Room,
+    held: Held,
+    begun: Instant,
+) -> Result<Session, DalError> {
     let wait = database.settings().wait;
-    files.create()?;
-    let held = hold(&files, wait).await?;
     check_folder(&files.engine)?;
     let (ready, opened) = oneshot::channel();
     let (close, closing) = oneshot::channel();
@@ -105,7 +132,7 @@ async fn serve(
     closing: oneshot::Receiver<Reply>,
 ) -> End {
     let before = Snapshot::load(files);
-    let store = match open(files, questions, room, begun, wait).await {
+    let store = match open_engine(files, questions, room, begun, wait).await {
         Ok(store) => store,
         Err(error) => return End::NotOpened(ready, error),
     };
@@ -122,7 +149,7 @@ async fn serve(
 
 /// Opens the engine. Whoever has it open without our lease (a killed process whose files the kernel still closes, a
 /// foreign tool) is waited for.
-async fn open(
+async fn open_engine(
     files: &EngineFiles,
     questions: &Handle,
     room: Room,
@@ -203,11 +230,12 @@ fn check_folder(engine: &Path) -> Result<(), DalError> {
 /// The lease's lock, with the holder's pid in its file.
 struct Held(File);
 
-async fn hold(files: &EngineFiles, wait: Duration) -> Result<Held, DalError> {
+async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError> {
     let begun = Instant::now();
+    files.create()?;
     let fail = |source| DalError::Lock { path: files.lease.clone(), source };
     let file = lock::open(&files.lease).map_err(fail)?;
-    match lock::lock_within(file, wait).await.map_err(fail)? {
+    match lock::lock_within(file, database.settings().wait).await.map_err(fail)? {
         Some(file) => {
             write_pid(&file, Some(std::process::id())).map_err(fail)?;
             Ok(Held(file))

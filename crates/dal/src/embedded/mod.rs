@@ -19,9 +19,18 @@ mod room;
 mod snapshot;
 mod stamp;
 
-pub(crate) use lease::{Lease, lease};
+pub(crate) use lease::{Lease, lease, lease_or_snapshot};
 pub(crate) use lock::try_lock;
 pub(crate) use memory::Memory;
 pub(crate) use recall::Recall;
 pub(crate) use room::Room;
 pub use snapshot::Snapshot;
+
+/// What is at hand of a database: its registry as the last lease left it, or the database itself.
+#[derive(Debug)]
+pub enum Known {
+    /// The registry.
+    Snapshot(std::sync::Arc<Snapshot>),
+    /// The database. As ever it is to be closed.
+    Session(Box<crate::Session>),
+}

@@ -89,7 +89,7 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75), or its schema is another one (78).
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
-        self.checked(false).await.map(|(session, _)| session)
+        self.checked(self.database.session().await?, false).await.map(|(session, _)| session)
     }
 
     /// As [`App::session`], but a database that a newer MER has migrated is opened too, with a warning: only to be read,
@@ -98,7 +98,7 @@ impl App {
     /// # Errors
     /// As [`App::session`].
     pub(crate) async fn session_of_any_age(&self) -> Result<Session, CliError> {
-        self.checked(true).await.map(|(session, _)| session)
+        self.checked(self.database.session().await?, true).await.map(|(session, _)| session)
     }
 
     /// As [`App::session_of_any_age`]; where the database is not a newer one, its journal is drained.
@@ -106,15 +106,14 @@ impl App {
     /// # Errors
     /// As [`App::session`], and those of draining.
     pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
-        match self.checked(true).await? {
+        match self.checked(self.database.session().await?, true).await? {
             (session, true) => Ok(session),
             (session, false) => Ok(session.drain().await?.0),
         }
     }
 
-    /// A session, and whether the database is a newer one.
-    async fn checked(&self, may_be_newer: bool) -> Result<(Session, bool), CliError> {
-        let session = self.database.session().await?;
+    /// The session, and whether the database is a newer one.
+    async fn checked(&self, session: Session, may_be_newer: bool) -> Result<(Session, bool), CliError> {
         let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
         match mer_migrations::ensure_current(&session, policy).await {
             Ok(_) => Ok((session, false)),

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
-use mer_dal::{Dialect, Snapshot};
+use mer_dal::{Dialect, Known, Snapshot};
 
 use super::App;
 use crate::error::CliError;
@@ -54,10 +54,11 @@ impl App {
     /// As [`App::session`].
     pub(crate) async fn view(&self) -> Result<View, CliError> {
         let current = current();
-        if let Some(view) = self.snapshot(current) {
-            return Ok(view);
-        }
-        let session = self.session().await?;
+        let session = match self.database.snapshot_or_session().await? {
+            Known::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
+            Known::Snapshot(_) => self.session().await?,
+            Known::Session(session) => self.checked(*session, false).await?.0,
+        };
         let models = session.models().await?;
         let view = Snapshot {
             database_uid: session.database_uid().await?,
@@ -98,10 +99,6 @@ impl App {
         };
         session.close().await?;
         Ok(View(Arc::new(view)))
-    }
-
-    fn snapshot(&self, current: u32) -> Option<View> {
-        self.database.snapshot().filter(|snapshot| snapshot.schema_version == current).map(View)
     }
 }
 
