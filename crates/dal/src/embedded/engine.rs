@@ -40,6 +40,7 @@ pub(crate) fn spawn<F: Future<Output = ()>>(body: impl FnOnce(Handle) -> F + Sen
 /// Waits, on the engine's thread, for the work that the engine has given itself there. A merge does not let go of the
 /// thread before it has ended, and tasks have their turns in the order in which they became ready: whoever comes last and
 /// has had a turn knows that the others have.
+#[cfg(feature = "embedded")]
 pub(crate) async fn idle() {
     let _ = tokio::spawn(async {}).await;
 }

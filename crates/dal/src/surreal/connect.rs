@@ -10,7 +10,9 @@ use surrealdb_core::kvs::Datastore;
 use tokio::runtime::Handle;
 
 use super::SurrealStore;
-use crate::{DalError, embedded::engine};
+use crate::DalError;
+#[cfg(feature = "embedded")]
+use crate::embedded::engine;
 
 /// Where MER lives in a SurrealDB instance.
 pub(super) const NAMESPACE: &str = "ModelExecutorRuntimeNS";
@@ -22,8 +24,8 @@ pub(super) type Local = surrealdb::engine::local::Db;
 #[cfg(not(feature = "embedded"))]
 pub(super) type Local = surrealdb::engine::any::Any;
 
-/// Opens an engine on the current thread, see [`engine::spawn`], whose runtime must live until the store is gone and the
-/// engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes.
+/// Opens an engine on the current thread, see [`crate::embedded::engine::spawn`], whose runtime must live until the store is
+/// gone and the engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes.
 pub(crate) async fn connect(questions: &Handle, url: &str, memtable: u64) -> Result<SurrealStore, DalError> {
     let open = async {
         let db = open(questions, url, memtable).await?;
