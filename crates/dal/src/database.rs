@@ -11,7 +11,7 @@ use crate::store::Driver;
 #[cfg(feature = "surreal-server")]
 use crate::surreal::SurrealServer;
 use crate::{
-    DalError, DbUrl, Session, Settings, Store,
+    DalError, DbUrl, Session, Settings,
     embedded::{self, Known, Memory, Recall, Room, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
@@ -73,11 +73,11 @@ impl Database {
             Place::Memory(memory) => memory.session(self).await,
             #[cfg(feature = "postgres")]
             Place::Postgres(server) => {
-                Ok(Session::new(Store(Driver::Postgres(server.store().await?)), self.clone(), None))
+                Ok(Session::new(crate::Store(Driver::Postgres(server.store().await?)), self.clone(), None))
             }
             #[cfg(feature = "surreal-server")]
             Place::Surreal(server) => {
-                Ok(Session::new(Store(Driver::Surreal(server.store().await?)), self.clone(), None))
+                Ok(Session::new(crate::Store(Driver::Surreal(server.store().await?)), self.clone(), None))
             }
         }
     }
