@@ -80,17 +80,22 @@ fn a_start_that_was_left_behind_is_lost_on_a_server_too() {
     }
 }
 
+/// The one run that there may be, as the log of this machine has it.
+fn seen(place: &OnServer) -> Option<Value> {
+    let rows = place.mer(["log", "list", "--json"]).objects();
+    assert!(rows.len() < 2, "{rows:?}");
+    rows.into_iter().next()
+}
+
+fn status(row: &Value) -> String {
+    row["status"].as_str().expect("a status").to_owned()
+}
+
 /// What nothing is heard of for 90 s; the clock of the row is put back instead of waiting for that.
 #[test]
 fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end_comes_after_all() {
     for url in shared_databases() {
         let (here, elsewhere, live) = running(&url);
-        let seen = |place: &OnServer| {
-            let rows = place.mer(["log", "list", "--json"]).objects();
-            assert!(rows.len() < 2, "{rows:?}");
-            rows.into_iter().next()
-        };
-        let status = |row: &Value| row["status"].as_str().expect("a status").to_owned();
         wait_until("the run is seen", || seen(&elsewhere).filter(|row| status(row) == "started"));
         pass_time(&url);
         let row = seen(&elsewhere).expect("a row");
@@ -108,11 +113,7 @@ fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end
 fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
     for url in shared_databases() {
         let (here, elsewhere, live) = running(&url);
-        let status = |place: &OnServer| {
-            let rows = place.mer(["log", "list", "--json"]).objects();
-            assert!(rows.len() < 2, "{rows:?}");
-            rows.first().map(|row| row["status"].as_str().expect("a status").to_owned())
-        };
+        let status = |place: &OnServer| seen(place).as_ref().map(status);
         wait_until("the run is seen", || status(&elsewhere));
         live.signal(Signal::KILL);
         assert_eq!(live.finish().code, None, "killed");

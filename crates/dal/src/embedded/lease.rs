@@ -58,9 +58,8 @@ impl Lease {
 
 /// Waits for the lease and opens the engine.
 pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Room) -> Result<Session, DalError> {
-    let begun = Instant::now();
     let held = hold(database, &files).await?;
-    open(database, files, room, held, begun).await
+    open(database, files, room, held, Snapshot::load).await
 }
 
 /// Waits for the lease. Whoever had it may have left a snapshot that holds: then the engine need not be opened.
@@ -69,32 +68,30 @@ pub(crate) async fn lease_or_snapshot(
     files: Arc<EngineFiles>,
     recall: &Recall,
 ) -> Result<Known, DalError> {
-    let begun = Instant::now();
     let held = hold(database, &files).await?;
     match recall.load(&files) {
         Some(snapshot) => {
             held.give_back();
             Ok(Known::Snapshot(snapshot))
         }
-        None => Ok(Known::Session(Box::new(open(database, files, Room::Usual, held, begun).await?))),
+        None => Ok(Known::Session(Box::new(open(database, files, Room::Usual, held, |_| None).await?))),
     }
 }
 
-/// Opens the engine, with the lease at hand.
+/// Opens the engine, with the lease at hand; `before` finds the snapshot that holds, if one does.
 async fn open(
     database: &Database,
     files: Arc<EngineFiles>,
     room: Room,
     held: Held,
-    begun: Instant,
+    before: fn(&EngineFiles) -> Option<Snapshot>,
 ) -> Result<Session, DalError> {
-    let wait = database.settings().wait;
     check_folder(&files.engine)?;
     let (ready, opened) = oneshot::channel();
     let (close, closing) = oneshot::channel();
     let lease = Lease { close, room, files: Arc::clone(&files) };
     engine::spawn(async move |questions| {
-        let end = serve(&files, &questions, room, begun, wait, ready, closing).await;
+        let end = serve(&files, &questions, room, &held, before(&files), ready, closing).await;
         // Before anybody hears that it is over.
         held.give_back();
         match end {
@@ -126,13 +123,12 @@ async fn serve(
     files: &EngineFiles,
     questions: &Handle,
     room: Room,
-    begun: Instant,
-    wait: Duration,
+    held: &Held,
+    before: Option<Snapshot>,
     ready: Ready,
     closing: oneshot::Receiver<Reply>,
 ) -> End {
-    let before = Snapshot::load(files);
-    let store = match open_engine(files, questions, room, begun, wait).await {
+    let store = match open_engine(files, questions, room, held).await {
         Ok(store) => store,
         Err(error) => return End::NotOpened(ready, error),
     };
@@ -153,8 +149,7 @@ async fn open_engine(
     files: &EngineFiles,
     questions: &Handle,
     room: Room,
-    begun: Instant,
-    wait: Duration,
+    held: &Held,
 ) -> Result<SurrealStore, DalError> {
     let url = DbUrl::Embedded(files.engine.clone()).to_string();
     loop {
@@ -164,9 +159,9 @@ async fn open_engine(
                 outcome => return outcome,
             }
         }
-        if begun.elapsed() >= wait {
+        if held.begun.elapsed() >= held.wait {
             let pid = std::fs::read_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
-            return Err(DalError::Busy { path: files.engine.clone(), pid, waited: begun.elapsed() });
+            return Err(DalError::Busy { path: files.engine.clone(), pid, waited: held.begun.elapsed() });
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -227,18 +222,22 @@ fn check_folder(engine: &Path) -> Result<(), DalError> {
     Ok(())
 }
 
-/// The lease's lock, with the holder's pid in its file.
-struct Held(File);
+/// The lease's lock, with the holder's pid in its file; since when the database is waited for, and how long that may last.
+struct Held {
+    file: File,
+    begun: Instant,
+    wait: Duration,
+}
 
 async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError> {
-    let begun = Instant::now();
+    let (begun, wait) = (Instant::now(), database.settings().wait);
     files.create()?;
     let fail = |source| DalError::Lock { path: files.lease.clone(), source };
     let file = lock::open(&files.lease).map_err(fail)?;
-    match lock::lock_within(file, database.settings().wait).await.map_err(fail)? {
+    match lock::lock_within(file, wait).await.map_err(fail)? {
         Some(file) => {
             write_pid(&file, Some(std::process::id())).map_err(fail)?;
-            Ok(Held(file))
+            Ok(Held { file, begun, wait })
         }
         None => {
             let pid = lock::open(&files.lease).ok().and_then(read_pid);
@@ -250,7 +249,7 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
 impl Held {
     fn give_back(self) {
         // A pid that holds nothing any more must not be blamed. The lock goes with the file.
-        let _ = write_pid(&self.0, None);
+        let _ = write_pid(&self.file, None);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! # One lease
 //! 1. `X.lock` is locked: a kernel lock, waited for with a bound, released by the kernel whatever becomes of its holder.
-//! 2. A thread opens the engine, on a runtime of its own. Another program that has the engine open is waited for.
+//!    Who only wants the registry looks at the snapshot now, and may be done.
+//! 2. A thread opens the engine, see [`engine`]. Another program that has the engine open is waited for.
 //! 3. The session works; for how long, and for how many bytes, see [`room`].
 //! 4. Closing: what still runs is waited for; the registry is read where it may have changed; the last handle is dropped,
 //!    and the engine closes behind our back. Its own `LOCK` is polled: once it is ours, the engine is closed.
