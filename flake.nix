@@ -13,8 +13,15 @@
     let
       inherit (nixpkgs) lib;
       systems = [ "x86_64-linux" "aarch64-linux" ];
-      # The two sets of packages are nixpkgs' own, untouched: what it has built need not be built again.
-      forAll = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+      # MER runs on Linux. A shell to work on it is had on Darwin too.
+      shells = systems ++ [ "x86_64-darwin" "aarch64-darwin" ];
+      # The engine's licence is not free in the sense of nixpkgs, and is allowed for `mer` alone. Nothing else differs from
+      # nixpkgs' own packages: what it has built need not be built again.
+      pkgsFor = system: import nixpkgs {
+        inherit system;
+        config.allowUnfreePredicate = package: lib.hasPrefix "mer" (lib.getName package);
+      };
+      forAll = f: lib.genAttrs systems (system: f (pkgsFor system));
 
       # `callPackage` gives it `override`: an organisation compiles its own scripts in with
       # `mer.override { sqlDir = ./sql; }`.
@@ -45,7 +52,7 @@
         module = self.nixosModules.default;
       });
 
-      devShells = forAll (pkgs: { default = pkgs.callPackage ./nix/shell.nix { mer = dynamic pkgs; }; });
+      devShells = lib.genAttrs shells (system: { default = (pkgsFor system).callPackage ./nix/shell.nix { }; });
 
       overlays.default = final: _prev: {
         mer = dynamic final;
@@ -53,8 +60,15 @@
         mer-image = imageOf final final.mer-static;
       };
 
-      nixosModules.default = import ./nix/module { packageFor = pkgs: static pkgs; };
+      # With a key, so that a system which imports it twice has it once.
+      nixosModules.default = {
+        key = "mer/nixosModules.default";
+        _file = ./nix/module/default.nix;
+        imports = [ (import ./nix/module {
+          packageFor = pkgs: self.packages.${pkgs.stdenv.hostPlatform.system}.mer-static;
+        }) ];
+      };
 
-      formatter = forAll (pkgs: pkgs.nixfmt);
+      formatter = lib.genAttrs shells (system: (pkgsFor system).nixfmt-tree);
     };
 }

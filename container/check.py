@@ -63,6 +63,9 @@ must(services["driver"]["image"] == services["migrate"]["image"] == f"mer:{versi
 engine = re.search(r'^surrealdb = \{ version = "=(.*?)"', open("Cargo.toml").read(), flags=re.M).group(1)
 must(services["surrealdb"]["image"].endswith(f":v{engine}"), "the server is not of the engine's version")
 
+must(services["surrealdb"]["command"][-1].startswith("rocksdb://"), "surrealdb: not stored in RocksDB")
+for name, service in services.items():
+    must(service.get("init") is True, f"{name}: nothing reaps what its processes leave behind")
 must("healthcheck" in services["surrealdb"], "surrealdb: no health check")
 must(services["surrealdb"]["volumes"][0].split(":")[0] in compose["volumes"], "surrealdb: its data are on no volume")
 must(services["migrate"]["depends_on"]["surrealdb"]["condition"] == "service_healthy", "migrate does not wait")

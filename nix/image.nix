@@ -1,6 +1,6 @@
-# The container image: the static binary, its two other names, CA certificates, an empty /tmp, and a /var/lib/mer that the
+# The container image: the static binary, its two other names, CA certificates, the licences, an empty /tmp, and a /var/lib/mer that the
 # numeric user owns. Nothing else: no shell, no libc, no /nix, no /etc/passwd. Dockerfile makes the same.
-{ dockerTools, cacert, mer-static }:
+{ lib, dockerTools, cacert, mer-static }:
 let
   uid = "65532";
 in
@@ -12,7 +12,8 @@ dockerTools.buildLayeredImage {
   contents = [ ];
   includeStorePaths = false;
   fakeRootCommands = ''
-    sh ${../container/root.sh} ${mer-static}/bin/mer ${cacert}/etc/ssl/certs/ca-bundle.crt . ${uid}:${uid}
+    LICENCES=${lib.fileset.toSource { root = ../.; fileset = lib.fileset.unions [ ../LICENSE ../docs/licences ]; }} \
+      sh ${../container/root.sh} ${mer-static}/bin/mer ${cacert}/etc/ssl/certs/ca-bundle.crt . ${uid}:${uid}
   '';
 
   config = {

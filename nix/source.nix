@@ -3,7 +3,7 @@
 lib.fileset.toSource {
   root = ../.;
   fileset = lib.fileset.unions (
-    [ ../Cargo.toml ../Cargo.lock ../rustfmt.toml ../clippy.toml ../crates ../sql ../tests ../startStopScripts ../LICENSE ]
+    [ ../Cargo.toml ../Cargo.lock ../rustfmt.toml ../clippy.toml ../crates ../sql ../tests ../startStopScripts ../LICENSE ../docs/licences ]
     # Tests hold the pages, the examples and the shipped settings to what the code says.
     ++ lib.optionals withTests [
       ../.env ../.ci ../README.md ../CHANGELOG.md ../CONTRIBUTING.md ../Dockerfile ../docker-compose.yaml ../container

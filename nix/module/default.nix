@@ -1,15 +1,16 @@
 # `nixosModules.default`: migrations as a service that runs once, and model runs as services and timers after it.
 { packageFor }:
-{ config, lib, pkgs, ... }:
+{ config, lib, pkgs, utils, ... }:
 let
   cfg = config.services.mer;
-  inherit (import ./lib.nix { inherit lib; }) command environment;
+  texts = import ./lib.nix { inherit lib; };
   units = import ./units.nix { inherit lib; };
+  toml = pkgs.formats.toml { };
 
   # Settings and registry are handed to the binary while the system is built: a typing error fails there, not at night.
   canRun = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
   checked = name: value: check:
-    let file = (pkgs.formats.toml { }).generate name value; in
+    let file = toml.generate name value; in
     pkgs.runCommand "checked-${name}" { } ''
       export HOME="$TMPDIR" file=${file}
       ${lib.optionalString canRun (check "${cfg.package}/bin/mer")}
@@ -19,92 +20,136 @@ let
   registryFile = checked "registry.toml" cfg.registry
     (mer: ''${mer} --db mem:// --allow-model-server-runtime-changes apply "$file"'');
 
-  # `--config` stands for the settings files: what it does not say comes from the unit's environment.
-  secrets = which: lib.optionalString (cfg.credentials.${which} != null) " --config %d/mer.toml";
-  load = which: lib.optional (cfg.credentials.${which} != null) "mer.toml:${cfg.credentials.${which}}";
-
-  unit = which: description: extra: {
-    inherit description;
-    after = [ "network-online.target" ] ++ cfg.databaseUnits ++ extra.after or [ ];
-    wants = [ "network-online.target" ] ++ cfg.databaseUnits;
-    requires = extra.requires or [ ];
-    wantedBy = extra.wantedBy or [ ];
-    path = extra.path or [ ];
-    environment = environment cfg.settings // {
-      MER_DATA_DIR = "/var/lib/mer";
-      MER_STATE_DIR = "/var/lib/mer";
-      MER_CACHE_DIR = "/var/cache/mer";
-    };
-    serviceConfig = units.hardened // { LoadCredential = load which; } // extra.serviceConfig;
+  # The variables of every unit, as values. Where they are is the module's affair (StateDirectory), see the assertions.
+  variables = texts.variables cfg.settings // {
+    HOME = "/var/lib/mer";
+    MER_DATA_DIR = "/var/lib/mer";
+    MER_STATE_DIR = "/var/lib/mer";
+    MER_CACHE_DIR = "/var/cache/mer";
   };
 
-  # A driver's unit, after the migrations.
-  driver = description: extra: unit "driver" description (extra // {
-    after = [ "mer-migrate.service" ] ++ extra.after or [ ];
-    requires = [ "mer-migrate.service" ] ++ extra.requires or [ ];
-  });
+  # `--config` stands for the settings files: what it does not say comes from the unit's environment.
+  config' = which: lib.optionalString (cfg.credentials.${which} != null) " --config %d/mer.toml";
+  load = which:
+    lib.optional (cfg.credentials.${which} != null) "mer.toml:${cfg.credentials.${which}}"
+    ++ lib.mapAttrsToList (name: path: "${name}:${path}") cfg.credentials.files;
 
+  # What comes later is merged as NixOS merges: lists are joined, and a plain value stands above a default of ours.
+  unit = which: description: more: lib.mkMerge [
+    {
+      inherit description;
+      after = [ "network-online.target" ] ++ cfg.databaseUnits;
+      wants = [ "network-online.target" ] ++ cfg.databaseUnits;
+      environment = lib.mapAttrs (_: texts.specifiers) variables;
+      serviceConfig = lib.mkMerge [ units.hardened { LoadCredential = load which; } ];
+    }
+    more
+  ];
+
+  # A driver's unit, after the migrations. Not `requires`: to restart the migrations would end what runs.
+  afterwards = [ "mer-migrate.service" ] ++ lib.optional withRegistry "mer-registry.service";
   withRegistry = cfg.registry != { };
+  driver = "${cfg.package}/bin/mer${config' "driver"}";
 
-  run = name: schedule: driver "MER: ${schedule.model} (${name})" {
-    after = lib.optional withRegistry "mer-registry.service";
-    requires = lib.optional withRegistry "mer-registry.service";
+  run = name: schedule: unit "driver" "MER: ${schedule.model} (${name})" {
+    after = afterwards;
+    wants = afterwards;
+    onFailure = schedule.onFailure;
+    # A new generation of the system does not end a run that goes on.
+    restartIfChanged = false;
     path = cfg.path ++ schedule.path;
-    serviceConfig = {
-      ExecStart = "${cfg.package}/bin/mer${secrets "driver"} run --quiet "
-        + command (units.arguments schedule);
-      # The run has a bound of its own, and what comes after it: `mer` ends its models.
-      TimeoutStartSec = "infinity";
-    } // schedule.serviceConfig;
+    serviceConfig = lib.mkMerge [
+      {
+        ExecStart = "${driver} ${schedule.command} --quiet " + texts.command (units.arguments schedule);
+        # The run has a bound of its own, and what comes after it: `mer` ends its models.
+        TimeoutStartSec = lib.mkDefault "infinity";
+        ReadWritePaths = lib.optional (schedule.output != null) (dirOf schedule.output);
+      }
+      schedule.serviceConfig
+    ];
+  };
+
+  timer = description: schedule: {
+    inherit description;
+    wantedBy = [ "timers.target" ];
+    timerConfig = {
+      OnCalendar = schedule.onCalendar;
+      Persistent = schedule.persistent;
+      RandomizedDelaySec = schedule.randomizedDelay;
+    };
+  };
+
+  # `mer` as the service runs it: its user, its folders, its settings and its secrets. What root does with the plain `mer` is
+  # root's own database.
+  wrapper = pkgs.writeShellApplication {
+    name = "mer-service";
+    text = ''
+      if [ "$(id -u)" != 0 ]; then
+        echo "mer-service: only root may run commands as the service's user" >&2
+        exit 77
+      fi
+      how=--pipe
+      if [ -t 0 ] && [ -t 1 ]; then how=--pty; fi
+      # shellcheck disable=SC2016 # The inner shell reads the variable.
+      exec systemd-run --quiet --wait --collect "$how" --service-type=exec --expand-environment=no \
+        --property=User=mer --property=Group=mer --property=WorkingDirectory=/var/lib/mer --property=UMask=0077 \
+        --property=StateDirectory=mer --property=CacheDirectory=mer \
+        ${lib.concatMapStringsSep " " (item: lib.escapeShellArg "--property=LoadCredential=${item}") (load "driver")} \
+        ${lib.escapeShellArgs (lib.mapAttrsToList (name: value: "--setenv=${name}=${value}") variables)} \
+        -- ${pkgs.bash}/bin/bash -c 'exec "$0"${lib.optionalString (cfg.credentials.driver != null) '' --config "$CREDENTIALS_DIRECTORY/mer.toml"''} "$@"' \
+        ${cfg.package}/bin/mer "$@"
+    '';
   };
 in
 {
-  options.services.mer = import ./options.nix { inherit lib pkgs packageFor; };
+  options.services.mer = import ./options.nix { inherit lib pkgs utils packageFor; };
 
   config = lib.mkIf cfg.enable {
-    environment.systemPackages = [ cfg.package ];
+    environment.systemPackages = [ cfg.package wrapper ];
     environment.etc."mer/mer.toml".source = settingsFile;
 
-    assertions = [
+    # A user that stays: files keep their owner, and root can look at them as that user.
+    users.users.mer = { isSystemUser = true; group = "mer"; home = "/var/lib/mer"; description = "MER"; };
+    users.groups.mer = { };
+
+    assertions = import ./assertions.nix { inherit lib cfg; };
+
+    systemd.services = lib.mkMerge [
       {
-        assertion = builtins.all (path: path == null || !lib.hasPrefix builtins.storeDir path)
-          [ cfg.credentials.driver cfg.credentials.migrations ];
-        message = "services.mer.credentials: a path in the Nix store can be read by everybody";
+        mer-migrate = unit "migrations" "MER: schema of the database" {
+          wantedBy = [ "multi-user.target" ];
+          serviceConfig = {
+            ExecStart = "${cfg.package}/bin/mer-migrations${config' "migrations"} --quiet";
+            RemainAfterExit = true;
+          };
+        };
       }
-      {
-        assertion = !(builtins.any (lib.hasSuffix "Password") (builtins.attrNames cfg.settings));
-        message = "services.mer.settings would put a password into the Nix store: use services.mer.credentials";
-      }
+      (lib.mkIf withRegistry {
+        mer-registry = unit "driver" "MER: servers and models" {
+          after = [ "mer-migrate.service" ];
+          wants = [ "mer-migrate.service" ];
+          wantedBy = [ "multi-user.target" ];
+          serviceConfig = {
+            ExecStart = "${driver} --quiet --allow-model-server-runtime-changes apply ${registryFile}";
+            RemainAfterExit = true;
+          };
+        };
+      })
+      (lib.mkIf cfg.gc.enable {
+        mer-gc = unit "driver" "MER: bytes of weights that no version has" {
+          after = [ "mer-migrate.service" ];
+          wants = [ "mer-migrate.service" ];
+          restartIfChanged = false;
+          serviceConfig.ExecStart = "${driver} weights gc --quiet";
+        };
+      })
+      (lib.mapAttrs' (name: schedule: lib.nameValuePair "mer-run-${name}" (run name schedule)) cfg.schedules)
     ];
 
-    systemd.services = {
-      mer-migrate = unit "migrations" "MER: schema of the database" {
-        wantedBy = [ "multi-user.target" ];
-        serviceConfig = {
-          ExecStart = "${cfg.package}/bin/mer-migrations${secrets "migrations"} --quiet";
-          RemainAfterExit = true;
-        };
-      };
-    }
-    // lib.optionalAttrs withRegistry {
-      mer-registry = driver "MER: servers and models" {
-        wantedBy = [ "multi-user.target" ];
-        serviceConfig = {
-          ExecStart = "${cfg.package}/bin/mer${secrets "driver"} --quiet --allow-model-server-runtime-changes apply ${registryFile}";
-          RemainAfterExit = true;
-        };
-      };
-    }
-    // lib.mapAttrs' (name: schedule: lib.nameValuePair "mer-${name}" (run name schedule)) cfg.schedules;
-
-    systemd.timers = lib.mapAttrs' (name: schedule: lib.nameValuePair "mer-${name}" {
-      description = "MER: ${schedule.model} (${name})";
-      wantedBy = [ "timers.target" ];
-      timerConfig = {
-        OnCalendar = schedule.onCalendar;
-        Persistent = schedule.persistent;
-        RandomizedDelaySec = schedule.randomizedDelay;
-      };
-    }) cfg.schedules;
+    systemd.timers = lib.mkMerge [
+      (lib.mkIf cfg.gc.enable { mer-gc = timer "MER: bytes of weights that no version has" cfg.gc; })
+      (lib.mapAttrs' (name: schedule:
+        lib.nameValuePair "mer-run-${name}" (timer "MER: ${schedule.model} (${name})" schedule)) cfg.schedules)
+    ];
   };
 }

@@ -1,9 +1,12 @@
 # Texts as systemd and MER read them.
 { lib }:
 rec {
+  # systemd replaces specifiers such as `%h` in nearly every value of a unit.
+  specifiers = builtins.replaceStrings [ "%" ] [ "%%" ];
+
   # One word of a command line of a unit: quoted, and without its specifiers and variables.
   word = text:
-    "\"" + builtins.replaceStrings [ "\\" "\"" "%" "$" "\n" ] [ "\\\\" "\\\"" "%%" "$$" "\\n" ] text + "\"";
+    "\"" + builtins.replaceStrings [ "\\" "\"" "$" "\n" ] [ "\\\\" "\\\"" "$$" "\\n" ] (specifiers text) + "\"";
 
   command = words: builtins.concatStringsSep " " (map word words);
 
@@ -14,7 +17,8 @@ rec {
     in
     name: "MER_" + lib.toUpper (builtins.replaceStrings capitals (map (letter: "_" + letter) capitals) name);
 
-  environment = lib.mapAttrs' (name: value:
+  # Settings as variables of the environment, with their values as they are.
+  variables = lib.mapAttrs' (name: value:
     lib.nameValuePair (variable name) (
       if builtins.isBool value then (if value then "true" else "false") else toString value
     ));

@@ -2,64 +2,136 @@
 { pkgs, lib, nixpkgs, module }:
 let
   system = pkgs.stdenv.hostPlatform.system;
-  with_ = mer: (nixpkgs.lib.nixosSystem {
+  with' = modules: (nixpkgs.lib.nixosSystem {
     inherit system;
-    modules = [ module { services.mer = { enable = true; } // mer; system.stateVersion = "26.05"; } ];
+    modules = [ module { system.stateVersion = "26.05"; services.mer.enable = lib.mkDefault true; } ] ++ modules;
   }).config;
+  with_ = mer: with' [ { services.mer = mer; } ];
 
   nightly = { model = "sentiment"; input = "100% $HOME \"x\""; onCalendar = "02:00"; };
 
   full = with_ {
-    settings = { db = "postgres://mer@db.example.org/mer"; dbWait = "2m"; hashes = false; };
+    settings = { db = "postgres://u%40x@db.example.org/mer"; dbWait = "2m"; hashes = false; };
     credentials.driver = "/run/keys/mer-driver.toml";
     credentials.migrations = "/run/keys/mer-migrations.toml";
-    databaseUnits = [ "postgresql.service" ];
+    credentials.files.id_ed25519 = "/run/keys/mer-ssh";
+    databaseUnits = [ "postgresql.target" ];
     registry.models.sentiment.inferenceCommand = [ "cat" ];
-    schedules.nightly = nightly // { timeout = "5m"; serviceConfig.PrivateDevices = false; };
+    schedules.nightly = nightly // {
+      timeout = "5m";
+      onFailure = [ "tell@%n.service" ];
+      serviceConfig = { PrivateDevices = false; LoadCredential = [ "mine:/run/keys/mine" ]; };
+    };
+    schedules.teach = { model = "iris"; command = "train"; arguments = [ "--promote" ]; input = "@/srv/data"; onCalendar = [ "Mon" "Thu" ]; };
+    schedules.file = { model = "iris"; output = "/srv/out/answer"; onCalendar = "daily"; };
+    # Names of the module's own units are free: schedules have names of their own.
+    schedules.migrate = nightly;
+    schedules.registry = nightly;
   };
-  plain = with_ { schedules.hourly = { model = "iris"; onCalendar = "hourly"; }; };
+  plain = with_ { schedules.hourly = { model = "iris"; onCalendar = "hourly"; }; gc.enable = false; };
   off = with_ { enable = false; schedules.nightly = nightly; };
+  twice = with' [ module { services.mer.schedules.nightly = nightly; } ];
+
+  # Three modules, each with a part, and one of them under a condition.
+  parts = with' [
+    { services.mer.registry.models.a.inferenceCommand = [ "a" ]; }
+    { services.mer.registry.models.b = { inferenceCommand = [ "b" ]; env.X = "1"; }; }
+    ({ lib, ... }: {
+      services.mer.registry.models.b.env.Y = lib.mkIf true "2";
+      services.mer.registry.models.c = lib.mkIf false { inferenceCommand = [ "c" ]; };
+      services.mer.registry.servers.far = lib.mkIf true { connType = "ssh"; host = "far"; };
+    })
+    { services.mer.schedules.nightly = nightly // { serviceConfig.SupplementaryGroups = [ "video" ]; }; }
+    { services.mer.schedules.nightly.serviceConfig = { SupplementaryGroups = [ "audio" ]; Nice = lib.mkIf true 5; }; }
+  ];
+  merged = parts.services.mer.registry;
 
   unit = name: full.systemd.services.${name};
   exec = name: (unit name).serviceConfig.ExecStart;
   has = part: text: builtins.match ".*${lib.escapeRegex part}.*" text != null;
+  units = builtins.attrNames full.systemd.services;
+  runs = builtins.filter (lib.hasPrefix "mer-run-") units;
   read = u: builtins.deepSeq [ u.serviceConfig u.environment ] true;
-  refused = mer: !(builtins.tryEval (read (with_ mer).systemd.services.mer-nightly)).success;
+  fails = value: !(builtins.tryEval (builtins.deepSeq value true)).success;
+  refused = mer: fails (read (with_ mer).systemd.services.mer-run-nightly);
   faults = config: builtins.filter (a: !a.assertion && lib.hasPrefix "services.mer" a.message) config.assertions;
+  faulty = mer: faults (with_ mer) != [ ];
+  named = name: faulty { schedules.${name} = nightly; };
 
   must = {
     "a schedule is a service and a timer" =
-      full.systemd.timers.mer-nightly.timerConfig.OnCalendar == "02:00" && has "/bin/mer" (exec "mer-nightly");
-    "what is missed is made up for" = full.systemd.timers.mer-nightly.timerConfig.Persistent;
+      full.systemd.timers.mer-run-nightly.timerConfig.OnCalendar == "02:00" && has "/bin/mer" (exec "mer-run-nightly");
+    "a timer may have several times" = full.systemd.timers.mer-run-teach.timerConfig.OnCalendar == [ "Mon" "Thu" ];
+    "what is missed is made up for" = full.systemd.timers.mer-run-nightly.timerConfig.Persistent;
     "nothing in an input means anything to systemd" =
-      has ''run --quiet "--timeout" "5m" "sentiment" "100%% $$HOME \"x\""'' (exec "mer-nightly");
+      has ''run --quiet "--timeout" "5m" "sentiment" "100%% $$HOME \"x\""'' (exec "mer-run-nightly");
+    "nothing in a setting means anything to systemd" = builtins.all (name:
+      (unit name).environment.MER_DB == "postgres://u%%40x@db.example.org/mer") units;
+    "a schedule may train" = has ''train --quiet "--promote" "iris" "@/srv/data"'' (exec "mer-run-teach");
+    "a schedule may write to a file" =
+      has ''"--output" "/srv/out/answer"'' (exec "mer-run-file") && (unit "mer-run-file").serviceConfig.ReadWritePaths == [ "/srv/out" ];
+    "a failure may be told" = (unit "mer-run-nightly").onFailure == [ "tell@%n.service" ];
     "a run comes after the migrations and the registry" =
-      builtins.all (u: builtins.elem u (unit "mer-nightly").after && builtins.elem u (unit "mer-nightly").requires)
+      builtins.all (u: builtins.elem u (unit "mer-run-nightly").after && builtins.elem u (unit "mer-run-nightly").wants)
         [ "mer-migrate.service" "mer-registry.service" ];
-    "everything comes after the database" =
-      builtins.all (name: builtins.elem "postgresql.service" (unit name).after) [ "mer-migrate" "mer-registry" "mer-nightly" ];
+    "nothing ends a run that goes on" =
+      builtins.all (name: (unit name).requires == [ ]) units && builtins.all (name: !(unit name).restartIfChanged) runs;
+    "everything comes after the database" = builtins.all (name: builtins.elem "postgresql.target" (unit name).after) units;
     "the migrations are the other program" = has "/bin/mer-migrations --config %d/mer.toml" (exec "mer-migrate");
     "each gets its own secret and no other" =
-      (unit "mer-migrate").serviceConfig.LoadCredential == [ "mer.toml:/run/keys/mer-migrations.toml" ]
-      && (unit "mer-nightly").serviceConfig.LoadCredential == [ "mer.toml:/run/keys/mer-driver.toml" ];
+      (unit "mer-migrate").serviceConfig.LoadCredential == [ "mer.toml:/run/keys/mer-migrations.toml" "id_ed25519:/run/keys/mer-ssh" ]
+      && (unit "mer-registry").serviceConfig.LoadCredential == [ "mer.toml:/run/keys/mer-driver.toml" "id_ed25519:/run/keys/mer-ssh" ];
+    "a schedule's own secrets are added" = builtins.sort builtins.lessThan (unit "mer-run-nightly").serviceConfig.LoadCredential
+      == [ "id_ed25519:/run/keys/mer-ssh" "mer.toml:/run/keys/mer-driver.toml" "mine:/run/keys/mine" ];
     "settings become variables" =
-      (unit "mer-nightly").environment.MER_DB_WAIT == "2m" && (unit "mer-nightly").environment.MER_HASHES == "false";
+      (unit "mer-run-nightly").environment.MER_DB_WAIT == "2m" && (unit "mer-run-nightly").environment.MER_HASHES == "false";
+    "units have a home" = builtins.all (name: (unit name).environment.HOME == "/var/lib/mer") units;
+    "units run as a user that stays" =
+      builtins.all (name: (unit name).serviceConfig.User == "mer" && !((unit name).serviceConfig ? DynamicUser)) units
+      && full.users.users.mer.isSystemUser && full.users.users.mer.group == "mer" && full.users.groups ? mer;
     "units are hardened" =
-      builtins.all (name: let s = (unit name).serviceConfig; in s.DynamicUser && s.ProtectSystem == "strict" && s.NoNewPrivileges)
-        [ "mer-migrate" "mer-registry" "mer-nightly" ];
-    "a schedule may differ" = !(unit "mer-nightly").serviceConfig.PrivateDevices && (unit "mer-migrate").serviceConfig.PrivateDevices;
+      builtins.all (name: let s = (unit name).serviceConfig; in
+        s.ProtectSystem == "strict" && s.NoNewPrivileges && builtins.elem "@system-service" s.SystemCallFilter) units;
+    "a schedule may differ" = !(unit "mer-run-nightly").serviceConfig.PrivateDevices && (unit "mer-migrate").serviceConfig.PrivateDevices;
     "without credentials nothing is loaded" =
-      plain.systemd.services.mer-hourly.serviceConfig.LoadCredential == [ ]
-      && !(has "--config" plain.systemd.services.mer-hourly.serviceConfig.ExecStart);
+      plain.systemd.services.mer-run-hourly.serviceConfig.LoadCredential == [ ]
+      && !(has "--config" plain.systemd.services.mer-run-hourly.serviceConfig.ExecStart);
     "without a registry there is no such unit" = !(plain.systemd.services ? mer-registry);
-    "a good configuration has no fault" = faults full == [ ] && faults plain == [ ];
-    "a password in the settings is refused" = faults (with_ { settings.driverDbPassword = "x"; }) != [ ];
-    "a secret in the store is refused" = faults (with_ { credentials.driver = "${builtins.storeDir}/x"; }) != [ ];
+    "freed bytes have a timer, which may be switched off" =
+      full.systemd.timers.mer-gc.timerConfig.OnCalendar == "weekly" && has "weights gc --quiet" (exec "mer-gc")
+      && !(plain.systemd.services ? mer-gc) && !(plain.systemd.timers ? mer-gc);
+    "a schedule does not take the place of a unit of the module's own" =
+      has "/bin/mer-migrations" (exec "mer-migrate") && has " apply " (exec "mer-registry")
+      && has "sentiment" (exec "mer-run-migrate") && has "sentiment" (exec "mer-run-registry");
+    "registries of several modules are one" =
+      builtins.attrNames merged.models == [ "a" "b" ] && merged.models.b.env == { X = "1"; Y = "2"; }
+      && merged.models.a.inferenceCommand == [ "a" ];
+    "a condition in a registry is decided" = merged.servers.far == { connType = "ssh"; host = "far"; };
+    "units of several modules are one" =
+      let s = parts.systemd.services.mer-run-nightly.serviceConfig; in
+      builtins.sort builtins.lessThan s.SupplementaryGroups == [ "audio" "video" ] && s.Nice == 5;
+    "two registries that contradict each other are refused" = fails (with' [
+      { services.mer.registry.models.a.protocol = "lines"; } { services.mer.registry.models.a.protocol = "token"; }
+    ]).services.mer.registry;
+    "the module may be imported twice" = has "/bin/mer" twice.systemd.services.mer-run-nightly.serviceConfig.ExecStart;
+    "a wrapper runs commands as the service does" = builtins.any (p: lib.getName p == "mer-service") full.environment.systemPackages;
+    "a good configuration has no fault" = faults full == [ ] && faults plain == [ ] && faults parts == [ ];
+    "a password in the settings is refused" = builtins.all (settings: faulty { inherit settings; }) [
+      { driverDbPassword = "x"; } { db = "postgres://u:p@h/d"; } { db = "postgres://h/d?user=u&password=p"; } { db = "ws://u:p%40@h"; }
+    ];
+    "a user in the settings is no password" = !faulty { settings.db = "postgres://u@h:5432/d"; };
+    "a password in the registry is refused" = faulty { registry.models.m.env.URL = "https://u:p@h/"; };
+    "a secret in the store is refused" = faulty { credentials.driver = "${builtins.storeDir}/x"; }
+      && faulty { credentials.files.key = "${builtins.storeDir}/x"; };
+    "a secret has a name" = faulty { credentials.files."a/b" = "/run/x"; } && faulty { credentials.files."mer.toml" = "/run/x"; };
+    "folders are not set" = builtins.all (name: faulty { settings.${name} = "/srv"; }) [ "dataDir" "stateDir" "cacheDir" ];
+    "a schedule has a name that a unit may have" = builtins.all named [ "a/b" "a b" "" "ä" "a@b" ] && !named "a.b-c_9";
     "an unknown key of a schedule is refused" = refused { schedules.nightly = nightly // { when = "02:00"; }; };
-    "a schedule without a time is refused" = !(builtins.tryEval (builtins.deepSeq
-      (with_ { schedules.nightly.model = "iris"; }).systemd.timers.mer-nightly.timerConfig true)).success;
+    "a schedule without a time is refused" =
+      fails (with_ { schedules.nightly.model = "iris"; }).systemd.timers.mer-run-nightly.timerConfig
+      && fails (with_ { schedules.nightly = nightly // { onCalendar = [ ]; }; }).systemd.timers.mer-run-nightly.timerConfig;
     "a setting is a text, a number or a switch" = refused { settings.db = [ ]; schedules.nightly = nightly; };
-    "off means nothing" = !((off.systemd.services or { }) ? mer-nightly);
+    "off means nothing" = !(off.systemd.services ? mer-run-nightly) && off.environment.systemPackages == [ ];
   };
   broken = builtins.filter (what: !must.${what}) (builtins.attrNames must);
 in

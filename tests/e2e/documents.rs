@@ -3,10 +3,11 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
     process::Command,
 };
 
-use mer_testkit::sshd::Sshd;
+use mer_testkit::{require, sshd::Sshd};
 
 use crate::support::{TestEnv, repository, run};
 
@@ -51,6 +52,9 @@ fn the_tutorial_does_what_it_says() {
 
 #[test]
 fn cron_has_next_to_no_environment() {
+    if !["/usr/bin/awk", "/bin/awk"].iter().any(|awk| Path::new(awk).exists()) {
+        return require::missing("awk", "it is in none of cron's folders");
+    }
     let env = TestEnv::new();
     let mut mer = Command::new(TestEnv::binary());
     mer.env_clear().env("PATH", "/usr/bin:/bin").env("MER_DATA_DIR", env.path("data/cron")).current_dir("/");

@@ -5,17 +5,15 @@
   outputs = { self }:
     let
       lib = import ./lib.nix;
-      systems = [ "x86_64-linux" "aarch64-linux" ];
-      packages = system: import ./packages.nix { inherit lib system; suffix = ""; };
+      systems = [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ];
+      packages = system: import ./. { inherit system; };
     in
     {
       lib = lib // {
         nixosSystem = { system ? "x86_64-linux", modules, ... }: lib.evalModules {
-          modules = modules ++ [ {
-            options.assertions = lib.mkOption { type = lib.types.listOf lib.types.attrs; default = [ ]; };
-            options.warnings = lib.mkOption { default = [ ]; };
-          } ];
+          modules = modules ++ [ (import ./nixos.nix) ];
           specialArgs.pkgs = self.legacyPackages.${system};
+          specialArgs.utils.systemdUtils.unitOptions.unitOption = lib.unitOption;
         };
       };
       legacyPackages = lib.genAttrs systems packages;

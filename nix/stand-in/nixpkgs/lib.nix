@@ -11,69 +11,108 @@ let
   characters = s: filter (c: isString c && c != "") (b.split "" s);
   letters = { lower = characters "abcdefghijklmnopqrstuvwxyz"; upper = characters "ABCDEFGHIJKLMNOPQRSTUVWXYZ"; };
 
-  deep = x: y:
-    if isAttrs x && isAttrs y && !(x ? _type) && !(y ? _type)
-    then x // mapAttrs (n: v: if x ? ${n} then deep x.${n} v else v) y
-    else y;
+  # --- Definitions. A definition is a value, the conditions it stands under, and its priority.
+  open = d:
+    let kind = d.v._type or null; in
+    if kind == "if" then open { v = d.v.content; c = d.c ++ [ d.v.condition ]; inherit (d) p; }
+    else if kind == "merge" then concatMap (v: open { inherit v; inherit (d) c p; }) d.v.contents
+    else if kind == "override" then open { v = d.v.content; inherit (d) c; p = d.v.priority; }
+    else [ d ];
+  on = d: foldl' (x: y: x && y) true d.c;
+  # What counts of them: those whose conditions hold, and of these the ones of the strongest priority.
+  standing = defs:
+    let
+      held = filter on (concatMap open defs);
+      top = foldl' (m: d: if d.p < m then d.p else m) 9999 held;
+    in
+    map (d: d.v) (filter (d: d.p == top) held);
 
-  # --- Types: a check, and what is made of a value that passed it.
-  type = name: check: { _type = "option-type"; inherit name check; finish = _: v: v; };
+  # --- Types: what a single value must be, and how several become one. A set of options or of values is merged attribute by
+  # attribute, each with its own conditions and priorities, as in nixpkgs; `attrs` alone looks at nothing below itself.
+  conflict = where: throw "option `${where}' has conflicting definitions";
+  equal = at: vs: if b.all (x: x == head vs) vs then head vs else conflict (concatStringsSep "." at);
+  checked = t: at: v:
+    if t.check v then v
+    else throw "option `${concatStringsSep "." at}' is not of type `${t.name}': ${b.toJSON v}";
+  type = name: check:
+    let t = { _type = "option-type"; inherit name check; merge = at: vs: equal at (map (checked t at) vs); }; in t;
+  # `merge` is given values that stand, never `mkIf`.
+  merged = name: check: merge:
+    let t = { _type = "option-type"; inherit name check; merge = at: vs: merge at (map (checked t at) vs); }; in t;
+  define = v: { inherit v; c = [ ]; p = 100; };
+  mergeValue = t: at: defs:
+    let vs = standing defs; in
+    if vs == [ ] then throw "option `${concatStringsSep "." at}' is used but not defined" else t.merge at vs;
+
   types = rec {
     str = type "string" isString;
     lines = str;
     nonEmptyStr = type "non-empty string" (x: isString x && x != "");
+    strMatching = pattern: type "string matching ${pattern}" (x: isString x && b.match pattern x != null);
     bool = type "boolean" b.isBool;
     int = type "integer" isInt;
-    path = type "path" (x: b.isPath x || isString x);
+    float = type "float" b.isFloat;
+    path = type "path" (x: b.isPath x || (isString x && b.substring 0 1 x == "/") || (isAttrs x && x ? outPath));
     package = type "package" (x: isAttrs x && x ? outPath);
     anything = type "anything" (_: true);
-    attrs = type "attribute set" isAttrs;
+    # The last definition of an attribute wins, and what is in it stays as it is written.
+    attrs = merged "attribute set" isAttrs (_: foldl' (x: y: x // y) { });
     enum = l: type "one of ${b.toJSON l}" (x: elem x l);
-    oneOf = l: type "one of ${concatStringsSep ", " (map (e: e.name) l)}" (x: b.any (e: e.check x) l);
-    nullOr = e: type "null or ${e.name}" (x: x == null || e.check x) // { finish = at: v: if v == null then null else e.finish at v; };
-    listOf = e: type "list of ${e.name}" (x: isList x && b.all e.check x) // { finish = at: map (e.finish at); };
-    attrsOf = e: type "set of ${e.name}" (x: isAttrs x && b.all e.check (b.attrValues x)) // { finish = at: mapAttrs (n: e.finish (at ++ [ n ])); };
-    submodule = m: type "submodule" isAttrs // {
-      finish = at: v: (evalModules { modules = [ m { config = v; } ]; inherit at; strict = true; }).config;
-    };
+    either = x: y: merged "${x.name} or ${y.name}" (v: x.check v || y.check v)
+      (at: vs: if b.all x.check vs then x.merge at vs else if b.all y.check vs then y.merge at vs else conflict (concatStringsSep "." at));
+    oneOf = l: foldl' either (head l) (b.tail l);
+    nullOr = e: merged "null or ${e.name}" (x: x == null || e.check x)
+      (at: vs: if b.all (v: v == null) vs then null else if b.any (v: v == null) vs then conflict (concatStringsSep "." at) else e.merge at vs);
+    listOf = e: merged "list of ${e.name}" isList
+      (at: vs: concatMap (v: concatMap (d: map (x: e.merge at [ x ]) (standing [ (define d) ])) v) vs);
+    nonEmptyListOf = e: let l = listOf e; in l // { name = "non-empty ${l.name}"; check = x: isList x && x != [ ]; };
+    attrsOf = e: merged "set of ${e.name}" isAttrs
+      (at: vs:
+        let
+          names = attrNames (foldl' (x: y: x // y) { } vs);
+          of = n: map (v: define v.${n}) (filter (v: v ? ${n}) vs);
+          # One whose conditions all fail is not there.
+          there = filter (n: b.any on (concatMap open (of n))) names;
+        in
+        genAttrs there (n: mergeValue e (at ++ [ n ]) (of n)));
+    submodule = m: merged "submodule" isAttrs
+      (at: vs: (evalModules { modules = [ m ] ++ map (v: { config = v; }) vs; inherit at; strict = true; }).config);
   };
+
+  # What `systemd.services.<name>.serviceConfig` holds: lists are joined, other values must agree.
+  unitOption = merged "systemd option" (_: true)
+    (at: vs: if b.any isList vs then concatMap (v: if isList v then v else [ v ]) vs else equal at vs);
 
   evalModules = { modules, specialArgs ? { }, at ? [ ], strict ? false }:
     let
-      load = m:
+      # A module that gives itself a key is taken once, however often it is imported.
+      load = known: m:
         let
           v = if b.isPath m || isString m then import m else m;
           c = if isFunction v then v (specialArgs // { inherit config options; lib = self; }) else v;
         in
-        concatMap load (c.imports or [ ]) ++ [ c ];
-      loaded = concatMap load modules;
-      options = foldl' deep { } (map (m: m.options or { }) loaded);
-
-      open = d:
-        let kind = d.v._type or null; in
-        if kind == "if" then open { v = d.v.content; c = d.c ++ [ d.v.condition ]; inherit (d) p; }
-        else if kind == "merge" then concatMap (v: open { inherit v; inherit (d) c p; }) d.v.contents
-        else if kind == "override" then open { v = d.v.content; inherit (d) c; p = d.v.priority; }
-        else [ d ];
-      on = d: foldl' (x: y: x && y) true d.c;
+        if c ? key && known ? ${c.key} then known
+        else
+          let
+            below = foldl' load (known // (if c ? key then { ${c.key} = true; } else { })) (c.imports or [ ]);
+          in
+          below // { " " = below." " ++ [ c ]; };
+      loaded = (foldl' load { " " = [ ]; } modules)." ";
+      # An option may be declared once.
+      declare = x: y:
+        if (x._type or null) == "option" && (y._type or null) == "option" then throw "an option is declared twice"
+        else if isAttrs x && isAttrs y then x // mapAttrs (n: v: if x ? ${n} then declare x.${n} v else v) y
+        else y;
+      options = foldl' declare { } (map (m: m.options or { }) loaded);
 
       mergeOption = at: opt: ds:
         let
-          where = concatStringsSep "." at;
-          candidates = filter on ds ++ optional (opt ? default) { v = opt.default; c = [ ]; p = 1500; };
-          top = foldl' (m: d: if d.p < m then d.p else m) 9999 candidates;
-          vs = map (d: d.v) (filter (d: d.p == top) candidates);
-          v =
-            if vs == [ ] then throw "option `${where}' is used but not defined"
-            else if length vs == 1 then head vs
-            else if b.all isList vs then concatLists vs
-            else if b.all isAttrs vs then foldl' deep { } vs
-            else if b.all (x: x == head vs) vs then head vs
-            else throw "option `${where}' has conflicting definitions";
+          defs = ds ++ optional (opt ? default) { v = opt.default; c = [ ]; p = 1500; };
+          values = standing defs;
         in
-        if !(opt ? type) then v
-        else if opt.type.check v then opt.type.finish at v
-        else throw "option `${where}' is not of type `${opt.type.name}': ${b.toJSON v}";
+        if opt ? type then mergeValue opt.type at defs
+        else if values == [ ] then throw "option `${concatStringsSep "." at}' is used but not defined"
+        else equal at values;
 
       merge = at: opt: defs:
         let
@@ -95,7 +134,7 @@ let
         else b.elemAt values (length values - 1);
 
       config = merge at options (map (m: {
-        v = m.config or (removeAttrs m [ "options" "imports" "_file" "config" ]);
+        v = m.config or (removeAttrs m [ "options" "imports" "_file" "key" "config" ]);
         c = [ ];
         p = 100;
       }) loaded);
@@ -103,7 +142,8 @@ let
     { inherit config options; };
 
   self = {
-    inherit genAttrs nameValuePair optional concatStringsSep types evalModules mapAttrs filter;
+    inherit genAttrs nameValuePair optional concatStringsSep types evalModules mapAttrs filter unitOption concatMap;
+    inherit (b) isString isAttrs isList;
     importTOML = p: b.fromTOML (b.readFile p);
     # A name that does not exist is an error, as there.
     fileset = {
@@ -112,7 +152,20 @@ let
         assert b.all (p: b.pathExists p || throw "no such file: ${toString p}") fileset;
         root;
     };
-    licenses = genAttrs [ "mit" ] (spdxId: { inherit spdxId; });
+    licenses = {
+      mit = { spdxId = "MIT"; free = true; };
+      bsl11 = { spdxId = "BUSL-1.1"; free = false; };
+    };
+    getName = d: d.pname or d.name;
+    toList = x: if isList x then x else [ x ];
+    collect = pred: x: if pred x then [ x ] else if isAttrs x then concatMap (self.collect pred) (b.attrValues x) else [ ];
+    concatLists = b.concatLists;
+    concatMapStringsSep = sep: f: l: concatStringsSep sep (map f l);
+    escapeShellArg = text: "'${b.replaceStrings [ "'" ] [ "'\\''" ] (toString text)}'";
+    escapeShellArgs = l: concatStringsSep " " (map self.escapeShellArg l);
+    flatten = x: if isList x then concatMap self.flatten x else [ x ];
+    filterAttrs = pred: s: b.listToAttrs (concatMap (n: optional (pred n s.${n}) (nameValuePair n s.${n})) (attrNames s));
+    mapAttrsToList = f: s: map (n: f n s.${n}) (attrNames s);
     platforms.linux = [ "x86_64-linux" "aarch64-linux" ];
     getExe = d: "${d}/bin/${d.meta.mainProgram or d.pname or d.name}";
     optionals = c: l: if c then l else [ ];
@@ -126,7 +179,8 @@ let
     escapeRegex = b.replaceStrings (characters "\\[{()^$?*+|.") (map (c: "\\${c}") (characters "\\[{()^$?*+|."));
     mkOption = o: { _type = "option"; } // o;
     mkEnableOption = description: { _type = "option"; type = types.bool; default = false; inherit description; };
-    literalExpression = text: { inherit text; };
+    literalExpression = text: { _type = "literalExpression"; inherit text; };
+    literalMD = text: { _type = "literalMD"; inherit text; };
     mkIf = condition: content: { _type = "if"; inherit condition content; };
     mkMerge = contents: { _type = "merge"; inherit contents; };
     mkOverride = priority: content: { _type = "override"; inherit priority content; };

@@ -1,21 +1,30 @@
 # The packages that are used here.
-{ lib, system, suffix }:
+{ lib, system, suffix, config }:
 let
   b = builtins;
   recorded = args: b.toJSON (b.mapAttrs
     (_: v: if b.isFunction v then "function" else if b.isAttrs v && !(v ? outPath) then b.attrNames v else v)
     (removeAttrs args [ "meta" "passthru" "src" "cargoLock" "nativeBuildInputs" "buildInputs" ]));
 
+  # A licence that is not free is refused, unless the configuration allows it by name.
+  allowed = name: meta:
+    let
+      licenses = lib.toList (meta.license or [ ]);
+      unfree = b.filter (l: !(l.free or true)) licenses;
+    in
+    if unfree == [ ] || (config.allowUnfreePredicate or (_: false)) { pname = name; } then meta
+    else throw "`${name}` has an unfree licence (`${(b.head unfree).spdxId}`), refusing to evaluate";
+
   package = name: args:
     derivation {
-      name = "${name}${suffix}";
+      name = b.seq (allowed (args.pname or name) (args.meta or { })) "${name}${suffix}";
       inherit system;
       builder = "/bin/false";
       recorded = recorded args;
       deps = (args.nativeBuildInputs or [ ]) ++ (args.packages or [ ]) ++ (args.inputsFrom or [ ]);
     }
     // {
-      meta = args.meta or { };
+      meta = allowed (args.pname or name) (args.meta or { });
       version = args.version or "0";
       pname = args.pname or name;
       text = args.text or null;
@@ -34,14 +43,19 @@ let
   platform = {
     inherit system;
     isStatic = suffix != "";
+    isLinux = b.match ".*-linux" system != null;
     rust.rustcTarget = b.replaceStrings [ "-linux" ] [ "-unknown-linux-${if suffix == "" then "gnu" else "musl"}" ] system;
   };
 
   pkgs = lib.genAttrs [
     "bash" "binutils" "cacert" "cargo" "cargo-deny" "clippy" "coreutils" "fish" "gawk" "gnugrep" "gnused" "graphviz" "iproute2" "jq"
-    "mksh" "nixfmt" "openssh" "openssl" "perl" "postgresql" "python3" "rust-analyzer" "rustc" "rustfmt" "shellcheck" "tcsh" "util-linux" "zstd"
+    "mksh" "nixfmt-tree" "openssh" "openssl" "installShellFiles" "perl" "postgresql" "python3" "rust-analyzer" "rustc" "rustfmt" "shellcheck" "tcsh" "util-linux" "zstd"
   ] program // {
     inherit lib rustPlatform;
+    path = ./.;
+    testers.runNixOSTest = test:
+      assert b.isString test.testScript && b.isAttrs test.nodes;
+      package "vm-test-${test.name}" { inherit (test) testScript; nodes = b.attrNames test.nodes; };
     stdenv = { hostPlatform = platform; buildPlatform = platform // { canExecute = _: true; }; };
     makeRustPlatform = { rustc, cargo }: b.seq rustc.outPath (b.seq cargo.outPath rustPlatform);
     callPackage = f: o:
@@ -56,11 +70,16 @@ let
     writeText = name: text: package name { inherit text; };
     writeShellApplication = a: package a.name (a // { meta.mainProgram = a.name; });
     mkShell = a: package "nix-shell" a;
-    formats.toml = _: { generate = name: value: package name { value = b.toJSON value; }; };
+    formats.toml = _: {
+      type =
+        let value = lib.types.oneOf [ lib.types.bool lib.types.int lib.types.float lib.types.str lib.types.path (lib.types.attrsOf value) (lib.types.listOf value) ];
+        in value // { name = "TOML value"; };
+      generate = name: value: package name { value = b.toJSON value; };
+    };
     dockerTools.buildLayeredImage = a:
       assert b.all (n: b.elem n imageKeys) (b.attrNames (a.config or { })) || throw "unknown key of an image's configuration";
       package "${a.name}.tar.gz" a;
-    pkgsStatic = import ./packages.nix { inherit lib system; suffix = "-static"; };
+    pkgsStatic = import ./packages.nix { inherit lib system config; suffix = "-static"; };
   };
 in
 pkgs

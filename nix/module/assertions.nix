@@ -1,0 +1,57 @@
+# What a configuration must not say, and why.
+{ lib, cfg }:
+let
+  inherit (builtins) all any attrNames attrValues concatStringsSep filter isAttrs isList isString match;
+
+  # A path in the store can be read by every user of the machine.
+  inStore = path: path != null && lib.hasPrefix builtins.storeDir path;
+  secrets = [ cfg.credentials.driver cfg.credentials.migrations ] ++ attrValues cfg.credentials.files;
+
+  # `scheme://user:password@host`, or a parameter that is one.
+  hasPassword = text:
+    match ".*://[^/?#@]*:[^/?#@]+@.*" text != null || match ".*[?&](password|pass)=.*" text != null;
+  strings = value:
+    if isString value then [ value ]
+    else if isAttrs value then lib.concatMap strings (attrValues value)
+    else if isList value then lib.concatMap strings value
+    else [ ];
+
+  isName = name: match "[A-Za-z0-9][A-Za-z0-9._-]*" name != null;
+  misnamed = filter (name: !isName name);
+  own = filter (name: cfg.settings ? ${name}) [ "dataDir" "stateDir" "cacheDir" ];
+  quoted = names: concatStringsSep ", " (map (name: "`${name}`") names);
+in
+[
+  {
+    assertion = !any inStore secrets;
+    message = "services.mer.credentials: a path in the Nix store can be read by every user";
+  }
+  {
+    assertion = misnamed (attrNames cfg.credentials.files) == [ ];
+    message = "services.mer.credentials.files: ${quoted (misnamed (attrNames cfg.credentials.files))}: letters, digits, `.`, `_` and `-` only";
+  }
+  {
+    assertion = !(cfg.credentials.files ? "mer.toml");
+    message = "services.mer.credentials.files: `mer.toml` is the name of credentials.driver and credentials.migrations";
+  }
+  {
+    assertion = !any (lib.hasSuffix "Password") (attrNames cfg.settings) && !any hasPassword (strings cfg.settings);
+    message = "services.mer.settings would put a password into the Nix store: use services.mer.credentials";
+  }
+  {
+    assertion = !any hasPassword (strings cfg.registry);
+    message = "services.mer.registry would put a password into the Nix store: a server has passwordFile, passwordEnv and passwordCommand";
+  }
+  {
+    assertion = own == [ ];
+    message = "services.mer.settings: ${quoted own} cannot be set here: the folders are /var/lib/mer and /var/cache/mer, which systemd makes";
+  }
+  {
+    assertion = misnamed (attrNames cfg.schedules) == [ ];
+    message = "services.mer.schedules: ${quoted (misnamed (attrNames cfg.schedules))} cannot be part of a unit's name: letters, digits, `.`, `_` and `-` only";
+  }
+  {
+    assertion = all (schedule: schedule.output == null || schedule.command == "run") (attrValues cfg.schedules);
+    message = "services.mer.schedules: `output` is for `run`; a training's output is its weights";
+  }
+]
