@@ -110,26 +110,36 @@ start_local() {
 data_dir() { "$mer" config show --json "${mer_args[@]}" | sed -n 's/^{"name":"dataDir","value":"\([^"]*\)".*/\1/p'; }
 
 start_surreal() {
-  local host port program data
+  local host port program data engine
   program=$(command -v "${SURREAL:-surreal}") || die 69 "there is no \`surreal\` in PATH; SURREAL may name it"
   [ -n "$(owner_password)" ] || die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
   read -r host port < <(address "$1" "$2")
   data=$(data_dir)/surrealdb
+  engine=${SURREAL_ENGINE:-rocksdb}
+  case $engine in rocksdb | surrealkv) ;; *) die 78 "SURREAL_ENGINE is rocksdb or surrealkv" ;; esac
+  # A folder is of the engine that has made it.
+  if [ "$engine" = rocksdb ] && [ -d "$data/manifest" ]; then
+    die 78 "$data was made by SurrealKV: SURREAL_ENGINE=surrealkv goes on with it, docs/reference/databases.md says how to move"
+  fi
   mkdir -p "$data"
   # By the environment: a command line can be read by everybody.
   SURREAL_USER=$(owner_name) SURREAL_PASS=$(owner_password) \
-    setsid "$program" start --no-banner --log warn --bind "$host:$port" "surrealkv://$data" \
+    setsid "$program" start --no-banner --log warn --bind "$host:$port" "$engine://$data" \
     </dev/null >"$run_dir/database.log" 2>&1 9>&- &
   remember database $! || true
   printf 'TERM\n' >"$run_dir/database.signal"
 }
 
+# Where Debian keeps the programs of PostgreSQL, by version.
+postgres_versions=${POSTGRES_VERSIONS:-/usr/lib/postgresql}
+newest_postgres() { compgen -G "$postgres_versions/*/bin/postgres" | sort -V | tail -n 1 || true; }
+
 start_postgres() {
   local host port bin data as=() owner
   # Its other programs are beside it, which a link to it need not be.
-  bin=$(command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' | sort -V | tail -n 1)
-  bin=$(dirname "$(realpath -- "${bin:-/nowhere}")")
-  [ -x "$bin/postgres" ] || die 69 "there is no PostgreSQL on this machine"
+  bin=$(command -v postgres || newest_postgres)
+  [ -n "$bin" ] || die 69 "there is no PostgreSQL on this machine: \`postgres\` is neither in PATH nor below $postgres_versions"
+  bin=$(dirname "$(realpath -- "$bin")")
   owner=$(owner_name)
   if [ -z "$owner" ] || [ -z "$(owner_password)" ]; then
     die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"

@@ -5,6 +5,16 @@
 # its `.env`. A pid alone means nothing: another process may have it by now. So each is kept with the time at which its
 # process started and the boot it belongs to.
 
+# A command that fails where no failure was expected ends the script (`set -e`), and is named: codes from 64 on are those of
+# `mer` and of `die`, which have said why.
+set -E
+trap 'unexpected $? "$BASH_COMMAND"' ERR
+unexpected() {
+  trap - ERR
+  [ "$1" -ge 64 ] || say "\`$2\` failed with $1"
+  exit "$1"
+}
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 run_dir=$PWD/.mer-run
 

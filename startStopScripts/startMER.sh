@@ -11,7 +11,7 @@
 #             for one that answers already; for ws:// on this machine compose where there is a container engine, else local
 #   compose   the SurrealDB server of docker-compose.yaml
 #   local     a `surreal` (or what SURREAL names) or a PostgreSQL of this machine, for the URL that is set; its data are kept
-#             in the data folder
+#             in the data folder, those of SurrealDB in RocksDB (SURREAL_ENGINE=surrealkv goes on with an older folder)
 #   none      nothing
 #
 # Settings come from the environment and from ./.env. Called twice, it starts nothing twice. What it started, stopMER.sh

@@ -130,7 +130,8 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     scripts.0.file("work/commands", "run iris 5.1,3.5,1.4,0.2\n");
     let start = || {
         let mut command = scripts.command("startMER.sh", ["--database", "local", "--script", "commands"]);
-        command.args(["--output", "said"]).env("SURREAL", &server);
+        // The server of the tests has no RocksDB in it.
+        command.args(["--output", "said"]).env("SURREAL", &server).env("SURREAL_ENGINE", "surrealkv");
         run(command)
     };
     start().ended(0);
@@ -146,6 +147,13 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     assert!(!alive(database));
     scripts.nothing_is_left(&["commands", "said", ".env"]);
 
+    // Data that SurrealKV has made are not handed to RocksDB.
+    let mut command = scripts.command("startMER.sh", ["--database", "local"]);
+    command.env("SURREAL", &server);
+    let refused = run(command).ended(78);
+    assert!(refused.stderr.contains("was made by SurrealKV"), "{}", refused.stderr);
+    scripts.nothing_is_left(&["commands", "said", ".env"]);
+
     // What is started for a start that fails is ended with it; its data are still there.
     scripts.0.file("work/.env", settings("wrong"));
     let failed = start().ended(77);
@@ -156,17 +164,52 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
 #[test]
 fn what_cannot_be_started_here_is_said() {
     let scripts = Scripts::new(TestEnv::new());
-    for (args, code) in [
-        (vec!["--database", "else"], 64),
-        (vec!["--nonsense"], 64),
-        (vec!["--database", "local", "--", "--db", "ws://db.example.org"], 78),
-        (vec!["--database", "local", "--", "--db", "ws://127.0.0.1:9"], 69),
+    for (args, code, words) in [
+        (vec!["--database", "else"], 64, "--database is auto, compose, local or none"),
+        (vec!["--nonsense"], 64, "unknown: `--nonsense`"),
+        (vec!["--database", "local", "--", "--db", "ws://db.example.org"], 78, "is on another machine"),
+        (vec!["--database", "local", "--", "--db", "ws://127.0.0.1:9"], 69, "there is no `surreal` in PATH"),
+        (
+            vec!["--database", "local", "--", "--db", "postgres://127.0.0.1:9/mer"],
+            69,
+            "there is no PostgreSQL on this machine",
+        ),
     ] {
         let mut command = scripts.command("startMER.sh", []);
-        command.args(&args).env("SURREAL", "/no/such/program");
-        run(command).ended(code);
+        command.args(&args).env("SURREAL", "/no/such/program").env("POSTGRES_VERSIONS", "/no/such/folder");
+        command.env("PATH", without("postgres"));
+        let ended = run(command).ended(code);
+        assert!(ended.stderr.contains(words), "{args:?}: {}", ended.stderr);
         scripts.nothing_is_left(&[]);
     }
+}
+
+/// The folders of PATH that do not have this program.
+fn without(program: &str) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders: Vec<_> = path.split(':').filter(|folder| !Path::new(folder).join(program).exists()).collect();
+    folders.join(":")
+}
+
+/// A command that fails where no failure was expected is named: the script does not end without a word.
+#[test]
+fn a_script_never_fails_without_a_word() {
+    let scripts = Scripts::new(TestEnv::new());
+    let lib = repository().join("startStopScripts/lib.sh");
+    let failing = |body: &str| {
+        scripts.0.file("work/failing.sh", format!("set -euo pipefail\n. '{}'\n{body}\necho gone on\n", lib.display()));
+        let mut bash = scripts.0.program(Path::new("bash"));
+        bash.arg("failing.sh");
+        run(bash)
+    };
+    let ended = failing("found=$(false | sort)").ended(1);
+    assert!(ended.stderr.contains("failing.sh: `found=$(false | sort)` failed with 1"), "{}", ended.stderr);
+    let ended = failing("inner() { grep -q nothing /dev/null; }; inner").ended(1);
+    assert!(ended.stderr.contains("failed with 1"), "{}", ended.stderr);
+    // What `die` has said is not said again.
+    let ended = failing("found=$(die 78 'no such thing')").ended(78);
+    assert_eq!(ended.stderr, "failing.sh: no such thing\n");
+    assert_eq!(ended.stdout, "");
 }
 
 fn read(path: &str) -> String {
