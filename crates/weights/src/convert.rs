@@ -6,7 +6,7 @@ use crate::{
     WeightsError,
     head::Head,
     json,
-    layout::{Layout, bytes_of},
+    layout::{Layout, bytes_in_order, bytes_of},
     npy, safetensors,
 };
 
@@ -57,6 +57,13 @@ impl Converter {
             return Err(lossy("numpy has no bf16"));
         }
         let told = bytes_of(&shape, size as u64 * 8)?;
+        // Of an array of nothing the other lengths may be anything, but not for every reader.
+        if to == WeightsFormat::Npy && npy::check_lengths(&shape, size as u64).is_err() {
+            return Err(lossy("numpy cannot count so many elements in so many dimensions"));
+        }
+        if to == WeightsFormat::Safetensors && bytes_in_order(&shape, size as u64 * 8).is_err() {
+            return Err(lossy("the readers of safetensors cannot count so many elements"));
+        }
         Ok(Self {
             from,
             to,

@@ -70,6 +70,14 @@ pub enum WeightsError {
         /// The shape.
         shape: Vec<u64>,
     },
+    /// Elements that are smaller than a byte, and do not fill the last one.
+    #[error("a shape of {} with {bits} bits an element is no whole number of bytes", shaped(shape))]
+    Bits {
+        /// The shape.
+        shape: Vec<u64>,
+        /// How many bits an element has.
+        bits: u64,
+    },
     /// No JSON array of numbers.
     #[error("this is no JSON array of numbers")]
     Json {

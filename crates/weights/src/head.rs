@@ -22,7 +22,10 @@ impl Head {
             return Ok(None);
         }
         let header = self.bytes.get(begin..end).unwrap_or_default();
-        let layout = if format == WeightsFormat::Npy { npy::parse(header)? } else { safetensors::parse(header)? };
+        let layout = match format {
+            WeightsFormat::Npy => npy::parse(header, self.bytes[npy::VERSION])?,
+            _ => safetensors::parse(header)?,
+        };
         // A header of npy may be shorter than what had to be read to know its length.
         if self.bytes.len() > end {
             return Err(WeightsError::Header { format, what: "its header is too short".to_owned() });

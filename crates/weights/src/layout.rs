@@ -79,14 +79,31 @@ impl Layout {
     }
 }
 
-/// How many bytes so many elements of so many bits have.
+/// How many bytes so many elements of so many bits have. A zero anywhere makes it nothing, however large the rest is.
 pub(crate) fn bytes_of(shape: &[u64], bits: u64) -> Result<u64, WeightsError> {
-    let too_large = || WeightsError::TooLarge { shape: shape.to_vec() };
-    // A zero anywhere makes it nothing, however large the rest is.
     if shape.contains(&0) {
         return Ok(0);
     }
-    let elements = shape.iter().try_fold(1_u64, |all, length| all.checked_mul(*length));
+    whole_bytes(shape, product(shape.iter(), 1), bits)
+}
+
+/// The same where numbers are multiplied from left to right, as the package safetensors does it: what overflows before a
+/// zero comes is more than it can count.
+pub(crate) fn bytes_in_order(shape: &[u64], bits: u64) -> Result<u64, WeightsError> {
+    whole_bytes(shape, product(shape.iter(), 1), bits)
+}
+
+/// The product of those that are not zero; nothing where it is more than 64 bits hold.
+pub(crate) fn product_without_zeros(shape: &[u64], first: u64) -> Option<u64> {
+    product(shape.iter().filter(|length| **length > 0), first)
+}
+
+fn product<'a>(mut lengths: impl Iterator<Item = &'a u64>, first: u64) -> Option<u64> {
+    lengths.try_fold(first, |all, length| all.checked_mul(*length))
+}
+
+fn whole_bytes(shape: &[u64], elements: Option<u64>, bits: u64) -> Result<u64, WeightsError> {
+    let too_large = || WeightsError::TooLarge { shape: shape.to_vec() };
     let all = elements.and_then(|elements| elements.checked_mul(bits)).ok_or_else(too_large)?;
-    if all.is_multiple_of(8) { Ok(all / 8) } else { Err(too_large()) }
+    if all.is_multiple_of(8) { Ok(all / 8) } else { Err(WeightsError::Bits { shape: shape.to_vec(), bits }) }
 }

@@ -4,13 +4,22 @@ use mer_core::{Dtype, WeightsFormat};
 
 use crate::{
     WeightsError,
-    layout::{Layout, Tensor, bytes_of},
+    layout::{Layout, Tensor, bytes_of, product_without_zeros},
 };
 
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
+/// Where the version stands.
+pub(crate) const VERSION: usize = MAGIC.len();
+
 /// Until where the length of the header is known: magic, two bytes of version, and at most four of length.
 pub(crate) const PREAMBLE: usize = 12;
+
+/// numpy has no arrays of more dimensions.
+const DIMENSIONS: usize = 64;
+
+/// The last version whose headers may have numbers of Python 2, with an `L` after them.
+const PYTHON_2: u8 = 2;
 
 /// No header is longer; numpy itself reads none of more than 10 000 bytes without being told to.
 pub(crate) const LONGEST: usize = 1 << 20;
@@ -24,21 +33,28 @@ pub(crate) fn extent(start: &[u8]) -> Result<(usize, usize), WeightsError> {
     if !start.starts_with(MAGIC) {
         return Err(wrong("it does not begin as one"));
     }
-    let (begin, length) = match start[6] {
+    let (begin, length) = match start[VERSION] {
         1 => (10, usize::from(u16::from_le_bytes([start[8], start[9]]))),
         2 | 3 => {
             let length = u32::from_le_bytes([start[8], start[9], start[10], start[11]]);
             (12, usize::try_from(length).unwrap_or(usize::MAX))
         }
-        other => return Err(wrong(format!("its version is {other}, and there are 1, 2 and 3"))),
+        _ => (0, 0),
     };
+    if begin == 0 || start[VERSION + 1] != 0 {
+        return Err(wrong(format!(
+            "its version is {}.{}, and there are 1.0, 2.0 and 3.0",
+            start[VERSION],
+            start[VERSION + 1]
+        )));
+    }
     if length > LONGEST { Err(wrong(format!("its header has {length} bytes"))) } else { Ok((begin, begin + length)) }
 }
 
-/// Reads a header, without what stands before it.
-pub(crate) fn parse(header: &[u8]) -> Result<Layout, WeightsError> {
+/// Reads a header of this version, without what stands before it.
+pub(crate) fn parse(header: &[u8], version: u8) -> Result<Layout, WeightsError> {
     let text = std::str::from_utf8(header).map_err(|_| wrong("its header is no text"))?;
-    let mut literal = Literal { rest: text };
+    let mut literal = Literal { rest: text, has_long_numbers: version <= PYTHON_2 };
     let (mut descr, mut fortran, mut shape) = (None, None, None);
     literal.take('{')?;
     while !literal.takes('}') {
@@ -54,7 +70,7 @@ pub(crate) fn parse(header: &[u8]) -> Result<Layout, WeightsError> {
             break;
         }
     }
-    if !literal.rest.trim().is_empty() {
+    if !literal.rest.trim_start_matches(BLANK).is_empty() {
         return Err(wrong("there is something after its header"));
     }
     let missing = |key| move || wrong(format!("its header has no `{key}`"));
@@ -62,13 +78,25 @@ pub(crate) fn parse(header: &[u8]) -> Result<Layout, WeightsError> {
     let fortran = fortran.ok_or_else(missing("fortran_order"))?;
     let shape: Vec<u64> = shape.ok_or_else(missing("shape"))?;
     let (dtype, size, big_endian) = element(descr)?;
-    let bits = size.checked_mul(8).ok_or_else(|| wrong(format!("`{descr}` is no type")))?;
-    let bytes = bytes_of(&shape, bits)?;
+    check_lengths(&shape, size)?;
+    let bytes = bytes_of(&shape, size * 8)?;
     let tensor = Tensor { name: None, dtype, type_name: descr.to_owned(), shape, bytes };
     Ok(Layout { big_endian, fortran, ..Layout::one(tensor) })
 }
 
-/// The type that numpy's word means, how many bytes it has, and whether the first of them is the most significant.
+/// numpy counts the bytes of an array with a sign, also where one of the lengths is zero: those do not count then.
+pub(crate) fn check_lengths(shape: &[u64], size: u64) -> Result<(), WeightsError> {
+    if shape.len() > DIMENSIONS {
+        return Err(wrong(format!("it has {} dimensions, and numpy has at most {DIMENSIONS}", shape.len())));
+    }
+    match product_without_zeros(shape, size.max(1)) {
+        Some(bytes) if i64::try_from(bytes).is_ok() => Ok(()),
+        _ => Err(WeightsError::TooLarge { shape: shape.to_vec() }),
+    }
+}
+
+/// The type that numpy's word means, how many bytes it has, and whether the first of them is the most significant. These are
+/// the words that numpy itself writes; it reads a few more, such as `float32`.
 fn element(descr: &str) -> Result<(Dtype, u64, bool), WeightsError> {
     let none = || wrong(format!("`{descr}` is no type of elements"));
     let (order, word) = match descr.as_bytes().first() {
@@ -77,13 +105,14 @@ fn element(descr: &str) -> Result<(Dtype, u64, bool), WeightsError> {
         _ => (false, descr),
     };
     let kind = word.chars().next().ok_or_else(none)?;
-    // What is counted in months and the like has its unit after the size.
-    let digits: String = word.chars().skip(1).take_while(char::is_ascii_digit).collect();
-    let size: u64 = match (kind, digits.as_str()) {
-        ('O', _) => {
-            return Err(wrong("its elements are objects of Python, which could run any code when they are read"));
-        }
+    let after = &word[kind.len_utf8()..];
+    let (digits, unit) = after.split_at(after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()));
+    if kind == 'O' {
+        return Err(wrong("its elements are objects of Python, which could run any code when they are read"));
+    }
+    let size: u32 = match (kind, digits) {
         ('?', "") => 1,
+        ('?', _) => return Err(none()),
         (_, digits) => digits.parse().map_err(|_| none())?,
     };
     let dtype = match (kind, size) {
@@ -97,12 +126,31 @@ fn element(descr: &str) -> Result<(Dtype, u64, bool), WeightsError> {
         ('u', 1) => Dtype::U8,
         _ => Dtype::Opaque,
     };
-    match kind {
-        // Characters have four bytes each.
-        'U' => size.checked_mul(4).map(|size| (dtype, size, order)).ok_or_else(none),
-        'f' | 'i' | 'u' | 'b' | 'c' | 'S' | 'a' | 'V' | 'M' | 'm' | '?' => Ok((dtype, size, order && size > 1)),
-        _ => Err(none()),
+    // Characters have four bytes each.
+    let size = u64::from(size) * if kind == 'U' { 4 } else { 1 };
+    let exists = match kind {
+        'f' => matches!(size, 2 | 4 | 8 | 16),
+        'i' | 'u' => matches!(size, 1 | 2 | 4 | 8),
+        'b' | '?' => size == 1,
+        'c' => matches!(size, 8 | 16 | 32),
+        'M' | 'm' => size == 8,
+        'S' | 'a' | 'V' | 'U' => i32::try_from(size).is_ok(),
+        _ => false,
+    };
+    let has_unit = matches!(kind, 'M' | 'm') && is_unit(unit);
+    if !exists || !(unit.is_empty() || has_unit) {
+        return Err(none());
     }
+    Ok((dtype, size, order && size > 1))
+}
+
+/// Whether times may be counted in it: a unit in brackets, which may have a number before it, such as `[ns]` or `[10ms]`.
+fn is_unit(text: &str) -> bool {
+    const UNITS: [&str; 13] = ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as"];
+    let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) else { return false };
+    let name = inner.trim_start_matches(|c: char| c.is_ascii_digit());
+    let count = &inner[..inner.len() - name.len()];
+    UNITS.contains(&name) && (count.is_empty() || count.parse::<i32>().is_ok())
 }
 
 /// The header, with what stands before it, of one array. The data begins at a multiple of 64, as numpy has it.
@@ -128,14 +176,18 @@ pub(crate) fn header(dtype: Dtype, shape: &[u64]) -> Option<Vec<u8>> {
     Some([MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat())
 }
 
+/// What Python takes for a space between words.
+const BLANK: [char; 5] = [' ', '\t', '\n', '\r', '\x0c'];
+
 /// What is left of a literal.
 struct Literal<'a> {
     rest: &'a str,
+    has_long_numbers: bool,
 }
 
 impl<'a> Literal<'a> {
     fn peeks(&mut self, wanted: char) -> bool {
-        self.rest = self.rest.trim_start();
+        self.rest = self.rest.trim_start_matches(BLANK);
         self.rest.starts_with(wanted)
     }
 
@@ -160,7 +212,7 @@ impl<'a> Literal<'a> {
     }
 
     fn truth(&mut self) -> Result<bool, WeightsError> {
-        self.rest = self.rest.trim_start();
+        self.rest = self.rest.trim_start_matches(BLANK);
         for (word, is) in [("True", true), ("False", false)] {
             if let Some(rest) = self.rest.strip_prefix(word) {
                 self.rest = rest;
@@ -174,17 +226,26 @@ impl<'a> Literal<'a> {
         let mut shape = Vec::new();
         self.take('(')?;
         while !self.takes(')') {
-            self.rest = self.rest.trim_start();
-            let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
-            let length = self.rest[..end].parse().map_err(|_| wrong("its shape is none"))?;
-            // Version 1 of Python wrote long numbers with an L.
-            self.rest = self.rest[end..].trim_start_matches('L');
-            shape.push(length);
+            shape.push(self.length()?);
             if !self.takes(',') {
                 self.take(')')?;
+                // In Python, one number in parentheses is a number.
+                if shape.len() == 1 {
+                    return Err(wrong("its shape is a number, and not a tuple such as `(3,)`"));
+                }
                 break;
             }
         }
         Ok(shape)
+    }
+
+    fn length(&mut self) -> Result<u64, WeightsError> {
+        self.rest = self.rest.trim_start_matches(BLANK);
+        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at(end);
+        let is_octal = digits.len() > 1 && digits.starts_with('0');
+        let length = digits.parse().ok().filter(|_| !is_octal).ok_or_else(|| wrong("its shape is none"))?;
+        self.rest = if self.has_long_numbers { rest.strip_prefix('L').unwrap_or(rest) } else { rest };
+        Ok(length)
     }
 }

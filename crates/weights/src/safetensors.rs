@@ -1,6 +1,6 @@
 //! safetensors: the length of a JSON header, the header, the data.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use mer_core::{Dtype, WeightsFormat};
 use serde::{
@@ -10,7 +10,7 @@ use serde::{
 
 use crate::{
     WeightsError,
-    layout::{Layout, Tensor, bytes_of},
+    layout::{Layout, Tensor, bytes_in_order},
 };
 
 /// How long the length is that stands before the header.
@@ -19,7 +19,7 @@ pub(crate) const LENGTH: usize = 8;
 /// No header is longer: what the format itself allows.
 pub(crate) const LONGEST: u64 = 100_000_000;
 
-/// Every type of the format: its name, how many bits an element has, and what it is here.
+/// Every type of the format, as the package safetensors 0.8 has them: its name, how many bits an element has, and what it is here.
 const TYPES: &[(&str, u64, Dtype)] = &[
     ("F64", 64, Dtype::F64),
     ("F32", 32, Dtype::F32),
@@ -38,6 +38,8 @@ const TYPES: &[(&str, u64, Dtype)] = &[
     ("F8_E4M3", 8, Dtype::Opaque),
     ("F8_E5M2", 8, Dtype::Opaque),
     ("F8_E8M0", 8, Dtype::Opaque),
+    ("F8_E4M3FNUZ", 8, Dtype::Opaque),
+    ("F8_E5M2FNUZ", 8, Dtype::Opaque),
     ("F6_E2M3", 6, Dtype::Opaque),
     ("F6_E3M2", 6, Dtype::Opaque),
     ("F4", 4, Dtype::Opaque),
@@ -75,8 +77,9 @@ impl<'de> Deserialize<'de> for Header {
                         return Err(A::Error::custom(format!("`{name}` stands there twice")));
                     }
                     if name == "__metadata__" {
-                        let metadata: serde_json::Map<String, serde_json::Value> = map.next_value()?;
-                        header.has_metadata = !metadata.is_empty();
+                        // Names and texts, and nothing else: that is what readers of the format open.
+                        let metadata: Option<HashMap<String, String>> = map.next_value()?;
+                        header.has_metadata = metadata.is_some_and(|metadata| !metadata.is_empty());
                     } else {
                         header.tensors.push((name, map.next_value()?));
                     }
@@ -99,7 +102,7 @@ pub(crate) fn parse(header: &[u8]) -> Result<Layout, WeightsError> {
         let Some((type_name, bits, dtype)) = known.copied() else {
             return Err(wrong(format!("`{name}` has the type `{}`, which is none", entry.dtype)));
         };
-        let bytes = bytes_of(&entry.shape, bits)?;
+        let bytes = bytes_in_order(&entry.shape, bits)?;
         let (begin, end) = entry.data_offsets;
         if end.checked_sub(begin) != Some(bytes) {
             return Err(wrong(format!("`{name}` needs {bytes} bytes, and is said to be at {begin} to {end}")));

@@ -88,6 +88,68 @@ fn a_header_that_lies_about_its_size_is_refused() {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Case {
+    format: WeightsFormat,
+    what: String,
+    /// In hexadecimal.
+    data: String,
+    /// Whether numpy, or the package safetensors, opens it.
+    opens: bool,
+    /// Whether it is refused here all the same.
+    stricter: bool,
+}
+
+/// A file that its own reader does not open is no use to any model.
+#[test]
+fn what_no_reader_opens_is_refused_and_what_one_opens_is_taken() {
+    let cases: Vec<Case> = serde_json::from_slice(&golden("headers.json")).unwrap();
+    assert!(cases.len() > 1000);
+    let mut wrong = Vec::new();
+    for Case { format, what, data, opens, stricter } in cases {
+        let byte = |at: usize| u8::from_str_radix(&data[at..at + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..data.len()).step_by(2).map(byte).collect();
+        let found = inspect(format, Given::default(), &bytes, 5);
+        if found.is_ok() != (opens && !stricter) {
+            wrong.push(format!("{format}: {what}: its reader {opens}, and here {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn types_that_are_not_looked_into_are_opaque_and_keep_their_shape() {
+    for (name, bits) in [("F8_E4M3FNUZ", 8), ("F8_E5M2FNUZ", 8), ("F8_E8M0", 8), ("F6_E2M3", 6), ("F4", 4), ("C64", 64)]
+    {
+        let bytes = 8 * bits / 8;
+        let header = format!(r#"{{"a":{{"dtype":"{name}","shape":[2,4],"data_offsets":[0,{bytes}]}}}}"#);
+        let is = inspect(WeightsFormat::Safetensors, Given::default(), &safetensors(&header, bytes), 5).expect(name);
+        assert_eq!((is.dtype, is.shape.as_deref()), (Dtype::Opaque, Some([2, 4].as_slice())), "{name}");
+        assert_eq!(is.tensors[0].type_name, name);
+        assert!(!is.tensors[0].can_be_judged(), "{name}");
+    }
+    let odd = r#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#;
+    let error = inspect(WeightsFormat::Safetensors, Given::default(), &safetensors(odd, 2), 5).unwrap_err();
+    assert_eq!(error.to_string(), "a shape of `3` with 4 bits an element is no whole number of bytes");
+}
+
+#[test]
+fn a_length_of_zero_makes_nothing_of_the_greatest_lengths() {
+    let most = u64::MAX;
+    let header = format!(r#"{{"a":{{"dtype":"F64","shape":[0,{most},{most}],"data_offsets":[0,0]}}}}"#);
+    let file = safetensors(&header, 0);
+    let is = inspect(WeightsFormat::Safetensors, Given::default(), &file, 5).unwrap();
+    assert_eq!((is.shape.clone(), is.statistics.unwrap().elements), (Some(vec![0, most, most]), 0));
+    let raw = convert(WeightsFormat::Safetensors, WeightsFormat::Raw, &file, Given::default()).unwrap();
+    assert!(raw.is_empty());
+    let shape = given(Some(Dtype::F64), is.shape.as_deref());
+    inspect(WeightsFormat::Raw, shape.clone(), &[], 5).unwrap();
+    assert!(convert(WeightsFormat::Raw, WeightsFormat::Safetensors, &[], shape.clone()).unwrap().len() > 8);
+    // numpy cannot count that far, so that its file would be one that nothing opens.
+    let refused = convert(WeightsFormat::Raw, WeightsFormat::Npy, &[], shape).unwrap_err().to_string();
+    assert!(refused.contains("numpy"), "{refused}");
+}
+
 fn safetensors(header: &str, data: usize) -> Vec<u8> {
     [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes(), &vec![0; data]].concat()
 }
@@ -266,6 +328,10 @@ fn what_would_lose_something_is_refused() {
     assert!(refused(Raw, Npy, b"x", none()).contains("opaque"));
     convert(Raw, Safetensors, &[0; 4], given(Some(Dtype::Bf16), None)).unwrap();
     // Nothing, however large it could be.
-    let nothing = given(Some(Dtype::F32), Some(&[1 << 40, 1 << 40, 0]));
+    let nothing = given(Some(Dtype::F32), Some(&[1 << 40, 1 << 20, 0]));
     assert_eq!(convert(Raw, Npy, &[], nothing).unwrap().len(), 128);
+    // What this writes, others are to open: neither numpy nor safetensors opens these.
+    for to in [Npy, Safetensors] {
+        assert!(refused(Raw, to, &[], given(Some(Dtype::F32), Some(&[1 << 40, 1 << 40, 0]))).contains("count"), "{to}");
+    }
 }
