@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{micros, micros_where_known};
+use crate::{Invalid, micros, micros_where_known, valid};
 
 /// How much of the end of stderr an access keeps, in bytes.
 pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
@@ -164,4 +164,65 @@ impl Access {
     pub const fn key(&self) -> AttemptKey {
         AttemptKey { request_uid: self.request_uid, attempt: self.attempt }
     }
+
+    /// Checks what the types of the fields leave open. An end before the start is none of it: clocks are set.
+    ///
+    /// # Errors
+    /// The first field that no access has so.
+    pub fn check(&self) -> Result<(), Invalid> {
+        valid::check_counted("attempt", self.attempt.into())?;
+        valid::check_known("model", &self.model)?;
+        valid::check_known("server", &self.server)?;
+        // Empty where nothing was started.
+        if !self.protocol.is_empty() {
+            valid::check_known("protocol", &self.protocol)?;
+        }
+        if let Some(version) = self.weights_version {
+            valid::check_counted("weightsVersion", version)?;
+        }
+        let hashes = [
+            ("weightsSha256", &self.weights_sha256),
+            ("stdinSha256", &self.stdin_sha256),
+            ("stdoutSha256", &self.stdout_sha256),
+        ];
+        for (field, hash) in hashes {
+            hash.as_deref().map_or(Ok(()), |hash| valid::check_sha256(field, hash))?;
+        }
+        valid::time("startAccess", self.start_access)?;
+        self.stop_access.map_or(Ok(()), |time| valid::time("stopAccess", time))?;
+        if self.status == Status::Started && self.stop_access.is_some() {
+            return Err(Invalid::new("stopAccess", "is set, and the attempt is `started`"));
+        }
+        // `SIGKILL`, or `signal 40`.
+        if let Some(signal) = &self.signal
+            && (signal.is_empty() || signal.len() > 32 || !signal.bytes().all(|c| c.is_ascii_graphic() || c == b' '))
+        {
+            return Err(Invalid::new("signal", "is no name of a signal"));
+        }
+        for (field, ms) in [
+            ("queueMs", self.queue_ms),
+            ("connectMs", self.connect_ms),
+            ("startMs", self.start_ms),
+            ("runMs", self.run_ms),
+        ] {
+            valid::millis(field, ms)?;
+        }
+        for (field, bytes) in
+            [("stdinBytes", self.stdin_bytes), ("stdoutBytes", self.stdout_bytes), ("stderrBytes", self.stderr_bytes)]
+        {
+            valid::bytes(field, bytes)?;
+        }
+        // What is no UTF-8 has three bytes in place of one.
+        let most = 3 * STDERR_TAIL_BYTES;
+        if self.stderr_tail.len() > most {
+            return Err(Invalid::new(
+                "stderrTail",
+                format!("has {} bytes; at most {most} are kept", self.stderr_tail.len()),
+            ));
+        }
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

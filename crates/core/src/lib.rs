@@ -14,19 +14,22 @@ mod run;
 mod server;
 mod size;
 mod time;
+mod valid;
 mod weights;
 
 pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
 pub use exit::ExitCode;
 pub use model::{Command, Model, ModelParams, ModelSpec};
-pub use name::{NameError, check_name, nearest};
+pub use name::{NAME_BYTES, NameError, check_known_name, check_name, nearest};
 pub use protocol::{Protocol, Tokens};
-pub use registry::{LOCAL_SERVER, Registry, RegistryError};
+pub use registry::{LOCAL_SERVER, OddText, Registry, RegistryError};
 pub use run::{Bounds, Exit, RunSpec, signal_name};
 pub use server::{ConnParams, ConnType, Server, ServerSpec};
 pub use size::{Size, SizeError};
 pub use time::{micros, micros_where_known};
+pub use valid::{Invalid, MOST_COUNTED, check_counted, check_known, check_sha256};
 pub use weights::{
     Alias, AliasMove, CURRENT_ALIAS, Dtype, DtypeError, Selector, SelectorError, WeightsFormat, WeightsVersion, Which,
+    check_layout,
 };

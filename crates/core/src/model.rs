@@ -219,3 +219,16 @@ pub struct Model {
     #[serde(flatten)]
     pub spec: ModelSpec,
 }
+
+impl Model {
+    /// Checks what the types of the fields leave open, but for its name and what it is: those are checked with the registry
+    /// ([`crate::Registry::check`]).
+    ///
+    /// # Errors
+    /// The first field that no model has so.
+    pub fn check(&self) -> Result<(), crate::Invalid> {
+        crate::valid::uid("uid", &self.uid)?;
+        crate::valid::time("createdAt", self.created_at)?;
+        crate::valid::time("lastUpdated", self.last_updated)
+    }
+}

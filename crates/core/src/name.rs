@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-/// A name that the grammar of commands cannot carry.
+/// How many bytes a name may have: it is part of the names of files, whose parts have at most 255.
+pub const NAME_BYTES: usize = 128;
+
+/// A name that cannot be given to a server, a model, an alias or a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -23,6 +26,23 @@ pub enum NameError {
         /// The whole name.
         name: String,
     },
+    /// The name is `.` or `..`, which are folders wherever a name becomes part of a path.
+    #[error("`{name}` is the name of a folder everywhere; a name has more than dots")]
+    Dots {
+        /// The whole name.
+        name: String,
+    },
+    /// The name is too long.
+    #[error("the name `{}…` has {} bytes, and a name has at most {NAME_BYTES}", beginning(name), name.len())]
+    Long {
+        /// The whole name.
+        name: String,
+    },
+}
+
+/// Enough of a long name to know it by.
+fn beginning(name: &str) -> &str {
+    &name[..name.floor_char_boundary(24)]
 }
 
 impl NameError {
@@ -31,16 +51,33 @@ impl NameError {
     pub fn name(&self) -> &str {
         match self {
             Self::Empty => "",
-            Self::Character { name, .. } | Self::Dash { name } => name,
+            Self::Character { name, .. } | Self::Dash { name } | Self::Dots { name } | Self::Long { name } => name,
         }
     }
 }
 
-/// Checks a name of a server, model or alias: `[A-Za-z0-9._-]+`, and no `-` in front.
+/// Checks a name that a server, a model, an alias or a tag is to be given: [`check_known_name`], at most [`NAME_BYTES`], and
+/// neither `.` nor `..`.
 ///
 /// # Errors
 /// [`NameError`] says which rule the name breaks.
 pub fn check_name(name: &str) -> Result<(), NameError> {
+    check_known_name(name)?;
+    if matches!(name, "." | "..") {
+        return Err(NameError::Dots { name: name.to_owned() });
+    }
+    if name.len() > NAME_BYTES {
+        return Err(NameError::Long { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Checks a name that something may have already, from before there was a greatest length: `[A-Za-z0-9._-]+`, and no `-` in
+/// front.
+///
+/// # Errors
+/// [`NameError`] says which rule the name breaks.
+pub fn check_known_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
@@ -75,8 +112,23 @@ mod tests {
         for bad in ["a:b", "a@b", "a b", "", "-a", "ü", "a/b"] {
             assert!(check_name(bad).is_err(), "{bad:?} was accepted");
         }
-        for good in ["iris", "gpu-1.example_x", "3", ".hidden"] {
+        for good in ["iris", "gpu-1.example_x", "3", ".hidden", "...", &"n".repeat(128)] {
             assert_eq!(check_name(good), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_a_folder_cannot_be_a_new_name_and_may_be_an_old_one() {
+        let long = "n".repeat(129);
+        for (name, told) in [
+            (".", "`.` is the name of a folder everywhere"),
+            ("..", "`..` is the name of a folder everywhere"),
+            (long.as_str(), "the name `nnnnnnnnnnnnnnnnnnnnnnnn…` has 129 bytes, and a name has at most 128"),
+        ] {
+            let error = check_name(name).expect_err(name);
+            assert!(error.to_string().starts_with(told), "{error}");
+            assert_eq!(error.name(), name);
+            assert_eq!(check_known_name(name), Ok(()));
         }
     }
 

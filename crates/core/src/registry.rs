@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Command, ConnType, ModelParams, ModelSpec, NameError, Protocol, ServerSpec, check_name};
+mod texts;
+mod values;
+
+pub use texts::OddText;
+
+use crate::{Command, ConnType, ModelParams, ModelSpec, NameError, Protocol, ServerSpec, check_known_name, check_name};
 
 /// The server that always exists: this machine.
 pub const LOCAL_SERVER: &str = "local";
@@ -107,6 +112,18 @@ pub enum RegistryError {
         /// The variable.
         name: String,
     },
+    /// A value that its key cannot have.
+    #[error("{object} `{name}`: `{key}` {what}")]
+    Value {
+        /// `server` or `model`.
+        object: &'static str,
+        /// Its name.
+        name: String,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with its value.
+        what: String,
+    },
     /// A text that no program can be given.
     #[error("{object} `{name}`: `{key}` has a NUL in it, which no program can be given")]
     Nul {
@@ -127,7 +144,7 @@ impl RegistryError {
             Self::Name { object, source } => (object, source.name()),
             Self::LocalIsLocal => ("server", LOCAL_SERVER),
             Self::NoHost { server } | Self::OnlyBySsh { server, .. } => ("server", server),
-            Self::Nul { object, name, .. } => (object, name),
+            Self::Nul { object, name, .. } | Self::Value { object, name, .. } => (object, name),
             Self::NoSuchServer { model, .. }
             | Self::ServerTwice { model, .. }
             | Self::NotOnServer { model, .. }
@@ -140,15 +157,14 @@ impl RegistryError {
 }
 
 impl Registry {
-    /// Checks what the file format alone cannot: names, links between objects, kinds of commands. `known_servers` are
-    /// the servers that exist beside those of this registry.
+    /// Checks what the file format alone cannot: names, links between objects, kinds of commands. `known` is what exists
+    /// beside this registry: its servers may be named, and what has a name already may keep it.
     ///
     /// # Errors
     /// The first thing that is wrong, in the order servers, models.
-    pub fn check<'a>(&self, known_servers: impl IntoIterator<Item = &'a str>) -> Result<(), RegistryError> {
-        let known: Vec<&str> = known_servers.into_iter().collect();
+    pub fn check(&self, known: &Self) -> Result<(), RegistryError> {
         for (name, server) in &self.servers {
-            check_name(name).map_err(|source| RegistryError::Name { object: "server", source })?;
+            check_new_or_known("server", name, known.servers.contains_key(name))?;
             if name == LOCAL_SERVER && server.conn_type != ConnType::Local {
                 return Err(RegistryError::LocalIsLocal);
             }
@@ -160,18 +176,19 @@ impl Registry {
             {
                 return Err(RegistryError::OnlyBySsh { server: name.clone(), key });
             }
-            if let Some(words) = &server.params.launcher {
-                no_nul("server", name, "launcher", words)?;
-            }
+            values::check_server(name, &server.params)?;
         }
         for (name, model) in &self.models {
-            check_name(name).map_err(|source| RegistryError::Name { object: "model", source })?;
+            check_new_or_known("model", name, known.models.contains_key(name))?;
             let servers = model.servers();
             for (index, server) in servers.iter().enumerate() {
                 if servers[..index].contains(server) {
                     return Err(RegistryError::ServerTwice { model: name.clone(), server: (*server).to_owned() });
                 }
-                if *server != LOCAL_SERVER && !self.servers.contains_key(*server) && !known.contains(server) {
+                if *server != LOCAL_SERVER
+                    && !self.servers.contains_key(*server)
+                    && !known.servers.contains_key(*server)
+                {
                     return Err(RegistryError::NoSuchServer { model: name.clone(), server: (*server).to_owned() });
                 }
                 check_params(name, server, &model.on_server(server))?;
@@ -182,6 +199,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+fn check_new_or_known(object: &'static str, name: &str, is_known: bool) -> Result<(), RegistryError> {
+    let checked = if is_known { check_known_name(name) } else { check_name(name) };
+    checked.map_err(|source| RegistryError::Name { object, source })
 }
 
 fn check_params(model: &str, server: &str, params: &ModelParams) -> Result<(), RegistryError> {
@@ -205,6 +227,7 @@ fn check_params(model: &str, server: &str, params: &ModelParams) -> Result<(), R
         }
     }
     check_texts(model, params)?;
+    values::check_model(model, params)?;
     let tokens = params.tokens();
     let mut marks = vec![("readyToken", tokens.ready), ("exitToken", tokens.exit)];
     if params.protocol() == Protocol::Token {

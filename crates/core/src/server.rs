@@ -156,3 +156,16 @@ pub struct Server {
     #[serde(flatten)]
     pub spec: ServerSpec,
 }
+
+impl Server {
+    /// Checks what the types of the fields leave open, but for its name and what it is: those are checked with the registry
+    /// ([`crate::Registry::check`]).
+    ///
+    /// # Errors
+    /// The first field that no server has so.
+    pub fn check(&self) -> Result<(), crate::Invalid> {
+        crate::valid::uid("uid", &self.uid)?;
+        crate::valid::time("createdAt", self.created_at)?;
+        crate::valid::time("lastUpdated", self.last_updated)
+    }
+}

@@ -294,7 +294,7 @@ async fn the_example_models_are_registered_and_can_be_run() {
     let (_database, session) = session().await;
     up(&session).await.unwrap();
     let registry = session.registry().await.unwrap();
-    registry.check([]).unwrap();
+    registry.check(&mer_core::Registry::default()).unwrap();
     assert_eq!(registry.models.keys().collect::<Vec<_>>(), ["echo", "iris", "parrot", "upper"]);
     assert_eq!(registry.servers.keys().collect::<Vec<_>>(), ["local"]);
     assert!(registry.models.values().all(|model| model.servers == ["local"]));

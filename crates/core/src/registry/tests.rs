@@ -13,7 +13,7 @@ fn checked(models: &[(&str, &str)], servers: &[(&str, &str)]) -> Result<(), Regi
             .collect(),
         models: models.iter().map(|(name, json)| ((*name).to_owned(), model(json))).collect(),
     };
-    registry.check([])
+    registry.check(&Registry::default())
 }
 
 #[test]
@@ -93,4 +93,77 @@ fn what_can_never_work_is_not_registered() {
     assert_eq!(twice, Err("model `m` names the server `local` twice in `servers`".to_owned()));
     let server = checked(&[], &[("gpu1", r#"{"launcher":["\u0000"]}"#)]).map_err(|error| error.to_string());
     assert_eq!(server, Err("server `gpu1`: `launcher` has a NUL in it, which no program can be given".to_owned()));
+}
+
+#[test]
+fn what_flags_refuse_a_file_cannot_say_either() {
+    let server = |json: &str| checked(&[], &[("s", json)]).map_err(|error| error.to_string());
+    for (json, told) in [
+        (r#"{"connType":"ssh","host":"h","port":0}"#, "server `s`: `port` is 0; ports are 1 to 65535"),
+        (
+            r#"{"connType":"ssh","host":"h","maxSessions":0}"#,
+            "server `s`: `maxSessions` is 0; one connection at least is needed",
+        ),
+        (r#"{"connType":"ssh","host":"h","passwordCommand":[]}"#, "server `s`: `passwordCommand` names no program"),
+        (r#"{"launcher":["","x"]}"#, "server `s`: `launcher` names no program"),
+        (r#"{"connType":"ssh","host":"h\u0000"}"#, "server `s`: `host` has a NUL in it, which no program can be given"),
+        (
+            r#"{"connType":"ssh","host":"h","cacheDir":"\u0000"}"#,
+            "server `s`: `cacheDir` has a NUL in it, which no program can be given",
+        ),
+    ] {
+        assert_eq!(server(json), Err(told.to_owned()));
+    }
+    assert_eq!(server(r#"{"launcher":[]}"#), Ok(()));
+    let shape = |rest: &str| {
+        checked(&[("m", &format!(r#"{{"inferenceCommand":["a"],{rest}}}"#))], &[]).map_err(|error| error.to_string())
+    };
+    for rest in [
+        r#""weightsShape":[9223372036854775808]"#,
+        r#""weightsShape":[0,18446744073709551615]"#,
+        r#""weightsDtype":"f64","weightsShape":[1152921504606846976]"#,
+        r#""weightsShape":[4294967296,4294967296]"#,
+        r#""weightsDtype":"f64","on":{"local":{"weightsShape":[1152921504606846976]}}"#,
+    ] {
+        let told = shape(rest).expect_err(rest);
+        assert!(told.starts_with("model `m`: `weightsShape` "), "{told}");
+    }
+    assert_eq!(shape(r#""weightsDtype":"f64","weightsShape":[0,9223372036854775807]"#), Ok(()));
+    assert_eq!(shape(r#""weightsShape":[]"#), Ok(()));
+}
+
+#[test]
+fn what_has_a_long_name_already_keeps_it() {
+    let long = "n".repeat(200);
+    let registry = |name: &str| Registry {
+        servers: [(name.to_owned(), ServerSpec::default())].into(),
+        models: [(name.to_owned(), model(r#"{"inferenceCommand":["a"]}"#))].into(),
+    };
+    for name in [long.as_str(), ".", ".."] {
+        let new = registry(name);
+        assert!(matches!(new.check(&Registry::default()), Err(RegistryError::Name { object: "server", .. })));
+        let models = Registry { servers: [].into(), ..new.clone() };
+        assert!(matches!(models.check(&Registry::default()), Err(RegistryError::Name { object: "model", .. })));
+        assert_eq!(new.check(&new), Ok(()));
+    }
+    let escape = registry("a\u{1b}b");
+    assert!(escape.check(&escape).is_err());
+}
+
+#[test]
+fn carriage_returns_are_found_wherever_they_are() {
+    let registry = Registry {
+        servers: [("s".to_owned(), serde_json::from_str(r#"{"launcher":["nice\r"]}"#).expect("a server"))].into(),
+        models: [(
+            "m".to_owned(),
+            model(
+                r#"{"inferenceCommand":["a\r\n","b\r"],"trainCommand":["a\nb"],"env":{"A":"1\r"},
+                    "on":{"local":{"modelPath":"/x\r"}}}"#,
+            ),
+        )]
+        .into(),
+    };
+    let found: Vec<String> =
+        registry.carriage_returns().iter().map(|odd| format!("{} {} {}", odd.object, odd.name, odd.key)).collect();
+    assert_eq!(found, ["server s launcher", "model m env.A", "model m inferenceCommand", "model m on.local.modelPath"]);
 }

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::{Invalid, valid};
+
 /// The alias that `MODEL` alone means.
 pub const CURRENT_ALIAS: &str = "current";
 
@@ -38,4 +40,19 @@ pub struct AliasMove {
     pub caller: String,
     /// The access that moved it, where one did.
     pub request_uid: Option<Uuid>,
+}
+
+impl AliasMove {
+    /// Checks what the types of the fields leave open, but for the length of the name: one that is longer than names may be
+    /// now may be there from before.
+    ///
+    /// # Errors
+    /// The first field that no move has so.
+    pub fn check(&self) -> Result<(), Invalid> {
+        valid::check_known("model", &self.model)?;
+        valid::check_known("name", &self.name)?;
+        valid::check_counted("number", self.number)?;
+        self.version.map_or(Ok(()), |version| valid::check_counted("version", version))?;
+        valid::time("movedAt", self.moved_at)
+    }
 }

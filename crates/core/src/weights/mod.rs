@@ -8,4 +8,4 @@ mod version;
 pub use alias::{Alias, AliasMove, CURRENT_ALIAS};
 pub use dtype::{Dtype, DtypeError};
 pub use selector::{Selector, SelectorError, Which};
-pub use version::{WeightsFormat, WeightsVersion};
+pub use version::{WeightsFormat, WeightsVersion, check_layout};

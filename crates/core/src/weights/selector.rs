@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 use super::CURRENT_ALIAS;
-use crate::{NameError, check_name};
+use crate::{NameError, check_known_name};
 
 /// A model, and which of its weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl FromStr for Selector {
             Some(at) => {
                 let after = &text[at + 1..];
                 let which = if text.as_bytes()[at] == b'@' {
-                    check_name(after).map_err(name("alias"))?;
+                    check_known_name(after).map_err(name("alias"))?;
                     Which::Alias(after.to_owned())
                 } else {
                     let version = after.parse().ok().filter(|version| {
@@ -93,7 +93,7 @@ impl FromStr for Selector {
                 (&text[..at], which)
             }
         };
-        check_name(model).map_err(name("model"))?;
+        check_known_name(model).map_err(name("model"))?;
         Ok(Self { model: model.to_owned(), which })
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Dtype;
+use crate::{Invalid, valid};
 
 /// How the bytes of a version are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +78,84 @@ pub struct WeightsVersion {
     pub payload: Uuid,
 }
 
+impl WeightsVersion {
+    /// Checks what the types of the fields leave open, and that shape and bytes fit each other as far as that can be told
+    /// without the bytes.
+    ///
+    /// # Errors
+    /// The first field that no version has so.
+    pub fn check(&self) -> Result<(), Invalid> {
+        valid::check_known("model", &self.model)?;
+        valid::check_counted("version", self.version)?;
+        valid::bytes("bytes", self.bytes)?;
+        check_layout(self.format, self.dtype, self.shape.as_deref(), self.bytes)?;
+        valid::check_sha256("sha256", &self.sha256)?;
+        if let Some(parent) = self.parent_version {
+            valid::check_counted("parentVersion", parent)?;
+            if parent >= self.version {
+                let what = format!("is {parent}, and a version is made from one that was there before it");
+                return Err(Invalid::new("parentVersion", what));
+            }
+        }
+        match (self.request_uid, self.attempt) {
+            (Some(_), Some(attempt)) => valid::check_counted("attempt", attempt.into())?,
+            (None, None) => {}
+            (Some(_), None) => return Err(Invalid::new("attempt", "is missing: `requestUid` is set")),
+            (None, Some(_)) => return Err(Invalid::new("requestUid", "is missing: `attempt` is set")),
+        }
+        valid::time("createdAt", self.created_at)
+    }
+}
+
+/// Checks that dtype, shape and bytes of weights fit each other, as far as that can be told without the bytes: formats with a
+/// header have more bytes than their elements.
+///
+/// # Errors
+/// The field that does not fit.
+pub fn check_layout(format: WeightsFormat, dtype: Dtype, shape: Option<&[u64]>, bytes: u64) -> Result<(), Invalid> {
+    let needs_shape = match format {
+        WeightsFormat::Raw => dtype != Dtype::Opaque,
+        WeightsFormat::Npy | WeightsFormat::Json => true,
+        WeightsFormat::Safetensors => false,
+    };
+    let Some(shape) = shape else {
+        return if needs_shape {
+            Err(Invalid::new("shape", format!("is missing: {format} of {dtype} has one")))
+        } else {
+            Ok(())
+        };
+    };
+    if format == WeightsFormat::Json && (shape.len() != 1 || dtype == Dtype::Opaque) {
+        let what = format!("is of {} dimensions and {dtype}, and JSON is one row of numbers", shape.len());
+        return Err(Invalid::new("shape", what));
+    }
+    let Some(size) = dtype.size() else {
+        let what = "is set, and bytes that are not looked into have none";
+        return if format == WeightsFormat::Raw { Err(Invalid::new("shape", what)) } else { Ok(()) };
+    };
+    // A zero anywhere makes it nothing, however large the rest is.
+    let elements =
+        if shape.contains(&0) { Some(0) } else { shape.iter().try_fold(1_u64, |all, length| all.checked_mul(*length)) };
+    // In JSON an element is a digit at least, and a comma or a bracket.
+    let size = if format == WeightsFormat::Json { 2 } else { size as u64 };
+    let needed = elements.and_then(|elements| elements.checked_mul(size));
+    let fits = match (format, needed) {
+        (_, None) => false,
+        (WeightsFormat::Raw, Some(needed)) => bytes == needed,
+        (_, Some(needed)) => bytes > needed,
+    };
+    if fits {
+        return Ok(());
+    }
+    let asked = needed.map_or_else(|| "more bytes than can be".to_owned(), |needed| format!("{needed} bytes"));
+    Err(Invalid::new("shape", format!("asks for {asked} of {dtype}, and `bytes` is {bytes}")))
+}
+
 impl fmt::Display for WeightsVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.model, self.version)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::read;
+pub(crate) use read::{carriage_return, read};
 pub(crate) use write::write;
 
 #[cfg(test)]

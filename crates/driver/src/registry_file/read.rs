@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use mer_core::{ConnParams, ModelParams, ModelSpec, Registry, RegistryError, ServerSpec};
+use mer_core::{ConnParams, ModelParams, ModelSpec, OddText, Registry, ServerSpec};
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned, Table, Value,
@@ -27,17 +27,34 @@ impl RegistryFile {
     ///
     /// # Errors
     /// What is wrong (78).
-    pub(crate) fn check<'a>(&self, known_servers: impl IntoIterator<Item = &'a str>) -> Result<(), CliError> {
-        self.registry.check(known_servers).map_err(|error| match self.place(&error) {
+    pub(crate) fn check(&self, known: &Registry) -> Result<(), CliError> {
+        self.registry.check(known).map_err(|error| match self.place(error.object()) {
             Some(place) => CliError::config(format!("{place}: this cannot be applied")).caused_by(error),
             None => CliError::config("this cannot be applied").caused_by(error),
         })
     }
 
-    fn place(&self, error: &RegistryError) -> Option<&Place> {
-        let (object, name) = error.object();
+    /// A sentence for each text that has the line ends of Windows in it.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let odd = self.registry.carriage_returns();
+        let told = odd.iter().map(|odd| {
+            let place = self.place((odd.object, &odd.name)).map(|place| format!("{place}: ")).unwrap_or_default();
+            format!("{place}{}", carriage_return(odd))
+        });
+        told.collect()
+    }
+
+    fn place(&self, (object, name): (&str, &str)) -> Option<&Place> {
         if object == "server" { self.servers.get(name) } else { self.models.get(name) }
     }
+}
+
+/// What is odd about a text, and what comes of it.
+pub(crate) fn carriage_return(odd: &OddText) -> String {
+    let OddText { object, name, key } = odd;
+    format!(
+        "`{key}` of the {object} `{name}` has a carriage return in it, which becomes part of it: save the file with line ends of LF"
+    )
 }
 
 /// Reads a registry. `file` is for messages. What links objects to each other is checked by

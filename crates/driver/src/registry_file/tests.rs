@@ -43,7 +43,7 @@ modelPath = "/scratch/sentiment"
 #[test]
 fn the_example_is_read_whole_and_reads_back_as_it_is_written() {
     let registry = registry(EXAMPLE);
-    assert_eq!(registry.check([]), Ok(()));
+    assert_eq!(registry.check(&Registry::default()), Ok(()));
     let server = &registry.servers["gpu1"];
     assert_eq!(server.conn_type, ConnType::Ssh);
     assert_eq!(server.params.port, Some(22));
@@ -153,8 +153,21 @@ fn what_an_object_means_is_wrong_where_the_object_stands() {
         ("[models.m.on.gpu1]\n[models.m]\ninferenceCommand = ['x']\n", "line 2, column 9", "does not run on `gpu1`"),
         ("[models.'']\n", "line 1, column 9", "name that cannot be used"),
     ] {
-        let error = read(Path::new("r.toml"), text).expect(text).check([]).expect_err(text);
+        let error = read(Path::new("r.toml"), text).expect(text).check(&Registry::default()).expect_err(text);
         assert_eq!((error.code(), error.to_string()), (78, format!("`r.toml`, {place}: this cannot be applied")));
         assert!(error.causes()[0].contains(why), "{:?}", error.causes());
     }
+}
+
+#[test]
+fn line_ends_of_windows_are_told_of_where_they_become_part_of_something() {
+    let text = "[models.m]\r\nshell = true\r\ninferenceCommand = '''\r\ncat\r\nwc\r\n'''\r\n[models.n]\r\ninferenceCommand = [\"cat\"]\r\n";
+    let file = read(Path::new("r.toml"), text).expect("a registry");
+    let told = file.warnings();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("`r.toml`, line 1, column 9: `inferenceCommand` of the model `m` has a carriage return"),
+        "{told:?}"
+    );
+    assert!(read(Path::new("r.toml"), &text.replace('\r', "")).expect("a registry").warnings().is_empty());
 }

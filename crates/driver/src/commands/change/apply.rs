@@ -24,12 +24,13 @@ pub(in crate::commands) async fn apply(
     }
     let (name, text) = read(&args.file, origin)?;
     let file = registry_file::read(Path::new(&name), &text)?;
+    file.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let wanted = &file.registry;
     let ask = !args.yes && !args.dry_run && !app.settings.no_input && !typed.no_input && ui.can_ask();
     // Nothing is shown and nobody is asked while the database is open: a slow reader would keep everybody else out.
     let (known, changes) = in_session(app, async |store| {
         let known = store.registry().await?;
-        file.check(known.servers.keys().map(String::as_str))?;
+        file.check(&known)?;
         let changes = differences(&known, wanted);
         if !ask && !args.dry_run {
             store.apply_over(&known, wanted).await?;

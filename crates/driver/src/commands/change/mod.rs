@@ -19,6 +19,7 @@ use crate::{
     app::App,
     cli::Typed,
     error::CliError,
+    registry_file::carriage_return,
     ui::{Format, Ui},
 };
 
@@ -58,12 +59,16 @@ async fn change(
 /// Checks what is to be there, with what there is.
 fn check(known: &Registry, wanted: &Registry) -> Result<(), CliError> {
     const REFUSED: &str = "that cannot be registered";
-    wanted.check(known.servers.keys().map(String::as_str)).map_err(|error| {
+    for odd in wanted.carriage_returns() {
+        tracing::warn!("{}", carriage_return(&odd));
+    }
+    wanted.check(known).map_err(|error| {
         let refused = match error {
             // Wrong whatever else there is: it was typed so.
-            RegistryError::Nul { .. } | RegistryError::Variable { .. } | RegistryError::ServerTwice { .. } => {
-                CliError::usage(REFUSED)
-            }
+            RegistryError::Nul { .. }
+            | RegistryError::Value { .. }
+            | RegistryError::Variable { .. }
+            | RegistryError::ServerTwice { .. } => CliError::usage(REFUSED),
             _ => CliError::config(REFUSED),
         };
         refused.caused_by(error)

@@ -1,6 +1,6 @@
 //! `mer weights alias`.
 
-use mer_core::{Which, check_name};
+use mer_core::{Which, check_known_name};
 
 use super::{find, told::Move};
 use crate::{
@@ -23,8 +23,7 @@ pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Ty
             .hint(format!("`mer weights alias {} {alias} --remove`", selector.model)));
     }
     app.check_changes_allowed(typed)?;
-    let wrong = |error| CliError::usage(format!("`{alias}` is no name for an alias")).caused_by(error);
-    check_name(alias).map_err(wrong)?;
+    check_known_name(alias).map_err(|error| find::no_alias(alias, error))?;
     let caller = app.caller();
     let moved = in_session(app, async |store| {
         let model = find::model(store, &selector.model).await?;
@@ -32,10 +31,12 @@ pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Ty
             find::named(store, &model, &Which::Alias(alias.to_owned())).await?;
             None
         } else {
+            find::check_alias(store, &model, alias).await?;
             Some(find::named(store, &model, &selector.which).await?.version)
         };
         store.move_alias(&model, alias, version, &caller, None).await?;
-        Ok(store.alias_moves(&model, Some(alias)).await?.into_iter().next())
+        // The last one by its number: clocks are set.
+        Ok(store.alias_moves(&model, Some(alias)).await?.into_iter().max_by_key(|moved| moved.number))
     })
     .await?;
     let Some(moved) = moved else { return Ok(()) };

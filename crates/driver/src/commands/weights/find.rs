@@ -1,6 +1,6 @@
 //! The version that a word means.
 
-use mer_core::{Model, Selector, WeightsVersion, Which};
+use mer_core::{Model, NameError, Selector, WeightsVersion, Which, check_name};
 use mer_dal::{DalError, Store};
 
 use crate::{
@@ -17,6 +17,24 @@ pub(super) async fn model(store: &Store, name: &str) -> Result<Model, CliError> 
     let known = store.models().await?;
     Err(CliError::not_found("model", name, known.iter().map(|model| model.name.as_str()))
         .hint("`mer model list` shows all there are"))
+}
+
+/// That an alias may have this name: one that is there already keeps it, whatever names may be now.
+pub(super) async fn check_alias(store: &Store, model: &Model, alias: &str) -> Result<(), CliError> {
+    match check_name(alias) {
+        Err(error) if store.alias_moves(model, Some(alias)).await?.is_empty() => Err(no_alias(alias, error)),
+        _ => Ok(()),
+    }
+}
+
+/// That no alias can have this name.
+pub(super) fn no_alias(alias: &str, error: NameError) -> CliError {
+    // A long one is told by the cause.
+    let shown = match error {
+        NameError::Long { .. } => "that".to_owned(),
+        _ => format!("`{alias}`"),
+    };
+    CliError::usage(format!("{shown} is no name for an alias")).caused_by(error)
 }
 
 /// The version that is meant, and the aliases that mean it too.

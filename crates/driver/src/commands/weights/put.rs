@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mer_core::{WeightsFormat, Which, check_name};
+use mer_core::{WeightsFormat, Which, check_known_name};
 use mer_dal::{NewVersion, Upload};
 use mer_weights::{Given, Inspected};
 
@@ -27,13 +27,15 @@ pub(super) async fn put(
         app.check_changes_allowed(typed)?;
     }
     for alias in &args.aliases {
-        let wrong = |error| CliError::usage(format!("`{alias}` is no name for an alias")).caused_by(error);
-        check_name(alias).map_err(wrong)?;
+        check_known_name(alias).map_err(|error| find::no_alias(alias, error))?;
     }
     let model = in_session(app, async |store| {
         let model = find::model(store, &args.model).await?;
         if let Some(parent) = args.parent {
             find::named(store, &model, &Which::Version(parent)).await?;
+        }
+        for alias in &args.aliases {
+            find::check_alias(store, &model, alias).await?;
         }
         Ok(model)
     })

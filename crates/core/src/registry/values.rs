@@ -1,0 +1,63 @@
+//! Values of single keys that their types leave open.
+
+use super::{RegistryError, no_nul};
+use crate::{ConnParams, Dtype, ModelParams};
+
+/// The same that `mer server add` asks of its flags.
+pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), RegistryError> {
+    let wrong = |key, what: &str| {
+        Err(RegistryError::Value { object: "server", name: name.to_owned(), key, what: what.to_owned() })
+    };
+    if params.port == Some(0) {
+        return wrong("port", "is 0; ports are 1 to 65535");
+    }
+    if params.max_sessions == Some(0) {
+        return wrong("maxSessions", "is 0; one connection at least is needed");
+    }
+    if params.launcher.as_deref().is_some_and(names_no_program) {
+        return wrong("launcher", "names no program");
+    }
+    if params.password_command.as_ref().is_some_and(|words| words.is_empty() || names_no_program(words)) {
+        return wrong("passwordCommand", "names no program");
+    }
+    let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
+    for (key, texts) in [
+        ("host", one(&params.host)),
+        ("user", one(&params.user)),
+        ("identityFile", one(&params.identity_file)),
+        ("knownHosts", one(&params.known_hosts)),
+        ("proxyJump", one(&params.proxy_jump)),
+        ("password", one(&params.password)),
+        ("passwordEnv", one(&params.password_env)),
+        ("passwordFile", one(&params.password_file)),
+        ("passwordCommand", params.password_command.clone().unwrap_or_default()),
+        ("launcher", params.launcher.clone().unwrap_or_default()),
+        ("cacheDir", one(&params.cache_dir)),
+    ] {
+        no_nul("server", name, key, &texts)?;
+    }
+    Ok(())
+}
+
+/// The same that `mer model add` asks of its flags, and a shape that some weights can have.
+pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), RegistryError> {
+    let wrong = |key, what: String| Err(RegistryError::Value { object: "model", name: name.to_owned(), key, what });
+    if params.launcher.as_deref().is_some_and(names_no_program) {
+        return wrong("launcher", "names no program".to_owned());
+    }
+    let Some(shape) = &params.weights_shape else { return Ok(()) };
+    if let Some(length) = shape.iter().find(|length| i64::try_from(**length).is_err()) {
+        return wrong("weightsShape", format!("has a length of {length}; the greatest is {}", i64::MAX));
+    }
+    let size = params.weights_dtype.and_then(Dtype::size).unwrap_or(1) as u64;
+    let bytes = shape.iter().try_fold(size, |all, length| all.checked_mul(*length));
+    if !shape.contains(&0) && bytes.is_none_or(|bytes| i64::try_from(bytes).is_err()) {
+        return wrong("weightsShape", "asks for more bytes than the databases count".to_owned());
+    }
+    Ok(())
+}
+
+/// An empty list takes a launcher away that holds elsewhere.
+fn names_no_program(words: &[String]) -> bool {
+    words.first().is_some_and(String::is_empty)
+}
