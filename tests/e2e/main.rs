@@ -15,6 +15,7 @@ mod doctor;
 mod documents;
 mod exit_codes;
 mod first_run;
+mod import_values;
 mod input;
 mod journal;
 mod json;

@@ -20,7 +20,7 @@ fn accesses(count: u32) -> Vec<Access> {
     let of = |n: u32| {
         let uid = Uuid::from_u128(u128::from(n.wrapping_mul(2_654_435_761)) << 96 | u128::from(n));
         let start = first.checked_add(Span::new().microseconds(i64::from(n) * 1_234_567)).expect("a time");
-        let begun = started(uid, 1 + n % 3, ["iris", "sentiment", "gone since"][n as usize % 3], start);
+        let begun = started(uid, 1 + n % 3, ["iris", "sentiment", "gone-since"][n as usize % 3], start);
         match n % 5 {
             0 => begun,
             1 => Access { status: Status::Lost, error: Some("`mer` ended before this run did".to_owned()), ..begun },
@@ -312,11 +312,11 @@ fn what_is_no_whole_export_is_65_and_says_where() {
         (changed(0, "mer-export", "other"), "is no export"),
         (changed(0, "\"version\":2", "\"version\":3"), "has version 3 of the format, and this MER knows 2"),
         (lines[..5].join("\n"), "ends early: nothing has been taken over"),
-        (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read"),
-        (changed(4, "{\"uid\":\"", "{\"uid\":\"x"), "line 5 of `x.jsonl` has a uid that is none"),
-        (with(4, lines[5]), "has a server or a model twice"),
+        (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read: `name`"),
+        (changed(4, "{\"uid\":\"", "{\"uid\":\"x"), "line 5 of `x.jsonl` cannot be taken over\n  `uid` is no uid"),
+        (with(4, lines[5]), "`name` is that of the model in line 5 too"),
         (with(1, ""), "line 2 of `x.jsonl` cannot be read"),
-        (changed(7, "\"local\",\"gpu1\"", "\"local\",\"gpu3\""), "has a registry that cannot be"),
+        (changed(7, "\"local\",\"gpu1\"", "\"local\",\"gpu3\""), "line 8 of `x.jsonl` cannot be taken over"),
     ] {
         other.file("work/x.jsonl", text);
         let said = other.mer(["import", "x.jsonl", "--allow-changes"]).failed(65);

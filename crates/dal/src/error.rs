@@ -255,6 +255,14 @@ pub enum DalError {
         /// The version.
         version: u64,
     },
+    /// Weights that no version can be.
+    #[error("the weights for `{model}` cannot be kept")]
+    Invalid {
+        /// The model.
+        model: String,
+        /// The field, and what is wrong with it.
+        source: mer_core::Invalid,
+    },
     /// An upload was cleared away in the middle.
     #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
     UploadGone {
@@ -326,6 +334,7 @@ impl DalError {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
+            Self::Invalid { .. } => ExitCode::INPUT,
             Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
             Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io};
 
 use bytes::{Bytes, BytesMut};
-use mer_core::{Model, WeightsVersion};
+use mer_core::{Model, WeightsVersion, check_layout};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -164,8 +164,10 @@ impl Upload {
     /// Makes it the next version: version, access and aliases in one step.
     ///
     /// # Errors
-    /// As [`Upload::write`].
+    /// [`DalError::Invalid`]; otherwise as [`Upload::write`].
     pub async fn finish(mut self, new: &NewVersion) -> Result<WeightsVersion, DalError> {
+        let fits = check_layout(new.format, new.dtype, new.shape.as_deref(), self.bytes);
+        fits.map_err(|source| DalError::Invalid { model: self.model.name.clone(), source })?;
         let uid = self.send_rest().await?;
         let sha256 = format!("{:x}", std::mem::take(&mut self.hash).finalize());
         let session = self.turn.session().await?;
@@ -179,8 +181,9 @@ impl Upload {
     ///
     /// # Errors
     /// [`DalError::Damaged`] where these are not its bytes; [`DalError::OtherVersion`] where the number belongs to others;
-    /// as [`Upload::write`].
+    /// [`DalError::Invalid`]; as [`Upload::write`].
     pub async fn restore(mut self, version: &WeightsVersion) -> Result<(), DalError> {
+        version.check().map_err(|source| DalError::Invalid { model: self.model.name.clone(), source })?;
         let sha256 = self.sha256();
         if (self.bytes, &sha256) != (version.bytes, &version.sha256) {
             let what = "its bytes do not have its sha256".to_owned();

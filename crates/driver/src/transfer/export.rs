@@ -81,6 +81,11 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn line(&mut self, line: &Line) -> Result<(), CliError> {
+        // It came in by another door: whoever moves the database is to know before it is gone.
+        if let Err(error) = line.check() {
+            let number = self.lines + 1;
+            tracing::warn!("line {number} of the export is one that `mer import` refuses: {error}");
+        }
         serde_json::to_writer(&mut self.bytes, line)
             .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');

@@ -1,11 +1,14 @@
 //! `mer import`.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
-use mer_core::{Access, Model, Registry, Server};
+use mer_core::{Access, Model, Registry, RegistryError};
 use mer_dal::{Applied, DalError, RegistryCopy, Store};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{
     BATCH, BUFFER,
@@ -85,6 +88,9 @@ async fn header(lines: &mut Lines) -> Result<(), CliError> {
     let is_none = "is no export: `mer export --all` writes one";
     match lines.next().await {
         Ok(Some(Line::Header(header))) if header.format == FORMAT => {
+            if header.version == 0 {
+                return Err(lines.refused_field(lines.count, "version", "is 0, and there never was such a format"));
+            }
             if header.version > VERSION {
                 let told = format!("has version {} of the format, and this MER knows {VERSION}", header.version);
                 return Err(lines.wrong_whole(&told).hint("use the MER that wrote it, or a newer one"));
@@ -97,7 +103,7 @@ async fn header(lines: &mut Lines) -> Result<(), CliError> {
 }
 
 async fn check_end(lines: &mut Lines, end: &End) -> Result<(), CliError> {
-    if end.lines + 1 != lines.count {
+    if end.lines != lines.count - 1 {
         return Err(lines.wrong(&format!("says that {} came before it, and it is not so", end.lines)));
     }
     match lines.next().await? {
@@ -108,59 +114,60 @@ async fn check_end(lines: &mut Lines, end: &End) -> Result<(), CliError> {
 
 /// Takes over servers and models, and gives the first line that is neither.
 async fn registry(app: &App, lines: &mut Lines, report: &mut Report) -> Result<Option<Line>, CliError> {
-    let (mut servers, mut models): (Vec<Server>, Vec<Model>) = (Vec::new(), Vec::new());
+    let mut read = Read::default();
     let next = loop {
-        let line = lines.next().await?;
-        let uid = match &line {
-            Some(Line::Server(server)) => &server.uid,
-            Some(Line::Model(model)) => &model.uid,
-            _ => break line,
-        };
-        if Uuid::parse_str(uid).is_err() {
-            return Err(lines.wrong("has a uid that is none"));
-        }
-        match line {
-            Some(Line::Server(server)) => servers.push(*server),
-            Some(Line::Model(model)) => models.push(*model),
-            _ => {}
+        match lines.next().await? {
+            Some(Line::Server(server)) => {
+                read.note(lines, "server", &server.name, &server.uid)?;
+                read.copy.servers.push(*server);
+            }
+            Some(Line::Model(model)) => {
+                read.note(lines, "model", &model.name, &model.uid)?;
+                read.copy.models.push(*model);
+            }
+            line => break line,
         }
     };
     // Half a registry is worse than none.
     if next.is_none() {
         return Err(lines.wrong_whole("ends early: nothing has been taken over"));
     }
+    let (servers, models) = (&read.copy.servers, &read.copy.models);
     if servers.is_empty() && models.is_empty() {
         return Ok(next);
     }
     (report.servers, report.models) = (servers.len() as u64, models.len() as u64);
-    let registry = Registry {
-        servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
-        models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
-    };
-    if (registry.servers.len(), registry.models.len()) != (servers.len(), models.len()) {
-        return Err(lines.wrong_whole("has a server or a model twice"));
-    }
     let session = app.session().await?;
-    let done = take_over(&session, RegistryCopy { servers, models, dropped: Vec::new() }, &registry, lines).await;
+    let done = take_over(&session, read, lines).await;
     session.close().await?;
     report.dropped = done?;
     Ok(next)
 }
 
-async fn take_over(
-    store: &Store,
-    mut copy: RegistryCopy,
-    registry: &Registry,
-    lines: &Lines,
-) -> Result<Vec<String>, CliError> {
-    let servers = store.servers().await?;
-    let checked = registry.check(servers.iter().map(|server| server.name.as_str()));
-    checked.map_err(|error| lines.wrong_whole("has a registry that cannot be").caused_by(error))?;
+async fn take_over(store: &Store, read: Read, lines: &Lines) -> Result<Vec<String>, CliError> {
+    let (servers, models) = (store.servers().await?, store.models().await?);
+    let known = Registry {
+        servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
+        models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
+    };
+    let registry = read.registry();
+    registry.check(&known).map_err(|error| match read.line_of(&error) {
+        Some(line) => lines.refused(line, error),
+        None => lines.wrong_whole("has a registry that cannot be").caused_by(error),
+    })?;
     let applied = store.applied().await?.unwrap_or_default();
     let named: BTreeSet<&str> = registry.models.keys().map(String::as_str).collect();
-    let models = store.models().await?;
     let seeds = models.iter().filter(|model| !named.contains(model.name.as_str()) && is_seed(model, &applied));
-    copy.dropped = seeds.map(|model| model.name.clone()).collect();
+    let dropped: Vec<String> = seeds.map(|model| model.name.clone()).collect();
+    // A uid is somebody's here who stays.
+    let stays = |name: &str| !named.contains(name) && !dropped.iter().any(|gone| gone == name);
+    let uids = servers.iter().filter(|server| !registry.servers.contains_key(&server.name)).map(|s| (&s.uid, &s.name));
+    for (uid, name) in uids.chain(models.iter().filter(|model| stays(&model.name)).map(|m| (&m.uid, &m.name))) {
+        if let Some((line, _)) = read.uids.get(uid) {
+            return Err(lines.refused_field(*line, "uid", format!("is that of `{name}`, which is here")));
+        }
+    }
+    let mut copy = RegistryCopy { dropped, ..read.copy };
     loop {
         match store.restore(&copy).await {
             // It has been trained here: then it stays.
@@ -169,6 +176,43 @@ async fn take_over(
             }
             Err(error @ DalError::HasWeights { .. }) => return Err(another(&error)),
             done => return Ok(done.map(|()| copy.dropped)?),
+        }
+    }
+}
+
+/// Servers and models as they were read, and where.
+#[derive(Default)]
+struct Read {
+    copy: RegistryCopy,
+    /// The lines, by object and name.
+    lines: BTreeMap<(&'static str, String), u64>,
+    /// The lines and the names, by uid.
+    uids: BTreeMap<String, (u64, String)>,
+}
+
+impl Read {
+    /// Remembers where an object stands. Neither its name nor its uid may stand there twice.
+    fn note(&mut self, lines: &Lines, object: &'static str, name: &str, uid: &str) -> Result<(), CliError> {
+        let line = lines.count;
+        if let Some(first) = self.lines.insert((object, name.to_owned()), line) {
+            return Err(lines.refused_field(line, "name", format!("is that of the {object} in line {first} too")));
+        }
+        if let Some((first, _)) = self.uids.insert(uid.to_owned(), (line, name.to_owned())) {
+            return Err(lines.refused_field(line, "uid", format!("is that of line {first} too")));
+        }
+        Ok(())
+    }
+
+    fn line_of(&self, error: &RegistryError) -> Option<u64> {
+        let (object, name) = error.object();
+        self.lines.iter().find(|((kind, known), _)| *kind == object && known == name).map(|(_, line)| *line)
+    }
+
+    fn registry(&self) -> Registry {
+        let RegistryCopy { servers, models, .. } = &self.copy;
+        Registry {
+            servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
+            models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The lines.
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use mer_core::{Access, AliasMove, Dtype, Model, Server, WeightsFormat, WeightsVersion};
+use mer_core::{
+    Access, AliasMove, Dtype, Invalid, Model, Server, WeightsFormat, WeightsVersion, check_counted, check_known,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// What the first line calls the format.
@@ -33,6 +36,45 @@ pub(super) enum Line {
     Access(Box<Access>),
     /// The last.
     End(End),
+}
+
+impl Line {
+    /// Checks what the types of its fields leave open: the same rules that every other way into a database has.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Server(server) => server.check(),
+            Self::Model(model) => model.check(),
+            Self::Weights(weights) => {
+                check_known("model", &weights.model)?;
+                check_counted("lastVersion", weights.last_version)
+            }
+            Self::Version(version) => version.as_ref().clone().whole().check(),
+            Self::AliasMove(moved) => moved.check(),
+            Self::Access(access) => access.check(),
+            Self::Header(_) | Self::Bytes(_) | Self::End(_) => Ok(()),
+        }
+    }
+
+    /// The field of a line that is to blame for its not being read, where that can be told.
+    pub(super) fn field_to_blame(line: &[u8], error: &serde_json::Error) -> Option<String> {
+        let Ok(whole) = serde_json::from_slice::<Value>(line) else {
+            // No JSON: the last name before the place where it ends to be some.
+            let before = String::from_utf8_lossy(line.get(..error.column())?).into_owned();
+            let (name, _) = before.rsplit_once("\":")?;
+            return Some(name.rsplit_once('"')?.1.to_owned()).filter(|name| !name.is_empty());
+        };
+        let told = |whole: Value| serde_json::from_value::<Self>(whole).err().map(|error| error.to_string());
+        let fields = whole.get("value")?.as_object()?;
+        let first = told(whole.clone());
+        let without = |name: &&String| {
+            let mut without = whole.clone();
+            without.get_mut("value").and_then(Value::as_object_mut).and_then(|fields| fields.remove(*name));
+            told(without)
+        };
+        // Without it all is well; or it is missed, where it was wrong before.
+        let is_all = fields.keys().find(|name| without(name).is_none());
+        is_all.or_else(|| fields.keys().find(|name| without(name) != first)).cloned()
+    }
 }
 
 /// What the lines are.

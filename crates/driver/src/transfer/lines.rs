@@ -1,6 +1,7 @@
 //! Lines as they come from a file or from standard input.
 
 use bytes::{Bytes, BytesMut};
+use mer_core::Invalid;
 use mer_meal::Input;
 
 use super::line::Line;
@@ -37,17 +38,37 @@ impl Lines {
     /// The next line, or nothing at the end.
     ///
     /// # Errors
-    /// It cannot be read (74), or is none of ours (65).
+    /// It cannot be read (74), is none of ours, or has a value that no record has (65).
     pub(super) async fn next(&mut self) -> Result<Option<Line>, CliError> {
-        let Some(line) = self.next_bytes().await? else { return Ok(None) };
+        let Some(text) = self.next_bytes().await? else { return Ok(None) };
         self.count += 1;
-        self.bytes += line.len();
-        serde_json::from_slice(&line).map(Some).map_err(|error| self.wrong("cannot be read").caused_by(error))
+        self.bytes += text.len();
+        let line: Line = serde_json::from_slice(&text).map_err(|error| {
+            let field = Line::field_to_blame(&text, &error).map_or(String::new(), |field| format!(": `{field}`"));
+            self.wrong(&format!("cannot be read{field}")).caused_by(error)
+        })?;
+        line.check().map_err(|error| self.refused(self.count, error))?;
+        Ok(Some(line))
     }
 
     /// That the last line is wrong.
     pub(super) fn wrong(&self, what: &str) -> CliError {
-        CliError::new(Kind::Input, format!("line {} of `{}` {what}", self.count, self.name))
+        self.wrong_at(self.count, what)
+    }
+
+    /// That the line of this number is wrong.
+    pub(super) fn wrong_at(&self, line: u64, what: &str) -> CliError {
+        CliError::new(Kind::Input, format!("line {line} of `{}` {what}", self.name))
+    }
+
+    /// That the line of this number says something that cannot be: `why` names the field.
+    pub(super) fn refused(&self, line: u64, why: impl std::error::Error + Send + Sync + 'static) -> CliError {
+        self.wrong_at(line, "cannot be taken over").caused_by(why)
+    }
+
+    /// The same, with the field and what is wrong with it.
+    pub(super) fn refused_field(&self, line: u64, field: &'static str, what: impl Into<String>) -> CliError {
+        self.refused(line, Invalid { field, what: what.into() })
     }
 
     /// That something is wrong with the whole.

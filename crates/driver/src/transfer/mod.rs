@@ -10,6 +10,7 @@ mod export;
 mod import;
 mod line;
 mod lines;
+mod moves;
 mod weights_in;
 mod weights_out;
 

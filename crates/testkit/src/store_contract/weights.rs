@@ -138,7 +138,7 @@ pub async fn what_was_put_is_told(database: &Database) {
     let new = NewVersion {
         format: WeightsFormat::Npy,
         dtype: Dtype::Bf16,
-        shape: Some(vec![2, 0, 1 << 40]),
+        shape: Some(vec![2, 0, u64::MAX]),
         parent: Some(7),
         access: Some(Box::new(access.clone())),
         note: Some("'; DELETE ModelWeights; -- \u{1b} 🦀".to_owned()),
@@ -152,7 +152,8 @@ pub async fn what_was_put_is_told(database: &Database) {
     assert_eq!((told.parent_version, told.request_uid, told.attempt), (Some(7), Some(access.request_uid), Some(3)));
     assert_eq!(told.note, new.note);
     assert_eq!(told.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    let scalar = put(database, &iris, b"d", &NewVersion { shape: Some(Vec::new()), ..raw() }).await;
+    let scalar = NewVersion { dtype: Dtype::U8, shape: Some(Vec::new()), ..raw() };
+    let scalar = put(database, &iris, b"d", &scalar).await;
     assert_eq!((scalar.version, scalar.shape, scalar.note), (2, Some(Vec::new()), None));
     assert_eq!(numbers(database, &iris).await, [2, 1]);
     with(database, async |session| session.remove_version(&iris, 2, false, "me").await.unwrap()).await;
@@ -388,6 +389,15 @@ pub async fn weights_of_another_database_are_taken_over(database: &Database) {
     assert_eq!(get(database, &found[0]).await, b"three");
     let error = restore(&third, b"four").await.unwrap_err();
     assert!(matches!(error, DalError::Damaged { .. }), "{error:?}");
+    for wrong in [
+        WeightsVersion { shape: Some(vec![4]), ..third.clone() },
+        WeightsVersion { parent_version: Some(3), ..third.clone() },
+        WeightsVersion { version: i64::MAX.unsigned_abs(), ..third.clone() },
+    ] {
+        let error = restore(&wrong, b"three").await.unwrap_err();
+        assert!(matches!(error, DalError::Invalid { .. }), "{error:?}");
+        assert_eq!(error.exit_code(), ExitCode::INPUT);
+    }
     let error = restore(&elsewhere(3, b"four").await, b"four").await.unwrap_err();
     assert!(matches!(error, DalError::OtherVersion { version: 3, .. }), "{error:?}");
     assert_eq!(error.exit_code(), ExitCode::CONFIG);

@@ -4,7 +4,10 @@ use mer_core::{AliasMove, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::versions::{MODEL, UPLOAD};
+use super::{
+    rows::lengths,
+    versions::{MODEL, UPLOAD},
+};
 use crate::{
     DalError,
     postgres::{
@@ -67,7 +70,7 @@ impl PostgresStore {
     ) -> Result<(), DalError> {
         let uid = model_uid(model)?;
         let number = count(version.version);
-        let shape: Option<Vec<i64>> = version.shape.as_ref().map(|shape| shape.iter().copied().map(count).collect());
+        let shape = version.shape.as_deref().map(lengths);
         let restored: Restored = call!(self.server(), "take over a version of weights", true, |connection| {
             let uploads = self.query(UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected();
             self.query(COUNTER).bind(Id(uid)).bind(number).execute(&mut *connection).await?;

@@ -47,3 +47,9 @@ pub(super) fn alias_move(row: &PgRow, model: &str) -> Result<AliasMove, DalError
         request_uid: get::<Option<Id>>(TABLE, row, "requestUid")?.map(|uid| uid.0),
     })
 }
+
+/// A shape as the database keeps it. Its integers have a sign: the lengths beyond, which only an array of nothing can have,
+/// become negative ones, and are read back as what they were.
+pub(super) fn lengths(shape: &[u64]) -> Vec<i64> {
+    shape.iter().map(|length| length.cast_signed()).collect()
+}

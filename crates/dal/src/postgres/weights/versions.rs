@@ -66,7 +66,7 @@ impl PostgresStore {
         sha256: &str,
     ) -> Result<WeightsVersion, DalError> {
         let uid = model_uid(model)?;
-        let shape: Option<Vec<i64>> = new.shape.as_ref().map(|shape| shape.iter().copied().map(count).collect());
+        let shape = new.shape.as_deref().map(rows::lengths);
         let request = new.access.as_ref().map(|access| access.request_uid);
         let row: Option<Option<PgRow>> = call!(self.server(), "add a version of weights", true, |connection| {
             if self.query(UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {

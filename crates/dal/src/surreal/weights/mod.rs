@@ -48,6 +48,13 @@ fn number(count: u64) -> Value {
     i64::try_from(count).unwrap_or(i64::MAX).into_value()
 }
 
+/// A shape as the database keeps it. Its integers have a sign: the lengths beyond, which only an array of nothing can have,
+/// become negative ones, and are read back as what they were.
+fn lengths(shape: Option<&[u64]>) -> Value {
+    let lengths = |shape: &[u64]| shape.iter().map(|length| length.cast_signed()).collect::<Vec<i64>>();
+    shape.map(lengths).into_value()
+}
+
 /// What a transaction is told of the model whose weights it changes.
 fn of_model(model: &Model) -> Result<Variables, DalError> {
     let uid = model_uid(model)?;

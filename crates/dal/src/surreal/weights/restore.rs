@@ -4,7 +4,7 @@ use mer_core::{AliasMove, Model, WeightsVersion};
 use surrealdb::types::{Object, SurrealValue, Value};
 use uuid::Uuid;
 
-use super::{NO_MODEL, NO_UPLOAD, OTHER, number, of_model, record_of, threw, versions::version_id};
+use super::{NO_MODEL, NO_UPLOAD, OTHER, lengths, number, of_model, record_of, threw, versions::version_id};
 use crate::{
     DalError,
     registry_copy::micros,
@@ -128,8 +128,7 @@ fn content(model: Uuid, payload: Uuid, version: &WeightsVersion) -> Result<Value
     row.insert("version", number(version.version));
     row.insert("format", version.format.name().to_owned());
     row.insert("dtype", version.dtype.name().to_owned());
-    let shape: Option<Vec<Value>> = version.shape.as_ref().map(|shape| shape.iter().copied().map(number).collect());
-    row.insert("shape", shape.into_value());
+    row.insert("shape", lengths(version.shape.as_deref()));
     row.insert("bytes", number(version.bytes));
     row.insert("sha256", version.sha256.clone());
     row.insert("parentVersion", version.parent_version.map(number).into_value());

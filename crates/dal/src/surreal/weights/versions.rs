@@ -4,7 +4,9 @@ use mer_core::{Access, Model, WeightsVersion};
 use surrealdb::types::{Object, SurrealValue, Value, Variables};
 use uuid::Uuid;
 
-use super::{NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, number, of_model, record, record_of, rows::VersionRow, threw};
+use super::{
+    NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, lengths, number, of_model, record, record_of, rows::VersionRow, threw,
+};
 use crate::{
     DalError, NewVersion,
     surreal::{
@@ -195,8 +197,7 @@ fn content(model: Uuid, payload: Uuid, new: &NewVersion, bytes: u64, sha256: &st
     row.insert("model", model.into_value());
     row.insert("format", new.format.name().to_owned());
     row.insert("dtype", new.dtype.name().to_owned());
-    let shape: Option<Vec<Value>> = new.shape.as_ref().map(|shape| shape.iter().copied().map(number).collect());
-    row.insert("shape", shape.into_value());
+    row.insert("shape", lengths(new.shape.as_deref()));
     row.insert("bytes", number(bytes));
     row.insert("sha256", sha256.to_owned());
     row.insert("parentVersion", new.parent.map(number).into_value());

@@ -1,7 +1,8 @@
 //! `mer weights show`.
 
+use mer_core::WeightsVersion;
 use mer_dal::Download;
-use mer_weights::{Given, Inspector};
+use mer_weights::{Given, Inspected, Inspector, WeightsError};
 
 use super::{find, told::Told};
 use crate::{app::App, cli::WeightsShowArgs, error::CliError, ui::Ui};
@@ -12,13 +13,30 @@ pub(super) async fn show(app: &App, args: &WeightsShowArgs, ui: Ui) -> Result<()
     if args.no_statistics {
         return ui.show(&Told::new(version, aliases));
     }
+    match look(app, &version).await? {
+        Ok(found) => ui.show(&Told::new(version, aliases).with(found.tensors, found.statistics)),
+        // An older MER took what no reader opens. That is no reason not to show what is known.
+        Err(error) => {
+            tracing::warn!("what the bytes of `{version}` are like cannot be told: {error}");
+            ui.show(&Told::new(version, aliases))
+        }
+    }
+}
+
+/// Reads all of its bytes; inside, what is wrong with them.
+async fn look(app: &App, version: &WeightsVersion) -> Result<Result<Inspected, WeightsError>, CliError> {
     // Of the formats with a header the header says it.
     let given = Given { dtype: Some(version.dtype), shape: version.shape.clone() };
-    let mut inspector = Inspector::new(version.format, given)?;
-    let mut download = Download::new(&app.database, &version);
+    let mut inspector = match Inspector::new(version.format, given) {
+        Ok(inspector) => inspector,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut download = Download::new(&app.database, version);
     while let Some(bytes) = download.next().await? {
-        inspector.feed(&bytes)?;
+        if let Err(error) = inspector.feed(&bytes) {
+            download.close().await?;
+            return Ok(Err(error));
+        }
     }
-    let inspected = inspector.finish()?;
-    ui.show(&Told::new(version, aliases).with(inspected.tensors, inspected.statistics))
+    Ok(inspector.finish())
 }
