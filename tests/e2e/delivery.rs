@@ -1,11 +1,14 @@
 //! Weights that models are given: which version, where it lies, and how often it is brought there.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use mer_testkit::sshd::Sshd;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::json;
 
 use crate::{
@@ -61,21 +64,123 @@ fn a_run_gets_the_version_that_is_named_and_the_log_has_it() {
     assert!(told.contains("log"), "{told}");
 }
 
+/// The file of a text that was put, and its record.
+fn delivered(env: &TestEnv, text: &[u8]) -> (PathBuf, PathBuf) {
+    let name = format!("{}.raw", sha256(text));
+    let folder = env.path("home/.cache/mer");
+    (folder.join("weights").join(&name), folder.join("verified").join(&name))
+}
+
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).expect("file").permissions().mode() & 0o777
+}
+
+/// Somebody who changes bytes and sets the time back to what it was.
+fn overwrite(file: &Path, text: &str) {
+    let before = fs::metadata(file).expect("file").modified().expect("time");
+    fs::set_permissions(file, Permissions::from_mode(0o600)).expect("mode");
+    fs::write(file, text).expect("written");
+    File::options().write(true).open(file).expect("file").set_modified(before).expect("time");
+    fs::set_permissions(file, Permissions::from_mode(0o400)).expect("mode");
+}
+
 #[test]
-fn weights_that_were_delivered_once_are_not_transferred_again() {
+fn weights_that_were_changed_since_they_came_are_brought_again() {
     let env = with_readers();
     env.mer(["run", "reader:1"]).ok();
-    let folder = env.path("home/.cache/mer/weights");
-    let file = folder.join(format!("{}.raw", sha256(b"one\n")));
-    assert_eq!(fs::read(&file).expect("file"), b"one\n");
-    // Another text of the same length stands for what must not be read again.
+    let (file, record) = delivered(&env, b"one\n");
+    assert_eq!((fs::read(&file).expect("file").as_slice(), mode(&file)), (b"one\n".as_slice(), 0o400));
+    assert_eq!((mode(&record), mode(record.parent().expect("folder"))), (0o600, 0o700));
+    type Spoil = Box<dyn Fn(&Path)>;
+    let new = |text: &'static str| -> Spoil {
+        Box::new(move |file| {
+            fs::remove_file(file).expect("removed");
+            fs::write(file, text).expect("written");
+        })
+    };
+    let instead = |make: &'static dyn Fn(&Path)| -> Spoil {
+        Box::new(move |file| {
+            fs::remove_file(file).expect("removed");
+            make(file);
+        })
+    };
+    let spoils: Vec<(&str, Spoil)> = vec![
+        ("other bytes", Box::new(|file| overwrite(file, "ONE\n"))),
+        ("another file", new("ONE\n")),
+        ("cut", new("o")),
+        ("empty", new("")),
+        ("longer", new("one\none\n")),
+        ("a link", instead(&|file| symlink("/etc/hostname", file).expect("link"))),
+        ("a link to nothing", instead(&|file| symlink("/no/where", file).expect("link"))),
+        ("a folder", instead(&|file| fs::create_dir(file).expect("folder"))),
+        ("a pipe", instead(&|file| mkfifoat(CWD, file, Mode::from_raw_mode(0o600)).expect("pipe"))),
+    ];
+    for (what, spoil) in spoils {
+        spoil(&file);
+        let ran = env.mer(["run", "reader:1"]).ended(0);
+        assert_eq!(ran.stdout, "version 1\none\n", "{what}");
+        assert!(ran.stderr.contains("warning: the weights `reader:1` in "), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains(" were changed, and are not used"), "{what}: {}", ran.stderr);
+        assert_eq!(mode(&file), 0o400, "{what}");
+        assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n", "{what}");
+    }
+    assert_eq!(fs::read_dir(file.parent().expect("folder")).expect("folder").count(), 1, "nothing half is left");
+    assert_eq!(fs::read_dir(record.parent().expect("folder")).expect("folder").count(), 1);
+}
+
+#[test]
+fn weights_are_hashed_only_where_their_file_has_changed_and_not_transferred_where_their_bytes_have_not() {
+    let env = with_readers();
+    env.mer(["weights", "alias", "reader:1", "current", "--allow-changes", "--quiet"]).ok();
+    env.mer(["run", "reader"]).ok();
+    let (file, record) = delivered(&env, b"one\n");
+    let known = fs::read_to_string(&record).expect("record");
+    // Nothing can be brought from here on.
+    let lease = File::options().write(true).open(env.path("data/mer/db.lock")).expect("the lease");
+    lease.lock().expect("the lease");
+    let run = || assert_eq!(env.mer(["run", "reader", "--db-wait", "0s"]).ok(), "version 1\none\n");
+    run();
+    assert_eq!(fs::read_to_string(&record).expect("record"), known);
+    // The same bytes in another file, as an older MER or a backup leaves them, and without a record or with a wrong one.
     fs::remove_file(&file).expect("removed");
-    fs::write(&file, "ONE\n").expect("written");
-    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\nONE\n");
-    // One that is cut is no such file.
-    fs::write(&file, "O").expect("written");
-    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
-    assert_eq!(fs::read_dir(&folder).expect("folder").count(), 1, "nothing half is left");
+    fs::write(&file, "one\n").expect("written");
+    run();
+    assert_eq!(mode(&file), 0o400);
+    assert_ne!(fs::read_to_string(&record).expect("record"), known);
+    for text in [None, Some("x"), Some("")] {
+        fs::remove_file(&record).expect("removed");
+        text.iter().for_each(|text| fs::write(&record, text).expect("written"));
+        run();
+        assert_eq!(fs::read_to_string(&record).expect("record").split(' ').count(), 4, "{text:?}");
+    }
+    // A record that nobody can write keeps no one from a run, nor does one that would keep a reader waiting.
+    fs::remove_file(&record).expect("removed");
+    mkfifoat(CWD, &record, Mode::from_raw_mode(0o600)).expect("pipe");
+    run();
+    // In the end other bytes, and the database is needed.
+    overwrite(&file, "ONE\n");
+    env.mer(["run", "reader", "--db-wait", "0s"]).ended(75);
+}
+
+#[test]
+fn a_hash_that_names_no_file_is_no_hash() {
+    let env = with_readers();
+    let lines = env.mer(["export", "--all"]).ok();
+    let url = shared_databases().into_iter().find(|url| url.starts_with("postgres"));
+    let Some(url) = url else { return };
+    let place = OnServer::migrated(url.clone());
+    place.env.file("work/x.jsonl", lines);
+    place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
+    let Some(psql) = mer_testkit::require::program("psql", &[]) else { return };
+    let change = r#"UPDATE "ModelWeights" SET "sha256" = '../../../work/out' WHERE "version" = 1"#;
+    let done = std::process::Command::new(psql).args([&url, "-c", change]).output().expect("psql");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let told = place.mer(["run", "reader:1"]).failed(65);
+    assert!(told.contains("the weights `reader:1` cannot be used") && told.contains("`sha256` is no sha256"), "{told}");
+    assert_eq!(fs::read_dir(place.env.path("work")).expect("folder").count(), 1);
+    // It is told before it is moved on.
+    let warned = place.mer(["export", "--all"]).ended(74).stderr;
+    assert!(warned.contains("of the export is one that `mer import` refuses: `sha256` is no sha256"), "{warned}");
 }
 
 #[test]
@@ -113,13 +218,16 @@ fn what_was_used_longest_ago_makes_room() {
     // In use, for all that one knows.
     assert_eq!(run("reader:2", "5B"), 2);
     let old = folder.join(format!("{}.raw", sha256(b"one\n")));
+    let record = env.path("work/cache/verified").join(format!("{}.raw", sha256(b"one\n")));
     let ago = SystemTime::now() - Duration::from_secs(7200);
+    // When it came is long ago; what counts is when it was used.
     File::open(&old).expect("file").set_modified(ago).expect("time");
+    File::options().append(true).open(&record).expect("record").set_modified(ago).expect("time");
     fs::remove_file(folder.join(format!("{}.raw", sha256(b"two\n")))).expect("removed");
     assert_eq!(run("reader:2", "1MiB"), 2);
     fs::remove_file(folder.join(format!("{}.raw", sha256(b"two\n")))).expect("removed");
     assert_eq!(run("reader:2", "5B"), 1);
-    assert!(!old.exists());
+    assert!(!old.exists() && !record.exists());
 }
 
 #[test]

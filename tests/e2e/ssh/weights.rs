@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -58,7 +59,6 @@ impl There {
 
     /// A program of the other machine's own.
     pub(super) fn program(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt as _;
         fs::create_dir_all(self.home("bin")).expect("folder");
         fs::write(self.home("bin").join(name), format!("#!/bin/sh\n{script}\n")).expect("program");
         fs::set_permissions(self.home("bin").join(name), fs::Permissions::from_mode(0o755)).expect("program");
@@ -77,17 +77,88 @@ fn weights_are_brought_once_and_the_log_has_them() {
     assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
     assert_eq!(fs::read(there.weights("one\n")).expect("file"), b"one\n");
     assert_eq!(fs::read_dir(there.here()).expect("folder").count(), 0, "nothing was needed here");
-    // Another text of the same length stands for what must not be brought again.
-    fs::remove_file(there.weights("one\n")).expect("removed");
-    fs::write(there.weights("one\n"), "ONE\n").expect("written");
-    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\nONE\n");
     // One that is cut is no such file.
+    fs::remove_file(there.weights("one\n")).expect("removed");
     fs::write(there.weights("one\n"), "O").expect("written");
     assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
     assert_eq!(there.kept(), 1, "nothing half is left");
     let row = &env.rows()[0];
     assert_eq!((&row["weightsVersion"], &row["weightsSha256"]), (&json!(1), &json!(sha256(b"one\n"))));
     assert!(env.mer(["log", "list"]).ok().contains("reader:1"));
+}
+
+/// Programs that tell times as other systems do: in whole seconds, in the words of the BSDs, or not at all.
+const STATS: [(&str, &str); 4] = [
+    ("as here", "exec /usr/bin/env PATH=/usr/bin:/bin stat \"$@\""),
+    ("whole seconds", "/usr/bin/env PATH=/usr/bin:/bin stat \"$@\" | sed 's/[.][0-9]*/.000000000/g'"),
+    (
+        "BSD",
+        "PATH=/usr/bin:/bin; [ \"$1\" = -f ] || exit 1\n\
+         case $2 in %c) exec stat -c %Z \"$3\" ;; *) exec stat -c '%i %s %.9Y %.9Z' \"$3\" ;; esac",
+    ),
+    ("none", "exit 127"),
+];
+
+#[test]
+fn weights_that_were_changed_over_there_are_brought_again() {
+    for (what, stat) in STATS {
+        let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
+        there.program("stat", stat);
+        changed_over_there(&there, what);
+    }
+    for name in ["busybox", "mksh"] {
+        let Some((_bin, path)) = programs(name) else { continue };
+        let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, &path)) else { return };
+        changed_over_there(&there, name);
+    }
+}
+
+fn changed_over_there(there: &There, what: &str) {
+    let file = there.weights("one\n");
+    let run = || there.env.mer(["run", "reader:1"]).ended(0);
+    for _ in 0..2 {
+        assert_eq!(run().stdout, "version 1\none\n", "{what}");
+    }
+    let read_only = |file: &PathBuf| fs::metadata(file).expect("file").permissions().mode() & 0o777 == 0o400;
+    assert!(read_only(&file), "{what}");
+    let write = |text: &str| {
+        let before = fs::metadata(&file).expect("file").modified().expect("time");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("mode");
+        fs::write(&file, text).expect("written");
+        File::options().write(true).open(&file).expect("file").set_modified(before).expect("time");
+    };
+    for _ in 0..2 {
+        write("ONE\n");
+        let ran = run();
+        assert_eq!(ran.stdout, "version 1\none\n", "{what}");
+        assert!(ran.stderr.contains("the weights `reader:1` on `there` were changed"), "{what}: {}", ran.stderr);
+        assert!(read_only(&file), "{what}");
+        assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n", "{what}");
+    }
+    // The same bytes are not sent again.
+    let inode = |file: &PathBuf| std::os::unix::fs::MetadataExt::ino(&fs::metadata(file).expect("file"));
+    let before = inode(&file);
+    write("one\n");
+    assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n", "{what}");
+    assert_eq!((inode(&file), read_only(&file)), (before, true), "{what}");
+    assert_eq!(there.kept(), 1, "{what}: nothing half is left");
+}
+
+/// A hash is made when weights come, and not again, as long as nobody touches them.
+#[test]
+fn weights_over_there_are_hashed_once() {
+    let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
+    there.program("sha256sum", "echo x >> ~/asked; exec /usr/bin/env PATH=/usr/bin:/bin sha256sum");
+    let asked = || fs::read_to_string(there.home("asked")).expect("asked").len() / 2;
+    for _ in 0..3 {
+        assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    }
+    assert_eq!(asked(), 1);
+    fs::set_permissions(there.weights("one\n"), fs::Permissions::from_mode(0o600)).expect("mode");
+    for _ in 0..2 {
+        assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    }
+    assert_eq!(asked(), 2);
 }
 
 #[test]
@@ -134,7 +205,9 @@ fn what_is_damaged_here_is_brought_from_the_database() {
     let file = there.here().join(format!("{}.raw", sha256(b"one\n")));
     fs::create_dir_all(there.here()).expect("folder");
     fs::write(&file, "0ne\n").expect("file");
-    assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    let ran = there.env.mer(["run", "reader:1"]).ended(0);
+    assert_eq!(ran.stdout, "version 1\none\n");
+    assert!(ran.stderr.contains("were changed, and are not used"), "{}", ran.stderr);
     assert!(!file.exists());
     assert_eq!(there.kept(), 1);
 }
@@ -201,14 +274,20 @@ fn room(builder: Builder<'_>) {
     assert_eq!(there.env.mer(["run", "reader:2"]).ok(), "version 2\ntwo\n");
     assert!(file("one\n").exists(), "it may be in use");
     let ago = SystemTime::now() - Duration::from_secs(7200);
+    // When it came is long ago, and so is when it was used, as far as there is a record.
+    let records = there.home("my cache/verified");
+    let record = |text: &str| records.join(format!("{}.raw.sh", sha256(text.as_bytes())));
     File::open(file("one\n")).expect("file").set_modified(ago).expect("time");
+    if let Ok(record) = File::options().append(true).open(record("one\n")) {
+        record.set_modified(ago).expect("time");
+    }
     let half = folder.join(format!(".{}.x", "0".repeat(64)));
     for other in [half.clone(), folder.join("somebody's")] {
         File::create(other).expect("file").set_modified(ago).expect("time");
     }
     fs::remove_file(file("two\n")).expect("removed");
     assert_eq!(there.env.mer(["run", "reader:2"]).ok(), "version 2\ntwo\n");
-    assert!(!file("one\n").exists() && !half.exists());
+    assert!(!file("one\n").exists() && !half.exists() && !record("one\n").exists());
     assert_eq!(fs::read_dir(&folder).expect("folder").count(), 2, "what is somebody's stays");
 }
 

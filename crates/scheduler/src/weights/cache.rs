@@ -12,13 +12,19 @@ use mer_core::{Size, WeightsVersion};
 use mer_dal::{Database, Download};
 use uuid::Uuid;
 
-use super::{DeliveryError, alone::Alone, progress::Told};
+use super::{
+    DeliveryError,
+    alone::Alone,
+    progress::Told,
+    verified::{Verified, has_hash, protect},
+};
 
 /// What was used less long ago is taken for in use: a model may open its weights late.
 const IN_USE: Duration = Duration::from_secs(3600);
 
 /// The folder of weights that models on this machine were given, and where it gets them from. Touches nothing until the
-/// first delivery. Files in it are named by hash and format, and appear whole or not at all.
+/// first delivery. Files in it are named by hash and format, are read-only, and appear whole or not at all. One that was changed
+/// since its hash was looked at is no such file, and is brought again.
 #[derive(Debug, Clone)]
 pub struct Cache {
     database: Database,
@@ -49,30 +55,73 @@ impl Cache {
     }
 
     fn make(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
+        make_private(&self.folder)
     }
 
-    /// The file of a version, to be read, where there is one here.
-    pub(super) fn open(&self, version: &WeightsVersion) -> Option<File> {
-        File::open(self.find(version)?).ok()
+    /// The file of a version, to be read, where there is one here that is what it is called.
+    pub(super) async fn open(&self, version: &WeightsVersion) -> Option<File> {
+        if self.find(version).is_none() {
+            let _alone = Alone::wait(self.folder(), &lock_name(version)).await;
+            self.look_again(version).await.ok()??;
+        }
+        File::open(self.path(version)).ok()
     }
 
     /// Has a version brought here anew the next time.
     pub(super) fn forget(&self, version: &WeightsVersion) {
         // Where there is none, nothing is to be done.
-        let _ = fs::remove_file(self.folder.join(file_name(version)));
+        let _ = fs::remove_file(self.path(version));
+        self.record(version).forget();
     }
 
-    /// The file of a version, where it has been delivered before; it was used now.
+    fn path(&self, version: &WeightsVersion) -> PathBuf {
+        self.folder.join(file_name(version))
+    }
+
+    fn record(&self, version: &WeightsVersion) -> Verified {
+        Verified::of(&self.folder, &file_name(version))
+    }
+
+    /// The file of a version, where it has been delivered before and nobody has changed it since; it was used now.
     fn find(&self, version: &WeightsVersion) -> Option<PathBuf> {
-        let path = self.folder.join(file_name(version));
-        let file = File::open(&path).ok()?;
-        if file.metadata().ok()?.len() != version.bytes {
+        let path = self.path(version);
+        // What is no file may keep whoever opens it waiting.
+        let found = fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() == version.bytes)?;
+        let record = self.record(version);
+        if !record.knows(&found) {
             return None;
         }
-        // It may be somebody else's: then whoever that is keeps it in use.
-        let _ = file.set_modified(SystemTime::now());
+        record.used();
         Some(path)
+    }
+
+    /// Looks at the hash of a file that is there, and of which nothing is known, or not what it is now: somebody may have
+    /// changed its bytes, or only its owner, or it was put there by an older MER. One that is not what it is called goes.
+    async fn look_again(&self, version: &WeightsVersion) -> io::Result<Option<PathBuf>> {
+        if let Some(path) = self.find(version) {
+            return Ok(Some(path));
+        }
+        let path = self.path(version);
+        let Ok(found) = fs::symlink_metadata(&path) else { return Ok(None) };
+        if found.is_file() && found.len() == version.bytes {
+            let file = File::open(&path)?;
+            // It may be another user's: then that one keeps it as it is.
+            let _ = protect(&file);
+            let then = file.metadata()?;
+            if has_hash(&file, &version.sha256).await? {
+                // Without a record it is looked at again the next time.
+                let _ = self.record(version).note(&file, &then).await;
+                return Ok(Some(path));
+            }
+        }
+        tracing::warn!("the weights `{version}` in `{}` were changed, and are not used", path.display());
+        self.record(version).forget();
+        if found.is_dir() {
+            fs::remove_dir(&path)?
+        } else {
+            fs::remove_file(&path)?
+        }
+        Ok(None)
     }
 
     /// The path of a version's file. It is brought here, unless it has been before.
@@ -88,11 +137,11 @@ impl Cache {
         let cannot = |source| DeliveryError::Keep { version: version.to_string(), folder: self.folder.clone(), source };
         let unread = |source| DeliveryError::Database { version: version.to_string(), source };
         self.make().map_err(cannot)?;
-        let _alone = Alone::wait(&self.folder, &format!(".{}.lock", version.sha256)).await;
-        if let Some(path) = self.find(version) {
+        let _alone = Alone::wait(&self.folder, &lock_name(version)).await;
+        if let Some(path) = self.look_again(version).await.map_err(cannot)? {
             return Ok(path);
         }
-        let path = self.folder.join(file_name(version));
+        let path = self.path(version);
         let temporary = Temporary(self.folder.join(format!(".{}.{}", version.sha256, Uuid::now_v7())));
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o400).open(&temporary.0).map_err(cannot)?;
@@ -103,8 +152,14 @@ impl Cache {
             count += bytes.len() as u64;
             told.brought(count);
         }
+        protect(&file).map_err(cannot)?;
         file.sync_all().map_err(cannot)?;
         fs::rename(&temporary.0, &path).map_err(cannot)?;
+        // Its hash was looked at as it came. Without a record it is looked at again the next time.
+        let then = file.metadata().map_err(cannot)?;
+        if let Err(error) = self.record(version).note(&file, &then).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the record of the weights could not be written");
+        }
         if let Err(error) = evict(&self.folder, self.limit.bytes(), SystemTime::now()) {
             tracing::debug!(error = &error as &dyn std::error::Error, "the folder of weights was not cleared");
         }
@@ -115,6 +170,15 @@ impl Cache {
 /// Hash and format: programs go by the ending.
 pub(super) fn file_name(version: &WeightsVersion) -> String {
     format!("{}.{}", version.sha256, version.format)
+}
+
+fn lock_name(version: &WeightsVersion) -> String {
+    format!(".{}.lock", version.sha256)
+}
+
+/// Makes a folder and those above it, open to their owner only. One that exists stays as it is.
+pub(super) fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// A file that is on its way.
@@ -142,19 +206,21 @@ fn evict(folder: &Path, most: u64, now: SystemTime) -> io::Result<()> {
             continue;
         }
         let Ok(found) = entry.metadata() else { continue };
-        let used = found.modified()?;
+        let record = Verified::of(folder, name);
+        let used = record.last_used().map_or_else(|| found.modified(), Ok)?;
         all += found.len();
         if now.duration_since(used).is_ok_and(|idle| idle > IN_USE) {
             // First of all what nobody will ever ask for.
-            files.push((whole, used, found.len(), entry.path()));
+            files.push((whole, used, found.len(), name.to_owned()));
         }
     }
     files.sort();
-    for (whole, _, bytes, path) in files {
+    for (whole, _, bytes, name) in files {
         if whole && all <= most {
             break;
         }
-        fs::remove_file(path)?;
+        fs::remove_file(folder.join(&name))?;
+        Verified::of(folder, &name).forget();
         all -= bytes;
     }
     Ok(())

@@ -21,6 +21,14 @@ pub(crate) enum DeliveryError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// The database says of them what cannot be.
+    #[error("the weights `{version}` cannot be used")]
+    Invalid {
+        /// `MODEL:VERSION`.
+        version: String,
+        /// The field, and what is wrong with it.
+        source: mer_core::Invalid,
+    },
     /// A variable cannot hold the folder's name.
     #[error("the folder of weights `{}` is no UTF-8", folder.display())]
     NoText {
@@ -76,6 +84,7 @@ impl DeliveryError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Keep { .. } | Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
+            Self::Invalid { .. } => ExitCode::INPUT,
             Self::NoText { .. } | Self::Start(_) => ExitCode::CONFIG,
             Self::Database { source, .. } => source.exit_code(),
             Self::Lost { .. } => ExitCode::UNREACHABLE,

@@ -8,12 +8,13 @@ mod progress;
 mod remote;
 mod script;
 mod source;
+mod verified;
 
 pub use cache::Cache;
 pub(crate) use error::DeliveryError;
 pub use progress::{Progress, Step};
 
-use mer_core::ConnType;
+use mer_core::{ConnType, check_sha256};
 use mer_meal::{Cancel, CancelLevel, Executor};
 
 use self::{progress::Told, remote::There};
@@ -27,6 +28,9 @@ pub(crate) async fn deliver(
     weights: &Weights,
     cancel: &Cancel,
 ) -> Result<String, DeliveryError> {
+    // It becomes the name of a file, here and there, and the database may say anything.
+    check_sha256("sha256", &weights.version.sha256)
+        .map_err(|source| DeliveryError::Invalid { version: weights.version.to_string(), source })?;
     let told = Told::new(&weights.version, &placement.server, weights.progress.clone());
     if placement.conn_type != ConnType::Local {
         return There { cache, executor, placement, weights, cancel }.deliver(&told).await;

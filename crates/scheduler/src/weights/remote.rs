@@ -18,7 +18,8 @@ use super::{Cache, DeliveryError, alone::Alone, cache::file_name, progress::Told
 use crate::{Placement, Weights};
 
 /// Looking for a file takes no longer.
-const LOOK_BOUND: Bound = Bound::secs(60);
+const LOOK_SECS: u64 = 60;
+const LOOK_BOUND: Bound = Bound::secs(LOOK_SECS);
 
 /// Somebody who takes no byte for so long, and does not end either, takes none any more. A hash of what came is made in
 /// that time too.
@@ -44,7 +45,11 @@ enum Answer {
     Kept(String),
     Not,
     Differs,
+    Doubt,
 }
+
+/// No disk that is worth it, and no hash, is slower: bytes in a second.
+const SLOWEST: u64 = 10_000_000;
 
 impl There<'_> {
     /// The path over there. They are brought, unless they have been before.
@@ -60,10 +65,23 @@ impl There<'_> {
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
         // Somebody may have done it meanwhile.
-        if let Answer::Kept(path) = self.look().await? {
-            return Ok(path);
+        let mut found = self.look().await?;
+        if matches!(found, Answer::Doubt) {
+            found = self.check().await?;
         }
-        let here = self.cache.open(version).map(Source::File);
+        match found {
+            Answer::Kept(path) => return Ok(path),
+            Answer::Differs => {
+                let server = &self.placement.server;
+                tracing::warn!("the weights `{version}` on `{server}` were changed, and are brought again");
+            }
+            Answer::Not | Answer::Doubt => {}
+        }
+        let here = tokio::select! {
+            biased;
+            here = self.cache.open(version) => here.map(Source::File),
+            () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
+        };
         let from_database = || Source::of_database(self.cache.database(), version);
         if let Answer::Kept(path) = self.keep(here.unwrap_or_else(from_database), told).await? {
             return Ok(path);
@@ -78,6 +96,12 @@ impl There<'_> {
 
     async fn look(&self) -> Result<Answer, DeliveryError> {
         self.ask(script::LOOK, LOOK_BOUND, Input::Bytes(Bytes::new()), None).await
+    }
+
+    /// Has the hash looked at of what lies there.
+    async fn check(&self) -> Result<Answer, DeliveryError> {
+        let bound = Bound::secs(LOOK_SECS.saturating_add(self.weights.version.bytes / SLOWEST));
+        self.ask(script::CHECK, bound, Input::Bytes(Bytes::new()), None).await
     }
 
     async fn keep(&self, source: Source, told: &Told) -> Result<Answer, DeliveryError> {
@@ -170,6 +194,7 @@ impl There<'_> {
             Some(path) if std::str::from_utf8(said).is_ok() => Ok(Answer::Kept(path.to_owned())),
             None if line == script::NONE => Ok(Answer::Not),
             None if line == script::DIFFERS => Ok(Answer::Differs),
+            None if line == script::DOUBT => Ok(Answer::Doubt),
             _ => Err(self.refused(format!("its shell answered `{}`", line.escape_debug()))),
         }
     }
