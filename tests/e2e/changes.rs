@@ -313,3 +313,122 @@ fn a_repl_sees_what_another_process_has_changed() {
     env.mer(["run", "echo", "three"]).failed(66);
     repl.finish().ended(0);
 }
+
+#[test]
+fn a_name_has_at_most_128_bytes_and_is_more_than_dots() {
+    let env = TestEnv::ready();
+    let (most, long) = ("n".repeat(128), "n".repeat(129));
+    for name in [long.as_str(), ".", ".."] {
+        for words in [["model", "add", name, "--", "cat"].as_slice(), &["server", "add", name, "host"]] {
+            let mut command = env.command();
+            command.args(["--allow-changes"]).args(words);
+            let told = run(command).failed(78);
+            assert!(told.contains("128") || told.contains("is the name of a folder"), "{told}");
+        }
+        env.file("work/r.toml", format!("[models.'{name}']\ninferenceCommand = ['cat']\n"));
+        env.mer(["apply", "r.toml", "--allow-changes"]).failed(78);
+        env.file("work/w", "w");
+        let told = env.mer(["weights", "put", "cat", "w", "--alias", name, "--allow-changes"]).failed(64);
+        assert!(told.contains("is no name for an alias"), "{told}");
+    }
+    env.mer(["model", "add", &most, "--allow-changes", "--quiet", "--", "cat"]).ok();
+    env.mer(["server", "add", &most, "--allow-changes", "--quiet", "--launcher", "nice"]).ok();
+    env.mer(["weights", "put", &most, "w", "--alias", &most, "--allow-changes", "--quiet"]).ok();
+    let told = env.mer(["weights", "alias", &format!("{most}:1"), &long, "--allow-changes"]).failed(64);
+    assert!(told.contains("has 129 bytes, and a name has at most 128"), "{told}");
+    assert_eq!(env.mer(["run", &format!("{most}@{most}"), "x"]).ok(), "x\n");
+}
+
+/// From before there was a greatest length.
+#[test]
+fn what_has_a_long_name_already_is_worked_with_as_ever() {
+    let env = TestEnv::ready();
+    let long = "n".repeat(200);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let url = mer_dal::DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
+        let settings = mer_dal::Settings { wait: crate::support::BOUND, ..mer_dal::Settings::new(url) };
+        let session = mer_dal::Database::new(settings).session().await.expect("session");
+        let text = format!("[servers.'{long}']\n[models.'{long}']\nservers = ['{long}']\ninferenceCommand = ['cat']\n");
+        let registry = toml::from_str(&text).expect("registry");
+        session.apply(&registry).await.expect("applied");
+        session.close().await.expect("closed");
+    });
+    let of = |version: &str| format!("{long}{version}");
+    assert_eq!(env.mer(["run", &long, "x"]).ok(), "x\n");
+    assert!(env.mer(["model", "list"]).ok().contains(&long) && env.mer(["server", "list"]).ok().contains(&long));
+    env.mer(["model", "set", &long, "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
+    env.mer(["server", "set", &long, "--launcher", "nice", "--allow-changes", "--quiet"]).ok();
+    let exported = env.mer(["export"]).ok();
+    env.file("work/r.toml", exported);
+    env.mer(["apply", "r.toml", "--allow-changes", "--quiet"]).ok();
+    env.file("work/w", "w");
+    env.mer(["weights", "put", &long, "w", "--alias", "a", "--allow-changes", "--quiet"]).ok();
+    assert_eq!(env.mer(["log", "list", "--model", &of(""), "--json"]).objects().len(), 1);
+    env.mer(["weights", "remove", &of(":1"), "--force", "--allow-changes", "--quiet"]).ok();
+    env.mer(["model", "remove", &long, "--allow-changes", "--quiet"]).ok();
+    env.mer(["server", "remove", &long, "--allow-changes", "--quiet"]).ok();
+    env.mer(["model", "add", &long, "--allow-changes", "--", "cat"]).failed(78);
+}
+
+#[test]
+fn a_carriage_return_is_told_of_where_it_becomes_part_of_something() {
+    let env = TestEnv::ready();
+    let text = "[models.m]\r\nshell = true\r\ninferenceCommand = '''\r\ncat\r\nwc\r\n'''\r\n";
+    env.file("work/r.toml", text);
+    let told = env.mer(["apply", "r.toml", "--allow-changes"]).ended(0).stderr;
+    let wanted = "warning: `r.toml`, line 1, column 9: `inferenceCommand` of the model `m` has a carriage return in it";
+    assert!(told.contains(wanted), "{told}");
+    env.file("work/r.toml", text.replace('\r', ""));
+    let told = env.mer(["apply", "r.toml", "--allow-changes"]).ended(0).stderr;
+    assert!(!told.contains("warning"), "{told}");
+    let told = env.mer(["model", "set", "m", "--path", "/x\r", "--allow-changes"]).ended(0).stderr;
+    assert!(told.contains("warning: `modelPath` of the model `m` has a carriage return in it"), "{told}");
+}
+
+/// Folders and files of everything that MER makes of its own.
+#[test]
+fn a_umask_does_not_matter() {
+    for umask in ["0", "777", "277", "177"] {
+        let env = TestEnv::new();
+        let shell = |line: &str| {
+            let mut command = env.program(std::path::Path::new("sh"));
+            command.args(["-c", &format!("umask {umask}; {line}")]).env("MER", TestEnv::binary());
+            // Root may do everything: nothing would be seen.
+            let ran = run(command);
+            assert_eq!(ran.code, Some(0), "umask {umask}, {line}: {}", ran.stderr);
+            ran.stdout
+        };
+        shell("\"$MER\" --allow-changes --quiet model add reader --shell -- 'cat \"$MER_WEIGHTS\"; umask'");
+        shell("printf 'one\\n' | \"$MER\" --allow-changes --quiet weights put reader - --alias current");
+        let told = shell("\"$MER\" run reader </dev/null");
+        // Others' part of it is the model's too.
+        let kept = u32::from_str_radix(umask, 8).expect("a mode") & 0o077;
+        let (answer, of_model) = told.split_once('\n').expect("two lines");
+        assert_eq!((answer, u32::from_str_radix(of_model.trim(), 8)), ("one", Ok(kept)), "umask {umask}");
+        shell("\"$MER\" log list --json");
+        shell("\"$MER\" train iris --quiet < /dev/null || true");
+        let mut folders = vec![env.path("data/mer"), env.path("home/.cache/mer"), env.path("state/mer")];
+        let mut seen = 0;
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for entry in entries {
+                let entry = entry.expect("entry");
+                let mode = std::os::unix::fs::MetadataExt::mode(&entry.metadata().expect("metadata"));
+                let needed = if entry.metadata().expect("metadata").is_dir() { 0o700 } else { 0o400 };
+                assert_eq!(mode & needed, needed, "umask {umask}: {} has {mode:o}", entry.path().display());
+                // The engine's own files lie in a folder that nobody else can enter.
+                if !entry.path().starts_with(env.path("data/mer/db")) {
+                    assert_eq!(mode & 0o077, 0, "umask {umask}: {} has {mode:o}", entry.path().display());
+                }
+                seen += 1;
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+        assert!(seen > 5, "umask {umask}: {seen}");
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(env.path("data/mer/db")).expect("folder"));
+        assert_eq!(mode & 0o777, 0o700, "umask {umask}");
+    }
+}

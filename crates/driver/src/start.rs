@@ -2,7 +2,11 @@
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use rustix::thread::{MembarrierCommand, membarrier};
+use rustix::{
+    fs::Mode,
+    process::umask,
+    thread::{MembarrierCommand, membarrier},
+};
 
 use crate::{
     app::{App, Origin, WATCHER_VERB, host},
@@ -20,6 +24,7 @@ use crate::{
 pub fn main_impl() -> ExitCode {
     panic_hook::install();
     let words: Vec<OsString> = std::env::args_os().collect();
+    own_what_is_made();
     if words.get(1).is_some_and(|word| word == WATCHER_VERB) {
         return mer_meal::watcher_main();
     }
@@ -27,6 +32,14 @@ pub fn main_impl() -> ExitCode {
     // all processors, which takes 10 to 20 ms.
     let _ = membarrier(MembarrierCommand::RegisterPrivateExpedited);
     ExitCode::from(run(words))
+}
+
+/// Takes the owner's part out of the umask: what this makes, and what the database engine makes, its owner can use, however
+/// strange a umask was inherited. The parts for others stay, also for models.
+fn own_what_is_made() {
+    const OWNER: u32 = 0o700;
+    let inherited = umask(Mode::from_raw_mode(0o077));
+    umask(inherited.difference(Mode::from_raw_mode(OWNER)));
 }
 
 fn run(words: Vec<OsString>) -> u8 {
