@@ -312,8 +312,11 @@ fn what_is_no_whole_export_is_65_and_says_where() {
         (changed(0, "mer-export", "other"), "is no export"),
         (changed(0, "\"version\":2", "\"version\":3"), "has version 3 of the format, and this MER knows 2"),
         (lines[..5].join("\n"), "ends early: nothing has been taken over"),
-        (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read: `name`"),
-        (changed(4, "{\"uid\":\"", "{\"uid\":\"x"), "line 5 of `x.jsonl` cannot be taken over\n  `uid` is no uid"),
+        (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read\ncaused by: missing field `name`"),
+        (
+            changed(4, "{\"uid\":\"", "{\"uid\":\"x"),
+            "line 5 of `x.jsonl` cannot be taken over\ncaused by: `uid` is no uid",
+        ),
         (with(4, lines[5]), "`name` is that of the model in line 5 too"),
         (with(1, ""), "line 2 of `x.jsonl` cannot be read"),
         (changed(7, "\"local\",\"gpu1\"", "\"local\",\"gpu3\""), "line 8 of `x.jsonl` cannot be taken over"),

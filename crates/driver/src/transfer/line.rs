@@ -55,7 +55,8 @@ impl Line {
         }
     }
 
-    /// The field of a line that is to blame for its not being read, where that can be told.
+    /// The field of a line that is to blame for its not being read, where that can be told. Of one that is missing the error
+    /// itself has the name.
     pub(super) fn field_to_blame(line: &[u8], error: &serde_json::Error) -> Option<String> {
         let Ok(whole) = serde_json::from_slice::<Value>(line) else {
             // No JSON: the last name before the place where it ends to be some.
@@ -66,6 +67,9 @@ impl Line {
         let told = |whole: Value| serde_json::from_value::<Self>(whole).err().map(|error| error.to_string());
         let fields = whole.get("value")?.as_object()?;
         let first = told(whole.clone());
+        if first.as_ref().is_none_or(|first| first.starts_with("missing field")) {
+            return None;
+        }
         let without = |name: &&String| {
             let mut without = whole.clone();
             without.get_mut("value").and_then(Value::as_object_mut).and_then(|fields| fields.remove(*name));

@@ -121,7 +121,7 @@ async fn bytes(
         }
         None => {
             let given = Given { dtype: Some(version.dtype), shape: version.shape.clone() };
-            let inspector = Inspector::new(version.format, given).map_err(|error| refused(lines, head, error))?;
+            let inspector = Inspector::new(version.format, given).map_err(|error| refused(lines, head, &error))?;
             Taker::Upload(Box::new(Upload::new(&app.database, model)), Some(Box::new(inspector)))
         }
     };
@@ -157,7 +157,7 @@ async fn all_bytes(
             Some(Line::Bytes(text)) => {
                 let bytes = BASE64_STANDARD.decode(text);
                 let bytes = bytes.map_err(|error| lines.wrong("has bytes that are no base64").caused_by(error))?;
-                taker.look(&bytes).map_err(|error| refused(lines, head, error))?;
+                taker.look(&bytes).map_err(|error| refused(lines, head, &error))?;
                 taker.take(&bytes).await?;
             }
             None => return Ok((None, false)),
@@ -171,7 +171,7 @@ async fn all_bytes(
 }
 
 /// That the bytes are not what the line of their version says, or what no reader of their format opens.
-fn refused(lines: &Lines, head: u64, error: WeightsError) -> CliError {
+fn refused(lines: &Lines, head: u64, error: &WeightsError) -> CliError {
     let field = match error {
         WeightsError::OtherDtype { .. } | WeightsError::Number { .. } => "dtype",
         WeightsError::Shape { .. }
@@ -222,7 +222,7 @@ impl Taker {
     fn judge(&mut self, lines: &Lines, head: u64, version: &WeightsVersion) -> Result<(), CliError> {
         let Self::Upload(_, inspector) = self else { return Ok(()) };
         let Some(inspector) = inspector.take() else { return Ok(()) };
-        let found = inspector.finish().map_err(|error| refused(lines, head, error))?;
+        let found = inspector.finish().map_err(|error| refused(lines, head, &error))?;
         if found.dtype != version.dtype {
             let what = format!("is {}, and its bytes are {}", version.dtype, found.dtype);
             return Err(lines.refused_field(head, "dtype", what));

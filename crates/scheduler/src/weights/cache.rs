@@ -117,9 +117,9 @@ impl Cache {
         tracing::warn!("the weights `{version}` in `{}` were changed, and are not used", path.display());
         self.record(version).forget();
         if found.is_dir() {
-            fs::remove_dir(&path)?
+            fs::remove_dir(&path)?;
         } else {
-            fs::remove_file(&path)?
+            fs::remove_file(&path)?;
         }
         Ok(None)
     }
