@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 use thiserror::Error;
 
 use crate::{
@@ -330,6 +330,10 @@ impl DalError {
     /// The exit code of a command that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
+        // Nothing is wrong with what was asked for, or with the database, where this machine was short of something.
+        if let Some(shortage) = Shortage::of(self) {
+            return shortage.exit_code();
+        }
         match self {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
@@ -352,6 +356,9 @@ impl DalError {
     /// What a person may do about it, where there is something.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        if let Some(shortage) = Shortage::of(self) {
+            return Some(shortage.hint().to_owned());
+        }
         match self {
             Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::DalError;
 
 /// Where everything of one embedded database is.
@@ -67,6 +69,16 @@ pub(crate) fn is_full(folder: &Path) -> bool {
     /// The engine writes a block of its log at a time.
     const A_BLOCK: u64 = 64 * 1024;
     free(folder).is_some_and(|free| free < A_BLOCK)
+}
+
+/// Whether the engine's log may have come to the size that this process's files may have at most (`ulimit -f`).
+pub(crate) fn is_limited(engine: &Path) -> bool {
+    /// The most that one transaction writes.
+    const TRANSACTION: u64 = 12 << 20;
+    let Some(limit) = getrlimit(Resource::Fsize).current else { return false };
+    let logs = fs::read_dir(engine.join("wal")).into_iter().flatten().flatten();
+    let longest = logs.filter_map(|entry| entry.metadata().ok()).map(|log| log.len()).max().unwrap_or(0);
+    longest.saturating_add(TRANSACTION) > limit
 }
 
 /// How many bytes there is room for on the disk of a folder, where the system tells.

@@ -2,6 +2,8 @@
 
 use std::{error::Error, io};
 
+use mer_core::Shortage;
+
 /// The texts of an error and its causes, one after the other, and the number of each reason of the system.
 fn whole(error: &(dyn Error + 'static)) -> String {
     let mut cause = Some(error);
@@ -23,6 +25,9 @@ fn whole(error: &(dyn Error + 'static)) -> String {
 
 /// The system's reason, wherever in the chain of causes it stands. The engine hands on text only.
 pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(shortage) = Shortage::of(error) {
+        return Some(shortage.hint().to_owned());
+    }
     let text = whole(error);
     let hint = if text.contains("(os error 28)") || text.contains("(os error 122)") {
         "the disk is full: free some space, or name a folder on another disk with `--data-dir`"

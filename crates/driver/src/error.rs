@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 
 /// What kind of failure it is. Each kind has one exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,9 @@ pub(crate) struct CliError {
 impl CliError {
     /// A failure of this kind. `message` is one sentence without a full stop; the object's name stands in backticks.
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, hints: Vec::new() }
+        let message = message.into();
+        let shortage = Shortage::of_text(&message);
+        Self { kind, message, source: None, hints: Vec::new() }.short_of(shortage)
     }
 
     /// An error of a layer below, as it stands.
@@ -135,14 +137,30 @@ impl CliError {
     /// Why it happened.
     #[must_use]
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
+        let source = source.into();
+        let shortage = Shortage::of(&*source);
+        self.source = Some(source);
+        self.short_of(shortage)
+    }
+
+    /// Whatever was to be done: that this machine was short of something is no fault of it.
+    fn short_of(mut self, shortage: Option<Shortage>) -> Self {
+        match (self.kind, shortage) {
+            (Kind::Bug | Kind::Io | Kind::Busy | Kind::Config | Kind::Refused | Kind::Unreachable, Some(shortage)) => {
+                self.kind = Kind::of_code(shortage.exit_code());
+                self.hint(shortage.hint())
+            }
+            _ => self,
+        }
     }
 
     /// What to do about it.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
         self
     }
 
@@ -241,6 +259,17 @@ mod tests {
         let error = CliError::io("cannot write `x`", Repeats { source: inner });
         assert_eq!(error.causes(), ["outer: disk on fire"]);
         assert_eq!(error.code(), 74);
+    }
+
+    #[test]
+    fn what_the_machine_is_short_of_is_to_be_tried_again() {
+        let files = || std::io::Error::from_raw_os_error(24);
+        for error in [CliError::io("x", files()), CliError::config("x").caused_by(files())] {
+            assert_eq!((error.code(), error.hints().len()), (75, 1), "{error:?}");
+            assert!(error.hints()[0].contains("`ulimit -n`"), "{error:?}");
+        }
+        assert_eq!(CliError::usage("x").caused_by(files()).code(), 64);
+        assert_eq!(CliError::io("x", std::io::Error::from_raw_os_error(27)).code(), 74);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::panic::{self, PanicHookInfo};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 
 use crate::ui;
 
@@ -10,10 +10,17 @@ use crate::ui;
 /// watcher ends what it had started.
 pub(crate) fn install() {
     panic::set_hook(Box::new(|info| {
-        ui::emergency(&report(info));
+        // Libraries start their threads without asking whether there may be one more.
+        let shortage = info.payload_as_str().and_then(Shortage::of_start_text);
+        ui::emergency(&shortage.map_or_else(|| report(info), |shortage| short_of(shortage, info)));
         #[expect(clippy::exit, reason = "a panic has no caller to return a code to")]
-        std::process::exit(i32::from(ExitCode::BUG));
+        std::process::exit(i32::from(shortage.map_or(ExitCode::BUG, Shortage::exit_code)));
     }));
+}
+
+fn short_of(shortage: Shortage, info: &PanicHookInfo<'_>) -> String {
+    let what = info.payload_as_str().unwrap_or_default();
+    format!("error: there is not enough of this: {}\ncaused by: {what}\nhint: {}\n", shortage.what(), shortage.hint())
 }
 
 fn report(info: &PanicHookInfo<'_>) -> String {

@@ -2,12 +2,12 @@
 
 use std::{io, path::PathBuf};
 
+use mer_core::{ExitCode, Shortage};
 use thiserror::Error;
 
 use crate::{Ended, SshError};
 
-/// A process that could not be started. All of these are matters of registration (exit code 78), but
-/// [`StartError::Ssh`], which has exit codes of its own.
+/// A process that could not be started. Most of these are matters of registration: see [`StartError::exit_code`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -75,6 +75,18 @@ pub enum StartError {
     /// The server where it was to run could not be used.
     #[error(transparent)]
     Ssh(#[from] SshError),
+}
+
+impl StartError {
+    /// The exit code of `mer` for it: 75 where something was short, 78 for what is a matter of registration, and SSH's own.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match (self, Shortage::of(self)) {
+            (Self::Ssh(error), _) => error.exit_code(),
+            (_, Some(shortage)) => shortage.exit_code(),
+            _ => ExitCode::CONFIG,
+        }
+    }
 }
 
 /// An input that the model's protocol cannot carry (exit code 65).

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 use mer_dal::DalError;
 use thiserror::Error;
 
@@ -94,6 +94,9 @@ impl MigrationError {
     /// The exit code of a command that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
+        if let Some(shortage) = Shortage::of(self) {
+            return shortage.exit_code();
+        }
         match self {
             Self::Database(error) => error.exit_code(),
             Self::NoScript { .. } => ExitCode::USAGE,

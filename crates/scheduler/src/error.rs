@@ -1,6 +1,6 @@
 //! Why a run could not even be attempted, or could not be put on record.
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 use thiserror::Error;
 
 /// A run that never became an attempt, or whose record could not be kept.
@@ -74,12 +74,14 @@ pub enum SchedulerError {
 impl SchedulerError {
     /// The exit code of `mer` for this error.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotOnServer { .. } => ExitCode::NOT_FOUND,
             Self::NoSuchServer { .. } | Self::NoCommand { .. } => ExitCode::CONFIG,
             Self::Input { .. } | Self::TooLong { .. } => ExitCode::INPUT,
-            Self::ReadInput { .. } | Self::Record { .. } => ExitCode::IO,
+            Self::ReadInput { .. } | Self::Record { .. } => {
+                Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code)
+            }
         }
     }
 }

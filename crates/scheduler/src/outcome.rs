@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use mer_core::{Access, Exit, ExitCode, Status, signal_name};
+use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
 use crate::weights::DeliveryError;
@@ -81,7 +81,9 @@ impl Verdict {
     /// There is no connection.
     pub(crate) fn not_connected(server: &str, error: &SshError) -> Self {
         let code = error.exit_code();
-        let status = if code == ExitCode::CONFIG { Status::Failed } else { Status::Unreachable };
+        // What this machine is short of, or has registered, says nothing of the other one.
+        let here = matches!(code, ExitCode::CONFIG | ExitCode::BUSY | ExitCode::IO);
+        let status = if here { Status::Failed } else { Status::Unreachable };
         let verdict = Self::new(status, code, chain(error));
         Self { hint: error.remedy(server), elsewhere: status == Status::Unreachable, ..verdict }
     }
@@ -135,7 +137,8 @@ impl Verdict {
             let unclear = matches!(error, SshError::ConnectionLost { .. } | SshError::StartTimedOut { .. });
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
-        Self::new(Status::Failed, ExitCode::CONFIG, format!("on server `{server}`: {}", chain(error)))
+        let hint = Shortage::of(error).map(|shortage| shortage.hint().to_owned());
+        Self { hint, ..Self::new(Status::Failed, error.exit_code(), format!("on server `{server}`: {}", chain(error))) }
     }
 
     /// A failure of a kind that this version does not know.

@@ -78,7 +78,7 @@ impl Scheduler {
         let path = match found {
             Ok(path) => path.display().to_string(),
             Err(StartError::Ssh(error)) => return Ok(Err(unreachable(&error, &placement.server))),
-            Err(error) => return Ok(Err((ExitCode::CONFIG, chain(&error)))),
+            Err(error) => return Ok(Err((error.exit_code(), chain(&error)))),
         };
         if !spec.protocol.stays_up() {
             return Ok(Ok(path));

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use mer_core::not_started;
 use tokio::sync::oneshot;
 
 /// Opens a lock file, which is made where it does not exist.
@@ -36,7 +37,7 @@ pub(crate) async fn lock_within(file: File, wait: Duration) -> io::Result<Option
         return Ok(None);
     }
     let (locked, outcome) = oneshot::channel();
-    std::thread::Builder::new().name("mer-lock".to_owned()).stack_size(64 << 10).spawn(move || {
+    let spawned = std::thread::Builder::new().name("mer-lock".to_owned()).stack_size(64 << 10).spawn(move || {
         let outcome = loop {
             match file.lock() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -44,7 +45,8 @@ pub(crate) async fn lock_within(file: File, wait: Duration) -> io::Result<Option
             }
         };
         let _ = locked.send(outcome);
-    })?;
+    });
+    spawned.map_err(not_started)?;
     match tokio::time::timeout(wait, outcome).await {
         Err(_) => Ok(None),
         Ok(Ok(outcome)) => outcome.map(Some),

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 use thiserror::Error;
 
 use crate::remedy::disk_hint;
@@ -60,8 +60,8 @@ pub enum JournalError {
 impl JournalError {
     /// The exit code of a command that ends with this error.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
-        ExitCode::IO
+    pub fn exit_code(&self) -> u8 {
+        Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code)
     }
 
     /// What a person may do about it, where there is something.

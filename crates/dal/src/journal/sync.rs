@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_core::not_started;
 use tokio::sync::oneshot;
 
 use super::JournalError;
@@ -90,7 +91,7 @@ impl Syncer {
                 .name("mer-journal".to_owned())
                 .stack_size(128 << 10)
                 .spawn(move || syncer.work())
-                .map_err(|source| JournalError::Thread { source })?;
+                .map_err(|source| JournalError::Thread { source: not_started(source) })?;
             state.thread = true;
         }
         // A thread that sleeps for a while only will find it in time: waking it for each record would cost more.

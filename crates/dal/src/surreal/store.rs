@@ -259,6 +259,9 @@ impl SurrealStore {
             Some(folder) if files::is_full(Path::new(folder)) => {
                 std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).into()
             }
+            Some(folder) if files::is_limited(Path::new(folder)) => {
+                std::io::Error::from_raw_os_error(rustix::io::Errno::FBIG.raw_os_error()).into()
+            }
             Some(_) => "it may be too much for one transaction of the embedded database, which holds some 12 MiB: \
                         give it less at a time"
                 .into(),

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use mer_core::not_started;
 use mer_meal::{SecretRequest, SecretSource};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -72,7 +73,7 @@ fn from_command(argv: &[String]) -> Result<String, String> {
     let (program, args) = argv.split_first().ok_or("`passwordCommand` is empty")?;
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("`{program}`: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("`{program}`: {}", not_started(error)))?;
     let Some(stdout) = child.stdout.take() else { return Err(format!("`{program}` has no output")) };
     let (told, hear) = mpsc::channel();
     let read = move || {
@@ -83,7 +84,7 @@ fn from_command(argv: &[String]) -> Result<String, String> {
     };
     let heard = match thread::Builder::new().name("mer-secret".to_owned()).spawn(read) {
         Ok(_) => hear.recv_timeout(COMMAND_BOUND),
-        Err(error) => return Err(format!("`{program}`: {error}")),
+        Err(error) => return Err(format!("`{program}`: {}", not_started(error))),
     };
     if heard.is_err()
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use mer_core::not_started;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
@@ -140,7 +141,7 @@ impl Stream {
             // Nobody listens where the command is over already.
             let _ = tell.send(result);
         };
-        thread::Builder::new().name("mer-stdout".to_owned()).spawn(write)?;
+        thread::Builder::new().name("mer-stdout".to_owned()).spawn(write).map_err(not_started)?;
         Ok(Writer { chunks, done })
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use mer_core::not_started;
 use mer_meal::Input;
 use tokio::sync::mpsc;
 
@@ -156,6 +157,6 @@ fn stream(from: OwnedFd) -> Result<Source, CliError> {
         }
     };
     let spawned = thread::Builder::new().name("mer-stdin".to_owned()).spawn(read);
-    spawned.map_err(|error| CliError::io("cannot start a thread", error))?;
+    spawned.map_err(|error| CliError::io("cannot start a thread", not_started(error)))?;
     Ok(Source { input: Input::Stream(receiver), failure })
 }

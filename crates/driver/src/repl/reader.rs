@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use mer_core::not_started;
 use rustix::termios::QueueSelector;
 use rustyline::{
     CompletionType, Config, Editor,
@@ -43,7 +44,7 @@ pub(super) fn start(
             Ok(reader) => reader.serve(&asked, &say),
             Err(error) => drop(say.blocking_send(Said::Failed(error))),
         })
-        .map_err(|source| CliError::io("cannot start a thread for the terminal", source))?;
+        .map_err(|source| CliError::io("cannot start a thread for the terminal", not_started(source)))?;
     Ok((ask, said))
 }
 

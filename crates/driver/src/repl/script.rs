@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use mer_core::not_started;
 use tokio::sync::mpsc;
 
 use super::{
@@ -117,7 +118,7 @@ where
                 }
             }
         })
-        .map_err(|source| CliError::io("cannot start a thread for the script", source))?;
+        .map_err(|source| CliError::io("cannot start a thread for the script", not_started(source)))?;
     Ok(said)
 }
 

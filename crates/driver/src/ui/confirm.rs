@@ -2,6 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, thread};
 
+use mer_core::not_started;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     pipe::{PipeFlags, pipe_with},
@@ -25,7 +26,7 @@ pub(super) async fn confirm(question: &str) -> Result<bool, CliError> {
     let (gone, waits) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| cannot(errno.into()))?;
     let (tell, told) = oneshot::channel();
     let listen = move || drop(tell.send(answer(&gone)));
-    thread::Builder::new().name("mer-confirm".to_owned()).spawn(listen).map_err(cannot)?;
+    thread::Builder::new().name("mer-confirm".to_owned()).spawn(listen).map_err(not_started).map_err(cannot)?;
     let answer = told.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
     drop(waits);
     let answer = answer.map_err(cannot)?;

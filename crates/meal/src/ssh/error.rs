@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use mer_core::{Bound, ExitCode};
+use mer_core::{Bound, ExitCode, Shortage};
 use thiserror::Error;
 
 /// A connection that was not made, or was lost. Cheap to clone: several runs may wait for one connection.
@@ -196,9 +196,13 @@ pub enum SshError {
 }
 
 impl SshError {
-    /// The exit code of `mer` for it: 69, 77 or 78.
+    /// The exit code of `mer` for it: 69, 75, 77 or 78.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
+        // What this machine did not get says nothing of the other one.
+        if let Some(shortage) = Shortage::of(self) {
+            return shortage.exit_code();
+        }
         match self {
             Self::Config { .. } => ExitCode::CONFIG,
             Self::KeyUnknown { .. }
@@ -207,6 +211,7 @@ impl SshError {
             | Self::KnownHosts { .. }
             | Self::AuthFailed { .. } => ExitCode::REFUSED,
             Self::Jump { source, .. } => source.exit_code(),
+            Self::Resources { .. } => ExitCode::BUSY,
             _ => ExitCode::UNREACHABLE,
         }
     }
@@ -214,6 +219,9 @@ impl SshError {
     /// What to do about it, as a sentence; `server` is the name to put into a command line.
     #[must_use]
     pub fn remedy(&self, server: &str) -> Option<String> {
+        if let Some(shortage) = Shortage::of(self) {
+            return Some(shortage.hint().to_owned());
+        }
         Some(match self {
             Self::NotResolved { .. } => "check `host`, the name server, or the alias in ~/.ssh/config".to_owned(),
             Self::Refused { .. } => "check `port`, and that sshd runs there".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, Shortage};
 use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
@@ -83,9 +83,11 @@ impl DeliveryError {
     /// The exit code of `mer` for it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Keep { .. } | Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
+            Self::Keep { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
+            Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
             Self::Invalid { .. } => ExitCode::INPUT,
-            Self::NoText { .. } | Self::Start(_) => ExitCode::CONFIG,
+            Self::NoText { .. } => ExitCode::CONFIG,
+            Self::Start(error) => error.exit_code(),
             Self::Database { source, .. } => source.exit_code(),
             Self::Lost { .. } => ExitCode::UNREACHABLE,
             Self::Cancelled => ExitCode::SIGINT,
@@ -94,6 +96,9 @@ impl DeliveryError {
 
     /// What a person may do about it, where there is something.
     pub(crate) fn hint(&self) -> Option<String> {
+        if let Some(shortage) = Shortage::of(self) {
+            return Some(shortage.hint().to_owned());
+        }
         match self {
             Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::NoText { .. } => Some("name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),

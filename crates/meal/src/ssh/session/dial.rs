@@ -9,6 +9,8 @@ use std::{
     time::Instant,
 };
 
+use mer_core::not_started;
+
 use super::{StepKind, Trace};
 use crate::ssh::{SshError, target::Hop};
 
@@ -53,7 +55,7 @@ fn resolve(hop: &Hop, deadline: Instant) -> Result<Vec<SocketAddr>, SshError> {
     thread::Builder::new().name("mer-resolve".to_owned()).spawn(ask).map_err(|source| SshError::Resources {
         host: hop.host.clone(),
         what: "thread",
-        source: Arc::new(source),
+        source: Arc::new(not_started(source)),
     })?;
     let unknown = |source: io::Error| SshError::NotResolved { host: hop.host.clone(), source: Arc::new(source) };
     match answered.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

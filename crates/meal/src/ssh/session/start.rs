@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_core::not_started;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
@@ -56,7 +57,7 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshE
     };
     if let Err(source) = thread::Builder::new().name("mer-ssh".to_owned()).spawn(body) {
         let (answer, answered) = oneshot::channel();
-        let _ = answer.send(Err(SshError::Resources { host, what: "thread", source: Arc::new(source) }));
+        let _ = answer.send(Err(SshError::Resources { host, what: "thread", source: Arc::new(not_started(source)) }));
         return answered;
     }
     answered
@@ -98,7 +99,11 @@ fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> 
     let long = Duration::from_secs(365 * 86_400);
     let thread = Thread::new(hop, ready, &link, start.orphan_after, long);
     let spawned = thread::Builder::new().name("mer-ssh-jump".to_owned()).spawn(move || thread.run());
-    spawned.map_err(|source| SshError::Resources { host: hop.label(), what: "thread", source: Arc::new(source) })?;
+    spawned.map_err(|source| SshError::Resources {
+        host: hop.label(),
+        what: "thread",
+        source: Arc::new(not_started(source)),
+    })?;
     Ok(link)
 }
 

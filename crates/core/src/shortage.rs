@@ -1,0 +1,220 @@
+//! What a machine can run short of, and how that is told: one rule for every crate.
+//!
+//! A shortage is no fault of the registration, the database or MER: the same command may succeed a moment later. So its
+//! exit code is [`ExitCode::BUSY`], and its hint names the limit.
+
+use std::{error::Error, io};
+
+use thiserror::Error as ThisError;
+
+use crate::ExitCode;
+
+/// Something that a process did not get because a limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// EMFILE: the files that this process may have open.
+    OpenFiles,
+    /// ENFILE: the files that all processes of the machine may have open.
+    SystemFiles,
+    /// EAGAIN of a fork or of a new thread: processes and threads of this user, or of its control group.
+    Processes,
+    /// ENOMEM.
+    Memory,
+    /// EFBIG: the size of a file that this process writes.
+    FileSize,
+}
+
+/// Linux's number of EAGAIN.
+const AGAIN: i32 = 11;
+
+/// EAGAIN of a start, told apart from that of a pipe: by its type, and by its text where no more than that is handed on.
+#[derive(Debug, ThisError)]
+#[error("{0}{NO_MORE}")]
+struct NotStarted(io::Error);
+
+const NO_MORE: &str = ": no more processes or threads";
+
+/// What a failed start of a process or a thread is handed on as: EAGAIN means a shortage there, and nothing elsewhere, so it
+/// is marked where it is known. For `map_err`; any other error stays as it is.
+#[must_use]
+pub fn not_started(error: io::Error) -> io::Error {
+    match Shortage::of_start(&error) {
+        Some(Shortage::Processes) => io::Error::new(error.kind(), NotStarted(error)),
+        _ => error,
+    }
+}
+
+impl Shortage {
+    /// The shortage that this number of the system says; numbers are Linux's. EAGAIN is not among them, because it says
+    /// something else of a pipe or a socket: see [`not_started`].
+    #[must_use]
+    pub const fn of_errno(errno: i32) -> Option<Self> {
+        match errno {
+            24 => Some(Self::OpenFiles),
+            23 => Some(Self::SystemFiles),
+            12 => Some(Self::Memory),
+            27 => Some(Self::FileSize),
+            _ => None,
+        }
+    }
+
+    /// The shortage that was the reason why a process or a thread could not be started.
+    fn of_start(error: &io::Error) -> Option<Self> {
+        match error.raw_os_error() {
+            Some(AGAIN) => Some(Self::Processes),
+            _ => Self::of(error),
+        }
+    }
+
+    /// The shortage somewhere in the chain of an error's causes. Many libraries hand on the system's word as text only.
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let found = error.downcast_ref::<io::Error>().and_then(Self::of_io);
+            let found = found.or_else(|| Self::of_text(&error.to_string()));
+            if found.is_some() {
+                return found;
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    fn of_io(error: &io::Error) -> Option<Self> {
+        if error.get_ref().is_some_and(|inner| inner.is::<NotStarted>()) {
+            return Some(Self::Processes);
+        }
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Some(Self::Memory),
+            io::ErrorKind::FileTooLarge => Some(Self::FileSize),
+            _ => error.raw_os_error().and_then(Self::of_errno),
+        }
+    }
+
+    /// The shortage that a text tells of, by the system's number in it: `(os error 24)` or `Os { code: 24`.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        if text.contains(NO_MORE) {
+            return Some(Self::Processes);
+        }
+        numbers(text).find_map(Self::of_errno)
+    }
+
+    /// The same for what is told when a thread or a process was not started.
+    #[must_use]
+    pub fn of_start_text(text: &str) -> Option<Self> {
+        numbers(text).find_map(|number| if number == AGAIN { Some(Self::Processes) } else { Self::of_errno(number) })
+    }
+
+    /// What there is not enough of, as the object of a sentence.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::OpenFiles => "open files",
+            Self::SystemFiles => "open files of the whole machine",
+            Self::Processes => "processes and threads",
+            Self::Memory => "memory",
+            Self::FileSize => "room in one file",
+        }
+    }
+
+    /// What to do about it, with the name of the limit.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::OpenFiles => {
+                "the limit of open files is reached (`ulimit -n`): raise it, or try again when less is open"
+            }
+            Self::SystemFiles => {
+                "the machine's limit of open files is reached (`fs.file-max`): try again when other programs have ended"
+            }
+            Self::Processes => {
+                "the limit of processes and threads is reached (`ulimit -u`, or `pids.max` of the control group): raise \
+                 it, or try again when less runs"
+            }
+            Self::Memory => {
+                "the limit of memory is reached (`ulimit -v`, or what the machine has): raise it, or try again when \
+                 less runs"
+            }
+            Self::FileSize => "the limit of the size of a file is reached (`ulimit -f`): raise it",
+        }
+    }
+
+    /// The exit code of a command that ends by it. A file does not become smaller by itself: that is no code to try again.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::FileSize => ExitCode::IO,
+            _ => ExitCode::BUSY,
+        }
+    }
+}
+
+/// The system's numbers in a text, in the two forms in which Rust's own errors are printed.
+fn numbers(text: &str) -> impl Iterator<Item = i32> {
+    let after = |mark: &'static str| text.match_indices(mark).map(move |(at, _)| &text[at + mark.len()..]);
+    let number = |rest: &str| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest[..digits].parse().ok()
+    };
+    after("(os error ").chain(after("Os { code: ")).filter_map(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Box<dyn Error + Send + Sync>);
+
+    fn os(errno: i32) -> io::Error {
+        io::Error::from_raw_os_error(errno)
+    }
+
+    #[test]
+    fn a_shortage_is_found_wherever_it_stands() {
+        for (errno, shortage) in
+            [(24, Shortage::OpenFiles), (23, Shortage::SystemFiles), (12, Shortage::Memory), (27, Shortage::FileSize)]
+        {
+            let texts = [os(errno).to_string(), format!("{:?}", os(errno))];
+            assert_eq!(Shortage::of(&os(errno)), Some(shortage));
+            assert_eq!(Shortage::of(&Outer(Box::new(os(errno)))), Some(shortage));
+            assert_eq!(Shortage::of(&not_started(os(errno))), Some(shortage));
+            for text in texts {
+                assert_eq!(Shortage::of(&Outer(text.clone().into())), Some(shortage), "{text}");
+                assert_eq!(Shortage::of_start_text(&text), Some(shortage), "{text}");
+            }
+        }
+    }
+
+    /// EAGAIN of a pipe is no shortage of processes.
+    #[test]
+    fn what_is_short_for_a_start_is_not_short_for_a_pipe() {
+        assert_eq!(Shortage::of(&os(AGAIN)), None);
+        assert_eq!(Shortage::of(&not_started(os(AGAIN))), Some(Shortage::Processes));
+        assert_eq!(Shortage::of(&Outer(Box::new(not_started(os(AGAIN))))), Some(Shortage::Processes));
+        assert_eq!(Shortage::of_text(&format!("`pass`: {}", not_started(os(AGAIN)))), Some(Shortage::Processes));
+        assert_eq!(Shortage::of_start_text(&format!("{:?}", os(AGAIN))), Some(Shortage::Processes));
+        for errno in [2, 13, 28, 111] {
+            assert_eq!((Shortage::of(&os(errno)), Shortage::of(&not_started(os(errno)))), (None, None), "{errno}");
+        }
+        assert_eq!(Shortage::of_text("(os error x) Os { code: "), None);
+    }
+
+    #[test]
+    fn every_shortage_names_its_limit_and_may_be_tried_again() {
+        use Shortage::{FileSize, Memory, OpenFiles, Processes, SystemFiles};
+        for (shortage, limit) in [
+            (OpenFiles, "ulimit -n"),
+            (SystemFiles, "fs.file-max"),
+            (Processes, "ulimit -u"),
+            (Memory, "ulimit -v"),
+            (FileSize, "ulimit -f"),
+        ] {
+            assert!(shortage.hint().contains(limit));
+            assert_eq!(shortage.exit_code(), if shortage == FileSize { 74 } else { 75 });
+        }
+    }
+}
