@@ -75,6 +75,9 @@ pub struct ModelParams {
     /// Time between TERM and KILL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Bound>,
+    /// Whether children that left the model's process group go on when it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leave_children: Option<bool>,
 }
 
 impl ModelParams {
@@ -98,6 +101,7 @@ impl ModelParams {
         "promote",
         "readyTimeout",
         "grace",
+        "leaveChildren",
     ];
 
     /// These parameters with what `over` sets laid over them. Environments are merged name by name.
@@ -129,6 +133,7 @@ impl ModelParams {
             promote,
             ready_timeout,
             grace,
+            leave_children,
         )
     }
 

@@ -36,6 +36,8 @@ pub struct RunSpec {
     pub tokens: Tokens,
     /// How long it may take.
     pub bounds: Bounds,
+    /// Whether children that left its process group go on when it has ended. On this machine only.
+    pub leave_children: bool,
 }
 
 /// How a process ended.

@@ -62,6 +62,7 @@ fn spec(argv: &[&str], protocol: Protocol) -> RunSpec {
         protocol,
         tokens: Tokens::defaults(protocol),
         bounds: Bounds::default(),
+        leave_children: false,
     }
 }
 

@@ -147,6 +147,7 @@ fn spec(argv: &[&str], protocol: Protocol) -> RunSpec {
         protocol,
         tokens: Tokens { ready: None, ..Tokens::defaults(protocol) },
         bounds: Bounds::default(),
+        leave_children: false,
     }
 }
 

@@ -67,9 +67,10 @@ impl Control {
         }
     }
 
-    /// Waits for the end, ends what is left of the group, and reaps.
+    /// Waits for the end, ends what is left of the group and what left it, and reaps.
     pub async fn wait(&mut self) -> Exit {
         self.ended().await;
+        self.end_strays().await;
         self.finish().unwrap_or(Exit::Lost)
     }
 
@@ -81,6 +82,20 @@ impl Control {
     /// KILL to the whole group.
     pub fn kill(&self) {
         each!(self, control => control.kill());
+    }
+
+    /// If the process has ended: ends its children that left its group, on this machine, unless its model lets them go on.
+    pub async fn end_strays(&self) {
+        if let Kind::Local(control) = &self.0 {
+            control.end_strays().await;
+        }
+    }
+
+    /// If the process has ended: TERM to those children.
+    pub(crate) fn terminate_strays(&self) {
+        if let Kind::Local(control) = &self.0 {
+            control.terminate_strays();
+        }
     }
 
     /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.

@@ -27,6 +27,7 @@ pub use control::Control;
 pub use ended::{BoundName, End, Ended};
 pub use error::{InputError, StartError, WarmError};
 pub use executor::{Executor, LocalConfig};
+pub use local::reap_orphans;
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot};
 pub use run::Run;

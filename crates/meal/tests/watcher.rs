@@ -114,20 +114,47 @@ fn the_watcher_outlives_signals_and_leaves_when_told() {
     assert!(watcher.wait().expect("it leaves").success());
 }
 
+/// The watchers with this word at the end of their command line.
+fn watchers(mark: &str) -> Vec<u32> {
+    let end = format!("\0{mark}\0");
+    let pids =
+        std::fs::read_dir("/proc").expect("/proc").filter_map(|one| one.ok()?.file_name().to_str()?.parse().ok());
+    let is = |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()));
+    pids.filter(|pid| is(*pid) && runs(*pid)).collect()
+}
+
+/// What killed it may kill its `mer` next, so that it is replaced before the next start.
+#[tokio::test]
+async fn a_watcher_that_died_is_replaced_although_nothing_is_started() {
+    let mark = mark("at-once");
+    let watcher_argv = vec!["watcher".to_owned(), mark.clone()];
+    let executor = Executor::local(LocalConfig { self_exe: FAKE.into(), watcher_argv });
+    let model = executor.start(&spec(&["sleep"])).await.expect("starts");
+    for _ in 0..2 {
+        eventually("the watcher runs", || watchers(&mark).len() == 1);
+        let before = watchers(&mark)[0];
+        kill_process(Pid::from_raw(before.cast_signed()).expect("a pid"), Signal::KILL).expect("killed");
+        let begin = std::time::Instant::now();
+        loop {
+            let now = watchers(&mark);
+            if now.len() == 1 && now[0] != before {
+                break;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(10), "no new watcher: {now:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    drop((model, executor));
+    eventually("it has left", || watchers(&mark).is_empty());
+}
+
 /// It was killed for memory: the next start brings another one, which knows of all models.
 #[tokio::test]
 async fn a_watcher_that_died_is_replaced() {
     let mark = mark("replaced");
     let watcher_argv = vec!["watcher".to_owned(), mark.clone()];
     let executor = Executor::local(LocalConfig { self_exe: FAKE.into(), watcher_argv });
-    let watchers = || -> Vec<u32> {
-        let end = format!("\0{mark}\0");
-        let pids =
-            std::fs::read_dir("/proc").expect("/proc").filter_map(|one| one.ok()?.file_name().to_str()?.parse().ok());
-        let is =
-            |pid: u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()));
-        pids.filter(|pid| is(*pid) && runs(*pid)).collect()
-    };
+    let watchers = || watchers(&mark);
     let mut first = executor.start(&spec(&["ignore-term"])).await.expect("starts");
     eventually("the watcher runs", || watchers().len() == 1);
     let pid = Pid::from_raw(watchers()[0].cast_signed()).expect("a pid");

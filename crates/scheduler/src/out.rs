@@ -310,6 +310,7 @@ async fn script(
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: Bounds { timeout, grace: Duration::from_secs(1), ..Bounds::default() },
+        leave_children: false,
     };
     let run = executor.start(&spec).await?;
     let sinks = Sinks { stdout, sent: None, stderr: None };

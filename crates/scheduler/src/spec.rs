@@ -49,6 +49,7 @@ pub(crate) fn run_spec(
         tokens: params.tokens(),
         bounds,
         env,
+        leave_children: params.leave_children.unwrap_or(false),
     })
 }
 

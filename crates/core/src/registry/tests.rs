@@ -39,7 +39,7 @@ fn every_known_key_is_read_and_written_under_that_name() {
     let json = r#"{"protocol":"token","inferenceCommand":["a"],"trainCommand":["b"],"shell":false,"modelPath":"/m",
         "env":{"A":"1"},"launcher":["x"],"readyToken":"R","startToken":"S","stopToken":"T","exitToken":"E",
         "timeout":"1s","trainTimeout":"none","weightsDtype":"f32","weightsShape":[3,5],"promote":true,
-        "readyTimeout":"2s","grace":"3s"}"#;
+        "readyTimeout":"2s","grace":"3s","leaveChildren":true}"#;
     let params: ModelParams = serde_json::from_str(json).expect("all keys");
     let written = serde_json::to_value(&params).expect("json");
     let mut keys: Vec<&str> = written.as_object().expect("object").keys().map(String::as_str).collect();

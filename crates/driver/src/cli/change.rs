@@ -120,6 +120,10 @@ pub(crate) struct ModelFlags {
     /// Time between TERM and KILL
     #[arg(long, value_name = "TIME")]
     pub(crate) grace: Option<Bound>,
+
+    /// Its children that leave its process group go on when it has ended
+    #[arg(long)]
+    pub(crate) leave_children: bool,
 }
 
 /// Arguments of `mer server add`.

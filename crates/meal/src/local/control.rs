@@ -2,7 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, process::Child, sync::Arc, time::Duration};
 
-use mer_core::Exit;
+use mer_core::{Exit, not_started};
 use rustix::{
     io::Errno,
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, waitid},
@@ -12,7 +12,10 @@ use tokio::{
     sync::watch,
 };
 
-use super::watch::Watch;
+use super::{
+    strays::{self, Strays},
+    watch::Watch,
+};
 
 /// The hold on a process and its group. Signals go to the whole group, and only while the process has not been reaped,
 /// so that they cannot hit a stranger who got its number.
@@ -22,27 +25,36 @@ pub(crate) struct LocalControl {
     notice: Notice,
     exit: Option<Exit>,
     watch: Option<Arc<Watch>>,
+    /// What leaves its group; none where that is to go on.
+    strays: Option<Strays>,
 }
 
-/// How the end is noticed.
+/// How the end of a child is noticed.
 #[derive(Debug)]
-enum Notice {
+pub(super) enum Notice {
     Pidfd(AsyncFd<OwnedFd>),
     /// A kernel without pidfd_open: a thread that waits.
     Thread(watch::Receiver<bool>),
 }
 
 impl LocalControl {
-    pub(super) fn new(child: &Child, watch: Option<Arc<Watch>>, grace: Duration) -> io::Result<Self> {
+    pub(super) fn new(
+        child: &Child,
+        watch: Option<Arc<Watch>>,
+        strays: Option<Strays>,
+        number: u64,
+        grace: Duration,
+    ) -> io::Result<Self> {
         let pid = Pid::from_child(child);
+        strays::wait_for(pid);
         if let Some(watch) = &watch {
-            watch.add(pid, grace);
+            watch.add(pid, grace, number);
         }
         let notice = Notice::new(pid);
         // Made first and checked after, so that a failure kills by the drop.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
         let notice = notice.unwrap_or_else(|_| Notice::Thread(watch::channel(true).1));
-        let control = Self { pid, notice, exit: None, watch };
+        let control = Self { pid, notice, exit: None, watch, strays };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
 
@@ -54,10 +66,7 @@ impl LocalControl {
 
     /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
     pub(crate) async fn ended(&self) {
-        match &self.notice {
-            Notice::Pidfd(fd) => drop(fd.readable().await),
-            Notice::Thread(done) => drop(done.clone().wait_for(|done| *done).await),
-        }
+        self.notice.seen().await;
     }
 
     /// Whether the process has ended.
@@ -102,15 +111,52 @@ impl LocalControl {
             watch.remove(self.pid);
         }
         if seen != Exit::Lost {
-            let _ = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            self.kill_strays();
+            reap(self.pid);
         }
+        strays::waited(self.pid);
         self.exit = Some(seen);
         self.exit
+    }
+
+    /// If the process has ended: ends what left its group, with TERM first.
+    pub(crate) async fn end_strays(&self) {
+        if self.exit.is_none()
+            && self.has_ended()
+            && let Some(strays) = &self.strays
+        {
+            strays.end().await;
+        }
+    }
+
+    /// TERM to what left its group, if the process has ended.
+    pub(crate) fn terminate_strays(&self) {
+        if self.exit.is_none()
+            && self.has_ended()
+            && let Some(strays) = &self.strays
+        {
+            strays.signal(Signal::TERM);
+        }
+    }
+
+    fn kill_strays(&self) {
+        // Where a parent is killed, its children come to light: a few rounds, in case.
+        for _ in 0..3 {
+            if !self.strays.as_ref().is_some_and(|strays| strays.signal(Signal::KILL)) {
+                return;
+            }
+        }
     }
 
     fn signal(&self, signal: Signal) {
         if self.exit.is_none() {
             let _ = kill_process_group(self.pid, signal);
+            // As long as the process lives, what left its group is its own business.
+            if self.has_ended()
+                && let Some(strays) = &self.strays
+            {
+                strays.signal(signal);
+            }
         }
     }
 
@@ -131,21 +177,40 @@ impl Drop for LocalControl {
             return;
         }
         // Dying takes a moment, and a process in the kernel may take long. The watcher keeps it until it is over.
-        let (pid, watch) = (self.pid, self.watch.take());
+        let (pid, watch, strays) = (self.pid, self.watch.take(), self.strays.take());
         let reap = move || {
             let _ =
                 rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+            if let Some(strays) = strays {
+                strays.signal(Signal::KILL);
+            }
             if let Some(watch) = watch {
                 watch.remove(pid);
             }
-            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            reap(pid);
+            strays::waited(pid);
         };
         let _ = std::thread::Builder::new().name("mer-reaper".to_owned()).spawn(reap);
     }
 }
 
+/// Reaps a process, and what of its group this process has adopted and is dead by now.
+fn reap(pid: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let _ = waitid(WaitId::Pid(pid), options);
+    while matches!(waitid(WaitId::Pgid(Some(pid)), options), Ok(Some(_))) {}
+}
+
 impl Notice {
-    fn new(pid: Pid) -> io::Result<Self> {
+    /// Waits until the process has ended. Safe to cancel.
+    pub(super) async fn seen(&self) {
+        match self {
+            Self::Pidfd(fd) => drop(fd.readable().await),
+            Self::Thread(done) => drop(done.clone().wait_for(|done| *done).await),
+        }
+    }
+
+    pub(super) fn new(pid: Pid) -> io::Result<Self> {
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(fd) => register(fd).map(Self::Pidfd),
             Err(Errno::NOSYS | Errno::PERM) => Self::thread(pid),
@@ -160,7 +225,7 @@ impl Notice {
             let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
             let _ = done.send(true);
         };
-        std::thread::Builder::new().name("mer-wait".to_owned()).spawn(wait)?;
+        std::thread::Builder::new().name("mer-wait".to_owned()).spawn(wait).map_err(not_started)?;
         Ok(Self::Thread(seen))
     }
 }

@@ -8,7 +8,9 @@ mod control;
 mod resolve;
 mod sigchld;
 mod spawn;
+mod strays;
 mod watch;
 
 pub(crate) use control::LocalControl;
 pub(crate) use spawn::LocalExecutor;
+pub use strays::reap_orphans;

@@ -9,16 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::RunSpec;
+use mer_core::{RunSpec, not_started};
 use rustix::io::Errno;
 
 use super::{
     control::LocalControl,
     resolve::{explain, resolve},
     sigchld,
+    strays::{self, Strays},
     watch::Watch,
 };
-use crate::{Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE};
+use crate::{Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, watcher::Mark};
 
 /// How often a program that is just being written (ETXTBSY) is tried again, and how long between.
 const BUSY_TRIES: u32 = 10;
@@ -48,6 +49,9 @@ impl LocalExecutor {
         let program = self.resolve(spec)?;
         check_strings(spec)?;
         self.heeded.get_or_init(|| {
+            if self.watch.is_some() {
+                strays::adopt_and_reap();
+            }
             if let Err(error) = sigchld::heed() {
                 tracing::warn!(%error, "SIGCHLD is ignored, and stays so: nobody will know how models ended");
             }
@@ -62,14 +66,17 @@ impl LocalExecutor {
         if let Some(cwd) = &spec.cwd {
             command.current_dir(cwd);
         }
-        if let Some(watch) = &self.watch {
-            command.env(WATCH_VARIABLE, watch.nonce());
+        let (number, mark) = self.watch.as_ref().map(|watch| watch.mark(spec.leave_children)).unzip();
+        if let Some(mark) = &mark {
+            command.env(WATCH_VARIABLE, mark);
         }
-        let mut child = spawn(&mut command).map_err(|source| explain(&program, source))?;
+        let strays = mark.filter(|_| !spec.leave_children).map(|mark| Strays::of(Mark::one(&mark)));
+        let mut child = spawn(&mut command).map_err(|source| explain(&program, not_started(source)))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on dropping `control` kills the process, whatever goes wrong.
         let failed = |source| StartError::Spawn { path: program.clone(), source };
-        let control = LocalControl::new(&child, self.watch.clone(), spec.bounds.grace).map_err(failed)?;
+        let control = LocalControl::new(&child, self.watch.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
+            .map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::Error::from(Errno::BADF)));
         };

@@ -7,14 +7,24 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
+use mer_core::not_started;
 use rustix::{
     pipe::{PipeFlags, pipe_with},
     process::Pid,
 };
+
+use super::{control::Notice, strays};
+use crate::watcher::mark_value;
+
+/// One that was killed sooner than this after its start is not replaced at once: something kills all of them.
+const HEALTHY: Duration = Duration::from_secs(1);
 
 /// The watcher as seen from here. One for an executor and its clones.
 #[derive(Debug)]
@@ -22,6 +32,8 @@ pub(super) struct Watch {
     program: PathBuf,
     argv: Vec<String>,
     nonce: String,
+    /// The number of the next model.
+    next: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -30,6 +42,8 @@ struct State {
     live: Option<Live>,
     /// What a new watcher has to be told if this one dies. By group, the grace in milliseconds.
     groups: BTreeMap<i32, u128>,
+    /// The greatest number of a model that it was told.
+    told: u64,
 }
 
 #[derive(Debug)]
@@ -41,22 +55,24 @@ struct Live {
 
 impl Watch {
     pub(super) fn new(program: PathBuf, argv: Vec<String>) -> Self {
-        Self { program, argv, nonce: nonce(), state: Mutex::default() }
+        Self { program, argv, nonce: nonce(), next: AtomicU64::new(1), state: Mutex::default() }
     }
 
-    /// What every model carries in its environment.
-    pub(super) fn nonce(&self) -> &str {
-        &self.nonce
+    /// The number of a model, and the mark that it carries in its environment.
+    pub(super) fn mark(&self, leave_children: bool) -> (u64, String) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        (number, mark_value(&self.nonce, number, leave_children))
     }
 
     /// Starts the watcher where it does not run.
-    pub(super) fn ensure(&self) -> io::Result<()> {
+    pub(super) fn ensure(self: &Arc<Self>) -> io::Result<()> {
         let mut state = self.lock();
         if state.live.is_some() {
             return Ok(());
         }
         let mut live = self.launch()?;
-        let mut hello = format!("nonce {}\n", self.nonce);
+        self.attend(&live.child);
+        let mut hello = format!("nonce {}\ntold {}\n", self.nonce, state.told);
         for (group, grace) in &state.groups {
             hello.push_str(&format!("+{group} {grace}\n"));
         }
@@ -65,17 +81,51 @@ impl Watch {
         Ok(())
     }
 
-    pub(super) fn add(&self, group: Pid, grace: Duration) {
+    pub(super) fn add(self: &Arc<Self>, group: Pid, grace: Duration, number: u64) {
         let group = group.as_raw_nonzero().get();
         let mut state = self.lock();
         state.groups.insert(group, grace.as_millis());
-        if !state.tell(&format!("+{group} {}\n", grace.as_millis())) {
+        state.told = state.told.max(number);
+        if !state.tell(&format!("+{group} {} {number}\n", grace.as_millis())) {
             // It died (killed for memory, by an admin): another one takes over all groups.
             drop(state);
-            if let Err(error) = self.ensure() {
-                tracing::warn!(%error, "the watcher could not be started again: models would outlive this process");
-            }
+            self.replace();
         }
+    }
+
+    fn replace(self: &Arc<Self>) {
+        if let Err(error) = self.ensure() {
+            tracing::warn!(%error, "the watcher could not be started again: models would outlive a killed `mer`");
+        }
+    }
+
+    /// Waits for the end of a watcher, and starts another one if there are models that need it: whatever killed it may kill
+    /// this process next.
+    fn attend(self: &Arc<Self>, child: &Child) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let pid = Pid::from_child(child);
+        let Ok(notice) = Notice::new(pid) else { return };
+        let (watch, begin) = (Arc::downgrade(self), Instant::now());
+        runtime.spawn(async move {
+            notice.seen().await;
+            tokio::time::sleep(HEALTHY.saturating_sub(begin.elapsed())).await;
+            let Some(watch) = watch.upgrade() else { return };
+            if watch.has_lost(pid) {
+                tracing::warn!(
+                    "the watcher, which ends models when `mer` is killed, was killed; another one is started"
+                );
+                watch.replace();
+            }
+        });
+    }
+
+    /// Forgets a watcher that has ended. Whether models are without one now.
+    fn has_lost(&self, pid: Pid) -> bool {
+        let mut state = self.lock();
+        if state.live.as_ref().is_some_and(|live| Pid::from_child(&live.child) == pid) {
+            state.forget();
+        }
+        state.live.is_none() && !state.groups.is_empty()
     }
 
     pub(super) fn remove(&self, group: Pid) {
@@ -97,7 +147,8 @@ impl Watch {
         // nobody reads does as well.
         let (_unread, nowhere) = pipe_with(PipeFlags::CLOEXEC)?;
         command.stdin(Stdio::from(theirs)).stdout(Stdio::from(nowhere.try_clone()?)).stderr(Stdio::from(nowhere));
-        let child = command.spawn()?;
+        let child = command.spawn().map_err(not_started)?;
+        strays::wait_for(Pid::from_child(&child));
         Ok(Live { pipe: OwnedFd::into(ours), child })
     }
 
@@ -115,10 +166,16 @@ impl State {
             // It is stopped, and the pipe full: the environment of the models still tells it enough.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             Err(_) => {
-                let _ = live.child.try_wait();
-                self.live = None;
+                self.forget();
                 false
             }
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(mut live) = self.live.take() {
+            let _ = live.child.try_wait();
+            strays::waited(Pid::from_child(&live.child));
         }
     }
 }

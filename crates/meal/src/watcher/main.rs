@@ -17,7 +17,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{WATCH_VARIABLE, scan::scan, table::Table};
+use super::{Mark, scan::scan, table::Table};
 
 /// Between two looks at `/proc`.
 const LOOK: Duration = Duration::from_millis(20);
@@ -74,7 +74,7 @@ fn outlive_signals() -> io::Result<impl Sized> {
 
 fn end(table: &Table) {
     let begin = Instant::now();
-    let marker = table.nonce.as_ref().map(|nonce| format!("{WATCH_VARIABLE}={nonce}"));
+    let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, told: table.told });
     // When each target gets its KILL: groups, and single processes that left theirs and still carry the nonce.
     let mut groups: BTreeMap<i32, Instant> =
         table.groups.iter().map(|(group, grace)| (*group, begin + *grace)).collect();
@@ -84,7 +84,7 @@ fn end(table: &Table) {
     }
     loop {
         let now = Instant::now();
-        let Ok(found) = scan(marker.as_deref(), |group| groups.contains_key(&group)) else {
+        let Ok(found) = scan(mark.as_ref(), |group| groups.contains_key(&group)) else {
             return end_blindly(&groups);
         };
         for one in found.iter().filter(|one| one.bearer) {

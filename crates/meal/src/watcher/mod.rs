@@ -1,6 +1,6 @@
 //! The watcher: a tiny process beside `mer` that ends its models when it is gone, however it went.
 //!
-//! It reads lines from its stdin: `nonce N` first, then `+GROUP GRACE_MS` and `-GROUP`, and `bye`. When stdin ends
+//! It reads lines from its stdin: `nonce N` first, then `+GROUP GRACE_MS NUMBER` and `-GROUP`, and `bye`. When stdin ends
 //! without `bye`, or with groups still listed, it sends them TERM, and KILL when their grace is over.
 //!
 //! Between the spawn of a model and its `+` there is a moment. So every model carries the nonce in its environment, and
@@ -9,10 +9,13 @@
 //! microseconds before the new environment can be read, therefore the search is repeated.
 
 mod main;
+mod mark;
 mod scan;
 mod table;
 
 pub use main::watcher_main;
+pub(crate) use mark::{Mark, value as mark_value};
+pub(crate) use scan::{Found, look_at, scan};
 
 /// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
 pub const WATCH_VARIABLE: &str = "MER_WATCH";

@@ -2,29 +2,33 @@
 
 use std::{fs, io};
 
+use super::Mark;
+
 /// A process that is not a zombie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) pid: i32,
-    pub(super) group: i32,
-    /// Whether it carries the nonce.
-    pub(super) bearer: bool,
+pub(crate) struct Found {
+    pub(crate) pid: i32,
+    pub(crate) group: i32,
+    /// Whether it carries the mark.
+    pub(crate) bearer: bool,
 }
 
-/// All living processes of which `wanted(group)` holds or that carry `marker` (`NAME=VALUE`) in their environment.
-pub(super) fn scan(marker: Option<&str>, wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Found>> {
-    let me = i32::try_from(std::process::id()).unwrap_or_default();
+/// All living processes of which `wanted(group)` holds or that carry the mark in their environment.
+pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        // Processes come and go while we look; what cannot be read is gone, or not ours.
-        let Some(group) = living_group(pid).filter(|_| pid != me) else { continue };
-        let bearer = marker.is_some_and(|marker| carries(pid, marker));
-        if bearer || wanted(group) {
-            found.push(Found { pid, group, bearer });
-        }
+        found.extend(look_at(pid, mark, &wanted));
     }
     Ok(found)
+}
+
+/// The same of one process. Processes come and go while they are looked at; what cannot be read is gone, or not ours.
+pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<Found> {
+    let me = i32::try_from(std::process::id()).unwrap_or_default();
+    let group = living_group(pid).filter(|_| pid != me)?;
+    let bearer = mark.is_some_and(|mark| mark.is_on(&fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()));
+    (bearer || wanted(group)).then_some(Found { pid, group, bearer })
 }
 
 /// The group of a process, unless it is a zombie. The name, the second field, may hold spaces and brackets.
@@ -35,9 +39,4 @@ fn living_group(pid: i32) -> Option<i32> {
     let state = fields.next()?;
     let group = fields.nth(1)?.parse().ok()?;
     (!matches!(state, "Z" | "X")).then_some(group)
-}
-
-fn carries(pid: i32, marker: &str) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
 }

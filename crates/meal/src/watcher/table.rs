@@ -15,6 +15,8 @@ pub(super) struct Table {
     /// By number, with their grace.
     pub(super) groups: BTreeMap<i32, Duration>,
     pub(super) nonce: Option<String>,
+    /// The greatest number of a process that was told.
+    pub(super) told: u64,
     pub(super) bye: bool,
 }
 
@@ -32,10 +34,14 @@ impl Table {
         if let Some(nonce) = line.strip_prefix("nonce ") {
             self.nonce = Some(nonce.to_owned());
         } else if let Some((group, grace)) = line.strip_prefix('+').and_then(|rest| rest.split_once(' ')) {
+            let (grace, number) = grace.split_once(' ').unwrap_or((grace, "0"));
             // Numbers below 2 would mean everybody, or init.
             if let (Ok(group @ 2..), Ok(grace)) = (group.parse(), grace.parse()) {
                 self.groups.insert(group, Duration::from_millis(grace));
+                self.told = self.told.max(number.parse().unwrap_or(0));
             }
+        } else if let Some(Ok(number)) = line.strip_prefix("told ").map(str::parse) {
+            self.told = self.told.max(number);
         } else if let Some(Ok(group)) = line.strip_prefix('-').map(str::parse) {
             self.groups.remove(&group);
         } else if line == "bye" {
@@ -61,6 +67,7 @@ mod tests {
         assert_eq!(table.groups, [(13, Duration::ZERO)].into());
         assert_eq!(table.nonce.as_deref(), Some("n-1"));
         assert!(table.bye);
+        assert_eq!(Table::read(&b"told 7\n+12 5000 9\n+13 1 8\n+0 1 99\n"[..]).told, 9);
         assert!(!Table::read(&b"nonce n\n+12 5000\n"[..]).bye);
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use mer_core::{Bounds, ConnParams, Protocol, RunSpec, Tokens};
 use mer_meal::{Executor, LocalConfig, SshConfig, SshPlaces, watcher_main};
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Pid, Signal, getpgid, getpid, kill_process, setsid};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -48,6 +48,8 @@ fn main() -> ExitCode {
             thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap_or(60.0)));
             say("late");
         }
+        ["escape", rest @ ..] => escape(rest),
+        ["session", kind] => session(kind),
         ["trickle"] => loop {
             say("more");
             thread::sleep(Duration::from_millis(20));
@@ -111,6 +113,34 @@ fn grandchild(seconds: &str) {
     }
 }
 
+/// A child that leaves our group, and then what comes after: `hold` its pipes, or not, and `stay` or end.
+#[expect(clippy::zombie_processes, reason = "it is left behind on purpose")]
+fn escape(words: &[&str]) {
+    let mut command = Command::new(env::current_exe().unwrap_or_default());
+    command.args(["session", if words.contains(&"deaf") { "deaf" } else { "plain" }]);
+    if !words.contains(&"hold") {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    }
+    let child = command.spawn().expect("a child");
+    let pid = Pid::from_child(&child);
+    while getpgid(Some(pid)).is_ok_and(|group| group != pid) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    say(&child.id().to_string());
+    if words.contains(&"stay") {
+        sleep();
+    }
+}
+
+fn session(kind: &str) -> ! {
+    // Before it is in a group of its own, so that a test that waits for that does not go on too early.
+    let runtime = runtime();
+    let _guard = runtime.enter();
+    let _handler = (kind == "deaf").then(|| tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()));
+    let _ = setsid();
+    sleep()
+}
+
 /// Runs a model over SSH that does not listen to TERM, and waits for its own end.
 fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &str) -> ! {
     let own = |text: &str| Some(text.to_owned());
@@ -131,6 +161,7 @@ fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &st
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: Bounds { grace: Duration::from_millis(300), ..Bounds::default() },
+        leave_children: false,
     };
     runtime().block_on(async {
         let mut run = Executor::ssh(config).start(&spec).await.expect("starts");
@@ -151,6 +182,12 @@ fn serve(protocol: &str, ready: &str, _rest: &[&str]) {
     match ready {
         "at-once" => {}
         "never" => sleep(),
+        "banner" => say("booting"),
+        "never-reading" => {
+            thread::sleep(Duration::from_millis(200));
+            say("booting");
+            sleep();
+        }
         "fail" => {
             eprintln!("no such weights");
             std::process::exit(3);
@@ -255,6 +292,7 @@ fn spec(mark: &str, args: &[&str]) -> RunSpec {
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: Bounds { grace: Duration::from_millis(200), ..Bounds::default() },
+        leave_children: false,
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn command(argv: &[&str]) -> RunSpec {
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: bounds(20_000),
+        leave_children: false,
     }
 }
 

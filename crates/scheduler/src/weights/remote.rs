@@ -184,6 +184,7 @@ impl There<'_> {
             protocol: Protocol::Oneshot,
             tokens: Tokens::defaults(Protocol::Oneshot),
             bounds: Bounds { timeout, ..Bounds::default() },
+            leave_children: false,
         }
     }
 

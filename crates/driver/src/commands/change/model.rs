@@ -147,6 +147,9 @@ fn set_params(
     }
     put(&mut params.ready_timeout, flags.ready_timeout.as_ref());
     put(&mut params.grace, flags.grace.as_ref());
+    if flags.leave_children {
+        params.leave_children = Some(true);
+    }
     Ok(())
 }
 

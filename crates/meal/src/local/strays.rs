@@ -1,0 +1,155 @@
+//! What left its process group: the children of a model that a signal to its group does not reach (`setsid`, Python's
+//! `start_new_session`). They carry the mark of their process in their environment, and end when it has ended.
+//!
+//! Looking for them must cost next to nothing, because nearly no model has any. So this process adopts what its models
+//! leave behind (PR_SET_CHILD_SUBREAPER), and looks among its own children only. Where the kernel does not list them, all
+//! processes are looked at.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, set_child_subreaper, waitid,
+};
+use tokio::time::{Instant as Wake, interval_at};
+
+use crate::watcher::{Found, Mark, look_at, scan};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+/// What is left behind may take so long to end by TERM, and then by KILL.
+const TERM_WAIT: Duration = Duration::from_millis(250);
+const KILL_WAIT: Duration = Duration::from_secs(2);
+/// Time between two looks at the children that no part of this process waits for.
+const ORPHANS: Duration = Duration::from_secs(2);
+
+/// The children that a part of this process waits for.
+static WAITED_FOR: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// This child is waited for.
+pub(super) fn wait_for(child: Pid) {
+    waited_for(|children| children.insert(child.as_raw_nonzero().get()));
+}
+
+/// It is not waited for any more: it was reaped.
+pub(super) fn waited(child: Pid) {
+    waited_for(|children| children.remove(&child.as_raw_nonzero().get()));
+}
+
+fn waited_for<T>(with: impl FnOnce(&mut BTreeSet<i32>) -> T) -> T {
+    with(&mut WAITED_FOR.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// From now on this process adopts what its models leave behind. Whether it does.
+fn adopt() -> bool {
+    static ADOPTS: OnceLock<bool> = OnceLock::new();
+    *ADOPTS.get_or_init(|| set_child_subreaper(Some(getpid())).is_ok() && children().is_some())
+}
+
+/// The same, and whatever was adopted is reaped for as long as the runtime lives.
+pub(super) fn adopt_and_reap() {
+    // As process 1 this process does so from its start.
+    if adopt() && !getpid().is_init() && tokio::runtime::Handle::try_current().is_ok() {
+        tokio::spawn(reap_orphans());
+    }
+}
+
+/// Reaps, without an end, the dead children that no part of this process waits for: those that it has adopted. A child that
+/// was dead at one look and is still there at the next has no waiter.
+pub async fn reap_orphans() {
+    let mut looks = interval_at(Wake::now() + ORPHANS, ORPHANS);
+    let mut before = BTreeSet::new();
+    loop {
+        looks.tick().await;
+        let dead: BTreeSet<i32> = children()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|pid| !waited_for(|children| children.contains(pid)) && is_zombie(*pid))
+            .collect();
+        dead.intersection(&before).for_each(|pid| reap(*pid));
+        before = dead;
+    }
+}
+
+/// The mark of one process, by which its children are known.
+#[derive(Debug)]
+pub(super) struct Strays(Mark);
+
+impl Strays {
+    pub(super) const fn of(mark: Mark) -> Self {
+        Self(mark)
+    }
+
+    /// Sends all of them a signal. Whether there was any.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
+        let found = self.find();
+        for one in &found {
+            let Some(pid) = Pid::from_raw(one.pid) else { continue };
+            // The leader of a group has its children in it.
+            let _ = if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+        }
+        !found.is_empty()
+    }
+
+    /// Ends them: TERM, a moment, KILL. At most so long as dying of it takes.
+    pub(super) async fn end(&self) {
+        for (signal, wait) in [(Signal::TERM, TERM_WAIT), (Signal::KILL, KILL_WAIT)] {
+            let begin = Instant::now();
+            let mut told = BTreeSet::new();
+            loop {
+                let found = self.find();
+                if found.is_empty() {
+                    return;
+                }
+                if begin.elapsed() > wait {
+                    break;
+                }
+                // Where a parent has gone, its children come to light one by one.
+                for one in found.iter().filter(|one| told.insert(one.pid)) {
+                    tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
+                    let Some(pid) = Pid::from_raw(one.pid) else { continue };
+                    let _ =
+                        if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        tracing::warn!("a child of a model that left its process group could not be ended");
+    }
+
+    fn find(&self) -> Vec<Found> {
+        let is_stray = |pid: i32| !waited_for(|children| children.contains(&pid));
+        match children().filter(|_| adopt()) {
+            Some(children) => {
+                let strays = children.into_iter().filter(|pid| is_stray(*pid));
+                strays.filter_map(|pid| look_at(pid, Some(&self.0), |_| false)).collect()
+            }
+            None => {
+                let found = scan(Some(&self.0), |_| false).unwrap_or_default();
+                found.into_iter().filter(|one| is_stray(one.pid)).collect()
+            }
+        }
+    }
+}
+
+/// The children of the first thread, which adopts; nothing where the kernel does not list them.
+fn children() -> Option<Vec<i32>> {
+    let pid = std::process::id();
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    Some(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+}
+
+fn is_zombie(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+}
+
+fn reap(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    }
+}

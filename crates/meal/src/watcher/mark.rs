@@ -1,0 +1,86 @@
+//! The mark that every model of this machine carries in its environment, and its children after it:
+//! `MER_WATCH=NONCE.NUMBER`, with `.leave` behind it where children that left the process group are to go on.
+
+use super::WATCH_VARIABLE;
+
+/// What is looked for in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// That of one process.
+    One {
+        /// The whole variable, name included.
+        variable: String,
+    },
+    /// That of any process of one `mer`, but those that are to be left alone.
+    Any {
+        /// Of this `mer`.
+        nonce: String,
+        /// The greatest number of a process that was told. What leaves such a process is left alone, where it is marked so;
+        /// one with a greater number is the process itself, which was not told any more.
+        told: u64,
+    },
+}
+
+/// The value of the variable for one process.
+pub(crate) fn value(nonce: &str, number: u64, leave: bool) -> String {
+    format!("{nonce}.{number}{}", if leave { LEAVE } else { "" })
+}
+
+const LEAVE: &str = ".leave";
+
+impl Mark {
+    /// That of the process with this value of the variable.
+    pub(crate) fn one(value: &str) -> Self {
+        Self::One { variable: format!("{WATCH_VARIABLE}={value}") }
+    }
+
+    /// Whether an environment, as `/proc` has it, carries the mark.
+    pub(crate) fn is_on(&self, environment: &[u8]) -> bool {
+        environment.split(|byte| *byte == 0).any(|variable| match self {
+            Self::One { variable: wanted } => variable == wanted.as_bytes(),
+            Self::Any { nonce, told } => is_any(variable, nonce, *told),
+        })
+    }
+}
+
+fn is_any(variable: &[u8], nonce: &str, told: u64) -> bool {
+    let rest = std::str::from_utf8(variable)
+        .ok()
+        .and_then(|text| text.strip_prefix(WATCH_VARIABLE)?.strip_prefix('=')?.strip_prefix(nonce));
+    match rest {
+        Some("") => true,
+        Some(rest) => match rest.strip_prefix('.').map(|rest| (rest.strip_suffix(LEAVE), rest)) {
+            Some((Some(number), _)) => number.parse::<u64>().is_ok_and(|number| number > told),
+            Some((None, number)) => number.parse::<u64>().is_ok(),
+            None => false,
+        },
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_that_of_one_mer_or_of_one_process() {
+        let environment = |value: &str| format!("A=b\0MER_WATCH={value}\0C=d\0").into_bytes();
+        let any = Mark::Any { nonce: "7-ab".to_owned(), told: 3 };
+        for (on, expected) in [
+            ("7-ab", true),
+            ("7-ab.1", true),
+            ("7-ab.9", true),
+            ("7-ab.3.leave", false),
+            ("7-ab.4.leave", true),
+            ("7-abc.1", false),
+            ("8-ab.1", false),
+            ("7-ab.x", false),
+        ] {
+            assert_eq!(any.is_on(&environment(on)), expected, "{on}");
+        }
+        let one = Mark::one(&value("7-ab", 1, false));
+        assert!(one.is_on(&environment("7-ab.1")));
+        assert!(!one.is_on(&environment("7-ab.12")) && !one.is_on(b"XMER_WATCH=7-ab.1\0"));
+        assert_eq!(value("n", 2, true), "n.2.leave");
+    }
+}

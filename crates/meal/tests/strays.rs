@@ -1,0 +1,119 @@
+//! Children of a model that left its process group end with it, however it ends, unless its owner wants them to go on.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use common::{bounds, collect, eventually, executor, run, runs, serve, spec};
+use mer_core::{Exit, Protocol, RunSpec};
+use mer_meal::{BoundName, Cancel, End, Input, WarmProcess};
+use rustix::process::{Pid, Signal, kill_process};
+
+fn pid_in(output: &[u8]) -> u32 {
+    let text = String::from_utf8_lossy(output);
+    text.lines().next().and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("no pid: {text}"))
+}
+
+fn timing_out(mut spec: RunSpec, millis: u64) -> RunSpec {
+    spec.bounds = bounds(millis);
+    spec
+}
+
+#[tokio::test]
+async fn what_left_the_group_of_a_run_that_ended_well_ends_too() {
+    for words in [&["escape"][..], &["escape", "hold"], &["escape", "deaf"], &["escape", "deaf", "hold"]] {
+        let begin = Instant::now();
+        let (ended, output) = run(&spec(words), b"").await;
+        assert_eq!((&ended.end, ended.exit), (&End::Done, Some(Exit::Code(0))), "{words:?}");
+        assert!(!runs(pid_in(&output)), "{words:?}");
+        assert!(begin.elapsed() < Duration::from_secs(10), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_left_the_group_ends_with_a_timeout_and_with_a_cancelled_run() {
+    for words in [&["escape", "stay"][..], &["escape", "stay", "hold"], &["escape", "stay", "deaf", "hold"]] {
+        let (ended, output) = run(&timing_out(spec(words), 1_000), b"").await;
+        assert!(matches!(ended.end, End::Timeout { bound: BoundName::Timeout, .. }), "{words:?}");
+        assert!(!runs(pid_in(&output)), "{words:?}");
+
+        let cancel = Cancel::new();
+        let run = executor().start(&spec(words)).await.expect("starts");
+        let press = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel.cancel();
+        };
+        let input = Input::Bytes(Bytes::new());
+        let bounds = bounds(20_000);
+        let ((ended, output), ()) = tokio::join!(collect(run, input, &bounds, &cancel), press);
+        assert_eq!(ended.end, End::Cancelled, "{words:?}");
+        assert!(!runs(pid_in(&output)), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_left_the_group_ends_with_a_process_that_stays_up() {
+    let mut spec = serve(Protocol::Lines, "0");
+    spec.argv = ["mer", "escape", "stay"].map(str::to_owned).to_vec();
+    // It prints the pid of its child, which is the answer to whatever it is asked.
+    spec.tokens.ready = None;
+    for kept in [true, false] {
+        let mut process = WarmProcess::start(&executor(), &spec, None, &Cancel::new()).await.expect("starts");
+        let (out, mut taken) = tokio::sync::mpsc::channel::<Bytes>(4);
+        let (bound, cancel) = (mer_core::Bound::secs(20), Cancel::new());
+        // Kept, it is told that it answers unheard: what matters here is that its child ends.
+        let ended = match kept {
+            true => process.request(b"x", &out, bound, &cancel).await,
+            false => process.last_request(b"x", &out, bound, &cancel).await,
+        };
+        let pid = pid_in(&taken.recv().await.expect("a pid"));
+        process.stop(Duration::from_millis(200), &Cancel::new()).await;
+        eventually("its child is gone", || !runs(pid));
+        drop(ended);
+    }
+}
+
+#[tokio::test]
+async fn what_left_the_group_goes_on_where_the_model_says_so() {
+    let mut spec = spec(&["escape"]);
+    spec.leave_children = true;
+    let (ended, output) = run(&spec, b"").await;
+    assert_eq!(ended.end, End::Done);
+    let pid = pid_in(&output);
+    let outlives = runs(pid);
+    let _ = kill_process(Pid::from_raw(pid.cast_signed()).expect("a pid"), Signal::KILL);
+    assert!(outlives);
+    // Adopted by this process, and reaped without being waited for.
+    let begin = Instant::now();
+    while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it is not reaped");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_model_ends_its_own_children_and_no_others() {
+    let executor = executor();
+    let start = async || {
+        let mut run = executor.start(&spec(&["escape", "stay"])).await.expect("starts");
+        let line = run.stdout.next().await.expect("read").expect("a line");
+        (pid_in(&line), run)
+    };
+    let (mine, mut run) = start().await;
+    let (other, mut still) = start().await;
+    run.control.kill();
+    run.control.wait().await;
+    assert!(!runs(mine) && runs(other));
+    still.control.kill();
+    still.control.wait().await;
+    assert!(!runs(other));
+}
+
+#[tokio::test]
+async fn a_dropped_run_takes_what_left_its_group_along() {
+    let mut run = executor().start(&spec(&["escape", "stay"])).await.expect("starts");
+    let pid = pid_in(&run.stdout.next().await.expect("read").expect("a line"));
+    drop(run);
+    eventually("it is gone", || !runs(pid));
+}

@@ -1,0 +1,156 @@
+//! Children of a model that left its process group.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::support::{Live, TestEnv, alive, pid_in, wait_gone, wait_until};
+
+/// Needs the program `setsid`.
+const MODELS: &str = r#"
+[models.leaver]
+shell = true
+grace = "500ms"
+inferenceCommand = "rm -f stray.pid; setsid sh -c 'echo $$ > stray.pid; exec sleep 600' >/dev/null 2>&1 & until [ -s stray.pid ]; do sleep 0.01; done; echo begun; [ \"$(cat)\" != stay ] || exec sleep 600"
+
+[models.keeper]
+shell = true
+leaveChildren = true
+inferenceCommand = "rm -f stray.pid; setsid sh -c 'echo $$ > stray.pid; exec sleep 600' >/dev/null 2>&1 & until [ -s stray.pid ]; do sleep 0.01; done; echo begun; [ \"$(cat)\" != stay ] || exec sleep 600"
+
+[models.lineLeaver]
+protocol = "lines"
+shell = true
+grace = "500ms"
+inferenceCommand = "rm -f stray.pid; setsid sh -c 'echo $$ > stray.pid; exec sleep 600' >/dev/null 2>&1 & until [ -s stray.pid ]; do sleep 0.01; done; while read -r x; do echo \"$x\"; done"
+"#;
+
+fn env() -> TestEnv {
+    let env = TestEnv::ready();
+    env.file("work/strays.toml", MODELS);
+    env.mer(["apply", "strays.toml", "--allow-changes", "--quiet"]).ended(0);
+    env
+}
+
+fn stray(env: &TestEnv) -> u32 {
+    pid_in(&env.path("work/stray.pid"))
+}
+
+fn kill(pid: u32) {
+    Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
+}
+
+#[test]
+fn they_end_with_the_model_however_it_ends() {
+    let env = env();
+    env.mer(["run", "leaver", "x"]).ended(0);
+    assert!(!alive(stray(&env)), "after a good end");
+    env.mer(["run", "leaver", "stay", "--timeout", "1s"]).ended(124);
+    assert!(!alive(stray(&env)), "after a timeout");
+    env.mer(["run", "lineLeaver", "x"]).ended(0);
+    assert!(!alive(stray(&env)), "of a process that is not kept");
+    env.script(&["run lineLeaver x", "run lineLeaver y"]).ended(0);
+    assert!(!alive(stray(&env)), "of a process that was kept");
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let live = env.start(["run", "leaver", "stay"]);
+        live.wait_stdout("begun\n");
+        live.signal(signal);
+        wait_until("the end of mer", || (!alive(live.pid())).then_some(()));
+        assert!(!alive(stray(&env)), "after {signal:?}");
+        drop(live);
+    }
+}
+
+#[test]
+fn they_go_on_where_the_registry_says_so() {
+    let env = env();
+    env.mer(["run", "keeper", "x"]).ended(0);
+    let left = stray(&env);
+    let outlives = alive(left);
+    kill(left);
+    assert!(outlives, "after a good end");
+
+    // A kill -9 leaves to the watcher what a polite end would have done: the model goes, what left it stays.
+    std::fs::remove_file(env.path("work/stray.pid")).expect("removed");
+    let live = env.start(["run", "keeper", "stay"]);
+    live.wait_stdout("begun\n");
+    let left = stray(&env);
+    let model = std::fs::read_to_string(format!("/proc/{}/task/{0}/children", live.pid())).unwrap_or_default();
+    live.signal(Signal::KILL);
+    for pid in model.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid != left) {
+        wait_gone(pid);
+    }
+    let outlives = alive(left);
+    kill(left);
+    assert!(outlives, "after a kill -9");
+    drop(live);
+}
+
+#[test]
+fn a_killed_mer_takes_them_along() {
+    let env = env();
+    let live = env.start(["run", "leaver", "stay"]);
+    live.wait_stdout("begun\n");
+    let left = stray(&env);
+    live.signal(Signal::KILL);
+    wait_gone(left);
+    drop(live);
+}
+
+#[test]
+fn the_key_is_a_flag_of_add_and_set_and_comes_out_again() {
+    let env = TestEnv::ready();
+    env.mer(["model", "add", "d", "--leave-children", "--allow-changes", "--", "true"]).ended(0);
+    assert!(env.mer(["export"]).ok().contains("leaveChildren = true"));
+    env.mer(["model", "set", "d", "--unset", "leaveChildren", "--allow-changes"]).ended(0);
+    assert!(!env.mer(["export"]).ok().contains("leaveChildren"));
+    env.mer(["model", "set", "d", "--leave-children", "--allow-changes"]).ended(0);
+    assert_eq!(env.mer(["model", "show", "d", "--json"]).object()["leaveChildren"], true);
+}
+
+/// As the first process of a container, `mer` is the parent of whatever lost its own.
+#[test]
+fn as_process_1_it_reaps_what_others_leave_behind() {
+    let allowed = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let env = TestEnv::ready();
+    let mut command = Command::new("unshare");
+    let mer = env.command();
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(TestEnv::binary());
+    command.env_clear().envs(mer.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(env.path("work"));
+    let mut live = Live::start(command, std::process::Stdio::piped());
+    live.say("run cat x\n");
+    live.wait_stdout("x\n");
+    let child_of = |pid: u32| -> u32 {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
+        list.split_ascii_whitespace().next().expect("a child").parse().expect("a pid")
+    };
+    let first = child_of(live.pid());
+    // Two processes that come into its namespace, and of which the first ends at once.
+    let target = first.to_string();
+    let entered = Command::new("nsenter")
+        .args([
+            "--target",
+            &target,
+            "--pid",
+            "--mount",
+            "sh",
+            "-c",
+            "for i in 1 2 3; do sh -c 'sleep 0.2 & exit' & done; wait",
+        ])
+        .status();
+    assert!(entered.expect("nsenter").success());
+    let zombies = || {
+        let list = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap_or_default();
+        list.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(|pid| !alive(*pid)).count()
+    };
+    wait_until("orphans", || (zombies() == 3).then_some(()));
+    wait_until("an end of the zombies", || (zombies() == 0).then_some(()));
+    live.say("run cat y\n");
+    live.wait_stdout("y\n");
+    live.say("quit\n");
+    drop(live);
+}
