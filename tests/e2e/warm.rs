@@ -130,3 +130,75 @@ fn a_warm_process_lives_as_long_as_the_script_and_no_longer() {
     wait_gone(pid);
     live.finish().ended(0);
 }
+
+/// A greeting is no answer, whether the answer comes at once or a while later.
+#[test]
+fn a_greeting_is_not_taken_for_the_answer() {
+    for work in ["", "sleep 0.5;"] {
+        let env = TestEnv::ready();
+        let model = format!(
+            "[models.boot]\nprotocol = 'lines'\nshell = true\ninferenceCommand = '''echo booting; while read -r l; do {work} echo \"A:$l\"; done'''\n"
+        );
+        env.file("work/boot.toml", &model);
+        env.mer(["apply", "boot.toml", "--allow-changes"]).ended(0);
+        let ran = env.mer(["run", "boot", "hi"]).ended(76);
+        assert!(ran.stderr.contains("set its readyToken"), "{}", ran.stderr);
+        assert_eq!(env.row()["status"], "failed");
+        // In a file it does not appear at all.
+        env.mer(["run", "boot", "hi", "-o", "out"]).ended(76);
+        assert!(!env.path("work/out").exists());
+        // In a script: what comes before the next request is never its answer.
+        let mut live = env.start([]);
+        live.say("run boot one\n");
+        // Whether its greeting comes before the request or after it is chance, and both are told.
+        wait_until("its word", || (live.said().contains("booting\n") || live.is_over()).then_some(()));
+        if !live.is_over() {
+            std::thread::sleep(std::time::Duration::from_millis(800));
+            live.say("run boot two\n");
+        }
+        let ran = live.finish();
+        assert!(!ran.stdout.contains("A:one"), "{ran:?}");
+        assert!(ran.stderr.contains("readyToken"), "{ran:?}");
+        // With the token it is an answer.
+        env.mer(["model", "set", "boot", "--ready-token", "booting", "--allow-changes"]).ended(0);
+        assert_eq!(env.mer(["run", "boot", "hi"]).ok(), "A:hi\n");
+    }
+}
+
+/// The same where the script ends before anything of it has come: it is told at the end.
+#[test]
+fn a_line_too_many_at_the_end_of_a_script_is_told() {
+    let env = TestEnv::ready();
+    env.file("work/m.toml", "[models.m]\nprotocol = 'lines'\nshell = true\ninferenceCommand = '''while read -r l; do echo \"A:$l\"; done; echo bye'''\n");
+    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    let ran = env.script(&["run m x"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "A:x\n"));
+    assert!(ran.stderr.contains("`m`: the process printed `bye` without being asked"), "{}", ran.stderr);
+}
+
+/// `liner` has a grace of five seconds.
+#[test]
+fn a_hung_process_that_is_not_kept_is_ended_at_once() {
+    let env = TestEnv::ready();
+    let begun = std::time::Instant::now();
+    env.mer(["run", "liner", "silent", "--timeout", "300ms"]).ended(124);
+    std::fs::remove_file(env.path("work/liner.pid")).expect("removed");
+    let live = env.start(["run", "liner", "silent"]);
+    let model = pid_in(&env.path("work/liner.pid"));
+    live.signal(rustix::process::Signal::INT);
+    live.finish().ended(130);
+    wait_gone(model);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// One that is kept is waited for, and that is said.
+#[test]
+fn a_hung_process_that_is_kept_is_waited_for_with_a_word() {
+    let env = TestEnv::ready();
+    let mut live = env.start([]);
+    live.say("run liner silent --timeout 200ms\n");
+    live.wait_stderr("`liner` still works on what was given up: waiting up to 5s");
+    live.signal(rustix::process::Signal::INT);
+    live.signal(rustix::process::Signal::INT);
+    live.finish();
+}

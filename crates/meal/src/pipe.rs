@@ -161,6 +161,11 @@ impl StdinPipe {
         self.inner.writable().await
     }
 
+    /// How many bytes were written and not read yet.
+    pub(crate) fn unread(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.inner).unwrap_or(0)
+    }
+
     /// Writes what fits. `BrokenPipe`: the model wants no more. `WouldBlock`: the pipe is full.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = loop {

@@ -267,3 +267,74 @@ async fn dropping_a_warm_process_kills_it() {
     drop(warm);
     eventually("it is gone", || !runs(pid));
 }
+
+async fn last(spec: &mer_core::RunSpec, payload: &str, millis: u64, cancel: &Cancel) -> (mer_meal::Ended, String) {
+    let mut process = WarmProcess::start(&executor(), spec, None, &Cancel::new()).await.expect("starts");
+    let (out, mut taken) = mpsc::channel::<Bytes>(4);
+    let bound = Bound::After(Duration::from_millis(millis));
+    let ask = async {
+        let ended = process.last_request(payload.as_bytes(), &out, bound, cancel).await;
+        drop(out);
+        ended
+    };
+    let take = async {
+        let mut all = Vec::new();
+        while let Some(chunk) = taken.recv().await {
+            all.extend_from_slice(&chunk);
+        }
+        String::from_utf8(all).expect("text")
+    };
+    let (ended, reply) = tokio::join!(ask, take);
+    assert!(!runs(process.pid()), "it is not kept");
+    (ended, reply)
+}
+
+/// A line that was printed before the request was heard must not pass for its answer, whenever the answer comes.
+#[tokio::test]
+async fn a_process_that_is_not_kept_is_read_to_its_end() {
+    for (ready, request) in [("noise", "x"), ("at-once", "two"), ("at-once", "late 0"), ("banner", "slow 300")] {
+        let mut spec = serve(Protocol::Lines, ready);
+        spec.bounds.grace = Duration::from_secs(20);
+        spec.tokens.ready = None;
+        let (ended, _) = last(&spec, request, 20_000, &Cancel::new()).await;
+        let End::ProtocolBroken(what) = &ended.end else { panic!("{ready} {request}: {ended:?}") };
+        assert!(what.contains("set its readyToken"), "{what}");
+    }
+    // With the token it is noise, and between the marks of `token` so is everything.
+    for protocol in BOTH {
+        for ready in ["noise", "0"] {
+            let (ended, reply) = last(&serve(protocol, ready), "x", 20_000, &Cancel::new()).await;
+            assert_eq!((ended.end, ended.exit, reply.as_str()), (End::Done, None, "x\n"));
+        }
+    }
+}
+
+/// Where no other request will come, nothing is drained for it.
+#[tokio::test]
+async fn a_process_that_is_not_kept_and_hangs_is_ended_at_once() {
+    for protocol in BOTH {
+        let mut spec = serve(protocol, "0");
+        spec.bounds.grace = Duration::from_secs(60);
+        let begin = Instant::now();
+        let (ended, _) = last(&spec, "hang", 50, &Cancel::new()).await;
+        assert!(matches!(ended.end, End::Timeout { .. }), "{ended:?}");
+        assert_eq!(ended.exit, Some(Exit::Signal(15)));
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let (ended, _) = last(&spec, "hang", 60_000, &cancel).await;
+        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    }
+}
+
+/// Without a mark a greeting looks like an answer, unless it comes before the request was read.
+#[tokio::test]
+async fn a_line_before_the_request_was_read_is_no_answer() {
+    let mut spec = serve(Protocol::Lines, "never-reading");
+    spec.tokens.ready = None;
+    let mut warm = Warm::start(&spec).await.expect("starts");
+    // Asked before it has printed: what comes then looks like an answer.
+    let (ended, _) = warm.ask("x").await;
+    assert!(matches!(&ended.end, End::ProtocolBroken(what) if what.contains("readyToken")), "{ended:?}");
+    assert!(!warm.0.is_alive());
+}

@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub timeout: Option<Bound>,
     /// Whether input and output are hashed for the log.
     pub hashes: bool,
+    /// Whether there may be another request: a process that stays up is kept for it, else it ends with its reply.
+    pub keep: bool,
     /// Ends the run early.
     pub cancel: Cancel,
 }

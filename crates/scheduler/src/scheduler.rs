@@ -242,7 +242,11 @@ impl Scheduler {
         let timeout = warm.spec.bounds.timeout;
         let reply = async {
             let stdout = stdout;
-            warm.process.request(&payload, &stdout, timeout, &request.cancel).await
+            if request.keep {
+                warm.process.request(&payload, &stdout, timeout, &request.cancel).await
+            } else {
+                warm.process.last_request(&payload, &stdout, timeout, &request.cancel).await
+            }
         };
         let (ended, stdout_hash) = tokio::join!(reply, hand_on(received, output.stdout, hashes));
         warm.watcher.set(None);

@@ -5,6 +5,7 @@ mod ends;
 mod ping;
 mod reach;
 mod runs;
+mod stopped;
 mod train;
 mod weights;
 

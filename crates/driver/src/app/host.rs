@@ -51,7 +51,9 @@ impl Dispatch for Host<'_> {
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
         let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line) {
-            Ok(source) => Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui)).await,
+            Ok(source) => {
+                Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui, Origin::Line)).await
+            }
             Err(error) => Err(error),
         };
         self.over(result, self.ui)

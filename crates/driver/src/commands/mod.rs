@@ -39,7 +39,7 @@ use crate::{
 pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     // A run listens to signals itself: its model is to be ended with it.
     match verb {
-        Verb::Run(args) => return run(app, args, source(args.request.input()?, origin)?, ui).await,
+        Verb::Run(args) => return run(app, args, source(args.request.input()?, origin)?, ui, origin).await,
         Verb::Train(args) => return train::train(app, args, source(args.request.input()?, origin)?, ui, typed).await,
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return model::model(app, verb, ui).await;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::{App, OutputFile, Signal, Sink, Source, file_for},
+    app::{App, Origin, OutputFile, Signal, Sink, Source, file_for},
     cli::{RunArgs, selector},
     commands::weights,
     error::{CliError, Kind},
@@ -43,7 +43,7 @@ impl<'a> RunJson<'a> {
 }
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
-pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Result<u8, CliError> {
+pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
     let model = view.model(&selector.model)?;
@@ -66,6 +66,8 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui) -> Re
         weights,
         input: source.input,
         timeout: args.request.timeout,
+        // A command line is over with its run; other lines may want the process again.
+        keep: origin == Origin::Line,
         cancel: cancel.clone(),
         hashes: app.settings.hashes && !args.request.no_hash,
     };

@@ -5,7 +5,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use super::framing::{Framing, Piece, Stage};
+use super::framing::{Framing, Piece, REMEDY, Stage};
 use crate::{Pipe, StdinPipe, pipe::is_closed};
 
 /// More than any pipe holds: more noise than this at one look is no noise.
@@ -156,6 +156,17 @@ impl Wire {
     /// Whether a reply may still be in the making although its process is gone.
     pub(super) fn has_more(&self, exchange: &Exchange) -> bool {
         exchange.pending.is_some() || self.stdout.available() > 0
+    }
+
+    /// Whether the process has read its request: a line that came before it had is no answer to it.
+    ///
+    /// # Errors
+    /// What it did that it must not do.
+    pub(super) fn was_heard(&self) -> Result<(), String> {
+        match self.stdin.as_ref().map_or(0, StdinPipe::unread) {
+            0 => Ok(()),
+            _ => Err(format!("the process printed a line before it had read its request: {REMEDY}")),
+        }
     }
 
     /// Looks at what was read together with the end of a reply.

@@ -9,6 +9,9 @@ use crate::{InputError, pipe::take_front};
 /// How much of a line the debug log shows.
 const LOGGED: usize = 200;
 
+/// What a model on `lines` is to do that prints more than its answers.
+pub(super) const REMEDY: &str = "set its readyToken, print one line for one line, and everything else to stderr";
+
 /// The framing of a process that stays up.
 #[derive(Debug)]
 pub(super) enum Framing {
@@ -115,11 +118,7 @@ impl Framing {
             return Ok(());
         }
         match self {
-            Self::Lines => Err(format!(
-                "the process printed `{}` without being asked: set its readyToken, print one line for one line, and \
-                 everything else to stderr",
-                shown(unread)
-            )),
+            Self::Lines => Err(format!("the process printed `{}` without being asked: {REMEDY}", shown(unread))),
             Self::Token { start, .. } => {
                 let (at_line, found) = skip_to(unread, start, *mid_line);
                 *mid_line = at_line;

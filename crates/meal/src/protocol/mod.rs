@@ -5,6 +5,8 @@
 
 mod exchange;
 mod framing;
+mod last;
+mod look;
 mod oneshot;
 mod pump;
 mod scan;

@@ -13,6 +13,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::{
     Input, KILL_WAIT, LINGER, LINGER_TERM, SentHook, Sinks,
+    look::look,
     pump::{Carried, OutPump},
     stderr::ErrDrain,
 };
@@ -32,7 +33,8 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
     let stdin_bytes = AtomicU64::new(0);
     let (mut pump, drain) = (OutPump::new(stdout), ErrDrain::new(stderr, hook));
     let deadline = bounds.timeout.duration().and_then(|timeout| begin.checked_add(timeout));
-    let mut course = Course { control, bounds, deadline, cause: None, stage: Stage::Running, ended: false };
+    let stage = Stage::Running;
+    let mut course = Course { control, bounds, deadline, cause: None, doubt: None, stage, ended: false };
 
     let at_end = {
         let mut feed = pin!(feed(stdin, input, sent, &stdin_bytes));
@@ -41,7 +43,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
         let (mut fed, mut carried, mut drained) = (false, false, false);
         while !(course.ended && carried && drained) && course.stage != Stage::Over {
             let wake = course.wake();
-            let asked = if course.cause.is_none() { CancelLevel::Cancel } else { CancelLevel::Now };
+            let asked = if course.is_asked() { CancelLevel::Now } else { CancelLevel::Cancel };
             tokio::select! {
                 biased;
                 how = &mut carry, if !carried => {
@@ -54,9 +56,11 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
                 () = &mut feed, if !fed => fed = true,
                 () = course.control.ended(), if !course.ended => course.has_ended(),
                 () = cancel.reached(asked), if !course.is_killed() => {
-                    course.give_up(End::Cancelled);
                     if cancel.level() == CancelLevel::Now {
+                        course.give_up(End::Cancelled);
                         course.kill();
+                    } else {
+                        course.doubt(End::Cancelled, Instant::now());
                     }
                 }
                 () = sleep_until(wake.unwrap_or(begin).into()), if wake.is_some() => course.time_is_up(),
@@ -64,6 +68,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
         }
         carried
     };
+    course.control.end_strays().await;
     let exit = course.control.finish();
     let lost = course.control.why_lost();
     drain.rest();
@@ -135,6 +140,8 @@ struct Course<'a> {
     deadline: Option<Instant>,
     /// Why it was given up, where it was.
     cause: Option<End>,
+    /// Why it will be given up at this time, unless pipes and exit say until then that it is over.
+    doubt: Option<(Instant, End)>,
     stage: Stage,
     /// The process itself has ended; its group may not have.
     ended: bool,
@@ -142,11 +149,18 @@ struct Course<'a> {
 
 impl Course<'_> {
     fn wake(&self) -> Option<Instant> {
+        let doubt = self.doubt.as_ref().map(|(at, _)| *at);
         match self.stage {
-            Stage::Running => self.deadline,
-            Stage::Lingering(at) | Stage::Terminating(at) | Stage::Killed(at) => Some(at),
+            Stage::Running => doubt.or(self.deadline),
+            Stage::Lingering(at) => Some(doubt.map_or(at, |doubt| doubt.min(at))),
+            Stage::Terminating(at) | Stage::Killed(at) => Some(at),
             Stage::Over => None,
         }
+    }
+
+    /// Whether the end has been asked for already.
+    const fn is_asked(&self) -> bool {
+        self.cause.is_some() || self.doubt.is_some()
     }
 
     const fn is_killed(&self) -> bool {
@@ -155,14 +169,33 @@ impl Course<'_> {
 
     fn has_ended(&mut self) {
         self.ended = true;
+        // One that has ended by itself was no timeout, however late it was seen.
+        if matches!(self.doubt, Some((_, End::Timeout { .. }))) {
+            self.doubt = None;
+        }
+        if self.cause.is_some() {
+            self.control.terminate_strays();
+        }
         // One that was told to end has its grace, and so has its group.
         if self.stage == Stage::Running {
             self.stage = Stage::Lingering(Instant::now() + LINGER);
         }
     }
 
+    /// There is a reason to end the run, since `due`: but first pipes and exit are looked at once more.
+    fn doubt(&mut self, cause: End, due: Instant) {
+        if self.is_asked() {
+            return;
+        }
+        match look(due, || self.ended || self.control.has_ended()) {
+            Some(look) => self.doubt = Some((Instant::now() + look, cause)),
+            None => self.give_up(cause),
+        }
+    }
+
     /// Ends the run for a reason; the first one stays.
     fn give_up(&mut self, cause: End) {
+        let cause = self.doubt.take().map_or(cause, |(_, first)| first);
         if self.cause.is_none() {
             self.cause = Some(cause);
             if !self.is_killed() {
@@ -178,8 +211,13 @@ impl Course<'_> {
     }
 
     fn time_is_up(&mut self) {
+        if let Some((at, cause)) = self.doubt.clone()
+            && at <= Instant::now()
+        {
+            return self.give_up(cause);
+        }
         match self.stage {
-            Stage::Running => self.give_up(timed_out(self.bounds)),
+            Stage::Running => self.doubt(timed_out(self.bounds), self.deadline.unwrap_or_else(Instant::now)),
             Stage::Lingering(_) => {
                 self.control.terminate();
                 self.stage = Stage::Terminating(Instant::now() + LINGER_TERM);
@@ -194,7 +232,8 @@ impl Course<'_> {
         let patience = if self.cause.is_some() {
             Some(LAST_WORDS)
         } else {
-            self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
+            // Also where the bound ran out meanwhile: the run is over, and its output is at hand.
+            self.deadline.map(|at| at.saturating_duration_since(Instant::now()).max(LAST_WORDS))
         };
         let rest = async {
             tokio::select! {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use mer_core::{Bound, Exit, RunSpec, Tokens};
+use mer_core::{Bound, Exit, Protocol, RunSpec, Tokens};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -17,27 +17,36 @@ use super::{
     KILL_WAIT, LINGER, LINGER_TERM, StderrHook,
     exchange::{Exchange, Step, Wire},
     framing::Framing,
+    look::look,
     stderr::ErrDrain,
 };
 use crate::{BoundName, Cancel, CancelLevel, Control, End, Ended, Executor, Run, WarmError};
 
 /// How long a process that was asked to leave may take before it gets TERM, unless the grace is shorter.
 const LEAVE: Duration = Duration::from_secs(2);
+/// A wait that lasts longer is told.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// A process that stays up. One request at a time; nothing of a request that was given up ever reaches the next one.
 ///
 /// Dropping it kills the process group; [`WarmProcess::stop`] asks it first. Must live within a tokio runtime.
 #[derive(Debug)]
 pub struct WarmProcess {
-    control: Control,
-    wire: Wire,
+    /// How it is called in what is told of it: its model's name.
+    pub(super) name: String,
+    pub(super) control: Control,
+    pub(super) wire: Wire,
     stderr: Arc<ErrDrain>,
     drain: JoinHandle<()>,
-    tokens: Tokens,
-    grace: Duration,
+    pub(super) tokens: Tokens,
+    pub(super) grace: Duration,
     start: Duration,
+    /// Whether it cannot be told when it is ready to serve, so that what it prints first may be anything.
+    pub(super) unmarked: bool,
+    /// Whether there will be another request.
+    pub(super) kept: bool,
     /// Set for good once the process cannot be trusted with another request: what such a request is told.
-    fault: Option<End>,
+    pub(super) fault: Option<End>,
 }
 
 /// What ended the wait for a reply.
@@ -71,13 +80,23 @@ impl WarmProcess {
         let Some(token) = &spec.tokens.ready else { return Ok(process) };
         let deadline = spec.bounds.ready_timeout.duration().and_then(|bound| begin.checked_add(bound));
         let (control, wire) = (&process.control, &mut process.wire);
-        let end = tokio::select! {
+        let mut end = tokio::select! {
             biased;
             ready = wire.ready(token) => (!ready).then_some(End::Died),
             () = cancel.reached(CancelLevel::Cancel) => Some(End::Cancelled),
             () = until(deadline) => Some(ready_timed_out(spec.bounds.ready_timeout)),
             () = control.ended() => Some(End::Died),
         };
+        if let (Some(End::Timeout { .. }), Some(due)) = (&end, deadline)
+            && let Some(look) = look(due, || control.has_ended() || wire.stdout.available() > 0)
+        {
+            end = tokio::select! {
+                biased;
+                ready = wire.ready(token) => (!ready).then_some(End::Died),
+                () = cancel.reached(CancelLevel::Now) => end,
+                () = sleep(look) => if control.has_ended() { Some(End::Died) } else { end },
+            };
+        }
         process.start = begin.elapsed();
         let Some(end) = end else { return Ok(process) };
         let exit = if end == End::Died { process.bury().await } else { process.terminate(cancel).await };
@@ -96,8 +115,10 @@ impl WarmProcess {
         });
         let framing = Framing::new(spec.protocol, &spec.tokens);
         let wire = Wire { stdin: Some(stdin), stdout, unread: BytesMut::new(), mid_line: false, framing };
-        let (tokens, grace) = (spec.tokens.clone(), spec.bounds.grace);
-        Self { control, wire, stderr, drain, tokens, grace, start: started_in, fault: None }
+        let (tokens, grace, start) = (spec.tokens.clone(), spec.bounds.grace, started_in);
+        let name = spec.env.get("MER_MODEL").cloned().unwrap_or_else(|| format!("process {}", control.pid()));
+        let unmarked = spec.protocol == Protocol::Lines && tokens.ready.is_none();
+        Self { name, control, wire, stderr, drain, tokens, grace, start, unmarked, kept: true, fault: None }
     }
 
     /// The process's number; that of its group is the same.
@@ -122,7 +143,8 @@ impl WarmProcess {
     /// pass. On `lines` the reply is its line with the newline; on `token` it is the lines between the tokens.
     ///
     /// A request that is given up (timeout, cancelled, reader gone) is drained for the grace period: if its reply comes
-    /// to its end the process stays usable, else it is killed.
+    /// to its end the process stays usable, else it is killed. See [`WarmProcess::last_request`] for a process that is
+    /// not kept.
     pub async fn request(&mut self, payload: &[u8], out: &mpsc::Sender<Bytes>, bound: Bound, cancel: &Cancel) -> Ended {
         let begin = Instant::now();
         // Diagnostics from between the requests are nobody's.
@@ -133,13 +155,17 @@ impl WarmProcess {
             Some(end) => end,
             None => self.exchange(&mut exchange, out, begin, bound, cancel).await,
         };
+        let run = begin.elapsed();
+        let end = if end == End::Done && !self.kept { self.conclude(cancel).await } else { end };
         if matches!(end, End::ProtocolBroken(_)) {
             self.control.terminate();
         }
         let exit = if self.fault.is_some() { self.bury().await } else { None };
+        // How a process left that has answered is no verdict on its answer.
+        let exit = exit.filter(|_| end != End::Done);
+        let run = if end == End::Done { run } else { begin.elapsed() };
         let (stderr_tail, stderr_bytes) = self.stderr.take();
         let (stdin_bytes, stdout_bytes) = (exchange.stdin_bytes(), exchange.stdout_bytes);
-        let run = begin.elapsed();
         let lost = self.control.why_lost();
         Ended { exit, lost, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, run, ..nothing(end) }
     }
@@ -151,7 +177,7 @@ impl WarmProcess {
                 Ok(true) => None,
                 Ok(false) => Some(End::Died),
                 Err(what) => {
-                    tracing::warn!(pid = self.pid(), "{what}");
+                    tracing::warn!("`{}`: {what}", self.name);
                     Some(End::ProtocolBroken(what))
                 }
             };
@@ -178,7 +204,10 @@ impl WarmProcess {
                     return End::Died;
                 }
                 Seen::Step(Step::ReaderGone) => break End::ReaderGone,
-                Seen::Asked => break End::Cancelled,
+                Seen::Asked => match self.look_again(exchange, out, Instant::now(), cancel).await {
+                    Some(end) => return end,
+                    None => break End::Cancelled,
+                },
                 // What it has printed already may yet be a whole reply.
                 Seen::Exited => (exited, self.fault) = (true, Some(End::Died)),
                 Seen::Deadline if exited && deadline.is_none_or(|at| Instant::now() < at) => {
@@ -187,13 +216,22 @@ impl WarmProcess {
                         return End::Died;
                     }
                 }
-                Seen::Deadline => break self.timed_out(bound),
+                Seen::Deadline => {
+                    let due = deadline.unwrap_or_else(Instant::now);
+                    match self.look_again(exchange, out, due, cancel).await {
+                        Some(end) => return end,
+                        None => break self.timed_out(bound),
+                    }
+                }
             }
         };
+        if !self.kept {
+            // There is no next request that anything could be saved for.
+            self.terminate(cancel).await;
+            return cause;
+        }
         // Its output belongs to nobody now: all of it is taken off the pipe, or the process goes.
-        let wait = Instant::now().checked_add(self.grace);
-        let drained = !exited
-            && matches!(self.see(exchange, None, wait, cancel, CancelLevel::Now, false).await, Seen::Step(Step::Over));
+        let drained = !exited && self.drained(exchange, cancel).await;
         if !drained || self.over() != End::Done {
             self.fault = Some(End::Died);
             self.control.terminate();
@@ -201,6 +239,49 @@ impl WarmProcess {
             self.control.kill();
         }
         cause
+    }
+
+    /// Looks at pipes and exit once more, where the request was to end at `due`. The end, if it is over after all.
+    async fn look_again(
+        &mut self,
+        exchange: &mut Exchange,
+        out: &mpsc::Sender<Bytes>,
+        due: Instant,
+        cancel: &Cancel,
+    ) -> Option<End> {
+        let look = look(due, || self.control.has_ended() || self.wire.has_more(exchange))?;
+        let until = Some(Instant::now() + look);
+        let mut exited = false;
+        loop {
+            match self.see(exchange, Some(out), until, cancel, CancelLevel::Now, exited).await {
+                Seen::Step(Step::Over) => return Some(self.over()),
+                // What it has printed already may yet be a whole reply.
+                Seen::Exited => exited = true,
+                Seen::Step(Step::Closed) => break,
+                _ if exited => break,
+                _ => return None,
+            }
+        }
+        self.fault = Some(End::Died);
+        Some(End::Died)
+    }
+
+    /// Takes the rest of a reply that was given up off the pipe, for the grace period. Whether all of it came.
+    async fn drained(&mut self, exchange: &mut Exchange, cancel: &Cancel) -> bool {
+        let begin = Instant::now();
+        for wait in [SILENCE.min(self.grace), self.grace] {
+            match self.see(exchange, None, begin.checked_add(wait), cancel, CancelLevel::Now, false).await {
+                Seen::Step(Step::Over) => return true,
+                Seen::Deadline if wait < self.grace => tracing::warn!(
+                    "`{}` still works on what was given up: waiting up to {} for its end, so that it can be kept; the next \
+                     Ctrl-C ends it",
+                    self.name,
+                    Bound::After(self.grace)
+                ),
+                _ => return false,
+            }
+        }
+        false
     }
 
     async fn see(
@@ -224,7 +305,11 @@ impl WarmProcess {
 
     /// A reply is whole. On `lines`, more than one line for one line cannot be told from the next reply.
     fn over(&mut self) -> End {
-        match self.wire.after_reply() {
+        let quiet = self.wire.after_reply().and_then(|()| match self.kept && self.unmarked {
+            true => self.wire.was_heard(),
+            false => Ok(()),
+        });
+        match quiet {
             Ok(()) => End::Done,
             Err(what) => {
                 self.fault = Some(End::ProtocolBroken(what.clone()));
@@ -241,21 +326,21 @@ impl WarmProcess {
     /// Asks the process to leave (exit token, end of file), then TERM to its group, the grace period, and KILL. Says how
     /// it ended, if it did.
     pub async fn stop(mut self, grace: Duration, cancel: &Cancel) -> Option<Exit> {
-        self.fault = Some(End::Died);
-        if let (Some(stdin), Some(exit)) = (&mut self.wire.stdin, &self.tokens.exit) {
-            // It fits: nothing else is on the way. If it does not, the end of file says the same.
-            let _ = stdin.try_write(format!("{exit}\n").as_bytes());
-        }
-        self.wire.stdin = None;
         self.grace = grace;
-        if !self.gone_within(grace.min(LEAVE), cancel).await {
-            return self.terminate(cancel).await;
+        let unused = self.fault.is_some();
+        let (left, rest) = self.leave(grace.min(LEAVE), cancel).await;
+        if let (false, Err(what)) = (unused, rest) {
+            tracing::warn!("`{}`: {what}; its answers may belong to other requests", self.name);
         }
-        self.control.finish()
+        if left {
+            self.control.end_strays().await;
+            return self.control.finish();
+        }
+        self.terminate(cancel).await
     }
 
     /// TERM, the grace period, KILL.
-    async fn terminate(&mut self, cancel: &Cancel) -> Option<Exit> {
+    pub(super) async fn terminate(&mut self, cancel: &Cancel) -> Option<Exit> {
         self.fault = Some(End::Died);
         self.control.terminate();
         self.gone_within(self.grace, cancel).await;
@@ -273,6 +358,7 @@ impl WarmProcess {
                 self.gone_within(KILL_WAIT, &never).await;
             }
         }
+        self.control.end_strays().await;
         self.control.finish()
     }
 
@@ -290,7 +376,7 @@ impl WarmProcess {
             biased;
             () = control.ended() => true,
             () = cancel.reached(CancelLevel::Now) => false,
-            () = sleep(bound) => false,
+            () = sleep(bound) => control.has_ended(),
             () = discard => false,
         }
     }
@@ -330,7 +416,7 @@ fn sooner(deadline: Option<Instant>, wait: Duration) -> Instant {
     deadline.map_or(at, |deadline| deadline.min(at))
 }
 
-async fn until(deadline: Option<Instant>) {
+pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,

@@ -61,6 +61,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
         weights: parent,
         input: source.input,
         timeout: args.request.timeout,
+        keep: false,
         cancel: cancel.clone(),
         hashes: app.settings.hashes && !args.request.no_hash,
     };

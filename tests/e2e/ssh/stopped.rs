@@ -1,0 +1,40 @@
+//! A `mer` that does not run for a while: see the module of the same name for models of this machine.
+
+use std::{thread, time::Duration};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::There;
+use crate::support::wait_until;
+
+const MODELS: &str = r#"
+[models.far-brief]
+servers = ["there"]
+timeout = "2s"
+shell = true
+inferenceCommand = "touch \"$HOME/begun\"; sleep 0.5; echo done; exit 5"
+
+[models.far-line]
+servers = ["there"]
+protocol = "lines"
+timeout = "2s"
+shell = true
+inferenceCommand = "while read -r x; do touch \"$HOME/begun\"; sleep 0.5; echo \"A:$x\"; done"
+"#;
+
+#[test]
+fn what_is_over_there_is_no_timeout_however_late_that_is_heard() {
+    for (model, code, answer) in [("far-brief", 1, "done\n"), ("far-line", 0, "A:x\n")] {
+        let Some(there) = There::new() else { return };
+        there.apply(MODELS);
+        let live = there.env.start(["run", model, "x"]);
+        wait_until("the model", || there.home("begun").exists().then_some(()));
+        live.signal(Signal::STOP);
+        thread::sleep(Duration::from_millis(2_600));
+        live.signal(Signal::CONT);
+        assert_eq!(live.finish().ended(code).stdout, answer);
+        let status = if code == 0 { "succeeded" } else { "failed" };
+        assert_eq!(there.env.row()["status"], json!(status));
+    }
+}

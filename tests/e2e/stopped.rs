@@ -1,0 +1,132 @@
+//! A `mer` that does not run for a while (Ctrl-Z, a laptop's lid, a machine that has other things to do) judges what
+//! happened meanwhile by what happened, and not by its clock.
+
+use std::{thread, time::Duration};
+
+use rustix::process::Signal;
+
+use crate::support::{Live, TestEnv, wait_until};
+
+/// Longer than every bound of these tests.
+const STOPPED: Duration = Duration::from_millis(2_600);
+
+/// The models write the file `begun` when they begin and `over` when they are done, or wait until their output is read.
+const MODELS: &str = r#"
+[models.brief]
+timeout = "2s"
+shell = true
+inferenceCommand = "touch begun; sleep 0.5; echo done; touch over"
+
+[models.exact]
+timeout = "2s"
+shell = true
+inferenceCommand = "touch begun; sleep 0.5; echo done; touch over; exit 5"
+
+[models.bulk]                                  # more than all pipes hold: it waits for its reader
+timeout = "2s"
+shell = true
+inferenceCommand = "touch begun; sleep 0.5; touch over; head -c 3000000 /dev/zero"
+
+[models.line]
+protocol = "lines"
+timeout = "2s"
+shell = true
+inferenceCommand = "while read -r x; do touch begun; sleep 0.5; echo \"A:$x\"; touch over; done"
+
+[models.lineBulk]
+protocol = "lines"
+timeout = "2s"
+shell = true
+inferenceCommand = "while read -r x; do touch begun; sleep 0.5; touch over; head -c 3000000 /dev/zero | tr '\\0' x; echo; done"
+
+[models.loading]
+protocol = "lines"
+readyToken = "READY"
+readyTimeout = "2s"
+shell = true
+inferenceCommand = "touch begun; sleep 0.5; head -c 300000 /dev/zero; echo; echo READY; touch over; while read -r x; do echo \"A:$x\"; done"
+
+[models.endless]
+timeout = "2s"
+grace = "500ms"
+shell = true
+inferenceCommand = "touch begun over; exec sleep 600"
+"#;
+
+fn env() -> TestEnv {
+    let env = TestEnv::ready();
+    env.file("work/stopped.toml", MODELS);
+    env.mer(["apply", "stopped.toml", "--allow-changes", "--quiet"]).ended(0);
+    env
+}
+
+/// Stops `mer` when its model has begun, until the model is done and every bound has run out.
+fn stop_over_the_bound(env: &TestEnv, live: &Live) {
+    wait_until("the model", || env.path("work/begun").exists().then_some(()));
+    live.signal(Signal::STOP);
+    thread::sleep(STOPPED);
+    // `loading` cannot come to this point: what it prints is not read.
+    live.signal(Signal::CONT);
+}
+
+#[test]
+fn a_run_that_is_over_is_no_timeout_however_late_that_is_seen() {
+    for (model, code, bytes) in [("brief", 0, 5), ("exact", 1, 5), ("bulk", 0, 3_000_000)] {
+        let env = env();
+        let live = env.start(["run", model, "x"]);
+        stop_over_the_bound(&env, &live);
+        let ran = live.finish().ended(code);
+        assert_eq!(ran.bytes.len(), bytes, "{model}: {}", ran.stderr);
+        let row = env.row();
+        let status = if code == 0 { "succeeded" } else { "failed" };
+        assert_eq!((&row["status"], &row["signal"]), (&status.into(), &serde_json::Value::Null), "{row}");
+    }
+}
+
+#[test]
+fn a_reply_that_has_come_is_no_timeout_whether_its_process_is_kept_or_not() {
+    for model in ["line", "lineBulk"] {
+        for script in [false, true] {
+            let env = env();
+            let mut live = if script { env.start([]) } else { env.start(["run", model, "x"]) };
+            if script {
+                live.say(format!("run {model} x\n"));
+            }
+            stop_over_the_bound(&env, &live);
+            let ran = live.finish().ended(0);
+            assert_eq!(ran.bytes.len(), if model == "line" { 4 } else { 3_000_001 }, "{model}");
+            assert_eq!(env.row()["status"], "succeeded");
+        }
+    }
+}
+
+#[test]
+fn a_process_that_has_become_ready_is_no_timeout() {
+    let env = env();
+    let live = env.start(["run", "loading", "x"]);
+    stop_over_the_bound(&env, &live);
+    assert_eq!(live.finish().ended(0).stdout, "A:x\n");
+}
+
+#[test]
+fn a_run_that_is_over_was_not_cancelled_either() {
+    let env = env();
+    let live = env.start(["run", "brief", "x"]);
+    wait_until("the model", || env.path("work/begun").exists().then_some(()));
+    live.signal(Signal::STOP);
+    wait_until("its end", || env.path("work/over").exists().then_some(()));
+    thread::sleep(Duration::from_millis(300));
+    live.signal(Signal::INT);
+    live.signal(Signal::CONT);
+    assert_eq!(live.finish().ended(0).stdout, "done\n");
+    assert_eq!(env.row()["status"], "succeeded");
+}
+
+#[test]
+fn one_that_is_not_over_is_a_timeout_all_the_same() {
+    let env = env();
+    let live = env.start(["run", "endless", "x"]);
+    stop_over_the_bound(&env, &live);
+    live.finish().ended(124);
+    assert_eq!((&env.row()["status"], &env.row()["signal"]), (&"timeout".into(), &"SIGTERM".into()));
+}
