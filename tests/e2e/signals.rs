@@ -133,3 +133,77 @@ fn the_end_of_a_script_ends_its_warm_models_and_their_watcher() {
     live.finish().ended(0);
     wait_until("the end of everything", || bearers(&marker).is_empty().then_some(()));
 }
+
+/// `mer` with these arguments, started by a shell that does something first.
+fn after(env: &TestEnv, first: &str, words: &str) -> std::process::Command {
+    let mut command = env.program(std::path::Path::new("sh"));
+    command.args(["-c", &format!("{first}; exec \"$0\" {words}")]).arg(TestEnv::binary());
+    command
+}
+
+/// `nohup`, `trap '' INT`, background jobs of scripts: a signal that is ignored is meant to be.
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    for (name, ignored) in [("HUP", Signal::HUP), ("INT", Signal::INT), ("TERM", Signal::TERM)] {
+        let env = TestEnv::ready();
+        let live = Live::start(after(&env, &format!("trap '' {name}"), "run waiting x"), Stdio::piped());
+        live.wait_stdout("first\n");
+        live.signal(ignored);
+        live.signal(ignored);
+        env.file("work/go", "");
+        let ran = live.finish().ended(0);
+        assert_eq!(ran.stdout, "first\nlast\n", "{name}");
+        assert_eq!(env.row()["status"], "succeeded");
+    }
+}
+
+/// The others are heard as ever, and the model begins with the default of what it is ended with.
+#[test]
+fn what_is_not_ignored_is_heard_and_ends_the_model_at_once() {
+    for (ignored, signal, code) in [("HUP INT", Signal::TERM, 143), ("TERM", Signal::INT, 130)] {
+        let env = TestEnv::ready();
+        env.file(
+            "work/patient.toml",
+            "[models.patient]\nshell = true\ngrace = '10m'\ninferenceCommand = 'echo begun; exec sleep 600'\n",
+        );
+        env.mer(["apply", "patient.toml", "--allow-changes"]).ended(0);
+        let live = Live::start(after(&env, &format!("trap '' {ignored}"), "run patient x"), Stdio::piped());
+        live.wait_stdout("begun\n");
+        live.signal(signal);
+        live.finish().ended(code);
+        assert_eq!(env.row()["signal"], "SIGTERM");
+    }
+}
+
+#[test]
+fn a_script_with_an_ignored_signal_goes_on_and_its_hangup_too() {
+    let env = TestEnv::ready();
+    let mut live = Live::start(after(&env, "trap '' HUP", ""), Stdio::piped());
+    live.say("run liner a\n");
+    live.wait_stdout("got a\n");
+    live.signal(Signal::HUP);
+    live.say("run liner b\n");
+    live.wait_stdout("got b\n");
+    live.finish().ended(0);
+}
+
+/// Some service managers and languages start their children with signals blocked.
+#[test]
+fn a_blocked_signal_is_heard_and_blocked_for_no_model() {
+    let env = TestEnv::ready();
+    let live = {
+        let all = nix::sys::signal::SigSet::all();
+        let before = all.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).expect("blocked");
+        let live = env.start(["run", "slow", "x"]);
+        before.thread_set_mask().expect("as before");
+        live
+    };
+    live.wait_stdout("begun\n");
+    let model = pid_in(&env.path("work/slow.pid"));
+    let blocked = std::fs::read_to_string(format!("/proc/{model}/status")).expect("a status");
+    let blocked = blocked.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("a mask").trim().to_owned();
+    assert_eq!(blocked.trim_start_matches('0'), "");
+    live.signal(Signal::TERM);
+    live.finish().ended(143);
+    assert_eq!(env.row()["signal"], "SIGTERM");
+}

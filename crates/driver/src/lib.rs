@@ -5,6 +5,7 @@
 
 mod app;
 mod cli;
+mod clock;
 mod commands;
 mod config;
 mod error;

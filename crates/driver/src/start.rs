@@ -1,6 +1,6 @@
 //! How a `mer` process begins: which of its names it was called by, what needs no settings, and the rest.
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
 use rustix::{
     fs::Mode,
@@ -9,9 +9,9 @@ use rustix::{
 };
 
 use crate::{
-    app::{App, Origin, WATCHER_VERB, host},
+    app::{App, Origin, WATCHER_VERB, host, unblock},
     cli::{Cli, Parsed, Verb, parse, wants_json},
-    commands,
+    clock, commands,
     config::{Loaded, Surroundings, load},
     error::{CliError, Kind},
     logging::{self, Logging},
@@ -23,6 +23,7 @@ use crate::{
 #[must_use]
 pub fn main_impl() -> ExitCode {
     panic_hook::install();
+    unblock();
     let words: Vec<OsString> = std::env::args_os().collect();
     own_what_is_made();
     if words.get(1).is_some_and(|word| word == WATCHER_VERB) {
@@ -40,6 +41,16 @@ fn own_what_is_made() {
     const OWNER: u32 = 0o700;
     let inherited = umask(Mode::from_raw_mode(0o077));
     umask(inherited.difference(Mode::from_raw_mode(OWNER)));
+}
+
+/// What every command needs, in one piece: where there is less, an allocation would fail somewhere in the middle of it, and
+/// that is an abort.
+const LEAST_MEMORY: usize = 24 << 20;
+
+/// Whether there is enough of what cannot be missed gracefully later.
+fn look_first() -> Result<(), CliError> {
+    let room = Vec::<u8>::new().try_reserve_exact(LEAST_MEMORY);
+    room.map_err(|_| CliError::io("there is too little memory to begin", io::Error::from(io::ErrorKind::OutOfMemory)))
 }
 
 fn run(words: Vec<OsString>) -> u8 {
@@ -89,6 +100,8 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::ExampleModel(args)) => return Ok(commands::example_model(args)),
         _ => {}
     }
+    look_first()?;
+    clock::check()?;
     let doctor = matches!(cli.verb, Some(Verb::Doctor(_)));
     let loaded = match load(around, &cli.global.settings(), cli.global.config.as_deref()) {
         // That is what it is asked about.

@@ -30,7 +30,7 @@ use mer_scheduler::{Cache, Config, Scheduler};
 use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use registry::View;
-pub(crate) use signals::{Signal, Signals};
+pub(crate) use signals::{Signal, Signals, unblock};
 pub(crate) use sink::{OutputFile, Sink, file_for};
 pub(crate) use source::{Failure, Origin, Source, source};
 pub(crate) use ssh::Ssh;
@@ -77,6 +77,10 @@ impl App {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
         let signals = Signals::listen()?;
+        if std::process::id() == 1 {
+            // What every process of a container leaves behind is adopted by its first one.
+            tokio::spawn(mer_meal::reap_orphans());
+        }
         let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
         let ssh = Ssh::new(&environment, &loaded.folder, asks);
         let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));

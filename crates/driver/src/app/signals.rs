@@ -1,4 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks politely, the second insists.
+//!
+//! A signal that was ignored when `mer` began (`nohup`, `trap '' INT`, a background job of a script) is none to `mer`. Its
+//! models inherit that, with one exception: SIGTERM is what MER ends them with, so that they always begin with its default.
 
 use std::{cell::Cell, fmt};
 
@@ -64,19 +67,33 @@ pub(crate) struct Signals {
 
 #[derive(Debug)]
 struct Streams {
-    interrupt: unix::Signal,
-    terminate: unix::Signal,
-    hangup: unix::Signal,
+    /// Nothing where it is ignored.
+    interrupt: Option<unix::Signal>,
+    terminate: Option<unix::Signal>,
+    hangup: Option<unix::Signal>,
+    /// Signals with a handler that does nothing: an exec gives a handled signal its default back, an ignored one stays
+    /// ignored.
+    _unheard: Vec<unix::Signal>,
 }
+
+/// SIGXFSZ: a write beyond `ulimit -f` is to fail with an error that can be told, and not to kill.
+const FILE_SIZE: i32 = 25;
 
 impl Signals {
     /// From now on signals are told here, and do not end the process by themselves.
     pub(super) fn listen() -> Result<Self, CliError> {
+        let ignored = ignored();
         let listen = |kind| unix::signal(kind).map_err(|error| CliError::io("cannot listen to signals", error));
+        let unless_ignored = |kind| if is_in(ignored, kind) { Ok(None) } else { listen(kind).map(Some) };
+        let mut unheard = vec![listen(SignalKind::from_raw(FILE_SIZE))?];
+        if is_in(ignored, SignalKind::terminate()) {
+            unheard.push(listen(SignalKind::terminate())?);
+        }
         let streams = Streams {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
+            interrupt: unless_ignored(SignalKind::interrupt())?,
+            terminate: unless_ignored(SignalKind::terminate())?,
+            hangup: unless_ignored(SignalKind::hangup())?,
+            _unheard: unheard,
         };
         Ok(Self { streams: tokio::sync::Mutex::new(streams), last: Cell::new(None) })
     }
@@ -84,11 +101,11 @@ impl Signals {
     /// The next signal.
     pub(crate) async fn next(&self) -> Signal {
         let mut streams = self.streams.lock().await;
-        let Streams { interrupt, terminate, hangup } = &mut *streams;
+        let Streams { interrupt, terminate, hangup, .. } = &mut *streams;
         let signal = tokio::select! {
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
-            _ = hangup.recv() => Signal::Hangup,
+            () = heard(interrupt) => Signal::Interrupt,
+            () = heard(terminate) => Signal::Terminate,
+            () = heard(hangup) => Signal::Hangup,
         };
         self.last.set(Some(signal));
         signal
@@ -126,5 +143,44 @@ impl Signals {
             result = work => result,
             signal = self.next() => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
         }
+    }
+}
+
+/// Lets every signal through that was blocked when `mer` began: a blocked SIGTERM would never be heard, and models inherit
+/// what is blocked. To be called before there is a second thread.
+pub(crate) fn unblock() {
+    if let Err(errno) = nix::sys::signal::SigSet::all().thread_unblock() {
+        tracing::debug!(%errno, "signals stay blocked");
+    }
+}
+
+async fn heard(stream: &mut Option<unix::Signal>) {
+    match stream {
+        Some(stream) => drop(stream.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that this process ignores, as `/proc` shows them; none where there is no `/proc`.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
+}
+
+fn is_in(mask: u64, kind: SignalKind) -> bool {
+    u32::try_from(kind.as_raw_value() - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_of_proc_has_a_bit_for_each_signal() {
+        // `nohup`: SIGHUP, and SIGPIPE as Rust has it.
+        let mask = u64::from_str_radix("0000000000001001", 16).expect("a mask");
+        assert!(is_in(mask, SignalKind::hangup()) && is_in(mask, SignalKind::pipe()));
+        assert!(!is_in(mask, SignalKind::interrupt()) && !is_in(mask, SignalKind::terminate()));
     }
 }
