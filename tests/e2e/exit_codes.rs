@@ -224,7 +224,10 @@ fn code_124_names_the_bound_that_ran_out() {
     assert!(told.contains("`readyTimeout` ran out after 300ms"), "{told}");
     assert_eq!(row["stderrTail"], "loading the weights\n");
     let (told, _) = recorded(["run", "curt", "silent", "--timeout", "300ms"], 124, "timeout");
-    assert!(told.contains("hint: does it flush its output after every line?\n"), "{told}");
+    assert!(
+        told.contains("hint: does it flush its output after every line?") && told.contains("is `oneshot`"),
+        "{told}"
+    );
 }
 
 #[test]

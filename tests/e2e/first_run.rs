@@ -27,7 +27,7 @@ fn the_example_models_are_there() {
     let env = TestEnv::new();
     let models = env.mer(["model", "list", "--json"]).objects();
     let told: Vec<_> = models.iter().map(|model| (model["name"].clone(), model["protocol"].clone())).collect();
-    let oneshot = serde_json::Value::Null;
+    let oneshot = json!("oneshot");
     assert_eq!(
         told,
         [

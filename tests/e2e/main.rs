@@ -43,3 +43,4 @@ mod transfer;
 mod warm;
 mod weights;
 mod weights_kills;
+mod words;

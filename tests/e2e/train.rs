@@ -212,7 +212,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
     for (model, code, told) in [
         ("fails", 1, "`fails` on `local`: the model exited with code 3; no version was made"),
         ("nothing", 76, "wrote nothing to the path in `MER_WEIGHTS_OUT`; no version was made"),
-        ("empty", 76, "there is not a single byte in it; no version was made"),
+        ("empty", 76, "the training wrote an empty file; no version was made"),
         ("cat", 78, "model `cat` has no `trainCommand`"),
         ("cat", 78, "`mer --allow-changes model set cat --train-command 'PROGRAM ARGUMENTS'` gives it one"),
         ("coppies", 66, "did you mean `copies`?"),

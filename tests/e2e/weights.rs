@@ -30,7 +30,7 @@ fn npy(header: &str, data: &[u8]) -> Vec<u8> {
 fn nothing_at_all_is_no_version_and_an_alias_that_never_was_is_66() {
     let env = TestEnv::ready();
     let told = env.piped(["weights", "put", "cat", "-"], "").failed(65);
-    assert!(told.contains("not a single byte") && told.contains("`--format raw`"), "{told}");
+    assert!(told.contains("the file is empty; nothing was stored") && told.contains("`--format raw`"), "{told}");
     assert!(env.mer(["weights", "list", "cat", "--json"]).objects().is_empty());
     env.piped(["weights", "put", "cat", "-", "--format", "raw", "--quiet"], "").ok();
     env.mer(["weights", "alias", "cat:1", "stable", "--allow-changes", "--quiet"]).ok();
@@ -83,7 +83,7 @@ fn what_was_put_is_shown_and_comes_back() {
     assert_eq!(listed.iter().map(|row| &row["version"]).collect::<Vec<_>>(), [&json!(2), &json!(1)]);
     assert!(env.mer(["weights"]).ok().contains("cat    2 "));
     assert!(env.mer(["weights", "list", "fail"]).ok().lines().count() == 1);
-    let told = env.mer(["model", "remove", "cat", "--allow-changes"]).failed(78);
+    let told = env.mer(["model", "remove", "cat", "--allow-changes"]).failed(77);
     assert!(told.contains("the model `cat` has weights") && told.contains("`mer weights list cat`"), "{told}");
 }
 

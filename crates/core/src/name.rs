@@ -94,13 +94,21 @@ pub fn check_known_name(name: &str) -> Result<(), NameError> {
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wrong = wrong.to_lowercase();
-    let mut scored: Vec<(f64, &str)> = known
+    let mut scored: Vec<(usize, &str)> = known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&wrong, &name.to_lowercase()), name))
-        .filter(|(score, _)| *score >= 0.75)
+        .filter_map(|name| distance(&wrong, &name.to_lowercase()).map(|distance| (distance, name)))
         .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    scored.sort_unstable();
     scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// How many letters have to be changed, where that is few enough to be a slip: one in three, two neighbours that changed places
+/// counting once. The beginning of a name, of three letters or more, is near as well.
+fn distance(wrong: &str, name: &str) -> Option<usize> {
+    let distance = strsim::osa_distance(wrong, name);
+    let length = wrong.chars().count().max(name.chars().count());
+    let is_beginning = wrong.chars().count() >= 3 && name.starts_with(wrong);
+    (distance * 3 <= length || is_beginning).then_some(distance)
 }
 
 #[cfg(test)]

@@ -339,11 +339,12 @@ impl DalError {
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
             Self::Invalid { .. } => ExitCode::INPUT,
-            Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
+            Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } | Self::HasWeights { .. } => {
+                ExitCode::REFUSED
+            }
             Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }
             | Self::Foreign { .. }
-            | Self::HasWeights { .. }
             | Self::OtherVersion { .. }
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }

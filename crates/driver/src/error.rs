@@ -129,9 +129,10 @@ impl CliError {
         Self::new(Kind::Io, message).caused_by(source)
     }
 
-    /// No `object` has this name; the nearest known ones become the hint.
+    /// No `object` has this name. The hint is the nearest known names, or else the command that lists all of them.
     pub(crate) fn not_found<'a>(object: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::new(Kind::NotFound, format!("there is no {object} `{name}`")).did_you_mean(name, known)
+        Self::new(Kind::NotFound, format!("there is no {object} `{name}`"))
+            .hint(did_you_mean(name, known).unwrap_or_else(|| format!("`mer {object} list` shows all there are")))
     }
 
     /// Why it happened.
@@ -277,6 +278,6 @@ mod tests {
         let error = CliError::not_found("model", "irsi", ["iris", "echo"]);
         assert_eq!(error.hints(), ["did you mean `iris`?"]);
         assert_eq!(error.code(), 66);
-        assert!(CliError::not_found("model", "zzz", ["iris"]).hints().is_empty());
+        assert_eq!(CliError::not_found("model", "zzz", ["iris"]).hints(), ["`mer model list` shows all there are"]);
     }
 }

@@ -110,7 +110,9 @@ impl Verdict {
     pub(crate) fn not_ready(access: &mut Access, ended: &Ended, there: There) -> Self {
         count(access, ended);
         let mut verdict = Self::of_end(access, ended, there);
-        if matches!(ended.end, End::Died | End::Timeout { .. }) {
+        if let (End::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.end, ended.exit) {
+            verdict.error = Some(format!("the model {exit} before it was ready"));
+        } else if matches!(ended.end, End::Died | End::Timeout { .. }) {
             verdict.error = verdict.error.map(|error| format!("before it was ready: {error}"));
         }
         verdict

@@ -26,7 +26,7 @@ pub enum WeightsError {
         found: u64,
     },
     /// The bytes are no whole number of elements.
-    #[error("{found} bytes are no whole number of elements of {dtype}")]
+    #[error("{found} bytes are not a whole number of elements of {dtype}")]
     Elements {
         /// The type.
         dtype: Dtype,

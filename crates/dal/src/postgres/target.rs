@@ -93,7 +93,7 @@ impl Target {
                 Some(text) => match text.parse() {
                     Ok(0) => CONNECT_TIMEOUT,
                     Ok(seconds) => Duration::from_secs(seconds),
-                    Err(_) => return Err(format!("`{text}` is no whole number of seconds for `connect_timeout`")),
+                    Err(_) => return Err(format!("`connect_timeout` must be a whole number of seconds, not `{text}`")),
                 },
             },
             options: options(&set("options", "PGOPTIONS").unwrap_or_default())?,

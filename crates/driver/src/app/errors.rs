@@ -66,8 +66,8 @@ impl From<WeightsError> for CliError {
         let hint = match &error {
             WeightsError::Header { .. } | WeightsError::Json { .. } => Some(RAW.to_owned()),
             WeightsError::Size { .. } => Some(format!("see whether it was copied whole; {RAW}")),
-            WeightsError::OtherDtype { .. } => Some("leave `--dtype` away: the file says it itself".to_owned()),
-            WeightsError::OtherShape { .. } => Some("leave `--shape` away: the file says it itself".to_owned()),
+            WeightsError::OtherDtype { .. } => Some("omit `--dtype`: the file has its own".to_owned()),
+            WeightsError::OtherShape { .. } => Some("omit `--shape`: the file has its own".to_owned()),
             WeightsError::Shape { dtype, found, .. } => elements(*dtype, *found),
             WeightsError::Number { number, dtype, .. } if dtype.is_float() && number.parse::<i64>().is_ok() => {
                 Some("`--dtype i64` has it".to_owned())

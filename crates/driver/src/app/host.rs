@@ -22,13 +22,16 @@ pub(crate) async fn host(app: &App, ui: Ui) -> Result<u8, CliError> {
         banner: format!("mer {}: `help` for help, `quit` or Ctrl-D to leave", env!("CARGO_PKG_VERSION")),
         names: Box::new(Known(app.database.clone())),
     };
-    repl::run(&mut Host { app, ui, ended_by: None }, options, ui).await
+    let hints_as_lines = repl::is_interactive();
+    repl::run(&mut Host { app, ui, hints_as_lines, ended_by: None }, options, ui).await
 }
 
 /// Runs the commands of one REPL or script.
 struct Host<'a> {
     app: &'a App,
     ui: Ui,
+    /// Whether hints are for the prompt of the REPL, and not for a shell.
+    hints_as_lines: bool,
     ended_by: Option<Signal>,
 }
 
@@ -37,7 +40,9 @@ impl Host<'_> {
     fn over(&mut self, result: Result<u8, CliError>, ui: Ui) -> u8 {
         self.ended_by = self.app.signals.take_last();
         stop_asking();
-        finish(result, ui)
+        let allowed = self.app.settings.allow_model_server_runtime_changes;
+        let as_lines = |error| if self.hints_as_lines { repl::hints_as_lines(error, allowed) } else { error };
+        finish(result.map_err(as_lines), ui)
     }
 }
 

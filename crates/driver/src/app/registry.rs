@@ -27,10 +27,7 @@ impl View {
     /// There is none (66); the nearest names become the hint.
     pub(crate) fn model(&self, name: &str) -> Result<&Model, CliError> {
         let names = self.models.iter().map(|model| model.name.as_str());
-        self.models
-            .iter()
-            .find(|model| model.name == name)
-            .ok_or_else(|| CliError::not_found("model", name, names).hint("`mer model list` shows all there are"))
+        self.models.iter().find(|model| model.name == name).ok_or_else(|| CliError::not_found("model", name, names))
     }
 
     /// The server of this name.
@@ -39,10 +36,7 @@ impl View {
     /// As [`View::model`].
     pub(crate) fn server(&self, name: &str) -> Result<&Server, CliError> {
         let names = self.servers.iter().map(|server| server.name.as_str());
-        self.servers
-            .iter()
-            .find(|server| server.name == name)
-            .ok_or_else(|| CliError::not_found("server", name, names).hint("`mer server list` shows all there are"))
+        self.servers.iter().find(|server| server.name == name).ok_or_else(|| CliError::not_found("server", name, names))
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) use global::GlobalArgs;
 pub(crate) use input::Input;
 pub(crate) use log::{LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use migrate::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
-pub(crate) use parse::{Parsed, command, parse, split_line, wants_json};
+pub(crate) use parse::{Parsed, command, help_with, parse, split_line, wants_json};
 pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use request::{RequestArgs, selector};
 pub(crate) use run::RunArgs;

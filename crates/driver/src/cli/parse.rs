@@ -37,6 +37,14 @@ pub(crate) fn command() -> Command {
     Cli::command()
 }
 
+/// The whole help, plain and with colour, and a paragraph behind it. It is wrapped to the terminal's width.
+pub(crate) fn help_with(paragraph: &str) -> (String, String) {
+    let grammar = command();
+    let after = grammar.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let help = grammar.after_help(format!("{after}\n\n{paragraph}")).render_long_help();
+    (help.to_string(), help.ansi().to_string())
+}
+
 /// Reads a line. Its first word is the program's name.
 ///
 /// # Errors
@@ -115,7 +123,9 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
         Some(ContextValue::Strings(texts)) => texts.iter().map(|text| unshielded(text)).collect(),
         _ => Vec::new(),
     };
+    // `--limit <N>` is the flag `--limit`.
     let argument = one(ContextKind::InvalidArg).unwrap_or_default();
+    let argument = argument.split_once(" <").map_or(argument.as_str(), |(flag, _)| flag).to_owned();
     // Asked before the shield is gone: a shielded word looks like a flag and is none.
     let is_flag =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if text.starts_with('-'));
@@ -128,6 +138,11 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
         ErrorKind::InvalidSubcommand => {
             let wrong = one(ContextKind::InvalidSubcommand).unwrap_or_default();
             let known = verbs(&at.command);
+            if known.is_empty() {
+                // `help run extra`: what stands before it has no commands of its own.
+                return CliError::usage(format!("unexpected argument `{wrong}`"))
+                    .hint(format!("`mer {}` is the whole command", at.prefix.trim_end()));
+            }
             let told = CliError::usage(format!("there is no command `{}{wrong}`", at.prefix));
             match did_you_mean(&wrong, known.iter().map(String::as_str)) {
                 Some(hint) => return told.hint(hint),
@@ -156,14 +171,14 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
             told
         }
         ErrorKind::UnknownArgument if takes_input(&at.prefix) => {
-            CliError::usage(format!("`{argument}` is one word too many"))
+            CliError::usage(format!("unexpected argument `{argument}`"))
                 .hint("an input is one word: put quotes around it")
         }
         ErrorKind::UnknownArgument if matches!(at.prefix.as_str(), "model add " | "model set ") => {
-            CliError::usage(format!("`{argument}` is one word too many"))
+            CliError::usage(format!("unexpected argument `{argument}`"))
                 .hint("the model's command comes after `--`: `mer model add NAME -- python3 model.py`")
         }
-        ErrorKind::UnknownArgument => CliError::usage(format!("`{argument}` is one word too many")),
+        ErrorKind::UnknownArgument => CliError::usage(format!("unexpected argument `{argument}`")),
         ErrorKind::MissingRequiredArgument => {
             CliError::usage(format!("missing: {}", many(ContextKind::InvalidArg).join(" ")))
         }
@@ -172,23 +187,23 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
         }
         ErrorKind::InvalidValue => {
             let valid = many(ContextKind::ValidValue);
-            let told = CliError::usage(format!("`{value}` is no value for `{argument}`"));
+            let told = CliError::usage(format!("the value `{value}` of `{argument}` is not valid"));
             let told = told.did_you_mean(&value, valid.iter().map(String::as_str));
             if valid.is_empty() { told } else { told.hint(format!("one of {}", valid.join(", "))) }
         }
         ErrorKind::ValueValidation => {
-            let told = CliError::usage(format!("`{value}` is no value for `{argument}`"));
+            let told = CliError::usage(format!("the value `{value}` of `{argument}` is not valid"));
             match std::error::Error::source(error) {
-                Some(source) => told.caused_by(source.to_string()),
+                Some(source) => told.caused_by(expected(&source.to_string())),
                 None => told,
             }
         }
         ErrorKind::ArgumentConflict => match one(ContextKind::PriorArg) {
-            Some(prior) if prior == argument => CliError::usage(format!("`{argument}` stands twice")),
-            Some(prior) => CliError::usage(format!("`{argument}` and `{prior}` exclude each other")),
-            None => CliError::usage(format!("`{argument}` excludes the rest")),
+            Some(prior) if prior == argument => CliError::usage(format!("`{argument}` is given twice")),
+            Some(prior) => CliError::usage(format!("`{argument}` and `{prior}` cannot be used together")),
+            None => CliError::usage(format!("`{argument}` cannot be used with the other arguments")),
         },
-        ErrorKind::InvalidUtf8 => CliError::usage("a word is no valid UTF-8, and only an input may be so"),
+        ErrorKind::InvalidUtf8 => CliError::usage("an argument is not valid UTF-8, which only an input may be"),
         _ => {
             let text = unshielded(&error.to_string());
             let first = text.lines().next().unwrap_or_default();
@@ -196,6 +211,17 @@ fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
         }
     };
     told.hint(format!("`mer {}--help` shows how it is written", at.prefix))
+}
+
+/// What the standard library says of a number, in other words.
+fn expected(cause: &str) -> String {
+    match cause {
+        "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number is expected",
+        "number too large to fit in target type" => "the number is too large",
+        "number too small to fit in target type" => "the number is too small",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// Whether these verbs have an input.

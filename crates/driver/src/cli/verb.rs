@@ -47,7 +47,7 @@ pub(crate) enum Verb {
     /// Show the settings and where each comes from
     #[command(subcommand, aliases = ["settings"])]
     Config(ConfigVerb),
-    /// Check settings, folders, database, servers, models and secrets, and say what to do
+    /// Check settings, folders, database, servers, models and secrets, and say what to do; 0 or 1
     #[command(aliases = ["check"])]
     Doctor(DoctorArgs),
     /// Read commands: with a prompt on a terminal, else as a script

@@ -163,7 +163,7 @@ impl Shown for Access {
 }
 
 fn milliseconds(value: f64) -> String {
-    format!("{value:.1}")
+    format!("{value:.3}")
 }
 
 fn counted(bytes: u64, sha256: Option<&str>) -> String {

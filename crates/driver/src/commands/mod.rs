@@ -24,9 +24,11 @@ pub(crate) use example_model::example_model;
 pub(crate) use run::run;
 pub(crate) use version::version;
 
+use std::io::{self, IsTerminal as _};
+
 use crate::{
     app::{App, Origin, source},
-    cli::{ModelVerb, ServerVerb, Typed, Verb},
+    cli::{Input, ModelVerb, RunArgs, ServerVerb, TrainArgs, Typed, Verb},
     error::CliError,
     transfer,
     ui::Ui,
@@ -38,6 +40,13 @@ use crate::{
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
 pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     // A run listens to signals itself: its model is to be ended with it.
+    if let (Verb::Run(RunArgs { request, .. }) | Verb::Train(TrainArgs { request, .. }), Origin::Shell) = (verb, origin)
+        && request.input()? == Input::Absent
+        && io::stdin().is_terminal()
+        && io::stderr().is_terminal()
+    {
+        ui.note("no input was given, and an empty one is sent; `-` reads from the terminal");
+    }
     match verb {
         Verb::Run(args) => return run(app, args, source(args.request.input()?, origin)?, ui, origin).await,
         Verb::Train(args) => return train::train(app, args, source(args.request.input()?, origin)?, ui, typed).await,

@@ -2,29 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use mer_core::{Command, Model, Registry};
+use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
 use mer_scheduler::PingReport;
+use serde_json::json;
 
-use super::shown::registered;
+use super::shown::{Whole, registered};
 use crate::{
     app::App,
     cli::{ModelVerb, PingArgs},
     commands::weights,
     error::{CliError, Kind},
-    ui::{Listed, Shown, Ui},
+    ui::{Format, Listed, Shown, Ui},
 };
 
 /// Lists, shows or checks models.
 pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, CliError> {
     let view = app.view().await?;
     match verb {
+        ModelVerb::List if ui.format() == Format::Json => {
+            ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?
+        }
         ModelVerb::List => ui.list(&view.models)?,
+        ModelVerb::Show(args) if ui.format() == Format::Json => ui.json(&whole(view.model(&args.name)?))?,
         ModelVerb::Show(args) => ui.show(view.model(&args.name)?)?,
         ModelVerb::Ping(args) => return ping(app, args, ui).await,
         // Those have a file of their own.
         ModelVerb::Add(_) | ModelVerb::Set(_) | ModelVerb::Remove(_) => {}
     }
     Ok(0)
+}
+
+/// The model with every key of its JSON.
+fn whole(model: &Model) -> Whole<'_, Model> {
+    let keys = [ModelSpec::OWN_KEYS, ModelParams::KEYS].concat();
+    let defaults = [
+        ("servers", json!([LOCAL_SERVER])),
+        ("on", json!({})),
+        ("env", json!({})),
+        ("protocol", json!(model.spec.params.protocol().name())),
+    ];
+    Whole::new(model, &keys, &defaults)
 }
 
 /// Checks that commands exist where they are to run, and that processes that stay up become ready. A line a model and
@@ -92,7 +109,7 @@ impl Listed for PingReport {
 
     fn cells(&self) -> Vec<String> {
         let result = if self.code == 0 { "ok" } else { "failed" };
-        vec![self.model.clone(), self.server.clone(), result.to_owned(), format!("{:.1}", self.ms), self.detail.clone()]
+        vec![self.model.clone(), self.server.clone(), result.to_owned(), format!("{:.3}", self.ms), self.detail.clone()]
     }
 }
 

@@ -2,29 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use mer_core::{Registry, Server};
+use mer_core::{ConnParams, Registry, Server};
 
 use super::{
     server_ping,
-    shown::{REDACTED, registered},
+    shown::{REDACTED, Whole, registered},
 };
 use crate::{
     app::App,
     cli::ServerVerb,
     error::CliError,
-    ui::{Listed, Shown, Ui},
+    ui::{Format, Listed, Shown, Ui},
 };
 
 /// Lists, shows or checks servers.
 pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), CliError> {
     let view = app.view().await?;
     match verb {
+        ServerVerb::List if ui.format() == Format::Json => {
+            let servers: Vec<Server> = view.servers.iter().map(redacted).collect();
+            ui.objects(&servers.iter().map(whole).collect::<Vec<_>>())
+        }
         ServerVerb::List => ui.list(&view.servers.iter().map(redacted).collect::<Vec<_>>()),
         ServerVerb::Ping(args) => server_ping::ping(app, args, ui).await,
+        ServerVerb::Show(args) if ui.format() == Format::Json => ui.json(&whole(&redacted(view.server(&args.name)?))),
         ServerVerb::Show(args) => ui.show(&redacted(view.server(&args.name)?)),
         // Those have a file of their own.
         ServerVerb::Add(_) | ServerVerb::Set(_) | ServerVerb::Remove(_) => Ok(()),
     }
+}
+
+/// The server with every key of its JSON.
+fn whole(server: &Server) -> Whole<'_, Server> {
+    Whole::new(server, ConnParams::KEYS, &[])
 }
 
 /// The server as it may be shown, in JSON too: without its password.

@@ -141,7 +141,7 @@ impl Listed for Step {
             self.host.clone(),
             self.step.to_owned(),
             result.to_owned(),
-            format!("{:.1}", self.ms),
+            format!("{:.3}", self.ms),
             self.detail.clone().unwrap_or_default(),
         ]
     }

@@ -1,12 +1,36 @@
 //! What servers and models have in common when they are shown.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use mer_core::Registry;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::registry_file;
 
 /// Stands for a secret. Who hands a specification to be shown has put it there already, in JSON too.
 pub(super) const REDACTED: &str = "(redacted)";
+
+/// The JSON of an object with every key that it may have, so that a program need not know which are left out.
+#[derive(Debug, Serialize)]
+pub(super) struct Whole<'a, T: Serialize> {
+    #[serde(flatten)]
+    item: &'a T,
+    #[serde(flatten)]
+    absent: BTreeMap<&'static str, Value>,
+}
+
+impl<'a, T: Serialize> Whole<'a, T> {
+    /// `keys` are all keys that it may have. One that it does not have gets its default, or else `null`.
+    pub(super) fn new(item: &'a T, keys: &[&'static str], defaults: &[(&'static str, Value)]) -> Self {
+        let own = serde_json::to_value(item).unwrap_or_default();
+        let default =
+            |key| defaults.iter().find(|(known, _)| *known == key).map_or(Value::Null, |(_, value)| value.clone());
+        let absent = keys.iter().filter(|key| own.get(**key).is_none()).map(|key| (*key, default(*key))).collect();
+        Self { item, absent }
+    }
+}
 
 /// Name, uid, times, and the tables that it would be in a registry file: what is copied from here, `mer apply` reads.
 pub(super) fn registered(

@@ -89,7 +89,7 @@ fn values(at: &At<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &s
         ("MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) if word.contains([':', '@']) => names.weights(),
         ("MODEL" | "MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) | ("NAME", "model", None) => names.models(),
         ("NAME", _, Some("server" | "on")) | ("NAME", "server", None) => names.servers(),
-        ("FILE" | "FILE|-" | "DIR", ..) => return Offer::File(start),
+        ("FILE" | "FILE|-" | "DIR" | "PATH", ..) => return Offer::File(start),
         ("INPUT|@FILE|-", ..) if word.starts_with('@') => return Offer::File(start + 1),
         _ => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     };
@@ -191,5 +191,30 @@ mod tests {
         assert_eq!(offer("apply re"), Offer::File(6));
         assert_eq!(offer("run iris @flo"), Offer::File(10));
         assert_eq!(offer("run iris -o "), Offer::File(12));
+        assert_eq!(offer("model add m --path mo"), Offer::File(19));
+        assert_eq!(offer("server add s h --identity ~/"), Offer::File(26));
+    }
+
+    /// Every argument that clap knows to be a path completes as one.
+    #[test]
+    fn every_path_completes() {
+        let mut grammar = crate::cli::command();
+        grammar.build();
+        let mut commands = vec![(&grammar, String::new())];
+        let mut seen = 0;
+        while let Some((command, line)) = commands.pop() {
+            let is_path = |arg: &&Arg| {
+                use clap::ValueHint::{DirPath, FilePath};
+                matches!(arg.get_value_hint(), FilePath | DirPath) && arg.get_long().is_some()
+            };
+            for arg in command.get_arguments().filter(is_path) {
+                let typed = format!("{line}--{} x", arg.get_long().unwrap_or_default());
+                assert_eq!(complete(&grammar, &Known, &typed), Offer::File(typed.len() - 1), "{typed}");
+                seen += 1;
+            }
+            let subs = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+            commands.extend(subs.map(|sub| (sub, format!("{line}{} ", sub.get_name()))));
+        }
+        assert!(seen > 5, "{seen} paths");
     }
 }

@@ -37,6 +37,30 @@ pub(super) fn is_complete(mode: &Mode, unit: &str) -> bool {
     }
 }
 
+/// The mark that an unfinished text waits for: an open quote, a backslash at the end of the line, or `"""`. Nothing where the
+/// text is whole.
+pub(super) fn missing(mode: &Mode, text: &str) -> Option<&'static str> {
+    let (found, whole) = units(mode, text);
+    let (last, before) = found.split_last().filter(|_| !whole)?;
+    let mode = before.iter().fold(mode.clone(), |mode, unit| after(mode, unit));
+    let Some(command) = command_of(&mode, last) else { return Some(LONG) };
+    let (mut quote, mut escaped) = (None, false);
+    for c in command.chars() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some('"') | None, '\\') => escaped = true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    Some(match quote {
+        Some('\'') => "'",
+        Some(_) => "\"",
+        None => "\\",
+    })
+}
+
 /// Cuts a text of several lines into units, `use` among them taken at its word. The last may be incomplete; the second
 /// value says whether it is whole.
 pub(super) fn units<'a>(mode: &Mode, text: &'a str) -> (Vec<&'a str>, bool) {
@@ -136,6 +160,22 @@ mod tests {
         assert_eq!(meaning(&model(), "  "), Meaning::Nothing);
         assert_eq!(meaning(&model(), "/log list"), Meaning::Command("log list".to_owned()));
         assert_eq!(meaning(&model(), "/"), Meaning::Nothing);
+    }
+
+    #[test]
+    fn an_unfinished_entry_says_what_it_waits_for() {
+        for (mode, text, mark) in [
+            (Mode::Commands, "run m 'a", Some("'")),
+            (Mode::Commands, "run m \"a'", Some("\"")),
+            (Mode::Commands, "run m \\", Some("\\")),
+            (Mode::Commands, "run m 'a'", None),
+            (Mode::Commands, "use m\n\"\"\"a", Some("\"\"\"")),
+            (Mode::Commands, "use m\ndon't\n/run 'x", Some("'")),
+            (model(), "don't", None),
+            (model(), "\"\"\"a\nb", Some("\"\"\"")),
+        ] {
+            assert_eq!(missing(&mode, text), mark, "{text:?}");
+        }
     }
 
     #[test]

@@ -4,31 +4,34 @@ use std::sync::{Arc, Mutex};
 
 use clap::Command;
 use rustyline::{
-    Context, Helper, Highlighter, Hinter,
+    Context, Helper, Validator,
     completion::{Completer, FilenameCompleter, Pair},
-    validate::{ValidationContext, ValidationResult, Validator},
+    highlight::{CmdKind, Highlighter},
+    hint::Hinter,
 };
 
 use super::{
     complete::{Names, Offer, complete},
-    entry::{Mode, units},
+    edited_line::EditedLine,
+    entry::Mode,
     session::current,
 };
 
-/// Completion and the question whether an entry is whole.
-#[derive(Helper, Highlighter, Hinter)]
+/// Completion. Every line is taken as it is: the reader asks for more where a quote is open.
+#[derive(Helper, Validator)]
 pub(super) struct LineHelper {
     grammar: Command,
     names: Box<dyn Names>,
     mode: Arc<Mutex<Mode>>,
     files: FilenameCompleter,
+    edited: EditedLine,
 }
 
 impl LineHelper {
-    pub(super) fn new(names: Box<dyn Names>, mode: Arc<Mutex<Mode>>) -> Self {
+    pub(super) fn new(names: Box<dyn Names>, mode: Arc<Mutex<Mode>>, edited: EditedLine) -> Self {
         let mut grammar = crate::cli::command();
         grammar.build();
-        Self { grammar, names, mode, files: FilenameCompleter::new() }
+        Self { grammar, names, mode, files: FilenameCompleter::new(), edited }
     }
 }
 
@@ -53,9 +56,20 @@ impl Completer for LineHelper {
     }
 }
 
-impl Validator for LineHelper {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let (_, whole) = units(&current(&self.mode), context.input());
-        Ok(if whole { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+/// No hints: it is asked after each change, and takes note of the line.
+impl Hinter for LineHelper {
+    type Hint = String;
+
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<String> {
+        self.edited.set(line, pos);
+        None
+    }
+}
+
+/// No colours: it is asked after each move of the cursor, and takes note of it.
+impl Highlighter for LineHelper {
+    fn highlight_char(&self, line: &str, pos: usize, _: CmdKind) -> bool {
+        self.edited.set(line, pos);
+        false
     }
 }

@@ -1,11 +1,15 @@
 //! The REPL at a terminal.
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{
     Options, SavedTerminal,
+    edited_line::EditedLine,
     entry::{Mode, units},
     reader,
     said::{Heard, Said, hear},
-    session::{Dispatch, Next, Session, current},
+    session::{Dispatch, Lines, Next, Session, current},
+    terminal::fresh_line,
 };
 use crate::{
     error::{CliError, Kind},
@@ -18,13 +22,20 @@ use crate::{
 /// The terminal cannot be read.
 pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) -> Result<u8, CliError> {
     let terminal = SavedTerminal::save();
-    let mut session = Session::new(dispatch, ui);
+    let mut session = Session::new(dispatch, ui, Lines::Typed);
+    let continued = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+    let mut continued = signal(continued).map_err(|source| CliError::io("cannot listen to signals", source))?;
     let mode = session.mode();
-    let (ask, mut said) = reader::start(options.history, options.names, session.mode())?;
+    let edited = EditedLine::default();
+    let (ask, mut said) = reader::start(options.history, options.names, session.mode(), edited.clone())?;
     if !options.banner.is_empty() {
         ui.note(&options.banner);
     }
+    let mut is_first = true;
     loop {
+        if !std::mem::replace(&mut is_first, false) {
+            fresh_line(ui)?;
+        }
         let prompt = match current(&mode) {
             Mode::Commands => "mer> ".to_owned(),
             Mode::Model(model) => format!("{model}> "),
@@ -32,7 +43,15 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
         // Where the reader has ended, it has said why before.
         let _ = ask.send(prompt);
         let heard = loop {
-            match hear(session.dispatch, &mut said).await {
+            let heard = tokio::select! {
+                heard = hear(session.dispatch, &mut said) => heard,
+                // After a stop (`kill -STOP`, a suspended shell) the terminal has the shell's mode.
+                _ = continued.recv() => {
+                    terminal.as_ref().inspect(|terminal| terminal.resume_editing(&edited));
+                    continue;
+                }
+            };
+            match heard {
                 // At the prompt Ctrl-C is a key; this one was meant for the command before.
                 Heard::Signal(Kind::Interrupted) => {}
                 heard => break heard,

@@ -4,6 +4,7 @@
 //! to [`Dispatch`]; at the prompt it is a key.
 
 mod complete;
+mod edited_line;
 mod entry;
 mod helper;
 mod history;
@@ -17,7 +18,7 @@ mod terminal;
 use std::{io::IsTerminal, path::PathBuf};
 
 pub(crate) use complete::Names;
-pub(crate) use session::Dispatch;
+pub(crate) use session::{Dispatch, hints_as_lines};
 use terminal::SavedTerminal;
 
 use crate::{error::CliError, ui::Ui};

@@ -22,10 +22,12 @@ use tokio::sync::mpsc;
 
 use super::{
     complete::Names,
-    entry::Mode,
+    edited_line::EditedLine,
+    entry::{Mode, missing},
     helper::LineHelper,
     history::{History, REMEMBERED},
     said::{Said, Saying},
+    session::current,
 };
 use crate::error::CliError;
 
@@ -35,12 +37,13 @@ pub(super) fn start(
     history: Option<PathBuf>,
     names: Box<dyn Names>,
     mode: Arc<Mutex<Mode>>,
+    edited: EditedLine,
 ) -> Result<(Sender<String>, Saying), CliError> {
     let (ask, asked) = channel();
     let (say, said) = mpsc::channel(1);
     thread::Builder::new()
         .name("repl".to_owned())
-        .spawn(move || match Reader::new(history, names, mode) {
+        .spawn(move || match Reader::new(history, names, mode, edited) {
             Ok(reader) => reader.serve(&asked, &say),
             Err(error) => drop(say.blocking_send(Said::Failed(error))),
         })
@@ -51,18 +54,25 @@ pub(super) fn start(
 /// The line editor and its history.
 struct Reader {
     editor: Editor<LineHelper, MemHistory>,
+    mode: Arc<Mutex<Mode>>,
+    edited: EditedLine,
     history: Option<History>,
 }
 
 impl Reader {
-    fn new(history: Option<PathBuf>, names: Box<dyn Names>, mode: Arc<Mutex<Mode>>) -> Result<Self, CliError> {
+    fn new(
+        history: Option<PathBuf>,
+        names: Box<dyn Names>,
+        mode: Arc<Mutex<Mode>>,
+        edited: EditedLine,
+    ) -> Result<Self, CliError> {
         let failed = |source| CliError::io("cannot use the terminal", source);
         let config = Config::builder().completion_type(CompletionType::List).build();
         let mut editor = Editor::with_history(config, MemHistory::new()).map_err(failed)?;
         editor.set_max_history_size(REMEMBERED).map_err(failed)?;
         // A line that begins with a blank is a secret: shells do the same.
         editor.set_history_ignore_space(true);
-        editor.set_helper(Some(LineHelper::new(names, mode)));
+        editor.set_helper(Some(LineHelper::new(names, Arc::clone(&mode), edited.clone())));
         let history = history.and_then(|path| match History::open(&path) {
             Ok((history, entries)) => {
                 for entry in entries {
@@ -76,7 +86,7 @@ impl Reader {
                 None
             }
         });
-        Ok(Self { editor, history })
+        Ok(Self { editor, mode, edited, history })
     }
 
     fn serve(mut self, asked: &Receiver<String>, say: &mpsc::Sender<Said>) {
@@ -87,12 +97,36 @@ impl Reader {
         }
     }
 
+    /// Reads an entry. While a quote is open in it, each further line has a prompt that shows the quote.
     fn read(&mut self, prompt: &str) -> Said {
-        match self.editor.readline(prompt) {
-            Ok(entry) => {
-                self.remember(&entry);
-                Said::Entry(entry)
+        let mut entry = match self.line(prompt) {
+            Ok(line) => line,
+            Err(said) => return said,
+        };
+        while let Some(mark) = missing(&current(&self.mode), &entry) {
+            // As wide as the prompt above it, so that lines stand below each other.
+            let width = prompt.chars().count().saturating_sub(2);
+            match self.line(&format!("{mark:>width$}> ")) {
+                Ok(line) => {
+                    entry.push('\n');
+                    entry.push_str(&line);
+                }
+                Err(Said::End) => {
+                    tracing::warn!("the entry ended before its `{mark}` was closed, and is dropped");
+                    return Said::Cleared;
+                }
+                Err(said) => return said,
             }
+        }
+        self.remember(&entry);
+        Said::Entry(entry)
+    }
+
+    /// Reads a line, or says why there is none.
+    fn line(&mut self, prompt: &str) -> Result<String, Said> {
+        self.edited.begin(prompt);
+        Err(match self.editor.readline(prompt) {
+            Ok(line) => return Ok(line),
             Err(ReadlineError::Interrupted | ReadlineError::Signal(Signal::Interrupt | Signal::Resize)) => {
                 Said::Cleared
             }
@@ -106,7 +140,7 @@ impl Reader {
                 Said::Cleared
             }
             Err(source) => Said::Failed(CliError::io("cannot read from the terminal", source)),
-        }
+        })
     }
 
     fn remember(&mut self, entry: &str) {

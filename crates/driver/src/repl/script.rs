@@ -10,9 +10,9 @@ use mer_core::not_started;
 use tokio::sync::mpsc;
 
 use super::{
-    entry::is_complete,
+    entry::{is_complete, missing},
     said::{Heard, Said, Saying, hear},
-    session::{Dispatch, Next, Session, current},
+    session::{Dispatch, Lines, Next, Session, current},
 };
 use crate::{
     error::{CliError, Kind},
@@ -36,7 +36,7 @@ where
 {
     let mut said = start(open)?;
     let mut lines = VecDeque::new();
-    let mut session = Session::new(dispatch, ui);
+    let mut session = Session::new(dispatch, ui, Lines::Script);
     let mode = session.mode();
     let mut number = 0;
     loop {
@@ -67,6 +67,11 @@ where
         let unit = unit.strip_suffix('\n').unwrap_or(&unit);
         // A script written on Windows ends its lines with CR LF.
         let unit = unit.strip_suffix('\r').unwrap_or(unit);
+        if let Some(mark) = missing(&current(&mode), unit) {
+            let sentence =
+                format!("line {first} of the script opens a `{mark}` that nothing closes; nothing of it was sent");
+            return Err(CliError::usage(sentence));
+        }
         match session.unit(unit).await {
             Next::Line(0) => {}
             Next::Leave => return Ok(0),
@@ -146,7 +151,8 @@ mod tests {
         assert_eq!(script(b"ls\nlog show\nls\n"), (Ok(66), vec!["model".to_owned(), "log".to_owned()]));
         assert_eq!(script(b"modle\nls\n"), (Ok(64), Vec::new()));
         assert_eq!(script(b"ls\nquit\nmodle\n"), (Ok(0), vec!["model".to_owned()]));
-        assert_eq!(script(b"ls\nrun m 'open\n"), (Ok(64), vec!["model".to_owned()]));
+        assert_eq!(script(b"ls\nrun m 'open\n"), (Err(64), vec!["model".to_owned()]));
+        assert_eq!(script(b"use upper\n\"\"\"open\nand more\n"), (Err(64), Vec::new()));
         assert_eq!(script(b"ls \xff\n"), (Err(64), Vec::new()));
         assert_eq!(script(b""), (Ok(0), Vec::new()));
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::entry::{Meaning, Mode, meaning};
 use crate::{
-    cli::{Cli, Parsed, Verb, parse, split_line},
+    cli::{Cli, Parsed, Verb, help_with, parse, split_line},
     error::{CliError, Kind},
     start::finish,
     ui::Ui,
@@ -46,23 +46,36 @@ pub(super) enum Next {
     Leave,
 }
 
+/// Where lines come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// A person types them.
+    Typed,
+    /// A script has them.
+    Script,
+}
+
+/// What means a command to a person, whatever the mode. Alone on a line that a model would get, it is asked about.
+const COMMANDS_OF_HABIT: [&str; 9] = ["help", "use", "quit", "exit", "bye", ":q", "\\q", "\\h", "\\?"];
+
 /// The state that lines share.
 pub(super) struct Session<'a, D> {
     pub(super) dispatch: &'a mut D,
     ui: Ui,
+    lines: Lines,
     mode: Arc<Mutex<Mode>>,
 }
 
 /// What `help` adds inside a REPL.
-const HELP: &str = "
-Lines are commands; a leading `mer` is ignored, `#` begins a comment, and a quote may span lines.
-`use MODEL` makes plain lines inputs of that model: a line that begins with `/` is a command then, `\"\"\"` opens
-and closes a longer input, and `/use` goes back. Ctrl-C cancels a model, Ctrl-R searches the history, Ctrl-D leaves.
-";
+const HELP: &str = "\
+Here: lines are commands; a leading `mer` is ignored, `#` begins a comment, and a quote may span lines. \
+`use MODEL` makes plain lines inputs of that model: a line that begins with `/` is a command then, `\"\"\"` opens \
+and closes a longer input, and `/use` goes back. A line that begins with a blank is not kept in the history. Ctrl-C \
+cancels a model, Ctrl-R searches the history, Ctrl-D leaves.";
 
 impl<'a, D: Dispatch> Session<'a, D> {
-    pub(super) fn new(dispatch: &'a mut D, ui: Ui) -> Self {
-        Self { dispatch, ui, mode: Arc::default() }
+    pub(super) fn new(dispatch: &'a mut D, ui: Ui, lines: Lines) -> Self {
+        Self { dispatch, ui, lines, mode: Arc::default() }
     }
 
     /// What plain lines mean, shared with whoever reads them.
@@ -75,12 +88,22 @@ impl<'a, D: Dispatch> Session<'a, D> {
         let meaning = meaning(&current(&self.mode), unit);
         match meaning {
             Meaning::Nothing => Next::Line(0),
-            Meaning::Input { model, text } => Next::Line(self.dispatch.input(&model, &text).await),
+            Meaning::Input { model, text } => {
+                if self.lines == Lines::Typed && unit == text && is_habit(&text) {
+                    return self.failed(not_sent(&model, text.trim()));
+                }
+                Next::Line(self.dispatch.input(&model, &text).await)
+            }
             Meaning::Command(line) => match self.command(&line).await {
                 Ok(next) => next,
-                Err(error) => Next::Line(finish(Err(error), self.ui)),
+                Err(error) => self.failed(error),
             },
         }
+    }
+
+    fn failed(&self, error: CliError) -> Next {
+        let error = if self.lines == Lines::Typed { hints_as_lines(error, false) } else { error };
+        Next::Line(finish(Err(error), self.ui))
     }
 
     async fn command(&mut self, line: &str) -> Result<Next, CliError> {
@@ -92,10 +115,8 @@ impl<'a, D: Dispatch> Session<'a, D> {
         let cli = match parse(words)? {
             Parsed::Command(cli) => *cli,
             Parsed::Tell { plain, styled } => {
-                let mut text = if self.ui.colour_out() { styled } else { plain };
-                if asks_for_help {
-                    text.push_str(HELP);
-                }
+                let (plain, styled) = if asks_for_help { help_with(HELP) } else { (plain, styled) };
+                let text = if self.ui.colour_out() { styled } else { plain };
                 return self.ui.data(text.as_bytes()).map(|()| Next::Line(0));
             }
         };
@@ -117,6 +138,50 @@ impl<'a, D: Dispatch> Session<'a, D> {
             Some(_) => Ok(Next::Line(self.dispatch.run(cli).await)),
         }
     }
+}
+
+/// Whether a line for a model is one that is probably meant for the REPL: a command that people know by heart, or `use` with a name.
+fn is_habit(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let (first, second, third) = (words.next().unwrap_or_default(), words.next(), words.next());
+    COMMANDS_OF_HABIT.contains(&first) && (second.is_none() || (first == "use" && third.is_none()))
+}
+
+/// A line that looks like a command, and would be an input.
+fn not_sent(model: &str, text: &str) -> CliError {
+    let command = match text {
+        "\\q" | ":q" | "bye" => "quit",
+        "\\h" | "\\?" => "help",
+        other => other,
+    };
+    CliError::usage(format!("`{text}` was not sent to `{model}`: it looks like a command"))
+        .hint(format!("`/{command}` is the command"))
+        .hint(format!("`\"\"\"{text}\"\"\"` sends it to the model"))
+}
+
+/// The failure with hints that can be typed into the REPL: there `mer` is left out, and what only counts when `mer` is started
+/// says so. `allowed`: whether this REPL may change models and servers.
+pub(crate) fn hints_as_lines(error: CliError, allowed: bool) -> CliError {
+    const ALLOW: [&str; 2] = ["mer --allow-model-server-runtime-changes ", "mer --allow-changes "];
+    error.with_hints(|hint| {
+        if let Some(flag) = ALLOW.iter().find(|flag| hint.contains(**flag)) {
+            if allowed {
+                return hint.replace(flag, "");
+            }
+            let line = hint.replace(flag, "");
+            let line = line.strip_prefix('`').and_then(|line| line.strip_suffix('`')).unwrap_or(&line);
+            return format!("leave with `quit`, start `{}`, and say: {line}", flag.trim_end());
+        }
+        let hint = hint.strip_prefix("mer ").filter(|rest| !rest.starts_with('-')).unwrap_or(hint);
+        let mut text = String::with_capacity(hint.len());
+        let mut rest = hint;
+        while let Some((before, behind)) = rest.split_once("`mer ") {
+            text.push_str(before);
+            text.push_str(if behind.starts_with("--") { "`mer " } else { "`" });
+            rest = behind;
+        }
+        text + rest
+    })
 }
 
 #[cfg(test)]
@@ -168,7 +233,7 @@ pub(super) mod tests {
 
     fn units(lines: &[&str]) -> (Vec<Next>, Vec<String>) {
         let mut recorder = Recorder::default();
-        let mut session = Session::new(&mut recorder, ui());
+        let mut session = Session::new(&mut recorder, ui(), Lines::Typed);
         let next = lines.iter().map(|line| block_on(session.unit(line))).collect();
         (next, recorder.0)
     }
@@ -180,6 +245,34 @@ pub(super) mod tests {
         assert_eq!(done, ["model", "upper < \"ls\"", "model", "upper < \"a\\nb\"", "model"]);
         assert_eq!(next[1], Next::Line(66));
         assert_eq!(next.last(), Some(&Next::Leave));
+    }
+
+    #[test]
+    fn commands_of_habit_are_not_sent_to_a_model() {
+        let lines = ["use upper", "help", " quit ", "\\q", "use", "use iris", "help me", "\"\"\"quit\"\"\"", "/quit"];
+        let (next, done) = units(&lines);
+        assert_eq!(done, ["upper < \"help me\"", "upper < \"quit\""]);
+        assert_eq!(next[1..6], [64; 5].map(Next::Line));
+        assert_eq!(next.last(), Some(&Next::Leave));
+
+        let error = not_sent("upper", "\\q");
+        assert_eq!(error.hints(), ["`/quit` is the command", "`\"\"\"\\q\"\"\"` sends it to the model"]);
+    }
+
+    #[test]
+    fn hints_at_a_prompt_are_lines_for_it() {
+        let hint = |hint: &str, allowed| {
+            hints_as_lines(CliError::usage("x").hint(hint), allowed).hints().first().cloned().expect("a hint")
+        };
+        assert_eq!(hint("`mer model list` shows all there are", false), "`model list` shows all there are");
+        assert_eq!(hint("mer model set m -- x", false), "model set m -- x");
+        assert_eq!(hint("start with it: `mer --db …`", false), "start with it: `mer --db …`");
+        let allow = "mer --allow-model-server-runtime-changes model add m -- x";
+        assert_eq!(hint(allow, true), "model add m -- x");
+        assert_eq!(
+            hint(allow, false),
+            "leave with `quit`, start `mer --allow-model-server-runtime-changes`, and say: model add m -- x"
+        );
     }
 
     #[test]

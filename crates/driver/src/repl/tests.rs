@@ -15,7 +15,7 @@ use crate::{
     ui::Format,
 };
 
-/// Commands that say that they ran. `log` runs until Ctrl-C comes; `export` ends while one is on its way.
+/// Commands that say that they ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C comes; `export` ends while one is on its way.
 struct Says {
     interrupt: Signal,
     terminate: Signal,
@@ -38,6 +38,18 @@ impl Dispatch for Says {
                 self.interrupt.recv().await;
                 say("cancelled");
                 return Kind::Interrupted.code();
+            }
+            Some(Verb::Version) => {
+                let mut out = std::io::stdout().lock();
+                write!(out, "no newline").and_then(|()| out.flush()).expect("stdout");
+            }
+            Some(Verb::Doctor(_)) => {
+                say("waiting");
+                // Until two lines wait on the terminal.
+                while rustix::io::ioctl_fionread(rustix::stdio::stdin()).expect("terminal") < 16 {
+                    tokio::task::yield_now().await;
+                }
+                say("waited");
             }
             Some(Verb::Export(_)) => {
                 let this = rustix::process::getpid();
@@ -183,6 +195,65 @@ fn pasted_lines_are_commands_one_after_the_other_and_a_used_model_gets_plain_lin
     terminal.expect("<Some(Model(List))>").expect("<upper \"don't\">").expect("upper> ");
     terminal.keys("\"\"\"a\rb\"\"\"\r").expect("<upper \"a\\nb\">").expect("upper> ");
     terminal.keys("/ls\r").expect("<Some(Model(List))>").expect("upper> ").keys("/use\r").expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn an_answer_without_a_newline_stays_and_is_marked() {
+    let mut terminal = Terminal::open();
+    terminal
+        .expect("mer> ")
+        .keys("version\r")
+        .expect("no newline")
+        .expect("\u{23ce}")
+        .expect("\r\x1b[K")
+        .expect("mer> ");
+    terminal.keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+    // On a line that is empty the mark is drawn over: it takes exactly one line with the blanks behind it.
+    let seen = terminal.seen();
+    let (_, behind) = seen.split_once('\u{23ce}').expect("a mark");
+    let filled = behind.split_once('\r').expect("the start of the line").0.replace("\x1b[0m", "");
+    assert_eq!(filled, " ".repeat(79));
+}
+
+#[test]
+fn lines_that_are_typed_while_a_command_runs_are_all_run() {
+    let mut terminal = Terminal::open();
+    terminal
+        .expect("mer> ")
+        .keys("doctor\r")
+        .expect("<waiting>")
+        .keys("run a 1\rrun b 2\rrun c 3\r")
+        .expect("<waited>");
+    terminal.expect("<run a ").expect("<run b ").expect("<run c ").expect("mer> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn an_open_quote_has_a_prompt_of_its_own() {
+    let mut terminal = Terminal::open();
+    let ran = format!("<run m {:?}>", crate::cli::Input::Text(b"a\nb".to_vec()));
+    terminal.expect("mer> ").keys("run m 'a\r").expect("  '> ").keys("b'\r").expect(&ran);
+    terminal.expect("mer> ").keys("use upper\r").expect("upper> ").keys("\"\"\"a\r").expect(" \"\"\"> ").keys("b\r");
+    terminal.expect(" \"\"\"> ").keys("\x03").expect("upper> ").keys("\"\"\"c\r").expect(" \"\"\"> ").keys("\x04");
+    terminal.expect("upper> ").keys("d\r").expect("<upper \"d\">").expect("upper> ").keys("\x04");
+    assert_eq!(terminal.ended(), Some(0));
+    assert!(!terminal.seen().contains("<upper \"a"), "{}", terminal.seen());
+}
+
+#[test]
+fn after_a_stop_the_line_is_drawn_again_and_can_be_edited() {
+    let mut terminal = Terminal::open();
+    terminal.expect("mer> ").keys("run m 1").expect("run m 1");
+    terminal.signal(rustix::process::Signal::STOP);
+    // What a shell does when it takes the terminal back.
+    terminal.make_cooked();
+    assert!(terminal.echoes());
+    terminal.signal(rustix::process::Signal::CONT);
+    terminal.expect("mer> run m 1");
+    assert!(!terminal.echoes(), "the editor has the terminal in raw mode again");
+    terminal.keys("2\r").expect("<run m Text([49, 50])>").expect("mer> ").keys("\x04");
     assert_eq!(terminal.ended(), Some(0));
 }
 

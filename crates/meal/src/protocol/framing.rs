@@ -130,7 +130,10 @@ impl Framing {
     /// What is most often the reason when no reply comes.
     pub(super) const fn timeout_hint(&self) -> &'static str {
         match self {
-            Self::Lines => "does it flush its output after every line?",
+            Self::Lines => {
+                "does it flush its output after every line? A program that reads to the end of its input before it answers is \
+                 `oneshot`, not `lines`"
+            }
             Self::Token { .. } => {
                 "does it print its startToken and stopToken on lines of their own, and flush its output?"
             }

@@ -89,8 +89,7 @@ fn known_server(known: &Registry, name: &str) -> Result<(), CliError> {
     if name == LOCAL_SERVER || known.servers.contains_key(name) {
         return Ok(());
     }
-    Err(CliError::not_found("server", name, known.servers.keys().map(String::as_str))
-        .hint("`mer server list` shows all there are"))
+    Err(CliError::not_found("server", name, known.servers.keys().map(String::as_str)))
 }
 
 /// That `add` was given a name that is taken.

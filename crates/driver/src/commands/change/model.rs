@@ -9,7 +9,7 @@ use super::{change, diff::Difference, in_session, known_server, taken, tell, uns
 use crate::{
     app::App,
     cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
-    error::CliError,
+    error::{CliError, Kind},
     ui::Ui,
 };
 
@@ -70,9 +70,9 @@ pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, ty
         }
         match store.remove_model(&args.name).await {
             Err(error @ DalError::HasWeights { .. }) => {
-                let (name, error) = (&args.name, CliError::from(error));
+                let name = &args.name;
                 let allowed = if typed.allows_changes() { "--allow-changes " } else { "" };
-                Err(error
+                Err(CliError::of(Kind::of_code(error.exit_code()), error)
                     .hint(format!("`mer {allowed}weights remove {name}:VERSION` removes one"))
                     .hint(format!("`mer weights list {name}` shows which there are")))
             }
@@ -89,7 +89,6 @@ fn only(name: &str, spec: ModelSpec) -> Registry {
 
 fn unknown(known: &Registry, name: &str) -> CliError {
     CliError::not_found("model", name, known.models.keys().map(String::as_str))
-        .hint("`mer model list` shows all there are")
 }
 
 fn set_servers(spec: &mut ModelSpec, flags: &ModelFlags, known: &Registry) -> Result<(), CliError> {
@@ -154,7 +153,8 @@ fn set_params(
 }
 
 fn split(text: &str) -> Result<Vec<String>, CliError> {
-    let wrong = |error| CliError::usage(format!("`{text}` is no value for `--train-command`")).caused_by(error);
+    let wrong =
+        |error| CliError::usage(format!("the value `{text}` of `--train-command` is not valid")).caused_by(error);
     text.parse::<Words>().map(|Words(words)| words).map_err(wrong)
 }
 

@@ -8,7 +8,7 @@ use super::{change, diff::Difference, in_session, model::put, taken, tell, unset
 use crate::{
     app::App,
     cli::{Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Typed, Words},
-    error::CliError,
+    error::{CliError, Kind},
     ui::Ui,
 };
 
@@ -54,7 +54,8 @@ pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, ty
         let Some((last, others)) = users.split_last() else { return Ok(()) };
         let others: String = others.iter().map(|user| format!("`{user}`, ")).collect();
         let told = format!("the server `{name}` cannot be removed: models run on it: {others}`{last}`");
-        Err(CliError::config(told).hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
+        Err(CliError::new(Kind::Refused, told)
+            .hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
     })
     .await?;
     tell(&[Difference::removed("server", name)], ui)
@@ -66,7 +67,6 @@ fn only(name: &str, spec: ServerSpec) -> Registry {
 
 fn unknown(known: &Registry, name: &str) -> CliError {
     CliError::not_found("server", name, known.servers.keys().map(String::as_str))
-        .hint("`mer server list` shows all there are")
 }
 
 fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &ServerFlags) -> Result<(), CliError> {
@@ -80,7 +80,7 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
             [(user.is_some() && flags.user.is_some(), "--user"), (port.is_some() && flags.port.is_some(), "--port")]
         {
             if named {
-                return Err(CliError::usage(format!("`{flag}` and `[USER@]HOST[:PORT]` exclude each other there")));
+                return Err(CliError::usage(format!("`{flag}` and `[USER@]HOST[:PORT]` cannot be used together")));
             }
         }
     }

@@ -68,7 +68,7 @@ impl Listed for ScriptRow {
             self.name.clone(),
             self.status.to_owned(),
             self.applied_at.map(|time| format!("{time:.0}")).unwrap_or_default(),
-            self.duration_ms.map(|ms| format!("{ms:.1}")).unwrap_or_default(),
+            self.duration_ms.map(|ms| format!("{ms:.3}")).unwrap_or_default(),
             self.mer_version.clone().unwrap_or_default(),
         ]
     }

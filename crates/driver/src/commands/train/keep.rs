@@ -110,7 +110,7 @@ impl Keeper<'_> {
             let sent = async {
                 let done = intake.send(source, &mut upload).await?;
                 if upload.bytes() == 0 {
-                    return Err(CliError::new(Kind::Input, "there is not a single byte in it"));
+                    return Err(CliError::new(Kind::Input, "the training wrote an empty file"));
                 }
                 upload.complete().await?;
                 Ok(done)

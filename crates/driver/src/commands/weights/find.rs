@@ -15,8 +15,7 @@ pub(super) async fn model(store: &Store, name: &str) -> Result<Model, CliError> 
         return Ok(model);
     }
     let known = store.models().await?;
-    Err(CliError::not_found("model", name, known.iter().map(|model| model.name.as_str()))
-        .hint("`mer model list` shows all there are"))
+    Err(CliError::not_found("model", name, known.iter().map(|model| model.name.as_str())))
 }
 
 /// That an alias may have this name: one that is there already keeps it, whatever names may be now.

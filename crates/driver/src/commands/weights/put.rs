@@ -53,7 +53,7 @@ pub(super) async fn put(
     };
     if upload.bytes() == 0 && args.format.is_none() {
         upload.abort().await?;
-        return Err(CliError::new(Kind::Input, "there is not a single byte in it, and nothing was put")
+        return Err(CliError::new(Kind::Input, "the file is empty; nothing was stored")
             .about(&name(args))
             .hint("`--format raw` puts weights of no bytes all the same"));
     }

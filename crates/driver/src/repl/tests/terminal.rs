@@ -16,7 +16,7 @@ use nix::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
-    termios::{LocalModes, tcgetattr},
+    termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr},
 };
 
 /// The variable that makes the test `child` a REPL; it holds the path of the history.
@@ -121,6 +121,14 @@ impl Terminal {
     pub(super) fn echoes(&self) -> bool {
         let mode = tcgetattr(self.slave.as_ref().expect("terminal")).expect("mode");
         mode.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON)
+    }
+
+    /// Puts the terminal into the mode of a shell.
+    pub(super) fn make_cooked(&self) {
+        let slave = self.slave.as_ref().expect("terminal");
+        let mut mode = tcgetattr(slave).expect("mode");
+        mode.local_modes |= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        tcsetattr(slave, OptionalActions::Now, &mode).expect("mode");
     }
 
     pub(super) fn signal(&self, signal: Signal) {

@@ -179,7 +179,7 @@ impl Settings {
             },
         }
         if wrong {
-            self.warn(format!("{place}: `{first}` is no value for `{keyword}`"));
+            self.warn(format!("{place}: the value `{first}` of `{keyword}` is not valid"));
         }
     }
 
