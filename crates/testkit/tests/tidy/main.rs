@@ -4,6 +4,7 @@ mod crate_graph;
 mod layers;
 mod names;
 mod references;
+mod reliability;
 
 use std::{
     fs,
