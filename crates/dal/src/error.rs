@@ -59,6 +59,28 @@ pub enum DalError {
         /// What was found.
         reason: String,
     },
+    /// The folder has rows of a database, and not what belongs to them.
+    #[error("the database `{path}` is not whole: {reason}")]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The engine took too long to open the database.
+    #[error("the database `{path}` did not open within {}", seconds(*waited))]
+    Opening {
+        /// The folder.
+        path: PathBuf,
+        /// The bound.
+        waited: Duration,
+    },
+    /// A lock was taken away while it was held.
+    #[error("`{path}` was removed or replaced while the database was in use: what was written may be lost")]
+    LockGone {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// The engine could not open the database.
     #[error("cannot open the database `{database}`")]
     Open {
@@ -124,6 +146,41 @@ pub enum DalError {
         database: String,
         /// The bound.
         waited: Duration,
+    },
+    /// Another session of the server held a lock for longer than the wait.
+    #[error(
+        "the database `{database}` could not {operation}: {} has locked what that needs; waited {}",
+        holder.as_deref().unwrap_or("another session"), seconds(*waited)
+    )]
+    Locked {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// Which session, where it was found out.
+        holder: Option<String>,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The server is there and takes no connection.
+    #[error("the database `{database}` takes no connection now; waited {}", seconds(*waited))]
+    NotReady {
+        /// Its URL.
+        database: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The server's word.
+        source: BoxError,
+    },
+    /// The server is short of something that is there again soon, such as memory.
+    #[error("the database `{database}` is short of what it needs to {operation}")]
+    Short {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// The server's word.
+        source: BoxError,
     },
     /// The server does not let this user in.
     #[error("the database `{database}` does not let the user `{user}` in")]
@@ -210,6 +267,19 @@ pub enum DalError {
         script: String,
         /// Where it failed.
         failure: ScriptFailure,
+        /// The database's own message.
+        source: BoxError,
+    },
+    /// A migration script ran, and its row could not be written.
+    #[error(
+        "the script `{script}` ran, and its row in `Migrations` could not be written: {}",
+        if *kept { "what it did is kept, and it is run again the next time" } else { "nothing of it is kept" }
+    )]
+    ScriptRow {
+        /// File name of the script.
+        script: String,
+        /// Whether what the script did is kept, because it ran outside of a transaction.
+        kept: bool,
         /// The database's own message.
         source: BoxError,
     },
@@ -316,14 +386,17 @@ pub struct ScriptFailure {
     pub line: Option<usize>,
     /// The statement, shortened to one line.
     pub statement: Option<String>,
+    /// Which session of the server held the lock that the statement waited for.
+    pub holder: Option<String>,
+    /// Whether it may go well the next time, as after a wait for a lock that ran out.
+    pub may_pass: bool,
 }
 
 impl DalError {
     /// A script that does what is MER's to do, and where.
     pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
-        const WHY: &str =
-            "a script runs in one transaction with its row in `Migrations`, and neither begins nor ends one itself";
-        let failure = ScriptFailure { line: Some(line), statement: Some(statement) };
+        const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
+        let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
         Self::Script { script: script.file.clone(), failure, source: WHY.into() }
     }
 
@@ -333,7 +406,15 @@ impl DalError {
         match self {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
-            Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
+            Self::Script { failure, .. } if failure.may_pass => ExitCode::BUSY,
+            Self::Busy { .. }
+            | Self::Changed { .. }
+            | Self::Conflict { .. }
+            | Self::Migrating { .. }
+            | Self::Late { .. }
+            | Self::Locked { .. }
+            | Self::NotReady { .. }
+            | Self::Short { .. } => ExitCode::BUSY,
             Self::Invalid { .. } => ExitCode::INPUT,
             Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
             Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
@@ -344,7 +425,8 @@ impl DalError {
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }
             | Self::TooOld { .. }
-            | Self::Script { .. } => ExitCode::CONFIG,
+            | Self::Script { .. }
+            | Self::ScriptRow { .. } => ExitCode::CONFIG,
             _ => ExitCode::IO,
         }
     }
@@ -353,7 +435,16 @@ impl DalError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
+            Self::Incomplete { .. } => {
+                Some("nothing was touched: put back the whole folder as it was, or from a copy".into())
+            }
+            Self::Opening { .. } => Some(
+                "where `--db-wait` with a longer time does not help, its files are damaged: put back a copy".into(),
+            ),
+            Self::LockGone { .. } => Some(
+                "look whether it is there, and do it again if not; files of a database are left alone while it is used"
+                    .into(),
+            ),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
             Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
             Self::HasWeights { model } => Some(format!(
@@ -380,7 +471,17 @@ impl DalError {
             Self::NoVersion { model, .. } | Self::NoAlias { model, .. } => {
                 Some(format!("`mer weights list {model}` shows what there is"))
             }
-            Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
+            Self::Busy { .. } | Self::Migrating { .. } | Self::Locked { .. } => {
+                Some("wait for it, or allow a longer wait with `--db-wait`".into())
+            }
+            Self::NotReady { .. } => Some(
+                "it starts, stops, or has as many connections as it allows: allow a longer wait with `--db-wait`"
+                    .into(),
+            ),
+            Self::Late { .. } | Self::Short { .. } => Some("try again later".into()),
+            Self::ScriptRow { .. } => {
+                Some("does it make its transaction read-only, or take rights away from the user of migrations?".into())
+            }
             Self::Unreachable { database, source } => Some(unreachable_hint(database, source.as_ref())),
             // What the system says of a socket is nothing that another folder would mend.
             Self::Lost { .. } => None,
@@ -400,5 +501,6 @@ fn seconds(waited: Duration) -> String {
 fn place(failure: &ScriptFailure) -> String {
     let line = failure.line.map(|line| format!(" at line {line}")).unwrap_or_default();
     let statement = failure.statement.as_deref().map(|text| format!(", in `{text}`")).unwrap_or_default();
-    line + &statement
+    let holder = failure.holder.as_deref().map(|holder| format!(": {holder} has locked what it needs"));
+    line + &statement + &holder.unwrap_or_default()
 }
