@@ -1,10 +1,13 @@
 //! Waits for what others hold on a PostgreSQL server: bounded by `--db-wait`, 75, and with the holder's name.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use mer_testkit::{postgres, processes};
 
-use crate::support::{BOUND, OnServer, run};
+use crate::support::{BOUND, Live, OnServer, run};
 
 /// A table that another session has locked, for those who read it and for those who write it.
 #[test]
@@ -69,4 +72,11 @@ fn a_server_without_a_free_connection_is_busy() {
     command.env("DB_CONNECTION_URL", server.url_of("crowded", &database));
     let told = run(command).failed(75);
     assert!(told.contains("takes no connection now") && told.contains("too many connections"), "{told}");
+    // It is what `migrate wait` waits for.
+    let mut command = place.with(["migrate", "wait", "--timeout", "60s"]);
+    command.env("DB_CONNECTION_URL", server.url_of("crowded", &database)).env("RUST_LOG", "debug");
+    let waiting = Live::start(command, Stdio::null());
+    waiting.wait_stderr("trying again");
+    server.sql("postgres", "ALTER ROLE crowded CONNECTION LIMIT -1");
+    waiting.finish().ended(0);
 }

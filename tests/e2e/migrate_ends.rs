@@ -77,6 +77,8 @@ fn an_index_whose_builder_was_killed_is_built_anew_by_the_next() {
     processes::until("the index is being built", BOUND, || server.sql(&database, building) == "1");
     live.signal(Signal::KILL);
     live.finish();
+    // Not when it is done, which would be when the transaction is over.
+    processes::until("the server has given it up", BOUND, || server.sql(&database, building) == "0");
     let next = Live::start(place.with(["migrate", "--sql-dir", "ours"]), Stdio::null());
     reader.run("COMMIT;");
     next.finish().ended(0);

@@ -5,10 +5,7 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 use mer_core::ExitCode;
 use thiserror::Error;
 
-use crate::{
-    ScriptRun,
-    remedy::{disk_hint, unreachable_hint},
-};
+use crate::{ScriptRun, remedy::disk_hint};
 
 /// The error of a database driver, with its type left behind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -266,7 +263,7 @@ pub enum DalError {
         /// File name of the script.
         script: String,
         /// Where it failed.
-        failure: ScriptFailure,
+        failure: Box<ScriptFailure>,
         /// The database's own message.
         source: BoxError,
     },
@@ -376,9 +373,6 @@ pub enum DalError {
 /// How a user is called where there is none.
 pub(crate) const NOBODY: &str = "(nobody)";
 
-const CREDENTIALS: &str = "user and password come from the URL, or from DRIVER_DB_USERNAME and DRIVER_DB_PASSWORD; those \
-                           of migrations from MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD";
-
 /// Where in a script the database stopped, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptFailure {
@@ -397,7 +391,7 @@ impl DalError {
     pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
         const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
         let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
-        Self::Script { script: script.file.clone(), failure, source: WHY.into() }
+        Self::Script { script: script.file.clone(), failure: Box::new(failure), source: WHY.into() }
     }
 
     /// The exit code of a command that ends with this error.
@@ -428,64 +422,6 @@ impl DalError {
             | Self::Script { .. }
             | Self::ScriptRow { .. } => ExitCode::CONFIG,
             _ => ExitCode::IO,
-        }
-    }
-
-    /// What a person may do about it, where there is something.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Incomplete { .. } => {
-                Some("nothing was touched: put back the whole folder as it was, or from a copy".into())
-            }
-            Self::Opening { .. } => Some(
-                "where `--db-wait` with a longer time does not help, its files are damaged: put back a copy".into(),
-            ),
-            Self::LockGone { .. } => Some(
-                "look whether it is there, and do it again if not; files of a database are left alone while it is used"
-                    .into(),
-            ),
-            Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
-            Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
-            Self::HasWeights { model } => Some(format!(
-                "`mer weights list {model}` shows them, and `mer weights remove {model}:VERSION` removes one"
-            )),
-            Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
-            Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
-            // What must not run in a transaction, by the code of that.
-            Self::Script { source, .. } if source.to_string().contains("(25001)") => {
-                Some("a first line `-- mer: no-transaction` has it run outside of one".into())
-            }
-            Self::Rights { user, .. } if user == NOBODY => Some(format!("nobody signed in: {CREDENTIALS}")),
-            Self::Refused { .. } => Some(CREDENTIALS.into()),
-            Self::Rights { .. } => {
-                Some("docs/reference/database-rights.md has the rights that each program needs".into())
-            }
-            Self::VersionInUse { .. } => {
-                Some("`--force` removes it all the same, and takes the aliases away that mean it".into())
-            }
-            Self::OtherVersion { .. } => {
-                Some("both databases have gone on by themselves; take over into one that has not".into())
-            }
-            Self::UploadGone { .. } => Some("put them again".into()),
-            Self::NoVersion { model, .. } | Self::NoAlias { model, .. } => {
-                Some(format!("`mer weights list {model}` shows what there is"))
-            }
-            Self::Busy { .. } | Self::Migrating { .. } | Self::Locked { .. } => {
-                Some("wait for it, or allow a longer wait with `--db-wait`".into())
-            }
-            Self::NotReady { .. } => Some(
-                "it starts, stops, or has as many connections as it allows: allow a longer wait with `--db-wait`"
-                    .into(),
-            ),
-            Self::Late { .. } | Self::Short { .. } => Some("try again later".into()),
-            Self::ScriptRow { .. } => {
-                Some("does it make its transaction read-only, or take rights away from the user of migrations?".into())
-            }
-            Self::Unreachable { database, source } => Some(unreachable_hint(database, source.as_ref())),
-            // What the system says of a socket is nothing that another folder would mend.
-            Self::Lost { .. } => None,
-            _ => disk_hint(self),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let same = |(one, other): (fs::Metadata, fs::Metadata)| (one.dev(), one.ino()) == (other.dev(), other.ino());
-    file.metadata().ok().zip(fs::symlink_metadata(path).ok()).is_some_and(same)
+    file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(same)
 }
 
 /// Locks a file if nobody has it locked.

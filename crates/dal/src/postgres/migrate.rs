@@ -108,7 +108,7 @@ impl PostgresStore {
                 "rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";
             let (line, text) = (Some(statement.line), Some(statement.summary()));
             let failure = ScriptFailure { line, statement: text, ..ScriptFailure::default() };
-            return Err(DalError::Script { script: script.file.clone(), failure, source: WHY.into() });
+            return Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: WHY.into() });
         }
         if let Some(connection) = lock.and_then(AdvisoryLock::session) {
             return self.run_script_on(connection, script).await;
@@ -145,13 +145,13 @@ impl PostgresStore {
                     Meaning::Locked | Meaning::Late | Meaning::Conflict | Meaning::Short | Meaning::NotReady
                 );
                 let failure = ScriptFailure { holder, may_pass, ..place(&error, &script.sql, completed) };
-                Err(DalError::Script { script: script.file.clone(), failure, source: boxed(error) })
+                Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: boxed(error) })
             }
             Err(Stopped::LeftTransaction) => {
                 const WHY: &str = "it ended the transaction that it shares with its row in `Migrations`: what stands before \
                                    that end is kept, and the script is not on record as applied";
                 let (script, failure) = (script.file.clone(), ScriptFailure::default());
-                Err(DalError::Script { script, failure, source: WHY.into() })
+                Err(DalError::Script { script, failure: failure.into(), source: WHY.into() })
             }
             Err(Stopped::Row(error)) if is_about_the_script(&error) => {
                 let kept = !script.in_transaction();

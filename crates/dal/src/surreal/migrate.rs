@@ -12,7 +12,7 @@ use super::{
     SurrealStore,
     rows::timestamp,
     script::{SyntaxError, own_transaction, statements, syntax_error},
-    store::{Failure, is_conflict, take, variables},
+    store::{Failure, is_conflict, is_race, take, variables},
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
@@ -207,7 +207,7 @@ impl SurrealStore {
                 let failure = ScriptFailure {
                     line: found.map(|statement| statement.line),
                     statement: found.map(|statement| statement.summary()),
-                    may_pass: is_conflict(&why.error),
+                    may_pass: is_race(&why.error),
                     ..ScriptFailure::default()
                 };
                 (failure, self.why(*why.error))
@@ -219,7 +219,7 @@ impl SurrealStore {
                 None => (ScriptFailure::default(), self.why(*why.error)),
             },
         };
-        DalError::Script { script: script.file.clone(), failure, source }
+        DalError::Script { script: script.file.clone(), failure: failure.into(), source }
     }
 
     pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {

@@ -328,10 +328,13 @@ fn root_cause(errors: HashMap<usize, Error>) -> Option<Failure> {
 
 /// Whether trying again may help: another writer committed first, or inserted the same row first.
 pub(super) fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error.details(),
-        ErrorDetails::Query(Some(QueryError::TransactionConflict)) | ErrorDetails::AlreadyExists(_)
-    ) || error.message().contains("This transaction can be retried")
+    is_race(error) || matches!(error.details(), ErrorDetails::AlreadyExists(_))
+}
+
+/// Whether another writer committed first.
+pub(super) fn is_race(error: &Error) -> bool {
+    matches!(error.details(), ErrorDetails::Query(Some(QueryError::TransactionConflict)))
+        || error.message().contains("This transaction can be retried")
 }
 
 /// Variables of a query.
