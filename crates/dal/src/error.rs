@@ -5,10 +5,7 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 use mer_core::{ExitCode, Shortage};
 use thiserror::Error;
 
-use crate::{
-    ScriptRun,
-    remedy::{disk_hint, unreachable_hint},
-};
+use crate::{ScriptRun, remedy::disk_hint};
 
 /// The error of a database driver, with its type left behind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -58,6 +55,28 @@ pub enum DalError {
         path: PathBuf,
         /// What was found.
         reason: String,
+    },
+    /// The folder has rows of a database, and not what belongs to them.
+    #[error("the database `{path}` is not whole: {reason}")]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The engine took too long to open the database.
+    #[error("the database `{path}` did not open within {}", seconds(*waited))]
+    Opening {
+        /// The folder.
+        path: PathBuf,
+        /// The bound.
+        waited: Duration,
+    },
+    /// A lock was taken away while it was held.
+    #[error("`{path}` was removed or replaced while the database was in use: what was written may be lost")]
+    LockGone {
+        /// The file or folder.
+        path: PathBuf,
     },
     /// The engine could not open the database.
     #[error("cannot open the database `{database}`")]
@@ -124,6 +143,41 @@ pub enum DalError {
         database: String,
         /// The bound.
         waited: Duration,
+    },
+    /// Another session of the server held a lock for longer than the wait.
+    #[error(
+        "the database `{database}` could not {operation}: {} has locked what that needs; waited {}",
+        holder.as_deref().unwrap_or("another session"), seconds(*waited)
+    )]
+    Locked {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// Which session, where it was found out.
+        holder: Option<String>,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The server is there and takes no connection.
+    #[error("the database `{database}` takes no connection now; waited {}", seconds(*waited))]
+    NotReady {
+        /// Its URL.
+        database: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The server's word.
+        source: BoxError,
+    },
+    /// The server is short of something that is there again soon, such as memory.
+    #[error("the database `{database}` is short of what it needs to {operation}")]
+    Short {
+        /// What was asked for.
+        operation: &'static str,
+        /// Its URL.
+        database: String,
+        /// The server's word.
+        source: BoxError,
     },
     /// The server does not let this user in.
     #[error("the database `{database}` does not let the user `{user}` in")]
@@ -209,7 +263,20 @@ pub enum DalError {
         /// File name of the script.
         script: String,
         /// Where it failed.
-        failure: ScriptFailure,
+        failure: Box<ScriptFailure>,
+        /// The database's own message.
+        source: BoxError,
+    },
+    /// A migration script ran, and its row could not be written.
+    #[error(
+        "the script `{script}` ran, and its row in `Migrations` could not be written: {}",
+        if *kept { "what it did is kept, and it is run again the next time" } else { "nothing of it is kept" }
+    )]
+    ScriptRow {
+        /// File name of the script.
+        script: String,
+        /// Whether what the script did is kept, because it ran outside of a transaction.
+        kept: bool,
         /// The database's own message.
         source: BoxError,
     },
@@ -306,9 +373,6 @@ pub enum DalError {
 /// How a user is called where there is none.
 pub(crate) const NOBODY: &str = "(nobody)";
 
-const CREDENTIALS: &str = "user and password come from the URL, or from DRIVER_DB_USERNAME and DRIVER_DB_PASSWORD; those \
-                           of migrations from MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD";
-
 /// Where in a script the database stopped, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptFailure {
@@ -316,15 +380,18 @@ pub struct ScriptFailure {
     pub line: Option<usize>,
     /// The statement, shortened to one line.
     pub statement: Option<String>,
+    /// Which session of the server held the lock that the statement waited for.
+    pub holder: Option<String>,
+    /// Whether it may go well the next time, as after a wait for a lock that ran out.
+    pub may_pass: bool,
 }
 
 impl DalError {
     /// A script that does what is MER's to do, and where.
     pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
-        const WHY: &str =
-            "a script runs in one transaction with its row in `Migrations`, and neither begins nor ends one itself";
-        let failure = ScriptFailure { line: Some(line), statement: Some(statement) };
-        Self::Script { script: script.file.clone(), failure, source: WHY.into() }
+        const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
+        let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
+        Self::Script { script: script.file.clone(), failure: Box::new(failure), source: WHY.into() }
     }
 
     /// The exit code of a command that ends with this error.
@@ -337,7 +404,15 @@ impl DalError {
         match self {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
-            Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
+            Self::Script { failure, .. } if failure.may_pass => ExitCode::BUSY,
+            Self::Busy { .. }
+            | Self::Changed { .. }
+            | Self::Conflict { .. }
+            | Self::Migrating { .. }
+            | Self::Late { .. }
+            | Self::Locked { .. }
+            | Self::NotReady { .. }
+            | Self::Short { .. } => ExitCode::BUSY,
             Self::Invalid { .. } => ExitCode::INPUT,
             Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } | Self::HasWeights { .. } => {
                 ExitCode::REFUSED
@@ -349,50 +424,9 @@ impl DalError {
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }
             | Self::TooOld { .. }
-            | Self::Script { .. } => ExitCode::CONFIG,
+            | Self::Script { .. }
+            | Self::ScriptRow { .. } => ExitCode::CONFIG,
             _ => ExitCode::IO,
-        }
-    }
-
-    /// What a person may do about it, where there is something.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        if let Some(shortage) = Shortage::of(self) {
-            return Some(shortage.hint().to_owned());
-        }
-        match self {
-            Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
-            Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
-            Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
-            Self::HasWeights { model } => Some(format!(
-                "`mer weights list {model}` shows them, and `mer weights remove {model}:VERSION` removes one"
-            )),
-            Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
-            Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
-            // What must not run in a transaction, by the code of that.
-            Self::Script { source, .. } if source.to_string().contains("(25001)") => {
-                Some("a first line `-- mer: no-transaction` has it run outside of one".into())
-            }
-            Self::Rights { user, .. } if user == NOBODY => Some(format!("nobody signed in: {CREDENTIALS}")),
-            Self::Refused { .. } => Some(CREDENTIALS.into()),
-            Self::Rights { .. } => {
-                Some("docs/reference/database-rights.md has the rights that each program needs".into())
-            }
-            Self::VersionInUse { .. } => {
-                Some("`--force` removes it all the same, and takes the aliases away that mean it".into())
-            }
-            Self::OtherVersion { .. } => {
-                Some("both databases have gone on by themselves; take over into one that has not".into())
-            }
-            Self::UploadGone { .. } => Some("put them again".into()),
-            Self::NoVersion { model, .. } | Self::NoAlias { model, .. } => {
-                Some(format!("`mer weights list {model}` shows what there is"))
-            }
-            Self::Migrating { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
-            Self::Unreachable { database, source } => Some(unreachable_hint(database, source.as_ref())),
-            // What the system says of a socket is nothing that another folder would mend.
-            Self::Lost { .. } => None,
-            _ => disk_hint(self),
         }
     }
 }
@@ -408,5 +442,6 @@ fn seconds(waited: Duration) -> String {
 fn place(failure: &ScriptFailure) -> String {
     let line = failure.line.map(|line| format!(" at line {line}")).unwrap_or_default();
     let statement = failure.statement.as_deref().map(|text| format!(", in `{text}`")).unwrap_or_default();
-    line + &statement
+    let holder = failure.holder.as_deref().map(|holder| format!(": {holder} has locked what it needs"));
+    line + &statement + &holder.unwrap_or_default()
 }

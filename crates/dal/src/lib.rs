@@ -8,7 +8,7 @@
 //! This crate knows no terminal, no environment and no configuration file. The crate `surrealdb` is named in the module
 //! tree `surreal` only, `sqlx` in the module tree `postgres` only.
 
-#[cfg(all(feature = "postgres", feature = "surreal-server"))]
+#[cfg(feature = "postgres")]
 mod crypto;
 mod database;
 mod embedded;

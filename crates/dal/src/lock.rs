@@ -35,6 +35,24 @@ impl MigrationLock {
         Self(Kind::Surreal(Box::new(lock)))
     }
 
+    /// PostgreSQL's own, if it is one.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn advisory(&mut self) -> Option<&mut AdvisoryLock> {
+        match &mut self.0 {
+            Kind::Postgres(lock) => Some(lock),
+            _ => None,
+        }
+    }
+
+    /// By what a script of a SurrealDB server finds out, in its own transaction, whether the lock is still held.
+    pub(crate) fn fence(&self) -> Option<uuid::Uuid> {
+        match &self.0 {
+            #[cfg(feature = "surreal-server")]
+            Kind::Surreal(lock) => Some(lock.owner()),
+            _ => None,
+        }
+    }
+
     /// Whether it is still held: the server forgets the lock of a connection that was lost. To be asked before each
     /// script.
     ///

@@ -1,8 +1,86 @@
-//! What helps against what the system, a server or TLS says. They hand on text, and often no more than that.
+//! What helps against an error, and against what the system, a server or TLS says. Those hand on text, and often no more
+//! than that.
 
 use std::{error::Error, io};
 
 use mer_core::Shortage;
+
+use crate::{DalError, error::NOBODY};
+
+const CREDENTIALS: &str = "user and password come from the URL, or from DRIVER_DB_USERNAME and DRIVER_DB_PASSWORD; those \
+                           of migrations from MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD";
+
+impl DalError {
+    /// What a person may do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        if let Some(shortage) = Shortage::of(self) {
+            return Some(shortage.hint().to_owned());
+        }
+        match self {
+            Self::Incomplete { .. } => {
+                Some("nothing was touched: put back the whole folder as it was, or from a copy".into())
+            }
+            Self::Opening { .. } => Some(
+                "where `--db-wait` with a longer time does not help, its files are damaged: put back a copy".into(),
+            ),
+            Self::LockGone { .. } => Some(
+                "look whether it is there, and do it again if not; files of a database are left alone while it is used"
+                    .into(),
+            ),
+            Self::Open { source, .. } if disk_hint(self).is_none() && is_damage(source.as_ref()) => {
+                Some("its files are damaged, and were left as they are: put back the folder from a copy".into())
+            }
+            Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
+            Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
+            Self::HasWeights { model } => Some(format!(
+                "`mer weights list {model}` shows them, and `mer weights remove {model}:VERSION` removes one"
+            )),
+            Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
+            Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
+            // What must not run in a transaction, by the code of that.
+            Self::Script { source, .. } if source.to_string().contains("(25001)") => {
+                Some("a first line `-- mer: no-transaction` has it run outside of one".into())
+            }
+            Self::Rights { user, .. } if user == NOBODY => Some(format!("nobody signed in: {CREDENTIALS}")),
+            Self::Refused { .. } => Some(CREDENTIALS.into()),
+            Self::Rights { .. } => {
+                Some("docs/reference/database-rights.md has the rights that each program needs".into())
+            }
+            Self::VersionInUse { .. } => {
+                Some("`--force` removes it all the same, and takes the aliases away that mean it".into())
+            }
+            Self::OtherVersion { .. } => {
+                Some("both databases have gone on by themselves; take over into one that has not".into())
+            }
+            Self::UploadGone { .. } => Some("put them again".into()),
+            Self::NoVersion { model, .. } | Self::NoAlias { model, .. } => {
+                Some(format!("`mer weights list {model}` shows what there is"))
+            }
+            Self::Busy { .. } | Self::Migrating { .. } | Self::Locked { .. } => {
+                Some("wait for it, or allow a longer wait with `--db-wait`".into())
+            }
+            Self::NotReady { .. } => Some(
+                "it starts, stops, or has as many connections as it allows: allow a longer wait with `--db-wait`"
+                    .into(),
+            ),
+            Self::Late { .. } | Self::Short { .. } => Some("try again later".into()),
+            Self::ScriptRow { .. } => {
+                Some("does it make its transaction read-only, or take rights away from the user of migrations?".into())
+            }
+            Self::Unreachable { database, source } => Some(unreachable_hint(database, source.as_ref())),
+            // What the system says of a socket is nothing that another folder would mend.
+            Self::Lost { .. } => None,
+            _ => disk_hint(self),
+        }
+    }
+}
+
+/// Whether the engine found bytes that it did not write. It hands on text only.
+fn is_damage(error: &(dyn Error + 'static)) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    ["checksum", "corrupt", "manifest", "sstable"].iter().any(|word| text.contains(word))
+}
 
 /// The texts of an error and its causes, one after the other, and the number of each reason of the system.
 fn whole(error: &(dyn Error + 'static)) -> String {
@@ -42,7 +120,7 @@ pub(crate) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// What to look at where no connection came about. `database` is its URL.
-pub(crate) fn unreachable_hint(database: &str, source: &(dyn Error + 'static)) -> String {
+fn unreachable_hint(database: &str, source: &(dyn Error + 'static)) -> String {
     let text = whole(source);
     let says = |word| text.contains(word);
     let file = if database.starts_with("postgres") { "sslrootcert" } else { "tlsCa" };

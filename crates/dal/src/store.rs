@@ -111,7 +111,7 @@ pub(crate) trait Backend {
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
-    async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
+    async fn apply_script(&self, lock: &mut MigrationLock, script: &ScriptRun) -> Result<Applied, DalError>;
     async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
 
@@ -325,15 +325,38 @@ impl Store {
         ask!(self, backend => backend.create_migrations())
     }
 
-    /// Runs a script and writes its row, in one transaction.
+    /// Takes the lock of migrations for one script, see [`Store::apply_script_under`].
+    ///
+    /// # Errors
+    /// As [`Store::lock_migrations`] and [`Store::apply_script_under`].
+    pub async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        let mut lock = self.lock_migrations().await?;
+        let applied = self.apply_script_under(&mut lock, script).await;
+        lock.release().await;
+        applied
+    }
+
+    /// Runs a script and writes its row, in one transaction. Where the database is on a server, the script runs under the
+    /// lock also when this process dies in the middle of it.
     ///
     /// A script whose first line is `-- mer: no-transaction` runs outside of one: it is one statement, which may be run
     /// again, and its row is written after it.
     ///
     /// # Errors
     /// [`DalError::Script`] names the place and carries the database's own message; nothing of the script is kept.
-    pub async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
-        ask!(self, backend => backend.apply_script(script))
+    /// [`DalError::ScriptRow`] where only the row could not be written.
+    pub async fn apply_script_under(&self, lock: &mut MigrationLock, script: &ScriptRun) -> Result<Applied, DalError> {
+        ask!(self, backend => backend.apply_script(lock, script))
+    }
+
+    /// Ends the script that a call of this store was running when its future was dropped, as a signal does. Waits until
+    /// the server has ended it, at most some seconds.
+    pub async fn stop_script(&self) {
+        match &self.0 {
+            Driver::Surreal(_) => {}
+            #[cfg(feature = "postgres")]
+            Driver::Postgres(store) => store.stop_script().await,
+        }
     }
 
     /// Writes the row of a script without running it. Of a row that is there only name and checksum change.

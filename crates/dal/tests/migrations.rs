@@ -137,7 +137,7 @@ async fn a_script_may_opt_out_of_its_transaction() {
     let (fresh, session) = fresh(server).await;
     up(&session).await.unwrap();
     let index = "CREATE INDEX CONCURRENTLY IF NOT EXISTS trial ON \"ModelAccess\" (\"server\");";
-    let lock = session.lock_migrations().await.unwrap();
+    let mut lock = session.lock_migrations().await.unwrap();
     // Others wait for the lock meanwhile; they must not hold up the index.
     let mut settings = fresh.settings().clone();
     settings.wait = Duration::from_secs(20);
@@ -145,9 +145,15 @@ async fn a_script_may_opt_out_of_its_transaction() {
         let session = Database::new(settings).session().await.unwrap();
         session.lock_migrations().await.unwrap().release().await;
     });
-    let error = session.apply_script(&script(9_000, index)).await.unwrap_err();
+    let error = session.apply_script_under(&mut lock, &script(9_000, index)).await.unwrap_err();
     assert!(matches!(error, DalError::Script { .. }), "in a transaction it cannot be made: {error:?}");
-    let applied = session.apply_script(&script(9_000, &format!("-- mer: no-transaction\n{index}"))).await.unwrap();
+    let outside = script(9_000, &format!("-- mer: no-transaction\n{index}"));
+    let applied = session.apply_script_under(&mut lock, &outside).await.unwrap();
+    // It is held as before, also where a script would give it back.
+    lock.check().await.unwrap();
+    let gives_back = script(9_001, "SELECT pg_advisory_unlock_all();");
+    session.apply_script_under(&mut lock, &gives_back).await.unwrap();
+    assert!(matches!(lock.check().await.unwrap_err(), DalError::Lost { .. }));
     assert_eq!(applied.number, 9_000);
     lock.release().await;
     waiting.await.unwrap();

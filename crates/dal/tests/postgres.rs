@@ -355,11 +355,13 @@ async fn a_call_that_waits_for_a_lock_ends_within_its_bound() {
     // The lock of another transaction, held by a session of ours that has one open.
     let mut locker = server.open(&name);
     locker.run("BEGIN; LOCK TABLE \"ModelAccess\" IN ACCESS EXCLUSIVE MODE;");
-    let hasty = with(&fresh, |settings| settings.server.call_timeout = Duration::from_millis(200));
+    let hasty = with(&fresh, |settings| settings.wait = Duration::from_secs(1));
     let session = hasty.session().await.unwrap();
+    let begun = std::time::Instant::now();
     let error = session.record(&accesses(1)).await.unwrap_err();
-    assert!(matches!(error, DalError::Late { .. }), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::IO);
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(matches!(&error, DalError::Locked { holder: Some(holder), .. } if holder.contains("admin")), "{error:?}");
+    assert_eq!(error.exit_code(), ExitCode::BUSY);
     locker.run("ROLLBACK;");
     session.record(&accesses(1)).await.unwrap();
 }

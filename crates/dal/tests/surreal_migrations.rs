@@ -112,12 +112,36 @@ async fn a_lease_is_renewed_and_one_that_ran_out_is_lost() {
     other.release().await;
 }
 
+/// As where the process that sent it was killed: the server goes on with the script, its lease runs out, and another
+/// process has the lock.
 #[tokio::test]
-async fn an_error_names_line_statement_and_the_servers_own_words() {
+async fn a_script_that_outlives_its_lease_is_not_kept() {
     let Some(server) = shared() else { return };
-    let (_fresh, session) = fresh(server).await;
+    let (fresh, session) = fresh(server).await;
     session.create_migrations().await.unwrap();
-    let script = |sql: &str| ScriptRun {
+    let name = fresh.settings().url.to_string();
+    let name = name.rsplit('/').next().unwrap();
+    let mut lock = session.lock_migrations().await.unwrap();
+    let slow = script("CREATE half:1;\nSLEEP 10s;");
+    let again = script("CREATE half:1;");
+    let running = async { session.apply_script_under(&mut lock, &slow).await };
+    let taking = async {
+        server.sql(name, "UPDATE MigrationsLock:this SET expires = time::now() - 1s;");
+        let second = named(&fresh, "mer", Duration::from_secs(30)).session().await.unwrap();
+        let lock = second.lock_migrations().await.unwrap();
+        (second, lock)
+    };
+    let (ran, (second, mut other)) = tokio::join!(running, taking);
+    let error = ran.unwrap_err();
+    assert!(matches!(error, DalError::Script { .. } | DalError::ScriptRow { .. }), "{error:?}");
+    assert_eq!(session.applied().await.unwrap(), Some(Vec::new()));
+    second.apply_script_under(&mut other, &again).await.unwrap();
+    other.release().await;
+    assert_eq!(second.applied().await.unwrap().unwrap().len(), 1);
+}
+
+fn script(sql: &str) -> ScriptRun {
+    ScriptRun {
         number: 9_000,
         name: "Trial".to_owned(),
         file: "9000-Trial.sql".to_owned(),
@@ -125,10 +149,17 @@ async fn an_error_names_line_statement_and_the_servers_own_words() {
         sql: sql.to_owned(),
         mer_version: "0.0.0".to_owned(),
         own: false,
-    };
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_line_statement_and_the_servers_own_words() {
+    let Some(server) = shared() else { return };
+    let (_fresh, session) = fresh(server).await;
+    session.create_migrations().await.unwrap();
     for (sql, line, words) in [
         ("DEFINE TABLE a;\n\nDEFINE TABEL b;\n", 3, "TABEL"),
-        ("-- ü\nDEFINE TABLE a;\nCREATE a:1;\nCREATE a:1;\nRETURN 1;", 4, "already exists"),
+        ("-- ü\nDEFINE TABLE a;\nCREATE a:1;\nCREATE a:1;\nCREATE a:2;", 4, "already exists"),
     ] {
         let DalError::Script { failure, source, .. } = session.apply_script(&script(sql)).await.unwrap_err() else {
             panic!("{sql}")

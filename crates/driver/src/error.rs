@@ -44,6 +44,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether a signal ended the command.
+    pub(crate) const fn is_signal(self) -> bool {
+        matches!(self, Self::Hangup | Self::Interrupted | Self::Terminated)
+    }
+
     /// The kind whose exit code this is.
     pub(crate) fn of_code(code: u8) -> Self {
         const KINDS: [Kind; 17] = [

@@ -87,7 +87,7 @@ async fn locked(
     for number in plan.pending().filter(|number| *number <= target) {
         let script = scripts.get(number)?;
         lock.check().await?;
-        let applied = store.apply_script(&run(script)).await?;
+        let applied = store.apply_script_under(lock, &run(script)).await?;
         tracing::info!(number, name = %script.name, ms = applied.duration_ms, "applied a script");
         report.applied.push(applied);
     }

@@ -212,6 +212,14 @@ impl Server {
         Console { child, input, output }
     }
 
+    /// A client program of the server's own version, such as `pg_dump`, as the administrator.
+    #[must_use]
+    pub fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.args(["-h", "127.0.0.1", "-U", ADMIN, "-p", &self.port.to_string()]);
+        command
+    }
+
     fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", ADMIN]);

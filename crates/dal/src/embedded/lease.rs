@@ -11,7 +11,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Known, Recall, Room, engine, lock,
+    Known, Recall, Room, engine, folder, lock,
     snapshot::{self, Snapshot},
     stamp::LockMark,
 };
@@ -24,6 +24,9 @@ use crate::{
 
 /// How long the engine may take to let go of its files, and running operations to end.
 const CLOSE_BOUND: Duration = Duration::from_secs(20);
+
+/// What an opening may take however short the wait for others is: a log that a crash has left is read back.
+const LEAST_OPENING: Duration = Duration::from_secs(10);
 
 /// The pause between two looks at the engine's lock.
 const POLL: Duration = Duration::from_micros(500);
@@ -86,12 +89,14 @@ async fn open(
     held: Held,
     before: fn(&EngineFiles) -> Option<Snapshot>,
 ) -> Result<Session, DalError> {
-    check_folder(&files.engine)?;
+    let is_new = folder::check(&files.engine)?;
+    let bound = held.wait.max(LEAST_OPENING);
     let (ready, opened) = oneshot::channel();
     let (close, closing) = oneshot::channel();
     let lease = Lease { close, room, files: Arc::clone(&files) };
     engine::spawn(async move |questions| {
-        let end = serve(&files, &questions, room, &held, before(&files), ready, closing).await;
+        let before = before(&files);
+        let end = serve(&files, &questions, Opening { room, is_new }, &held, before, ready, closing).await;
         // Before anybody hears that it is over.
         held.give_back();
         match end {
@@ -104,7 +109,11 @@ async fn open(
             }
         }
     })?;
-    let store = opened.await.map_err(|_| DalError::Gone { operation: "open" })??;
+    // Bounded here, because the thread may be in the middle of something that it cannot be called away from. It gives up
+    // when it hears that nobody waits any more: the lease is dropped.
+    let late = |_| DalError::Opening { path: lease.files.engine.clone(), waited: bound };
+    let opened = tokio::time::timeout(bound, opened).await.map_err(late)?;
+    let store = opened.map_err(|_| DalError::Gone { operation: "open" })??;
     Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), Some(lease)))
 }
 
@@ -118,25 +127,42 @@ enum End {
     Dropped(Result<(), DalError>),
 }
 
+/// What the engine is opened for.
+#[derive(Debug, Clone, Copy)]
+struct Opening {
+    room: Room,
+    /// Whether the folder has no database in it yet.
+    is_new: bool,
+}
+
 /// The life of the engine, on its own thread.
 async fn serve(
     files: &EngineFiles,
     questions: &Handle,
-    room: Room,
+    opening: Opening,
     held: &Held,
     before: Option<Snapshot>,
     ready: Ready,
-    closing: oneshot::Receiver<Reply>,
+    mut closing: oneshot::Receiver<Reply>,
 ) -> End {
-    let store = match open_engine(files, questions, room, held).await {
+    let opened = tokio::select! {
+        biased;
+        opened = open_engine(files, questions, opening, held) => opened,
+        _ = &mut closing => {
+            // The engine may be open all the same, and closes behind our back.
+            let outcome = EngineLock::of(files).closed(files).await;
+            return End::Dropped(outcome.map(drop));
+        }
+    };
+    let store = match opened {
         Ok(store) => store,
         Err(error) => return End::NotOpened(ready, error),
     };
-    let mark = LockMark::of(&files.engine_lock);
+    let lock = EngineLock::of(files);
     // Where nobody waits any more, the channel for closing is gone too.
     let _ = ready.send(Ok(store.clone()));
     let reply = closing.await;
-    let outcome = close(files, store, before, mark).await;
+    let outcome = close(files, store, before, lock, held).await;
     match reply {
         Ok(reply) => End::Closed(reply, outcome),
         Err(_) => End::Dropped(outcome),
@@ -148,13 +174,14 @@ async fn serve(
 async fn open_engine(
     files: &EngineFiles,
     questions: &Handle,
-    room: Room,
+    opening: Opening,
     held: &Held,
 ) -> Result<SurrealStore, DalError> {
     let url = DbUrl::Embedded(files.engine.clone()).to_string();
     loop {
         if engine_lock_is_free(&files.engine_lock)? {
-            match surreal::connect(questions, &url, room.memtable(&files.logs)).await {
+            let memtable = opening.room.memtable(&files.logs);
+            match surreal::connect(questions, &url, memtable, opening.is_new).await {
                 Err(error) if surreal::is_locked(&error) => {}
                 outcome => return outcome,
             }
@@ -176,11 +203,42 @@ fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
     }
 }
 
+/// The engine's own lock file as it was when the engine was opened. What is at its path later may be another one.
+struct EngineLock {
+    mark: Option<LockMark>,
+    file: Option<File>,
+}
+
+impl EngineLock {
+    /// Opening it for reading does not touch it.
+    fn of(files: &EngineFiles) -> Self {
+        Self { mark: LockMark::of(&files.engine_lock), file: File::open(&files.engine_lock).ok() }
+    }
+
+    /// Waits until the engine has let go of it, and holds it.
+    async fn closed(&self, files: &EngineFiles) -> Result<(), DalError> {
+        let begun = Instant::now();
+        let Some(file) = &self.file else { return Ok(()) };
+        while !lock::try_lock(file).unwrap_or(false) {
+            if begun.elapsed() > CLOSE_BOUND {
+                return Err(DalError::Close { path: files.engine.clone(), waited: begun.elapsed() });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    fn is_in_place(&self, files: &EngineFiles) -> bool {
+        self.file.as_ref().is_some_and(|file| lock::is_at(file, &files.engine_lock))
+    }
+}
+
 async fn close(
     files: &EngineFiles,
     store: SurrealStore,
     before: Option<Snapshot>,
-    mark: Option<LockMark>,
+    lock: EngineLock,
+    held: &Held,
 ) -> Result<(), DalError> {
     let begun = Instant::now();
     let late = || DalError::Close { path: files.engine.clone(), waited: begun.elapsed() };
@@ -190,34 +248,14 @@ async fn close(
         _ => snapshot::read(store.clone()).await,
     };
     drop(store);
-    let engine_lock = loop {
-        // The engine's lock file is there as long as the engine is not; opening it for reading does not touch it.
-        match File::open(&files.engine_lock) {
-            Ok(file) if lock::try_lock(&file).unwrap_or(false) => break file,
-            _ if begun.elapsed() > CLOSE_BOUND => return Err(late()),
-            _ => tokio::time::sleep(POLL).await,
-        }
-    };
+    lock.closed(files).await?;
+    // Without them another process may have had the engine open too, and then nobody knows whose rows are left.
+    held.check(files)?;
+    if !lock.is_in_place(files) {
+        return Err(DalError::LockGone { path: files.engine_lock.clone() });
+    }
     if let Some(content) = content {
-        snapshot::save(files, content, mark).await;
-    }
-    drop(engine_lock);
-    Ok(())
-}
-
-/// A folder with files in it that are no database of this engine is left alone.
-fn check_folder(engine: &Path) -> Result<(), DalError> {
-    let fail = |source| DalError::Folder { path: engine.to_path_buf(), source };
-    if engine.join("manifest").is_dir() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(engine).map_err(fail)? {
-        let name = entry.map_err(fail)?.file_name();
-        // What an engine that was killed during its first moments may have left.
-        if !["LOCK", "sstables", "vlog", "wal", "discard_stats"].iter().any(|own| name == *own) {
-            let reason = format!("it holds `{}` and no `manifest`", name.to_string_lossy());
-            return Err(DalError::Foreign { path: engine.to_path_buf(), reason });
-        }
+        snapshot::save(files, content, lock.mark.clone()).await;
     }
     Ok(())
 }
@@ -225,6 +263,9 @@ fn check_folder(engine: &Path) -> Result<(), DalError> {
 /// The lease's lock, with the holder's pid in its file; since when the database is waited for, and how long that may last.
 struct Held {
     file: File,
+    /// The engine's folder, locked as well: it is not removed as lightly as a file that is called a lock. Nothing where
+    /// the file system does not lock folders.
+    folder: Option<File>,
     begun: Instant,
     wait: Duration,
 }
@@ -233,20 +274,46 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
     let (begun, wait) = (Instant::now(), database.settings().wait);
     files.create()?;
     let fail = |source| DalError::Lock { path: files.lease.clone(), source };
-    let file = lock::open(&files.lease).map_err(fail)?;
-    match lock::lock_within(file, wait).await.map_err(fail)? {
-        Some(file) => {
-            write_pid(&file, Some(std::process::id())).map_err(fail)?;
-            Ok(Held { file, begun, wait })
+    let busy = || {
+        let pid = lock::open(&files.lease).ok().and_then(read_pid);
+        DalError::Busy { path: files.engine.clone(), pid, waited: begun.elapsed() }
+    };
+    let file = loop {
+        let file = lock::open(&files.lease).map_err(fail)?;
+        let left = wait.saturating_sub(begun.elapsed());
+        let Some(file) = lock::lock_within(file, left).await.map_err(fail)? else { return Err(busy()) };
+        // One that was removed while it was waited for keeps nobody out.
+        if lock::is_at(&file, &files.lease) {
+            break file;
         }
-        None => {
-            let pid = lock::open(&files.lease).ok().and_then(read_pid);
-            Err(DalError::Busy { path: files.engine.clone(), pid, waited: begun.elapsed() })
-        }
-    }
+    };
+    let folder = match File::open(&files.engine) {
+        Ok(folder) => match lock::lock_within(folder, wait.saturating_sub(begun.elapsed())).await {
+            Ok(Some(folder)) => Some(folder),
+            Ok(None) => return Err(busy()),
+            Err(error) => {
+                tracing::debug!(%error, "this file system does not lock folders");
+                None
+            }
+        },
+        Err(source) => return Err(DalError::Folder { path: files.engine.clone(), source }),
+    };
+    write_pid(&file, Some(std::process::id())).map_err(fail)?;
+    Ok(Held { file, folder, begun, wait })
 }
 
 impl Held {
+    /// Whether what is locked is still what others look at.
+    fn check(&self, files: &EngineFiles) -> Result<(), DalError> {
+        let folder = self.folder.as_ref().map(|folder| (folder, &files.engine));
+        for (file, path) in [(&self.file, &files.lease)].into_iter().chain(folder) {
+            if !lock::is_at(file, path) {
+                return Err(DalError::LockGone { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
     fn give_back(self) {
         // A pid that holds nothing any more must not be blamed. The lock goes with the file.
         let _ = write_pid(&self.file, None);

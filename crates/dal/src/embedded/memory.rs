@@ -55,7 +55,7 @@ async fn start() -> Result<(SurrealStore, oneshot::Sender<()>), DalError> {
     let (ready, opened) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     engine::spawn(async move |questions| {
-        let _ = ready.send(surreal::connect(&questions, "mem://", 0).await);
+        let _ = ready.send(surreal::connect(&questions, "mem://", 0, true).await);
         let _ = ended.await;
     })?;
     let store = opened.await.map_err(|_| DalError::Gone { operation: "open" })??;

@@ -12,6 +12,7 @@
 //! The thread does all of 4 and 5 also when the session is merely dropped.
 
 pub(crate) mod engine;
+mod folder;
 mod lease;
 mod lock;
 mod memory;

@@ -1,12 +1,13 @@
 //! One call to the server: a connection for it, a bound, and another try where that may help.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use sqlx::{Error, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::{
     error::{Meaning, boxed, meaning},
+    holder,
     pool::{Held, PostgresServer},
 };
 use crate::{DalError, retry};
@@ -31,7 +32,7 @@ macro_rules! call {
                 Err(_) => None,
                 Ok(held) => {
                     let $connection: &mut sqlx::PgConnection = &mut held.connection.raw;
-                    tokio::time::timeout(call.bound(), async { $work }).await.ok()
+                    call.bounded(async { $work }).await
                 }
             };
             if let Some(answer) = call.end(held, outcome).await? {
@@ -49,16 +50,27 @@ pub(super) struct Call<'a> {
     transaction: bool,
     conflicts: u32,
     reconnects: u32,
+    /// Which session held a lock that the last try waited for.
+    holder: Option<String>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(server: &'a PostgresServer, operation: &'static str, transaction: bool) -> Self {
-        Self { server, operation, transaction, conflicts: 0, reconnects: 0 }
+        Self { server, operation, transaction, conflicts: 0, reconnects: 0, holder: None }
     }
 
     /// How long the work itself may take.
-    pub(super) fn bound(&self) -> Duration {
-        self.server.settings.call_timeout + GRACE
+    fn bound(&self) -> Duration {
+        self.server.call_bound() + GRACE
+    }
+
+    /// Does the work, within its bound.
+    pub(super) async fn bounded<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Option<Result<T, Error>> {
+        self.holder = None;
+        watched(self.server, self.bound(), work, &mut self.holder).await
     }
 
     /// A connection, with a transaction where there is to be one; inside, the error of beginning that.
@@ -84,6 +96,8 @@ impl<'a> Call<'a> {
         };
         let in_transaction = self.in_transaction(&held);
         match outcome {
+            // Through a pooler only our own bound holds, also for locks.
+            None if self.holder.is_some() => Err(self.locked()),
             None => Err(self.late()),
             Some(Ok(answer)) => {
                 if in_transaction && let Err(error) = self.short(&mut held.connection.raw, "COMMIT").await {
@@ -128,12 +142,18 @@ impl<'a> Call<'a> {
                 Ok(None)
             }
             Meaning::Late => Err(self.late()),
+            Meaning::Locked => Err(self.locked()),
             _ => Err(failed(self.server, self.operation, user, error)),
         }
     }
 
+    fn locked(&mut self) -> DalError {
+        let (database, holder) = (self.server.name(), self.holder.take());
+        DalError::Locked { operation: self.operation, database, holder, waited: self.server.wait }
+    }
+
     fn late(&self) -> DalError {
-        let waited = self.server.settings.call_timeout;
+        let waited = self.server.call_bound();
         DalError::Late { operation: self.operation, database: self.server.name(), waited }
     }
 
@@ -152,12 +172,35 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Does work on a connection, within a bound. Where it waits for a lock of another session, `holder` says whose it is.
+pub(super) async fn watched<T>(
+    server: &PostgresServer,
+    bound: Duration,
+    work: impl Future<Output = T>,
+    holder: &mut Option<String>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let done = async {
+        tokio::select! {
+            biased;
+            done = &mut work => done,
+            found = holder::awaited(server) => {
+                *holder = Some(found);
+                work.await
+            }
+        }
+    };
+    timeout(bound, done).await.ok()
+}
+
 /// An error that no other try would mend.
 pub(super) fn failed(server: &PostgresServer, operation: &'static str, user: String, error: Error) -> DalError {
     let database = server.name();
     match meaning(&error) {
         Meaning::Lost | Meaning::NotReady => DalError::Lost { operation, database, source: boxed(error) },
-        Meaning::Late => DalError::Late { operation, database, waited: server.settings.call_timeout },
+        Meaning::Late => DalError::Late { operation, database, waited: server.call_bound() },
+        Meaning::Locked => DalError::Locked { operation, database, holder: None, waited: server.wait },
+        Meaning::Short => DalError::Short { operation, database, source: boxed(error) },
         Meaning::Rights => DalError::Rights { operation, database, user, source: boxed(error) },
         Meaning::NoSchema => DalError::NoSchema { database },
         _ => DalError::Query { operation, source: boxed(error) },

@@ -13,6 +13,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     error::{Meaning, boxed, is_refused_connection, meaning},
+    pool::PostgresServer,
+    session,
     target::{SslMode, Target},
 };
 use crate::{DalError, retry};
@@ -28,6 +30,9 @@ const RESTART: Duration = Duration::from_secs(3);
 /// How many statements a connection keeps prepared.
 const STATEMENTS: usize = 50;
 
+/// Since which version a server notices while a statement runs that its client is gone.
+const LOOKS_FOR_CLIENT: u32 = 140_000;
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Purpose {
@@ -35,6 +40,25 @@ pub(super) struct Purpose {
     pub(super) statement: Duration,
     /// Bound on waiting for a lock of another transaction.
     pub(super) lock: Duration,
+    /// Whether statements run for long, and are to end with this process however it ends.
+    pub(super) script: bool,
+}
+
+impl Purpose {
+    /// Short questions of MER's own.
+    pub(super) const fn short(bound: Duration) -> Self {
+        Self { statement: bound, lock: bound, script: false }
+    }
+
+    /// Calls that read and change rows.
+    pub(super) fn calls(server: &PostgresServer) -> Self {
+        Self { statement: server.call_bound(), lock: server.wait, script: false }
+    }
+
+    /// Migration scripts.
+    pub(super) fn script(server: &PostgresServer) -> Self {
+        Self { statement: server.settings.script_timeout, lock: server.wait, script: true }
+    }
 }
 
 /// Connects, within the wait. `database` is the URL for messages.
@@ -51,7 +75,7 @@ pub(super) async fn connect(
         let bound = target.connect_timeout.min(wait.saturating_sub(begun.elapsed()).max(Duration::from_millis(100)));
         let outcome = timeout(bound, options.connect()).await.unwrap_or_else(|_| Err(too_long(bound)));
         let error = match outcome {
-            Ok(connection) => return checked(connection, database),
+            Ok(connection) => return ready(connection, target, purpose, database).await,
             Err(error) => error,
         };
         let patience = match meaning(&error) {
@@ -63,21 +87,36 @@ pub(super) async fn connect(
         // In steps of up to half a second: many processes may be waiting for the same server.
         let pause = retry::pause(lost) * 5;
         if begun.elapsed() + pause >= patience {
-            return Err(failed(error, target, database));
+            return Err(match meaning(&error) {
+                Meaning::NotReady => {
+                    let (database, waited) = (database.to_owned(), begun.elapsed());
+                    DalError::NotReady { database, waited, source: boxed(error) }
+                }
+                _ => failed(error, target, database),
+            });
         }
         tracing::debug!(database, error = %boxed(error), "the server is away; trying again");
         sleep(pause).await;
     }
 }
 
-fn checked(connection: PgConnection, database: &str) -> Result<PgConnection, DalError> {
-    match connection.server_version_num() {
-        Some(version) if version < LEAST_VERSION => {
-            Err(DalError::TooOld { database: database.to_owned(), found: shown(version), least: LEAST })
-        }
-        // What does not say its version is no PostgreSQL, but may be as good as one.
-        _ => Ok(connection),
+async fn ready(
+    mut connection: PgConnection,
+    target: &Target,
+    purpose: Purpose,
+    database: &str,
+) -> Result<PgConnection, DalError> {
+    // What does not say its version is no PostgreSQL, but may be as good as one.
+    let version = connection.server_version_num();
+    if let Some(found) = version.filter(|version| *version < LEAST_VERSION) {
+        return Err(DalError::TooOld { database: database.to_owned(), found: shown(found), least: LEAST });
     }
+    let looks = version.is_some_and(|version| version >= LOOKS_FOR_CLIENT);
+    // A pooler would keep the setting for others, and is itself the client that the server looks for.
+    if purpose.script && looks && target.statement_cache {
+        session::look_for_client(&mut connection).await;
+    }
+    Ok(connection)
 }
 
 /// `90624` is 9.6.24, `150004` is 15.4.
@@ -103,6 +142,7 @@ fn failed(error: Error, target: &Target, database: &str) -> DalError {
             DalError::Rights { operation: "connect", database, user: target.user.clone(), source: boxed(error) }
         }
         Meaning::NoDatabase => DalError::NoDatabase { name: target.database.clone(), database },
+        Meaning::Short => DalError::Short { operation: "connect", database, source: boxed(error) },
         _ => DalError::Unreachable { database, source: boxed(error) },
     }
 }
@@ -142,7 +182,10 @@ fn options(target: &Target, purpose: Purpose) -> PgConnectOptions {
     // A pooler refuses what it does not know; then only our own bounds hold.
     if target.statement_cache {
         let bounds = [("statement_timeout", purpose.statement), ("lock_timeout", purpose.lock)];
-        options = options.options(bounds.map(|(name, bound)| (name, bound.as_millis().to_string())));
+        options = options.options(bounds.map(|(name, bound)| (name, millis(bound))));
+        if purpose.script {
+            options = options.options(session::KEEPALIVE);
+        }
     }
     if !target.options.is_empty() {
         options = options.options(target.options.iter().map(|(name, value)| (name, value)));
@@ -150,9 +193,21 @@ fn options(target: &Target, purpose: Purpose) -> PgConnectOptions {
     options
 }
 
+/// A bound as the server takes it: zero would mean that there is none, and it has room for 24 days.
+fn millis(bound: Duration) -> String {
+    bound.as_millis().clamp(1, i32::MAX.unsigned_abs().into()).to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::*;
+
+    #[test]
+    fn no_bound_is_given_as_none() {
+        assert_eq!(millis(Duration::ZERO), "1");
+        assert_eq!(millis(Duration::from_secs(2)), "2000");
+        assert_eq!(millis(Duration::MAX), "2147483647");
+    }
 
     #[test]
     fn versions_read_as_the_server_shows_them() {

@@ -17,6 +17,10 @@ pub(super) enum Meaning {
     NotReady,
     /// The statement was stopped by its bound.
     Late,
+    /// Another transaction held a lock for longer than the wait.
+    Locked,
+    /// The server is short of memory, or of something else that is there again soon.
+    Short,
     /// The user is not let in.
     Refused,
     /// The user may not do this.
@@ -29,28 +33,44 @@ pub(super) enum Meaning {
     Other,
 }
 
+/// The meaning of each SQLSTATE that has one, and of whole classes, by their first two characters. A code stands before its
+/// class.
+const MEANINGS: &[(&str, Meaning)] = &[
+    ("40001", Meaning::Conflict), // serialization failure
+    ("40P01", Meaning::Conflict), // deadlock
+    ("57P01", Meaning::Lost),     // ended by an administrator
+    ("57P02", Meaning::Lost),     // ended by a crash of another connection
+    ("57P05", Meaning::Lost),     // idle for too long
+    ("25P03", Meaning::Lost),     // idle in a transaction for too long
+    ("08", Meaning::Lost),        // connection exceptions
+    ("57P03", Meaning::NotReady), // starting up or shutting down
+    ("53300", Meaning::NotReady), // too many connections
+    ("57014", Meaning::Late),     // statement_timeout, or cancelled
+    ("25P04", Meaning::Late),     // transaction_timeout
+    ("55P03", Meaning::Locked),   // lock_timeout, NOWAIT
+    ("55006", Meaning::Locked),   // in use by another session
+    ("53100", Meaning::Other),    // the disk is full: nothing that passes by itself
+    ("53", Meaning::Short),       // memory and other limits
+    ("28", Meaning::Refused),     // authentication
+    ("42501", Meaning::Rights),
+    ("42P01", Meaning::NoSchema), // no such table
+    ("42703", Meaning::NoSchema), // no such column
+    ("3F000", Meaning::NoSchema), // no such schema
+    ("3D000", Meaning::NoDatabase),
+    ("57P04", Meaning::NoDatabase), // it was dropped
+];
+
 /// Reads the SQLSTATE, or what sqlx says where no server said anything.
 pub(super) fn meaning(error: &Error) -> Meaning {
     match error {
         Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed => Meaning::Lost,
-        Error::Database(_) => match code(error) {
-            "40001" | "40P01" => Meaning::Conflict,
-            // Ended by an administrator, by a crash of another connection, idle for too long, or any of the class
-            // "connection exception".
-            "57P01" | "57P02" | "57P05" | "25P03" | "08000" | "08001" | "08003" | "08004" | "08006" | "08P01" => {
-                Meaning::Lost
-            }
-            // Starting up or shutting down; too many connections.
-            "57P03" | "53300" => Meaning::NotReady,
-            "57014" | "55P03" => Meaning::Late,
-            "28000" | "28P01" => Meaning::Refused,
-            "42501" => Meaning::Rights,
-            "42P01" | "42703" | "3F000" => Meaning::NoSchema,
-            "3D000" => Meaning::NoDatabase,
-            _ => Meaning::Other,
-        },
+        Error::Database(_) => of_code(code(error)),
         _ => Meaning::Other,
     }
+}
+
+fn of_code(code: &str) -> Meaning {
+    MEANINGS.iter().find(|(known, _)| code.starts_with(known)).map_or(Meaning::Other, |(_, meaning)| *meaning)
 }
 
 /// The SQLSTATE; empty where the error is not the server's.
@@ -89,5 +109,37 @@ pub(super) fn boxed(error: Error) -> BoxError {
         Error::Io(error) => error.into(),
         Error::Tls(error) | Error::Configuration(error) | Error::Encode(error) | Error::Decode(error) => error,
         other => Words(other.to_string()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sqlstate_has_the_meaning_of_its_code_or_class() {
+        for (codes, expected) in [
+            ("40001 40P01", Meaning::Conflict),
+            ("57P01 57P02 57P05 25P03 08000 08001 08003 08004 08006 08P01", Meaning::Lost),
+            ("57P03 53300", Meaning::NotReady),
+            ("57014 25P04", Meaning::Late),
+            ("55P03 55006", Meaning::Locked),
+            ("53000 53200 53400", Meaning::Short),
+            ("28000 28P01", Meaning::Refused),
+            ("42501", Meaning::Rights),
+            ("42P01 42703 3F000", Meaning::NoSchema),
+            ("3D000 57P04", Meaning::NoDatabase),
+            ("53100 25006 23505 42601 XX000 0A000 58030 22021", Meaning::Other),
+            ("", Meaning::Other),
+        ] {
+            for code in codes.split(' ') {
+                assert_eq!(of_code(code), expected, "{code}");
+            }
+        }
+        // Nothing that stands behind its class is ever found.
+        for (place, (known, _)) in MEANINGS.iter().enumerate() {
+            let first = MEANINGS.iter().position(|(earlier, _)| known.starts_with(earlier));
+            assert_eq!(first, Some(place), "{known}");
+        }
     }
 }

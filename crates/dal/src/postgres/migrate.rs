@@ -12,12 +12,14 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    PostgresStore,
-    call::{call, failed},
+    PostgresServer, PostgresStore,
+    call::{call, failed, watched},
     connect::Purpose,
-    error::{boxed, code, server_error},
+    error::{Meaning, boxed, code, meaning, server_error},
+    lock::{AdvisoryLock, SHORT},
     rows::{get, small},
-    script::{concurrent_index, line_of, own_transaction, statements},
+    script::{concurrent_index, copy_through_client, line_of, own_transaction, statements},
+    session::{self, Before, RESET, in_schema},
     types::{Id, Time},
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
@@ -40,8 +42,11 @@ const APPLIED: &str = r#"SELECT * FROM "Migrations" ORDER BY "number""#;
 
 /// The number is the key: of two who apply the same script, one fails.
 const APPLY: &str = r#"
-INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
+INSERT INTO {schema}."Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
 VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6) RETURNING *"#;
+
+const TRANSACTION: &str = "SELECT pg_current_xact_id()::text";
+const SAME_TRANSACTION: &str = "SELECT pg_current_xact_id_if_assigned()::text = $1";
 
 const NOTE: &str = r#"
 INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
@@ -85,35 +90,83 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// On a connection of its own, with bounds of its own. Nothing is tried again: whether a script that was cut off has
-    /// been applied is to be looked up by whoever has the lock next.
-    pub(super) async fn run_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
-        const OPERATION: &str = "apply a script";
+    /// On the connection that has the lock, with bounds of its own. Nothing is tried again: whether a script that was cut off
+    /// has been applied is to be looked up by whoever has the lock next.
+    pub(super) async fn run_script(
+        &self,
+        lock: Option<&mut AdvisoryLock>,
+        script: &ScriptRun,
+    ) -> Result<Applied, DalError> {
+        let statements = statements(&script.sql);
         if script.in_transaction()
-            && let Some(statement) = own_transaction(&statements(&script.sql))
+            && let Some(statement) = own_transaction(&statements)
         {
             return Err(DalError::own_transaction(script, statement.line, statement.summary()));
         }
+        if let Some(statement) = copy_through_client(&statements) {
+            const WHY: &str =
+                "rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";
+            let (line, text) = (Some(statement.line), Some(statement.summary()));
+            let failure = ScriptFailure { line, statement: text, ..ScriptFailure::default() };
+            return Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: WHY.into() });
+        }
+        if let Some(connection) = lock.and_then(AdvisoryLock::session) {
+            return self.run_script_on(connection, script).await;
+        }
+        let mut connection = self.server().connect(Purpose::script(self.server())).await?;
+        let applied = self.run_script_on(&mut connection.raw, script).await;
+        let _ = timeout(SHORT, sqlx::Connection::close(connection.raw)).await;
+        applied
+    }
+
+    async fn run_script_on(&self, connection: &mut PgConnection, script: &ScriptRun) -> Result<Applied, DalError> {
+        const OPERATION: &str = "apply a script";
         let server = self.server();
         let bound = server.settings.script_timeout;
-        let mut connection = server.connect(Purpose { statement: bound, lock: server.wait }).await?;
-        let user = connection.target.user.clone();
-        let Ok(outcome) = timeout(bound, run(&mut connection.raw, script)).await else {
+        let mut holder = None;
+        let outcome = watched(server, bound, run(server, connection, script), &mut holder).await;
+        let Some(outcome) = outcome else {
+            self.stop_script().await;
             return Err(DalError::Late { operation: OPERATION, database: server.name(), waited: bound });
         };
-        let _ = timeout(bound, sqlx::Connection::close(connection.raw)).await;
+        server.script_runs(None);
+        let looks = server.keeps_statements();
+        let cleaned = timeout(SHORT, session::clean(connection, outcome.is_err(), looks)).await;
+        if !matches!(cleaned, Ok(Ok(()))) {
+            tracing::debug!(script = %script.file, "the session of the script could not be cleaned");
+        }
         match outcome {
             Ok(row) => applied(&row),
-            Err(Stopped::InScript { error, completed }) if server_error(&error).is_some() => Err(DalError::Script {
-                script: script.file.clone(),
-                failure: place(&error, &script.sql, completed),
-                source: boxed(error),
-            }),
-            Err(Stopped::InScript { error, .. } | Stopped::Around(error)) => {
-                Err(failed(server, OPERATION, user, error))
+            Err(Stopped::InScript { error, completed }) if is_about_the_script(&error) => {
+                let meaning = meaning(&error);
+                let holder = holder.filter(|_| meaning == Meaning::Locked);
+                let may_pass = matches!(
+                    meaning,
+                    Meaning::Locked | Meaning::Late | Meaning::Conflict | Meaning::Short | Meaning::NotReady
+                );
+                let failure = ScriptFailure { holder, may_pass, ..place(&error, &script.sql, completed) };
+                Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: boxed(error) })
+            }
+            Err(Stopped::LeftTransaction) => {
+                const WHY: &str = "it ended the transaction that it shares with its row in `Migrations`: what stands before \
+                                   that end is kept, and the script is not on record as applied";
+                let (script, failure) = (script.file.clone(), ScriptFailure::default());
+                Err(DalError::Script { script, failure: failure.into(), source: WHY.into() })
+            }
+            Err(Stopped::Row(error)) if is_about_the_script(&error) => {
+                let kept = !script.in_transaction();
+                Err(DalError::ScriptRow { script: script.file.clone(), kept, source: boxed(error) })
+            }
+            Err(Stopped::InScript { error, .. } | Stopped::Row(error) | Stopped::Around(error)) => {
+                Err(failed(server, OPERATION, server.user()?, error))
             }
         }
     }
+}
+
+/// Whether it is the script that is wrong, and not the connection that ended.
+fn is_about_the_script(error: &Error) -> bool {
+    meaning(error) != Meaning::Lost
 }
 
 impl PostgresStore {
@@ -136,7 +189,11 @@ impl PostgresStore {
 enum Stopped {
     /// One of its statements, after so many.
     InScript { error: Error, completed: usize },
-    /// The transaction, or the row.
+    /// It ended the transaction in which its row is to be written.
+    LeftTransaction,
+    /// Its row could not be written.
+    Row(Error),
+    /// What comes before it.
     Around(Error),
 }
 
@@ -146,14 +203,21 @@ impl From<Error> for Stopped {
     }
 }
 
-async fn run(connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow, Stopped> {
+async fn run(server: &PostgresServer, connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow, Stopped> {
     let begun = Instant::now();
-    let transaction = script.in_transaction();
-    if transaction {
+    let before = Before::of(connection).await?;
+    server.script_runs(Some(before.backend.clone()));
+    let transaction = if script.in_transaction() {
         raw_sql("BEGIN").execute(&mut *connection).await?;
+        if !script.own {
+            before.put_first(connection).await?;
+        }
+        let row = query(TRANSACTION).persistent(false).fetch_one(&mut *connection).await?;
+        Some(sqlx::Row::try_get::<String, _>(&row, 0)?)
     } else {
         drop_half_made_index(connection, &script.sql).await?;
-    }
+        None
+    };
     let mut completed = 0;
     {
         // One statement after the other as far as the results are concerned: their number tells which one failed.
@@ -163,8 +227,17 @@ async fn run(connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow,
             completed += 1;
         }
     }
+    if let Some(transaction) = &transaction {
+        // What the eye may miss in a script, such as the end of a transaction behind strings that it reads otherwise.
+        let asked = query(SAME_TRANSACTION).persistent(false).bind(transaction);
+        let row = asked.fetch_one(&mut *connection).await.map_err(Stopped::Row)?;
+        if sqlx::Row::try_get::<Option<bool>, _>(&row, 0)? != Some(true) {
+            return Err(Stopped::LeftTransaction);
+        }
+    }
+    raw_sql(RESET).execute(&mut *connection).await.map_err(Stopped::Row)?;
     // Unnamed: it is used once.
-    let row = query(APPLY)
+    let row = query(in_schema(APPLY, &before.schema))
         .persistent(false)
         .bind(i64::from(script.number))
         .bind(&script.name)
@@ -173,25 +246,33 @@ async fn run(connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow,
         .bind(&script.mer_version)
         .bind(script.own)
         .fetch_one(&mut *connection)
-        .await?;
-    if transaction {
-        raw_sql("COMMIT").execute(&mut *connection).await?;
+        .await
+        .map_err(Stopped::Row)?;
+    if transaction.is_some() {
+        raw_sql("COMMIT").execute(&mut *connection).await.map_err(Stopped::Row)?;
     }
     Ok(row)
 }
 
 /// Building an index outside of a transaction may leave one behind that is not valid, and that `IF NOT EXISTS` would take
-/// for the real one when the script is run again.
+/// for the real one when the script is run again. One that another session builds just now is waited for.
 async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Result<(), Error> {
-    const INVALID: &str = "SELECT indexrelid::regclass::text FROM pg_index
+    const INVALID: &str = "SELECT indexrelid::regclass::text, indrelid::regclass::text FROM pg_index
         WHERE NOT indisvalid AND indexrelid = to_regclass($1)";
     let statements = statements(script);
     let Some(name) = statements.first().and_then(|statement| concurrent_index(statement.text)) else { return Ok(()) };
     let found = query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?;
     let Some(row) = found else { return Ok(()) };
+    // The names come from the server, with the quotes that they need.
     let index: String = sqlx::Row::try_get(&row, 0)?;
+    let table: String = sqlx::Row::try_get(&row, 1)?;
+    // Whoever builds an index holds this lock of its table until the index is valid.
+    let builders = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; COMMIT");
+    raw_sql(AssertSqlSafe(builders)).execute(&mut *connection).await?;
+    if query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?.is_none() {
+        return Ok(());
+    }
     tracing::warn!(%index, "an index that was only half made is removed, and made anew");
-    // Its name comes from the server, with the quotes that it needs.
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
     raw_sql(AssertSqlSafe(drop)).execute(connection).await.map(|_| ())
 }
@@ -210,6 +291,8 @@ fn place(error: &Error, script: &str, completed: usize) -> ScriptFailure {
         None => statements.get(completed),
     };
     ScriptFailure {
+        holder: None,
+        may_pass: false,
         line: at.map(|at| line_of(script, at)).or_else(|| statement.map(|statement| statement.line)),
         statement: statement.map(|statement| statement.summary()),
     }

@@ -12,9 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     PostgresStore, PostgresUrl,
     connect::{self, Purpose},
+    session::Backend,
     target::Target,
 };
 use crate::{DalError, ServerSettings, Settings};
+
+/// What a statement may take behind a lock that it got in the last moment.
+const BEHIND_A_LOCK: Duration = Duration::from_secs(2);
 
 /// One database on a server, for the life of the process.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub(crate) struct PostgresServer {
     pub(super) settings: ServerSettings,
     pub(super) wait: Duration,
     idle: Mutex<Vec<Connection>>,
+    script: Mutex<Option<Backend>>,
     permits: Arc<Semaphore>,
 }
 
@@ -45,7 +50,6 @@ pub(super) struct Held {
 
 impl PostgresServer {
     pub(crate) fn new(url: &PostgresUrl, journal: &Path, settings: &Settings) -> Self {
-        #[cfg(feature = "surreal-server")]
         crate::crypto::settle();
         Self {
             name: url.to_string(),
@@ -55,6 +59,7 @@ impl PostgresServer {
             settings: settings.server.clone(),
             wait: settings.wait,
             idle: Mutex::default(),
+            script: Mutex::default(),
         }
     }
 
@@ -91,12 +96,30 @@ impl PostgresServer {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => {
-                let bound = self.settings.call_timeout;
-                self.connect(Purpose { statement: bound, lock: bound }).await?
-            }
+            None => self.connect(Purpose::calls(self)).await?,
         };
         Ok(Held { connection, _permit: permit })
+    }
+
+    /// How long one statement may take, waits for locks of others included: where a lock may be waited for longer than a
+    /// call usually lasts, the wait counts.
+    pub(super) fn call_bound(&self) -> Duration {
+        self.settings.call_timeout.max(self.wait.saturating_add(BEHIND_A_LOCK))
+    }
+
+    /// The database user, for messages.
+    pub(super) fn user(&self) -> Result<String, DalError> {
+        Ok(Target::of(&self.url, &self.settings)?.user)
+    }
+
+    /// Notes which of the server's processes runs a script now.
+    pub(super) fn script_runs(&self, backend: Option<Backend>) {
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = backend;
+    }
+
+    /// Which of the server's processes was running a script when it was last heard of. It is told once.
+    pub(super) fn take_script(&self) -> Option<Backend> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A connection of its own, for whoever asks.

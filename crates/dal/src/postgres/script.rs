@@ -29,7 +29,7 @@ impl Statement<'_> {
 pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     let mut in_body = false;
     statements.iter().find(|statement| {
-        let words: Vec<String> = statement.text.split_whitespace().map(str::to_ascii_uppercase).collect();
+        let words = words(statement.text);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         // The body of a function of SQL's own kind has semicolons, and an END of its own.
         if in_body {
@@ -43,6 +43,33 @@ pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option
             _ => false,
         }
     })
+}
+
+/// The statement by which a script would read rows from whoever sends it, or write them there: with a dump they follow in
+/// its text, and only `psql` knows what to do with them.
+pub(super) fn copy_through_client<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
+    statements.iter().find(|statement| {
+        let words = words(statement.text);
+        words.first().is_some_and(|word| word == "COPY")
+            && words.windows(2).any(|pair| pair == ["FROM", "STDIN"] || pair == ["TO", "STDOUT"])
+    })
+}
+
+/// The words of a statement in capitals, without comments, strings and signs.
+fn words(statement: &str) -> Vec<String> {
+    let (mut words, mut word, mut at) = (Vec::new(), String::new(), 0);
+    while let Some(c) = statement[at..].chars().next() {
+        let rest = &statement[at..];
+        if c.is_alphanumeric() || c == '_' || (c == '$' && !word.is_empty()) {
+            word.push(c.to_ascii_uppercase());
+            at += c.len_utf8();
+            continue;
+        }
+        words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
+        at += comment(rest).or_else(|| quoted(rest)).unwrap_or(c.len_utf8());
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
 }
 
 /// The name in `CREATE INDEX CONCURRENTLY IF NOT EXISTS name`, as it is written.
@@ -198,8 +225,18 @@ mod tests {
             let statements = statements(script);
             own_transaction(&statements).map(|statement| statement.line)
         };
-        for script in ["commit", "BEGIN WORK;", "End ;", "ROLLBACK AND CHAIN;", "abort", "START TRANSACTION READ ONLY"]
-        {
+        for script in [
+            "commit",
+            "BEGIN WORK;",
+            "End ;",
+            "ROLLBACK AND CHAIN;",
+            "abort",
+            "START TRANSACTION READ ONLY",
+            "COMMIT/* now */;",
+            "COMMIT--now\n;",
+            "start/**/transaction;",
+            "prepare transaction'a'",
+        ] {
             assert_eq!(found(&format!("SELECT 1;\n-- then\n{script}")), Some(3), "{script}");
         }
         for script in [
@@ -211,6 +248,14 @@ mod tests {
             assert_eq!(found(script), None, "{script}");
         }
         assert_eq!(found("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1;\nEND;\nEND;"), Some(3));
+    }
+
+    #[test]
+    fn rows_that_would_pass_through_the_client_are_found() {
+        let found = |script| copy_through_client(&statements(script)).map(|statement| statement.line);
+        assert_eq!(found("SELECT 1;\nCOPY public.a (b, c) FROM stdin;\n1\t2\n\\.\n"), Some(2));
+        assert_eq!(found("copy (SELECT 1) to/* */stdout WITH CSV"), Some(1));
+        assert_eq!(found("COPY a FROM '/stdin'; COMMENT ON TABLE a IS 'COPY a FROM STDIN'; SELECT 1 FROM stdin"), None);
     }
 
     #[test]

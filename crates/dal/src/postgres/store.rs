@@ -18,7 +18,7 @@ impl PostgresStore {
         Self(server)
     }
 
-    pub(super) fn server(&self) -> &PostgresServer {
+    pub(super) fn server(&self) -> &Arc<PostgresServer> {
         &self.0
     }
 
@@ -101,8 +101,8 @@ impl Backend for PostgresStore {
         self.define_migrations().await
     }
 
-    async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
-        self.run_script(script).await
+    async fn apply_script(&self, lock: &mut MigrationLock, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.run_script(lock.advisory(), script).await
     }
 
     async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {

@@ -8,6 +8,8 @@ use surrealdb::Surreal;
 #[cfg(feature = "embedded")]
 use surrealdb_core::kvs::Datastore;
 use tokio::runtime::Handle;
+#[cfg(feature = "embedded")]
+use tokio::task::JoinSet;
 
 use super::SurrealStore;
 use crate::DalError;
@@ -25,10 +27,16 @@ pub(super) type Local = surrealdb::engine::local::Db;
 pub(super) type Local = surrealdb::engine::any::Any;
 
 /// Opens an engine on the current thread, see [`crate::embedded::engine::spawn`], whose runtime must live until the store is
-/// gone and the engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes.
-pub(crate) async fn connect(questions: &Handle, url: &str, memtable: u64) -> Result<SurrealStore, DalError> {
+/// gone and the engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes, and a
+/// database that is not new has to say its version.
+pub(crate) async fn connect(
+    questions: &Handle,
+    url: &str,
+    memtable: u64,
+    is_new: bool,
+) -> Result<SurrealStore, DalError> {
     let open = async {
-        let db = open(questions, url, memtable).await?;
+        let db = open(questions, url, memtable, is_new).await?;
         db.use_ns(NAMESPACE).use_db(DATABASE).await?;
         Ok(db)
     };
@@ -43,16 +51,23 @@ pub(crate) async fn connect(questions: &Handle, url: &str, memtable: u64) -> Res
 
 /// What the SDK's own connecting does, with the engine's settings, which that has no words for.
 #[cfg(feature = "embedded")]
-async fn open(questions: &Handle, url: &str, memtable: u64) -> Result<Surreal<Local>, surrealdb::Error> {
+async fn open(questions: &Handle, url: &str, memtable: u64, is_new: bool) -> Result<Surreal<Local>, surrealdb::Error> {
     let datastore = idle_engine(url, memtable).await.map_err(plain)?;
     let open = async move {
+        // The engine asks for it too, but asks again for two minutes where a damaged file gives no answer.
+        if !is_new {
+            datastore.get_version().await.map_err(plain)?;
+        }
         datastore.check_version().await.map_err(plain)?;
         datastore.bootstrap().await.map_err(plain)?;
         // Not before the version is written: they write themselves.
         datastore.start_maintenance_tasks();
         Surreal::unstable_from_datastore(datastore, None).await
     };
-    questions.spawn(open).await.map_err(plain)?
+    // Dropped with this future: what was given up does not keep the engine open.
+    let mut tasks = JoinSet::new();
+    tasks.spawn_on(open, questions);
+    tasks.join_next().await.ok_or_else(|| plain("the task of opening is gone"))?.map_err(plain)?
 }
 
 /// An engine that has merged what it wanted to merge, so that it may be read, see [`engine`].
@@ -80,7 +95,12 @@ fn settings(memtable: u64) -> surrealdb_cnf::ConfigMap {
 const BLOCK_CACHE_BYTES: u64 = 32 << 20;
 
 #[cfg(not(feature = "embedded"))]
-async fn open(questions: &Handle, url: &str, _memtable: u64) -> Result<Surreal<Local>, surrealdb::Error> {
+async fn open(
+    questions: &Handle,
+    url: &str,
+    _memtable: u64,
+    _is_new: bool,
+) -> Result<Surreal<Local>, surrealdb::Error> {
     let url = url.to_owned();
     questions.spawn(async { surrealdb::engine::any::connect(url).await }).await.map_err(plain)?
 }
@@ -106,7 +126,7 @@ mod tests {
 
     async fn opened(questions: &Handle, engine: &Path, room: Room) -> SurrealStore {
         let url = DbUrl::Embedded(engine.to_path_buf()).to_string();
-        connect(questions, &url, room.memtable(&engine.join("wal"))).await.expect("it opens")
+        connect(questions, &url, room.memtable(&engine.join("wal")), false).await.expect("it opens")
     }
 
     async fn write(store: &SurrealStore, rows: usize, bytes: usize) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use surrealdb::{
     IndexedResults,
-    types::{Datetime, SurrealValue, Variables},
+    types::{Datetime, ErrorDetails, QueryError, SurrealValue, Value, Variables},
 };
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::{
     SurrealStore,
     rows::timestamp,
     script::{SyntaxError, own_transaction, statements, syntax_error},
-    store::{Failure, take, variables},
+    store::{Failure, is_conflict, is_race, take, variables},
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
@@ -38,6 +38,13 @@ const BEFORE: &str = "BEGIN; LET $merBegan = time::now();";
 const LINES_BEFORE: usize = 1;
 const STATEMENTS_BEFORE: usize = 2;
 
+/// What a script may have set must decide neither where its row goes nor what becomes of it: `USE`, and the first line of
+/// an export.
+const RESET: &str = "
+OPTION IMPORT = FALSE;
+OPTION FORCE = FALSE;
+USE NS $merNamespace DB $merDatabase;";
+
 /// The number is the record's id: of two who apply the same script, one fails.
 const AFTER: &str = "
 CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
@@ -45,6 +52,15 @@ CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
     appliedAt: time::now(), durationMs: <float> duration::micros(time::now() - $merBegan) / 1000
 };
 COMMIT;";
+
+/// Whoever has taken the lock meanwhile has written the same record, and one of the two transactions fails.
+const FENCE: &str = "
+IF (SELECT VALUE owner FROM ONLY MigrationsLock:fence) != $merFence {
+    THROW 'another process has taken the lock of migrations meanwhile'
+};
+UPSERT MigrationsLock:fence SET owner = $merFence, script = $merNumber RETURN NONE;";
+
+const BACK: &str = "USE NS $merNamespace DB $merDatabase;";
 
 const NOTE: &str = "
 UPSERT type::record('Migrations', $merNumber) SET
@@ -101,25 +117,62 @@ impl SurrealStore {
         self.write("create the table `Migrations`", DEFINE, variables([])).await
     }
 
-    pub(super) async fn run_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+    /// With `fence`, the owner of the lock of migrations: the script's transaction writes it too, as does everyone who takes
+    /// the lock. So a script that still runs when another process has the lock, because its own was killed, is not kept.
+    pub(super) async fn run_script(&self, fence: Option<Uuid>, script: &ScriptRun) -> Result<Applied, DalError> {
         self.mark_changed();
-        if !script.in_transaction() {
-            return self.run_outside(script).await;
-        }
         let statements = statements(&script.sql);
-        if let Some(statement) = own_transaction(&statements) {
+        if script.in_transaction()
+            && let Some(statement) = own_transaction(&statements)
+        {
             return Err(DalError::own_transaction(script, statement.line, statement.summary()));
         }
+        let applied = if script.in_transaction() {
+            self.run_inside(fence, script, statements.len()).await
+        } else {
+            self.run_outside(script).await
+        };
+        // The connection may have kept where the script went, also one that failed.
+        let place = variables(self.place());
+        if let Err(error) = self.run("go back to its own database", BACK, place).await {
+            tracing::debug!(script = %script.file, error = %error, "the session of the script could not be cleaned");
+        }
+        applied
+    }
+
+    async fn run_inside(&self, fence: Option<Uuid>, script: &ScriptRun, count: usize) -> Result<Applied, DalError> {
+        let fenced = if fence.is_some() { FENCE } else { "" };
         // A semicolon of its own for a script that ends without one; an empty statement is none. Behind a newline, because
         // the last line may be a comment.
-        let text = format!("{BEFORE}\n{}\n;{AFTER}", script.sql.trim_end());
-        let mut results = match self.send_script(OPERATION, text.into(), values(script)).await? {
+        let after = [RESET, fenced, AFTER].concat();
+        // Names that no script has a variable of, so that none is changed by one.
+        let own = Uuid::new_v4().simple().to_string();
+        let [before, after] = [BEFORE, &after].map(|text| renamed(text, &own));
+        let text = format!("{before}\n{}\n;{after}", script.sql.trim_end());
+        let mut given = values(script);
+        given.extend(variables(self.place()));
+        if let Some(fence) = fence {
+            given.insert("merFence", fence);
+        }
+        let given = given.into_iter().map(|(name, value)| (format!("{name}{own}"), value)).collect();
+        let mut results = match self.send_script(OPERATION, text.into(), given).await? {
             Ok(results) => results,
             Err(failure) => {
+                let after = failure.statement.is_some_and(|index| index >= STATEMENTS_BEFORE + count);
+                let untold = matches!(
+                    failure.error.details(),
+                    ErrorDetails::Query(Some(QueryError::NotExecuted | QueryError::TransactionConflict))
+                );
+                if after && !untold && !is_conflict(&failure.error) {
+                    let source = self.why(*failure.error);
+                    return Err(DalError::ScriptRow { script: script.file.clone(), kept: false, source });
+                }
                 return Err(self.script_failed(script, failure, STATEMENTS_BEFORE, LINES_BEFORE));
             }
         };
-        left(&mut results, STATEMENTS_BEFORE + statements.len(), script)
+        // Before the COMMIT.
+        let row = results.num_statements().saturating_sub(2);
+        left(&mut results, row, script)
     }
 
     /// Runs the one statement of a script that wants no transaction, then writes its row. Cut off between the two, it is
@@ -129,7 +182,14 @@ impl SurrealStore {
         if let Err(failure) = self.send_script(OPERATION, script.sql.clone().into(), variables([])).await? {
             return Err(self.script_failed(script, failure, 0, 0));
         }
+        self.run("go back to its own database", BACK, variables(self.place())).await?;
         self.note(script, begun.elapsed()).await
+    }
+
+    /// Namespace and database of MER.
+    fn place(&self) -> [(&'static str, Value); 2] {
+        let (namespace, database) = self.namespace_and_database();
+        [("merNamespace", namespace.into_value()), ("merDatabase", database.into_value())]
     }
 
     /// Names where in the script a query failed: by the statement's index, or by the position that a syntax error names.
@@ -147,17 +207,19 @@ impl SurrealStore {
                 let failure = ScriptFailure {
                     line: found.map(|statement| statement.line),
                     statement: found.map(|statement| statement.summary()),
+                    may_pass: is_race(&why.error),
+                    ..ScriptFailure::default()
                 };
                 (failure, self.why(*why.error))
             }
             None => match syntax_error(why.error.message(), &script.sql, lines_before) {
                 Some(SyntaxError { line, statement, message }) => {
-                    (ScriptFailure { line: Some(line), statement }, message.into())
+                    (ScriptFailure { line: Some(line), statement, ..ScriptFailure::default() }, message.into())
                 }
                 None => (ScriptFailure::default(), self.why(*why.error)),
             },
         };
-        DalError::Script { script: script.file.clone(), failure, source }
+        DalError::Script { script: script.file.clone(), failure: failure.into(), source }
     }
 
     pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {
@@ -171,6 +233,18 @@ impl SurrealStore {
         let mut results = self.run("note a script as applied", NOTE, values).await?;
         left(&mut results, 0, script)
     }
+}
+
+/// A text of ours with other names of its variables.
+fn renamed(text: &str, own: &str) -> String {
+    let mut parts = text.split("$mer");
+    let mut renamed = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_alphanumeric()).unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        renamed.extend(["$mer", name, own, rest]);
+    }
+    renamed
 }
 
 fn values(script: &ScriptRun) -> Variables {

@@ -56,11 +56,13 @@ pub(super) fn statements(script: &str) -> Vec<Statement<'_>> {
     found
 }
 
-/// The statement by which a script would begin or end its transaction.
+/// The statement by which a script would begin or end its transaction. What stands behind a `RETURN` is not run, and that
+/// would be the script's own row.
 pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     statements.iter().find(|statement| {
-        let first = statement.text.split_whitespace().next().unwrap_or_default();
-        ["BEGIN", "COMMIT", "CANCEL"].iter().any(|word| first.eq_ignore_ascii_case(word))
+        let end = statement.text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(statement.text.len());
+        let first = &statement.text[..end];
+        ["BEGIN", "COMMIT", "CANCEL", "RETURN"].iter().any(|word| first.eq_ignore_ascii_case(word))
     })
 }
 
@@ -199,7 +201,7 @@ mod tests {
             let statements = statements(script);
             own_transaction(&statements).map(|statement| statement.line)
         };
-        for script in ["commit", "BEGIN TRANSACTION;", "Cancel ;"] {
+        for script in ["commit", "BEGIN TRANSACTION;", "Cancel ;", "COMMIT/* now */;", "cancel--now\n", "RETURN(1);"] {
             assert_eq!(found(&format!("CREATE a;\n-- then\n{script}")), Some(3), "{script}");
         }
         assert_eq!(found("CREATE a SET x = 'b; COMMIT;'; CREATE commit; DEFINE FIELD cancel ON a;"), None);

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "surreal-server")]
 use super::SurrealServer;
-use super::connect::Local;
+use super::connect::{DATABASE, Local, NAMESPACE};
 use crate::{
     AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, retry, store::Backend,
 };
@@ -73,6 +73,15 @@ impl SurrealStore {
     pub(super) fn on_server(server: Arc<SurrealServer>) -> Self {
         let database = server.name().into();
         Self { link: Link::Server(server), changed: Arc::default(), database }
+    }
+
+    /// Namespace and database in which MER lives.
+    pub(super) fn namespace_and_database(&self) -> (String, String) {
+        match &self.link {
+            Link::Engine(_) => (NAMESPACE.to_owned(), DATABASE.to_owned()),
+            #[cfg(feature = "surreal-server")]
+            Link::Server(server) => server.namespace_and_database(),
+        }
     }
 
     /// The server, where it is one.
@@ -322,10 +331,13 @@ fn root_cause(errors: HashMap<usize, Error>) -> Option<Failure> {
 
 /// Whether trying again may help: another writer committed first, or inserted the same row first.
 pub(super) fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error.details(),
-        ErrorDetails::Query(Some(QueryError::TransactionConflict)) | ErrorDetails::AlreadyExists(_)
-    ) || error.message().contains("This transaction can be retried")
+    is_race(error) || matches!(error.details(), ErrorDetails::AlreadyExists(_))
+}
+
+/// Whether another writer committed first.
+pub(super) fn is_race(error: &Error) -> bool {
+    matches!(error.details(), ErrorDetails::Query(Some(QueryError::TransactionConflict)))
+        || error.message().contains("This transaction can be retried")
 }
 
 /// Variables of a query.
@@ -424,8 +436,8 @@ impl Backend for SurrealStore {
         self.define_migrations().await
     }
 
-    async fn apply_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
-        self.run_script(script).await
+    async fn apply_script(&self, lock: &mut MigrationLock, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.run_script(lock.fence(), script).await
     }
 
     async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {

@@ -53,6 +53,8 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return model::model(app, verb, ui).await;
         }
+        // So does a migration: the server is to end the script with it.
+        Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
         _ => {}
     }
     let work = async {
@@ -72,14 +74,13 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
                 app.check_changes_allowed(typed)?;
                 transfer::import(app, &args.file, origin, ui).await?;
             }
-            Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
             Verb::Doctor(args) => doctor::doctor(app, *args, ui).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),
             Verb::Repl => return Err(not_here("repl", "`mer repl` in a shell; you may be in it already")),
             Verb::Use(_) => return Err(not_here("use", "`mer repl`, or a script piped to `mer`")),
-            Verb::Run(_) | Verb::Train(_) | Verb::Model(_) | Verb::Config(_) | Verb::Quit => {}
+            Verb::Run(_) | Verb::Train(_) | Verb::Model(_) | Verb::Migrate(_) | Verb::Config(_) | Verb::Quit => {}
         }
         Ok(0)
     };

@@ -17,7 +17,7 @@ use crate::{
 
 /// Lists, shows or checks models.
 pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, CliError> {
-    let view = app.view().await?;
+    let view = app.signals.or_ended(app.view()).await?;
     match verb {
         ModelVerb::List if ui.format() == Format::Json => {
             ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?
@@ -47,7 +47,7 @@ fn whole(model: &Model) -> Whole<'_, Model> {
 /// Checks that commands exist where they are to run, and that processes that stay up become ready. A line a model and
 /// server; the exit code is that of the first one that failed.
 async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
-    let view = app.view().await?;
+    let view = app.signals.or_ended(app.view()).await?;
     let models = if args.names.is_empty() {
         view.models.iter().collect()
     } else {

@@ -90,6 +90,11 @@ impl SurrealServer {
         &self.name
     }
 
+    /// Namespace and database in it.
+    pub(crate) fn namespace_and_database(&self) -> (String, String) {
+        (self.target.namespace.clone(), self.target.database.clone())
+    }
+
     /// The user as messages show them.
     pub(crate) fn user(&self) -> String {
         self.target.shown_user()

@@ -30,11 +30,13 @@ const PLACE: &str =
 
 const DEFINE: &str = "DEFINE TABLE IF NOT EXISTS MigrationsLock SCHEMALESS;";
 
+/// The record `fence` is written by the transaction of every script too, see `run_script`: it changes only with the owner.
 const TAKE: &str = "
 BEGIN;
 LET $held = (SELECT * FROM MigrationsLock:this)[0];
 IF $held = NONE OR $held.expires < time::now() OR $held.owner = $owner {
-    UPSERT MigrationsLock:this CONTENT { owner: $owner, holder: $holder, expires: time::now() + $lease } RETURN NONE
+    UPSERT MigrationsLock:this CONTENT { owner: $owner, holder: $holder, expires: time::now() + $lease } RETURN NONE;
+    UPSERT MigrationsLock:fence CONTENT { owner: $owner } RETURN NONE
 };
 COMMIT;";
 
@@ -43,7 +45,9 @@ const HELD: &str = "SELECT owner, holder FROM MigrationsLock:this;";
 const RENEW: &str = "UPDATE MigrationsLock:this SET expires = time::now() + $lease
     WHERE owner = $owner AND expires > time::now() RETURN owner, holder;";
 
-const RELEASE: &str = "DELETE MigrationsLock:this WHERE owner = $owner RETURN NONE;";
+const RELEASE: &str = "
+DELETE MigrationsLock:fence WHERE owner = $owner RETURN NONE;
+DELETE MigrationsLock:this WHERE owner = $owner RETURN NONE;";
 
 #[derive(Debug, SurrealValue)]
 struct Held {
@@ -66,6 +70,11 @@ impl Drop for LeaseLock {
 }
 
 impl LeaseLock {
+    /// By what its scripts find out whether it is still held.
+    pub(crate) const fn owner(&self) -> Uuid {
+        self.owner
+    }
+
     pub(crate) async fn check(&mut self) -> Result<(), DalError> {
         renew(&self.store, self.owner).await
     }

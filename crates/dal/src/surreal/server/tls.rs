@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, sync::Arc};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
 };
 
@@ -13,7 +13,7 @@ use crate::BoxError;
 
 /// The roots of the web, and those of the file; or no look at the certificate at all.
 pub(super) fn config(ca: Option<&Path>, insecure: bool) -> Result<ClientConfig, BoxError> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     if insecure {
         let verifier = Arc::new(Unverified(provider));

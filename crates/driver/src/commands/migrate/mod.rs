@@ -25,13 +25,18 @@ pub(crate) async fn migrate(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8,
         | MigrateVerb::Repair(RepairArgs { scripts, .. }) => Some(scripts),
         MigrateVerb::Wait(_) => None,
     };
+    let work = async {
+        match verb {
+            MigrateVerb::Up(UpArgs { plan, .. }) | MigrateVerb::Plan(plan) => show_plan(app, plan, ui).await,
+            MigrateVerb::Status(args) => status(app, args, ui).await,
+            MigrateVerb::Wait(args) => wait::wait(app, args, ui).await,
+            MigrateVerb::Baseline(args) => baseline(app, args, ui).await,
+            MigrateVerb::Repair(args) => repair::repair(app, args, ui).await,
+        }
+    };
     let done = match verb {
-        MigrateVerb::Up(UpArgs { plan, dry_run: true }) | MigrateVerb::Plan(plan) => show_plan(app, plan, ui).await,
-        MigrateVerb::Up(UpArgs { plan, .. }) => up(app, plan, ui).await,
-        MigrateVerb::Status(args) => status(app, args, ui).await,
-        MigrateVerb::Wait(args) => wait::wait(app, args, ui).await,
-        MigrateVerb::Baseline(args) => baseline(app, args, ui).await,
-        MigrateVerb::Repair(args) => repair::repair(app, args, ui).await,
+        MigrateVerb::Up(UpArgs { plan, dry_run: false }) => up(app, plan, ui).await,
+        _ => app.signals.or_ended(work).await,
     };
     let folder = scripts.and_then(|scripts| scripts.sql_dir.as_deref());
     done.map(|()| 0).map_err(|error| folder.into_iter().fold(error, with_folder))
@@ -48,20 +53,34 @@ fn with_folder(error: CliError, folder: &Path) -> CliError {
     })
 }
 
+/// Listens to signals itself, so as to end on the server what runs there.
 async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     // Before a database is made for nothing.
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
-    let session = app.migrations_session().await?;
+    let session = app.signals.or_ended(async { app.migrations_session().await }).await?;
     let mut report = Report::default();
-    let done = mer_migrations::up_telling(&session, &scripts, args.target, &mut report).await;
-    let closed = session.close().await;
+    let work = async {
+        let done = mer_migrations::up_telling(&session, &scripts, args.target, &mut report).await;
+        done.map_err(CliError::from)
+    };
+    let done = app.signals.or_ended(work).await;
+    let closed = if done.as_ref().is_err_and(|error| error.kind().is_signal()) {
+        // The work was dropped in the middle, and a server goes on with its script: its end is waited for.
+        let stopping = async {
+            session.stop_script().await;
+            Ok(())
+        };
+        app.signals.or_ended(stopping).await
+    } else {
+        app.signals.or_ended(async { Ok(session.close().await?) }).await
+    };
     // What was applied before a script failed stays, and is told.
     if done.is_ok() || !report.applied.is_empty() {
         tell(ui, report, "applied")?;
     }
     done?;
-    Ok(closed?)
+    closed
 }
 
 async fn baseline(app: &App, args: &BaselineArgs, ui: Ui) -> Result<(), CliError> {

@@ -31,7 +31,12 @@ pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliEr
         };
         let may_come = matches!(
             error,
-            DalError::Unreachable { .. } | DalError::Lost { .. } | DalError::Late { .. } | DalError::Busy { .. }
+            DalError::Unreachable { .. }
+                | DalError::Lost { .. }
+                | DalError::Late { .. }
+                | DalError::NotReady { .. }
+                | DalError::Short { .. }
+                | DalError::Busy { .. }
         );
         if !may_come {
             return Err(error.into());

@@ -1,0 +1,95 @@
+//! What is in the engine's folder, before the engine is let at it.
+
+use std::{fs, io, path::Path};
+
+use crate::DalError;
+
+/// What the engine makes in its folder, apart from `manifest`.
+const OWN: [&str; 5] = ["LOCK", "sstables", "vlog", "wal", "discard_stats"];
+
+/// The folders whose files hold rows, and what those are.
+const ROWS: [(&str, &str); 3] = [("sstables", "tables"), ("wal", "logs"), ("vlog", "values")];
+
+/// Whether the folder has no database in it yet. The engine writes its manifest before anything else, and where it finds
+/// none it begins a new database, removing the files of the one that was there: so such a folder is not opened.
+///
+/// # Errors
+/// [`DalError::Foreign`] for a folder of something else, [`DalError::Incomplete`] for rows without a manifest.
+pub(super) fn check(engine: &Path) -> Result<bool, DalError> {
+    let fail = |source| DalError::Folder { path: engine.to_path_buf(), source };
+    if has_manifest(&engine.join("manifest")).map_err(fail)? {
+        return Ok(false);
+    }
+    for (folder, what) in ROWS {
+        if has_bytes(&engine.join(folder)).map_err(fail)? {
+            let reason = format!("it has {what} in `{folder}` and no file in `manifest` that says which of them count");
+            return Err(DalError::Incomplete { path: engine.to_path_buf(), reason });
+        }
+    }
+    for entry in fs::read_dir(engine).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name();
+        // What an engine that was killed during its first moments may have left.
+        if name != "manifest" && !OWN.iter().any(|own| name == *own) {
+            let reason = format!("it holds `{}` and no `manifest`", name.to_string_lossy());
+            return Err(DalError::Foreign { path: engine.to_path_buf(), reason });
+        }
+    }
+    Ok(true)
+}
+
+/// Whether there is a manifest, whatever it says: an empty one too is for the engine to refuse.
+fn has_manifest(folder: &Path) -> io::Result<bool> {
+    any(folder, |entry| Ok(entry.path().extension().is_some_and(|ending| ending == "manifest")))
+}
+
+fn has_bytes(folder: &Path) -> io::Result<bool> {
+    any(folder, |entry| Ok(entry.metadata()?.len() > 0))
+}
+
+fn any(folder: &Path, is: impl Fn(&fs::DirEntry) -> io::Result<bool>) -> io::Result<bool> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        if is(&entry?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_without_a_manifest_are_no_new_database() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = folder.path();
+        let make = |path: &str, text: &str| {
+            let path = engine.join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        };
+        assert!(check(engine).expect("an empty one"));
+        // As an engine that was killed in its first moments leaves it.
+        make("LOCK", "4711\n");
+        fs::create_dir_all(engine.join("manifest")).expect("a folder");
+        make("wal/00000000000000000000.wal", "");
+        assert!(check(engine).expect("a new one"));
+        for (name, _) in ROWS {
+            let rows = format!("{name}/00000000000000000001.x");
+            make(&rows, "rows");
+            let error = check(engine).expect_err("rows without a manifest");
+            assert!(matches!(&error, DalError::Incomplete { reason, .. } if reason.contains(name)), "{error:?}");
+            assert_eq!(error.exit_code(), mer_core::ExitCode::IO);
+            make("manifest/00000000000000000000.manifest", "");
+            assert!(!check(engine).expect("a whole one"));
+            fs::remove_file(engine.join("manifest/00000000000000000000.manifest")).expect("removed");
+            fs::remove_file(engine.join(rows)).expect("removed");
+        }
+        make("notes.txt", "mine");
+        assert!(matches!(check(engine), Err(DalError::Foreign { .. })));
+    }
+}

@@ -1,0 +1,81 @@
+//! Which session of the server stands in the way, in words.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, Row as _, postgres::PgRow, query};
+use tokio::time::sleep;
+
+use super::{
+    connect::Purpose,
+    lock::{CLASS, OBJECT, SHORT},
+    pool::PostgresServer,
+};
+
+/// How long before the end of a wait for a lock its holder is looked up, at most; it has to be done while the wait lasts.
+const LEAD: Duration = Duration::from_secs(3);
+
+/// The pauses between two looks.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Of the user's rights it depends whether more than the pid is seen.
+const OF_MIGRATIONS: &str = "
+SELECT a.pid, coalesce(a.application_name, '') AS application, coalesce(a.usename, '') AS usename,
+       coalesce(host(a.client_addr), '') AS client
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objid = $2::bigint::oid
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+LIMIT 1";
+
+/// Connections of this process are known by their name, which has the number of the process in it.
+const OF_OURS: &str = "
+SELECT a.pid, coalesce(a.application_name, '') AS application, coalesce(a.usename, '') AS usename,
+       coalesce(host(a.client_addr), '') AS client
+FROM pg_stat_activity ours CROSS JOIN LATERAL unnest(pg_blocking_pids(ours.pid)) AS blocking(pid)
+JOIN pg_stat_activity a ON a.pid = blocking.pid
+WHERE ours.wait_event_type = 'Lock' AND ours.datname = current_database()
+  AND ours.usename = session_user AND ours.application_name = current_setting('application_name')
+LIMIT 1";
+
+/// The session that has the lock of migrations.
+pub(super) async fn of_migrations(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    let asked = query(OF_MIGRATIONS).persistent(false).bind(i64::from(CLASS)).bind(i64::from(OBJECT));
+    let found = asked.fetch_optional(connection).await?;
+    found.map_or_else(|| Ok("another process".to_owned()), |row| described(&row))
+}
+
+/// Looks, over a connection of its own, which session holds the lock that a statement of this process waits for; not
+/// before the wait for it has nearly run out. Ends only when it has found one.
+pub(super) async fn awaited(server: &PostgresServer) -> String {
+    let lead = LEAD.min(server.wait / 2);
+    sleep(server.wait - lead).await;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Ok(mut connection) = server.connect(Purpose::short(SHORT)).await {
+            while let Ok(found) = query(OF_OURS).persistent(false).fetch_optional(&mut connection.raw).await {
+                if let Some(holder) = found.and_then(|row| described(&row).ok()) {
+                    return holder;
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        // A server that takes no second connection is asked seldom.
+        sleep(LONGEST_PAUSE).await;
+    }
+}
+
+fn described(row: &PgRow) -> Result<String, sqlx::Error> {
+    let field = |name: &str| row.try_get::<String, _>(name);
+    let mut text = format!("the server's process {}", row.try_get::<i32, _>("pid")?);
+    let mut more = Vec::new();
+    for (before, field) in [("", field("application")?), ("user ", field("usename")?), ("from ", field("client")?)] {
+        if !field.is_empty() {
+            more.push(format!("{before}{field}"));
+        }
+    }
+    if !more.is_empty() {
+        text += &format!(" ({})", more.join(", "));
+    }
+    Ok(text)
+}

@@ -1,0 +1,127 @@
+//! The session in which migration scripts run: what it sets, how it is made as good as new after a script, and how a
+//! script that nothing waits for any more is ended on the server.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Error, PgConnection, Row as _, query, raw_sql};
+use tokio::time::{sleep, timeout};
+
+use super::{PostgresStore, connect::Purpose, lock::SHORT};
+
+/// By these a server notices within a minute that the machine of its client is gone. They count over TCP only.
+pub(super) const KEEPALIVE: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")];
+
+/// How often the server looks, while a statement runs, whether its client is still there.
+const LOOK_FOR_CLIENT: &str = "SET client_connection_check_interval = '500ms'";
+
+/// Takes back what a script may have set, so that it does not decide where the row of the script goes, and as whom it is
+/// written. May be done in the middle of a transaction.
+pub(super) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+
+/// Takes back what a script may have left in the session, except for locks: the lock of migrations is one of them.
+const CLEAN: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
+                     DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP";
+
+/// How long a script that is to end is waited for, and the pause between two looks.
+const END: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A process of the server. Its start tells it from a later one with the same number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Backend {
+    pid: i32,
+    started: String,
+}
+
+/// What is known of a session before a script runs in it.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) backend: Backend,
+    /// The schema of the table `Migrations`, with quotes where it needs them.
+    pub(super) schema: String,
+    /// Whether names without a schema mean that one.
+    pub(super) is_first: bool,
+}
+
+impl Before {
+    /// Asks the session.
+    pub(super) async fn of(connection: &mut PgConnection) -> Result<Self, Error> {
+        const ASK: &str = r#"
+            SELECT pg_backend_pid() AS pid,
+                (SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS started,
+                quote_ident(n.nspname) AS schema, n.nspname = current_schema() AS first
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = '"Migrations"'::regclass"#;
+        let row = query(ASK).persistent(false).fetch_one(connection).await?;
+        let started: Option<String> = row.try_get("started")?;
+        let backend = Backend { pid: row.try_get("pid")?, started: started.unwrap_or_default() };
+        let is_first: Option<bool> = row.try_get("first")?;
+        Ok(Self { backend, schema: row.try_get("schema")?, is_first: is_first.unwrap_or(false) })
+    }
+
+    /// Lets names without a schema mean the one of `Migrations` until the end of the transaction. A schema with the user's
+    /// name, made after the first migration, would otherwise get the tables of the next one.
+    pub(super) async fn put_first(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        const PUT: &str = "SELECT set_config('search_path', $1 || ', ' || current_setting('search_path'), true)";
+        if self.is_first {
+            return Ok(());
+        }
+        query(PUT).persistent(false).bind(&self.schema).execute(connection).await.map(|_| ())
+    }
+}
+
+/// Lets the server end what this connection runs soon after this process is gone. Where its system cannot tell, nothing is
+/// changed.
+pub(super) async fn look_for_client(connection: &mut PgConnection) {
+    if let Ok(Err(error)) = timeout(SHORT, raw_sql(LOOK_FOR_CLIENT).execute(connection)).await {
+        tracing::debug!(%error, "the server cannot look for its client while a statement runs");
+    }
+}
+
+/// Makes a session as good as new, also after a script that failed.
+pub(super) async fn clean(connection: &mut PgConnection, failed: bool, looks: bool) -> Result<(), Error> {
+    if failed {
+        raw_sql("ROLLBACK").execute(&mut *connection).await?;
+    }
+    raw_sql(CLEAN).execute(&mut *connection).await?;
+    if looks {
+        look_for_client(connection).await;
+    }
+    Ok(())
+}
+
+impl PostgresStore {
+    /// Ends the script that a call was running when it was given up: its connection is closed by then, which a server does
+    /// not notice, or not at once. Over a connection of its own, and with the rights of the same user.
+    pub(crate) async fn stop_script(&self) {
+        let Some(backend) = self.server().take_script() else { return };
+        if timeout(END, self.stop(&backend)).await.is_err() {
+            tracing::warn!(pid = backend.pid, "the server still runs the script: `pg_terminate_backend` ends it");
+        }
+    }
+
+    async fn stop(&self, backend: &Backend) {
+        const END_IT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE pid = $1 AND backend_start::text = $2";
+        const RUNS: &str = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
+        let ask = |text: &'static str| query(text).persistent(false).bind(backend.pid).bind(&backend.started);
+        let ending = async {
+            let mut connection =
+                self.server().connect(Purpose::short(SHORT)).await.map_err(|error| error.to_string())?;
+            let connection = &mut connection.raw;
+            ask(END_IT).execute(&mut *connection).await.map_err(|error| error.to_string())?;
+            while ask(RUNS).fetch_optional(&mut *connection).await.map_err(|error| error.to_string())?.is_some() {
+                sleep(PAUSE).await;
+            }
+            Ok::<(), String>(())
+        };
+        if let Err(error) = ending.await {
+            tracing::warn!(pid = backend.pid, error, "the script could not be ended on the server");
+        }
+    }
+}
+
+/// The text of a statement of ours on a table in this schema.
+pub(super) fn in_schema(text: &str, schema: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(text.replace("{schema}", schema))
+}
