@@ -5,26 +5,34 @@
 
 mod access;
 mod bound;
+mod claims;
 mod exit;
 mod model;
 mod name;
+mod ownership;
 mod protocol;
+mod redact;
 mod registry;
 mod run;
 mod server;
+mod shown;
 mod size;
 mod time;
 mod weights;
 
 pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
+pub use claims::Claims;
 pub use exit::ExitCode;
 pub use model::{Command, Model, ModelParams, ModelSpec};
 pub use name::{NameError, check_name, nearest};
+pub use ownership::{Distrust, Ownership, is_private_group, user_name};
 pub use protocol::{Protocol, Tokens};
+pub use redact::{REDACTED, is_secret_name, redacted, redacted_url};
 pub use registry::{LOCAL_SERVER, Registry, RegistryError};
 pub use run::{Bounds, Exit, RunSpec, signal_name};
 pub use server::{ConnParams, ConnType, Server, ServerSpec};
+pub use shown::{escaped, is_invisible};
 pub use size::{Size, SizeError};
 pub use time::{micros, micros_where_known};
 pub use weights::{
