@@ -2,12 +2,13 @@
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
-use mer_core::ExitCode;
+use mer_core::{Distrust, ExitCode};
 use thiserror::Error;
 
 use crate::{
     ScriptRun,
     remedy::{disk_hint, unreachable_hint},
+    trust,
 };
 
 /// The error of a database driver, with its type left behind.
@@ -32,6 +33,14 @@ pub enum DalError {
         path: PathBuf,
         /// The system's word.
         source: io::Error,
+    },
+    /// Another user can have written to what belongs to the database.
+    #[error("`{}` is not used: {why}", path.display())]
+    Distrusted {
+        /// The file or folder.
+        path: PathBuf,
+        /// Who can.
+        why: Distrust,
     },
     /// A lock file could not be opened, written or locked.
     #[error("cannot use the lock file `{path}`")]
@@ -326,7 +335,9 @@ impl DalError {
             // Nothing is wrong with the script where the disk is full.
             Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
             Self::Busy { .. } | Self::Changed { .. } | Self::Conflict { .. } | Self::Migrating { .. } => ExitCode::BUSY,
-            Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => ExitCode::REFUSED,
+            Self::Distrusted { .. } | Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } => {
+                ExitCode::REFUSED
+            }
             Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }
             | Self::Foreign { .. }
@@ -344,6 +355,7 @@ impl DalError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Distrusted { path, why } => Some(trust::remedy(path, *why)),
             Self::Busy { .. } => Some("wait for it, or allow a longer wait with `--db-wait`".into()),
             Self::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".into()),
             Self::Changed { .. } => Some("nothing was done: look at it, and try again".into()),
