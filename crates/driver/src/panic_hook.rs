@@ -2,7 +2,7 @@
 
 use std::panic::{self, PanicHookInfo};
 
-use mer_core::ExitCode;
+use mer_core::{ExitCode, escaped, redacted};
 
 use crate::ui;
 
@@ -17,7 +17,7 @@ pub(crate) fn install() {
 }
 
 fn report(info: &PanicHookInfo<'_>) -> String {
-    let what = info.payload_as_str().unwrap_or("no message");
+    let what = redacted(&escaped(info.payload_as_str().unwrap_or("no message")));
     let at = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
     let backtrace = match std::backtrace::Backtrace::capture() {
         trace if trace.status() == std::backtrace::BacktraceStatus::Captured => format!("{trace}\n"),

@@ -81,7 +81,7 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn line(&mut self, line: &Line) -> Result<(), CliError> {
-        serde_json::to_writer(&mut self.bytes, line)
+        crate::ui::to_writer(&mut self.bytes, line)
             .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');
         self.lines += 1;
