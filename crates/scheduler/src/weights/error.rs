@@ -21,12 +21,6 @@ pub(crate) enum DeliveryError {
         /// What the kernel says.
         source: io::Error,
     },
-    /// A variable cannot hold the folder's name.
-    #[error("the folder of weights `{}` is no UTF-8", folder.display())]
-    NoText {
-        /// The folder.
-        folder: PathBuf,
-    },
     /// The database does not give them.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
@@ -76,7 +70,7 @@ impl DeliveryError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Keep { .. } | Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
-            Self::NoText { .. } | Self::Start(_) => ExitCode::CONFIG,
+            Self::Start(_) => ExitCode::CONFIG,
             Self::Database { source, .. } => source.exit_code(),
             Self::Lost { .. } => ExitCode::UNREACHABLE,
             Self::Cancelled => ExitCode::SIGINT,
@@ -87,7 +81,6 @@ impl DeliveryError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
-            Self::NoText { .. } => Some("name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::Database { source, .. } => source.hint(),
             Self::Refused { server, .. } => {
                 Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))

@@ -13,6 +13,8 @@ pub use cache::Cache;
 pub(crate) use error::DeliveryError;
 pub use progress::{Progress, Step};
 
+use std::{ffi::OsString, path::PathBuf};
+
 use mer_core::ConnType;
 use mer_meal::{Cancel, CancelLevel, Executor};
 
@@ -26,14 +28,14 @@ pub(crate) async fn deliver(
     placement: &Placement,
     weights: &Weights,
     cancel: &Cancel,
-) -> Result<String, DeliveryError> {
+) -> Result<OsString, DeliveryError> {
     let told = Told::new(&weights.version, &placement.server, weights.progress.clone());
     if placement.conn_type != ConnType::Local {
-        return There { cache, executor, placement, weights, cancel }.deliver(&told).await;
+        return There { cache, executor, placement, weights, cancel }.deliver(&told).await.map(OsString::from);
     }
     tokio::select! {
         biased;
-        path = cache.deliver(&weights.version, &told) => path,
+        path = cache.deliver(&weights.version, &told) => path.map(PathBuf::into_os_string),
         () = cancel.reached(CancelLevel::Cancel) => Err(DeliveryError::Cancelled),
     }
 }
