@@ -27,7 +27,7 @@ start_database() {
 }
 
 # Sets `owner_name` and `owner_password`, of the database's owner, to what the settings say. `mer` itself tells them, through a
-# pipe: there is one reader of `.env`, and it knows whom that file may belong to.
+# pipe: there is one reader of `.env`, and it knows which users that file may belong to.
 read_owner() {
   owner_name='' owner_password=''
   {

@@ -48,7 +48,7 @@ fn settings_that_others_can_write_are_passed_over_with_a_word() {
         mode(&env.path("work"), 0o777);
         let (value, _, warned) = show();
         assert!(value == "30s" && warned.contains("its folder"), "{value} {warned}");
-        // As in /tmp: nobody can put a file of ours there.
+        // As in /tmp: no other user can put a file of ours there.
         mode(&env.path("work"), 0o1777);
         assert_eq!(show().0, "7s");
         if is_root() {
@@ -235,7 +235,7 @@ fn a_password_of_the_database_is_kept_from_models_under_any_name() {
 
 #[test]
 fn a_process_of_the_same_user_cannot_read_the_environment_of_mer() {
-    // Only root can be another user; everybody else is one already.
+    // Root becomes another user; any other user is one already.
     let env = TestEnv::ready();
     let program = env.path("work/mer");
     if fs::hard_link(TestEnv::binary(), &program).is_err() {

@@ -11,7 +11,7 @@ const NAME_BYTES: usize = 64;
 /// The longest value of a claim, in bytes.
 const VALUE_BYTES: usize = 256;
 
-/// Variables by which a caller's environment says who calls, such as `SUDO_USER`. The caller may set them to anything:
+/// Variables by which a caller's environment names the caller, such as `SUDO_USER`. The caller may set them to anything:
 /// they help to find out what happened, and prove nothing.
 ///
 /// However they are made, also from a file or a database, they are few and short: what is too long is cut, and what is

@@ -1,4 +1,4 @@
-//! Whether a file or folder may be believed: by its owner and by whoever else may write to it.
+//! Whether a file or folder may be believed: by its owner and by which other users may write to it.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub struct Ownership {
 /// Why something is not to be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Distrust {
-    /// It belongs to this user, who is neither root nor the one that this process runs as.
+    /// It belongs to this user, which is neither root nor the user of this process.
     Owner(u32),
     /// This group may write to it, and has other members.
     Group(u32),
@@ -45,7 +45,7 @@ impl Ownership {
     /// Whether only `user` and root can have written to this. `is_private` tells whether a group has no member but `user`:
     /// with a umask of 002 everything that people make may be written to by such a group.
     ///
-    /// A folder in which everyone may write is accepted where `sticky` says so and it has the sticky bit: there nobody can
+    /// A folder in which everyone may write is accepted where `sticky` says so and it has the sticky bit: there no user can
     /// remove or rename what belongs to another.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub fn redacted_url(url: &str) -> String {
     without_secrets(url)
 }
 
-/// A word of a line that a person has typed, or a text that somebody else has written, without the passwords of the URLs
+/// A word of a line that a person has typed, or a text from elsewhere, without the passwords of the URLs
 /// in it and without the values that are given to names such as `password`.
 #[must_use]
 pub fn redacted(text: &str) -> String {

@@ -39,7 +39,7 @@ pub enum DalError {
     Distrusted {
         /// The file or folder.
         path: PathBuf,
-        /// Who can.
+        /// Which one.
         why: Distrust,
     },
     /// A lock file could not be opened, written or locked.

@@ -1,5 +1,5 @@
-//! Whether what lies on the disk may be believed: it is the user's own or root's, and no other user may write to it. Who can
-//! write to a database chooses the programs that this user runs.
+//! Whether what lies on the disk may be believed: it is the user's own or root's, and no other user may write to it. A user
+//! that can write to a database chooses the programs that this user runs.
 
 use std::{
     fs::{self, Metadata},
@@ -13,7 +13,7 @@ use mer_core::{Distrust, Ownership, is_private_group};
 use crate::{DalError, files::EngineFiles};
 
 /// Whether only this user and root can have written to a file or folder. A folder that everyone may write to counts where it
-/// is sticky and `sticky` says that this is enough: nobody can replace there what belongs to another.
+/// is sticky and `sticky` says that this is enough: no user can replace there what belongs to another.
 ///
 /// # Errors
 /// Why it is not to be believed.
@@ -32,8 +32,8 @@ fn is_private(group: u32, user: u32) -> bool {
     is_private_group(group, user, &own, read("/etc/passwd").as_deref(), read("/etc/group").as_deref())
 }
 
-/// Checks a path as it stands, and what it leads to where it is a link. What is not there, or cannot be looked at, is
-/// nobody's: using it will tell.
+/// Checks a path as it stands, and what it leads to where it is a link. What is not there, or cannot be looked at, passes:
+/// using it will tell.
 fn check(path: &Path, sticky: bool) -> Result<(), DalError> {
     let distrust = |why| DalError::Distrusted { path: path.to_path_buf(), why };
     let Ok(own) = fs::symlink_metadata(path) else { return Ok(()) };

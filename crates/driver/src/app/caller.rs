@@ -1,10 +1,10 @@
-//! Who calls: for the log of accesses, and for servers that are to be signed in to.
+//! The caller: for the log of accesses, and for servers that are to be signed in to.
 
 use mer_core::Claims;
 
 use crate::variables::Variables;
 
-/// Variables by which an environment says who calls. None of them proves anything.
+/// Variables by which an environment names the caller. None of them proves anything.
 const CLAIMS: [&str; 3] = ["USER", "SUDO_USER", "SSH_CONNECTION"];
 
 /// `user@host`, as the system has it: the name of the real user, whatever the environment says. A user without an entry in

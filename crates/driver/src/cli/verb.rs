@@ -65,7 +65,7 @@ pub(crate) enum Verb {
     Completions(CompletionsArgs),
     /// Be one of the example models that are built in
     ExampleModel(ExampleModelArgs),
-    /// Tell startStopScripts, through a pipe, who owns the database that they start
+    /// Tell startStopScripts, through a pipe, the owner of the database that they start
     #[command(hide = true)]
     InternalOwner,
 }

@@ -114,8 +114,8 @@ pub(crate) fn load(around: &Surroundings, flags: &[GivenFlag], config: Option<&O
     Ok(Loaded { settings, warnings, folder, config, passwords, no_dotenv, database_is_local, figment })
 }
 
-/// Takes credentials away that were not found in the working folder, where the database's URL was: whoever wrote that file
-/// may not be who the password was meant for. Returns whether the URL was found there.
+/// Takes credentials away that were not found in the working folder, where the database's URL was: the password may not
+/// have been meant for the server that this file names. Returns whether the URL was found there.
 fn keep_credentials(layers: &mut Vec<Given>, warnings: &mut Vec<String>) -> bool {
     let Some(url) = layers.iter().rev().find(|given| given.setting.name == "db").filter(|url| url.is_local) else {
         return false;

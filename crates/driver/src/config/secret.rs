@@ -75,7 +75,6 @@ mod tests {
     fn the_passwords_of_a_url_are_found() {
         let passwords = |url| passwords(url).iter().map(|found| found.reveal().to_owned()).collect::<Vec<_>>();
         assert_eq!(passwords("postgres://u:p%40@h/d?sslpassword=x%25&a=b"), ["p%40", "p@", "x%25", "x%"]);
-        let passwords = |url| passwords(url).iter().map(|found| found.reveal().to_owned()).collect::<Vec<_>>();
         assert_eq!(passwords("postgres://u@h/d"), [""; 0]);
         assert_eq!(passwords("embedded"), [""; 0]);
     }

@@ -1,4 +1,4 @@
-//! The files that settings are read from, and whether they may be believed. Who can write a settings file chooses the
+//! The files that settings are read from, and whether they may be believed. A user that can write a settings file chooses the
 //! database, and with it the programs that run: it is read where only this user and root can have written it.
 
 use std::{
@@ -23,7 +23,7 @@ pub(super) enum Found {
     PassedOver(String),
 }
 
-/// Reads a file that was named, whoever may write to it: to name it is to trust it.
+/// Reads a file that was named, whatever its owner and mode: to name it is to trust it.
 ///
 /// # Errors
 /// It cannot be read.
@@ -45,7 +45,7 @@ pub(super) fn found(path: &Path) -> io::Result<Found> {
         Err(error) if is_missing(&error) => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
-    // Opening a pipe must not wait for the one who writes to it.
+    // Opening a pipe must not wait for its writer.
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut file = match File::options().read(true).custom_flags(nonblocking).open(path) {
         Ok(file) => file,
@@ -75,7 +75,7 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// Why a file is not to be believed.
 fn distrust(path: &Path, file: &File, link: &Metadata, metadata: &Metadata) -> Option<String> {
-    // Where nothing can be written, whoever mounted it has chosen what is there: as containers get their settings.
+    // Where nothing can be written, what is there was chosen when it was mounted: as containers get their settings.
     if fstatvfs(file).is_ok_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         return None;
     }

@@ -56,7 +56,7 @@ fn indented_line(line: &str) -> String {
     if line.is_empty() { "\n".to_owned() } else { format!("    {}\n", escaped(line)) }
 }
 
-/// A failure: `mer: …`, then its causes and hints, a line each. No password is in it, whoever wrote what is quoted.
+/// A failure: `mer: …`, then its causes and hints, a line each. No password is in it, wherever what it quotes comes from.
 pub(super) fn error(error: &CliError, colour: bool) -> String {
     let (red, bold, plain) = if colour { (RED, BOLD, PLAIN) } else { ("", "", "") };
     let mut text = format!("{red}mer:{plain} {}\n", indented(&error.to_string()));

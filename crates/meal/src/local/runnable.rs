@@ -110,7 +110,7 @@ mod tests {
             other[at + 1] = b'X';
             assert!(matches!(file(&other), Err(StartError::NoInterpreter { .. })));
         }
-        assert!(check(Path::new("/no/such/file")).is_ok(), "that is somebody else's to say");
+        assert!(check(Path::new("/no/such/file")).is_ok(), "that is told by the search for it");
     }
 
     fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {

@@ -81,7 +81,7 @@ fn a_password_of_the_database_is_taken_out_under_any_name_and_in_any_form() {
     }
     assert!(!kept("root", "X", "root"));
     assert!(!kept("root", "X", "ws://root:root@h"));
-    assert!(kept("", "X", ""), "nobody's password is empty");
+    assert!(kept("", "X", ""), "no password is empty");
 }
 
 #[test]

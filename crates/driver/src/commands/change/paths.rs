@@ -7,7 +7,7 @@ use mer_core::{ConnType, LOCAL_SERVER, ModelSpec, Registry};
 use crate::error::CliError;
 
 /// Makes the relative paths of a registry absolute, as far as they are paths of this machine: they begin in `folder`. What
-/// `before` has already stays as it is there: nobody has named it anew. The folder of a model on a server that is reached by
+/// `before` has already stays as it is there: it was not named anew. The folder of a model on a server that is reached by
 /// SSH begins in the login's home over there, and stays so; where a model runs here too, its folder here is set apart.
 ///
 /// # Errors
