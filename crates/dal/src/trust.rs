@@ -84,7 +84,7 @@ pub(crate) fn remedy(path: &Path, why: Distrust) -> String {
     match why {
         Distrust::Owner(user) if rustix::process::geteuid().is_root() => format!(
             "files of root would lock its owner out: run `mer` as that user, for example by `setpriv --reuid={user} \
-             --init-groups mer …`, or name another folder with `--data-dir`"
+             --clear-groups mer …`, or name another folder with `--data-dir`"
         ),
         Distrust::Owner(_) => "name a folder of your own: `--data-dir`, MER_DATA_DIR".to_owned(),
         Distrust::Group(_) => format!("`chmod g-w {}` takes that right away", quoted(path)),
