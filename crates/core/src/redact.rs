@@ -53,7 +53,9 @@ fn redacted_word(word: &str) -> String {
             word[..at].rfind(|c: char| !(c.is_ascii_alphanumeric() || "+.-".contains(c))).map_or(0, |at| at + 1);
         // `--db=URL`, `NAME=URL`, `[URL`: what stands before it is no part of it.
         let begin = word[begin..at].find(|c: char| c.is_ascii_alphabetic()).map_or(begin, |skip| begin + skip);
-        return format!("{}{}", &word[..begin], redacted_url(&word[begin..]));
+        // `at ws://h:8000, …`: what ends a part of a sentence is no part of it either.
+        let end = word.trim_end_matches([':', ',', '.', ';', '!', ')', ']', '}']).len().max(begin);
+        return format!("{}{}{}", &word[..begin], redacted_url(&word[begin..end]), &word[end..]);
     }
     match word.split_once('=') {
         Some((name, value)) if !value.is_empty() && is_secret_name(name) && !is_a_place(name) => {
@@ -218,6 +220,8 @@ mod tests {
         for (word, shown) in [
             ("--db=postgres://u:p@h/d", "--db=postgres://u:******@h/d"),
             ("see (ws://u:p@h) there", "see (ws://u:******@h) there"),
+            ("see ws://h:8000: (http://h:80), ws://[::1]:1.", "see ws://h:8000: (http://h:80), ws://[::1]:1."),
+            ("see ws://u:p@h:8000: no", "see ws://u:******@h:8000: no"),
             ("--env", "--env"),
             ("API_TOKEN=abc", "API_TOKEN=******"),
             ("host=h user=u password=p", "host=h user=u password=******"),
