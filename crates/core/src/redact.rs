@@ -49,12 +49,12 @@ pub fn is_secret_name(name: &str) -> bool {
 
 fn redacted_word(word: &str) -> String {
     if let Some(at) = word.find("://") {
-        let begin =
-            word[..at].rfind(|c: char| !(c.is_ascii_alphanumeric() || "+.-".contains(c))).map_or(0, |at| at + 1);
+        let is_scheme = |c: &char| c.is_ascii_alphanumeric() || "+.-".contains(*c);
+        let begin = at - word[..at].chars().rev().take_while(is_scheme).count();
         // `--db=URL`, `NAME=URL`, `[URL`: what stands before it is no part of it.
         let begin = word[begin..at].find(|c: char| c.is_ascii_alphabetic()).map_or(begin, |skip| begin + skip);
         // `at ws://h:8000, …`: what ends a part of a sentence is no part of it either.
-        let end = word.trim_end_matches([':', ',', '.', ';', '!', ')', ']', '}']).len().max(begin);
+        let end = word.trim_end_matches([':', ',', '.', ';', '!', ')', '}']).len().max(begin);
         return format!("{}{}{}", &word[..begin], redacted_url(&word[begin..end]), &word[end..]);
     }
     match word.split_once('=') {
@@ -221,6 +221,8 @@ mod tests {
             ("--db=postgres://u:p@h/d", "--db=postgres://u:******@h/d"),
             ("see (ws://u:p@h) there", "see (ws://u:******@h) there"),
             ("see ws://h:8000: (http://h:80), ws://[::1]:1.", "see ws://h:8000: (http://h:80), ws://[::1]:1."),
+            ("…ws://u:p@h… ü://x", "…ws://u:******@h… ü://x"),
+            ("at ws://[::1]", "at ws://[::1]"),
             ("see ws://u:p@h:8000: no", "see ws://u:******@h:8000: no"),
             ("--env", "--env"),
             ("API_TOKEN=abc", "API_TOKEN=******"),
