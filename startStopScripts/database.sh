@@ -26,8 +26,15 @@ start_database() {
   esac
 }
 
-owner_password() { setting MER_MIGRATIONS_DB_PASSWORD MIGRATIONS_DB_PASSWORD; }
-owner_name() { setting MER_MIGRATIONS_DB_USERNAME MIGRATIONS_DB_USERNAME; }
+# Sets `owner_name` and `owner_password`, of the database's owner, to what the settings say. `mer` itself tells them, through a
+# pipe: there is one reader of `.env`, and it knows which users that file may belong to.
+read_owner() {
+  owner_name='' owner_password=''
+  {
+    IFS= read -r -d '' owner_name
+    IFS= read -r -d '' owner_password
+  } < <("$mer" internal-owner "${mer_args[@]}") || die 78 "the settings cannot be read"
+}
 
 # Whether a URL's host is this machine, by the names that need no look-up.
 is_here() {
@@ -68,10 +75,10 @@ compose_works() {
 }
 
 compose() {
-  # The credentials are those of this folder; the services those of the clone.
-  local env_file=()
-  [ ! -f .env ] || env_file=(--env-file "$PWD/.env")
-  docker compose --file "$here/../docker-compose.yaml" "${env_file[@]}" "$@"
+  # The credentials are those of this folder, the services those of the clone. What compose would read of `.env` itself need not
+  # be what `mer` reads. To stop, none are needed, and the file asks for some.
+  MIGRATIONS_DB_USERNAME=${owner_name:--} MIGRATIONS_DB_PASSWORD=${owner_password:--} \
+    docker compose --file "$here/../docker-compose.yaml" --env-file /dev/null "$@"
 }
 
 # `start_compose URL`
@@ -81,6 +88,10 @@ start_compose() {
     *) die 78 "the server of docker-compose.yaml is DB_CONNECTION_URL=ws://127.0.0.1:8000; that is not what is set" ;;
   esac
   compose_works || die 69 "there is no container engine that answers, with \`docker compose\`"
+  read_owner
+  if [ -z "$owner_name" ] || [ -z "$owner_password" ]; then
+    die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+  fi
   # Written down first: what is half started is ended, too.
   if [ -z "$(compose ps --quiet --status running surrealdb)" ]; then : >"$run_dir/compose"; fi
   compose up --detach --wait --wait-timeout "$answer_within" surrealdb 9>&-
@@ -112,7 +123,8 @@ data_dir() { "$mer" config show --json "${mer_args[@]}" | sed -n 's/^{"name":"da
 start_surreal() {
   local host port program data engine
   program=$(command -v "${SURREAL:-surreal}") || die 69 "there is no \`surreal\` in PATH; SURREAL may name it"
-  [ -n "$(owner_password)" ] || die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+  read_owner
+  [ -n "$owner_password" ] || die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
   read -r host port < <(address "$1" "$2")
   data=$(data_dir)/surrealdb
   engine=${SURREAL_ENGINE:-rocksdb}
@@ -123,7 +135,7 @@ start_surreal() {
   fi
   mkdir -p "$data"
   # By the environment: a command line can be read by everybody.
-  SURREAL_USER=$(owner_name) SURREAL_PASS=$(owner_password) \
+  SURREAL_USER=$owner_name SURREAL_PASS=$owner_password \
     setsid "$program" start --no-banner --log warn --bind "$host:$port" "$engine://$data" \
     </dev/null >"$run_dir/database.log" 2>&1 9>&- &
   remember database $! || true
@@ -140,8 +152,9 @@ start_postgres() {
   bin=$(command -v postgres || newest_postgres)
   [ -n "$bin" ] || die 69 "there is no PostgreSQL on this machine: \`postgres\` is neither in PATH nor below $postgres_versions"
   bin=$(dirname "$(realpath -- "$bin")")
-  owner=$(owner_name)
-  if [ -z "$owner" ] || [ -z "$(owner_password)" ]; then
+  read_owner
+  owner=$owner_name
+  if [ -z "$owner" ] || [ -z "$owner_password" ]; then
     die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
   fi
   read -r host port < <(address "$1" "$2")
@@ -168,7 +181,7 @@ make_cluster() {
   rm -rf "$new"
   mkdir -m 700 "$new"
   [ "$(id -u)" != 0 ] || chown postgres: "$new"
-  owner_password | "${as[@]}" "$bin/initdb" --pgdata "$new" --username "$2" --pwfile /dev/stdin \
+  printf '%s\n' "$owner_password" | "${as[@]}" "$bin/initdb" --pgdata "$new" --username "$2" --pwfile /dev/stdin \
     --auth scram-sha-256 --encoding UTF8 --no-locale 9>&- || return
   name=${3#*://}
   case $name in */*) name=${name#*/} name=${name%%\?*} ;; *) name='' ;; esac

@@ -105,26 +105,3 @@ end() {
   fi
   rm -f "$run_dir/$name.pid" "$run_dir/$name.pid.new"
 }
-
-# A value out of the environment or of `.env`, as `mer` reads it: `setting NAME…`, the first name that has one.
-setting() {
-  local name line value
-  for name in "$@"; do
-    [ -z "${!name:-}" ] || { printf '%s\n' "${!name}"; return; }
-  done
-  [ -f .env ] || return 0
-  for name in "$@"; do
-    line=$(grep -E "^[[:space:]]*(export[[:space:]]+)?${name}[[:space:]]*=" .env | tail -n 1) || continue
-    value=${line#*=}
-    value=${value#"${value%%[![:space:]]*}"}
-    case $value in
-      \'*) value=${value#\'} value=${value%%\'*} ;;
-      \"*) value=${value#\"} value=${value%%\"*} ;;
-      *)
-        value=${value%%[[:space:]]#*}
-        value=${value%"${value##*[![:space:]]}"}
-        ;;
-    esac
-    [ -z "$value" ] || { printf '%s\n' "$value"; return; }
-  done
-}

@@ -9,7 +9,7 @@ use crate::support::{TestEnv, sha256};
 
 /// The fields of an access, as the contract lists them.
 const FIELDS: &str = "requestUid attempt model server kind protocol weightsVersion weightsSha256 caller callerPid \
-                      startAccess stopAccess status exitCode signal queueMs connectMs startMs runMs stdinBytes \
+                      callerClaims startAccess stopAccess status exitCode signal queueMs connectMs startMs runMs stdinBytes \
                       stdoutBytes stderrBytes stdinSha256 stdoutSha256 stderrTail error";
 
 fn keys(object: &Value) -> BTreeSet<&str> {
@@ -24,13 +24,17 @@ fn fields_and<'a>(more: &'a [&'a str]) -> BTreeSet<&'a str> {
 fn a_run_has_exactly_the_fields_of_the_contract_and_its_row_is_the_same() {
     let env = TestEnv::ready();
     let mut command = env.with(["run", "cat", "hello", "--json"]);
-    command.env("USER", "ada");
+    command.env("USER", "ada\u{202e}").env("SUDO_USER", "bob").env("SSH_CONNECTION", "192.0.2.1 5 192.0.2.2 22");
     let mut ran = crate::support::run(command).object();
     assert_eq!(keys(&ran), fields_and(&["output"]));
     assert_eq!(ran["output"], "hello\n");
     assert_eq!((&ran["model"], &ran["server"]), (&json!("cat"), &json!("local")));
     assert_eq!((&ran["kind"], &ran["protocol"], &ran["attempt"]), (&json!("infer"), &json!("oneshot"), &json!(1)));
-    assert!(ran["caller"].as_str().expect("caller").starts_with("ada@"), "{ran}");
+    let caller = ran["caller"].as_str().expect("caller").to_owned();
+    let (user, _) = caller.split_once('@').expect("user@host");
+    assert_eq!(user, real_user(), "whatever the environment says");
+    let claims = json!({ "USER": "ada\u{202e}", "SUDO_USER": "bob", "SSH_CONNECTION": "192.0.2.1 5 192.0.2.2 22" });
+    assert_eq!(ran["callerClaims"], claims, "{ran}");
     for (key, value) in [("stdinBytes", 6), ("stdoutBytes", 6), ("stderrBytes", 0), ("exitCode", 0)] {
         assert_eq!(ran[key], value, "{key}");
     }
@@ -38,6 +42,29 @@ fn a_run_has_exactly_the_fields_of_the_contract_and_its_row_is_the_same() {
     let row = env.row();
     assert_eq!(keys(&row), fields_and(&[]));
     assert_eq!(row, ran, "what was printed is what is on record");
+    let shown = env.mer(["log", "show"]).ok();
+    let claims = r"claims      SSH_CONNECTION=192.0.2.1 5 192.0.2.2 22, SUDO_USER=bob, USER=ada\u{202e}";
+    assert!(shown.contains(claims) && shown.contains(&format!("{caller}, process ")), "{shown}");
+}
+
+/// The name of the user that the tests run as, or what stands for it where there is none.
+fn real_user() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().next());
+    let uid = uid.expect("a number").to_owned();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut users = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    users
+        .find(|fields| fields.get(2) == Some(&uid.as_str()))
+        .map_or_else(|| format!("uid{uid}"), |fields| fields[0].to_owned())
+}
+
+#[test]
+fn without_claims_there_are_none() {
+    let env = TestEnv::ready();
+    let mut command = env.with(["run", "cat", "x", "--json"]);
+    command.env("USER", real_user()).env("SUDO_USER", "");
+    assert_eq!(crate::support::run(command).object()["callerClaims"], json!({}));
 }
 
 #[test]

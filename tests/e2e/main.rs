@@ -45,6 +45,7 @@ mod streaming;
 mod train;
 mod train_kills;
 mod transfer;
+mod trust;
 mod warm;
 mod weights;
 mod weights_kills;

@@ -7,7 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Live, Ran, TestEnv, alive, bearers, pid_in, repository, run, server_program, wait_until};
+use crate::support::{
+    Live, Ran, TestEnv, alive, bearers, pid_in, repository, run, server_program, wait_gone, wait_until,
+};
 
 /// Folders for one start and stop.
 struct Scripts(TestEnv);
@@ -139,8 +141,7 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     let said = wait_until("the answer", || Some(scripts.0.read("work/said")).filter(|said| said.ends_with('\n')));
     assert_eq!(said, "{\"species\":\"setosa\",\"probability\":0.98}\n");
     // Whoever has finished is started again, and the database is not.
-    let marker = format!("XDG_STATE_HOME={}", scripts.0.path("state").display());
-    wait_until("the end of the driver", || (bearers(&marker).len() == 1).then_some(()));
+    wait_gone(scripts.pid("driver"));
     start().ended(0);
     assert_eq!(scripts.pid("database"), database);
     scripts.call("stopMER.sh", []).ended(0);
@@ -159,6 +160,58 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     let failed = start().ended(77);
     assert!(failed.stderr.contains("the database has ended"), "{}", failed.stderr);
     scripts.nothing_is_left(&["commands", "said", ".env"]);
+}
+
+/// Whatever stands in `.env`: what the scripts find in it is what `mer` finds in it.
+#[test]
+fn the_scripts_read_the_settings_as_mer_does() {
+    let files: [(&[u8], &str); 19] = [
+        (b"MIGRATIONS_DB_USERNAME=owner\n", "owner"),
+        (b"export MIGRATIONS_DB_USERNAME = owner # why\r\n", "owner"),
+        (b"\xef\xbb\xbfMIGRATIONS_DB_USERNAME='o w # n'\n", "o w # n"),
+        (b"MIGRATIONS_DB_USERNAME=\"a\\\"b\\\\c\\$d\\n\"\n", "a\"b\\c$d\n"),
+        (b"MIGRATIONS_DB_USERNAME='two\nlines'\n", "two\nlines"),
+        (b"MIGRATIONS_DB_USERNAME=one\nMIGRATIONS_DB_USERNAME=two\n", "two"),
+        (b"MIGRATIONS_DB_USERNAME=one\nMIGRATIONS_DB_USERNAME=\n", "one"),
+        (b"MER_MIGRATIONS_DB_USERNAME=mine\nMIGRATIONS_DB_USERNAME=theirs\n", "mine"),
+        (b"#MIGRATIONS_DB_USERNAME=no\n", ""),
+        (b"A='\nMIGRATIONS_DB_USERNAME=inside\n'\n", ""),
+        (b"A='open\nMIGRATIONS_DB_USERNAME=after\n", "after"),
+        (b"export FOO\nA: b\nMIGRATIONS_DB_USERNAME=after\n", "after"),
+        (b"\xff\xfe=\x80\n;x\nMIGRATIONS_DB_USERNAME=after\n", "after"),
+        (b"XMIGRATIONS_DB_USERNAME=no\nMIGRATIONS_DB_USERNAMEX=no\n", ""),
+        (b"MIGRATIONS_DB_USERNAME=\xc3\xbc\n", "ü"),
+        (b"MIGRATIONS_DB_USERNAME=$HOME`id`$(id)\n", "$HOME`id`$(id)"),
+        (b"MIGRATIONS_DB_USERNAME=last", "last"),
+        (b"MIGRATIONS_DB_USERNAME = \"x\" \n", "x"),
+        (b"", ""),
+    ];
+    let scripts = Scripts::new(TestEnv::new());
+    let library = repository().join("startStopScripts");
+    let ask = r#". "$0/lib.sh"; . "$0/database.sh"; mer=$1 mer_args=(); read_owner; printf '<%s>' "$owner_name""#;
+    for (text, expected) in files {
+        let shown = String::from_utf8_lossy(text).into_owned();
+        let file = scripts.0.file("work/.env", text);
+        let by_mer = |ran: Ran| {
+            // There may be a warning beside it.
+            let settings = ran.ended(0).stdout;
+            let mut settings = settings.lines().map(|line| serde_json::from_str(line).expect("one object a line"));
+            let is_it = |setting: &serde_json::Value| setting["name"] == "migrationsDbUsername";
+            let found = settings.find(is_it).expect("the setting");
+            found["value"].as_str().unwrap_or_default().to_owned()
+        };
+        let by_script = || {
+            let mut command = scripts.0.program(Path::new("bash"));
+            command.args(["-c", ask]).arg(&library).arg(TestEnv::binary());
+            run(command).ended(0).stdout
+        };
+        assert_eq!(by_mer(scripts.0.mer(["config", "show", "--json"])), expected, "{shown:?}");
+        assert_eq!(by_script(), format!("<{expected}>"), "{shown:?}");
+        // And neither finds anything where others can write.
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("a mode");
+        assert_eq!(by_mer(scripts.0.mer(["config", "show", "--json"])), "", "{shown:?}");
+        assert_eq!(by_script(), "<>", "{shown:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Invalid, micros, micros_where_known, valid};
+use crate::{Claims, Invalid, micros, micros_where_known, valid};
 
 /// How much of the end of stderr an access keeps, in bytes.
 pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
@@ -118,10 +118,13 @@ pub struct Access {
     pub weights_version: Option<u64>,
     /// Their hash.
     pub weights_sha256: Option<String>,
-    /// `user@host` of the caller.
+    /// `user@host` of the caller: the name of the real user, as the system has it.
     pub caller: String,
     /// The process that called.
     pub caller_pid: u32,
+    /// What the caller's environment says of the caller beside that.
+    #[serde(default)]
+    pub caller_claims: Claims,
     /// When the attempt began.
     #[serde(serialize_with = "micros")]
     pub start_access: Timestamp,

@@ -5,14 +5,18 @@
 
 mod access;
 mod bound;
+mod claims;
 mod exit;
 mod model;
 mod name;
+mod ownership;
 mod protocol;
+mod redact;
 mod registry;
 mod run;
 mod server;
 mod shortage;
+mod shown;
 mod size;
 mod time;
 mod valid;
@@ -20,14 +24,18 @@ mod weights;
 
 pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
+pub use claims::Claims;
 pub use exit::ExitCode;
 pub use model::{Command, Model, ModelParams, ModelSpec};
 pub use name::{NAME_BYTES, NameError, check_known_name, check_name, nearest};
+pub use ownership::{Distrust, Ownership, is_private_group, user_name};
 pub use protocol::{Protocol, Tokens};
+pub use redact::{REDACTED, is_secret_name, redacted, redacted_url};
 pub use registry::{LOCAL_SERVER, OddText, Registry, RegistryError};
 pub use run::{Bounds, Exit, RunSpec, signal_name};
 pub use server::{ConnParams, ConnType, Server, ServerSpec};
 pub use shortage::{Shortage, not_started};
+pub use shown::{escaped, is_invisible};
 pub use size::{Size, SizeError};
 pub use time::{micros, micros_where_known};
 pub use valid::{Invalid, MOST_COUNTED, check_counted, check_known, check_sha256};

@@ -1,6 +1,6 @@
 //! What is to be run, under which bounds, and how it ended. Data only: `mer-meal` turns it into processes.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, time::Duration};
 
 use crate::{Bound, Protocol, Tokens};
 
@@ -28,8 +28,8 @@ pub struct RunSpec {
     pub argv: Vec<String>,
     /// The working directory; the caller's own where there is none.
     pub cwd: Option<PathBuf>,
-    /// The whole environment of the process.
-    pub env: BTreeMap<String, String>,
+    /// The whole environment of the process. What the caller's own has in it need be no text.
+    pub env: BTreeMap<OsString, OsString>,
     /// How requests are framed.
     pub protocol: Protocol,
     /// The marker lines of a process that stays up.

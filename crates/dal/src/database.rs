@@ -15,6 +15,7 @@ use crate::{
     embedded::{self, Known, Memory, Recall, Room, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
+    trust,
 };
 
 /// A database, wherever it is. Making one touches nothing; clones are the same place (and, for `mem://`, the same data).
@@ -73,10 +74,12 @@ impl Database {
             Place::Memory(memory) => memory.session(self).await,
             #[cfg(feature = "postgres")]
             Place::Postgres(server) => {
+                trust::check_folder(server.journal_dir())?;
                 Ok(Session::new(crate::Store(Driver::Postgres(server.store().await?)), self.clone(), None))
             }
             #[cfg(feature = "surreal-server")]
             Place::Surreal(server) => {
+                trust::check_folder(server.journal_dir())?;
                 Ok(Session::new(crate::Store(Driver::Surreal(server.store().await?)), self.clone(), None))
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{Distrust, ExitCode, Shortage};
 use thiserror::Error;
 
 use crate::{ScriptRun, remedy::disk_hint};
@@ -29,6 +29,14 @@ pub enum DalError {
         path: PathBuf,
         /// The system's word.
         source: io::Error,
+    },
+    /// Another user can have written to what belongs to the database.
+    #[error("`{}` is not used: {why}", path.display())]
+    Distrusted {
+        /// The file or folder.
+        path: PathBuf,
+        /// Which one.
+        why: Distrust,
     },
     /// A lock file could not be opened, written or locked.
     #[error("cannot use the lock file `{path}`")]
@@ -414,9 +422,11 @@ impl DalError {
             | Self::NotReady { .. }
             | Self::Short { .. } => ExitCode::BUSY,
             Self::Invalid { .. } => ExitCode::INPUT,
-            Self::Refused { .. } | Self::Rights { .. } | Self::VersionInUse { .. } | Self::HasWeights { .. } => {
-                ExitCode::REFUSED
-            }
+            Self::Distrusted { .. }
+            | Self::Refused { .. }
+            | Self::Rights { .. }
+            | Self::VersionInUse { .. }
+            | Self::HasWeights { .. } => ExitCode::REFUSED,
             Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
             Self::Url { .. }
             | Self::Foreign { .. }

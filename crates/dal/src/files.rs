@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::DalError;
+use crate::{DalError, trust::close_to_others};
 
 /// Where everything of one embedded database is.
 #[derive(Debug, Clone)]
@@ -55,7 +55,9 @@ impl EngineFiles {
 
     /// Makes the engine's folder and those above it.
     pub(crate) fn create(&self) -> Result<(), DalError> {
-        create_private_dir(&self.engine).map_err(|source| DalError::Folder { path: self.engine.clone(), source })
+        let fail = |source| DalError::Folder { path: self.engine.clone(), source };
+        create_private_dir(&self.engine).map_err(fail)?;
+        close_to_others(&self.engine).map_err(fail)
     }
 }
 

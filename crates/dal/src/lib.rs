@@ -27,6 +27,7 @@ mod session;
 mod settings;
 mod store;
 mod surreal;
+mod trust;
 mod url_text;
 mod weights;
 
@@ -46,4 +47,5 @@ pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, Sur
 pub use store::{ALIVE, AccessFilter, Applied, Dialect, ScriptRun, Store};
 #[cfg(feature = "surreal-server")]
 pub use surreal::SurrealUrl;
+pub use trust::check_ownership;
 pub use weights::{Collected, Download, NewVersion, Upload, collect_garbage};

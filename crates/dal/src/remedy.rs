@@ -5,7 +5,7 @@ use std::{error::Error, io};
 
 use mer_core::Shortage;
 
-use crate::{DalError, error::NOBODY};
+use crate::{DalError, error::NOBODY, trust};
 
 const CREDENTIALS: &str = "user and password come from the URL, or from DRIVER_DB_USERNAME and DRIVER_DB_PASSWORD; those \
                            of migrations from MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD";
@@ -18,6 +18,7 @@ impl DalError {
             return Some(shortage.hint().to_owned());
         }
         match self {
+            Self::Distrusted { path, why } => Some(trust::remedy(path, *why)),
             Self::Incomplete { .. } => {
                 Some("nothing was touched: put back the whole folder as it was, or from a copy".into())
             }

@@ -69,7 +69,7 @@ impl DbUrl {
             let url = Box::new(SurrealUrl::parse(scheme == "wss", rest)?);
             return Ok(Self::Surreal { url, journal: data_dir.join("journal") });
         }
-        let wrong = |reason: &str| DalError::Url { url: text.to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| DalError::Url { url: mer_core::redacted_url(text), reason: reason.to_owned() };
         let folder = match text {
             "embedded" => data_dir.join("db"),
             "mem://" | "memory" => return Ok(Self::Memory),
@@ -81,7 +81,12 @@ impl DbUrl {
         };
         // The engine takes its folder as the text of a URL: what follows a `?` would be options.
         match folder.to_str() {
-            None => Err(wrong("the path is no UTF-8")),
+            None => {
+                let shown = folder.to_string_lossy();
+                Err(wrong(&format!(
+                    "the engine needs a folder whose name is UTF-8, not `{shown}`; `--data-dir` names one"
+                )))
+            }
             Some(path) if path.contains('?') => Err(wrong("the engine cannot use a path with a `?` in it")),
             Some(_) => Ok(Self::Embedded(folder)),
         }

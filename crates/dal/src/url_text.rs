@@ -18,14 +18,15 @@ pub(crate) fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>)
     let port = match (rest, rest.strip_prefix(':')) {
         ("" | ":", _) => None,
         (_, Some(text)) => Some(port(text)?),
-        (_, None) => return Err(format!("`{rest}` after the host is no port")),
+        // What was written is not quoted back: it may be a piece of a password.
+        (_, None) => return Err("what follows the host is no port".to_owned()),
     };
     Ok((Some(host).filter(|host| !host.is_empty()), port))
 }
 
 /// A port, which is not 0.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{text}` is no port"))
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| "its port is no number from 1 to 65535".to_owned())
 }
 
 /// The text, unless it is empty.
@@ -60,11 +61,13 @@ pub(crate) fn encoded(text: &str) -> Cow<'_, str> {
     text.bytes().map(escape).collect::<String>().into()
 }
 
-/// The URL of a message about one that could not be read: without anything that may be a password.
-pub(crate) fn without_password(scheme: &str, rest: &str) -> String {
-    let place = rest.split('?').next().unwrap_or_default();
-    let (login, address) = place.rsplit_once('@').map_or((None, place), |(login, address)| (Some(login), address));
-    let user = login.map(|login| format!("{}@", login.split(':').next().unwrap_or_default())).unwrap_or_default();
-    let more = if rest.contains('?') { "?…" } else { "" };
-    format!("{scheme}://{user}{address}{more}")
+/// Why a URL could not be read. What its parameters were taken to be is not told where they may be the end of a password.
+pub(crate) fn reason(rest: &str, reason: String) -> String {
+    match rest.split_once('?') {
+        Some((_, query)) if query.contains('@') => {
+            "it cannot be read; in a user or password `?`, `/`, `@` and `%` are written as `%3F`, `%2F`, `%40` and `%25`"
+                .to_owned()
+        }
+        _ => reason,
+    }
 }

@@ -18,5 +18,6 @@ mod repl;
 mod start;
 mod transfer;
 mod ui;
+mod variables;
 
 pub use start::main_impl;

@@ -2,7 +2,7 @@
 
 use std::panic::{self, PanicHookInfo};
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{ExitCode, Shortage, escaped, redacted};
 
 use crate::ui;
 
@@ -24,7 +24,7 @@ fn short_of(shortage: Shortage, info: &PanicHookInfo<'_>) -> String {
 }
 
 fn report(info: &PanicHookInfo<'_>) -> String {
-    let what = info.payload_as_str().unwrap_or("no message");
+    let what = redacted(&escaped(info.payload_as_str().unwrap_or("no message")));
     let at = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
     let backtrace = match std::backtrace::Backtrace::capture() {
         trace if trace.status() == std::backtrace::BacktraceStatus::Captured => format!("{trace}\n"),

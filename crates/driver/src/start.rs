@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
 use rustix::{
     fs::Mode,
-    process::umask,
+    process::{DumpableBehavior, set_dumpable_behavior, umask},
     thread::{MembarrierCommand, membarrier},
 };
 
@@ -102,6 +102,9 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
     }
     look_first()?;
     clock::check()?;
+    // A process of the same user, such as a model, must not read the passwords that stand in this one's environment and
+    // memory. What is started from here can be looked at again. Where the kernel refuses, it is as it was.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let doctor = matches!(cli.verb, Some(Verb::Doctor(_)));
     let loaded = match load(around, &cli.global.settings(), cli.global.config.as_deref()) {
         // That is what it is asked about.
@@ -112,6 +115,7 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
     start_logging(&cli, &loaded, *ui)?;
     match cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&loaded, *ui).map(|()| 0),
+        Some(Verb::InternalOwner) => commands::owner(&loaded, *ui).map(|()| 0),
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
         None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
@@ -138,7 +142,7 @@ fn with_app(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::io("cannot start the runtime", error))?;
     let result = runtime.block_on(async {
-        let app = App::new(loaded, around.texts())?;
+        let app = App::new(loaded, around.variables.clone())?;
         let result = work(&app).await;
         app.stop().await;
         result

@@ -58,7 +58,7 @@ fn spec(argv: &[&str], protocol: Protocol) -> RunSpec {
     RunSpec {
         argv: argv.iter().map(ToString::to_string).collect(),
         cwd: Some(PathBuf::from("/")),
-        env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+        env: [("PATH".into(), "/usr/bin:/bin".into())].into(),
         protocol,
         tokens: Tokens::defaults(protocol),
         bounds: Bounds::default(),

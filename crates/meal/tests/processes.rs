@@ -217,7 +217,7 @@ async fn commands_are_found_as_a_shell_would_find_them() {
     relative.cwd = Some(folder.path().to_owned());
     let mut by_path = command(&["model", "where"]);
     by_path.cwd = Some(folder.path().to_owned());
-    by_path.env.insert("PATH".into(), format!("/nowhere:{}", folder.path().display()));
+    by_path.env.insert("PATH".into(), format!("/nowhere:{}", folder.path().display()).into());
     let mut by_empty_path = by_path.clone();
     by_empty_path.env.insert("PATH".into(), "/nowhere:".into());
     for spec in [relative, by_path, by_empty_path] {

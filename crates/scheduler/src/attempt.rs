@@ -1,6 +1,6 @@
 //! The beginning of an attempt: on record, connected, and with a process to serve it; or why not.
 
-use std::{path::Path, time::Instant};
+use std::{ffi::OsString, path::Path, time::Instant};
 
 use mer_core::{Access, ConnType, Kind, RunSpec};
 use mer_dal::Durability;
@@ -101,7 +101,7 @@ impl Scheduler {
         placement: &Placement,
         weights: &Weights,
         cancel: &Cancel,
-    ) -> Result<String, Verdict> {
+    ) -> Result<OsString, Verdict> {
         let path = weights::deliver(&self.config.weights, executor, placement, weights, cancel).await;
         path.map_err(|error| Verdict::not_delivered(&placement.server, &error))
     }
@@ -161,7 +161,7 @@ async fn start_training(
     cancel: &Cancel,
 ) -> Result<Ready, Verdict> {
     let out = Out::prepare(access, executor, placement, scratch, cancel).await?;
-    spec.env.insert("MER_WEIGHTS_OUT".to_owned(), out.path());
+    spec.env.insert("MER_WEIGHTS_OUT".into(), out.path());
     match start_once(access, executor, &spec, placement, cancel).await {
         Ok(run) => Ok(Ready::Once(Box::new(run), Some(Box::new(out)))),
         Err(verdict) => {

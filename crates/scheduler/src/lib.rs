@@ -20,6 +20,7 @@ mod spec;
 mod train;
 mod weights;
 
+pub use environment::CallerEnvironment;
 pub use error::SchedulerError;
 pub use executors::Remote;
 pub use outcome::Outcome;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::File,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -132,10 +133,10 @@ impl Out {
     }
 
     /// The path that the model is told.
-    pub(crate) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> OsString {
         match self {
-            Self::Here(folder) => folder.join(NAME).display().to_string(),
-            Self::There { folder, .. } => format!("{folder}/{NAME}"),
+            Self::Here(folder) => folder.join(NAME).into_os_string(),
+            Self::There { folder, .. } => format!("{folder}/{NAME}").into(),
         }
     }
 

@@ -45,6 +45,7 @@ impl Scheduler {
         weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Vec<PingReport>, SchedulerError> {
+        self.config.environment.learn(servers);
         let mut reports = Vec::new();
         for placement in placements(model, servers, None)? {
             let began = Instant::now();
@@ -78,7 +79,11 @@ impl Scheduler {
         let path = match found {
             Ok(path) => path.display().to_string(),
             Err(StartError::Ssh(error)) => return Ok(Err(unreachable(&error, &placement.server))),
-            Err(error) => return Ok(Err((error.exit_code(), chain(&error)))),
+            // As a run would end.
+            Err(error) => {
+                let code = Verdict::not_started(&placement.server, &error).code;
+                return Ok(Err((code, chain(&error))));
+            }
         };
         if !spec.protocol.stays_up() {
             return Ok(Ok(path));

@@ -1,7 +1,6 @@
 //! The scheduler itself: one request, start to end.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -9,14 +8,14 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use jiff::{Timestamp, Unit};
-use mer_core::{Access, Kind, RunSpec, Status};
+use mer_core::{Access, Claims, Kind, RunSpec, Status};
 use mer_dal::{Durability, Journal};
 use mer_meal::{Executor, Input, Run, Sinks, StderrHook, check_input, oneshot};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
-    Cache, Outcome, Output, Placement, Remote, Request, SchedulerError,
+    Cache, CallerEnvironment, Outcome, Output, Placement, Remote, Request, SchedulerError,
     attempt::Ready,
     digest::Digest,
     down::Down,
@@ -45,9 +44,11 @@ pub struct Config {
     /// Where accesses are written down.
     pub journal: Journal,
     /// The caller's environment, from which a model's is made.
-    pub environment: BTreeMap<String, String>,
+    pub environment: Arc<CallerEnvironment>,
     /// `user@host` of the caller.
     pub caller: String,
+    /// What the caller's environment says of the caller.
+    pub caller_claims: Claims,
     /// The caller's process.
     pub caller_pid: u32,
 }
@@ -98,6 +99,7 @@ impl Scheduler {
         scratch: &Path,
         output: Output,
     ) -> Result<Attempted, SchedulerError> {
+        self.config.environment.learn(request.servers);
         let mut placements = placements(request.model, request.servers, request.pinned)?;
         self.down.last(&mut placements, Instant::now());
         let request_uid = Uuid::now_v7();
@@ -176,6 +178,7 @@ impl Scheduler {
             weights_sha256: None,
             caller: self.config.caller.clone(),
             caller_pid: self.config.caller_pid,
+            caller_claims: self.config.caller_claims.clone(),
             start_access: now(),
             stop_access: None,
             status: Status::Started,

@@ -1,16 +1,20 @@
 //! From a model's parameters to the process that is started.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
 use mer_core::{Access, Bound, Command, ConnType, Kind, Protocol, RunSpec, WeightsVersion};
 
-use crate::{Placement, SchedulerError, environment::environment};
+use crate::{CallerEnvironment, Placement, SchedulerError, environment::environment};
 
 /// What is to be started for one request. `timeout` overrides the model's own.
 pub(crate) fn run_spec(
     placement: &Placement,
     access: &Access,
-    caller_env: &BTreeMap<String, String>,
+    caller: &CallerEnvironment,
     timeout: Option<Bound>,
 ) -> Result<RunSpec, SchedulerError> {
     let params = &placement.params;
@@ -30,8 +34,8 @@ pub(crate) fn run_spec(
     }
     // Another machine has an environment of its own, and folders of its own.
     let is_here = placement.conn_type == ConnType::Local;
-    let nothing = BTreeMap::new();
-    let env = environment(if is_here { caller_env } else { &nothing }, &access.model, params, access);
+    let given = if is_here { caller.public() } else { BTreeMap::new() };
+    let env = environment(given, &access.model, params, access);
     let mut bounds = params.bounds();
     if access.kind == Kind::Train {
         bounds.timeout = params.train_timeout.unwrap_or(Bound::Never);
@@ -42,7 +46,7 @@ pub(crate) fn run_spec(
     Ok(RunSpec {
         argv,
         cwd: params.model_path.as_deref().map(|path| match is_here {
-            true => expand_home(path, caller_env),
+            true => expand_home(path, caller.variables()),
             false => PathBuf::from(path),
         }),
         protocol: if access.kind == Kind::Train { Protocol::Oneshot } else { params.protocol() },
@@ -64,18 +68,18 @@ pub(crate) fn name_weights(version: &WeightsVersion, access: &mut Access, spec: 
         access.weights_version = Some(version.version);
         access.weights_sha256 = Some(version.sha256.clone());
     }
-    place_weights(version.sha256.clone(), spec);
-    spec.env.insert("MER_WEIGHTS_VERSION".to_owned(), version.version.to_string());
+    place_weights(version.sha256.clone().into(), spec);
+    spec.env.insert("MER_WEIGHTS_VERSION".into(), version.version.to_string().into());
 }
 
 /// Says where the weights lie.
-pub(crate) fn place_weights(path: String, spec: &mut RunSpec) {
-    spec.env.insert(PATH_OF_WEIGHTS.to_owned(), path);
+pub(crate) fn place_weights(path: OsString, spec: &mut RunSpec) {
+    spec.env.insert(PATH_OF_WEIGHTS.into(), path);
 }
 
 /// `~` and `~/x` are the home folder's; everything else stays as it is.
-fn expand_home(path: &str, env: &BTreeMap<String, String>) -> PathBuf {
-    let home = || env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+fn expand_home(path: &str, env: &BTreeMap<OsString, OsString>) -> PathBuf {
+    let home = || env.get(OsStr::new("HOME")).filter(|home| !home.is_empty()).map(PathBuf::from);
     match path.strip_prefix('~') {
         Some("") => home().unwrap_or_else(|| PathBuf::from(path)),
         Some(rest) if rest.starts_with('/') => match home() {
@@ -102,7 +106,7 @@ mod tests {
     #[test]
     fn launchers_stand_in_front_the_servers_first() {
         let placement = placement(r#"{"inferenceCommand":["python3","m.py"],"launcher":["conda","run"]}"#);
-        let spec = run_spec(&placement, &access(), &BTreeMap::new(), None).expect("a spec");
+        let spec = run_spec(&placement, &access(), &CallerEnvironment::default(), None).expect("a spec");
         assert_eq!(spec.argv, ["nice", "conda", "run", "python3", "m.py"]);
     }
 
@@ -110,9 +114,9 @@ mod tests {
     fn another_machine_has_its_own_environment_and_home() {
         let here = placement(r#"{"inferenceCommand":["m"],"modelPath":"~/m","env":{"OMP_NUM_THREADS":"2"}}"#);
         let there = Placement { server: "gpu1".to_owned(), conn_type: ConnType::Ssh, ..here };
-        let env = ["PATH", "HOME", "LANG"].map(|name| (name.to_owned(), "/here".to_owned()));
-        let spec = run_spec(&there, &access(), &env.into(), None).expect("a spec");
-        let names: Vec<&str> = spec.env.keys().map(String::as_str).collect();
+        let env = ["PATH", "HOME", "LANG"].map(|name| (name.into(), "/here".into()));
+        let spec = run_spec(&there, &access(), &CallerEnvironment::new(env.into(), []), None).expect("a spec");
+        let names: Vec<&OsString> = spec.env.keys().collect();
         assert_eq!(names, ["MER_ATTEMPT", "MER_MODEL", "MER_REQUEST_UID", "OMP_NUM_THREADS", "PYTHONUNBUFFERED"]);
         assert_eq!(spec.cwd, Some(PathBuf::from("~/m")));
         assert_eq!(spec.argv, ["nice", "m"]);
@@ -121,14 +125,16 @@ mod tests {
     #[test]
     fn a_shell_runs_only_a_line_that_asked_for_it() {
         let placement = placement(r#"{"inferenceCommand":"sort | uniq","shell":true}"#);
-        let spec = run_spec(&placement, &access(), &BTreeMap::new(), None).expect("a spec");
+        let spec = run_spec(&placement, &access(), &CallerEnvironment::default(), None).expect("a spec");
         assert_eq!(spec.argv, ["nice", "sh", "-c", "sort | uniq"]);
     }
 
     #[test]
     fn the_callers_timeout_beats_the_models() {
         let placement = placement(r#"{"inferenceCommand":["a"],"timeout":"30s"}"#);
-        let spec = |timeout| run_spec(&placement, &access(), &BTreeMap::new(), timeout).expect("a spec").bounds.timeout;
+        let spec = |timeout| {
+            run_spec(&placement, &access(), &CallerEnvironment::default(), timeout).expect("a spec").bounds.timeout
+        };
         assert_eq!(spec(None), Bound::secs(30));
         assert_eq!(spec(Some(Bound::secs(1))), Bound::secs(1));
     }
@@ -137,13 +143,13 @@ mod tests {
     fn training_without_a_command_says_so() {
         let placement = placement(r#"{"inferenceCommand":["a"]}"#);
         let access = Access { kind: Kind::Train, ..access() };
-        let error = run_spec(&placement, &access, &BTreeMap::new(), None).expect_err("no trainCommand");
+        let error = run_spec(&placement, &access, &CallerEnvironment::default(), None).expect_err("no trainCommand");
         assert!(error.to_string().contains("trainCommand"), "{error}");
     }
 
     #[test]
     fn a_tilde_is_the_home_folder() {
-        let env = BTreeMap::from([("HOME".to_owned(), "/h/ada".to_owned())]);
+        let env = BTreeMap::from([("HOME".into(), "/h/ada".into())]);
         for (path, expected) in
             [("~", "/h/ada"), ("~/m", "/h/ada/m"), ("/m/~", "/m/~"), ("~bob/m", "~bob/m"), ("m", "m")]
         {

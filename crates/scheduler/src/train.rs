@@ -132,6 +132,6 @@ async fn found(access: &Access, out: &Out, cancel: &Cancel) -> Result<PathBuf, V
             hint: None,
             elsewhere: false,
         }),
-        Err(error) => Err(error.verdict(access, &out.path())),
+        Err(error) => Err(error.verdict(access, &out.path().to_string_lossy())),
     }
 }

@@ -1,6 +1,6 @@
 //! Sample values of the domain.
 
-use mer_core::{Access, Kind, Status};
+use mer_core::{Access, Claims, Kind, Status};
 
 /// An attempt that has begun.
 #[must_use]
@@ -16,6 +16,7 @@ pub fn started(request_uid: uuid::Uuid, attempt: u32, model: &str, start: jiff::
         weights_sha256: None,
         caller: "somebody@somewhere".to_owned(),
         caller_pid: 4711,
+        caller_claims: Claims::default(),
         start_access: start,
         stop_access: None,
         status: Status::Started,
@@ -41,6 +42,7 @@ pub fn ended(begun: &Access, status: Status) -> Access {
     Access {
         weights_version: Some(7),
         weights_sha256: Some("a1".repeat(32)),
+        caller_claims: Claims::from([("SUDO_USER", "ädá \"x\""), ("USER", "root")]),
         stop_access: begun.start_access.checked_add(jiff::Span::new().microseconds(1_234_567)).ok(),
         status,
         exit_code: Some(-1),

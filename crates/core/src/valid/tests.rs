@@ -52,7 +52,7 @@ prop_compose! {
         Access {
             request_uid: Uuid::from_u128(1), attempt, model: names.0, server: names.1, kind: Kind::Infer,
             protocol: "lines".to_owned(), weights_version: version, weights_sha256: Some(hash), caller: "u@h".to_owned(),
-            caller_pid: 1, start_access: times.0, stop_access: times.1,
+            caller_pid: 1, caller_claims: crate::Claims::default(), start_access: times.0, stop_access: times.1,
             status: if begun { Status::Started } else { Status::Failed }, exit_code: None, signal, queue_ms: ms,
             connect_ms: None, start_ms: ms, run_ms: None, stdin_bytes: bytes, stdout_bytes: 0, stderr_bytes: 0,
             stdin_sha256: None, stdout_sha256: None, stderr_tail: "x".repeat(tail), error: None,

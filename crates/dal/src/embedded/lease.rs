@@ -272,6 +272,7 @@ struct Held {
 
 async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError> {
     let (begun, wait) = (Instant::now(), database.settings().wait);
+    files.check()?;
     files.create()?;
     let fail = |source| DalError::Lock { path: files.lease.clone(), source };
     let busy = || {

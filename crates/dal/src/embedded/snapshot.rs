@@ -67,6 +67,8 @@ struct Stored {
 impl Snapshot {
     /// The snapshot, where there is one and it holds.
     pub(crate) fn load(files: &EngineFiles) -> Option<Self> {
+        // What another user can have written is refused when the database is opened.
+        files.check().ok()?;
         let text = std::fs::read(&files.snapshot).ok()?;
         let head: Head = serde_json::from_slice(&text).ok()?;
         if head.format != FORMAT {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mer_core::{Access, Kind, Status};
+use mer_core::{Access, Claims, Kind, Status};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ fn started() -> Access {
         weights_sha256: None,
         caller: "me@here".into(),
         caller_pid: 1,
+        caller_claims: Claims::default(),
         start_access: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
         stop_access: None,
         status: Status::Started,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     PostgresStore,
     call::call,
-    rows::{self, count, text},
+    rows::{self, claims, count, text},
     types::{Id, Time},
 };
 use crate::{AccessFilter, DalError};
@@ -30,12 +30,14 @@ const RECORD: &str = r#"
 INSERT INTO "ModelAccess" AS known (
     "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256", "caller",
     "callerPid", "startAccess", "stopAccess", "status", "exitCode", "signal", "queueMs", "connectMs", "startMs", "runMs",
-    "stdinBytes", "stdoutBytes", "stderrBytes", "stdinSha256", "stdoutSha256", "stderrTail", "error")
+    "stdinBytes", "stdoutBytes", "stderrBytes", "stdinSha256", "stdoutSha256", "stderrTail", "error",
+    "callerClaims")
 SELECT * FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[],
     $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::integer[], $15::text[],
     $16::double precision[], $17::double precision[], $18::double precision[], $19::double precision[],
-    $20::bigint[], $21::bigint[], $22::bigint[], $23::text[], $24::text[], $25::text[], $26::text[])
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::text[], $24::text[], $25::text[], $26::text[],
+    $27::text[]::jsonb[])
 ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
     "model" = EXCLUDED."model", "server" = EXCLUDED."server", "kind" = EXCLUDED."kind",
     "protocol" = EXCLUDED."protocol", "weightsVersion" = EXCLUDED."weightsVersion",
@@ -45,7 +47,8 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
     "connectMs" = EXCLUDED."connectMs", "startMs" = EXCLUDED."startMs", "runMs" = EXCLUDED."runMs",
     "stdinBytes" = EXCLUDED."stdinBytes", "stdoutBytes" = EXCLUDED."stdoutBytes",
     "stderrBytes" = EXCLUDED."stderrBytes", "stdinSha256" = EXCLUDED."stdinSha256",
-    "stdoutSha256" = EXCLUDED."stdoutSha256", "stderrTail" = EXCLUDED."stderrTail", "error" = EXCLUDED."error"
+    "stdoutSha256" = EXCLUDED."stdoutSha256", "stderrTail" = EXCLUDED."stderrTail", "error" = EXCLUDED."error",
+    "callerClaims" = EXCLUDED."callerClaims"
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
@@ -187,5 +190,6 @@ impl PostgresStore {
             .bind(column!(|access| access.stdout_sha256.as_deref().map(text)))
             .bind(column!(|access| text(&access.stderr_tail)))
             .bind(column!(|access| access.error.as_deref().map(text)))
+            .bind(column!(|access| claims(&access.caller_claims)))
     }
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use mer_core::{Access, Model, ModelSpec, Server, ServerSpec};
+use mer_core::{Access, Claims, Model, ModelSpec, Server, ServerSpec};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgRow};
 use uuid::Uuid;
 
-use super::types::{Id, Time};
+use super::types::{Id, Json, Time};
 use crate::DalError;
 
 /// A field of a row.
@@ -73,6 +73,7 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         weights_sha256: get(TABLE, row, "weightsSha256")?,
         caller: get(TABLE, row, "caller")?,
         caller_pid: small(TABLE, get(TABLE, row, "callerPid")?)?,
+        caller_claims: claims_of(row)?,
         start_access: get::<Time>(TABLE, row, "startAccess")?.0,
         stop_access: get::<Option<Time>>(TABLE, row, "stopAccess")?.map(|time| time.0),
         status: word(TABLE, &about, get(TABLE, row, "status")?)?,
@@ -95,6 +96,18 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
 /// What the column `params` gets.
 pub(super) fn params_text(params: &impl Serialize) -> Result<String, DalError> {
     serde_json::to_string(params).map_err(|error| DalError::Row { table: "parameters", reason: error.to_string() })
+}
+
+/// What the column `callerClaims` gets.
+pub(super) fn claims(claims: &Claims) -> String {
+    // Texts by texts: they have a form in JSON.
+    serde_json::to_string(claims).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// The claims of a row: what is no object of texts is none of ours.
+fn claims_of(row: &PgRow) -> Result<Claims, DalError> {
+    let text: Json<'_> = get("ModelAccess", row, "callerClaims")?;
+    Ok(serde_json::from_str(text.0).unwrap_or_default())
 }
 
 /// A text that the server can keep: it has no zero byte. That becomes the sign for what cannot be shown, as bytes that

@@ -20,6 +20,28 @@ pub(super) struct Id(pub(super) Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Timestamp);
 
+/// A `jsonb`, as its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Json<'r>(pub(super) &'r str);
+
+impl Type<Postgres> for Json<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(3802))
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Json<'r> {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let bytes = value.as_bytes()?;
+        // The binary form is the text behind the number of its version.
+        let text = match value.format() {
+            PgValueFormat::Binary => bytes.strip_prefix(&[1]).ok_or("jsonb of an unknown version")?,
+            PgValueFormat::Text => bytes,
+        };
+        Ok(Self(std::str::from_utf8(text)?))
+    }
+}
+
 impl Type<Postgres> for Id {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(Oid(2950))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     DalError, Secret,
-    url_text::{decoded, encoded, host_and_port, port, some, without_password},
+    url_text::{decoded, encoded, host_and_port, port, reason, some},
 };
 
 /// Every parameter that a URL may have, but those of [`IGNORED`].
@@ -54,7 +54,10 @@ pub struct PostgresUrl {
 impl PostgresUrl {
     /// Reads a URL without its `postgres://` or `postgresql://`.
     pub(crate) fn parse(rest: &str) -> Result<Self, DalError> {
-        Self::read(rest).map_err(|reason| DalError::Url { url: without_password("postgres", rest), reason })
+        Self::read(rest).map_err(|why| DalError::Url {
+            url: mer_core::redacted_url(&format!("postgres://{rest}")),
+            reason: reason(rest, why),
+        })
     }
 
     fn read(rest: &str) -> Result<Self, String> {
@@ -75,7 +78,7 @@ impl PostgresUrl {
             parameters: Vec::new(),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` has no `=`"))?;
+            let (name, value) = pair.split_once('=').ok_or_else(|| "a parameter has no `=`".to_owned())?;
             url.parameter(&decoded(name)?, decoded(value)?)?;
         }
         Ok(url)

@@ -1,5 +1,7 @@
 //! Rows as the database has them, and their way from and into the domain's types.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use mer_core::{Access, Model, ModelSpec, Server, ServerSpec};
 use serde::{Serialize, de::DeserializeOwned};
@@ -92,6 +94,7 @@ pub(super) struct AccessRow {
     weights_sha256: Option<String>,
     caller: String,
     caller_pid: i64,
+    caller_claims: Option<BTreeMap<String, String>>,
     start_access: Datetime,
     stop_access: Option<Datetime>,
     status: String,
@@ -124,6 +127,7 @@ impl AccessRow {
             weights_sha256: access.weights_sha256.clone(),
             caller: access.caller.clone(),
             caller_pid: access.caller_pid.into(),
+            caller_claims: Some(access.caller_claims.clone().into()),
             start_access: datetime(access.start_access)?,
             stop_access: access.stop_access.map(datetime).transpose()?,
             status: access.status.to_string(),
@@ -163,6 +167,7 @@ impl AccessRow {
             weights_sha256: self.weights_sha256,
             caller: self.caller,
             caller_pid: small(TABLE, self.caller_pid)?,
+            caller_claims: self.caller_claims.unwrap_or_default().into(),
             start_access: timestamp(TABLE, self.start_access)?,
             stop_access: self.stop_access.map(|time| timestamp(TABLE, time)).transpose()?,
             status: read(TABLE, &about, self.status.into())?,

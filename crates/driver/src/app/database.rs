@@ -1,10 +1,6 @@
 //! From the settings to what the data access layer wants to know.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use mer_dal::{DbUrl, ServerSettings, SurrealSettings};
 
@@ -12,28 +8,31 @@ use super::caller;
 use crate::{
     config::{Login, Settings},
     error::CliError,
+    variables::Variables,
 };
 
 /// How long is waited where the settings say `none`: a lock that is never given back must not hold a command for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// The database, to be used by this user.
+/// The database, to be used by this user. `from_working_folder`: its URL was found there; then it gets no credentials from
+/// elsewhere.
 ///
 /// # Errors
-/// The URL is none (78).
+/// The URL is none, or a variable is no text (78).
 pub(super) fn settings(
     settings: &Settings,
     login: Option<Login>,
-    environment: &BTreeMap<String, String>,
+    environment: &Variables,
+    from_working_folder: bool,
 ) -> Result<mer_dal::Settings, CliError> {
     let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
-    let named = |variable: &str| environment.get(variable).filter(|value| !value.is_empty());
     let server = ServerSettings {
-        application: Some(format!("mer, {}, process {}", caller::name(environment), std::process::id())),
-        variables: postgres_variables(settings.db.reveal(), environment),
+        application: Some(format!("mer, {}, process {}", caller::name(), std::process::id())),
+        variables: postgres_variables(settings.db.reveal(), environment, from_working_folder)?,
         // Beside the roots of the web, which are compiled in.
-        surreal: SurrealSettings { tls_ca: authorities(environment).map(PathBuf::from), ..SurrealSettings::default() },
-        home: named("HOME").map(PathBuf::from),
+        surreal: SurrealSettings { tls_ca: authorities(environment), ..SurrealSettings::default() },
+        // The password file is in it.
+        home: environment.home().filter(|_| !from_working_folder),
         os_user: Some(caller::user(environment)),
         ..ServerSettings::default()
     };
@@ -55,21 +54,38 @@ pub(super) fn log_in_as(settings: &mut mer_dal::Settings, login: Login) {
 }
 
 /// The file of authorities that the variable of OpenSSL names, where it exists.
-fn authorities(environment: &BTreeMap<String, String>) -> Option<&String> {
-    environment.get("SSL_CERT_FILE").filter(|file| Path::new(file.as_str()).is_file())
+fn authorities(environment: &Variables) -> Option<PathBuf> {
+    environment.path("SSL_CERT_FILE").filter(|file| file.is_file())
 }
+
+/// PostgreSQL's variables that are, or name, credentials.
+const CREDENTIALS: [&str; 6] = ["PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
 
 /// PostgreSQL's own variables. Those who ask for the certificate to be looked at have it looked at with `SSL_CERT_FILE`,
 /// where they name no file for it; for others a file would mean that they had asked.
-fn postgres_variables(url: &str, environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let own = environment.iter().filter(|(name, _)| name.starts_with("PG"));
-    let mut variables: BTreeMap<String, String> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+fn postgres_variables(
+    url: &str,
+    environment: &Variables,
+    from_working_folder: bool,
+) -> Result<BTreeMap<String, String>, CliError> {
+    let mut variables = BTreeMap::new();
+    if !url.starts_with("postgres") {
+        return Ok(variables);
+    }
+    for (name, value) in environment.all() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("PG")) else { continue };
+        if from_working_folder && CREDENTIALS.contains(&name) {
+            continue;
+        }
+        let no_text = || CliError::config(format!("the environment variable `{name}` is not UTF-8"));
+        variables.insert(name.to_owned(), value.to_str().ok_or_else(no_text)?.to_owned());
+    }
     let verifies =
         url.contains("sslmode=verify-") || variables.get("PGSSLMODE").is_some_and(|mode| mode.starts_with("verify-"));
-    if let (true, Some(file)) = (verifies, authorities(environment)) {
-        variables.entry("PGSSLROOTCERT".to_owned()).or_insert_with(|| file.clone());
+    if let (true, Some(file)) = (verifies, authorities(environment).and_then(|file| file.to_str().map(str::to_owned))) {
+        variables.entry("PGSSLROOTCERT".to_owned()).or_insert(file);
     }
-    variables
+    Ok(variables)
 }
 
 #[cfg(test)]
@@ -82,10 +98,10 @@ mod tests {
         let kept = tempfile::NamedTempFile::new().expect("a file");
         let named = |file: &str, more: &[(&str, &str)]| {
             let all = [("SSL_CERT_FILE", file), ("HOME", "/h")];
-            all.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+            all.iter().chain(more).copied().collect::<Variables>()
         };
-        let root = |url: &str, environment: &BTreeMap<String, String>| {
-            postgres_variables(url, environment).get("PGSSLROOTCERT").cloned()
+        let root = |url: &str, environment: &Variables| {
+            postgres_variables(url, environment, false).expect("texts").get("PGSSLROOTCERT").cloned()
         };
         let there = kept.path().display().to_string();
         assert_eq!(root("postgres://h?sslmode=verify-full", &named(&there, &[])), Some(there.clone()));
@@ -94,6 +110,18 @@ mod tests {
         let own = named(&there, &[("PGSSLROOTCERT", "/own"), ("PGSSLMODE", "verify-ca")]);
         assert_eq!(root("postgres://h", &own).as_deref(), Some("/own"));
         assert_eq!(root("postgres://h?sslmode=verify-full", &named(&file, &[])), None, "the file is gone");
-        assert_eq!(authorities(&named(&there, &[])), Some(&there));
+        assert_eq!(authorities(&named(&there, &[])), Some(PathBuf::from(&there)));
+    }
+
+    #[test]
+    fn a_url_of_the_working_folder_gets_no_credentials_of_the_environment() {
+        let environment = Variables::from_iter([("PGPASSWORD", "p"), ("PGPASSFILE", "/f"), ("PGSSLMODE", "require")]);
+        let names = |local| {
+            let found = postgres_variables("postgres://h", &environment, local).expect("texts");
+            found.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(names(true), ["PGSSLMODE"]);
+        assert_eq!(names(false), ["PGPASSFILE", "PGPASSWORD", "PGSSLMODE"]);
+        assert!(postgres_variables("ws://h", &environment, false).expect("texts").is_empty());
     }
 }

@@ -15,7 +15,6 @@ mod ssh;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::BTreeMap,
     io::{self, IsTerminal as _},
     path::PathBuf,
     sync::Arc,
@@ -25,7 +24,7 @@ use std::{
 use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
-use mer_scheduler::{Cache, Config, Scheduler};
+use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler};
 
 use self::drainer::Drainer;
 pub(crate) use host::host;
@@ -39,6 +38,7 @@ use crate::{
     cli::Typed,
     config::{Loaded, Settings},
     error::{CliError, Kind},
+    variables::Variables,
 };
 
 /// The hidden verb with which `mer` calls itself to be the watcher of its models.
@@ -61,7 +61,10 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) signals: Signals,
     pub(crate) ssh: Ssh,
-    environment: BTreeMap<String, String>,
+    /// The environment that this `mer` was given.
+    environment: Variables,
+    /// What processes get of it.
+    given: Arc<CallerEnvironment>,
     scheduler: OnceCell<Arc<Scheduler>>,
     /// For a database on a server.
     drainer: RefCell<Option<Drainer>>,
@@ -73,18 +76,29 @@ impl App {
     ///
     /// # Errors
     /// The database's URL is none, or signals cannot be listened to.
-    pub(crate) fn new(loaded: Loaded, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
+    pub(crate) fn new(loaded: Loaded, environment: Variables) -> Result<Self, CliError> {
         let settings = loaded.settings.clone();
-        let database = Database::new(database::settings(&settings, settings.driver_login(), &environment)?);
+        let database = Database::new(database::settings(
+            &settings,
+            settings.driver_login(),
+            &environment,
+            loaded.database_is_local,
+        )?);
         let signals = Signals::listen()?;
         if std::process::id() == 1 {
             // What every process of a container leaves behind is adopted by its first one.
             tokio::spawn(mer_meal::reap_orphans());
         }
         let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
-        let ssh = Ssh::new(&environment, &loaded.folder, asks);
+        let secrets = loaded
+            .passwords
+            .iter()
+            .map(|password| password.reveal().to_owned())
+            .chain(environment.text("PGPASSWORD").map(str::to_owned));
+        let given = Arc::new(CallerEnvironment::new(environment.all().clone(), secrets));
+        let ssh = Ssh::new(&environment, Arc::clone(&given), &loaded.folder, asks);
         let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
-        Ok(Self { loaded, settings, database, signals, ssh, environment, scheduler, drainer, runs })
+        Ok(Self { loaded, settings, database, signals, ssh, environment, given, scheduler, drainer, runs })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -136,7 +150,6 @@ impl App {
     /// The scheduler, made for the database of the first registry that was read.
     pub(crate) fn scheduler(&self, view: &View) -> &Arc<Scheduler> {
         self.scheduler.get_or_init(|| {
-            let caller = caller::name(&self.environment);
             let owner = JournalOwner {
                 host: caller::host(),
                 pid: std::process::id(),
@@ -151,8 +164,9 @@ impl App {
                     self.settings.cache_limit,
                 ),
                 journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
-                environment: self.environment.clone(),
-                caller,
+                environment: Arc::clone(&self.given),
+                caller: caller::name(),
+                caller_claims: caller::claims(&self.environment),
                 caller_pid: std::process::id(),
             }))
         })
@@ -171,7 +185,7 @@ impl App {
 
     /// `user@host` of who calls.
     pub(crate) fn caller(&self) -> String {
-        caller::name(&self.environment)
+        caller::name()
     }
 
     fn executor(&self) -> Executor {

@@ -78,10 +78,8 @@ impl App {
         }
         let session = self.session().await?;
         let Some(model) = session.model(model).await? else { return self.view().await };
-        let mut servers = Vec::new();
-        for name in model.spec.servers() {
-            servers.extend(session.server(name).await?);
-        }
+        // All of them, in one question: what holds the password of any of them is kept from the model.
+        let servers = session.servers().await?;
         let models = vec![model];
         let view = Snapshot {
             database_uid: session.database_uid().await?,

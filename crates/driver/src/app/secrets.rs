@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::{OsStr, OsString},
     fs,
     io::Read as _,
     os::unix::process::CommandExt as _,
@@ -12,11 +13,12 @@ use std::{
     time::Duration,
 };
 
-use mer_core::not_started;
+use mer_core::{escaped, not_started};
 use mer_meal::{SecretRequest, SecretSource};
+use mer_scheduler::CallerEnvironment;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::ui;
+use crate::{ui, variables::Variables};
 
 /// How long a `passwordCommand` may take, and a person.
 const COMMAND_BOUND: Duration = Duration::from_secs(20);
@@ -24,17 +26,24 @@ const PERSON_BOUND: Duration = Duration::from_secs(60);
 /// A secret is one line; whatever prints more than this is none.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// Answers from the environment, from files and commands, and from a person where `asks` allows it.
-pub(super) fn source(environment: BTreeMap<String, String>, home: Option<PathBuf>, asks: bool) -> SecretSource {
+/// Answers from the environment, from files and commands, and from a person where `asks` allows it. A command gets no more of
+/// the environment than a model does.
+pub(super) fn source(
+    environment: Variables,
+    given: Arc<CallerEnvironment>,
+    home: Option<PathBuf>,
+    asks: bool,
+) -> SecretSource {
     // A person is asked once for each key, and only one question stands on the terminal at a time.
     let passphrases: Mutex<HashMap<PathBuf, String>> = Mutex::default();
     Arc::new(move |request| match request {
-        SecretRequest::Env(name) => match environment.get(name) {
-            Some(value) if !value.is_empty() => Ok(Some(value.clone())),
-            _ => Err(format!("the environment variable `{name}` is not set")),
+        SecretRequest::Env(name) => match environment.get(name).map(OsStr::to_str) {
+            Some(Some(value)) => Ok(Some(value.to_owned())),
+            Some(None) => Err(format!("the environment variable `{name}` is not UTF-8")),
+            None => Err(format!("the environment variable `{name}` is not set")),
         },
         SecretRequest::File(file) => from_file(&expanded(file, home.as_deref())).map(Some),
-        SecretRequest::Command(argv) => from_command(argv).map(Some),
+        SecretRequest::Command(argv) => from_command(argv, given.public()).map(Some),
         SecretRequest::Passphrase(key) => {
             let mut known = passphrases.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(passphrase) = known.get(key) {
@@ -43,7 +52,8 @@ pub(super) fn source(environment: BTreeMap<String, String>, home: Option<PathBuf
             if !asks {
                 return Ok(None);
             }
-            let answer = ui::ask_secret(&format!("Passphrase for `{}`: ", key.display()), PERSON_BOUND);
+            let answer =
+                ui::ask_secret(&format!("Passphrase for `{}`: ", escaped(&key.to_string_lossy())), PERSON_BOUND);
             let answer = answer.map_err(|error| format!("its passphrase could not be asked for: {error}"))?;
             known.insert(key.to_owned(), answer.clone());
             Ok(Some(answer))
@@ -69,10 +79,10 @@ fn from_file(file: &Path) -> Result<String, String> {
 }
 
 /// The first line that a command prints. It is an argument array: no shell sees it.
-fn from_command(argv: &[String]) -> Result<String, String> {
+fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> Result<String, String> {
     let (program, args) = argv.split_first().ok_or("`passwordCommand` is empty")?;
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    command.args(args).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("`{program}`: {}", not_started(error)))?;
     let Some(stdout) = child.stdout.take() else { return Err(format!("`{program}` has no output")) };
     let (told, hear) = mpsc::channel();
@@ -113,9 +123,34 @@ mod tests {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
+    /// An environment in which commands are found.
+    fn path() -> Arc<CallerEnvironment> {
+        environment(&[])
+    }
+
+    fn environment(more: &[(&str, &str)]) -> Arc<CallerEnvironment> {
+        let path = std::env::var_os("PATH").map(|path| (OsString::from("PATH"), path));
+        let more = more.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Arc::new(CallerEnvironment::new(path.into_iter().chain(more).collect(), ["hunter2".to_owned()]))
+    }
+
+    #[test]
+    fn a_command_has_no_other_secret() {
+        let given = environment(&[
+            ("DRIVER_DB_PASSWORD", "x"),
+            ("ANY_NAME", "postgres://u:hunter2@h/d"),
+            ("CREDENTIALS_DIRECTORY", "/run/credentials"),
+            ("OTHER", "fine"),
+        ]);
+        let asked = source(Variables::default(), given, None, false);
+        let line = "echo \"${DRIVER_DB_PASSWORD-none} ${ANY_NAME-none} ${CREDENTIALS_DIRECTORY-none} $OTHER\"";
+        let said = asked(SecretRequest::Command(&words(&["sh", "-c", line])));
+        assert_eq!(said, Ok(Some("none none none fine".to_owned())));
+    }
+
     #[test]
     fn a_secret_is_the_first_line_of_what_a_command_prints() {
-        let asked = source(BTreeMap::new(), None, false);
+        let asked = source(Variables::default(), path(), None, false);
         let of = |argv: &[&str]| asked(SecretRequest::Command(&words(argv)));
         assert_eq!(of(&["printf", "$HOME two  \nthree\n"]), Ok(Some("$HOME two  ".to_owned())));
         assert!(of(&["true"]).is_err_and(|why| why.contains("printed nothing")));
@@ -128,8 +163,8 @@ mod tests {
     fn variables_and_files() {
         let home = tempfile::tempdir().expect("a folder");
         fs::write(home.path().join("pw"), "hunter 2\r\nnot this\n").expect("a file");
-        let environment = BTreeMap::from([("PW".to_owned(), "x".to_owned()), ("EMPTY".to_owned(), String::new())]);
-        let asked = source(environment, Some(home.path().to_owned()), false);
+        let environment = Variables::from_iter([("PW", "x"), ("EMPTY", "")]);
+        let asked = source(environment, path(), Some(home.path().to_owned()), false);
         assert_eq!(asked(SecretRequest::File("~/pw")), Ok(Some("hunter 2".to_owned())));
         assert_eq!(asked(SecretRequest::Env("PW")), Ok(Some("x".to_owned())));
         assert!(asked(SecretRequest::Env("EMPTY")).is_err_and(|why| why.contains("EMPTY")));

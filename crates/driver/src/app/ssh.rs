@@ -1,7 +1,7 @@
 //! What is known here of servers that are reached by SSH: where this machine keeps keys, and who knows the secrets.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -9,9 +9,10 @@ use std::{
 
 use mer_core::ConnParams;
 use mer_meal::{Executor, SecretSource, SshConfig, SshPlaces};
-use mer_scheduler::Remote;
+use mer_scheduler::{CallerEnvironment, Remote};
 
 use super::{caller, secrets};
+use crate::variables::Variables;
 
 /// Makes executors. Cheap to clone; the clones share what was said and asked already.
 #[derive(Clone)]
@@ -24,18 +25,22 @@ pub(crate) struct Ssh {
 
 impl Ssh {
     /// `settings_folder` stands for the home folder where there is none. `asks` is whether a person may be asked.
-    pub(super) fn new(environment: &BTreeMap<String, String>, settings_folder: &Path, asks: bool) -> Self {
-        let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = variable("HOME").filter(|home| home.is_absolute());
+    pub(super) fn new(
+        environment: &Variables,
+        given: Arc<CallerEnvironment>,
+        settings_folder: &Path,
+        asks: bool,
+    ) -> Self {
+        let home = environment.home();
         let folder = home.as_ref().map_or_else(|| settings_folder.join("ssh"), |home| home.join(".ssh"));
         let places = SshPlaces {
             home: home.clone(),
             folder: Some(folder),
             system_folder: Some(PathBuf::from("/etc/ssh")),
             user: caller::user_name(environment),
-            agent: variable("SSH_AUTH_SOCK"),
+            agent: environment.path("SSH_AUTH_SOCK"),
         };
-        Self { places, secrets: secrets::source(environment.clone(), home, asks), said: Arc::default() }
+        Self { places, secrets: secrets::source(environment.clone(), given, home, asks), said: Arc::default() }
     }
 
     /// The executor of a server. What the SSH configuration asks for and will not be done is said, once.
@@ -74,8 +79,8 @@ mod tests {
     use super::*;
 
     fn places(variables: &[(&str, &str)]) -> SshPlaces {
-        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Ssh::new(&environment, Path::new("/etc/mer"), false).places
+        let environment = variables.iter().copied().collect();
+        Ssh::new(&environment, Arc::default(), Path::new("/etc/mer"), false).places
     }
 
     #[test]
@@ -90,6 +95,6 @@ mod tests {
         let places = places(&[("SSH_AUTH_SOCK", "/run/agent"), ("HOME", "/h/ada"), ("USER", "ada")]);
         assert_eq!(places.folder.as_deref(), Some(Path::new("/h/ada/.ssh")));
         assert_eq!(places.agent.as_deref(), Some(Path::new("/run/agent")));
-        assert_eq!(places.user.as_deref(), Some("ada"));
+        assert_eq!(places.user, caller::user_name(&Variables::from_iter([("USER", "ada")])));
     }
 }

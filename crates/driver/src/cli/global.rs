@@ -1,8 +1,13 @@
 //! Flags of every command, before or after the verb.
 
+use std::ffi::OsString;
+
 use clap::{Args, ValueEnum};
 
-use crate::ui::Format;
+use crate::{
+    config::{GivenFlag, NO_DOTENV},
+    ui::Format,
+};
 
 /// Flags that take a value, in every spelling. The scan for the verb must know them.
 pub(super) const VALUE_FLAGS: &[&str] = &["--db", "--data-dir", "--db-wait", "--config", "--log-format"];
@@ -17,7 +22,7 @@ pub(crate) struct GlobalArgs {
 
     /// The folder of the embedded database and of the journal of accesses
     #[arg(long, global = true, value_name = "DIR", display_order = 101)]
-    pub(crate) data_dir: Option<String>,
+    pub(crate) data_dir: Option<OsString>,
 
     /// How long to wait for a database that is busy or away, such as 30s
     #[arg(long, global = true, value_name = "TIME", display_order = 102)]
@@ -25,7 +30,11 @@ pub(crate) struct GlobalArgs {
 
     /// Read this settings file instead of those in /etc/mer, in the home and in the working directory
     #[arg(long, global = true, value_name = "FILE", display_order = 103)]
-    pub(crate) config: Option<String>,
+    pub(crate) config: Option<OsString>,
+
+    /// Pass over ./.env
+    #[arg(long, global = true, display_order = 103)]
+    pub(crate) no_dotenv: bool,
 
     /// Allow commands that change which models and servers there are
     #[arg(long, global = true, alias = "allow-changes", display_order = 104)]
@@ -73,27 +82,24 @@ impl GlobalArgs {
     }
 
     /// The settings that flags give: the setting's name, the flag, the value.
-    pub(crate) fn settings(&self) -> Vec<(&'static str, &'static str, String)> {
+    pub(crate) fn settings(&self) -> Vec<GivenFlag> {
         let mut given = Vec::new();
-        let mut give = |name, flag, value: Option<String>| given.extend(value.map(|value| (name, flag, value)));
-        give("db", "--db", self.db.clone());
+        let mut give = |name, flag, value: Option<OsString>| given.extend(value.map(|value| (name, flag, value)));
+        give("db", "--db", self.db.clone().map(Into::into));
         give("dataDir", "--data-dir", self.data_dir.clone());
-        give("dbWait", "--db-wait", self.db_wait.clone());
+        give("", NO_DOTENV, self.no_dotenv.then(OsString::new));
+        give("dbWait", "--db-wait", self.db_wait.clone().map(Into::into));
         let allow = self.allow_model_server_runtime_changes;
-        give(
-            "allowModelServerRuntimeChanges",
-            "--allow-model-server-runtime-changes",
-            allow.then(|| "true".to_owned()),
-        );
+        give("allowModelServerRuntimeChanges", "--allow-model-server-runtime-changes", allow.then(|| "true".into()));
         match self.format() {
-            Some(Format::Json) => give("output", "--json", Some("json".to_owned())),
-            Some(Format::Quiet) => give("output", "--quiet", Some("quiet".to_owned())),
+            Some(Format::Json) => give("output", "--json", Some("json".into())),
+            Some(Format::Quiet) => give("output", "--quiet", Some("quiet".into())),
             Some(Format::Text) | None => {}
         }
-        give("noInput", "--no-input", self.no_input.then(|| "true".to_owned()));
+        give("noInput", "--no-input", self.no_input.then(|| "true".into()));
         let log_format = self.log_format.map(|format| match format {
-            LogFormatArg::Text => "text".to_owned(),
-            LogFormatArg::Json => "json".to_owned(),
+            LogFormatArg::Text => "text".into(),
+            LogFormatArg::Json => "json".into(),
         });
         give("logFormat", "--log-format", log_format);
         given
@@ -107,6 +113,7 @@ impl GlobalArgs {
             (self.data_dir.is_some(), "--data-dir"),
             (self.db_wait.is_some(), "--db-wait"),
             (self.config.is_some(), "--config"),
+            (self.no_dotenv, NO_DOTENV),
             (self.allow_model_server_runtime_changes, "--allow-model-server-runtime-changes"),
             (self.verbose > 0, "--verbose"),
             (self.log_format.is_some(), "--log-format"),

@@ -111,7 +111,7 @@ fn global_flags_stand_before_or_after_the_verb() {
         let given = cli(line).global;
         assert_eq!(given.format(), Some(crate::ui::Format::Json), "{line}");
         let output: Vec<_> = given.settings().into_iter().filter(|(name, ..)| *name == "output").collect();
-        assert_eq!(output, [("output", "--json", "json".to_owned())], "{line}");
+        assert_eq!(output, [("output", "--json", "json".into())], "{line}");
     }
     assert_eq!(cli("version -q").global.format(), Some(crate::ui::Format::Quiet));
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::config::redacted_url;
+use mer_core::{redacted, redacted_url};
 
 /// The words of a line, and what it says about questions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,11 +19,11 @@ impl Typed {
     pub(super) fn new(words: &[OsString], no_input: bool) -> Self {
         let mut shown: Vec<String> = Vec::with_capacity(words.len());
         for word in words.iter().skip(1).map(|word| word.to_string_lossy()) {
-            // The one word that may hold a password.
             let word = match word.strip_prefix("--db=") {
                 Some(url) => format!("--db={}", redacted_url(url)),
                 None if shown.last().is_some_and(|flag| flag == "--db") => redacted_url(&word),
-                None => word.into_owned(),
+                // A password may stand in any word: in a URL, or as `NAME=VALUE` after `--env`.
+                None => redacted(&word),
             };
             shown.push(word);
         }

@@ -65,6 +65,9 @@ pub(crate) enum Verb {
     Completions(CompletionsArgs),
     /// Be one of the example models that are built in
     ExampleModel(ExampleModelArgs),
+    /// Tell startStopScripts, through a pipe, the owner of the database that they start
+    #[command(hide = true)]
+    InternalOwner,
 }
 
 /// What to do with the settings.

@@ -142,6 +142,7 @@ impl Shown for Access {
             ("protocol", self.protocol.clone()),
             ("weights", weights),
             ("caller", format!("{}, process {}", self.caller, self.caller_pid)),
+            ("claims", claims(self)),
             ("started", self.start_access.to_string()),
             ("stopped", text(self.stop_access.map(|time| time.to_string()))),
             ("status", self.status.to_string()),
@@ -160,6 +161,11 @@ impl Shown for Access {
         fields.retain(|(_, value)| !value.is_empty());
         fields
     }
+}
+
+/// What the environment said of the caller.
+fn claims(access: &Access) -> String {
+    access.caller_claims.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(value: f64) -> String {

@@ -9,6 +9,7 @@ mod export;
 mod log;
 mod migrate;
 mod model;
+mod owner;
 mod run;
 mod server;
 mod server_ping;
@@ -21,6 +22,7 @@ pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
 pub(crate) use doctor::cannot_begin;
 pub(crate) use example_model::example_model;
+pub(crate) use owner::owner;
 pub(crate) use run::run;
 pub(crate) use version::version;
 
@@ -80,6 +82,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),
             Verb::Repl => return Err(not_here("repl", "`mer repl` in a shell; you may be in it already")),
             Verb::Use(_) => return Err(not_here("use", "`mer repl`, or a script piped to `mer`")),
+            Verb::InternalOwner => return Err(not_here("internal-owner", "it is for startStopScripts")),
             Verb::Run(_) | Verb::Train(_) | Verb::Model(_) | Verb::Migrate(_) | Verb::Config(_) | Verb::Quit => {}
         }
         Ok(0)

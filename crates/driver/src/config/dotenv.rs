@@ -1,109 +1,141 @@
 //! `.env` files, as docker compose and people write them: `NAME=value`, `export NAME='value'`, comments. Nothing is
 //! expanded, nothing is executed, and nothing of it gets into the environment.
+//!
+//! Such a file often belongs to another program, which may read more than this: a line that sets nothing of MER's is passed
+//! over, whatever it is. A line that would set something of MER's, and cannot be read, is wrong.
 
-/// One assignment.
+/// One assignment. Its value need be no text: it may be a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
     /// From 1.
     pub(super) line: usize,
     pub(super) name: String,
-    pub(super) value: String,
+    pub(super) value: Vec<u8>,
 }
 
-/// A line that is no assignment.
+/// A line that names something of MER's, and does not set it in a way that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
     /// From 1.
     pub(super) line: usize,
+    pub(super) name: String,
     pub(super) what: &'static str,
 }
 
-/// Reads a `.env` file.
-pub(super) fn parse(text: &str) -> Result<Vec<Assignment>, Wrong> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+/// Reads a `.env` file. `is_ours` tells which variables a mistake matters in.
+pub(super) fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Result<Vec<Assignment>, Wrong> {
+    let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut found = Vec::new();
-    let mut rest = text;
     let mut line = 1;
     while !rest.is_empty() {
-        let (entry, consumed) = entry(rest).map_err(|what| Wrong { line, what })?;
-        if let Some((name, value)) = entry {
-            found.push(Assignment { line, name, value });
-        }
-        line += rest[..consumed].matches('\n').count();
-        rest = &rest[consumed..];
+        let line_end = end_of_line(rest);
+        let taken = match entry(&rest[..line_end], rest) {
+            Entry::Set { name, value, taken } => {
+                found.push(Assignment { line, name, value });
+                taken
+            }
+            Entry::Nothing => line_end,
+            Entry::Wrong { name, what } if is_ours(&name) => return Err(Wrong { line, name, what }),
+            Entry::Wrong { .. } => line_end,
+        };
+        line += rest[..taken].iter().filter(|byte| **byte == b'\n').count();
+        rest = &rest[taken..];
     }
     Ok(found)
 }
 
-type Entry = Option<(String, String)>;
+/// What begins in a line.
+enum Entry {
+    /// A variable is set; `taken` is how many bytes that takes, which may be several lines.
+    Set { name: String, value: Vec<u8>, taken: usize },
+    /// Nothing is set.
+    Nothing,
+    /// A variable is named and not set.
+    Wrong { name: String, what: &'static str },
+}
 
-/// Reads one line, or several where a quote spans them; returns how many bytes it took.
-fn entry(text: &str) -> Result<(Entry, usize), &'static str> {
-    let line_end = text.find('\n').map_or(text.len(), |at| at + 1);
-    let line = text[..line_end].trim();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok((None, line_end));
+/// `line` is the first line of `text`.
+fn entry(line: &[u8], text: &[u8]) -> Entry {
+    let mut at = blanks(line);
+    if let Some(after) = line[at..].strip_prefix(b"export").filter(|after| blanks(after) > 0) {
+        at = line.len() - after.len() + blanks(after);
     }
-    let Some(equals) = text[..line_end].find('=') else { return Err("there is no `=` in it") };
-    let name = text[..equals].trim();
-    let name = name.strip_prefix("export ").map_or(name, str::trim_start);
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')) {
-        return Err("what stands before the `=` is no variable's name");
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let name_end = at + line[at..].iter().take_while(|byte| is_name(byte)).count();
+    let name = String::from_utf8_lossy(&line[at..name_end]).into_owned();
+    at = name_end + blanks(&line[name_end..]);
+    if line.get(at) != Some(&b'=') {
+        return match line[at..].trim_ascii() {
+            // `export NAME` passes on what is set elsewhere.
+            b"" => Entry::Nothing,
+            _ => Entry::Wrong { name, what: "there is no `=` after the name" },
+        };
     }
-    let after = &text[equals + 1..];
-    let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
-    let value_at = equals + 1 + blanks;
-    let (value, taken) = match text[value_at..].chars().next() {
-        Some(quote @ ('\'' | '"')) => {
-            let (value, taken) = quoted(&text[value_at + 1..], quote)?;
-            (value, value_at + 1 + taken)
-        }
-        _ => return Ok((Some((name.to_owned(), bare(&text[value_at.min(line_end)..line_end]))), line_end)),
+    at += 1;
+    at += blanks(&line[at..]);
+    let quote = match line.get(at) {
+        Some(quote @ (b'\'' | b'"')) => *quote,
+        _ => return Entry::Set { name, value: bare(&line[at..]), taken: line.len() },
     };
-    let tail_end = text[taken..].find('\n').map_or(text.len(), |at| taken + at + 1);
-    let tail = text[taken..tail_end].trim();
-    if !(tail.is_empty() || tail.starts_with('#')) {
-        return Err("something follows the closing quote");
+    let Some((value, closed)) = quoted(&text[at + 1..], quote) else {
+        return Entry::Wrong { name, what: "a quote is not closed" };
+    };
+    let after = at + 1 + closed;
+    let tail = &text[after..after + end_of_line(&text[after..])];
+    match tail.trim_ascii() {
+        [] | [b'#', ..] => Entry::Set { name, value, taken: after + tail.len() },
+        _ => Entry::Wrong { name, what: "something follows the closing quote" },
     }
-    Ok((Some((name.to_owned(), value)), tail_end))
+}
+
+/// How many bytes there are up to the end of the line, with its newline.
+fn end_of_line(text: &[u8]) -> usize {
+    text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1)
+}
+
+fn blanks(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
 /// A value without quotes ends where a comment begins: at a `#` after a blank.
-fn bare(text: &str) -> String {
-    let end = text
-        .char_indices()
-        .find(|(at, c)| *c == '#' && (*at == 0 || text[..*at].ends_with([' ', '\t'])))
-        .map_or(text.len(), |(at, _)| at);
-    text[..end].trim().to_owned()
+fn bare(text: &[u8]) -> Vec<u8> {
+    let is_comment = |at: &usize| text[*at] == b'#' && (*at == 0 || matches!(text[*at - 1], b' ' | b'\t'));
+    let end = (0..text.len()).find(is_comment).unwrap_or(text.len());
+    text[..end].trim_ascii().to_vec()
 }
 
-/// A value up to its closing quote. Within `"` a backslash escapes, within `'` it is a backslash.
-fn quoted(text: &str, quote: char) -> Result<(String, usize), &'static str> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            c if c == quote => return Ok((value, at + 1)),
-            '\\' if quote == '"' => match chars.next() {
-                Some((_, 'n')) => value.push('\n'),
-                Some((_, 'r')) => value.push('\r'),
-                Some((_, 't')) => value.push('\t'),
-                Some((_, c @ ('"' | '\\' | '$' | '`'))) => value.push(c),
-                Some((_, c)) => value.extend(['\\', c]),
-                None => break,
+/// A value up to its closing quote, and how many bytes that took. Within `"` a backslash escapes, within `'` it is a
+/// backslash.
+fn quoted(text: &[u8], quote: u8) -> Option<(Vec<u8>, usize)> {
+    let mut value = Vec::new();
+    let mut bytes = text.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match *byte {
+            byte if byte == quote => return Some((value, at + 1)),
+            b'\\' if quote == b'"' => match bytes.next()?.1 {
+                b'n' => value.push(b'\n'),
+                b'r' => value.push(b'\r'),
+                b't' => value.push(b'\t'),
+                byte @ (b'"' | b'\\' | b'$' | b'`') => value.push(*byte),
+                byte => value.extend([b'\\', *byte]),
             },
-            c => value.push(c),
+            byte => value.push(byte),
         }
     }
-    Err("a quote is not closed")
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parsed(text: &[u8]) -> Result<Vec<Assignment>, Wrong> {
+        parse(text, |name| name.starts_with("MER_"))
+    }
+
     fn pairs(text: &str) -> Vec<(usize, String, String)> {
-        parse(text).expect(text).into_iter().map(|a| (a.line, a.name, a.value)).collect()
+        let found = parsed(text.as_bytes()).expect(text);
+        found.into_iter().map(|a| (a.line, a.name, String::from_utf8(a.value).expect("text"))).collect()
     }
 
     fn one(text: &str) -> String {
@@ -132,10 +164,51 @@ mod tests {
         assert_eq!(pairs(text), [(3, "A".to_owned(), "x\ny".to_owned()), (5, "B".to_owned(), "2".to_owned())]);
     }
 
+    /// Lines of other programs: none of them is an error, and what follows is read.
     #[test]
-    fn what_is_no_assignment_is_told_with_its_line() {
-        for (text, line) in [("A=1\nnonsense\n", 2), ("A='x\n\n", 1), ("A='x' y", 1), ("a b=c", 1), ("=x", 1)] {
-            assert_eq!(parse(text).expect_err(text).line, line, "{text:?}");
+    fn a_line_that_sets_nothing_of_ours_is_passed_over() {
+        const OTHERS: [&[u8]; 22] = [
+            b"export FOO",
+            b"FOO",
+            b"A: b",
+            b"A: 'b",
+            b"A='x' y",
+            b"A='open",
+            b"A=\"open \\",
+            b"a b=c",
+            b"=x",
+            b"=",
+            b"[section]",
+            b"source other.sh",
+            b"set -a; . ./x",
+            b"\xff\xfe\x80=\x81",
+            b"A=\xff",
+            b"A-B=c",
+            b"if [ -n \"$X\" ]; then",
+            b"; comment",
+            b"// comment",
+            b"<<<<<<< HEAD",
+            b"\0\0",
+            b"export MER_DB_WAIT",
+        ];
+        for other in OTHERS {
+            for end in [b"\n".as_slice(), b"\r\n", b"\n\n"] {
+                let text = [other, end, b"MER_DB_WAIT=5s\n"].concat();
+                let found = parsed(&text).unwrap_or_else(|wrong| panic!("{text:?}: {wrong:?}"));
+                let ours: Vec<&Assignment> = found.iter().filter(|a| a.name == "MER_DB_WAIT").collect();
+                assert_eq!(ours.len(), 1, "{:?}", String::from_utf8_lossy(&text));
+                assert_eq!(ours[0].value, b"5s");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_names_something_of_ours_must_be_right() {
+        for (text, line) in
+            [("A=1\nMER_X: y\n", 2), ("MER_X='x\n\n", 1), ("MER_X='x' y", 1), ("\n export MER_X y", 2), ("MER_X+=y", 1)]
+        {
+            let wrong = parsed(text.as_bytes()).expect_err(text);
+            assert_eq!((wrong.line, wrong.name.as_str()), (line, "MER_X"), "{text:?}");
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A settings file: TOML, one key a setting.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
 use toml::de::DeTable;
 
 use super::{
     load::Given,
     origin::Origin,
+    source::{self, Found},
     table::{SETTINGS, setting},
     value::{self, Base},
 };
@@ -15,23 +16,38 @@ use crate::{
     place::Place,
 };
 
-/// Reads a settings file. Nothing where it does not exist.
+/// Reads a settings file that was named. Nothing where it does not exist.
 ///
 /// # Errors
 /// It cannot be read, is no TOML, or has a key or a value that is not known.
-pub(super) fn read(file: &Path, home: Option<&Path>) -> Result<Option<Vec<Given>>, CliError> {
-    let text = match fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
+pub(super) fn named(file: &Path, home: Option<&Path>) -> Result<Option<Vec<Given>>, CliError> {
+    let content = source::named(file).map_err(|error| unreadable(file, error))?;
+    content.map(|content| parse(file, text(file, content)?.as_str(), home)).transpose()
+}
+
+/// Reads a settings file in one of the usual places. Nothing where it does not exist; nothing and a warning where others can
+/// write to it.
+///
+/// # Errors
+/// As [`named`].
+pub(super) fn found(file: &Path, home: Option<&Path>, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
+    match source::found(file).map_err(|error| unreadable(file, error))? {
+        Found::Nothing => Ok(Vec::new()),
+        Found::Content(content) => parse(file, text(file, content)?.as_str(), home),
+        Found::PassedOver(why) => {
+            warnings.push(format!("the settings file `{}` is passed over: {why}", file.display()));
+            Ok(Vec::new())
         }
-        Err(error) => {
-            return Err(
-                CliError::config(format!("cannot read the settings file `{}`", file.display())).caused_by(error)
-            );
-        }
-    };
-    parse(file, &text, home).map(Some)
+    }
+}
+
+fn unreadable(file: &Path, error: std::io::Error) -> CliError {
+    CliError::config(format!("cannot read the settings file `{}`", file.display())).caused_by(error)
+}
+
+fn text(file: &Path, content: Vec<u8>) -> Result<String, CliError> {
+    let no_text = |_| CliError::config(format!("the settings file `{}` is not UTF-8", file.display()));
+    String::from_utf8(content).map_err(no_text)
 }
 
 fn parse(file: &Path, text: &str, home: Option<&Path>) -> Result<Vec<Given>, CliError> {
@@ -52,7 +68,7 @@ fn parse(file: &Path, text: &str, home: Option<&Path>) -> Result<Vec<Given>, Cli
                 None => wrong,
             }
         })?;
-        given.push(Given { setting, value, origin: Origin::File(place) });
+        given.push(Given { setting, value, origin: Origin::File(place), is_local: false });
     }
     Ok(given)
 }

@@ -11,15 +11,15 @@ mod reference;
 mod secret;
 mod settings;
 mod show;
+mod source;
 mod surroundings;
 mod table;
 mod value;
 mod variables;
 
-pub(crate) use load::{Loaded, load};
+pub(crate) use load::{GivenFlag, Loaded, NO_DOTENV, load};
 #[cfg(test)]
 use reference::reference;
-pub(crate) use secret::redacted_url;
 pub(crate) use settings::{Login, Settings};
 pub(crate) use surroundings::Surroundings;
 

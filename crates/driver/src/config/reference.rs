@@ -7,9 +7,17 @@ use super::table::{Default, SETTINGS};
 /// What stands above the table.
 pub(super) const INTRODUCTION: &str = "\
 Lowest first: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the environment,
-flags. `--config FILE` (or `MER_CONFIG`) names one file that stands for the three. A setting has the same name in every
-file; an unknown one is an error. An empty variable counts as not set. `mer config show` prints each value and where it
-came from. This page is made from the table in `crates/driver/src/config/table.rs`.
+flags. `--config FILE` (or `MER_CONFIG`) names one file that stands for the three; `--no-dotenv` passes `./.env` over. A setting
+has the same name in every file; an unknown one is an error. An empty variable counts as not set. `mer config show` prints each
+value and where it came from. This page is made from the table in `crates/driver/src/config/table.rs`.
+
+Files in these places that another user can write to are passed over with a warning. A database's URL in `./mer.toml` or `./.env`
+is never joined with credentials from elsewhere. [security.md](../security.md) says why, and what counts.
+
+A line of `./.env` is `NAME=value`, `export NAME=value`, or a comment. Values may be quoted: within `'…'` everything is as it
+stands, within `\"…\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\$` and `` \\` `` are escapes; both may go over several lines. Without quotes a
+value ends at a blank with a `#` behind it. Nothing is expanded. A line that sets nothing of MER's may be anything; one that
+names a variable of MER's and cannot be read is an error. `startStopScripts` read the file through `mer`.
 ";
 
 /// The reference as Markdown.

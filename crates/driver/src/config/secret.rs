@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mer_core::REDACTED;
 use serde::Deserialize;
 
 /// A text that is not shown, not even by `Debug`.
@@ -9,13 +10,16 @@ use serde::Deserialize;
 #[serde(transparent)]
 pub(crate) struct Secret(String);
 
-/// What stands in a secret's place.
-pub(super) const REDACTED: &str = "******";
-
 impl Secret {
     /// The text, for whoever must send it.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -25,35 +29,37 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A URL without its password, whether that stands before the host or in a parameter.
-pub(crate) fn redacted_url(url: &str) -> String {
-    let Some(scheme_end) = url.find("://").map(|at| at + 3) else { return url.to_owned() };
-    let (scheme, rest) = url.split_at(scheme_end);
-    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
-    // A password may well hold an unescaped `/` or `@`: the last `@` before the query ends it.
-    let rest = match rest.rsplit_once('@') {
-        Some((login, host)) => match login.split_once(':') {
-            Some((user, _)) => format!("{user}:{REDACTED}@{host}"),
-            None => format!("{login}@{host}"),
-        },
-        None => rest.to_owned(),
-    };
-    let query = query.map(|query| {
-        let pairs: Vec<String> = query
-            .split('&')
-            .map(|pair| match pair.split_once('=') {
-                Some((key, _)) if is_secret_parameter(key) => format!("{key}={REDACTED}"),
-                _ => pair.to_owned(),
-            })
-            .collect();
-        format!("?{}", pairs.join("&"))
-    });
-    format!("{scheme}{rest}{}", query.unwrap_or_default())
+/// The passwords in a database's URL: as they stand there, and without percents.
+pub(super) fn passwords(url: &str) -> Vec<Secret> {
+    let Some((_, rest)) = url.split_once("://") else { return Vec::new() };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let login = place.rsplit_once('@').and_then(|(login, _)| login.split_once(':')).map(|(_, password)| password);
+    let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+    let parameters = parameters.filter(|(name, _)| mer_core::is_secret_name(name)).map(|(_, value)| value);
+    login
+        .into_iter()
+        .chain(parameters)
+        .flat_map(|password| [password.to_owned().into(), decoded(password).into()])
+        .collect()
 }
 
-fn is_secret_parameter(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["password", "passwd", "pass", "token", "secret"].iter().any(|word| key.contains(word))
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -61,22 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_password_of_a_url_is_shown() {
-        for (url, shown) in [
-            ("embedded", "embedded"),
-            ("mem://", "mem://"),
-            ("surrealkv:///var/lib/a@b", "surrealkv:///var/lib/a@b"),
-            ("postgres://u:p@h/d", "postgres://u:******@h/d"),
-            ("postgres://u:p/w@x@h:5432/d?sslmode=require", "postgres://u:******@h:5432/d?sslmode=require"),
-            ("postgres://u@h/d?password=p&x=1", "postgres://u@h/d?password=******&x=1"),
-            ("postgres:///d?user=u&sslpassword=p", "postgres:///d?user=u&sslpassword=******"),
-        ] {
-            assert_eq!(redacted_url(url), shown);
-        }
+    fn a_secret_does_not_show_itself() {
+        assert_eq!(format!("{:?}", Secret("hunter2".to_owned())), "******");
     }
 
     #[test]
-    fn a_secret_does_not_show_itself() {
-        assert_eq!(format!("{:?}", Secret("hunter2".to_owned())), "******");
+    fn the_passwords_of_a_url_are_found() {
+        let passwords = |url| passwords(url).iter().map(|found| found.reveal().to_owned()).collect::<Vec<_>>();
+        assert_eq!(passwords("postgres://u:p%40@h/d?sslpassword=x%25&a=b"), ["p%40", "p@", "x%25", "x%"]);
+        assert_eq!(passwords("postgres://u@h/d"), [""; 0]);
+        assert_eq!(passwords("embedded"), [""; 0]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mer_core::{Bound, Size};
 use serde::Deserialize;
 
-use super::secret::{Secret, redacted_url};
+use super::{secret::Secret, value};
 use crate::{logging::LogFormat, ui::Format};
 
 /// Every setting, resolved. Paths are absolute.
@@ -15,10 +15,13 @@ pub(crate) struct Settings {
     /// The database. May carry a password: show it by [`Settings::shown_db`] only.
     pub(crate) db: Secret,
     /// The folder of the embedded database and of the journal.
+    #[serde(deserialize_with = "value::read_path")]
     pub(crate) data_dir: PathBuf,
     /// The folder of the REPL's history.
+    #[serde(deserialize_with = "value::read_path")]
     pub(crate) state_dir: PathBuf,
     /// The folder of weights that models were given.
+    #[serde(deserialize_with = "value::read_path")]
     pub(crate) cache_dir: PathBuf,
     /// How much room they may take.
     pub(crate) cache_limit: Size,
@@ -55,7 +58,7 @@ impl Settings {
     /// The database as it may be shown.
     #[cfg_attr(not(test), expect(dead_code, reason = "the layer below shows its own URLs"))]
     pub(crate) fn shown_db(&self) -> String {
-        redacted_url(self.db.reveal())
+        mer_core::redacted_url(self.db.reveal())
     }
 
     /// The user of every command but `migrate`. None where nothing is set, or where the URL has a user of its own.
@@ -66,6 +69,12 @@ impl Settings {
     /// The user of `migrate`; see [`Settings::driver_login`].
     pub(crate) fn migrations_login(&self) -> Option<Login> {
         self.login(self.migrations_db_username.as_ref(), self.migrations_db_password.as_ref())
+    }
+
+    /// Name and password of the user of `migrate`, as far as they are set, whatever the URL says.
+    pub(crate) fn migrations_owner(&self) -> (&str, &str) {
+        let password = self.migrations_db_password.as_ref().map(Secret::reveal);
+        (self.migrations_db_username.as_deref().unwrap_or_default(), password.unwrap_or_default())
     }
 
     fn login(&self, username: Option<&String>, password: Option<&Secret>) -> Option<Login> {

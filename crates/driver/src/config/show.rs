@@ -1,12 +1,13 @@
 //! `mer config show`.
 
 use figment::value::Value;
+use mer_core::{REDACTED, redacted_url};
 use serde::Serialize;
 
 use super::{
-    load::Loaded,
-    secret::{REDACTED, redacted_url},
+    load::{Loaded, NO_DOTENV},
     table::{SETTINGS, Setting, Type},
+    value::as_path,
 };
 use crate::ui::Listed;
 
@@ -45,13 +46,14 @@ impl Loaded {
 
     /// The flags that chose the database, as words of a command line. A password in its URL is not shown.
     pub(crate) fn database_flags(&self) -> Vec<String> {
-        let config = self.config.iter().flat_map(|file| ["--config".to_owned(), file.clone()]);
+        let config = self.config.iter().flat_map(|file| ["--config".to_owned(), file.to_string_lossy().into_owned()]);
+        let no_dotenv = self.no_dotenv.then(|| NO_DOTENV.to_owned());
         let chosen = SETTINGS.iter().filter(|setting| matches!(setting.name, "db" | "dataDir")).filter_map(|setting| {
             let shown = self.shown_setting(setting);
             let flag = shown.origin.strip_prefix("flag ")?;
             Some([flag.to_owned(), shown.value?.as_str()?.to_owned()])
         });
-        config.chain(chosen.flatten()).collect()
+        config.chain(no_dotenv).chain(chosen.flatten()).collect()
     }
 
     fn shown_setting(&self, setting: &Setting) -> ShownSetting {
@@ -72,6 +74,8 @@ fn shown_value(setting: &Setting, value: &Value) -> serde_json::Value {
         Value::Bool(_, on) => (*on).into(),
         other => match (setting.kind, other.as_str().unwrap_or_default()) {
             (Type::DbUrl, url) => redacted_url(url).into(),
+            // One that is not UTF-8 is shown as well as it can be.
+            (Type::Path, "") => as_path(other).map(|path| path.to_string_lossy().into_owned()).into(),
             (_, text) => text.into(),
         },
     }

@@ -2,19 +2,18 @@
 //! tested without it.
 
 use std::{
-    collections::BTreeMap,
     env,
-    ffi::OsString,
     path::{Path, PathBuf},
 };
 
 use super::table::Setting;
+use crate::variables::Variables;
 
 /// The environment, the working directory, and the system's settings file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surroundings {
     /// The environment's variables.
-    pub(crate) variables: BTreeMap<OsString, OsString>,
+    pub(crate) variables: Variables,
     /// The working directory; relative where it cannot be told.
     pub(crate) cwd: PathBuf,
     /// The system's settings file.
@@ -31,25 +30,14 @@ impl Surroundings {
         }
     }
 
-    /// A variable that is set and not empty: an empty one is one that somebody left out (`${X:-}`).
-    pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {
-        self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
-    }
-
-    /// The variables that are text. A variable that is no UTF-8 reaches no model.
-    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
-        let text = |word: &OsString| word.to_str().map(str::to_owned);
-        self.variables.iter().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
-    }
-
     /// Whether colour is unwanted everywhere (`NO_COLOR`).
     pub(crate) fn no_color(&self) -> bool {
-        self.variable("NO_COLOR").is_some() || self.variable("TERM").is_some_and(|term| term == "dumb")
+        self.variables.get("NO_COLOR").is_some() || self.variables.get("TERM").is_some_and(|term| term == "dumb")
     }
 
     /// The home folder, where there is one.
     pub(crate) fn home(&self) -> Option<PathBuf> {
-        self.absolute("HOME")
+        self.variables.home()
     }
 
     /// The user's settings file.
@@ -78,6 +66,6 @@ impl Surroundings {
 
     /// A folder that a variable names. By the XDG rules a relative one does not count.
     fn absolute(&self, variable: &str) -> Option<PathBuf> {
-        self.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+        self.variables.path(variable).filter(|path| path.is_absolute())
     }
 }

@@ -20,7 +20,7 @@ impl Machine {
             fs::create_dir_all(root.join(folder)).expect("folder");
         }
         let around = Surroundings {
-            variables: [("HOME".into(), root.join("home").into())].into(),
+            variables: [("HOME", root.join("home"))].into_iter().collect(),
             cwd: root.join("cwd"),
             system_file: root.join("etc/mer.toml"),
         };
@@ -37,7 +37,7 @@ impl Machine {
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.around.variables.insert(name.into(), value.into());
+        self.around.variables.all_mut().insert(name.into(), value.into());
         self
     }
 
@@ -80,7 +80,7 @@ fn each_layer_lies_over_the_one_before() {
     assert!(machine.origin("dbWait").ends_with("cwd/.env:2 MER_DB_WAIT"));
     let machine = machine.variable("MER_DB_WAIT", "5s");
     assert_eq!(machine.origin("dbWait"), "environment MER_DB_WAIT");
-    let flags = [("dbWait", "--db-wait", "6s".to_owned())];
+    let flags = [("dbWait", "--db-wait", "6s".into())];
     let loaded = load(&machine.around, &flags, None).expect("settings");
     assert_eq!(shown(&loaded, "dbWait").origin, "flag --db-wait");
     assert_eq!(loaded.settings.db_wait, mer_core::Bound::secs(6));
@@ -142,7 +142,7 @@ fn a_wrong_value_names_origin_key_and_what_is_expected() {
     let error = Machine::new().variable("DB_CONNECTION_URL", "mysql://u:hunter2@h/d").refused();
     assert!(error.to_string().contains("`DB_CONNECTION_URL` sets `db`, which must be embedded"), "{error}");
     assert!(!format!("{error:?}").contains("hunter2"));
-    let flags = [("dbWait", "--db-wait", "soon".to_owned())];
+    let flags = [("dbWait", "--db-wait", "soon".into())];
     let error = load(&Machine::new().around, &flags, None).expect_err("refused");
     assert_eq!(error.code(), 64);
     assert!(error.to_string().starts_with("`--db-wait` must be a duration"));
@@ -153,8 +153,8 @@ fn what_is_no_toml_is_told_with_line_and_column() {
     let error = Machine::new().file("cwd/mer.toml", "db = 'mem://'\ndataDir = \n").refused();
     assert!(error.to_string().contains("cwd/mer.toml`, line 2, column"), "{error}");
     assert_eq!(error.causes().len(), 1);
-    let error = Machine::new().file("cwd/.env", "A=1\nnonsense\n").refused();
-    assert!(error.to_string().contains(".env`, line 2: there is no `=`"), "{error}");
+    let error = Machine::new().file("cwd/.env", "A=1\nMER_DB: mem://\n").refused();
+    assert!(error.to_string().contains(".env`, line 2: `MER_DB`: there is no `=`"), "{error}");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn without_a_home_the_data_is_in_var_lib_and_the_history_beside_it() {
     let settings = machine.loaded().settings;
     assert_eq!(settings.data_dir, machine.path("home/.local/share/mer"));
     assert_eq!(settings.state_dir, machine.path("home/.local/state/mer"));
-    machine.around.variables.clear();
+    machine.around.variables.all_mut().clear();
     let settings = machine.loaded().settings;
     assert_eq!(settings.data_dir, Path::new("/var/lib/mer"));
     assert_eq!(settings.state_dir, Path::new("/var/lib/mer"));
@@ -200,9 +200,9 @@ fn a_path_begins_where_it_is_written() {
 #[test]
 fn a_named_settings_file_stands_for_the_usual_ones() {
     let machine = Machine::new().file("cwd/mer.toml", "hashes = false\n").file("cwd/other.toml", "noInput = true\n");
-    let loaded = load(&machine.around, &[], Some("other.toml")).expect("settings");
+    let loaded = load(&machine.around, &[], Some("other.toml".as_ref())).expect("settings");
     assert!(loaded.settings.hashes && loaded.settings.no_input);
-    let error = load(&machine.around, &[], Some("missing.toml")).expect_err("refused");
+    let error = load(&machine.around, &[], Some("missing.toml".as_ref())).expect_err("refused");
     assert!(error.to_string().contains("there is no settings file"));
     let machine = machine.variable("MER_CONFIG", "other.toml");
     assert!(machine.loaded().settings.no_input);

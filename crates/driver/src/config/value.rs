@@ -1,9 +1,14 @@
 //! From a text, or a value of a settings file, to a checked value.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    path::{Component, Path, PathBuf},
+};
 
 use figment::value::Value;
 use mer_core::{Bound, Size};
+use serde::{Deserialize, Deserializer};
 use toml::de::DeValue;
 
 use super::table::{Setting, Type};
@@ -17,11 +22,20 @@ pub(super) struct Base<'a> {
     pub(super) home: Option<&'a Path>,
 }
 
+/// Reads a variable's or a flag's value. Only a path need be no text.
+pub(super) fn from_os(setting: &Setting, value: &OsStr, base: Base<'_>) -> Result<Value, Option<String>> {
+    match (value.to_str(), setting.kind) {
+        (Some(text), _) => from_text(setting, text, base),
+        (None, Type::Path) => path(value, base).map(path_value),
+        (None, _) => Err(Some("it is not UTF-8".to_owned())),
+    }
+}
+
 /// Reads a text; `Err` says what is wrong with it, where more is to be said than what was expected.
 pub(super) fn from_text(setting: &Setting, text: &str, base: Base<'_>) -> Result<Value, Option<String>> {
     match setting.kind {
         Type::Text => Ok(Value::from(text)),
-        Type::Path => path(text, base).map(Value::from),
+        Type::Path => path(OsStr::new(text), base).map(path_value),
         Type::Switch => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(Value::from(true)),
             "false" | "no" | "off" | "0" => Ok(Value::from(false)),
@@ -47,14 +61,41 @@ pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) 
     }
 }
 
-fn path(text: &str, base: Base<'_>) -> Result<String, Option<String>> {
-    let expanded = match (text.strip_prefix("~/"), text) {
-        (None, "~") => home(base)?,
-        (Some(rest), _) => home(base)?.join(rest),
-        (None, "") => return Err(None),
+fn path(text: &OsStr, base: Base<'_>) -> Result<PathBuf, Option<String>> {
+    let expanded = match (text.as_bytes().strip_prefix(b"~/"), text.as_bytes()) {
+        (None, b"~") => home(base)?,
+        (Some(rest), _) => home(base)?.join(OsStr::from_bytes(rest)),
+        (None, b"") => return Err(None),
         (None, _) => base.folder.join(text),
     };
-    tidy(&expanded).into_os_string().into_string().map_err(|_| Some("the path is no UTF-8".to_owned()))
+    Ok(tidy(&expanded))
+}
+
+/// A path among values: a text, or bytes where it is none.
+pub(super) fn path_value(path: PathBuf) -> Value {
+    match path.into_os_string().into_string() {
+        Ok(text) => Value::from(text),
+        Err(path) => Value::from(path.into_vec()),
+    }
+}
+
+/// The path that a value is.
+pub(super) fn as_path(value: &Value) -> Option<PathBuf> {
+    read_path(value).ok()
+}
+
+/// Reads what [`path_value`] has made.
+pub(super) fn read_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Text(PathBuf),
+        Bytes(Vec<u8>),
+    }
+    Ok(match Form::deserialize(from)? {
+        Form::Text(path) => path,
+        Form::Bytes(bytes) => OsString::from_vec(bytes).into(),
+    })
 }
 
 fn home(base: Base<'_>) -> Result<PathBuf, Option<String>> {
@@ -72,7 +113,11 @@ fn db_url(text: &str, base: Base<'_>) -> Result<String, Option<String>> {
         return Ok(text.to_owned());
     }
     match text.strip_prefix("surrealkv://") {
-        Some(file) => Ok(format!("surrealkv://{}", path(file, base)?)),
+        Some(file) => {
+            let no_text = |_| Some("the engine needs a path that is UTF-8".to_owned());
+            let file = path(OsStr::new(file), base)?.into_os_string().into_string().map_err(no_text)?;
+            Ok(format!("surrealkv://{file}"))
+        }
         None => Err(None),
     }
 }

@@ -1,11 +1,12 @@
 //! Variables: those of `.env`, and those of the environment.
 
-use std::{fs, io, path::Path};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path};
 
 use super::{
     dotenv,
-    load::Given,
+    load::{Given, GivenFlag},
     origin::Origin,
+    source::{self, Found},
     surroundings::Surroundings,
     table::{OTHER_VARIABLES, SETTINGS, Setting},
     value::{self, Base},
@@ -17,39 +18,45 @@ use crate::error::CliError;
 /// # Errors
 /// A variable's value is none for its setting.
 pub(super) fn environment(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
-    for name in around.variables.keys().filter_map(|name| name.to_str()) {
+    for name in around.variables.all().keys().filter_map(|name| name.to_str()) {
         warnings.extend(unknown(name).map(|why| format!("the environment variable {why}")));
     }
     let home = around.home();
     let base = Base { folder: &around.cwd, home: home.as_deref() };
     let mut given = Vec::new();
     for (setting, names) in with_variables() {
-        let Some((name, text)) = names.iter().find_map(|name| Some((name, around.variable(name)?))) else { continue };
+        let Some((name, text)) = names.iter().find_map(|name| Some((name, around.variables.get(name)?))) else {
+            continue;
+        };
         let origin = Origin::Variable(name.clone());
         let wrong = || format!("the environment variable `{name}`");
-        let Some(text) = text.to_str() else {
-            return Err(CliError::config(format!("{} is no valid UTF-8", wrong())));
-        };
         given.push(read(setting, text, base, origin, wrong)?);
     }
     Ok(given)
 }
 
-/// Reads `./.env`. Nothing where it does not exist, or is a folder (some people keep a Python environment there).
+/// Reads `./.env`. Nothing where it does not exist or is a folder; nothing and a warning where others can write to it.
 ///
 /// # Errors
-/// It cannot be read, a line is no assignment, or a value is none for its setting.
+/// It cannot be read, or a line that is to set something of MER's is wrong.
 pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
     let file = around.cwd.join(".env");
-    let text = match fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound || file.is_dir() => return Ok(Vec::new()),
-        Err(error) => {
-            return Err(CliError::config(format!("cannot read `{}`", file.display())).caused_by(error));
+    let unreadable = |error| CliError::config(format!("cannot read `{}`", file.display())).caused_by(error);
+    let content = match source::found(&file).map_err(unreadable)? {
+        Found::Nothing => return Ok(Vec::new()),
+        Found::Content(content) => content,
+        Found::PassedOver(why) => {
+            warnings.push(format!("`{}` is passed over: {why}", file.display()));
+            return Ok(Vec::new());
         }
     };
-    let assignments = dotenv::parse(&text)
-        .map_err(|wrong| CliError::config(format!("`{}`, line {}: {}", file.display(), wrong.line, wrong.what)))?;
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+        warnings.push(format!("`{}` is passed over: it is UTF-16, and UTF-8 is read", file.display()));
+        return Ok(Vec::new());
+    }
+    let assignments = dotenv::parse(&content, is_ours).map_err(|wrong| {
+        CliError::config(format!("`{}`, line {}: `{}`: {}", file.display(), wrong.line, wrong.name, wrong.what))
+    })?;
     for found in &assignments {
         let place = |why| format!("`{}`, line {}: the variable {why}", file.display(), found.line);
         warnings.extend(unknown(&found.name).map(place));
@@ -64,32 +71,33 @@ pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Resu
         let Some(found) = names.iter().find_map(last) else { continue };
         let origin = Origin::DotEnv { file: file.clone(), line: found.line, variable: found.name.clone() };
         let wrong = || format!("`{}`, line {}: `{}`", file.display(), found.line, found.name);
-        given.push(read(setting, &found.value, base, origin, wrong)?);
+        given.push(read(setting, OsStr::from_bytes(&found.value), base, origin, wrong)?);
     }
-    Ok(given)
+    Ok(given.into_iter().map(|given| Given { is_local: true, ..given }).collect())
+}
+
+/// Whether a variable sets something of MER's.
+fn is_ours(name: &str) -> bool {
+    with_variables().any(|(_, names)| names.iter().any(|known| known == name))
 }
 
 /// Reads flags.
 ///
 /// # Errors
 /// A flag's value is none for its setting (64).
-pub(super) fn flags(
-    flags: &[(&'static str, &'static str, String)],
-    cwd: &Path,
-    home: Option<&Path>,
-) -> Result<Vec<Given>, CliError> {
+pub(super) fn flags(flags: &[GivenFlag], cwd: &Path, home: Option<&Path>) -> Result<Vec<Given>, CliError> {
     let base = Base { folder: cwd, home };
     let find = |name: &str| SETTINGS.iter().find(|setting| setting.name == name);
     let mut given = Vec::new();
     for (setting, flag, text) in flags.iter().filter_map(|(name, flag, text)| Some((find(name)?, *flag, text))) {
-        let value = value::from_text(setting, text, base).map_err(|why| {
+        let value = value::from_os(setting, text, base).map_err(|why| {
             let wrong = CliError::usage(format!("`{flag}` must be {}", setting.kind.expected()));
             match why {
                 Some(why) => wrong.caused_by(why),
                 None => wrong,
             }
         })?;
-        given.push(Given { setting, value, origin: Origin::Flag(flag) });
+        given.push(Given { setting, value, origin: Origin::Flag(flag), is_local: false });
     }
     Ok(given)
 }
@@ -100,13 +108,13 @@ fn with_variables() -> impl Iterator<Item = (&'static Setting, Vec<String>)> {
 
 fn read(
     setting: &'static Setting,
-    text: &str,
+    text: &OsStr,
     base: Base<'_>,
     origin: Origin,
     named: impl Fn() -> String,
 ) -> Result<Given, CliError> {
     // What was written is not quoted back: it may be a secret in the wrong place.
-    let value = value::from_text(setting, text, base).map_err(|why| {
+    let value = value::from_os(setting, text, base).map_err(|why| {
         let wrong =
             CliError::config(format!("{} sets `{}`, which must be {}", named(), setting.name, setting.kind.expected()));
         match why {
@@ -114,7 +122,7 @@ fn read(
             None => wrong,
         }
     })?;
-    Ok(Given { setting, value, origin })
+    Ok(Given { setting, value, origin, is_local: false })
 }
 
 /// What is to be said of a variable that begins with `MER_` and means nothing.

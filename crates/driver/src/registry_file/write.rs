@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use mer_core::{ConnParams, ModelParams, ModelSpec, Registry};
+use mer_core::{ConnParams, ModelParams, ModelSpec, Registry, is_invisible};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -85,8 +85,10 @@ fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            c if is_invisible(c) => {
+                let number = u32::from(c);
+                let _ =
+                    if number > 0xffff { write!(quoted, "\\U{number:08x}") } else { write!(quoted, "\\u{number:04x}") };
             }
             c => quoted.push(c),
         }

@@ -8,6 +8,8 @@ use std::{
     path::Path,
 };
 
+use mer_core::{redacted, redacted_url};
+
 /// How many entries a REPL remembers; older ones stay in the file.
 pub(super) const REMEMBERED: usize = 10_000;
 
@@ -27,7 +29,20 @@ impl History {
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         let newest = &lines[lines.len().saturating_sub(REMEMBERED)..];
-        Ok((Self(file), newest.iter().map(|line| unescaped(line)).collect()))
+        // An older version kept all of them.
+        let entries = newest.iter().map(|line| unescaped(line)).filter(|entry| Self::may_keep(entry));
+        Ok((Self(file), entries.collect()))
+    }
+
+    /// Whether an entry may be kept: one with a password in it is not, nor is one that gives a flag such as `--password-…`
+    /// something that might be one.
+    pub(super) fn may_keep(entry: &str) -> bool {
+        let words = || entry.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '/'));
+        let flag =
+            words().any(|word| word.starts_with("--password") || word.starts_with("--db=") && word.contains(':'));
+        // A URL may be quoted, or have blanks in its password: the line as a whole is looked at too.
+        let url = entry.find("://").is_some_and(|at| redacted_url(&entry[at..]) != entry[at..]);
+        !flag && !url && redacted(entry) == entry
     }
 
     /// Appends an entry.
@@ -75,6 +90,37 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().expect("folder")), 0o700);
+    }
+
+    #[test]
+    fn a_line_with_a_secret_is_not_kept() {
+        for line in [
+            "log list --db postgres://u:hunter2@h/d",
+            "--db=\"postgres://u:hunter 2@h/d\" log list",
+            "config show --db 'ws://u:hunter2@h",
+            "/server add gpu ada@h --password-command 'echo hunter2'",
+            "server add gpu h --password hunter2",
+            "server add gpu h --password=hunter2",
+            "model set m --env API_TOKEN=hunter2",
+            "model set m --env 'DB_PASSWORD=hunter 2'",
+            "run m postgres://u:hun/t?er2@h",
+        ] {
+            assert!(!History::may_keep(line), "{line}");
+        }
+        for line in [
+            "run iris 5.1,3.5,1.4,0.2",
+            "server add gpu ada@h:22 --identity ~/.ssh/id",
+            "config show --db postgres://u@h/d",
+            "model set m --env OMP_NUM_THREADS=2 --ready-token READY",
+            "run m http://example.org/a?b=c",
+            "the secret of the token is a password",
+        ] {
+            assert!(History::may_keep(line), "{line}");
+        }
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("history");
+        std::fs::write(&path, "ls\nlog list --db ws://u:hunter2@h\n").expect("an older history");
+        assert_eq!(History::open(&path).expect("history").1, ["ls"]);
     }
 
     #[test]

@@ -144,6 +144,9 @@ impl Reader {
     }
 
     fn remember(&mut self, entry: &str) {
+        if !History::may_keep(entry) {
+            return;
+        }
         let is_new = self.editor.add_history_entry(entry).unwrap_or(false);
         if is_new
             && let Some(history) = &mut self.history

@@ -86,7 +86,7 @@ impl Text {
             let number = self.lines + 1;
             tracing::warn!("line {number} of the export is one that `mer import` refuses: {error}");
         }
-        serde_json::to_writer(&mut self.bytes, line)
+        crate::ui::to_writer(&mut self.bytes, line)
             .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');
         self.lines += 1;

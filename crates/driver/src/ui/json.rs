@@ -1,11 +1,41 @@
 //! Output for programs: one object a line.
 
+use std::io;
+
+use mer_core::{is_invisible, redacted};
 use serde::Serialize;
 
 use crate::error::{CliError, Kind};
 
 /// Full lines are handed on when this many bytes have come together, so that a long list is no long wait.
 const CHUNK: usize = 64 * 1024;
+
+/// As `serde_json` writes, with everything escaped that no terminal should be sent. It reads back as the same text.
+struct Visible;
+
+impl serde_json::ser::Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_invisible) {
+            let (before, after) = rest.split_at(at);
+            writer.write_all(before.as_bytes())?;
+            let Some(c) = after.chars().next() else { break };
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &after[c.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+/// Writes a value as JSON that may be shown.
+///
+/// # Errors
+/// As `serde_json::to_writer`.
+pub(crate) fn to_writer<T: Serialize>(writer: impl io::Write, value: &T) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(writer, Visible))
+}
 
 /// Writes one line an item.
 pub(super) fn lines<T: Serialize>(
@@ -14,7 +44,7 @@ pub(super) fn lines<T: Serialize>(
 ) -> Result<(), CliError> {
     let mut buffer = Vec::new();
     for item in items {
-        serde_json::to_writer(&mut buffer, item)
+        to_writer(&mut buffer, item)
             .map_err(|source| CliError::new(Kind::Bug, "a result cannot be written as JSON").caused_by(source))?;
         buffer.push(b'\n');
         if buffer.len() >= CHUNK {
@@ -26,14 +56,14 @@ pub(super) fn lines<T: Serialize>(
 }
 
 #[derive(Serialize)]
-struct ExitError<'a> {
+struct ExitError {
     message_type: &'static str,
     code: u8,
     message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    hints: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
 }
 
 /// The line that ends stderr when a command fails.
@@ -41,11 +71,14 @@ pub(super) fn exit_error(error: &CliError) -> String {
     let line = ExitError {
         message_type: "exit_error",
         code: error.code(),
-        message: error.to_string(),
-        causes: error.causes(),
-        hints: error.hints(),
+        message: redacted(&error.to_string()),
+        causes: error.causes().iter().map(|cause| redacted(cause)).collect(),
+        hints: error.hints().iter().map(|hint| redacted(hint)).collect(),
     };
-    serde_json::to_string(&line).unwrap_or_default() + "\n"
+    let mut text = Vec::new();
+    // Texts and a number: they have a form in JSON.
+    let _ = to_writer(&mut text, &line);
+    String::from_utf8(text).unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]
@@ -59,6 +92,23 @@ mod tests {
             exit_error(&error),
             "{\"message_type\":\"exit_error\",\"code\":78,\"message\":\"no\",\"hints\":[\"try\"]}\n"
         );
+    }
+
+    #[test]
+    fn nothing_invisible_is_written_and_the_text_is_the_same() {
+        let text = "a\u{202e}b\u{9b}\u{7f}\u{feff}\u{e0041}ü\n\0";
+        let mut out = Vec::new();
+        to_writer(&mut out, &text).expect("JSON");
+        let out = String::from_utf8(out).expect("text");
+        assert_eq!(out, "\"a\\u202eb\\u009b\\u007f\\ufeff\\udb40\\udc41ü\\n\\u0000\"");
+        assert_eq!(serde_json::from_str::<String>(&out).expect("a text"), text);
+    }
+
+    #[test]
+    fn a_failure_shows_no_password() {
+        let error =
+            CliError::config("no `ws://u:hunter2@h`").caused_by("PASSWORD=hunter2").hint("--db=ws://u:hunter2@h");
+        assert!(!exit_error(&error).contains("hunter2"), "{}", exit_error(&error));
     }
 
     #[test]

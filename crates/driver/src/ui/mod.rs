@@ -6,17 +6,20 @@ mod confirm;
 mod json;
 mod passing;
 mod quiet;
+mod safe;
 mod stream;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
 
+use mer_core::escaped;
 use serde::Serialize;
 
 pub(crate) use ask::{ask_secret, stop_asking};
+pub(crate) use json::to_writer;
 pub(crate) use passing::Passing;
+pub(crate) use safe::Safe;
 pub(crate) use stream::emergency;
-pub(crate) use text::escaped;
 
 use crate::error::{CliError, Kind};
 

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{stream, text::escaped};
+use mer_core::escaped;
+
+use super::stream;
 
 /// What is over by then is not worth a line.
 const WORTH_IT: Duration = Duration::from_millis(500);

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 
+use mer_core::{escaped, redacted};
+
 use super::{Listed, Shown};
 use crate::error::CliError;
 
@@ -54,7 +56,7 @@ fn indented_line(line: &str) -> String {
     if line.is_empty() { "\n".to_owned() } else { format!("    {}\n", escaped(line)) }
 }
 
-/// A failure: `mer: …`, then its causes and hints, a line each.
+/// A failure: `mer: …`, then its causes and hints, a line each. No password is in it, wherever what it quotes comes from.
 pub(super) fn error(error: &CliError, colour: bool) -> String {
     let (red, bold, plain) = if colour { (RED, BOLD, PLAIN) } else { ("", "", "") };
     let mut text = format!("{red}mer:{plain} {}\n", indented(&error.to_string()));
@@ -69,30 +71,7 @@ pub(super) fn error(error: &CliError, colour: bool) -> String {
 
 /// Keeps the lines of a message apart from the messages around it.
 fn indented(message: &str) -> String {
-    message.trim_end().lines().map(escaped).collect::<Vec<_>>().join("\n    ")
-}
-
-/// The text with everything escaped that could move a terminal's cursor, ring its bell or turn its writing round.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => safe.push_str("\\n"),
-            '\r' => safe.push_str("\\r"),
-            '\t' => safe.push_str("\\t"),
-            c if c.is_ascii_control() => {
-                let _ = write!(safe, "\\x{:02x}", u32::from(c));
-            }
-            // Marks that reorder or hide text: what is shown must be what is there.
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-            {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => safe.push(c),
-        }
-    }
-    safe
+    redacted(message.trim_end()).lines().map(escaped).collect::<Vec<_>>().join("\n    ")
 }
 
 #[cfg(test)]
@@ -132,8 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_the_cursor_is_escaped() {
-        assert_eq!(escaped("a\tb\u{7}\u{9b}\u{202e}ü"), "a\\tb\\x07\\u{9b}\\u{202e}ü");
+    fn a_failure_shows_no_password_and_nothing_invisible() {
+        let failure = CliError::usage("there is no flag `--dbb=postgres://u:hunter2@h/d`")
+            .caused_by("ws://u:hunter2@h said \u{202e}no\u{9b}2J")
+            .hint("`mer --db=ws://u:hunter2@h \u{200b}x`");
+        assert_eq!(
+            error(&failure, false),
+            "mer: there is no flag `--dbb=postgres://u:******@h/d`\ncaused by: ws://u:******@h said \\u{202e}no\\u{9b}2J\n\
+             hint: `mer --db=ws://u:******@h \\u{200b}x`\n"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod control;
 mod resolve;
+mod runnable;
 mod sigchld;
 mod spawn;
 mod strays;

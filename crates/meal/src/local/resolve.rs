@@ -1,6 +1,7 @@
 //! Finding the file that a command names, before anything is spawned, so that an error can name it.
 
 use std::{
+    ffi::{OsStr, OsString},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -36,11 +37,11 @@ pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartE
             }),
         };
     }
-    let search = spec.env.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+    let search = spec.env.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let mut unusable = None;
-    for directory in search.split(':') {
+    for directory in std::env::split_paths(search) {
         // An empty element is the working directory, as for every program that searches PATH.
-        let path = within(spec.cwd.as_deref(), &Path::new(directory).join(command));
+        let path = within(spec.cwd.as_deref(), &directory.join(command));
         match state(&path) {
             State::Executable => return Ok(path),
             State::Other => unusable = unusable.or(Some(path)),
@@ -49,7 +50,7 @@ pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartE
     }
     Err(match unusable {
         Some(path) => StartError::NotExecutable { path },
-        None => StartError::NotFound { command: command.clone(), searched: format!("PATH `{search}`") },
+        None => StartError::NotFound { command: command.clone(), searched: format!("PATH `{}`", search.display()) },
     })
 }
 

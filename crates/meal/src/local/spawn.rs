@@ -1,8 +1,12 @@
 //! Starting a process.
 
 use std::{
+    ffi::OsStr,
     io,
-    os::{fd::OwnedFd, unix::process::CommandExt},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt as _, process::CommandExt},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
@@ -15,7 +19,7 @@ use rustix::io::Errno;
 use super::{
     control::LocalControl,
     resolve::{explain, resolve},
-    sigchld,
+    runnable, sigchld,
     strays::{self, Strays},
     watch::Watch,
 };
@@ -40,13 +44,17 @@ impl LocalExecutor {
         Self { self_exe: self_exe.into(), watch, heeded: Arc::default() }
     }
 
+    /// The program that would be started, where that would not fail.
     pub(crate) fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
-        resolve(spec, &self.self_exe)
+        let program = resolve(spec, &self.self_exe)?;
+        check_strings(spec)?;
+        runnable::check(&program)?;
+        Ok(program)
     }
 
     pub(crate) fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
         let started_at = Instant::now();
-        let program = self.resolve(spec)?;
+        let program = resolve(spec, &self.self_exe)?;
         check_strings(spec)?;
         self.heeded.get_or_init(|| {
             if self.watch.is_some() {
@@ -108,8 +116,9 @@ fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
     if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {
         return bad(arg);
     }
-    match spec.env.iter().find(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')) {
-        Some((name, _)) => bad(name),
+    let holds = |text: &OsStr, bytes: &[u8]| text.as_bytes().iter().any(|byte| bytes.contains(byte));
+    match spec.env.iter().find(|(name, value)| name.is_empty() || holds(name, b"=\0") || holds(value, b"\0")) {
+        Some((name, _)) => bad(&name.to_string_lossy()),
         None => Ok(()),
     }
 }

@@ -116,7 +116,8 @@ impl WarmProcess {
         let framing = Framing::new(spec.protocol, &spec.tokens);
         let wire = Wire { stdin: Some(stdin), stdout, unread: BytesMut::new(), mid_line: false, framing };
         let (tokens, grace, start) = (spec.tokens.clone(), spec.bounds.grace, started_in);
-        let name = spec.env.get("MER_MODEL").cloned().unwrap_or_else(|| format!("process {}", control.pid()));
+        let name = spec.env.get(OsStr::new("MER_MODEL")).map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_else(|| format!("process {}", control.pid()));
         let unmarked = spec.protocol == Protocol::Lines && tokens.ready.is_none();
         Self { name, control, wire, stderr, drain, tokens, grace, start, unmarked, kept: true, fault: None }
     }

@@ -288,7 +288,7 @@ fn spec(mark: &str, args: &[&str]) -> RunSpec {
     RunSpec {
         argv: ["mer"].iter().chain(args).map(ToString::to_string).collect(),
         cwd: Some(PathBuf::from("/")),
-        env: [("FAKE_MARK".to_owned(), mark.to_owned())].into(),
+        env: [("FAKE_MARK".into(), mark.into())].into(),
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: Bounds { grace: Duration::from_millis(200), ..Bounds::default() },

@@ -29,7 +29,7 @@ pub(crate) fn command(argv: &[&str]) -> RunSpec {
     RunSpec {
         argv: argv.iter().map(ToString::to_string).collect(),
         cwd: None,
-        env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+        env: [("PATH".into(), "/usr/bin:/bin".into())].into(),
         protocol: Protocol::Oneshot,
         tokens: Tokens::defaults(Protocol::Oneshot),
         bounds: bounds(20_000),

@@ -131,14 +131,15 @@ async fn field_ssh_3_arguments_and_environment_survive() {
     let got: Vec<_> = out.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     assert_eq!(got[..nasty.len()], nasty);
     for (index, value) in nasty.iter().enumerate() {
-        spec.env.insert(format!("V{index}"), (*value).to_owned());
+        spec.env.insert(format!("V{index}").into(), (*value).into());
     }
-    spec.env.insert("not.a-name".to_owned(), "x y".to_owned());
+    spec.env.insert("not.a-name".into(), "x y".into());
     spec.argv = vec!["env".to_owned(), "-0".to_owned()];
     let (_, out) = run(&executor, &spec, b"").await;
     let got: Vec<_> = out.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     for (name, value) in &spec.env {
-        assert!(got.contains(&format!("{name}={value}").into()), "{name} {value:?} in {got:?}");
+        let (name, value) = (name.display(), value.display());
+        assert!(got.contains(&format!("{name}={value}").into()), "{name} {value} in {got:?}");
     }
 }
 

@@ -125,12 +125,11 @@ impl Cache {
     }
 
     /// The path of a version's file. It is brought here, unless it has been before.
-    pub(super) async fn deliver(&self, version: &WeightsVersion, told: &Told) -> Result<String, DeliveryError> {
-        let path = match self.find(version) {
-            Some(path) => path,
-            None => self.bring(version, told).await?,
-        };
-        path.into_os_string().into_string().map_err(|_| DeliveryError::NoText { folder: self.folder.clone() })
+    pub(super) async fn deliver(&self, version: &WeightsVersion, told: &Told) -> Result<PathBuf, DeliveryError> {
+        match self.find(version) {
+            Some(path) => Ok(path),
+            None => self.bring(version, told).await,
+        }
     }
 
     async fn bring(&self, version: &WeightsVersion, told: &Told) -> Result<PathBuf, DeliveryError> {

@@ -29,12 +29,6 @@ pub(crate) enum DeliveryError {
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// A variable cannot hold the folder's name.
-    #[error("the folder of weights `{}` is no UTF-8", folder.display())]
-    NoText {
-        /// The folder.
-        folder: PathBuf,
-    },
     /// The database does not give them.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
@@ -86,7 +80,6 @@ impl DeliveryError {
             Self::Keep { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
             Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
             Self::Invalid { .. } => ExitCode::INPUT,
-            Self::NoText { .. } => ExitCode::CONFIG,
             Self::Start(error) => error.exit_code(),
             Self::Database { source, .. } => source.exit_code(),
             Self::Lost { .. } => ExitCode::UNREACHABLE,
@@ -101,7 +94,6 @@ impl DeliveryError {
         }
         match self {
             Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
-            Self::NoText { .. } => Some("name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::Database { source, .. } => source.hint(),
             Self::Refused { server, .. } => {
                 Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))

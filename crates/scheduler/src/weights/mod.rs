@@ -14,6 +14,8 @@ pub use cache::Cache;
 pub(crate) use error::DeliveryError;
 pub use progress::{Progress, Step};
 
+use std::{ffi::OsString, path::PathBuf};
+
 use mer_core::{ConnType, check_sha256};
 use mer_meal::{Cancel, CancelLevel, Executor};
 
@@ -27,17 +29,17 @@ pub(crate) async fn deliver(
     placement: &Placement,
     weights: &Weights,
     cancel: &Cancel,
-) -> Result<String, DeliveryError> {
+) -> Result<OsString, DeliveryError> {
     // It becomes the name of a file, here and there, and the database may say anything.
     check_sha256("sha256", &weights.version.sha256)
         .map_err(|source| DeliveryError::Invalid { version: weights.version.to_string(), source })?;
     let told = Told::new(&weights.version, &placement.server, weights.progress.clone());
     if placement.conn_type != ConnType::Local {
-        return There { cache, executor, placement, weights, cancel }.deliver(&told).await;
+        return There { cache, executor, placement, weights, cancel }.deliver(&told).await.map(OsString::from);
     }
     tokio::select! {
         biased;
-        path = cache.deliver(&weights.version, &told) => path,
+        path = cache.deliver(&weights.version, &told) => path.map(PathBuf::into_os_string),
         () = cancel.reached(CancelLevel::Cancel) => Err(DeliveryError::Cancelled),
     }
 }

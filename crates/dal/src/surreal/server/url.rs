@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use crate::{
     AuthLevel, DalError, Secret,
-    url_text::{decoded, encoded, host_and_port, some, without_password},
+    url_text::{decoded, encoded, host_and_port, reason, some},
 };
 
 /// Every parameter that a URL may have.
@@ -37,7 +37,10 @@ pub struct SurrealUrl {
 impl SurrealUrl {
     /// Reads a URL without its `ws://` or `wss://`.
     pub(crate) fn parse(tls: bool, rest: &str) -> Result<Self, DalError> {
-        Self::read(tls, rest).map_err(|reason| DalError::Url { url: without_password(scheme(tls), rest), reason })
+        Self::read(tls, rest).map_err(|why| DalError::Url {
+            url: mer_core::redacted_url(&format!("{}://{rest}", scheme(tls))),
+            reason: reason(rest, why),
+        })
     }
 
     fn read(tls: bool, rest: &str) -> Result<Self, String> {
@@ -66,7 +69,7 @@ impl SurrealUrl {
             ..Self::default()
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` has no `=`"))?;
+            let (name, value) = pair.split_once('=').ok_or_else(|| "a parameter has no `=`".to_owned())?;
             url.parameter(&decoded(name)?, decoded(value)?)?;
         }
         Ok(url)

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read as _, path::Path};
 
-use super::{Difference, differences, in_session};
+use super::{Difference, differences, here, in_session, paths::settle};
 use crate::{
     app::{App, Origin},
     cli::{ApplyArgs, Typed},
@@ -25,17 +25,20 @@ pub(in crate::commands) async fn apply(
     let (name, text) = read(&args.file, origin)?;
     let file = registry_file::read(Path::new(&name), &text)?;
     file.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let wanted = &file.registry;
+    // Relative paths begin in the file's folder; those of standard input in this one.
+    let folder = here().join(Path::new(&args.file).parent().unwrap_or(Path::new("")));
     let ask = !args.yes && !args.dry_run && !app.settings.no_input && !typed.no_input && ui.can_ask();
     // Nothing is shown and nobody is asked while the database is open: a slow reader would keep everybody else out.
-    let (known, changes) = in_session(app, async |store| {
+    let (known, wanted, changes) = in_session(app, async |store| {
         let known = store.registry().await?;
         file.check(&known)?;
-        let changes = differences(&known, wanted);
+        let mut wanted = file.registry.clone();
+        settle(&mut wanted, &known, None, &folder)?;
+        let changes = differences(&known, &wanted);
         if !ask && !args.dry_run {
-            store.apply_over(&known, wanted).await?;
+            store.apply_over(&known, &wanted).await?;
         }
-        Ok((known, changes))
+        Ok((known, wanted, changes))
     })
     .await?;
     show(&changes, ui)?;
@@ -53,7 +56,7 @@ pub(in crate::commands) async fn apply(
             return Err(CliError::new(Kind::Refused, "nothing was applied: the answer was not `yes`"));
         }
         // Only what has been shown: somebody else may have been at it meanwhile.
-        in_session(app, async |store| Ok(store.apply_over(&known, wanted).await?)).await?;
+        in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;
     }
     ui.note(&format!("applied {what}"));
     Ok(())

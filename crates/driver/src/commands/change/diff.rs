@@ -5,11 +5,11 @@ use std::{
     fmt::Write as _,
 };
 
-use mer_core::Registry;
+use mer_core::{Registry, escaped};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{commands::shown::REDACTED, ui::escaped};
+use crate::commands::shown::REDACTED;
 
 /// What becomes of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -91,7 +91,7 @@ impl Difference {
     pub(super) fn lines(&self) -> String {
         let Self { object, name, change, keys } = self;
         let mark = if *change == Change::Added { '+' } else { '~' };
-        let mut text = format!("{mark} {object} {name}\n");
+        let mut text = format!("{mark} {object} {}\n", escaped(name));
         for KeyDifference { key, before, after } in keys {
             for (mark, value) in [('-', before), ('+', after)] {
                 if let Some(value) = value {

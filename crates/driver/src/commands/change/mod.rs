@@ -4,8 +4,11 @@
 mod apply;
 mod diff;
 mod model;
+mod paths;
 mod server;
 mod unset;
+
+use std::path::PathBuf;
 
 use mer_core::{LOCAL_SERVER, Registry, RegistryError};
 use mer_dal::Store;
@@ -47,13 +50,19 @@ async fn change(
     app.check_changes_allowed(typed)?;
     let differences = in_session(app, async |store| {
         let known = store.registry().await?;
-        let wanted = make(&known)?;
+        let mut wanted = make(&known)?;
+        paths::settle(&mut wanted, &known, Some(&known), &here())?;
         check(&known, &wanted)?;
         store.apply_over(&known, &wanted).await?;
         Ok(differences(&known, &wanted))
     })
     .await?;
     tell(&differences, ui)
+}
+
+/// The working folder, in which relative paths begin. Where it is gone there is nothing to make them absolute with.
+fn here() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
 }
 
 /// Checks what is to be there, with what there is.

@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use mer_core::is_secret_name;
+
 use super::Finding;
 use crate::{app::App, error::CliError};
 
@@ -21,7 +23,7 @@ pub(super) async fn in_registry(app: &App) -> Result<Vec<Finding>, CliError> {
     }
     for model in &view.models {
         let on_servers = model.spec.on.values().flat_map(|params| params.env.keys());
-        for variable in model.spec.params.env.keys().chain(on_servers).filter(|name| is_secret(name)) {
+        for variable in model.spec.params.env.keys().chain(on_servers).filter(|name| is_secret_name(name)) {
             findings.push(Finding::warning(
                 CHECK,
                 format!("model `{}` has the variable `{variable}` in the database in plain text", model.name),
@@ -57,11 +59,6 @@ pub(super) fn in_settings(app: &App) -> Vec<Finding> {
     findings
 }
 
-fn is_secret(variable: &str) -> bool {
-    let name = variable.to_ascii_uppercase();
-    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY"].iter().any(|word| name.contains(word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +66,7 @@ mod tests {
     #[test]
     fn names_that_look_like_secrets() {
         for (name, secret) in [("HF_TOKEN", true), ("dbPassword", true), ("OMP_NUM_THREADS", false), ("KEYS", false)] {
-            assert_eq!(is_secret(name), secret, "{name}");
+            assert_eq!(is_secret_name(name), secret, "{name}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The line that the wrapper over there reads and does: see [`crate::ssh::session::wrapper`].
 
+use std::ffi::OsString;
+
 use mer_core::RunSpec;
 
 use crate::StartError;
@@ -11,11 +13,19 @@ pub(super) const NOT_FOUND: &[u8] = b"=nf\n";
 pub(super) const NOT_EXECUTABLE: &[u8] = b"=nx\n";
 pub(super) const NO_DIRECTORY: &[u8] = b"=cd\n";
 
+/// The environment of a process over there. It comes from the registry, which holds texts.
+fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
+    let bad = |name: &OsString| StartError::BadString { name: name.to_string_lossy().escape_debug().to_string() };
+    let pairs = spec.env.iter().map(|(name, value)| name.to_str().zip(value.to_str()).ok_or_else(|| bad(name)));
+    pairs.collect()
+}
+
 /// Becomes the program.
 pub(in crate::ssh) fn go(spec: &RunSpec) -> Result<String, StartError> {
     let (program, mut line) = prepare(spec)?;
     line.push_str("echo =ok; exec");
-    let foreign = spec.env.iter().filter(|(name, _)| !is_identifier(name));
+    let env = texts(spec)?;
+    let foreign = env.iter().filter(|(name, _)| !is_identifier(name));
     let assignments: Vec<_> = foreign.map(|(name, value)| quote(&format!("{name}={value}"))).collect();
     if !assignments.is_empty() {
         line.push_str(" env");
@@ -40,13 +50,14 @@ fn prepare(spec: &RunSpec) -> Result<(String, String), StartError> {
     let program = spec.argv.first().filter(|program| !program.is_empty()).ok_or(StartError::NoCommand)?;
     check_strings(spec)?;
     let mut line = String::new();
-    let texts = || spec.argv.iter().chain(spec.env.values()).chain(spec.env.keys());
+    let env = texts(spec)?;
+    let words = || spec.argv.iter().map(String::as_str).chain(env.iter().flat_map(|(name, value)| [*name, *value]));
     let cwd = spec.cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned());
     // The line has no newline in it: where a word has one, a variable stands for it.
-    if texts().chain(&cwd).any(|text| text.contains('\n')) {
+    if words().chain(cwd.as_deref()).any(|text| text.contains('\n')) {
         line.push_str("mer_n=$(printf '\\n.'); mer_n=${mer_n%.}; ");
     }
-    for (name, value) in spec.env.iter().filter(|(name, _)| is_identifier(name)) {
+    for (name, value) in env.iter().filter(|(name, _)| is_identifier(name)) {
         line.push_str(&format!("export {name}={}; ", quote(value)));
     }
     if let Some(cwd) = &cwd {
@@ -101,7 +112,8 @@ fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
     if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {
         return bad(arg);
     }
-    match spec.env.iter().find(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')) {
+    let env = texts(spec)?;
+    match env.iter().find(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')) {
         Some((name, _)) => bad(name),
         None => Ok(()),
     }
