@@ -155,6 +155,19 @@ pub enum SshError {
         /// What came instead.
         detail: String,
     },
+    /// An rc file of the login shell does not let the command begin.
+    #[error(
+        "the login shell on `{host}` did not come to the command within {}: {}", Bound::After(*after),
+        said.as_ref().map_or_else(|| "it printed nothing".to_owned(), |said| format!("it printed {said}"))
+    )]
+    NoGreeting {
+        /// Where.
+        host: String,
+        /// The bound.
+        after: Duration,
+        /// What it printed, quoted and shortened.
+        said: Option<String>,
+    },
     /// The command was not started in time.
     #[error("the command did not start on `{host}` within {}", Bound::After(*after))]
     StartTimedOut {
@@ -238,6 +251,11 @@ impl SshError {
             }
             Self::Config { .. } | Self::AuthTimedOut { .. } | Self::NoShell { .. } => {
                 format!("mer server ping {server}, which shows each step")
+            }
+            Self::NoGreeting { .. } => {
+                "an rc file there reads, starts another shell or waits: let it do so only where it is interactive \
+                 (`case $- in *i*) … esac` in ~/.bashrc, `status is-interactive` in config.fish)"
+                    .to_owned()
             }
             Self::ChannelRefused { .. } => "check MaxSessions in the server's sshd_config".to_owned(),
             Self::NoWayOn { hop, .. } => {

@@ -20,13 +20,6 @@ async fn field_ssh_1_an_exit_signal() {
 }
 
 #[tokio::test]
-async fn a_missing_exit_status_is_no_success() {
-    let Some(server) = FaultySsh::builder().no_exit_status().start() else { return };
-    let (ended, _) = run(&Executor::ssh(faulty(&server)), &command(&["true"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Lost)));
-}
-
-#[tokio::test]
 async fn one_byte_a_packet() {
     let Some(server) = FaultySsh::builder().one_byte_packets().start() else { return };
     let input: Vec<u8> = (0..3000_u32).map(|n| n.to_le_bytes()[0]).collect();

@@ -10,3 +10,4 @@ mod limits;
 mod runs;
 mod shells;
 mod support;
+mod told;
