@@ -59,6 +59,44 @@ pub enum SshError {
         /// What libssh2 says.
         detail: String,
     },
+    /// It went away each time before there was an SSH connection.
+    #[error(
+        "`{host}` {} connections before the SSH handshake is over ({tries} in {}): {}",
+        if *reset { "resets" } else { "closes" }, Bound::After(whole(*after)),
+        said.as_ref().map_or_else(|| "it says nothing".to_owned(), |said| format!("it says `{said}`"))
+    )]
+    Dropped {
+        /// Which.
+        host: String,
+        /// Whether the last one was reset rather than closed.
+        reset: bool,
+        /// How often it was tried.
+        tries: u32,
+        /// In how much time.
+        after: Duration,
+        /// What it said last, shortened.
+        said: Option<String>,
+    },
+    /// Something else answers.
+    #[error("`{host}` does not speak SSH: it says `{said}`")]
+    NotSsh {
+        /// Which.
+        host: String,
+        /// Its first line, shortened.
+        said: String,
+    },
+    /// Both sides know no common algorithm of a kind.
+    #[error("`{host}` and MER know no {kind} in common: it offers {theirs}; MER knows {ours}")]
+    NothingInCommon {
+        /// Which.
+        host: String,
+        /// What kind of algorithm.
+        kind: &'static str,
+        /// Names, as SSH has them.
+        theirs: Box<str>,
+        /// Names, as SSH has them.
+        ours: Box<str>,
+    },
     /// The host key is in no known_hosts file.
     #[error("the host key of `{host}` is not known: {kind} {fingerprint}")]
     KeyUnknown {
@@ -233,6 +271,20 @@ impl SshError {
             Self::ConnectTimedOut { .. } | Self::Unreachable { .. } => {
                 "check the network, a firewall on the way, or whether a `proxyJump` is needed".to_owned()
             }
+            Self::Dropped { said: Some(_), .. } => {
+                "raise MaxStartups in the server's sshd_config, start fewer at once, or raise `connectTimeout`"
+                    .to_owned()
+            }
+            Self::Dropped { .. } => {
+                "check `port`, and whether that machine keeps this one out (fail2ban, hosts.deny, MaxStartups in its \
+                 sshd_config)"
+                    .to_owned()
+            }
+            Self::NothingInCommon { .. } => {
+                "allow one of them in the server's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs)"
+                    .to_owned()
+            }
+            Self::NotSsh { .. } => "check `host` and `port`: an SSH server must listen there".to_owned(),
             Self::Handshake { .. } => "check that it is an SSH server that listens on that port".to_owned(),
             Self::KeyUnknown { .. } => format!(
                 "compare the fingerprint with the server's own, then accept it: mer server ping {server} --accept-new"
@@ -266,6 +318,11 @@ impl SshError {
             _ => return None,
         })
     }
+}
+
+/// Whole tenths of a second are enough for a person.
+fn whole(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).div_ceil(100) * 100)
 }
 
 fn tried_list(tried: &[String]) -> String {

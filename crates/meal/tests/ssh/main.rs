@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod dropped;
 mod ends;
 mod faults;
 mod keys;

@@ -5,6 +5,8 @@
 //! repeated before any other that sends, and almost every call may send, a read too (it adjusts the window). Such a call
 //! is kept as an [`chan::Op`] and repeated first.
 
+mod algorithms;
+mod banner;
 mod chan;
 pub(super) mod code;
 mod dial;
@@ -13,6 +15,7 @@ mod link;
 mod mark;
 mod poll;
 mod report;
+mod retry;
 mod start;
 mod status;
 mod stream;
