@@ -4,6 +4,7 @@
 //! nothing better to do with one.
 
 mod certificate;
+pub mod dropbear;
 #[cfg(feature = "faulty-ssh")]
 pub mod faulty_ssh;
 mod image;

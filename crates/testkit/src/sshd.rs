@@ -23,6 +23,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub use builder::Builder;
+pub(crate) use builder::greets;
 pub use keys::{HostKey, KeyType};
 pub(crate) use keys::{client_key, known_hosts};
 pub use shell::Shell;

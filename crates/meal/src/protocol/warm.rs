@@ -1,6 +1,7 @@
 //! A process that stays up and serves many requests: `lines` and `token`.
 
 use std::{
+    ffi::OsStr,
     sync::Arc,
     time::{Duration, Instant},
 };

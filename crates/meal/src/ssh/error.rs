@@ -59,6 +59,44 @@ pub enum SshError {
         /// What libssh2 says.
         detail: String,
     },
+    /// It went away each time before there was an SSH connection.
+    #[error(
+        "`{host}` {} connections before the SSH handshake is over ({tries} in {}): {}",
+        if *reset { "resets" } else { "closes" }, Bound::After(whole(*after)),
+        said.as_ref().map_or_else(|| "it says nothing".to_owned(), |said| format!("it says `{said}`"))
+    )]
+    Dropped {
+        /// Which.
+        host: String,
+        /// Whether the last one was reset rather than closed.
+        reset: bool,
+        /// How often it was tried.
+        tries: u32,
+        /// In how much time.
+        after: Duration,
+        /// What it said last, shortened.
+        said: Option<String>,
+    },
+    /// Something else answers.
+    #[error("`{host}` does not speak SSH: it says `{said}`")]
+    NotSsh {
+        /// Which.
+        host: String,
+        /// Its first line, shortened.
+        said: String,
+    },
+    /// Both sides know no common algorithm of a kind.
+    #[error("`{host}` and MER know no {kind} in common: it offers {theirs}; MER knows {ours}")]
+    NothingInCommon {
+        /// Which.
+        host: String,
+        /// What kind of algorithm.
+        kind: &'static str,
+        /// Names, as SSH has them.
+        theirs: Box<str>,
+        /// Names, as SSH has them.
+        ours: Box<str>,
+    },
     /// The host key is in no known_hosts file.
     #[error("the host key of `{host}` is not known: {kind} {fingerprint}")]
     KeyUnknown {
@@ -155,6 +193,19 @@ pub enum SshError {
         /// What came instead.
         detail: String,
     },
+    /// An rc file of the login shell does not let the command begin.
+    #[error(
+        "the login shell on `{host}` did not come to the command within {}: {}", Bound::After(*after),
+        said.as_ref().map_or_else(|| "it printed nothing".to_owned(), |said| format!("it printed {said}"))
+    )]
+    NoGreeting {
+        /// Where.
+        host: String,
+        /// The bound.
+        after: Duration,
+        /// What it printed, quoted and shortened.
+        said: Option<String>,
+    },
     /// The command was not started in time.
     #[error("the command did not start on `{host}` within {}", Bound::After(*after))]
     StartTimedOut {
@@ -228,6 +279,20 @@ impl SshError {
             Self::ConnectTimedOut { .. } | Self::Unreachable { .. } => {
                 "check the network, a firewall on the way, or whether a `proxyJump` is needed".to_owned()
             }
+            Self::Dropped { said: Some(_), .. } => {
+                "raise MaxStartups in the server's sshd_config, start fewer at once, or raise `connectTimeout`"
+                    .to_owned()
+            }
+            Self::Dropped { .. } => {
+                "check `port`, and whether that machine keeps this one out (fail2ban, hosts.deny, MaxStartups in its \
+                 sshd_config)"
+                    .to_owned()
+            }
+            Self::NothingInCommon { .. } => {
+                "allow one of them in the server's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs)"
+                    .to_owned()
+            }
+            Self::NotSsh { .. } => "check `host` and `port`: an SSH server must listen there".to_owned(),
             Self::Handshake { .. } => "check that it is an SSH server that listens on that port".to_owned(),
             Self::KeyUnknown { .. } => format!(
                 "compare the fingerprint with the server's own, then accept it: mer server ping {server} --accept-new"
@@ -247,6 +312,11 @@ impl SshError {
             Self::Config { .. } | Self::AuthTimedOut { .. } | Self::NoShell { .. } => {
                 format!("mer server ping {server}, which shows each step")
             }
+            Self::NoGreeting { .. } => {
+                "an rc file there reads, starts another shell or waits: let it do so only where it is interactive \
+                 (`case $- in *i*) … esac` in ~/.bashrc, `status is-interactive` in config.fish)"
+                    .to_owned()
+            }
             Self::ChannelRefused { .. } => "check MaxSessions in the server's sshd_config".to_owned(),
             Self::NoWayOn { hop, .. } => {
                 format!("check `host` and `port` as `{hop}` sees them, and AllowTcpForwarding in its sshd_config")
@@ -256,6 +326,11 @@ impl SshError {
             _ => return None,
         })
     }
+}
+
+/// Whole tenths of a second are enough for a person.
+fn whole(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).div_ceil(100) * 100)
 }
 
 fn tried_list(tried: &[String]) -> String {

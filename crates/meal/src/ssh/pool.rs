@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     SshError,
-    session::{self, Ends, Guard, GuardError, Link, OpenError, Report, Request, Start, Trace, What},
+    session::{self, Ends, Guard, GuardError, Link, OpenError, Report, Request, Start, Trace, Ward, What},
     target::{Route, SecretSource},
 };
 
@@ -70,10 +70,11 @@ impl Pool {
         Ok(())
     }
 
-    /// Opens a channel for a command.
+    /// Opens a channel for a command, which may tell how it ended by a mark with this word.
     pub(super) async fn open(
         &self,
         command: &str,
+        mark: &str,
         ends: impl Fn() -> Result<(Ends, Kept), SshError>,
         guard: &Guard,
     ) -> Result<(Link, Kept, Arc<Report>), SshError> {
@@ -89,7 +90,7 @@ impl Pool {
                     return Err(error);
                 }
             };
-            let what = What::Exec(command.to_owned());
+            let what = What::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
             // A new one for each try: a session that dies tells it so.
             let report = Arc::new(Report::new());
             link.send(Request::Open { what, ends, report: Arc::clone(&report), guard: Arc::clone(guard), reply });
@@ -118,7 +119,7 @@ impl Pool {
     pub(super) async fn guard(
         &self,
         run: &Link,
-        group: i32,
+        ward: &Ward,
         grace: Duration,
         report: &Arc<Report>,
     ) -> Result<Link, SshError> {
@@ -127,7 +128,7 @@ impl Pool {
         loop {
             let (reply, answer) = oneshot::channel();
             let (report, shared) = (Arc::clone(report), Arc::clone(run.shared()));
-            link.send(Request::Guard { group, grace, report, run: shared, reply });
+            link.send(Request::Guard { ward: ward.clone(), grace, report, run: shared, reply });
             match answer.await {
                 Ok(Ok(())) => return Ok(link),
                 Ok(Err(GuardError::NoChannel)) if link == *run => link = self.watch().await?,

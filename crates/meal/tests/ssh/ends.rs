@@ -215,13 +215,15 @@ async fn a_watchdog_that_is_killed() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let mut first = executor.start(&command(&["cat"])).await.expect("starts");
-    // It answers: so it is the program by now, and no shell any more.
+    // It answers: so the shell beside it has its child by now.
     assert_eq!(first.stdin.write(b"w").await.expect("written"), 1);
     assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"w"[..]));
-    let shells: Vec<_> =
-        processes::with_nonce(sshd.nonce()).into_iter().filter(|pid| !models(&sshd).contains(pid)).collect();
-    let watchdogs = shells.into_iter().filter(|pid| processes::describe(*pid).contains("sh -c"));
-    let watchdogs: Vec<_> = watchdogs.collect();
+    let is_watchdog = |pid: &u32| {
+        let below = processes::descendants(*pid);
+        processes::describe(*pid).contains("sh -c")
+            && !below.iter().any(|pid| processes::describe(*pid).ends_with(" cat"))
+    };
+    let watchdogs: Vec<_> = processes::with_nonce(sshd.nonce()).into_iter().filter(is_watchdog).collect();
     assert!(!watchdogs.is_empty());
     watchdogs.into_iter().for_each(processes::kill);
     assert_eq!(first.stdin.write(b"x").await.expect("written"), 1);

@@ -20,13 +20,6 @@ async fn field_ssh_1_an_exit_signal() {
 }
 
 #[tokio::test]
-async fn a_missing_exit_status_is_no_success() {
-    let Some(server) = FaultySsh::builder().no_exit_status().start() else { return };
-    let (ended, _) = run(&Executor::ssh(faulty(&server)), &command(&["true"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Lost)));
-}
-
-#[tokio::test]
 async fn one_byte_a_packet() {
     let Some(server) = FaultySsh::builder().one_byte_packets().start() else { return };
     let input: Vec<u8> = (0..3000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -88,20 +81,24 @@ async fn a_connection_cut_after_so_many_bytes_each_way() {
                 match executor.start(&spec).await {
                     Ok(run) => {
                         let input = Input::Bytes(vec![b'x'; 200_000].into());
-                        collect(run, input, &spec.bounds, &Cancel::new()).await.0.exit
+                        let (ended, out) = collect(run, input, &spec.bounds, &Cancel::new()).await;
+                        (ended.exit, out.len())
                     }
                     Err(error) => {
                         let text = error.to_string();
-                        assert!(
-                            text.contains("lost") || text.contains("handshake") || text.contains("log in"),
-                            "{text}"
-                        );
-                        Some(Exit::Lost)
+                        assert!(text.contains("lost") || text.contains("log in"), "{text}");
+                        (Some(Exit::Lost), 0)
                     }
                 }
             };
-            let exit = tokio::time::timeout(Duration::from_secs(20), attempt).await.expect("an answer");
-            assert_eq!(exit, Some(Exit::Lost), "{direction:?} {bytes}");
+            let (exit, came) = tokio::time::timeout(Duration::from_secs(20), attempt).await.expect("an answer");
+            if bytes < 1_000 {
+                // Nothing had begun: it was tried again.
+                assert_eq!((exit, came), (Some(Exit::Code(0)), 200_000), "{direction:?} {bytes}");
+            } else {
+                let again = exit == Some(Exit::Code(0)) && came == 200_000 && server.connections() > 1;
+                assert!(exit == Some(Exit::Lost) || again, "{direction:?} {bytes}: {exit:?}");
+            }
             assert_eq!(run(&executor, &fake(&["exit", "4"]), b"").await.0.exit, Some(Exit::Code(4)), "the next one");
         }
     }

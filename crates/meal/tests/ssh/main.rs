@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod dropped;
 mod ends;
 mod faults;
 mod keys;
@@ -10,3 +11,4 @@ mod limits;
 mod runs;
 mod shells;
 mod support;
+mod told;

@@ -1,7 +1,9 @@
 //! FIELD, SSH 2 and 3: whatever the login shell is, and whatever its rc file prints.
 
+use std::time::{Duration, Instant};
+
 use mer_core::Exit;
-use mer_meal::Executor;
+use mer_meal::{Executor, SshError, StartError};
 use mer_testkit::sshd::{Shell, Sshd};
 
 use crate::support::{command, config, run};
@@ -44,4 +46,31 @@ async fn a_server_that_runs_no_commands_says_what_it_says() {
     let Some(sshd) = Sshd::builder().option("ForceCommand", "echo no commands here >&2").start() else { return };
     let error = Executor::ssh(config(&sshd)).start(&command(&["true"])).await.expect_err("runs nothing");
     assert!(error.to_string().contains("no commands here"), "{error}");
+}
+
+/// An rc file that starts another shell, or reads, keeps the command from ever beginning.
+#[tokio::test]
+async fn an_rc_file_that_lets_no_command_begin_is_shown_with_what_it_printed() {
+    let rcs = [
+        (Shell::Bash, "echo 'Welcome to the lab'; exec sh", "`Welcome to the lab`"),
+        (Shell::Bash, "read -p 'Which environment? ' -r answer; echo \"$answer\"", "it printed nothing"),
+        (Shell::Fish, "echo -e '\\033[1mhello' >&2; cat", "\\u{1b}[1mhello"),
+    ];
+    let mut tasks = Vec::new();
+    for (shell, rc, said) in rcs {
+        tasks.push(tokio::spawn(async move {
+            let Some(sshd) = Sshd::builder().shell(shell, rc).start() else { return };
+            let begin = Instant::now();
+            let error = Executor::ssh(config(&sshd)).start(&command(&["true"])).await.expect_err("never begins");
+            let StartError::Ssh(error @ SshError::NoGreeting { .. }) = error else { panic!("{error:?}") };
+            assert!(error.to_string().contains(said), "{error}");
+            assert!(
+                error.remedy("there").is_some_and(|remedy| remedy.contains("rc file") && remedy.contains("case $-"))
+            );
+            assert!(begin.elapsed() < Duration::from_secs(60));
+        }));
+    }
+    for task in tasks {
+        task.await.expect("a server");
+    }
 }

@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Any line of sshd_config but SetEnv. The first one of a name wins, and these come before our own.
+    /// Any line of sshd_config but SetEnv. It stands in place of our own line of that name.
     #[must_use]
     pub fn option(mut self, name: &str, value: impl Display) -> Self {
         assert!(!name.eq_ignore_ascii_case("SetEnv"), "the nonce is set by SetEnv, and sshd keeps only one");
@@ -202,21 +202,22 @@ impl<'a> Builder<'a> {
         lines.push(format!("SetEnv MER_TEST_SSHD={nonce} HOME={}", home(place).display()));
         lines.extend(wrapper.map(|wrapper| format!("ForceCommand {}", wrapper.display())));
         // The temporary folder lies below one that everybody may write to, which StrictModes would refuse.
-        lines.extend(
-            [
-                "KbdInteractiveAuthentication no",
-                "PermitRootLogin yes",
-                "PermitUserRC no",
-                "PidFile none",
-                "PrintMotd no",
-                "StrictModes no",
-                "UseDNS no",
-                "MaxStartups 500",
-                // DEBUG1 would go to the stderr of each session too.
-                "LogLevel VERBOSE",
-            ]
-            .map(str::to_owned),
-        );
+        let usual = [
+            "KbdInteractiveAuthentication no",
+            "PermitRootLogin yes",
+            "PermitUserRC no",
+            "PidFile none",
+            "PrintMotd no",
+            "StrictModes no",
+            "UseDNS no",
+            "MaxStartups 500",
+            // DEBUG1 would go to the stderr of each session too.
+            "LogLevel VERBOSE",
+        ];
+        // Of some names sshd takes the last line.
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+        let is_asked = |line: &&str| self.options.iter().any(|option| name(option) == name(line));
+        lines.extend(usual.into_iter().filter(|line| !is_asked(line)).map(str::to_owned));
         // Since 9.8 an address that fails to log in is kept out for a while, and all tests share one address.
         if version(program) >= (9, 8) {
             lines.push("PerSourcePenalties no".to_owned());
@@ -281,7 +282,7 @@ fn port_is_taken(log: &str) -> bool {
 }
 
 /// Whether an SSH server's banner comes from there.
-fn greets(address: SocketAddr) -> bool {
+pub(crate) fn greets(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, START) else { return false };
     let mut banner = [0; 8];
     stream.set_read_timeout(Some(START)).is_ok() && stream.read_exact(&mut banner).is_ok() && &banner == b"SSH-2.0-"

@@ -1,6 +1,7 @@
 //! A process over there, in the shape of a local one.
 
 mod control;
+mod greet;
 mod script;
 mod start;
 

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 
 use mer_core::RunSpec;
 
-use crate::StartError;
+use crate::{StartError, ssh::session::say_end};
 
-/// What the wrapper answers before it becomes the program; all of one length, so that nothing of the program's own output
+/// What the wrapper answers before the program begins; all of one length, so that nothing of the program's own output
 /// is read with it.
 pub(super) const STARTED: &[u8] = b"=ok\n";
 pub(super) const NOT_FOUND: &[u8] = b"=nf\n";
@@ -20,10 +20,14 @@ fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
     pairs.collect()
 }
 
-/// Becomes the program.
-pub(in crate::ssh) fn go(spec: &RunSpec) -> Result<String, StartError> {
+/// Runs the program, and tells its status by a mark with this word.
+///
+/// The shell stays beside the program: SSH tells a status that is 0 no other way than one that was never told, and sshd has
+/// no names for many signals. It survives what is meant for the program, and keeps its own words to itself. The subshell
+/// becomes the program, so that none of the shell's own commands stands in for it.
+pub(in crate::ssh) fn go(spec: &RunSpec, mark: &str) -> Result<String, StartError> {
     let (program, mut line) = prepare(spec)?;
-    line.push_str("echo =ok; exec");
+    line.push_str("trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; echo =ok; exec 3>&2 2>/dev/null; (exec");
     let env = texts(spec)?;
     let foreign = env.iter().filter(|(name, _)| !is_identifier(name));
     let assignments: Vec<_> = foreign.map(|(name, value)| quote(&format!("{name}={value}"))).collect();
@@ -34,7 +38,7 @@ pub(in crate::ssh) fn go(spec: &RunSpec) -> Result<String, StartError> {
         line.push(' ');
         line.push_str(&word);
     }
-    line.push('\n');
+    line.push_str(&format!(") 2>&3 3>&-; mer_s=$?; {} >&3; exit \"$mer_s\"\n", say_end(mark, "mer_s")));
     Ok(line)
 }
 

@@ -8,42 +8,44 @@ use std::{
 use mer_core::RunSpec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{RemoteControl, script};
+use super::{RemoteControl, greet::greet, script};
 use crate::{
     Control, Pipe, Run, StartError, StdinPipe,
     ssh::{
         SshError,
         pool::{Kept, Pool},
-        session::{Ends, Guard, Link, Report, greeting, nonce, wrapper},
+        session::{Ends, Guard, Link, Report, Ward, nonce, wrapper},
     },
 };
 
 /// From the channel to the program, once there is a channel. An rc file may take its time.
-const START_BOUND: Duration = Duration::from_secs(30);
-/// So much may an rc file print.
-const MOST_NOISE: usize = 1024 * 1024;
+pub(super) const START_BOUND: Duration = Duration::from_secs(30);
 
 /// A wrapper that waits for its line.
 pub(in crate::ssh) struct Shell {
     pub(in crate::ssh) kept: Kept,
     pub(in crate::ssh) report: Arc<Report>,
     link: Link,
-    group: i32,
+    ward: Ward,
+    /// The word of the mark that it may end with.
+    mark: String,
     guard: Guard,
 }
 
 /// Starts a process.
 pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
     let started_at = Instant::now();
-    let line = script::go(spec)?;
+    // What is wrong with the command is told before there is a connection.
+    script::go(spec, "")?;
     // Waiting for a connection and for a free channel has its own bounds.
     let mut shell = Shell::open(pool).await?;
     let begin = async {
-        let Shell { link, group, report, .. } = &shell;
-        let watch = pool.guard(link, *group, spec.bounds.grace, report).await?;
+        let Shell { link, ward, report, .. } = &shell;
+        let line = script::go(spec, &shell.mark)?;
+        let watch = pool.guard(link, ward, spec.bounds.grace, report).await?;
         // From here on, dropping it ends the group.
-        let control = RemoteControl::new(shell.group, watch.clone(), Arc::clone(&shell.report));
-        let _ = shell.guard.set((watch, shell.group));
+        let control = RemoteControl::new(ward.group, watch.clone(), Arc::clone(report));
+        let _ = shell.guard.set((watch, ward.group));
         let answer = shell.say(pool, &line).await?;
         check(pool, spec, &answer)?;
         Ok::<_, StartError>(control)
@@ -84,16 +86,14 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
 impl Shell {
     /// Opens a channel and waits for the greeting.
     pub(in crate::ssh) async fn open(pool: &Pool) -> Result<Self, SshError> {
-        let nonce = nonce();
+        let (word, mark) = (nonce(), nonce());
         let guard = Arc::new(OnceLock::new());
         let ends = || {
             pipes().map_err(|source| SshError::Resources { host: pool.host(), what: "pipe", source: Arc::new(source) })
         };
-        let (link, mut kept, report) = pool.open(&wrapper(&nonce), ends, &guard).await?;
-        let greeted = tokio::time::timeout(START_BOUND, greet(pool, &mut kept, &nonce)).await;
-        let group =
-            greeted.unwrap_or_else(|_| Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }))?;
-        Ok(Self { kept, report, link, group, guard })
+        let (link, mut kept, report) = pool.open(&wrapper(&word), &mark, ends, &guard).await?;
+        let ward = greet(pool, &mut kept, &word).await?;
+        Ok(Self { kept, report, link, ward, mark, guard })
     }
 
     /// Sends the line and takes the answer.
@@ -109,38 +109,6 @@ impl Shell {
         }
         self.kept.stdout.first(script::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
-}
-
-/// Reads what the rc files print, up to the greeting.
-async fn greet(pool: &Pool, kept: &mut Kept, nonce: &str) -> Result<i32, SshError> {
-    let mut seen = String::new();
-    loop {
-        match kept.stdout.next().await {
-            Ok(Some(bytes)) => {
-                seen.push_str(&String::from_utf8_lossy(&bytes));
-                if let Some((group, _)) = greeting(&seen, nonce) {
-                    return Ok(group);
-                }
-                if seen.len() > MOST_NOISE {
-                    let detail = "the login shell prints without end".to_owned();
-                    return Err(SshError::NoShell { host: pool.host(), detail });
-                }
-            }
-            _ => return Err(no_greeting(pool, kept, &seen).await),
-        }
-    }
-}
-
-/// What came instead, as far as it helps.
-async fn no_greeting(pool: &Pool, kept: &mut Kept, seen: &str) -> SshError {
-    let said = tokio::time::timeout(Duration::from_millis(200), kept.stderr.next()).await;
-    let said = match said {
-        Ok(Ok(Some(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
-        _ => String::new(),
-    };
-    let text = if said.trim().is_empty() { seen } else { &said };
-    let first = text.trim().lines().next().unwrap_or("it ended without a word").chars().take(200).collect::<String>();
-    SshError::NoShell { host: pool.host(), detail: format!("`{}`", first.escape_debug()) }
 }
 
 /// Three pipes: our ends, and those of the session's thread.

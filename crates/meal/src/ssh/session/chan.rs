@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::{Exit, signal_name};
+use mer_core::Exit;
 use ssh2::{BlockDirections, Channel, Session};
 use tokio::sync::oneshot;
 
@@ -14,25 +14,23 @@ use super::{
     Report,
     code::Trouble,
     link::{Guard, OpenError},
+    mark::EndMark,
+    status::Told,
     stream::{Sink, Source},
 };
 
 /// A turn reads or writes about so much on one channel, so that the others get theirs.
 const TURN: usize = 1024 * 1024;
-/// So long after its process is gone, how it ended has come, if it comes.
-const LAST_STATUS: Duration = Duration::from_millis(300);
+/// So long after its process is gone, how it ended and its last words have come, most probably.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+/// And so long after it, how it ended will not come any more.
+const LAST_STATUS: Duration = Duration::from_secs(2);
 
 /// Whose channel it is.
 #[derive(Debug)]
 pub(super) enum Owner {
-    Run {
-        report: Arc<Report>,
-        guard: Guard,
-        reply: Option<oneshot::Sender<Result<(), OpenError>>>,
-    },
+    Run { report: Arc<Report>, guard: Guard, reply: Option<oneshot::Sender<Result<(), OpenError>>> },
     Watchdog,
-    /// Finds out whether this server tells how processes end.
-    Probe,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -74,8 +72,10 @@ pub(super) struct Chan {
     pub(super) out: Sink,
     pub(super) err: Sink,
     pub(super) owner: Owner,
-    /// How it ended, once it is closed.
-    pub(super) exit: Option<Exit>,
+    /// Finds the last word of the wrapper on stderr.
+    mark: Option<EndMark>,
+    /// How it ended, or why that is not known, once it is closed.
+    pub(super) exit: Option<Result<Exit, String>>,
     /// Its process is gone since then, though others hold its pipes.
     left: Option<Instant>,
     /// Of this phase.
@@ -97,11 +97,12 @@ impl Chan {
     pub(super) fn new(
         id: u64,
         channel: Channel,
-        command: Option<String>,
+        command: Option<(String, Option<String>)>,
         ends: (Source, Sink, Sink),
         owner: Owner,
     ) -> Self {
         let (source, out, err) = ends;
+        let (command, mark) = command.map_or((None, None), |(command, mark)| (Some(command), mark));
         let phase = command.map_or(Phase::Flowing, Phase::Starting);
         let mut chan = Self {
             id,
@@ -113,6 +114,7 @@ impl Chan {
             out,
             err,
             owner,
+            mark: mark.as_deref().map(EndMark::new),
             exit: None,
             left: None,
             since: Instant::now(),
@@ -183,7 +185,7 @@ impl Chan {
 
     /// When to look at it again without being asked.
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.left.map(|at| at + LAST_STATUS)
+        self.left.map(|at| at + if at.elapsed() < LAST_WORDS { LAST_WORDS } else { LAST_STATUS })
     }
 
     /// Repeats the call that left half a packet behind.
@@ -320,7 +322,12 @@ impl Chan {
         let got = if errors { self.channel.stderr().read(turn.scratch) } else { self.channel.read(turn.scratch) };
         match got {
             Ok(count) => {
-                if errors { &mut self.err } else { &mut self.out }.push(&turn.scratch[..count]);
+                let bytes = &turn.scratch[..count];
+                match &mut self.mark {
+                    Some(mark) if errors => self.err.push(&mark.pass(bytes)),
+                    _ if errors => self.err.push(bytes),
+                    _ => self.out.push(bytes),
+                }
                 Ok(count)
             }
             Err(error) => match Trouble::of_io(&error, turn.session) {
@@ -352,6 +359,9 @@ impl Chan {
     fn look_for_the_end(&mut self) {
         if self.channel.eof() {
             if self.out.has_room() && self.err.has_room() {
+                if let Some(mark) = &mut self.mark {
+                    self.err.push(&mark.rest());
+                }
                 self.out.end();
                 self.err.end();
                 self.enter(Phase::Draining);
@@ -361,10 +371,13 @@ impl Chan {
         let nothing_waits = self.out.has_room() && self.err.has_room() && self.channel.read_window().available == 0;
         if let (Some(at), Owner::Run { report, .. }) = (self.left, &self.owner)
             && nothing_waits
-            && at.elapsed() >= LAST_STATUS
+            && at.elapsed() >= LAST_WORDS
         {
-            self.left = None;
-            report.left(self.status());
+            let exit = self.status();
+            if exit.is_ok() || at.elapsed() >= LAST_STATUS {
+                self.left = None;
+                report.left(exit);
+            }
         }
         // Its end is known, nobody reads, nobody writes: whoever holds it over there has left the group.
         let unread = self.out.fd().is_none() && self.err.fd().is_none();
@@ -401,12 +414,14 @@ impl Chan {
         }
     }
 
-    /// How the process ended, as far as the server has said. libssh2 says 0 where nothing was said.
-    fn status(&self) -> Exit {
-        match self.channel.exit_signal().ok().and_then(|signal| signal.exit_signal) {
-            Some(name) => Exit::Signal(signal_number(&name)),
-            None => Exit::Code(self.channel.exit_status().unwrap_or_default()),
-        }
+    /// How the process ended, as far as it has been told.
+    fn status(&self) -> Result<Exit, String> {
+        let told = Told {
+            mark: self.mark.as_ref().and_then(EndMark::status),
+            signal: self.channel.exit_signal().ok().and_then(|signal| signal.exit_signal),
+            code: self.channel.exit_status().unwrap_or_default(),
+        };
+        told.exit()
     }
 
     pub(super) fn answer(&mut self, answer: Result<(), OpenError>) {
@@ -424,10 +439,4 @@ fn again(turn: &Turn<'_>, op: Op) -> Result<(), Halt> {
         BlockDirections::Outbound | BlockDirections::Both => Err(Halt::Stuck(op)),
         BlockDirections::None | BlockDirections::Inbound => Ok(()),
     }
-}
-
-/// The number of a signal that the server names without its `SIG`; 0 for one that has no name here.
-fn signal_number(name: &str) -> i32 {
-    let name = name.split('@').next().unwrap_or(name);
-    (1..32).find(|number| signal_name(*number).strip_prefix("SIG") == Some(name)).unwrap_or(0)
 }

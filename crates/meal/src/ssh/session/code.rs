@@ -13,7 +13,7 @@ const REQUEST_DENIED: i32 = -22;
 const CHANNEL_UNKNOWN: i32 = -23;
 const CHANNEL_CLOSED: i32 = -26;
 const CHANNEL_EOF_SENT: i32 = -27;
-const AGAIN: i32 = -37;
+pub(in crate::ssh) const AGAIN: i32 = -37;
 
 /// What an error means for the session.
 #[derive(Debug, Clone, PartialEq, Eq)]

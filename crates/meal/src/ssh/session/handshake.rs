@@ -1,4 +1,4 @@
-//! From a connected socket to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
+//! From nothing to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
 
 use std::{
     os::fd::OwnedFd,
@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ssh2::{MethodType, Session};
+use ssh2::Session;
 
-use super::{StepKind, Trace, code, dial};
+use super::{
+    StepKind, Trace,
+    retry::{Dialer, Shaken, reach},
+};
 use crate::ssh::{
     SshError,
     auth::authenticate,
@@ -33,31 +36,19 @@ pub(super) struct Ready {
     pub(super) socket: Arc<OwnedFd>,
 }
 
-/// Connects (or takes over what a jump host has connected), checks the host key, and logs in.
+/// Connects, checks the host key, and logs in.
 pub(super) fn connect(
     hop: &Hop,
-    through: Option<OwnedFd>,
+    dial: &mut Dialer<'_>,
     secrets: Option<&SecretSource>,
     trace: &mut Trace,
 ) -> Result<Ready, SshError> {
     trace.host(hop.label());
-    let deadline = Instant::now() + hop.connect_timeout;
-    let socket = match through {
-        Some(socket) => socket,
-        None => dial::dial(hop, deadline, trace)?,
-    };
-    trace.begin(StepKind::HostKey);
-    let socket = Arc::new(socket);
-    let mut session = Session::new().map_err(|error| handshake_error(hop, &error))?;
-    session.set_tcp_stream(Arc::clone(&socket));
-    let known = Known::read(&hop.known_name, &hop.known_hosts)?;
+    let known = Known::read(&hop.known_name, &hop.known_hosts).inspect_err(|_| trace.begin(StepKind::HostKey))?;
     for warning in &known.warnings {
         tracing::warn!("{warning}");
     }
-    let preference = preference(&known);
-    session.method_pref(MethodType::HostKey, &preference).map_err(|error| handshake_error(hop, &error))?;
-    bound(&session, deadline);
-    session.handshake().map_err(|error| handshake_error(hop, &error))?;
+    let Shaken { session, socket } = reach(hop, dial, &preference(&known), trace)?;
     trace.note(check_key(hop, &session, &known)?);
     trace.end();
     trace.begin(StepKind::Authenticate);
@@ -107,11 +98,4 @@ fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshE
         }
         Verdict::Revoked { file, line } => Err(SshError::KeyRevoked { host, kind, fingerprint, file, line }),
     }
-}
-
-fn handshake_error(hop: &Hop, error: &ssh2::Error) -> SshError {
-    if code::is(error, code::TIMEOUT) {
-        return dial::timed_out(hop, "waiting for the SSH handshake");
-    }
-    SshError::Handshake { host: hop.label(), detail: error.message().to_owned() }
 }

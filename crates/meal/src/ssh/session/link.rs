@@ -15,8 +15,8 @@ use crate::ssh::SshError;
 /// What a channel is for.
 #[derive(Debug)]
 pub(in crate::ssh) enum What {
-    /// A command for the login shell.
-    Exec(String),
+    /// A command for the login shell; with the word of the mark that tells how it ended, where it writes one.
+    Exec { command: String, mark: Option<String> },
     /// A connection that goes on from there.
     Tunnel { host: String, port: u16 },
 }
@@ -65,7 +65,7 @@ pub(in crate::ssh) enum Request {
     },
     /// Takes a group under the watchdog's guard; answered when the watchdog says so.
     Guard {
-        group: i32,
+        ward: Ward,
         grace: Duration,
         report: Arc<Report>,
         run: Arc<Shared>,
@@ -81,6 +81,13 @@ pub(in crate::ssh) enum Request {
     Left(Arc<Report>),
     /// End when nothing runs any more.
     Finish,
+}
+
+/// A group to be guarded, and the PID namespace that it is in.
+#[derive(Debug, Clone)]
+pub(in crate::ssh) struct Ward {
+    pub(in crate::ssh) group: i32,
+    pub(in crate::ssh) namespace: String,
 }
 
 /// Where a run's group is guarded, once it is.

@@ -5,14 +5,19 @@
 //! repeated before any other that sends, and almost every call may send, a read too (it adjusts the window). Such a call
 //! is kept as an [`chan::Op`] and repeated first.
 
+mod algorithms;
+mod banner;
 mod chan;
 pub(super) mod code;
 mod dial;
 mod handshake;
 mod link;
+mod mark;
 mod poll;
 mod report;
+mod retry;
 mod start;
+mod status;
 mod stream;
 mod thread;
 mod trace;
@@ -22,7 +27,8 @@ mod wrapper;
 pub use trace::StepKind;
 
 pub(super) use handshake::bound;
-pub(super) use link::{Ends, Guard, GuardError, Link, OpenError, Request, What};
+pub(super) use link::{Ends, Guard, GuardError, Link, OpenError, Request, Ward, What};
+pub(super) use mark::say as say_end;
 pub(super) use report::Report;
 pub(super) use start::{Start, start};
 pub(super) use trace::Trace;

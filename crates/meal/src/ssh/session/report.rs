@@ -55,13 +55,27 @@ impl Report {
         });
     }
 
-    /// Why the exit is not known, where it is not.
+    /// Why the exit is not known, where it is not, or why the group cannot be ended.
     pub(in crate::ssh) fn why_lost(&self) -> Option<String> {
-        (self.now() == Some(Exit::Lost)).then(|| self.lock().why.clone()).flatten()
+        self.now().is_none_or(|exit| exit == Exit::Lost).then(|| self.lock().why.clone()).flatten()
     }
 
-    pub(super) fn left(&self, exit: Exit) {
-        self.update(|state| state.left = Some(exit));
+    /// The process is gone, and this is known about its end.
+    pub(super) fn left(&self, exit: Result<Exit, String>) {
+        self.update(|state| match exit {
+            Ok(exit) => state.left = Some(exit),
+            Err(why) => {
+                state.left = Some(Exit::Lost);
+                state.why.get_or_insert(why);
+            }
+        });
+    }
+
+    /// The group is there, and may not be signalled.
+    pub(super) fn not_permitted(&self) {
+        self.update(|state| {
+            state.why.get_or_insert_with(|| "it runs as another user, and may not be signalled".to_owned());
+        });
     }
 
     pub(in crate::ssh) fn signalled(&self) {
@@ -128,7 +142,7 @@ mod tests {
     fn after_a_signal_only_with_proof() {
         let report = Report::new();
         report.signalled();
-        report.left(Exit::Code(0));
+        report.left(Ok(Exit::Code(0)));
         report.closed(Exit::Signal(15));
         assert_eq!(report.now(), None);
         report.gone();
@@ -143,7 +157,20 @@ mod tests {
     #[test]
     fn a_process_that_left_its_pipes_to_others_has_ended() {
         let report = Report::new();
-        report.left(Exit::Code(0));
+        report.left(Ok(Exit::Code(0)));
         assert_eq!(report.now(), Some(Exit::Code(0)));
+        let report = Report::new();
+        report.left(Err("nothing was told".to_owned()));
+        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Lost), Some("nothing was told".to_owned())));
+    }
+
+    #[test]
+    fn a_group_that_may_not_be_signalled_is_not_gone() {
+        let report = Report::new();
+        report.signalled();
+        report.left(Ok(Exit::Signal(9)));
+        report.not_permitted();
+        assert_eq!(report.now(), None);
+        assert!(report.why_lost().is_some_and(|why| why.contains("another user")));
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Ends, Link, OpenError, Report, Request, StepKind, Trace, What,
+    dial::dial,
     handshake::{Ready, connect},
     thread::Thread,
 };
@@ -67,16 +68,14 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
     let route = &start.route;
     let mut jumps: Vec<Link> = Vec::new();
     let result = (|| {
-        let mut through = None;
-        let nexts = route.jumps.iter().skip(1).chain([&route.target]);
-        for (hop, next) in route.jumps.iter().zip(nexts) {
-            let pass = |source| SshError::Jump { hop: hop.label(), source: Box::new(source) };
-            let ready = connect(hop, through.take(), start.secrets.as_ref(), trace).map_err(pass)?;
-            let link = serve_jump(start, hop, ready)?;
-            jumps.push(link.clone());
-            through = Some(tunnel(&link, hop, next, trace)?);
+        let mut before: Option<&Hop> = None;
+        for hop in &route.jumps {
+            let ready = enter(start, before.zip(jumps.last()), hop, trace)
+                .map_err(|source| SshError::Jump { hop: hop.label(), source: Box::new(source) })?;
+            jumps.push(serve_jump(start, hop, ready)?);
+            before = Some(hop);
         }
-        let ready = connect(&route.target, through, start.secrets.as_ref(), trace)?;
+        let ready = enter(start, before.zip(jumps.last()), &route.target, trace)?;
         let link = Link::new(Arc::clone(&start.freed)).map_err(|errno| resources(&route.target, "eventfd", errno))?;
         let mut thread = Thread::new(&route.target, ready, &link, start.orphan_after, start.idle_after);
         if start.watchdog {
@@ -91,6 +90,15 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
             Err(error)
         }
     }
+}
+
+/// Connects and logs in: directly, or through the host that was entered before.
+fn enter(start: &Start, through: Option<(&Hop, &Link)>, hop: &Hop, trace: &mut Trace) -> Result<Ready, SshError> {
+    let mut dial = |deadline: Instant, trace: &mut Trace| match through {
+        Some((before, link)) => tunnel(link, before, hop, deadline, trace),
+        None => dial(hop, deadline, trace),
+    };
+    connect(hop, &mut dial, start.secrets.as_ref(), trace)
 }
 
 /// A jump host's session is served by a thread of its own, for as long as something goes through it.
@@ -108,8 +116,7 @@ fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> 
 }
 
 /// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
-fn tunnel(link: &Link, hop: &Hop, next: &Hop, trace: &mut Trace) -> Result<OwnedFd, SshError> {
-    trace.host(next.label());
+fn tunnel(link: &Link, hop: &Hop, next: &Hop, deadline: Instant, trace: &mut Trace) -> Result<OwnedFd, SshError> {
     trace.begin(StepKind::Connect);
     let failed =
         |source: io::Error| SshError::Resources { host: hop.label(), what: "socket", source: Arc::new(source) };
@@ -120,7 +127,7 @@ fn tunnel(link: &Link, hop: &Hop, next: &Hop, trace: &mut Trace) -> Result<Owned
     let what = What::Tunnel { host: next.host.clone(), port: next.port };
     let ends = Ends { input: theirs.into(), output: output.into(), errors: None };
     link.send(Request::Open { what, ends, report: Arc::new(Report::new()), guard: super::Guard::default(), reply });
-    match wait(answered, next.connect_timeout) {
+    match wait(answered, deadline) {
         Some(Ok(())) => {
             trace.note(format!("through {}", hop.label()));
             trace.end();
@@ -136,8 +143,7 @@ fn tunnel(link: &Link, hop: &Hop, next: &Hop, trace: &mut Trace) -> Result<Owned
 
 /// Waits for an answer on a thread that is no runtime's. Answers come from another thread's loop, always, but perhaps
 /// not in time.
-fn wait<T>(mut answer: oneshot::Receiver<T>, bound: Duration) -> Option<T> {
-    let deadline = Instant::now() + bound;
+fn wait<T>(mut answer: oneshot::Receiver<T>, deadline: Instant) -> Option<T> {
     loop {
         match answer.try_recv() {
             Ok(value) => return Some(value),

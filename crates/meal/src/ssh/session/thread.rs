@@ -15,7 +15,7 @@ use ssh2::Session;
 
 use self::opening::Opening;
 use super::{
-    Link, Report, Request, What,
+    Link, Request, What,
     chan::{Chan, Halt, Op, Owner, Turn},
     handshake::Ready,
     link::Shared,
@@ -56,10 +56,6 @@ pub(super) struct Thread {
     /// Whether the socket had something when it was last looked at.
     readable: bool,
     watchdog: Watchdog,
-    /// Whether the server tells how processes end; asked when first a process seems to have ended with 0.
-    tells_exits: Option<bool>,
-    /// Runs that wait for that answer.
-    unsure: Vec<Arc<Report>>,
     next_id: u64,
     /// When a channel was last closed.
     last_closed: Option<Instant>,
@@ -88,8 +84,6 @@ impl Thread {
             opened: false,
             readable: false,
             watchdog: Watchdog::new(orphan_after, nonce()),
-            tells_exits: None,
-            unsure: Vec::new(),
             next_id: 0,
             last_closed: None,
             keepalive: hop.keepalive.max(FASTEST_KEEPALIVE),
@@ -105,7 +99,7 @@ impl Thread {
     pub(super) fn want_watchdog(&mut self) {
         if self.watchdog.phase == watchdog::Phase::Off {
             self.watchdog.phase = watchdog::Phase::Starting;
-            let what = What::Exec(wrapper(self.watchdog.nonce()));
+            let what = What::Exec { command: wrapper(self.watchdog.nonce()), mark: None };
             self.openings.push_back(Opening::new(what, None, Owner::Watchdog));
         }
     }
@@ -168,9 +162,9 @@ impl Thread {
                 let owner = Owner::Run { report, guard, reply: Some(reply) };
                 self.openings.push_back(Opening::new(what, Some(ends), owner));
             }
-            Request::Guard { group, grace, report, run, reply } => {
+            Request::Guard { ward, grace, report, run, reply } => {
                 self.want_watchdog();
-                self.watchdog.guard(group, grace, report, run, reply);
+                self.watchdog.guard(ward, grace, report, run, reply);
             }
             Request::Terminate(group) => self.watchdog.terminate(group),
             Request::Kill(group) => self.watchdog.kill(group),

@@ -6,7 +6,9 @@
 //! `mer` and says which groups are gone.
 //!
 //! A group of which only zombies are left is gone, although they can still be signalled: an orphan is a zombie until the
-//! first process of the machine or container takes it, and some of those do so every other second, or never.
+//! first process of the machine or container takes it, and some of those do so every other second, or never. A process
+//! that may not be signalled (it runs as another user: a setuid program, a forced command that changes the user) is not
+//! gone: only "no such process", in the C locale's words, means that.
 //!
 //! `read` in a plain shell knows no time, so the time is kept by a child: it sleeps, and unless a heartbeat has replaced
 //! it by then it signals the shell, whose trap interrupts the `read`. In mksh only a `read` that knows the time is
@@ -22,7 +24,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Report,
-    link::{GuardError, Request, Shared},
+    link::{GuardError, Request, Shared, Ward},
+    wrapper::{greeting, same_place},
 };
 
 /// Between two questions whether a group that was killed is gone.
@@ -38,10 +41,11 @@ const RESTARTS: u32 = 3;
 /// The script, in one line: it is sent to the wrapper's `read`. `ORPHAN` is replaced by the seconds. The second `ps` is
 /// busybox's, which shows all and knows no `-A`.
 const SCRIPT: &str = concat!(
-    "exec 2>/dev/null; gs=; gr=1; tp=; ",
+    "exec 2>/dev/null; LC_ALL=C; export LC_ALL; gs=; gr=1; tp=; ",
+    "there(){ kill -0 $1||case $(kill -0 $1 2>&1) in *\"o such process\"*)return 1;;esac;}; ",
     "fin(){ trap '' USR1 TERM HUP INT PIPE; [ -n \"$tp\" ]&&kill $tp; for g in $gs;do kill -TERM -$g;done; n=0; ",
     "while [ -n \"$gs\" ]&&[ $n -lt $gr ];do sleep 0.1||{ sleep 1;n=$((n+9));}; n=$((n+1)); k=; ",
-    "for g in $gs;do kill -0 -$g&&k=\"$k $g\";done; gs=$k;done; for g in $gs;do kill -KILL -$g;done; exit 0;}; ",
+    "for g in $gs;do there -$g&&k=\"$k $g\";done; gs=$k;done; for g in $gs;do kill -KILL -$g;done; exit 0;}; ",
     "beat(){ [ -n \"$tp\" ]&&kill $tp; ",
     "(trap 'kill $sp' TERM;sleep ORPHAN & sp=$!;wait $sp&&kill -USR1 $$) </dev/null >/dev/null & tp=$!;}; ",
     "dead(){ x=$(ps -A -o pgid= -o stat=||ps -o pgid,stat)&&[ -n \"$x\" ]&&echo \"$x\"|(while read -r p s;do ",
@@ -53,9 +57,9 @@ const SCRIPT: &str = concat!(
     "a) gs=\"$gs $a\"; [ \"$b\" -gt $gr ]&&gr=$b; echo \"a $a\";; ",
     "t) kill -TERM -$a;; ",
     "k) kill -KILL -$a;; ",
-    "r) kill -KILL -$a; if kill -0 -$a&&! dead $a;then echo \"s $a\";else k=; for g in $gs;do [ $g = $a ]||k=\"$k $g\";done; ",
+    "r) kill -KILL -$a; if there -$a&&! dead $a;then kill -0 -$a&&echo \"s $a\"||echo \"n $a\";else k=; for g in $gs;do [ $g = $a ]||k=\"$k $g\";done; ",
     "gs=$k; echo \"g $a\";fi;; ",
-    "c) for g in $gs;do kill -0 $g||echo \"e $g\";done;; ",
+    "c) for g in $gs;do there $g||echo \"e $g\";done;; ",
     "b) beat; echo b;; ",
     "esac;done; fin",
 );
@@ -85,6 +89,8 @@ pub(super) struct Watchdog {
     orphan_after: Duration,
     nonce: String,
     greeted: bool,
+    /// The PID namespace that it is in.
+    namespace: String,
     restarts: u32,
     groups: BTreeMap<i32, Group>,
     /// Lines on their way to it.
@@ -96,6 +102,8 @@ pub(super) struct Watchdog {
 #[derive(Debug)]
 struct Group {
     grace: Duration,
+    /// The PID namespace that it is in.
+    namespace: String,
     report: Arc<Report>,
     /// The session that the run's channel is on; another one where the watchdog has a connection of its own.
     run: Arc<Shared>,
@@ -113,6 +121,7 @@ impl Watchdog {
             orphan_after,
             nonce,
             greeted: false,
+            namespace: String::new(),
             restarts: 0,
             groups: BTreeMap::new(),
             outbox: Vec::new(),
@@ -132,28 +141,36 @@ impl Watchdog {
 
     pub(super) fn guard(
         &mut self,
-        group: i32,
+        ward: Ward,
         grace: Duration,
         report: Arc<Report>,
         run: Arc<Shared>,
         reply: oneshot::Sender<Result<(), GuardError>>,
     ) {
+        let Ward { group, namespace } = ward;
         if self.phase == Phase::Never {
             let _ = reply.send(Err(GuardError::NoChannel));
             return;
         }
         if self.phase == Phase::Ready {
+            if let Err(error) = same_place(&self.namespace, &namespace) {
+                let _ = reply.send(Err(error));
+                return;
+            }
             self.tell_add(group, grace);
         }
-        self.groups.insert(group, Group { grace, report, run, reply: Some(reply), left: false, released: None });
+        let entry = Group { grace, namespace, report, run, reply: Some(reply), left: false, released: None };
+        self.groups.insert(group, entry);
     }
 
     pub(super) fn terminate(&mut self, group: i32) {
         self.tell(&format!("t {group}\n"));
     }
 
+    /// KILL, and from then on the question whether the group is gone.
     pub(super) fn kill(&mut self, group: i32) {
         self.tell(&format!("k {group}\n"));
+        self.release(group);
     }
 
     pub(super) fn release(&mut self, group: i32) {
@@ -216,9 +233,8 @@ impl Watchdog {
     pub(super) fn hear(&mut self, memory: &mut Vec<u8>) {
         if !self.greeted {
             let text = String::from_utf8_lossy(memory);
-            if super::wrapper::greeting(&text, &self.nonce).is_none() {
-                return;
-            }
+            let Some(said) = greeting(&text, &self.nonce) else { return };
+            self.namespace = said.namespace;
             // Nothing comes after the greeting before the script goes out.
             memory.clear();
             self.greeted = true;
@@ -235,6 +251,7 @@ impl Watchdog {
         if line == "r" && self.phase == Phase::Starting {
             self.phase = Phase::Ready;
             self.next_beat = Instant::now() + (self.orphan_after / 3).min(SLOWEST_BEAT);
+            self.refuse_strangers();
             let waiting: Vec<_> = self.groups.iter().map(|(group, entry)| (*group, entry.grace)).collect();
             waiting.into_iter().for_each(|(group, grace)| self.tell_add(group, grace));
             return;
@@ -254,6 +271,12 @@ impl Watchdog {
                 entry.run.send(Request::Left(Arc::clone(&entry.report)));
             }
             "s" if entry.released.is_some() => entry.released = Some(Instant::now() + ASK),
+            // It is over as far as it can be known, and what stays of it will stay.
+            "n" if entry.report.now().is_some() => drop(self.groups.remove(&group)),
+            "n" => {
+                entry.report.not_permitted();
+                entry.released = entry.released.map(|_| Instant::now() + LOOK);
+            }
             "g" => {
                 entry.report.gone();
                 self.groups.remove(&group);
@@ -283,6 +306,16 @@ impl Watchdog {
             group.report.blind();
             if let Some(reply) = group.reply {
                 let _ = reply.send(Err(error.clone()));
+            }
+        }
+    }
+
+    /// Lets go of groups that cannot be seen from where the watchdog is.
+    fn refuse_strangers(&mut self) {
+        let namespace = &self.namespace;
+        for (_, entry) in self.groups.extract_if(.., |_, entry| same_place(namespace, &entry.namespace).is_err()) {
+            if let (Some(reply), Err(error)) = (entry.reply, same_place(namespace, &entry.namespace)) {
+                let _ = reply.send(Err(error));
             }
         }
     }

@@ -5,28 +5,81 @@
 //! group, then read one more line and do what that says. What an rc file prints comes before the nonce, and is noise. The
 //! command, its arguments and its environment go over stdin in that second line: no shell but `sh` reads them, and they
 //! are in no process list before the program itself runs.
+//!
+//! The group must be the command's own, because it is what signals go to. sshd makes one for each command. Other servers
+//! do not (Dropbear's commands are in its own group), nor does what a forced command starts: there the shell makes itself
+//! the leader of a new one, with `setsid` or `perl`.
 
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
 };
 
-/// The line for the login shell.
+use super::GuardError;
+
+/// The line for the login shell. The script is handed over as a word, so that it can begin once more in its own group.
 pub(in crate::ssh) fn wrapper(nonce: &str) -> String {
     format!(
-        "exec sh -c '{{ read -r mer_x mer_x mer_x mer_x mer_g mer_x </proc/$$/stat; }} 2>/dev/null || \
-         mer_g=$(ps -o pgid= -p $$); echo \"{nonce}=$mer_g.\"; IFS= read -r mer_l && eval \"$mer_l\"'"
+        "exec sh -c 'eval \"$0\"' '{{ read -r mer_p mer_x mer_x mer_x mer_g mer_x </proc/self/stat; }} 2>/dev/null && \
+         {{ [ \"$mer_p\" = $$ ] || mer_g=0; }} || mer_g=$(ps -o pgid= -p $$); mer_g=$((${{mer_g:-0}})); \
+         [ -L /proc/$$/ns/pid_for_children ] && \
+         {{ [ /proc/$$/ns/pid_for_children -ef /proc/$$/ns/pid ] || mer_g=0; }}; \
+         [ \"$0\" = mer ] || [ $mer_g = $$ ] || [ $mer_g = 0 ] || \
+         {{ command -v setsid >/dev/null 2>&1 && exec setsid sh -c \"$0\" mer; \
+         command -v perl >/dev/null 2>&1 && exec perl -e \"setpgrp;exec@ARGV\" sh -c \"$0\" mer; }}; \
+         mer_n=$(readlink /proc/$$/ns/pid_for_children 2>/dev/null); \
+         echo \"{nonce}=$mer_g $$ $mer_n.\"; IFS= read -r mer_l && eval \"$mer_l\"'"
     )
 }
 
-/// Looks for nonce and group. Gives the group, and how many bytes of the text are read with it.
-pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<(i32, usize)> {
+/// What the wrapper says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ssh) struct Greeting {
+    /// Its process group.
+    group: i32,
+    /// Its process.
+    pid: i32,
+    /// The PID namespace of its children, where the system knows such.
+    pub(in crate::ssh) namespace: String,
+}
+
+impl Greeting {
+    /// The group that signals may go to, or why there is none.
+    pub(in crate::ssh) fn own_group(&self) -> Result<i32, &'static str> {
+        match self.group {
+            group if group == self.pid && group > 1 => Ok(group),
+            0 | 1 => Err("an rc file puts commands into a PID namespace where their process group cannot be known \
+                          (`unshare --pid`): nothing could be ended"),
+            _ => {
+                Err("commands there are in the process group of the server, and neither `setsid` nor `perl` is there \
+                      to make another one: nothing could be ended")
+            }
+        }
+    }
+}
+
+/// Whether what is in one namespace can be seen in the other.
+pub(super) fn same_place(watchdog: &str, run: &str) -> Result<(), GuardError> {
+    if watchdog == run || watchdog.is_empty() || run.is_empty() {
+        return Ok(());
+    }
+    let detail = "an rc file puts each command into a PID namespace of its own (`unshare --pid`), so that one cannot end \
+                  what another one started";
+    Err(GuardError::Failed(detail.to_owned()))
+}
+
+/// Looks for the nonce and what stands after it.
+pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
     for (at, _) in text.match_indices(nonce) {
         let rest = &text[at + nonce.len()..];
         let Some(end) = rest.find(".\n") else { continue };
-        // A shell that shows the commands it runs shows the nonce too, but no number after it.
-        if let Some(Ok(group @ 2..)) = rest[..end].strip_prefix('=').map(|group| group.trim().parse()) {
-            return Some((group, at + nonce.len() + end + 2));
+        // A shell that shows the commands it runs shows the nonce too, but no numbers after it.
+        let Some(said) = rest[..end].strip_prefix('=') else { continue };
+        let mut words = said.split(' ');
+        if let (Some(Ok(group)), Some(Ok(pid)), Some(namespace)) =
+            (words.next().map(str::parse), words.next().map(str::parse), words.next())
+        {
+            return Some(Greeting { group, pid, namespace: namespace.to_owned() });
         }
     }
     None
@@ -40,22 +93,60 @@ pub(in crate::ssh) fn nonce() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{greeting, wrapper};
+    use std::{
+        io::Write as _,
+        process::{Command, Stdio},
+    };
+
+    use super::{Greeting, greeting, same_place, wrapper};
 
     #[test]
     fn every_shell_takes_the_line_as_it_is() {
         let line = wrapper("mer00");
-        let inner = line.strip_prefix("exec sh -c '").and_then(|line| line.strip_suffix('\'')).expect("quoted");
-        assert!(!inner.contains(['\'', '\\', '!', '\n']), "{inner}");
+        let inner: Vec<_> = line.split('\'').collect();
+        let [before, small, between, script, after] = inner[..] else { panic!("two quoted words: {line}") };
+        assert_eq!((before, between, after), ("exec sh -c ", " ", ""));
+        assert!(![small, script].iter().any(|text| text.contains(['\\', '!', '\n'])), "{line}");
     }
 
     #[test]
     fn the_greeting_is_found_in_noise() {
-        assert_eq!(greeting("mer00=42.\n", "mer00"), Some((42, 10)));
-        assert_eq!(greeting("hello mer00=42.\nrest", "mer00"), Some((42, 16)));
-        assert_eq!(greeting("+ echo mer00=$g.\nmer00=  7.\n", "mer00").map(|found| found.0), Some(7));
-        for text in ["", "mer00=42", "mer00=42.", "mer00=1.\n", "mer00=.\n", "mer01=42.\n"] {
-            assert_eq!(greeting(text, "mer00"), None, "{text}");
+        let found = |text: &str| greeting(text, "mer00").map(|found| (found.own_group().ok(), found.namespace));
+        assert_eq!(found("mer00=42 42 .\n"), Some((Some(42), String::new())));
+        assert_eq!(found("hello mer00=42 42 pid:[7].\nrest"), Some((Some(42), "pid:[7]".to_owned())));
+        assert_eq!(found("+ echo mer00=$g $$.\nmer00=7 7 .\n"), Some((Some(7), String::new())));
+        for foreign in ["mer00=1 1 .\n", "mer00=0 12 .\n", "mer00=41 42 .\n"] {
+            assert_eq!(found(foreign), Some((None, String::new())), "{foreign}");
         }
+        for text in ["", "mer00=42 42 ", "mer00=42.\n", "mer00=.\n", "mer01=42 42 .\n"] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn namespaces_that_are_known_and_differ_are_two_places() {
+        assert!(same_place("pid:[1]", "pid:[1]").is_ok() && same_place("", "pid:[1]").is_ok());
+        assert!(same_place("pid:[1]", "pid:[2]").is_err());
+    }
+
+    /// It is started as no leader of a group, as Dropbear does it.
+    #[test]
+    fn it_makes_a_group_of_its_own_where_it_has_none() {
+        for shell in ["sh", "dash", "bash", "mksh"] {
+            let Ok(mut child) = Command::new(shell)
+                .args(["-c", &wrapper("mer00")])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+            else {
+                continue;
+            };
+            let pid = i32::try_from(child.id()).expect("a pid");
+            child.stdin.take().expect("piped").write_all(b"exit 0\n").expect("written");
+            let said = child.wait_with_output().expect("ended").stdout;
+            let said = greeting(&String::from_utf8_lossy(&said), "mer00").expect("a greeting");
+            assert_eq!((said.own_group(), said.pid), (Ok(pid), pid), "{shell}");
+        }
+        assert!(Greeting { group: 1, pid: 1, namespace: String::new() }.own_group().is_err());
     }
 }

@@ -44,10 +44,7 @@ impl Thread {
 
     /// Idle long enough. Whoever takes a slot a moment later sees that it is closing.
     pub(super) fn is_done(&mut self, now: Instant) -> bool {
-        let busy = self.chans.iter().any(Chan::is_run)
-            || !self.openings.is_empty()
-            || !self.unsure.is_empty()
-            || self.watchdog.is_needed();
+        let busy = self.chans.iter().any(Chan::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
         if busy {
             self.idle_since = None;
             return false;

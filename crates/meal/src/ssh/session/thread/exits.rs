@@ -1,20 +1,15 @@
 //! The ends of channels, and of the session with all that it carries.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use mer_core::Exit;
 use tokio::sync::oneshot;
 
-use super::{Thread, opening::Opening};
+use super::Thread;
 use crate::ssh::{
     SshError,
-    session::{GuardError, OpenError, Request, What, chan::Owner, poll},
+    session::{GuardError, OpenError, Request, chan::Owner, poll},
 };
-
-/// How a server that tells how processes end is known: it tells this.
-const PROBE: (&str, i32) = ("exec sh -c 'exit 7'", 7);
-/// Why an exit is not known though the connection holds.
-const UNTOLD: &str = "the server does not tell how processes end";
 
 impl Thread {
     /// Takes leave of channels that are over.
@@ -38,44 +33,22 @@ impl Thread {
                     let detail = "the watchdog ended: is `sh` there?".to_owned();
                     self.watchdog.fail(&GuardError::Failed(detail));
                 }
-                Owner::Probe => {}
             }
             drop(chan);
         }
     }
 
-    fn exited(&mut self, index: usize, exit: Exit) {
-        match &self.chans[index].owner {
-            Owner::Run { report, guard, .. } => {
-                // Whoever is left of its group holds none of its pipes.
-                if let Some((link, group)) = guard.get() {
-                    link.send(Request::Release(*group));
-                }
-                if exit != Exit::Code(0) || self.tells_exits == Some(true) {
-                    report.closed(exit);
-                    if exit != Exit::Code(0) {
-                        self.learn_exits(true);
-                    }
-                } else if self.tells_exits == Some(false) {
-                    report.lost(UNTOLD);
-                } else {
-                    let report = Arc::clone(report);
-                    if self.unsure.is_empty() {
-                        let what = What::Exec(PROBE.0.to_owned());
-                        self.openings.push_back(Opening::new(what, None, Owner::Probe));
-                    }
-                    self.unsure.push(report);
-                }
+    fn exited(&mut self, index: usize, exit: Result<Exit, String>) {
+        if let Owner::Run { report, guard, .. } = &self.chans[index].owner {
+            // What is left of its group holds none of its pipes.
+            if let Some((link, group)) = guard.get() {
+                link.send(Request::Release(*group));
             }
-            Owner::Probe => self.learn_exits(exit == Exit::Code(PROBE.1)),
-            Owner::Watchdog => {}
+            match exit {
+                Ok(exit) => report.closed(exit),
+                Err(why) => report.lost(&why),
+            }
         }
-    }
-
-    pub(super) fn learn_exits(&mut self, tells: bool) {
-        self.tells_exits = self.tells_exits.or(Some(tells));
-        let told = self.tells_exits == Some(true);
-        self.unsure.drain(..).for_each(|report| if told { report.closed(Exit::Code(0)) } else { report.lost(UNTOLD) });
     }
 
     /// Answers everybody, and lets go.
@@ -83,7 +56,6 @@ impl Thread {
         self.shared.close(error);
         self.watchdog.fail(&GuardError::Dead(error.clone()));
         let why = error.to_string();
-        self.unsure.drain(..).for_each(|report| report.lost(&why));
         for opening in self.openings.drain(..) {
             if let Owner::Run { report, reply, .. } = opening.owner {
                 report.lost(&why);

@@ -45,18 +45,13 @@ impl Thread {
                     continue;
                 }
             }
-            // A channel of our own that is over in a moment took the place.
-            let probing = self.chans.iter().any(|chan| matches!(chan.owner, Owner::Probe));
-            if probing && opening.refusals > 0 {
-                return Ok(());
-            }
             let now = Instant::now();
             if opening.not_before.is_some_and(|at| now < at) {
                 return Ok(());
             }
             opening.begun.get_or_insert(now);
             let opened = match &opening.what {
-                What::Exec(_) => self.session.channel_session(),
+                What::Exec { .. } => self.session.channel_session(),
                 What::Tunnel { host, port } => self.session.channel_direct_tcpip(host, *port, None),
             };
             match opened.map_err(Trouble::from) {
@@ -74,7 +69,7 @@ impl Thread {
                 }
                 // sshd frees a channel's place only after it has looked at all that came with its closing. Whoever is
                 // refused just then has learned nothing.
-                Err(Trouble::Channel(_)) if probing || self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
+                Err(Trouble::Channel(_)) if self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
                     opening.not_before = Some(now + PAUSE * 2_u32.pow(opening.refusals.min(5)));
                     opening.refusals += 1;
                 }
@@ -93,7 +88,7 @@ impl Thread {
     fn take_on(&mut self, channel: Channel, opening: Opening) {
         let Opening { what, ends, owner, .. } = opening;
         let (command, duplex) = match what {
-            What::Exec(command) => (Some(command), false),
+            What::Exec { command, mark } => (Some((command, mark)), false),
             What::Tunnel { .. } => (None, true),
         };
         let ends = match ends {
@@ -118,7 +113,6 @@ impl Thread {
                 }
             }
             Owner::Watchdog => self.watchdog.fail(&GuardError::NoChannel),
-            Owner::Probe => self.learn_exits(true),
         }
     }
 }

@@ -155,3 +155,34 @@ fn a_group_of_which_only_zombies_are_left_is_gone() {
         living.wait().expect("ended");
     });
 }
+
+/// Only root can start one that may not signal what it watches.
+#[test]
+fn a_group_that_may_not_be_signalled_is_not_gone() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let mut tested = 0;
+    for shell in SHELLS {
+        let found = Command::new(shell[0]).args(&shell[1..]).args(["-c", "exit 3"]).status();
+        if !found.is_ok_and(|status| status.code() == Some(3)) {
+            continue;
+        }
+        let nobody = [&["runuser", "-u", "nobody", "--"], shell].concat();
+        let Some(mut watchdog) = Watchdog::start(&nobody, Duration::from_secs(30)) else { return };
+        let mut child = sleeper();
+        watchdog.say(&format!("a {} 3", child.id()));
+        watchdog.hear();
+        watchdog.say("c");
+        watchdog.say(&format!("r {}", child.id()));
+        assert_eq!(watchdog.hear(), format!("n {}", child.id()), "{shell:?}");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        watchdog.say("c");
+        assert_eq!(watchdog.hear(), format!("e {}", child.id()), "{shell:?}");
+        watchdog.say(&format!("r {}", child.id()));
+        assert_eq!(watchdog.hear(), format!("g {}", child.id()), "{shell:?}");
+        tested += 1;
+    }
+    assert!(tested > 0, "no shell at all");
+}

@@ -1,0 +1,130 @@
+//! Dialing again where the other side went away before anything had begun.
+//!
+//! sshd drops connections at random once ten are waiting to be logged in (`MaxStartups 10:30:100`): many runs that start at
+//! once meet that. Nothing has happened over there by then, so it is tried again, ever more seldom and never in
+//! step with the others, for as long as `connectTimeout` allows.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    os::fd::OwnedFd,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ssh2::{MethodType, Session};
+
+use super::{
+    Trace,
+    algorithms::{self, Known as Ours},
+    banner::{Failure, shake},
+    dial,
+};
+use crate::ssh::{SshError, target::Hop};
+
+/// The first pause, and the longest.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Makes a connection to the host, before a deadline.
+pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<OwnedFd, SshError> + 'a;
+
+/// A session with a host whose key is not checked yet.
+pub(super) struct Shaken {
+    pub(super) session: Session,
+    pub(super) socket: Arc<OwnedFd>,
+}
+
+/// Dials and makes the handshake; again, where that is dropped. `host_keys` are the types of host key that are taken.
+pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &mut Trace) -> Result<Shaken, SshError> {
+    let begin = Instant::now();
+    let deadline = begin + hop.connect_timeout;
+    let start = trace.done.len();
+    let mut tries: u32 = 0;
+    let mut compared = false;
+    // What came of the last try, for when the time runs out in the next one.
+    let mut dropped = None;
+    loop {
+        trace.done.truncate(start);
+        trace.host(hop.label());
+        let socket = match (dial(deadline, trace), dropped.take()) {
+            (Err(SshError::ConnectTimedOut { .. }), Some(dropped)) => return Err(dropped),
+            (socket, before) => {
+                dropped = before;
+                Arc::new(socket?)
+            }
+        };
+        trace.begin(super::StepKind::HostKey);
+        let other = |error: &ssh2::Error| SshError::Handshake { host: hop.label(), detail: error.message().to_owned() };
+        let mut session = Session::new().map_err(|error| other(&error))?;
+        session.set_tcp_stream(Arc::clone(&socket));
+        session.method_pref(MethodType::HostKey, host_keys).map_err(|error| other(&error))?;
+        let failure = match shake(&mut session, &socket, deadline) {
+            Ok(()) => return Ok(Shaken { session, socket }),
+            Err(failure) => failure,
+        };
+        tries += 1;
+        let ours = Ours::of(&session, host_keys);
+        drop((session, socket));
+        let (said, greeted, reset) = match failure {
+            Failure::Dropped { said, greeted, reset } => (said, greeted, reset),
+            Failure::TimedOut => {
+                let late = || dial::timed_out(hop, "waiting for the SSH handshake");
+                return Err(dropped.unwrap_or_else(late));
+            }
+            Failure::NotSsh(said) => {
+                let look = || algorithms::first_words(&dial(deadline, &mut Trace::new()).ok()?, deadline);
+                let said = said.or_else(look).unwrap_or_else(|| "something else".to_owned());
+                return Err(SshError::NotSsh { host: hop.label(), said });
+            }
+            Failure::Other(error) => {
+                let stranger = compare(dial, &ours, deadline);
+                return Err(stranger.map_or_else(|| other(&error), |stranger| stranger.error(hop.label())));
+            }
+        };
+        // Each side may be the first to see that they have nothing in common, and to leave.
+        if greeted
+            && !std::mem::replace(&mut compared, true)
+            && let Some(stranger) = compare(dial, &ours, deadline)
+        {
+            return Err(stranger.error(hop.label()));
+        }
+        let error = SshError::Dropped { host: hop.label(), reset, tries, after: begin.elapsed(), said };
+        let pause = pause(tries);
+        if Instant::now() + pause >= deadline {
+            return Err(error);
+        }
+        tracing::debug!(%error, "dialing again");
+        dropped = Some(error);
+        thread::sleep(pause);
+    }
+}
+
+/// Whether both sides know no common algorithm, over a connection that only looks.
+fn compare(dial: &mut Dialer<'_>, ours: &Ours, deadline: Instant) -> Option<algorithms::Stranger> {
+    let socket = dial(deadline, &mut Trace::new()).ok()?;
+    ours.compare(&algorithms::offered(&socket, deadline)?)
+}
+
+/// Twice as long each time, up to a second; of that a half to the whole, by chance.
+fn pause(tries: u32) -> Duration {
+    let most = PAUSE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1).min(10))).min(LONGEST);
+    let chance = RandomState::new().build_hasher().finish() % 1000;
+    most / 2 + most / 2 * u32::try_from(chance).unwrap_or_default() / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, LONGEST, PAUSE, pause};
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        for _ in 0..100 {
+            assert!((PAUSE / 2..=PAUSE).contains(&pause(1)));
+            assert!((LONGEST / 2..=LONGEST).contains(&pause(40)));
+        }
+        let several: std::collections::HashSet<Duration> = (0..20).map(|_| pause(5)).collect();
+        assert!(several.len() > 1, "all in step");
+    }
+}
