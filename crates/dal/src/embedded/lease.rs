@@ -160,7 +160,7 @@ async fn open_engine(
             }
         }
         if held.begun.elapsed() >= held.wait {
-            let pid = std::fs::read_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
+            let pid = mer_files::read_own_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
             return Err(DalError::Busy { path: files.engine.clone(), pid, waited: held.begun.elapsed() });
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -169,7 +169,7 @@ async fn open_engine(
 
 fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
     let fail = |source| DalError::Lock { path: path.to_path_buf(), source };
-    match File::open(path) {
+    match mer_files::own().read().open(path) {
         Ok(file) => lock::try_lock(&file).map_err(fail),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(fail(error)),
@@ -192,7 +192,7 @@ async fn close(
     drop(store);
     let engine_lock = loop {
         // The engine's lock file is there as long as the engine is not; opening it for reading does not touch it.
-        match File::open(&files.engine_lock) {
+        match mer_files::own().read().open(&files.engine_lock) {
             Ok(file) if lock::try_lock(&file).unwrap_or(false) => break file,
             _ if begun.elapsed() > CLOSE_BOUND => return Err(late()),
             _ => tokio::time::sleep(POLL).await,

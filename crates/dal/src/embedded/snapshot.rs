@@ -67,7 +67,7 @@ struct Stored {
 impl Snapshot {
     /// The snapshot, where there is one and it holds.
     pub(crate) fn load(files: &EngineFiles) -> Option<Self> {
-        let text = std::fs::read(&files.snapshot).ok()?;
+        let text = mer_files::read_own(&files.snapshot).ok()?;
         let head: Head = serde_json::from_slice(&text).ok()?;
         if head.format != FORMAT {
             return None;

@@ -16,7 +16,7 @@ pub(super) fn user(environment: &BTreeMap<String, String>) -> String {
 /// The user's name, where there is one.
 pub(super) fn user_name(environment: &BTreeMap<String, String>) -> Option<String> {
     let named = |variable: &str| environment.get(variable).filter(|name| !name.is_empty()).cloned();
-    let listed = || std::fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&uid(), &text));
+    let listed = || mer_files::read_given_to_string("/etc/passwd").ok().and_then(|text| name_of(&uid(), &text));
     named("USER").or_else(|| named("LOGNAME")).or_else(listed)
 }
 

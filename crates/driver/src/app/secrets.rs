@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     io::Read as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -64,7 +63,7 @@ fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
 }
 
 fn from_file(file: &Path) -> Result<String, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    let text = mer_files::read_given_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
     first_line(&text).ok_or_else(|| format!("`{}` has no first line", file.display()))
 }
 
@@ -107,6 +106,8 @@ fn first_line(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn words(words: &[&str]) -> Vec<String> {

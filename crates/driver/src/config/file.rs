@@ -1,7 +1,8 @@
 //! A settings file: TOML, one key a setting.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path, time::Duration};
 
+use mer_files::{FileKind, NotRegular};
 use toml::de::DeTable;
 
 use super::{
@@ -15,12 +16,32 @@ use crate::{
     place::Place,
 };
 
+/// How long the writer of a pipe may take that is named as the settings file (`--config <(…)`).
+const PIPE_BOUND: Duration = Duration::from_secs(10);
+
+/// Reads the settings file that was named: it may be a pipe.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_named(file: &Path, home: Option<&Path>) -> Result<Option<Vec<Given>>, CliError> {
+    let text = mer_files::read_given_to_string(file).or_else(|error| match NotRegular::within(&error) {
+        Some(FileKind::Pipe) => mer_files::read_pipe_within(file, PIPE_BOUND)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)),
+        _ => Err(error),
+    });
+    understand(file, text, home)
+}
+
 /// Reads a settings file. Nothing where it does not exist.
 ///
 /// # Errors
 /// It cannot be read, is no TOML, or has a key or a value that is not known.
 pub(super) fn read(file: &Path, home: Option<&Path>) -> Result<Option<Vec<Given>>, CliError> {
-    let text = match fs::read_to_string(file) {
+    understand(file, mer_files::read_given_to_string(file), home)
+}
+
+fn understand(file: &Path, text: io::Result<String>, home: Option<&Path>) -> Result<Option<Vec<Given>>, CliError> {
+    let text = match text {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);

@@ -93,7 +93,7 @@ fn own_folder(around: &Surroundings, config: Option<&str>) -> PathBuf {
 
 fn files(around: &Surroundings, config: Option<&str>, home: Option<&Path>) -> Result<Vec<Given>, CliError> {
     if let Some(path) = named(around, config) {
-        return file::read(&path, home)?
+        return file::read_named(&path, home)?
             .ok_or_else(|| CliError::config(format!("there is no settings file `{}`", path.display())));
     }
     let usual = [Some(around.system_file.clone()), around.user_file(), Some(around.cwd.join("mer.toml"))];

@@ -1,6 +1,8 @@
 //! Variables: those of `.env`, and those of the environment.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
+
+use mer_files::{FileKind, NotRegular};
 
 use super::{
     dotenv,
@@ -41,10 +43,16 @@ pub(super) fn environment(around: &Surroundings, warnings: &mut Vec<String>) -> 
 /// It cannot be read, a line is no assignment, or a value is none for its setting.
 pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
     let file = around.cwd.join(".env");
-    let text = match fs::read_to_string(&file) {
+    let text = match mer_files::read_given_to_string(&file) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound || file.is_dir() => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {
+            if let Some(kind) = NotRegular::within(&error) {
+                if kind != FileKind::Folder {
+                    warnings.push(format!("`{}` is passed over: {error}", file.display()));
+                }
+                return Ok(Vec::new());
+            }
             return Err(CliError::config(format!("cannot read `{}`", file.display())).caused_by(error));
         }
     };
