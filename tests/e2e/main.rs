@@ -40,6 +40,7 @@ mod streaming;
 mod train;
 mod train_kills;
 mod transfer;
+mod waits;
 mod warm;
 mod weights;
 mod weights_kills;

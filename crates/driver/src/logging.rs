@@ -9,7 +9,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::error::CliError;
+use crate::{error::CliError, ui::step_aside};
 
 /// Our own crates: `-v` is about them, not about every library below.
 const OURS: &[&str] = &["mer", "mer_core", "mer_dal", "mer_meal", "mer_migrations", "mer_scheduler"];
@@ -46,7 +46,10 @@ pub(crate) struct Logging {
 /// The directives cannot be read.
 pub(crate) fn init(logging: &Logging) -> Result<(), CliError> {
     let filter = filter(logging)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| {
+        step_aside();
+        std::io::stderr()
+    });
     let started = match (logging.format, logging.verbosity, &logging.directives) {
         (LogFormat::Json, ..) => builder.json().flatten_event(true).try_init(),
         (LogFormat::Text, 0, None) => builder.with_ansi(false).event_format(Brief).try_init(),

@@ -14,8 +14,8 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 pub(crate) use ask::{ask_secret, stop_asking};
-pub(crate) use passing::Passing;
-pub(crate) use stream::emergency;
+pub(crate) use passing::{Passing, Telling};
+pub(crate) use stream::{emergency, step_aside};
 pub(crate) use text::escaped;
 
 use crate::error::{CliError, Kind};
@@ -128,6 +128,15 @@ impl Ui {
         json::lines(std::slice::from_ref(item), put)
     }
 
+    /// One object as a line of JSON, for whoever writes it.
+    ///
+    /// # Errors
+    /// It cannot be JSON.
+    pub(crate) fn json_line<T: Serialize>(&self, item: &T) -> Result<Vec<u8>, CliError> {
+        let mut line = Vec::new();
+        json::line(item, &mut line).map(|()| line)
+    }
+
     /// A list for programs, one object a line, in whatever format.
     ///
     /// # Errors
@@ -138,7 +147,7 @@ impl Ui {
 
     /// Whether there is a person who can be asked: at a terminal that shows the question and takes the answer.
     pub(crate) fn can_ask(&self) -> bool {
-        matches!(self.format, Format::Text) && self.err_is_terminal && io::stdin().is_terminal()
+        matches!(self.format, Format::Text) && self.err_is_terminal && stdin_is_terminal()
     }
 
     /// Asks a person; whether the answer is yes. May be dropped while it waits.
@@ -161,6 +170,11 @@ impl Ui {
         (self.format == Format::Text && self.err_is_terminal).then(Passing::new)
     }
 
+    /// Tells of a wait while what it gives lives, where there is a person to see it. Must be called within the runtime.
+    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<Telling> {
+        (self.format == Format::Text && self.err_is_terminal).then(|| Telling::begin(line()))
+    }
+
     /// The failure that ends the command, told once.
     pub(crate) fn error(&self, error: &CliError) {
         match (error.kind(), self.format) {
@@ -169,6 +183,11 @@ impl Ui {
             (_, Format::Text | Format::Quiet) => stream::to_stderr(&text::error(error, self.colour_err())),
         }
     }
+}
+
+/// Whether standard input is a terminal.
+pub(crate) fn stdin_is_terminal() -> bool {
+    rustix::termios::isatty(rustix::stdio::stdin())
 }
 
 /// A number and what it counts: `1 model`, `2 accesses`.
@@ -183,6 +202,7 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 
 /// Writes to standard output and flushes.
 fn put(bytes: &[u8]) -> Result<(), CliError> {
+    step_aside();
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(stream::failed)
 }

@@ -54,7 +54,9 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
     let session = app.migrations_session().await?;
     let mut report = Report::default();
+    let told = app.telling(|| "waiting for the lock of the database, or for a script (Ctrl-C ends it)".to_owned());
     let done = mer_migrations::up_telling(&session, &scripts, args.target, &mut report).await;
+    drop(told);
     let closed = session.close().await;
     // What was applied before a script failed stays, and is told.
     if done.is_ok() || !report.applied.is_empty() {
