@@ -22,7 +22,7 @@ use crate::{
 /// How long, once a run has been given up, whoever takes the output may take for what is left of it.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// The same for the rest of what is written of such a run, which is little.
+/// The same for what is written of a run at its very end, and for an answer that was in time.
 const LAST_RECORD: Duration = Duration::from_secs(2);
 
 /// Hashes output and hands it on, until the model is silent or the reader is gone.
@@ -123,11 +123,15 @@ pub(crate) async fn settle(
 
 /// Until a bound or a signal says that nothing is waited for any more; then for a moment longer.
 async fn patience(deadline: Option<Instant>, cancel: &Cancel) {
+    let late = async {
+        until(deadline).await;
+        // The model was in time: its reader, or a machine that was asleep, has a moment to take what is there.
+        sleep(LAST_RECORD).await;
+    };
     tokio::select! {
-        () = cancel.reached(CancelLevel::Cancel) => {}
-        () = until(deadline) => {}
+        () = late => {}
+        () = cancel.reached(CancelLevel::Cancel) => sleep(LAST_WORDS).await,
     }
-    sleep(LAST_WORDS).await;
 }
 
 pub(crate) async fn until(deadline: Option<Instant>) {
