@@ -117,6 +117,23 @@ fn a_reader_that_takes_nothing_does_not_hold_up_a_signal_or_a_bound() {
 }
 
 #[test]
+fn a_reader_that_takes_no_list_does_not_hold_up_a_signal() {
+    let env = ready();
+    // More than a pipe holds.
+    let models: String = (0..2000).map(|i| format!("[models.m{i}]\ninferenceCommand = ['cat', '{i}']\n")).collect();
+    env.file("work/many.toml", models);
+    env.mer(["apply", "many.toml", "--allow-changes", "--quiet"]).ended(0);
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    for words in [&["model", "list", "--json"][..], &["export"]] {
+        ends_by_signals(&format!("{words:?}"), || {
+            let mut command = env.command();
+            command.args(words);
+            Live::start_to(command, Stdio::null(), writer.try_clone().expect("a pipe"))
+        });
+    }
+}
+
+#[test]
 fn a_pipe_whose_other_end_comes_is_read_to_its_end() {
     let env = ready();
     pipe(&env.path("work/f"));

@@ -6,10 +6,11 @@ mod confirm;
 mod json;
 mod passing;
 mod quiet;
+mod stalled;
 mod stream;
 mod text;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use serde::Serialize;
 
@@ -200,9 +201,8 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
-/// Writes to standard output and flushes.
+/// Writes to standard output.
 fn put(bytes: &[u8]) -> Result<(), CliError> {
     step_aside();
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(stream::failed)
+    stalled::write_all(bytes)
 }
