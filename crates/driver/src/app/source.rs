@@ -120,7 +120,8 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
             let stdin = rustix::io::dup(rustix::stdio::stdin());
             let stdin = stdin.map_err(|errno| CliError::io("there is no standard input", io::Error::from(errno)))?;
             let (chunks, receiver) = mpsc::channel(QUEUE);
-            on_a_thread(move || read(&stdin, &chunks)).map_err(|error| CliError::io("cannot start a thread", not_started(error)))?;
+            on_a_thread(move || read(&stdin, &chunks))
+                .map_err(|error| CliError::io("cannot start a thread", not_started(error)))?;
             Ok(Input::Stream(receiver))
         }
     }

@@ -27,7 +27,8 @@ pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Res
 pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<Found> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
     let group = living_group(pid).filter(|_| pid != me)?;
-    let bearer = mark.is_some_and(|mark| mark.is_on(&mer_files::read_given(format!("/proc/{pid}/environ")).unwrap_or_default()));
+    let bearer =
+        mark.is_some_and(|mark| mark.is_on(&mer_files::read_given(format!("/proc/{pid}/environ")).unwrap_or_default()));
     (bearer || wanted(group)).then_some(Found { pid, group, bearer })
 }
 

@@ -104,7 +104,7 @@ impl Cache {
         let path = self.path(version);
         let Ok(found) = fs::symlink_metadata(&path) else { return Ok(None) };
         if found.is_file() && found.len() == version.bytes {
-            let file = File::open(&path)?;
+            let file = mer_files::own().read().open(&path)?;
             // It may be another user's: then that one keeps it as it is.
             let _ = protect(&file);
             let then = file.metadata()?;
