@@ -91,11 +91,58 @@ fn a_closed_standard_input_is_an_empty_one() {
 }
 
 #[test]
-fn standard_input_that_cannot_be_read_is_74_and_no_success() {
+fn an_input_that_cannot_be_read_to_its_end_is_74_and_on_record_as_a_failure() {
     let env = TestEnv::ready();
-    let folder = File::open(env.path("work")).expect("folder");
-    let told = Live::start(env.with(["run", "cat", "-"]), folder).finish().ended(74).stderr;
-    assert!(told.starts_with("mer: the input could not be read to its end\ncaused by: "), "{told}");
+    // It ends well, whatever becomes of its input, and says what it was sent.
+    let model = "while read -r line; do echo \"$line\" >> heard; echo \"got $line\"; done";
+    let add = ["model", "add", "hearer", "--protocol", "lines", "--shell", "--allow-changes", "--quiet", "--", model];
+    env.mer(add).ended(0);
+    let learn = ["model", "add", "learner", "--allow-changes", "--quiet", "--train-command", "cat", "--", "cat"];
+    env.mer(learn).ended(0);
+    // The memory of the process at address 0, where there is none.
+    let input = "@/proc/self/mem";
+    for (words, rows) in [(["run", "cat", input], 1), (["run", "hearer", input], 2), (["train", "learner", input], 3)] {
+        let told = env.mer(words).ended(74).stderr;
+        assert!(told.contains(": the input could not be read to its end: Input/output error"), "{words:?}: {told}");
+        let all = env.rows();
+        assert_eq!(all.len(), rows, "{words:?}");
+        let error = all[0]["error"].as_str().expect("an error");
+        assert!(error.starts_with("the input could not be read to its end: Input/output error"), "{words:?}: {error}");
+        assert_eq!(all[0]["status"], "failed", "{words:?}");
+    }
+    assert!(!env.path("work/heard").exists(), "nothing of a cut input is sent to a process that stays up");
+    let said = env.script(&["run hearer one", "run hearer @/proc/self/mem"]).ended(74);
+    assert_eq!(said.stdout, "got one\n");
+    assert_eq!(env.read("work/heard"), "one\n", "nor to one that is warm");
+    let folder = || File::open(env.path("work")).expect("folder");
+    for words in [["run", "cat", "-"], ["run", "hearer", "-"]] {
+        let told = Live::start(env.with(words), folder()).finish().ended(74).stderr;
+        assert!(told.contains("the input could not be read to its end: Is a directory"), "{told}");
+        assert_eq!(env.rows()[0]["status"], "failed");
+    }
+    for words in [["weights", "put", "cat", "/proc/self/mem"], ["import", "/proc/self/mem", "--allow-changes", "-q"]] {
+        let told = env.mer(words).failed(74);
+        assert!(
+            told.contains("`/proc/self/mem` could not be read to its end\ncaused by: Input/output error"),
+            "{told}"
+        );
+    }
+    let told = env.mer(["apply", "/proc/self/mem", "--allow-changes"]).failed(74);
+    assert!(told.contains("caused by: Input/output error"), "{told}");
+    assert_eq!(env.mer(["weights", "list", "cat", "--json"]).ok(), "");
+}
+
+#[test]
+fn a_model_is_not_told_that_a_cut_input_is_at_its_end() {
+    let env = TestEnv::ready();
+    // Who takes the end of the input for the whole of it does something that cannot be taken back.
+    let model = "trap '' TERM; cat > /dev/null; echo whole > done";
+    let add = ["model", "add", "doer", "--shell", "--grace", "300ms", "--allow-changes", "--quiet", "--", model];
+    env.mer(add).ended(0);
+    env.mer(["run", "doer", "@/proc/self/mem"]).ended(74);
+    assert!(!env.path("work/done").exists());
+    env.mer(["run", "doer", "x"]).ended(0);
+    assert_eq!(env.read("work/done"), "whole\n");
 }
 
 #[test]

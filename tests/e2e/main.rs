@@ -46,6 +46,7 @@ mod train;
 mod train_kills;
 mod transfer;
 mod trust;
+mod waits;
 mod warm;
 mod weights;
 mod weights_kills;

@@ -79,6 +79,32 @@ fn a_full_disk_under_standard_output_is_74() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_on_record_as_a_failure() {
+    let env = TestEnv::ready();
+    let full = || fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+    let said = |error: &serde_json::Value| error.as_str().unwrap_or_default().to_owned();
+    // One that is over before it is noticed, one that would go on for ever, and one that stays up.
+    for words in [["run", "cat", "x"], ["run", "yes", "x"], ["run", "liner", "x"]] {
+        Live::start_to(env.with(words), Stdio::null(), full()).finish().ended(74);
+        let row = &env.rows()[0];
+        assert_eq!(row["status"], "failed", "{words:?}: {row}");
+        assert!(said(&row["error"]).starts_with("cannot write the output: No space left"), "{words:?}: {row}");
+        let [verb, model, input] = words;
+        env.mer([verb, model, input, "-o", "/dev/full"]).failed(74);
+        let row = &env.rows()[0];
+        assert_eq!(row["status"], "failed", "{words:?}: {row}");
+        assert!(said(&row["error"]).contains("`/dev/full`: No space left"), "{words:?}: {row}");
+    }
+    Live::start_to(env.with(["run", "cat", "x", "--json"]), Stdio::null(), full()).finish().ended(74);
+    assert_eq!(env.rows()[0]["status"], "failed", "the answer is in what could not be written");
+    // A name that cannot be given to it, found when all is written.
+    env.file("work/gone.toml", "[models.mover]\nshell = true\ninferenceCommand = 'echo x; mkdir answer'\n");
+    env.mer(["apply", "gone.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.mer(["run", "mover", "-o", "answer"]).failed(74);
+    assert_eq!(env.rows()[0]["status"], "failed");
+}
+
+#[test]
 fn quiet_says_nothing_of_a_success_and_why_of_a_failure() {
     let env = TestEnv::ready();
     assert_eq!(env.mer(["--quiet", "run", "loud", "x"]).ok(), "answer\n");

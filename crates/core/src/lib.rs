@@ -3,6 +3,8 @@
 //! This crate does no I/O, starts no thread, reads no environment and knows no database: everything here is data
 //! and the rules about that data. Every other crate depends on it, and it depends on none of them.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod access;
 mod bound;
 mod claims;

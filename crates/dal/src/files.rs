@@ -4,7 +4,7 @@
 //! and `X.journal/` (accesses on their way into the database). Folders are made for their owner only.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder},
     io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -90,7 +90,7 @@ pub(crate) fn free(folder: &Path) -> Option<u64> {
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    mer_files::open_folder(path)?.sync_all()
 }
 
 /// Puts a file in place whole or not at all. It need not survive a power cut: what is written so can be made again.
@@ -106,7 +106,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    use std::io::Write as _;
+    let mut file = mer_files::own().write().create_new(0o600).open(path)?;
     file.write_all(content)
 }

@@ -8,6 +8,8 @@
 //! This crate knows no terminal, no environment and no configuration file. The crate `surrealdb` is named in the module
 //! tree `surreal` only, `sqlx` in the module tree `postgres` only.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 #[cfg(feature = "postgres")]
 mod crypto;
 mod database;

@@ -3,6 +3,8 @@
 //! This is the only crate that reads the environment, the settings or the terminal; the only module of it that writes
 //! to a standard stream is `ui`.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod app;
 mod cli;
 mod clock;

@@ -9,7 +9,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{error::CliError, ui::Safe};
+use crate::{
+    error::CliError,
+    ui::{Safe, step_aside},
+};
 
 /// Our own crates: `-v` is about them, not about every library below.
 const OURS: &[&str] = &["mer", "mer_core", "mer_dal", "mer_meal", "mer_migrations", "mer_scheduler"];
@@ -50,7 +53,10 @@ pub(crate) fn init(logging: &Logging) -> Result<(), CliError> {
     // The plain form has no colour of its own.
     let plain = !json && logging.verbosity == 0 && logging.directives.is_none();
     let stderr = Safe { json, colour: logging.colour && !json && !plain };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || {
+        step_aside();
+        stderr
+    });
     let started = match (logging.format, logging.verbosity, &logging.directives) {
         (LogFormat::Json, ..) => builder.json().flatten_event(true).try_init(),
         (LogFormat::Text, 0, None) => builder.with_ansi(false).event_format(Brief).try_init(),

@@ -44,6 +44,8 @@ pub enum End {
     ReaderGone,
     /// The process ended in the middle of the request, or before it was ready.
     Died,
+    /// The input could not be read to its end, so that the process was sent a part of it; the text is what the system said.
+    InputFailed(String),
     /// It did what its protocol does not allow; the text says what.
     ProtocolBroken(String),
 }
@@ -58,6 +60,7 @@ impl fmt::Display for End {
             Self::Cancelled => f.write_str("cancelled"),
             Self::ReaderGone => f.write_str("the reader of the output is gone"),
             Self::Died => f.write_str("the process ended in the middle of the request"),
+            Self::InputFailed(said) => write!(f, "the input could not be read to its end: {said}"),
             Self::ProtocolBroken(what) => f.write_str(what),
         }
     }

@@ -7,6 +7,8 @@
 //! What dropping does: a [`Control`] that is dropped kills its process group, and a [`WarmProcess`] that is dropped
 //! (rather than stopped) does so without asking first.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod buffers;
 mod cancel;
 mod control;

@@ -4,6 +4,8 @@
 //! database has, and touches nothing; [`up`] applies what is missing, in numeric order, each script and its row in
 //! `Migrations` in one transaction. [`ensure_current`] is what every command calls first: one query where all is well.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod error;
 mod folder;
 mod plan;

@@ -14,6 +14,7 @@ use crate::{
     pool::{self, Warm, Watcher},
     scheduler::millis,
     spec::place_weights,
+    watch::{Wait, waiting},
     weights,
 };
 
@@ -74,11 +75,14 @@ impl Scheduler {
         output: &Output,
         scratch: &Path,
     ) -> Result<Ready, Verdict> {
-        let cancel = &request.cancel;
-        self.connect(access, executor, placement, cancel).await?;
+        let (cancel, watch) = (&request.cancel, request.watch.as_ref());
+        let wait = || Wait::Connection { server: placement.server.clone() };
+        waiting(watch, wait, self.connect(access, executor, placement, cancel)).await?;
         let mut placed = spec.clone();
         if let Some(weights) = &request.weights {
-            place_weights(self.deliver(executor, placement, weights, cancel).await?, &mut placed);
+            let wait = || Wait::Weights { version: weights.version.to_string() };
+            let delivered = waiting(watch, wait, self.deliver(executor, placement, weights, cancel)).await?;
+            place_weights(delivered, &mut placed);
         }
         if access.kind == Kind::Train {
             // Boxed: of the future of a run it would be the largest part, and it is rare.
@@ -89,7 +93,10 @@ impl Scheduler {
             return Ok(Ready::Once(Box::new(run), None));
         }
         let stderr = output.stderr.clone();
-        let started = self.start_warm(access, executor, placed, placement, stderr, cancel).await?;
+        let ready_timeout = placed.bounds.ready_timeout;
+        let wait = || Wait::Ready { model: request.model.name.clone(), ready_timeout };
+        let started = self.start_warm(access, executor, placed, placement, stderr, cancel);
+        let started = waiting(watch, wait, started).await?;
         // It is found by what was asked for.
         Ok(Ready::Warm(Box::new(Warm { spec: spec.clone(), ..started })))
     }

@@ -53,14 +53,6 @@ pub enum SchedulerError {
         /// The bound, in bytes.
         limit: usize,
     },
-    /// The input could not be read.
-    #[error("the input for `{model}` could not be read")]
-    ReadInput {
-        /// The model.
-        model: String,
-        /// What reading said.
-        source: std::io::Error,
-    },
     /// The start of the run could not be written down, so that nothing was started.
     #[error("the start of the run of `{model}` could not be put on record, so that nothing was started")]
     Record {
@@ -79,9 +71,7 @@ impl SchedulerError {
             Self::NotOnServer { .. } => ExitCode::NOT_FOUND,
             Self::NoSuchServer { .. } | Self::NoCommand { .. } => ExitCode::CONFIG,
             Self::Input { .. } | Self::TooLong { .. } => ExitCode::INPUT,
-            Self::ReadInput { .. } | Self::Record { .. } => {
-                Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code)
-            }
+            Self::Record { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
         }
     }
 }

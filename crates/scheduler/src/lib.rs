@@ -3,12 +3,15 @@
 //! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them
 //! knows it. It reads no environment and no settings: whoever makes a [`Scheduler`] hands them in.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod attempt;
 mod digest;
 mod down;
 mod environment;
 mod error;
 mod executors;
+mod handover;
 mod out;
 mod outcome;
 mod ping;
@@ -18,6 +21,7 @@ mod request;
 mod scheduler;
 mod spec;
 mod train;
+mod watch;
 mod weights;
 
 pub use environment::CallerEnvironment;
@@ -26,7 +30,8 @@ pub use executors::Remote;
 pub use outcome::Outcome;
 pub use ping::PingReport;
 pub use placement::Placement;
-pub use request::{Output, Request, Weights};
+pub use request::{Asked, Delivery, Output, Receipt, Request, Undelivered, Weights};
 pub use scheduler::{Config, Scheduler};
 pub use train::{Trained, Training, Unkept};
+pub use watch::{Wait, Watch};
 pub use weights::{Cache, Progress, Step};

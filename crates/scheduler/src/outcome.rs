@@ -5,7 +5,7 @@ use std::error::Error;
 use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
-use crate::weights::DeliveryError;
+use crate::{request::Undelivered, weights::DeliveryError};
 
 /// A run that is over and on record.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +70,37 @@ impl Verdict {
     /// Cancelled before there was a process.
     pub(crate) fn cancelled_before() -> Self {
         Self::new(Status::Cancelled, ExitCode::SIGINT, End::Cancelled.to_string())
+    }
+
+    /// The input did not come whole, and nothing of it was sent.
+    pub(crate) fn not_collected(end: &End) -> Self {
+        match end {
+            End::Timeout { .. } => {
+                Self::new(Status::Timeout, ExitCode::TIMEOUT, format!("{end}, before the whole input had come"))
+            }
+            End::Cancelled => Self::cancelled_before(),
+            _ => Self::new(Status::Failed, ExitCode::IO, end.to_string()),
+        }
+    }
+
+    /// The same, where the output has reached whoever it is for; otherwise it was no success, whatever the model says.
+    pub(crate) fn delivered(self, output: Result<(), Undelivered>) -> Self {
+        // A reader that has gone, as the model's end tells it, may be a file that could not be written.
+        let hides = self.status == Status::Succeeded || self.code == ExitCode::SIGPIPE;
+        match output {
+            Err(Undelivered { code: ExitCode::IO, said }) if hides => Self::new(Status::Failed, ExitCode::IO, said),
+            // It was ended for want of a reader, or because nobody would take all that it says.
+            Err(Undelivered { code, said }) if hides => Self::new(Status::Cancelled, code, said),
+            _ => self,
+        }
+    }
+
+    /// The model has answered, and its output was not taken before a bound or a signal ended the wait for that.
+    pub(crate) fn not_taken(cancelled: bool) -> Self {
+        if cancelled {
+            return Self::new(Status::Cancelled, ExitCode::SIGINT, "cancelled, before its output was taken");
+        }
+        Self::new(Status::Timeout, ExitCode::TIMEOUT, "`timeout` ran out before its output was taken")
     }
 
     /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
@@ -164,6 +195,7 @@ impl Verdict {
             }
             End::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, said),
             End::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, said),
+            End::InputFailed(_) => Self::new(Status::Failed, ExitCode::IO, said),
             End::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, said),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
@@ -183,7 +215,10 @@ impl Verdict {
 
 /// Whether something of a process that was told to end may still run on another machine: that must not be left unsaid.
 fn left_behind(server: &str, ended: &Ended, there: There) -> String {
-    let was_told = matches!(ended.end, End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_));
+    let was_told = matches!(
+        ended.end,
+        End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_) | End::InputFailed(_)
+    );
     match (there, ended.exit) {
         (There::Here | There::Serving, _) => String::new(),
         _ if !was_told => String::new(),

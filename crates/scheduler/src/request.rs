@@ -1,11 +1,11 @@
 //! What is asked of the scheduler, and where the answer goes.
 
 use bytes::Bytes;
-use mer_core::{Bound, Kind, Model, Server, WeightsVersion};
+use mer_core::{Access, Bound, Kind, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::Progress;
+use crate::{Progress, Watch};
 
 /// The weights that a model is given.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct Request<'a> {
     pub keep: bool,
     /// Ends the run early.
     pub cancel: Cancel,
+    /// Hears what is waited for meanwhile.
+    pub watch: Option<Watch>,
 }
 
 /// Where a model's output goes as it comes.
@@ -46,6 +48,74 @@ pub struct Request<'a> {
 pub struct Output {
     /// Its stdout, byte for byte. Dropping the receiver says that nobody reads on: the run is then cancelled.
     pub stdout: mpsc::Sender<Bytes>,
+    /// What becomes of it, where that is to be known before the run is judged.
+    pub delivery: Option<Delivery>,
     /// Its stderr, where somebody watches it. Never holds the model up: what the watcher cannot take is left out.
     pub stderr: Option<mpsc::Sender<Bytes>>,
+}
+
+/// The question to whoever takes the output: whether all of it has got to where it was to go.
+#[derive(Debug)]
+pub struct Delivery {
+    ask: oneshot::Sender<Box<Access>>,
+    told: oneshot::Receiver<Result<(), Undelivered>>,
+}
+
+/// The other end of a [`Delivery`].
+#[derive(Debug)]
+pub struct Receipt {
+    asked: oneshot::Receiver<Box<Access>>,
+    tell: oneshot::Sender<Result<(), Undelivered>>,
+}
+
+/// Why output did not get to where it was to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The exit code of `mer` for it; that of SIGPIPE where its reader has gone.
+    pub code: u8,
+    /// A sentence.
+    pub said: String,
+}
+
+impl Delivery {
+    /// A question, and what answers it.
+    #[must_use]
+    pub fn new() -> (Self, Receipt) {
+        let ((ask, asked), (tell, told)) = (oneshot::channel(), oneshot::channel());
+        (Self { ask, told }, Receipt { asked, tell })
+    }
+
+    /// Asks once all output has been handed on, with the access as it will be on record if the output gets there.
+    pub(crate) async fn outcome(self, access: Access) -> Result<(), Undelivered> {
+        // Where nobody listens there is nothing to be known.
+        let _ = self.ask.send(Box::new(access));
+        self.told.await.unwrap_or(Ok(()))
+    }
+}
+
+/// Tells how the run will be judged, once the model's part is over.
+#[derive(Debug)]
+pub struct Asked(oneshot::Receiver<Box<Access>>);
+
+impl Asked {
+    /// The access, as it will be on record if the output gets to where it is to go. Nothing, where no model was asked.
+    pub async fn access(self) -> Option<Box<Access>> {
+        self.0.await.ok()
+    }
+}
+
+impl Receipt {
+    /// Carries the output to where it is to go, and tells what became of it. Nothing, where the run was given up meanwhile:
+    /// the carrying is dropped then.
+    pub async fn carrying<T>(self, carry: impl AsyncFnOnce(Asked) -> (T, Result<(), Undelivered>)) -> Option<T> {
+        let Self { asked, mut tell } = self;
+        let (done, outcome) = tokio::select! {
+            biased;
+            done = carry(Asked(asked)) => done,
+            () = tell.closed() => return None,
+        };
+        // Nobody asks where the run never began.
+        let _ = tell.send(outcome);
+        Some(done)
+    }
 }

@@ -8,9 +8,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use jiff::{Timestamp, Unit};
-use mer_core::{Access, Claims, Kind, RunSpec, Status};
+use mer_core::{Access, Bound, Claims, Kind, RunSpec, Status};
 use mer_dal::{Durability, Journal};
-use mer_meal::{Executor, Input, Run, Sinks, StderrHook, check_input, oneshot};
+use mer_meal::{Cancel, CancelLevel, End, Executor, Input, Run, Sinks, StderrHook, check_input, oneshot};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -20,11 +20,13 @@ use crate::{
     digest::Digest,
     down::Down,
     executors::Executors,
+    handover::{self, Late},
     out::Out,
     outcome::{There, Verdict},
     placement::placements,
     pool::{Pool, Warm},
     spec::{name_weights, run_spec},
+    watch::{Wait, waiting},
 };
 
 /// Chunks of output that may wait for their reader.
@@ -68,7 +70,7 @@ pub(crate) enum Attempted {
     /// It is over and on record.
     Over(Outcome),
     /// A process has served it, well or not. Its end is not on record yet.
-    Served { access: Access, verdict: Verdict, out: Option<Box<Out>> },
+    Served { access: Access, verdict: Verdict, out: Option<Box<Out>>, deadline: Option<Instant> },
 }
 
 impl Scheduler {
@@ -85,10 +87,14 @@ impl Scheduler {
     ///
     /// # Errors
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
-    pub async fn run(&self, request: Request<'_>, output: Output) -> Result<Outcome, SchedulerError> {
+    pub async fn run(&self, request: Request<'_>, mut output: Output) -> Result<Outcome, SchedulerError> {
+        let (delivery, cancel) = (output.delivery.take(), request.cancel.clone());
         Ok(match self.attempts(request, Path::new(""), output).await? {
             Attempted::Over(outcome) => outcome,
-            Attempted::Served { access, verdict, .. } => self.record_end(access, verdict).await,
+            Attempted::Served { mut access, verdict, deadline, .. } => {
+                let verdict = handover::settle(delivery, &mut access, verdict, deadline, &cancel).await;
+                self.record_end(access, verdict).await
+            }
         })
     }
 
@@ -119,7 +125,17 @@ impl Scheduler {
             access.protocol = spec.protocol.name().to_owned();
             if spec.protocol.stays_up() {
                 let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
-                let payload = collect(&access.model, input).await?;
+                let timeout = spec.bounds.timeout;
+                let wait = || Wait::Input { model: access.model.clone(), timeout };
+                let collected = collect(&access.model, input, timeout, &request.cancel);
+                let payload = match waiting(request.watch.as_ref(), wait, collected).await? {
+                    Ok(payload) => payload,
+                    Err(end) => {
+                        self.record_start(&access, Durability::Written).await?;
+                        let outcome = self.record_end(access, Verdict::not_collected(&end)).await;
+                        return Ok(Attempted::Over(outcome));
+                    }
+                };
                 check_input(spec.protocol, &spec.tokens, &payload)
                     .map_err(|source| SchedulerError::Input { model: access.model.clone(), source })?;
                 request.input = Input::Bytes(payload);
@@ -130,15 +146,17 @@ impl Scheduler {
                 Err(_) => {}
                 Ok(_) => self.down.reached(placement),
             }
+            // From here on the model has its input.
+            let deadline = spec.bounds.timeout.duration().and_then(|timeout| Instant::now().checked_add(timeout));
             let verdict = match ready {
                 Ok(Ready::Once(run, out)) => {
                     let there = placement.there();
                     let verdict = self.serve_once(&mut access, *run, &spec, there, request, output).await;
-                    return Ok(Attempted::Served { access, verdict, out });
+                    return Ok(Attempted::Served { access, verdict, out, deadline });
                 }
                 Ok(Ready::Warm(warm)) => {
-                    let verdict = self.serve_warm(&mut access, *warm, placement, request, output).await?;
-                    return Ok(Attempted::Served { access, verdict, out: None });
+                    let verdict = self.serve_warm(&mut access, *warm, placement, request, output).await;
+                    return Ok(Attempted::Served { access, verdict, out: None, deadline });
                 }
                 Err(verdict) => verdict,
             };
@@ -218,7 +236,9 @@ impl Scheduler {
             stderr: output.stderr.as_ref().map(hook),
         };
         let run = oneshot(run, request.input, sinks, &spec.bounds, &request.cancel);
-        let (ended, stdout_hash) = tokio::join!(run, hand_on(received, output.stdout, hashes));
+        let handing = handover::hand_on(received, output.stdout, hashes);
+        let late = Late { model: &access.model, bound: spec.bounds.timeout, watch: request.watch.as_ref() };
+        let (ended, stdout_hash) = handover::both(run, handing, late, &request.cancel).await;
         let digest = std::mem::replace(&mut *lock(&sent), Digest::new(false));
         access.stdin_sha256 = digest.finish().1;
         access.stdout_sha256 = stdout_hash;
@@ -234,8 +254,12 @@ impl Scheduler {
         placement: &Placement,
         request: Request<'_>,
         output: Output,
-    ) -> Result<Verdict, SchedulerError> {
-        let payload = collect(&access.model, request.input).await?;
+    ) -> Verdict {
+        let payload = match request.input {
+            Input::Bytes(payload) => payload,
+            // It has been collected before.
+            Input::Stream(_) => Bytes::new(),
+        };
         let hashes = request.hashes;
         let mut sent = Digest::new(hashes);
         sent.update(&payload);
@@ -251,7 +275,9 @@ impl Scheduler {
                 warm.process.last_request(&payload, &stdout, timeout, &request.cancel).await
             }
         };
-        let (ended, stdout_hash) = tokio::join!(reply, hand_on(received, output.stdout, hashes));
+        let handing = handover::hand_on(received, output.stdout, hashes);
+        let late = Late { model: &access.model, bound: timeout, watch: request.watch.as_ref() };
+        let (ended, stdout_hash) = handover::both(reply, handing, late, &request.cancel).await;
         warm.watcher.set(None);
         access.stdout_sha256 = stdout_hash;
         access.run_ms = Some(millis(ended.run));
@@ -263,7 +289,7 @@ impl Scheduler {
         let verdict = Verdict::of_reply(access, &ended, there);
         // What was sent is counted as what was asked for: the framing around it is nobody's input.
         access.stdin_bytes = access.stdin_bytes.min(payload.len() as u64);
-        Ok(verdict)
+        verdict
     }
 
     /// Puts the end of an attempt on record.
@@ -294,34 +320,35 @@ fn tell_of_detour(before: &Outcome, next: &Placement) {
     tracing::warn!("`{model}` on `{server}`: {why}; trying `{}`", next.server);
 }
 
-/// Hashes output and hands it on, until the model is silent or the reader is gone.
-async fn hand_on(mut received: mpsc::Receiver<Bytes>, reader: mpsc::Sender<Bytes>, hashes: bool) -> Option<String> {
-    let mut digest = Digest::new(hashes);
-    while let Some(chunk) = received.recv().await {
-        digest.update(&chunk);
-        if reader.send(chunk).await.is_err() {
-            break;
-        }
-    }
-    drop(received);
-    digest.finish().1
-}
-
-/// All of an input, for a framing that must know its end.
-async fn collect(model: &str, input: Input) -> Result<Bytes, SchedulerError> {
+/// All of an input, for a framing that must know its end; or why it did not come whole, so that nothing of it is sent.
+async fn collect(
+    model: &str,
+    input: Input,
+    bound: Bound,
+    cancel: &Cancel,
+) -> Result<Result<Bytes, End>, SchedulerError> {
     let mut chunks = match input {
-        Input::Bytes(bytes) => return Ok(bytes),
+        Input::Bytes(bytes) => return Ok(Ok(bytes)),
         Input::Stream(chunks) => chunks,
     };
-    let failed = |source| SchedulerError::ReadInput { model: model.to_owned(), source };
+    let deadline = bound.duration().and_then(|bound| Instant::now().checked_add(bound));
     let mut all = BytesMut::new();
-    while let Some(chunk) = chunks.recv().await {
-        all.extend_from_slice(&chunk.map_err(failed)?);
+    loop {
+        let chunk = tokio::select! {
+            biased;
+            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err(End::Cancelled)),
+            chunk = chunks.recv() => chunk,
+            () = handover::until(deadline) => return Ok(Err(handover::timed_out(bound))),
+        };
+        match chunk {
+            None => return Ok(Ok(all.freeze())),
+            Some(Ok(chunk)) => all.extend_from_slice(&chunk),
+            Some(Err(error)) => return Ok(Err(End::InputFailed(error.to_string()))),
+        }
         if all.len() > WARM_INPUT_BYTES {
             return Err(SchedulerError::TooLong { model: model.to_owned(), limit: WARM_INPUT_BYTES });
         }
     }
-    Ok(all.freeze())
 }
 
 /// Shows stderr to whoever watches it; what the watcher cannot take at once is left out of the show, never of the log.

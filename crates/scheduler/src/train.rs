@@ -6,7 +6,7 @@ use mer_core::{Access, ExitCode, Kind, Status};
 use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
-    Outcome, Output, Request, Scheduler, SchedulerError,
+    Outcome, Output, Request, Scheduler, SchedulerError, handover,
     out::Out,
     outcome::Verdict,
     scheduler::{Attempted, now},
@@ -66,16 +66,17 @@ impl Scheduler {
         &self,
         request: Request<'_>,
         scratch: &Path,
-        output: Output,
+        mut output: Output,
     ) -> Result<Training, SchedulerError> {
-        let cancel = request.cancel.clone();
+        let (delivery, cancel) = (output.delivery.take(), request.cancel.clone());
         let request = Request { kind: Kind::Train, ..request };
-        let (mut access, verdict, out) = match self.attempts(request, scratch, output).await? {
+        let (mut access, verdict, out, deadline) = match self.attempts(request, scratch, output).await? {
             Attempted::Over(outcome) => return Ok(Training::Over(Box::new(outcome))),
-            Attempted::Served { access, verdict, out: Some(out) } => (access, verdict, out),
-            Attempted::Served { access, verdict, out: None } => {
-                return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
-            }
+            Attempted::Served { access, verdict, out, deadline } => (access, verdict, out, deadline),
+        };
+        let verdict = handover::settle(delivery, &mut access, verdict, deadline, &cancel).await;
+        let Some(out) = out else {
+            return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
         };
         if verdict.status != Status::Succeeded {
             out.clear(verdict.status).await;

@@ -2,6 +2,8 @@
 //!
 //! Everything here is fed with bytes as they come and keeps none of them, but for headers and for JSON, which is for small
 //! vectors. No input or output.
+
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "test code: it is to panic"))]
 
 mod convert;

@@ -50,6 +50,19 @@ impl AtTerminal {
         }
     }
 
+    /// Waits for the end, and gives all that the terminal has shown.
+    #[track_caller]
+    pub(crate) fn finish(self) -> (Ran, String) {
+        let Self { mer, mut terminal, mut shown } = self;
+        let ran = mer.finish();
+        // Nobody has the other end any more: what is left is there at once.
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+            shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        (ran, shown)
+    }
+
     /// Waits for the question, types the answer and sees the end.
     #[track_caller]
     pub(crate) fn answer(mut self, question: &str, answer: &str) -> Ran {

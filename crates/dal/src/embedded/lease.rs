@@ -187,7 +187,7 @@ async fn open_engine(
             }
         }
         if held.begun.elapsed() >= held.wait {
-            let pid = std::fs::read_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
+            let pid = mer_files::read_own_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
             return Err(DalError::Busy { path: files.engine.clone(), pid, waited: held.begun.elapsed() });
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -196,7 +196,7 @@ async fn open_engine(
 
 fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
     let fail = |source| DalError::Lock { path: path.to_path_buf(), source };
-    match File::open(path) {
+    match mer_files::own().read().open(path) {
         Ok(file) => lock::try_lock(&file).map_err(fail),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(fail(error)),

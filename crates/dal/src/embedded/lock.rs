@@ -12,8 +12,7 @@ use tokio::sync::oneshot;
 
 /// Opens a lock file, which is made where it does not exist.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    mer_files::own().read().write().create(0o600).open(path)
 }
 
 /// Whether this file is the one at the path.

@@ -4,7 +4,6 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
     io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -203,7 +202,7 @@ impl Drain {
         let entry = serde_json::json!({ "segment": segment, "offset": at, "reason": reason, "line": text });
         let mut entry = entry.to_string();
         entry.push('\n');
-        let file = File::options().append(true).create(true).mode(0o600).open(&path);
+        let file = mer_files::own().append().create(0o600).open(&path);
         file.and_then(|mut file| file.write_all(entry.as_bytes()))
             .map_err(|source| JournalError::Write { path, source })?;
         self.report.corrupt += 1;
@@ -228,7 +227,7 @@ fn going_on(batch: &[Access]) -> Vec<AttemptKey> {
 fn anything_waits(dir: &Path) -> Result<bool, JournalError> {
     for path in segments(dir)? {
         let recorded = places::drained(&path);
-        let Ok(file) = File::open(&path) else { continue };
+        let Ok(file) = mer_files::own().read().open(&path) else { continue };
         if file.metadata().is_ok_and(|meta| meta.len() > recorded) || try_lock(&file).unwrap_or(false) {
             return Ok(true);
         }
@@ -242,7 +241,7 @@ fn segments(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
 
 fn drain_lock(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join(DRAIN_LOCK);
-    let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = mer_files::own().write().create(0o600).open(&path);
     file.map_err(|source| JournalError::Read { path, source })
 }
 

@@ -50,7 +50,7 @@ pub async fn keep_alive(database: &Database, journal: &Journal) -> Result<(), Da
 #[must_use]
 pub fn left_behind(database: &Database) -> bool {
     let segments = places::with_ending(&database.journal_dir(), SEGMENT).unwrap_or_default();
-    segments.iter().any(|path| fs::File::open(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
+    segments.iter().any(|path| mer_files::own().read().open(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
 }
 
 impl Journal {

@@ -54,7 +54,7 @@ pub(super) fn with_ending(dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> 
 
 /// How many bytes of a segment have been recorded.
 pub(super) fn drained(segment: &Path) -> u64 {
-    let text = fs::read_to_string(segment.with_extension(DRAINED));
+    let text = mer_files::read_own_to_string(segment.with_extension(DRAINED));
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 

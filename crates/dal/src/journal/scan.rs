@@ -48,7 +48,7 @@ impl Scan {
     /// Opens a segment. Nothing: it is gone, because somebody else drained it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, JournalError> {
         let fail = |source| JournalError::Read { path: path.to_path_buf(), source };
-        let file = match File::open(path) {
+        let file = match mer_files::own().read().open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(fail)?,
         };

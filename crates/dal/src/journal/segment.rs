@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -106,7 +105,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
 }
 
 fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Result<File> {
-    let mut file = File::options().append(true).create_new(true).mode(0o600).open(temp)?;
+    let mut file = mer_files::own().append().create_new(0o600).open(temp)?;
     // Nobody else knows the file yet: the lock is free.
     file.lock()?;
     file.write_all(lines)?;

@@ -109,7 +109,9 @@ impl Target {
             target.ssl_mode = SslMode::VerifyCa;
         }
         for path in [&target.ssl_root, &target.ssl_cert, &target.ssl_key].into_iter().flatten() {
-            std::fs::File::open(path)
+            mer_files::given()
+                .read()
+                .open(path)
                 .map_err(|error| format!("its file `{}` cannot be read: {error}", path.display()))?;
         }
         if target.password.is_none() {

@@ -40,7 +40,7 @@ fn by_number() -> String {
 /// The name of the real user in `/etc/passwd`. Other lists of users would need the C library's help, which a static binary
 /// does not have.
 fn listed_name() -> Option<String> {
-    let passwd = std::fs::read("/etc/passwd").ok()?;
+    let passwd = mer_files::read_given("/etc/passwd").ok()?;
     let passwd = String::from_utf8_lossy(&passwd);
     mer_core::user_name(rustix::process::getuid().as_raw(), &passwd).map(str::to_owned)
 }

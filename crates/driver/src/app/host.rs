@@ -49,13 +49,15 @@ impl Host<'_> {
 impl Dispatch for Host<'_> {
     async fn run(&mut self, cli: Cli) -> u8 {
         let ui = cli.global.format().map_or(self.ui, |format| self.ui.with_format(format));
+        self.app.talks(ui);
         // Boxed, here and below: what is inside is deeper than the compiler looks.
         let result = Box::pin(command(self.app, &cli, ui)).await;
         self.over(result, ui)
     }
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
-        let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line) {
+        self.app.talks(self.ui);
+        let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line).await {
             Ok(source) => {
                 Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui, Origin::Line)).await
             }
@@ -65,6 +67,7 @@ impl Dispatch for Host<'_> {
     }
 
     async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+        self.app.talks(self.ui);
         self.app.view().await?.model(&selector(name)?.model).map(|_| ())
     }
 

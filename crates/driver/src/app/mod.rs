@@ -1,5 +1,6 @@
 //! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
 
+mod apart;
 mod caller;
 mod confirm;
 mod database;
@@ -17,27 +18,28 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     io::{self, IsTerminal as _},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
-use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler};
+use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler, Watch};
 
 use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals, unblock};
 pub(crate) use sink::{OutputFile, Sink, file_for};
-pub(crate) use source::{Failure, Origin, Source, source};
+pub(crate) use source::{Origin, cut, opened, source, whole_text, within};
 pub(crate) use ssh::Ssh;
 
 use crate::{
     cli::Typed,
     config::{Loaded, Settings},
     error::{CliError, Kind},
+    ui::{self, Telling, Ui},
     variables::Variables,
 };
 
@@ -69,6 +71,8 @@ pub(crate) struct App {
     /// For a database on a server.
     drainer: RefCell<Option<Drainer>>,
     runs: Cell<u32>,
+    /// How the command at hand talks; nothing is told before there is one.
+    ui: Cell<Option<Ui>>,
 }
 
 impl App {
@@ -89,7 +93,7 @@ impl App {
             // What every process of a container leaves behind is adopted by its first one.
             tokio::spawn(mer_meal::reap_orphans());
         }
-        let asks = !settings.no_input && io::stdin().is_terminal() && io::stderr().is_terminal();
+        let asks = !settings.no_input && ui::stdin_is_terminal() && io::stderr().is_terminal();
         let secrets = loaded
             .passwords
             .iter()
@@ -98,7 +102,8 @@ impl App {
         let given = Arc::new(CallerEnvironment::new(environment.all().clone(), secrets));
         let ssh = Ssh::new(&environment, Arc::clone(&given), &loaded.folder, asks);
         let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
-        Ok(Self { loaded, settings, database, signals, ssh, environment, given, scheduler, drainer, runs })
+        let ui = Cell::new(None);
+        Ok(Self { loaded, settings, database, signals, ssh, environment, given, scheduler, drainer, runs, ui })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -107,6 +112,7 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75), or its schema is another one (78).
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
+        let _told = self.telling_of_database();
         self.checked(self.database.session().await?, false).await.map(|(session, _)| session)
     }
 
@@ -116,6 +122,7 @@ impl App {
     /// # Errors
     /// As [`App::session`].
     pub(crate) async fn session_of_any_age(&self) -> Result<Session, CliError> {
+        let _told = self.telling_of_database();
         self.checked(self.database.session().await?, true).await.map(|(session, _)| session)
     }
 
@@ -124,6 +131,7 @@ impl App {
     /// # Errors
     /// As [`App::session`], and those of draining.
     pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
+        let _told = self.telling_of_database();
         match self.checked(self.database.session().await?, true).await? {
             (session, true) => Ok(session),
             (session, false) => Ok(session.drain().await?.0),
@@ -183,6 +191,50 @@ impl App {
         drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
+    /// Says how the command at hand talks.
+    pub(crate) fn talks(&self, ui: Ui) {
+        self.ui.set(Some(ui));
+    }
+
+    /// Tells of a wait while what it gives lives, where there is a person to see it.
+    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<Telling> {
+        self.ui.get()?.telling(line)
+    }
+
+    /// The same, of a wait for the database.
+    pub(crate) fn telling_of_database(&self) -> Option<Telling> {
+        self.telling(|| {
+            let (url, wait) = (&self.database.settings().url, self.settings.db_wait);
+            format!("waiting for the database `{url}` (at most {wait}: `--db-wait`; Ctrl-C ends the wait)")
+        })
+    }
+
+    /// Another session of a command that has had one, whose schema need not be looked at again.
+    ///
+    /// # Errors
+    /// It cannot be opened (74, 75).
+    pub(crate) async fn another_session(&self) -> Result<Session, CliError> {
+        let _told = self.telling_of_database();
+        Ok(self.database.session().await?)
+    }
+
+    /// The same, of a wait for the end of a model that was told to end.
+    pub(crate) fn telling_of_end(&self, model: &str) -> Option<Telling> {
+        self.telling(|| format!("waiting for `{model}` to end (at most its `grace`; Ctrl-C once more ends it at once)"))
+    }
+
+    /// Hears from the scheduler what a request waits for, and tells of it.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        let ui = self.ui.get()?;
+        let told: Mutex<Option<Telling>> = Mutex::default();
+        Some(Watch::new(move |wait| {
+            // The line before goes first.
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.take();
+            *told = wait.and_then(|wait| ui.telling(|| wait.to_string()));
+        }))
+    }
+
     /// `user@host` of who calls.
     pub(crate) fn caller(&self) -> String {
         caller::name()
@@ -201,6 +253,7 @@ impl App {
     /// # Errors
     /// It cannot be opened (74, 75).
     pub(crate) async fn migrations_session(&self) -> Result<Session, CliError> {
+        let _told = self.telling_of_database();
         Ok(self.migrations_session_within(self.database.settings().wait).await?)
     }
 
@@ -266,10 +319,18 @@ impl App {
     /// Ends what is kept warm, and moves the last records into a database on a server.
     pub(crate) async fn stop(&self) {
         if let Some(scheduler) = self.scheduler.get() {
-            scheduler.stop().await;
+            let _told =
+                self.telling(|| "waiting for models to end (at most their `grace`; Ctrl-C ends them)".to_owned());
+            tokio::select! {
+                biased;
+                () = scheduler.stop() => {}
+                // What is not asked any more is killed.
+                _ = self.signals.next() => {}
+            }
         }
         let drainer = self.drainer.take();
         if let Some(mut drainer) = drainer {
+            let _told = self.telling(|| "moving the last records into the database (at most 2 s)".to_owned());
             drainer.finish().await;
         }
     }

@@ -48,6 +48,7 @@ impl App {
     /// As [`App::session`].
     pub(crate) async fn view(&self) -> Result<View, CliError> {
         let current = current();
+        let _told = self.telling_of_database();
         let session = match self.database.snapshot_or_session().await? {
             Known::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
             Known::Snapshot(_) => self.session().await?,
@@ -76,6 +77,7 @@ impl App {
         if self.database.settings().url.is_embedded() {
             return self.view().await;
         }
+        let _told = self.telling_of_database();
         let session = self.session().await?;
         let Some(model) = session.model(model).await? else { return self.view().await };
         // All of them, in one question: what holds the password of any of them is kept from the model.

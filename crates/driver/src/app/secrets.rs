@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::{OsStr, OsString},
-    fs,
     io::Read as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -74,7 +73,7 @@ fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
 }
 
 fn from_file(file: &Path) -> Result<String, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    let text = mer_files::read_given_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
     first_line(&text).ok_or_else(|| format!("`{}` has no first line", file.display()))
 }
 
@@ -117,6 +116,8 @@ fn first_line(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn words(words: &[&str]) -> Vec<String> {

@@ -9,7 +9,10 @@ use mer_core::ExitCode;
 use mer_meal::Cancel;
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::error::{CliError, Kind};
+use crate::{
+    error::{CliError, Kind},
+    ui::Telling,
+};
 
 /// A signal that ends what `mer` is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,16 +120,25 @@ impl Signals {
     }
 
     /// Does `work`, and cancels it when a signal comes: politely at the first, at once at the second. Gives the result,
-    /// and the signal that came.
-    pub(crate) async fn cancelling<T>(&self, cancel: &Cancel, work: impl Future<Output = T>) -> (T, Option<Signal>) {
-        let mut came = None;
+    /// and the signal that came. `ending` begins to tell of the wait that follows the first.
+    pub(crate) async fn cancelling<T>(
+        &self,
+        cancel: &Cancel,
+        ending: impl Fn() -> Option<Telling>,
+        work: impl Future<Output = T>,
+    ) -> (T, Option<Signal>) {
+        let (mut came, mut told) = (None, None);
         tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
-                result = &mut work => return (result, came),
+                result = &mut work => {
+                    drop(told);
+                    return (result, came);
+                }
                 signal = self.next() => {
                     came.get_or_insert(signal);
+                    told = told.or_else(&ending);
                     cancel.press();
                 }
             }

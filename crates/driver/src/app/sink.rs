@@ -2,12 +2,8 @@
 //! nothing else: blocking writes happen on a thread of their own.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::{
-        fd::{AsFd as _, BorrowedFd, OwnedFd},
-        unix::fs::OpenOptionsExt as _,
-    },
+    fs, io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     thread,
 };
@@ -17,8 +13,11 @@ use mer_core::not_started;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use super::source::PIPE_BYTES;
-use crate::error::{CliError, Kind};
+use super::{apart::apart, source::PIPE_BYTES};
+use crate::{
+    error::{CliError, Kind},
+    ui::step_aside,
+};
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -60,7 +59,10 @@ impl Sink {
     /// It cannot be written (74), its reader is gone (141), or it is more than `--json` carries (64).
     pub(crate) async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
         match self {
-            Self::Stream(stream) => stream.put(chunk).await.map_err(failed),
+            Self::Stream(stream) => {
+                step_aside();
+                stream.put(chunk).await.map_err(failed)
+            }
             Self::File(file) => file.stream.put(chunk).await.map_err(|error| file.failed(error)),
             Self::Memory(bytes) if bytes.len() + chunk.len() > JSON_OUTPUT_BYTES => {
                 Err(CliError::usage("the output is longer than the 16 MiB that `--json` carries")
@@ -162,41 +164,45 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
-    /// A file as everybody's are; one that is there keeps its mode.
+    /// A file as everybody's are; one that is there keeps its mode. A named pipe waits for its reader.
     ///
     /// # Errors
     /// It cannot be written (74).
-    pub(crate) fn create(target: &Path) -> Result<Self, CliError> {
-        Self::with_mode(target, 0o666)
+    pub(crate) async fn create(target: &Path) -> Result<Self, CliError> {
+        Self::with_mode(target, 0o666).await
     }
 
     /// A file that nobody else may read, for what may have passwords in it; one that is there keeps its mode.
     ///
     /// # Errors
     /// It cannot be written (74).
-    pub(crate) fn create_private(target: &Path) -> Result<Self, CliError> {
-        Self::with_mode(target, 0o600)
+    pub(crate) async fn create_private(target: &Path) -> Result<Self, CliError> {
+        Self::with_mode(target, 0o600).await
     }
 
-    fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
-        let found = fs::metadata(target).ok();
-        let special = found.as_ref().is_some_and(|found| !found.is_file());
-        let (path, temporary) = if special {
-            (target.to_owned(), None)
-        } else {
-            let mut name = target.as_os_str().to_owned();
-            name.push(format!(".mer-{}", std::process::id()));
-            (PathBuf::from(&name), Some(PathBuf::from(name)))
-        };
-        let mut options = File::options();
-        options.write(true).create(!special).truncate(!special).mode(mode);
-        let file = options.open(&path).map_err(|error| unwritten(target, error))?;
-        if let Some(found) = found.filter(|_| !special) {
+    async fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
+        let path = target.to_owned();
+        // Whoever stops waiting drops the file with the thread's answer, and its half is removed.
+        apart(move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
+    }
+
+    /// May block.
+    fn open(target: PathBuf, mode: u32) -> io::Result<Self> {
+        let found = fs::metadata(&target).ok();
+        if found.as_ref().is_some_and(|found| !found.is_file()) {
+            let stream = Stream { fd: mer_files::open_output(&target)?.into(), writer: None };
+            return Ok(Self { stream, target, temporary: None });
+        }
+        let mut name = target.clone().into_os_string();
+        name.push(format!(".mer-{}", std::process::id()));
+        let temporary = PathBuf::from(name);
+        let file = mer_files::own().write().create(mode).truncate().open(&temporary)?;
+        if let Some(found) = found {
             // What was kept from others stays so. On a file system without modes there is nothing to keep.
             let _ = file.set_permissions(found.permissions());
         }
         let stream = Stream { fd: file.into(), writer: None };
-        Ok(Self { stream, target: target.to_owned(), temporary })
+        Ok(Self { stream, target, temporary: Some(temporary) })
     }
 
     async fn finish(mut self, keep: bool) -> Result<(), CliError> {

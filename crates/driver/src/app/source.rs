@@ -1,20 +1,21 @@
 //! Where a model's input comes from.
 
-use std::{
-    fs::File,
-    io::{self, IsTerminal as _},
-    os::fd::OwnedFd,
-    path::Path,
-    sync::{Arc, OnceLock, mpsc as std_mpsc},
-    thread,
-};
+use std::{io, os::fd::OwnedFd, path::PathBuf, sync::mpsc as std_mpsc, thread};
 
 use bytes::Bytes;
-use mer_core::not_started;
+use mer_core::{Bound, not_started};
 use mer_meal::Input;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
-use crate::{cli, error::CliError};
+use super::App;
+use crate::{
+    cli,
+    error::{CliError, Kind},
+    ui,
+};
 
 /// One read of a stream.
 const CHUNK: usize = 256 * 1024;
@@ -53,110 +54,158 @@ impl Drop for Lent {
     }
 }
 
-/// An input, and whether reading it failed on the way: then the model was sent a part, and its answer is worth nothing.
-#[derive(Debug)]
-pub(crate) struct Source {
-    /// What the model is sent.
-    pub(crate) input: Input,
-    failure: Arc<OnceLock<io::Error>>,
-}
-
-impl Source {
-    fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { input: Input::Bytes(bytes.into()), failure: Arc::default() }
-    }
-
-    /// What to ask once the run is over.
-    pub(crate) fn failure(&self) -> Failure {
-        Failure(Arc::clone(&self.failure))
-    }
-}
-
-/// Why an input ended before its end, if it did.
-#[derive(Debug)]
-pub(crate) struct Failure(Arc<OnceLock<io::Error>>);
-
-impl Failure {
+impl App {
+    /// The input of a request. A file system that does not answer is waited for no longer than the request may take, and a
+    /// signal ends the wait.
+    ///
     /// # Errors
-    /// The input could not be read to its end (74).
-    pub(crate) fn check(&self) -> Result<(), CliError> {
-        match self.0.get() {
-            Some(error) => Err(CliError::io("the input could not be read to its end", io::Error::from(error.kind()))),
-            None => Ok(()),
-        }
+    /// As [`source`]; or the bound ran out (124), or a signal came.
+    pub(crate) async fn input(
+        &self,
+        input: cli::Input,
+        origin: Origin,
+        bound: Option<Bound>,
+    ) -> Result<Input, CliError> {
+        let named = match &input {
+            cli::Input::File(path) => Some(path.clone()),
+            _ => None,
+        };
+        let _told = named.as_ref().map(|path| {
+            self.telling(|| format!("waiting for the input file `{}` (Ctrl-C ends the wait)", path.display()))
+        });
+        self.signals
+            .or_ended(within(bound, source(input, origin), || {
+                let path = named.unwrap_or_default();
+                format!("the input file `{}` could be opened", path.display())
+            }))
+            .await
     }
+}
+
+/// Does `work` within the bound of a request. `what` could not be done where that runs out.
+pub(crate) async fn within<T>(
+    bound: Option<Bound>,
+    work: impl Future<Output = Result<T, CliError>>,
+    what: impl FnOnce() -> String,
+) -> Result<T, CliError> {
+    let bound = bound.unwrap_or(mer_core::Bounds::default().timeout);
+    let Some(duration) = bound.duration() else { return work.await };
+    timeout(duration, work).await.unwrap_or_else(|_| {
+        Err(CliError::new(Kind::Timeout, format!("`timeout` ran out after {bound}, before {}", what())))
+    })
 }
 
 /// The input that a command line asks for.
 ///
 /// # Errors
 /// The file cannot be opened (74), or there is no standard input to read (64).
-pub(crate) fn source(input: cli::Input, origin: Origin) -> Result<Source, CliError> {
+pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, CliError> {
     match (input, origin) {
         (cli::Input::Text(mut text), _) => {
             text.push(b'\n');
-            Ok(Source::whole(text))
+            Ok(Input::Bytes(text.into()))
         }
-        (cli::Input::File(path), _) => stream(open(&path)?.into()),
+        (cli::Input::File(path), _) => {
+            let name = path.display().to_string();
+            let opened = opened(path).await;
+            opened.map_err(|error| CliError::io(format!("cannot read the input file `{name}`"), error))
+        }
         (cli::Input::Stdin, Origin::Line) => {
             Err(CliError::usage("`-` is standard input, and here that is where commands come from")
                 .hint("give the input on the line, or as `@FILE`"))
         }
-        (cli::Input::Absent, Origin::Line) => Ok(Source::whole(Bytes::new())),
-        (cli::Input::Absent, Origin::Shell) if io::stdin().is_terminal() => Ok(Source::whole(Bytes::new())),
+        (cli::Input::Absent, Origin::Line) => Ok(Input::Bytes(Bytes::new())),
+        (cli::Input::Absent, Origin::Shell) if ui::stdin_is_terminal() => Ok(Input::Bytes(Bytes::new())),
         (cli::Input::Absent | cli::Input::Stdin, Origin::Shell) => {
             let stdin = rustix::io::dup(rustix::stdio::stdin());
-            stream(stdin.map_err(|errno| CliError::io("there is no standard input", io::Error::from(errno)))?)
+            let stdin = stdin.map_err(|errno| CliError::io("there is no standard input", io::Error::from(errno)))?;
+            let (chunks, receiver) = mpsc::channel(QUEUE);
+            on_a_thread(move || read(&stdin, &chunks))
+                .map_err(|error| CliError::io("cannot start a thread", not_started(error)))?;
+            Ok(Input::Stream(receiver))
         }
     }
 }
 
-fn open(path: &Path) -> Result<File, CliError> {
-    let failed = |error| CliError::io(format!("cannot read the input file `{}`", path.display()), error);
-    let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
-    }
-    Ok(file)
+/// A file to be read. It is opened where it is read: each of the two may block.
+///
+/// # Errors
+/// It cannot be opened.
+pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
+    let (chunks, receiver) = mpsc::channel(QUEUE);
+    let (opened, told) = oneshot::channel();
+    on_a_thread(move || {
+        let file = match mer_files::open_input(&path) {
+            Ok(file) => file,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        // Nobody waits any more where a signal came.
+        let _ = opened.send(Ok(()));
+        match file.wait(|| !chunks.is_closed()) {
+            Ok(Some(fd)) => read(&fd, &chunks),
+            Ok(None) => {}
+            Err(error) => drop(chunks.blocking_send(Err(error))),
+        }
+    })?;
+    told.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+    Ok(Input::Stream(receiver))
 }
 
-/// Reads on a thread of its own: reading a file or a terminal blocks, and nothing else may wait for it. The thread ends
-/// with the stream, or when nobody wants the next chunk.
-fn stream(from: OwnedFd) -> Result<Source, CliError> {
-    let (chunks, receiver) = mpsc::channel(QUEUE);
-    let failure = Arc::new(OnceLock::new());
-    let failed = Arc::clone(&failure);
-    let read = move || {
-        let (back, spare) = std_mpsc::channel::<Vec<u8>>();
-        let mut bulk = false;
-        loop {
-            // Fresh memory is fresh pages, whose faults cost more than the reading: chunks that were sent are used again.
-            let mut buffer = spare.try_recv().unwrap_or_default();
-            buffer.resize(CHUNK, 0);
-            match rustix::io::read(&from, &mut buffer) {
-                Ok(0) => return,
-                Ok(count) => {
-                    // A pipe that was full will be so again: a larger one wakes us less often. Where it is none, or the
-                    // kernel refuses, nothing is lost.
-                    if !bulk && count >= FULL_PIPE {
-                        bulk = true;
-                        let _ = rustix::pipe::fcntl_setpipe_size(&from, PIPE_BYTES);
-                    }
-                    let chunk = Bytes::from_owner(Lent { buffer, count, back: back.clone() });
-                    if chunks.blocking_send(Ok(chunk)).is_err() {
-                        return;
-                    }
+/// Reading a file, a pipe or a terminal blocks, and nothing else may wait for it. The thread ends with the stream, or when
+/// nobody wants the next chunk.
+fn on_a_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("mer-stdin".to_owned()).spawn(work).map(drop)
+}
+
+/// Reads to the end. An error is the last that is sent: whoever takes the chunks must know that they are not all of it.
+fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
+    let (back, spare) = std_mpsc::channel::<Vec<u8>>();
+    let mut bulk = false;
+    loop {
+        // Fresh memory is fresh pages, whose faults cost more than the reading: chunks that were sent are used again.
+        let mut buffer = spare.try_recv().unwrap_or_default();
+        buffer.resize(CHUNK, 0);
+        match rustix::io::read(from, &mut buffer) {
+            Ok(0) => return,
+            Ok(count) => {
+                // A pipe that was full will be so again: a larger one wakes us less often. Where it is none, or the
+                // kernel refuses, nothing is lost.
+                if !bulk && count >= FULL_PIPE {
+                    bulk = true;
+                    let _ = rustix::pipe::fcntl_setpipe_size(from, PIPE_BYTES);
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => {
-                    // Set before the stream ends, so that whoever sees the end sees this too.
-                    let _ = failed.set(errno.into());
+                let chunk = Bytes::from_owner(Lent { buffer, count, back: back.clone() });
+                if chunks.blocking_send(Ok(chunk)).is_err() {
                     return;
                 }
             }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return drop(chunks.blocking_send(Err(errno.into()))),
         }
-    };
-    let spawned = thread::Builder::new().name("mer-stdin".to_owned()).spawn(read);
-    spawned.map_err(|error| CliError::io("cannot start a thread", not_started(error)))?;
-    Ok(Source { input: Input::Stream(receiver), failure })
+    }
+}
+
+/// All of an input as text, for commands that read a file whole.
+///
+/// # Errors
+/// It cannot be read to its end (74), is longer than `most` bytes, or is no UTF-8 (65).
+pub(crate) async fn whole_text(input: Input, name: &str, most: usize) -> Result<String, CliError> {
+    let mut bytes = Vec::new();
+    match input {
+        Input::Bytes(all) => bytes.extend_from_slice(&all),
+        Input::Stream(mut chunks) => {
+            while let Some(chunk) = chunks.recv().await {
+                bytes.extend_from_slice(&chunk.map_err(|error| cut(name, error))?);
+                if bytes.len() > most {
+                    return Err(CliError::new(Kind::Input, format!("`{name}` is longer than {} MiB", most >> 20)));
+                }
+            }
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| CliError::new(Kind::Input, format!("`{name}` is not valid UTF-8")))
+}
+
+/// That an input could not be read to its end.
+pub(crate) fn cut(name: &str, error: io::Error) -> CliError {
+    CliError::io(format!("`{name}` could not be read to its end"), error)
 }

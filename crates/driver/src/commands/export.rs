@@ -12,7 +12,7 @@ use crate::{
 pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), CliError> {
     if args.all {
         let mut sink = match file_for(args.output.as_ref()) {
-            Some(file) => Sink::File(OutputFile::create_private(file)?),
+            Some(file) => Sink::File(OutputFile::create_private(file).await?),
             None => Sink::stdout()?,
         };
         transfer::export(app, &mut sink).await?;
@@ -23,7 +23,7 @@ pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), C
     session.close().await?;
     let text = registry_file::write(&registry?)?;
     let Some(file) = file_for(args.output.as_ref()) else { return ui.data(text.as_bytes()) };
-    let mut sink = Sink::File(OutputFile::create_private(file)?);
+    let mut sink = Sink::File(OutputFile::create_private(file).await?);
     sink.put(text.into()).await?;
     sink.finish(true).await.map(|_| ())
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod carry;
 mod change;
 mod completions;
 mod config_show;
@@ -29,11 +30,11 @@ pub(crate) use version::version;
 use std::io::{self, IsTerminal as _};
 
 use crate::{
-    app::{App, Origin, source},
+    app::{App, Origin},
     cli::{Input, ModelVerb, RunArgs, ServerVerb, TrainArgs, Typed, Verb},
     error::CliError,
     transfer,
-    ui::Ui,
+    ui::{Ui, stdin_is_terminal},
 };
 
 /// Does what needs the database. Gives the exit code. A signal ends it.
@@ -41,17 +42,24 @@ use crate::{
 /// # Errors
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
 pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+    app.talks(ui);
     // A run listens to signals itself: its model is to be ended with it.
     if let (Verb::Run(RunArgs { request, .. }) | Verb::Train(TrainArgs { request, .. }), Origin::Shell) = (verb, origin)
         && request.input()? == Input::Absent
-        && io::stdin().is_terminal()
+        && stdin_is_terminal()
         && io::stderr().is_terminal()
     {
         ui.note("no input was given, and an empty one is sent; `-` reads from the terminal");
     }
     match verb {
-        Verb::Run(args) => return run(app, args, source(args.request.input()?, origin)?, ui, origin).await,
-        Verb::Train(args) => return train::train(app, args, source(args.request.input()?, origin)?, ui, typed).await,
+        Verb::Run(args) => {
+            let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
+            return run(app, args, input, ui, origin).await;
+        }
+        Verb::Train(args) => {
+            let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
+            return train::train(app, args, input, ui, typed).await;
+        }
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return model::model(app, verb, ui).await;
         }

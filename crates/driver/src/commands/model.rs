@@ -58,8 +58,10 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
         let cancel = mer_meal::Cancel::new();
         app.moves_records(&view);
         let weights = weights::current(&view, &model.name, Some(ui));
+        let told = app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.name));
         let pings = app.scheduler(&view).ping(model, &view.servers, weights.as_ref(), &cancel);
-        let (pings, signal) = app.signals.cancelling(&cancel, pings).await;
+        let (pings, signal) = app.signals.cancelling(&cancel, || None, pings).await;
+        drop(told);
         reports.extend(pings?);
         if let Some(signal) = signal {
             return Err(CliError::new(signal.kind(), format!("ended by {signal}")));

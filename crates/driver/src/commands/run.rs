@@ -1,25 +1,22 @@
 //! `mer run`.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use mer_core::{Access, Kind as Purpose, Status};
-use mer_meal::Cancel;
-use mer_scheduler::{Outcome, Output, Request};
+use mer_meal::{Cancel, Input};
+use mer_scheduler::{Delivery, Outcome, Output, Request};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::{App, Origin, OutputFile, Signal, Sink, Source, file_for},
+    app::{App, Origin, OutputFile, Signal, Sink, file_for, within},
     cli::{RunArgs, selector},
-    commands::weights,
+    commands::{
+        carry::{Last, QUEUE, STDERR_QUEUE, pour, show},
+        weights,
+    },
     error::{CliError, Kind},
     ui::{Format, Ui},
 };
-
-/// Chunks that may wait for their reader.
-pub(super) const QUEUE: usize = 4;
-/// Chunks of diagnostics that may wait; beyond that they are only in the log.
-pub(super) const STDERR_QUEUE: usize = 64;
 
 /// The JSON of a run: what is on record, and the output.
 #[derive(Serialize)]
@@ -43,17 +40,23 @@ impl<'a> RunJson<'a> {
 }
 
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
-pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
     let model = view.model(&selector.model)?;
     let weights = app.signals.or_ended(weights::for_run(app, &view, &selector, ui)).await?;
-    let failure = source.failure();
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
     let sink = match (file_for(args.output.as_ref()), ui.format()) {
-        (Some(file), _) => Sink::File(OutputFile::create(file)?),
+        (Some(file), _) => {
+            let opened = within(args.request.timeout, OutputFile::create(file), || {
+                format!("the output file `{}` could be opened", file.display())
+            });
+            let _told =
+                app.telling(|| format!("waiting for the output file `{}` (Ctrl-C ends the wait)", file.display()));
+            Sink::File(app.signals.or_ended(opened).await?)
+        }
         (None, Format::Json) => Sink::Memory(Vec::new()),
         (None, _) => Sink::stdout()?,
     };
@@ -64,26 +67,28 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui, origi
         pinned: args.request.server.as_deref(),
         kind: Purpose::Infer,
         weights,
-        input: source.input,
+        input,
         timeout: args.request.timeout,
         // A command line is over with its run; other lines may want the process again.
         keep: origin == Origin::Line,
         cancel: cancel.clone(),
+        watch: app.watch(),
         hashes: app.settings.hashes && !args.request.no_hash,
     };
     app.moves_records(&view);
+    let json = |access: &Access, bytes: &[u8]| ui.json_line(&RunJson::new(access, bytes, args.output.is_none()));
+    let last: Option<&Last<'_>> = if ui.format() == Format::Json { Some(&json) } else { None };
     let work = async {
-        let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched });
-        tokio::join!(run, pour(chunks, sink), show(diagnostics))
+        let (delivery, receipt) = Delivery::new();
+        let run = app.scheduler(&view).run(request, Output { stdout, delivery: Some(delivery), stderr: watched });
+        tokio::join!(run, pour(chunks, sink, receipt, last), show(diagnostics, &cancel))
     };
-    let ((outcome, poured, ()), signal) = app.signals.cancelling(&cancel, work).await;
+    let ((outcome, poured, ()), signal) =
+        app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
     let outcome = outcome?;
-    failure.check()?;
-    let (sink, poured) = poured;
     // A reader that has gone is the reason for the cancelled run, and not the other way round.
-    poured?;
-    let bytes = sink.finish(outcome.succeeded()).await?;
-    if ui.format() == Format::Json {
+    let (bytes, is_told) = poured?;
+    if ui.format() == Format::Json && !is_told {
         ui.json(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
     }
     app.after_run().await;
@@ -96,28 +101,6 @@ pub(crate) async fn run(app: &App, args: &RunArgs, source: Source, ui: Ui, origi
         _ => outcome.code,
     };
     Err(told(&outcome, code, signal, ui))
-}
-
-/// Writes chunks as they come. Gives the sink back, and what went wrong with it: then nobody takes chunks any more, which
-/// cancels the run.
-pub(super) async fn pour(mut chunks: mpsc::Receiver<Bytes>, mut sink: Sink) -> (Sink, Result<(), CliError>) {
-    while let Some(chunk) = chunks.recv().await {
-        if let Err(error) = sink.put(chunk).await {
-            return (sink, Err(error));
-        }
-    }
-    (sink, Ok(()))
-}
-
-/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run.
-pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>) {
-    let Ok(mut sink) = Sink::stderr() else { return };
-    while let Some(chunk) = diagnostics.recv().await {
-        if sink.put(chunk).await.is_err() {
-            return;
-        }
-    }
-    let _ = sink.finish(true).await;
 }
 
 /// The sentence about a run that did not succeed.

@@ -41,6 +41,7 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     } else {
         args.names.iter().map(|name| view.server(name)).collect::<Result<_, _>>()?
     };
+    let told = app.telling(|| "connecting (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)".to_owned());
     // All at once: one that does not answer holds up nobody.
     let mut pings = JoinSet::new();
     for (index, server) in servers.iter().enumerate() {
@@ -53,6 +54,7 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
         pings.spawn(async move { (index, executor.ping().await.map_or_else(Vec::new, |report| steps(&name, report))) });
     }
     let mut found = pings.join_all().await;
+    drop(told);
     found.sort_by_key(|(index, _)| *index);
     let steps: Vec<Step> = found.into_iter().flat_map(|(_, steps)| steps).collect();
     ui.list(&steps)?;

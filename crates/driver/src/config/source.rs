@@ -4,13 +4,18 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
+    time::Duration,
 };
 
 use mer_core::Distrust;
 use mer_dal::check_ownership;
-use rustix::fs::{OFlags, StatVfsMountFlags, fstatvfs};
+use mer_files::{FileKind, NotRegular};
+use rustix::fs::{StatVfsMountFlags, fstatvfs};
+
+/// How long the writer of a pipe may take that is named as the settings file (`--config <(…)`).
+const PIPE_BOUND: Duration = Duration::from_secs(10);
 
 /// What was found of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +33,11 @@ pub(super) enum Found {
 /// # Errors
 /// It cannot be read.
 pub(super) fn named(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    let read = mer_files::read_given(path).or_else(|error| match NotRegular::within(&error) {
+        Some(FileKind::Pipe) => mer_files::read_pipe_within(path, PIPE_BOUND),
+        _ => Err(error),
+    });
+    match read {
         Ok(content) => Ok(Some(content)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(error),
@@ -45,22 +54,20 @@ pub(super) fn found(path: &Path) -> io::Result<Found> {
         Err(error) if is_missing(&error) => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
-    // Opening a pipe must not wait for its writer.
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let mut file = match File::options().read(true).custom_flags(nonblocking).open(path) {
+    let mut file = match mer_files::given().read().open(path) {
         Ok(file) => file,
         // A link that leads nowhere.
         Err(error) if is_missing(&error) => return Ok(Found::Nothing),
-        Err(error) => return Err(error),
+        Err(error) => {
+            return match NotRegular::within(&error) {
+                // Some people keep a Python environment in a folder of that name.
+                Some(FileKind::Folder) => Ok(Found::Nothing),
+                Some(_) => Ok(Found::PassedOver(error.to_string())),
+                None => Err(error),
+            };
+        }
     };
     let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        // Some people keep a Python environment in a folder of that name.
-        return Ok(Found::Nothing);
-    }
-    if !metadata.is_file() {
-        return Ok(Found::PassedOver("it is no regular file".to_owned()));
-    }
     if let Some(why) = distrust(path, &file, &link, &metadata) {
         return Ok(Found::PassedOver(why));
     }
@@ -153,7 +160,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join(".env");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).expect("a pipe");
-        assert!(passed_over(&pipe).contains("regular"));
+        assert!(passed_over(&pipe).contains("named pipe"));
         symlink("nowhere", folder.path().join("gone")).expect("a link");
         assert_eq!(found(&folder.path().join("gone")).expect("a look"), Found::Nothing);
         fs::create_dir(folder.path().join("d")).expect("a folder");

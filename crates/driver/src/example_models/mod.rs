@@ -24,6 +24,7 @@ pub(crate) const NAMES: &[&str] = &["echo", "iris"];
 /// sentence on standard error, 64 for arguments that it does not take, 66 for a name that is none of [`NAMES`], 141
 /// when the reader of standard output has gone.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "a model is a process of its own, and waits for its input")]
 pub(crate) fn run<A: AsRef<OsStr>>(name: &str, args: &[A]) -> u8 {
     let verb = args.first().map(|argument| argument.as_ref().to_string_lossy());
     let ended = match (name, verb.as_deref(), args.len()) {

@@ -2,9 +2,9 @@
 //! it. One entry is one line: newlines and backslashes are escaped.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
@@ -24,8 +24,8 @@ impl History {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        let bytes = std::fs::read(path)?;
+        let file = mer_files::own().append().create(0o600).open(path)?;
+        let bytes = mer_files::read_own(path)?;
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         let newest = &lines[lines.len().saturating_sub(REMEMBERED)..];
@@ -121,6 +121,20 @@ mod tests {
         let path = dir.path().join("history");
         std::fs::write(&path, "ls\nlog list --db ws://u:hunter2@h\n").expect("an older history");
         assert_eq!(History::open(&path).expect("history").1, ["ls"]);
+    }
+
+    #[test]
+    fn a_history_that_is_no_file_is_refused_and_never_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("history");
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+        let error = History::open(&path).expect_err("refused");
+        assert!(error.to_string().contains("it is a named pipe"), "{error}");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).expect("a link");
+        assert!(History::open(&link).is_err(), "what is typed does not go where a link leads");
+        assert!(!dir.path().join("elsewhere").exists());
     }
 
     #[test]

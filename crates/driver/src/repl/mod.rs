@@ -21,7 +21,10 @@ pub(crate) use complete::Names;
 pub(crate) use session::{Dispatch, hints_as_lines};
 use terminal::SavedTerminal;
 
-use crate::{error::CliError, ui::Ui};
+use crate::{
+    error::CliError,
+    ui::{Ui, stdin_is_terminal},
+};
 
 /// What a REPL is started with.
 pub(crate) struct Options {
@@ -35,7 +38,7 @@ pub(crate) struct Options {
 
 /// Whether there is a person at both ends: only then is there a prompt.
 pub(crate) fn is_interactive() -> bool {
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    stdin_is_terminal() && std::io::stdout().is_terminal()
 }
 
 /// Reads lines until there are no more, or the person leaves; returns the exit code. A script ends at its first failure,
@@ -47,7 +50,9 @@ pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
     if is_interactive() {
         interactive::run(dispatch, options, ui).await
     } else {
-        script::run(dispatch, || std::io::stdin().lock(), ui).await
+        #[expect(clippy::disallowed_methods, reason = "it is read on a thread of its own")]
+        let open = || std::io::stdin().lock();
+        script::run(dispatch, open, ui).await
     }
 }
 

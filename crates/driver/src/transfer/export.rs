@@ -35,7 +35,7 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
     if !weights.is_empty() {
         session.close().await?;
         weights_out::write(&app.database, weights, &mut text, sink).await?;
-        session = app.database.session().await?;
+        session = app.another_session().await?;
     }
     let mut after = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
     loop {
@@ -46,7 +46,7 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
         if !more {
             break;
         }
-        session = app.database.session().await?;
+        session = app.another_session().await?;
     }
     let lines = text.lines;
     text.line(&Line::End(End { lines }))?;

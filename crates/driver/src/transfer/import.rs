@@ -48,7 +48,7 @@ pub(crate) async fn import(app: &App, file: &Path, origin: Origin, ui: Ui) -> Re
     } else {
         (Input::File(file.to_owned()), file.display().to_string())
     };
-    let mut lines = Lines::of(source(input, origin)?, name);
+    let mut lines = Lines::of(source(input, origin).await?, name);
     header(&mut lines).await?;
     let mut report = Report::default();
     let next = registry(app, &mut lines, &mut report).await?;

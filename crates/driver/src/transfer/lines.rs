@@ -6,7 +6,7 @@ use mer_meal::Input;
 
 use super::line::Line;
 use crate::{
-    app::{Failure, Source},
+    app::cut,
     error::{CliError, Kind},
 };
 
@@ -19,7 +19,6 @@ pub(super) struct Lines {
     /// As messages show it.
     name: String,
     input: Input,
-    failure: Failure,
     buffer: BytesMut,
     /// So much of the buffer holds no newline.
     looked: usize,
@@ -30,9 +29,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn of(source: Source, name: String) -> Self {
-        let failure = source.failure();
-        Self { name, input: source.input, failure, buffer: BytesMut::new(), looked: 0, count: 0, bytes: 0 }
+    pub(super) fn of(input: Input, name: String) -> Self {
+        Self { name, input, buffer: BytesMut::new(), looked: 0, count: 0, bytes: 0 }
     }
 
     /// The next line, or nothing at the end.
@@ -91,12 +89,11 @@ impl Lines {
             }
             let chunk = match &mut self.input {
                 Input::Bytes(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
-                Input::Stream(chunks) => chunks.recv().await.and_then(Result::ok),
+                Input::Stream(chunks) => chunks.recv().await.transpose().map_err(|error| cut(&self.name, error))?,
             };
             match chunk {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None => {
-                    self.failure.check()?;
                     // A last line without its newline has been cut off, or typed by hand.
                     let rest = std::mem::take(&mut self.buffer).freeze();
                     self.looked = 0;

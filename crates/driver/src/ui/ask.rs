@@ -13,6 +13,8 @@ use rustix::{
     termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 
+use super::stream;
+
 /// How often to look whether the answer is still wanted.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// The longest answer.
@@ -26,12 +28,14 @@ static ASKING: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 /// # Errors
 /// There is no terminal, nobody answered, or [`stop_asking`] was called.
 pub(crate) fn ask_secret(question: &str, bound: Duration) -> io::Result<String> {
+    #[expect(clippy::disallowed_methods, reason = "the terminal of this process, which is there or not")]
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
     let usual = tcgetattr(&terminal)?;
     let mut hidden = usual.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
     *asking() = Some((terminal.try_clone()?, usual));
     let answer = tcsetattr(&terminal, OptionalActions::Flush, &hidden).map_err(io::Error::from).and_then(|()| {
+        stream::step_aside();
         terminal.write_all(question.as_bytes())?;
         wait(&terminal, bound)
     });
@@ -72,6 +76,11 @@ pub(crate) fn stop_asking() {
         // The person's own end of line was not shown.
         let _ = terminal.write_all(b"\n");
     }
+}
+
+/// Whether a question stands on the terminal.
+pub(super) fn is_asking() -> bool {
+    asking().is_some()
 }
 
 fn asking() -> MutexGuard<'static, Option<(File, Termios)>> {

@@ -44,15 +44,21 @@ pub(super) fn lines<T: Serialize>(
 ) -> Result<(), CliError> {
     let mut buffer = Vec::new();
     for item in items {
-        to_writer(&mut buffer, item)
-            .map_err(|source| CliError::new(Kind::Bug, "a result cannot be written as JSON").caused_by(source))?;
-        buffer.push(b'\n');
+        line(item, &mut buffer)?;
         if buffer.len() >= CHUNK {
             put(&buffer)?;
             buffer.clear();
         }
     }
     if buffer.is_empty() { Ok(()) } else { put(&buffer) }
+}
+
+/// Adds one line.
+pub(super) fn line<T: Serialize>(item: &T, buffer: &mut Vec<u8>) -> Result<(), CliError> {
+    to_writer(&mut *buffer, item)
+        .map_err(|source| CliError::new(Kind::Bug, "a result cannot be written as JSON").caused_by(source))?;
+    buffer.push(b'\n');
+    Ok(())
 }
 
 #[derive(Serialize)]

@@ -7,19 +7,20 @@ mod json;
 mod passing;
 mod quiet;
 mod safe;
+mod stalled;
 mod stream;
 mod text;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use mer_core::escaped;
 use serde::Serialize;
 
 pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use json::to_writer;
-pub(crate) use passing::Passing;
+pub(crate) use passing::{Passing, Telling};
 pub(crate) use safe::Safe;
-pub(crate) use stream::emergency;
+pub(crate) use stream::{emergency, step_aside};
 
 use crate::error::{CliError, Kind};
 
@@ -131,6 +132,15 @@ impl Ui {
         json::lines(std::slice::from_ref(item), put)
     }
 
+    /// One object as a line of JSON, for whoever writes it.
+    ///
+    /// # Errors
+    /// It cannot be JSON.
+    pub(crate) fn json_line<T: Serialize>(&self, item: &T) -> Result<Vec<u8>, CliError> {
+        let mut line = Vec::new();
+        json::line(item, &mut line).map(|()| line)
+    }
+
     /// A list for programs, one object a line, in whatever format.
     ///
     /// # Errors
@@ -141,7 +151,7 @@ impl Ui {
 
     /// Whether there is a person who can be asked: at a terminal that shows the question and takes the answer.
     pub(crate) fn can_ask(&self) -> bool {
-        matches!(self.format, Format::Text) && self.err_is_terminal && io::stdin().is_terminal()
+        matches!(self.format, Format::Text) && self.err_is_terminal && stdin_is_terminal()
     }
 
     /// Asks a person; whether the answer is yes. May be dropped while it waits.
@@ -164,6 +174,11 @@ impl Ui {
         (self.format == Format::Text && self.err_is_terminal).then(Passing::new)
     }
 
+    /// Tells of a wait while what it gives lives, where there is a person to see it. Must be called within the runtime.
+    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<Telling> {
+        (self.format == Format::Text && self.err_is_terminal).then(|| Telling::begin(line()))
+    }
+
     /// The failure that ends the command, told once.
     pub(crate) fn error(&self, error: &CliError) {
         match (error.kind(), self.format) {
@@ -172,6 +187,11 @@ impl Ui {
             (_, Format::Text | Format::Quiet) => stream::to_stderr(&text::error(error, self.colour_err())),
         }
     }
+}
+
+/// Whether standard input is a terminal.
+pub(crate) fn stdin_is_terminal() -> bool {
+    rustix::termios::isatty(rustix::stdio::stdin())
 }
 
 /// A number and what it counts: `1 model`, `2 accesses`.
@@ -184,8 +204,8 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
-/// Writes to standard output and flushes.
+/// Writes to standard output.
 fn put(bytes: &[u8]) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(stream::failed)
+    step_aside();
+    stalled::write_all(bytes)
 }

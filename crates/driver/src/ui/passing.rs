@@ -6,8 +6,9 @@ use std::{
 };
 
 use mer_core::escaped;
+use tokio::{task::JoinHandle, time::sleep};
 
-use super::stream;
+use super::{ask, stream};
 
 /// What is over by then is not worth a line.
 const WORTH_IT: Duration = Duration::from_millis(500);
@@ -38,7 +39,7 @@ impl Passing {
         let due = state.shown.map_or(begun + WORTH_IT, |shown| shown + PACE);
         if now >= due {
             state.shown = Some(now);
-            stream::to_stderr(&format!("\r{}\x1b[K", escaped(&line())));
+            stream::pass(&escaped(&line()));
         }
     }
 
@@ -46,7 +47,33 @@ impl Passing {
     pub(crate) fn clear(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut *state).shown.is_some() {
-            stream::to_stderr("\r\x1b[K");
+            stream::step_aside();
         }
+    }
+}
+
+/// Tells of a wait for as long as it lives: after half a second a line says what is waited for, and what ends the wait. The
+/// line goes with it, or as soon as anything else is written to the terminal.
+#[derive(Debug)]
+pub(crate) struct Telling(JoinHandle<()>);
+
+impl Telling {
+    /// Must be called within the runtime.
+    pub(super) fn begin(line: String) -> Self {
+        Self(tokio::spawn(async move {
+            sleep(WORTH_IT).await;
+            // A question to a person stands where the line would.
+            while ask::is_asking() {
+                sleep(WORTH_IT).await;
+            }
+            stream::pass(&escaped(&line));
+        }))
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.abort();
+        stream::step_aside();
     }
 }

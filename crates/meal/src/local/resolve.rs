@@ -108,7 +108,7 @@ pub(super) fn explain(path: &Path, source: io::Error) -> StartError {
 /// The interpreter that a script names in its `#!` line.
 fn interpreter(path: &Path) -> Option<String> {
     let mut head = Vec::new();
-    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    mer_files::given().read().open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
     // A carriage return at its end is the classic of scripts edited elsewhere: shown, since it is the reason.

@@ -40,6 +40,8 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
         let mut feed = pin!(feed(stdin, input, sent, &stdin_bytes));
         let mut carry = pin!(pump.run(&out));
         let mut stderr = pin!(drain.run());
+        // Held open where the input was cut: its end would say that this was all of it.
+        let mut cut_off = None;
         let (mut fed, mut carried, mut drained) = (false, false, false);
         while !(course.ended && carried && drained) && course.stage != Stage::Over {
             let wake = course.wake();
@@ -53,7 +55,13 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
                     }
                 }
                 () = &mut stderr, if !drained => drained = true,
-                () = &mut feed, if !fed => fed = true,
+                whole = &mut feed, if !fed => {
+                    fed = true;
+                    if let Err(Cut { said, stdin }) = whole {
+                        cut_off = Some(stdin);
+                        course.give_up(End::InputFailed(said));
+                    }
+                }
                 () = course.control.ended(), if !course.ended => course.has_ended(),
                 () = cancel.reached(asked), if !course.is_killed() => {
                     if cancel.level() == CancelLevel::Now {
@@ -66,6 +74,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
                 () = sleep_until(wake.unwrap_or(begin).into()), if wake.is_some() => course.time_is_up(),
             }
         }
+        drop(cut_off);
         carried
     };
     course.control.end_strays().await;
@@ -89,27 +98,39 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
     }
 }
 
+/// An input that could not be read to its end.
+struct Cut {
+    /// What the system said.
+    said: String,
+    stdin: StdinPipe,
+}
+
 /// Writes the input, then closes. A model that closes its end first has had enough.
-async fn feed(mut stdin: StdinPipe, mut input: Input, mut sent: Option<SentHook>, count: &AtomicU64) {
+///
+/// # Errors
+/// The input could not be read to its end; the pipe is still open.
+async fn feed(
+    mut stdin: StdinPipe,
+    mut input: Input,
+    mut sent: Option<SentHook>,
+    count: &AtomicU64,
+) -> Result<(), Cut> {
     loop {
         let mut chunk = match &mut input {
             Input::Bytes(bytes) => std::mem::take(bytes),
             Input::Stream(stream) => match stream.recv().await {
                 Some(Ok(bytes)) if bytes.is_empty() => continue,
                 Some(Ok(bytes)) => bytes,
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "the input ended early");
-                    Bytes::new()
-                }
+                Some(Err(error)) => return Err(Cut { said: error.to_string(), stdin }),
                 None => Bytes::new(),
             },
         };
         if chunk.is_empty() {
-            return;
+            return Ok(());
         }
         while !chunk.is_empty() {
             let written: io::Result<usize> = stdin.write(&chunk).await;
-            let Ok(written @ 1..) = written else { return };
+            let Ok(written @ 1..) = written else { return Ok(()) };
             count.fetch_add(written as u64, Ordering::Relaxed);
             let front = chunk.split_to(written);
             if let Some(sent) = &mut sent {

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 pub enum Input {
     /// All of it.
     Bytes(Bytes),
-    /// As it comes; `oneshot` only. An error ends the input, and is logged: whoever sent it knows it.
+    /// As it comes; `oneshot` only. An error ends the process: it has been sent a part of its input, and is never told that
+    /// this was all of it.
     Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 

@@ -1,6 +1,6 @@
 //! Logging in: keys, the agent, and passwords, in OpenSSH's order.
 
-use std::{fs, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
@@ -117,7 +117,7 @@ impl Attempt<'_> {
 
     fn key_file(&mut self, path: &Path, asked: bool) -> Result<bool, Stop> {
         let what = format!("key `{}`", path.display());
-        let key = match fs::read_to_string(path) {
+        let key = match mer_files::read_given_to_string(path) {
             Ok(key) => key,
             Err(error) => {
                 if asked || error.kind() != std::io::ErrorKind::NotFound {
@@ -249,6 +249,6 @@ fn is_encrypted(key: &str) -> bool {
 fn public_half(path: &Path) -> Option<Vec<u8>> {
     let mut name = path.as_os_str().to_owned();
     name.push(".pub");
-    let text = fs::read_to_string(name).ok()?;
+    let text = mer_files::read_given_to_string(name).ok()?;
     STANDARD.decode(text.split_ascii_whitespace().nth(1)?).ok()
 }

@@ -266,7 +266,7 @@ struct Disk<'a> {
 
 impl Files for Disk<'_> {
     fn read(&self, path: &Path) -> Option<String> {
-        fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        mer_files::read_given(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn expand(&self, pattern: &str) -> Vec<PathBuf> {

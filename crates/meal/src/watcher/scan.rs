@@ -27,13 +27,14 @@ pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Res
 pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<Found> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
     let group = living_group(pid).filter(|_| pid != me)?;
-    let bearer = mark.is_some_and(|mark| mark.is_on(&fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()));
+    let bearer =
+        mark.is_some_and(|mark| mark.is_on(&mer_files::read_given(format!("/proc/{pid}/environ")).unwrap_or_default()));
     (bearer || wanted(group)).then_some(Found { pid, group, bearer })
 }
 
 /// The group of a process, unless it is a zombie. The name, the second field, may hold spaces and brackets.
 fn living_group(pid: i32) -> Option<i32> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = mer_files::read_given(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
     let mut fields = std::str::from_utf8(after_name).ok()?.split_ascii_whitespace();
     let state = fields.next()?;

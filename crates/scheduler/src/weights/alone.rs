@@ -1,8 +1,7 @@
 //! One delivery of the same weights to the same place at a time, among all `mer` processes that share a folder.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -24,7 +23,7 @@ impl Alone {
     /// Waits for whoever does it already. Where there can be no lock, or somebody takes very long, it goes on without.
     pub(super) async fn wait(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
-        let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let opened = mer_files::own().append().create(0o600).open(&path);
         let Ok(file) = opened else { return Self { path, lock: None } };
         let until = Instant::now() + PATIENCE;
         loop {

@@ -1,9 +1,9 @@
 //! The folder of weights on this machine.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -64,7 +64,7 @@ impl Cache {
             let _alone = Alone::wait(self.folder(), &lock_name(version)).await;
             self.look_again(version).await.ok()??;
         }
-        File::open(self.path(version)).ok()
+        mer_files::own().read().open(self.path(version)).ok()
     }
 
     /// Has a version brought here anew the next time.
@@ -104,7 +104,7 @@ impl Cache {
         let path = self.path(version);
         let Ok(found) = fs::symlink_metadata(&path) else { return Ok(None) };
         if found.is_file() && found.len() == version.bytes {
-            let file = File::open(&path)?;
+            let file = mer_files::own().read().open(&path)?;
             // It may be another user's: then that one keeps it as it is.
             let _ = protect(&file);
             let then = file.metadata()?;
@@ -142,8 +142,7 @@ impl Cache {
         }
         let path = self.path(version);
         let temporary = Temporary(self.folder.join(format!(".{}.{}", version.sha256, Uuid::now_v7())));
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o400).open(&temporary.0).map_err(cannot)?;
+        let mut file = mer_files::own().write().create_new(0o400).open(&temporary.0).map_err(cannot)?;
         let mut download = Download::new(&self.database, version);
         let mut count = 0;
         while let Some(bytes) = download.next().await.map_err(unread)? {

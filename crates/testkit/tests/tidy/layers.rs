@@ -3,7 +3,7 @@
 use crate::{assert_none, rust};
 
 /// The crates that must not see the environment.
-const BELOW_DRIVER: &[&str] = &["core", "dal", "meal", "migrations", "scheduler"];
+const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler"];
 
 /// What reads or changes the environment of the process.
 const ENVIRONMENT: &[&str] = &[
@@ -73,4 +73,31 @@ fn a_database_and_a_transport_are_each_known_to_one_module_tree() {
         }
     }
     assert_none(&faults, "crates named outside their module tree");
+}
+
+#[test]
+fn every_shipped_crate_opens_files_in_one_place() {
+    /// The line that switches the lint on; it does nothing for tests.
+    const SWITCH: &str = "#![cfg_attr(not(test), deny(clippy::disallowed_methods))]";
+    /// Where a file may be opened all the same: each of them says why.
+    const EXPECTED: &str = "expect(clippy::disallowed_methods";
+    /// The crate that opens files, the terminal for a question, and the reading of scripts and of built-in models.
+    const PLACES: &[&str] = &[
+        "crates/files/src/",
+        "crates/driver/src/ui/ask.rs",
+        "crates/driver/src/repl/mod.rs",
+        "crates/driver/src/example_models/mod.rs",
+    ];
+    let mut faults = Vec::new();
+    for (path, text) in rust("crates") {
+        let in_testkit = path.starts_with("crates/testkit/");
+        if path.ends_with("/src/lib.rs") && !in_testkit && !text.lines().any(|line| line == SWITCH) {
+            faults.push(format!("{path}: lacks `{SWITCH}`"));
+        }
+        let excuses = text.contains(EXPECTED) || text.contains("allow(clippy::disallowed_methods");
+        if !in_testkit && excuses && !PLACES.iter().any(|place| path.starts_with(place)) {
+            faults.push(format!("{path}: opens files by itself: `mer-files` is the place for it"));
+        }
+    }
+    assert_none(&faults, "a named pipe must not be waited for without a bound (clippy.toml)");
 }

@@ -1,11 +1,11 @@
 //! `mer apply`.
 
-use std::{fs, io::Read as _, path::Path};
+use std::path::Path;
 
 use super::{Difference, differences, here, in_session, paths::settle};
 use crate::{
-    app::{App, Origin},
-    cli::{ApplyArgs, Typed},
+    app::{App, Origin, opened, source, whole_text},
+    cli::{ApplyArgs, Input, Typed},
     error::{CliError, Kind},
     registry_file,
     ui::{Format, Ui, counted},
@@ -22,7 +22,10 @@ pub(in crate::commands) async fn apply(
     if !args.dry_run {
         app.check_changes_allowed(typed)?;
     }
-    let (name, text) = read(&args.file, origin)?;
+    let (name, text) = {
+        let _told = app.telling(|| format!("waiting for the input `{}` (Ctrl-C ends the wait)", args.file.display()));
+        read(&args.file, origin).await?
+    };
     let file = registry_file::read(Path::new(&name), &text)?;
     file.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     // Relative paths begin in the file's folder; those of standard input in this one.
@@ -83,21 +86,22 @@ fn summary(changes: &[Difference]) -> String {
     format!("{} and {}", counted(count("server"), "server"), counted(count("model"), "model"))
 }
 
+/// The most bytes of a registry file.
+const LARGEST: usize = 64 << 20;
+
 /// The name to be shown, and the text.
-fn read(file: &Path, origin: Origin) -> Result<(String, String), CliError> {
-    if file == Path::new("-") {
-        if origin == Origin::Line {
-            return Err(
-                CliError::usage("`-` is standard input, and here that is where commands come from").hint("name a file")
-            );
-        }
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        return read
-            .map(|_| ("<stdin>".to_owned(), text))
-            .map_err(|error| CliError::io("cannot read standard input", error));
-    }
-    let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| CliError::io(format!("cannot read `{name}`"), error))?;
+async fn read(file: &Path, origin: Origin) -> Result<(String, String), CliError> {
+    let (input, name) = if file != Path::new("-") {
+        let name = file.display().to_string();
+        let opened = opened(file.to_owned()).await;
+        (opened.map_err(|error| CliError::io(format!("cannot read `{name}`"), error))?, name)
+    } else if origin == Origin::Line {
+        return Err(
+            CliError::usage("`-` is standard input, and here that is where commands come from").hint("name a file")
+        );
+    } else {
+        (source(Input::Stdin, origin).await?, "<stdin>".to_owned())
+    };
+    let text = whole_text(input, &name, LARGEST).await?;
     Ok((name, text))
 }

@@ -31,6 +31,7 @@ pub(super) async fn in_session<T>(
     app: &App,
     work: impl AsyncFnOnce(&Store) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
+    let _told = app.telling_of_database();
     let session = app.session().await?;
     let done = work(&session).await;
     let closed = session.close().await;

@@ -19,10 +19,12 @@ use crate::{
 
 /// Looks at everything, or with `--brief` at what a health check wants to know.
 pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {
+    let told = app.telling(|| "looking at everything (each look has its bound; Ctrl-C ends it)".to_owned());
     let mut findings = settings(app);
     findings.extend(folders::look(app));
     if args.brief {
         findings.push(database::briefly(app).await);
+        drop(told);
         return tell(&findings, ui);
     }
     let (database, usable) = database::look(app).await;
@@ -32,6 +34,7 @@ pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), Cl
         findings.extend(secrets::in_registry(app).await?);
     }
     findings.extend(secrets::in_settings(app));
+    drop(told);
     tell(&findings, ui)
 }
 

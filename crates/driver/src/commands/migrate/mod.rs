@@ -60,11 +60,13 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
     let session = app.signals.or_ended(async { app.migrations_session().await }).await?;
     let mut report = Report::default();
+    let told = app.telling(|| "waiting for the lock of the database, or for a script (Ctrl-C ends it)".to_owned());
     let work = async {
         let done = mer_migrations::up_telling(&session, &scripts, args.target, &mut report).await;
         done.map_err(CliError::from)
     };
     let done = app.signals.or_ended(work).await;
+    drop(told);
     let closed = if done.as_ref().is_err_and(|error| error.kind().is_signal()) {
         // The work was dropped in the middle, and a server goes on with its script: its end is waited for.
         let stopping = async {

@@ -19,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliError> {
     let bound = args.timeout.unwrap_or(app.settings.db_wait).duration();
     let begun = Instant::now();
+    let told = app.telling_of_database();
     let left = || bound.map(|bound| bound.saturating_sub(begun.elapsed()));
     // An embedded database that nobody has used yet is made by whoever uses it.
     while app.database.is_there() {
@@ -50,6 +51,7 @@ pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliEr
         }
         tokio::time::sleep(PAUSE).await;
     }
+    drop(told);
     ui.note(&format!("the database answers, after {:.1} s", begun.elapsed().as_secs_f64()));
     Ok(())
 }

@@ -102,7 +102,7 @@ impl Keeper<'_> {
         if trained.file().is_dir() {
             return Err(CliError::new(Kind::Input, "it is a folder, and weights are one file"));
         }
-        let source = source(Input::File(trained.file().to_owned()), Origin::Line)?;
+        let source = source(Input::File(trained.file().to_owned()), Origin::Line).await?;
         let given = Given { dtype: params.weights_dtype, shape: params.weights_shape };
         let intake = Intake { file: trained.file().to_owned(), given, ..Intake::default() };
         let send = async {

@@ -4,8 +4,8 @@ mod keep;
 mod scratch;
 
 use mer_core::Kind as Purpose;
-use mer_meal::Cancel;
-use mer_scheduler::{Output, Request, Training};
+use mer_meal::{Cancel, Input};
+use mer_scheduler::{Delivery, Output, Request, Training};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -13,11 +13,12 @@ pub(super) use scratch::clear;
 
 use self::{keep::Keeper, scratch::Scratch};
 use super::{
-    run::{QUEUE, RunJson, STDERR_QUEUE, pour, show, told},
+    carry::{QUEUE, STDERR_QUEUE, pour, show},
+    run::{RunJson, told},
     weights::{Told, for_run},
 };
 use crate::{
-    app::{App, Signal, Sink, Source},
+    app::{App, Signal, Sink},
     cli::{TrainArgs, Typed, selector},
     error::{CliError, Kind},
     ui::{Format, Ui},
@@ -35,7 +36,7 @@ struct TrainJson<'a> {
 }
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
-pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
+pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     if args.promote {
         app.check_changes_allowed(typed)?;
@@ -45,7 +46,6 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
     let parent = app.signals.or_ended(for_run(app, &view, &selector, ui)).await?;
     let from = parent.as_ref().map(|weights| weights.version.version);
     let scratch = Scratch::new(&app.settings.data_dir.join(FOLDER))?;
-    let failure = source.failure();
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
@@ -59,28 +59,28 @@ pub(super) async fn train(app: &App, args: &TrainArgs, source: Source, ui: Ui, t
         pinned: args.request.server.as_deref(),
         kind: Purpose::Train,
         weights: parent,
-        input: source.input,
+        input,
         timeout: args.request.timeout,
         keep: false,
         cancel: cancel.clone(),
+        watch: app.watch(),
         hashes: app.settings.hashes && !args.request.no_hash,
     };
     app.moves_records(&view);
     let scheduler = app.scheduler(&view);
-    let output = Output { stdout, stderr: (ui.format() == Format::Text).then_some(stderr) };
-    let work =
-        async { tokio::join!(scheduler.train(request, scratch.path(), output), pour(chunks, sink), show(diagnostics)) };
-    let ((training, (sink, poured), ()), signal) = app.signals.cancelling(&cancel, work).await;
-    let over = match poured {
-        Ok(()) => sink.finish(true).await,
-        Err(error) => Err(error),
-    };
-    // An input that was cut off is not what was to be learned from, and one who cancelled wants no version.
+    let (delivery, receipt) = Delivery::new();
+    let watched = (ui.format() == Format::Text).then_some(stderr);
+    let output = Output { stdout, delivery: Some(delivery), stderr: watched };
+    let training = scheduler.train(request, scratch.path(), output);
+    let work = async { tokio::join!(training, pour(chunks, sink, receipt, None), show(diagnostics, &cancel)) };
+    let ((training, over, ()), signal) =
+        app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
+    let over = over.map(|(bytes, _)| bytes);
+    // One who cancelled wants no version.
     let cancelled = match signal {
         Some(signal) => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
         None => Ok(()),
     };
-    let over = failure.check().and(over);
     let keeper = Keeper { app, args, model, from, scratch: &scratch, scheduler };
     let (outcome, made, bytes) = match (training?, over) {
         (Training::Over(_), Err(error)) => return Err(error),

@@ -1,9 +1,9 @@
 //! The folder that a training writes to.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -33,7 +33,7 @@ impl Scratch {
         loop {
             let folder = base.join(Uuid::now_v7().to_string());
             let lock = folder.with_extension("lock");
-            let held = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&lock).map_err(cannot)?;
+            let held = mer_files::own().write().create_new(0o600).open(&lock).map_err(cannot)?;
             held.lock().map_err(cannot)?;
             // Somebody who cleared away may have had it before us.
             if is_same(&held, &lock).map_err(cannot)? {
@@ -74,7 +74,7 @@ pub(in crate::commands) fn clear(base: &Path) {
         if lock.extension().is_none_or(|ending| ending != "lock") {
             continue;
         }
-        let Ok(file) = File::open(&lock) else { continue };
+        let Ok(file) = mer_files::own().read().open(&lock) else { continue };
         if file.try_lock().is_ok() && is_same(&file, &lock).unwrap_or(false) {
             let _ = fs::remove_dir_all(lock.with_extension(""));
             let _ = fs::remove_file(&lock);
@@ -114,7 +114,7 @@ mod tests {
         let killed = Scratch::new(base.path()).expect("scratch");
         let (folder, lock) = (killed.folder.clone(), killed.lock.clone());
         fs::write(killed.path().join("weights"), "x").expect("file");
-        let again = OpenOptions::new().append(true).open(&lock).expect("lock");
+        let again = mer_files::own().append().open(&lock).expect("lock");
         drop(killed);
         drop(again);
         fs::create_dir(&folder).expect("folder");

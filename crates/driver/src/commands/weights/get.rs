@@ -30,7 +30,7 @@ pub(super) async fn get(app: &App, args: &WeightsGetArgs, ui: Ui) -> Result<(), 
         converter = Some(Converter::new(version.format, format, version.dtype, shape, version.bytes)?);
     }
     let mut sink = match file {
-        Some(file) => Sink::File(OutputFile::create(file)?),
+        Some(file) => Sink::File(OutputFile::create(file).await?),
         None => Sink::stdout()?,
     };
     let mut download = Download::new(&app.database, &version);

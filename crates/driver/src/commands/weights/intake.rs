@@ -9,7 +9,7 @@ use mer_meal::Input as Stream;
 use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
 
 use crate::{
-    app::Source,
+    app::cut,
     error::{CliError, Kind},
 };
 
@@ -30,15 +30,14 @@ impl Intake {
     /// Sends all of the source, and looks at it as it passes.
     pub(in crate::commands) async fn send(
         self,
-        source: Source,
+        input: Stream,
         upload: &mut Upload,
     ) -> Result<(WeightsFormat, Inspected), CliError> {
-        let failure = source.failure();
-        let mut chunks = Chunks(source.input);
+        let mut chunks = Chunks { from: input, name: self.file.display().to_string() };
         // The beginning tells the format; a pipe may give it in pieces.
         let mut head = Vec::new();
         while head.len() < HEAD
-            && let Some(chunk) = upload.waiting(chunks.next()).await?
+            && let Some(chunk) = upload.waiting(chunks.next()).await??
         {
             head.extend_from_slice(&chunk);
         }
@@ -48,9 +47,8 @@ impl Intake {
         while let Some(chunk) = next {
             inspector.feed(&chunk)?;
             upload.write(&chunk).await?;
-            next = upload.waiting(chunks.next()).await?;
+            next = upload.waiting(chunks.next()).await??;
         }
-        failure.check()?;
         let inspected = inspector.finish()?;
         if self.finite {
             check_finite(&inspected)?;
@@ -60,14 +58,17 @@ impl Intake {
 }
 
 /// Where bytes come from.
-struct Chunks(Stream);
+struct Chunks {
+    from: Stream,
+    name: String,
+}
 
 impl Chunks {
-    /// The next ones; nothing at the end, and after an error, which the source remembers.
-    async fn next(&mut self) -> Option<Bytes> {
-        match &mut self.0 {
-            Stream::Stream(chunks) => chunks.recv().await.and_then(Result::ok),
-            Stream::Bytes(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
+    /// The next ones; nothing at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, CliError> {
+        match &mut self.from {
+            Stream::Stream(chunks) => chunks.recv().await.transpose().map_err(|error| cut(&self.name, error)),
+            Stream::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
         }
     }
 }

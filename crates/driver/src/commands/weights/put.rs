@@ -41,7 +41,7 @@ pub(super) async fn put(
     })
     .await?;
     let input = if args.file == Path::new("-") { Input::Stdin } else { Input::File(args.file.clone()) };
-    let source = source(input, origin)?;
+    let source = source(input, origin).await?;
     let mut upload = Upload::new(&app.database, &model);
     let (format, inspected) = match intake(args).send(source, &mut upload).await {
         Ok(done) => done,

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 const FLOWERS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/iris/iris.csv"));

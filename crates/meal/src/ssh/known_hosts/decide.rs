@@ -1,9 +1,9 @@
 //! What the files say about a host.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -53,7 +53,7 @@ impl Known {
     pub(in crate::ssh) fn read(host: &str, files: &[PathBuf]) -> Result<Self, SshError> {
         let mut known = Self::default();
         for file in files {
-            match fs::read(file) {
+            match mer_files::read_given(file) {
                 Ok(bytes) => known.add(host, file, &String::from_utf8_lossy(&bytes)),
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
                 // A file that we may not read could revoke the key.
@@ -114,7 +114,7 @@ impl Known {
             if let Some(folder) = file.parent() {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             }
-            let mut out = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file)?;
+            let mut out = mer_files::given().read().append().create(0o600).open(file)?;
             let kind = key_kind(key).unwrap_or_default();
             let mut line = format!("{host} {kind} {}\n", STANDARD.encode(key));
             if !ends_line(&mut out) {

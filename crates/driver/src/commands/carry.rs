@@ -1,0 +1,95 @@
+//! A run's output on its way out of this process.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mer_core::{Access, Status};
+use mer_meal::{Cancel, CancelLevel};
+use mer_scheduler::{Receipt, Undelivered};
+use tokio::sync::mpsc;
+
+use crate::{app::Sink, error::CliError};
+
+/// Chunks that may wait for their reader.
+pub(super) const QUEUE: usize = 4;
+/// Chunks of diagnostics that may wait; beyond that they are only in the log.
+pub(super) const STDERR_QUEUE: usize = 64;
+
+/// How long, once a signal has come, whoever reads the diagnostics may take for what is left of them.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// Writes chunks as they come, and says whether all of them have got there, before the run is judged. A file gets its name
+/// only where the model has answered well. Where the sink fails nobody takes chunks any more, which cancels the run.
+///
+/// `last` makes what is written to standard output at the end, of the access as it will be on record and of what was kept in
+/// memory. Gives that, and whether there is nothing left to be written.
+///
+/// # Errors
+/// Those of the sink, and of standard output.
+pub(super) async fn pour(
+    mut chunks: mpsc::Receiver<Bytes>,
+    mut sink: Sink,
+    receipt: Receipt,
+    last: Option<&Last<'_>>,
+) -> Result<(Vec<u8>, bool), CliError> {
+    let poured = receipt.carrying(async move |asked| {
+        let mut failed = None;
+        while let Some(chunk) = chunks.recv().await {
+            if let Err(error) = sink.put(chunk).await {
+                failed = Some(error);
+                break;
+            }
+        }
+        drop(chunks);
+        let access = asked.access().await;
+        let keep = access.as_ref().is_some_and(|access| access.status == Status::Succeeded);
+        let write = async {
+            let bytes = match failed {
+                None => sink.finish(keep).await?,
+                Some(error) => return Err(error),
+            };
+            let (Some(access), Some(last)) = (access, last) else { return Ok((bytes, false)) };
+            let mut out = Sink::stdout()?;
+            out.put(last(&access, &bytes)?.into()).await?;
+            out.finish(true).await?;
+            Ok((bytes, true))
+        };
+        let poured = write.await;
+        let told = poured.as_ref().map(drop).map_err(undelivered);
+        (poured, told)
+    });
+    // Given up: whoever was to read it has not taken the output either.
+    poured.await.unwrap_or_else(|| Ok((Vec::new(), true)))
+}
+
+/// Makes what is written at the end.
+pub(super) type Last<'a> = dyn Fn(&Access, &[u8]) -> Result<Vec<u8>, CliError> + 'a;
+
+fn undelivered(error: &CliError) -> Undelivered {
+    let said = [vec![error.to_string()], error.causes()].concat().join(": ");
+    Undelivered { code: error.code(), said }
+}
+
+/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and whoever reads them
+/// slowly does not hold up a signal.
+pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
+    let Ok(mut sink) = Sink::stderr() else { return };
+    let shown = async {
+        while let Some(chunk) = diagnostics.recv().await {
+            if sink.put(chunk).await.is_err() {
+                return;
+            }
+        }
+        let _ = sink.finish(true).await;
+    };
+    let given_up = async {
+        cancel.reached(CancelLevel::Cancel).await;
+    };
+    tokio::pin!(shown);
+    tokio::select! {
+        biased;
+        () = &mut shown => return,
+        () = given_up => {}
+    }
+    let _ = tokio::time::timeout(LAST_WORDS, shown).await;
+}
