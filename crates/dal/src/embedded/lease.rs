@@ -236,7 +236,8 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
     let file = lock::open(&files.lease).map_err(fail)?;
     match lock::lock_within(file, wait).await.map_err(fail)? {
         Some(file) => {
-            write_pid(&file, Some(std::process::id())).map_err(fail)?;
+            // Those who wait are told of it; on a full disk there is no room for it.
+            let _ = write_pid(&file, Some(std::process::id()));
             Ok(Held { file, begun, wait })
         }
         None => {

@@ -1,10 +1,15 @@
 //! The files of a journal folder: `ID.seg` a segment, `ID.drained` how far it has been recorded, `ID.new` one that is
-//! being made, `corrupt.jsonl` lines that could not be read, `ID.corrupt` segments without a readable header.
+//! being made, `corrupt.jsonl` lines that could not be read, `ID.corrupt` segments without a readable header,
+//! `refused.jsonl` accesses that the database does not take.
 
 use std::{
-    fs, io,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
+
+use rustix::{fs::OFlags, process::geteuid};
 
 use crate::files;
 
@@ -13,6 +18,7 @@ pub(super) const DRAINED: &str = "drained";
 pub(super) const NEW: &str = "new";
 pub(super) const CORRUPT: &str = "corrupt";
 pub(super) const CORRUPT_LINES: &str = "corrupt.jsonl";
+pub(super) const REFUSED: &str = "refused.jsonl";
 pub(super) const DRAIN_LOCK: &str = "drain.lock";
 
 /// How much waits to be drained.
@@ -28,11 +34,28 @@ pub struct Pending {
 pub(crate) fn pending(dir: &Path) -> Pending {
     let mut pending = Pending::default();
     for path in with_ending(dir, SEGMENT).unwrap_or_default() {
-        let bytes = fs::metadata(&path).map_or(0, |meta| meta.len());
+        let bytes = fs::symlink_metadata(&path).map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
         pending.segments += 1;
         pending.bytes += bytes.saturating_sub(drained(&path));
     }
     pending
+}
+
+/// Opens a regular file, and nothing else: a pipe would hold whoever opens it, and a link leads away from the folder.
+pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+/// Opens a segment to be read. One that another user has put there is not believed, but root is, and believes all.
+pub(super) fn open_segment(path: &Path) -> io::Result<File> {
+    let file = open(path, File::options().read(true))?;
+    let (owner, us) = (file.metadata()?.uid(), geteuid().as_raw());
+    if owner == us || owner == 0 || us == 0 {
+        return Ok(file);
+    }
+    Err(io::Error::other(format!("it belongs to user {owner}, and this is user {us}")))
 }
 
 /// The files of this ending, oldest first: their names begin with the time.
@@ -54,8 +77,10 @@ pub(super) fn with_ending(dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> 
 
 /// How many bytes of a segment have been recorded.
 pub(super) fn drained(segment: &Path) -> u64 {
-    let text = fs::read_to_string(segment.with_extension(DRAINED));
-    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    let mut text = String::new();
+    let read = open(&segment.with_extension(DRAINED), File::options().read(true))
+        .and_then(|file| file.take(100).read_to_string(&mut text));
+    read.ok().and_then(|_| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Remembers how many bytes of a segment have been recorded.

@@ -25,6 +25,10 @@ pub(super) enum Meaning {
     NoSchema,
     /// There is no such database.
     NoDatabase,
+    /// It is the values that the statement carries.
+    Value,
+    /// It may be the values: a function or a trigger of the database's owner refused them.
+    PerhapsValue,
     /// Anything else.
     Other,
 }
@@ -47,8 +51,14 @@ pub(super) fn meaning(error: &Error) -> Meaning {
             "42501" => Meaning::Rights,
             "42P01" | "42703" | "3F000" => Meaning::NoSchema,
             "3D000" => Meaning::NoDatabase,
+            // Data exceptions, such as a letter that the database's encoding does not have; constraints; an entry of an
+            // index that would be too long.
+            code if code.starts_with("22") || code.starts_with("23") || code.starts_with("44") => Meaning::Value,
+            code if code.starts_with("54") => Meaning::Value,
+            code if code.starts_with("P0") || code.starts_with("38") => Meaning::PerhapsValue,
             _ => Meaning::Other,
         },
+        Error::Encode(_) => Meaning::Value,
         _ => Meaning::Other,
     }
 }

@@ -9,6 +9,7 @@ mod alive;
 mod call;
 mod connect;
 mod error;
+mod location;
 mod lock;
 mod migrate;
 mod passfile;

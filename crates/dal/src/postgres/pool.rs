@@ -12,9 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     PostgresStore, PostgresUrl,
     connect::{self, Purpose},
+    location::Seen,
     target::Target,
 };
-use crate::{DalError, ServerSettings, Settings};
+use crate::{DalError, ServerSettings, Settings, location::Location};
 
 /// One database on a server, for the life of the process.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct PostgresServer {
     pub(super) settings: ServerSettings,
     pub(super) wait: Duration,
     idle: Mutex<Vec<Connection>>,
+    seen: Mutex<Seen>,
     permits: Arc<Semaphore>,
 }
 
@@ -55,6 +57,7 @@ impl PostgresServer {
             settings: settings.server.clone(),
             wait: settings.wait,
             idle: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl PostgresServer {
         // Each time anew: a password file may have been changed.
         let target = Target::of(&self.url, &self.settings)?;
         let raw = connect::connect(&target, &self.name, purpose, self.wait).await?;
+        self.seen().connected(&target);
         Ok(Connection { raw, target: Arc::new(target) })
     }
 
@@ -115,6 +119,15 @@ impl PostgresServer {
     /// Closes what is idle: the server that it belonged to is gone.
     pub(super) fn forget(&self) {
         self.idle().clear();
+    }
+
+    /// Where the database was when its uid was last read.
+    pub(crate) fn location(&self) -> Option<Location> {
+        self.seen().location.clone()
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
