@@ -6,6 +6,7 @@ mod database;
 mod drainer;
 mod errors;
 mod host;
+mod journal;
 mod registry;
 mod secrets;
 mod signals;
@@ -29,6 +30,7 @@ use mer_scheduler::{Cache, Config, Scheduler};
 
 use self::drainer::Drainer;
 pub(crate) use host::host;
+pub(crate) use journal::told;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use sink::{OutputFile, Sink, file_for};
@@ -101,17 +103,6 @@ impl App {
         self.checked(self.database.session().await?, true).await.map(|(session, _)| session)
     }
 
-    /// As [`App::session_of_any_age`]; where the database is not a newer one, its journal is drained.
-    ///
-    /// # Errors
-    /// As [`App::session`], and those of draining.
-    pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
-        match self.checked(self.database.session().await?, true).await? {
-            (session, true) => Ok(session),
-            (session, false) => Ok(session.drain().await?.0),
-        }
-    }
-
     /// The session, and whether the database is a newer one.
     async fn checked(&self, session: Session, may_be_newer: bool) -> Result<(Session, bool), CliError> {
         let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
@@ -146,7 +137,8 @@ impl App {
                     self.settings.cache_dir.join("weights"),
                     self.settings.cache_limit,
                 ),
-                journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
+                journal: Journal::new(self.database.journal_dir(), view.database_uid, owner)
+                    .at(self.database.location()),
                 environment: self.environment.clone(),
                 caller,
                 caller_pid: std::process::id(),

@@ -6,6 +6,7 @@ mod confirm;
 mod json;
 mod passing;
 mod quiet;
+mod rows;
 mod stream;
 mod text;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use passing::Passing;
+pub(crate) use rows::Rows;
 pub(crate) use stream::emergency;
 pub(crate) use text::escaped;
 
@@ -98,6 +100,11 @@ impl Ui {
             Format::Json => json::lines(items, put),
             Format::Quiet => quiet::told(),
         }
+    }
+
+    /// A list that comes piece by piece.
+    pub(crate) const fn rows(self) -> Rows {
+        Rows::new(self)
     }
 
     /// One object.
