@@ -104,7 +104,7 @@ fn a_run_whose_mer_was_killed_is_closed_as_lost_by_the_next_command() {
     assert_eq!(ran.code, None, "killed");
     let row = env.row();
     assert_eq!(row["status"], "lost");
-    assert_eq!(row["error"], "`mer` ended before this run did");
+    assert_eq!(row["error"], "no end of this run was recorded: `mer` was killed, or could not write it down");
     wait_until("the end of the model", || (!crate::support::alive(model)).then_some(()));
     assert_eq!(env.row(), row, "and stays so");
 }

@@ -41,7 +41,7 @@ fn leave_start(journal: &Path, database_uid: &str, sample: &Value) {
 fn is_lost(row: &Value) {
     assert_eq!((&row["status"], &row["stopAccess"], &row["exitCode"]), (&json!("lost"), &Value::Null, &Value::Null));
     assert_eq!(row["startAccess"], "2026-01-01T00:00:00.000001Z");
-    assert_eq!(row["error"], "`mer` ended before this run did");
+    assert_eq!(row["error"], "no end of this run was recorded: `mer` was killed, or could not write it down");
 }
 
 #[test]
@@ -61,7 +61,11 @@ fn a_start_that_was_left_behind_is_lost_and_stays_so() {
         is_lost(&rows[1]);
     }
     let shown = env.mer(["log", "show", "00000000-0000-7000-8000-000000000001"]).ok();
-    assert!(shown.contains("lost") && shown.contains("`mer` ended before this run did"), "{shown}");
+    assert!(
+        shown.contains("lost")
+            && shown.contains("no end of this run was recorded: `mer` was killed, or could not write it down"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -22,8 +22,8 @@ fn accesses(count: u32) -> Vec<Access> {
         let start = first.checked_add(Span::new().microseconds(i64::from(n) * 1_234_567)).expect("a time");
         let begun = started(uid, 1 + n % 3, ["iris", "sentiment", "gone-since"][n as usize % 3], start);
         match n % 5 {
-            0 => begun,
-            1 => Access { status: Status::Lost, error: Some("`mer` ended before this run did".to_owned()), ..begun },
+            0 => Access { stop_access: None, run_ms: None, ..ended(&begun, Status::Unreachable) },
+            1 => Access { status: Status::Lost, error: Some("no end was recorded".to_owned()), ..begun },
             2 => Access { run_ms: Some(f64::from(n) * 1.000_000_1 / 3.0), ..ended(&begun, Status::Failed) },
             3 => Access {
                 queue_ms: Some(0.1 + 0.2),
@@ -267,7 +267,10 @@ fn an_import_adds_to_what_is_there() {
     other.mer(["model", "set", "upper", "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
     let report = other.mer(["import", "all.jsonl", "--allow-changes", "--json"]).object();
     // What somebody here has changed is theirs.
-    assert_eq!(report, json!({"servers": 3, "models": 5, "versions": 0, "accesses": 10, "dropped": ["parrot"]}));
+    assert_eq!(
+        report,
+        json!({"servers": 3, "models": 5, "versions": 0, "accesses": 10, "lost": 0, "dropped": ["parrot"]})
+    );
     assert_eq!(other.mer(["run", "cat", "x"]).ok(), "x\n");
     assert_eq!(other.mer(["run", "upper", "x"]).ok(), "X\n");
     assert_eq!(other.rows().len(), 13);
@@ -277,6 +280,36 @@ fn an_import_adds_to_what_is_there() {
     }
     assert_eq!(other.mer(["import", "all.jsonl", "--allow-changes", "--quiet"]).ok(), "");
     assert_eq!(other.rows().len(), 13);
+}
+
+/// Whoever runs it tells the database that it was exported from.
+#[test]
+fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_where_it_is_known() {
+    let env = source();
+    let begun = accesses(1).remove(0);
+    let begun = started(begun.request_uid, 1, "iris", begun.start_access);
+    record(&env, std::slice::from_ref(&begun));
+    env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
+    assert!(env.read("work/all.jsonl").contains("\"status\":\"started\""));
+    for db in way(&env) {
+        if !db.starts_with("surrealkv") {
+            run(on(&env, &db, &["migrate", "--quiet"])).ok();
+        }
+        let told = run(on(&env, &db, &["import", "all.jsonl", "--allow-changes"])).ended(0).stderr;
+        assert!(told.contains("closed 1 run as lost: they had not ended when they were exported"), "{db}: {told}");
+        let row = run(on(&env, &db, &["log", "list", "--json"])).object();
+        assert_eq!((&row["status"], &row["stopAccess"]), (&json!("lost"), &Value::Null), "{db}");
+        assert_eq!(row["error"], "this run had not ended when it was exported");
+        // Its end, in a later export, stands above that.
+        let later = env.read("work/all.jsonl").replace("\"status\":\"started\"", "\"status\":\"succeeded\"");
+        env.file("work/later.jsonl", later);
+        run(on(&env, &db, &["import", "later.jsonl", "--allow-changes"])).ended(0);
+        assert_eq!(run(on(&env, &db, &["log", "list", "--json"])).object()["status"], "succeeded", "{db}");
+    }
+    // At home it may well go on.
+    let report = env.mer(["import", "all.jsonl", "--allow-changes", "--json"]).object();
+    assert_eq!((&report["accesses"], &report["lost"]), (&json!(1), &json!(0)));
+    assert_eq!(env.row()["status"], "started");
 }
 
 #[test]

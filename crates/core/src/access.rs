@@ -43,7 +43,7 @@ pub enum Status {
     Cancelled,
     /// No connection, or it was lost in the middle; or no authentication.
     Unreachable,
-    /// `mer` itself died; written by a later command.
+    /// Nobody recorded an end: `mer` was killed, or could not; written by a later command.
     Lost,
 }
 

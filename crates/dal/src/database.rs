@@ -15,6 +15,7 @@ use crate::{
     embedded::{self, Known, Memory, Recall, Room, Snapshot},
     files::EngineFiles,
     journal::{self, Pending},
+    location::Location,
     trust,
 };
 
@@ -139,6 +140,20 @@ impl Database {
                 )
             }
             _ => true,
+        }
+    }
+
+    /// Where the database is: of one on a server where it was found when its uid was last read, see
+    /// [`crate::Store::database_uid`].
+    #[must_use]
+    pub fn location(&self) -> Option<Location> {
+        match &self.place {
+            Place::Embedded(files, _) => Some(Location::of_folder(&files.engine)),
+            Place::Memory(_) => None,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(server) => server.location(),
+            #[cfg(feature = "surreal-server")]
+            Place::Surreal(server) => Some(server.location()),
         }
     }
 

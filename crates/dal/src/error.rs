@@ -114,6 +114,26 @@ pub enum DalError {
         /// The engine's word.
         source: BoxError,
     },
+    /// The database does not take a value.
+    #[error("the database could not {operation}")]
+    Value {
+        /// What was asked for.
+        operation: &'static str,
+        /// Whether it is surely the value: the schema or the encoding has no place for it.
+        sure: bool,
+        /// The database's word.
+        source: BoxError,
+    },
+    /// The database cannot hold every text.
+    #[error(
+        "the database `{database}` has the encoding {encoding}, and the log needs UTF8: it holds what models write"
+    )]
+    Encoding {
+        /// Its URL.
+        database: String,
+        /// What the server calls it.
+        encoding: String,
+    },
     /// Other writers won every try.
     #[error("the database could not {operation}: other writers were first {tries} times")]
     Conflict {
@@ -402,6 +422,16 @@ impl DalError {
         Self::Script { script: script.file.clone(), failure: Box::new(failure), source: WHY.into() }
     }
 
+    /// Whether it may be that a row has what the database does not take, and not that nothing can be written.
+    pub(crate) fn may_be_a_value(&self) -> bool {
+        matches!(self, Self::Value { .. } | Self::Row { .. }) && disk_hint(self).is_none()
+    }
+
+    /// Whether that is certain.
+    pub(crate) fn is_a_value(&self) -> bool {
+        matches!(self, Self::Value { sure: true, .. } | Self::Row { .. })
+    }
+
     /// The exit code of a command that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -434,6 +464,7 @@ impl DalError {
             | Self::NoSchema { .. }
             | Self::NoDatabase { .. }
             | Self::TooOld { .. }
+            | Self::Encoding { .. }
             | Self::Script { .. }
             | Self::ScriptRow { .. } => ExitCode::CONFIG,
             _ => ExitCode::IO,

@@ -17,7 +17,9 @@ mod embedded;
 mod error;
 mod files;
 mod journal;
+mod location;
 mod lock;
+mod pages;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry_change;
@@ -37,9 +39,12 @@ pub use database::Database;
 pub use embedded::{Known, Snapshot};
 pub use error::{BoxError, DalError, ScriptFailure};
 pub use journal::{
-    DrainReport, Durability, Journal, JournalError, JournalOwner, Pending, drain, drain_own, keep_alive, left_behind,
+    DrainOptions, DrainReport, Drained, Durability, Elsewhere, Journal, JournalError, JournalOwner, Pending, Skipped,
+    drain, drain_own, keep_alive, left_behind,
 };
+pub use location::Location;
 pub use lock::MigrationLock;
+pub use pages::AccessPages;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;
 pub use registry_copy::RegistryCopy;

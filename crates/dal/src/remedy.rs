@@ -38,6 +38,9 @@ impl DalError {
                 "`mer weights list {model}` shows them, and `mer weights remove {model}:VERSION` removes one"
             )),
             Self::NoSchema { .. } => Some("`mer migrate` makes it".into()),
+            Self::Encoding { .. } => {
+                Some("an administrator makes one: CREATE DATABASE mer ENCODING 'UTF8' TEMPLATE template0".into())
+            }
             Self::NoDatabase { name, .. } => Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
             // What must not run in a transaction, by the code of that.
             Self::Script { source, .. } if source.to_string().contains("(25001)") => {

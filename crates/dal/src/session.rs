@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    DalError, Database, DrainReport, Store,
+    DalError, Database, DrainOptions, DrainReport, Drained, Store,
     embedded::{Lease, Room},
     journal,
 };
@@ -44,7 +44,24 @@ impl Session {
     /// # Errors
     /// As [`crate::drain`].
     pub async fn drain(self) -> Result<(Self, DrainReport), DalError> {
-        journal::drain_session(self).await
+        let Drained { session, report, stopped } = self.drain_what_can_be(DrainOptions::default()).await?;
+        match stopped {
+            None => Ok((session, report)),
+            Some(error) => {
+                // Why it could not be drained matters more than how it closed.
+                let _ = session.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`Session::drain`], as far as that is possible: what keeps the rest from the database is told beside the
+    /// session, which is as good as before.
+    ///
+    /// # Errors
+    /// The session had to be closed in between, and cannot be opened again.
+    pub async fn drain_what_can_be(self, options: DrainOptions) -> Result<Drained, DalError> {
+        journal::drain_session(self, options).await
     }
 
     /// Whether it has lasted so long that bulk work should let others have their turn, or is full. Asked before every batch.

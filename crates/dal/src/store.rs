@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mer_core::{Access, AttemptKey, Model, Registry, Server};
+use mer_core::{Access, AttemptKey, Kind, Model, Registry, Server};
 use uuid::Uuid;
 
 #[cfg(feature = "postgres")]
 use crate::postgres::PostgresStore;
-use crate::{DalError, MigrationLock, RegistryCopy, surreal::SurrealStore};
+use crate::{DalError, MigrationLock, RegistryCopy, pages::Cursor, surreal::SurrealStore};
 
 /// How long an attempt that goes on is taken for alive after its host has said so.
 pub const ALIVE: Duration = Duration::from_secs(90);
@@ -25,11 +25,13 @@ pub struct AccessFilter {
     pub version: Option<u64>,
     /// That began at this time or later.
     pub since: Option<Timestamp>,
+    /// Of these kinds only; of every kind where none is named.
+    pub kinds: Vec<Kind>,
 }
 
 impl Default for AccessFilter {
     fn default() -> Self {
-        Self { limit: 50, model: None, version: None, since: None }
+        Self { limit: 50, model: None, version: None, since: None, kinds: Vec::new() }
     }
 }
 
@@ -102,12 +104,21 @@ pub(crate) trait Backend {
     async fn remove_model(&self, name: &str) -> Result<(), DalError>;
     async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError>;
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
-    async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError>;
+    async fn accesses(
+        &self,
+        filter: &AccessFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Access>, DalError>;
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError>;
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
+    async fn has_silent(&self) -> Result<bool, DalError>;
     async fn close_silent(&self) -> Result<(), DalError>;
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
     async fn database_uid(&self) -> Result<Uuid, DalError>;
+    async fn new_uid(&self) -> Result<Uuid, DalError>;
+    async fn check_encoding(&self) -> Result<(), DalError>;
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
     async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
     async fn create_migrations(&self) -> Result<(), DalError>;
@@ -239,12 +250,29 @@ impl Store {
         ask!(self, backend => backend.record(accesses))
     }
 
-    /// Accesses, newest first.
+    /// Accesses, newest first, all at once: see [`crate::AccessPages`] for more than a few.
     ///
     /// # Errors
     /// As [`Store::servers`].
     pub async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
-        ask!(self, backend => backend.accesses(filter))
+        self.page(filter, None, filter.limit).await
+    }
+
+    pub(crate) async fn page(
+        &self,
+        filter: &AccessFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Access>, DalError> {
+        ask!(self, backend => backend.accesses(filter, after, limit))
+    }
+
+    /// The attempts of the requests from one uid to another, both included, in the order of their keys, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+        ask!(self, backend => backend.accesses_between(first, last, limit))
     }
 
     /// Every attempt of one request, the first attempt first; none where the request is unknown.
@@ -262,6 +290,14 @@ impl Store {
     /// As [`Store::apply`].
     pub async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
         ask!(self, backend => backend.keep_alive(host, attempts))
+    }
+
+    /// Whether [`Store::close_silent`] would find something. Only reads.
+    ///
+    /// # Errors
+    /// As [`Store::servers`].
+    pub async fn has_silent(&self) -> Result<bool, DalError> {
+        ask!(self, backend => backend.has_silent())
     }
 
     /// Closes as `lost` what is on record as `started` and has not been said to go on for too long
@@ -288,6 +324,23 @@ impl Store {
     /// As [`Store::servers`].
     pub async fn database_uid(&self) -> Result<Uuid, DalError> {
         ask!(self, backend => backend.database_uid())
+    }
+
+    /// Gives the database a new uid: it is no copy of another one any more. What waits in journals for the former uid is
+    /// not recorded here.
+    ///
+    /// # Errors
+    /// As [`Store::apply`]; [`DalError::NoSchema`].
+    pub async fn new_uid(&self) -> Result<Uuid, DalError> {
+        ask!(self, backend => backend.new_uid())
+    }
+
+    /// Whether the database can hold every text there is.
+    ///
+    /// # Errors
+    /// [`DalError::Encoding`] where it cannot; [`DalError::Query`].
+    pub async fn check_encoding(&self) -> Result<(), DalError> {
+        ask!(self, backend => backend.check_encoding())
     }
 
     /// The rows of `Migrations` by number; nothing where the table does not exist.

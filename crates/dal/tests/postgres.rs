@@ -457,7 +457,8 @@ async fn the_newest_come_from_an_index() {
             session.record(&[started(Uuid::now_v7(), 1, model, Timestamp::UNIX_EPOCH)]).await.unwrap();
         }
         for model in models {
-            let filter = AccessFilter { model: Some(model), version: None, since: Some(Timestamp::MIN), limit: 5 };
+            let filter =
+                AccessFilter { model: Some(model), since: Some(Timestamp::MIN), limit: 5, ..AccessFilter::default() };
             assert_eq!(session.accesses(&filter).await.unwrap().len(), 1, "{length}");
         }
     }

@@ -68,6 +68,7 @@ pub async fn up_telling(
     report: &mut Report,
 ) -> Result<(), MigrationError> {
     target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
+    store.check_encoding().await?;
     let mut lock = store.lock_migrations().await?;
     let done = locked(store, scripts, target.unwrap_or(u32::MAX), &mut lock, report).await;
     lock.release().await;

@@ -84,12 +84,49 @@ impl Server {
         programs.map(Self::launch)
     }
 
-    fn launch(programs: PathBuf) -> Self {
-        let folder = tempfile::Builder::new().prefix("merpg").tempdir().expect("a temporary folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod of a folder of ours");
-        if let Some((uid, gid)) = other_user() {
-            chown(folder.path(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
+    /// A server that has a copy of everything and follows: it can be read only.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let standby = self.copied(&["--write-recovery-conf"]);
+        processes::until("it has caught up", START, || standby.sql("postgres", "SELECT pg_is_in_recovery()") == "t");
+        standby
+    }
+
+    /// A server that has a copy of this one's files, taken while it ran.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        self.copied(&[])
+    }
+
+    fn copied(&self, more: &[&str]) -> Self {
+        let folder = folder();
+        let mut copy = as_server_user(&self.programs.join("pg_basebackup"));
+        copy.args(["-h", "127.0.0.1", "-U", ADMIN, "-X", "stream", "-c", "fast", "-p", &self.port.to_string(), "-D"]);
+        let made = copy.arg(folder.path().join("data")).args(more).output().expect("`pg_basebackup` starts");
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        let watchdog = watchdog(folder.path());
+        let mut server = Self { postgres: None, watchdog, programs: self.programs.clone(), folder, port: 0 };
+        for _ in 0..5 {
+            server.port = free_port();
+            if server.run() {
+                return server;
+            }
         }
+        panic!("PostgreSQL does not start:\n{}", server.log());
+    }
+
+    /// What `pg_dump` writes of a database, to be given to [`Server::sql`] of another one.
+    #[must_use]
+    pub fn dump(&self, database: &str) -> String {
+        let mut dump = Command::new(self.programs.join("pg_dump"));
+        dump.args(["-h", "127.0.0.1", "-U", ADMIN, "--inserts", "-p", &self.port.to_string(), database]);
+        let done = dump.output().expect("`pg_dump` starts");
+        assert!(done.status.success(), "pg_dump: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    fn launch(programs: PathBuf) -> Self {
+        let folder = folder();
         let made = as_server_user(&programs.join("initdb"))
             .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ADMIN, "--pgdata"])
             .arg(folder.path().join("data"))
@@ -97,7 +134,8 @@ impl Server {
             .expect("`initdb` starts");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let access = format!(
-            "local all all trust\nhost all +{PASSWORDED} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+            "local all all trust\nhost all +{PASSWORDED} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n\
+             host replication all 127.0.0.1/32 trust\n"
         );
         // The file is there and keeps its owner.
         fs::write(folder.path().join("data/pg_hba.conf"), access).expect("the server's access file");
@@ -315,6 +353,16 @@ impl Drop for Server {
             let _ = writeln!(std::io::stderr().lock(), "--- log of PostgreSQL ---\n{}", self.log());
         }
     }
+}
+
+/// A folder that is the server's.
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("merpg").tempdir().expect("a temporary folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod of a folder of ours");
+    if let Some((uid, gid)) = other_user() {
+        chown(folder.path(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
+    }
+    folder
 }
 
 /// Waits for the end of this process, then ends the server and removes its folder.

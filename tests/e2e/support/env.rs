@@ -113,10 +113,10 @@ impl TestEnv {
         self.piped([], lines.join("\n"))
     }
 
-    /// All accesses on record, newest first.
+    /// All accesses of every kind on record, newest first.
     #[track_caller]
     pub(crate) fn rows(&self) -> Vec<Value> {
-        self.mer(["log", "list", "--json", "--limit", "100000"]).objects()
+        self.mer(["log", "list", "--json", "--kind", "all", "--limit", "100000"]).objects()
     }
 
     /// The one access on record.

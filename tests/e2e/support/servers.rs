@@ -69,6 +69,14 @@ impl OnServer {
         command
     }
 
+    /// Runs `mer` with the words of a line.
+    #[track_caller]
+    pub(crate) fn mer_line(&self, line: &str) -> Ran {
+        let mut command = self.with([]);
+        command.args(line.split_whitespace());
+        run(command)
+    }
+
     #[track_caller]
     pub(crate) fn mer<const N: usize>(&self, args: [&str; N]) -> Ran {
         run(self.with(args))

@@ -299,7 +299,8 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
         },
         Err(source) => return Err(DalError::Folder { path: files.engine.clone(), source }),
     };
-    write_pid(&file, Some(std::process::id())).map_err(fail)?;
+    // Those who wait are told of it; on a full disk there is no room for it.
+    let _ = write_pid(&file, Some(std::process::id()));
     Ok(Held { file, folder, begun, wait })
 }
 

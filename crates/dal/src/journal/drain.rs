@@ -3,17 +3,18 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
-    io::Write as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use mer_core::{Access, AttemptKey, Status};
-use uuid::Uuid;
 
 use super::{
-    JournalError,
-    places::{self, CORRUPT, CORRUPT_LINES, DRAIN_LOCK, DRAINED, NEW, SEGMENT},
+    DrainOptions, DrainReport, Drained, JournalError, aside,
+    here::{Here, Owner},
+    line::Unreadable,
+    places::{self, CORRUPT, DRAIN_LOCK, DRAINED, NEW, SEGMENT},
+    record::{SUSPICIOUS, record, record_less},
     scan::{Line, Scan},
 };
 use crate::{DalError, Database, Session, embedded::try_lock};
@@ -25,18 +26,8 @@ const BATCH_BYTES: usize = 4 << 20;
 /// A half-made segment that is older belongs to nobody.
 const STALE: Duration = Duration::from_secs(3600);
 
-/// What a drain did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DrainReport {
-    /// Records handed to the database.
-    pub recorded: usize,
-    /// Runs closed as `lost`.
-    pub lost: usize,
-    /// Lines that could not be read; they are in `corrupt.jsonl`.
-    pub corrupt: usize,
-    /// Segments that were done with, and removed.
-    pub segments: usize,
-}
+/// All that is known of a run whose end is not in the journal: `mer` may have been killed, or its disk may have failed.
+const NO_END: &str = "no end of this run was recorded: `mer` was killed, or could not write it down";
 
 /// Moves what waits in the journal of a database into it. Opens a session only where something waits.
 ///
@@ -46,31 +37,24 @@ pub async fn drain(database: &Database) -> Result<DrainReport, DalError> {
     if !anything_waits(&database.journal_dir())? {
         return Ok(DrainReport::default());
     }
-    let (session, report) = drain_session(database.session().await?).await?;
+    let Drained { session, report, stopped } =
+        drain_session(database.session().await?, DrainOptions::default()).await?;
     session.close().await?;
-    Ok(report)
+    stopped.map_or(Ok(report), Err)
 }
 
 /// As [`drain`], in a session that is open already; it may be another one afterwards.
-pub(crate) async fn drain_session(session: Session) -> Result<(Session, DrainReport), DalError> {
-    let dir = session.database().journal_dir();
-    if !anything_waits(&dir)? {
-        return Ok((session, DrainReport::default()));
-    }
-    let database_uid = session.database_uid().await?;
-    // Two drains at once would only repeat each other. On an embedded database the lease has seen to that already.
-    let lock = drain_lock(&dir)?;
-    if !try_lock(&lock).map_err(|source| JournalError::Read { path: dir.join(DRAIN_LOCK), source })? {
-        return Ok((session, DrainReport::default()));
-    }
+///
+/// # Errors
+/// There is no session any more.
+pub(crate) async fn drain_session(session: Session, options: DrainOptions) -> Result<Drained, DalError> {
     let mut drain = Drain::new(session);
-    remove_leftovers(&dir);
-    for path in segments(&dir)? {
-        if let Some(scan) = Scan::open(&path)? {
-            drain.segment(&dir, database_uid, scan).await?;
-        }
+    let stopped = drain.all(options).await.err();
+    match (drain.session, stopped) {
+        (Some(session), stopped) => Ok(Drained { session, report: drain.report, stopped }),
+        (None, Some(stopped)) => Err(stopped),
+        (None, None) => Err(DalError::Gone { operation: "drain the journal" }),
     }
-    drain.finish()
 }
 
 pub(super) struct Drain {
@@ -92,22 +76,95 @@ impl Drain {
         Ok((session, self.report))
     }
 
-    /// Records one segment.
-    pub(super) async fn segment(&mut self, dir: &Path, database_uid: Uuid, mut scan: Scan) -> Result<(), DalError> {
+    fn session(&self) -> Result<&Session, DalError> {
+        self.session.as_ref().ok_or(DalError::Gone { operation: "drain the journal" })
+    }
+
+    /// Drains every segment of the folder that is this database's. Those that cannot be read do not matter to the others.
+    async fn all(&mut self, options: DrainOptions) -> Result<(), DalError> {
+        let dir = self.session()?.database().journal_dir();
+        let paths = segments(&dir)?;
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let here = Here::of(self.session()?, options).await?;
+        // Two drains at once would only repeat each other. On an embedded database the lease has seen to that already.
+        let lock = drain_lock(&dir)?;
+        if !try_lock(&lock).map_err(|source| JournalError::Read { path: dir.join(DRAIN_LOCK), source })? {
+            return Ok(());
+        }
+        remove_leftovers(&dir);
+        let mut suspected = Vec::new();
+        for path in paths {
+            match self.file(&here, path.clone()).await {
+                Err(error) if error.may_be_a_value() => suspected.push((path, error)),
+                drained => drained?,
+            }
+            if self.report.recorded == 0 && suspected.len() >= SUSPICIOUS {
+                break;
+            }
+        }
+        for (path, error) in suspected {
+            // Others were taken: it is this one's fault. Otherwise it may be that nothing can be written.
+            if self.report.recorded == 0 {
+                return Err(error);
+            }
+            self.file(&here, path).await?;
+        }
+        Ok(())
+    }
+
+    /// Drains one segment, or notes why it cannot be drained.
+    ///
+    /// # Errors
+    /// The database is not to be had.
+    pub(super) async fn file(&mut self, here: &Here, path: PathBuf) -> Result<(), DalError> {
+        let drained = match Scan::open(&path) {
+            Ok(None) => return Ok(()),
+            Ok(Some(scan)) => self.segment(here, scan).await,
+            Err(error) => Err(error.into()),
+        };
+        match drained {
+            Err(DalError::Journal { source }) => {
+                // What has been read of it is read again by the next one.
+                self.batch.clear();
+                self.bytes = 0;
+                self.report.skip(path, source.reason());
+                Ok(())
+            }
+            drained => drained,
+        }
+    }
+
+    async fn segment(&mut self, here: &Here, mut scan: Scan) -> Result<(), DalError> {
+        let done = places::drained(&scan.path).max(scan.first);
         match &scan.header {
-            Ok(header) if header.database_uid == database_uid => {}
-            Ok(_) => return Ok(()),
-            Err(reason) => {
+            Ok(header) => match here.owner(header) {
+                Owner::Here => {}
+                Owner::Other => return Ok(()),
+                Owner::Elsewhere => {
+                    if scan.orphaned || scan.length() > done {
+                        let address = header.location.as_ref().map(|there| there.address.clone());
+                        self.report.leave(&address.unwrap_or_default());
+                    }
+                    return Ok(());
+                }
+            },
+            Err(Unreadable::Newer(format)) => {
+                self.report.skip(scan.path.clone(), format!("a newer MER wrote it, in format {format}"));
+                return Ok(());
+            }
+            Err(Unreadable::Corrupt(reason)) => {
                 if scan.orphaned {
                     let path = scan.path.display();
                     tracing::warn!(%path, reason, "a journal segment has no readable first line, and is kept aside");
-                    let _ = fs::rename(&scan.path, scan.path.with_extension(CORRUPT));
+                    let aside = scan.path.with_extension(CORRUPT);
+                    fs::rename(&scan.path, aside).map_err(|source| scan.fail(source))?;
                     self.report.corrupt += 1;
                 }
                 return Ok(());
             }
         }
-        let done = places::drained(&scan.path).max(scan.first);
         // Of a segment without an owner everything is read again, for the starts whose end does not come.
         let from = if scan.orphaned { scan.first } else { done };
         scan.seek(from)?;
@@ -127,11 +184,11 @@ impl Drain {
                         self.add(*access, &scan).await?;
                     }
                 }
-                Line::Corrupt { bytes, reason } if at >= done => self.keep_aside(dir, &scan, at, &bytes, &reason)?,
+                Line::Corrupt { bytes, reason } if at >= done => self.keep_aside(&scan, at, &bytes, &reason)?,
                 Line::Corrupt { .. } => {}
                 Line::End(rest) => {
                     if scan.orphaned && !rest.is_empty() {
-                        self.keep_aside(dir, &scan, at, &rest, "the line is not complete")?;
+                        self.keep_aside(&scan, at, &rest, "the line is not complete")?;
                     }
                     break;
                 }
@@ -142,13 +199,12 @@ impl Drain {
         }
         for access in open.into_values() {
             self.report.lost += 1;
-            let error = Some("`mer` ended before this run did".to_owned());
+            let error = Some(NO_END.to_owned());
             self.add(Access { status: Status::Lost, error, ..access }, &scan).await?;
         }
         self.flush(&scan).await?;
-        let removed = fs::remove_file(&scan.path);
+        fs::remove_file(&scan.path).map_err(|source| scan.fail(source))?;
         let _ = fs::remove_file(scan.path.with_extension(DRAINED));
-        removed.map_err(|source| JournalError::Read { path: scan.path.clone(), source })?;
         self.report.segments += 1;
         Ok(())
     }
@@ -165,46 +221,50 @@ impl Drain {
     /// Records what has been read, remembers the place, and lets others have the database when it is time.
     async fn flush(&mut self, scan: &Scan) -> Result<(), DalError> {
         if !self.batch.is_empty() {
-            let Some(mut session) = self.session.take() else {
-                return Err(DalError::Gone { operation: "drain the journal" });
-            };
-            if session.has_had_its_turn() {
-                session = session.renew().await?;
+            if self.session()?.has_had_its_turn()
+                && let Some(session) = self.session.take()
+            {
+                self.session = Some(session.renew().await?);
             }
-            session.record(&self.batch).await?;
+            let batch = std::mem::take(&mut self.batch);
+            self.bytes = 0;
+            let session = self.session()?;
+            let refused = record(session, &batch, self.report.recorded > 0).await?;
+            let count = refused.len();
+            for (access, error) in refused {
+                aside::refused(&scan.path, access, &error)?;
+                record_less(session, access).await?;
+            }
             let on_server = !session.database().settings().url.is_embedded();
             if let (Ok(header), true) = (&scan.header, on_server && !scan.orphaned) {
-                let going_on = going_on(&self.batch);
+                let going_on = going_on(&batch);
                 if !going_on.is_empty() {
-                    session.keep_alive(&header.host, &going_on).await?;
+                    match session.keep_alive(&header.host, &going_on).await {
+                        // They are on record; that they go on is said again soon.
+                        Err(error) if error.may_be_a_value() => {
+                            tracing::debug!(
+                                error = &error as &dyn std::error::Error,
+                                "runs that go on are not said to"
+                            );
+                        }
+                        said => said?,
+                    }
                 }
             }
-            self.session = Some(session);
-            self.report.recorded += self.batch.len();
-            self.batch.clear();
-            self.bytes = 0;
+            self.report.recorded += batch.len() - count;
+            self.report.refused += count;
         }
-        if scan.at() > places::drained(&scan.path).max(scan.first) {
-            places::set_drained(&scan.path, scan.at())
-                .map_err(|source| JournalError::Read { path: scan.path.clone(), source })?;
+        if scan.at() > places::drained(&scan.path).max(scan.first)
+            && let Err(error) = places::set_drained(&scan.path, scan.at())
+        {
+            // Then it is recorded once more, which changes nothing.
+            tracing::debug!(path = %scan.path.display(), %error, "how far a segment was recorded is not remembered");
         }
         Ok(())
     }
 
-    fn keep_aside(&mut self, dir: &Path, scan: &Scan, at: u64, line: &[u8], reason: &str) -> Result<(), JournalError> {
-        let path = dir.join(CORRUPT_LINES);
-        let segment = scan.path.file_name().unwrap_or_default().to_string_lossy();
-        tracing::warn!(
-            %segment, offset = at, reason, kept = %path.display(),
-            "a line of the access journal cannot be read, and is kept aside"
-        );
-        let text = String::from_utf8_lossy(line);
-        let entry = serde_json::json!({ "segment": segment, "offset": at, "reason": reason, "line": text });
-        let mut entry = entry.to_string();
-        entry.push('\n');
-        let file = mer_files::own().append().create(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(entry.as_bytes()))
-            .map_err(|source| JournalError::Write { path, source })?;
+    fn keep_aside(&mut self, scan: &Scan, at: u64, line: &[u8], reason: &str) -> Result<(), JournalError> {
+        aside::corrupt(&scan.path, at, line, reason)?;
         self.report.corrupt += 1;
         Ok(())
     }
@@ -227,7 +287,7 @@ fn going_on(batch: &[Access]) -> Vec<AttemptKey> {
 fn anything_waits(dir: &Path) -> Result<bool, JournalError> {
     for path in segments(dir)? {
         let recorded = places::drained(&path);
-        let Ok(file) = mer_files::own().read().open(&path) else { continue };
+        let Ok(file) = places::open_segment(&path) else { continue };
         if file.metadata().is_ok_and(|meta| meta.len() > recorded) || try_lock(&file).unwrap_or(false) {
             return Ok(true);
         }

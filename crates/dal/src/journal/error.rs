@@ -64,6 +64,11 @@ impl JournalError {
         Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code)
     }
 
+    /// Why it failed, in the system's words.
+    pub(crate) fn reason(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
+    }
+
     /// What a person may do about it, where there is something.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

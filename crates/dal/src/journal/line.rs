@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-/// Changes with the shape of the lines.
+use crate::Location;
+
+/// Changes when an older MER could not read the lines any more. A segment of a newer format is left alone.
 pub(super) const FORMAT: u32 = 1;
 
 /// The first line of a segment.
@@ -15,6 +17,30 @@ pub(super) struct Header {
     pub(super) host: String,
     pub(super) pid: u32,
     pub(super) mer_version: String,
+    /// Where the database was. An older MER did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) location: Option<Location>,
+}
+
+/// Why a first line is no header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is one of a newer format.
+    Newer(u32),
+    /// It is something else.
+    Corrupt(String),
+}
+
+/// The header in a line without its newline.
+pub(super) fn header(line: &[u8]) -> Result<Header, Unreadable> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    match decode::<Format>(line) {
+        Ok(Format { format }) if format > FORMAT => Err(Unreadable::Newer(format)),
+        _ => decode(line).map_err(Unreadable::Corrupt),
+    }
 }
 
 /// The line of a value, newline included.

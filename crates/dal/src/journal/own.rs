@@ -3,10 +3,10 @@
 use std::fs;
 
 use super::{
-    Journal,
-    drain::{Drain, DrainReport},
+    DrainOptions, DrainReport, Journal,
+    drain::Drain,
+    here::Here,
     places::{self, DRAINED, SEGMENT},
-    scan::Scan,
 };
 use crate::{DalError, Database, embedded::try_lock};
 
@@ -21,11 +21,11 @@ pub async fn drain_own(database: &Database, journal: &Journal) -> Result<DrainRe
     if paths.is_empty() {
         return Ok(DrainReport::default());
     }
-    let mut drain = Drain::new(database.session().await?);
+    let session = database.session().await?;
+    let here = Here::of(&session, DrainOptions::default()).await?;
+    let mut drain = Drain::new(session);
     for path in paths {
-        if let Some(scan) = Scan::open(&path)? {
-            drain.segment(&database.journal_dir(), journal.database_uid(), scan).await?;
-        }
+        drain.file(&here, path).await?;
     }
     let (session, report) = drain.finish()?;
     session.close().await?;
@@ -50,7 +50,7 @@ pub async fn keep_alive(database: &Database, journal: &Journal) -> Result<(), Da
 #[must_use]
 pub fn left_behind(database: &Database) -> bool {
     let segments = places::with_ending(&database.journal_dir(), SEGMENT).unwrap_or_default();
-    segments.iter().any(|path| mer_files::own().read().open(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
+    segments.iter().any(|path| places::open_segment(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
 }
 
 impl Journal {

@@ -1,10 +1,15 @@
 //! The files of a journal folder: `ID.seg` a segment, `ID.drained` how far it has been recorded, `ID.new` one that is
-//! being made, `corrupt.jsonl` lines that could not be read, `ID.corrupt` segments without a readable header.
+//! being made, `corrupt.jsonl` lines that could not be read, `ID.corrupt` segments without a readable header,
+//! `refused.jsonl` accesses that the database does not take.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
+
+use rustix::process::geteuid;
 
 use crate::files;
 
@@ -13,6 +18,7 @@ pub(super) const DRAINED: &str = "drained";
 pub(super) const NEW: &str = "new";
 pub(super) const CORRUPT: &str = "corrupt";
 pub(super) const CORRUPT_LINES: &str = "corrupt.jsonl";
+pub(super) const REFUSED: &str = "refused.jsonl";
 pub(super) const DRAIN_LOCK: &str = "drain.lock";
 
 /// How much waits to be drained.
@@ -28,11 +34,21 @@ pub struct Pending {
 pub(crate) fn pending(dir: &Path) -> Pending {
     let mut pending = Pending::default();
     for path in with_ending(dir, SEGMENT).unwrap_or_default() {
-        let bytes = fs::metadata(&path).map_or(0, |meta| meta.len());
+        let bytes = fs::symlink_metadata(&path).map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
         pending.segments += 1;
         pending.bytes += bytes.saturating_sub(drained(&path));
     }
     pending
+}
+
+/// Opens a segment to be read. One that another user has put there is not believed, but root is, and believes all.
+pub(super) fn open_segment(path: &Path) -> io::Result<File> {
+    let file = mer_files::own().read().open(path)?;
+    let (owner, us) = (file.metadata()?.uid(), geteuid().as_raw());
+    if owner == us || owner == 0 || us == 0 {
+        return Ok(file);
+    }
+    Err(io::Error::other(format!("it belongs to user {owner}, and this is user {us}")))
 }
 
 /// The files of this ending, oldest first: their names begin with the time.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -10,9 +10,13 @@ use mer_core::Access;
 
 use super::{
     JournalError,
-    line::{FORMAT, Header, decode},
+    line::{Header, Unreadable, decode, header},
+    places,
 };
 use crate::embedded::try_lock;
+
+/// No line that MER writes is as long: something else was put there, and it is not to fill the memory.
+const LONGEST: u64 = 16 << 20;
 
 /// One line of a segment.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ pub(super) enum Line {
 pub(super) struct Scan {
     pub(super) path: PathBuf,
     /// What the first line says, or why it says nothing.
-    pub(super) header: Result<Header, String>,
+    pub(super) header: Result<Header, Unreadable>,
     /// Whether the process that wrote it is gone.
     pub(super) orphaned: bool,
     /// Where the first access begins.
@@ -48,7 +52,7 @@ impl Scan {
     /// Opens a segment. Nothing: it is gone, because somebody else drained it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, JournalError> {
         let fail = |source| JournalError::Read { path: path.to_path_buf(), source };
-        let file = match mer_files::own().read().open(path) {
+        let file = match places::open_segment(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(fail)?,
         };
@@ -56,15 +60,17 @@ impl Scan {
         let orphaned = try_lock(&file).map_err(fail)?;
         let mut reader = BufReader::with_capacity(64 << 10, file);
         let mut line = Vec::new();
-        let first = reader.read_until(b'\n', &mut line).map_err(fail)? as u64;
+        let first = read_line(&mut reader, &mut line).map_err(fail)?;
         let header = match line.strip_suffix(b"\n") {
-            Some(line) => decode::<Header>(line).and_then(|header| match header.format {
-                FORMAT => Ok(header),
-                other => Err(format!("its format is {other}, and this MER reads {FORMAT}")),
-            }),
-            None => Err("its first line is not complete".to_owned()),
+            Some(line) => header(line),
+            None => Err(Unreadable::Corrupt("its first line is not complete".to_owned())),
         };
         Ok(Some(Self { path: path.to_path_buf(), header, orphaned, first, reader, at: first }))
+    }
+
+    /// How many bytes there are by now.
+    pub(super) fn length(&self) -> u64 {
+        self.reader.get_ref().metadata().map_or(0, |meta| meta.len())
     }
 
     /// Where the next line begins.
@@ -81,7 +87,7 @@ impl Scan {
     /// The next line.
     pub(super) fn next(&mut self) -> Result<Line, JournalError> {
         let mut bytes = Vec::new();
-        self.reader.read_until(b'\n', &mut bytes).map_err(|source| self.fail(source))?;
+        read_line(&mut self.reader, &mut bytes).map_err(|source| self.fail(source))?;
         if bytes.pop_if(|last| *last == b'\n').is_none() {
             return Ok(Line::End(bytes));
         }
@@ -92,7 +98,13 @@ impl Scan {
         })
     }
 
-    fn fail(&self, source: io::Error) -> JournalError {
+    pub(super) fn fail(&self, source: io::Error) -> JournalError {
         JournalError::Read { path: self.path.clone(), source }
     }
+}
+
+/// Reads up to the end of a line, or of the file. Gives how many bytes there were.
+fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<u64> {
+    let read = reader.take(LONGEST).read_until(b'\n', line)? as u64;
+    if read == LONGEST { Err(io::Error::other("it has a line that is too long")) } else { Ok(read) }
 }

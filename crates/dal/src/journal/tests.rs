@@ -182,7 +182,7 @@ async fn what_is_over_is_recorded_and_what_is_not_is_lost_when_its_owner_is_gone
 
     journal.close().await.unwrap();
     let report = drain(&database).await.unwrap();
-    assert_eq!(report, DrainReport { recorded: 1, lost: 1, segments: 1, corrupt: 0 });
+    assert_eq!(report, DrainReport { recorded: 1, lost: 1, segments: 1, ..DrainReport::default() });
     expected[0] = Status::Lost;
     let mut found = statuses(&database).await;
     found.sort_by_key(|status| status.rank());
@@ -347,4 +347,78 @@ fn a_full_disk_is_explained() {
         let error = crate::DalError::Open { database: "x".into(), source: text.into() };
         assert!(error.hint().unwrap().contains(word), "{error}");
     }
+}
+
+/// Leaves a segment without an owner, with a run that succeeded and said this.
+async fn leave(database: &Database, uid: Uuid, said: &str) -> Access {
+    let journal = Journal::new(database.journal_dir(), uid, owner());
+    let access = started();
+    journal.started(&access, Durability::Synced).await.unwrap();
+    journal.ended(&Access { stderr_tail: said.into(), ..ended(&access) }).await.unwrap();
+    journal.close().await.unwrap();
+    access
+}
+
+/// Makes the database refuse what this condition is true of.
+async fn refuse(database: &Database, number: u32, condition: &str) {
+    let sql = format!("DEFINE EVENT OVERWRITE no ON ModelAccess WHEN {condition} THEN {{ THROW 'no' }};");
+    let run = ScriptRun {
+        number,
+        name: "no".into(),
+        file: "no".into(),
+        checksum: String::new(),
+        sql,
+        mer_version: "0".into(),
+        own: true,
+    };
+    with_session(database, async |session| session.apply_script(&run).await.unwrap()).await;
+}
+
+fn refused(database: &Database) -> usize {
+    let kept = fs::read_to_string(database.journal_dir().join(places::REFUSED));
+    kept.map_or(0, |text| text.lines().count())
+}
+
+#[tokio::test]
+async fn a_refused_access_is_kept_aside_when_others_are_taken() {
+    let (database, uid) = database().await;
+    refuse(&database, 1000, "$after.stderrTail = 'bad'").await;
+    // The first of all: nothing has been taken by then.
+    let bad = leave(&database, uid, "bad").await;
+    for _ in 0..20 {
+        leave(&database, uid, "good").await;
+    }
+    let report = drain(&database).await.unwrap();
+    assert_eq!((report.refused, report.segments, refused(&database)), (1, 21, 1), "{report:?}");
+    let rows = with_session(&database, async |session| session.access(bad.request_uid).await.unwrap()).await;
+    assert_eq!((rows[0].status, rows[0].stderr_tail.as_str()), (Status::Succeeded, ""), "{rows:?}");
+    assert!(rows[0].error.as_ref().is_some_and(|error| error.contains("refused.jsonl")), "{rows:?}");
+    assert_eq!(statuses(&database).await, [Status::Succeeded; 21]);
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_written_no_access_is_to_blame() {
+    let (database, uid) = database().await;
+    refuse(&database, 1000, "true").await;
+    for _ in 0..20 {
+        leave(&database, uid, "good").await;
+    }
+    drain(&database).await.unwrap_err();
+    assert_eq!((refused(&database), segments(&database.journal_dir()).len()), (0, 20));
+    refuse(&database, 1001, "false").await;
+    assert_eq!(drain(&database).await.unwrap().segments, 20);
+    assert_eq!(statuses(&database).await, [Status::Succeeded; 20]);
+}
+
+/// A disk that takes the start and not the end: `mer` has not died.
+#[tokio::test]
+async fn an_end_that_was_not_written_says_only_that() {
+    let (database, uid) = database().await;
+    let journal = Journal::new(database.journal_dir(), uid, owner());
+    journal.started(&started(), Durability::Synced).await.unwrap();
+    journal.close().await.unwrap();
+    drain(&database).await.unwrap();
+    let all = with_session(&database, async |session| session.accesses(&AccessFilter::default()).await.unwrap()).await;
+    let told = "no end of this run was recorded: `mer` was killed, or could not write it down";
+    assert_eq!((all[0].status, all[0].error.as_deref()), (Status::Lost, Some(told)));
 }

@@ -14,6 +14,7 @@ use super::{
     segment::Segment,
     sync::Syncer,
 };
+use crate::Location;
 
 /// A segment that is larger is replaced by a new one.
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -65,11 +66,18 @@ impl Journal {
         let JournalOwner { host, pid, mer_version } = owner;
         Self {
             dir,
-            header: Header { format: FORMAT, database_uid, host, pid, mer_version },
+            header: Header { format: FORMAT, database_uid, host, pid, mer_version, location: None },
             segment_bytes: SEGMENT_BYTES,
             segments: Mutex::default(),
             syncer: Arc::default(),
         }
+    }
+
+    /// The same, with where the database is: its accesses are not recorded elsewhere, in a copy of it.
+    #[must_use]
+    pub fn at(mut self, location: Option<Location>) -> Self {
+        self.header.location = location;
+        self
     }
 
     #[cfg(test)]
@@ -139,10 +147,6 @@ impl Journal {
     pub(super) fn take_done(&self, is_done: impl Fn(&Segment) -> bool) -> Option<PathBuf> {
         let done = |segment: &mut Segment| segment.open.is_empty() && !segment.is_late() && is_done(segment);
         self.lock().current.take_if(done).map(|segment| segment.path.to_path_buf())
-    }
-
-    pub(super) const fn database_uid(&self) -> Uuid {
-        self.header.database_uid
     }
 
     pub(super) fn host(&self) -> &str {

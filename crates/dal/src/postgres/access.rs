@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mer_core::{Access, AttemptKey};
+use mer_core::{Access, AttemptKey, Kind};
 use sqlx::{
     Postgres,
     postgres::{PgArguments, PgRow},
@@ -17,7 +17,7 @@ use super::{
     rows::{self, claims, count, text},
     types::{Id, Time},
 };
-use crate::{AccessFilter, DalError};
+use crate::{AccessFilter, DalError, pages::Cursor};
 
 /// How many rows go into one statement.
 const BATCH_ROWS: usize = 1000;
@@ -52,24 +52,28 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
-const NEWEST: &str = r#"
-SELECT * FROM "ModelAccess" WHERE "startAccess" >= $2
-ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
+/// Accesses that meet a condition, newest first, behind the last one of the page before.
+macro_rules! newest {
+    ($condition:literal) => {
+        concat!(
+            r#"SELECT * FROM "ModelAccess" WHERE "#,
+            $condition,
+            r#""startAccess" >= $2 AND ("startAccess", "requestUid", "attempt") < ($3, $4, $5) AND "kind" = ANY($6)
+            ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#
+        )
+    };
+}
+
+const NEWEST: &str = newest!("");
 
 /// The index has the first [`INDEXED`] letters of the name only: an index entry of PostgreSQL ends at 2,704 bytes, a
 /// name need not. A name of fewer letters has just this one condition, as two would mislead the planner.
-const NEWEST_OF_MODEL: &str = r#"
-SELECT * FROM "ModelAccess" WHERE left("model", 200) = $3 AND "startAccess" >= $2
-ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
+const NEWEST_OF_MODEL: &str = newest!(r#"left("model", 200) = $7 AND "#);
 
-const NEWEST_OF_LONG_NAME: &str = r#"
-SELECT * FROM "ModelAccess" WHERE left("model", 200) = left($3, 200) AND "model" = $3 AND "startAccess" >= $2
-ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
+const NEWEST_OF_LONG_NAME: &str = newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "#);
 
-const NEWEST_OF_VERSION: &str = r#"
-SELECT * FROM "ModelAccess"
-WHERE left("model", 200) = left($3, 200) AND "model" = $3 AND "weightsVersion" = $4 AND "startAccess" >= $2
-ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#;
+const NEWEST_OF_VERSION: &str =
+    newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "weightsVersion" = $8 AND "#);
 
 const INDEXED: usize = 200;
 
@@ -77,6 +81,12 @@ const INDEXED: usize = 200;
 const EARLIEST: i64 = -200_000_000_000;
 
 const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
+
+const BETWEEN: &str = r#"
+SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
+
+/// Every kind that there is.
+const KINDS: [Kind; 3] = [Kind::Infer, Kind::Train, Kind::Ping];
 
 const PAGE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
@@ -118,24 +128,44 @@ impl PostgresStore {
         Ok(())
     }
 
-    pub(super) async fn read_accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
-        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+    pub(super) async fn read_accesses(
+        &self,
+        filter: &AccessFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Access>, DalError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let earliest = Timestamp::from_second(EARLIEST).unwrap_or(Timestamp::UNIX_EPOCH);
         let since = Time(filter.since.map_or(earliest, |since| since.max(earliest)));
+        let start = Time(after.map_or(Timestamp::MAX, |last| last.start));
+        let request = Id(after.map_or(Uuid::max(), |last| last.key.request_uid));
+        let attempt = after.map_or(i64::MAX, |last| last.key.attempt.into());
+        let kinds = if filter.kinds.is_empty() { KINDS.as_slice() } else { &filter.kinds };
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
-            match (&filter.model, filter.version) {
-                (None, _) => self.query(NEWEST).bind(limit).bind(since),
-                (Some(model), Some(version)) => {
-                    self.query(NEWEST_OF_VERSION).bind(limit).bind(since).bind(model).bind(count(version))
-                }
-                (Some(model), None) => {
-                    let is_short = model.chars().nth(INDEXED - 1).is_none();
-                    let text = if is_short { NEWEST_OF_MODEL } else { NEWEST_OF_LONG_NAME };
-                    self.query(text).bind(limit).bind(since).bind(model)
+            let text = match (&filter.model, filter.version) {
+                (None, _) => NEWEST,
+                (Some(_), Some(_)) => NEWEST_OF_VERSION,
+                (Some(model), None) if model.chars().nth(INDEXED - 1).is_none() => NEWEST_OF_MODEL,
+                (Some(_), None) => NEWEST_OF_LONG_NAME,
+            };
+            let mut query =
+                self.query(text).bind(limit).bind(since).bind(start).bind(request).bind(attempt).bind(&kinds);
+            if let Some(model) = &filter.model {
+                query = query.bind(model);
+                if let Some(version) = filter.version {
+                    query = query.bind(count(version));
                 }
             }
-            .fetch_all(&mut *connection)
-            .await
+            query.fetch_all(&mut *connection).await
+        });
+        rows.iter().map(rows::access).collect()
+    }
+
+    pub(super) async fn read_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
+            self.query(BETWEEN).bind(Id(first)).bind(Id(last)).bind(limit).fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
     }

@@ -1,6 +1,7 @@
 //! Runs that go on, and those that nobody has heard of for too long.
 
 use mer_core::AttemptKey;
+use sqlx::Row as _;
 
 use super::{PostgresStore, call::call, rows::text, types::Id};
 use crate::{DalError, store::ALIVE};
@@ -14,7 +15,17 @@ const SILENT: &str = r#"
 UPDATE "ModelAccess" SET "status" = 'lost', "error" = 'nothing was heard any more of `' || "host" || '`, where it ran'
 WHERE "status" = 'started' AND "aliveUntil" < clock_timestamp()"#;
 
+const ANY_SILENT: &str = r#"
+SELECT EXISTS (SELECT 1 FROM "ModelAccess" WHERE "status" = 'started' AND "aliveUntil" < clock_timestamp())"#;
+
 impl PostgresStore {
+    pub(super) async fn read_silent(&self) -> Result<bool, DalError> {
+        Ok(call!(self.server(), "look for runs that nobody hears of", |connection| {
+            let row = self.query(ANY_SILENT).fetch_one(&mut *connection).await;
+            row.and_then(|row| row.try_get::<bool, _>(0))
+        }))
+    }
+
     pub(super) async fn write_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
         call!(self.server(), "say that runs go on", |connection| {
             let requests: Vec<Id> = attempts.iter().map(|key| Id(key.request_uid)).collect();

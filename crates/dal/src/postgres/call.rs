@@ -203,6 +203,8 @@ pub(super) fn failed(server: &PostgresServer, operation: &'static str, user: Str
         Meaning::Short => DalError::Short { operation, database, source: boxed(error) },
         Meaning::Rights => DalError::Rights { operation, database, user, source: boxed(error) },
         Meaning::NoSchema => DalError::NoSchema { database },
+        Meaning::Value => DalError::Value { operation, sure: true, source: boxed(error) },
+        Meaning::PerhapsValue => DalError::Value { operation, sure: false, source: boxed(error) },
         _ => DalError::Query { operation, source: boxed(error) },
     }
 }

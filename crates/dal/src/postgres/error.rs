@@ -29,6 +29,10 @@ pub(super) enum Meaning {
     NoSchema,
     /// There is no such database.
     NoDatabase,
+    /// It is the values that the statement carries.
+    Value,
+    /// It may be the values: a function or a trigger of the database's owner refused them.
+    PerhapsValue,
     /// Anything else.
     Other,
 }
@@ -58,6 +62,12 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("3F000", Meaning::NoSchema), // no such schema
     ("3D000", Meaning::NoDatabase),
     ("57P04", Meaning::NoDatabase), // it was dropped
+    ("22", Meaning::Value),         // data exceptions, such as a letter that the database's encoding does not have
+    ("23", Meaning::Value),         // constraints
+    ("44", Meaning::Value),         // a check of a view
+    ("54", Meaning::Value),         // an entry of an index that would be too long
+    ("P0", Meaning::PerhapsValue),  // raised by a function
+    ("38", Meaning::PerhapsValue),  // raised by a function in another language
 ];
 
 /// Reads the SQLSTATE, or what sqlx says where no server said anything.
@@ -65,6 +75,7 @@ pub(super) fn meaning(error: &Error) -> Meaning {
     match error {
         Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed => Meaning::Lost,
         Error::Database(_) => of_code(code(error)),
+        Error::Encode(_) => Meaning::Value,
         _ => Meaning::Other,
     }
 }

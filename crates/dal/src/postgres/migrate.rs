@@ -9,7 +9,6 @@ use sqlx::{
     query, raw_sql,
 };
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::{
     PostgresServer, PostgresStore,
@@ -20,7 +19,7 @@ use super::{
     rows::{get, small},
     script::{concurrent_index, copy_through_client, line_of, own_transaction, statements},
     session::{self, Before, RESET, in_schema},
-    types::{Id, Time},
+    types::Time,
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
@@ -53,19 +52,19 @@ INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs
 VALUES ($1, $2, $3, clock_timestamp(), 0, $4, $5)
 ON CONFLICT ("number") DO UPDATE SET "name" = EXCLUDED."name", "checksum" = EXCLUDED."checksum" RETURNING *"#;
 
-const UID: &str = r#"SELECT "uid" FROM "DatabaseIdentity""#;
-
 /// Codes of "there is one already", by which another process that makes the same table is noticed.
 const MADE_ALREADY: [&str; 3] = ["23505", "42P07", "42710"];
 
 impl PostgresStore {
-    pub(super) async fn read_uid(&self) -> Result<Uuid, DalError> {
-        let row: Option<PgRow> =
-            call!(self.server(), "read its uid", |connection| self.query(UID).fetch_optional(&mut *connection).await);
-        match row {
-            Some(row) => Ok(get::<Id>("DatabaseIdentity", &row, "uid")?.0),
-            None => Err(DalError::NoSchema { database: self.server().name() }),
+    pub(super) async fn read_encoding(&self) -> Result<(), DalError> {
+        let row: PgRow = call!(self.server(), "ask for its encoding", |connection| {
+            self.query("SHOW server_encoding").fetch_one(&mut *connection).await
+        });
+        let encoding: String = get("server_encoding", &row, "server_encoding")?;
+        if encoding == "UTF8" {
+            return Ok(());
         }
+        Err(DalError::Encoding { database: self.server().name(), encoding })
     }
 
     pub(super) async fn read_applied(&self) -> Result<Option<Vec<Applied>>, DalError> {

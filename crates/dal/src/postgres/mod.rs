@@ -10,6 +10,7 @@ mod call;
 mod connect;
 mod error;
 mod holder;
+mod location;
 mod lock;
 mod migrate;
 mod passfile;

@@ -12,10 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     PostgresStore, PostgresUrl,
     connect::{self, Purpose},
+    location::Seen,
     session::Backend,
     target::Target,
 };
-use crate::{DalError, ServerSettings, Settings};
+use crate::{DalError, ServerSettings, Settings, location::Location};
 
 /// What a statement may take behind a lock that it got in the last moment.
 const BEHIND_A_LOCK: Duration = Duration::from_secs(2);
@@ -31,6 +32,7 @@ pub(crate) struct PostgresServer {
     pub(super) wait: Duration,
     idle: Mutex<Vec<Connection>>,
     script: Mutex<Option<Backend>>,
+    seen: Mutex<Seen>,
     permits: Arc<Semaphore>,
 }
 
@@ -60,6 +62,7 @@ impl PostgresServer {
             wait: settings.wait,
             idle: Mutex::default(),
             script: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -127,6 +130,7 @@ impl PostgresServer {
         // Each time anew: a password file may have been changed.
         let target = Target::of(&self.url, &self.settings)?;
         let raw = connect::connect(&target, &self.name, purpose, self.wait).await?;
+        self.seen().connected(&target);
         Ok(Connection { raw, target: Arc::new(target) })
     }
 
@@ -138,6 +142,15 @@ impl PostgresServer {
     /// Closes what is idle: the server that it belonged to is gone.
     pub(super) fn forget(&self) {
         self.idle().clear();
+    }
+
+    /// Where the database was when its uid was last read.
+    pub(crate) fn location(&self) -> Option<Location> {
+        self.seen().location.clone()
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {

@@ -7,7 +7,7 @@ use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
 use super::PostgresServer;
-use crate::{AccessFilter, Applied, DalError, MigrationLock, RegistryCopy, ScriptRun, store::Backend};
+use crate::{AccessFilter, Applied, DalError, MigrationLock, RegistryCopy, ScriptRun, pages::Cursor, store::Backend};
 
 /// A database on a server.
 #[derive(Debug, Clone)]
@@ -65,8 +65,17 @@ impl Backend for PostgresStore {
         self.write_accesses(accesses).await
     }
 
-    async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
-        self.read_accesses(filter).await
+    async fn accesses(
+        &self,
+        filter: &AccessFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Access>, DalError> {
+        self.read_accesses(filter, after, limit).await
+    }
+
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+        self.read_between(first, last, limit).await
     }
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
@@ -75,6 +84,10 @@ impl Backend for PostgresStore {
 
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
         self.write_alive(host, attempts).await
+    }
+
+    async fn has_silent(&self) -> Result<bool, DalError> {
+        self.read_silent().await
     }
 
     async fn close_silent(&self) -> Result<(), DalError> {
@@ -87,6 +100,14 @@ impl Backend for PostgresStore {
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {
         self.read_uid().await
+    }
+
+    async fn new_uid(&self) -> Result<Uuid, DalError> {
+        self.write_new_uid().await
+    }
+
+    async fn check_encoding(&self) -> Result<(), DalError> {
+        self.read_encoding().await
     }
 
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {

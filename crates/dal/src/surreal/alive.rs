@@ -3,7 +3,11 @@
 use mer_core::AttemptKey;
 use surrealdb::types::{SurrealValue as _, Value};
 
-use super::{SurrealStore, rows::access_id, store::variables};
+use super::{
+    SurrealStore,
+    rows::access_id,
+    store::{take, variables},
+};
 use crate::{DalError, store::ALIVE};
 
 const ALIVE_STILL: &str =
@@ -17,7 +21,15 @@ UPDATE $silent SET status = 'lost', error = 'nothing was heard any more of `' + 
     aliveUntil = NONE WHERE status = 'started' RETURN NONE;
 COMMIT;";
 
+const ANY_SILENT: &str =
+    "SELECT VALUE id FROM ModelAccess WHERE aliveMicros > 0 AND aliveMicros < time::micros(time::now()) LIMIT 1;";
+
 impl SurrealStore {
+    pub(super) async fn read_silent(&self) -> Result<bool, DalError> {
+        let mut results = self.run("look for runs that nobody hears of", ANY_SILENT, variables([])).await?;
+        Ok(!take::<Value>(&mut results, 0, "ModelAccess")?.is_empty())
+    }
+
     pub(super) async fn write_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
         let ids: Vec<Value> = attempts.iter().map(|key| access_id(key.request_uid, key.attempt).into_value()).collect();
         let values = variables([

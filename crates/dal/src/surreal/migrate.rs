@@ -102,6 +102,19 @@ impl SurrealStore {
         uids.into_iter().next().ok_or_else(|| DalError::NoSchema { database: self.database() })
     }
 
+    pub(super) async fn write_new_uid(&self) -> Result<Uuid, DalError> {
+        // Made anew, because the field cannot be changed.
+        const ADOPT: &str =
+            "BEGIN; DELETE DatabaseIdentity:this RETURN NONE; CREATE DatabaseIdentity:this RETURN NONE; COMMIT;";
+        let before = self.read_uid().await?;
+        self.mark_changed();
+        self.write("give it a new uid", ADOPT, variables([])).await?;
+        match self.read_uid().await? {
+            same if same == before => Err(self.ignored("give it a new uid")),
+            uid => Ok(uid),
+        }
+    }
+
     pub(super) async fn read_applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
         const APPLIED: &str = "SELECT * FROM Migrations ORDER BY number;";
         let mut results = match self.run("list the applied scripts", APPLIED, variables([])).await {

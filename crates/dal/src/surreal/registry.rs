@@ -116,7 +116,7 @@ impl SurrealStore {
         loop {
             match self.try_registry(registry, seen).await {
                 // Looked at again: whether that was a change that matters.
-                Err(DalError::Query { source, .. })
+                Err(DalError::Value { source, .. })
                     if source.to_string().contains(MEANWHILE) && lost < retry::TRIES =>
                 {
                     lost += 1;

@@ -25,7 +25,8 @@ use uuid::Uuid;
 use super::SurrealServer;
 use super::connect::{DATABASE, Local, NAMESPACE};
 use crate::{
-    AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, retry, store::Backend,
+    AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, pages::Cursor, retry,
+    store::Backend,
 };
 
 /// An open SurrealDB: an engine in this process, or a server.
@@ -256,7 +257,7 @@ impl SurrealStore {
                 let user = self.server().map(|server| server.user()).unwrap_or_default();
                 DalError::Rights { operation, database, user, source: error.into() }
             }
-            _ => DalError::Query { operation, source: self.why(error) },
+            _ => DalError::Value { operation, sure: is_of_a_field(&error), source: self.why(error) },
         }
     }
 
@@ -340,6 +341,12 @@ pub(super) fn is_race(error: &Error) -> bool {
         || error.message().contains("This transaction can be retried")
 }
 
+/// Whether a row has something in a field that the schema does not take. The engine says so in words only.
+fn is_of_a_field(error: &Error) -> bool {
+    let message = error.message();
+    message.starts_with("Couldn't coerce value for field") || message.contains("but field must conform to")
+}
+
 /// Variables of a query.
 pub(super) fn variables<const N: usize>(pairs: [(&str, surrealdb::types::Value); N]) -> Variables {
     let mut variables = Variables::new();
@@ -395,8 +402,17 @@ impl Backend for SurrealStore {
         self.write_accesses(accesses).await
     }
 
-    async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
-        self.read_accesses(filter).await
+    async fn accesses(
+        &self,
+        filter: &AccessFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Access>, DalError> {
+        self.read_accesses(filter, after, limit).await
+    }
+
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+        self.read_between(first, last, limit).await
     }
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
@@ -405,6 +421,10 @@ impl Backend for SurrealStore {
 
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
         self.write_alive(host, attempts).await
+    }
+
+    async fn has_silent(&self) -> Result<bool, DalError> {
+        self.read_silent().await
     }
 
     async fn close_silent(&self) -> Result<(), DalError> {
@@ -417,6 +437,14 @@ impl Backend for SurrealStore {
 
     async fn database_uid(&self) -> Result<Uuid, DalError> {
         self.read_uid().await
+    }
+
+    async fn new_uid(&self) -> Result<Uuid, DalError> {
+        self.write_new_uid().await
+    }
+
+    async fn check_encoding(&self) -> Result<(), DalError> {
+        Ok(())
     }
 
     async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {

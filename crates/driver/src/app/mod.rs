@@ -7,6 +7,7 @@ mod database;
 mod drainer;
 mod errors;
 mod host;
+mod journal;
 mod registry;
 mod secrets;
 mod signals;
@@ -29,6 +30,7 @@ use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler, Watch};
 
 use self::drainer::Drainer;
 pub(crate) use host::host;
+pub(crate) use journal::told;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals, unblock};
 pub(crate) use sink::{OutputFile, Sink, file_for};
@@ -126,18 +128,6 @@ impl App {
         self.checked(self.database.session().await?, true).await.map(|(session, _)| session)
     }
 
-    /// As [`App::session_of_any_age`]; where the database is not a newer one, its journal is drained.
-    ///
-    /// # Errors
-    /// As [`App::session`], and those of draining.
-    pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
-        let _told = self.telling_of_database();
-        match self.checked(self.database.session().await?, true).await? {
-            (session, true) => Ok(session),
-            (session, false) => Ok(session.drain().await?.0),
-        }
-    }
-
     /// The session, and whether the database is a newer one.
     async fn checked(&self, session: Session, may_be_newer: bool) -> Result<(Session, bool), CliError> {
         let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
@@ -171,7 +161,8 @@ impl App {
                     self.settings.cache_dir.join("weights"),
                     self.settings.cache_limit,
                 ),
-                journal: Journal::new(self.database.journal_dir(), view.database_uid, owner),
+                journal: Journal::new(self.database.journal_dir(), view.database_uid, owner)
+                    .at(self.database.location()),
                 environment: Arc::clone(&self.given),
                 caller: caller::name(),
                 caller_claims: caller::claims(&self.environment),

@@ -2,18 +2,20 @@
 
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date};
-use mer_core::{Bound, BoundError};
+use mer_core::{Bound, BoundError, Kind};
 
 /// What to do with the log of accesses.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum LogVerb {
-    /// List accesses, newest first
+    /// List runs and trainings, newest first
     #[command(visible_alias = "ls")]
     List(LogListArgs),
     /// Show one access with all that is known of it
     Show(LogShowArgs),
+    /// Move what waits in this machine's journal into the database, as every look at the log does
+    Drain(LogDrainArgs),
 }
 
 /// Arguments of `mer log list`.
@@ -30,12 +32,58 @@ pub(crate) struct LogListArgs {
     /// Begun since then: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Since>,
+
+    /// Of these kinds: infer, train, ping (pings, and the checks of `mer doctor`), all
+    #[arg(
+        long = "kind",
+        value_name = "KIND",
+        value_enum,
+        value_delimiter = ',',
+        hide_possible_values = true,
+        default_values_t = [KindArg::Infer, KindArg::Train],
+        hide_default_value = true
+    )]
+    pub(crate) kinds: Vec<KindArg>,
+}
+
+/// A kind of access as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindArg {
+    /// Answers.
+    Infer,
+    /// New weights.
+    Train,
+    /// Signs of life.
+    Ping,
+    /// All of them.
+    All,
+}
+
+impl LogListArgs {
+    /// The kinds that are wanted; none means all.
+    pub(crate) fn kinds(&self) -> Vec<Kind> {
+        let kind = |kind: &KindArg| match kind {
+            KindArg::Infer => Some(Kind::Infer),
+            KindArg::Train => Some(Kind::Train),
+            KindArg::Ping => Some(Kind::Ping),
+            KindArg::All => None,
+        };
+        self.kinds.iter().map(kind).collect::<Option<Vec<Kind>>>().unwrap_or_default()
+    }
+}
+
+/// Arguments of `mer log drain`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogDrainArgs {
+    /// Also what was made for this database when it was at this address, which `mer doctor` and `mer log list` name
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Vec<String>,
 }
 
 /// Arguments of `mer log show`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogShowArgs {
-    /// The requestUid, or its beginning; the newest access where there is none
+    /// The requestUid, or its beginning; the newest run or training where there is none
     #[arg(value_name = "UID")]
     pub(crate) uid: Option<String>,
 }

@@ -20,6 +20,8 @@ pub(crate) enum MigrateVerb {
     Baseline(BaselineArgs),
     /// Accept scripts that have changed since they were applied; runs none of them
     Repair(RepairArgs),
+    /// Make this copy of a database one of its own: what runs of the original left in journals is no longer for it
+    Adopt(AdoptArgs),
 }
 
 /// Which scripts.
@@ -71,6 +73,14 @@ pub(crate) struct BaselineArgs {
 
     #[command(flatten)]
     pub(crate) scripts: ScriptsArgs,
+}
+
+/// Arguments of `mer migrate adopt`.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct AdoptArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// Arguments of `mer migrate repair`.

@@ -26,8 +26,8 @@ const GROUPS: &[(&[&str], &str, &[&str])] = &[
         "list",
         &["list", "ls", "show", "put", "get", "alias", "remove", "rm", "delete", "gc", "help"],
     ),
-    (&["log", "logs", "history"], "list", &["list", "ls", "show", "help"]),
-    (&["migrate", "migrations"], "up", &["up", "status", "plan", "wait", "baseline", "repair", "help"]),
+    (&["log", "logs", "history"], "list", &["list", "ls", "show", "drain", "help"]),
+    (&["migrate", "migrations"], "up", &["up", "status", "plan", "wait", "baseline", "repair", "adopt", "help"]),
     (&["config", "settings"], "show", &["show", "list", "ls", "help"]),
 ];
 

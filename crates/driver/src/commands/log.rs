@@ -1,33 +1,43 @@
 //! `mer log`.
 
 use jiff::Timestamp;
-use mer_core::{Access, Selector, Which};
-use mer_dal::{AccessFilter, DalError, Session};
+use mer_core::{Access, Kind, Selector, Which};
+use mer_dal::{AccessFilter, AccessPages, DrainOptions, DrainReport, Session};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::weights;
 use crate::{
-    app::App,
-    cli::{LogListArgs, LogShowArgs, LogVerb, selector},
-    error::{CliError, Kind},
-    ui::{Listed, Shown, Ui},
+    app::{self, App},
+    cli::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb, selector},
+    error::{self, CliError},
+    ui::{Format, Ui, counted},
 };
 
-/// How far back an abbreviated uid is looked for.
-const LOOK_BACK: usize = 10_000;
+/// How many accesses are read at once. The embedded engine reads at least some hundred, whatever it is asked for; without
+/// optimisation it takes milliseconds for each.
+const PAGE: usize = if cfg!(debug_assertions) { 500 } else { 1000 };
+
+/// How many bytes are kept while the database is open: who reads the list may be slow, and an opening costs memory too.
+const KEPT: usize = 8 << 20;
+
+/// How many attempts are looked at for an abbreviated uid, and how many requests are named where it means several.
+const LOOKED_AT: usize = 200;
+const NAMED: usize = 10;
 
 /// Lists or shows accesses. What waits in the journal is moved into the database first, so that the list is complete.
 pub(crate) async fn log(app: &App, verb: &LogVerb, ui: Ui) -> Result<(), CliError> {
     match verb {
-        LogVerb::List(args) => ui.list(&list(app, args).await?),
+        LogVerb::List(args) => list(app, args, ui).await,
         LogVerb::Show(args) => {
             let attempts = show(app, args).await?;
             attempts.iter().try_for_each(|access| ui.show(access))
         }
+        LogVerb::Drain(args) => drain(app, args, ui).await,
     }
 }
 
-async fn list(app: &App, args: &LogListArgs) -> Result<Vec<Access>, CliError> {
+async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
     let selector = args.model.as_deref().map(selector).transpose()?;
     let version = match &selector {
         Some(Selector { which: Which::Version(version), .. }) => Some(*version),
@@ -35,144 +45,144 @@ async fn list(app: &App, args: &LogListArgs) -> Result<Vec<Access>, CliError> {
         Some(named @ Selector { which: Which::Alias(_), .. }) => Some(weights::version(app, named).await?.0.version),
         _ => None,
     };
-    let filter = AccessFilter {
+    let mut pages = AccessPages::new(AccessFilter {
         limit: args.limit,
         model: selector.map(|selector| selector.model),
         version,
         since: args.since.map(|since| since.moment(Timestamp::now())),
-    };
-    let session = drained(app).await?;
-    let accesses = session.accesses(&filter).await?;
-    session.close().await?;
-    Ok(accesses)
+        kinds: args.kinds(),
+    });
+    let mut rows = ui.rows();
+    let mut session = app.session_drained().await?;
+    loop {
+        let read = some(&mut pages, &session).await;
+        session.close().await?;
+        rows.add(&read?)?;
+        if pages.is_over() {
+            return Ok(());
+        }
+        session = app.database.session().await?;
+    }
 }
 
-/// A session on a database that has what is known of all runs.
-async fn drained(app: &App) -> Result<Session, CliError> {
-    let (session, _) = app.session().await?.drain().await?;
-    if !app.database.settings().url.is_embedded() {
-        // Who may not write may read all the same.
-        let closed = session.close_silent().await;
-        closed.or_else(|error| if matches!(error, DalError::Rights { .. }) { Ok(()) } else { Err(error) })?;
+/// Accesses for as long as the session may last.
+async fn some(pages: &mut AccessPages, session: &Session) -> Result<Vec<Access>, CliError> {
+    let (mut read, mut bytes) = (Vec::new(), 0);
+    loop {
+        let page = pages.next(session, PAGE).await?;
+        bytes += page.iter().map(|access| 1024 + access.stderr_tail.len()).sum::<usize>();
+        read.extend(page);
+        if pages.is_over() || bytes >= KEPT || session.has_had_its_turn() {
+            return Ok(read);
+        }
     }
-    Ok(session)
 }
 
 /// Every attempt of one request.
 async fn show(app: &App, args: &LogShowArgs) -> Result<Vec<Access>, CliError> {
-    let session = drained(app).await?;
-    let uid = match args.uid.as_deref().map(|text| (text, Uuid::try_parse(text))) {
-        Some((_, Ok(uid))) => Some(uid),
-        Some((beginning, Err(_))) => {
-            let newest = session.accesses(&AccessFilter { limit: LOOK_BACK, ..AccessFilter::default() }).await?;
-            Some(abbreviated(beginning, &newest)?)
-        }
-        None => {
-            let newest = session.accesses(&AccessFilter { limit: 1, ..AccessFilter::default() }).await?;
-            newest.first().map(|access| access.request_uid)
-        }
+    let session = app.session_drained().await?;
+    let found = match &args.uid {
+        Some(text) => find(&session, text).await,
+        None => newest(&session).await,
     };
-    let attempts = match uid {
-        Some(uid) => session.access(uid).await?,
-        None => Vec::new(),
+    let attempts = match found {
+        Ok(uid) => session.access(uid).await.map_err(CliError::from),
+        Err(error) => Err(error),
     };
     session.close().await?;
-    if attempts.is_empty() {
-        let told = match &args.uid {
-            Some(uid) => format!("there is no access `{uid}`"),
-            None => "there is no access yet".to_owned(),
-        };
-        return Err(CliError::new(Kind::NotFound, told).hint("`mer log list` shows the newest ones"));
+    attempts
+}
+
+/// The newest run or training, or whatever there is.
+async fn newest(session: &Session) -> Result<Uuid, CliError> {
+    for kinds in [vec![Kind::Infer, Kind::Train], Vec::new()] {
+        let found = session.accesses(&AccessFilter { limit: 1, kinds, ..AccessFilter::default() }).await?;
+        if let Some(access) = found.first() {
+            return Ok(access.request_uid);
+        }
     }
-    Ok(attempts)
+    Err(CliError::new(error::Kind::NotFound, "there is no access yet"))
 }
 
 /// The one request whose uid begins so.
-fn abbreviated(beginning: &str, accesses: &[Access]) -> Result<Uuid, CliError> {
-    let wanted = beginning.to_lowercase();
-    let mut found: Vec<Uuid> = accesses
-        .iter()
-        .map(|access| access.request_uid)
-        .filter(|uid| !wanted.is_empty() && uid.to_string().starts_with(&wanted))
-        .collect();
-    found.dedup();
-    match found.as_slice() {
-        [uid] => Ok(*uid),
-        [] => Err(CliError::new(Kind::NotFound, format!("there is no access `{beginning}`"))
-            .hint("`mer log list` shows the newest ones")),
-        several => Err(CliError::new(Kind::NotFound, format!("{} accesses begin with `{beginning}`", several.len()))
-            .hint("write more of the uid: the first digits are the time")),
+async fn find(session: &Session, beginning: &str) -> Result<Uuid, CliError> {
+    let none = || {
+        CliError::new(error::Kind::NotFound, format!("there is no access `{beginning}`"))
+            .hint("`mer log list` shows the newest ones")
+    };
+    let (first, last) = range(beginning).ok_or_else(none)?;
+    let accesses = session.accesses_between(first, last, LOOKED_AT).await?;
+    let mut requests = accesses.clone();
+    requests.dedup_by_key(|access| access.request_uid);
+    match requests.as_slice() {
+        [] => Err(none()),
+        [access] => Ok(access.request_uid),
+        several => {
+            let more = if accesses.len() == LOOKED_AT { " or more" } else { "" };
+            let told = format!("{}{more} accesses begin with `{beginning}`", several.len());
+            let candidate = |access: &Access| {
+                let Access { request_uid, start_access, model, status, .. } = access;
+                format!("{request_uid}: `{model}`, {start_access:.0}, {status}")
+            };
+            let error = CliError::new(error::Kind::NotFound, told).hint("write more of the uid");
+            Err(several.iter().take(NAMED).map(candidate).fold(error, CliError::hint))
+        }
     }
 }
 
-impl Listed for Access {
-    const COLUMNS: &'static [&'static str] =
-        &["started", "model", "server", "status", "exit", "run ms", "in", "out", "caller", "request"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            format!("{:.0}", self.start_access),
-            self.weights_version.map_or_else(|| self.model.clone(), |version| format!("{}:{version}", self.model)),
-            self.server.clone(),
-            self.status.to_string(),
-            self.exit_code.map(|code| code.to_string()).or_else(|| self.signal.clone()).unwrap_or_default(),
-            self.run_ms.map(milliseconds).unwrap_or_default(),
-            self.stdin_bytes.to_string(),
-            self.stdout_bytes.to_string(),
-            self.caller.clone(),
-            self.request_uid.to_string(),
-        ]
+/// The uids that begin so, from the first to the last. Where hyphens stand does not matter.
+fn range(beginning: &str) -> Option<(Uuid, Uuid)> {
+    const DIGITS: usize = 32;
+    let digits: String = beginning.chars().filter(|letter| *letter != '-').collect();
+    if digits.is_empty() || digits.len() > DIGITS || !digits.chars().all(|letter| letter.is_ascii_hexdigit()) {
+        return None;
     }
+    let filled = |with: &str| u128::from_str_radix(&(digits.clone() + &with.repeat(DIGITS - digits.len())), 16).ok();
+    Some((Uuid::from_u128(filled("0")?), Uuid::from_u128(filled("f")?)))
 }
 
-impl Shown for Access {
-    fn fields(&self) -> Vec<(&'static str, String)> {
-        let text = |value: Option<String>| value.unwrap_or_default();
-        let weights = match (&self.weights_version, &self.weights_sha256) {
-            (Some(version), Some(hash)) => format!("version {version}, sha256 {hash}"),
-            (Some(version), None) => format!("version {version}"),
-            _ => String::new(),
-        };
-        let mut fields = vec![
-            ("request", self.request_uid.to_string()),
-            ("attempt", self.attempt.to_string()),
-            ("model", self.model.clone()),
-            ("server", self.server.clone()),
-            ("kind", self.kind.to_string()),
-            ("protocol", self.protocol.clone()),
-            ("weights", weights),
-            ("caller", format!("{}, process {}", self.caller, self.caller_pid)),
-            ("claims", claims(self)),
-            ("started", self.start_access.to_string()),
-            ("stopped", text(self.stop_access.map(|time| time.to_string()))),
-            ("status", self.status.to_string()),
-            ("exit code", text(self.exit_code.map(|code| code.to_string()))),
-            ("signal", text(self.signal.clone())),
-            ("queue ms", text(self.queue_ms.map(milliseconds))),
-            ("connect ms", text(self.connect_ms.map(milliseconds))),
-            ("start ms", text(self.start_ms.map(milliseconds))),
-            ("run ms", text(self.run_ms.map(milliseconds))),
-            ("stdin", counted(self.stdin_bytes, self.stdin_sha256.as_deref())),
-            ("stdout", counted(self.stdout_bytes, self.stdout_sha256.as_deref())),
-            ("stderr", counted(self.stderr_bytes, None)),
-            ("error", text(self.error.clone())),
-            ("stderr tail", self.stderr_tail.clone()),
-        ];
-        fields.retain(|(_, value)| !value.is_empty());
-        fields
+/// What was moved into the database.
+#[derive(Debug, Serialize)]
+struct Moved {
+    recorded: usize,
+    lost: usize,
+    refused: usize,
+    corrupt: usize,
+}
+
+/// Moves what waits in the journal, also what was made for the database at another address.
+async fn drain(app: &App, args: &LogDrainArgs, ui: Ui) -> Result<(), CliError> {
+    let options = DrainOptions { from: args.from.clone(), ..DrainOptions::default() };
+    let (session, report, stopped) = app.drained(app.session().await?, options).await?;
+    session.close().await?;
+    app::told(&report, None);
+    if let Some(error) = stopped {
+        return Err(error.into());
     }
+    let DrainReport { recorded, lost, refused, corrupt, .. } = report;
+    if ui.format() == Format::Json {
+        return ui.json(&Moved { recorded, lost, refused, corrupt });
+    }
+    ui.note(&format!("moved {} into the database", counted(recorded as u64, "record")));
+    Ok(())
 }
 
-/// What the environment said of the caller.
-fn claims(access: &Access) -> String {
-    access.caller_claims.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
-}
+#[cfg(test)]
+mod tests {
+    use super::range;
 
-fn milliseconds(value: f64) -> String {
-    format!("{value:.3}")
-}
-
-fn counted(bytes: u64, sha256: Option<&str>) -> String {
-    let hash = sha256.map(|hash| format!(", sha256 {hash}")).unwrap_or_default();
-    format!("{bytes} bytes{hash}")
+    #[test]
+    fn a_beginning_is_a_range_wherever_its_hyphens_stand() {
+        let shown = |text: &str| range(text).map(|(first, last)| (first.to_string(), last.to_string()));
+        let of = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
+        let all = of("0190abcd-0000-0000-0000-000000000000", "0190abcd-ffff-ffff-ffff-ffffffffffff");
+        assert_eq!(shown("0190ABCD"), all);
+        assert_eq!(shown("0190-abcd-"), all);
+        let one = "0190abcd-0000-7000-8000-000000000001";
+        assert_eq!(shown(one), of(one, one));
+        assert_eq!(shown(&one.replace('-', "")), of(one, one));
+        for none in ["", "-", "xyz", "0190abcd00007000800000000000000012"] {
+            assert_eq!(range(none), None, "{none}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod example_model;
 mod export;
 mod log;
+mod log_rows;
 mod migrate;
 mod model;
 mod owner;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mer_core::{Access, Model, Registry, RegistryError};
+use mer_core::{Access, Model, Registry, RegistryError, Status};
 use mer_dal::{Applied, DalError, RegistryCopy, Store};
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ struct Report {
     models: u64,
     versions: u64,
     accesses: u64,
+    /// Of them the runs that had not ended when they were exported, and are closed as `lost`.
+    lost: u64,
     /// Models that the file does not have, and that nobody had touched since a script registered them.
     dropped: Vec<String>,
 }
@@ -241,10 +243,11 @@ async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Resu
         return Ok(());
     }
     let mut session = app.session().await?;
-    for some in batch.chunks(BATCH) {
+    for some in batch.chunks_mut(BATCH) {
         if session.has_had_its_turn() {
             session = session.renew().await?;
         }
+        report.lost += close_unended(&session, some).await?;
         session.record(some).await?;
     }
     session.close().await?;
@@ -253,16 +256,35 @@ async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Resu
     Ok(())
 }
 
+/// Closes runs that had not ended when they were exported: nobody brings their ends to this database. One that is known here
+/// stays as it is, and an end that a later export has stands above this. Gives how many were closed.
+async fn close_unended(store: &Store, accesses: &mut [Access]) -> Result<u64, CliError> {
+    const WHY: &str = "this run had not ended when it was exported";
+    let mut closed = 0;
+    for access in accesses.iter_mut().filter(|access| access.status == Status::Started) {
+        let known = store.access(access.request_uid).await?;
+        if known.iter().all(|known| known.attempt != access.attempt) {
+            access.status = Status::Lost;
+            access.error = Some(WHY.to_owned());
+            closed += 1;
+        }
+    }
+    Ok(closed)
+}
+
 fn tell(report: &Report, ui: Ui) -> Result<(), CliError> {
     if ui.format() == Format::Json {
         return ui.json(report);
     }
-    let Report { servers, models, versions, accesses, dropped } = report;
+    let Report { servers, models, versions, accesses, lost, dropped } = report;
     let mut told = format!("imported {}, {}", counted(*servers, "server"), counted(*models, "model"));
     if *versions > 0 {
         told = format!("{told}, {} of weights", counted(*versions, "version"));
     }
     ui.note(&format!("{told} and {}", counted(*accesses, "access")));
+    if *lost > 0 {
+        ui.note(&format!("closed {} as lost: they had not ended when they were exported", counted(*lost, "run")));
+    }
     if !dropped.is_empty() {
         ui.note(&format!("removed what the database began with and the file does not have: {}", dropped.join(", ")));
     }

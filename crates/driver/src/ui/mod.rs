@@ -6,6 +6,7 @@ mod confirm;
 mod json;
 mod passing;
 mod quiet;
+mod rows;
 mod safe;
 mod stalled;
 mod stream;
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use json::to_writer;
 pub(crate) use passing::{Passing, Telling};
+pub(crate) use rows::Rows;
 pub(crate) use safe::Safe;
 pub(crate) use stream::{emergency, step_aside};
 
@@ -102,6 +104,11 @@ impl Ui {
             Format::Json => json::lines(items, put),
             Format::Quiet => quiet::told(),
         }
+    }
+
+    /// A list that comes piece by piece.
+    pub(crate) const fn rows(self) -> Rows {
+        Rows::new(self)
     }
 
     /// One object.

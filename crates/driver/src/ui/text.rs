@@ -15,24 +15,49 @@ const PLAIN: &str = "\x1b[0m";
 
 /// A table: left-aligned columns two blanks apart, no lines, never cut, so that `awk` reads it too.
 pub(super) fn table<T: Listed>(items: &[T], colour: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(T::COLUMNS.iter().map(|head| head.to_uppercase()));
-    for item in items {
-        table.add_row(item.cells().iter().map(|cell| if cell.is_empty() { "-".into() } else { escaped(cell) }));
+    Columns::new().rows(items, colour)
+}
+
+/// A table that comes piece by piece.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// Of the widest cell so far; none before the head is written.
+    widths: Vec<u16>,
+}
+
+impl Columns {
+    pub(super) const fn new() -> Self {
+        Self { widths: Vec::new() }
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+
+    /// The next rows, behind the head where they are the first.
+    pub(super) fn rows<T: Listed>(&mut self, items: &[T], colour: bool) -> String {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let begins = self.widths.is_empty();
+        if begins {
+            table.set_header(T::COLUMNS.iter().map(|head| head.to_uppercase()));
+        } else {
+            // Never shown: it keeps the columns as wide as they were.
+            table.set_header(self.widths.iter().map(|width| "x".repeat(usize::from(*width))));
+        }
+        for item in items {
+            table.add_row(item.cells().iter().map(|cell| if cell.is_empty() { "-".into() } else { escaped(cell) }));
+        }
+        self.widths = table.column_max_content_widths();
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let mut text = String::new();
+        for (number, line) in table.lines().enumerate().skip(usize::from(!begins)) {
+            let line = line.trim_end();
+            let _ = match (colour, number) {
+                (true, 0) => writeln!(text, "{BOLD}{line}{PLAIN}"),
+                _ => writeln!(text, "{line}"),
+            };
+        }
+        text
     }
-    let mut text = String::new();
-    for (number, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        let _ = match (colour, number) {
-            (true, 0) => writeln!(text, "{BOLD}{line}{PLAIN}"),
-            _ => writeln!(text, "{line}"),
-        };
-    }
-    text
 }
 
 /// An object: a label and its value a line; a value of several lines below its label, indented.
@@ -102,6 +127,16 @@ mod tests {
         assert_eq!(table(&rows, false), "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n");
         assert_eq!(table::<Row>(&[], false), "NAME  NOTE\n");
         assert!(table(&rows, true).starts_with("\x1b[1mNAME"));
+    }
+
+    #[test]
+    fn a_table_that_comes_in_pieces_has_one_head_and_keeps_its_columns() {
+        let mut columns = Columns::new();
+        assert_eq!(columns.rows(&[Row("longer", "x")], false), "NAME    NOTE\nlonger  x\n");
+        assert_eq!(columns.rows(&[Row("a", "y")], false), "a       y\n");
+        assert_eq!(columns.rows(&[Row("the longest", "z"), Row("b", "")], false), "the longest  z\nb            -\n");
+        assert_eq!(columns.rows::<Row>(&[], true), "");
+        assert_eq!(Columns::new().rows::<Row>(&[], false), "NAME  NOTE\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{Span, Timestamp};
 use mer_core::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
-use mer_dal::{AccessFilter, Store};
+use mer_dal::{AccessFilter, AccessPages, Store};
 use uuid::Uuid;
 
 use crate::{ended, started};
@@ -75,8 +75,11 @@ pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
     assert_eq!(starts(of(3)).await, threes);
     assert_eq!(starts(AccessFilter { limit: 2, since, ..of(3) }).await, threes[..2]);
     assert_eq!(starts(of(4)).await, []);
-    assert_eq!(starts(AccessFilter { limit: 2, model: model.clone(), version: None, since }).await, fours[..2]);
-    assert_eq!(starts(AccessFilter { limit: 50, model, version: None, since }).await, fours[..5]);
+    assert_eq!(
+        starts(AccessFilter { limit: 2, model: model.clone(), since, ..AccessFilter::default() }).await,
+        fours[..2]
+    );
+    assert_eq!(starts(AccessFilter { limit: 50, model, since, ..AccessFilter::default() }).await, fours[..5]);
     // A whole second sorts before its fractions, and is a bound like any other.
     assert_eq!(starts(AccessFilter { since: Some(at(0)), ..AccessFilter::default() }).await, newest);
     let nobody = AccessFilter { model: Some("nobody".to_owned()), ..AccessFilter::default() };
@@ -107,6 +110,61 @@ pub async fn accesses_are_read_page_by_page(store: &Store) {
         assert_eq!(read, all, "pages of {page}");
     }
     assert_eq!(store.accesses_after(all[40].key(), 3).await.unwrap(), all[41..44]);
+}
+
+/// A list in pages is the list: newest first, then by request and attempt, however many began at the same time.
+pub async fn accesses_are_listed_page_by_page(store: &Store) {
+    let kinds = [Kind::Infer, Kind::Train, Kind::Ping];
+    let mut all: Vec<Access> = (0..60_u8)
+        .map(|n| {
+            let request = Uuid::from_bytes([n.wrapping_mul(151); 16]);
+            let access =
+                started(request, 1 + u32::from(n % 2), ["one", "two"][usize::from(n % 7 % 2)], at((n / 20).into()));
+            Access { kind: kinds[usize::from(n) % 3], ..access }
+        })
+        .collect();
+    store.record(&all).await.unwrap();
+    all.sort_by_key(|access| std::cmp::Reverse((access.start_access, access.key())));
+    for (model, since, kinds) in [
+        (None, None, Vec::new()),
+        (None, Some(at(1)), vec![Kind::Ping]),
+        (Some("one"), None, vec![Kind::Infer, Kind::Train]),
+        (Some("two"), Some(at(1)), Vec::new()),
+    ] {
+        let wanted = |access: &&Access| {
+            model.is_none_or(|model| access.model == model)
+                && since.is_none_or(|since| access.start_access >= since)
+                && (kinds.is_empty() || kinds.contains(&access.kind))
+        };
+        let wanted: Vec<Access> = all.iter().filter(wanted).cloned().collect();
+        for (page, limit) in [(1, 1000), (7, 1000), (7, 16), (1000, 1000), (5, 0)] {
+            let filter =
+                AccessFilter { limit, model: model.map(str::to_owned), since, kinds: kinds.clone(), version: None };
+            let (mut pages, mut read) = (AccessPages::new(filter), Vec::new());
+            while !pages.is_over() {
+                let some = pages.next(store, page).await.unwrap();
+                assert!(some.len() <= page);
+                read.extend(some);
+            }
+            assert_eq!(
+                read,
+                wanted[..wanted.len().min(limit)],
+                "{model:?}, since {since:?}, {kinds:?}, pages of {page}"
+            );
+        }
+    }
+    let ids: Vec<Uuid> = {
+        let mut ids: Vec<Uuid> = all.iter().map(|access| access.request_uid).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let between = async |first: Uuid, last: Uuid, limit| -> Vec<Uuid> {
+        store.accesses_between(first, last, limit).await.unwrap().iter().map(|access| access.request_uid).collect()
+    };
+    assert_eq!(between(ids[10], ids[20], 1000).await, ids[10..=20]);
+    assert_eq!(between(ids[10], ids[20], 3).await, ids[10..13]);
+    assert_eq!(between(Uuid::nil(), Uuid::max(), 1000).await, ids);
+    assert!(between(Uuid::from_u128(1), Uuid::from_u128(2), 1000).await.is_empty());
 }
 
 /// Whatever is recorded again, in whatever order: the higher rank stays, and of equals the first.
@@ -146,7 +204,7 @@ pub async fn more_records_than_a_batch_are_recorded(store: &Store) {
     let mut over: Vec<Access> = begun.iter().map(|access| ended(access, Status::Succeeded)).collect();
     over.extend((600..1_200).map(|n| ended(&started(Uuid::now_v7(), 1, "many", at(n)), Status::Failed)));
     store.record(&over).await.unwrap();
-    let filter = AccessFilter { limit: 10_000, model: Some("many".to_owned()), version: None, since: None };
+    let filter = AccessFilter { limit: 10_000, model: Some("many".to_owned()), ..AccessFilter::default() };
     let mut listed = store.accesses(&filter).await.unwrap();
     listed.reverse();
     assert!(listed == over, "{} of {} records", listed.len(), over.len());

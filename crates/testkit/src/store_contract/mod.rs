@@ -18,8 +18,9 @@ mod weights;
 mod writers;
 
 pub use accesses::{
-    accesses_are_listed_newest_first_and_filtered, accesses_are_read_page_by_page, every_field_comes_back,
-    more_records_than_a_batch_are_recorded, recording_is_idempotent_and_rank_decides, strange_texts_and_times_survive,
+    accesses_are_listed_newest_first_and_filtered, accesses_are_listed_page_by_page, accesses_are_read_page_by_page,
+    every_field_comes_back, more_records_than_a_batch_are_recorded, recording_is_idempotent_and_rank_decides,
+    strange_texts_and_times_survive,
 };
 pub use changes::{
     a_change_of_what_has_changed_is_refused, a_copied_registry_keeps_its_uids_and_times,
@@ -52,7 +53,7 @@ macro_rules! store_contract {
             a_copied_registry_keeps_its_uids_and_times,
             a_copied_registry_takes_the_place_of_what_was_there, a_registry_is_applied_whole_or_not_at_all,
             every_field_comes_back, strange_texts_and_times_survive, accesses_are_listed_newest_first_and_filtered,
-            accesses_are_read_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
+            accesses_are_read_page_by_page, accesses_are_listed_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
             sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
             the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place;
             weights_of_every_size_come_back, equal_chunks_are_kept_once, what_was_put_is_told,

@@ -58,7 +58,7 @@ pub async fn sixteen_writers_lose_nothing(store: &Store) {
     }))
     .await;
     let count = async |model: &str| {
-        let filter = AccessFilter { limit: 10_000, model: Some(model.to_owned()), version: None, since: None };
+        let filter = AccessFilter { limit: 10_000, model: Some(model.to_owned()), ..AccessFilter::default() };
         store.accesses(&filter).await.unwrap().len()
     };
     assert_eq!(count("shared").await, shared.len());

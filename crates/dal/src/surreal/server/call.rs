@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     DalError, ServerSettings, Settings,
+    location::{Location, host_and_port},
     surreal::{
         SurrealStore,
         store::{Failure, outcome},
@@ -83,6 +84,12 @@ impl SurrealServer {
 
     pub(crate) fn journal_dir(&self) -> &Path {
         &self.journal
+    }
+
+    /// Where the database is. A server has no name of its own that a copy would not have.
+    pub(crate) fn location(&self) -> Location {
+        let Target { host, port, namespace, database, .. } = &self.target;
+        Location::at(format!("ws://{}/{namespace}/{database}", host_and_port(host, *port)))
     }
 
     /// The URL as messages show it.

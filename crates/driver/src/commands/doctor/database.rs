@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mer_core::Status;
-use mer_dal::{AccessFilter, Database, DbUrl, Session, Settings};
+use mer_dal::{AccessFilter, AccessPages, DalError, Database, DbUrl, DrainOptions, DrainReport, Session, Settings};
 use mer_migrations::StepStatus;
 
-use super::Finding;
-use crate::{app::App, error::CliError};
+use super::{Finding, Verdict};
+use crate::{app::App, cli::line_of, error::CliError, ui::counted};
 
 /// A health check as a whole takes 5 s at most, on a busy machine too.
 const BRIEFLY: Duration = Duration::from_secs(3);
@@ -15,6 +15,7 @@ const BRIEFLY: Duration = Duration::from_secs(3);
 const LATELY: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 /// Accesses that are looked at.
 const LOOK_BACK: usize = 10_000;
+const PAGE: usize = 500;
 
 const CHECK: &str = "database";
 const REMEDY: &str = "start it, or set another one: docs/reference/databases.md";
@@ -73,34 +74,77 @@ async fn schema(database: &Database) -> Finding {
 }
 
 async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
-    let session = app.session().await?;
-    let (session, report) = session.drain().await?;
-    let mut findings = Vec::new();
-    let waiting = app.database.pending().bytes;
-    findings.push(if report.corrupt > 0 {
-        let detail = format!("{} lines could not be read; they are in `corrupt.jsonl`", report.corrupt);
-        Finding::warning("journal", detail, format!("look at `{}`", app.database.journal_dir().display()))
-    } else if waiting > 0 {
-        // Of other processes that are at work, or of another database that shares the folder.
-        Finding::ok("journal", format!("drained; {waiting} bytes belong to runs or databases of others"))
-    } else {
-        Finding::ok("journal", format!("drained, {} records", report.recorded))
-    });
+    let (session, report, stopped) = app.drained(app.session().await?, DrainOptions::default()).await?;
+    let mut findings = journal(app, &report, stopped);
     findings.push(lost(&session).await?);
     session.close().await?;
     Ok(findings)
 }
 
+/// What became of the journal, and what of it does not get into the database by itself.
+fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Finding> {
+    const CHECK: &str = "journal";
+    let folder = app.database.journal_dir();
+    let mut findings = Vec::new();
+    if let Some(error) = stopped {
+        let known =
+            Finding::error(CHECK, &error.into(), "the records wait there, and are moved when the database takes them");
+        findings.push(Finding { result: Verdict::Warning, ..known });
+    }
+    for (count, what, file) in [
+        (report.corrupt, "could not be read", "corrupt.jsonl"),
+        (report.refused, "were not taken by the database as they are", "refused.jsonl"),
+    ] {
+        if count > 0 {
+            let detail = format!("{} {what}; they are in `{file}`", counted(count as u64, "line"));
+            findings.push(Finding::warning(CHECK, detail, format!("look at `{}`", folder.join(file).display())));
+        }
+    }
+    for skipped in &report.skipped {
+        let path = skipped.path.display();
+        let detail = format!("`{path}` cannot be read: {}", skipped.reason);
+        let remedy = "move it away where it is none of MER's; a newer MER takes in what is its own";
+        findings.push(Finding::warning(CHECK, detail, remedy));
+    }
+    for place in &report.elsewhere {
+        let count = counted(place.segments as u64, "segment");
+        let detail = format!("{count} of this database as it was at `{}`, and not of this place", place.address);
+        let from = line_of(["--from", &place.address]);
+        let remedy = format!(
+            "`mer log drain {from}` where the database has moved from there; `mer migrate adopt` where this is a copy of it"
+        );
+        findings.push(Finding::warning(CHECK, detail, remedy));
+    }
+    if !findings.is_empty() {
+        return findings;
+    }
+    let waiting = app.database.pending().bytes;
+    vec![if waiting > 0 {
+        // Of other processes that are at work, or of another database that shares the folder.
+        Finding::ok(CHECK, format!("drained; {waiting} bytes belong to runs or databases of others"))
+    } else {
+        Finding::ok(CHECK, format!("drained, {} records", report.recorded))
+    }]
+}
+
 async fn lost(session: &Session) -> Result<Finding, CliError> {
     let since = jiff::Timestamp::now().checked_sub(LATELY).ok();
     let filter = AccessFilter { limit: LOOK_BACK, since, ..AccessFilter::default() };
-    let accesses = session.accesses(&filter).await?;
-    let lost: Vec<_> = accesses.iter().filter(|access| access.status == Status::Lost).collect();
-    Ok(match lost.first() {
+    let mut pages = AccessPages::new(filter);
+    let (mut count, mut newest) = (0, None);
+    while !pages.is_over() {
+        for access in pages.next(session, PAGE).await? {
+            if access.status == Status::Lost {
+                count += 1;
+                newest.get_or_insert(access);
+            }
+        }
+    }
+    Ok(match newest {
         None => Finding::ok("lost runs", "none within 7 days"),
         Some(newest) => Finding::warning(
             "lost runs",
-            format!("{} within 7 days: `mer` died in the middle, the last time running `{}`", lost.len(), newest.model),
+            format!("{count} within 7 days, whose end was not recorded; the last one ran `{}`", newest.model),
             format!("mer log show {}", newest.request_uid),
         ),
     })

@@ -1,5 +1,6 @@
 //! `mer migrate`.
 
+mod adopt;
 mod repair;
 mod rows;
 mod wait;
@@ -23,7 +24,7 @@ pub(crate) async fn migrate(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8,
         MigrateVerb::Status(scripts)
         | MigrateVerb::Baseline(BaselineArgs { scripts, .. })
         | MigrateVerb::Repair(RepairArgs { scripts, .. }) => Some(scripts),
-        MigrateVerb::Wait(_) => None,
+        MigrateVerb::Wait(_) | MigrateVerb::Adopt(_) => None,
     };
     let work = async {
         match verb {
@@ -32,6 +33,7 @@ pub(crate) async fn migrate(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8,
             MigrateVerb::Wait(args) => wait::wait(app, args, ui).await,
             MigrateVerb::Baseline(args) => baseline(app, args, ui).await,
             MigrateVerb::Repair(args) => repair::repair(app, args, ui).await,
+            MigrateVerb::Adopt(args) => adopt::adopt(app, *args, ui).await,
         }
     };
     let done = match verb {

@@ -1,0 +1,78 @@
+//! Accesses as they are listed and shown.
+
+use mer_core::Access;
+
+use crate::ui::{Listed, Shown};
+
+impl Listed for Access {
+    const COLUMNS: &'static [&'static str] =
+        &["started", "model", "server", "status", "exit", "run ms", "in", "out", "kind", "caller", "request"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            format!("{:.0}", self.start_access),
+            self.weights_version.map_or_else(|| self.model.clone(), |version| format!("{}:{version}", self.model)),
+            self.server.clone(),
+            self.status.to_string(),
+            self.exit_code.map(|code| code.to_string()).or_else(|| self.signal.clone()).unwrap_or_default(),
+            self.run_ms.map(milliseconds).unwrap_or_default(),
+            self.stdin_bytes.to_string(),
+            self.stdout_bytes.to_string(),
+            self.kind.to_string(),
+            self.caller.clone(),
+            self.request_uid.to_string(),
+        ]
+    }
+}
+
+impl Shown for Access {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        let weights = match (&self.weights_version, &self.weights_sha256) {
+            (Some(version), Some(hash)) => format!("version {version}, sha256 {hash}"),
+            (Some(version), None) => format!("version {version}"),
+            _ => String::new(),
+        };
+        let mut fields = vec![
+            ("request", self.request_uid.to_string()),
+            ("attempt", self.attempt.to_string()),
+            ("model", self.model.clone()),
+            ("server", self.server.clone()),
+            ("kind", self.kind.to_string()),
+            ("protocol", self.protocol.clone()),
+            ("weights", weights),
+            ("caller", format!("{}, process {}", self.caller, self.caller_pid)),
+            ("claims", claims(self)),
+            ("started", self.start_access.to_string()),
+            ("stopped", text(self.stop_access.map(|time| time.to_string()))),
+            ("status", self.status.to_string()),
+            ("exit code", text(self.exit_code.map(|code| code.to_string()))),
+            ("signal", text(self.signal.clone())),
+            ("queue ms", text(self.queue_ms.map(milliseconds))),
+            ("connect ms", text(self.connect_ms.map(milliseconds))),
+            ("start ms", text(self.start_ms.map(milliseconds))),
+            ("run ms", text(self.run_ms.map(milliseconds))),
+            ("stdin", counted(self.stdin_bytes, self.stdin_sha256.as_deref())),
+            ("stdout", counted(self.stdout_bytes, self.stdout_sha256.as_deref())),
+            ("stderr", counted(self.stderr_bytes, None)),
+            ("error", text(self.error.clone())),
+            ("stderr tail", self.stderr_tail.clone()),
+        ];
+        fields.retain(|(_, value)| !value.is_empty());
+        fields
+    }
+}
+
+/// What the environment said of the caller.
+fn claims(access: &Access) -> String {
+    access.caller_claims.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn milliseconds(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn counted(bytes: u64, sha256: Option<&str>) -> String {
+    let hash = sha256.map(|hash| format!(", sha256 {hash}")).unwrap_or_default();
+    format!("{bytes} bytes{hash}")
+}

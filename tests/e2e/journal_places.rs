@@ -1,0 +1,249 @@
+//! A copy of a database has the uid of the original. What runs of the one left in the journal must not come into the other.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use mer_testkit::{postgres, surreal_server};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{Live, OnServer, Ran, TestEnv, database_name, pid_in, run, shared_databases, wait_gone};
+
+/// The models of the tests.
+const MODELS: &str = include_str!("models.toml");
+
+fn with_models(url: String) -> OnServer {
+    let place = OnServer::migrated(url);
+    place.env.file("work/models.toml", MODELS);
+    place.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+    place
+}
+
+/// Leaves a segment with a start and without an end, as a `mer` does that is killed.
+fn leave_a_segment(command: Command, env: &TestEnv) {
+    let live = Live::start(command, Stdio::null());
+    live.wait_stdout("begun\n");
+    let model = pid_in(&env.path("work/slow.pid"));
+    live.signal(Signal::KILL);
+    assert_eq!(live.finish().code, None, "killed");
+    wait_gone(model);
+    fs::remove_file(env.path("work/slow.pid")).expect("a file of the model");
+}
+
+/// `mer` in this environment, with another database.
+fn on<const N: usize>(env: &TestEnv, url: &str, args: [&str; N]) -> Ran {
+    let mut command = env.with(args);
+    command.env("DB_CONNECTION_URL", url);
+    run(command)
+}
+
+fn statuses(ran: &Ran) -> Vec<String> {
+    let rows = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
+    rows.map(|row| row["status"].as_str().expect("a status").to_owned()).collect()
+}
+
+/// The address that a warning names.
+#[track_caller]
+fn left_alone(ran: &Ran) -> String {
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.stderr.matches("left alone").count(), 1, "{}", ran.stderr);
+    let (_, rest) = ran.stderr.split_once("as it was at `").expect("an address");
+    rest.split('`').next().expect("an address").to_owned()
+}
+
+/// The remedies that doctor has for the journal.
+fn remedies(ran: &Ran) -> String {
+    let rows = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
+    let journal = rows.filter(|row| row["check"] == "journal");
+    journal.map(|row| row["remedy"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Looks at a copy of `place` at `copy` with the same data folder, before and after the original was looked at.
+#[track_caller]
+fn is_kept_from_its_copy(place: &OnServer, copy: &str) {
+    let env = &place.env;
+    leave_a_segment(place.with(["run", "slow", "x"]), env);
+    let seen = on(env, copy, ["log", "list", "--json"]);
+    let address = left_alone(&seen);
+    assert!(!statuses(&seen).contains(&"lost".to_owned()), "{seen:?}");
+    let told = remedies(&on(env, copy, ["doctor", "--json"]));
+    assert!(told.contains(&format!("`mer log drain --from {address}`")), "{told}");
+    assert!(told.contains("`mer migrate adopt`"), "{told}");
+    on(env, copy, ["run", "echo", "in the copy"]).ended(0);
+    let original = place.mer(["log", "list", "--json"]);
+    assert_eq!(original.stderr, "", "it is at home here");
+    assert_eq!(statuses(&original), ["lost"], "and only that");
+    assert_eq!(on(env, copy, ["log", "list", "--json"]).stderr, "");
+}
+
+#[test]
+fn what_ran_on_a_server_is_not_recorded_in_a_restored_dump_on_another() {
+    let (Some(one), Some(other)) = (postgres::shared(), postgres::Server::start()) else { return };
+    let place = with_models(one.url(&one.database()));
+    let copy = other.database();
+    other.sql(&copy, &one.dump(database_name(&place.url)));
+    is_kept_from_its_copy(&place, &other.url(&copy));
+}
+
+#[test]
+fn what_ran_on_a_server_is_not_recorded_in_a_copy_of_its_files() {
+    let Some(one) = postgres::Server::start() else { return };
+    let place = with_models(one.url(&one.database()));
+    let other = one.copy();
+    is_kept_from_its_copy(&place, &other.url(database_name(&place.url)));
+}
+
+#[test]
+fn what_ran_is_not_recorded_in_a_copy_on_the_same_server() {
+    for (url, copy) in shared_databases().into_iter().zip(shared_databases()) {
+        let place = with_models(url);
+        let twin = with_models(copy);
+        make_twins(&place.url, &twin.url);
+        is_kept_from_its_copy(&place, &twin.url);
+    }
+}
+
+/// Gives one database the uid of another, as if it were its copy.
+fn make_twins(url: &str, copy: &str) {
+    let (name, twin) = (database_name(url), database_name(copy));
+    if url.starts_with("postgres") {
+        let server = postgres::shared().expect("a server");
+        let uid = server.sql(name, r#"SELECT "uid" FROM "DatabaseIdentity""#);
+        server.sql(twin, &format!(r#"UPDATE "DatabaseIdentity" SET "uid" = '{uid}'"#));
+        return;
+    }
+    let server = surreal_server::shared().expect("a server");
+    let uid = server.sql(name, "RETURN <string> DatabaseIdentity:this.uid;")[0].as_str().expect("a uid").to_owned();
+    let uid = uid.trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned();
+    let anew = format!("DELETE DatabaseIdentity:this; CREATE DatabaseIdentity:this SET uid = <uuid> '{uid}';");
+    server.sql(twin, &anew);
+}
+
+#[test]
+fn a_copy_that_is_adopted_is_another_database() {
+    for (url, copy) in shared_databases().into_iter().zip(shared_databases()) {
+        let place = with_models(url);
+        let twin = with_models(copy);
+        make_twins(&place.url, &twin.url);
+        let env = &place.env;
+        leave_a_segment(place.with(["run", "slow", "x"]), env);
+        let told = on(env, &twin.url, ["migrate", "adopt"]).failed(64);
+        assert!(told.contains("`--yes`"), "{told}");
+        left_alone(&on(env, &twin.url, ["log", "list", "--json"]));
+        let told = on(env, &twin.url, ["migrate", "adopt", "--yes"]).ended(0).stderr;
+        assert!(told.contains("the database is another one from now on"), "{told}");
+        let seen = on(env, &twin.url, ["log", "list", "--json"]);
+        assert_eq!(
+            (seen.stdout.as_str(), seen.stderr.as_str()),
+            ("", ""),
+            "it has nothing to do with the other any more"
+        );
+        on(env, &twin.url, ["run", "echo", "x"]).ended(0);
+        assert_eq!(statuses(&on(env, &twin.url, ["log", "list", "--json"])), ["succeeded"]);
+        assert_eq!(statuses(&place.mer(["log", "list", "--json"])), ["lost"]);
+    }
+}
+
+#[test]
+fn one_server_under_several_addresses_is_one_place() {
+    let Some(server) = postgres::shared() else { return };
+    let place = with_models(server.url(&server.database()));
+    let name = database_name(&place.url);
+    for other in [server.socket_url(name), place.url.replace("127.0.0.1", "localhost")] {
+        leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
+        let seen = on(&place.env, &other, ["log", "list", "--json"]);
+        assert_eq!(seen.stderr, "", "{other}");
+        assert_eq!(statuses(&seen)[0], "lost", "{other}");
+    }
+    // A user who may not ask the server for its name sees the same.
+    server.sql(name, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    server.sql(name, "CREATE ROLE nosy LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO nosy");
+    leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
+    let seen = on(&place.env, &server.url_of("nosy", name), ["log", "list", "--json"]);
+    assert_eq!((seen.stderr.as_str(), statuses(&seen).len()), ("", 3));
+}
+
+/// A server that has moved, with all that is in it.
+#[test]
+fn records_of_a_database_that_has_moved_are_released_by_a_command() {
+    let Some(mut one) = postgres::Server::start() else { return };
+    let place = with_models(one.url(&one.database()));
+    let other = one.copy();
+    leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
+    one.kill();
+    let moved = other.url(database_name(&place.url));
+    let address = left_alone(&on(&place.env, &moved, ["log", "list", "--json"]));
+    let nothing = on(&place.env, &moved, ["log", "drain", "--from", "postgres://elsewhere:1/x"]).ended(0);
+    assert!(nothing.stderr.contains("moved 0 records"), "{}", nothing.stderr);
+    let ran = on(&place.env, &moved, ["log", "drain", "--from", &address, "--json"]).object();
+    assert_eq!((&ran["recorded"], &ran["lost"]), (&2.into(), &1.into()));
+    let seen = on(&place.env, &moved, ["log", "list", "--json"]);
+    assert_eq!((statuses(&seen), seen.stderr.as_str()), (vec!["lost".to_owned()], ""));
+}
+
+/// A backup in the place of the original: whether it is the same database any more is for a person to say.
+#[test]
+fn a_database_that_was_restored_in_its_place_is_another_until_it_is_said() {
+    let Some(server) = postgres::shared() else { return };
+    let place = with_models(server.url(&server.database()));
+    let name = database_name(&place.url);
+    let dump = server.dump(name);
+    leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
+    server.end_connections(name);
+    server.sql("postgres", &format!("DROP DATABASE {name}"));
+    server.sql("postgres", &format!("CREATE DATABASE {name}"));
+    server.sql(name, &dump);
+    let address = left_alone(&place.mer(["log", "list", "--json"]));
+    assert_eq!(address, format!("postgres://localhost:{}/{name}", server.port()));
+    place.mer(["log", "drain", "--from", &address]).ended(0);
+    assert_eq!(statuses(&place.mer(["log", "list", "--json"])), ["lost"]);
+}
+
+fn copy_of(folder: &Path, to: &Path) -> PathBuf {
+    let copied = Command::new("cp").arg("-a").arg(folder).arg(to).status().expect("`cp` starts");
+    assert!(copied.success());
+    to.to_path_buf()
+}
+
+#[test]
+fn a_copied_folder_is_another_place_and_a_moved_one_is_not() {
+    let env = TestEnv::ready();
+    leave_a_segment(env.with(["run", "slow", "x"]), &env);
+    let copy = copy_of(&env.path("data/mer"), &env.path("data/copy"));
+    let there = |args: &[&str]| {
+        let mut command = env.command();
+        command.arg("--data-dir").arg(&copy).args(args);
+        run(command)
+    };
+    let seen = there(&["log", "list", "--json"]);
+    let address = left_alone(&seen);
+    assert_eq!(address, format!("surrealkv://{}", env.path("data/mer/db").canonicalize().expect("a path").display()));
+    assert_eq!(seen.stdout, "");
+    assert_eq!(statuses(&env.mer(["log", "list", "--json"])), ["lost"]);
+    // A backup that was put elsewhere.
+    assert_eq!(there(&["log", "drain", "--from", &address, "--json"]).object()["lost"], 1);
+    assert_eq!(statuses(&there(&["log", "list", "--json"])), ["lost"]);
+
+    leave_a_segment(env.with(["run", "slow", "x"]), &env);
+    fs::rename(env.path("data/mer"), env.path("data/moved")).expect("renamed");
+    let moved = env.path("data/moved").display().to_string();
+    let seen = env.mer(["--data-dir", &moved, "log", "list", "--json"]);
+    assert_eq!((statuses(&seen).len(), seen.stderr.as_str()), (2, ""));
+}
+
+#[test]
+fn a_copied_folder_is_adopted() {
+    let env = TestEnv::ready();
+    env.mer(["run", "cat", "x"]).ok();
+    let copy = copy_of(&env.path("data/mer"), &env.path("data/copy")).display().to_string();
+    env.mer(["--data-dir", &copy, "run", "cat", "y"]).ok();
+    env.mer(["--data-dir", &copy, "migrate", "adopt", "--yes", "--quiet"]).ok();
+    let rows = env.mer(["--data-dir", &copy, "log", "list", "--json"]).objects();
+    assert_eq!(rows.len(), 1, "what was run on the copy itself is known to it");
+    env.mer(["--data-dir", &copy, "run", "cat", "z"]).ok();
+    assert_eq!(env.mer(["--data-dir", &copy, "log", "list", "--json"]).objects().len(), 2);
+    assert_eq!(env.rows().len(), 1);
+}

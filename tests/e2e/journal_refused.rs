@@ -1,0 +1,152 @@
+//! An access that the database does not take is kept aside, and keeps nothing else from it; so is what is no segment.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    process::Command,
+};
+
+use mer_testkit::{postgres, surreal_server};
+use serde_json::Value;
+
+use crate::support::{OnServer, TestEnv, database_name, shared_databases};
+
+/// It says `日本`, which stands here in ASCII, so that every database can register it.
+const MODELS: &str = r#"
+[models.japanese]
+inferenceCommand = "printf '\\346\\227\\245\\346\\234\\254\\n' >&2; echo out"
+shell = true
+"#;
+
+fn with_models(place: &OnServer) {
+    place.env.file("work/models.toml", MODELS);
+    place.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+}
+
+/// What was kept aside.
+fn refused(place: &OnServer) -> Vec<Value> {
+    let path = place.env.path("data/mer/journal/refused.jsonl");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()
+}
+
+/// Runs both models, and looks at what the log has of it.
+#[track_caller]
+fn is_kept_aside_and_the_rest_is_recorded(place: &OnServer) {
+    let mut told = String::new();
+    for model in ["echo", "japanese", "echo"] {
+        told += &place.mer(["run", model, "x"]).ended(0).stderr;
+    }
+    told += &place.mer(["log", "list", "--json"]).ended(0).stderr;
+    assert_eq!(told.matches("does not take an access as it is").count(), 1, "{told}");
+    let rows = place.mer(["log", "list", "--json"]).objects();
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!(rows[1]["model"], "japanese");
+    assert!(rows.iter().all(|row| row["status"] == "succeeded"), "{rows:?}");
+    assert!(!rows[1]["stderrTail"].as_str().expect("a text").contains('日'), "{rows:?}");
+    let kept = refused(place);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(
+        (&kept[0]["access"]["stderrTail"], &kept[0]["access"]["status"]),
+        (&"日本\n".into(), &"succeeded".into())
+    );
+    assert!(!kept[0]["reason"].as_str().expect("a reason").is_empty());
+    let segments = fs::read_dir(place.env.path("data/mer/journal")).expect("a folder").flatten();
+    let left: Vec<_> =
+        segments.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn letters_that_the_database_does_not_have_are_kept_aside_and_such_a_database_is_not_made() {
+    let Some(server) = postgres::shared() else { return };
+    let whole = server.database();
+    OnServer::migrated(server.url(&whole));
+    let name = "windows_1252";
+    server.sql("postgres", &format!("CREATE DATABASE {name} ENCODING 'WIN1252' TEMPLATE template0"));
+    let place = OnServer::new(server.url(name));
+    let told = place.mer(["migrate"]).failed(78);
+    assert!(told.contains("WIN1252") && told.contains("UTF8"), "{told}");
+    assert!(told.contains("hint: "), "{told}");
+    assert_eq!(server.sql(name, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0", "nothing was made");
+    server.sql(name, &server.dump(&whole));
+    with_models(&place);
+    is_kept_aside_and_the_rest_is_recorded(&place);
+}
+
+/// Each is what somebody has done to a table.
+#[test]
+fn values_that_a_table_does_not_take_are_kept_aside() {
+    let changes = [
+        [
+            r#"ALTER TABLE "ModelAccess" ALTER "stderrTail" TYPE varchar(2)"#,
+            "DEFINE FIELD OVERWRITE stderrTail ON ModelAccess TYPE string ASSERT !string::contains($value, '日');",
+        ],
+        [
+            r#"ALTER TABLE "ModelAccess" ADD CHECK ("stderrTail" NOT LIKE '%日%')"#,
+            "DEFINE EVENT OVERWRITE no ON ModelAccess WHEN string::contains($after.stderrTail, '日') THEN { THROW 'no' };",
+        ],
+        [
+            r#"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN IF NEW."stderrTail" LIKE '%日%' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER no BEFORE INSERT OR UPDATE ON "ModelAccess" FOR EACH ROW EXECUTE FUNCTION no()"#,
+            "DEFINE FIELD OVERWRITE stderrTail ON ModelAccess TYPE string VALUE
+                IF string::contains($value, '日') { THROW 'no' } ELSE { $value };",
+        ],
+    ];
+    for [postgres, surreal] in changes {
+        for url in shared_databases() {
+            let place = OnServer::migrated(url);
+            with_models(&place);
+            let name = database_name(&place.url);
+            if place.url.starts_with("postgres") {
+                postgres::shared().expect("a server").sql(name, postgres);
+            } else {
+                surreal_server::shared().expect("a server").sql(name, surreal);
+            }
+            is_kept_aside_and_the_rest_is_recorded(&place);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_segment_keeps_nothing_from_the_log() {
+    let env = TestEnv::ready();
+    env.mer(["run", "cat", "x"]).ok();
+    let folder = env.path("data/mer/db.journal");
+    let path = |name: &str| folder.join(name);
+    fs::create_dir(path("0.seg")).expect("a folder");
+    symlink("/nowhere", path("1.seg")).expect("a link");
+    let fifo = Command::new("mkfifo").arg(path("2.seg")).arg(path("3.drained")).status().expect("`mkfifo` starts");
+    assert!(fifo.success());
+    let segment = fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path());
+    let real = segment.into_iter().find(|path| path.is_file() && path.extension().is_some_and(|e| e == "seg"));
+    let text = fs::read(real.expect("a segment")).expect("a segment");
+    fs::write(path("3.seg"), &text).expect("a segment");
+    // Of a MER that is not there yet.
+    let head = "{\"format\":9,\"databaseUid\":\"00000000-0000-7000-8000-000000000001\"}";
+    fs::write(path("4.seg"), format!("{:08x} {head}\nwhat?\n", crc32fast::hash(head.as_bytes()))).expect("a segment");
+    // A terabyte of nothing.
+    fs::File::create(path("6.seg")).and_then(|file| file.set_len(1 << 40)).expect("a file");
+    let mut names = vec!["0.seg", "1.seg", "2.seg", "4.seg", "6.seg"];
+    if !rustix::process::geteuid().is_root() {
+        fs::write(path("5.seg"), &text).expect("a segment");
+        fs::set_permissions(path("5.seg"), fs::Permissions::from_mode(0)).expect("chmod");
+        names.push("5.seg");
+    }
+    for _ in 0..2 {
+        let ran = env.mer(["log", "list", "--json"]).ended(0);
+        assert_eq!(ran.stdout.lines().count(), 1, "{ran:?}");
+        for name in &names {
+            assert_eq!(ran.stderr.matches(&format!("/{name}` cannot be read")).count(), 1, "{name}: {}", ran.stderr);
+        }
+        assert!(ran.stderr.contains("a newer MER wrote it"), "{}", ran.stderr);
+    }
+    assert!(!path("3.seg").exists(), "that one could be read");
+    assert!(path("4.seg").exists(), "it is for whoever can read it");
+    env.mer(["run", "cat", "y"]).ok();
+    assert_eq!(env.mer(["log", "list", "--json"]).ended(0).stdout.lines().count(), 2);
+    // Some of the models are made to fail.
+    let doctor = env.mer(["doctor", "--json"]);
+    assert_eq!(doctor.stdout.matches("cannot be read").count(), names.len(), "{}", doctor.stdout);
+}
