@@ -64,6 +64,16 @@ pub enum RegistryError {
         /// The server.
         server: String,
     },
+    /// What stands for a host is none.
+    #[error("server `{server}`: `host = {host:?}` is no host: {why}")]
+    Host {
+        /// The server.
+        server: String,
+        /// What stands there.
+        host: String,
+        /// What is wrong, and how it is written.
+        why: &'static str,
+    },
     /// A model names a server more than once.
     #[error("model `{model}` names the server `{server}` twice in `servers`")]
     ServerTwice {
@@ -143,7 +153,7 @@ impl RegistryError {
         match self {
             Self::Name { object, source } => (object, source.name()),
             Self::LocalIsLocal => ("server", LOCAL_SERVER),
-            Self::NoHost { server } | Self::OnlyBySsh { server, .. } => ("server", server),
+            Self::NoHost { server } | Self::OnlyBySsh { server, .. } | Self::Host { server, .. } => ("server", server),
             Self::Nul { object, name, .. } | Self::Value { object, name, .. } => (object, name),
             Self::NoSuchServer { model, .. }
             | Self::ServerTwice { model, .. }
@@ -170,6 +180,12 @@ impl Registry {
             }
             if server.conn_type == ConnType::Ssh && server.params.host.is_none() {
                 return Err(RegistryError::NoHost { server: name.clone() });
+            }
+            // One that is there already stays, so that the rest can be changed.
+            let host = server.params.host.as_deref();
+            let kept = known.servers.get(name).is_some_and(|other| other.params.host.as_deref() == host);
+            if let Some((host, why)) = host.filter(|_| !kept).and_then(|host| Some((host, no_host(host)?))) {
+                return Err(RegistryError::Host { server: name.clone(), host: host.to_owned(), why });
             }
             if server.conn_type == ConnType::Local
                 && let Some(key) = server.params.only_by_ssh()
@@ -204,6 +220,23 @@ impl Registry {
 fn check_new_or_known(object: &'static str, name: &str, is_known: bool) -> Result<(), RegistryError> {
     let checked = if is_known { check_known_name(name) } else { check_name(name) };
     checked.map_err(|source| RegistryError::Name { object, source })
+}
+
+/// Why a text is no host: a name, an address, or an alias of the SSH configuration is one.
+fn no_host(host: &str) -> Option<&'static str> {
+    // A NUL has an error of its own.
+    let odd = |c: char| c.is_whitespace() || (c.is_control() && c != '\0') || matches!(c, '/' | '[' | ']');
+    if host.contains("://") {
+        Some("a URL is not taken apart; write `host`, `user` and `port`")
+    } else if host.contains('@') {
+        Some("the user is a key of its own; write `user`")
+    } else if host.matches(':').count() == 1 {
+        Some("the port is a key of its own; write `port`")
+    } else if host.is_empty() || host.starts_with('-') || host.contains(odd) {
+        Some("write a name, an address, or an alias of ~/.ssh/config")
+    } else {
+        None
+    }
 }
 
 fn check_params(model: &str, server: &str, params: &ModelParams) -> Result<(), RegistryError> {

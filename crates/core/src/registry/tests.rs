@@ -167,3 +167,28 @@ fn carriage_returns_are_found_wherever_they_are() {
         registry.carriage_returns().iter().map(|odd| format!("{} {} {}", odd.object, odd.name, odd.key)).collect();
     assert_eq!(found, ["server s launcher", "model m env.A", "model m inferenceCommand", "model m on.local.modelPath"]);
 }
+
+#[test]
+fn a_host_is_no_url_and_holds_neither_user_nor_port() {
+    let with = |host: &str| checked(&[], &[("gpu1", &format!(r#"{{"connType":"ssh","host":{host:?}}}"#))]);
+    for host in ["gpu1", "gpu1.example.org", "10.0.0.7", "::1", "fe80::1%eth0", "GPU_1"] {
+        assert_eq!(with(host), Ok(()), "{host}");
+    }
+    for (host, key) in [
+        ("ssh://u@h", "URL"),
+        ("ssh://h", "URL"),
+        ("u@h", "`user`"),
+        ("h:22", "`port`"),
+        ("[::1]", "write a name"),
+        ("-oProxyCommand=x", "write a name"),
+        ("a b", "write a name"),
+        ("h/x", "write a name"),
+        ("", "write a name"),
+    ] {
+        let error = with(host).expect_err(host);
+        assert!(matches!(error, RegistryError::Host { .. }) && error.to_string().contains(key), "{host}: {error}");
+        let server = serde_json::from_str(&format!(r#"{{"connType":"ssh","host":{host:?}}}"#)).expect("a server");
+        let there = Registry { servers: [("gpu1".to_owned(), server)].into(), ..Registry::default() };
+        assert_eq!(there.check(&there), Ok(()), "what is there stays");
+    }
+}

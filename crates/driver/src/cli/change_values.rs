@@ -21,7 +21,7 @@ pub(crate) enum ValueError {
     #[error("`NAME=VALUE` was expected")]
     Variable,
     /// No host.
-    #[error("a host was expected: `host`, `user@host`, `host:22` or `[::1]:22`")]
+    #[error("a host was expected: `host`, `user@host`, `host:22`, `[::1]:22` or `ssh://user@host:22`")]
     Host,
     /// No port.
     #[error("`{0}` is no port: that is a number from 1 to 65535")]
@@ -58,7 +58,7 @@ impl FromStr for Variable {
     }
 }
 
-/// `[USER@]HOST[:PORT]`. An IPv6 address stands in brackets where a port follows it.
+/// `[USER@]HOST[:PORT]`, or the same behind `ssh://`. An IPv6 address stands in brackets where a port follows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) user: Option<String>,
@@ -70,6 +70,10 @@ impl FromStr for Destination {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        let text = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ssh") => rest.strip_suffix('/').unwrap_or(rest),
+            _ => text,
+        };
         // A user's name may well hold an `@`: that of a directory service does.
         let (user, place) = match text.rsplit_once('@') {
             Some(("", _)) => return Err(ValueError::Host),
@@ -123,12 +127,27 @@ mod tests {
             ("[::1]", None, "::1", None),
             ("u@[fe80::1%eth0]:22", Some("u"), "fe80::1%eth0", Some(22)),
             ("10.0.0.7:22", None, "10.0.0.7", Some(22)),
+            ("ssh://h", None, "h", None),
+            ("SSH://u@[::1]:22/", Some("u"), "::1", Some(22)),
         ] {
             assert_eq!(read(text), Ok((user.map(str::to_owned), host.to_owned(), port)), "{text}");
         }
-        for text in
-            ["", "@h", "u@", ":22", "[::1", "[::1]22", "[]:22", "a b", "-oProxyCommand=x", "u@-x", "ssh://h", "h\n"]
-        {
+        for text in [
+            "",
+            "@h",
+            "u@",
+            ":22",
+            "[::1",
+            "[::1]22",
+            "[]:22",
+            "a b",
+            "-oProxyCommand=x",
+            "u@-x",
+            "ssh://",
+            "http://h",
+            "ssh://h/x",
+            "h\n",
+        ] {
             assert_eq!(read(text), Err(ValueError::Host), "{text:?}");
         }
         for text in ["h:", "h:0", "h:65536", "h:ssh", "[::1]:x"] {
