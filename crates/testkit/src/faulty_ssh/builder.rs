@@ -34,6 +34,7 @@ pub(super) struct Conduct {
     pub(super) password: Option<String>,
     pub(super) keyboard_interactive: Option<String>,
     pub(super) no_keys: bool,
+    pub(super) key_first: bool,
     pub(super) authentication_hangs: bool,
     pub(super) channels: Option<usize>,
     pub(super) window_stops: bool,
@@ -54,12 +55,13 @@ pub(super) enum End {
 }
 
 impl Conduct {
-    /// The methods that are offered.
-    pub(super) fn methods(&self) -> MethodSet {
+    /// The methods that are offered, before or after a key was accepted.
+    pub(super) fn methods(&self, key_accepted: bool) -> MethodSet {
+        let others = !self.key_first || key_accepted;
         let all = [
-            (MethodKind::PublicKey, !self.no_keys),
-            (MethodKind::KeyboardInteractive, self.keyboard_interactive.is_some()),
-            (MethodKind::Password, self.password.is_some()),
+            (MethodKind::PublicKey, !(self.no_keys || self.key_first && key_accepted)),
+            (MethodKind::KeyboardInteractive, self.keyboard_interactive.is_some() && others),
+            (MethodKind::Password, self.password.is_some() && others),
         ];
         let offered: Vec<MethodKind> =
             all.into_iter().filter(|(_, offered)| *offered).map(|(method, _)| method).collect();
@@ -86,6 +88,13 @@ impl Builder {
     #[must_use]
     pub fn no_keys(mut self) -> Self {
         self.conduct.no_keys = true;
+        self
+    }
+
+    /// Wants a key and another method after it, as sshd with `AuthenticationMethods publickey,password` does.
+    #[must_use]
+    pub fn key_first(mut self) -> Self {
+        self.conduct.key_first = true;
         self
     }
 
@@ -212,7 +221,7 @@ impl Builder {
         let key = russh::keys::load_secret_key(&key.file, None).expect("the host key cannot be read");
         let mut config = Config {
             keys: vec![key],
-            methods: self.conduct.methods(),
+            methods: self.conduct.methods(false),
             auth_rejection_time: Duration::ZERO,
             inactivity_timeout: None,
             nodelay: true,

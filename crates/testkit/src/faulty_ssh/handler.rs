@@ -18,6 +18,7 @@ pub(super) struct Connection {
     opened: usize,
     /// Keyboard-interactive has asked its question and got the right answer.
     answered: bool,
+    key_accepted: bool,
     channels: HashMap<ChannelId, Open>,
 }
 
@@ -31,7 +32,7 @@ struct Open {
 
 impl Connection {
     pub(super) fn new(conduct: Arc<Conduct>, seen: Arc<Mutex<Seen>>) -> Self {
-        Self { conduct, seen, opened: 0, answered: false, channels: HashMap::new() }
+        Self { conduct, seen, opened: 0, answered: false, key_accepted: false, channels: HashMap::new() }
     }
 
     async fn judge(&self, method: &'static str, accept: bool) -> Auth {
@@ -39,12 +40,14 @@ impl Connection {
         if self.conduct.authentication_hangs {
             future::pending::<()>().await;
         }
-        if accept { Auth::Accept } else { self.reject() }
+        let early = self.conduct.key_first && !self.key_accepted;
+        if accept && !early { Auth::Accept } else { self.reject() }
     }
 
     /// All methods stay open, as with sshd; the library would take away the one that failed.
     fn reject(&self) -> Auth {
-        Auth::Reject { proceed_with_methods: Some(self.conduct.methods()), partial_success: false }
+        let proceed_with_methods = Some(self.conduct.methods(self.key_accepted));
+        Auth::Reject { proceed_with_methods, partial_success: false }
     }
 }
 
@@ -61,6 +64,12 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey(&mut self, _user: &str, _key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        if self.conduct.key_first && !self.conduct.no_keys {
+            self.judge("publickey", false).await;
+            self.key_accepted = true;
+            let proceed_with_methods = Some(self.conduct.methods(true));
+            return Ok(Auth::Reject { proceed_with_methods, partial_success: true });
+        }
         Ok(self.judge("publickey", !self.conduct.no_keys).await)
     }
 
