@@ -39,6 +39,7 @@ impl Ssh {
             system_folder: Some(PathBuf::from("/etc/ssh")),
             user: caller::user_name(environment),
             agent: environment.path("SSH_AUTH_SOCK"),
+            variables: Arc::new(texts(environment).filter(|(name, _)| !is_private(name)).collect()),
         };
         Self { places, secrets: secrets::source(environment.clone(), given, home, asks), said: Arc::default() }
     }
@@ -68,9 +69,20 @@ impl Ssh {
     }
 }
 
+/// MER's own settings and the credentials of databases: no command of the SSH configuration gets them, and no server.
+fn is_private(name: &str) -> bool {
+    name.starts_with("MER_") || name.starts_with("PG") || name.starts_with("DB_") || name.contains("_DB_")
+}
+
+/// The variables that are texts.
+fn texts(environment: &Variables) -> impl Iterator<Item = (String, String)> {
+    let text = |word: &std::ffi::OsStr| word.to_str().map(str::to_owned);
+    environment.all().iter().filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
+}
+
 impl fmt::Debug for Ssh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ssh").field("places", &self.places).finish_non_exhaustive()
+        f.debug_struct("Ssh").field("folder", &self.places.folder).finish_non_exhaustive()
     }
 }
 
@@ -96,5 +108,11 @@ mod tests {
         assert_eq!(places.folder.as_deref(), Some(Path::new("/h/ada/.ssh")));
         assert_eq!(places.agent.as_deref(), Some(Path::new("/run/agent")));
         assert_eq!(places.user, caller::user_name(&Variables::from_iter([("USER", "ada")])));
+    }
+
+    #[test]
+    fn secrets_of_the_database_are_no_variables_of_the_configuration() {
+        let places = places(&[("DRIVER_DB_PASSWORD", "x"), ("PGPASSWORD", "x"), ("MER_CONFIG", "x"), ("KEYS", "/k")]);
+        assert_eq!(places.variables.keys().collect::<Vec<_>>(), ["KEYS"]);
     }
 }

@@ -158,9 +158,11 @@ pub enum SshError {
         host: String,
         /// Each thing that was tried, and what came of it.
         tried: Vec<String>,
+        /// After how many attempts the server hung up, if it did.
+        hung_up_after: Option<usize>,
     },
     /// Authentication was not over in time.
-    #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out", Bound::After(*after))]
+    #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out while {step}", Bound::After(*after))]
     AuthTimedOut {
         /// Whom we claimed to be.
         user: String,
@@ -168,6 +170,8 @@ pub enum SshError {
         host: String,
         /// The bound.
         after: Duration,
+        /// What was being waited for.
+        step: String,
     },
     /// The server grants not even one channel.
     #[error("`{host}` refuses to open a channel: {detail}")]
@@ -213,6 +217,14 @@ pub enum SshError {
         host: String,
         /// The bound.
         after: Duration,
+    },
+    /// The process whose pipes are to be the connection did not make one.
+    #[error("the `ProxyCommand` to `{host}` failed: {detail}")]
+    ProxyCommand {
+        /// Where to.
+        host: String,
+        /// How it ended, and what it said.
+        detail: String,
     },
     /// A host on the way could not be passed.
     #[error("the jump host `{hop}` cannot be passed")]
@@ -302,8 +314,16 @@ impl SshError {
                 file.display()
             ),
             Self::KeyRevoked { .. } => "do not connect; ask the server's owner".to_owned(),
+            Self::AuthFailed { hung_up_after: Some(count), .. } => format!(
+                "the server hung up after {count}, as sshd does after `MaxAuthTries`: name the right key as `identityFile`, \
+                 and set `IdentitiesOnly yes` for the host in ~/.ssh/config"
+            ),
             Self::AuthFailed { .. } => {
                 "check `user` and `identityFile`, and that its public key is in authorized_keys there".to_owned()
+            }
+            Self::ProxyCommand { .. } => {
+                "run the command of `ProxyCommand` in ~/.ssh/config by hand: it is to print the server's `SSH-2.0-` line"
+                    .to_owned()
             }
             Self::KnownHosts { .. } => {
                 "make the file readable, and writable for `--accept-new`; or name another one as `knownHosts`"

@@ -6,6 +6,7 @@
 //!
 //! Nothing stays behind over there: see [`session::watchdog`].
 
+mod algorithms;
 mod auth;
 mod config;
 mod error;
@@ -13,6 +14,7 @@ mod executor;
 mod known_hosts;
 mod ping;
 mod pool;
+mod proxy;
 mod route;
 mod run;
 mod session;

@@ -230,13 +230,19 @@ impl Pool {
         });
         let hops = self.route.jumps.iter().chain([&self.route.target]);
         let bound = hops.map(|hop| hop.connect_timeout.saturating_add(hop.auth_timeout)).sum::<Duration>();
-        // Each step has its own bound, and its own error; this is for what knows none, such as an agent that hangs.
+        // Each step has its own bound, and its own error; this is for what knows none, such as a file system that hangs.
         let bound = bound.saturating_add(Duration::from_secs(2));
         match tokio::time::timeout(bound, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.lost()),
             Err(_) => {
-                Err(SshError::AuthTimedOut { user: self.route.target.user.clone(), host: self.host(), after: bound })
+                let step = "waiting for this machine".to_owned();
+                Err(SshError::AuthTimedOut {
+                    user: self.route.target.user.clone(),
+                    host: self.host(),
+                    after: bound,
+                    step,
+                })
             }
         }
     }
@@ -281,5 +287,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let state = self.lock();
         state.links.iter().chain(&state.watch).for_each(|link| link.send(Request::Finish));
+        drop(state);
+        // The threads may not live as long as it takes: this process may be about to end.
+        let hops = self.route.jumps.iter().chain([&self.route.target]);
+        hops.filter_map(|hop| hop.proxy_command.as_ref()).for_each(|command| command.live.end());
     }
 }

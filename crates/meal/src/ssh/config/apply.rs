@@ -9,10 +9,19 @@ const DEEPEST: usize = 16;
 
 /// Where the files come from: a test has them in memory.
 pub(in crate::ssh) trait Files {
-    /// The text of a file, if it is there.
-    fn read(&self, path: &Path) -> Option<String>;
+    /// The text of a file, if it is there. Where it is and must not be used: why.
+    fn read(&self, path: &Path, of: Owner) -> Result<Option<String>, String>;
     /// The files that a pattern of `Include` means, sorted by name.
-    fn expand(&self, pattern: &str) -> Vec<PathBuf>;
+    fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf>;
+}
+
+/// Whose configuration a file is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ssh) enum Owner {
+    /// The user's: its names are relative to `~/.ssh`.
+    User,
+    /// The machine's: its names are relative to `/etc/ssh`.
+    System,
 }
 
 /// Whom the settings are for.
@@ -22,53 +31,90 @@ struct Asked<'a> {
     /// The user that the registry names, if it does.
     user: Option<&'a str>,
     local_user: Option<&'a str>,
+    /// Whether the files are gone through once more: see [`settings_for`].
+    last: bool,
 }
 
-/// What the files, in their order, say about `alias`.
+/// A file that is being read.
+#[derive(Debug, Clone, Copy)]
+struct At<'a> {
+    path: &'a Path,
+    of: Owner,
+    depth: usize,
+}
+
+/// What the files, in their order, say about `alias`. `Match final` asks for a second round, in which it holds.
 pub(in crate::ssh) fn settings_for(
     files: &dyn Files,
-    roots: &[PathBuf],
+    roots: &[(PathBuf, Owner)],
     alias: &str,
     user: Option<&str>,
     local_user: Option<&str>,
 ) -> Settings {
-    let asked = Asked { alias, user, local_user };
     let mut settings = Settings::default();
-    for root in roots {
-        file(files, root, asked, true, 0, &mut settings);
+    let mut again = false;
+    for last in [false, true] {
+        let asked = Asked { alias, user, local_user, last };
+        if last && !again {
+            break;
+        }
+        for (path, of) in roots {
+            file(files, At { path, of: *of, depth: 0 }, asked, &mut again, &mut settings);
+        }
     }
     settings
 }
 
-fn file(files: &dyn Files, path: &Path, asked: Asked<'_>, within: bool, depth: usize, settings: &mut Settings) {
-    if depth > DEEPEST {
-        settings.warn(format!("`{}`: `Include` goes too deep", path.display()));
+fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, settings: &mut Settings) {
+    if at.depth > DEEPEST {
+        settings.warn(format!("`{}`: `Include` goes too deep", at.path.display()));
         return;
     }
-    let Some(text) = files.read(path) else { return };
-    let mut active = within;
-    for (index, line) in text.lines().enumerate() {
-        let Some((keyword, args)) = words(line) else { continue };
-        let place = format!("`{}` line {}", path.display(), index + 1);
-        match keyword.as_str() {
-            "host" => active = within && matches_list(args.iter().map(String::as_str), asked.alias),
-            "match" => active = within && is_match(&args, asked, settings, &place),
+    let text = match files.read(at.path, at.of) {
+        Ok(Some(text)) => text,
+        Ok(None) => return,
+        Err(reason) => {
+            settings.warn(format!("`{}` is not used: {reason}", at.path.display()));
+            return;
+        }
+    };
+    let mut active = true;
+    for (index, text) in text.lines().enumerate() {
+        let Some(line) = words(text) else { continue };
+        let place = format!("`{}` line {}", at.path.display(), index + 1);
+        match line.keyword.as_str() {
+            "host" => {
+                // The second round asks for what the first made of the name.
+                let named = host_name(settings, asked).filter(|_| asked.last);
+                let named = named.unwrap_or_else(|| asked.alias.to_owned());
+                active = matches_list(line.args.iter().map(String::as_str), &named);
+            }
+            "match" => active = is_match(&line.args, asked, again, settings, &place),
             "include" if active => {
-                for pattern in &args {
-                    for included in files.expand(pattern) {
-                        file(files, &included, asked, true, depth + 1, settings);
+                for pattern in &line.args {
+                    for included in files.expand(pattern, at.of) {
+                        let at = At { path: &included, of: at.of, depth: at.depth + 1 };
+                        file(files, at, asked, again, settings);
                     }
                 }
             }
             "include" => {}
-            _ if active => settings.set(&keyword, &args, &place),
+            // Distributions send `LANG LC_*`: a model would depend on the locale of the one that calls it.
+            "sendenv" if at.of == Owner::System => {}
+            _ if active => settings.set(&line, &place),
             _ => {}
         }
     }
 }
 
+/// `HostName`, as far as it is known by now.
+fn host_name(settings: &Settings, asked: Asked<'_>) -> Option<String> {
+    let parts = settings.host_name.as_deref()?.split("%%");
+    Some(parts.map(|part| part.replace("%h", asked.alias)).collect::<Vec<_>>().join("%"))
+}
+
 /// Whether all criteria of a `Match` line hold. One that we cannot judge does not, and is said.
-fn is_match(args: &[String], asked: Asked<'_>, settings: &mut Settings, place: &str) -> bool {
+fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut Settings, place: &str) -> bool {
     let mut words = args.iter().map(String::as_str);
     let mut holds = true;
     while let Some(word) = words.next() {
@@ -77,9 +123,15 @@ fn is_match(args: &[String], asked: Asked<'_>, settings: &mut Settings, place: &
         let criterion = criterion.to_ascii_lowercase();
         let one = match criterion.as_str() {
             "all" => true,
+            "final" => {
+                *again = true;
+                asked.last
+            }
+            // Names are not made canonical.
+            "canonical" => false,
             "host" | "originalhost" | "user" | "localuser" => {
                 let Some(list) = attached.or_else(|| words.next()) else { return false };
-                let host = settings.host_name.as_deref().unwrap_or("%h").replace("%h", asked.alias).to_lowercase();
+                let host = host_name(settings, asked).unwrap_or_else(|| asked.alias.to_owned()).to_lowercase();
                 let text = match criterion.as_str() {
                     "host" => host.as_str(),
                     "originalhost" => asked.alias,

@@ -9,8 +9,10 @@ mod settings;
 mod words;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
-pub(super) use apply::{Files, settings_for};
-pub(super) use pattern::matches_pattern;
-pub(super) use settings::{Settings, Strict};
+pub(super) use apply::{Files, Owner, settings_for};
+pub(super) use pattern::{matches_glob, matches_pattern};
+pub(super) use settings::{Algorithms, Proxy, Settings, Strict};

@@ -25,6 +25,73 @@ pub(in crate::ssh) fn matches_pattern(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|one| *one == b'*')
 }
 
+/// Whether a file's name matches a pattern of a shell: `*`, `?`, `[0-9]`, `[!a]`, and `\` before what is meant as it is.
+pub(in crate::ssh) fn matches_glob(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    let (mut p, mut n) = (0, 0);
+    let mut star = None;
+    while n < name.len() {
+        if pattern.get(p) == Some(&'*') {
+            star = Some((p + 1, n));
+            p += 1;
+            continue;
+        }
+        match one(&pattern[p..], name[n]) {
+            Some(length) => (p, n) = (p + length, n + 1),
+            None => match star {
+                Some((after, from)) => {
+                    star = Some((after, from + 1));
+                    (p, n) = (after, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|one| *one == '*')
+}
+
+/// Whether the first element of a pattern means this character: then how long that element is.
+fn one(pattern: &[char], c: char) -> Option<usize> {
+    match pattern {
+        ['?', ..] => Some(1),
+        ['\\', literal, ..] => (*literal == c).then_some(2),
+        ['[', rest @ ..] => match set(rest, c) {
+            Some((true, length)) => Some(length + 1),
+            Some((false, _)) => None,
+            // A bracket that is never closed is a bracket.
+            None => (c == '[').then_some(1),
+        },
+        [literal, ..] => (*literal == c).then_some(1),
+        [] => None,
+    }
+}
+
+/// Whether a set has a character, and where it ends. `rest` begins after the bracket.
+fn set(rest: &[char], c: char) -> Option<(bool, usize)> {
+    let negated = matches!(rest.first(), Some('!' | '^'));
+    let begin = usize::from(negated);
+    let mut at = begin;
+    let mut found = false;
+    loop {
+        let first = *rest.get(at)?;
+        // A bracket that comes first is one of the set.
+        if first == ']' && at > begin {
+            return Some((found != negated, at + 1));
+        }
+        match (rest.get(at + 1), rest.get(at + 2)) {
+            (Some('-'), Some(last)) if *last != ']' => {
+                found |= (first..=*last).contains(&c);
+                at += 3;
+            }
+            _ => {
+                found |= first == c;
+                at += 1;
+            }
+        }
+    }
+}
+
 /// Whether a list holds: some pattern matches and no negated one does.
 pub(super) fn matches_list<'a>(patterns: impl IntoIterator<Item = &'a str>, text: &str) -> bool {
     let mut found = false;

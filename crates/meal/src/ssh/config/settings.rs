@@ -2,14 +2,28 @@
 
 use std::time::Duration;
 
+use super::{
+    pattern::{matches_list, matches_pattern},
+    words::Line,
+};
+
 /// `StrictHostKeyChecking`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::ssh) enum Strict {
-    /// Unknown keys are refused (`yes`, and `ask`: there is nobody to ask).
+    /// Unknown keys are refused (`yes`, and `ask`: nothing asks).
     #[default]
     Yes,
     /// Unknown keys are accepted and written down; changed ones are refused (`accept-new`, and `no`).
     AcceptNew,
+}
+
+/// How a host is reached, where it is not reached directly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ssh) enum Proxy {
+    /// `ProxyJump`: a list of hosts.
+    Jump(String),
+    /// `ProxyCommand`: a line for the user's shell.
+    Command(String),
 }
 
 /// The first value of each key.
@@ -21,8 +35,10 @@ pub(in crate::ssh) struct Settings {
     pub(in crate::ssh) identity_files: Vec<String>,
     pub(in crate::ssh) identities_only: Option<bool>,
     pub(in crate::ssh) identity_agent: Option<String>,
-    /// `none` switches a later value off.
-    pub(in crate::ssh) proxy_jump: Option<String>,
+    /// All of them, in their order.
+    pub(in crate::ssh) certificate_files: Vec<String>,
+    /// Whichever of `ProxyJump` and `ProxyCommand` comes first; `none` switches a later value off.
+    pub(in crate::ssh) proxy: Option<Proxy>,
     pub(in crate::ssh) user_known_hosts: Option<Vec<String>>,
     pub(in crate::ssh) global_known_hosts: Option<Vec<String>>,
     pub(in crate::ssh) host_key_alias: Option<String>,
@@ -30,8 +46,26 @@ pub(in crate::ssh) struct Settings {
     pub(in crate::ssh) alive_interval: Option<Duration>,
     pub(in crate::ssh) alive_count: Option<u32>,
     pub(in crate::ssh) connect_timeout: Option<Duration>,
+    pub(in crate::ssh) connection_attempts: Option<u32>,
+    pub(in crate::ssh) pubkey: Option<bool>,
+    pub(in crate::ssh) preferred_authentications: Option<Vec<String>>,
+    pub(in crate::ssh) no_host_authentication_for_localhost: Option<bool>,
+    /// Names of variables, as patterns.
+    pub(in crate::ssh) send_env: Vec<String>,
+    pub(in crate::ssh) set_env: Vec<(String, String)>,
+    pub(in crate::ssh) algorithms: Algorithms,
     pub(in crate::ssh) warnings: Vec<String>,
-    proxy_command: bool,
+    ignore_unknown: Option<Vec<String>>,
+}
+
+/// Lists of algorithms as they are written: names, or what to add to (`+`), take from (`-`) or put before (`^`) ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::ssh) struct Algorithms {
+    pub(in crate::ssh) ciphers: Option<String>,
+    pub(in crate::ssh) macs: Option<String>,
+    pub(in crate::ssh) kex: Option<String>,
+    pub(in crate::ssh) host_key: Option<String>,
+    pub(in crate::ssh) pubkey: Option<String>,
 }
 
 /// What changes nothing for a program that runs commands over pipes, or is a matter of taste.
@@ -46,7 +80,11 @@ const HARMLESS: &[&str] = &[
     "clearallforwardings",
     "compression",
     "compressionlevel",
-    "connectionattempts",
+    // Ports of this machine, for other programs on it.
+    "dynamicforward",
+    "localforward",
+    // Without `PermitLocalCommand` it does nothing, and that is said.
+    "localcommand",
     "controlmaster",
     "controlpath",
     "controlpersist",
@@ -68,22 +106,17 @@ const HARMLESS: &[&str] = &[
     "gssapitrustdns",
     "hashknownhosts",
     "hostbasedauthentication",
-    "ignoreunknown",
     "ipqos",
     "kbdinteractiveauthentication",
     "challengeresponseauthentication",
     "loglevel",
     "logverbose",
-    "nohostauthenticationforlocalhost",
     "numberofpasswordprompts",
     "obscurekeystroketiming",
     "passwordauthentication",
-    "permitlocalcommand",
     "permitremoteopen",
-    "pubkeyauthentication",
     "rekeylimit",
     "requesttty",
-    "sendenv",
     "sessiontype",
     "stdinnull",
     "streamlocalbindmask",
@@ -101,6 +134,28 @@ const HARMLESS: &[&str] = &[
     "protocol",
     "useroaming",
     "rsaauthentication",
+    // What OpenSSH itself passes over today.
+    "afstokenpassing",
+    "cipher",
+    "fallbacktorsh",
+    "globalknownhostsfile2",
+    "gssapikexalgorithms",
+    "gssapiclientidentity",
+    "gssapiserveridentity",
+    "hostbasedkeytypes",
+    "keepalive",
+    "kerberosauthentication",
+    "kerberostgtpassing",
+    "protocolkeepalives",
+    "rhostsauthentication",
+    "rhostsrsaauthentication",
+    "setuptimeout",
+    "skeyauthentication",
+    "smartcarddevice",
+    "tisauthentication",
+    "useprivilegedport",
+    "userknownhostsfile2",
+    "usersh",
 ];
 
 /// What a file may ask for and MER cannot do. The value that asks for nothing.
@@ -111,35 +166,25 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("canonicalizehostname", "no"),
     ("canonicalizepermittedcnames", "none"),
     ("casignaturealgorithms", ""),
-    ("certificatefile", "none"),
-    ("ciphers", ""),
-    ("dynamicforward", ""),
     ("hostbasedacceptedalgorithms", ""),
-    ("hostkeyalgorithms", ""),
-    ("kexalgorithms", ""),
     ("knownhostscommand", "none"),
-    ("localcommand", ""),
-    ("localforward", ""),
-    ("macs", ""),
     ("pkcs11provider", "none"),
-    ("preferredauthentications", ""),
+    ("permitlocalcommand", "no"),
     ("proxyusefdpass", "no"),
-    ("pubkeyacceptedalgorithms", ""),
-    ("pubkeyacceptedkeytypes", ""),
     ("refuseconnection", ""),
     ("remotecommand", "none"),
     ("remoteforward", ""),
     ("requiredrsasize", ""),
     ("revokedhostkeys", "none"),
     ("securitykeyprovider", "internal"),
-    ("setenv", ""),
     ("verifyhostkeydns", "no"),
     ("versionaddendum", "none"),
 ];
 
 impl Settings {
     /// Takes a value, unless there was one before.
-    pub(super) fn set(&mut self, keyword: &str, args: &[String], place: &str) {
+    pub(super) fn set(&mut self, line: &Line, place: &str) {
+        let (keyword, args) = (line.keyword.as_str(), line.args.as_slice());
         let Some(first) = args.first() else {
             self.warn(format!("{place}: `{keyword}` has no value"));
             return;
@@ -148,19 +193,17 @@ impl Settings {
         match keyword {
             "hostname" => keep(&mut self.host_name, Some(first.clone())),
             "user" => keep(&mut self.user, Some(first.clone())),
-            "port" => keep_parsed(&mut self.port, first.parse().ok(), &mut wrong),
-            "identityfile" => self.identity_files.push(first.clone()),
+            "port" => {
+                keep_parsed(&mut self.port, first.parse().ok().filter(|port| *port > 0), &mut wrong);
+            }
+            // Read twice where there is a `Match final`.
+            "identityfile" if !self.identity_files.contains(first) => self.identity_files.push(first.clone()),
+            "certificatefile" if !self.certificate_files.contains(first) => self.certificate_files.push(first.clone()),
+            "identityfile" | "certificatefile" => {}
             "identitiesonly" => keep_parsed(&mut self.identities_only, yes_no(first), &mut wrong),
             "identityagent" => keep(&mut self.identity_agent, Some(first.clone())),
-            // Whichever of the two comes first switches the other off.
-            "proxyjump" if !self.proxy_command => keep(&mut self.proxy_jump, Some(first.clone())),
-            "proxycommand" if self.proxy_jump.is_none() && !self.proxy_command => {
-                self.proxy_command = true;
-                if !first.eq_ignore_ascii_case("none") {
-                    self.warn(format!("{place}: `ProxyCommand` is not supported, and not used; use `ProxyJump`"));
-                }
-            }
-            "proxyjump" | "proxycommand" => {}
+            "proxyjump" => keep(&mut self.proxy, Some(Proxy::Jump(line.rest.clone()))),
+            "proxycommand" => keep(&mut self.proxy, Some(Proxy::Command(line.rest.clone()))),
             "userknownhostsfile" => keep(&mut self.user_known_hosts, Some(args.to_vec())),
             "globalknownhostsfile" => keep(&mut self.global_known_hosts, Some(args.to_vec())),
             "hostkeyalias" => keep(&mut self.host_key_alias, Some(first.clone())),
@@ -171,15 +214,77 @@ impl Settings {
                 let value = if first.eq_ignore_ascii_case("none") { Some(Duration::ZERO) } else { seconds(first) };
                 keep_parsed(&mut self.connect_timeout, value, &mut wrong);
             }
+            "connectionattempts" => keep_parsed(&mut self.connection_attempts, first.parse().ok(), &mut wrong),
+            "pubkeyauthentication" => {
+                let value = match first.to_ascii_lowercase().as_str() {
+                    "unbound" | "host-bound" => Some(true),
+                    _ => yes_no(first),
+                };
+                keep_parsed(&mut self.pubkey, value, &mut wrong);
+            }
+            "preferredauthentications" => {
+                let names = first.split(',').map(|name| name.trim().to_ascii_lowercase());
+                keep(&mut self.preferred_authentications, Some(names.collect()));
+            }
+            "nohostauthenticationforlocalhost" => {
+                keep_parsed(&mut self.no_host_authentication_for_localhost, yes_no(first), &mut wrong);
+            }
+            "ciphers" => keep(&mut self.algorithms.ciphers, Some(first.clone())),
+            "macs" => keep(&mut self.algorithms.macs, Some(first.clone())),
+            "kexalgorithms" => keep(&mut self.algorithms.kex, Some(first.clone())),
+            "hostkeyalgorithms" => keep(&mut self.algorithms.host_key, Some(first.clone())),
+            "pubkeyacceptedalgorithms" | "pubkeyacceptedkeytypes" => {
+                keep(&mut self.algorithms.pubkey, Some(first.clone()));
+            }
+            "sendenv" => self.send(args, place),
+            "setenv" => self.set_variables(args, place),
+            "ignoreunknown" => {
+                keep(&mut self.ignore_unknown, Some(first.split(',').map(str::to_ascii_lowercase).collect()));
+            }
             _ if HARMLESS.contains(&keyword) => {}
             _ => match UNSUPPORTED.iter().find(|(name, _)| *name == keyword) {
                 Some((_, nothing)) if first.eq_ignore_ascii_case(nothing) => {}
                 Some(_) => self.warn(format!("{place}: `{keyword}` is not supported, and not used")),
+                None if self.is_ignored(keyword) => {}
                 None => self.warn(format!("{place}: `{keyword}` is not known, and not used")),
             },
         }
         if wrong {
             self.warn(format!("{place}: the value `{first}` of `{keyword}` is not valid"));
+        }
+    }
+
+    /// Whether `IgnoreUnknown`, further up, names an unknown keyword.
+    fn is_ignored(&self, keyword: &str) -> bool {
+        let patterns = self.ignore_unknown.iter().flatten();
+        matches_list(patterns.map(String::as_str), keyword)
+    }
+
+    /// `SendEnv` adds names, and takes those away again that it names with a `-`.
+    fn send(&mut self, args: &[String], place: &str) {
+        for arg in args {
+            match arg.strip_prefix('-') {
+                Some(pattern) => self.send_env.retain(|name| !matches_pattern(pattern, name)),
+                None if arg.is_empty() || arg.contains('=') => {
+                    self.warn(format!("{place}: `{arg}` is no name of a variable"));
+                }
+                None if self.send_env.contains(arg) => {}
+                None => self.send_env.push(arg.clone()),
+            }
+        }
+    }
+
+    /// Only the first line with `SetEnv` counts, and in it the first value of a name.
+    fn set_variables(&mut self, args: &[String], place: &str) {
+        if !self.set_env.is_empty() {
+            return;
+        }
+        for arg in args {
+            match arg.split_once('=') {
+                Some((name, _)) if self.set_env.iter().any(|(other, _)| other == name) => {}
+                Some((name, value)) if !name.is_empty() => self.set_env.push((name.to_owned(), value.to_owned())),
+                _ => self.warn(format!("{place}: `SetEnv` takes `NAME=VALUE`, not `{arg}`")),
+            }
         }
     }
 

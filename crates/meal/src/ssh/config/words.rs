@@ -1,7 +1,17 @@
 //! The words of a line.
 
-/// Splits a line into its keyword, in lower case, and its arguments. Comments and empty lines are nothing.
-pub(super) fn words(line: &str) -> Option<(String, Vec<String>)> {
+/// A line that sets something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// In lower case.
+    pub(super) keyword: String,
+    pub(super) args: Vec<String>,
+    /// All that follows the keyword, quotes and `#` included: a command is no list of words.
+    pub(super) rest: String,
+}
+
+/// Splits a line into its keyword and its arguments. Comments and empty lines are nothing.
+pub(super) fn words(line: &str) -> Option<Line> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
@@ -9,8 +19,8 @@ pub(super) fn words(line: &str) -> Option<(String, Vec<String>)> {
     let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
     let (keyword, rest) = line.split_at(end);
     let rest = rest.trim_start();
-    let rest = rest.strip_prefix('=').unwrap_or(rest);
-    Some((keyword.to_ascii_lowercase(), arguments(rest)))
+    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    Some(Line { keyword: keyword.to_ascii_lowercase(), args: arguments(rest), rest: rest.to_owned() })
 }
 
 fn arguments(rest: &str) -> Vec<String> {
@@ -28,6 +38,7 @@ fn arguments(rest: &str) -> Vec<String> {
                 '"' | '\'' if quote.is_none() => quote = Some(c),
                 _ if quote == Some(c) => quote = None,
                 '\\' if matches!(chars.peek(), Some('"' | '\'' | '\\')) => word.extend(chars.next()),
+                '\\' if quote.is_none() && chars.peek() == Some(&' ') => word.extend(chars.next()),
                 _ if quote.is_none() && c.is_whitespace() => break,
                 _ => word.push(c),
             }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, FileTypeExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -38,6 +38,8 @@ struct Entry {
     key: Vec<u8>,
     file: PathBuf,
     line: usize,
+    /// It names the host without its port.
+    loose: bool,
 }
 
 /// All that the files say about one host.
@@ -49,12 +51,13 @@ pub(in crate::ssh) struct Known {
 }
 
 impl Known {
-    /// Reads the files; one that does not exist is empty.
-    pub(in crate::ssh) fn read(host: &str, files: &[PathBuf]) -> Result<Self, SshError> {
+    /// Reads the files; one that does not exist is empty. `loose` is the host's name without its port, where a key that is
+    /// known by it counts.
+    pub(in crate::ssh) fn read(host: &str, loose: Option<&str>, files: &[PathBuf]) -> Result<Self, SshError> {
         let mut known = Self::default();
         for file in files {
-            match mer_files::read_given(file) {
-                Ok(bytes) => known.add(host, file, &String::from_utf8_lossy(&bytes)),
+            match text(file) {
+                Ok(text) => known.add(host, loose, file, &text),
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
                 // A file that we may not read could revoke the key.
                 Err(source) => return Err(SshError::KnownHosts { path: file.clone(), source: Arc::new(source) }),
@@ -64,9 +67,13 @@ impl Known {
     }
 
     /// Adds what one file says.
-    pub(super) fn add(&mut self, host: &str, file: &Path, text: &str) {
+    pub(super) fn add(&mut self, host: &str, loose: Option<&str>, file: &Path, text: &str) {
         for (index, line) in text.lines().enumerate() {
-            let Some(line) = Line::parse(line).filter(|line| line.is_about(host)) else { continue };
+            let Some(line) = Line::parse(line) else { continue };
+            let exact = line.is_about(host);
+            if !exact && !loose.is_some_and(|loose| line.is_about(loose)) {
+                continue;
+            }
             if line.marker == Marker::CertAuthority {
                 self.warnings.push(format!(
                     "`{}` line {}: host certificates (@cert-authority) are not supported",
@@ -76,14 +83,23 @@ impl Known {
                 continue;
             }
             let (marker, kind) = (line.marker, line.kind.to_owned());
-            self.entries.push(Entry { marker, kind, key: line.key, file: file.to_owned(), line: index + 1 });
+            let file = file.to_owned();
+            self.entries.push(Entry { marker, kind, key: line.key, file, line: index + 1, loose: !exact });
         }
+    }
+
+    /// The keys that the host may show. As in OpenSSH, those that are known without the port count where none is known
+    /// with it.
+    fn usable(&self) -> impl Iterator<Item = &Entry> {
+        let all = || self.entries.iter().filter(|entry| entry.marker == Marker::None);
+        let exact = all().any(|entry| !entry.loose);
+        all().filter(move |entry| !entry.loose || !exact)
     }
 
     /// The types of the keys that are known: what the handshake should prefer, or it shows another key than the known
     /// one, which looks like a change.
     pub(in crate::ssh) fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().filter(|entry| entry.marker == Marker::None).map(|entry| entry.kind.as_str())
+        self.usable().map(|entry| entry.kind.as_str())
     }
 
     /// What to make of this key.
@@ -92,13 +108,14 @@ impl Known {
         if let Some(entry) = self.entries.iter().filter(same).find(|entry| entry.marker == Marker::Revoked) {
             return Verdict::Revoked { file: entry.file.clone(), line: entry.line };
         }
-        let usable = || self.entries.iter().filter(|entry| entry.marker == Marker::None);
-        if usable().any(|entry| entry.key == key) {
+        if self.usable().any(|entry| entry.key == key) {
             return Verdict::Known;
         }
+        // Another server on another port of the host may well have another key.
+        let exact = || self.usable().filter(|entry| !entry.loose);
         // A host whose known keys are all of other types is not one that is trusted with a new key.
         let kind = key_kind(key).unwrap_or_default();
-        match usable().find(|entry| entry.kind == kind).or_else(|| usable().next()) {
+        match exact().find(|entry| entry.kind == kind).or_else(|| exact().next()) {
             Some(entry) => Verdict::Changed {
                 expected: format!("{} {}", entry.kind, fingerprint(&entry.key)),
                 file: entry.file.clone(),
@@ -110,6 +127,9 @@ impl Known {
 
     /// Adds a key to a file: one line, by one write at its end, so that two who do it do not mix.
     pub(in crate::ssh) fn accept(host: &str, key: &[u8], file: &Path) -> Result<(), SshError> {
+        if is_device(file) {
+            return Ok(());
+        }
         let write = || {
             if let Some(folder) = file.parent() {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -124,6 +144,19 @@ impl Known {
         };
         write().map_err(|source: io::Error| SshError::KnownHosts { path: file.to_owned(), source: Arc::new(source) })
     }
+}
+
+/// The text of a file. A device, such as `/dev/null`, has none.
+fn text(file: &Path) -> io::Result<String> {
+    if is_device(file) {
+        return Ok(String::new());
+    }
+    mer_files::read_given(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether what is written there is thrown away: `UserKnownHostsFile /dev/null`.
+fn is_device(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| found.file_type().is_char_device())
 }
 
 /// Whether the file is empty or ends with a newline. What cannot seek has no last line to spoil.

@@ -28,7 +28,7 @@ fn hashed(host: &str) -> String {
 
 fn known(host: &str, text: &str) -> Known {
     let mut known = Known::default();
-    known.add(host, Path::new("/k"), text);
+    known.add(host, None, Path::new("/k"), text);
     known
 }
 
@@ -114,6 +114,36 @@ fn accepting_adds_one_line_even_after_a_line_without_end() {
     std::fs::write(&file, text).expect("shortened");
     Known::accept("[b]:23", &key(ED, b"2"), &file).expect("accepted");
     let files = [file];
-    assert_eq!(Known::read("a", &files).expect("read").verdict(&key(ED, b"1")), Verdict::Known);
-    assert_eq!(Known::read("[b]:23", &files).expect("read").verdict(&key(ED, b"2")), Verdict::Known);
+    assert_eq!(Known::read("a", None, &files).expect("read").verdict(&key(ED, b"1")), Verdict::Known);
+    assert_eq!(Known::read("[b]:23", None, &files).expect("read").verdict(&key(ED, b"2")), Verdict::Known);
+}
+
+#[test]
+fn a_key_that_is_known_without_the_port_is_known_unless_one_is_known_with_it() {
+    let loose = |text: &str| {
+        let mut known = Known::default();
+        known.add("[h]:23", Some("h"), Path::new("/k"), text);
+        known
+    };
+    let without = line("h", ED, b"one");
+    assert_eq!(loose(&without).verdict(&key(ED, b"one")), Verdict::Known);
+    assert_eq!(loose(&line(&hashed("h"), ED, b"one")).verdict(&key(ED, b"one")), Verdict::Known);
+    assert_eq!(loose(&without).kinds().collect::<Vec<_>>(), [ED]);
+    // Another server on that port: not a changed key.
+    assert_eq!(loose(&without).verdict(&key(ED, b"two")), Verdict::Unknown);
+    let both = without.clone() + &line("[h]:23", "ssh-rsa", b"two");
+    assert_eq!(loose(&both).verdict(&key("ssh-rsa", b"two")), Verdict::Known);
+    assert!(matches!(loose(&both).verdict(&key(ED, b"one")), Verdict::Changed { line: 2, .. }));
+    let revoked = format!("@revoked {without}{}", line("[h]:23", ED, b"one"));
+    assert!(matches!(loose(&revoked).verdict(&key(ED, b"one")), Verdict::Revoked { line: 1, .. }));
+}
+
+#[test]
+fn a_pipe_is_no_known_hosts_file_and_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    assert!(Known::read("h", None, &[pipe]).is_err());
+    assert_eq!(Known::read("h", None, &["/dev/null".into()]).expect("read").verdict(&key(ED, b"k")), Verdict::Unknown);
 }

@@ -35,6 +35,12 @@ pub(in crate::ssh) struct Shell {
 /// Starts a process.
 pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
     let started_at = Instant::now();
+    // `SendEnv` and `SetEnv`, by the wrapper: it costs no round trip. What the model sets itself wins.
+    let mut spec = spec.clone();
+    for (name, value) in &pool.route.variables {
+        spec.env.entry(name.into()).or_insert_with(|| value.into());
+    }
+    let spec = &spec;
     // What is wrong with the command is told before there is a connection.
     script::go(spec, "")?;
     // Waiting for a connection and for a free channel has its own bounds.

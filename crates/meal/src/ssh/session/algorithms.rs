@@ -15,7 +15,11 @@ use rustix::{
 use ssh2::{MethodType, Session};
 
 use super::banner::first_line;
-use crate::ssh::SshError;
+use crate::ssh::{
+    SshError,
+    algorithms::{chosen, list_of},
+    config::Algorithms,
+};
 
 const HELLO: &[u8] = b"SSH-2.0-mer\r\n";
 /// Packets of lists have some two thousand bytes.
@@ -55,13 +59,11 @@ impl Stranger {
 }
 
 impl Known {
-    pub(super) fn of(session: &Session, host_keys: &str) -> Self {
+    pub(super) fn of(session: &Session, host_keys: &str, lists: &Algorithms) -> Self {
         Self(KINDS.map(|(kind, _)| {
             match kind {
                 MethodType::HostKey => host_keys.split(',').map(str::to_owned).collect(),
-                kind => session
-                    .supported_algs(kind)
-                    .unwrap_or_default()
+                kind => chosen(list_of(lists, kind), &session.supported_algs(kind).unwrap_or_default())
                     .into_iter()
                     .filter(|name| is_one(name))
                     .map(str::to_owned)

@@ -8,6 +8,10 @@ pub(in crate::ssh) const TIMEOUT: i32 = -9;
 pub(in crate::ssh) const SOCKET_SEND: i32 = -7;
 pub(in crate::ssh) const SOCKET_DISCONNECT: i32 = -13;
 pub(in crate::ssh) const SOCKET_RECV: i32 = -43;
+/// The server refuses.
+pub(in crate::ssh) const AUTHENTICATION_FAILED: i32 = -18;
+/// A key was not accepted, for one of several reasons: the message tells which.
+pub(in crate::ssh) const UNVERIFIED: i32 = -19;
 const CHANNEL_FAILURE: i32 = -21;
 const REQUEST_DENIED: i32 = -22;
 const CHANNEL_UNKNOWN: i32 = -23;

@@ -1,6 +1,7 @@
 //! From nothing to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
 
 use std::{
+    net::TcpStream,
     os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,10 +14,10 @@ use super::{
     retry::{Dialer, Shaken, reach},
 };
 use crate::ssh::{
-    SshError,
+    SshError, algorithms,
     auth::authenticate,
     known_hosts::{Known, Verdict, fingerprint, key_kind},
-    target::{Hop, SecretSource},
+    target::{Hop, SecretSource, Unknown},
 };
 
 /// What OpenSSH offers, newest first; for RSA keys the signatures of today before those of yesterday.
@@ -44,12 +45,15 @@ pub(super) fn connect(
     trace: &mut Trace,
 ) -> Result<Ready, SshError> {
     trace.host(hop.label());
-    let known = Known::read(&hop.known_name, &hop.known_hosts).inspect_err(|_| trace.begin(StepKind::HostKey))?;
-    for warning in &known.warnings {
-        tracing::warn!("{warning}");
+    let known = Known::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
+        .inspect_err(|_| trace.begin(StepKind::HostKey))?;
+    let host_keys = algorithms::host_keys(hop, &preference(&known))?;
+    let Shaken { session, socket } = reach(hop, dial, &host_keys, trace)?;
+    if hop.loopback_unchecked && is_loopback(&socket) {
+        trace.note("not checked, because it is this machine".to_owned());
+    } else {
+        trace.note(check_key(hop, &session, &known)?);
     }
-    let Shaken { session, socket } = reach(hop, dial, &preference(&known), trace)?;
-    trace.note(check_key(hop, &session, &known)?);
     trace.end();
     trace.begin(StepKind::Authenticate);
     authenticate(&session, hop, secrets)?;
@@ -67,12 +71,12 @@ pub(in crate::ssh) fn bound(session: &Session, deadline: Instant) {
 }
 
 /// The types of the known keys first: a host that has several keys shows the first that both sides name.
-fn preference(known: &Known) -> String {
+fn preference(known: &Known) -> [&'static str; HOST_KEYS.len()] {
     let is_known =
         |name: &str| known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")));
     let mut names = HOST_KEYS;
     names.sort_by_key(|name| !is_known(name));
-    names.join(",")
+    names
 }
 
 /// Type and fingerprint of the key, and where it was accepted to, if it was.
@@ -82,20 +86,38 @@ fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshE
     };
     let kind = key_kind(key).unwrap_or("unknown").to_owned();
     let (host, fingerprint) = (hop.known_name.clone(), fingerprint(key));
-    match known.verdict(key) {
+    let verdict = known.verdict(key);
+    if verdict != Verdict::Known {
+        known.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
+    match verdict {
         Verdict::Known => Ok(format!("{kind} {fingerprint}")),
-        Verdict::Unknown if hop.accept_new => match hop.known_hosts.first() {
-            Some(file) => {
-                Known::accept(&host, key, file)?;
-                Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display()))
+        Verdict::Unknown if hop.unknown == Unknown::Refuse => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+        Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, Known::accept(&host, key, file))) {
+            Some((file, Ok(()))) => Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display())),
+            // To write it down is what was asked for.
+            Some((_, Err(error))) if hop.unknown == Unknown::Record => Err(error),
+            None if hop.unknown == Unknown::Record => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+            Some((file, Err(error))) => {
+                let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(
+                    "the host key of `{host}` is accepted, and cannot be written to `{}`: {why}",
+                    file.display()
+                );
+                Ok(format!("{kind} {fingerprint}, accepted"))
             }
-            None => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+            None => Ok(format!("{kind} {fingerprint}, accepted")),
         },
-        Verdict::Unknown => Err(SshError::KeyUnknown { host, kind, fingerprint }),
         Verdict::Changed { expected, file, line } => {
             let (kind, expected) = (kind.into(), expected.into());
             Err(SshError::KeyChanged { host, kind, fingerprint, expected, file, line })
         }
         Verdict::Revoked { file, line } => Err(SshError::KeyRevoked { host, kind, fingerprint, file, line }),
     }
+}
+
+/// Whether the other end is on this machine. What leads through a jump host or a process is no such connection.
+fn is_loopback(socket: &OwnedFd) -> bool {
+    let peer = socket.try_clone().and_then(|socket| TcpStream::from(socket).peer_addr());
+    peer.is_ok_and(|peer| peer.ip().is_loopback())
 }

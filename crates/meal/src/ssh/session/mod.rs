@@ -22,6 +22,7 @@ mod stream;
 mod thread;
 mod trace;
 mod watchdog;
+mod way;
 mod wrapper;
 
 pub use trace::StepKind;

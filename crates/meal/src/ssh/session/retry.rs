@@ -20,15 +20,16 @@ use super::{
     algorithms::{self, Known as Ours},
     banner::{Failure, shake},
     dial,
+    way::Way,
 };
-use crate::ssh::{SshError, target::Hop};
+use crate::ssh::{SshError, algorithms::prefer, target::Hop};
 
 /// The first pause, and the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Makes a connection to the host, before a deadline.
-pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<OwnedFd, SshError> + 'a;
+pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<Way, SshError> + 'a;
 
 /// A session with a host whose key is not checked yet.
 pub(super) struct Shaken {
@@ -48,25 +49,32 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
     loop {
         trace.done.truncate(start);
         trace.host(hop.label());
-        let socket = match (dial(deadline, trace), dropped.take()) {
+        let way = match (dial(deadline, trace), dropped.take()) {
             (Err(SshError::ConnectTimedOut { .. }), Some(dropped)) => return Err(dropped),
             (socket, before) => {
                 dropped = before;
-                Arc::new(socket?)
+                socket?
             }
         };
+        let (socket, process) = (Arc::clone(&way.socket), way.process.clone());
         trace.begin(super::StepKind::HostKey);
         let other = |error: &ssh2::Error| SshError::Handshake { host: hop.label(), detail: error.message().to_owned() };
         let mut session = Session::new().map_err(|error| other(&error))?;
-        session.set_tcp_stream(Arc::clone(&socket));
+        session.set_tcp_stream(way);
+        prefer(&session, hop)?;
         session.method_pref(MethodType::HostKey, host_keys).map_err(|error| other(&error))?;
         let failure = match shake(&mut session, &socket, deadline) {
             Ok(()) => return Ok(Shaken { session, socket }),
             Err(failure) => failure,
         };
         tries += 1;
-        let ours = Ours::of(&session, host_keys);
-        drop((session, socket));
+        // A process that failed knows best why.
+        let late = matches!(failure, Failure::TimedOut);
+        if let Some(error) = process.as_ref().and_then(|process| process.explain(hop, late)) {
+            return Err(error);
+        }
+        let ours = Ours::of(&session, host_keys, &hop.algorithms);
+        drop((session, socket, process));
         let (said, greeted, reset) = match failure {
             Failure::Dropped { said, greeted, reset } => (said, greeted, reset),
             Failure::TimedOut => {
@@ -74,7 +82,7 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
                 return Err(dropped.unwrap_or_else(late));
             }
             Failure::NotSsh(said) => {
-                let look = || algorithms::first_words(&dial(deadline, &mut Trace::new()).ok()?, deadline);
+                let look = || algorithms::first_words(&dial(deadline, &mut Trace::new()).ok()?.socket, deadline);
                 let said = said.or_else(look).unwrap_or_else(|| "something else".to_owned());
                 return Err(SshError::NotSsh { host: hop.label(), said });
             }
@@ -103,8 +111,8 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
 
 /// Whether both sides know no common algorithm, over a connection that only looks.
 fn compare(dial: &mut Dialer<'_>, ours: &Ours, deadline: Instant) -> Option<algorithms::Stranger> {
-    let socket = dial(deadline, &mut Trace::new()).ok()?;
-    ours.compare(&algorithms::offered(&socket, deadline)?)
+    let way = dial(deadline, &mut Trace::new()).ok()?;
+    ours.compare(&algorithms::offered(&way.socket, deadline)?)
 }
 
 /// Twice as long each time, up to a second; of that a half to the whole, by chance.

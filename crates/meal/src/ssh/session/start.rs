@@ -13,9 +13,9 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     Ends, Link, OpenError, Report, Request, StepKind, Trace, What,
-    dial::dial,
     handshake::{Ready, connect},
     thread::Thread,
+    way::{self, Way},
 };
 use crate::ssh::{
     SshError,
@@ -95,8 +95,8 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
 /// Connects and logs in: directly, or through the host that was entered before.
 fn enter(start: &Start, through: Option<(&Hop, &Link)>, hop: &Hop, trace: &mut Trace) -> Result<Ready, SshError> {
     let mut dial = |deadline: Instant, trace: &mut Trace| match through {
-        Some((before, link)) => tunnel(link, before, hop, deadline, trace),
-        None => dial(hop, deadline, trace),
+        Some((before, link)) => tunnel(link, before, hop, deadline, trace).map(Way::from),
+        None => way::direct(hop, deadline, trace),
     };
     connect(hop, &mut dial, start.secrets.as_ref(), trace)
 }

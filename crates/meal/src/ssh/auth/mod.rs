@@ -1,0 +1,279 @@
+//! Logging in: keys, certificates, the agent, and passwords.
+
+mod agent;
+mod file;
+mod keys;
+mod plan;
+mod public;
+mod relay;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashSet, time::Instant};
+
+use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
+
+use self::{agent::AgentClient, plan::Plan, relay::Relay};
+use super::{
+    SecretRequest, SshError,
+    session::{bound, code},
+    target::{Hop, Method, Password, SecretSource},
+};
+
+/// Methods that a server wants one after the other.
+const MOST_ROUNDS: usize = 6;
+/// How much of a server's banner is shown where logging in fails.
+const BANNER: usize = 300;
+
+/// Logs in, or says everything that was tried.
+pub(super) fn authenticate(session: &Session, hop: &Hop, secrets: Option<&SecretSource>) -> Result<(), SshError> {
+    let deadline = Instant::now() + hop.auth_timeout;
+    let mut attempt = Attempt {
+        session,
+        hop,
+        secrets,
+        deadline,
+        tried: Vec::new(),
+        step: "waiting for the server".to_owned(),
+        offered: 0,
+        keys: None,
+        settled: HashSet::new(),
+        relay: None,
+        password: None,
+    };
+    let result = attempt.run();
+    let Err(stop) = result else { return Ok(()) };
+    let (user, host) = (hop.user.clone(), hop.label());
+    Err(match stop {
+        Stop::Failed | Stop::HungUp => {
+            if let Ok(Some(banner)) = session.userauth_banner() {
+                attempt.tried.extend(shown(banner));
+            }
+            let hung_up_after = matches!(stop, Stop::HungUp).then_some(attempt.offered);
+            SshError::AuthFailed { user, host, tried: attempt.tried, hung_up_after }
+        }
+        Stop::TimedOut => SshError::AuthTimedOut { user, host, after: hop.auth_timeout, step: attempt.step },
+        Stop::Lost(detail) => SshError::ConnectionLost { host, detail },
+    })
+}
+
+/// Why it ended without success.
+enum Stop {
+    Failed,
+    /// The server hung up on what was tried.
+    HungUp,
+    TimedOut,
+    Lost(String),
+}
+
+/// What came of one method.
+enum Answer {
+    /// The user is logged in.
+    In,
+    /// Accepted, as far as it can be known; the server may want more.
+    Partly,
+    Refused,
+}
+
+struct Attempt<'a> {
+    session: &'a Session,
+    hop: &'a Hop,
+    secrets: Option<&'a SecretSource>,
+    deadline: Instant,
+    tried: Vec<String>,
+    /// What is being waited for.
+    step: String,
+    /// How often the server was asked.
+    offered: usize,
+    /// What there is to offer; read once.
+    keys: Option<Plan>,
+    /// Public keys that the server has judged.
+    settled: HashSet<Vec<u8>>,
+    relay: Option<Relay>,
+    /// Asked for once, and only when a method wants it.
+    password: Option<Option<String>>,
+}
+
+impl Attempt<'_> {
+    fn run(&mut self) -> Result<(), Stop> {
+        let Some(mut offered) = self.methods()? else { return Ok(()) };
+        let mut partly = false;
+        for _ in 0..MOST_ROUNDS {
+            let answer = self.round(&offered)?;
+            if matches!(answer, Answer::In) {
+                return Ok(());
+            }
+            // A refused key is one. A refused password may have been a part of what it wants.
+            if matches!(answer, Answer::Refused) && !matches!(self.password, Some(Some(_))) {
+                break;
+            }
+            let now = match self.methods() {
+                Ok(Some(now)) => now,
+                Ok(None) => return Ok(()),
+                // It was asked once too often: what it said before is what counts.
+                Err(Stop::HungUp | Stop::Lost(_)) if matches!(answer, Answer::Refused) => break,
+                Err(stop) => return Err(stop),
+            };
+            // After a part of what it wants, a server names the rest. libssh2 does not tell that part from a refusal.
+            if now == offered && !matches!(answer, Answer::Partly) {
+                break;
+            }
+            self.tried.push(format!("the server wants {now} too"));
+            (offered, partly) = (now, true);
+        }
+        let hop = self.hop;
+        let keyless = !offers(&offered, Method::PublicKey);
+        if (partly || keyless)
+            && hop.password.is_none()
+            && (offers(&offered, Method::Password) || offers(&offered, Method::KeyboardInteractive))
+        {
+            self.tried.push("no password is registered".to_owned());
+        }
+        if self.tried.is_empty() || !hop.methods.iter().any(|method| offers(&offered, *method)) {
+            self.tried.push(format!("the server offers {offered}"));
+        }
+        Err(Stop::Failed)
+    }
+
+    /// Tries each method that the server offers.
+    fn round(&mut self, offered: &str) -> Result<Answer, Stop> {
+        let hop = self.hop;
+        for method in hop.methods.iter().copied().filter(|method| offers(offered, *method)) {
+            let answer = match method {
+                Method::PublicKey => self.public_keys()?,
+                Method::KeyboardInteractive => self.keyboard()?,
+                Method::Password => self.by_password()?,
+            };
+            if let Some(answer @ (Answer::In | Answer::Partly)) = answer {
+                return Ok(answer);
+            }
+        }
+        Ok(Answer::Refused)
+    }
+
+    /// The methods that the server offers now. None: it wants nothing at all.
+    fn methods(&mut self) -> Result<Option<String>, Stop> {
+        self.wait_for_server();
+        let methods = self.session.auth_methods(&self.hop.user).map(str::to_owned);
+        match methods {
+            // Without an error and without a list, the user is in.
+            _ if self.session.authenticated() => Ok(None),
+            Ok(methods) => Ok(Some(methods)),
+            Err(error) => Err(self.stop(&error).unwrap_or_else(|| Stop::Lost(error.message().to_owned()))),
+        }
+    }
+
+    fn wait_for_server(&mut self) {
+        "waiting for the server".clone_into(&mut self.step);
+        bound(self.session, self.deadline);
+    }
+
+    /// What an answer to a method means.
+    fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<Answer, Stop> {
+        self.offered += 1;
+        match answer {
+            Ok(()) if self.session.authenticated() => Ok(Answer::In),
+            Ok(()) => Ok(Answer::Partly),
+            Err(error) => {
+                if let Some(stop) = self.stop(&error) {
+                    let told = matches!(stop, Stop::HungUp);
+                    self.tried.extend(told.then(|| format!("{what}: the server hung up")));
+                    return Err(stop);
+                }
+                let refused = code::is(&error, code::AUTHENTICATION_FAILED) || code::is(&error, code::UNVERIFIED);
+                let why = if refused { "refused".to_owned() } else { error.message().to_owned() };
+                self.tried.push(format!("{what}: {why}"));
+                Ok(Answer::Refused)
+            }
+        }
+    }
+
+    /// The end of everything, where an error means that.
+    fn stop(&self, error: &ssh2::Error) -> Option<Stop> {
+        if code::is(error, code::TIMEOUT) || Instant::now() >= self.deadline {
+            return Some(Stop::TimedOut);
+        }
+        // What libssh2 says of a key where there was no answer at all.
+        let unanswered = error.message().starts_with("Waiting for") && error.message().ends_with("USERAUTH response");
+        if !code::is_gone(error) && !unanswered {
+            return None;
+        }
+        // Before anything was tried, it is no answer to that.
+        Some(if self.offered > 0 || unanswered { Stop::HungUp } else { Stop::Lost(error.message().to_owned()) })
+    }
+
+    fn keyboard(&mut self) -> Result<Option<Answer>, Stop> {
+        let Some(password) = self.password() else { return Ok(None) };
+        let mut answers = Answers { password };
+        self.wait_for_server();
+        let answer = self.session.userauth_keyboard_interactive(&self.hop.user, &mut answers);
+        self.outcome("keyboard-interactive", answer).map(Some)
+    }
+
+    fn by_password(&mut self) -> Result<Option<Answer>, Stop> {
+        let Some(password) = self.password() else { return Ok(None) };
+        self.wait_for_server();
+        let answer = self.session.userauth_password(&self.hop.user, &password);
+        self.outcome("password", answer).map(Some)
+    }
+
+    fn password(&mut self) -> Option<String> {
+        if self.password.is_none() {
+            let found = match &self.hop.password {
+                None => Ok(None),
+                Some(Password::Plain(password)) => Ok(Some(password.clone())),
+                Some(Password::Env(name)) => self.secret(SecretRequest::Env(name)),
+                Some(Password::File(file)) => self.secret(SecretRequest::File(file)),
+                Some(Password::Command(argv)) => self.secret(SecretRequest::Command(argv)),
+            };
+            let found = found.unwrap_or_else(|reason| {
+                self.tried.push(format!("password: {reason}"));
+                None
+            });
+            self.password = Some(found);
+        }
+        self.password.clone().flatten()
+    }
+
+    fn secret(&self, request: SecretRequest<'_>) -> Result<Option<String>, String> {
+        self.secrets.map_or(Ok(None), |source| source(request))
+    }
+
+    /// The agent, where there is one and it answers.
+    fn open_agent(&mut self) -> Option<AgentClient> {
+        let path = self.hop.agent.as_ref()?;
+        self.step = format!("waiting for the agent `{}`", path.display());
+        match AgentClient::connect(path) {
+            Ok(agent) => Some(agent),
+            Err(error) => {
+                self.tried.push(format!("agent `{}`: {error}", path.display()));
+                None
+            }
+        }
+    }
+}
+
+/// Whether a list of methods has this one.
+fn offers(list: &str, method: Method) -> bool {
+    list.split(',').any(|name| name.trim() == method.name())
+}
+
+/// What the server said before it judged, on one line.
+fn shown(banner: &str) -> Option<String> {
+    let words = banner.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = words.chars().take(BANNER).collect();
+    (!text.is_empty()).then(|| format!("the server says: `{}`", text.escape_debug()))
+}
+
+/// Answers what looks like a question for the password.
+struct Answers {
+    password: String,
+}
+
+impl KeyboardInteractivePrompt for Answers {
+    fn prompt<'a>(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'a>]) -> Vec<String> {
+        prompts.iter().map(|prompt| if prompt.echo { String::new() } else { self.password.clone() }).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! The files of this machine: the configuration, what it includes, and known_hosts.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::expand::{Expand, from_home, variables};
+use crate::ssh::{
+    SshPlaces,
+    config::{Files, Owner, Settings, matches_glob},
+};
+
+/// The files of the configuration, in the order in which they count.
+pub(super) fn config_files(places: &SshPlaces) -> Vec<(PathBuf, Owner)> {
+    let own = places.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
+    let system = places.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
+    own.into_iter().chain(system).collect()
+}
+
+/// Where host keys are known from.
+pub(super) struct KnownHosts {
+    pub(super) files: Vec<PathBuf>,
+    /// Where a new one is written: the first file of the user.
+    pub(super) record_in: Option<PathBuf>,
+}
+
+/// `registry` is the registry's file. It is the only one of the user for the target; a jump host may be known from the
+/// others too, because nothing names a file for it alone.
+pub(super) fn known_hosts(
+    registry: Option<&str>,
+    target: bool,
+    settings: &Settings,
+    expand: &Expand<'_>,
+) -> Result<KnownHosts, String> {
+    let places = expand.places;
+    let none = |list: &[String]| list.iter().any(|file| file.eq_ignore_ascii_case("none"));
+    let paths = |list: &[String]| list.iter().map(|file| expand.path(file)).collect::<Result<Vec<_>, _>>();
+    let usual = |folder: &Option<PathBuf>, name: &str| {
+        let both = [name.to_owned(), format!("{name}2")];
+        folder.iter().flat_map(|folder| both.iter().map(|name| folder.join(name))).collect::<Vec<_>>()
+    };
+    let mut files = match registry {
+        Some(file) => vec![expand.path(file)?],
+        None => Vec::new(),
+    };
+    if registry.is_none() || !target {
+        files.extend(match &settings.user_known_hosts {
+            Some(list) if none(list) => Vec::new(),
+            Some(list) => paths(list)?,
+            None => usual(&places.folder, "known_hosts"),
+        });
+    }
+    let record_in = files.first().cloned();
+    files.extend(match &settings.global_known_hosts {
+        Some(list) if none(list) => Vec::new(),
+        Some(list) => paths(list)?,
+        None => usual(&places.system_folder, "ssh_known_hosts"),
+    });
+    Ok(KnownHosts { files, record_in })
+}
+
+/// The files of this machine.
+pub(super) struct Disk<'a> {
+    pub(super) places: &'a SshPlaces,
+}
+
+impl Files for Disk<'_> {
+    fn read(&self, path: &Path, of: Owner) -> Result<Option<String>, String> {
+        let Ok(found) = fs::metadata(path) else { return Ok(None) };
+        if !found.is_file() {
+            return Ok(None);
+        }
+        // It names programs that are run. OpenSSH has the same rule.
+        if of == Owner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
+            return Err("it belongs to another user, or others may write to it; chmod go-w mends that".to_owned());
+        }
+        Ok(mer_files::read_given(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf> {
+        let named = variables(self.places, pattern).and_then(|pattern| from_home(self.places, &pattern));
+        let Ok(path) = named else { return Vec::new() };
+        let folder = match of {
+            Owner::User => &self.places.folder,
+            Owner::System => &self.places.system_folder,
+        };
+        let folder = folder.as_deref().unwrap_or(Path::new("/"));
+        let mut found = vec![PathBuf::new()];
+        // `join` of an absolute path is that path.
+        for part in folder.join(path).components() {
+            let name = part.as_os_str().to_string_lossy();
+            found = if name.contains(['*', '?', '[']) {
+                found.iter().flat_map(|folder| entries(folder, &name)).collect()
+            } else {
+                found.iter().map(|folder| folder.join(part)).collect()
+            };
+        }
+        found
+    }
+}
+
+fn is_trusted(owner: u32) -> bool {
+    owner == 0 || owner == rustix::process::getuid().as_raw()
+}
+
+fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let hidden = |name: &str| name.starts_with('.') && !pattern.starts_with('.');
+    let mut names: Vec<_> = names.filter(|name| matches_glob(pattern, name) && !hidden(name)).collect();
+    names.sort();
+    names.into_iter().map(|name| folder.join(name)).collect()
+}
