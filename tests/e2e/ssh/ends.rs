@@ -185,3 +185,28 @@ fn a_cancelled_run_that_cannot_be_verified_says_so() {
     assert!(error.starts_with("cancelled; that its process on `there` is gone could not be verified"), "{error}");
     wait_gone(pid_in(&there.home("grandchild.pid")));
 }
+
+/// A `ProxyCommand` has a group of its own here: it ends with `mer`, whatever it left in it. A kill -9 closes its pipes.
+#[test]
+fn a_proxy_command_ends_with_mer() {
+    let (Some(there), Some(jump)) = (There::new(), Sshd::start()) else { return };
+    let jump_config = there.env.file("home/.ssh/jump", jump.ssh_config("jump"));
+    let (left, own) = (there.env.path("work/left.pid"), there.env.path("work/own.pid"));
+    let write = |before: &str| {
+        let proxy = format!("{before}echo $$ > {}; exec ssh -F {}", own.display(), jump_config.display());
+        let host = there.sshd.host();
+        let config = format!("Host {host}\n  ProxyCommand sh -c '{proxy} -o BatchMode=yes -W [%h]:%p jump'\n");
+        there.env.file("home/.ssh/config", config);
+    };
+    write(&format!("sleep 300 & echo $! > {}; ", left.display()));
+    assert_eq!(there.env.mer(["run", "far-cat", "x"]).ok(), "x\n");
+    assert!(jump.log().contains("Accepted publickey"), "it led through the other server");
+    wait_gone(pid_in(&left));
+    wait_gone(pid_in(&own));
+    write("");
+    let live = there.env.start(["run", "far-slow", "x"]);
+    live.wait_stdout("begun\n");
+    live.signal(Signal::KILL);
+    live.finish();
+    wait_gone(pid_in(&own));
+}

@@ -195,7 +195,7 @@ fn field_ssh_7_the_config_with_an_alias_and_two_jump_hosts() {
         + "  ProxyJump one\n"
         + &there.sshd.ssh_config("three")
         + "  ProxyJump two\n"
-        + "Host *\n  LocalForward 8080 localhost:80\n";
+        + "Host *\n  LocalForward 8080 localhost:80\n  RemoteForward 8080 localhost:80\n";
     there.env.file("home/.ssh/config", config);
     fs::remove_file(there.env.path("home/.ssh/known_hosts")).expect("removed");
     there.apply(
@@ -204,7 +204,8 @@ fn field_ssh_7_the_config_with_an_alias_and_two_jump_hosts() {
     );
     let told = there.env.script(&["run far-cat a", "run far-cat b"]).ended(0);
     assert_eq!(told.stdout, "a\nb\n");
-    assert_eq!(told.stderr.matches("`localforward` is not supported").count(), 1, "said once: {}", told.stderr);
+    assert!(!told.stderr.contains("localforward"), "it changes nothing: {}", told.stderr);
+    assert_eq!(told.stderr.matches("`remoteforward` is not supported").count(), 1, "said once: {}", told.stderr);
     assert!(first.log().contains("Accepted publickey") && second.log().contains("Accepted publickey"));
     let steps = there.env.mer(["server", "ping", "three", "--json", "--quiet"]);
     assert_eq!(steps.code, Some(0), "{}", steps.stderr);
@@ -231,5 +232,20 @@ fn field_ssh_8_cron_has_no_agent_no_home_and_containers_no_name() {
 fn no_question_is_asked_where_there_is_no_terminal() {
     let Some(there) = There::with(Sshd::builder().passphrase("secret phrase")) else { return };
     let told = fails(&there, 77, "unreachable");
-    assert!(told.contains("it has a passphrase, and nobody knows it"), "{told}");
+    assert!(told.contains("it is encrypted, and its passphrase cannot be asked for here; `ssh-add "), "{told}");
+}
+
+#[test]
+fn a_host_that_is_a_url_is_taken_apart_or_refused() {
+    let env = TestEnv::ready();
+    env.mer(["server", "add", "far", "ssh://ada@gpu1:2222/", "--allow-changes", "--quiet"]).ended(0);
+    let shown = env.mer(["server", "show", "far", "--json"]).ok();
+    for part in ["\"host\":\"gpu1\"", "\"user\":\"ada\"", "\"port\":2222"] {
+        assert!(shown.replace(' ', "").contains(part), "{shown}");
+    }
+    for (host, key) in [("ssh://gpu1", "a URL"), ("ada@gpu1", "`user`"), ("gpu1:22", "`port`")] {
+        env.file("work/far.toml", format!("[servers.other]\nconnType = 'ssh'\nhost = '{host}'\n"));
+        let told = env.mer(["apply", "far.toml", "--allow-changes"]).failed(78);
+        assert!(told.contains("is no host") && told.contains(key), "{told}");
+    }
 }

@@ -43,6 +43,10 @@ impl TestEnv {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("folder")).expect("folder");
         fs::write(&path, text).expect("file");
+        if path.parent().is_some_and(|folder| folder.ends_with(".ssh")) {
+            // Whatever the umask: what others may write to is not used.
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+        }
         path
     }
 

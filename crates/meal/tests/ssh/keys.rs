@@ -14,16 +14,16 @@ use mer_testkit::{
     sshd::{KeyType, Sshd},
 };
 
-use crate::support::{command, config, fake, faulty, folder, plain, run, secret, text};
+use crate::support::{command, config, fake, faulty, folder, plain, run, secret, text, write_private};
 
-async fn refused(config: SshConfig) -> SshError {
+pub(crate) async fn refused(config: SshConfig) -> SshError {
     match Executor::ssh(config).start(&fake(&["exit", "0"])).await {
         Err(StartError::Ssh(error)) => error,
         other => panic!("{other:?}"),
     }
 }
 
-async fn works(config: SshConfig) {
+pub(crate) async fn works(config: SshConfig) {
     let (ended, _) = run(&Executor::ssh(config), &fake(&["exit", "5"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(5)));
 }
@@ -213,14 +213,14 @@ async fn field_ssh_7_an_alias_of_the_config_is_enough() {
     let Some(sshd) = Sshd::start() else { return };
     let (_folder, home) = folder();
     fs::create_dir(home.join(".ssh")).expect("folder");
-    fs::write(home.join(".ssh/config"), sshd.ssh_config("gpu1") + "  CertificateFile x\n").expect("config");
+    write_private(&home.join(".ssh/config"), &(sshd.ssh_config("gpu1") + "  RemoteForward 1 localhost:1\n"));
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
     config.places = SshPlaces { folder: Some(home.join(".ssh")), home: Some(home), ..SshPlaces::default() };
     let executor = Executor::ssh(config);
     let (ended, _) = run(&executor, &fake(&["exit", "5"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(5)));
     let warnings = executor.warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("certificatefile"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("remoteforward"), "{warnings:?}");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     let (_folder, home) = folder();
     fs::create_dir(home.join(".ssh")).expect("folder");
     let text = one.ssh_config("one") + &two.ssh_config("two") + &last.ssh_config("gpu1") + "  ProxyJump one,two\n";
-    fs::write(home.join(".ssh/config"), text).expect("config");
+    write_private(&home.join(".ssh/config"), &text);
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
     config.places = SshPlaces { folder: Some(home.join(".ssh")), home: Some(home), ..SshPlaces::default() };
     let executor = Executor::ssh(config.clone());
@@ -246,11 +246,10 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     }
     // A jump host that does not let anybody through is named.
     let Some(wall) = Sshd::builder().option("AllowTcpForwarding", "no").start() else { return };
-    fs::write(
-        config.places.folder.as_ref().expect("folder").join("config"),
-        wall.ssh_config("one") + &last.ssh_config("gpu1") + "  ProxyJump one\n",
-    )
-    .expect("config");
+    write_private(
+        &config.places.folder.as_ref().expect("folder").join("config"),
+        &(wall.ssh_config("one") + &last.ssh_config("gpu1") + "  ProxyJump one\n"),
+    );
     let error = refused(config).await;
     let SshError::NoWayOn { host, hop, .. } = &error else { panic!("{error:?}") };
     assert!(host.ends_with(&last.port().to_string()) && hop.ends_with(&wall.port().to_string()), "{error:?}");

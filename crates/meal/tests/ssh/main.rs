@@ -3,12 +3,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agents;
 mod dropped;
 mod ends;
 mod faults;
 mod keys;
 mod limits;
+mod methods;
 mod runs;
 mod shells;
 mod support;
 mod told;
+mod ways;

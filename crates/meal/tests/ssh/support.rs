@@ -74,3 +74,49 @@ pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
 
 /// What nothing on one machine takes.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
+
+/// A HOME with an SSH configuration.
+pub(crate) struct Home(tempfile::TempDir);
+
+impl Home {
+    pub(crate) fn new(config: &str) -> Self {
+        let home = Self(tempfile::tempdir().expect("a folder"));
+        fs::create_dir(home.folder()).expect("a folder");
+        home.write(config);
+        home
+    }
+
+    /// `~/.ssh`.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.0.path().join(".ssh")
+    }
+
+    pub(crate) fn append(&self, text: &str) {
+        let config = fs::read_to_string(self.folder().join("config")).expect("the configuration");
+        self.write(&(config + text));
+    }
+
+    fn write(&self, config: &str) {
+        write_private(&self.folder().join("config"), config);
+    }
+
+    /// How to reach a server from there, without a key that the registry names.
+    pub(crate) fn config(&self, sshd: &Sshd) -> SshConfig {
+        let mut config = self.around(config(sshd));
+        config.params.identity_file = None;
+        config
+    }
+
+    pub(crate) fn around(&self, mut config: SshConfig) -> SshConfig {
+        let home = Some(self.0.path().to_owned());
+        config.places = SshPlaces { folder: Some(self.folder()), home, ..config.places };
+        config
+    }
+}
+
+/// Whatever the umask: a configuration that others may write to is not used.
+pub(crate) fn write_private(file: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(file, text).expect("the file");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");
+}
