@@ -185,7 +185,7 @@ async fn variables_of_the_configuration_reach_the_model() {
     config.places.variables = Arc::new(variables.collect());
     let print = "printf '%s|' \"$SENT_A\" \"$SENT_B\" \"$NEVER\" \"$OTHER\" \"$FIXED\" \"$OWN\"";
     let mut spec = command(&["sh", "-c", print]);
-    spec.env.insert("OWN".to_owned(), "model".to_owned());
+    spec.env.insert("OWN".into(), "model".into());
     let (ended, out) = run(&Executor::ssh(config), &spec, b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(0)));
     assert_eq!(String::from_utf8_lossy(&out), "a|fixed|||two words|model|");
