@@ -1,7 +1,8 @@
 //! What is known here of servers that are reached by SSH: where this machine keeps keys, and who knows the secrets.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
+    ffi::OsString,
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -19,6 +20,7 @@ use crate::variables::Variables;
 pub(crate) struct Ssh {
     places: SshPlaces,
     secrets: SecretSource,
+    given: Arc<CallerEnvironment>,
     /// Warnings that were given already.
     said: Arc<Mutex<HashSet<String>>>,
 }
@@ -39,17 +41,20 @@ impl Ssh {
             system_folder: Some(PathBuf::from("/etc/ssh")),
             user: caller::user_name(environment),
             agent: environment.path("SSH_AUTH_SOCK"),
-            variables: Arc::new(texts(environment).filter(|(name, _)| !is_private(name)).collect()),
+            variables: Arc::default(),
         };
-        Self { places, secrets: secrets::source(environment.clone(), given, home, asks), said: Arc::default() }
+        let secrets = secrets::source(environment.clone(), Arc::clone(&given), home, asks);
+        Self { places, secrets, given, said: Arc::default() }
     }
 
     /// The executor of a server. What the SSH configuration asks for and will not be done is said, once.
     pub(crate) fn executor(&self, server: &str, params: &ConnParams, accept_new: bool) -> Executor {
+        // As for a model: no credentials of a database, and none of another server.
+        let variables = Arc::new(texts(self.given.public()).collect());
         let executor = Executor::ssh(SshConfig {
             server: server.to_owned(),
             params: params.clone(),
-            places: self.places.clone(),
+            places: SshPlaces { variables, ..self.places.clone() },
             secrets: Some(Arc::clone(&self.secrets)),
             accept_new,
         });
@@ -69,15 +74,9 @@ impl Ssh {
     }
 }
 
-/// MER's own settings and the credentials of databases: no command of the SSH configuration gets them, and no server.
-fn is_private(name: &str) -> bool {
-    name.starts_with("MER_") || name.starts_with("PG") || name.starts_with("DB_") || name.contains("_DB_")
-}
-
 /// The variables that are texts.
-fn texts(environment: &Variables) -> impl Iterator<Item = (String, String)> {
-    let text = |word: &std::ffi::OsStr| word.to_str().map(str::to_owned);
-    environment.all().iter().filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
+fn texts(variables: BTreeMap<OsString, OsString>) -> impl Iterator<Item = (String, String)> {
+    variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 impl fmt::Debug for Ssh {
@@ -111,8 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_the_database_are_no_variables_of_the_configuration() {
-        let places = places(&[("DRIVER_DB_PASSWORD", "x"), ("PGPASSWORD", "x"), ("MER_CONFIG", "x"), ("KEYS", "/k")]);
-        assert_eq!(places.variables.keys().collect::<Vec<_>>(), ["KEYS"]);
+    fn only_texts_are_variables_of_the_configuration() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = OsString::from_vec(vec![0xff]);
+        let variables = [("ODD".into(), odd.clone()), (odd, "x".into()), ("KEYS".into(), "/k".into())].into();
+        assert_eq!(texts(variables).collect::<Vec<_>>(), [("KEYS".to_owned(), "/k".to_owned())]);
     }
 }
