@@ -212,7 +212,7 @@ struct EngineLock {
 impl EngineLock {
     /// Opening it for reading does not touch it.
     fn of(files: &EngineFiles) -> Self {
-        Self { mark: LockMark::of(&files.engine_lock), file: File::open(&files.engine_lock).ok() }
+        Self { mark: LockMark::of(&files.engine_lock), file: mer_files::own().read().open(&files.engine_lock).ok() }
     }
 
     /// Waits until the engine has let go of it, and holds it.
@@ -288,7 +288,7 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
             break file;
         }
     };
-    let folder = match File::open(&files.engine) {
+    let folder = match mer_files::open_folder(&files.engine) {
         Ok(folder) => match lock::lock_within(folder, wait.saturating_sub(begun.elapsed())).await {
             Ok(Some(folder)) => Some(folder),
             Ok(None) => return Err(busy()),

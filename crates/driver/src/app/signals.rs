@@ -175,7 +175,7 @@ async fn heard(stream: &mut Option<unix::Signal>) {
 
 /// The signals that this process ignores, as `/proc` shows them; none where there is no `/proc`.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = mer_files::read_given_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
     u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
 }

@@ -20,7 +20,7 @@ pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, Cli
     let view = app.signals.or_ended(app.view()).await?;
     match verb {
         ModelVerb::List if ui.format() == Format::Json => {
-            ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?
+            ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?;
         }
         ModelVerb::List => ui.list(&view.models)?,
         ModelVerb::Show(args) if ui.format() == Format::Json => ui.json(&whole(view.model(&args.name)?))?,

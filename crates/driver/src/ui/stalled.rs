@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, TryRecvError, channel},
+    sync::mpsc::{Receiver, channel},
     thread,
 };
 
@@ -88,9 +88,6 @@ impl Listener {
     }
 
     fn heard(&self) -> Option<Kind> {
-        match self.heard.try_recv() {
-            Ok(kind) => Some(kind),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.heard.try_recv().ok()
     }
 }

@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
@@ -139,12 +138,12 @@ impl Strays {
 /// The children of the first thread, which adopts; nothing where the kernel does not list them.
 fn children() -> Option<Vec<i32>> {
     let pid = std::process::id();
-    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let list = mer_files::read_given_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     Some(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
 fn is_zombie(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = mer_files::read_given_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 

@@ -5,9 +5,9 @@
 //! which no program can set back. A record also says when its weights were last used, by its own time.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions, Permissions},
+    fs::{self, File, Metadata, Permissions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -44,7 +44,7 @@ impl Verified {
     pub(super) fn knows(&self, file: &Metadata) -> bool {
         // A record is a short line; whatever else lies there is none.
         let is_file = fs::symlink_metadata(&self.path).is_ok_and(|record| record.is_file() && record.len() < 200);
-        is_file && fs::read_to_string(&self.path).is_ok_and(|text| text == identity(file))
+        is_file && mer_files::read_own_to_string(&self.path).is_ok_and(|text| text == identity(file))
     }
 
     /// Notes that the hash of this open file is right, which was looked at when it was as `then`. Nothing is noted where it
@@ -60,7 +60,7 @@ impl Verified {
         let Some(folder) = self.path.parent() else { return Ok(()) };
         super::cache::make_private(folder)?;
         let temporary = folder.join(format!(".{}", Uuid::now_v7()));
-        let mut record = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut record = mer_files::own().write().create_new(0o600).open(&temporary)?;
         let written = record.write_all(text.as_bytes()).and_then(|()| fs::rename(&temporary, &self.path));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -71,7 +71,7 @@ impl Verified {
     /// Notes that the weights were used now.
     pub(super) fn used(&self) {
         // Where there is no record, the file's own time says when it came.
-        let _ = File::options().append(true).open(&self.path).and_then(|record| record.set_modified(SystemTime::now()));
+        let _ = mer_files::own().append().open(&self.path).and_then(|record| record.set_modified(SystemTime::now()));
     }
 
     /// When the weights were last used, as far as any record says so.
