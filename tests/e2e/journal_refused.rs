@@ -131,7 +131,7 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
     let mut names = vec!["0.seg", "1.seg", "2.seg", "4.seg", "6.seg"];
     if !rustix::process::geteuid().is_root() {
         fs::write(path("5.seg"), &text).expect("a segment");
-        fs::set_permissions(path("5.seg"), fs::Permissions::from_mode(0)).expect("chmod");
+        fs::set_permissions(path("5.seg"), fs::Permissions::from_mode(0o000)).expect("chmod");
         names.push("5.seg");
     }
     for _ in 0..2 {
