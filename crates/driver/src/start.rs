@@ -118,10 +118,11 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::InternalOwner) => commands::owner(&loaded, *ui).map(|()| 0),
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
-        None | Some(Verb::Repl) => with_app(loaded, around, async |app| host(app, *ui).await),
+        None | Some(Verb::Repl) => with_app(loaded, around, async |app| Box::pin(host(app, *ui)).await),
         Some(verb) => {
             let outcome = with_app(loaded, around, async |app| {
-                let outcome = commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell).await;
+                // On the heap: the stack may be a small one (`ulimit -s`).
+                let outcome = Box::pin(commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell)).await;
                 outcome.map_err(|error| app.hinting_at_this_database(error))
             });
             match outcome {

@@ -150,7 +150,10 @@ async fn serve(
         opened = open_engine(files, questions, opening, held) => opened,
         _ = &mut closing => {
             // The engine may be open all the same, and closes behind our back.
-            let outcome = EngineLock::of(files).closed(files).await;
+            let outcome = match EngineLock::of(files) {
+                Ok(lock) => lock.closed(files).await,
+                Err(error) => Err(error),
+            };
             return End::Dropped(outcome.map(drop));
         }
     };
@@ -158,7 +161,10 @@ async fn serve(
         Ok(store) => store,
         Err(error) => return End::NotOpened(ready, error),
     };
-    let lock = EngineLock::of(files);
+    let lock = match EngineLock::of(files) {
+        Ok(lock) => lock,
+        Err(error) => return End::NotOpened(ready, error),
+    };
     // Where nobody waits any more, the channel for closing is gone too.
     let _ = ready.send(Ok(store.clone()));
     let reply = closing.await;
@@ -210,9 +216,13 @@ struct EngineLock {
 }
 
 impl EngineLock {
-    /// Opening it for reading does not touch it.
-    fn of(files: &EngineFiles) -> Self {
-        Self { mark: LockMark::of(&files.engine_lock), file: mer_files::own().read().open(&files.engine_lock).ok() }
+    /// Opening it for reading does not touch it. One that is not there was removed; one that cannot be opened says nothing.
+    fn of(files: &EngineFiles) -> Result<Self, DalError> {
+        let file = match mer_files::own().read().open(&files.engine_lock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            file => Some(file.map_err(|source| DalError::Lock { path: files.engine_lock.clone(), source })?),
+        };
+        Ok(Self { mark: LockMark::of(&files.engine_lock), file })
     }
 
     /// Waits until the engine has let go of it, and holds it.

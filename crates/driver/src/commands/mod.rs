@@ -43,6 +43,7 @@ use crate::{
 /// # Errors
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
 pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+    // Each command on the heap: together they would not fit on a small stack (`ulimit -s`).
     app.talks(ui);
     // A run listens to signals itself: its model is to be ended with it.
     if let (Verb::Run(RunArgs { request, .. }) | Verb::Train(TrainArgs { request, .. }), Origin::Shell) = (verb, origin)
@@ -55,37 +56,37 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
     match verb {
         Verb::Run(args) => {
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
-            return run(app, args, input, ui, origin).await;
+            return Box::pin(run(app, args, input, ui, origin)).await;
         }
         Verb::Train(args) => {
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
-            return train::train(app, args, input, ui, typed).await;
+            return Box::pin(train::train(app, args, input, ui, typed)).await;
         }
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
-            return model::model(app, verb, ui).await;
+            return Box::pin(model::model(app, verb, ui)).await;
         }
         // So does a migration: the server is to end the script with it.
-        Verb::Migrate(verb) => return migrate::migrate(app, verb, ui).await,
+        Verb::Migrate(verb) => return Box::pin(migrate::migrate(app, verb, ui)).await,
         _ => {}
     }
     let work = async {
         match verb {
-            Verb::Model(ModelVerb::Add(args)) => change::add_model(app, args, ui, typed).await?,
-            Verb::Model(ModelVerb::Set(args)) => change::set_model(app, args, ui, typed).await?,
-            Verb::Model(ModelVerb::Remove(args)) => change::remove_model(app, args, ui, typed).await?,
-            Verb::Server(ServerVerb::Add(args)) => change::add_server(app, args, ui, typed).await?,
-            Verb::Server(ServerVerb::Set(args)) => change::set_server(app, args, ui, typed).await?,
-            Verb::Server(ServerVerb::Remove(args)) => change::remove_server(app, args, ui, typed).await?,
-            Verb::Server(verb) => server::server(app, verb, ui).await?,
-            Verb::Weights(verb) => weights::weights(app, verb, ui, typed, origin).await?,
-            Verb::Log(verb) => log::log(app, verb, ui).await?,
-            Verb::Apply(args) => change::apply(app, args, ui, typed, origin).await?,
-            Verb::Export(args) => export::export(app, args, ui).await?,
+            Verb::Model(ModelVerb::Add(args)) => Box::pin(change::add_model(app, args, ui, typed)).await?,
+            Verb::Model(ModelVerb::Set(args)) => Box::pin(change::set_model(app, args, ui, typed)).await?,
+            Verb::Model(ModelVerb::Remove(args)) => Box::pin(change::remove_model(app, args, ui, typed)).await?,
+            Verb::Server(ServerVerb::Add(args)) => Box::pin(change::add_server(app, args, ui, typed)).await?,
+            Verb::Server(ServerVerb::Set(args)) => Box::pin(change::set_server(app, args, ui, typed)).await?,
+            Verb::Server(ServerVerb::Remove(args)) => Box::pin(change::remove_server(app, args, ui, typed)).await?,
+            Verb::Server(verb) => Box::pin(server::server(app, verb, ui)).await?,
+            Verb::Weights(verb) => Box::pin(weights::weights(app, verb, ui, typed, origin)).await?,
+            Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
+            Verb::Apply(args) => Box::pin(change::apply(app, args, ui, typed, origin)).await?,
+            Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
             Verb::Import(args) => {
                 app.check_changes_allowed(typed)?;
-                transfer::import(app, &args.file, origin, ui).await?;
+                Box::pin(transfer::import(app, &args.file, origin, ui)).await?;
             }
-            Verb::Doctor(args) => doctor::doctor(app, *args, ui).await?,
+            Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
             Verb::ExampleModel(_) => return Err(not_here("example-model", "`mer example-model NAME` in a shell")),
