@@ -10,6 +10,7 @@
 set -E
 trap 'unexpected $? "$BASH_COMMAND"' ERR
 unexpected() {
+  [[ $- = *e* ]] || return 0
   trap - ERR
   [ "$1" -ge 64 ] || say "\`$2\` failed with $1"
   exit "$1"

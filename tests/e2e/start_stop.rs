@@ -192,6 +192,7 @@ fn the_scripts_read_the_settings_as_mer_does() {
     for (text, expected) in files {
         let shown = String::from_utf8_lossy(text).into_owned();
         let file = scripts.0.file("work/.env", text);
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
         let by_mer = |ran: Ran| {
             // There may be a warning beside it.
             let settings = ran.ended(0).stdout;
