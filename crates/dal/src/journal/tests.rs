@@ -62,7 +62,7 @@ async fn database() -> (Database, Uuid) {
     let database = Database::new(Settings::new(DbUrl::Memory));
     let session = database.session().await.unwrap();
     session.create_migrations().await.unwrap();
-    for (number, name) in [(1, "01-DatabaseIdentity.sql"), (5, "05-ModelAccess.sql")] {
+    for (number, name) in [(1, "01-DatabaseIdentity.sql"), (5, "05-ModelAccess.sql"), (10, "10-CallerClaims.sql")] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/surreal").join(name);
         let run = ScriptRun {
             number,

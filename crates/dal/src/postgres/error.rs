@@ -140,7 +140,9 @@ mod tests {
             ("42501", Meaning::Rights),
             ("42P01 42703 3F000", Meaning::NoSchema),
             ("3D000 57P04", Meaning::NoDatabase),
-            ("53100 25006 23505 42601 XX000 0A000 58030 22021", Meaning::Other),
+            ("22021 22001 23505 23514 44000 54000", Meaning::Value),
+            ("P0001 38000", Meaning::PerhapsValue),
+            ("53100 25006 42601 XX000 0A000 58030", Meaning::Other),
             ("", Meaning::Other),
         ] {
             for code in codes.split(' ') {

@@ -47,7 +47,7 @@ pub(super) fn named(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// Reads a file that was found in one of the usual places.
 ///
 /// # Errors
-/// It cannot be read.
+/// It cannot be read, or is no regular file ([`NotRegular`]).
 pub(super) fn found(path: &Path) -> io::Result<Found> {
     let link = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -58,14 +58,7 @@ pub(super) fn found(path: &Path) -> io::Result<Found> {
         Ok(file) => file,
         // A link that leads nowhere.
         Err(error) if is_missing(&error) => return Ok(Found::Nothing),
-        Err(error) => {
-            return match NotRegular::within(&error) {
-                // Some people keep a Python environment in a folder of that name.
-                Some(FileKind::Folder) => Ok(Found::Nothing),
-                Some(_) => Ok(Found::PassedOver(error.to_string())),
-                None => Err(error),
-            };
-        }
+        Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
     if let Some(why) = distrust(path, &file, &link, &metadata) {
@@ -160,10 +153,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join(".env");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).expect("a pipe");
-        assert!(passed_over(&pipe).contains("named pipe"));
+        let kind = |path: &Path| NotRegular::within(&found(path).expect_err("no file"));
+        assert_eq!(kind(&pipe), Some(FileKind::Pipe));
         symlink("nowhere", folder.path().join("gone")).expect("a link");
         assert_eq!(found(&folder.path().join("gone")).expect("a look"), Found::Nothing);
         fs::create_dir(folder.path().join("d")).expect("a folder");
-        assert_eq!(found(&folder.path().join("d")).expect("a look"), Found::Nothing);
+        assert_eq!(kind(&folder.path().join("d")), Some(FileKind::Folder));
     }
 }

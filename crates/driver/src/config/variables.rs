@@ -2,6 +2,8 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path};
 
+use mer_files::{FileKind, NotRegular};
+
 use super::{
     dotenv,
     load::{Given, GivenFlag},
@@ -42,7 +44,13 @@ pub(super) fn environment(around: &Surroundings, warnings: &mut Vec<String>) -> 
 pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
     let file = around.cwd.join(".env");
     let unreadable = |error| CliError::config(format!("cannot read `{}`", file.display())).caused_by(error);
-    let content = match source::found(&file).map_err(unreadable)? {
+    let found = source::found(&file).or_else(|error| match NotRegular::within(&error) {
+        // Some people keep a Python environment in a folder of that name.
+        Some(FileKind::Folder) => Ok(Found::Nothing),
+        Some(_) => Ok(Found::PassedOver(error.to_string())),
+        None => Err(error),
+    });
+    let content = match found.map_err(unreadable)? {
         Found::Nothing => return Ok(Vec::new()),
         Found::Content(content) => content,
         Found::PassedOver(why) => {
