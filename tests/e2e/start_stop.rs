@@ -165,7 +165,7 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
 /// Whatever stands in `.env`: what the scripts find in it is what `mer` finds in it.
 #[test]
 fn the_scripts_read_the_settings_as_mer_does() {
-    let files: [(&[u8], &str); 19] = [
+    let files: [(&[u8], &str); 20] = [
         (b"MIGRATIONS_DB_USERNAME=owner\n", "owner"),
         (b"export MIGRATIONS_DB_USERNAME = owner # why\r\n", "owner"),
         (b"\xef\xbb\xbfMIGRATIONS_DB_USERNAME='o w # n'\n", "o w # n"),
@@ -178,7 +178,9 @@ fn the_scripts_read_the_settings_as_mer_does() {
         (b"A='\nMIGRATIONS_DB_USERNAME=inside\n'\n", ""),
         (b"A='open\nMIGRATIONS_DB_USERNAME=after\n", "after"),
         (b"export FOO\nA: b\nMIGRATIONS_DB_USERNAME=after\n", "after"),
-        (b"\xff\xfe=\x80\n;x\nMIGRATIONS_DB_USERNAME=after\n", "after"),
+        (b"\xfa\xfb=\x80\n;x\nMIGRATIONS_DB_USERNAME=after\n", "after"),
+        // UTF-16, as some editors write it, is passed over.
+        (b"\xff\xfeM\0I\0G\0=\0x\0\n\0", ""),
         (b"XMIGRATIONS_DB_USERNAME=no\nMIGRATIONS_DB_USERNAMEX=no\n", ""),
         (b"MIGRATIONS_DB_USERNAME=\xc3\xbc\n", "ü"),
         (b"MIGRATIONS_DB_USERNAME=$HOME`id`$(id)\n", "$HOME`id`$(id)"),
