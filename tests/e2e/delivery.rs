@@ -172,7 +172,7 @@ fn a_hash_that_names_no_file_is_no_hash() {
     place.env.file("work/x.jsonl", lines);
     place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
     let Some(psql) = mer_testkit::require::program("psql", &[]) else { return };
-    let change = r#"UPDATE "ModelWeights" SET "sha256" = '../../../work/out' WHERE "version" = 1"#;
+    let change = r#"UPDATE "ModelWeights" SET "sha256" = '../../../' || 'work/out' WHERE "version" = 1"#;
     let done = std::process::Command::new(psql).args([&url, "-c", change]).output().expect("psql");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let told = place.mer(["run", "reader:1"]).failed(65);

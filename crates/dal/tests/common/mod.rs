@@ -86,7 +86,7 @@ pub(crate) async fn migrate(session: &Session) {
 pub(crate) fn vector() -> NewVersion {
     NewVersion {
         format: WeightsFormat::Raw,
-        dtype: Dtype::U8,
+        dtype: Dtype::Opaque,
         shape: None,
         parent: None,
         access: None,

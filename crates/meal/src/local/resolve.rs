@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Read},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -39,7 +40,8 @@ pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartE
     }
     let search = spec.env.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let mut unusable = None;
-    for directory in std::env::split_paths(search) {
+    let directories = search.as_bytes().split(|byte| *byte == b':').map(|bytes| Path::new(OsStr::from_bytes(bytes)));
+    for directory in directories {
         // An empty element is the working directory, as for every program that searches PATH.
         let path = within(spec.cwd.as_deref(), &directory.join(command));
         match state(&path) {

@@ -26,11 +26,7 @@ fn every_promise_names_tests_that_exist() {
                 let at = text.find(&format!("fn {test}("));
                 // A function that is no test holds nothing.
                 at.is_some_and(|at| {
-                    let before = text[..at]
-                        .trim_end_matches("async ")
-                        .lines()
-                        .rev()
-                        .skip(usize::from(!text[..at].ends_with('\n')));
+                    let before = text[..at].trim_end_matches("async ").lines().rev();
                     before.take_while(|line| line.trim_start().starts_with("#[")).any(|line| line.contains("test"))
                 })
             };
