@@ -15,7 +15,7 @@ Files in these places that another user can write to are passed over with a warn
 is never joined with credentials from elsewhere. [security.md](../security.md) says why, and what counts.
 
 A line of `./.env` is `NAME=value`, `export NAME=value`, or a comment. Values may be quoted: within `'…'` everything is as it
-stands, within `\"…\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\$` and `` \\` `` are escapes; both may go over several lines. Without quotes a
+stands, within `\"…\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\$` and a backslash before a backtick are escapes; both may go over several lines. Without quotes a
 value ends at a blank with a `#` behind it. Nothing is expanded. A line that sets nothing of MER's may be anything; one that
 names a variable of MER's and cannot be read is an error. `startStopScripts` read the file through `mer`.
 ";
