@@ -3,6 +3,8 @@
 
 use std::{os::unix::process::ExitStatusExt as _, path::Path, process::Stdio};
 
+use mer_testkit::require;
+
 use crate::support::{Live, Ran, TestEnv, run};
 
 /// `mer` below a limit, which `prlimit` sets: shells do not know all of them.
@@ -120,26 +122,43 @@ fn few_processes_are_75_with_the_name_of_the_limit() {
 /// The number of a user that has no process.
 fn unused_user() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
+        require::unavailable("another user", "only root can take another user's number");
         return None;
     }
     let has = |program: &str| {
         std::process::Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success())
     };
-    has("setpriv").then(|| (1_000_000 + std::process::id()).to_string())
+    if !has("setpriv") {
+        require::unavailable("setpriv", "it is not on the PATH");
+        return None;
+    }
+    Some((1_000_000 + std::process::id()).to_string())
 }
 
 /// No signal ends it: 134 is an abort, 139 a stack that was used up.
 #[test]
 fn no_limit_makes_it_crash() {
     let env = TestEnv::ready();
-    for limit in
-        ["--stack=2097152", "--memlock=0", "--core=0", "--data=200000000", "--data=400000000", "--data=800000000"]
-    {
+    for limit in ["--memlock=0", "--core=0", "--data=200000000", "--data=400000000", "--data=800000000"] {
         let mut command = env.program(Path::new("prlimit"));
         command.arg(limit).arg("--").arg(TestEnv::binary()).args(["log", "list"]);
         let status =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("prlimit");
         assert_eq!(status.signal(), None, "{limit}");
         assert!(matches!(status.code(), Some(0 | 75)), "{limit}: {status}");
+    }
+}
+
+/// A stack that is too small is not used: each command has one of its own size.
+#[test]
+fn a_small_stack_is_enough_for_every_command() {
+    let env = TestEnv::ready();
+    env.file("work/m.toml", "[models.m]\ninferenceCommand = ['cat']\n");
+    let others = ["version", "help", "completions bash", "export --all", "apply m.toml --allow-changes"];
+    for kibibytes in [192_u64, 256, 512, 1024, 2048, 4096] {
+        for words in COMMANDS.into_iter().chain(others) {
+            let ran = limited(&env, &format!("--stack={}", kibibytes << 10), words);
+            assert_eq!(ran.code, Some(0), "-s {kibibytes} {words}: {}", ran.stderr);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod panic_hook;
 mod place;
 mod registry_file;
 mod repl;
+mod stack;
 mod start;
 mod transfer;
 mod ui;

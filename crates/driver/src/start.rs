@@ -15,7 +15,7 @@ use crate::{
     config::{Loaded, Surroundings, load},
     error::{CliError, Kind},
     logging::{self, Logging},
-    panic_hook,
+    panic_hook, stack,
     ui::{self, Format, Ui},
 };
 
@@ -58,7 +58,7 @@ fn run(words: Vec<OsString>) -> u8 {
     let words = by_name(words);
     let early = if wants_json(&words) { Format::Json } else { Format::Text };
     let mut ui = Ui::new(early, around.no_color());
-    let outcome = begin(words, &around, &mut ui);
+    let outcome = stack::with_enough(|| begin(words, &around, &mut ui)).flatten();
     finish(outcome, ui)
 }
 
