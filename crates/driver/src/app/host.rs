@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{App, Origin, Signal, source};
 use crate::{
-    cli::{Cli, Input, RunArgs, Verb, selector},
+    cli::{ALLOW_CHANGES, Cli, Input, RunArgs, Verb, selector},
     commands,
     error::{CliError, Kind},
     repl::{self, Dispatch, Names, Options},
@@ -83,9 +83,11 @@ impl Dispatch for Host<'_> {
 }
 
 async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
-    if let Some(flag) = cli.global.only_at_start().first() {
+    // What this was started with may be said again: a line for a shell works here too.
+    let known = |flag: &&str| app.settings.allow_model_server_runtime_changes && *flag == ALLOW_CHANGES;
+    if let Some(flag) = cli.global.only_at_start().into_iter().find(|flag| !known(flag)) {
         return Err(
-            CliError::usage(format!("`{flag}` comes too late here")).hint(format!("start with it: `mer {flag} …`"))
+            CliError::usage(format!("`{flag}` comes too late here")).hint(format!("start with it: `mer {flag}`"))
         );
     }
     match &cli.verb {

@@ -12,6 +12,9 @@ use crate::{
 /// Flags that take a value, in every spelling. The scan for the verb must know them.
 pub(super) const VALUE_FLAGS: &[&str] = &["--db", "--data-dir", "--db-wait", "--config", "--log-format"];
 
+/// The flag that allows what changes models and servers.
+pub(crate) const ALLOW_CHANGES: &str = "--allow-model-server-runtime-changes";
+
 /// Flags of every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
@@ -114,7 +117,7 @@ impl GlobalArgs {
             (self.db_wait.is_some(), "--db-wait"),
             (self.config.is_some(), "--config"),
             (self.no_dotenv, NO_DOTENV),
-            (self.allow_model_server_runtime_changes, "--allow-model-server-runtime-changes"),
+            (self.allow_model_server_runtime_changes, ALLOW_CHANGES),
             (self.verbose > 0, "--verbose"),
             (self.log_format.is_some(), "--log-format"),
         ]

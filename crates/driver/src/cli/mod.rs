@@ -22,7 +22,7 @@ pub(crate) use change::{
 };
 pub(crate) use change_values::{Destination, Words};
 pub(crate) use doctor::DoctorArgs;
-pub(crate) use global::GlobalArgs;
+pub(crate) use global::{ALLOW_CHANGES, GlobalArgs};
 pub(crate) use input::Input;
 pub(crate) use log::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use migrate::{AdoptArgs, BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};

@@ -172,6 +172,9 @@ pub(crate) fn hints_as_lines(error: CliError, allowed: bool) -> CliError {
             let line = line.strip_prefix('`').and_then(|line| line.strip_suffix('`')).unwrap_or(&line);
             return format!("leave with `quit`, start `{}`, and say: {line}", flag.trim_end());
         }
+        if hint.contains("`mer --help`") {
+            return hint.replace("`mer --help`", "`help`");
+        }
         let hint = hint.strip_prefix("mer ").filter(|rest| !rest.starts_with('-')).unwrap_or(hint);
         let mut text = String::with_capacity(hint.len());
         let mut rest = hint;
@@ -266,7 +269,11 @@ pub(super) mod tests {
         };
         assert_eq!(hint("`mer model list` shows all there are", false), "`model list` shows all there are");
         assert_eq!(hint("mer model set m -- x", false), "model set m -- x");
-        assert_eq!(hint("start with it: `mer --db …`", false), "start with it: `mer --db …`");
+        for flag in ["--db", "--allow-model-server-runtime-changes"] {
+            let start = format!("start with it: `mer {flag}`");
+            assert_eq!(hint(&start, false), start);
+        }
+        assert_eq!(hint("`mer --help` shows how it is written", false), "`help` shows how it is written");
         let allow = "mer --allow-model-server-runtime-changes model add m -- x";
         assert_eq!(hint(allow, true), "model add m -- x");
         assert_eq!(
