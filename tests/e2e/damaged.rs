@@ -101,6 +101,49 @@ fn a_damaged_table_is_74_soon() {
     }
 }
 
+/// What the engine would wait for without a bound, and what it has no plain word for.
+#[test]
+fn files_of_the_engine_that_are_none_or_cut_are_74_soon() {
+    for (folder, damage, told) in [
+        ("manifest", "pipe", "is a named pipe, and must be a regular file"),
+        ("sstables", "pipe", "is a named pipe, and must be a regular file"),
+        ("wal", "pipe", "is a named pipe, and must be a regular file"),
+        ("sstables", "link", "is a symbolic link, and must be a regular file"),
+        ("manifest", "cut", "its files are damaged"),
+        ("wal", "noise", "its files are damaged"),
+    ] {
+        let (env, engine) = with_rows();
+        fs::remove_file(env.path("data/mer/db.snapshot")).expect("removed");
+        let new = engine.join("wal/00000000000000000099.wal");
+        let file = files(&engine.join(folder)).into_iter().next().filter(|_| folder != "wal").unwrap_or(new);
+        match damage {
+            "cut" => {
+                let cut = fs::File::options().write(true).open(&file).expect("a file");
+                cut.set_len(cut.metadata().expect("a length").len() - 3).expect("cut");
+            }
+            "noise" => fs::write(&file, [0xa5; 3000]).expect("written"),
+            "link" => {
+                fs::rename(&file, env.path("work/elsewhere")).expect("renamed");
+                std::os::unix::fs::symlink(env.path("work/elsewhere"), &file).expect("a link");
+            }
+            _ => {
+                let _ = fs::remove_file(&file);
+                assert!(std::process::Command::new("mkfifo").arg(&file).status().expect("`mkfifo` starts").success());
+            }
+        }
+        for args in COMMANDS {
+            let begun = Instant::now();
+            let mut command = env.command();
+            command.args(args).args(["--db-wait", "600s"]);
+            let said = run(command).failed(74);
+            assert!(said.contains(told), "{folder} {damage} {args:?}: {said}");
+            assert!(begun.elapsed() < BOUND, "{folder} {damage} {args:?}: {:?}", begun.elapsed());
+        }
+        let doctor = env.mer(["doctor"]);
+        assert!(doctor.code == Some(1) && !doctor.stdout.contains("start it"), "{}", doctor.stdout);
+    }
+}
+
 /// Whoever writes while the locks are removed is told so, and keeps others out all the same.
 #[test]
 fn locks_that_are_removed_under_a_writer_make_it_fail() {

@@ -122,6 +122,38 @@ fn make_twins(url: &str, copy: &str) {
     server.sql(twin, &anew);
 }
 
+/// Takes from the first line of each segment what says where its database was, as a MER from before wrote it.
+fn as_before(journal: &Path) {
+    let entries = fs::read_dir(journal).expect("a folder").flatten().map(|entry| entry.path());
+    let segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).collect();
+    assert!(!segments.is_empty());
+    for segment in segments {
+        let text = fs::read_to_string(&segment).expect("a segment");
+        let (head, rest) = text.split_once('\n').expect("a line");
+        let mut head: Value = serde_json::from_str(&head[9..]).expect("an object");
+        head.as_object_mut().expect("an object").remove("location").expect("a place");
+        let head = head.to_string();
+        fs::write(&segment, format!("{:08x} {head}\n{rest}", crc32fast::hash(head.as_bytes()))).expect("written");
+        let _ = fs::remove_file(segment.with_extension("drained"));
+    }
+}
+
+#[test]
+fn a_segment_that_says_no_place_is_drained_by_its_uid() {
+    let embedded = OnServer::new(String::new());
+    embedded.env.file("work/models.toml", MODELS);
+    let url = format!("surrealkv://{}", embedded.env.path("data/mer/db").display());
+    let embedded = OnServer { url, ..embedded };
+    embedded.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+    for place in shared_databases().into_iter().map(with_models).chain([embedded]) {
+        leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
+        let journal = if place.url.starts_with("surrealkv") { "data/mer/db.journal" } else { "data/mer/journal" };
+        as_before(&place.env.path(journal));
+        let seen = place.mer(["log", "list", "--json"]);
+        assert_eq!((statuses(&seen), seen.stderr.as_str()), (vec!["lost".to_owned()], ""), "{}", place.url);
+    }
+}
+
 #[test]
 fn a_copy_that_is_adopted_is_another_database() {
     for (url, copy) in shared_databases().into_iter().zip(shared_databases()) {

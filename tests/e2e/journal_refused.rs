@@ -2,14 +2,17 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::{
+        fs::{PermissionsExt as _, chown, symlink},
+        process::CommandExt as _,
+    },
     process::Command,
 };
 
 use mer_testkit::{postgres, surreal_server};
 use serde_json::Value;
 
-use crate::support::{OnServer, TestEnv, database_name, shared_databases};
+use crate::support::{OnServer, TestEnv, database_name, run, shared_databases};
 
 /// It says `日本`, which stands here in ASCII, so that every database can register it.
 const MODELS: &str = r#"
@@ -149,4 +152,47 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
     // Some of the models are made to fail.
     let doctor = env.mer(["doctor", "--json"]);
     assert_eq!(doctor.stdout.matches("cannot be read").count(), names.len(), "{}", doctor.stdout);
+}
+
+/// A segment that another user has put there is not believed, and one that cannot be read says so; root's is.
+#[test]
+fn a_segment_of_another_user_keeps_nothing_from_the_log() {
+    const USER: u32 = 4321;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let env = TestEnv::ready();
+    env.mer(["run", "cat", "x"]).ok();
+    let folder = env.path("data/mer/db.journal");
+    let path = |name: &str| folder.join(name);
+    let mut entries = fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path());
+    let real = entries.find(|path| path.extension().is_some_and(|ending| ending == "seg")).expect("a segment");
+    let owned = Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(env.path(".")).status();
+    assert!(owned.expect("`chown` starts").success());
+    for (name, owner, mode) in [("1.seg", USER + 1, 0o644), ("2.seg", 0, 0o644), ("3.seg", 0, 0o600)] {
+        fs::copy(&real, path(name)).expect("a copy");
+        chown(path(name), Some(owner), Some(owner)).expect("an owner");
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+    let program = env.path("work/mer");
+    if fs::hard_link(TestEnv::binary(), &program).is_err() {
+        fs::copy(TestEnv::binary(), &program).expect("a copy");
+    }
+    let mer = |args: &[&str]| {
+        let mut command = env.program(&program);
+        command.args(args).uid(USER).gid(USER);
+        run(command)
+    };
+    for rows in [1, 2] {
+        for args in [&["log", "list", "--json"][..], &["export", "--all"]] {
+            let ran = mer(args).ended(0);
+            assert_eq!(ran.stdout.matches("\"requestUid\"").count(), rows, "{ran:?}");
+            assert_eq!(ran.stderr.matches("cannot be read").count(), 2, "{}", ran.stderr);
+            assert!(ran.stderr.contains("it belongs to user 4322, and this is user 4321"), "{}", ran.stderr);
+        }
+        assert!(path("1.seg").exists() && !path("2.seg").exists() && path("3.seg").exists());
+        mer(&["run", "cat", "y"]).ended(0);
+    }
+    let doctor = mer(&["doctor", "--json"]);
+    assert_eq!(doctor.stdout.matches("`chown`").count(), 2, "{}", doctor.stdout);
 }

@@ -266,6 +266,11 @@ fn two_users_of_postgresql_do_with_the_documented_rights() {
     command.env("MIGRATIONS_DB_USERNAME", "mer_driver").env("MIGRATIONS_DB_PASSWORD", "of mer_driver");
     let told = run(command).ended(78).stderr;
     assert!(told.contains("1000-Ours.sql") && told.contains("permission denied"), "{told}");
+    let mut command = place.with(["migrate", "adopt", "--yes"]);
+    command.env("MIGRATIONS_DB_USERNAME", "mer_driver").env("MIGRATIONS_DB_PASSWORD", "of mer_driver");
+    let told = run(command).failed(77);
+    assert!(told.contains("`mer_driver`") && told.contains("may not give it a new uid"), "{told}");
+    mer(&["migrate", "adopt", "--yes"]).ended(0);
 }
 
 #[test]
@@ -294,6 +299,12 @@ fn two_users_of_surrealdb_do_with_the_documented_rights() {
     works(&|args: &[&str]| as_user("mer", &as_record, args));
     place.env.file("work/m.toml", "[models.new]\ninferenceCommand = ['cat']\n");
     as_user("mer", &as_record, &["apply", "m.toml", "--allow-changes"]).failed(77);
+    let mut command = place.with(["migrate", "adopt", "--yes"]);
+    command.env("DB_CONNECTION_URL", &as_record);
+    command.env("MIGRATIONS_DB_USERNAME", "mer").env("MIGRATIONS_DB_PASSWORD", "change-me");
+    let told = run(command).failed(77);
+    assert!(told.contains("may not give it a new uid"), "{told}");
+    as_user("mer", &url, &["migrate", "adopt", "--yes"]).ended(0);
 }
 
 /// What every driver must be able to do.

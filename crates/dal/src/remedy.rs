@@ -83,7 +83,9 @@ impl DalError {
 /// Whether the engine found bytes that it did not write. It hands on text only.
 fn is_damage(error: &(dyn Error + 'static)) -> bool {
     let text = error.to_string().to_ascii_lowercase();
-    ["checksum", "corrupt", "manifest", "sstable"].iter().any(|word| text.contains(word))
+    ["checksum", "corrupt", "manifest", "sstable", "wal error", "fill whole buffer"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 /// The texts of an error and its causes, one after the other, and the number of each reason of the system.

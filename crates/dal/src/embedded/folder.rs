@@ -2,6 +2,8 @@
 
 use std::{fs, io, path::Path};
 
+use mer_files::FileKind;
+
 use crate::DalError;
 
 /// What the engine makes in its folder, apart from `manifest`.
@@ -10,13 +12,23 @@ const OWN: [&str; 5] = ["LOCK", "sstables", "vlog", "wal", "discard_stats"];
 /// The folders whose files hold rows, and what those are.
 const ROWS: [(&str, &str); 3] = [("sstables", "tables"), ("wal", "logs"), ("vlog", "values")];
 
+/// The folders whose files the engine opens, and waits for without a bound where they are pipes.
+const READ: [&str; 4] = ["manifest", "sstables", "wal", "vlog"];
+
 /// Whether the folder has no database in it yet. The engine writes its manifest before anything else, and where it finds
 /// none it begins a new database, removing the files of the one that was there: so such a folder is not opened.
 ///
 /// # Errors
-/// [`DalError::Foreign`] for a folder of something else, [`DalError::Incomplete`] for rows without a manifest.
+/// [`DalError::Foreign`] for a folder of something else, [`DalError::Incomplete`] for rows without a manifest, and
+/// for what is no regular file in the place of one.
 pub(super) fn check(engine: &Path) -> Result<bool, DalError> {
     let fail = |source| DalError::Folder { path: engine.to_path_buf(), source };
+    for folder in READ {
+        if let Some((name, kind)) = no_file(&engine.join(folder)).map_err(fail)? {
+            let reason = format!("`{folder}/{name}` is {kind}, and must be a regular file");
+            return Err(DalError::Incomplete { path: engine.to_path_buf(), reason });
+        }
+    }
     if has_manifest(&engine.join("manifest")).map_err(fail)? {
         return Ok(false);
     }
@@ -42,11 +54,22 @@ fn has_manifest(folder: &Path) -> io::Result<bool> {
     any(folder, |entry| Ok(entry.path().extension().is_some_and(|ending| ending == "manifest")))
 }
 
+/// The name of an entry that is no regular file, and what it is.
+fn no_file(folder: &Path) -> io::Result<Option<(String, FileKind)>> {
+    let mut found = None;
+    any(folder, |entry| {
+        let kind = FileKind::of(entry.file_type()?);
+        found = (kind != FileKind::Regular).then(|| (entry.file_name().to_string_lossy().into_owned(), kind));
+        Ok(found.is_some())
+    })?;
+    Ok(found)
+}
+
 fn has_bytes(folder: &Path) -> io::Result<bool> {
     any(folder, |entry| Ok(entry.metadata()?.len() > 0))
 }
 
-fn any(folder: &Path, is: impl Fn(&fs::DirEntry) -> io::Result<bool>) -> io::Result<bool> {
+fn any(folder: &Path, mut is: impl FnMut(&fs::DirEntry) -> io::Result<bool>) -> io::Result<bool> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         entries => entries?,

@@ -92,7 +92,7 @@ fn settings(memtable: u64) -> surrealdb_cnf::ConfigMap {
 }
 
 #[cfg(feature = "embedded")]
-const BLOCK_CACHE_BYTES: u64 = 32 << 20;
+const BLOCK_CACHE_BYTES: u64 = 8 << 20;
 
 #[cfg(not(feature = "embedded"))]
 async fn open(

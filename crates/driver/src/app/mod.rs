@@ -12,6 +12,7 @@ mod registry;
 mod secrets;
 mod signals;
 mod sink;
+mod small_pages;
 mod source;
 mod ssh;
 
@@ -34,6 +35,7 @@ pub(crate) use journal::told;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals, unblock};
 pub(crate) use sink::{OutputFile, Sink, file_for};
+pub(crate) use small_pages::SmallPages;
 pub(crate) use source::{Origin, cut, opened, source, whole_text, within};
 pub(crate) use ssh::Ssh;
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::weights;
 use crate::{
-    app::{self, App},
+    app::{self, App, SmallPages},
     cli::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb, selector},
     error::{self, CliError},
     ui::{Format, Ui, counted},
@@ -52,6 +52,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
         since: args.since.map(|since| since.moment(Timestamp::now())),
         kinds: args.kinds(),
     });
+    let _small = SmallPages::only();
     let mut rows = ui.rows();
     let mut session = app.session_drained().await?;
     loop {

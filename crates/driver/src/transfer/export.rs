@@ -10,7 +10,7 @@ use super::{
     weights_out,
 };
 use crate::{
-    app::{App, Sink},
+    app::{App, Sink, SmallPages},
     error::{CliError, Kind},
 };
 
@@ -21,6 +21,7 @@ use crate::{
 /// # Errors
 /// The database cannot be read, or the sink cannot be written.
 pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
+    let _small = SmallPages::only();
     let mut text = Text::default();
     text.line(&Line::Header(Header { format: FORMAT.to_owned(), version: VERSION }))?;
     let mut session = app.session_of_any_age_drained().await?.renew().await?;

@@ -18,7 +18,14 @@ const LOOK_BACK: usize = 10_000;
 const PAGE: usize = 500;
 
 const CHECK: &str = "database";
-const REMEDY: &str = "start it, or set another one: docs/reference/databases.md";
+
+/// What helps where the error has no hint of its own.
+fn remedy(database: &Database) -> &'static str {
+    match database.settings().url.is_embedded() {
+        true => "docs/reference/databases.md says what is in its folder, and how another one is named",
+        false => "start it, or set another one: docs/reference/databases.md",
+    }
+}
 
 /// Whether it answers within the bound and is at this version.
 pub(super) async fn briefly(app: &App) -> Finding {
@@ -27,7 +34,7 @@ pub(super) async fn briefly(app: &App) -> Finding {
     let database = Database::new(Settings { wait, ..settings.clone() });
     match tokio::time::timeout(BRIEFLY, schema(&database)).await {
         Ok(finding) => finding,
-        Err(_) => Finding::failed(CHECK, format!("no answer within {} s", BRIEFLY.as_secs()), REMEDY),
+        Err(_) => Finding::failed(CHECK, format!("no answer within {} s", BRIEFLY.as_secs()), remedy(&database)),
     }
 }
 
@@ -39,7 +46,7 @@ pub(super) async fn look(app: &App) -> (Vec<Finding>, bool) {
     }
     match drained(app).await {
         Ok(more) => findings.extend(more),
-        Err(error) => findings.push(Finding::error("journal", &error, REMEDY)),
+        Err(error) => findings.push(Finding::error("journal", &error, remedy(&app.database))),
     }
     (findings, true)
 }
@@ -58,7 +65,7 @@ async fn schema(database: &Database) -> Finding {
     };
     let plan = match found.await {
         Ok(plan) => plan,
-        Err(error) => return Finding::error(CHECK, &error, REMEDY),
+        Err(error) => return Finding::error(CHECK, &error, remedy(database)),
     };
     if let Err(error) = plan.check() {
         return Finding::error(CHECK, &error.into(), "`mer migrate status` shows where the two differ");
@@ -103,7 +110,8 @@ fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Fi
     for skipped in &report.skipped {
         let path = skipped.path.display();
         let detail = format!("`{path}` cannot be read: {}", skipped.reason);
-        let remedy = "move it away where it is none of MER's; a newer MER takes in what is its own";
+        let remedy =
+            "where MER wrote it, root gives it to this user (`chown`), or a newer MER reads it; otherwise move it away";
         findings.push(Finding::warning(CHECK, detail, remedy));
     }
     for place in &report.elsewhere {
