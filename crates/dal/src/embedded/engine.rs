@@ -19,6 +19,7 @@ use std::{
 use mer_core::not_started;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::limits;
 use crate::DalError;
 
 /// SurrealDB's parser and executor recurse, and unoptimised code does so with large frames.
@@ -76,7 +77,13 @@ fn runtimes() -> io::Result<(Runtime, Runtime)> {
 /// could not be started once more, from within, until the stack is used up; other libraries panic, and an allocation that
 /// fails aborts. So as many threads are started and as much is allocated before: that is true for a moment only, but
 /// limits do not change by themselves.
+///
+/// It is done where a limit is near enough to matter. Elsewhere it would cost each opening some twenty threads, and the static
+/// binary's allocator the memory that it keeps for each.
 fn look_first() -> io::Result<()> {
+    if !limits::are_near() {
+        return Ok(());
+    }
     static POOL: AtomicBool = AtomicBool::new(false);
     let pool = match POOL.load(Ordering::Relaxed) {
         true => 0,

@@ -14,6 +14,7 @@
 pub(crate) mod engine;
 mod folder;
 mod lease;
+mod limits;
 mod lock;
 mod memory;
 mod recall;

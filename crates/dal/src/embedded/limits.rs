@@ -1,0 +1,30 @@
+//! Whether this process may run short of memory or of threads while the engine is opened.
+
+use rustix::process::{Resource, getrlimit};
+
+/// A limit of processes and threads below this is near: an opening needs some thirty, and a user has others too.
+const NEAR: u64 = 4096;
+/// So many have to be left in the control group.
+const LEFT: u64 = 256;
+
+/// Whether memory is limited at all, or threads to few.
+pub(super) fn are_near() -> bool {
+    let is_limited = |resource| getrlimit(resource).current.is_some();
+    let threads = getrlimit(Resource::Nproc).current.is_some_and(|most| most < NEAR);
+    is_limited(Resource::As) || is_limited(Resource::Data) || threads || group_is_nearly_full()
+}
+
+/// Whether the control group of this process (version 2) has few processes left. Where there is none to look at, it is not.
+fn group_is_nearly_full() -> bool {
+    let read = |path: String| mer_files::read_given_to_string(path).ok();
+    let Some(groups) = read("/proc/self/cgroup".to_owned()) else { return false };
+    let Some(group) = groups.lines().find_map(|line| line.strip_prefix("0::")) else { return false };
+    // A process sees its own group as `/` where it has a namespace of its own, as in containers.
+    let folder = format!("/sys/fs/cgroup{}", group.trim_end_matches('/'));
+    let number = |file: &str| read(format!("{folder}/{file}")).and_then(|text| text.trim().parse::<u64>().ok());
+    match (number("pids.max"), number("pids.current")) {
+        (Some(most), Some(now)) => most.saturating_sub(now) < LEFT,
+        // `max`: not limited.
+        _ => false,
+    }
+}
