@@ -255,7 +255,7 @@ fn the_reference_is_the_table() {
 
 /// A file with the line ends of another system, or one that was cut: no part of such a value is a name.
 #[test]
-fn a_url_with_a_control_character_and_a_path_with_nul_are_wrong() {
+fn a_url_with_a_control_character_and_a_path_with_a_line_end_are_wrong() {
     for (file, text) in [
         ("cwd/.env", "MER_DB=mem://\rMER_DB_WAIT=3s\r"),
         ("cwd/.env", "MER_DB=\"mem://\\r\"\n"),
@@ -264,6 +264,7 @@ fn a_url_with_a_control_character_and_a_path_with_nul_are_wrong() {
         ("cwd/mer.toml", "db = \"ws://h\\u001b[31m\""),
         ("cwd/mer.toml", "db = \"surrealkv:///a\\nb\""),
         ("cwd/mer.toml", "dataDir = \"/a\\u0000b\""),
+        ("cwd/mer.toml", "dataDir = \"\"\"\r\n/a\r\n\"\"\""),
     ] {
         let error = Machine::new().file(file, text).refused();
         assert!(error.causes()[0].contains("in it"), "{text:?}: {error}");

@@ -62,8 +62,9 @@ pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) 
 }
 
 fn path(text: &OsStr, base: Base<'_>) -> Result<PathBuf, Option<String>> {
-    if text.as_bytes().contains(&0) {
-        return Err(Some("it has a NUL byte in it, which no path can have".to_owned()));
+    // Text of several lines in TOML ends in one; with the line ends of Windows, in two characters.
+    if text.as_bytes().iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        return Err(Some("it has a line end or a NUL byte in it".to_owned()));
     }
     let expanded = match (text.as_bytes().strip_prefix(b"~/"), text.as_bytes()) {
         (None, b"~") => home(base)?,
