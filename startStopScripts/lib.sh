@@ -54,7 +54,7 @@ take_lock() {
   chmod 700 "$run_dir"
   exec 9>"$run_dir/lock"
   flock -w 120 9 || die 75 "another start or stop is at work in this folder"
-  # Whoever held it may have removed the folder meanwhile.
+  # The script that held it may have removed the folder meanwhile.
   [ "$(stat -c %i "$run_dir/lock" 2>/dev/null)" = "$(stat -L -c %i /proc/self/fd/9)" ] || take_lock
 }
 

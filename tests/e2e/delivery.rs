@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Permissions},
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -75,7 +75,7 @@ fn mode(file: &Path) -> u32 {
     fs::metadata(file).expect("file").permissions().mode() & 0o777
 }
 
-/// Somebody who changes bytes and sets the time back to what it was.
+/// Changes bytes and sets the time back to what it was.
 fn overwrite(file: &Path, text: &str) {
     let before = fs::metadata(file).expect("file").modified().expect("time");
     fs::set_permissions(file, Permissions::from_mode(0o600)).expect("mode");
@@ -126,6 +126,42 @@ fn weights_that_were_changed_since_they_came_are_brought_again() {
     }
     assert_eq!(fs::read_dir(file.parent().expect("folder")).expect("folder").count(), 1, "nothing half is left");
     assert_eq!(fs::read_dir(record.parent().expect("folder")).expect("folder").count(), 1);
+}
+
+/// Another user that can write to the folder could put weights there that no database has, with a record that says they are
+/// right.
+#[test]
+fn a_folder_of_weights_that_others_can_write_to_is_not_used() {
+    let env = with_readers();
+    env.mer(["run", "reader:1"]).ok();
+    let (file, record) = delivered(&env, b"one\n");
+    let folder = file.parent().expect("folder");
+    fs::set_permissions(folder, Permissions::from_mode(0o777)).expect("mode");
+    let said = env.mer(["run", "reader:1"]).failed(77);
+    assert!(said.contains("every user of this machine may write to it") && said.contains("MER_CACHE_DIR"), "{said}");
+    fs::set_permissions(folder, Permissions::from_mode(0o700)).expect("mode");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
+    // Only root can give files away.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    chown(folder, Some(4321), None).expect("owner");
+    let said = env.mer(["run", "reader:1"]).failed(77);
+    assert!(said.contains("4321"), "{said}");
+    chown(folder, Some(0), None).expect("owner");
+    // Right by its length and its record, which the other user wrote too.
+    overwrite(&file, "ONE\n");
+    let found = fs::metadata(&file).expect("file");
+    let times = [(found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec())];
+    let times = times.map(|(seconds, nanos)| format!("{seconds}.{nanos:09}")).join(" ");
+    fs::write(&record, format!("{} {} {times}\n", found.ino(), found.len())).expect("record");
+    assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\nONE\n", "a record of this user's is believed");
+    chown(&record, Some(4321), None).expect("owner");
+    assert_eq!(env.mer(["run", "reader:1"]).ended(0).stdout, "version 1\none\n");
+    let (file, _) = delivered(&env, b"one\n");
+    chown(&file, Some(4321), None).expect("owner");
+    assert_eq!(env.mer(["run", "reader:1"]).ended(0).stdout, "version 1\none\n");
+    assert_eq!(fs::metadata(&file).expect("file").uid(), 0, "it was brought again");
 }
 
 #[test]

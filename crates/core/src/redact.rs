@@ -1,6 +1,8 @@
 //! Texts without the secrets in them. The one place where it is decided what of a URL, or of a word of a command line, is
 //! a secret: also of one that nothing can read.
 
+use crate::nearest;
+
 /// What stands in a secret's place.
 pub const REDACTED: &str = "******";
 
@@ -24,16 +26,44 @@ pub fn redacted_url(url: &str) -> String {
 pub fn redacted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
+    let mut quote = None;
     while !rest.is_empty() {
         let end =
             rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')).unwrap_or(rest.len());
+        if let Some(end) = end_of_secret(rest, end, quote) {
+            shown.push_str(&redacted_word(&rest[..end]));
+            rest = &rest[end..];
+            quote = None;
+            continue;
+        }
         let (word, more) = rest.split_at(end);
         shown.push_str(&redacted_word(word));
+        quote = more.chars().next().filter(|c| is_quote(*c));
         let next = more.chars().next().map_or(0, char::len_utf8);
         shown.push_str(&more[..next]);
         rest = &more[next..];
     }
     shown
+}
+
+const fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`')
+}
+
+/// Where a secret ends that has blanks or quotes in it: `NAME="a b"`, `'NAME=a b'`, `'ws://u:a b@h'`. `end` is where the word
+/// ends that the text begins with, and `quote` is what stands before it. Nothing where it has no such secret.
+fn end_of_secret(text: &str, end: usize, quote: Option<char>) -> Option<usize> {
+    let names = |word: &str| word.split_once('=').is_some_and(|(name, _)| is_secret_name(name) && !is_a_place(name));
+    let (word, more) = text.split_at(end);
+    // The same quote again closes: `'NAME='` has no value.
+    let opened = more.chars().next().filter(|c| is_quote(*c) && Some(*c) != quote);
+    if let (true, Some(quote)) = (word.ends_with('=') && names(word), opened) {
+        // Without a closing quote all that follows may be it.
+        return Some(more[1..].find(quote).map_or(text.len(), |at| end + 1 + at + 1));
+    }
+    let close = quote.and_then(|quote| text.find(quote)).filter(|close| *close > end)?;
+    let is_url = word.contains("://") && !word.contains('@') && text[end..close].contains('@');
+    (is_url || names(word)).then_some(close)
 }
 
 /// Whether a name is that of a secret: of a variable, of a parameter, of a key.
@@ -105,7 +135,7 @@ fn without_secrets(rest: &str) -> String {
     });
     let query = query.map(|query| {
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((key, _)) if is_secret_name(&decoded(key)) => format!("{key}={REDACTED}"),
+            Some((key, _)) if is_secret_parameter(&decoded(key)) => format!("{key}={REDACTED}"),
             Some(_) => pair.to_owned(),
             // No parameter: a piece of a password, as likely as not.
             None if pair.is_empty() => String::new(),
@@ -114,6 +144,11 @@ fn without_secrets(rest: &str) -> String {
         format!("?{}", pairs.collect::<Vec<_>>().join("&"))
     });
     format!("{}{place}{}", login.unwrap_or_default(), query.unwrap_or_default())
+}
+
+/// Whether a parameter of a URL is a secret, or would be without a slip of the finger: `pasword`.
+fn is_secret_parameter(name: &str) -> bool {
+    is_secret_name(name) || !nearest(name, ["password", "passwd", "passphrase", "sslpassword"]).is_empty()
 }
 
 /// A place without what stands where its port belongs and is none: the `@` behind a password may well be missing.
@@ -182,6 +217,11 @@ mod tests {
             ("postgres://u:1?2@h/d", "postgres://u:******@h/d"),
             ("postgres://u:p#w@h/d", "postgres://u:******@h/d"),
             ("postgres://u:p@h/d?secretly", "postgres://u:******@h/d?******"),
+            (
+                "postgres://h/d?pasword=p&Passwort=p&paswd=p",
+                "postgres://h/d?pasword=******&Passwort=******&paswd=******",
+            ),
+            ("postgres://h/d?passfile=f&port=1&host=h", "postgres://h/d?passfile=f&port=1&host=h"),
             ("mysql://u:p@h", "mysql://u:******@h"),
             ("postgres://u:p", "postgres://u:******"),
             ("postgres://u:p/w", "postgres://u:******"),
@@ -229,6 +269,14 @@ mod tests {
             ("host=h user=u password=p", "host=h user=u password=******"),
             ("--password-env=PW", "--password-env=PW"),
             ("--ready-token=READY", "--ready-token=READY"),
+            ("--env API_TOKEN=\"a b\" x", "--env API_TOKEN=****** x"),
+            ("--env 'API_TOKEN=a b' x", "--env 'API_TOKEN=******' x"),
+            ("password='a \"b' user=u", "password=****** user=u"),
+            ("password='a b", "password=******"),
+            ("--db 'ws://u:a b@h' x", "--db 'ws://u:******@h' x"),
+            ("`ws://h:8000 is away` at x@y", "`ws://h:8000 is away` at x@y"),
+            ("--ready-token=\"a b\"", "--ready-token=\"a b\""),
+            ("{\"a\":\"password=\",\"b\":1}", "{\"a\":\"password=\",\"b\":1}"),
             ("OMP_NUM_THREADS=2", "OMP_NUM_THREADS=2"),
             ("--passthrough=x", "--passthrough=x"),
             ("a:b@c", "a:b@c"),

@@ -110,9 +110,11 @@ fn holds(value: &[u8], secret: &[u8]) -> bool {
     places.any(|at| {
         let before = at.checked_sub(1).map(|at| value[at]);
         let after = value.get(at + secret.len()).copied();
-        let begins = before.is_none_or(|byte| b":=\"' \t\n,;".contains(&byte));
-        let ends = after.is_none_or(|byte| b"@&\"' \t\n,;".contains(&byte));
-        secret.len() >= LONG || (begins && ends)
+        let begins = before.is_none_or(|byte| b":=\"' \t\n,;([{<|".contains(&byte));
+        let ends = after.is_none_or(|byte| b"@&\"' \t\n,;)]}>|:?#%\\".contains(&byte));
+        // `USER/PASSWORD@HOST`. Any other slash is that of a path, where a short password may well be a folder's name.
+        let follows_user = before == Some(b'/') && after == Some(b'@');
+        secret.len() >= LONG || (begins && ends) || follows_user
     })
 }
 

@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    process::Command,
     time::{Duration, SystemTime},
 };
 
@@ -136,7 +137,7 @@ fn changed_over_there(there: &There, what: &str) {
         assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n", "{what}");
     }
     // The same bytes are not sent again.
-    let inode = |file: &PathBuf| std::os::unix::fs::MetadataExt::ino(&fs::metadata(file).expect("file"));
+    let inode = |file: &PathBuf| fs::metadata(file).expect("file").ino();
     let before = inode(&file);
     write("one\n");
     assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n", "{what}");
@@ -144,7 +145,48 @@ fn changed_over_there(there: &There, what: &str) {
     assert_eq!(there.kept(), 1, "{what}: nothing half is left");
 }
 
-/// A hash is made when weights come, and not again, as long as nobody touches them.
+/// Another user over there could leave weights that no database has, and a record that says they are right.
+#[test]
+fn a_folder_over_there_that_others_can_write_to_is_not_used() {
+    let Some(there) = with_readers(Sshd::builder()) else { return };
+    let run = || there.env.mer(["run", "reader:1"]).ended(0).stdout;
+    assert_eq!(run(), "version 1\none\n");
+    let file = there.weights("one\n");
+    let folder = file.parent().expect("folder");
+    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("mode");
+    for empty in [false, true] {
+        mode(folder, 0o777);
+        let said = there.env.mer(["run", "reader:1"]).failed(74);
+        assert!(said.contains("is not used: it belongs to another user, or every user may write to it"), "{said}");
+        mode(folder, 0o700);
+        if !empty {
+            fs::remove_file(&file).expect("removed");
+        }
+    }
+    // In a sticky folder no user can exchange what belongs to another.
+    mode(folder, 0o1777);
+    assert_eq!(run(), "version 1\none\n");
+    // Only root can give files away.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    mode(&file, 0o600);
+    fs::write(&file, "ONE\n").expect("written");
+    mode(&file, 0o400);
+    let stamp = Command::new("stat").env("TZ", "UTC0").args(["-c", "%i %s %y %z"]).arg(&file).output().expect("stat");
+    let record = there.home(".cache/mer/verified").join(format!("{}.raw.sh", sha256(b"one\n")));
+    fs::write(&record, stamp.stdout).expect("record");
+    assert_eq!(run(), "version 1\nONE\n", "a record of this user's is believed");
+    chown(&record, Some(4321), None).expect("owner");
+    assert_eq!(run(), "version 1\none\n");
+    chown(&file, Some(4321), None).expect("owner");
+    assert_eq!(run(), "version 1\none\n");
+    assert_eq!(fs::metadata(&file).expect("file").uid(), 0, "it was brought again");
+    chown(folder, Some(4321), None).expect("owner");
+    there.env.mer(["run", "reader:1"]).failed(74);
+}
+
+/// A hash is made when weights come, and not again, as long as they are not touched.
 #[test]
 fn weights_over_there_are_hashed_once() {
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
@@ -236,7 +278,7 @@ fn a_full_disk_over_there_is_74_and_a_sentence() {
     let disk = r#"mount -t tmpfs -o size=1m none "$HOME/small" && exec sh -c "$0""#;
     let rc = format!("unshare -rm true 2>/dev/null && exec unshare -rm sh -c '{disk}' \"$command\"");
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, &rc)) else { return };
-    let possible = std::process::Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
+    let possible = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status();
     if !possible.is_ok_and(|status| status.success()) {
         eprintln!("LEFT OUT: no disk can be mounted here");
         return;

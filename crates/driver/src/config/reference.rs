@@ -17,7 +17,8 @@ is never joined with credentials from elsewhere. [security.md](../security.md) s
 A line of `./.env` is `NAME=value`, `export NAME=value`, or a comment. Values may be quoted: within `'…'` everything is as it
 stands, within `\"…\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\$` and a backslash before a backtick are escapes; both may go over several lines. Without quotes a
 value ends at a blank with a `#` behind it. Nothing is expanded. A line that sets nothing of MER's may be anything; one that
-names a variable of MER's and cannot be read is an error. `startStopScripts` read the file through `mer`.
+names a variable of MER's and cannot be read is an error. A URL with a control character in it, and a path with a line end or
+a NUL byte, are wrong wherever they stand. `startStopScripts` read the file through `mer`.
 ";
 
 /// The reference as Markdown.

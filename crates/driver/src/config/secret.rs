@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// The text, for whoever must send it.
+    /// The text itself, to be sent or looked for.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -35,7 +35,7 @@ pub(super) fn passwords(url: &str) -> Vec<Secret> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let login = place.rsplit_once('@').and_then(|(login, _)| login.split_once(':')).map(|(_, password)| password);
     let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
-    let parameters = parameters.filter(|(name, _)| mer_core::is_secret_name(name)).map(|(_, value)| value);
+    let parameters = parameters.filter(|(name, _)| mer_core::is_secret_name(&decoded(name))).map(|(_, value)| value);
     login
         .into_iter()
         .chain(parameters)
@@ -75,6 +75,7 @@ mod tests {
     fn the_passwords_of_a_url_are_found() {
         let passwords = |url| passwords(url).iter().map(|found| found.reveal().to_owned()).collect::<Vec<_>>();
         assert_eq!(passwords("postgres://u:p%40@h/d?sslpassword=x%25&a=b"), ["p%40", "p@", "x%25", "x%"]);
+        assert_eq!(passwords("postgres://h/d?pass%77ord=p"), ["p", "p"]);
         assert_eq!(passwords("postgres://u@h/d"), [""; 0]);
         assert_eq!(passwords("embedded"), [""; 0]);
     }

@@ -86,7 +86,12 @@ fn distrust(path: &Path, file: &File, link: &Metadata, metadata: &Metadata) -> O
     if let Err(why) = check_ownership(metadata, false) {
         return Some(why.to_string());
     }
-    // In a folder of others, files of ours may be moved about.
+    let target = if link.is_symlink() { fs::canonicalize(path).ok() } else { None };
+    [Some(path), target.as_deref()].into_iter().flatten().find_map(distrust_of_folder)
+}
+
+/// Why the folder of a file is not to be believed: in one that others may write to, files of ours may be moved about.
+fn distrust_of_folder(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let why = check_ownership(&fs::metadata(folder).ok()?, true).err()?;
     Some(format!("its folder: {why}"))
@@ -126,6 +131,24 @@ mod tests {
         mode(folder.path(), 0o1777);
         read();
         assert_eq!(named(&file).expect("a look"), Some(b"A=1".to_vec()));
+    }
+
+    #[test]
+    fn a_link_is_believed_where_the_folder_that_it_leads_into_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = folder.path().join("open");
+        fs::create_dir(&open).expect("a folder");
+        fs::write(open.join("real"), "A=1").expect("a file");
+        mode(&open.join("real"), 0o644);
+        let (link, through) = (folder.path().join(".env"), folder.path().join("mer.toml"));
+        symlink(open.join("real"), &link).expect("a link");
+        symlink(&link, &through).expect("a link");
+        for path in [&link, &through] {
+            mode(&open, 0o755);
+            assert!(matches!(found(path).expect("a look"), Found::Content(_)));
+            mode(&open, 0o777);
+            assert!(passed_over(path).starts_with("its folder: every user"));
+        }
     }
 
     #[test]

@@ -252,3 +252,29 @@ fn the_reference_is_the_table() {
     let written = fs::read_to_string(&file).expect("docs/reference/settings.md");
     assert_eq!(written.replace("\r\n", "\n"), page, "run the test once with UPDATE_REFERENCE=1");
 }
+
+/// A file with the line ends of another system, or one that was cut: no part of such a value is a name.
+#[test]
+fn a_url_with_a_control_character_and_a_path_with_a_line_end_are_wrong() {
+    for (file, text) in [
+        ("cwd/.env", "MER_DB=mem://\rMER_DB_WAIT=3s\r"),
+        ("cwd/.env", "MER_DB=\"mem://\\r\"\n"),
+        ("cwd/.env", "MER_DB=postgres://h/d\0\n"),
+        ("cwd/.env", "MER_CACHE_DIR=/x\0y\n"),
+        ("cwd/mer.toml", "db = \"ws://h\\u001b[31m\""),
+        ("cwd/mer.toml", "db = \"surrealkv:///a\\nb\""),
+        ("cwd/mer.toml", "dataDir = \"/a\\u0000b\""),
+        ("cwd/mer.toml", "dataDir = \"\"\"\r\n/a\r\n\"\"\""),
+    ] {
+        let error = Machine::new().file(file, text).refused();
+        assert!(error.causes()[0].contains("in it"), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_told_with_the_way_round_it() {
+    for text in ["DB_CONNECTION_URL=mysql://h/d\n", "DB_CONNECTION_URL: x\n"] {
+        let error = Machine::new().file("cwd/.env", text).refused();
+        assert!(error.hints().iter().any(|hint| hint.contains("--no-dotenv")), "{error}");
+    }
+}

@@ -62,6 +62,10 @@ pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) 
 }
 
 fn path(text: &OsStr, base: Base<'_>) -> Result<PathBuf, Option<String>> {
+    // Text of several lines in TOML ends in one; with the line ends of Windows, in two characters.
+    if text.as_bytes().iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        return Err(Some("it has a line end or a NUL byte in it".to_owned()));
+    }
     let expanded = match (text.as_bytes().strip_prefix(b"~/"), text.as_bytes()) {
         (None, b"~") => home(base)?,
         (Some(rest), _) => home(base)?.join(OsStr::from_bytes(rest)),
@@ -108,6 +112,10 @@ fn tidy(path: &Path) -> PathBuf {
 }
 
 fn db_url(text: &str, base: Base<'_>) -> Result<String, Option<String>> {
+    // Line ends of another system are the usual reason: `mem://` and a carriage return would be another database.
+    if let Some(found) = text.chars().find(|c| c.is_control()) {
+        return Err(Some(format!("it has the control character {found:?} in it")));
+    }
     const OTHERS: [&str; 5] = ["mem://", "ws://", "wss://", "postgres://", "postgresql://"];
     if text == "embedded" || OTHERS.iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(text.to_owned());

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::error::CliError;
 
+/// `DB_CONNECTION_URL` is a name that other programs give to their settings too.
+const OTHERS_FILE: &str = "where the file belongs to another program, `--no-dotenv` passes it over";
+
 /// Reads the environment. Unknown variables that look like ours become warnings.
 ///
 /// # Errors
@@ -64,6 +67,7 @@ pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Resu
     }
     let assignments = dotenv::parse(&content, is_ours).map_err(|wrong| {
         CliError::config(format!("`{}`, line {}: `{}`: {}", file.display(), wrong.line, wrong.name, wrong.what))
+            .hint(OTHERS_FILE)
     })?;
     for found in &assignments {
         let place = |why| format!("`{}`, line {}: the variable {why}", file.display(), found.line);
@@ -79,7 +83,8 @@ pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Resu
         let Some(found) = names.iter().find_map(last) else { continue };
         let origin = Origin::DotEnv { file: file.clone(), line: found.line, variable: found.name.clone() };
         let wrong = || format!("`{}`, line {}: `{}`", file.display(), found.line, found.name);
-        given.push(read(setting, OsStr::from_bytes(&found.value), base, origin, wrong)?);
+        let value = OsStr::from_bytes(&found.value);
+        given.push(read(setting, value, base, origin, wrong).map_err(|error| error.hint(OTHERS_FILE))?);
     }
     Ok(given.into_iter().map(|given| Given { is_local: true, ..given }).collect())
 }

@@ -39,6 +39,7 @@ pub(crate) fn run<A: AsRef<OsStr>>(name: &str, args: &[A]) -> u8 {
             return ExitCode::USAGE;
         }
         _ => {
+            let name = mer_core::escaped(name);
             say(&format!("mer example-model: there is no built-in model `{name}`; there are: {}", NAMES.join(", ")));
             return ExitCode::NOT_FOUND;
         }

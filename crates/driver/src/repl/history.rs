@@ -18,7 +18,7 @@ pub(super) const REMEMBERED: usize = 10_000;
 pub(super) struct History(File);
 
 impl History {
-    /// Opens the file, which is made where it does not exist, with its folder, both for nobody else to read. Returns
+    /// Opens the file, which is made where it does not exist, with its folder, both readable by this user only. Returns
     /// its newest entries, oldest first.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
         if let Some(folder) = path.parent() {
@@ -103,6 +103,8 @@ mod tests {
             "server add gpu h --password=hunter2",
             "model set m --env API_TOKEN=hunter2",
             "model set m --env 'DB_PASSWORD=hunter 2'",
+            "model set m --env API_TOKEN=\"hunter2\"",
+            "model set m --env API_TOKEN='hunter2'",
             "run m postgres://u:hun/t?er2@h",
         ] {
             assert!(!History::may_keep(line), "{line}");

@@ -82,7 +82,7 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn line(&mut self, line: &Line) -> Result<(), CliError> {
-        // It came in by another door: whoever moves the database is to know before it is gone.
+        // It did not come in by a command: that is told while the database is still there to be mended.
         if let Err(error) = line.check() {
             let number = self.lines + 1;
             tracing::warn!("line {number} of the export is one that `mer import` refuses: {error}");

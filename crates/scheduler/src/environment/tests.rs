@@ -79,6 +79,10 @@ fn a_password_of_the_database_is_taken_out_under_any_name_and_in_any_form() {
     {
         assert!(kept("root", name, value), "{name}={value}");
     }
+    for value in ["[hunter2]", "(hunter2)", "<hunter2>", "hunter2:", "u:hunter2?x=1", "u:hunter2#x", "scott/hunter2@h"]
+    {
+        assert!(!kept("hunter2", "X", value), "{value}");
+    }
     assert!(!kept("root", "X", "root"));
     assert!(!kept("root", "X", "ws://root:root@h"));
     assert!(kept("", "X", ""), "no password is empty");

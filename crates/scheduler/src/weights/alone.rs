@@ -20,7 +20,7 @@ pub(super) struct Alone {
 }
 
 impl Alone {
-    /// Waits for whoever does it already. Where there can be no lock, or somebody takes very long, it goes on without.
+    /// Waits for the process that does it already. Where there can be no lock, or that takes very long, it goes on without.
     pub(super) async fn wait(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
         let opened = mer_files::own().append().create(0o600).open(&path);

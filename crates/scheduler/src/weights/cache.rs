@@ -1,7 +1,7 @@
 //! The folder of weights on this machine.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, Metadata},
     io::{self, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_core::{Size, WeightsVersion};
-use mer_dal::{Database, Download};
+use mer_dal::{Database, Download, check_ownership};
 use uuid::Uuid;
 
 use super::{
@@ -58,8 +58,17 @@ impl Cache {
         make_private(&self.folder)
     }
 
+    /// Whether only this user and root can change what lies in the folder: bytes that were looked at could be others by the time
+    /// that the model opens them.
+    fn check_owner(&self) -> Result<(), DeliveryError> {
+        let Ok(found) = fs::metadata(&self.folder) else { return Ok(()) };
+        let distrusted = |why| DeliveryError::Distrusted { folder: self.folder.clone(), why };
+        check_ownership(&found, true).map_err(distrusted)
+    }
+
     /// The file of a version, to be read, where there is one here that is what it is called.
     pub(super) async fn open(&self, version: &WeightsVersion) -> Option<File> {
+        self.check_owner().ok()?;
         if self.find(version).is_none() {
             let _alone = Alone::wait(self.folder(), &lock_name(version)).await;
             self.look_again(version).await.ok()??;
@@ -82,11 +91,12 @@ impl Cache {
         Verified::of(&self.folder, &file_name(version))
     }
 
-    /// The file of a version, where it has been delivered before and nobody has changed it since; it was used now.
+    /// The file of a version, where it has been delivered before and was not changed since; it was used now.
     fn find(&self, version: &WeightsVersion) -> Option<PathBuf> {
         let path = self.path(version);
-        // What is no file may keep whoever opens it waiting.
-        let found = fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() == version.bytes)?;
+        // Opening a pipe would wait for its writer.
+        let is_it = |found: &Metadata| found.is_file() && found.len() == version.bytes && is_own(found);
+        let found = fs::symlink_metadata(&path).ok().filter(is_it)?;
         let record = self.record(version);
         if !record.knows(&found) {
             return None;
@@ -95,8 +105,8 @@ impl Cache {
         Some(path)
     }
 
-    /// Looks at the hash of a file that is there, and of which nothing is known, or not what it is now: somebody may have
-    /// changed its bytes, or only its owner, or it was put there by an older MER. One that is not what it is called goes.
+    /// Looks at the hash of a file that is there, and of which nothing is known, or not what it is now: its bytes may
+    /// have been changed, or only its owner, or it was put there by an older MER. One that is not what it is called goes.
     async fn look_again(&self, version: &WeightsVersion) -> io::Result<Option<PathBuf>> {
         if let Some(path) = self.find(version) {
             return Ok(Some(path));
@@ -105,10 +115,10 @@ impl Cache {
         let Ok(found) = fs::symlink_metadata(&path) else { return Ok(None) };
         if found.is_file() && found.len() == version.bytes {
             let file = mer_files::own().read().open(&path)?;
-            // It may be another user's: then that one keeps it as it is.
+            // Where it is another user's, that one can change it at any time.
             let _ = protect(&file);
             let then = file.metadata()?;
-            if has_hash(&file, &version.sha256).await? {
+            if is_own(&then) && has_hash(&file, &version.sha256).await? {
                 // Without a record it is looked at again the next time.
                 let _ = self.record(version).note(&file, &then).await;
                 return Ok(Some(path));
@@ -126,6 +136,7 @@ impl Cache {
 
     /// The path of a version's file. It is brought here, unless it has been before.
     pub(super) async fn deliver(&self, version: &WeightsVersion, told: &Told) -> Result<PathBuf, DeliveryError> {
+        self.check_owner()?;
         match self.find(version) {
             Some(path) => Ok(path),
             None => self.bring(version, told).await,
@@ -136,6 +147,7 @@ impl Cache {
         let cannot = |source| DeliveryError::Keep { version: version.to_string(), folder: self.folder.clone(), source };
         let unread = |source| DeliveryError::Database { version: version.to_string(), source };
         self.make().map_err(cannot)?;
+        self.check_owner()?;
         let _alone = Alone::wait(&self.folder, &lock_name(version)).await;
         if let Some(path) = self.look_again(version).await.map_err(cannot)? {
             return Ok(path);
@@ -163,6 +175,11 @@ impl Cache {
         }
         Ok(path)
     }
+}
+
+/// Whether only this user and root can have written to a file.
+pub(super) fn is_own(file: &Metadata) -> bool {
+    check_ownership(file, false).is_ok()
 }
 
 /// Hash and format: programs go by the ending.
@@ -208,7 +225,7 @@ fn evict(folder: &Path, most: u64, now: SystemTime) -> io::Result<()> {
         let used = record.last_used().map_or_else(|| found.modified(), Ok)?;
         all += found.len();
         if now.duration_since(used).is_ok_and(|idle| idle > IN_USE) {
-            // First of all what nobody will ever ask for.
+            // First of all what is never asked for.
             files.push((whole, used, found.len(), name.to_owned()));
         }
     }

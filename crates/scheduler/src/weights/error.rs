@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{Distrust, ExitCode, Shortage};
 use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
@@ -20,6 +20,14 @@ pub(crate) enum DeliveryError {
         folder: PathBuf,
         /// What the kernel says.
         source: io::Error,
+    },
+    /// Another user can put other weights into the folder of this machine.
+    #[error("the folder of weights `{}` is not used: {why}", folder.display())]
+    Distrusted {
+        /// Where.
+        folder: PathBuf,
+        /// Why it is not to be believed.
+        why: Distrust,
     },
     /// The database says of them what cannot be.
     #[error("the weights `{version}` cannot be used")]
@@ -68,7 +76,7 @@ pub(crate) enum DeliveryError {
         /// What was noticed.
         detail: String,
     },
-    /// Somebody wants none of it any more.
+    /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
@@ -78,6 +86,7 @@ impl DeliveryError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Keep { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
+            Self::Distrusted { .. } => ExitCode::REFUSED,
             Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
             Self::Invalid { .. } => ExitCode::INPUT,
             Self::Start(error) => error.exit_code(),
@@ -94,6 +103,7 @@ impl DeliveryError {
         }
         match self {
             Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
+            Self::Distrusted { .. } => Some("name a folder of your own: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::Database { source, .. } => source.hint(),
             Self::Refused { server, .. } => {
                 Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))

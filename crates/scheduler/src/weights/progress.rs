@@ -1,4 +1,4 @@
-//! How far a delivery is, for whoever watches it.
+//! How far a delivery is, for those that wait for it.
 
 use std::{fmt, sync::Arc};
 

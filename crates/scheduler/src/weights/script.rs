@@ -17,7 +17,8 @@ pub(super) const DIFFERS: &str = "=differs";
 /// Something lies there, and only its hash can tell whether it is that.
 pub(super) const DOUBT: &str = "=doubt";
 
-/// Where it is (`$f` in `$d`), its record (`$r` in `$v`), how large a file is (`size`), which one and since when (`stamp`), its
+/// Where it is (`$f` in `$d`), its record (`$r` in `$v`), how large a file is (`size`), whether only this user and root can
+/// write to it (`own`; a folder may be sticky, and the weights' must be so: `closed`), which one and since when (`stamp`), its
 /// hash (`digest`; `none` without a program for it), and writing its record (`note STAMP`). Times in whole seconds do not
 /// tell a file from the same one changed within that second: then there is no record before some seconds have passed.
 macro_rules! places {
@@ -36,6 +37,14 @@ f=$d/$2
 v=${d%/*}/verified
 r=$v/$2.sh
 size() { l=$(ls -ldn "$1" 2>/dev/null) && set -- $l && echo "$5"; }
+own() {
+    l=$(ls -ldn "$1" 2>/dev/null) && set -- $l || return 1
+    case $1 in d???????w[!tT]*|[!d]???????w*|-????w*) return 1 ;; esac
+    [ "$3" = 0 ] || [ "$3" = "$(id -u)" ]
+}
+closed() {
+    own "$d/." || { echo "$d is not used: it belongs to another user, or every user may write to it" >&2; exit 1; }
+}
 stamp() {
     TZ=UTC0 stat -c '%i %s %y %z' "$1" 2>/dev/null || stat -f '%i %z %Fm %Fc' "$1" 2>/dev/null
 }
@@ -64,8 +73,10 @@ u=${2%%.*}.$5
 pub(super) const LOOK: &str = concat!(
     places!(),
     r#"[ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
+closed
+own "$f" || { echo '=doubt'; exit 0; }
 if s=$(stamp "$f"); then
-    [ -f "$r" ] && [ "$s" = "$(cat "$r")" ] || { echo '=doubt'; exit 0; }
+    [ -f "$r" ] && own "$r" && [ "$s" = "$(cat "$r")" ] || { echo '=doubt'; exit 0; }
 elif [ "$(digest /dev/null)" != none ]; then echo '=doubt'; exit 0
 fi
 touch -c "$r" 2>/dev/null
@@ -79,6 +90,7 @@ pub(super) const CHECK: &str = concat!(
     r#"umask 077
 [ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
 case $(ls -ld "$f") in -r--------*) ;; *) chmod 400 "$f" 2>/dev/null ;; esac
+own "$f" || { rm -f "$f" "$r"; echo '=differs'; exit 0; }
 s=$(stamp "$f")
 h=$(digest "$f") || exit 1
 case $h in "${2%%.*}"*) ;; *) rm -f "$f" "$r"; echo '=differs'; exit 0 ;; esac
@@ -94,6 +106,7 @@ pub(super) const KEEP: &str = concat!(
     places!(),
     r#"umask 077
 mkdir -p "$d" || exit 1
+closed
 t=$d/.$u
 trap 'rm -f "$t"' 0
 trap 'exit 1' 1 2 13 15

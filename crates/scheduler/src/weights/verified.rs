@@ -1,7 +1,7 @@
 //! What is known of files whose hash has been looked at: which file it was then.
 //!
 //! A hash of all bytes takes seconds for large weights, and is not for every run. So a record beside the folder says which file
-//! had the right hash: by its inode, its length and its times. Whoever writes to a file changes its time of change (ctime),
+//! had the right hash: by its inode, its length and its times. Every write to a file changes its time of change (ctime),
 //! which no program can set back. A record also says when its weights were last used, by its own time.
 
 use std::{
@@ -42,8 +42,9 @@ impl Verified {
 
     /// Whether this file is the one whose hash was right, unchanged since.
     pub(super) fn knows(&self, file: &Metadata) -> bool {
-        // A record is a short line; whatever else lies there is none.
-        let is_file = fs::symlink_metadata(&self.path).is_ok_and(|record| record.is_file() && record.len() < 200);
+        // A record is a short line of this user's; anything else is none.
+        let is_record = |record: Metadata| record.is_file() && record.len() < 200 && super::cache::is_own(&record);
+        let is_file = fs::symlink_metadata(&self.path).is_ok_and(is_record);
         is_file && mer_files::read_own_to_string(&self.path).is_ok_and(|text| text == identity(file))
     }
 
@@ -113,7 +114,7 @@ fn changed(file: &Metadata) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Takes away everybody's leave to write to an open file.
+/// Makes an open file readable by its owner only, and writable by no user.
 pub(super) fn protect(file: &File) -> io::Result<()> {
     const READ_ONLY: u32 = 0o400;
     if file.metadata()?.permissions().mode() & 0o777 == READ_ONLY {
@@ -122,7 +123,7 @@ pub(super) fn protect(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(READ_ONLY))
 }
 
-/// Whether the bytes of an open file have this sha256. Ends soon where nobody waits for it any more.
+/// Whether the bytes of an open file have this sha256. Ends soon where it is not waited for any more.
 pub(super) async fn has_hash(file: &File, sha256: &str) -> io::Result<bool> {
     let mut at_hand = (file.try_clone()?, Sha256::new(), vec![0; CHUNK]);
     loop {

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mer_core::{ConnType, Server};
+use mer_core::{ConnType, Registry, Server};
+use mer_dal::Snapshot;
 use mer_scheduler::PingReport;
 
 use super::Finding;
@@ -18,12 +19,30 @@ use crate::{
 /// All at once or one after the other: a server that does not answer has its own bound.
 pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     let view = app.view().await?;
-    let mut findings = Vec::new();
+    let mut findings = odd_rows(&view);
     for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
         findings.push(server_found(app, server).await);
     }
     findings.extend(models(app, &view).await?);
     Ok(findings)
+}
+
+/// Rows that no command writes, and that `mer import` refuses: they came into the database by another way.
+fn odd_rows(found: &Snapshot) -> Vec<Finding> {
+    let of = |check: String, wrong: String| {
+        let detail = format!("the row has a value that `mer import` refuses: {wrong}");
+        Finding::warning(check, detail, "correct it in the database before you move it by `mer export`")
+    };
+    let servers = found.servers.iter().map(|server| (format!("server {}", server.name), server.check()));
+    let models = found.models.iter().map(|model| (format!("model {}", model.name), model.check()));
+    let versions = found.versions.iter().map(|version| (format!("weights {version}"), version.check()));
+    let rows = servers.chain(models).chain(versions);
+    let rows = rows.filter_map(|(check, checked)| Some(of(check, checked.err()?.to_string())));
+    let whole = found.registry().check(&Registry::default()).err().map(|wrong| {
+        let causes = std::error::Error::source(&wrong).map(|cause| format!(": {cause}")).unwrap_or_default();
+        of("registry".to_owned(), format!("{wrong}{causes}"))
+    });
+    rows.chain(whole).collect()
 }
 
 async fn server_found(app: &App, server: &Server) -> Finding {
@@ -81,6 +100,36 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn rows_that_an_import_refuses_are_found() {
+        let model = |uid: &str, name: &str| {
+            serde_json::json!({
+                "uid": uid, "name": name, "createdAt": "2026-01-01T00:00:00Z", "lastUpdated": "2026-01-01T00:00:00Z",
+                "inferenceCommand": ["cat"],
+            })
+        };
+        let found = |models: Vec<serde_json::Value>| {
+            let snapshot = Snapshot {
+                database_uid: uuid::Uuid::nil(),
+                schema_version: 1,
+                servers: Vec::new(),
+                models: serde_json::from_value(models.into()).expect("models"),
+                weights: Vec::new(),
+                versions: Vec::new(),
+            };
+            odd_rows(&snapshot)
+                .into_iter()
+                .map(|found| format!("{}: {}", found.check, found.detail))
+                .collect::<Vec<_>>()
+        };
+        let uid = "01a21979-5057-7198-a323-ca9dfabbeee4";
+        assert_eq!(found(vec![model(uid, "cat")]), [""; 0]);
+        let [odd] = &found(vec![model("x", "cat")])[..] else { panic!("one") };
+        assert!(odd.starts_with("model cat: the row has a value that `mer import` refuses: "), "{odd}");
+        let [odd] = &found(vec![model(uid, &"n".repeat(129))])[..] else { panic!("one") };
+        assert!(odd.contains("has 129 bytes, and a name has at most 128"), "{odd}");
+    }
 
     #[test]
     fn a_script_whose_interpreter_is_not_there_is_found() {
