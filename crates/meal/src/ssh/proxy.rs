@@ -10,7 +10,7 @@ use std::{
         unix::{net::UnixStream, process::CommandExt},
     },
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -36,22 +36,28 @@ const MOST_WORDS: usize = 4096;
 
 /// The processes of one server that run. Clones are the same ones.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Live(Arc<Mutex<Vec<Weak<Process>>>>);
+pub(super) struct Live(Arc<Mutex<Started>>);
+
+#[derive(Debug, Default)]
+struct Started {
+    /// Until it has ended, also while its owner ends it: what is being ended must be waited for too.
+    running: Vec<Arc<Running>>,
+    /// No more of them: this process is about to end.
+    over: bool,
+}
 
 impl Live {
-    /// Ends all of them: before this process ends, or their groups would be left.
+    /// Ends all of them, and returns when they have ended: before this process ends, or their groups would be left.
     pub(super) fn end(&self) {
-        let all = std::mem::take(&mut *self.lock());
-        all.iter().filter_map(Weak::upgrade).for_each(|process| process.end());
+        let all = {
+            let mut started = self.lock();
+            started.over = true;
+            std::mem::take(&mut started.running)
+        };
+        all.iter().for_each(|running| running.end());
     }
 
-    fn add(&self, process: &Arc<Process>) {
-        let mut all = self.lock();
-        all.retain(|other| other.strong_count() > 0);
-        all.push(Arc::downgrade(process));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Process>>> {
+    fn lock(&self) -> MutexGuard<'_, Started> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -59,12 +65,19 @@ impl Live {
 /// The process. Dropping it ends its group.
 #[derive(Debug)]
 pub(super) struct Process {
+    running: Arc<Running>,
+    live: Live,
+}
+
+/// The process as those that may end it see it.
+#[derive(Debug)]
+struct Running {
     /// Our end of its pipes, to close them for every holder at once.
     socket: OwnedFd,
     group: Pid,
     /// Until it was ended.
     child: Mutex<Option<Child>>,
-    /// Held by the one that ends it: it may be dropped while its owner ends it too.
+    /// Held by the one that ends it; another one waits here until it has ended.
     ending: Mutex<()>,
     said: Arc<Mutex<Said>>,
 }
@@ -79,8 +92,36 @@ struct Said {
 impl Process {
     /// Starts the command of a hop; our end of its pipes is a socket, because libssh2 takes nothing else.
     pub(super) fn start(hop: &Hop, command: &ProxyCommand) -> Result<(OwnedFd, Arc<Self>), SshError> {
+        // Held until it is listed: none may be missed by an end of all of them.
+        let mut started = command.live.lock();
+        if started.over {
+            let detail = "the connection is not wanted any more".to_owned();
+            return Err(SshError::ConnectionLost { host: hop.label(), detail });
+        }
+        let (ours, running) = Running::start(&hop.label(), command)?;
+        started.running.push(Arc::clone(&running));
+        drop(started);
+        Ok((ours, Arc::new(Self { running, live: command.live.clone() })))
+    }
+
+    /// What a failed handshake means where the bytes come from a process; `late`: the time ran out. Nothing: it is no
+    /// fault of the process.
+    pub(super) fn explain(&self, hop: &Hop, late: bool) -> Option<SshError> {
+        self.running.explain(hop, late)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.running.end();
+        self.live.lock().running.retain(|other| !Arc::ptr_eq(other, &self.running));
+    }
+}
+
+impl Running {
+    fn start(host: &str, command: &ProxyCommand) -> Result<(OwnedFd, Arc<Self>), SshError> {
         let failed = |what: &'static str| {
-            let host = hop.label();
+            let host = host.to_owned();
             move |source: std::io::Error| SshError::Resources { host, what, source: Arc::new(source) }
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed("socket"))?;
@@ -91,7 +132,7 @@ impl Process {
         start.arg("-c").arg(format!("exec {}", command.line)).env_clear().envs(command.variables.iter());
         start.stdin(Stdio::from(theirs)).stdout(Stdio::from(output)).stderr(Stdio::piped()).process_group(0);
         let mut child = start.spawn().map_err(|error| SshError::ProxyCommand {
-            host: hop.label(),
+            host: host.to_owned(),
             detail: format!("`{}` cannot be run: {error}", command.shell.display()),
         })?;
         // Its copies of the socket are in the command still.
@@ -107,17 +148,15 @@ impl Process {
             ending: Mutex::new(()),
             said: Arc::clone(&said),
         });
-        command.live.add(&process);
         if let Some(stderr) = stderr {
             let listen = move || listen(stderr, &said);
-            thread::Builder::new().name("mer-proxy".to_owned()).spawn(listen).map_err(failed("thread"))?;
+            let listening = thread::Builder::new().name("mer-proxy".to_owned()).spawn(listen);
+            listening.inspect_err(|_| process.end()).map_err(failed("thread"))?;
         }
         Ok((ours, process))
     }
 
-    /// What a failed handshake means where the bytes come from a process; `late`: the time ran out. Nothing: it is no
-    /// fault of the process.
-    pub(super) fn explain(&self, hop: &Hop, late: bool) -> Option<SshError> {
+    fn explain(&self, hop: &Hop, late: bool) -> Option<SshError> {
         let deadline = Instant::now() + LAST_WORDS;
         let ended = loop {
             let ended = self.has_ended();
@@ -158,7 +197,7 @@ impl Process {
     }
 
     /// Closes its pipes, and ends what does not end then.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         let _one = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         if self.lock_child().is_none() {
             return;
@@ -189,12 +228,6 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
 /// Reads to the end, so that it never waits for us; the first bytes are kept.
 fn listen(mut stderr: ChildStderr, said: &Mutex<Said>) {
     let mut buffer = [0; 1024];
@@ -205,4 +238,40 @@ fn listen(mut stderr: ChildStderr, said: &Mutex<Said>) {
         said.bytes.extend_from_slice(&buffer[..room]);
     }
     said.lock().unwrap_or_else(PoisonError::into_inner).all = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::PathBuf, thread, time::Duration};
+
+    use super::{Live, Process, ProxyCommand, Running};
+
+    /// One that neither the end of its pipes nor a polite signal ends.
+    fn stubborn(live: &Live) -> ProxyCommand {
+        ProxyCommand {
+            line: "sh -c 'trap \"\" TERM; echo; while :; do sleep 1; done'".to_owned(),
+            shell: PathBuf::from("/bin/sh"),
+            variables: std::sync::Arc::new(BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())])),
+            live: live.clone(),
+        }
+    }
+
+    #[test]
+    fn what_its_owner_is_ending_is_waited_for_too() {
+        let live = Live::default();
+        let (ours, running) = Running::start("there", &stubborn(&live)).expect("started");
+        // Once it has said something it ignores the signal.
+        assert_eq!(rustix::io::read(&ours, &mut [0; 1]), Ok(1));
+        live.lock().running.push(std::sync::Arc::clone(&running));
+        let process = Process { running: std::sync::Arc::clone(&running), live: live.clone() };
+        let owner = thread::spawn(move || drop(process));
+        mer_testkit::processes::until("its owner ends it", Duration::from_secs(30), || {
+            running.ending.try_lock().is_err()
+        });
+        live.end();
+        // The group may have zombies still, which wait for the first process of the machine.
+        assert!(running.lock_child().is_none(), "the end of all of them came back too early");
+        owner.join().expect("ended");
+        assert!(live.lock().running.is_empty());
+    }
 }

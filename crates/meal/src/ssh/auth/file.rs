@@ -1,6 +1,6 @@
 //! Private key files.
 
-use std::{io, path::Path};
+use std::{io, os::unix::fs::MetadataExt, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -53,6 +53,14 @@ pub(super) fn certificate_of(path: &Path) -> Option<Public> {
     let of_private = path.to_str().and_then(|path| path.strip_suffix(".pub")).map(Path::new);
     let found = beside(path, "-cert.pub").or_else(|| beside(of_private?, "-cert.pub"));
     found.filter(|public| public.is_certificate() && public.is_for_users())
+}
+
+/// The mode of a file of ours that others may read or write, as OpenSSH judges it: a file of another owner is judged by
+/// that one.
+pub(super) fn open_to_others(path: &Path) -> Option<u32> {
+    let found = std::fs::metadata(path).ok()?;
+    let is_ours = found.uid() == rustix::process::getuid().as_raw();
+    (is_ours && found.mode() & 0o077 != 0).then_some(found.mode() & 0o777)
 }
 
 fn beside(path: &Path, suffix: &str) -> Option<Public> {

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf};
 
 use super::{
     agent::AgentKey,
-    file::{KeyFile, PrivateKey, certificate_of},
+    file::{KeyFile, PrivateKey, certificate_of, open_to_others},
     public::Public,
 };
 use crate::ssh::target::{Hop, Origin};
@@ -45,6 +45,8 @@ struct Identity {
     public: Option<Public>,
     private: Option<PrivateKey>,
     certificate: Option<Public>,
+    /// Others can read the private half: it is not used.
+    is_open: bool,
 }
 
 impl Identity {
@@ -90,7 +92,7 @@ pub(super) fn plan(hop: &Hop, agent: &[AgentKey]) -> Plan {
     for identity in &identities {
         if identity.private.is_some() {
             plan.file(identity);
-        } else if identity.public.as_ref().is_some_and(|public| !plan.has(public)) {
+        } else if !identity.is_open && identity.public.as_ref().is_some_and(|public| !plan.has(public)) {
             let what = identity.what();
             plan.notes.push(format!("{what}: only its public half is there, and no agent has the private one"));
         }
@@ -103,8 +105,19 @@ impl Plan {
         let mut found = Vec::new();
         for identity in &hop.identities {
             let (path, origin) = (identity.path.clone(), identity.origin);
+            let mut is_open = false;
             let (public, private) = match KeyFile::read(&path) {
-                Ok(KeyFile::Private(private)) => (private.public.clone(), Some(private)),
+                Ok(KeyFile::Private(private)) => match open_to_others(&path) {
+                    Some(mode) => {
+                        is_open = true;
+                        let key = path.display();
+                        self.notes.push(format!(
+                            "key `{key}`: it is not used, because others can read it (mode {mode:04o}); `chmod 600 {key}`"
+                        ));
+                        (private.public, None)
+                    }
+                    None => (private.public.clone(), Some(private)),
+                },
                 // A certificate that is named as a key is one of a key in the agent, or of none.
                 Ok(KeyFile::Public(public)) => (Some(public), None),
                 Err(error) => {
@@ -115,7 +128,7 @@ impl Plan {
                 }
             };
             let certificate = if hop.certificates.is_empty() { certificate_of(&path) } else { None };
-            found.push(Identity { path, origin, public, private, certificate });
+            found.push(Identity { path, origin, public, private, certificate, is_open });
         }
         found
     }

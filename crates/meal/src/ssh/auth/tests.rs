@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -37,6 +38,7 @@ fn private(folder: &Path, name: &str, cipher: &str) -> PathBuf {
     let file = folder.join(name);
     let text = format!("-----BEGIN-----\n{}\n-----END-----\n", STANDARD.encode(bytes));
     fs::write(&file, text).expect("a key");
+    set_mode(&file, 0o600);
     file
 }
 
@@ -98,6 +100,29 @@ fn what_is_named_and_missing_is_said_and_what_is_usual_is_not() {
     assert!(found.notes.len() == 1 && found.notes[0].contains("/no/named"), "{:?}", found.notes);
 }
 
+fn set_mode(file: &Path, mode: u32) {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
+#[test]
+fn a_private_key_that_others_can_read_only_names_one_of_the_agent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = private(folder.path(), "own", "none");
+    for mode in [0o644, 0o640, 0o604, 0o620, 0o660] {
+        set_mode(&own, mode);
+        let hop = hop(&[(own.as_path(), Origin::Registry)], true);
+        let found = plan(&hop, &[]);
+        assert!(found.candidates.is_empty() && found.notes.len() == 1, "{:?}", found.notes);
+        let said = format!("(mode {mode:04o}); `chmod 600 {}`", own.display());
+        assert!(found.notes[0].contains(&said), "{:?}", found.notes);
+        assert_eq!(order(&hop, &[held("own")]), ["agent own"]);
+    }
+    for mode in [0o600, 0o400, 0o700] {
+        set_mode(&own, mode);
+        assert_eq!(order(&hop(&[(own.as_path(), Origin::Registry)], true), &[]), ["file own"]);
+    }
+}
+
 #[test]
 fn a_security_key_is_used_by_way_of_an_agent() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -108,6 +133,7 @@ fn a_security_key_is_used_by_way_of_an_agent() {
     let public = Public { blob };
     let file = folder.path().join("id");
     fs::write(&file, "-----BEGIN OPENSSH PRIVATE KEY-----\n").expect("a key");
+    set_mode(&file, 0o600);
     fs::write(folder.path().join("id.pub"), public.line()).expect("a key");
     let hop = hop(&[(file.as_path(), Origin::Config)], true);
     let found = plan(&hop, &[]);
