@@ -43,7 +43,7 @@ pub enum Status {
     Cancelled,
     /// No connection, or it was lost in the middle; or no authentication.
     Unreachable,
-    /// Nobody recorded an end: `mer` was killed, or could not; written by a later command.
+    /// No end was recorded: `mer` was killed, or could not write it; a later command writes this.
     Lost,
 }
 

@@ -87,7 +87,8 @@ impl From<NotRegular> for io::Error {
 /// The null device is one of characters with these numbers, on every Linux.
 const NULL_DEVICE: (u32, u32) = (1, 3);
 
-/// Whether a file may be read as one that somebody keeps: a regular file, or the null device, which stands for an empty one.
+/// Whether a file may be read as one that a person or another program keeps: a regular file, or the null device, which
+/// stands for an empty one.
 pub(crate) fn check(meta: &fs::Metadata, null_is_empty: bool) -> io::Result<()> {
     let device = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
     match FileKind::of(meta.file_type()) {

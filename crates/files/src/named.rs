@@ -99,7 +99,7 @@ pub fn read_pipe_within(path: &Path, bound: Duration) -> io::Result<Vec<u8>> {
             }
             Ok(bytes)
         };
-        // Nobody listens any more where it took too long.
+        // The receiver is gone where it took too long.
         let _ = tell.send(read());
     };
     thread::Builder::new().name("mer-read".to_owned()).spawn(read)?;

@@ -18,13 +18,14 @@ pub struct Options {
     follows: bool,
 }
 
-/// A file of MER's own: a link in its place is refused, or who may write to the folder chooses what is read and written.
+/// A file of MER's own: a link in its place is refused, because a user that may write to the folder would choose what is
+/// read and written.
 #[must_use]
 pub fn own() -> Options {
     Options::new(false)
 }
 
-/// A file that somebody else keeps: links are followed.
+/// A file that a person or another program keeps: links are followed.
 #[must_use]
 pub fn given() -> Options {
     Options::new(true)

@@ -11,7 +11,8 @@ use rustix::fs::OFlags;
 
 use crate::{given, own};
 
-/// The most bytes of a file that somebody else keeps: settings, keys and certificates are far shorter, and what is longer is
+/// Maximum number of bytes of a file that a person or another program keeps: settings, keys and certificates are far
+/// shorter, and what is longer is
 /// something else.
 pub const LARGEST_GIVEN: u64 = 64 << 20;
 
@@ -33,7 +34,7 @@ pub fn read_own_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     read_own(path).and_then(text)
 }
 
-/// All of a file that somebody else keeps.
+/// All of a file that a person or another program keeps.
 ///
 /// # Errors
 /// As [`crate::Options::open`], those of reading, and where it is longer than [`LARGEST_GIVEN`].
@@ -49,7 +50,7 @@ pub fn read_given(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// All of a file that somebody else keeps, as text.
+/// All of a file that a person or another program keeps, as text.
 ///
 /// # Errors
 /// As [`read_given`], and where it is no UTF-8.

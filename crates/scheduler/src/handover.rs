@@ -1,4 +1,4 @@
-//! Output on its way from a model to whoever it is for, and what is known of its arrival.
+//! Output on its way from a model to its reader, and what is known of its arrival.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::{
     watch::{Wait, Watched},
 };
 
-/// How long, once a run has been given up, whoever takes the output may take for what is left of it.
+/// How long the reader may take for the rest of the output of a run that was given up.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// The same for what is written of a run at its very end, and for an answer that was in time.

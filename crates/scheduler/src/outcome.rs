@@ -83,13 +83,13 @@ impl Verdict {
         }
     }
 
-    /// The same, where the output has reached whoever it is for; otherwise it was no success, whatever the model says.
+    /// The same, where the output has reached its reader; otherwise it was no success, whatever the model says.
     pub(crate) fn delivered(self, output: Result<(), Undelivered>) -> Self {
         // A reader that has gone, as the model's end tells it, may be a file that could not be written.
         let hides = self.status == Status::Succeeded || self.code == ExitCode::SIGPIPE;
         match output {
             Err(Undelivered { code: ExitCode::IO, said }) if hides => Self::new(Status::Failed, ExitCode::IO, said),
-            // It was ended for want of a reader, or because nobody would take all that it says.
+            // It was ended because its reader was gone, or did not take all of its output.
             Err(Undelivered { code, said }) if hides => Self::new(Status::Cancelled, code, said),
             _ => self,
         }

@@ -54,7 +54,7 @@ pub struct Output {
     pub stderr: Option<mpsc::Sender<Bytes>>,
 }
 
-/// The question to whoever takes the output: whether all of it has got to where it was to go.
+/// Asks the writer of the output whether all of it has arrived.
 #[derive(Debug)]
 pub struct Delivery {
     ask: oneshot::Sender<Box<Access>>,
@@ -87,7 +87,7 @@ impl Delivery {
 
     /// Asks once all output has been handed on, with the access as it will be on record if the output gets there.
     pub(crate) async fn outcome(self, access: Access) -> Result<(), Undelivered> {
-        // Where nobody listens there is nothing to be known.
+        // Without a receiver nothing can be known.
         let _ = self.ask.send(Box::new(access));
         self.told.await.unwrap_or(Ok(()))
     }
@@ -114,7 +114,7 @@ impl Receipt {
             done = carry(Asked(asked)) => done,
             () = tell.closed() => return None,
         };
-        // Nobody asks where the run never began.
+        // There is no question where the run never began.
         let _ = tell.send(outcome);
         Some(done)
     }

@@ -1,4 +1,4 @@
-//! What a request waits for, for whoever watches it.
+//! What a request waits for, as it is shown at a terminal.
 
 use std::{fmt, sync::Arc};
 

@@ -110,7 +110,7 @@ async fn open(
         }
     })?;
     // Bounded here, because the thread may be in the middle of something that it cannot be called away from. It gives up
-    // when it hears that nobody waits any more: the lease is dropped.
+    // when it hears that the caller no longer waits: the lease is dropped.
     let late = |_| DalError::Opening { path: lease.files.engine.clone(), waited: bound };
     let opened = tokio::time::timeout(bound, opened).await.map_err(late)?;
     let store = opened.map_err(|_| DalError::Gone { operation: "open" })??;
@@ -259,7 +259,7 @@ async fn close(
     };
     drop(store);
     lock.closed(files).await?;
-    // Without them another process may have had the engine open too, and then nobody knows whose rows are left.
+    // Without them another process may have had the engine open too, and which rows are left is unknown.
     held.check(files)?;
     if !lock.is_in_place(files) {
         return Err(DalError::LockGone { path: files.engine_lock.clone() });
@@ -293,7 +293,7 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
         let file = lock::open(&files.lease).map_err(fail)?;
         let left = wait.saturating_sub(begun.elapsed());
         let Some(file) = lock::lock_within(file, left).await.map_err(fail)? else { return Err(busy()) };
-        // One that was removed while it was waited for keeps nobody out.
+        // A lock file that was removed during the wait excludes no other process.
         if lock::is_at(&file, &files.lease) {
             break file;
         }
@@ -309,7 +309,7 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
         },
         Err(source) => return Err(DalError::Folder { path: files.engine.clone(), source }),
     };
-    // Those who wait are told of it; on a full disk there is no room for it.
+    // Processes that wait read it for their message; a full disk has no room for it.
     let _ = write_pid(&file, Some(std::process::id()));
     Ok(Held { file, folder, begun, wait })
 }

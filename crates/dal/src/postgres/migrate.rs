@@ -90,7 +90,7 @@ impl PostgresStore {
     }
 
     /// On the connection that has the lock, with bounds of its own. Nothing is tried again: whether a script that was cut off
-    /// has been applied is to be looked up by whoever has the lock next.
+    /// has been applied is looked up by the next holder of the lock.
     pub(super) async fn run_script(
         &self,
         lock: Option<&mut AdvisoryLock>,
@@ -265,7 +265,7 @@ async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Re
     // The names come from the server, with the quotes that they need.
     let index: String = sqlx::Row::try_get(&row, 0)?;
     let table: String = sqlx::Row::try_get(&row, 1)?;
-    // Whoever builds an index holds this lock of its table until the index is valid.
+    // A session that builds an index holds this lock of its table until the index is valid.
     let builders = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; COMMIT");
     raw_sql(AssertSqlSafe(builders)).execute(&mut *connection).await?;
     if query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?.is_none() {

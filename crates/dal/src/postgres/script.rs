@@ -45,7 +45,7 @@ pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option
     })
 }
 
-/// The statement by which a script would read rows from whoever sends it, or write them there: with a dump they follow in
+/// The statement by which a script would read rows from the client that sends it, or write them there: with a dump they follow in
 /// its text, and only `psql` knows what to do with them.
 pub(super) fn copy_through_client<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     statements.iter().find(|statement| {

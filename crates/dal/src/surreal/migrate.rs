@@ -53,7 +53,7 @@ CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
 };
 COMMIT;";
 
-/// Whoever has taken the lock meanwhile has written the same record, and one of the two transactions fails.
+/// A process that has taken the lock meanwhile has written the same record, and one of the two transactions fails.
 const FENCE: &str = "
 IF (SELECT VALUE owner FROM ONLY MigrationsLock:fence) != $merFence {
     THROW 'another process has taken the lock of migrations meanwhile'

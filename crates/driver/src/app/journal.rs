@@ -7,7 +7,7 @@ use mer_dal::{DalError, Database, DrainOptions, DrainReport, Drained, Session, S
 use super::App;
 use crate::{error::CliError, ui::counted};
 
-/// Who wants to read the log waits no longer than this for a database on a server to be written: a table may be locked.
+/// How long a command that reads the log waits for a database on a server to be written: a table may be locked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl App {
@@ -80,7 +80,7 @@ impl App {
     }
 }
 
-/// The same database for somebody who does not wait long.
+/// The same database with a short wait.
 fn impatient(database: &Database) -> Database {
     let mut settings = Settings { wait: database.settings().wait.min(PATIENCE), ..database.settings().clone() };
     settings.server.call_timeout = settings.server.call_timeout.min(PATIENCE);

@@ -182,7 +182,7 @@ impl OutputFile {
 
     async fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
         let path = target.to_owned();
-        // Whoever stops waiting drops the file with the thread's answer, and its half is removed.
+        // A caller that stops waiting drops the file with the thread's answer, and the half file is removed.
         apart(move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
     }
 

@@ -139,7 +139,7 @@ pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
             Ok(file) => file,
             Err(error) => return drop(opened.send(Err(error))),
         };
-        // Nobody waits any more where a signal came.
+        // After a signal the caller no longer waits.
         let _ = opened.send(Ok(()));
         match file.wait(|| !chunks.is_closed()) {
             Ok(Some(fd)) => read(&fd, &chunks),
@@ -152,12 +152,12 @@ pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
 }
 
 /// Reading a file, a pipe or a terminal blocks, and nothing else may wait for it. The thread ends with the stream, or when
-/// nobody wants the next chunk.
+/// the receiver is gone.
 fn on_a_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name("mer-stdin".to_owned()).spawn(work).map(drop)
 }
 
-/// Reads to the end. An error is the last that is sent: whoever takes the chunks must know that they are not all of it.
+/// Reads to the end. An error is the last item that is sent: the receiver must know that the chunks are not all of it.
 fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     let (back, spare) = std_mpsc::channel::<Vec<u8>>();
     let mut bulk = false;

@@ -15,11 +15,11 @@ pub(super) const QUEUE: usize = 4;
 /// Chunks of diagnostics that may wait; beyond that they are only in the log.
 pub(super) const STDERR_QUEUE: usize = 64;
 
-/// How long, once a signal has come, whoever reads the diagnostics may take for what is left of them.
+/// How long the reader of the diagnostics may take for the rest of them after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Writes chunks as they come, and says whether all of them have got there, before the run is judged. A file gets its name
-/// only where the model has answered well. Where the sink fails nobody takes chunks any more, which cancels the run.
+/// only where the model has answered well. Where the sink fails no more chunks are taken, which cancels the run.
 ///
 /// `last` makes what is written to standard output at the end, of the access as it will be on record and of what was kept in
 /// memory. Gives that, and whether there is nothing left to be written.
@@ -58,7 +58,7 @@ pub(super) async fn pour(
         let told = poured.as_ref().map(drop).map_err(undelivered);
         (poured, told)
     });
-    // Given up: whoever was to read it has not taken the output either.
+    // Given up: the reader has not taken the output either.
     poured.await.unwrap_or_else(|| Ok((Vec::new(), true)))
 }
 
@@ -70,7 +70,7 @@ fn undelivered(error: &CliError) -> Undelivered {
     Undelivered { code: error.code(), said }
 }
 
-/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and whoever reads them
+/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and their reader
 /// slowly does not hold up a signal.
 pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
     let Ok(mut sink) = Sink::stderr() else { return };

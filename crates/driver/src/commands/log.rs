@@ -18,7 +18,8 @@ use crate::{
 /// optimisation it takes milliseconds for each.
 const PAGE: usize = if cfg!(debug_assertions) { 500 } else { 1000 };
 
-/// How many bytes are kept while the database is open: who reads the list may be slow, and an opening costs memory too.
+/// Maximum number of bytes that are kept while the database is open: the reader of the list may be slow, and an opening
+/// costs memory too.
 const KEPT: usize = 8 << 20;
 
 /// How many attempts are looked at for an abbreviated uid, and how many requests are named where it means several.

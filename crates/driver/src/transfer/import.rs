@@ -161,7 +161,7 @@ async fn take_over(store: &Store, read: Read, lines: &Lines) -> Result<Vec<Strin
     let named: BTreeSet<&str> = registry.models.keys().map(String::as_str).collect();
     let seeds = models.iter().filter(|model| !named.contains(model.name.as_str()) && is_seed(model, &applied));
     let dropped: Vec<String> = seeds.map(|model| model.name.clone()).collect();
-    // A uid is somebody's here who stays.
+    // The uid belongs to an object here that stays.
     let stays = |name: &str| !named.contains(name) && !dropped.iter().any(|gone| gone == name);
     let uids = servers.iter().filter(|server| !registry.servers.contains_key(&server.name)).map(|s| (&s.uid, &s.name));
     for (uid, name) in uids.chain(models.iter().filter(|model| stays(&model.name)).map(|m| (&m.uid, &m.name))) {
@@ -256,7 +256,7 @@ async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Resu
     Ok(())
 }
 
-/// Closes runs that had not ended when they were exported: nobody brings their ends to this database. One that is known here
+/// Closes runs that had not ended when they were exported: their ends will not come to this database. One that is known here
 /// stays as it is, and an end that a later export has stands above this. Gives how many were closed.
 async fn close_unended(store: &Store, accesses: &mut [Access]) -> Result<u64, CliError> {
     const WHY: &str = "this run had not ended when it was exported";

@@ -139,7 +139,7 @@ impl Ui {
         json::lines(std::slice::from_ref(item), put)
     }
 
-    /// One object as a line of JSON, for whoever writes it.
+    /// One object as a line of JSON, to be written by the caller.
     ///
     /// # Errors
     /// It cannot be JSON.

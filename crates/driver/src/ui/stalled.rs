@@ -77,7 +77,7 @@ impl Listener {
                     _ = hangup.recv() => Kind::Hangup,
                     _ = stopped => return Ok(()),
                 };
-                // Nobody listens where all was taken after all.
+                // The receiver is gone where all was taken after all.
                 let _ = tell.send(kind);
                 Ok(())
             })

@@ -17,7 +17,7 @@ pub(super) async fn adopt(app: &App, args: AdoptArgs, ui: Ui) -> Result<(), CliE
     known?;
     let database = &app.database.settings().url;
     let question = format!("is `{database}` a copy that is to be another database from now on?");
-    // Nobody has the database locked while a person thinks.
+    // The database is not locked while a person thinks.
     if !args.yes && !app.confirm(&question, ui).await? {
         return Err(CliError::new(Kind::Refused, "the database keeps its uid, and nothing changed"));
     }

@@ -76,7 +76,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
     let ((training, over, ()), signal) =
         app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
     let over = over.map(|(bytes, _)| bytes);
-    // One who cancelled wants no version.
+    // A cancelled training makes no version.
     let cancelled = match signal {
         Some(signal) => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
         None => Ok(()),
