@@ -145,6 +145,9 @@ fn kill_9_of_a_script_ends_its_warm_models() {
     live.say("run liner a\nrun curt b\nrun upper c\nrun parrot d\n");
     live.wait_stdout("d\n");
     assert!(bearers(&marker).len() >= 5, "{:?}", bearers(&marker));
+    // An end is on record a moment after its answer was taken.
+    let ended = || env.rows().iter().filter(|row| row["status"] == "succeeded").count();
+    wait_until("four ends on record", || (ended() == 4).then_some(()));
     live.signal(Signal::KILL);
     live.finish();
     wait_all_gone(&marker);
