@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -76,17 +76,26 @@ pub async fn reap_orphans() {
 
 /// The mark of one process, by which its children are known.
 #[derive(Debug)]
-pub(super) struct Strays(Mark);
+pub(super) struct Strays {
+    mark: Mark,
+    /// Those that were sent a signal. One that dies has no environment any more, and so no mark, a moment before it is gone.
+    signalled: Mutex<BTreeSet<i32>>,
+}
 
 impl Strays {
     pub(super) const fn of(mark: Mark) -> Self {
-        Self(mark)
+        Self { mark, signalled: Mutex::new(BTreeSet::new()) }
+    }
+
+    fn signalled(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.signalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends all of them a signal. Whether there was any.
     pub(super) fn signal(&self, signal: Signal) -> bool {
         let found = self.find();
         for one in &found {
+            self.signalled().insert(one.pid);
             let Some(pid) = Pid::from_raw(one.pid) else { continue };
             // The leader of a group has its children in it.
             let _ = if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
@@ -101,7 +110,7 @@ impl Strays {
             let mut told = BTreeSet::new();
             loop {
                 let found = self.find();
-                if found.is_empty() {
+                if found.is_empty() && (begin.elapsed() > wait || !self.signalled().iter().any(|pid| lives(*pid))) {
                     return;
                 }
                 if begin.elapsed() > wait {
@@ -109,6 +118,7 @@ impl Strays {
                 }
                 // Where a parent has gone, its children come to light one by one.
                 for one in found.iter().filter(|one| told.insert(one.pid)) {
+                    self.signalled().insert(one.pid);
                     tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
                     let Some(pid) = Pid::from_raw(one.pid) else { continue };
                     let _ =
@@ -125,10 +135,10 @@ impl Strays {
         match children().filter(|_| adopt()) {
             Some(children) => {
                 let strays = children.into_iter().filter(|pid| is_stray(*pid));
-                strays.filter_map(|pid| look_at(pid, Some(&self.0), |_| false)).collect()
+                strays.filter_map(|pid| look_at(pid, Some(&self.mark), |_| false)).collect()
             }
             None => {
-                let found = scan(Some(&self.0), |_| false).unwrap_or_default();
+                let found = scan(Some(&self.mark), |_| false).unwrap_or_default();
                 found.into_iter().filter(|one| is_stray(one.pid)).collect()
             }
         }
@@ -142,9 +152,18 @@ fn children() -> Option<Vec<i32>> {
     Some(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
+/// The letter of a process's state; nothing where there is no such process.
+fn state(pid: i32) -> Option<char> {
+    let stat = mer_files::read_given_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
+}
+
 fn is_zombie(pid: i32) -> bool {
-    let stat = mer_files::read_given_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    state(pid) == Some('Z')
+}
+
+fn lives(pid: i32) -> bool {
+    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 fn reap(pid: i32) {
