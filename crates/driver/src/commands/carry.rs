@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mer_core::{Access, Status};
+use mer_core::Status;
 use mer_meal::{Cancel, CancelLevel};
 use mer_scheduler::{Receipt, Undelivered};
 use tokio::sync::mpsc;
@@ -21,17 +21,15 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Writes chunks as they come, and says whether all of them have got there, before the run is judged. A file gets its name
 /// only where the model has answered well. Where the sink fails no more chunks are taken, which cancels the run.
 ///
-/// `last` makes what is written to standard output at the end, of the access as it will be on record and of what was kept in
-/// memory. Gives that, and whether there is nothing left to be written.
+/// Gives what was kept in memory.
 ///
 /// # Errors
-/// Those of the sink, and of standard output.
+/// Those of the sink.
 pub(super) async fn pour(
     mut chunks: mpsc::Receiver<Bytes>,
     mut sink: Sink,
     receipt: Receipt,
-    last: Option<&Last<'_>>,
-) -> Result<(Vec<u8>, bool), CliError> {
+) -> Result<Vec<u8>, CliError> {
     let poured = receipt.carrying(async move |asked| {
         let mut failed = None;
         while let Some(chunk) = chunks.recv().await {
@@ -41,29 +39,27 @@ pub(super) async fn pour(
             }
         }
         drop(chunks);
-        let access = asked.access().await;
-        let keep = access.as_ref().is_some_and(|access| access.status == Status::Succeeded);
-        let write = async {
-            let bytes = match failed {
-                None => sink.finish(keep).await?,
-                Some(error) => return Err(error),
-            };
-            let (Some(access), Some(last)) = (access, last) else { return Ok((bytes, false)) };
-            let mut out = Sink::stdout()?;
-            out.put(last(&access, &bytes)?.into()).await?;
-            out.finish(true).await?;
-            Ok((bytes, true))
+        let keep = asked.access().await.is_some_and(|access| access.status == Status::Succeeded);
+        let poured = match failed {
+            None => sink.finish(keep).await,
+            Some(error) => Err(error),
         };
-        let poured = write.await;
         let told = poured.as_ref().map(drop).map_err(undelivered);
         (poured, told)
     });
     // Given up: the reader has not taken the output either.
-    poured.await.unwrap_or_else(|| Ok((Vec::new(), true)))
+    poured.await.unwrap_or_else(|| Ok(Vec::new()))
 }
 
-/// Makes what is written at the end.
-pub(super) type Last<'a> = dyn Fn(&Access, &[u8]) -> Result<Vec<u8>, CliError> + 'a;
+/// Writes bytes to standard output. May be dropped while it waits for its reader.
+///
+/// # Errors
+/// Those of standard output.
+pub(super) async fn to_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
+    let mut out = Sink::stdout()?;
+    out.put(bytes.into()).await?;
+    out.finish(true).await.map(drop)
+}
 
 fn undelivered(error: &CliError) -> Undelivered {
     let said = [vec![error.to_string()], error.causes()].concat().join(": ");

@@ -11,7 +11,7 @@ use crate::{
     app::{App, Origin, OutputFile, Signal, Sink, file_for, within},
     cli::{RunArgs, selector},
     commands::{
-        carry::{Last, QUEUE, STDERR_QUEUE, pour, show},
+        carry::{QUEUE, STDERR_QUEUE, pour, show, to_stdout},
         weights,
     },
     error::{CliError, Kind},
@@ -76,20 +76,20 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         hashes: app.settings.hashes && !args.request.no_hash,
     };
     app.moves_records(&view);
-    let json = |access: &Access, bytes: &[u8]| ui.json_line(&RunJson::new(access, bytes, args.output.is_none()));
-    let last: Option<&Last<'_>> = if ui.format() == Format::Json { Some(&json) } else { None };
     let work = async {
         let (delivery, receipt) = Delivery::new();
         let run = app.scheduler(&view).run(request, Output { stdout, delivery: Some(delivery), stderr: watched });
-        tokio::join!(run, pour(chunks, sink, receipt, last), show(diagnostics, &cancel))
+        tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel))
     };
     let ((outcome, poured, ()), signal) =
         app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
     let outcome = outcome?;
     // A reader that has gone is the reason for the cancelled run, and not the other way round.
-    let (bytes, is_told) = poured?;
-    if ui.format() == Format::Json && !is_told {
-        ui.json(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
+    let bytes = poured?;
+    if ui.format() == Format::Json {
+        // Told when it is on record: a caller that has read it finds the run in the log, whatever ends this process.
+        let line = ui.json_line(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
+        app.signals.or_ended(to_stdout(line)).await?;
     }
     app.after_run().await;
     if outcome.succeeded() {

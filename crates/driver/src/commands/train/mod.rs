@@ -72,10 +72,9 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
     let watched = (ui.format() == Format::Text).then_some(stderr);
     let output = Output { stdout, delivery: Some(delivery), stderr: watched };
     let training = scheduler.train(request, scratch.path(), output);
-    let work = async { tokio::join!(training, pour(chunks, sink, receipt, None), show(diagnostics, &cancel)) };
+    let work = async { tokio::join!(training, pour(chunks, sink, receipt), show(diagnostics, &cancel)) };
     let ((training, over, ()), signal) =
         app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
-    let over = over.map(|(bytes, _)| bytes);
     // A cancelled training makes no version.
     let cancelled = match signal {
         Some(signal) => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
