@@ -420,7 +420,7 @@ fn a_umask_does_not_matter() {
                 let mode = std::os::unix::fs::MetadataExt::mode(&entry.metadata().expect("metadata"));
                 let needed = if entry.metadata().expect("metadata").is_dir() { 0o700 } else { 0o400 };
                 assert_eq!(mode & needed, needed, "umask {umask}: {} has {mode:o}", entry.path().display());
-                // The engine's own files lie in a folder that nobody else can enter.
+                // The engine's own files lie in a folder that no other user can enter.
                 if !entry.path().starts_with(env.path("data/mer/db")) {
                     assert_eq!(mode & 0o077, 0, "umask {umask}: {} has {mode:o}", entry.path().display());
                 }

@@ -144,7 +144,7 @@ fn files_of_the_engine_that_are_none_or_cut_are_74_soon() {
     }
 }
 
-/// Whoever writes while the locks are removed is told so, and keeps others out all the same.
+/// A `mer` that writes while its locks are removed says so, and keeps others out all the same.
 #[test]
 fn locks_that_are_removed_under_a_writer_make_it_fail() {
     for removed in [&["db.lock"][..], &["db/LOCK"], &["db.lock", "db/LOCK"]] {
@@ -158,7 +158,7 @@ fn locks_that_are_removed_under_a_writer_make_it_fail() {
             use std::io::Write as _;
             while input.write_all(&pipe).is_ok() {}
         });
-        // Between two of its leases nobody holds them, and then they may go: so they are removed until it ends.
+        // Between two of its leases no process holds them, and then they may go: so they are removed until it ends.
         let lock = env.path("data/mer/db.lock");
         wait_until("the writer has ended", || {
             if fs::read_to_string(&lock).is_ok_and(|text| text.trim() == writer.pid().to_string()) {

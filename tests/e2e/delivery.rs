@@ -189,7 +189,7 @@ fn weights_are_hashed_only_where_their_file_has_changed_and_not_transferred_wher
         run();
         assert_eq!(fs::read_to_string(&record).expect("record").split(' ').count(), 4, "{text:?}");
     }
-    // A record that nobody can write keeps no one from a run, nor does one that would keep a reader waiting.
+    // A record that cannot be written prevents no run, nor does one that would keep a reader waiting.
     fs::remove_file(&record).expect("removed");
     mkfifoat(CWD, &record, Mode::from_raw_mode(0o600)).expect("pipe");
     run();

@@ -135,7 +135,7 @@ fn an_input_that_cannot_be_read_to_its_end_is_74_and_on_record_as_a_failure() {
 #[test]
 fn a_model_is_not_told_that_a_cut_input_is_at_its_end() {
     let env = TestEnv::ready();
-    // Who takes the end of the input for the whole of it does something that cannot be taken back.
+    // A model that takes a cut input for the whole of it does something that cannot be taken back.
     let model = "trap '' TERM; cat > /dev/null; echo whole > done";
     let add = ["model", "add", "doer", "--shell", "--grace", "300ms", "--allow-changes", "--quiet", "--", model];
     env.mer(add).ended(0);

@@ -10,17 +10,7 @@ use mer_testkit::{postgres, surreal_server};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Live, OnServer, Ran, TestEnv, database_name, pid_in, run, shared_databases, wait_gone};
-
-/// The models of the tests.
-const MODELS: &str = include_str!("models.toml");
-
-fn with_models(url: String) -> OnServer {
-    let place = OnServer::migrated(url);
-    place.env.file("work/models.toml", MODELS);
-    place.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
-    place
-}
+use crate::support::{Live, MODELS, OnServer, Ran, TestEnv, database_name, pid_in, run, shared_databases, wait_gone};
 
 /// Leaves a segment with a start and without an end, as a `mer` does that is killed.
 fn leave_a_segment(command: Command, env: &TestEnv) {
@@ -82,7 +72,7 @@ fn is_kept_from_its_copy(place: &OnServer, copy: &str) {
 #[test]
 fn what_ran_on_a_server_is_not_recorded_in_a_restored_dump_on_another() {
     let (Some(one), Some(other)) = (postgres::shared(), postgres::Server::start()) else { return };
-    let place = with_models(one.url(&one.database()));
+    let place = OnServer::with_models(one.url(&one.database()));
     let copy = other.database();
     other.sql(&copy, &one.dump(database_name(&place.url)));
     is_kept_from_its_copy(&place, &other.url(&copy));
@@ -91,7 +81,7 @@ fn what_ran_on_a_server_is_not_recorded_in_a_restored_dump_on_another() {
 #[test]
 fn what_ran_on_a_server_is_not_recorded_in_a_copy_of_its_files() {
     let Some(one) = postgres::Server::start() else { return };
-    let place = with_models(one.url(&one.database()));
+    let place = OnServer::with_models(one.url(&one.database()));
     let other = one.copy();
     is_kept_from_its_copy(&place, &other.url(database_name(&place.url)));
 }
@@ -99,8 +89,8 @@ fn what_ran_on_a_server_is_not_recorded_in_a_copy_of_its_files() {
 #[test]
 fn what_ran_is_not_recorded_in_a_copy_on_the_same_server() {
     for (url, copy) in shared_databases().into_iter().zip(shared_databases()) {
-        let place = with_models(url);
-        let twin = with_models(copy);
+        let place = OnServer::with_models(url);
+        let twin = OnServer::with_models(copy);
         make_twins(&place.url, &twin.url);
         is_kept_from_its_copy(&place, &twin.url);
     }
@@ -140,12 +130,9 @@ fn as_before(journal: &Path) {
 
 #[test]
 fn a_segment_that_says_no_place_is_drained_by_its_uid() {
-    let embedded = OnServer::new(String::new());
-    embedded.env.file("work/models.toml", MODELS);
-    let url = format!("surrealkv://{}", embedded.env.path("data/mer/db").display());
-    let embedded = OnServer { url, ..embedded };
-    embedded.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
-    for place in shared_databases().into_iter().map(with_models).chain([embedded]) {
+    let embedded = OnServer::embedded();
+    embedded.apply(MODELS);
+    for place in shared_databases().into_iter().map(OnServer::with_models).chain([embedded]) {
         leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
         let journal = if place.url.starts_with("surrealkv") { "data/mer/db.journal" } else { "data/mer/journal" };
         as_before(&place.env.path(journal));
@@ -157,8 +144,8 @@ fn a_segment_that_says_no_place_is_drained_by_its_uid() {
 #[test]
 fn a_copy_that_is_adopted_is_another_database() {
     for (url, copy) in shared_databases().into_iter().zip(shared_databases()) {
-        let place = with_models(url);
-        let twin = with_models(copy);
+        let place = OnServer::with_models(url);
+        let twin = OnServer::with_models(copy);
         make_twins(&place.url, &twin.url);
         let env = &place.env;
         leave_a_segment(place.with(["run", "slow", "x"]), env);
@@ -182,7 +169,7 @@ fn a_copy_that_is_adopted_is_another_database() {
 #[test]
 fn one_server_under_several_addresses_is_one_place() {
     let Some(server) = postgres::shared() else { return };
-    let place = with_models(server.url(&server.database()));
+    let place = OnServer::with_models(server.url(&server.database()));
     let name = database_name(&place.url);
     for other in [server.socket_url(name), place.url.replace("127.0.0.1", "localhost")] {
         leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
@@ -202,7 +189,7 @@ fn one_server_under_several_addresses_is_one_place() {
 #[test]
 fn records_of_a_database_that_has_moved_are_released_by_a_command() {
     let Some(mut one) = postgres::Server::start() else { return };
-    let place = with_models(one.url(&one.database()));
+    let place = OnServer::with_models(one.url(&one.database()));
     let other = one.copy();
     leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
     one.kill();
@@ -220,7 +207,7 @@ fn records_of_a_database_that_has_moved_are_released_by_a_command() {
 #[test]
 fn a_database_that_was_restored_in_its_place_is_another_until_it_is_said() {
     let Some(server) = postgres::shared() else { return };
-    let place = with_models(server.url(&server.database()));
+    let place = OnServer::with_models(server.url(&server.database()));
     let name = database_name(&place.url);
     let dump = server.dump(name);
     leave_a_segment(place.with(["run", "slow", "x"]), &place.env);

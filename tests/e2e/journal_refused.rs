@@ -21,11 +21,6 @@ inferenceCommand = "printf '\\346\\227\\245\\346\\234\\254\\n' >&2; echo out"
 shell = true
 "#;
 
-fn with_models(place: &OnServer) {
-    place.env.file("work/models.toml", MODELS);
-    place.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
-}
-
 /// What was kept aside.
 fn refused(place: &OnServer) -> Vec<Value> {
     let path = place.env.path("data/mer/journal/refused.jsonl");
@@ -73,11 +68,11 @@ fn letters_that_the_database_does_not_have_are_kept_aside_and_such_a_database_is
     assert!(told.contains("hint: "), "{told}");
     assert_eq!(server.sql(name, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0", "nothing was made");
     server.sql(name, &server.dump(&whole));
-    with_models(&place);
+    place.apply(MODELS);
     is_kept_aside_and_the_rest_is_recorded(&place);
 }
 
-/// Each is what somebody has done to a table.
+/// Each is what an administrator may have done to a table.
 #[test]
 fn values_that_a_table_does_not_take_are_kept_aside() {
     let changes = [
@@ -100,7 +95,7 @@ fn values_that_a_table_does_not_take_are_kept_aside() {
     for [postgres, surreal] in changes {
         for url in shared_databases() {
             let place = OnServer::migrated(url);
-            with_models(&place);
+            place.apply(MODELS);
             let name = database_name(&place.url);
             if place.url.starts_with("postgres") {
                 postgres::shared().expect("a server").sql(name, postgres);

@@ -5,16 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_testkit::{postgres, processes};
+use mer_testkit::processes;
 
 use crate::support::{BOUND, Live, OnServer, run};
 
 /// A table that another session has locked, for those who read it and for those who write it.
 #[test]
 fn a_lock_of_another_session_is_waited_for_as_long_as_db_wait_says() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.env.file("work/m.toml", "[models.new]\ninferenceCommand = ['cat']\n");
     let mut locker = server.open(&database);
     locker
@@ -48,9 +46,7 @@ fn a_lock_of_another_session_is_waited_for_as_long_as_db_wait_says() {
 /// An own script is held to the same bound; what it waited for is told beside its place.
 #[test]
 fn a_script_that_waits_for_a_lock_is_busy_and_not_wrong() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.env.file("work/ours/1000-Ours.sql", "SELECT 1;\nALTER TABLE \"ModelAccess\" ADD COLUMN ours text;\n");
     let mut locker = server.open(&database);
     locker.run("SET application_name = 'report of ada'; BEGIN; LOCK TABLE \"ModelAccess\" IN ACCESS SHARE MODE;");
@@ -64,9 +60,7 @@ fn a_script_that_waits_for_a_lock_is_busy_and_not_wrong() {
 /// No connection is free, for this user or for all: that passes.
 #[test]
 fn a_server_without_a_free_connection_is_busy() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     server.sql("postgres", "DROP ROLE IF EXISTS crowded; CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
     let mut command = place.with(["model", "list", "--db-wait", "500ms"]);
     command.env("DB_CONNECTION_URL", server.url_of("crowded", &database));

@@ -37,10 +37,8 @@ fn access(number: u32) -> Access {
 
 /// An environment for each kind of database.
 fn everywhere() -> Vec<OnServer> {
-    let embedded = OnServer::new("embedded".to_owned());
-    let url = format!("surrealkv://{}", embedded.env.path("data/mer/db").display());
+    let embedded = OnServer::embedded();
     embedded.mer(["migrate", "--quiet"]).ok();
-    let embedded = OnServer { url, ..embedded };
     shared_databases().into_iter().map(OnServer::migrated).chain([embedded]).collect()
 }
 
@@ -217,15 +215,14 @@ fn a_list_and_an_export_of_a_long_log_take_little_memory() {
     /// So much in memory at once would be 80 MiB of text alone.
     const ROWS: usize = 10_000;
     const MEMORY_KIB: u64 = 64 * 1024;
-    let Some(server) = postgres::shared() else { return };
-    let place = OnServer::migrated(server.url(&server.database()));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     let rows = format!(
         r#"INSERT INTO "ModelAccess" ("requestUid", "attempt", "model", "server", "kind", "protocol", "caller", "callerPid",
             "startAccess", "status", "stdinBytes", "stdoutBytes", "stderrBytes", "stderrTail")
         SELECT gen_random_uuid(), 1, 'm', 'local', 'infer', 'oneshot', 'me@here', 1, now() - n * interval '1 s', 'succeeded',
             0, 0, 0, repeat('x', 8192) FROM generate_series(1, {ROWS}) AS n"#
     );
-    server.sql(database_name(&place.url), &rows);
+    server.sql(&database, &rows);
     for args in [["log", "list", "--json", "--limit", "1000000"].as_slice(), &["export", "--all"]] {
         let mut command = place.with([]);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());

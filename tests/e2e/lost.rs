@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Live, OnServer, TestEnv, database_name, shared_databases, wait_until};
 
-/// The models of the tests.
-const MODELS: &str = include_str!("models.toml");
-
 /// A line of the journal.
 fn line(value: &Value) -> String {
     let text = value.to_string();
@@ -130,9 +127,7 @@ fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
 
 /// A run that goes on, on the machine that is given first; the second has the same database.
 fn running(url: &str) -> (OnServer, OnServer, Live) {
-    let here = OnServer::migrated(url.to_owned());
-    here.env.file("work/models.toml", MODELS);
-    here.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+    let here = OnServer::with_models(url.to_owned());
     let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
     live.wait_stdout("first\n");
     (here, OnServer::new(url.to_owned()), live)

@@ -7,11 +7,11 @@ use rustix::process::Signal;
 
 use crate::support::{BOUND, Live, OnServer};
 
-/// Who runs a script of ours that sleeps, by the pids of the server.
+/// The pids on the server that run a script of ours that sleeps.
 const SLEEPERS: &str = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
     AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(600)%' AND state = 'active'";
 
-/// Who has the lock of migrations.
+/// The pids on the server that have the lock of migrations.
 const HOLDERS: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
     AND classid = 5064018 AND objid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
@@ -61,9 +61,7 @@ fn a_script_ends_with_the_migrator_that_sent_it() {
 /// An index that a killed migrator was building is not touched before the server has given it up.
 #[test]
 fn an_index_whose_builder_was_killed_is_built_anew_by_the_next() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     // Building waits for this transaction, which has the table in its sight.
     let mut reader = server.open(&database);
     reader.run("BEGIN; SELECT count(*) FROM \"ModelAccess\"; LOCK TABLE \"ModelAccess\" IN ROW EXCLUSIVE MODE;");
@@ -89,9 +87,7 @@ fn an_index_whose_builder_was_killed_is_built_anew_by_the_next() {
 /// An index that another session builds is waited for, and not removed under its hands.
 #[test]
 fn an_index_that_another_session_builds_is_left_to_it() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     let mut reader = server.open(&database);
     reader.run("BEGIN; LOCK TABLE \"ModelAccess\" IN ROW EXCLUSIVE MODE;");
     let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ours')";
@@ -113,12 +109,10 @@ fn an_index_that_another_session_builds_is_left_to_it() {
     });
 }
 
-/// A bound that runs out ends the script on the server too.
+/// What waits behind a running script has a bound, and names the process that runs it.
 #[test]
-fn whoever_waits_behind_a_script_learns_who_runs_it() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+fn a_migrator_behind_a_running_script_names_its_process() {
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     let live = sleeping(&place, server, &database, SCRIPT);
     let told = place.mer(["migrate", "--sql-dir", "ours", "--db-wait", "300ms"]).failed(75);
     assert!(told.contains("is being migrated by the server's process") && told.contains("mer, "), "{told}");
@@ -126,6 +120,8 @@ fn whoever_waits_behind_a_script_learns_who_runs_it() {
     let begun = std::time::Instant::now();
     let told = place.mer(["log", "list", "--db-wait", "2s"]);
     assert!(begun.elapsed() < Duration::from_secs(20), "{told:?}");
+    let told = told.failed(75);
+    assert!(told.contains("could not list the accesses: the server's process ") && told.contains("(mer, "), "{told}");
     live.signal(Signal::TERM);
     live.finish().ended(143);
 }

@@ -7,9 +7,7 @@ use crate::support::{OnServer, TestEnv, database_name as name};
 /// Each alone, then all again in one run: nothing is left in the session for the next script.
 #[test]
 fn what_a_script_sets_in_postgresql_ends_with_it() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     server.sql(&database, "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.\"Migrations\" (LIKE \"Migrations\")");
     server.sql(&database, "DO $$ BEGIN CREATE ROLE leaks_nothing; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
     let sets = [
@@ -52,9 +50,7 @@ fn what_a_script_sets_in_postgresql_ends_with_it() {
 /// What cannot be taken back is told, with the script's name.
 #[test]
 fn a_script_whose_row_cannot_be_written_is_named() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((.., place)) = OnServer::on_postgres() else { return };
     for (set, words) in [
         ("SET transaction_read_only = on;", "read-only"),
         ("SET TRANSACTION READ ONLY;", "read-only"),

@@ -158,9 +158,7 @@ fn what_keeps_a_command_from_its_server_has_a_line_to_type() {
 /// Builds an index while the lock is held on another connection, and once more where the first try was cut off.
 #[test]
 fn an_index_is_built_concurrently_and_a_half_made_one_anew() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     let script = "-- mer: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS \"by caller\"\n  ON \"ModelAccess\" (\"caller\");\n";
     place.env.file("work/ours/1000-ByCaller.sql", script);
     // As an earlier try left it.

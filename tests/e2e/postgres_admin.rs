@@ -15,17 +15,15 @@ fn page(title: &str, language: &str) -> String {
     block(include_str!("../../docs/reference/postgresql.md"), title, language)
 }
 
-/// Waits until nobody is connected to a database: a server notices the end of a client a moment later.
+/// Waits until no client is connected to a database: a server notices the end of a client a moment later.
 fn unused(server: &postgres::Server, database: &str) {
     let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
-    processes::until("nobody is connected", BOUND, || server.sql("postgres", &connected) == "0");
+    processes::until("no client is connected", BOUND, || server.sql("postgres", &connected) == "0");
 }
 
 #[test]
 fn a_log_in_partitions_works_as_before() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.mer(["run", "echo", "before"]).ended(0);
     place.env.file("work/ours/1000-Partitions.sql", page("## A log in partitions", "sql"));
     place.mer(["migrate", "--sql-dir", "ours", "--quiet"]).ended(0);
@@ -51,9 +49,7 @@ fn a_log_in_partitions_works_as_before() {
 
 #[test]
 fn a_clone_has_an_identity_of_its_own_and_a_restored_dump_goes_on() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.mer(["run", "echo", "x"]).ended(0);
     let log = place.mer(["log", "list", "--json"]).ok();
     unused(server, &database);
@@ -83,9 +79,7 @@ fn a_clone_has_an_identity_of_its_own_and_a_restored_dump_goes_on() {
 
 #[test]
 fn a_role_that_only_reads_reads_the_log_and_no_secret() {
-    let Some(server) = postgres::shared() else { return };
-    let database = server.database();
-    let place = OnServer::migrated(server.url(&database));
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.mer(["run", "echo", "x"]).ended(0);
     let rights = include_str!("../../docs/reference/database-rights.md");
     let grants = block(rights, "### A role that only reads", "sql");

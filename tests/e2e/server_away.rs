@@ -12,16 +12,6 @@ use mer_testkit::{postgres, surreal_server};
 
 use crate::support::{BOUND, Live, OnServer, Server, wait_until};
 
-/// The models of the tests.
-const MODELS: &str = include_str!("models.toml");
-
-fn with_models(url: String) -> OnServer {
-    let place = OnServer::migrated(url);
-    place.env.file("work/models.toml", MODELS);
-    place.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
-    place
-}
-
 /// How the one run that there is stands, as another machine sees it.
 fn seen_from(place: &OnServer) -> Option<String> {
     let rows = place.mer(["log", "list", "--json"]).objects();
@@ -32,7 +22,7 @@ fn seen_from(place: &OnServer) -> Option<String> {
 #[test]
 fn a_run_goes_on_without_its_database_and_is_on_record_when_that_is_back() {
     for mut server in Server::each() {
-        let here = with_models(server.new_database());
+        let here = OnServer::with_models(server.new_database());
         let elsewhere = OnServer::new(here.url.clone());
         let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
         live.wait_stdout("first\n");

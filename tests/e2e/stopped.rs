@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 
 use rustix::process::Signal;
 
-use crate::support::{Live, TestEnv, wait_until};
+use crate::support::{Live, TestEnv, pid_in, wait_gone, wait_until};
 
 /// Longer than every bound of these tests.
 const STOPPED: Duration = Duration::from_millis(2_600);
@@ -15,7 +15,7 @@ const MODELS: &str = r#"
 [models.brief]
 timeout = "2s"
 shell = true
-inferenceCommand = "touch begun; sleep 0.5; echo done; touch over"
+inferenceCommand = "echo $$ > begun; sleep 0.5; echo done; touch over"
 
 [models.exact]
 timeout = "2s"
@@ -112,10 +112,9 @@ fn a_process_that_has_become_ready_is_no_timeout() {
 fn a_run_that_is_over_was_not_cancelled_either() {
     let env = env();
     let live = env.start(["run", "brief", "x"]);
-    wait_until("the model", || env.path("work/begun").exists().then_some(()));
+    let model = pid_in(&env.path("work/begun"));
     live.signal(Signal::STOP);
-    wait_until("its end", || env.path("work/over").exists().then_some(()));
-    thread::sleep(Duration::from_millis(300));
+    wait_gone(model);
     live.signal(Signal::INT);
     live.signal(Signal::CONT);
     assert_eq!(live.finish().ended(0).stdout, "done\n");

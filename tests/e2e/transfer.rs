@@ -282,7 +282,7 @@ fn an_import_adds_to_what_is_there() {
     assert_eq!(other.rows().len(), 13);
 }
 
-/// Whoever runs it tells the database that it was exported from.
+/// The `mer` that runs it tells the database that it was exported from.
 #[test]
 fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_where_it_is_known() {
     let env = source();

@@ -39,16 +39,12 @@ async fn what_left_the_group_ends_with_a_timeout_and_with_a_cancelled_run() {
         assert!(!runs(pid_in(&output)), "{words:?}");
 
         let cancel = Cancel::new();
-        let run = executor().start(&spec(words)).await.expect("starts");
-        let press = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            cancel.cancel();
-        };
-        let input = Input::Bytes(Bytes::new());
-        let bounds = bounds(20_000);
-        let ((ended, output), ()) = tokio::join!(collect(run, input, &bounds, &cancel), press);
+        let mut run = executor().start(&spec(words)).await.expect("starts");
+        let child = pid_in(&run.stdout.next().await.expect("read").expect("a pid"));
+        cancel.cancel();
+        let (ended, _) = collect(run, Input::Bytes(Bytes::new()), &bounds(20_000), &cancel).await;
         assert_eq!(ended.end, End::Cancelled, "{words:?}");
-        assert!(!runs(pid_in(&output)), "{words:?}");
+        assert!(!runs(child), "{words:?}");
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{Warm, eventually, executor, runs, serve};
+use common::{Warm, all, eventually, executor, runs, serve};
 use mer_core::{Bound, Exit, Protocol};
 use mer_meal::{BoundName, Cancel, End, WarmError, WarmProcess};
 use tokio::sync::mpsc;
@@ -271,23 +271,16 @@ async fn dropping_a_warm_process_kills_it() {
 
 async fn last(spec: &mer_core::RunSpec, payload: &str, millis: u64, cancel: &Cancel) -> (mer_meal::Ended, String) {
     let mut process = WarmProcess::start(&executor(), spec, None, &Cancel::new()).await.expect("starts");
-    let (out, mut taken) = mpsc::channel::<Bytes>(4);
+    let (out, taken) = mpsc::channel(4);
     let bound = Bound::After(Duration::from_millis(millis));
     let ask = async {
         let ended = process.last_request(payload.as_bytes(), &out, bound, cancel).await;
         drop(out);
         ended
     };
-    let take = async {
-        let mut all = Vec::new();
-        while let Some(chunk) = taken.recv().await {
-            all.extend_from_slice(&chunk);
-        }
-        String::from_utf8(all).expect("text")
-    };
-    let (ended, reply) = tokio::join!(ask, take);
+    let (ended, reply) = tokio::join!(ask, all(taken));
     assert!(!runs(process.pid()), "it is not kept");
-    (ended, reply)
+    (ended, String::from_utf8(reply).expect("text"))
 }
 
 /// A line that was printed before the request was heard must not pass for its answer, whenever the answer comes.

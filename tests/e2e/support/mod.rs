@@ -16,6 +16,7 @@ pub(crate) use mer_testkit::noise;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, database_name, shared_databases};
+pub(crate) use template::MODELS;
 pub(crate) use terminal::AtTerminal;
 
 use std::{

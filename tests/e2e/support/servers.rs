@@ -4,7 +4,7 @@ use std::process::Command;
 
 use mer_testkit::{postgres, surreal_server};
 
-use super::{Ran, TestEnv, run};
+use super::{MODELS, Ran, TestEnv, run};
 
 /// A server of either kind, which may be killed.
 pub(crate) enum Server {
@@ -61,6 +61,37 @@ impl OnServer {
         let place = Self::new(url);
         place.mer(["migrate", "--quiet"]).ok();
         place
+    }
+
+    /// With the schema, in a new database of the PostgreSQL server that the tests share; and the database's name.
+    #[track_caller]
+    pub(crate) fn on_postgres() -> Option<(&'static postgres::Server, String, Self)> {
+        let server = postgres::shared()?;
+        let database = server.database();
+        let place = Self::migrated(server.url(&database));
+        Some((server, database, place))
+    }
+
+    /// With the schema, and the models of `models.toml`.
+    #[track_caller]
+    pub(crate) fn with_models(url: String) -> Self {
+        let place = Self::migrated(url);
+        place.apply(MODELS);
+        place
+    }
+
+    /// The embedded database of the environment, by its URL.
+    pub(crate) fn embedded() -> Self {
+        let env = TestEnv::new();
+        let url = format!("surrealkv://{}", env.path("data/mer/db").display());
+        Self { env, url }
+    }
+
+    /// Registers what a file says.
+    #[track_caller]
+    pub(crate) fn apply(&self, text: &str) {
+        self.env.file("work/models.toml", text);
+        self.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
     }
 
     pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {

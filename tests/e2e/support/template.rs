@@ -10,7 +10,7 @@ use std::{
 use super::TestEnv;
 
 /// The registry of the tests.
-const MODELS: &str = include_str!("../models.toml");
+pub(crate) const MODELS: &str = include_str!("../models.toml");
 
 /// Copies the folder to where `to` says.
 pub(super) fn copy_to(to: &Path) {

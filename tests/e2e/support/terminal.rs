@@ -55,7 +55,7 @@ impl AtTerminal {
     pub(crate) fn finish(self) -> (Ran, String) {
         let Self { mer, mut terminal, mut shown } = self;
         let ran = mer.finish();
-        // Nobody has the other end any more: what is left is there at once.
+        // The other end is closed: what is left is there at once.
         let mut buffer = [0; 1024];
         while let Ok(count @ 1..) = terminal.read(&mut buffer) {
             shown.push_str(&String::from_utf8_lossy(&buffer[..count]));

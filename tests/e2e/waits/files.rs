@@ -262,7 +262,7 @@ fn give(folder: &Path, uid: u32) {
 
 #[test]
 fn a_file_that_may_not_be_read_or_is_anothers_is_said_at_once() {
-    // Root may read everything: then `mer` is run by nobody in particular.
+    // Root may read everything: then `mer` runs as another user.
     const OTHER: u32 = 65_534;
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {

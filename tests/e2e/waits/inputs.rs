@@ -1,4 +1,4 @@
-//! What a person names as input or output, where nothing comes and nobody reads.
+//! Inputs from which nothing comes, and outputs that are not read.
 
 use std::process::Stdio;
 

@@ -15,7 +15,7 @@ pub(super) const KEEPALIVE: [(&str, &str); 3] =
 /// How often the server looks, while a statement runs, whether its client is still there.
 const LOOK_FOR_CLIENT: &str = "SET client_connection_check_interval = '500ms'";
 
-/// Takes back what a script may have set, so that it does not decide where the row of the script goes, and as whom it is
+/// Takes back what a script may have set, so that it does not decide where the row of the script goes, and as which role it is
 /// written. May be done in the middle of a transaction.
 pub(super) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 

@@ -130,8 +130,8 @@ impl SurrealStore {
         self.write("create the table `Migrations`", DEFINE, variables([])).await
     }
 
-    /// With `fence`, the owner of the lock of migrations: the script's transaction writes it too, as does everyone who takes
-    /// the lock. So a script that still runs when another process has the lock, because its own was killed, is not kept.
+    /// With `fence`, the owner of the lock of migrations: the script's transaction writes it too, as does every process
+    /// that takes the lock. So a script that still runs when another process has the lock, because its own was killed, is not kept.
     pub(super) async fn run_script(&self, fence: Option<Uuid>, script: &ScriptRun) -> Result<Applied, DalError> {
         self.mark_changed();
         let statements = statements(&script.sql);

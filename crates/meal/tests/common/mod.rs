@@ -57,16 +57,18 @@ pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (Ended, Vec<u8>) {
 }
 
 pub(crate) async fn collect(run: mer_meal::Run, input: Input, bounds: &Bounds, cancel: &Cancel) -> (Ended, Vec<u8>) {
-    let (out, mut taken) = mpsc::channel::<Bytes>(4);
-    let take = async {
-        let mut all = Vec::new();
-        while let Some(chunk) = taken.recv().await {
-            all.extend_from_slice(&chunk);
-        }
-        all
-    };
+    let (out, taken) = mpsc::channel(4);
     // `oneshot` owns the sender, so its end is the end of the output.
-    tokio::join!(oneshot(run, input, Sinks::stdout(out), bounds, cancel), take)
+    tokio::join!(oneshot(run, input, Sinks::stdout(out), bounds, cancel), all(taken))
+}
+
+/// What comes until the sender is gone.
+pub(crate) async fn all(mut taken: mpsc::Receiver<Bytes>) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(chunk) = taken.recv().await {
+        all.extend_from_slice(&chunk);
+    }
+    all
 }
 
 /// A warm process and what it answers.
@@ -82,21 +84,14 @@ impl Warm {
     }
 
     pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (Ended, String) {
-        let (out, mut taken) = mpsc::channel::<Bytes>(4);
+        let (out, taken) = mpsc::channel(4);
         let bound = Bound::After(Duration::from_millis(timeout_ms));
         let ask = async {
             let ended = self.0.request(payload.as_bytes(), &out, bound, cancel).await;
             drop(out);
             ended
         };
-        let take = async {
-            let mut all = Vec::new();
-            while let Some(chunk) = taken.recv().await {
-                all.extend_from_slice(&chunk);
-            }
-            all
-        };
-        let (ended, reply) = tokio::join!(ask, take);
+        let (ended, reply) = tokio::join!(ask, all(taken));
         (ended, String::from_utf8(reply).expect("text"))
     }
 }

@@ -15,7 +15,7 @@ use mer_testkit::{
 
 use crate::{
     common::{bounds, collect},
-    support::{self, BOUND, command, config, fake, run, text},
+    support::{self, BOUND, command, config, fake, is_ended_by, run, text},
 };
 
 /// The processes over there that are no part of the machinery: those of the fake model.
@@ -33,13 +33,7 @@ async fn a_cancelled_run_has_an_exit_only_when_its_group_is_gone() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     for (args, signal) in [(&["say-and-sleep"][..], 15), (&["ignore-term"], 9)] {
-        let spec = fake(args);
-        let mut run = executor.start(&spec).await.expect("starts");
-        assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
-        let cancel = Cancel::new();
-        cancel.cancel();
-        let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(signal))));
+        is_ended_by(signal, &executor, args).await;
         // Not "soon": it was proven.
         assert_eq!(models(&sshd), [0; 0]);
     }

@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use mer_core::{Bound, ConnParams, RunSpec};
-use mer_meal::{Cancel, Ended, Executor, Input, SecretRequest, SecretSource, SshConfig, SshPlaces};
+use mer_core::{Bound, ConnParams, Exit, RunSpec};
+use mer_meal::{Cancel, End, Ended, Executor, Input, SecretRequest, SecretSource, SshConfig, SshPlaces};
 use mer_testkit::{faulty_ssh::FaultySsh, sshd::Sshd};
 
 use crate::common;
@@ -119,4 +119,15 @@ pub(crate) fn write_private(file: &std::path::Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(file, text).expect("the file");
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");
+}
+
+/// Cancels the fake model when it is ready: this signal ends it.
+pub(crate) async fn is_ended_by(signal: i32, executor: &Executor, args: &[&str]) {
+    let spec = fake(args);
+    let mut run = executor.start(&spec).await.expect("starts");
+    assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let (ended, _) = common::collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
+    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(signal))));
 }

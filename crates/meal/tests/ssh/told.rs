@@ -18,7 +18,7 @@ use mer_testkit::{
 
 use crate::{
     common::{bounds, collect},
-    support::{BOUND, command, config, fake, faulty, plain, run, text},
+    support::{BOUND, command, config, faulty, is_ended_by, plain, run, text},
 };
 
 /// Commands run as another user than the one that has logged in, as with a bastion's forced command.
@@ -57,7 +57,7 @@ async fn what_a_forced_command_starts_is_ended_with_its_group() {
     assert!(!pids.iter().any(|pid| processes::alive(*pid)), "{pids:?}");
 }
 
-/// A program that becomes root for good, for a user who is not.
+/// A program that becomes root for good when another user starts it.
 fn becomes_root(sshd: &Sshd) -> Option<PathBuf> {
     let Some(setpriv) = require::program("setpriv", &[]) else {
         require::unavailable("setpriv", "it is not on the PATH");
@@ -207,13 +207,7 @@ async fn dropbear_runs_models_and_survives_their_end() {
         assert_eq!(out, b"hello", "{script}");
     }
     for (args, signal) in [(&["say-and-sleep"][..], 15), (&["ignore-term"], 9)] {
-        let spec = fake(args);
-        let mut run = executor.start(&spec).await.expect("starts");
-        assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
-        let cancel = Cancel::new();
-        cancel.cancel();
-        let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(signal))));
+        is_ended_by(signal, &executor, args).await;
     }
     assert!(server.is_alive(), "what ends a model does not end its server");
     assert_eq!(other.stdin.write(b"x").await.expect("written"), 1);
