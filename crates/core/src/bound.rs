@@ -1,6 +1,10 @@
 //! Bounds on waits, as people write them: `500ms`, `30s`, `10m`, `2h`, `1d`, `none`.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -35,6 +39,12 @@ impl Bound {
             Self::After(duration) => Some(duration),
             Self::Never => None,
         }
+    }
+
+    /// When it runs out, counted from a moment. Nothing where there is no bound, or one too long for the clock.
+    #[must_use]
+    pub fn deadline(self, from: Instant) -> Option<Instant> {
+        self.duration().and_then(|bound| from.checked_add(bound))
     }
 }
 

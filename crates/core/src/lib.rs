@@ -7,6 +7,7 @@
 
 mod access;
 mod bound;
+mod causes;
 mod claims;
 mod exit;
 mod model;
@@ -26,6 +27,7 @@ mod weights;
 
 pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
+pub use causes::with_causes;
 pub use claims::Claims;
 pub use exit::ExitCode;
 pub use model::{Command, Model, ModelParams, ModelSpec};

@@ -10,7 +10,10 @@ mod values;
 
 pub use texts::OddText;
 
-use crate::{Command, ConnType, ModelParams, ModelSpec, NameError, Protocol, ServerSpec, check_known_name, check_name};
+use crate::{
+    Command, ConnType, Model, ModelParams, ModelSpec, NameError, Protocol, Server, ServerSpec, check_known_name,
+    check_name,
+};
 
 /// The server that always exists: this machine.
 pub const LOCAL_SERVER: &str = "local";
@@ -167,6 +170,15 @@ impl RegistryError {
 }
 
 impl Registry {
+    /// The registry that consists of these.
+    #[must_use]
+    pub fn of(servers: &[Server], models: &[Model]) -> Self {
+        Self {
+            servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
+            models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
+        }
+    }
+
     /// Checks what the file format alone cannot: names, links between objects, kinds of commands. `known` is what exists
     /// beside this registry: its servers may be named, and what has a name already may keep it.
     ///

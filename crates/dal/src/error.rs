@@ -418,8 +418,13 @@ impl DalError {
     /// A script that does what is MER's to do, and where.
     pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
         const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
+        Self::refused_script(script, line, statement, WHY)
+    }
+
+    /// A script that is not run, and for which of its statements.
+    pub(crate) fn refused_script(script: &ScriptRun, line: usize, statement: String, why: &'static str) -> Self {
         let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
-        Self::Script { script: script.file.clone(), failure: Box::new(failure), source: WHY.into() }
+        Self::Script { script: script.file.clone(), failure: Box::new(failure), source: why.into() }
     }
 
     /// Whether it may be that a row has what the database does not take, and not that nothing can be written.

@@ -4,9 +4,7 @@
 //! and `X.journal/` (accesses on their way into the database). Folders are made for their owner only.
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::DirBuilderExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -56,14 +54,9 @@ impl EngineFiles {
     /// Makes the engine's folder and those above it.
     pub(crate) fn create(&self) -> Result<(), DalError> {
         let fail = |source| DalError::Folder { path: self.engine.clone(), source };
-        create_private_dir(&self.engine).map_err(fail)?;
+        mer_files::create_private_dir(&self.engine).map_err(fail)?;
         close_to_others(&self.engine).map_err(fail)
     }
-}
-
-/// Makes a folder and those above it, open to their owner only. One that exists stays as it is.
-pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Whether there is no room left on the disk of a folder.
@@ -91,22 +84,4 @@ pub(crate) fn free(folder: &Path) -> Option<u64> {
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     mer_files::open_folder(path)?.sync_all()
-}
-
-/// Puts a file in place whole or not at all. It need not survive a power cut: what is written so can be made again.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut temp = path.as_os_str().to_owned();
-    temp.push(format!(".{}.tmp", uuid::Uuid::now_v7().simple()));
-    let temp = PathBuf::from(temp);
-    let written = write_private(&temp, content).and_then(|()| fs::rename(&temp, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temp);
-    }
-    written
-}
-
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let mut file = mer_files::own().write().create_new(0o600).open(path)?;
-    file.write_all(content)
 }

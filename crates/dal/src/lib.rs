@@ -54,5 +54,5 @@ pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, Sur
 pub use store::{ALIVE, AccessFilter, Applied, Dialect, ScriptRun, Store};
 #[cfg(feature = "surreal-server")]
 pub use surreal::SurrealUrl;
-pub use trust::check_ownership;
+pub use trust::{check_link, check_ownership};
 pub use weights::{Collected, Download, NewVersion, Upload, collect_garbage};

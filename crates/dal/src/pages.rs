@@ -1,9 +1,9 @@
 //! The log page by page: a list of any length in little memory, and in sessions that are short.
 
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use jiff::Timestamp;
 use mer_core::{Access, AttemptKey};
 
-use crate::{AccessFilter, DalError, Store};
+use crate::{AccessFilter, DalError, Store, registry_copy::micros};
 
 /// The last access of the pages so far. Newer ones that come meanwhile change nothing for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl AccessPages {
         let page = store.page(&self.filter, self.after, limit).await?;
         self.left = if page.len() < limit { 0 } else { self.left - limit };
         for access in &page {
+            // Databases compare times to the microsecond; what is shorter than that says nothing.
             let start = micros(access.start_access);
             let ties = self.after.filter(|last| last.start == start).map_or(0, |last| last.ties);
             self.after = Some(Cursor { start, key: access.key(), ties: ties + 1 });
@@ -56,9 +57,4 @@ impl AccessPages {
     pub const fn is_over(&self) -> bool {
         self.left == 0
     }
-}
-
-/// Databases compare times to the microsecond; what is shorter than that says nothing.
-fn micros(time: Timestamp) -> Timestamp {
-    time.round(TimestampRound::new().smallest(Unit::Microsecond).mode(RoundMode::Floor)).unwrap_or(time)
 }

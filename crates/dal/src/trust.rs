@@ -24,6 +24,15 @@ pub fn check_ownership(metadata: &Metadata, sticky: bool) -> Result<(), Distrust
     ownership.check(user, |group| is_private(group, user), sticky)
 }
 
+/// Whether only this user and root can change where a link leads. Its mode means nothing.
+///
+/// # Errors
+/// It belongs to another user.
+pub fn check_link(link: &Metadata) -> Result<(), Distrust> {
+    let link = Ownership { user: link.uid(), group: 0, mode: 0, is_folder: false };
+    link.check(rustix::process::geteuid().as_raw(), |_| true, false)
+}
+
 /// Looked up only for what a group may write to.
 fn is_private(group: u32, user: u32) -> bool {
     let mut own = vec![rustix::process::getegid().as_raw()];
@@ -38,9 +47,7 @@ fn check(path: &Path, sticky: bool) -> Result<(), DalError> {
     let distrust = |why| DalError::Distrusted { path: path.to_path_buf(), why };
     let Ok(own) = fs::symlink_metadata(path) else { return Ok(()) };
     if own.is_symlink() {
-        // The mode of a link means nothing.
-        let link = Ownership { user: own.uid(), group: 0, mode: 0, is_folder: false };
-        link.check(rustix::process::geteuid().as_raw(), |_| true, false).map_err(distrust)?;
+        check_link(&own).map_err(distrust)?;
         let Ok(target) = fs::metadata(path) else { return Ok(()) };
         return check_ownership(&target, sticky).map_err(distrust);
     }

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::DalError;
+
 /// `HOST[:PORT]`, `[ADDRESS][:PORT]`, `:PORT` or nothing.
 pub(crate) fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>), String> {
     if address.contains(',') {
@@ -61,13 +63,15 @@ pub(crate) fn encoded(text: &str) -> Cow<'_, str> {
     text.bytes().map(escape).collect::<String>().into()
 }
 
-/// Why a URL could not be read. What its parameters were taken to be is not told where they may be the end of a password.
-pub(crate) fn reason(rest: &str, reason: String) -> String {
-    match rest.split_once('?') {
+/// A URL that could not be read, and why. What its parameters were taken to be is not told where they may be the end of a
+/// password.
+pub(crate) fn unreadable(scheme: &str, rest: &str, why: String) -> DalError {
+    let reason = match rest.split_once('?') {
         Some((_, query)) if query.contains('@') => {
             "it cannot be read; in a user or password `?`, `/`, `@` and `%` are written as `%3F`, `%2F`, `%40` and `%25`"
                 .to_owned()
         }
-        _ => reason,
-    }
+        _ => why,
+    };
+    DalError::Url { url: mer_core::redacted_url(&format!("{scheme}://{rest}")), reason }
 }

@@ -227,6 +227,11 @@ impl CliError {
         }
         causes
     }
+
+    /// The message and the causes in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        self.causes().into_iter().fold(self.message.clone(), |told, cause| format!("{told}: {cause}"))
+    }
 }
 
 /// `did you mean …?`, where a known name is near.

@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod apart;
 mod app;
 mod cli;
 mod clock;

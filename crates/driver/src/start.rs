@@ -143,7 +143,7 @@ fn with_app(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::io("cannot start the runtime", error))?;
     let result = runtime.block_on(async {
-        let app = App::new(loaded, around.variables.clone())?;
+        let app = App::new(loaded, &around.variables)?;
         let result = work(&app).await;
         app.stop().await;
         result

@@ -15,11 +15,13 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod kind;
+mod make;
 mod named;
 mod options;
 mod whole;
 
 pub use kind::{FileKind, NotRegular};
+pub use make::{create_private_dir, is_at, replace};
 pub use named::{Input, open_input, open_output, read_pipe_within};
 pub use options::{Options, given, own};
 pub use whole::{LARGEST_GIVEN, open_folder, read_given, read_given_to_string, read_own, read_own_to_string};

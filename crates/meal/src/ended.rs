@@ -50,6 +50,14 @@ pub enum End {
     ProtocolBroken(String),
 }
 
+impl End {
+    /// A bound that ran out.
+    #[must_use]
+    pub fn timeout(bound: BoundName, after: Bound) -> Self {
+        Self::Timeout { bound, after: after.duration().unwrap_or_default(), hint: None }
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mer_core::{Access, Bound, Status};
-use mer_meal::{BoundName, Cancel, CancelLevel, End, Ended};
+use mer_meal::{Cancel, CancelLevel, End, Ended, until};
 use tokio::{
     pin,
     sync::mpsc,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
 /// How long the reader may take for the rest of the output of a run that was given up.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// The same for what is written of a run at its very end, and for an answer that was in time.
-const LAST_RECORD: Duration = Duration::from_secs(2);
+/// The same once no more output comes, and for an answer that was in time.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// Hashes output and hands it on, until the model is silent or the reader is gone.
 pub(crate) async fn hand_on(
@@ -63,7 +63,7 @@ pub(crate) async fn both(
     late: Late<'_>,
     cancel: &Cancel,
 ) -> (Ended, Option<String>) {
-    let deadline = late.bound.duration().and_then(|bound| Instant::now().checked_add(bound));
+    let deadline = late.bound.deadline(Instant::now());
     pin!(run, handing);
     let mut hash = None;
     let mut told = None;
@@ -90,16 +90,13 @@ pub(crate) async fn both(
 
 /// Asks whether the output has got to where it was to go, and judges anew where it has not.
 pub(crate) async fn settle(
-    delivery: Option<Delivery>,
+    delivery: Delivery,
     access: &mut Access,
     verdict: Verdict,
     deadline: Option<Instant>,
     cancel: &Cancel,
 ) -> Verdict {
-    let Some(delivery) = delivery else { return verdict };
     access.stop_access.get_or_insert_with(now);
-    let mut judged = access.clone();
-    let _ = verdict.write_to(&mut judged);
     let succeeded = verdict.status == Status::Succeeded;
     let given_up = matches!(verdict.status, Status::Cancelled | Status::Timeout);
     let wait = async {
@@ -108,12 +105,12 @@ pub(crate) async fn settle(
         }
         tokio::select! {
             () = cancel.reached(CancelLevel::Now) => {}
-            () = sleep(LAST_RECORD) => {}
+            () = sleep(LAST_MOMENT) => {}
         }
     };
     tokio::select! {
         biased;
-        outcome = delivery.outcome(judged) => verdict.delivered(outcome),
+        outcome = delivery.outcome(succeeded) => verdict.delivered(outcome),
         () = wait => match succeeded {
             true => Verdict::not_taken(cancel.level() != CancelLevel::None),
             false => verdict,
@@ -126,21 +123,10 @@ async fn patience(deadline: Option<Instant>, cancel: &Cancel) {
     let late = async {
         until(deadline).await;
         // The model was in time: its reader, or a machine that was asleep, has a moment to take what is there.
-        sleep(LAST_RECORD).await;
+        sleep(LAST_MOMENT).await;
     };
     tokio::select! {
         () = late => {}
         () = cancel.reached(CancelLevel::Cancel) => sleep(LAST_WORDS).await,
     }
-}
-
-pub(crate) async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-pub(crate) fn timed_out(bound: Bound) -> End {
-    End::Timeout { bound: BoundName::Timeout, after: bound.duration().unwrap_or_default(), hint: None }
 }

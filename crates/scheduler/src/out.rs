@@ -9,15 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{Access, Bound, Bounds, ConnType, Exit, ExitCode, Protocol, RunSpec, Status, Tokens};
+use mer_core::{Access, Bound, Bounds, ConnType, Exit, ExitCode, Protocol, RunSpec, Status, Tokens, with_causes};
 use mer_meal::{Cancel, CancelLevel, Ended, Executor, Input, Sinks, StartError, oneshot};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use crate::{
-    Placement,
-    outcome::{Verdict, chain},
-};
+use crate::{Placement, outcome::Verdict};
 
 /// The file, whose path the model is told; and what programs make of it that insist on an ending.
 const NAME: &str = "weights";
@@ -179,7 +176,7 @@ impl FetchError {
         let (status, code, why) = match self {
             Self::Start(error) => {
                 let Verdict { status, code, .. } = Verdict::not_started(server, error);
-                (status, code, chain(error))
+                (status, code, with_causes(error))
             }
             Self::Lost(why) => (Status::Unreachable, ExitCode::UNREACHABLE, why.clone()),
             Self::Sender(why) => (Status::Failed, ExitCode::IO, why.clone()),
@@ -188,7 +185,7 @@ impl FetchError {
                 (Status::Failed, ExitCode::PROTOCOL, "what it wrote is a folder, and weights are one file".to_owned())
             }
             Self::Write { folder, source } => {
-                let why = format!("they cannot be written to `{}` here: {}", folder.display(), chain(source));
+                let why = format!("they cannot be written to `{}` here: {}", folder.display(), with_causes(source));
                 (Status::Failed, ExitCode::IO, why)
             }
         };

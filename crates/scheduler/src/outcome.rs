@@ -1,8 +1,6 @@
 //! From how a run ended to its status, its exit code and the sentence that explains it.
 
-use std::error::Error;
-
-use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name};
+use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name, with_causes};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
 use crate::{request::Undelivered, weights::DeliveryError};
@@ -115,7 +113,7 @@ impl Verdict {
         // What this machine is short of, or has registered, says nothing of the other one.
         let here = matches!(code, ExitCode::CONFIG | ExitCode::BUSY | ExitCode::IO);
         let status = if here { Status::Failed } else { Status::Unreachable };
-        let verdict = Self::new(status, code, chain(error));
+        let verdict = Self::new(status, code, with_causes(error));
         Self { hint: error.remedy(server), elsewhere: status == Status::Unreachable, ..verdict }
     }
 
@@ -159,7 +157,7 @@ impl Verdict {
         };
         // Nothing of the request has happened there.
         let elsewhere = status == Status::Unreachable;
-        Self { hint: error.hint(), elsewhere, ..Self::new(status, error.exit_code(), chain(error)) }
+        Self { hint: error.hint(), elsewhere, ..Self::new(status, error.exit_code(), with_causes(error)) }
     }
 
     /// The process could not be started.
@@ -171,12 +169,15 @@ impl Verdict {
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
         let hint = Shortage::of(error).map(|shortage| shortage.hint().to_owned());
-        Self { hint, ..Self::new(Status::Failed, error.exit_code(), format!("on server `{server}`: {}", chain(error))) }
+        Self {
+            hint,
+            ..Self::new(Status::Failed, error.exit_code(), format!("on server `{server}`: {}", with_causes(error)))
+        }
     }
 
     /// A failure of a kind that this version does not know.
     pub(crate) fn broken(error: &WarmError) -> Self {
-        Self::new(Status::Failed, ExitCode::BUG, chain(error))
+        Self::new(Status::Failed, ExitCode::BUG, with_causes(error))
     }
 
     /// The connection was lost, and with it the end.
@@ -246,17 +247,6 @@ fn count(access: &mut Access, ended: &Ended) {
     access.stdout_bytes = ended.stdout_bytes;
     access.stderr_bytes = ended.stderr_bytes;
     access.stderr_tail = String::from_utf8_lossy(&ended.stderr_tail).into_owned();
-}
-
-/// An error and its causes in one line, for the log.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn signal_number(name: &str) -> Option<i32> {

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use mer_core::{ExitCode, Kind, Model, Server};
+use mer_core::{ExitCode, Kind, Model, Server, with_causes};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
 use serde::Serialize;
 
 use crate::{
     Placement, Scheduler, SchedulerError, Weights,
-    outcome::{Verdict, chain},
+    outcome::Verdict,
     placement::placements,
     pool,
     scheduler::millis,
@@ -82,7 +82,7 @@ impl Scheduler {
             // As a run would end.
             Err(error) => {
                 let code = Verdict::not_started(&placement.server, &error).code;
-                return Ok(Err((code, chain(&error))));
+                return Ok(Err((code, with_causes(&error))));
             }
         };
         if !spec.protocol.stays_up() {
@@ -119,5 +119,5 @@ impl Scheduler {
 /// A server that cannot be used: why, and what to do about it.
 fn unreachable(error: &SshError, server: &str) -> (u8, String) {
     let remedy = error.remedy(server).map(|remedy| format!(" ({remedy})")).unwrap_or_default();
-    (error.exit_code(), format!("{}{remedy}", chain(error)))
+    (error.exit_code(), format!("{}{remedy}", with_causes(error)))
 }

@@ -1,7 +1,7 @@
 //! What is asked of the scheduler, and where the answer goes.
 
 use bytes::Bytes;
-use mer_core::{Access, Bound, Kind, Model, Server, WeightsVersion};
+use mer_core::{Bound, Kind, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,8 +48,6 @@ pub struct Request<'a> {
 pub struct Output {
     /// Its stdout, byte for byte. Dropping the receiver says that nobody reads on: the run is then cancelled.
     pub stdout: mpsc::Sender<Bytes>,
-    /// What becomes of it, where that is to be known before the run is judged.
-    pub delivery: Option<Delivery>,
     /// Its stderr, where somebody watches it. Never holds the model up: what the watcher cannot take is left out.
     pub stderr: Option<mpsc::Sender<Bytes>>,
 }
@@ -57,14 +55,14 @@ pub struct Output {
 /// Asks the writer of the output whether all of it has arrived.
 #[derive(Debug)]
 pub struct Delivery {
-    ask: oneshot::Sender<Box<Access>>,
+    ask: oneshot::Sender<bool>,
     told: oneshot::Receiver<Result<(), Undelivered>>,
 }
 
 /// The other end of a [`Delivery`].
 #[derive(Debug)]
 pub struct Receipt {
-    asked: oneshot::Receiver<Box<Access>>,
+    asked: oneshot::Receiver<bool>,
     tell: oneshot::Sender<Result<(), Undelivered>>,
 }
 
@@ -85,22 +83,22 @@ impl Delivery {
         (Self { ask, told }, Receipt { asked, tell })
     }
 
-    /// Asks once all output has been handed on, with the access as it will be on record if the output gets there.
-    pub(crate) async fn outcome(self, access: Access) -> Result<(), Undelivered> {
+    /// Asks once all output has been handed on. `succeeded`: whether the run will have, if the output gets there.
+    pub(crate) async fn outcome(self, succeeded: bool) -> Result<(), Undelivered> {
         // Without a receiver nothing can be known.
-        let _ = self.ask.send(Box::new(access));
+        let _ = self.ask.send(succeeded);
         self.told.await.unwrap_or(Ok(()))
     }
 }
 
 /// Tells how the run will be judged, once the model's part is over.
 #[derive(Debug)]
-pub struct Asked(oneshot::Receiver<Box<Access>>);
+pub struct Asked(oneshot::Receiver<bool>);
 
 impl Asked {
-    /// The access, as it will be on record if the output gets to where it is to go. Nothing, where no model was asked.
-    pub async fn access(self) -> Option<Box<Access>> {
-        self.0.await.ok()
+    /// Whether the run will have succeeded if the output gets to where it is to go. Not, where no model was asked.
+    pub async fn succeeded(self) -> bool {
+        self.0.await.unwrap_or(false)
     }
 }
 

@@ -10,12 +10,14 @@ use bytes::{Bytes, BytesMut};
 use jiff::{Timestamp, Unit};
 use mer_core::{Access, Bound, Claims, Kind, RunSpec, Status};
 use mer_dal::{Durability, Journal};
-use mer_meal::{Cancel, CancelLevel, End, Executor, Input, Run, Sinks, StderrHook, check_input, oneshot};
+use mer_meal::{
+    BoundName, Cancel, CancelLevel, End, Executor, Input, Run, Sinks, StderrHook, check_input, oneshot, until,
+};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
-    Cache, CallerEnvironment, Outcome, Output, Placement, Remote, Request, SchedulerError,
+    Cache, CallerEnvironment, Delivery, Outcome, Output, Placement, Remote, Request, SchedulerError,
     attempt::Ready,
     digest::Digest,
     down::Down,
@@ -82,13 +84,18 @@ impl Scheduler {
     }
 
     /// Runs one request: its start is on record before a process starts or is sent anything, its end before this
-    /// returns. Output is handed on as it comes. The model's servers are tried in their order: the first that can be
+    /// returns. Output is handed on as it comes, and `delivery` tells before the run is judged what became of it. The model's servers are tried in their order: the first that can be
     /// reached serves it, and each that cannot is an attempt of its own on record, and for a while asked after the others.
     ///
     /// # Errors
     /// [`SchedulerError`] where there was nothing to attempt. A run that was attempted and failed is an [`Outcome`].
-    pub async fn run(&self, request: Request<'_>, mut output: Output) -> Result<Outcome, SchedulerError> {
-        let (delivery, cancel) = (output.delivery.take(), request.cancel.clone());
+    pub async fn run(
+        &self,
+        request: Request<'_>,
+        output: Output,
+        delivery: Delivery,
+    ) -> Result<Outcome, SchedulerError> {
+        let cancel = request.cancel.clone();
         Ok(match self.attempts(request, Path::new(""), output).await? {
             Attempted::Over(outcome) => outcome,
             Attempted::Served { mut access, verdict, deadline, .. } => {
@@ -147,7 +154,7 @@ impl Scheduler {
                 Ok(_) => self.down.reached(placement),
             }
             // From here on the model has its input.
-            let deadline = spec.bounds.timeout.duration().and_then(|timeout| Instant::now().checked_add(timeout));
+            let deadline = spec.bounds.timeout.deadline(Instant::now());
             let verdict = match ready {
                 Ok(Ready::Once(run, out)) => {
                     let there = placement.there();
@@ -331,14 +338,14 @@ async fn collect(
         Input::Bytes(bytes) => return Ok(Ok(bytes)),
         Input::Stream(chunks) => chunks,
     };
-    let deadline = bound.duration().and_then(|bound| Instant::now().checked_add(bound));
+    let deadline = bound.deadline(Instant::now());
     let mut all = BytesMut::new();
     loop {
         let chunk = tokio::select! {
             biased;
             () = cancel.reached(CancelLevel::Cancel) => return Ok(Err(End::Cancelled)),
             chunk = chunks.recv() => chunk,
-            () = handover::until(deadline) => return Ok(Err(handover::timed_out(bound))),
+            () = until(deadline) => return Ok(Err(End::timeout(BoundName::Timeout, bound))),
         };
         match chunk {
             None => return Ok(Ok(all.freeze())),

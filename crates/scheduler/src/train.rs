@@ -6,7 +6,7 @@ use mer_core::{Access, ExitCode, Kind, Status};
 use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
-    Outcome, Output, Request, Scheduler, SchedulerError, handover,
+    Delivery, Outcome, Output, Request, Scheduler, SchedulerError, handover,
     out::Out,
     outcome::Verdict,
     scheduler::{Attempted, now},
@@ -66,9 +66,10 @@ impl Scheduler {
         &self,
         request: Request<'_>,
         scratch: &Path,
-        mut output: Output,
+        output: Output,
+        delivery: Delivery,
     ) -> Result<Training, SchedulerError> {
-        let (delivery, cancel) = (output.delivery.take(), request.cancel.clone());
+        let cancel = request.cancel.clone();
         let request = Request { kind: Kind::Train, ..request };
         let (mut access, verdict, out, deadline) = match self.attempts(request, scratch, output).await? {
             Attempted::Over(outcome) => return Ok(Training::Over(Box::new(outcome))),

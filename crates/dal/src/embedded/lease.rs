@@ -154,7 +154,7 @@ async fn serve(
                 Ok(lock) => lock.closed(files).await,
                 Err(error) => Err(error),
             };
-            return End::Dropped(outcome.map(drop));
+            return End::Dropped(outcome);
         }
     };
     let store = match opened {
@@ -200,13 +200,17 @@ async fn open_engine(
     }
 }
 
-fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
-    let fail = |source| DalError::Lock { path: path.to_path_buf(), source };
+/// The engine's own lock file, where there is one. Opening it for reading does not touch it.
+fn engine_lock(path: &Path) -> Result<Option<File>, DalError> {
     match mer_files::own().read().open(path) {
-        Ok(file) => lock::try_lock(&file).map_err(fail),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(fail(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some).map_err(|source| DalError::Lock { path: path.to_path_buf(), source }),
     }
+}
+
+fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
+    let Some(file) = engine_lock(path)? else { return Ok(true) };
+    lock::try_lock(&file).map_err(|source| DalError::Lock { path: path.to_path_buf(), source })
 }
 
 /// The engine's own lock file as it was when the engine was opened. What is at its path later may be another one.
@@ -216,13 +220,9 @@ struct EngineLock {
 }
 
 impl EngineLock {
-    /// Opening it for reading does not touch it. One that is not there was removed; one that cannot be opened says nothing.
+    /// One that is not there was removed.
     fn of(files: &EngineFiles) -> Result<Self, DalError> {
-        let file = match mer_files::own().read().open(&files.engine_lock) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            file => Some(file.map_err(|source| DalError::Lock { path: files.engine_lock.clone(), source })?),
-        };
-        Ok(Self { mark: LockMark::of(&files.engine_lock), file })
+        Ok(Self { file: engine_lock(&files.engine_lock)?, mark: LockMark::of(&files.engine_lock) })
     }
 
     /// Waits until the engine has let go of it, and holds it.

@@ -1,7 +1,7 @@
 //! Waiting for a kernel file lock, with a bound.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::Path,
     time::Duration,
@@ -15,11 +15,9 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     mer_files::own().read().write().create(0o600).open(path)
 }
 
-/// Whether this file is the one at the path.
+/// Whether this file surely is the one at the path.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let same = |(one, other): (fs::Metadata, fs::Metadata)| (one.dev(), one.ino()) == (other.dev(), other.ino());
-    file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(same)
+    mer_files::is_at(file, path).unwrap_or(false)
 }
 
 /// Locks a file if nobody has it locked.

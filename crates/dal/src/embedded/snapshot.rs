@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::stamp::{LockMark, Stamp};
 use crate::{
     Applied,
-    files::{self, EngineFiles},
+    files::EngineFiles,
     store::{Backend as _, Driver, Store},
     surreal::SurrealStore,
 };
@@ -82,10 +82,7 @@ impl Snapshot {
     /// Servers and models as `mer export` writes them.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        Registry {
-            servers: self.servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
-            models: self.models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
-        }
+        Registry::of(&self.servers, &self.models)
     }
 
     /// The server of this name.
@@ -143,7 +140,7 @@ pub(super) async fn save(files: &EngineFiles, content: Snapshot, opened: Option<
     }
     let write = || {
         let stored = Stored { format: FORMAT, stamp: Stamp::of(&files.engine)?, content };
-        files::replace(&files.snapshot, &serde_json::to_vec(&stored)?)
+        mer_files::replace(&files.snapshot, &serde_json::to_vec(&stored)?)
     };
     // Without a snapshot everything works, only slower.
     if let Err(error) = write() {

@@ -37,10 +37,9 @@ pub async fn drain(database: &Database) -> Result<DrainReport, DalError> {
     if !anything_waits(&database.journal_dir())? {
         return Ok(DrainReport::default());
     }
-    let Drained { session, report, stopped } =
-        drain_session(database.session().await?, DrainOptions::default()).await?;
+    let (session, report) = database.session().await?.drain().await?;
     session.close().await?;
-    stopped.map_or(Ok(report), Err)
+    Ok(report)
 }
 
 /// As [`drain`], in a session that is open already; it may be another one afterwards.
@@ -50,10 +49,9 @@ pub async fn drain(database: &Database) -> Result<DrainReport, DalError> {
 pub(crate) async fn drain_session(session: Session, options: DrainOptions) -> Result<Drained, DalError> {
     let mut drain = Drain::new(session);
     let stopped = drain.all(options).await.err();
-    match (drain.session, stopped) {
-        (Some(session), stopped) => Ok(Drained { session, report: drain.report, stopped }),
-        (None, Some(stopped)) => Err(stopped),
-        (None, None) => Err(DalError::Gone { operation: "drain the journal" }),
+    match drain.finish() {
+        Ok((session, report)) => Ok(Drained { session, report, stopped }),
+        Err(gone) => Err(stopped.unwrap_or(gone)),
     }
 }
 
@@ -144,8 +142,7 @@ impl Drain {
                 Owner::Other => return Ok(()),
                 Owner::Elsewhere => {
                     if scan.orphaned || scan.length() > done {
-                        let address = header.location.as_ref().map(|there| there.address.clone());
-                        self.report.leave(&address.unwrap_or_default());
+                        self.report.leave(header.location.as_ref().map_or("", |there| there.address.as_str()));
                     }
                     return Ok(());
                 }

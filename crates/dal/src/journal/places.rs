@@ -11,8 +11,6 @@ use std::{
 
 use rustix::process::geteuid;
 
-use crate::files;
-
 pub(super) const SEGMENT: &str = "seg";
 pub(super) const DRAINED: &str = "drained";
 pub(super) const NEW: &str = "new";
@@ -76,5 +74,5 @@ pub(super) fn drained(segment: &Path) -> u64 {
 
 /// Remembers how many bytes of a segment have been recorded.
 pub(super) fn set_drained(segment: &Path, bytes: u64) -> io::Result<()> {
-    files::replace(&segment.with_extension(DRAINED), bytes.to_string().as_bytes())
+    mer_files::replace(&segment.with_extension(DRAINED), bytes.to_string().as_bytes())
 }

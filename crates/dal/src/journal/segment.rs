@@ -100,7 +100,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
-    files::create_private_dir(dir)?;
+    mer_files::create_private_dir(dir)?;
     dir.parent().map_or(Ok(()), files::sync_dir)
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{PgConnection, Row as _, query, raw_sql};
+use sqlx::{Row as _, query, raw_sql};
 use tokio::time::{sleep, timeout};
 
 use super::{PostgresServer, PostgresStore, call::failed, connect::Purpose, error::boxed, holder, pool::Connection};
@@ -50,8 +50,8 @@ impl AdvisoryLock {
 
     /// The connection that has it, where scripts can run there. Through a pooler the lock lives in a transaction, which a
     /// script would end.
-    pub(super) fn session(&mut self) -> Option<&mut PgConnection> {
-        self.connection.target.statement_cache.then_some(&mut self.connection.raw)
+    pub(super) fn session(&mut self) -> Option<&mut Connection> {
+        self.connection.target.statement_cache.then_some(&mut self.connection)
     }
 
     pub(crate) async fn release(self) {

@@ -16,6 +16,7 @@ use super::{
     connect::Purpose,
     error::{Meaning, boxed, code, meaning, server_error},
     lock::{AdvisoryLock, SHORT},
+    pool::Connection,
     rows::{get, small},
     script::{concurrent_index, copy_through_client, line_of, own_transaction, statements},
     session::{self, Before, RESET, in_schema},
@@ -105,32 +106,30 @@ impl PostgresStore {
         if let Some(statement) = copy_through_client(&statements) {
             const WHY: &str =
                 "rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";
-            let (line, text) = (Some(statement.line), Some(statement.summary()));
-            let failure = ScriptFailure { line, statement: text, ..ScriptFailure::default() };
-            return Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: WHY.into() });
+            return Err(DalError::refused_script(script, statement.line, statement.summary(), WHY));
         }
         if let Some(connection) = lock.and_then(AdvisoryLock::session) {
             return self.run_script_on(connection, script).await;
         }
         let mut connection = self.server().connect(Purpose::script(self.server())).await?;
-        let applied = self.run_script_on(&mut connection.raw, script).await;
+        let applied = self.run_script_on(&mut connection, script).await;
         let _ = timeout(SHORT, sqlx::Connection::close(connection.raw)).await;
         applied
     }
 
-    async fn run_script_on(&self, connection: &mut PgConnection, script: &ScriptRun) -> Result<Applied, DalError> {
+    async fn run_script_on(&self, connection: &mut Connection, script: &ScriptRun) -> Result<Applied, DalError> {
         const OPERATION: &str = "apply a script";
         let server = self.server();
         let bound = server.settings.script_timeout;
         let mut holder = None;
-        let outcome = watched(server, bound, run(server, connection, script), &mut holder).await;
+        let outcome = watched(server, bound, run(server, &mut connection.raw, script), &mut holder).await;
         let Some(outcome) = outcome else {
             self.stop_script().await;
             return Err(DalError::Late { operation: OPERATION, database: server.name(), waited: bound });
         };
         server.script_runs(None);
-        let looks = server.keeps_statements();
-        let cleaned = timeout(SHORT, session::clean(connection, outcome.is_err(), looks)).await;
+        let looks = connection.target.statement_cache;
+        let cleaned = timeout(SHORT, session::clean(&mut connection.raw, outcome.is_err(), looks)).await;
         if !matches!(cleaned, Ok(Ok(()))) {
             tracing::debug!(script = %script.file, "the session of the script could not be cleaned");
         }
@@ -157,7 +156,7 @@ impl PostgresStore {
                 Err(DalError::ScriptRow { script: script.file.clone(), kept, source: boxed(error) })
             }
             Err(Stopped::InScript { error, .. } | Stopped::Row(error) | Stopped::Around(error)) => {
-                Err(failed(server, OPERATION, server.user()?, error))
+                Err(failed(server, OPERATION, connection.target.user.clone(), error))
             }
         }
     }
@@ -290,10 +289,9 @@ fn place(error: &Error, script: &str, completed: usize) -> ScriptFailure {
         None => statements.get(completed),
     };
     ScriptFailure {
-        holder: None,
-        may_pass: false,
         line: at.map(|at| line_of(script, at)).or_else(|| statement.map(|statement| statement.line)),
         statement: statement.map(|statement| statement.summary()),
+        ..ScriptFailure::default()
     }
 }
 

@@ -110,11 +110,6 @@ impl PostgresServer {
         self.settings.call_timeout.max(self.wait.saturating_add(BEHIND_A_LOCK))
     }
 
-    /// The database user, for messages.
-    pub(super) fn user(&self) -> Result<String, DalError> {
-        Ok(Target::of(&self.url, &self.settings)?.user)
-    }
-
     /// Notes which of the server's processes runs a script now.
     pub(super) fn script_runs(&self, backend: Option<Backend>) {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = backend;

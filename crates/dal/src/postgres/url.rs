@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     DalError, Secret,
-    url_text::{decoded, encoded, host_and_port, port, reason, some},
+    url_text::{decoded, encoded, host_and_port, port, some, unreadable},
 };
 
 /// Every parameter that a URL may have, but those of [`IGNORED`].
@@ -54,10 +54,7 @@ pub struct PostgresUrl {
 impl PostgresUrl {
     /// Reads a URL without its `postgres://` or `postgresql://`.
     pub(crate) fn parse(rest: &str) -> Result<Self, DalError> {
-        Self::read(rest).map_err(|why| DalError::Url {
-            url: mer_core::redacted_url(&format!("postgres://{rest}")),
-            reason: reason(rest, why),
-        })
+        Self::read(rest).map_err(|why| unreadable("postgres", rest, why))
     }
 
     fn read(rest: &str) -> Result<Self, String> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use surrealdb::{
     IndexedResults,
-    types::{Datetime, ErrorDetails, QueryError, SurrealValue, Value, Variables},
+    types::{Datetime, SurrealValue, Value, Variables},
 };
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::{
     SurrealStore,
     rows::timestamp,
     script::{SyntaxError, own_transaction, statements, syntax_error},
-    store::{Failure, is_conflict, is_race, take, variables},
+    store::{Failure, is_conflict, is_race, is_untold, take, variables},
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
@@ -172,11 +172,7 @@ impl SurrealStore {
             Ok(results) => results,
             Err(failure) => {
                 let after = failure.statement.is_some_and(|index| index >= STATEMENTS_BEFORE + count);
-                let untold = matches!(
-                    failure.error.details(),
-                    ErrorDetails::Query(Some(QueryError::NotExecuted | QueryError::TransactionConflict))
-                );
-                if after && !untold && !is_conflict(&failure.error) {
+                if after && !is_untold(&failure.error) && !is_conflict(&failure.error) {
                     let source = self.why(*failure.error);
                     return Err(DalError::ScriptRow { script: script.file.clone(), kept: false, source });
                 }

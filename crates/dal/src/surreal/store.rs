@@ -264,8 +264,7 @@ impl SurrealStore {
     /// The error, or what must be behind it: of a commit that finds no room, on the disk or in its memtable, the engine
     /// says only that nothing was executed.
     pub(super) fn why(&self, error: Error) -> BoxError {
-        let untold = matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted)));
-        match self.database.strip_prefix("surrealkv://").filter(|_| untold) {
+        match self.database.strip_prefix("surrealkv://").filter(|_| is_untold(&error)) {
             Some(folder) if files::is_full(Path::new(folder)) => {
                 std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).into()
             }
@@ -324,10 +323,13 @@ pub(super) struct Failure {
 fn root_cause(errors: HashMap<usize, Error>) -> Option<Failure> {
     errors
         .into_iter()
-        .min_by_key(|(index, error)| {
-            (matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted))), *index)
-        })
+        .min_by_key(|(index, error)| (is_untold(error), *index))
         .map(|(index, error)| Failure { statement: Some(index), error: Box::new(error) })
+}
+
+/// Whether it says only that nothing was executed, and not why.
+pub(super) fn is_untold(error: &Error) -> bool {
+    matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted)))
 }
 
 /// Whether trying again may help: another writer committed first, or inserted the same row first.

@@ -1,5 +1,7 @@
 //! The caller: for the log of accesses, and for servers that are to be signed in to.
 
+use std::sync::OnceLock;
+
 use mer_core::Claims;
 
 use crate::variables::Variables;
@@ -40,6 +42,11 @@ fn by_number() -> String {
 /// The name of the real user in `/etc/passwd`. Other lists of users would need the C library's help, which a static binary
 /// does not have.
 fn listed_name() -> Option<String> {
+    static LISTED: OnceLock<Option<String>> = OnceLock::new();
+    LISTED.get_or_init(look_up_name).clone()
+}
+
+fn look_up_name() -> Option<String> {
     let passwd = mer_files::read_given("/etc/passwd").ok()?;
     let passwd = String::from_utf8_lossy(&passwd);
     mer_core::user_name(rustix::process::getuid().as_raw(), &passwd).map(str::to_owned)

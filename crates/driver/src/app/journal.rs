@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mer_core::with_causes;
 use mer_dal::{DalError, Database, DrainOptions, DrainReport, Drained, Session, Settings};
 
 use super::App;
@@ -23,7 +24,7 @@ impl App {
         if !self.database.settings().url.is_embedded()
             && let Err(error) = self.close_silent(&session).await
         {
-            tracing::warn!("runs that nobody hears of any more are listed as `started`: {}", whole(&error));
+            tracing::warn!("runs that nobody hears of any more are listed as `started`: {}", with_causes(&error));
         }
         Ok(session)
     }
@@ -33,7 +34,10 @@ impl App {
     /// # Errors
     /// As [`App::session`].
     pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, CliError> {
-        match self.checked(self.database.session().await?, true).await? {
+        let waiting = self.telling_of_database();
+        let opened = self.checked(self.database.session().await?, true).await?;
+        drop(waiting);
+        match opened {
             (session, true) => Ok(session),
             (session, false) => {
                 let (session, report, stopped) = self.drained(session, DrainOptions::default()).await?;
@@ -90,7 +94,7 @@ fn impatient(database: &Database) -> Database {
 /// Says what is not in the database.
 pub(crate) fn told(report: &DrainReport, stopped: Option<&DalError>) {
     if let Some(error) = stopped {
-        tracing::warn!("what waits in the journal of this machine is not in the database yet: {}", whole(error));
+        tracing::warn!("what waits in the journal of this machine is not in the database yet: {}", with_causes(error));
     }
     for skipped in &report.skipped {
         tracing::warn!("the journal segment `{}` cannot be read: {}", skipped.path.display(), skipped.reason);
@@ -99,15 +103,4 @@ pub(crate) fn told(report: &DrainReport, stopped: Option<&DalError>) {
         let (count, address) = (counted(place.segments as u64, "journal segment"), &place.address);
         tracing::warn!("{count} of this database, as it was at `{address}`, left alone: `mer doctor` says what to do");
     }
-}
-
-/// An error with its causes, in one line.
-fn whole(error: &DalError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

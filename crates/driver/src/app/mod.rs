@@ -1,6 +1,5 @@
 //! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
 
-mod apart;
 mod caller;
 mod confirm;
 mod database;
@@ -24,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use mer_core::Claims;
 use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
@@ -33,10 +33,10 @@ use self::drainer::Drainer;
 pub(crate) use host::host;
 pub(crate) use journal::told;
 pub(crate) use registry::View;
-pub(crate) use signals::{Signal, Signals, unblock};
+pub(crate) use signals::{Signal, Signals, Streams, unblock};
 pub(crate) use sink::{OutputFile, Sink, file_for};
 pub(crate) use small_pages::SmallPages;
-pub(crate) use source::{Origin, cut, opened, source, whole_text, within};
+pub(crate) use source::{Origin, next_bytes, opened, source, whole_text, within};
 pub(crate) use ssh::Ssh;
 
 use crate::{
@@ -67,9 +67,9 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) signals: Signals,
     pub(crate) ssh: Ssh,
-    /// The environment that this `mer` was given.
-    environment: Variables,
-    /// What processes get of it.
+    /// What the environment says of the caller.
+    claims: Claims,
+    /// The environment that this `mer` was given, and what processes get of it.
     given: Arc<CallerEnvironment>,
     scheduler: OnceCell<Arc<Scheduler>>,
     /// For a database on a server.
@@ -80,16 +80,16 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Touches neither the disk nor the database. Must be called within the runtime.
+    /// Touches neither the data folder nor the database. Must be called within the runtime.
     ///
     /// # Errors
     /// The database's URL is none, or signals cannot be listened to.
-    pub(crate) fn new(loaded: Loaded, environment: Variables) -> Result<Self, CliError> {
+    pub(crate) fn new(loaded: Loaded, environment: &Variables) -> Result<Self, CliError> {
         let settings = loaded.settings.clone();
         let database = Database::new(database::settings(
             &settings,
             settings.driver_login(),
-            &environment,
+            environment,
             loaded.database_is_local,
         )?);
         let signals = Signals::listen()?;
@@ -104,10 +104,10 @@ impl App {
             .map(|password| password.reveal().to_owned())
             .chain(environment.text("PGPASSWORD").map(str::to_owned));
         let given = Arc::new(CallerEnvironment::new(environment.all().clone(), secrets));
-        let ssh = Ssh::new(&environment, Arc::clone(&given), &loaded.folder, asks);
+        let ssh = Ssh::new(environment, Arc::clone(&given), &loaded.folder, asks);
         let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
-        let ui = Cell::new(None);
-        Ok(Self { loaded, settings, database, signals, ssh, environment, given, scheduler, drainer, runs, ui })
+        let (claims, ui) = (caller::claims(environment), Cell::new(None));
+        Ok(Self { loaded, settings, database, signals, ssh, claims, given, scheduler, drainer, runs, ui })
     }
 
     /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
@@ -117,7 +117,24 @@ impl App {
     /// It cannot be opened (74, 75), or its schema is another one (78).
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
         let _told = self.telling_of_database();
+        self.session_untold().await
+    }
+
+    /// As [`App::session`], for a caller that tells of the wait itself.
+    ///
+    /// # Errors
+    /// As [`App::session`].
+    pub(crate) async fn session_untold(&self) -> Result<Session, CliError> {
         self.checked(self.database.session().await?, false).await.map(|(session, _)| session)
+    }
+
+    /// Another session of a command that has had one, whose schema need not be looked at again.
+    ///
+    /// # Errors
+    /// It cannot be opened (74, 75).
+    pub(crate) async fn another_session(&self) -> Result<Session, CliError> {
+        let _told = self.telling_of_database();
+        Ok(self.database.session().await?)
     }
 
     /// As [`App::session`], but a database that a newer MER has migrated is opened too, with a warning: only to be read,
@@ -167,7 +184,7 @@ impl App {
                     .at(self.database.location()),
                 environment: Arc::clone(&self.given),
                 caller: caller::name(),
-                caller_claims: caller::claims(&self.environment),
+                caller_claims: self.claims.clone(),
                 caller_pid: std::process::id(),
             }))
         })
@@ -200,15 +217,6 @@ impl App {
             let (url, wait) = (&self.database.settings().url, self.settings.db_wait);
             format!("waiting for the database `{url}` (at most {wait}: `--db-wait`; Ctrl-C ends the wait)")
         })
-    }
-
-    /// Another session of a command that has had one, whose schema need not be looked at again.
-    ///
-    /// # Errors
-    /// It cannot be opened (74, 75).
-    pub(crate) async fn another_session(&self) -> Result<Session, CliError> {
-        let _told = self.telling_of_database();
-        Ok(self.database.session().await?)
     }
 
     /// The same, of a wait for the end of a model that was told to end.

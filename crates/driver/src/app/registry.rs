@@ -51,7 +51,7 @@ impl App {
         let _told = self.telling_of_database();
         let session = match self.database.snapshot_or_session().await? {
             Known::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
-            Known::Snapshot(_) => self.session().await?,
+            Known::Snapshot(_) => self.session_untold().await?,
             Known::Session(session) => self.checked(*session, false).await?.0,
         };
         let models = session.models().await?;
@@ -77,9 +77,12 @@ impl App {
         if self.database.settings().url.is_embedded() {
             return self.view().await;
         }
-        let _told = self.telling_of_database();
-        let session = self.session().await?;
-        let Some(model) = session.model(model).await? else { return self.view().await };
+        let told = self.telling_of_database();
+        let session = self.session_untold().await?;
+        let Some(model) = session.model(model).await? else {
+            drop(told);
+            return self.view().await;
+        };
         // All of them, in one question: what holds the password of any of them is kept from the model.
         let servers = session.servers().await?;
         let models = vec![model];

@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
     time::Duration,
 };
 
@@ -17,7 +16,7 @@ use mer_meal::{SecretRequest, SecretSource};
 use mer_scheduler::CallerEnvironment;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::{ui, variables::Variables};
+use crate::{apart::on_a_thread, ui};
 
 /// How long a `passwordCommand` may take, and a person.
 const COMMAND_BOUND: Duration = Duration::from_secs(20);
@@ -27,19 +26,14 @@ const MOST_BYTES: u64 = 64 * 1024;
 
 /// Answers from the environment, from files and commands, and from a person where `asks` allows it. A command gets no more of
 /// the environment than a model does.
-pub(super) fn source(
-    environment: Variables,
-    given: Arc<CallerEnvironment>,
-    home: Option<PathBuf>,
-    asks: bool,
-) -> SecretSource {
+pub(super) fn source(given: Arc<CallerEnvironment>, home: Option<PathBuf>, asks: bool) -> SecretSource {
     // A person is asked once for each key, and only one question stands on the terminal at a time.
     let passphrases: Mutex<HashMap<PathBuf, String>> = Mutex::default();
     Arc::new(move |request| match request {
-        SecretRequest::Env(name) => match environment.get(name).map(OsStr::to_str) {
-            Some(Some(value)) => Ok(Some(value.to_owned())),
+        SecretRequest::Env(name) => match given.variables().get(OsStr::new(name)).map(|value| value.to_str()) {
+            Some(Some(value)) if !value.is_empty() => Ok(Some(value.to_owned())),
             Some(None) => Err(format!("the environment variable `{name}` is not UTF-8")),
-            None => Err(format!("the environment variable `{name}` is not set")),
+            _ => Err(format!("the environment variable `{name}` is not set")),
         },
         SecretRequest::File(file) => from_file(&expanded(file, home.as_deref())).map(Some),
         SecretRequest::Command(argv) => from_command(argv, given.public()).map(Some),
@@ -91,9 +85,9 @@ fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> R
         // Nobody listens any more where it took too long.
         let _ = told.send(result.map(|_| text));
     };
-    let heard = match thread::Builder::new().name("mer-secret".to_owned()).spawn(read) {
+    let heard = match on_a_thread("mer-secret", read) {
         Ok(_) => hear.recv_timeout(COMMAND_BOUND),
-        Err(error) => return Err(format!("`{program}`: {}", not_started(error))),
+        Err(error) => return Err(format!("`{program}`: {error}")),
     };
     if heard.is_err()
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
@@ -143,7 +137,7 @@ mod tests {
             ("CREDENTIALS_DIRECTORY", "/run/credentials"),
             ("OTHER", "fine"),
         ]);
-        let asked = source(Variables::default(), given, None, false);
+        let asked = source(given, None, false);
         let line = "echo \"${DRIVER_DB_PASSWORD-none} ${ANY_NAME-none} ${CREDENTIALS_DIRECTORY-none} $OTHER\"";
         let said = asked(SecretRequest::Command(&words(&["sh", "-c", line])));
         assert_eq!(said, Ok(Some("none none none fine".to_owned())));
@@ -151,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_the_first_line_of_what_a_command_prints() {
-        let asked = source(Variables::default(), path(), None, false);
+        let asked = source(path(), None, false);
         let of = |argv: &[&str]| asked(SecretRequest::Command(&words(argv)));
         assert_eq!(of(&["printf", "$HOME two  \nthree\n"]), Ok(Some("$HOME two  ".to_owned())));
         assert!(of(&["true"]).is_err_and(|why| why.contains("printed nothing")));
@@ -164,8 +158,8 @@ mod tests {
     fn variables_and_files() {
         let home = tempfile::tempdir().expect("a folder");
         fs::write(home.path().join("pw"), "hunter 2\r\nnot this\n").expect("a file");
-        let environment = Variables::from_iter([("PW", "x"), ("EMPTY", "")]);
-        let asked = source(environment, path(), Some(home.path().to_owned()), false);
+        let given = environment(&[("PW", "x"), ("EMPTY", "")]);
+        let asked = source(given, Some(home.path().to_owned()), false);
         assert_eq!(asked(SecretRequest::File("~/pw")), Ok(Some("hunter 2".to_owned())));
         assert_eq!(asked(SecretRequest::Env("PW")), Ok(Some("x".to_owned())));
         assert!(asked(SecretRequest::Env("EMPTY")).is_err_and(|why| why.contains("EMPTY")));

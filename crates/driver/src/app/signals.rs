@@ -3,10 +3,10 @@
 //! A signal that was ignored when `mer` began (`nohup`, `trap '' INT`, a background job of a script) is none to `mer`. Its
 //! models inherit that, with one exception: SIGTERM is what MER ends them with, so that they always begin with its default.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, sync::OnceLock};
 
 use mer_core::ExitCode;
-use mer_meal::Cancel;
+use mer_meal::{Cancel, ignored_signals};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::{
@@ -68,8 +68,9 @@ pub(crate) struct Signals {
     last: Cell<Option<Signal>>,
 }
 
+/// The signals as they come, to one listener.
 #[derive(Debug)]
-struct Streams {
+pub(crate) struct Streams {
     /// Nothing where it is ignored.
     interrupt: Option<unix::Signal>,
     terminate: Option<unix::Signal>,
@@ -82,9 +83,9 @@ struct Streams {
 /// SIGXFSZ: a write beyond `ulimit -f` is to fail with an error that can be told, and not to kill.
 const FILE_SIZE: i32 = 25;
 
-impl Signals {
-    /// From now on signals are told here, and do not end the process by themselves.
-    pub(super) fn listen() -> Result<Self, CliError> {
+impl Streams {
+    /// From now on signals are told here, and do not end the process by themselves. Needs a runtime.
+    pub(crate) fn listen() -> Result<Self, CliError> {
         let ignored = ignored();
         let listen = |kind| unix::signal(kind).map_err(|error| CliError::io("cannot listen to signals", error));
         let unless_ignored = |kind| if is_in(ignored, kind) { Ok(None) } else { listen(kind).map(Some) };
@@ -92,24 +93,33 @@ impl Signals {
         if is_in(ignored, SignalKind::terminate()) {
             unheard.push(listen(SignalKind::terminate())?);
         }
-        let streams = Streams {
+        Ok(Self {
             interrupt: unless_ignored(SignalKind::interrupt())?,
             terminate: unless_ignored(SignalKind::terminate())?,
             hangup: unless_ignored(SignalKind::hangup())?,
             _unheard: unheard,
-        };
-        Ok(Self { streams: tokio::sync::Mutex::new(streams), last: Cell::new(None) })
+        })
+    }
+
+    /// The next signal.
+    pub(crate) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            () = heard(&mut self.interrupt) => Signal::Interrupt,
+            () = heard(&mut self.terminate) => Signal::Terminate,
+            () = heard(&mut self.hangup) => Signal::Hangup,
+        }
+    }
+}
+
+impl Signals {
+    /// As [`Streams::listen`].
+    pub(super) fn listen() -> Result<Self, CliError> {
+        Ok(Self { streams: tokio::sync::Mutex::new(Streams::listen()?), last: Cell::new(None) })
     }
 
     /// The next signal.
     pub(crate) async fn next(&self) -> Signal {
-        let mut streams = self.streams.lock().await;
-        let Streams { interrupt, terminate, hangup, .. } = &mut *streams;
-        let signal = tokio::select! {
-            () = heard(interrupt) => Signal::Interrupt,
-            () = heard(terminate) => Signal::Terminate,
-            () = heard(hangup) => Signal::Hangup,
-        };
+        let signal = self.streams.lock().await.next().await;
         self.last.set(Some(signal));
         signal
     }
@@ -161,9 +171,8 @@ impl Signals {
 /// Lets every signal through that was blocked when `mer` began: a blocked SIGTERM would never be heard, and models inherit
 /// what is blocked. To be called before there is a second thread.
 pub(crate) fn unblock() {
-    if let Err(errno) = nix::sys::signal::SigSet::all().thread_unblock() {
-        tracing::debug!(%errno, "signals stay blocked");
-    }
+    // Where that fails they stay blocked, and there is no log yet to say so.
+    let _ = nix::sys::signal::SigSet::all().thread_unblock();
 }
 
 async fn heard(stream: &mut Option<unix::Signal>) {
@@ -173,11 +182,10 @@ async fn heard(stream: &mut Option<unix::Signal>) {
     }
 }
 
-/// The signals that this process ignores, as `/proc` shows them; none where there is no `/proc`.
+/// The signals that this process ignored when it began to listen. A handler changes that, also one that does nothing.
 fn ignored() -> u64 {
-    let status = mer_files::read_given_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
-    u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    *IGNORED.get_or_init(ignored_signals)
 }
 
 fn is_in(mask: u64, kind: SignalKind) -> bool {

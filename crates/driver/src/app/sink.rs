@@ -5,16 +5,15 @@ use std::{
     fs, io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
-    thread,
 };
 
 use bytes::Bytes;
-use mer_core::not_started;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{apart::apart, source::PIPE_BYTES};
+use super::source::PIPE_BYTES;
 use crate::{
+    apart::{apart, on_a_thread},
     error::{CliError, Kind},
     ui::step_aside,
 };
@@ -143,7 +142,7 @@ impl Stream {
             // Nobody listens where the command is over already.
             let _ = tell.send(result);
         };
-        thread::Builder::new().name("mer-stdout".to_owned()).spawn(write).map_err(not_started)?;
+        on_a_thread("mer-stdout", write)?;
         Ok(Writer { chunks, done })
     }
 
@@ -183,7 +182,7 @@ impl OutputFile {
     async fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
         let path = target.to_owned();
         // A caller that stops waiting drops the file with the thread's answer, and the half file is removed.
-        apart(move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
+        apart("mer-file", move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
     }
 
     /// May block.

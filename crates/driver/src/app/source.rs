@@ -1,9 +1,9 @@
 //! Where a model's input comes from.
 
-use std::{io, os::fd::OwnedFd, path::PathBuf, sync::mpsc as std_mpsc, thread};
+use std::{io, os::fd::OwnedFd, path::PathBuf, sync::mpsc as std_mpsc};
 
 use bytes::Bytes;
-use mer_core::{Bound, not_started};
+use mer_core::Bound;
 use mer_meal::Input;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -12,6 +12,7 @@ use tokio::{
 
 use super::App;
 use crate::{
+    apart::on_a_thread,
     cli,
     error::{CliError, Kind},
     ui,
@@ -66,6 +67,11 @@ impl App {
         origin: Origin,
         bound: Option<Bound>,
     ) -> Result<Input, CliError> {
+        if let (Some(ui), Origin::Shell, cli::Input::Absent) = (self.ui.get(), origin, &input)
+            && ui.can_ask()
+        {
+            ui.note("no input was given, and an empty one is sent; `-` reads from the terminal");
+        }
         let named = match &input {
             cli::Input::File(path) => Some(path.clone()),
             _ => None,
@@ -120,8 +126,8 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
             let stdin = rustix::io::dup(rustix::stdio::stdin());
             let stdin = stdin.map_err(|errno| CliError::io("there is no standard input", io::Error::from(errno)))?;
             let (chunks, receiver) = mpsc::channel(QUEUE);
-            on_a_thread(move || read(&stdin, &chunks))
-                .map_err(|error| CliError::io("cannot start a thread", not_started(error)))?;
+            on_a_thread("mer-stdin", move || read(&stdin, &chunks))
+                .map_err(|error| CliError::io("cannot start a thread", error))?;
             Ok(Input::Stream(receiver))
         }
     }
@@ -134,7 +140,7 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
 pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
     let (chunks, receiver) = mpsc::channel(QUEUE);
     let (opened, told) = oneshot::channel();
-    on_a_thread(move || {
+    on_a_thread("mer-stdin", move || {
         let file = match mer_files::open_input(&path) {
             Ok(file) => file,
             Err(error) => return drop(opened.send(Err(error))),
@@ -151,13 +157,8 @@ pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
     Ok(Input::Stream(receiver))
 }
 
-/// Reading a file, a pipe or a terminal blocks, and nothing else may wait for it. The thread ends with the stream, or when
-/// the receiver is gone.
-fn on_a_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("mer-stdin".to_owned()).spawn(work).map(drop)
-}
-
-/// Reads to the end. An error is the last item that is sent: the receiver must know that the chunks are not all of it.
+/// Reads to the end, or until the receiver is gone. Reading a file, a pipe or a terminal blocks, and nothing else may wait for
+/// it: it has a thread of its own. An error is the last item that is sent: the receiver must know that the chunks are not all of it.
 fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     let (back, spare) = std_mpsc::channel::<Vec<u8>>();
     let mut bulk = false;
@@ -189,23 +190,25 @@ fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
 ///
 /// # Errors
 /// It cannot be read to its end (74), is longer than `most` bytes, or is no UTF-8 (65).
-pub(crate) async fn whole_text(input: Input, name: &str, most: usize) -> Result<String, CliError> {
+pub(crate) async fn whole_text(mut input: Input, name: &str, most: usize) -> Result<String, CliError> {
     let mut bytes = Vec::new();
-    match input {
-        Input::Bytes(all) => bytes.extend_from_slice(&all),
-        Input::Stream(mut chunks) => {
-            while let Some(chunk) = chunks.recv().await {
-                bytes.extend_from_slice(&chunk.map_err(|error| cut(name, error))?);
-                if bytes.len() > most {
-                    return Err(CliError::new(Kind::Input, format!("`{name}` is longer than {} MiB", most >> 20)));
-                }
-            }
+    while let Some(chunk) = next_bytes(&mut input, name).await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > most {
+            return Err(CliError::new(Kind::Input, format!("`{name}` is longer than {} MiB", most >> 20)));
         }
     }
     String::from_utf8(bytes).map_err(|_| CliError::new(Kind::Input, format!("`{name}` is not valid UTF-8")))
 }
 
-/// That an input could not be read to its end.
-pub(crate) fn cut(name: &str, error: io::Error) -> CliError {
-    CliError::io(format!("`{name}` could not be read to its end"), error)
+/// The next bytes of an input; nothing at its end.
+///
+/// # Errors
+/// It cannot be read to its end (74).
+pub(crate) async fn next_bytes(input: &mut Input, name: &str) -> Result<Option<Bytes>, CliError> {
+    let cut = |error| CliError::io(format!("`{name}` could not be read to its end"), error);
+    match input {
+        Input::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
+        Input::Stream(chunks) => chunks.recv().await.transpose().map_err(cut),
+    }
 }

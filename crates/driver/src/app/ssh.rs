@@ -43,7 +43,7 @@ impl Ssh {
             agent: environment.path("SSH_AUTH_SOCK"),
             variables: Arc::default(),
         };
-        let secrets = secrets::source(environment.clone(), Arc::clone(&given), home, asks);
+        let secrets = secrets::source(Arc::clone(&given), home, asks);
         Self { places, secrets, given, said: Arc::default() }
     }
 

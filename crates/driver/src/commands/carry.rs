@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mer_core::Status;
 use mer_meal::{Cancel, CancelLevel};
 use mer_scheduler::{Receipt, Undelivered};
 use tokio::sync::mpsc;
@@ -39,7 +38,7 @@ pub(super) async fn pour(
             }
         }
         drop(chunks);
-        let keep = asked.access().await.is_some_and(|access| access.status == Status::Succeeded);
+        let keep = asked.succeeded().await;
         let poured = match failed {
             None => sink.finish(keep).await,
             Some(error) => Err(error),
@@ -62,12 +61,11 @@ pub(super) async fn to_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
 }
 
 fn undelivered(error: &CliError) -> Undelivered {
-    let said = [vec![error.to_string()], error.causes()].concat().join(": ");
-    Undelivered { code: error.code(), said }
+    Undelivered { code: error.code(), said: error.in_one_line() }
 }
 
-/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and their reader
-/// slowly does not hold up a signal.
+/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and a slow reader
+/// of them does not hold up a signal.
 pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
     let Ok(mut sink) = Sink::stderr() else { return };
     let shown = async {

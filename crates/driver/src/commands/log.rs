@@ -63,7 +63,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
         if pages.is_over() {
             return Ok(());
         }
-        session = app.database.session().await?;
+        session = app.another_session().await?;
     }
 }
 
@@ -113,14 +113,14 @@ async fn find(session: &Session, beginning: &str) -> Result<Uuid, CliError> {
             .hint("`mer log list` shows the newest ones")
     };
     let (first, last) = range(beginning).ok_or_else(none)?;
-    let accesses = session.accesses_between(first, last, LOOKED_AT).await?;
-    let mut requests = accesses.clone();
+    let mut requests = session.accesses_between(first, last, LOOKED_AT).await?;
+    let is_more = requests.len() == LOOKED_AT;
     requests.dedup_by_key(|access| access.request_uid);
     match requests.as_slice() {
         [] => Err(none()),
         [access] => Ok(access.request_uid),
         several => {
-            let more = if accesses.len() == LOOKED_AT { " or more" } else { "" };
+            let more = if is_more { " or more" } else { "" };
             let told = format!("{}{more} accesses begin with `{beginning}`", several.len());
             let candidate = |access: &Access| {
                 let Access { request_uid, start_access, model, status, .. } = access;

@@ -28,14 +28,12 @@ pub(crate) use owner::owner;
 pub(crate) use run::run;
 pub(crate) use version::version;
 
-use std::io::{self, IsTerminal as _};
-
 use crate::{
     app::{App, Origin},
-    cli::{Input, ModelVerb, RunArgs, ServerVerb, TrainArgs, Typed, Verb},
+    cli::{ModelVerb, ServerVerb, Typed, Verb},
     error::CliError,
     transfer,
-    ui::{Ui, stdin_is_terminal},
+    ui::Ui,
 };
 
 /// Does what needs the database. Gives the exit code. A signal ends it.
@@ -43,16 +41,9 @@ use crate::{
 /// # Errors
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
 pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
-    // Each command on the heap: together they would not fit on a small stack (`ulimit -s`).
     app.talks(ui);
+    // Each command on the heap: together they would not fit on a small stack (`ulimit -s`).
     // A run listens to signals itself: its model is to be ended with it.
-    if let (Verb::Run(RunArgs { request, .. }) | Verb::Train(TrainArgs { request, .. }), Origin::Shell) = (verb, origin)
-        && request.input()? == Input::Absent
-        && stdin_is_terminal()
-        && io::stderr().is_terminal()
-    {
-        ui.note("no input was given, and an empty one is sent; `-` reads from the terminal");
-    }
     match verb {
         Verb::Run(args) => {
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;

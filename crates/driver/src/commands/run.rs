@@ -78,7 +78,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     app.moves_records(&view);
     let work = async {
         let (delivery, receipt) = Delivery::new();
-        let run = app.scheduler(&view).run(request, Output { stdout, delivery: Some(delivery), stderr: watched });
+        let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched }, delivery);
         tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel))
     };
     let ((outcome, poured, ()), signal) =

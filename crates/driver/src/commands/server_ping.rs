@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mer_core::{ConnType, ExitCode, Server};
+use mer_core::{ConnType, ExitCode, Server, with_causes};
 use mer_meal::{PingReport, PingStep, StepKind};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -107,13 +107,7 @@ fn steps(server: &str, report: PingReport) -> Vec<Step> {
         steps.push(step(made, ExitCode::OK, detail, None));
     }
     if let Some((made, error)) = report.failed {
-        let mut why = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            why = format!("{why}: {error}");
-            cause = error.source();
-        }
-        steps.push(step(made, error.exit_code(), Some(why), report.remedy));
+        steps.push(step(made, error.exit_code(), Some(with_causes(&error)), report.remedy));
     }
     steps
 }

@@ -4,13 +4,11 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read as _},
-    os::unix::fs::MetadataExt as _,
     path::Path,
     time::Duration,
 };
 
-use mer_core::Distrust;
-use mer_dal::check_ownership;
+use mer_dal::{check_link, check_ownership};
 use mer_files::{FileKind, NotRegular};
 use rustix::fs::{StatVfsMountFlags, fstatvfs};
 
@@ -79,9 +77,10 @@ fn distrust(path: &Path, file: &File, link: &Metadata, metadata: &Metadata) -> O
     if fstatvfs(file).is_ok_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         return None;
     }
-    let user = rustix::process::geteuid().as_raw();
-    if link.is_symlink() && link.uid() != user && link.uid() != 0 {
-        return Some(format!("its link: {}", Distrust::Owner(link.uid())));
+    if link.is_symlink()
+        && let Err(why) = check_link(link)
+    {
+        return Some(format!("its link: {why}"));
     }
     if let Err(why) = check_ownership(metadata, false) {
         return Some(why.to_string());

@@ -2,9 +2,8 @@
 //! it. One entry is one line: newlines and backslashes are escaped.
 
 use std::{
-    fs::{DirBuilder, File},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
@@ -22,7 +21,7 @@ impl History {
     /// its newest entries, oldest first.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
         if let Some(folder) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            mer_files::create_private_dir(folder)?;
         }
         let file = mer_files::own().append().create(0o600).open(path)?;
         let bytes = mer_files::read_own(path)?;

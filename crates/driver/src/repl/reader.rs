@@ -7,10 +7,8 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
 };
 
-use mer_core::not_started;
 use rustix::termios::QueueSelector;
 use rustyline::{
     CompletionType, Config, Editor,
@@ -29,7 +27,7 @@ use super::{
     said::{Said, Saying},
     session::current,
 };
-use crate::error::CliError;
+use crate::{apart::on_a_thread, error::CliError};
 
 /// Starts the reader. Each prompt that is sent to it is answered by one thing said; meanwhile the terminal is raw, at all
 /// other times it is as it was.
@@ -41,13 +39,11 @@ pub(super) fn start(
 ) -> Result<(Sender<String>, Saying), CliError> {
     let (ask, asked) = channel();
     let (say, said) = mpsc::channel(1);
-    thread::Builder::new()
-        .name("repl".to_owned())
-        .spawn(move || match Reader::new(history, names, mode, edited) {
-            Ok(reader) => reader.serve(&asked, &say),
-            Err(error) => drop(say.blocking_send(Said::Failed(error))),
-        })
-        .map_err(|source| CliError::io("cannot start a thread for the terminal", not_started(source)))?;
+    on_a_thread("repl", move || match Reader::new(history, names, mode, edited) {
+        Ok(reader) => reader.serve(&asked, &say),
+        Err(error) => drop(say.blocking_send(Said::Failed(error))),
+    })
+    .map_err(|source| CliError::io("cannot start a thread for the terminal", source))?;
     Ok((ask, said))
 }
 

@@ -3,10 +3,8 @@
 use std::{
     collections::VecDeque,
     io::{BufRead as _, BufReader, Read},
-    thread,
 };
 
-use mer_core::not_started;
 use tokio::sync::mpsc;
 
 use super::{
@@ -15,6 +13,7 @@ use super::{
     session::{Dispatch, Lines, Next, Session, current},
 };
 use crate::{
+    apart::on_a_thread,
     error::{CliError, Kind},
     ui::Ui,
 };
@@ -92,38 +91,36 @@ where
     F: FnOnce() -> R + Send + 'static,
 {
     let (say, said) = mpsc::channel(AHEAD);
-    thread::Builder::new()
-        .name("script".to_owned())
-        .spawn(move || {
-            let mut input = BufReader::new(open());
-            loop {
-                let mut lines = VecDeque::new();
-                let outcome = loop {
-                    let mut line: Vec<u8> = Vec::new();
-                    match input.read_until(b'\n', &mut line) {
-                        Ok(0) => break Ok(false),
-                        Ok(_) => lines.push_back(line),
-                        Err(source) => break Err(CliError::io("cannot read commands from standard input", source)),
-                    }
-                    // Only what is there already: a person or a program may wait for an answer to this very line.
-                    if lines.len() >= PORTION || !input.buffer().contains(&b'\n') {
-                        break Ok(true);
-                    }
-                };
-                if !lines.is_empty() && say.blocking_send(Said::Lines(lines)).is_err() {
+    on_a_thread("script", move || {
+        let mut input = BufReader::new(open());
+        loop {
+            let mut lines = VecDeque::new();
+            let outcome = loop {
+                let mut line: Vec<u8> = Vec::new();
+                match input.read_until(b'\n', &mut line) {
+                    Ok(0) => break Ok(false),
+                    Ok(_) => lines.push_back(line),
+                    Err(source) => break Err(CliError::io("cannot read commands from standard input", source)),
+                }
+                // Only what is there already: a person or a program may wait for an answer to this very line.
+                if lines.len() >= PORTION || !input.buffer().contains(&b'\n') {
+                    break Ok(true);
+                }
+            };
+            if !lines.is_empty() && say.blocking_send(Said::Lines(lines)).is_err() {
+                return;
+            }
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    let _ = say.blocking_send(Said::Failed(error));
                     return;
                 }
-                match outcome {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(error) => {
-                        let _ = say.blocking_send(Said::Failed(error));
-                        return;
-                    }
-                }
             }
-        })
-        .map_err(|source| CliError::io("cannot start a thread for the script", not_started(source)))?;
+        }
+    })
+    .map_err(|source| CliError::io("cannot start a thread for the script", source))?;
     Ok(said)
 }
 

@@ -148,10 +148,7 @@ async fn registry(app: &App, lines: &mut Lines, report: &mut Report) -> Result<O
 
 async fn take_over(store: &Store, read: Read, lines: &Lines) -> Result<Vec<String>, CliError> {
     let (servers, models) = (store.servers().await?, store.models().await?);
-    let known = Registry {
-        servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
-        models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
-    };
+    let known = Registry::of(&servers, &models);
     let registry = read.registry();
     registry.check(&known).map_err(|error| match read.line_of(&error) {
         Some(line) => lines.refused(line, error),
@@ -211,11 +208,7 @@ impl Read {
     }
 
     fn registry(&self) -> Registry {
-        let RegistryCopy { servers, models, .. } = &self.copy;
-        Registry {
-            servers: servers.iter().map(|server| (server.name.clone(), server.spec.clone())).collect(),
-            models: models.iter().map(|model| (model.name.clone(), model.spec.clone())).collect(),
-        }
+        Registry::of(&self.copy.servers, &self.copy.models)
     }
 }
 

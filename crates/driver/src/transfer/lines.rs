@@ -6,7 +6,7 @@ use mer_meal::Input;
 
 use super::line::Line;
 use crate::{
-    app::cut,
+    app::next_bytes,
     error::{CliError, Kind},
 };
 
@@ -87,11 +87,7 @@ impl Lines {
                 self.count += 1;
                 return Err(self.wrong("is too long"));
             }
-            let chunk = match &mut self.input {
-                Input::Bytes(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
-                Input::Stream(chunks) => chunks.recv().await.transpose().map_err(|error| cut(&self.name, error))?,
-            };
-            match chunk {
+            match next_bytes(&mut self.input, &self.name).await? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None => {
                     // A last line without its newline has been cut off, or typed by hand.

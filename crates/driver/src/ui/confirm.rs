@@ -1,17 +1,15 @@
 //! A question to a person.
 
-use std::{io, os::fd::OwnedFd, thread};
+use std::{io, os::fd::OwnedFd};
 
-use mer_core::not_started;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     pipe::{PipeFlags, pipe_with},
     stdio,
 };
-use tokio::sync::oneshot;
 
 use super::stream;
-use crate::error::CliError;
+use crate::{apart::apart, error::CliError};
 
 /// More than an answer is long.
 const ANSWER: usize = 1024;
@@ -24,10 +22,7 @@ pub(super) async fn confirm(question: &str) -> Result<bool, CliError> {
     let cannot = |error: io::Error| CliError::io("cannot read the answer", error);
     stream::to_stderr(&format!("{question} [y/N] "));
     let (gone, waits) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| cannot(errno.into()))?;
-    let (tell, told) = oneshot::channel();
-    let listen = move || drop(tell.send(answer(&gone)));
-    thread::Builder::new().name("mer-confirm".to_owned()).spawn(listen).map_err(not_started).map_err(cannot)?;
-    let answer = told.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+    let answer = apart("mer-confirm", move || answer(&gone)).await;
     drop(waits);
     let answer = answer.map_err(cannot)?;
     if answer.is_empty() {

@@ -99,11 +99,7 @@ impl Ui {
     /// # Errors
     /// Standard output cannot be written; `ReaderGone` where its reader has left.
     pub(crate) fn list<T: Listed>(&self, items: &[T]) -> Result<(), CliError> {
-        match self.format {
-            Format::Text => put(text::table(items, self.colour_out()).as_bytes()),
-            Format::Json => json::lines(items, put),
-            Format::Quiet => quiet::told(),
-        }
+        self.rows().add(items)
     }
 
     /// A list that comes piece by piece.

@@ -6,7 +6,6 @@
 use std::{
     io,
     sync::mpsc::{Receiver, channel},
-    thread,
 };
 
 use rustix::{
@@ -14,13 +13,14 @@ use rustix::{
     io::Errno,
     stdio::stdout,
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::sync::oneshot;
 
 use super::stream;
-use crate::error::{CliError, Kind};
+use crate::{
+    apart::on_a_thread,
+    app::Streams,
+    error::{CliError, Kind},
+};
 
 /// What a pipe that is ready takes without waiting (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -65,25 +65,22 @@ impl Listener {
     fn start() -> Self {
         let (tell, heard) = channel();
         let (stop, stopped) = oneshot::channel::<()>();
-        let listen = move || -> io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let listen = move || -> Result<(), CliError> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            let runtime = runtime.map_err(|error| CliError::io("cannot listen to signals", error))?;
             runtime.block_on(async {
-                let mut interrupt = signal(SignalKind::interrupt())?;
-                let mut terminate = signal(SignalKind::terminate())?;
-                let mut hangup = signal(SignalKind::hangup())?;
-                let kind = tokio::select! {
-                    _ = interrupt.recv() => Kind::Interrupted,
-                    _ = terminate.recv() => Kind::Terminated,
-                    _ = hangup.recv() => Kind::Hangup,
+                let mut streams = Streams::listen()?;
+                let signal = tokio::select! {
+                    signal = streams.next() => signal,
                     _ = stopped => return Ok(()),
                 };
                 // The receiver is gone where all was taken after all.
-                let _ = tell.send(kind);
+                let _ = tell.send(signal.kind());
                 Ok(())
             })
         };
         // Without it everything is as before, and only KILL ends the wait.
-        let _ = thread::Builder::new().name("mer-signals".to_owned()).spawn(listen);
+        let _ = on_a_thread("mer-signals", move || drop(listen()));
         Self { heard, _stop: stop }
     }
 

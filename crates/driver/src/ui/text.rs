@@ -13,12 +13,7 @@ const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// A table: left-aligned columns two blanks apart, no lines, never cut, so that `awk` reads it too.
-pub(super) fn table<T: Listed>(items: &[T], colour: bool) -> String {
-    Columns::new().rows(items, colour)
-}
-
-/// A table that comes piece by piece.
+/// A table that comes piece by piece: left-aligned columns two blanks apart, no lines, never cut, so that `awk` reads it too.
 #[derive(Debug)]
 pub(super) struct Columns {
     /// Of the widest cell so far; none before the head is written.
@@ -124,9 +119,12 @@ mod tests {
     #[test]
     fn a_table_is_plain_columns_without_trailing_blanks() {
         let rows = [Row("a", "x"), Row("longer", ""), Row("ü\x1b[2J", "two words")];
-        assert_eq!(table(&rows, false), "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n");
-        assert_eq!(table::<Row>(&[], false), "NAME  NOTE\n");
-        assert!(table(&rows, true).starts_with("\x1b[1mNAME"));
+        assert_eq!(
+            Columns::new().rows(&rows, false),
+            "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n"
+        );
+        assert_eq!(Columns::new().rows::<Row>(&[], false), "NAME  NOTE\n");
+        assert!(Columns::new().rows(&rows, true).starts_with("\x1b[1mNAME"));
     }
 
     #[test]

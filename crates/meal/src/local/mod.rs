@@ -13,5 +13,6 @@ mod strays;
 mod watch;
 
 pub(crate) use control::LocalControl;
+pub use sigchld::ignored_signals;
 pub(crate) use spawn::LocalExecutor;
 pub use strays::reap_orphans;

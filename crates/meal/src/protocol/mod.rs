@@ -18,7 +18,7 @@ mod warm;
 pub use framing::check_input;
 pub use oneshot::oneshot;
 pub use sinks::{Input, SentHook, Sinks, StderrHook};
-pub use warm::WarmProcess;
+pub use warm::{WarmProcess, until};
 
 use std::time::Duration;
 

@@ -32,7 +32,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
     let Sinks { stdout: out, sent, stderr: hook } = sinks;
     let stdin_bytes = AtomicU64::new(0);
     let (mut pump, drain) = (OutPump::new(stdout), ErrDrain::new(stderr, hook));
-    let deadline = bounds.timeout.duration().and_then(|timeout| begin.checked_add(timeout));
+    let deadline = bounds.timeout.deadline(begin);
     let stage = Stage::Running;
     let mut course = Course { control, bounds, deadline, cause: None, doubt: None, stage, ended: false };
 
@@ -238,7 +238,10 @@ impl Course<'_> {
             return self.give_up(cause);
         }
         match self.stage {
-            Stage::Running => self.doubt(timed_out(self.bounds), self.deadline.unwrap_or_else(Instant::now)),
+            Stage::Running => self.doubt(
+                End::timeout(BoundName::Timeout, self.bounds.timeout),
+                self.deadline.unwrap_or_else(Instant::now),
+            ),
             Stage::Lingering(_) => {
                 self.control.terminate();
                 self.stage = Stage::Terminating(Instant::now() + LINGER_TERM);
@@ -264,13 +267,11 @@ impl Course<'_> {
             }
         };
         let cause = match patience {
-            Some(patience) => timeout(patience, rest).await.unwrap_or_else(|_| Some(timed_out(self.bounds))),
+            Some(patience) => timeout(patience, rest)
+                .await
+                .unwrap_or_else(|_| Some(End::timeout(BoundName::Timeout, self.bounds.timeout))),
             None => rest.await,
         };
         self.cause = self.cause.take().or(cause);
     }
-}
-
-fn timed_out(bounds: &Bounds) -> End {
-    End::Timeout { bound: BoundName::Timeout, after: bounds.timeout.duration().unwrap_or_default(), hint: None }
 }

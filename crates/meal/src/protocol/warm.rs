@@ -79,13 +79,13 @@ impl WarmProcess {
         let begin = run.started_at;
         let mut process = Self::new(run, spec, hook);
         let Some(token) = &spec.tokens.ready else { return Ok(process) };
-        let deadline = spec.bounds.ready_timeout.duration().and_then(|bound| begin.checked_add(bound));
+        let deadline = spec.bounds.ready_timeout.deadline(begin);
         let (control, wire) = (&process.control, &mut process.wire);
         let mut end = tokio::select! {
             biased;
             ready = wire.ready(token) => (!ready).then_some(End::Died),
             () = cancel.reached(CancelLevel::Cancel) => Some(End::Cancelled),
-            () = until(deadline) => Some(ready_timed_out(spec.bounds.ready_timeout)),
+            () = until(deadline) => Some(End::timeout(BoundName::ReadyTimeout, spec.bounds.ready_timeout)),
             () = control.ended() => Some(End::Died),
         };
         if let (Some(End::Timeout { .. }), Some(due)) = (&end, deadline)
@@ -195,7 +195,7 @@ impl WarmProcess {
         bound: Bound,
         cancel: &Cancel,
     ) -> End {
-        let deadline = bound.duration().and_then(|bound| begin.checked_add(bound));
+        let deadline = bound.deadline(begin);
         let mut exited = false;
         let cause = loop {
             let wait = if exited { Some(sooner(deadline, LINGER)) } else { deadline };
@@ -409,16 +409,13 @@ fn not_ready(ended: Ended) -> WarmError {
     WarmError::NotReady(Box::new(ended))
 }
 
-fn ready_timed_out(bound: Bound) -> End {
-    End::Timeout { bound: BoundName::ReadyTimeout, after: bound.duration().unwrap_or_default(), hint: None }
-}
-
 fn sooner(deadline: Option<Instant>, wait: Duration) -> Instant {
     let at = Instant::now() + wait;
     deadline.map_or(at, |deadline| deadline.min(at))
 }
 
-pub(super) async fn until(deadline: Option<Instant>) {
+/// Waits until a moment comes; for ever where there is none.
+pub async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,

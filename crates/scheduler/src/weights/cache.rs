@@ -1,9 +1,8 @@
 //! The folder of weights on this machine.
 
 use std::{
-    fs::{self, DirBuilder, File, Metadata},
+    fs::{self, File, Metadata},
     io::{self, Write as _},
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -50,12 +49,8 @@ impl Cache {
     /// The folder, where there is one or can be.
     pub(super) fn folder(&self) -> &Path {
         // That there is none is told when it is needed.
-        let _ = self.make();
+        let _ = mer_files::create_private_dir(&self.folder);
         &self.folder
-    }
-
-    fn make(&self) -> io::Result<()> {
-        make_private(&self.folder)
     }
 
     /// Whether only this user and root can change what lies in the folder: bytes that were looked at could be others by the time
@@ -146,7 +141,7 @@ impl Cache {
     async fn bring(&self, version: &WeightsVersion, told: &Told) -> Result<PathBuf, DeliveryError> {
         let cannot = |source| DeliveryError::Keep { version: version.to_string(), folder: self.folder.clone(), source };
         let unread = |source| DeliveryError::Database { version: version.to_string(), source };
-        self.make().map_err(cannot)?;
+        mer_files::create_private_dir(&self.folder).map_err(cannot)?;
         self.check_owner()?;
         let _alone = Alone::wait(&self.folder, &lock_name(version)).await;
         if let Some(path) = self.look_again(version).await.map_err(cannot)? {
@@ -189,11 +184,6 @@ pub(super) fn file_name(version: &WeightsVersion) -> String {
 
 fn lock_name(version: &WeightsVersion) -> String {
     format!(".{}.lock", version.sha256)
-}
-
-/// Makes a folder and those above it, open to their owner only. One that exists stays as it is.
-pub(super) fn make_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// A file that is on its way.

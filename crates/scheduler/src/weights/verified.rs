@@ -6,14 +6,13 @@
 
 use std::{
     fs::{self, File, Metadata, Permissions},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 /// The folder of the records, beside that of the weights.
 const FOLDER: &str = "verified";
@@ -59,14 +58,8 @@ impl Verified {
 
     fn write(&self, text: &str) -> io::Result<()> {
         let Some(folder) = self.path.parent() else { return Ok(()) };
-        super::cache::make_private(folder)?;
-        let temporary = folder.join(format!(".{}", Uuid::now_v7()));
-        let mut record = mer_files::own().write().create_new(0o600).open(&temporary)?;
-        let written = record.write_all(text.as_bytes()).and_then(|()| fs::rename(&temporary, &self.path));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        mer_files::create_private_dir(folder)?;
+        mer_files::replace(&self.path, text.as_bytes())
     }
 
     /// Notes that the weights were used now.

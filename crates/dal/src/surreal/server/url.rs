@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use crate::{
     AuthLevel, DalError, Secret,
-    url_text::{decoded, encoded, host_and_port, reason, some},
+    url_text::{decoded, encoded, host_and_port, some, unreadable},
 };
 
 /// Every parameter that a URL may have.
@@ -37,10 +37,7 @@ pub struct SurrealUrl {
 impl SurrealUrl {
     /// Reads a URL without its `ws://` or `wss://`.
     pub(crate) fn parse(tls: bool, rest: &str) -> Result<Self, DalError> {
-        Self::read(tls, rest).map_err(|why| DalError::Url {
-            url: mer_core::redacted_url(&format!("{}://{rest}", scheme(tls))),
-            reason: reason(rest, why),
-        })
+        Self::read(tls, rest).map_err(|why| unreadable(scheme(tls), rest, why))
     }
 
     fn read(tls: bool, rest: &str) -> Result<Self, String> {

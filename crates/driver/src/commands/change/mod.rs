@@ -32,7 +32,7 @@ pub(super) async fn in_session<T>(
     work: impl AsyncFnOnce(&Store) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let _told = app.telling_of_database();
-    let session = app.session().await?;
+    let session = app.session_untold().await?;
     let done = work(&session).await;
     let closed = session.close().await;
     // Why the work failed matters more than how the session closed.

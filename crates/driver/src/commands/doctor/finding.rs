@@ -44,9 +44,8 @@ impl Finding {
 
     /// A failure that a command would have ended with; `otherwise` is what to do where it has no hint of its own.
     pub(super) fn error(check: impl Into<String>, error: &CliError, otherwise: &str) -> Self {
-        let detail = error.causes().into_iter().fold(error.to_string(), |told, cause| format!("{told}: {cause}"));
         let remedy = if error.hints().is_empty() { otherwise.to_owned() } else { error.hints().join("; ") };
-        Self::failed(check, detail, remedy)
+        Self::failed(check, error.in_one_line(), remedy)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mer_core::{ConnType, Registry, Server};
+use mer_core::{ConnType, Registry, Server, with_causes};
 use mer_dal::Snapshot;
 use mer_scheduler::PingReport;
 
@@ -38,10 +38,8 @@ fn odd_rows(found: &Snapshot) -> Vec<Finding> {
     let versions = found.versions.iter().map(|version| (format!("weights {version}"), version.check()));
     let rows = servers.chain(models).chain(versions);
     let rows = rows.filter_map(|(check, checked)| Some(of(check, checked.err()?.to_string())));
-    let whole = found.registry().check(&Registry::default()).err().map(|wrong| {
-        let causes = std::error::Error::source(&wrong).map(|cause| format!(": {cause}")).unwrap_or_default();
-        of("registry".to_owned(), format!("{wrong}{causes}"))
-    });
+    let whole = found.registry().check(&Registry::default()).err();
+    let whole = whole.map(|wrong| of("registry".to_owned(), with_causes(&wrong)));
     rows.chain(whole).collect()
 }
 

@@ -46,7 +46,7 @@ impl Keeper<'_> {
     /// Puts on record that there is no version, and keeps the file for whoever wants to put it by hand.
     pub(super) async fn refuse(&self, trained: Trained, error: &CliError) -> Outcome {
         let cancelled = matches!(error.kind(), Kind::Interrupted | Kind::Terminated | Kind::Hangup | Kind::ReaderGone);
-        let said = [vec![error.to_string()], error.causes()].concat().join(": ");
+        let said = error.in_one_line();
         let (status, code, said) = match error.kind() {
             kind if cancelled => (Status::Cancelled, kind.code(), "cancelled".to_owned()),
             // Whoever trains has promised weights.

@@ -70,8 +70,8 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
     let scheduler = app.scheduler(&view);
     let (delivery, receipt) = Delivery::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
-    let output = Output { stdout, delivery: Some(delivery), stderr: watched };
-    let training = scheduler.train(request, scratch.path(), output);
+    let output = Output { stdout, stderr: watched };
+    let training = scheduler.train(request, scratch.path(), output, delivery);
     let work = async { tokio::join!(training, pour(chunks, sink, receipt), show(diagnostics, &cancel)) };
     let ((training, over, ()), signal) =
         app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;

@@ -3,10 +3,11 @@
 use std::{
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
+use mer_files::is_at;
 use uuid::Uuid;
 
 use crate::error::CliError;
@@ -28,7 +29,7 @@ impl Scratch {
     pub(super) fn new(base: &Path) -> Result<Self, CliError> {
         let cannot =
             |error| CliError::io(format!("cannot make a folder for the training in `{}`", base.display()), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(base).map_err(cannot)?;
+        mer_files::create_private_dir(base).map_err(cannot)?;
         clear(base);
         loop {
             let folder = base.join(Uuid::now_v7().to_string());
@@ -36,7 +37,7 @@ impl Scratch {
             let held = mer_files::own().write().create_new(0o600).open(&lock).map_err(cannot)?;
             held.lock().map_err(cannot)?;
             // Somebody who cleared away may have had it before us.
-            if is_same(&held, &lock).map_err(cannot)? {
+            if is_at(&held, &lock).map_err(cannot)? {
                 DirBuilder::new().mode(0o700).create(&folder).map_err(cannot)?;
                 return Ok(Self { folder, lock, _held: held });
             }
@@ -75,21 +76,11 @@ pub(in crate::commands) fn clear(base: &Path) {
             continue;
         }
         let Ok(file) = mer_files::own().read().open(&lock) else { continue };
-        if file.try_lock().is_ok() && is_same(&file, &lock).unwrap_or(false) {
+        if file.try_lock().is_ok() && is_at(&file, &lock).unwrap_or(false) {
             let _ = fs::remove_dir_all(lock.with_extension(""));
             let _ = fs::remove_file(&lock);
         }
     }
-}
-
-/// Whether the file still has this name.
-fn is_same(file: &File, path: &Path) -> io::Result<bool> {
-    let there = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        there => there?,
-    };
-    let ours = file.metadata()?;
-    Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
 }
 
 #[cfg(test)]

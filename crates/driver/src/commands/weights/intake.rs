@@ -9,7 +9,7 @@ use mer_meal::Input as Stream;
 use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
 
 use crate::{
-    app::cut,
+    app::next_bytes,
     error::{CliError, Kind},
 };
 
@@ -33,11 +33,11 @@ impl Intake {
         input: Stream,
         upload: &mut Upload,
     ) -> Result<(WeightsFormat, Inspected), CliError> {
-        let mut chunks = Chunks { from: input, name: self.file.display().to_string() };
+        let (mut input, name) = (input, self.file.display().to_string());
         // The beginning tells the format; a pipe may give it in pieces.
         let mut head = Vec::new();
         while head.len() < HEAD
-            && let Some(chunk) = upload.waiting(chunks.next()).await??
+            && let Some(chunk) = upload.waiting(next_bytes(&mut input, &name)).await??
         {
             head.extend_from_slice(&chunk);
         }
@@ -47,29 +47,13 @@ impl Intake {
         while let Some(chunk) = next {
             inspector.feed(&chunk)?;
             upload.write(&chunk).await?;
-            next = upload.waiting(chunks.next()).await??;
+            next = upload.waiting(next_bytes(&mut input, &name)).await??;
         }
         let inspected = inspector.finish()?;
         if self.finite {
             check_finite(&inspected)?;
         }
         Ok((format, inspected))
-    }
-}
-
-/// Where bytes come from.
-struct Chunks {
-    from: Stream,
-    name: String,
-}
-
-impl Chunks {
-    /// The next ones; nothing at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, CliError> {
-        match &mut self.from {
-            Stream::Stream(chunks) => chunks.recv().await.transpose().map_err(|error| cut(&self.name, error)),
-            Stream::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
-        }
     }
 }
 
