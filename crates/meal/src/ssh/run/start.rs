@@ -94,9 +94,7 @@ impl Shell {
     pub(in crate::ssh) async fn open(pool: &Pool) -> Result<Self, SshError> {
         let (word, mark) = (nonce(), nonce());
         let guard = Arc::new(OnceLock::new());
-        let ends = || {
-            pipes().map_err(|source| SshError::Resources { host: pool.host(), what: "pipe", source: Arc::new(source) })
-        };
+        let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
         let (link, mut kept, report) = pool.open(&wrapper(&word), &mark, ends, &guard).await?;
         let ward = greet(pool, &mut kept, &word).await?;
         Ok(Self { kept, report, link, ward, mark, guard })
