@@ -103,15 +103,16 @@ impl LocalControl {
             Err(_) => Exit::Lost,
         };
         if seen != Exit::Lost {
-            // What is left has had its chance: it did not hold the pipes, or held them for too long.
-            self.kill();
+            // What is left has had its chance: it did not hold the pipes, or held them for too long. It goes while the
+            // watcher still knows of it: so it does not outlive this process, should that be killed in between.
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            self.kill_strays();
         }
         // Told before the number can be given away, so that the watcher never holds one that is not ours.
         if let Some(watch) = &self.watch {
             watch.remove(self.pid);
         }
         if seen != Exit::Lost {
-            self.kill_strays();
             reap(self.pid);
         }
         strays::waited(self.pid);
@@ -121,27 +122,26 @@ impl LocalControl {
 
     /// If the process has ended: ends what left its group, with TERM first.
     pub(crate) async fn end_strays(&self) {
-        if self.exit.is_none()
-            && self.has_ended()
-            && let Some(strays) = &self.strays
-        {
+        if let Some(strays) = self.left() {
             strays.end().await;
         }
     }
 
     /// TERM to what left its group, if the process has ended.
     pub(crate) fn terminate_strays(&self) {
-        if self.exit.is_none()
-            && self.has_ended()
-            && let Some(strays) = &self.strays
-        {
+        if let Some(strays) = self.left() {
             strays.signal(Signal::TERM);
         }
     }
 
+    /// What left the group. As long as the process lives, that is its own business.
+    fn left(&self) -> Option<&Strays> {
+        self.strays.as_ref().filter(|_| self.exit.is_none() && self.has_ended())
+    }
+
     fn kill_strays(&self) {
         // Where a parent is killed, its children come to light: a few rounds, in case.
-        for _ in 0..3 {
+        for _ in 0..4 {
             if !self.strays.as_ref().is_some_and(|strays| strays.signal(Signal::KILL)) {
                 return;
             }
@@ -151,10 +151,7 @@ impl LocalControl {
     fn signal(&self, signal: Signal) {
         if self.exit.is_none() {
             let _ = kill_process_group(self.pid, signal);
-            // As long as the process lives, what left its group is its own business.
-            if self.has_ended()
-                && let Some(strays) = &self.strays
-            {
+            if let Some(strays) = self.left() {
                 strays.signal(signal);
             }
         }

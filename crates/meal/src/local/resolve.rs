@@ -19,6 +19,8 @@ use crate::StartError;
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The command that means this very binary.
 const SELF_NAME: &str = "mer";
+/// The longest first line of a script that kernels look at.
+pub(super) const FIRST_LINE: u64 = 256;
 
 /// The file that the first word of a command means. `self_exe` is what `mer` means.
 pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartError> {
@@ -110,9 +112,14 @@ pub(super) fn explain(path: &Path, source: io::Error) -> StartError {
 /// The interpreter that a script names in its `#!` line.
 fn interpreter(path: &Path) -> Option<String> {
     let mut head = Vec::new();
-    mer_files::given().read().open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    let line = String::from_utf8_lossy(line);
+    mer_files::given().read().open(path).ok()?.take(FIRST_LINE).read_to_end(&mut head).ok()?;
     // A carriage return at its end is the classic of scripts edited elsewhere: shown, since it is the reason.
-    line.split([' ', '\t']).find(|word| !word.is_empty()).map(|word| word.escape_debug().to_string())
+    named_in(&head).map(|name| name.to_string_lossy().escape_debug().to_string())
+}
+
+/// The interpreter that the beginning of a file names, where it is that of a script.
+pub(super) fn named_in(head: &[u8]) -> Option<&OsStr> {
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty());
+    word.map(OsStr::from_bytes)
 }

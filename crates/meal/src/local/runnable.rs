@@ -7,11 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::resolve::explain;
+use super::resolve::{FIRST_LINE, explain, named_in};
 use crate::StartError;
 
-/// The longest first line of a script that kernels look at.
-const FIRST_LINE: usize = 256;
 /// More headers than any program has.
 const MOST_HEADERS: u16 = 256;
 /// A header of a program that names its loader.
@@ -20,18 +18,16 @@ const INTERPRETER: u32 = 3;
 /// Refuses a script whose interpreter is not there, a program whose loader is not there, and a file that is neither.
 ///
 /// # Errors
-/// What starting it would say.
+/// What starting it would say. A missing loader is named here; a start does not know its name.
 pub(super) fn check(program: &Path) -> Result<(), StartError> {
     let mut head = Vec::new();
     // What may be executed need not be readable.
     let Ok(file) = mer_files::given().read().open(program) else { return Ok(()) };
-    if (&file).take(FIRST_LINE as u64).read_to_end(&mut head).is_err() {
+    if (&file).take(FIRST_LINE).read_to_end(&mut head).is_err() {
         return Ok(());
     }
-    let interpreter = if let Some(line) = head.strip_prefix(b"#!") {
-        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty());
-        word.map(|word| PathBuf::from(std::ffi::OsString::from_vec(word.to_vec())))
+    let interpreter = if head.starts_with(b"#!") {
+        named_in(&head).map(PathBuf::from)
     } else if head.starts_with(b"\x7fELF") {
         loader(&file, &head)
     } else if others_are_executed() {

@@ -1,12 +1,8 @@
 //! Starting a process.
 
 use std::{
-    ffi::OsStr,
     io,
-    os::{
-        fd::OwnedFd,
-        unix::{ffi::OsStrExt as _, process::CommandExt},
-    },
+    os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
@@ -23,7 +19,9 @@ use super::{
     strays::{self, Strays},
     watch::Watch,
 };
-use crate::{Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, watcher::Mark};
+use crate::{
+    Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, run::check_strings, watcher::Mark,
+};
 
 /// How often a program that is just being written (ETXTBSY) is tried again, and how long between.
 const BUSY_TRIES: u32 = 10;
@@ -108,17 +106,4 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
         }
     }
     command.spawn()
-}
-
-/// `Command` reports these as an invalid input, without saying which.
-fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
-    let bad = |name: &str| Err(StartError::BadString { name: name.escape_debug().to_string() });
-    if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {
-        return bad(arg);
-    }
-    let holds = |text: &OsStr, bytes: &[u8]| text.as_bytes().iter().any(|byte| bytes.contains(byte));
-    match spec.env.iter().find(|(name, value)| name.is_empty() || holds(name, b"=\0") || holds(value, b"\0")) {
-        Some((name, _)) => bad(&name.to_string_lossy()),
-        None => Ok(()),
-    }
 }

@@ -16,7 +16,7 @@ use rustix::process::{
 };
 use tokio::time::{Instant as Wake, interval_at};
 
-use crate::watcher::{Found, Mark, look_at, scan};
+use crate::watcher::{Found, Mark, look_at, scan, stat};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
@@ -94,13 +94,15 @@ impl Strays {
     /// Sends all of them a signal. Whether there was any.
     pub(super) fn signal(&self, signal: Signal) -> bool {
         let found = self.find();
-        for one in &found {
-            self.signalled().insert(one.pid);
-            let Some(pid) = Pid::from_raw(one.pid) else { continue };
-            // The leader of a group has its children in it.
-            let _ = if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
-        }
+        found.iter().for_each(|one| self.send(*one, signal));
         !found.is_empty()
+    }
+
+    fn send(&self, one: Found, signal: Signal) {
+        self.signalled().insert(one.pid);
+        let Some(pid) = Pid::from_raw(one.pid) else { return };
+        // The leader of a group has its children in it.
+        let _ = if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
     }
 
     /// Ends them: TERM, a moment, KILL. At most so long as dying of it takes.
@@ -118,11 +120,8 @@ impl Strays {
                 }
                 // Where a parent has gone, its children come to light one by one.
                 for one in found.iter().filter(|one| told.insert(one.pid)) {
-                    self.signalled().insert(one.pid);
                     tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
-                    let Some(pid) = Pid::from_raw(one.pid) else { continue };
-                    let _ =
-                        if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+                    self.send(*one, signal);
                 }
                 tokio::time::sleep(LOOK).await;
             }
@@ -152,22 +151,47 @@ fn children() -> Option<Vec<i32>> {
     Some(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
-/// The letter of a process's state; nothing where there is no such process.
-fn state(pid: i32) -> Option<char> {
-    let stat = mer_files::read_given_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
-}
-
 fn is_zombie(pid: i32) -> bool {
-    state(pid) == Some('Z')
+    stat(pid).is_some_and(|(state, _)| state == b'Z')
 }
 
 fn lives(pid: i32) -> bool {
-    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    stat(pid).is_some_and(|(state, _)| !matches!(state, b'Z' | b'X'))
 }
 
 fn reap(pid: i32) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        ffi::OsStr,
+        fs,
+        os::unix::{ffi::OsStrExt as _, fs::symlink, process::CommandExt as _},
+        process::Command,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_any_bytes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = b"\xff) Z (\xfe";
+        let program = folder.path().join(OsStr::from_bytes(name));
+        symlink("/bin/sleep", &program).expect("a link");
+        let mut child = Command::new(program).arg0("sleep").arg("60").spawn().expect("started");
+        let pid = Pid::from_child(&child).as_raw_nonzero().get();
+        let until = |what: &str, seen: &dyn Fn() -> bool| {
+            mer_testkit::processes::until(what, Duration::from_secs(30), seen);
+        };
+        until("it has its name", &|| fs::read(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.starts_with(name)));
+        assert!(lives(pid) && !is_zombie(pid));
+        child.kill().expect("killed");
+        until("it is dead", &|| is_zombie(pid) && !lives(pid));
+        child.wait().expect("reaped");
+        assert!(!is_zombie(pid) && !lives(pid));
     }
 }

@@ -70,15 +70,14 @@ impl Watch {
         if state.live.is_some() {
             return Ok(());
         }
-        let mut live = self.launch()?;
-        self.attend(&live.child);
         let mut hello = format!("nonce {}\ntold {}\n", self.nonce, state.told);
         for (group, grace) in &state.groups {
             hello.push_str(&format!("+{group} {grace}\n"));
         }
-        live.pipe.write_all(hello.as_bytes())?;
-        state.live = Some(live);
-        Ok(())
+        let live = state.live.insert(self.launch()?);
+        self.attend(&live.child);
+        // One that is not told all is waited for no more than one that has ended.
+        live.pipe.write_all(hello.as_bytes()).inspect_err(|_| state.forget())
     }
 
     pub(super) fn add(self: &Arc<Self>, group: Pid, grace: Duration, number: u64) {

@@ -259,6 +259,10 @@ pub enum SshError {
 }
 
 impl SshError {
+    pub(super) fn resources(host: String, what: &'static str, source: impl Into<io::Error>) -> Self {
+        Self::Resources { host, what, source: std::sync::Arc::new(source.into()) }
+    }
+
     /// The exit code of `mer` for it: 69, 75, 77 or 78.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

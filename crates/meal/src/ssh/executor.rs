@@ -9,7 +9,7 @@ use std::{
 
 use mer_core::RunSpec;
 
-use super::{SshConfig, SshError, pool::Pool, route::route, run};
+use super::{SshConfig, SshError, pool::Pool, route::route, run, session::nonce};
 use crate::{Run, StartError};
 
 /// How long a remote process lives without a word from us, and a session without a run.
@@ -43,7 +43,7 @@ impl SshExecutor {
     pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let pool = self.pool()?;
         let line = run::find(spec)?;
-        let mut shell = run::Shell::open(&pool).await?;
+        let mut shell = run::Shell::open(&pool, &nonce()).await?;
         let ask = async {
             let answer = shell.say(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;

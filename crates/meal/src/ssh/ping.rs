@@ -8,7 +8,7 @@ use std::{
 use super::{
     SshError, SshExecutor,
     run::Shell,
-    session::{StepKind, Trace},
+    session::{StepKind, Trace, nonce},
 };
 
 /// A step that was made.
@@ -64,7 +64,7 @@ impl SshExecutor {
         let pool = self.pool()?;
         pool.adopt(pool.start(false, Some(Arc::clone(trace))).await?);
         trace.lock().unwrap_or_else(PoisonError::into_inner).begin(StepKind::Command);
-        let mut shell = Shell::open(&pool).await?;
+        let mut shell = Shell::open(&pool, &nonce()).await?;
         let answer = shell.say(&pool, "echo =ok; exit 0\n").await?;
         if answer != b"=ok\n" {
             return Err(SshError::NoShell { host: pool.host(), detail: "`echo` says something else".to_owned() });

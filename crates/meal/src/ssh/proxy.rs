@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_core::not_started;
 use rustix::{
     net::{Shutdown, shutdown},
     process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid},
@@ -122,7 +123,7 @@ impl Running {
     fn start(host: &str, command: &ProxyCommand) -> Result<(OwnedFd, Arc<Self>), SshError> {
         let failed = |what: &'static str| {
             let host = host.to_owned();
-            move |source: std::io::Error| SshError::Resources { host, what, source: Arc::new(source) }
+            move |source: std::io::Error| SshError::resources(host, what, source)
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed("socket"))?;
         let (theirs, ours) = (OwnedFd::from(theirs), OwnedFd::from(ours));
@@ -133,14 +134,13 @@ impl Running {
         start.stdin(Stdio::from(theirs)).stdout(Stdio::from(output)).stderr(Stdio::piped()).process_group(0);
         let mut child = start.spawn().map_err(|error| SshError::ProxyCommand {
             host: host.to_owned(),
-            detail: format!("`{}` cannot be run: {error}", command.shell.display()),
+            detail: format!("`{}` cannot be run: {}", command.shell.display(), not_started(error)),
         })?;
         // Its copies of the socket are in the command still.
         drop(start);
         let said = Arc::new(Mutex::new(Said::default()));
         let stderr = child.stderr.take();
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let Some(group) = group else { return Err(failed("process")(std::io::ErrorKind::NotFound.into())) };
+        let group = Pid::from_child(&child);
         let process = Arc::new(Self {
             socket: kept,
             group,
@@ -151,7 +151,7 @@ impl Running {
         if let Some(stderr) = stderr {
             let listen = move || listen(stderr, &said);
             let listening = thread::Builder::new().name("mer-proxy".to_owned()).spawn(listen);
-            listening.inspect_err(|_| process.end()).map_err(failed("thread"))?;
+            listening.inspect_err(|_| process.end()).map_err(not_started).map_err(failed("thread"))?;
         }
         Ok((ours, process))
     }

@@ -1,7 +1,9 @@
 //! The watcher: a tiny process beside `mer` that ends its models when it is gone, however it went.
 //!
-//! It reads lines from its stdin: `nonce N` first, then `+GROUP GRACE_MS NUMBER` and `-GROUP`, and `bye`. When stdin ends
-//! without `bye`, or with groups still listed, it sends them TERM, and KILL when their grace is over.
+//! It reads lines from its stdin: `nonce N` and `told N` first, then `+GROUP GRACE_MS [NUMBER]` and `-GROUP`, and `bye`.
+//! `told` has the greatest number of a model that an earlier watcher was told; a group of an earlier one comes without its
+//! number. When stdin ends without `bye`, or with groups still listed, it sends them TERM, and KILL when their grace is
+//! over.
 //!
 //! Between the spawn of a model and its `+` there is a moment. So every model carries the nonce in its environment, and
 //! the watcher looks for it in `/proc`. That sees every model: the child that is being spawned holds a copy of the
@@ -15,7 +17,7 @@ mod table;
 
 pub use main::watcher_main;
 pub(crate) use mark::{Mark, value as mark_value};
-pub(crate) use scan::{Found, look_at, scan};
+pub(crate) use scan::{Found, look_at, scan, stat};
 
 /// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
 pub const WATCH_VARIABLE: &str = "MER_WATCH";

@@ -32,12 +32,18 @@ pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> boo
     (bearer || wanted(group)).then_some(Found { pid, group, bearer })
 }
 
-/// The group of a process, unless it is a zombie. The name, the second field, may hold spaces and brackets.
+/// The group of a process, unless it is a zombie.
 fn living_group(pid: i32) -> Option<i32> {
+    stat(pid).filter(|(state, _)| !matches!(state, b'Z' | b'X')).map(|(_, group)| group)
+}
+
+/// The letter of a process's state, and its group; nothing where there is no such process. The name, the second field, may
+/// hold any bytes, spaces and brackets among them.
+pub(crate) fn stat(pid: i32) -> Option<(u8, i32)> {
     let stat = mer_files::read_given(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
     let mut fields = std::str::from_utf8(after_name).ok()?.split_ascii_whitespace();
-    let state = fields.next()?;
+    let state = *fields.next()?.as_bytes().first()?;
     let group = fields.nth(1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(group)
+    Some((state, group))
 }

@@ -16,6 +16,7 @@ use std::{
     time::Instant,
 };
 
+use mer_core::not_started;
 use ssh2::{Agent, PublicKey, Session};
 
 use super::{
@@ -54,7 +55,7 @@ impl Relay {
         let trouble = Arc::new(Mutex::new(None));
         let serve = Serve { stream, real, offers, deadline, trouble: Arc::clone(&trouble) };
         let spawned = thread::Builder::new().name("mer-agent".to_owned()).spawn(move || serve.run());
-        spawned.map_err(|error| error.to_string())?;
+        spawned.map_err(|error| not_started(error).to_string())?;
         agent.list_identities().map_err(|error| error.message().to_owned())?;
         let keys = agent.identities().map_err(|error| error.message().to_owned())?;
         Ok(Self { agent, keys, trouble })

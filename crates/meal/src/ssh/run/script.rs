@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use mer_core::RunSpec;
 
-use crate::{StartError, ssh::session::say_end};
+use crate::{StartError, run::check_strings, ssh::session::say_end};
 
 /// What the wrapper answers before the program begins; all of one length, so that nothing of the program's own output
 /// is read with it.
@@ -26,9 +26,8 @@ fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
 /// no names for many signals. It survives what is meant for the program, and keeps its own words to itself. The subshell
 /// becomes the program, so that none of the shell's own commands stands in for it.
 pub(in crate::ssh) fn go(spec: &RunSpec, mark: &str) -> Result<String, StartError> {
-    let (program, mut line) = prepare(spec)?;
+    let Prepared { program, env, mut line } = prepare(spec)?;
     line.push_str("trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; echo =ok; exec 3>&2 2>/dev/null; (exec");
-    let env = texts(spec)?;
     let foreign = env.iter().filter(|(name, _)| !is_identifier(name));
     let assignments: Vec<_> = foreign.map(|(name, value)| quote(&format!("{name}={value}"))).collect();
     if !assignments.is_empty() {
@@ -44,13 +43,21 @@ pub(in crate::ssh) fn go(spec: &RunSpec, mark: &str) -> Result<String, StartErro
 
 /// Says which file the program is.
 pub(in crate::ssh) fn find(spec: &RunSpec) -> Result<String, StartError> {
-    let (program, mut line) = prepare(spec)?;
+    let Prepared { program, mut line, .. } = prepare(spec)?;
     line.push_str(&format!("echo =ok; command -v {program}\n"));
     Ok(line)
 }
 
-/// Environment, working directory, and whether the program is there.
-fn prepare(spec: &RunSpec) -> Result<(String, String), StartError> {
+/// What stands before the program.
+struct Prepared<'a> {
+    /// As the shell takes it.
+    program: String,
+    env: Vec<(&'a str, &'a str)>,
+    /// Environment, working directory, and whether the program is there.
+    line: String,
+}
+
+fn prepare(spec: &RunSpec) -> Result<Prepared<'_>, StartError> {
     let program = spec.argv.first().filter(|program| !program.is_empty()).ok_or(StartError::NoCommand)?;
     check_strings(spec)?;
     let mut line = String::new();
@@ -75,7 +82,7 @@ fn prepare(spec: &RunSpec) -> Result<(String, String), StartError> {
     } else {
         line.push_str(&format!("command -v {quoted} >/dev/null 2>&1 || {{ echo =nf; exit 127; }}; "));
     }
-    Ok((quoted, line))
+    Ok(Prepared { program: quoted, env, line })
 }
 
 /// A word that a POSIX shell takes as it is.
@@ -109,18 +116,6 @@ fn directory(path: &str) -> String {
 fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
-    let bad = |name: &str| Err(StartError::BadString { name: name.escape_debug().to_string() });
-    if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {
-        return bad(arg);
-    }
-    let env = texts(spec)?;
-    match env.iter().find(|(name, value)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')) {
-        Some((name, _)) => bad(name),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

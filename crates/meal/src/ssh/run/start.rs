@@ -27,8 +27,6 @@ pub(in crate::ssh) struct Shell {
     pub(in crate::ssh) report: Arc<Report>,
     link: Link,
     ward: Ward,
-    /// The word of the mark that it may end with.
-    mark: String,
     guard: Guard,
 }
 
@@ -42,12 +40,12 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
     }
     let spec = &spec;
     // What is wrong with the command is told before there is a connection.
-    script::go(spec, "")?;
+    let mark = nonce();
+    let line = script::go(spec, &mark)?;
     // Waiting for a connection and for a free channel has its own bounds.
-    let mut shell = Shell::open(pool).await?;
+    let mut shell = Shell::open(pool, &mark).await?;
     let begin = async {
         let Shell { link, ward, report, .. } = &shell;
-        let line = script::go(spec, &shell.mark)?;
         let watch = pool.guard(link, ward, spec.bounds.grace, report).await?;
         // From here on, dropping it ends the group.
         let control = RemoteControl::new(ward.group, watch.clone(), Arc::clone(report));
@@ -90,16 +88,14 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
 }
 
 impl Shell {
-    /// Opens a channel and waits for the greeting.
-    pub(in crate::ssh) async fn open(pool: &Pool) -> Result<Self, SshError> {
-        let (word, mark) = (nonce(), nonce());
+    /// Opens a channel and waits for the greeting. `mark` is the word of the mark that what runs there may end with.
+    pub(in crate::ssh) async fn open(pool: &Pool, mark: &str) -> Result<Self, SshError> {
+        let word = nonce();
         let guard = Arc::new(OnceLock::new());
-        let ends = || {
-            pipes().map_err(|source| SshError::Resources { host: pool.host(), what: "pipe", source: Arc::new(source) })
-        };
-        let (link, mut kept, report) = pool.open(&wrapper(&word), &mark, ends, &guard).await?;
+        let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
+        let (link, mut kept, report) = pool.open(&wrapper(&word), mark, ends, &guard).await?;
         let ward = greet(pool, &mut kept, &word).await?;
-        Ok(Self { kept, report, link, ward, mark, guard })
+        Ok(Self { kept, report, link, ward, guard })
     }
 
     /// Sends the line and takes the answer.

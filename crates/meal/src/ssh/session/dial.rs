@@ -52,11 +52,8 @@ fn resolve(hop: &Hop, deadline: Instant) -> Result<Vec<SocketAddr>, SshError> {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         let _ = answer.send(found);
     };
-    thread::Builder::new().name("mer-resolve".to_owned()).spawn(ask).map_err(|source| SshError::Resources {
-        host: hop.host.clone(),
-        what: "thread",
-        source: Arc::new(not_started(source)),
-    })?;
+    let asked = thread::Builder::new().name("mer-resolve".to_owned()).spawn(ask);
+    asked.map_err(|source| SshError::resources(hop.host.clone(), "thread", not_started(source)))?;
     let unknown = |source: io::Error| SshError::NotResolved { host: hop.host.clone(), source: Arc::new(source) };
     match answered.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         Ok(Ok(found)) if found.is_empty() => Err(unknown(io::Error::from(io::ErrorKind::NotFound))),

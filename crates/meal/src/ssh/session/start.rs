@@ -58,7 +58,7 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshE
     };
     if let Err(source) = thread::Builder::new().name("mer-ssh".to_owned()).spawn(body) {
         let (answer, answered) = oneshot::channel();
-        let _ = answer.send(Err(SshError::Resources { host, what: "thread", source: Arc::new(not_started(source)) }));
+        let _ = answer.send(Err(SshError::resources(host, "thread", not_started(source))));
         return answered;
     }
     answered
@@ -76,7 +76,8 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
             before = Some(hop);
         }
         let ready = enter(start, before.zip(jumps.last()), &route.target, trace)?;
-        let link = Link::new(Arc::clone(&start.freed)).map_err(|errno| resources(&route.target, "eventfd", errno))?;
+        let link = Link::new(Arc::clone(&start.freed))
+            .map_err(|errno| SshError::resources(route.target.label(), "eventfd", errno))?;
         let mut thread = Thread::new(&route.target, ready, &link, start.orphan_after, start.idle_after);
         if start.watchdog {
             thread.want_watchdog();
@@ -103,23 +104,19 @@ fn enter(start: &Start, through: Option<(&Hop, &Link)>, hop: &Hop, trace: &mut T
 
 /// A jump host's session is served by a thread of its own, for as long as something goes through it.
 fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> {
-    let link = Link::new(Arc::new(Notify::new())).map_err(|errno| resources(hop, "eventfd", errno))?;
+    let link =
+        Link::new(Arc::new(Notify::new())).map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
     let long = Duration::from_secs(365 * 86_400);
     let thread = Thread::new(hop, ready, &link, start.orphan_after, long);
     let spawned = thread::Builder::new().name("mer-ssh-jump".to_owned()).spawn(move || thread.run());
-    spawned.map_err(|source| SshError::Resources {
-        host: hop.label(),
-        what: "thread",
-        source: Arc::new(not_started(source)),
-    })?;
+    spawned.map_err(|source| SshError::resources(hop.label(), "thread", not_started(source)))?;
     Ok(link)
 }
 
 /// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
 fn tunnel(link: &Link, hop: &Hop, next: &Hop, deadline: Instant, trace: &mut Trace) -> Result<OwnedFd, SshError> {
     trace.begin(StepKind::Connect);
-    let failed =
-        |source: io::Error| SshError::Resources { host: hop.label(), what: "socket", source: Arc::new(source) };
+    let failed = |source: io::Error| SshError::resources(hop.label(), "socket", source);
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     theirs.set_nonblocking(true).map_err(failed)?;
     let output = theirs.try_clone().map_err(failed)?;
@@ -152,8 +149,4 @@ fn wait<T>(mut answer: oneshot::Receiver<T>, deadline: Instant) -> Option<T> {
             Err(oneshot::error::TryRecvError::Empty) => thread::sleep(Duration::from_micros(500)),
         }
     }
-}
-
-fn resources(hop: &Hop, what: &'static str, errno: rustix::io::Errno) -> SshError {
-    SshError::Resources { host: hop.label(), what, source: Arc::new(errno.into()) }
 }
