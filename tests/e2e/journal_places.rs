@@ -6,11 +6,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use mer_testkit::{postgres, surreal_server};
+use mer_testkit::postgres;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Live, MODELS, OnServer, Ran, TestEnv, database_name, pid_in, run, shared_databases, wait_gone};
+use crate::support::{
+    Live, MODELS, OnServer, Ran, TestEnv, database_name, database_uid,
+    journal::{line, segments},
+    pid_in, run, shared_databases, sql, wait_gone,
+};
 
 /// Leaves a segment with a start and without an end, as a `mer` does that is killed.
 fn leave_a_segment(command: Command, env: &TestEnv) {
@@ -98,32 +102,21 @@ fn what_ran_is_not_recorded_in_a_copy_on_the_same_server() {
 
 /// Gives one database the uid of another, as if it were its copy.
 fn make_twins(url: &str, copy: &str) {
-    let (name, twin) = (database_name(url), database_name(copy));
-    if url.starts_with("postgres") {
-        let server = postgres::shared().expect("a server");
-        let uid = server.sql(name, r#"SELECT "uid" FROM "DatabaseIdentity""#);
-        server.sql(twin, &format!(r#"UPDATE "DatabaseIdentity" SET "uid" = '{uid}'"#));
-        return;
-    }
-    let server = surreal_server::shared().expect("a server");
-    let uid = server.sql(name, "RETURN <string> DatabaseIdentity:this.uid;")[0].as_str().expect("a uid").to_owned();
-    let uid = uid.trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned();
+    let uid = database_uid(url);
     let anew = format!("DELETE DatabaseIdentity:this; CREATE DatabaseIdentity:this SET uid = <uuid> '{uid}';");
-    server.sql(twin, &anew);
+    sql(copy, &format!(r#"UPDATE "DatabaseIdentity" SET "uid" = '{uid}'"#), &anew);
 }
 
 /// Takes from the first line of each segment what says where its database was, as a MER from before wrote it.
 fn as_before(journal: &Path) {
-    let entries = fs::read_dir(journal).expect("a folder").flatten().map(|entry| entry.path());
-    let segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).collect();
+    let segments = segments(journal);
     assert!(!segments.is_empty());
     for segment in segments {
         let text = fs::read_to_string(&segment).expect("a segment");
         let (head, rest) = text.split_once('\n').expect("a line");
         let mut head: Value = serde_json::from_str(&head[9..]).expect("an object");
         head.as_object_mut().expect("an object").remove("location").expect("a place");
-        let head = head.to_string();
-        fs::write(&segment, format!("{:08x} {head}\n{rest}", crc32fast::hash(head.as_bytes()))).expect("written");
+        fs::write(&segment, line(&head) + rest).expect("written");
         let _ = fs::remove_file(segment.with_extension("drained"));
     }
 }

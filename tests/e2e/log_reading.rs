@@ -4,11 +4,12 @@ use std::{io::Read as _, process::Stdio};
 
 use mer_core::Access;
 use mer_dal::{Database, DbUrl, Settings};
-use mer_testkit::{ended, postgres, started, surreal_server};
-use serde_json::Value;
+use mer_testkit::{ended, postgres, started};
 use uuid::Uuid;
 
-use crate::support::{OnServer, Ran, TestEnv, database_name, run, shared_databases};
+use crate::support::{
+    OnServer, Ran, TestEnv, database_name, database_uid, journal::leave_segment, run, shared_databases,
+};
 
 /// Puts accesses into a database.
 fn record(url: &str, accesses: &[Access]) {
@@ -135,26 +136,9 @@ fn with_a_waiting_run(url: String) -> (OnServer, TestEnv) {
     let rows = place.mer(["log", "list", "--json"]).objects();
     let mut row = rows[0].clone();
     row["requestUid"] = "00000000-0000-7000-8000-000000000001".into();
-    let uid = uid(&place.url);
-    let head = serde_json::json!({
-        "format": 1, "databaseUid": uid, "host": "gone", "pid": 1, "merVersion": "0.1.0"
-    });
-    let line = |value: &Value| {
-        let text = value.to_string();
-        format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
-    };
     let env = TestEnv::new();
-    env.file("data/mer/journal/00000000000000000000000000000001.seg", line(&head) + &line(&row));
+    leave_segment(&env.path("data/mer/journal"), &database_uid(&place.url), &row);
     (place, env)
-}
-
-fn uid(url: &str) -> String {
-    let name = database_name(url);
-    if url.starts_with("postgres") {
-        return postgres::shared().expect("a server").sql(name, r#"SELECT "uid" FROM "DatabaseIdentity""#);
-    }
-    let uid = surreal_server::shared().expect("a server").sql(name, "RETURN <string> DatabaseIdentity:this.uid;");
-    uid[0].as_str().expect("a uid").trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned()
 }
 
 /// What is there is listed and shown, with a warning; what waits goes on waiting.

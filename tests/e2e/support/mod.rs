@@ -2,6 +2,7 @@
 
 mod around;
 mod env;
+pub(crate) mod journal;
 mod live;
 mod procs;
 mod ran;
@@ -15,7 +16,7 @@ pub(crate) use live::Live;
 pub(crate) use mer_testkit::noise;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
-pub(crate) use servers::{OnServer, Server, database_name, shared_databases};
+pub(crate) use servers::{OnServer, Server, database_name, database_uid, shared_databases, sql};
 pub(crate) use template::MODELS;
 pub(crate) use terminal::AtTerminal;
 

@@ -121,6 +121,23 @@ pub(crate) fn shared_databases() -> Vec<String> {
     postgres.into_iter().chain(surreal).collect()
 }
 
+/// Runs a statement in the database of a URL of the tests, in the language of its kind, and gives what it answers.
+#[track_caller]
+pub(crate) fn sql(url: &str, postgres: &str, surreal: &str) -> String {
+    let name = database_name(url);
+    if url.starts_with("postgres") {
+        return postgres::shared().expect("a server").sql(name, postgres);
+    }
+    surreal_server::shared().expect("a server").sql(name, surreal)[0].to_string()
+}
+
+/// The uid that a database has of its own.
+#[track_caller]
+pub(crate) fn database_uid(url: &str) -> String {
+    let uid = sql(url, r#"SELECT "uid" FROM "DatabaseIdentity""#, "RETURN <string> DatabaseIdentity:this.uid;");
+    uid.trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned()
+}
+
 /// The name of the database in a URL of the tests.
 pub(crate) fn database_name(url: &str) -> &str {
     let name = url.rsplit('/').next().expect("a name");
