@@ -13,9 +13,9 @@ use mer_testkit::postgres;
 use serde_json::{Value, json};
 
 use crate::support::{
-    OnServer, TestEnv,
+    OnServer, TestEnv, give,
     journal::{line, segments},
-    run, shared_databases, sql,
+    public_binary, run, shared_databases, sql,
 };
 
 /// It says `日本`, which stands here in ASCII, so that every database can register it.
@@ -156,17 +156,13 @@ fn a_segment_of_another_user_keeps_nothing_from_the_log() {
     let folder = env.path("data/mer/db.journal");
     let path = |name: &str| folder.join(name);
     let real = segments(&folder).remove(0);
-    let owned = Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(env.path(".")).status();
-    assert!(owned.expect("`chown` starts").success());
+    give(&env.path(""), USER);
     for (name, owner, mode) in [("1.seg", USER + 1, 0o644), ("2.seg", 0, 0o644), ("3.seg", 0, 0o600)] {
         fs::copy(&real, path(name)).expect("a copy");
         chown(path(name), Some(owner), Some(owner)).expect("an owner");
         fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).expect("a mode");
     }
-    let program = env.path("work/mer");
-    if fs::hard_link(TestEnv::binary(), &program).is_err() {
-        fs::copy(TestEnv::binary(), &program).expect("a copy");
-    }
+    let program = public_binary(&env);
     let mer = |args: &[&str]| {
         let mut command = env.program(&program);
         command.args(args).uid(USER).gid(USER);

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Live, Ran, TestEnv, pid_in, run};
+use crate::support::{Live, Ran, TestEnv, give, pid_in, public_binary, run};
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
@@ -237,15 +237,13 @@ fn a_password_of_the_database_is_kept_from_models_under_any_name() {
 fn a_process_of_the_same_user_cannot_read_the_environment_of_mer() {
     // Root becomes another user; any other user is one already.
     let env = TestEnv::ready();
-    let program = env.path("work/mer");
-    if fs::hard_link(TestEnv::binary(), &program).is_err() {
-        fs::copy(TestEnv::binary(), &program).expect("a copy");
-    }
-    let mut command = env.program(&program);
-    command.args(["run", "slow"]);
     let user = if is_root() { 4321 } else { rustix::process::geteuid().as_raw() };
     if is_root() {
         give(&env.path(""), user);
+    }
+    let mut command = env.program(&public_binary(&env));
+    command.args(["run", "slow"]);
+    if is_root() {
         command.uid(user).gid(user);
     }
     let live = Live::start(command, std::process::Stdio::null());
@@ -255,17 +253,6 @@ fn a_process_of_the_same_user_cannot_read_the_environment_of_mer() {
     assert_eq!(owner(model), user, "and a model is its user's again");
     live.signal(rustix::process::Signal::TERM);
     live.finish().ended(143);
-}
-
-/// Gives a folder and all in it to a user. The program is not touched: it may be a link to that of every test.
-fn give(path: &Path, user: u32) {
-    if path.ends_with("work/mer") {
-        return;
-    }
-    chown(path, Some(user), Some(user)).expect("an owner");
-    if path.is_dir() {
-        fs::read_dir(path).expect("a folder").for_each(|entry| give(&entry.expect("an entry").path(), user));
-    }
 }
 
 #[test]

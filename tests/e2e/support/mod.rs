@@ -9,6 +9,7 @@ mod ran;
 mod servers;
 mod template;
 mod terminal;
+mod users;
 
 pub(crate) use around::{repository, server_program};
 pub(crate) use env::{TestEnv, run};
@@ -19,6 +20,7 @@ pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, database_name, database_uid, shared_databases, sql};
 pub(crate) use template::MODELS;
 pub(crate) use terminal::AtTerminal;
+pub(crate) use users::{give, public_binary};
 
 use std::{
     fmt::Write,
