@@ -363,8 +363,7 @@ fn what_has_a_long_name_already_is_worked_with_as_ever() {
     env.mer(["model", "set", &long, "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
     env.mer(["server", "set", &long, "--launcher", "nice", "--allow-changes", "--quiet"]).ok();
     let exported = env.mer(["export"]).ok();
-    env.file("work/r.toml", exported);
-    env.mer(["apply", "r.toml", "--allow-changes", "--quiet"]).ok();
+    env.apply(exported);
     env.file("work/w", "w");
     env.mer(["weights", "put", &long, "w", "--alias", "a", "--allow-changes", "--quiet"]).ok();
     assert_eq!(env.mer(["log", "list", "--model", &of(""), "--json"]).objects().len(), 1);

@@ -335,8 +335,7 @@ fn from_every_database_to_here_and_there_and_the_log_says_which_version_answered
         let reader = r#"servers = ["there", "local"]
             inferenceCommand = 'wc -c < "$MER_WEIGHTS" | tr -d " "'
             shell = true"#;
-        place.env.file("work/all.toml", format!("{}\n[models.reader]\n{reader}\n", server("there", &sshd)));
-        place.mer(["apply", "all.toml", "--allow-changes", "--quiet"]).ok();
+        place.apply(format!("{}\n[models.reader]\n{reader}\n", server("there", &sshd)));
         place.mer(["weights", "put", "reader", "large", "--quiet"]).ok();
         place.mer(["weights", "put", "reader", "small", "--alias", "current", "--allow-changes", "--quiet"]).ok();
         for server in ["there", "local"] {

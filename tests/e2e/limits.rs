@@ -88,8 +88,7 @@ fn a_file_that_may_not_grow_is_a_sentence() {
     let big = limited(&env, "--fsize=1048576", "run flood 5000000 -o out").ended(74);
     assert!(big.stderr.contains("ulimit -f"), "{}", big.stderr);
     // A model that writes too much is the model's own matter: for it the signal has its default.
-    env.file("work/m.toml", "[models.m]\nshell = true\ninferenceCommand = 'exec head -c 5000000 /dev/zero > big'\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.m]\nshell = true\ninferenceCommand = 'exec head -c 5000000 /dev/zero > big'\n");
     limited(&env, "--fsize=2097152", "run m x").ended(1);
     assert_eq!(env.rows()[0]["signal"], "SIGXFSZ");
 }

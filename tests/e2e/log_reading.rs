@@ -171,9 +171,7 @@ fn a_database_that_takes_no_writes_is_read() {
     server.sql(name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     is_read(&env, &place.url, "read-only transaction");
     server.sql(name, &format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL"));
-    let mut command = env.with(["log", "list", "--json"]);
-    command.env("DB_CONNECTION_URL", &place.url);
-    assert_eq!(run(command).objects().len(), 3, "and then it is there");
+    assert_eq!(env.mer_on(&place.url, ["log", "list", "--json"]).objects().len(), 3, "and then it is there");
 }
 
 #[test]
@@ -208,8 +206,8 @@ fn a_list_and_an_export_of_a_long_log_take_little_memory() {
     );
     server.sql(&database, &rows);
     for args in [["log", "list", "--json", "--limit", "1000000"].as_slice(), &["export", "--all"]] {
-        let mut command = place.with([]);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut command = place.with_args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("mer");
         let mut stdout = child.stdout.take().expect("stdout");
         let (mut block, mut text, mut peak) = (vec![0; 1 << 20], 0, 0);

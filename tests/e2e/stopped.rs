@@ -55,8 +55,7 @@ inferenceCommand = "touch begun over; exec sleep 600"
 
 fn env() -> TestEnv {
     let env = TestEnv::ready();
-    env.file("work/stopped.toml", MODELS);
-    env.mer(["apply", "stopped.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.apply(MODELS);
     env
 }
 

@@ -27,8 +27,7 @@ inferenceCommand = "rm -f stray.pid; setsid sh -c 'echo $$ > stray.pid; exec sle
 
 fn env() -> TestEnv {
     let env = TestEnv::ready();
-    env.file("work/strays.toml", MODELS);
-    env.mer(["apply", "strays.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.apply(MODELS);
     env
 }
 

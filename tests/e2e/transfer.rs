@@ -237,9 +237,7 @@ fn an_export_is_for_nobody_elses_eyes() {
     let env = TestEnv::ready();
     let mode = |file: &str| fs::metadata(env.path(file)).expect(file).permissions().mode() & 0o777;
     for args in [["export", "-o", "r"].as_slice(), &["export", "--all", "-o", "r"]] {
-        let mut command = env.command();
-        command.args(args);
-        run(command).ok();
+        env.mer_args(args).ok();
         assert_eq!(mode("work/r"), 0o600, "{args:?}");
         fs::remove_file(env.path("work/r")).expect("removed");
     }

@@ -82,11 +82,7 @@ fn lists_for_programs_have_every_key() {
 #[test]
 fn a_model_that_dies_while_it_loads_did_not_die_in_a_request() {
     let env = TestEnv::ready();
-    env.file(
-        "work/r.toml",
-        "[models.broken]\nprotocol = 'lines'\nreadyToken = 'READY'\nshell = true\ninferenceCommand = 'exit 9'\n",
-    );
-    env.mer(["apply", "r.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.broken]\nprotocol = 'lines'\nreadyToken = 'READY'\nshell = true\ninferenceCommand = 'exit 9'\n");
     let told = env.mer(["run", "broken", "x"]).failed(1);
     assert!(told.contains("the model exited with code 9 before it was ready"), "{told}");
     assert!(!told.contains("middle of the request"), "{told}");
