@@ -3,28 +3,12 @@
 use std::{io::Read as _, process::Stdio};
 
 use mer_core::Access;
-use mer_dal::{Database, DbUrl, Settings};
 use mer_testkit::{ended, postgres, started};
 use uuid::Uuid;
 
 use crate::support::{
-    OnServer, Ran, TestEnv, database_name, database_uid, journal::leave_segment, run, shared_databases,
+    OnServer, Ran, TestEnv, database_name, database_uid, journal::leave_segment, record, run, shared_databases,
 };
-
-/// Puts accesses into a database.
-fn record(url: &str, accesses: &[Access]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let url = DbUrl::parse(url, "/nowhere".as_ref()).expect("url");
-        let database = Database::new(Settings { wait: crate::support::BOUND, ..Settings::new(url) });
-        let mut session = database.session().await.expect("session");
-        for some in accesses.chunks(500) {
-            session.record(some).await.expect("recorded");
-            session = session.renew().await.expect("session");
-        }
-        session.close().await.expect("closed");
-    });
-}
 
 /// A run of this number, begun at this second, of which three have the same.
 fn access(number: u32) -> Access {
@@ -61,7 +45,7 @@ fn a_list_of_any_length_has_the_same_order_in_every_database() {
     };
     let in_order: Vec<Access> = (0..MANY).map(access).collect();
     for place in everywhere() {
-        record(&place.url, &in_order);
+        record(&place.env, &place.url, &in_order);
         let listed = |args: &str| uids(place.mer_line(&format!("log list --json {args}")));
         let ran = |access: &Access| access.kind != mer_core::Kind::Ping;
         assert_eq!(listed("--limit 1000000 --kind all"), expected(&|_| true), "{}", place.url);
@@ -108,8 +92,8 @@ fn a_beginning_finds_an_access_of_any_age_and_several_are_named() {
         })
         .collect();
     for place in everywhere() {
-        record(&place.url, &accesses);
-        record(&place.url, &twins);
+        record(&place.env, &place.url, &accesses);
+        record(&place.env, &place.url, &twins);
         let shown = |text: &str| place.mer(["log", "show", text, "--json"]);
         let found = shown("00000000").objects();
         assert_eq!(found[0]["requestUid"], old.as_str(), "{}", place.url);
