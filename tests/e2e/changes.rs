@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{TestEnv, run};
+use crate::support::{TestEnv, run, with_session};
 
 /// Runs a line with leave to change the registry.
 #[track_caller]
@@ -347,15 +347,11 @@ fn a_name_has_at_most_128_bytes_and_is_more_than_dots() {
 fn what_has_a_long_name_already_is_worked_with_as_ever() {
     let env = TestEnv::ready();
     let long = "n".repeat(200);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let url = mer_dal::DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
-        let settings = mer_dal::Settings { wait: crate::support::BOUND, ..mer_dal::Settings::new(url) };
-        let session = mer_dal::Database::new(settings).session().await.expect("session");
+    with_session(&env, "embedded", async |session| {
         let text = format!("[servers.'{long}']\n[models.'{long}']\nservers = ['{long}']\ninferenceCommand = ['cat']\n");
         let registry = toml::from_str(&text).expect("registry");
         session.apply(&registry).await.expect("applied");
-        session.close().await.expect("closed");
+        session
     });
     let of = |version: &str| format!("{long}{version}");
     assert_eq!(env.mer(["run", &long, "x"]).ok(), "x\n");
@@ -363,8 +359,7 @@ fn what_has_a_long_name_already_is_worked_with_as_ever() {
     env.mer(["model", "set", &long, "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
     env.mer(["server", "set", &long, "--launcher", "nice", "--allow-changes", "--quiet"]).ok();
     let exported = env.mer(["export"]).ok();
-    env.file("work/r.toml", exported);
-    env.mer(["apply", "r.toml", "--allow-changes", "--quiet"]).ok();
+    env.apply(exported);
     env.file("work/w", "w");
     env.mer(["weights", "put", &long, "w", "--alias", "a", "--allow-changes", "--quiet"]).ok();
     assert_eq!(env.mer(["log", "list", "--model", &of(""), "--json"]).objects().len(), 1);

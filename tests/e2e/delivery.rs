@@ -202,15 +202,10 @@ fn weights_are_hashed_only_where_their_file_has_changed_and_not_transferred_wher
 fn a_hash_that_names_no_file_is_no_hash() {
     let env = with_readers();
     let lines = env.mer(["export", "--all"]).ok();
-    let url = shared_databases().into_iter().find(|url| url.starts_with("postgres"));
-    let Some(url) = url else { return };
-    let place = OnServer::migrated(url.clone());
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.env.file("work/x.jsonl", lines);
     place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
-    let Some(psql) = mer_testkit::require::program("psql", &[]) else { return };
-    let change = r#"UPDATE "ModelWeights" SET "sha256" = '../../../' || 'work/out' WHERE "version" = 1"#;
-    let done = std::process::Command::new(psql).args([&url, "-c", change]).output().expect("psql");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    server.sql(&database, r#"UPDATE "ModelWeights" SET "sha256" = '../../../' || 'work/out' WHERE "version" = 1"#);
     let told = place.mer(["run", "reader:1"]).failed(65);
     assert!(told.contains("the weights `reader:1` cannot be used") && told.contains("`sha256` is no sha256"), "{told}");
     assert_eq!(fs::read_dir(place.env.path("work")).expect("folder").count(), 1);
@@ -335,8 +330,7 @@ fn from_every_database_to_here_and_there_and_the_log_says_which_version_answered
         let reader = r#"servers = ["there", "local"]
             inferenceCommand = 'wc -c < "$MER_WEIGHTS" | tr -d " "'
             shell = true"#;
-        place.env.file("work/all.toml", format!("{}\n[models.reader]\n{reader}\n", server("there", &sshd)));
-        place.mer(["apply", "all.toml", "--allow-changes", "--quiet"]).ok();
+        place.apply(format!("{}\n[models.reader]\n{reader}\n", server("there", &sshd)));
         place.mer(["weights", "put", "reader", "large", "--quiet"]).ok();
         place.mer(["weights", "put", "reader", "small", "--alias", "current", "--allow-changes", "--quiet"]).ok();
         for server in ["there", "local"] {

@@ -96,13 +96,11 @@ fn models_interpreters_and_servers_that_are_not_there() {
     let env = TestEnv::new();
     let script = env.file("work/script", "#!/no/such/python\n");
     mode(&script, 0o755);
-    env.file(
-        "work/registry.toml",
+    env.apply(
         "[servers.away]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = 9\nuser = 'u'\npassword = 'plain'\n\
          [models.gone]\ninferenceCommand = ['no-such-program']\n\
          [models.script]\ninferenceCommand = ['./script']\nenv = { HF_TOKEN = 'x' }\n",
     );
-    env.mer(["apply", "registry.toml", "--allow-changes", "--quiet"]).ok();
     let ran = env.mer(["doctor", "--json"]);
     let list = findings(&ran, 1);
     found(&list, "server away", "failed");

@@ -79,9 +79,7 @@ fn code_64_is_a_wrong_line() {
     for args in
         [&["run"][..], &["run", "cat", "a", "b"], &["run", "cat", "--timout", "1s"], &["log", "list", "-n", "x"]]
     {
-        let mut command = env.command();
-        command.args(args);
-        let told = run(command).failed(64);
+        let told = env.mer_args(args).failed(64);
         assert!(told.starts_with("mer: "), "{args:?}: {told}");
     }
     let told = env.mer(["run", "cat", "x", "--timeout", "soon"]).failed(64);
@@ -241,9 +239,7 @@ fn with_json_a_failure_ends_stderr_with_one_object() {
         (&["run", "missing", "--json"], 78),
         (&["run", "slow", "--timeout", "100ms", "--json"], 124),
     ] {
-        let mut command = env.command();
-        command.args(args);
-        let ran = run(command).ended(code);
+        let ran = env.mer_args(args).ended(code);
         let last = ran.stderr.lines().last().expect("a line");
         let told: Value = serde_json::from_str(last).expect("an object");
         assert_eq!((&told["message_type"], &told["code"]), (&json!("exit_error"), &json!(code)), "{last}");

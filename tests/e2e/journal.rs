@@ -4,13 +4,10 @@ use std::{fs, path::PathBuf};
 
 use rustix::process::Signal;
 
-use crate::support::{TestEnv, pid_in, wait_until};
+use crate::support::{TestEnv, journal, pid_in, wait_until};
 
 fn segments(env: &TestEnv) -> Vec<PathBuf> {
-    let entries = fs::read_dir(env.path("data/mer/db.journal")).expect("journal").flatten().map(|entry| entry.path());
-    let mut segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).collect();
-    segments.sort();
-    segments
+    journal::segments(&env.path("data/mer/db.journal"))
 }
 
 fn lines(file: &PathBuf) -> Vec<Vec<u8>> {

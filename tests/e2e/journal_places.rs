@@ -6,11 +6,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use mer_testkit::{postgres, surreal_server};
+use mer_testkit::postgres;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Live, MODELS, OnServer, Ran, TestEnv, database_name, pid_in, run, shared_databases, wait_gone};
+use crate::support::{
+    Live, MODELS, OnServer, Ran, TestEnv, database_name, database_uid,
+    journal::{line, segments},
+    pid_in, run, shared_databases, sql, wait_gone,
+};
 
 /// Leaves a segment with a start and without an end, as a `mer` does that is killed.
 fn leave_a_segment(command: Command, env: &TestEnv) {
@@ -21,13 +25,6 @@ fn leave_a_segment(command: Command, env: &TestEnv) {
     assert_eq!(live.finish().code, None, "killed");
     wait_gone(model);
     fs::remove_file(env.path("work/slow.pid")).expect("a file of the model");
-}
-
-/// `mer` in this environment, with another database.
-fn on<const N: usize>(env: &TestEnv, url: &str, args: [&str; N]) -> Ran {
-    let mut command = env.with(args);
-    command.env("DB_CONNECTION_URL", url);
-    run(command)
 }
 
 fn statuses(ran: &Ran) -> Vec<String> {
@@ -56,17 +53,17 @@ fn remedies(ran: &Ran) -> String {
 fn is_kept_from_its_copy(place: &OnServer, copy: &str) {
     let env = &place.env;
     leave_a_segment(place.with(["run", "slow", "x"]), env);
-    let seen = on(env, copy, ["log", "list", "--json"]);
+    let seen = env.mer_on(copy, ["log", "list", "--json"]);
     let address = left_alone(&seen);
     assert!(!statuses(&seen).contains(&"lost".to_owned()), "{seen:?}");
-    let told = remedies(&on(env, copy, ["doctor", "--json"]));
+    let told = remedies(&env.mer_on(copy, ["doctor", "--json"]));
     assert!(told.contains(&format!("`mer log drain --from {address}`")), "{told}");
     assert!(told.contains("`mer migrate adopt`"), "{told}");
-    on(env, copy, ["run", "echo", "in the copy"]).ended(0);
+    env.mer_on(copy, ["run", "echo", "in the copy"]).ended(0);
     let original = place.mer(["log", "list", "--json"]);
     assert_eq!(original.stderr, "", "it is at home here");
     assert_eq!(statuses(&original), ["lost"], "and only that");
-    assert_eq!(on(env, copy, ["log", "list", "--json"]).stderr, "");
+    assert_eq!(env.mer_on(copy, ["log", "list", "--json"]).stderr, "");
 }
 
 #[test]
@@ -98,32 +95,21 @@ fn what_ran_is_not_recorded_in_a_copy_on_the_same_server() {
 
 /// Gives one database the uid of another, as if it were its copy.
 fn make_twins(url: &str, copy: &str) {
-    let (name, twin) = (database_name(url), database_name(copy));
-    if url.starts_with("postgres") {
-        let server = postgres::shared().expect("a server");
-        let uid = server.sql(name, r#"SELECT "uid" FROM "DatabaseIdentity""#);
-        server.sql(twin, &format!(r#"UPDATE "DatabaseIdentity" SET "uid" = '{uid}'"#));
-        return;
-    }
-    let server = surreal_server::shared().expect("a server");
-    let uid = server.sql(name, "RETURN <string> DatabaseIdentity:this.uid;")[0].as_str().expect("a uid").to_owned();
-    let uid = uid.trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned();
+    let uid = database_uid(url);
     let anew = format!("DELETE DatabaseIdentity:this; CREATE DatabaseIdentity:this SET uid = <uuid> '{uid}';");
-    server.sql(twin, &anew);
+    sql(copy, &format!(r#"UPDATE "DatabaseIdentity" SET "uid" = '{uid}'"#), &anew);
 }
 
 /// Takes from the first line of each segment what says where its database was, as a MER from before wrote it.
 fn as_before(journal: &Path) {
-    let entries = fs::read_dir(journal).expect("a folder").flatten().map(|entry| entry.path());
-    let segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).collect();
+    let segments = segments(journal);
     assert!(!segments.is_empty());
     for segment in segments {
         let text = fs::read_to_string(&segment).expect("a segment");
         let (head, rest) = text.split_once('\n').expect("a line");
         let mut head: Value = serde_json::from_str(&head[9..]).expect("an object");
         head.as_object_mut().expect("an object").remove("location").expect("a place");
-        let head = head.to_string();
-        fs::write(&segment, format!("{:08x} {head}\n{rest}", crc32fast::hash(head.as_bytes()))).expect("written");
+        fs::write(&segment, line(&head) + rest).expect("written");
         let _ = fs::remove_file(segment.with_extension("drained"));
     }
 }
@@ -149,19 +135,19 @@ fn a_copy_that_is_adopted_is_another_database() {
         make_twins(&place.url, &twin.url);
         let env = &place.env;
         leave_a_segment(place.with(["run", "slow", "x"]), env);
-        let told = on(env, &twin.url, ["migrate", "adopt"]).failed(64);
+        let told = env.mer_on(&twin.url, ["migrate", "adopt"]).failed(64);
         assert!(told.contains("`--yes`"), "{told}");
-        left_alone(&on(env, &twin.url, ["log", "list", "--json"]));
-        let told = on(env, &twin.url, ["migrate", "adopt", "--yes"]).ended(0).stderr;
+        left_alone(&env.mer_on(&twin.url, ["log", "list", "--json"]));
+        let told = env.mer_on(&twin.url, ["migrate", "adopt", "--yes"]).ended(0).stderr;
         assert!(told.contains("the database is another one from now on"), "{told}");
-        let seen = on(env, &twin.url, ["log", "list", "--json"]);
+        let seen = env.mer_on(&twin.url, ["log", "list", "--json"]);
         assert_eq!(
             (seen.stdout.as_str(), seen.stderr.as_str()),
             ("", ""),
             "it has nothing to do with the other any more"
         );
-        on(env, &twin.url, ["run", "echo", "x"]).ended(0);
-        assert_eq!(statuses(&on(env, &twin.url, ["log", "list", "--json"])), ["succeeded"]);
+        env.mer_on(&twin.url, ["run", "echo", "x"]).ended(0);
+        assert_eq!(statuses(&env.mer_on(&twin.url, ["log", "list", "--json"])), ["succeeded"]);
         assert_eq!(statuses(&place.mer(["log", "list", "--json"])), ["lost"]);
     }
 }
@@ -173,7 +159,7 @@ fn one_server_under_several_addresses_is_one_place() {
     let name = database_name(&place.url);
     for other in [server.socket_url(name), place.url.replace("127.0.0.1", "localhost")] {
         leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
-        let seen = on(&place.env, &other, ["log", "list", "--json"]);
+        let seen = place.env.mer_on(&other, ["log", "list", "--json"]);
         assert_eq!(seen.stderr, "", "{other}");
         assert_eq!(statuses(&seen)[0], "lost", "{other}");
     }
@@ -181,7 +167,7 @@ fn one_server_under_several_addresses_is_one_place() {
     server.sql(name, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
     server.sql(name, "CREATE ROLE nosy LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO nosy");
     leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
-    let seen = on(&place.env, &server.url_of("nosy", name), ["log", "list", "--json"]);
+    let seen = place.env.mer_on(&server.url_of("nosy", name), ["log", "list", "--json"]);
     assert_eq!((seen.stderr.as_str(), statuses(&seen).len()), ("", 3));
 }
 
@@ -194,12 +180,12 @@ fn records_of_a_database_that_has_moved_are_released_by_a_command() {
     leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
     one.kill();
     let moved = other.url(database_name(&place.url));
-    let address = left_alone(&on(&place.env, &moved, ["log", "list", "--json"]));
-    let nothing = on(&place.env, &moved, ["log", "drain", "--from", "postgres://elsewhere:1/x"]).ended(0);
+    let address = left_alone(&place.env.mer_on(&moved, ["log", "list", "--json"]));
+    let nothing = place.env.mer_on(&moved, ["log", "drain", "--from", "postgres://elsewhere:1/x"]).ended(0);
     assert!(nothing.stderr.contains("moved 0 records"), "{}", nothing.stderr);
-    let ran = on(&place.env, &moved, ["log", "drain", "--from", &address, "--json"]).object();
+    let ran = place.env.mer_on(&moved, ["log", "drain", "--from", &address, "--json"]).object();
     assert_eq!((&ran["recorded"], &ran["lost"]), (&2.into(), &1.into()));
-    let seen = on(&place.env, &moved, ["log", "list", "--json"]);
+    let seen = place.env.mer_on(&moved, ["log", "list", "--json"]);
     assert_eq!((statuses(&seen), seen.stderr.as_str()), (vec!["lost".to_owned()], ""));
 }
 

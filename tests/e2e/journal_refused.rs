@@ -9,10 +9,14 @@ use std::{
     process::Command,
 };
 
-use mer_testkit::{postgres, surreal_server};
-use serde_json::Value;
+use mer_testkit::postgres;
+use serde_json::{Value, json};
 
-use crate::support::{OnServer, TestEnv, database_name, run, shared_databases};
+use crate::support::{
+    OnServer, TestEnv, give,
+    journal::{line, segments},
+    public_binary, run, shared_databases, sql,
+};
 
 /// It says `日本`, which stands here in ASCII, so that every database can register it.
 const MODELS: &str = r#"
@@ -49,9 +53,7 @@ fn is_kept_aside_and_the_rest_is_recorded(place: &OnServer) {
         (&"日本\n".into(), &"succeeded".into())
     );
     assert!(!kept[0]["reason"].as_str().expect("a reason").is_empty());
-    let segments = fs::read_dir(place.env.path("data/mer/journal")).expect("a folder").flatten();
-    let left: Vec<_> =
-        segments.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg")).collect();
+    let left = segments(&place.env.path("data/mer/journal"));
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -96,12 +98,7 @@ fn values_that_a_table_does_not_take_are_kept_aside() {
         for url in shared_databases() {
             let place = OnServer::migrated(url);
             place.apply(MODELS);
-            let name = database_name(&place.url);
-            if place.url.starts_with("postgres") {
-                postgres::shared().expect("a server").sql(name, postgres);
-            } else {
-                surreal_server::shared().expect("a server").sql(name, surreal);
-            }
+            sql(&place.url, postgres, surreal);
             is_kept_aside_and_the_rest_is_recorded(&place);
         }
     }
@@ -113,17 +110,15 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
     env.mer(["run", "cat", "x"]).ok();
     let folder = env.path("data/mer/db.journal");
     let path = |name: &str| folder.join(name);
+    let text = fs::read(&segments(&folder)[0]).expect("a segment");
     fs::create_dir(path("0.seg")).expect("a folder");
     symlink("/nowhere", path("1.seg")).expect("a link");
     let fifo = Command::new("mkfifo").arg(path("2.seg")).arg(path("3.drained")).status().expect("`mkfifo` starts");
     assert!(fifo.success());
-    let segment = fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path());
-    let real = segment.into_iter().find(|path| path.is_file() && path.extension().is_some_and(|e| e == "seg"));
-    let text = fs::read(real.expect("a segment")).expect("a segment");
     fs::write(path("3.seg"), &text).expect("a segment");
     // Of a MER that is not there yet.
-    let head = "{\"format\":9,\"databaseUid\":\"00000000-0000-7000-8000-000000000001\"}";
-    fs::write(path("4.seg"), format!("{:08x} {head}\nwhat?\n", crc32fast::hash(head.as_bytes()))).expect("a segment");
+    let head = line(&json!({ "format": 9, "databaseUid": "00000000-0000-7000-8000-000000000001" }));
+    fs::write(path("4.seg"), head + "what?\n").expect("a segment");
     // A terabyte of nothing.
     fs::File::create(path("6.seg")).and_then(|file| file.set_len(1 << 40)).expect("a file");
     let mut names = vec!["0.seg", "1.seg", "2.seg", "4.seg", "6.seg"];
@@ -160,19 +155,14 @@ fn a_segment_of_another_user_keeps_nothing_from_the_log() {
     env.mer(["run", "cat", "x"]).ok();
     let folder = env.path("data/mer/db.journal");
     let path = |name: &str| folder.join(name);
-    let mut entries = fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path());
-    let real = entries.find(|path| path.extension().is_some_and(|ending| ending == "seg")).expect("a segment");
-    let owned = Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(env.path(".")).status();
-    assert!(owned.expect("`chown` starts").success());
+    let real = segments(&folder).remove(0);
+    give(&env.path(""), USER);
     for (name, owner, mode) in [("1.seg", USER + 1, 0o644), ("2.seg", 0, 0o644), ("3.seg", 0, 0o600)] {
         fs::copy(&real, path(name)).expect("a copy");
         chown(path(name), Some(owner), Some(owner)).expect("an owner");
         fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).expect("a mode");
     }
-    let program = env.path("work/mer");
-    if fs::hard_link(TestEnv::binary(), &program).is_err() {
-        fs::copy(TestEnv::binary(), &program).expect("a copy");
-    }
+    let program = public_binary(&env);
     let mer = |args: &[&str]| {
         let mut command = env.program(&program);
         command.args(args).uid(USER).gid(USER);

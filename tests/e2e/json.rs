@@ -12,7 +12,8 @@ const FIELDS: &str = "requestUid attempt model server kind protocol weightsVersi
                       callerClaims startAccess stopAccess status exitCode signal queueMs connectMs startMs runMs stdinBytes \
                       stdoutBytes stderrBytes stdinSha256 stdoutSha256 stderrTail error";
 
-fn keys(object: &Value) -> BTreeSet<&str> {
+/// The names of the fields of an object.
+pub(crate) fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 

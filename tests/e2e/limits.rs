@@ -5,7 +5,7 @@ use std::{os::unix::process::ExitStatusExt as _, path::Path, process::Stdio};
 
 use mer_testkit::require;
 
-use crate::support::{Live, Ran, TestEnv, run};
+use crate::support::{Ran, TestEnv, give, public_binary, run};
 
 /// `mer` below a limit, which `prlimit` sets: shells do not know all of them.
 fn limited(env: &TestEnv, limit: &str, words: &str) -> Ran {
@@ -88,8 +88,7 @@ fn a_file_that_may_not_grow_is_a_sentence() {
     let big = limited(&env, "--fsize=1048576", "run flood 5000000 -o out").ended(74);
     assert!(big.stderr.contains("ulimit -f"), "{}", big.stderr);
     // A model that writes too much is the model's own matter: for it the signal has its default.
-    env.file("work/m.toml", "[models.m]\nshell = true\ninferenceCommand = 'exec head -c 5000000 /dev/zero > big'\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.m]\nshell = true\ninferenceCommand = 'exec head -c 5000000 /dev/zero > big'\n");
     limited(&env, "--fsize=2097152", "run m x").ended(1);
     assert_eq!(env.rows()[0]["signal"], "SIGXFSZ");
 }
@@ -99,19 +98,16 @@ fn a_file_that_may_not_grow_is_a_sentence() {
 fn few_processes_are_75_with_the_name_of_the_limit() {
     let Some(user) = unused_user() else { return };
     let env = TestEnv::ready();
-    let owned = std::process::Command::new("chown").args(["-R", &user]).arg(env.path(".")).status().expect("chown");
-    assert!(owned.success());
-    let mut opened = std::process::Command::new("chmod");
-    assert!(opened.args(["a+rx"]).arg(env.path(".")).status().expect("chmod").success());
-    let binary = env.path("mer");
-    std::fs::copy(TestEnv::binary(), &binary).expect("a copy that every user reaches");
+    give(&env.path(""), user);
+    let binary = public_binary(&env);
+    let user = user.to_string();
     let (mut short, mut well) = (0, 0);
     for count in [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 64] {
         for words in COMMANDS {
             let mut command = env.program(Path::new("setpriv"));
             command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "prlimit"]);
             command.arg(format!("--nproc={count}")).arg("--").arg(&binary).args(words.split(' '));
-            let ran = Live::start(command, Stdio::null()).finish();
+            let ran = run(command);
             check(&format!("-u {count} {words}"), &ran, "ulimit -u");
             if ran.code == Some(0) { well += 1 } else { short += 1 }
         }
@@ -120,19 +116,16 @@ fn few_processes_are_75_with_the_name_of_the_limit() {
 }
 
 /// The number of a user that has no process.
-fn unused_user() -> Option<String> {
+fn unused_user() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
         require::unavailable("another user", "only root can take another user's number");
         return None;
     }
-    let has = |program: &str| {
-        std::process::Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success())
-    };
-    if !has("setpriv") {
+    if require::program("setpriv", &[]).is_none() {
         require::unavailable("setpriv", "it is not on the PATH");
         return None;
     }
-    Some((1_000_000 + std::process::id()).to_string())
+    Some(1_000_000 + std::process::id())
 }
 
 /// No signal ends it: 134 is an abort, 139 a stack that was used up.

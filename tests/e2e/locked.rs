@@ -24,8 +24,8 @@ fn a_lock_of_another_session_is_waited_for_as_long_as_db_wait_says() {
         &["weights", "list", "echo"],
         &["run", "echo", "x"],
     ] {
-        let mut command = place.with([]);
-        command.args(args).args(["--db-wait", "2s"]);
+        let mut command = place.with_args(args);
+        command.args(["--db-wait", "2s"]);
         let begun = Instant::now();
         let told = run(command).failed(75);
         assert!(begun.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", begun.elapsed());
@@ -62,13 +62,12 @@ fn a_script_that_waits_for_a_lock_is_busy_and_not_wrong() {
 fn a_server_without_a_free_connection_is_busy() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
     server.sql("postgres", "DROP ROLE IF EXISTS crowded; CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
-    let mut command = place.with(["model", "list", "--db-wait", "500ms"]);
-    command.env("DB_CONNECTION_URL", server.url_of("crowded", &database));
-    let told = run(command).failed(75);
+    let crowded = server.url_of("crowded", &database);
+    let told = place.env.mer_on(&crowded, ["model", "list", "--db-wait", "500ms"]).failed(75);
     assert!(told.contains("takes no connection now") && told.contains("too many connections"), "{told}");
     // It is what `migrate wait` waits for.
     let mut command = place.with(["migrate", "wait", "--timeout", "60s"]);
-    command.env("DB_CONNECTION_URL", server.url_of("crowded", &database)).env("RUST_LOG", "debug");
+    command.env("DB_CONNECTION_URL", crowded).env("RUST_LOG", "debug");
     let waiting = Live::start(command, Stdio::null());
     waiting.wait_stderr("trying again");
     server.sql("postgres", "ALTER ROLE crowded CONNECTION LIMIT -1");

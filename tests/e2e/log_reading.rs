@@ -3,27 +3,12 @@
 use std::{io::Read as _, process::Stdio};
 
 use mer_core::Access;
-use mer_dal::{Database, DbUrl, Settings};
-use mer_testkit::{ended, postgres, started, surreal_server};
-use serde_json::Value;
+use mer_testkit::{ended, postgres, started};
 use uuid::Uuid;
 
-use crate::support::{OnServer, Ran, TestEnv, database_name, run, shared_databases};
-
-/// Puts accesses into a database.
-fn record(url: &str, accesses: &[Access]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let url = DbUrl::parse(url, "/nowhere".as_ref()).expect("url");
-        let database = Database::new(Settings { wait: crate::support::BOUND, ..Settings::new(url) });
-        let mut session = database.session().await.expect("session");
-        for some in accesses.chunks(500) {
-            session.record(some).await.expect("recorded");
-            session = session.renew().await.expect("session");
-        }
-        session.close().await.expect("closed");
-    });
-}
+use crate::support::{
+    OnServer, Ran, TestEnv, database_name, database_uid, journal::leave_segment, record, run, shared_databases,
+};
 
 /// A run of this number, begun at this second, of which three have the same.
 fn access(number: u32) -> Access {
@@ -60,7 +45,7 @@ fn a_list_of_any_length_has_the_same_order_in_every_database() {
     };
     let in_order: Vec<Access> = (0..MANY).map(access).collect();
     for place in everywhere() {
-        record(&place.url, &in_order);
+        record(&place.env, &place.url, &in_order);
         let listed = |args: &str| uids(place.mer_line(&format!("log list --json {args}")));
         let ran = |access: &Access| access.kind != mer_core::Kind::Ping;
         assert_eq!(listed("--limit 1000000 --kind all"), expected(&|_| true), "{}", place.url);
@@ -107,8 +92,8 @@ fn a_beginning_finds_an_access_of_any_age_and_several_are_named() {
         })
         .collect();
     for place in everywhere() {
-        record(&place.url, &accesses);
-        record(&place.url, &twins);
+        record(&place.env, &place.url, &accesses);
+        record(&place.env, &place.url, &twins);
         let shown = |text: &str| place.mer(["log", "show", text, "--json"]);
         let found = shown("00000000").objects();
         assert_eq!(found[0]["requestUid"], old.as_str(), "{}", place.url);
@@ -135,26 +120,9 @@ fn with_a_waiting_run(url: String) -> (OnServer, TestEnv) {
     let rows = place.mer(["log", "list", "--json"]).objects();
     let mut row = rows[0].clone();
     row["requestUid"] = "00000000-0000-7000-8000-000000000001".into();
-    let uid = uid(&place.url);
-    let head = serde_json::json!({
-        "format": 1, "databaseUid": uid, "host": "gone", "pid": 1, "merVersion": "0.1.0"
-    });
-    let line = |value: &Value| {
-        let text = value.to_string();
-        format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
-    };
     let env = TestEnv::new();
-    env.file("data/mer/journal/00000000000000000000000000000001.seg", line(&head) + &line(&row));
+    leave_segment(&env.path("data/mer/journal"), &database_uid(&place.url), &row);
     (place, env)
-}
-
-fn uid(url: &str) -> String {
-    let name = database_name(url);
-    if url.starts_with("postgres") {
-        return postgres::shared().expect("a server").sql(name, r#"SELECT "uid" FROM "DatabaseIdentity""#);
-    }
-    let uid = surreal_server::shared().expect("a server").sql(name, "RETURN <string> DatabaseIdentity:this.uid;");
-    uid[0].as_str().expect("a uid").trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned()
 }
 
 /// What is there is listed and shown, with a warning; what waits goes on waiting.
@@ -187,9 +155,7 @@ fn a_database_that_takes_no_writes_is_read() {
     server.sql(name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     is_read(&env, &place.url, "read-only transaction");
     server.sql(name, &format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL"));
-    let mut command = env.with(["log", "list", "--json"]);
-    command.env("DB_CONNECTION_URL", &place.url);
-    assert_eq!(run(command).objects().len(), 3, "and then it is there");
+    assert_eq!(env.mer_on(&place.url, ["log", "list", "--json"]).objects().len(), 3, "and then it is there");
 }
 
 #[test]
@@ -224,8 +190,8 @@ fn a_list_and_an_export_of_a_long_log_take_little_memory() {
     );
     server.sql(&database, &rows);
     for args in [["log", "list", "--json", "--limit", "1000000"].as_slice(), &["export", "--all"]] {
-        let mut command = place.with([]);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut command = place.with_args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("mer");
         let mut stdout = child.stdout.take().expect("stdout");
         let (mut block, mut text, mut peak) = (vec![0; 1 << 20], 0, 0);

@@ -3,17 +3,14 @@
 
 use std::{fs, path::Path, process::Stdio};
 
-use mer_testkit::{postgres, surreal_server};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Live, OnServer, TestEnv, database_name, shared_databases, wait_until};
-
-/// A line of the journal.
-fn line(value: &Value) -> String {
-    let text = value.to_string();
-    format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
-}
+use crate::support::{
+    Live, OnServer, TestEnv, database_uid,
+    journal::{leave_segment, segments},
+    shared_databases, sql, wait_until,
+};
 
 /// Puts a start without an end into a journal, as a `mer` left it that was killed long ago on another machine.
 fn leave_start(journal: &Path, database_uid: &str, sample: &Value) {
@@ -28,10 +25,7 @@ fn leave_start(journal: &Path, database_uid: &str, sample: &Value) {
     ] {
         access.insert(key.to_owned(), value);
     }
-    let head = json!({ "format": 1, "databaseUid": database_uid, "host": "gone", "pid": 1, "merVersion": "0.1.0" });
-    fs::create_dir_all(journal).expect("folder");
-    let text = line(&head) + &line(&access.into());
-    fs::write(journal.join("00000000000000000000000000000001.seg"), text).expect("segment");
+    leave_segment(journal, database_uid, &access.into());
 }
 
 #[track_caller]
@@ -46,9 +40,7 @@ fn a_start_that_was_left_behind_is_lost_and_stays_so() {
     let env = TestEnv::ready();
     let sample = env.mer(["run", "cat", "x", "--json"]).object();
     let journal = env.path("data/mer/db.journal");
-    let segment = fs::read_dir(&journal).expect("journal").flatten().map(|entry| entry.path());
-    let segment = segment.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "seg"));
-    let text = fs::read_to_string(segment.expect("a segment")).expect("text");
+    let text = fs::read_to_string(&segments(&journal)[0]).expect("text");
     let head: Value = serde_json::from_str(&text.lines().next().expect("a head")[9..]).expect("an object");
     leave_start(&journal, head["databaseUid"].as_str().expect("a uid"), &sample);
     for _ in 0..2 {
@@ -70,9 +62,7 @@ fn a_start_that_was_left_behind_is_lost_on_a_server_too() {
     for url in shared_databases() {
         let place = OnServer::migrated(url.clone());
         let sample = place.mer(["run", "echo", "x", "--json"]).object();
-        let uid = sql(&url, r#"SELECT "uid" FROM "DatabaseIdentity""#, "RETURN <string> DatabaseIdentity:this.uid;");
-        let uid = uid.trim_matches(|c: char| !c.is_ascii_hexdigit());
-        leave_start(&place.env.path("data/mer/journal"), uid, &sample);
+        leave_start(&place.env.path("data/mer/journal"), &database_uid(&url), &sample);
         for _ in 0..2 {
             let rows = place.mer(["log", "list", "--json"]).objects();
             assert_eq!(rows.len(), 2, "{rows:?}");
@@ -140,12 +130,4 @@ fn pass_time(url: &str) {
         r#"UPDATE "ModelAccess" SET "aliveUntil" = "aliveUntil" - interval '90 s' WHERE "status" = 'started'"#,
         "UPDATE ModelAccess SET aliveUntil = aliveUntil - 90s WHERE status = 'started';",
     );
-}
-
-fn sql(url: &str, postgres: &str, surreal: &str) -> String {
-    let name = database_name(url);
-    if url.starts_with("postgres") {
-        return postgres::shared().expect("a server").sql(name, postgres);
-    }
-    surreal_server::shared().expect("a server").sql(name, surreal)[0].to_string()
 }

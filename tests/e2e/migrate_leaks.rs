@@ -115,13 +115,7 @@ fn what_a_script_sets_in_surrealdb_ends_with_it() {
         mer(&["migrate", "status", "--sql-dir", "ours"]).ended(0);
         assert_eq!(mer(&["run", "echo", "x"]).ok(), "x\n");
     };
-    look(&|args| {
-        crate::support::run({
-            let mut command = env.command();
-            command.args(args);
-            command
-        })
-    });
+    look(&|args| env.mer_args(args));
     // One that is not run to its end would leave no row.
     env.file("work/ours/2101-Returns.sql", "CREATE ours SET at = 2;\nRETURN 1;\n");
     let told = env.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
@@ -129,13 +123,7 @@ fn what_a_script_sets_in_surrealdb_ends_with_it() {
     if let Some(server) = surreal_server::shared() {
         let place = OnServer::new(server.url(&server.database()));
         write(&place.env);
-        look(&|args| {
-            crate::support::run({
-                let mut command = place.with([]);
-                command.args(args);
-                command
-            })
-        });
+        look(&|args| place.mer_args(args));
         let found = server.sql(name(&place.url), "SELECT VALUE at FROM ours;");
         assert_eq!(found[0].to_string(), "[1]");
     }

@@ -228,8 +228,7 @@ fn two_users_of_postgresql_do_with_the_documented_rights() {
     server.sql("postgres", &page("### Before the first `mer migrate`"));
     let place = OnServer::new(format!("postgres://127.0.0.1:{}/mer", server.port()));
     let mer = |args: &[&str]| {
-        let mut command = place.with([]);
-        command.args(args);
+        let mut command = place.with_args(args);
         for (program, user) in [("MIGRATIONS", "mer_migrations"), ("DRIVER", "mer_driver")] {
             command.env(format!("{program}_DB_USERNAME"), user);
             command.env(format!("{program}_DB_PASSWORD"), format!("of {user}"));
@@ -335,20 +334,8 @@ fn times_look_the_same_on_every_database() {
     };
     for url in shared_databases() {
         let place = OnServer::migrated(url);
-        look(&|args| {
-            run({
-                let mut command = place.with([]);
-                command.args(args);
-                command
-            })
-        });
+        look(&|args| place.mer_args(args));
     }
     let env = TestEnv::ready();
-    look(&|args| {
-        run({
-            let mut command = env.command();
-            command.args(args);
-            command
-        })
-    });
+    look(&|args| env.mer_args(args));
 }

@@ -91,8 +91,7 @@ fn the_program_mer_is_this_very_binary_whatever_path_says() {
 fn a_models_path_is_its_working_directory_and_the_callers_otherwise() {
     let env = TestEnv::ready();
     assert_eq!(env.mer(["run", "where"]).ok(), "/\n");
-    env.file("work/m.toml", "[models.here]\ninferenceCommand = ['pwd', '-P']\n[models.gone]\nmodelPath = '/no/where'\ninferenceCommand = ['pwd']\n[models.home]\nmodelPath = '~'\ninferenceCommand = ['pwd', '-P']\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.here]\ninferenceCommand = ['pwd', '-P']\n[models.gone]\nmodelPath = '/no/where'\ninferenceCommand = ['pwd']\n[models.home]\nmodelPath = '~'\ninferenceCommand = ['pwd', '-P']\n");
     let real = |path: &str| format!("{}\n", env.path(path).canonicalize().expect(path).display());
     assert_eq!(env.mer(["run", "here"]).ok(), real("work"));
     assert_eq!(env.mer(["run", "home"]).ok(), real("home"));
@@ -104,8 +103,7 @@ fn a_models_path_is_its_working_directory_and_the_callers_otherwise() {
 fn a_launcher_stands_in_front_and_no_shell_reads_a_word() {
     let env = TestEnv::ready();
     assert_eq!(env.mer(["run", "launched"]).ok(), "launched\n$HOME; * two  words\n");
-    env.file("work/m.toml", "[servers.local]\nconnType = 'local'\nlauncher = ['env', 'E2E_BY=server']\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[servers.local]\nconnType = 'local'\nlauncher = ['env', 'E2E_BY=server']\n");
     assert_eq!(variables(&env.mer(["run", "env"]).ok())["E2E_BY"], "server");
     assert_eq!(env.mer(["run", "launched"]).ok(), "launched\n$HOME; * two  words\n");
 }

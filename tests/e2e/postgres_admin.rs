@@ -2,7 +2,7 @@
 
 use mer_testkit::{postgres, processes, surreal_server};
 
-use crate::support::{BOUND, OnServer, database_name as name, run};
+use crate::support::{BOUND, OnServer, database_name as name};
 
 /// The first block of this language below a title of the page.
 fn block(page: &str, title: &str, language: &str) -> String {
@@ -84,9 +84,7 @@ fn a_role_that_only_reads_reads_the_log_and_no_secret() {
     let rights = include_str!("../../docs/reference/database-rights.md");
     let grants = block(rights, "### A role that only reads", "sql");
     server.sql(&database, &grants);
-    let mut command = place.with(["log", "list", "--json"]);
-    command.env("DB_CONNECTION_URL", server.url_of("mer_reader", &database));
-    let rows = run(command).objects();
+    let rows = place.env.mer_on(&server.url_of("mer_reader", &database), ["log", "list", "--json"]).objects();
     assert_eq!(rows[0]["model"], "echo");
     let may = "SELECT has_any_column_privilege('mer_reader', c.oid, 'INSERT, UPDATE, REFERENCES')
             OR has_table_privilege('mer_reader', c.oid, 'DELETE, TRUNCATE, TRIGGER')

@@ -16,10 +16,9 @@ fn what_is_exported_can_be_applied_and_comes_out_the_same() {
         assert!(exported.lines().any(|found| found == line), "`{line}` is not in\n{exported}");
     }
     let other = TestEnv::new();
-    other.file("work/all.toml", &exported);
-    other.mer(["apply", "all.toml", "--allow-changes", "--quiet"]).ok();
+    other.apply(&exported);
     assert_eq!(other.mer(["export"]).ok(), exported);
-    other.mer(["apply", "all.toml", "--allow-changes", "--quiet"]).ok();
+    other.apply(&exported);
     assert_eq!(other.mer(["export", "-o", "again.toml"]).ok(), "");
     assert_eq!(other.read("work/again.toml"), exported, "twice is the same as once");
     assert_eq!(other.mer(["run", "launched"]).ok(), "launched\n$HOME; * two  words\n");
@@ -30,8 +29,7 @@ fn apply_is_an_upsert_and_leaves_alone_what_it_does_not_name() {
     let env = TestEnv::ready();
     let before = env.mer(["model", "show", "cat", "--json"]).object();
     let others = env.mer(["model", "list", "--json"]).objects().len();
-    env.file("work/m.toml", "[models.cat]\ninferenceCommand = ['sh', '-c', 'echo new']\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.cat]\ninferenceCommand = ['sh', '-c', 'echo new']\n");
     let after = env.mer(["model", "show", "cat", "--json"]).object();
     assert_eq!((&after["uid"], &after["createdAt"]), (&before["uid"], &before["createdAt"]));
     assert!(after["lastUpdated"].as_str() > before["lastUpdated"].as_str());
@@ -116,11 +114,7 @@ fn what_is_too_much_for_one_transaction_is_told_and_leaves_nothing() {
 #[test]
 fn a_model_is_shown_as_it_is_registered_and_passwords_are_not() {
     let env = TestEnv::ready();
-    env.file(
-        "work/m.toml",
-        "[servers.far]\nconnType = 'ssh'\nhost = 'h'\nuser = 'u'\nport = 22\npassword = 'hunter2'\n",
-    );
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[servers.far]\nconnType = 'ssh'\nhost = 'h'\nuser = 'u'\nport = 22\npassword = 'hunter2'\n");
     let list = env.mer(["server", "list"]).ok();
     let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[1][..3], ["far", "ssh", "u@h:22"]);
@@ -143,8 +137,7 @@ fn what_is_shown_of_a_model_is_a_registry_file() {
     let text = "[servers.far]\nconnType = \"ssh\"\nhost = \"h\"\nlauncher = [\"nice\"]\n\n\
                 [models.m]\nservers = [\"far\", \"local\"]\ninferenceCommand = [\"cat\"]\nenv = { A = \"1\" }\n\n\
                 [models.m.on.far]\nmodelPath = \"/x y\"\nenv = { B = \"2\" }\n";
-    env.file("work/r.toml", text);
-    env.mer(["apply", "r.toml", "--allow-changes", "--quiet"]).ok();
+    env.apply(text);
     let tables = |verb, name| {
         let shown = env.mer([verb, "show", name]).ok();
         let (_, below) = shown.split_once("registered as\n").expect("a label");
@@ -193,8 +186,7 @@ fn ping_tells_of_a_missing_interpreter() {
 #[test]
 fn a_server_that_cannot_be_reached_leaves_the_run_to_the_next_one() {
     let env = TestEnv::ready();
-    env.file("work/m.toml", "[servers.far]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = 1\n[models.away]\nservers = ['far']\ninferenceCommand = ['cat']\n[models.both]\nservers = ['far', 'local']\ninferenceCommand = ['cat']\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[servers.far]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = 1\n[models.away]\nservers = ['far']\ninferenceCommand = ['cat']\n[models.both]\nservers = ['far', 'local']\ninferenceCommand = ['cat']\n");
     let told = env.mer(["run", "away", "x"]).failed(69);
     assert!(told.contains("`away`") && told.contains("`far`"), "{told}");
     assert_eq!(env.mer(["run", "both", "x"]).ended(0).stdout, "x\n");

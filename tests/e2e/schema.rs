@@ -88,9 +88,7 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
         &["migrate", "baseline", "1"],
         &["migrate", "repair", "--yes"],
     ] {
-        let mut command = env.command();
-        command.args(args);
-        let told = crate::support::run(command).failed(78);
+        let told = env.mer_args(args).failed(78);
         assert!(
             told.contains("the database is newer than this MER: it has script 99 `FromTheFuture`"),
             "{args:?}: {told}"
@@ -103,9 +101,7 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
     assert!(ran.stderr.ends_with("is missing\nhint: use the MER that migrated it, or a newer one\n"), "{}", ran.stderr);
     // What it holds gets out all the same, as far as this version understands it.
     for args in [&["export"][..], &["export", "--all"]] {
-        let mut command = env.command();
-        command.args(args);
-        let ran = crate::support::run(command).ended(0);
+        let ran = env.mer_args(args).ended(0);
         assert!(ran.stdout.contains("awk") && ran.stderr.contains("newer than this MER"), "{ran:?}");
     }
     let exported = env.mer(["export", "--all", "-o", "all.jsonl"]).ended(0);

@@ -10,7 +10,7 @@ use std::{
 
 use mer_testkit::{postgres, surreal_server};
 
-use crate::support::{BOUND, Live, OnServer, Server, wait_until};
+use crate::support::{BOUND, Live, OnServer, Server, journal::segments, wait_until};
 
 /// How the one run that there is stands, as another machine sees it.
 fn seen_from(place: &OnServer) -> Option<String> {
@@ -96,7 +96,8 @@ fn no_record_is_lost(mut server: Server) {
     let time = |row: &serde_json::Value| row["startAccess"].as_str().expect("a text").parse().expect("a time");
     let starts: Vec<jiff::Timestamp> = rows.iter().map(time).collect();
     assert!(starts.is_sorted_by(|newer, older| newer >= older));
-    assert_eq!(segments(&place), 0, "nothing waits any more");
+    let waiting = segments(&place.env.path("data/mer/journal"));
+    assert!(waiting.is_empty(), "nothing waits any more: {waiting:?}");
 }
 
 /// Runs what is left as a script, as far as that goes. Gives how many runs answered.
@@ -124,9 +125,4 @@ fn part(place: &OnServer, process: usize, from: usize, to: usize, over: &AtomicU
     assert_eq!(answers[..], expected[..answers.len()], "{}", ran.stderr);
     over.fetch_add(answers.len() - counted, Ordering::Relaxed);
     answers.len()
-}
-
-fn segments(place: &OnServer) -> usize {
-    let Ok(entries) = std::fs::read_dir(place.env.path("data/mer/journal")) else { return 0 };
-    entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "seg")).count()
 }

@@ -37,14 +37,10 @@ fn a_model_that_ignores_term_is_killed_when_its_grace_is_over() {
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_the_grace() {
     let env = TestEnv::ready();
-    env.file(
-        "work/patient.toml",
-        concat!(
-            "[models.patient]\nshell = true\ngrace = '10m'\n",
-            "inferenceCommand = \"trap '' INT; trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done\"\n"
-        ),
-    );
-    env.mer(["apply", "patient.toml", "--allow-changes"]).ended(0);
+    env.apply(concat!(
+        "[models.patient]\nshell = true\ngrace = '10m'\n",
+        "inferenceCommand = \"trap '' INT; trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done\"\n"
+    ));
     let live = env.start(["run", "patient", "x"]);
     live.wait_stdout("begun\n");
     live.signal(Signal::INT);
@@ -162,11 +158,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
 fn what_is_not_ignored_is_heard_and_ends_the_model_at_once() {
     for (ignored, signal, code) in [("HUP INT", Signal::TERM, 143), ("TERM", Signal::INT, 130)] {
         let env = TestEnv::ready();
-        env.file(
-            "work/patient.toml",
-            "[models.patient]\nshell = true\ngrace = '10m'\ninferenceCommand = 'echo begun; exec sleep 600'\n",
-        );
-        env.mer(["apply", "patient.toml", "--allow-changes"]).ended(0);
+        env.apply("[models.patient]\nshell = true\ngrace = '10m'\ninferenceCommand = 'echo begun; exec sleep 600'\n");
         let live = Live::start(after(&env, &format!("trap '' {ignored}"), "run patient x"), Stdio::piped());
         live.wait_stdout("begun\n");
         live.signal(signal);

@@ -1,7 +1,7 @@
 //! A `mer` that does not run for a while (Ctrl-Z, a laptop's lid, a machine that has other things to do) judges what
 //! happened meanwhile by what happened, and not by its clock.
 
-use std::{thread, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
 use rustix::process::Signal;
 
@@ -10,62 +10,60 @@ use crate::support::{Live, TestEnv, pid_in, wait_gone, wait_until};
 /// Longer than every bound of these tests.
 const STOPPED: Duration = Duration::from_millis(2_600);
 
-/// The models write the file `begun` when they begin and `over` when they are done, or wait until their output is read.
+/// The models make the file `begun` when they begin.
 const MODELS: &str = r#"
 [models.brief]
 timeout = "2s"
 shell = true
-inferenceCommand = "echo $$ > begun; sleep 0.5; echo done; touch over"
+inferenceCommand = "echo $$ > begun; sleep 0.5; echo done"
 
 [models.exact]
 timeout = "2s"
 shell = true
-inferenceCommand = "touch begun; sleep 0.5; echo done; touch over; exit 5"
+inferenceCommand = "touch begun; sleep 0.5; echo done; exit 5"
 
 [models.bulk]                                  # more than all pipes hold: it waits for its reader
 timeout = "2s"
 shell = true
-inferenceCommand = "touch begun; sleep 0.5; touch over; head -c 3000000 /dev/zero"
+inferenceCommand = "touch begun; sleep 0.5; head -c 3000000 /dev/zero"
 
 [models.line]
 protocol = "lines"
 timeout = "2s"
 shell = true
-inferenceCommand = "while read -r x; do touch begun; sleep 0.5; echo \"A:$x\"; touch over; done"
+inferenceCommand = "while read -r x; do touch begun; sleep 0.5; echo \"A:$x\"; done"
 
 [models.lineBulk]
 protocol = "lines"
 timeout = "2s"
 shell = true
-inferenceCommand = "while read -r x; do touch begun; sleep 0.5; touch over; head -c 3000000 /dev/zero | tr '\\0' x; echo; done"
+inferenceCommand = "while read -r x; do touch begun; sleep 0.5; head -c 3000000 /dev/zero | tr '\\0' x; echo; done"
 
 [models.loading]
 protocol = "lines"
 readyToken = "READY"
 readyTimeout = "2s"
 shell = true
-inferenceCommand = "touch begun; sleep 0.5; head -c 300000 /dev/zero; echo; echo READY; touch over; while read -r x; do echo \"A:$x\"; done"
+inferenceCommand = "touch begun; sleep 0.5; head -c 300000 /dev/zero; echo; echo READY; while read -r x; do echo \"A:$x\"; done"
 
 [models.endless]
 timeout = "2s"
 grace = "500ms"
 shell = true
-inferenceCommand = "touch begun over; exec sleep 600"
+inferenceCommand = "touch begun; exec sleep 600"
 "#;
 
 fn env() -> TestEnv {
     let env = TestEnv::ready();
-    env.file("work/stopped.toml", MODELS);
-    env.mer(["apply", "stopped.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.apply(MODELS);
     env
 }
 
-/// Stops `mer` when its model has begun, until the model is done and every bound has run out.
-fn stop_over_the_bound(env: &TestEnv, live: &Live) {
-    wait_until("the model", || env.path("work/begun").exists().then_some(()));
+/// Stops `mer` from when its model has begun, of which this file tells, until every bound has run out.
+pub(crate) fn stop_over_the_bound(begun: &Path, live: &Live) {
+    wait_until("the model", || begun.exists().then_some(()));
     live.signal(Signal::STOP);
     thread::sleep(STOPPED);
-    // `loading` cannot come to this point: what it prints is not read.
     live.signal(Signal::CONT);
 }
 
@@ -74,7 +72,7 @@ fn a_run_that_is_over_is_no_timeout_however_late_that_is_seen() {
     for (model, code, bytes) in [("brief", 0, 5), ("exact", 1, 5), ("bulk", 0, 3_000_000)] {
         let env = env();
         let live = env.start(["run", model, "x"]);
-        stop_over_the_bound(&env, &live);
+        stop_over_the_bound(&env.path("work/begun"), &live);
         let ran = live.finish().ended(code);
         assert_eq!(ran.bytes.len(), bytes, "{model}: {}", ran.stderr);
         let row = env.row();
@@ -92,7 +90,7 @@ fn a_reply_that_has_come_is_no_timeout_whether_its_process_is_kept_or_not() {
             if script {
                 live.say(format!("run {model} x\n"));
             }
-            stop_over_the_bound(&env, &live);
+            stop_over_the_bound(&env.path("work/begun"), &live);
             let ran = live.finish().ended(0);
             assert_eq!(ran.bytes.len(), if model == "line" { 4 } else { 3_000_001 }, "{model}");
             assert_eq!(env.row()["status"], "succeeded");
@@ -104,7 +102,7 @@ fn a_reply_that_has_come_is_no_timeout_whether_its_process_is_kept_or_not() {
 fn a_process_that_has_become_ready_is_no_timeout() {
     let env = env();
     let live = env.start(["run", "loading", "x"]);
-    stop_over_the_bound(&env, &live);
+    stop_over_the_bound(&env.path("work/begun"), &live);
     assert_eq!(live.finish().ended(0).stdout, "A:x\n");
 }
 
@@ -125,7 +123,7 @@ fn a_run_that_is_over_was_not_cancelled_either() {
 fn one_that_is_not_over_is_a_timeout_all_the_same() {
     let env = env();
     let live = env.start(["run", "endless", "x"]);
-    stop_over_the_bound(&env, &live);
+    stop_over_the_bound(&env.path("work/begun"), &live);
     live.finish().ended(124);
     assert_eq!((&env.row()["status"], &env.row()["signal"]), (&"timeout".into(), &"SIGTERM".into()));
 }

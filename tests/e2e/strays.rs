@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use mer_testkit::processes::{self, kill};
 use rustix::process::Signal;
 
 use crate::support::{Live, TestEnv, alive, pid_in, wait_gone, wait_until};
@@ -27,17 +28,12 @@ inferenceCommand = "rm -f stray.pid; setsid sh -c 'echo $$ > stray.pid; exec sle
 
 fn env() -> TestEnv {
     let env = TestEnv::ready();
-    env.file("work/strays.toml", MODELS);
-    env.mer(["apply", "strays.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.apply(MODELS);
     env
 }
 
 fn stray(env: &TestEnv) -> u32 {
     pid_in(&env.path("work/stray.pid"))
-}
-
-fn kill(pid: u32) {
-    Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
 }
 
 #[test]
@@ -75,11 +71,9 @@ fn they_go_on_where_the_registry_says_so() {
     let live = env.start(["run", "keeper", "stay"]);
     live.wait_stdout("begun\n");
     let left = stray(&env);
-    let model = std::fs::read_to_string(format!("/proc/{}/task/{0}/children", live.pid())).unwrap_or_default();
+    let model = processes::descendants(live.pid());
     live.signal(Signal::KILL);
-    for pid in model.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid != left) {
-        wait_gone(pid);
-    }
+    model.into_iter().filter(|pid| *pid != left).for_each(wait_gone);
     let outlives = alive(left);
     kill(left);
     assert!(outlives, "after a kill -9");
@@ -125,11 +119,7 @@ fn as_process_1_it_reaps_what_others_leave_behind() {
     let mut live = Live::start(command, std::process::Stdio::piped());
     live.say("run cat x\n");
     live.wait_stdout("x\n");
-    let child_of = |pid: u32| -> u32 {
-        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
-        list.split_ascii_whitespace().next().expect("a child").parse().expect("a pid")
-    };
-    let first = child_of(live.pid());
+    let first = processes::descendants(live.pid())[0];
     // Two processes that come into its namespace, and of which the first ends at once.
     let target = first.to_string();
     let entered = Command::new("nsenter")
@@ -144,10 +134,7 @@ fn as_process_1_it_reaps_what_others_leave_behind() {
         ])
         .status();
     assert!(entered.expect("nsenter").success());
-    let zombies = || {
-        let list = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap_or_default();
-        list.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(|pid| !alive(*pid)).count()
-    };
+    let zombies = || processes::descendants(first).into_iter().filter(|pid| !alive(*pid)).count();
     wait_until("orphans", || (zombies() == 3).then_some(()));
     wait_until("an end of the zombies", || (zombies() == 0).then_some(()));
     live.say("run cat y\n");

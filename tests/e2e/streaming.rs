@@ -25,8 +25,8 @@ fn peak_kib(pid: u32) -> u64 {
 /// Sends a stream through `mer` and gives its peak of memory, seen when all of it has come out and the end has not.
 fn stream(args: &[&str], total: usize) -> u64 {
     let env = TestEnv::ready();
-    let mut command = env.command();
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut command = env.with_args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = command.spawn().expect("mer");
     let (mut stdin, mut stdout) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
     let block: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();

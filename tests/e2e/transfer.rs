@@ -4,12 +4,11 @@ use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use jiff::{Span, Timestamp};
 use mer_core::{Access, Status};
-use mer_dal::{Database, DbUrl, Settings};
 use mer_testkit::{ended, started};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestEnv, run, shared_databases};
+use crate::support::{TestEnv, record, run, shared_databases};
 
 /// A database engine without optimisation takes milliseconds for each row. `MER_TEST_ACCESSES` names another number.
 const MANY: u32 = if cfg!(debug_assertions) { 1_050 } else { 10_000 };
@@ -38,21 +37,6 @@ fn accesses(count: u32) -> Vec<Access> {
         }
     };
     (0..count).map(of).collect()
-}
-
-/// Puts accesses into the embedded database of this environment.
-fn record(env: &TestEnv, accesses: &[Access]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
-        let database = Database::new(Settings { wait: crate::support::BOUND, ..Settings::new(url) });
-        let mut session = database.session().await.expect("session");
-        for some in accesses.chunks(1000) {
-            session.record(some).await.expect("recorded");
-            session = session.renew().await.expect("session");
-        }
-        session.close().await.expect("closed");
-    });
 }
 
 /// An environment with three servers and five models: two of those that every database begins with are gone.
@@ -86,7 +70,7 @@ fn way(env: &TestEnv) -> Vec<String> {
 fn everything_moves_between_databases_and_is_equal_to_the_byte() {
     let many = std::env::var("MER_TEST_ACCESSES").map_or(MANY, |number| number.parse().expect("a number"));
     let env = source();
-    record(&env, &accesses(many));
+    record(&env, "embedded", &accesses(many));
     env.mer(["export", "--all", "-o", "0.jsonl"]).ok();
     let first = env.read("work/0.jsonl");
     let toml = env.mer(["export"]).ok();
@@ -237,9 +221,7 @@ fn an_export_is_for_nobody_elses_eyes() {
     let env = TestEnv::ready();
     let mode = |file: &str| fs::metadata(env.path(file)).expect(file).permissions().mode() & 0o777;
     for args in [["export", "-o", "r"].as_slice(), &["export", "--all", "-o", "r"]] {
-        let mut command = env.command();
-        command.args(args);
-        run(command).ok();
+        env.mer_args(args).ok();
         assert_eq!(mode("work/r"), 0o600, "{args:?}");
         fs::remove_file(env.path("work/r")).expect("removed");
     }
@@ -259,7 +241,7 @@ fn an_export_is_for_nobody_elses_eyes() {
 #[test]
 fn an_import_adds_to_what_is_there() {
     let env = source();
-    record(&env, &accesses(10));
+    record(&env, "embedded", &accesses(10));
     env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
     let other = TestEnv::ready();
     other.file("work/all.jsonl", env.read("work/all.jsonl"));
@@ -288,7 +270,7 @@ fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_wh
     let env = source();
     let begun = accesses(1).remove(0);
     let begun = started(begun.request_uid, 1, "iris", begun.start_access);
-    record(&env, std::slice::from_ref(&begun));
+    record(&env, "embedded", std::slice::from_ref(&begun));
     env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
     assert!(env.read("work/all.jsonl").contains("\"status\":\"started\""));
     for db in way(&env) {
@@ -328,7 +310,7 @@ fn a_journal_that_waits_is_part_of_the_export() {
 #[test]
 fn what_is_no_whole_export_is_65_and_says_where() {
     let env = source();
-    record(&env, &accesses(4));
+    record(&env, "embedded", &accesses(4));
     let whole = env.mer(["export", "--all"]).ok();
     let lines: Vec<&str> = whole.lines().collect();
     let other = TestEnv::new();
@@ -384,7 +366,7 @@ fn a_slow_reader_of_an_export_keeps_nobody_out() {
     let env = TestEnv::ready();
     let mut log = accesses(1_500);
     log.iter_mut().for_each(|access| access.stderr_tail = "x".repeat(8_000));
-    record(&env, &log);
+    record(&env, "embedded", &log);
     // More than the pipe and our own buffers hold, and nobody reads.
     let (reader, writer) = std::io::pipe().expect("pipe");
     let mut command = env.with(["export", "--all"]);

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Live, Ran, TestEnv, pid_in, run};
+use crate::support::{Live, Ran, TestEnv, give, pid_in, public_binary, run};
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
@@ -160,8 +160,7 @@ fn what_is_no_text_reaches_a_model_as_it_is() {
     fs::create_dir(&folder).expect("a folder");
     fs::write(folder.join("hidden"), "#!/bin/sh\nprintf %s \"$STRANGE\"\n").expect("a program");
     mode(&folder.join("hidden"), 0o755);
-    env.file("work/m.toml", "[models.hidden]\ninferenceCommand = ['hidden']\n");
-    env.mer(["apply", "m.toml", "--allow-changes", "--quiet"]).ok();
+    env.apply("[models.hidden]\ninferenceCommand = ['hidden']\n");
     let mut path = folder.into_os_string();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
@@ -210,11 +209,7 @@ fn a_home_that_is_no_text_is_no_bug() {
 #[test]
 fn a_password_of_the_database_is_kept_from_models_under_any_name() {
     let env = TestEnv::ready();
-    env.file(
-        "work/s.toml",
-        "[servers.far]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = 9\npasswordEnv = 'FAR_SECRET'\n",
-    );
-    env.mer(["apply", "s.toml", "--allow-changes", "--quiet"]).ok();
+    env.apply("[servers.far]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = 9\npasswordEnv = 'FAR_SECRET'\n");
     env.file("work/.env", "MIGRATIONS_DB_PASSWORD=hunter2-of-migrations\n");
     for model in ["env", "envLine"] {
         let mut command = env.with(["run", model, "x"]);
@@ -237,15 +232,13 @@ fn a_password_of_the_database_is_kept_from_models_under_any_name() {
 fn a_process_of_the_same_user_cannot_read_the_environment_of_mer() {
     // Root becomes another user; any other user is one already.
     let env = TestEnv::ready();
-    let program = env.path("work/mer");
-    if fs::hard_link(TestEnv::binary(), &program).is_err() {
-        fs::copy(TestEnv::binary(), &program).expect("a copy");
-    }
-    let mut command = env.program(&program);
-    command.args(["run", "slow"]);
     let user = if is_root() { 4321 } else { rustix::process::geteuid().as_raw() };
     if is_root() {
         give(&env.path(""), user);
+    }
+    let mut command = env.program(&public_binary(&env));
+    command.args(["run", "slow"]);
+    if is_root() {
         command.uid(user).gid(user);
     }
     let live = Live::start(command, std::process::Stdio::null());
@@ -255,17 +248,6 @@ fn a_process_of_the_same_user_cannot_read_the_environment_of_mer() {
     assert_eq!(owner(model), user, "and a model is its user's again");
     live.signal(rustix::process::Signal::TERM);
     live.finish().ended(143);
-}
-
-/// Gives a folder and all in it to a user. The program is not touched: it may be a link to that of every test.
-fn give(path: &Path, user: u32) {
-    if path.ends_with("work/mer") {
-        return;
-    }
-    chown(path, Some(user), Some(user)).expect("an owner");
-    if path.is_dir() {
-        fs::read_dir(path).expect("a folder").for_each(|entry| give(&entry.expect("an entry").path(), user));
-    }
 }
 
 #[test]
@@ -302,8 +284,7 @@ fn a_ping_judges_as_a_run_does() {
         let path = env.file(&format!("work/{name}"), text);
         mode(&path, 0o755);
         let registry = format!("[models.{name}]\ninferenceCommand = ['{}']\n", path.display());
-        env.file("work/m.toml", registry);
-        env.mer(["apply", "m.toml", "--allow-changes", "--quiet"]).ok();
+        env.apply(registry);
         let ran = env.mer(["run", name]);
         let pinged = env.mer(["model", "ping", name]);
         assert_eq!(ran.code, pinged.code, "{ran:?} {pinged:?}");
@@ -343,15 +324,13 @@ fn no_url_shows_its_password_whatever_is_wrong_with_it() {
 fn nothing_invisible_is_shown_and_an_export_reads_back() {
     let env = TestEnv::new();
     let text = "a\u{202e}b\u{200b}c\u{9b}d\u{feff}e\u{e0041}";
-    env.file(
-        "work/m.toml",
+    env.apply(
         format!(
             "[models.m]\ninferenceCommand = ['echo', \"{}\"]\nenv = {{ X = \"{text}\" }}\n",
             text.replace('\u{9b}', "\\u009b")
         )
         .replace("\u{9b}", "\\u009b"),
     );
-    env.mer(["apply", "m.toml", "--allow-changes", "--quiet"]).ok();
     let exported = env.mer(["export"]).ok();
     for args in [
         &["export"][..],
@@ -360,14 +339,11 @@ fn nothing_invisible_is_shown_and_an_export_reads_back() {
         &["model", "list", "--json"],
         &["export", "--all"],
     ] {
-        let mut command = env.command();
-        command.args(args);
-        let shown = run(command).ok();
+        let shown = env.mer_args(args).ok();
         assert!(!shown.contains(['\u{202e}', '\u{200b}', '\u{9b}', '\u{feff}', '\u{e0041}']), "{args:?}: {shown:?}");
     }
     let other = TestEnv::new();
-    other.file("work/m.toml", &exported);
-    other.mer(["apply", "m.toml", "--allow-changes", "--quiet"]).ok();
+    other.apply(&exported);
     assert_eq!(other.mer(["run", "m"]).ok(), format!("{text}\n"));
     // An error quotes what others have written.
     env.file("work/bad.toml", "[models.m]\n\"x\u{202e}y\" = 1\n");

@@ -85,8 +85,7 @@ fn a_script_stops_at_a_timeout_and_its_process_is_gone() {
 #[test]
 fn a_model_that_is_not_ready_can_be_asked_again() {
     let env = TestEnv::ready();
-    env.file("work/m.toml", "[models.moody]\nprotocol = 'lines'\nshell = true\nreadyToken = 'READY'\ninferenceCommand = '[ -e go ] || exit 5; echo loading; echo READY; while read -r x; do echo \"got $x\"; done'\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.moody]\nprotocol = 'lines'\nshell = true\nreadyToken = 'READY'\ninferenceCommand = '[ -e go ] || exit 5; echo loading; echo READY; while read -r x; do echo \"got $x\"; done'\n");
     let ran = env.mer(["run", "moody", "x"]).ended(1);
     assert!(ran.stderr.contains("before it was ready"), "{}", ran.stderr);
     env.file("work/go", "");
@@ -139,8 +138,7 @@ fn a_greeting_is_not_taken_for_the_answer() {
         let model = format!(
             "[models.boot]\nprotocol = 'lines'\nshell = true\ninferenceCommand = '''echo booting; while read -r l; do {work} echo \"A:$l\"; done'''\n"
         );
-        env.file("work/boot.toml", &model);
-        env.mer(["apply", "boot.toml", "--allow-changes"]).ended(0);
+        env.apply(&model);
         let ran = env.mer(["run", "boot", "hi"]).ended(76);
         assert!(ran.stderr.contains("set its readyToken"), "{}", ran.stderr);
         assert_eq!(env.row()["status"], "failed");
@@ -172,8 +170,7 @@ fn a_greeting_is_not_taken_for_the_answer() {
 #[test]
 fn a_line_too_many_at_the_end_of_a_script_is_told() {
     let env = TestEnv::ready();
-    env.file("work/m.toml", "[models.m]\nprotocol = 'lines'\nshell = true\ninferenceCommand = '''while read -r l; do echo \"A:$l\"; done; echo bye'''\n");
-    env.mer(["apply", "m.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.m]\nprotocol = 'lines'\nshell = true\ninferenceCommand = '''while read -r l; do echo \"A:$l\"; done; echo bye'''\n");
     let ran = env.script(&["run m x"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "A:x\n"));
     assert!(ran.stderr.contains("`m`: the process printed `bye` without being asked"), "{}", ran.stderr);

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{AtTerminal, TestEnv};
+use crate::{
+    json::keys,
+    support::{AtTerminal, TestEnv},
+};
 
 #[test]
 fn a_wrong_line_is_said_plainly_and_with_one_hint_at_the_mend() {
@@ -50,24 +53,12 @@ fn at_a_terminal_an_absent_input_is_said() {
 fn lists_for_programs_have_every_key() {
     let env = TestEnv::ready();
     env.mer(["server", "add", "far", "h", "--allow-changes"]).ended(0);
-    let keys = |object: &Value| object.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     for kind in ["model", "server"] {
         let listed = env.mer([kind, "list", "--json"]).objects();
         let first = keys(&listed[0]);
         assert!(first.len() > 15, "{first:?}");
         for object in &listed {
-            assert_eq!(
-                {
-                    let mut keys = keys(object);
-                    keys.sort();
-                    keys
-                },
-                {
-                    let mut first = first.clone();
-                    first.sort();
-                    first
-                }
-            );
+            assert_eq!(keys(object), first);
             let name = object["name"].as_str().expect("a name");
             assert_eq!(&env.mer([kind, "show", name, "--json"]).object(), object);
         }
@@ -82,11 +73,7 @@ fn lists_for_programs_have_every_key() {
 #[test]
 fn a_model_that_dies_while_it_loads_did_not_die_in_a_request() {
     let env = TestEnv::ready();
-    env.file(
-        "work/r.toml",
-        "[models.broken]\nprotocol = 'lines'\nreadyToken = 'READY'\nshell = true\ninferenceCommand = 'exit 9'\n",
-    );
-    env.mer(["apply", "r.toml", "--allow-changes"]).ended(0);
+    env.apply("[models.broken]\nprotocol = 'lines'\nreadyToken = 'READY'\nshell = true\ninferenceCommand = 'exit 9'\n");
     let told = env.mer(["run", "broken", "x"]).failed(1);
     assert!(told.contains("the model exited with code 9 before it was ready"), "{told}");
     assert!(!told.contains("middle of the request"), "{told}");

@@ -5,9 +5,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{bounds, collect, eventually, executor, run, runs, serve, spec};
+use common::{Warm, bounds, collect, eventually, eventually_async, executor, run, runs, serve, spec};
 use mer_core::{Exit, Protocol, RunSpec};
-use mer_meal::{BoundName, Cancel, End, Input, WarmProcess};
+use mer_meal::{BoundName, Cancel, End, Input};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn pid_in(output: &[u8]) -> u32 {
@@ -55,18 +55,12 @@ async fn what_left_the_group_ends_with_a_process_that_stays_up() {
     // It prints the pid of its child, which is the answer to whatever it is asked.
     spec.tokens.ready = None;
     for kept in [true, false] {
-        let mut process = WarmProcess::start(&executor(), &spec, None, &Cancel::new()).await.expect("starts");
-        let (out, mut taken) = tokio::sync::mpsc::channel::<Bytes>(4);
-        let (bound, cancel) = (mer_core::Bound::secs(20), Cancel::new());
+        let mut warm = Warm::start(&spec).await.expect("starts");
         // Kept, it is told that it answers unheard: what matters here is that its child ends.
-        let ended = match kept {
-            true => process.request(b"x", &out, bound, &cancel).await,
-            false => process.last_request(b"x", &out, bound, &cancel).await,
-        };
-        let pid = pid_in(&taken.recv().await.expect("a pid"));
-        process.stop(Duration::from_millis(200), &Cancel::new()).await;
+        let (_, reply) = warm.exchange("x", 20_000, &Cancel::new(), kept).await;
+        let pid = pid_in(reply.as_bytes());
+        warm.0.stop(Duration::from_millis(200), &Cancel::new()).await;
         eventually("its child is gone", || !runs(pid));
-        drop(ended);
     }
 }
 
@@ -81,11 +75,7 @@ async fn what_left_the_group_goes_on_where_the_model_says_so() {
     let _ = kill_process(Pid::from_raw(pid.cast_signed()).expect("a pid"), Signal::KILL);
     assert!(outlives);
     // Adopted by this process, and reaped without being waited for.
-    let begin = Instant::now();
-    while std::path::Path::new(&format!("/proc/{pid}")).exists() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it is not reaped");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually_async("it is reaped", || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
 }
 
 #[tokio::test]

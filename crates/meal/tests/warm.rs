@@ -270,17 +270,10 @@ async fn dropping_a_warm_process_kills_it() {
 }
 
 async fn last(spec: &mer_core::RunSpec, payload: &str, millis: u64, cancel: &Cancel) -> (mer_meal::Ended, String) {
-    let mut process = WarmProcess::start(&executor(), spec, None, &Cancel::new()).await.expect("starts");
-    let (out, taken) = mpsc::channel(4);
-    let bound = Bound::After(Duration::from_millis(millis));
-    let ask = async {
-        let ended = process.last_request(payload.as_bytes(), &out, bound, cancel).await;
-        drop(out);
-        ended
-    };
-    let (ended, reply) = tokio::join!(ask, all(taken));
-    assert!(!runs(process.pid()), "it is not kept");
-    (ended, String::from_utf8(reply).expect("text"))
+    let mut warm = Warm::start(spec).await.expect("starts");
+    let answer = warm.exchange(payload, millis, cancel, false).await;
+    assert!(!runs(warm.0.pid()), "it is not kept");
+    answer
 }
 
 /// A line that was printed before the request was heard must not pass for its answer, whenever the answer comes.

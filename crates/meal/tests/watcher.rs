@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use common::{FAKE, carrying, eventually, runs, spec};
+use common::{FAKE, carrying, eventually, eventually_async, runs, spec};
 use mer_meal::{Executor, LocalConfig};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -134,15 +134,7 @@ async fn a_watcher_that_died_is_replaced_although_nothing_is_started() {
         eventually("the watcher runs", || watchers(&mark).len() == 1);
         let before = watchers(&mark)[0];
         kill_process(Pid::from_raw(before.cast_signed()).expect("a pid"), Signal::KILL).expect("killed");
-        let begin = std::time::Instant::now();
-        loop {
-            let now = watchers(&mark);
-            if now.len() == 1 && now[0] != before {
-                break;
-            }
-            assert!(begin.elapsed() < Duration::from_secs(10), "no new watcher: {now:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually_async("there is a new watcher", || matches!(watchers(&mark)[..], [now] if now != before)).await;
     }
     drop((model, executor));
     eventually("it has left", || watchers(&mark).is_empty());

@@ -9,6 +9,7 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     processes, require,
-    sshd::{KeyType, client_key, greets},
+    sshd::{KeyType, client_key, greets, show_log},
 };
 
 /// How long a start may take on a loaded machine.
@@ -162,5 +163,8 @@ impl Drop for Dropbear {
             left.iter().for_each(|pid| processes::kill(*pid));
             left.is_empty().then_some(())
         });
+        if thread::panicking() {
+            show_log("Dropbear", &self.log());
+        }
     }
 }

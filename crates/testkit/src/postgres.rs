@@ -104,23 +104,13 @@ impl Server {
         copy.args(["-h", "127.0.0.1", "-U", ADMIN, "-X", "stream", "-c", "fast", "-p", &self.port.to_string(), "-D"]);
         let made = copy.arg(folder.path().join("data")).args(more).output().expect("`pg_basebackup` starts");
         assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
-        let watchdog = watchdog(folder.path());
-        let mut server = Self { postgres: None, watchdog, programs: self.programs.clone(), folder, port: 0 };
-        for _ in 0..5 {
-            server.port = free_port();
-            if server.run() {
-                return server;
-            }
-        }
-        panic!("PostgreSQL does not start:\n{}", server.log());
+        Self::begin(self.programs.clone(), folder)
     }
 
     /// What `pg_dump` writes of a database, to be given to [`Server::sql`] of another one.
     #[must_use]
     pub fn dump(&self, database: &str) -> String {
-        let mut dump = Command::new(self.programs.join("pg_dump"));
-        dump.args(["-h", "127.0.0.1", "-U", ADMIN, "--inserts", "-p", &self.port.to_string(), database]);
-        let done = dump.output().expect("`pg_dump` starts");
+        let done = self.client("pg_dump").args(["--inserts", database]).output().expect("`pg_dump` starts");
         assert!(done.status.success(), "pg_dump: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
@@ -139,12 +129,18 @@ impl Server {
         );
         // The file is there and keeps its owner.
         fs::write(folder.path().join("data/pg_hba.conf"), access).expect("the server's access file");
+        let server = Self::begin(programs, folder);
+        server.sql("postgres", &format!("CREATE ROLE {PASSWORDED} NOLOGIN"));
+        server
+    }
+
+    /// A server on the data that a folder has, and on a free port.
+    fn begin(programs: PathBuf, folder: TempDir) -> Self {
         let watchdog = watchdog(folder.path());
         let mut server = Self { postgres: None, watchdog, programs, folder, port: 0 };
         for _ in 0..5 {
             server.port = free_port();
             if server.run() {
-                server.sql("postgres", &format!("CREATE ROLE {PASSWORDED} NOLOGIN"));
                 return server;
             }
         }
@@ -259,9 +255,8 @@ impl Server {
     }
 
     fn psql(&self, database: &str) -> Command {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", ADMIN]);
-        psql.args(["-p", &self.port.to_string(), "-d", database, "-f", "-"]);
+        let mut psql = self.client("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-"]);
         psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         psql
     }

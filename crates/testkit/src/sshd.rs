@@ -23,7 +23,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub use builder::Builder;
-pub(crate) use builder::greets;
+pub(crate) use builder::{greets, show_log};
 pub use keys::{HostKey, KeyType};
 pub(crate) use keys::{client_key, known_hosts};
 pub use shell::Shell;
@@ -229,7 +229,7 @@ impl Drop for Sshd {
             self.stop();
         }
         if thread::panicking() {
-            builder::show_log(&self.log());
+            show_log("sshd", &self.log());
         }
     }
 }

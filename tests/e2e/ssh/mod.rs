@@ -42,8 +42,7 @@ impl There {
     /// Brings the registry to this too.
     #[track_caller]
     pub(crate) fn apply(&self, toml: &str) {
-        self.env.file("work/there.toml", toml);
-        self.env.mer(["apply", "there.toml", "--allow-changes", "--quiet"]).ended(0);
+        self.env.apply(toml);
     }
 
     /// A file in the HOME over there.

@@ -118,8 +118,7 @@ fn passwords_come_from_a_variable_a_file_or_a_command() {
         faulty.user()
     );
     for source in ["passwordEnv = 'THERE_PW'", "passwordFile = 'pw'", "passwordCommand = ['head', '-n1', 'pw']"] {
-        env.file("work/there.toml", format!("{base}{source}\n"));
-        env.mer(["apply", "there.toml", "--allow-changes", "--quiet"]).ended(0);
+        env.apply(format!("{base}{source}\n"));
         let mut command = env.with(["server", "ping", "there"]);
         command.env("THERE_PW", "hunter two");
         let told = run(command).ended(0).stdout;

@@ -1,12 +1,9 @@
 //! A `mer` that does not run for a while: see the module of the same name for models of this machine.
 
-use std::{thread, time::Duration};
-
-use rustix::process::Signal;
 use serde_json::json;
 
 use super::There;
-use crate::support::wait_until;
+use crate::stopped::stop_over_the_bound;
 
 const MODELS: &str = r#"
 [models.far-brief]
@@ -29,10 +26,7 @@ fn what_is_over_there_is_no_timeout_however_late_that_is_heard() {
         let Some(there) = There::new() else { return };
         there.apply(MODELS);
         let live = there.env.start(["run", model, "x"]);
-        wait_until("the model", || there.home("begun").exists().then_some(()));
-        live.signal(Signal::STOP);
-        thread::sleep(Duration::from_millis(2_600));
-        live.signal(Signal::CONT);
+        stop_over_the_bound(&there.home("begun"), &live);
         assert_eq!(live.finish().ended(code).stdout, answer);
         let status = if code == 0 { "succeeded" } else { "failed" };
         assert_eq!(there.env.row()["status"], json!(status));

@@ -85,8 +85,7 @@ fn iris_is_trained_served_promoted_and_rolled_back_over_ssh_on_every_backend() {
     places.push(OnServer { env: TestEnv::new(), url: "embedded".to_owned() });
     for place in places {
         place.env.file("home/.ssh/known_hosts", sshd.known_hosts());
-        place.env.file("work/there.toml", &registry);
-        place.mer(["apply", "there.toml", "--allow-changes", "--quiet"]).ended(0);
+        place.apply(&registry);
         life_of_iris(&place, "far-iris");
         let rows = place.mer(["log", "list", "--json"]).objects();
         assert!(rows.iter().all(|row| row["server"] == "there"), "{rows:?}");

@@ -82,6 +82,11 @@ impl TestEnv {
 
     /// `mer` with these arguments, ready to be changed further.
     pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {
+        self.with_args(&args)
+    }
+
+    /// The same for a slice of arguments.
+    pub(crate) fn with_args(&self, args: &[&str]) -> Command {
         let mut command = self.command();
         command.args(args);
         command
@@ -91,6 +96,27 @@ impl TestEnv {
     #[track_caller]
     pub(crate) fn mer<const N: usize>(&self, args: [&str; N]) -> Ran {
         run(self.with(args))
+    }
+
+    /// The same for a slice of arguments.
+    #[track_caller]
+    pub(crate) fn mer_args(&self, args: &[&str]) -> Ran {
+        run(self.with_args(args))
+    }
+
+    /// The same with the database of this URL.
+    #[track_caller]
+    pub(crate) fn mer_on<const N: usize>(&self, url: &str, args: [&str; N]) -> Ran {
+        let mut command = self.with(args);
+        command.env("DB_CONNECTION_URL", url);
+        run(command)
+    }
+
+    /// Registers what a file says, by way of `models.toml` in the working directory; it is nothing to be warned of.
+    #[track_caller]
+    pub(crate) fn apply(&self, text: impl AsRef<[u8]>) {
+        self.file("work/models.toml", text);
+        self.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ok();
     }
 
     /// Starts `mer` with these arguments and an open standard input.

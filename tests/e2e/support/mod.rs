@@ -2,12 +2,15 @@
 
 mod around;
 mod env;
+pub(crate) mod journal;
 mod live;
 mod procs;
 mod ran;
 mod servers;
+mod sessions;
 mod template;
 mod terminal;
+mod users;
 
 pub(crate) use around::{repository, server_program};
 pub(crate) use env::{TestEnv, run};
@@ -15,9 +18,11 @@ pub(crate) use live::Live;
 pub(crate) use mer_testkit::noise;
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
 pub(crate) use ran::Ran;
-pub(crate) use servers::{OnServer, Server, database_name, shared_databases};
+pub(crate) use servers::{OnServer, Server, database_name, database_uid, shared_databases, sql};
+pub(crate) use sessions::{record, with_session};
 pub(crate) use template::MODELS;
 pub(crate) use terminal::AtTerminal;
+pub(crate) use users::{give, public_binary};
 
 use std::{
     fmt::Write,

@@ -89,13 +89,17 @@ impl OnServer {
 
     /// Registers what a file says.
     #[track_caller]
-    pub(crate) fn apply(&self, text: &str) {
+    pub(crate) fn apply(&self, text: impl AsRef<[u8]>) {
         self.env.file("work/models.toml", text);
-        self.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ended(0);
+        self.mer(["apply", "models.toml", "--allow-changes", "--quiet"]).ok();
     }
 
     pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {
-        let mut command = self.env.with(args);
+        self.with_args(&args)
+    }
+
+    pub(crate) fn with_args(&self, args: &[&str]) -> Command {
+        let mut command = self.env.with_args(args);
         command.env("DB_CONNECTION_URL", &self.url);
         command
     }
@@ -103,14 +107,18 @@ impl OnServer {
     /// Runs `mer` with the words of a line.
     #[track_caller]
     pub(crate) fn mer_line(&self, line: &str) -> Ran {
-        let mut command = self.with([]);
-        command.args(line.split_whitespace());
-        run(command)
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.mer_args(&words)
+    }
+
+    #[track_caller]
+    pub(crate) fn mer_args(&self, args: &[&str]) -> Ran {
+        run(self.with_args(args))
     }
 
     #[track_caller]
     pub(crate) fn mer<const N: usize>(&self, args: [&str; N]) -> Ran {
-        run(self.with(args))
+        self.env.mer_on(&self.url, args)
     }
 }
 
@@ -119,6 +127,23 @@ pub(crate) fn shared_databases() -> Vec<String> {
     let postgres = postgres::shared().map(|server| server.url(&server.database()));
     let surreal = surreal_server::shared().map(|server| server.url(&server.database()));
     postgres.into_iter().chain(surreal).collect()
+}
+
+/// Runs a statement in the database of a URL of the tests, in the language of its kind, and gives what it answers.
+#[track_caller]
+pub(crate) fn sql(url: &str, postgres: &str, surreal: &str) -> String {
+    let name = database_name(url);
+    if url.starts_with("postgres") {
+        return postgres::shared().expect("a server").sql(name, postgres);
+    }
+    surreal_server::shared().expect("a server").sql(name, surreal)[0].to_string()
+}
+
+/// The uid that a database has of its own.
+#[track_caller]
+pub(crate) fn database_uid(url: &str) -> String {
+    let uid = sql(url, r#"SELECT "uid" FROM "DatabaseIdentity""#, "RETURN <string> DatabaseIdentity:this.uid;");
+    uid.trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned()
 }
 
 /// The name of the database in a URL of the tests.

@@ -32,9 +32,7 @@ fn template() -> &'static Path {
         }
         let folder = std::env::temp_dir().join(format!("{prefix}{}", std::process::id()));
         let env = TestEnv::new();
-        env.file("work/models.toml", MODELS);
-        let applied = env.mer(["apply", "models.toml", "--allow-changes", "--quiet"]);
-        assert_eq!(applied.ok(), "");
+        env.apply(MODELS);
         copy(&env.path("data/mer"), &folder);
         folder
     })

@@ -8,13 +8,12 @@ use std::{
         process::CommandExt as _,
     },
     path::Path,
-    process::{Command, Stdio},
 };
 
 use super::pipe;
 use crate::{
     ssh::There,
-    support::{Live, Ran, TestEnv},
+    support::{Ran, TestEnv, give, public_binary, run},
 };
 
 /// What lies in the place of the file.
@@ -150,12 +149,12 @@ fn place(kind: Kind, path: &Path, good: &str) {
 
 /// Starts `mer` as it is, or as the user of this number.
 fn run_as(env: &TestEnv, uid: Option<u32>, binary: &Path, words: &[&str]) -> Ran {
-    let mut command: Command = env.program(binary);
+    let mut command = env.program(binary);
     command.args(words);
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
     }
-    Live::start(command, Stdio::null()).finish()
+    run(command)
 }
 
 #[track_caller]
@@ -237,26 +236,6 @@ fn cached_weights_that_are_no_file_are_brought_anew() {
         assert_eq!(ran.stdout, "weights", "{kind:?}");
         assert!(ran.stderr.contains("were changed, and are not used"), "{kind:?}: {}", ran.stderr);
         assert!(fs::symlink_metadata(&cached).expect("metadata").is_file(), "{kind:?}");
-    }
-}
-
-/// The binary where every user may run it.
-fn public_binary(env: &TestEnv) -> std::path::PathBuf {
-    let folder = env.path("");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("mode");
-    let to = folder.join("mer");
-    if fs::hard_link(TestEnv::binary(), &to).is_err() {
-        fs::copy(TestEnv::binary(), &to).expect("a copy");
-    }
-    to
-}
-
-/// Gives everything below a folder to a user.
-fn give(folder: &Path, uid: u32) {
-    unix::lchown(folder, Some(uid), Some(uid)).expect("chown");
-    let is_folder = fs::symlink_metadata(folder).expect("metadata").is_dir();
-    for entry in is_folder.then(|| fs::read_dir(folder).expect("folder")).into_iter().flatten() {
-        give(&entry.expect("entry").path(), uid);
     }
 }
 

@@ -36,9 +36,7 @@ fn ready() -> TestEnv {
 }
 
 fn started(env: &TestEnv, words: &[&str], more: &[&str], stdin: Stdio) -> Live {
-    let mut command = env.command();
-    command.args(words).args(more);
-    Live::start(command, stdin)
+    Live::start(env.with_args(&[words, more].concat()), stdin)
 }
 
 #[test]
@@ -121,14 +119,11 @@ fn a_reader_that_takes_no_list_does_not_hold_up_a_signal() {
     let env = ready();
     // More than a pipe holds.
     let models: String = (0..2000).map(|i| format!("[models.m{i}]\ninferenceCommand = ['cat', '{i}']\n")).collect();
-    env.file("work/many.toml", models);
-    env.mer(["apply", "many.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.apply(models);
     let (_reader, writer) = std::io::pipe().expect("a pipe");
     for words in [&["model", "list", "--json"][..], &["export"]] {
         ends_by_signals(&format!("{words:?}"), || {
-            let mut command = env.command();
-            command.args(words);
-            Live::start_to(command, Stdio::null(), writer.try_clone().expect("a pipe"))
+            Live::start_to(env.with_args(words), Stdio::null(), writer.try_clone().expect("a pipe"))
         });
     }
 }

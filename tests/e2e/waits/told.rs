@@ -12,8 +12,7 @@ const GONE: &str = "\r\u{1b}[K";
 /// With a model that becomes ready when the file `go` is there, and one that does not end before a second Ctrl-C.
 fn ready() -> TestEnv {
     let env = TestEnv::ready();
-    env.file(
-        "work/slow.toml",
+    env.apply(
         r#"
 [models.loading]
 protocol = "lines"
@@ -28,7 +27,6 @@ grace = "10m"
 inferenceCommand = "trap '' INT TERM; echo begun; while :; do sleep 0.05; done"
 "#,
     );
-    env.mer(["apply", "slow.toml", "--allow-changes", "--quiet"]).ended(0);
     env
 }
 
@@ -82,14 +80,10 @@ fn while_a_connection_is_made_and_an_input_or_a_reader_is_waited_for() {
     // It takes connections, and says nothing.
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    env.file(
-        "work/there.toml",
-        format!(
-            "[servers.there]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {port}\nconnectTimeout = '10m'\n\
-             [models.far]\nservers = ['there']\ninferenceCommand = ['cat']\n"
-        ),
-    );
-    env.mer(["apply", "there.toml", "--allow-changes", "--quiet"]).ended(0);
+    env.apply(format!(
+        "[servers.there]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {port}\nconnectTimeout = '10m'\n\
+         [models.far]\nservers = ['there']\ninferenceCommand = ['cat']\n"
+    ));
     super::pipe(&env.path("work/f"));
     for (words, told) in [
         (["run", "far", "x", "--no-hash"], "connecting to `there` (at most `connectTimeout` and `authTimeout`; Ctrl-C"),

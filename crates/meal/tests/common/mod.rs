@@ -84,10 +84,24 @@ impl Warm {
     }
 
     pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (Ended, String) {
+        self.exchange(payload, timeout_ms, cancel, true).await
+    }
+
+    /// A request after which the process is kept, or not.
+    pub(crate) async fn exchange(
+        &mut self,
+        payload: &str,
+        timeout_ms: u64,
+        cancel: &Cancel,
+        keep: bool,
+    ) -> (Ended, String) {
         let (out, taken) = mpsc::channel(4);
         let bound = Bound::After(Duration::from_millis(timeout_ms));
         let ask = async {
-            let ended = self.0.request(payload.as_bytes(), &out, bound, cancel).await;
+            let ended = match keep {
+                true => self.0.request(payload.as_bytes(), &out, bound, cancel).await,
+                false => self.0.last_request(payload.as_bytes(), &out, bound, cancel).await,
+            };
             drop(out);
             ended
         };
@@ -102,6 +116,15 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     while !is() {
         assert!(begin.elapsed() < Duration::from_secs(10), "still not: {what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The same, and other tasks of the test go on meanwhile.
+pub(crate) async fn eventually_async(what: &str, mut is: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "still not: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -70,6 +70,12 @@ fn decrypted(key: &Path, passphrase: &str, folder: &Path) -> PathBuf {
     copy
 }
 
+/// Gives a key the passphrase `secret`.
+fn encrypt(key: &Path) {
+    let done = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(key).status();
+    assert!(done.expect("ssh-keygen").success());
+}
+
 fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -90,8 +96,7 @@ async fn a_key_in_the_agent_is_not_asked_a_passphrase_for() {
     let other = key(&path, "other", "ed25519");
     let encrypted = path.join("encrypted");
     fs::copy(&other, &encrypted).expect("a copy");
-    let done = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(&encrypted).status();
-    assert!(done.expect("ssh-keygen").success());
+    encrypt(&encrypted);
     config.params.identity_file = Some(text(&encrypted));
     works(config).await;
 }
@@ -101,8 +106,7 @@ async fn a_passphrase_is_asked_for_only_where_the_server_takes_the_key() {
     let Some(sshd) = Sshd::start() else { return };
     let (_folder, path) = folder();
     let other = key(&path, "other", "ed25519");
-    let done = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(&other).status();
-    assert!(done.expect("ssh-keygen").success());
+    encrypt(&other);
     let mut config = config(&sshd);
     config.params.identity_file = Some(text(&other));
     config.secrets = Some(Arc::new(|request: SecretRequest<'_>| panic!("asked for {request:?}")));
@@ -124,21 +128,16 @@ async fn a_key_that_is_named_goes_before_the_others_of_the_agent() {
     fs::copy(with(sshd.client_key(), ".pub"), with(&beside, ".pub")).expect("a copy");
     // The public half is in the key itself: it is the agent's that is used, though this one cannot be.
     fs::copy(sshd.client_key(), &gone).expect("a copy");
-    let done = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(&gone).status();
-    assert!(done.expect("ssh-keygen").success());
+    encrypt(&gone);
     for named in [&public, &beside, &gone] {
         for only in ["yes", "no"] {
             let home = Home::new(&format!("IdentityFile {}\nIdentitiesOnly {only}\n", named.display()));
-            let mut config = home.config(&sshd);
-            config.places.agent = Some(agent.socket.clone());
-            works(config).await;
+            works(home.with_agent(&sshd, &agent)).await;
         }
     }
     // Where none is named, the server hangs up, and what to do is said.
     let home = Home::new("");
-    let mut config = home.config(&sshd);
-    config.places.agent = Some(agent.socket.clone());
-    let error = refused(config).await;
+    let error = refused(home.with_agent(&sshd, &agent)).await;
     let SshError::AuthFailed { hung_up_after: Some(count), .. } = &error else { panic!("{error:?}") };
     assert!((2..=3).contains(count), "{error}");
     assert!(error.to_string().contains("the server hung up"), "{error}");
@@ -232,9 +231,7 @@ async fn keys_of_every_type_in_the_agent() {
         let Some(agent) = Agent::start() else { return };
         agent.add(sshd.client_key());
         let home = Home::new("");
-        let mut config = home.config(&sshd);
-        config.places.agent = Some(agent.socket.clone());
-        works(config).await;
+        works(home.with_agent(&sshd, &agent)).await;
     }
 }
 
@@ -273,8 +270,7 @@ async fn no_agents_socket_is_left_behind() {
     agent.add(sshd.client_key());
     let (_folder, path) = folder();
     let home = Home::new("");
-    let mut config = home.config(&sshd);
-    config.places.agent = Some(agent.socket.clone());
+    let mut config = home.with_agent(&sshd, &agent);
     // A folder that cannot be used is passed over.
     let variables = [("XDG_RUNTIME_DIR", "/no/such/folder".to_owned()), ("TMPDIR", text(&path))];
     config.places.variables = Arc::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());

@@ -88,18 +88,14 @@ async fn certificates_of_every_type_in_the_agent() {
         let file = authority.key(&format!("held-{kind}"), kind, sshd.user());
         agent.add(&file);
         let home = Home::new("");
-        let mut config = home.config(&sshd);
-        config.places.agent = Some(agent.socket.clone());
-        works(config).await;
+        works(home.with_agent(&sshd, &agent)).await;
         // The key in the agent, the certificate in a file.
         let Some(agent) = Agent::start() else { return };
         let certificate = moved(&file);
         agent.add(&file);
         let home = Home::new(&format!("CertificateFile {}\n", certificate.display()));
         fs::remove_file(&file).expect("removed");
-        let mut config = home.config(&sshd);
-        config.places.agent = Some(agent.socket.clone());
-        works(config).await;
+        works(home.with_agent(&sshd, &agent)).await;
     }
 }
 

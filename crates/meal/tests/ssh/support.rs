@@ -1,46 +1,58 @@
 //! Executors for the test servers.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use mer_core::{Bound, ConnParams, Exit, RunSpec};
 use mer_meal::{Cancel, End, Ended, Executor, Input, SecretRequest, SecretSource, SshConfig, SshPlaces};
-use mer_testkit::{faulty_ssh::FaultySsh, sshd::Sshd};
+use mer_testkit::{dropbear::Dropbear, faulty_ssh::FaultySsh, sshd::Sshd};
 
-use crate::common;
+use crate::{agents::Agent, common};
 
 /// How to reach a server, with nothing of this machine's own: no HOME, no agent, no `/etc/ssh`.
 pub(crate) fn config(sshd: &Sshd) -> SshConfig {
-    let params = ConnParams {
-        host: Some(sshd.host()),
-        port: Some(sshd.port()),
-        user: Some(sshd.user().to_owned()),
-        identity_file: Some(text(sshd.client_key())),
-        known_hosts: Some(text(&sshd.known_hosts_file())),
-        connect_timeout: Some(Bound::secs(10)),
-        ..ConnParams::default()
-    };
-    plain(params)
+    let params = params(sshd.host(), sshd.port(), sshd.user(), sshd.client_key(), &sshd.known_hosts_file());
+    plain(ConnParams { connect_timeout: Some(Bound::secs(10)), ..params })
+}
+
+pub(crate) fn at_dropbear(server: &Dropbear) -> SshConfig {
+    let known_hosts = known_hosts(server.folder(), &server.known_hosts());
+    let params = params(server.host().to_owned(), server.port(), server.user(), server.client_key(), &known_hosts);
+    plain(ConnParams { connect_timeout: Some(Bound::secs(10)), ..params })
 }
 
 pub(crate) fn faulty(server: &FaultySsh) -> SshConfig {
-    let known_hosts = server.folder().join("known_hosts");
-    fs::write(&known_hosts, server.known_hosts()).expect("known_hosts");
-    plain(ConnParams {
-        host: Some(server.host()),
-        port: Some(server.port()),
-        user: Some(server.user().to_owned()),
-        identity_file: Some(text(server.client_key())),
-        known_hosts: Some(text(&known_hosts)),
+    let known_hosts = known_hosts(server.folder(), &server.known_hosts());
+    plain(params(server.host(), server.port(), server.user(), server.client_key(), &known_hosts))
+}
+
+fn known_hosts(folder: &Path, text: &str) -> PathBuf {
+    let file = folder.join("known_hosts");
+    fs::write(&file, text).expect("known_hosts");
+    file
+}
+
+fn params(host: String, port: u16, user: &str, key: &Path, known_hosts: &Path) -> ConnParams {
+    ConnParams {
+        host: Some(host),
+        port: Some(port),
+        user: Some(user.to_owned()),
+        identity_file: Some(text(key)),
+        known_hosts: Some(text(known_hosts)),
         ..ConnParams::default()
-    })
+    }
 }
 
 pub(crate) fn plain(params: ConnParams) -> SshConfig {
     SshConfig { server: "test".to_owned(), params, places: SshPlaces::default(), secrets: None, accept_new: false }
 }
 
-pub(crate) fn text(path: &std::path::Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
@@ -107,6 +119,13 @@ impl Home {
         config
     }
 
+    /// The same with this agent.
+    pub(crate) fn with_agent(&self, sshd: &Sshd, agent: &Agent) -> SshConfig {
+        let mut config = self.config(sshd);
+        config.places.agent = Some(agent.socket.clone());
+        config
+    }
+
     pub(crate) fn around(&self, mut config: SshConfig) -> SshConfig {
         let home = Some(self.0.path().to_owned());
         config.places = SshPlaces { folder: Some(self.folder()), home, ..config.places };
@@ -115,7 +134,7 @@ impl Home {
 }
 
 /// Whatever the umask: a configuration that others may write to is not used.
-pub(crate) fn write_private(file: &std::path::Path, text: &str) {
+pub(crate) fn write_private(file: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(file, text).expect("the file");
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mer_core::{Bound, ConnParams, Exit};
+use mer_core::Exit;
 use mer_meal::{Cancel, End, Executor, Input};
 use mer_testkit::{
     dropbear::Dropbear,
@@ -18,7 +18,7 @@ use mer_testkit::{
 
 use crate::{
     common::{bounds, collect},
-    support::{BOUND, command, config, faulty, is_ended_by, plain, run, text},
+    support::{BOUND, at_dropbear, command, config, faulty, is_ended_by, run, text},
 };
 
 /// Commands run as another user than the one that has logged in, as with a bastion's forced command.
@@ -176,26 +176,12 @@ async fn a_signal_without_a_name_is_not_signal_0() {
     assert!(ended.lost.is_some_and(|why| why.contains("`SIG@example.com`")));
 }
 
-fn at_dropbear(server: &Dropbear) -> Executor {
-    let known_hosts = server.folder().join("known_hosts");
-    fs::write(&known_hosts, server.known_hosts()).expect("known_hosts");
-    Executor::ssh(plain(ConnParams {
-        host: Some(server.host().to_owned()),
-        port: Some(server.port()),
-        user: Some(server.user().to_owned()),
-        identity_file: Some(text(server.client_key())),
-        known_hosts: Some(text(&known_hosts)),
-        connect_timeout: Some(Bound::secs(10)),
-        ..ConnParams::default()
-    }))
-}
-
 /// Its commands are in its own process group, and it tells an exit only when the channel is closed.
 #[tokio::test]
 async fn dropbear_runs_models_and_survives_their_end() {
     let Some(mut server) = Dropbear::start() else { return };
-    let executor = at_dropbear(&server);
-    let mut other = at_dropbear(&server).start(&command(&["cat"])).await.expect("starts");
+    let executor = Executor::ssh(at_dropbear(&server));
+    let mut other = Executor::ssh(at_dropbear(&server)).start(&command(&["cat"])).await.expect("starts");
     for (script, exit) in [
         ("cat; sleep 3; exit 0", Exit::Code(0)),
         ("cat; exit 5", Exit::Code(5)),

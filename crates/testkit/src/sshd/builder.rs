@@ -259,7 +259,7 @@ fn launch(program: &Path, folder: &TempDir, listen: &[IpAddr], config: &str) -> 
             break;
         }
     }
-    show_log(&log);
+    show_log("sshd", &log);
     panic!("sshd did not start; its log is above");
 }
 
@@ -328,11 +328,11 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Puts the end of a log on stderr, for the failure of a test.
-pub(super) fn show_log(log: &str) {
+/// Puts the end of a server's log on stderr, for the failure of a test.
+pub(crate) fn show_log(server: &str, log: &str) {
     let lines: Vec<&str> = log.lines().collect();
     let last = &lines[lines.len().saturating_sub(150)..];
-    let text = format!("---- log of sshd, its last {} lines ----\n{}\n----\n", last.len(), last.join("\n"));
+    let text = format!("---- log of {server}, its last {} lines ----\n{}\n----\n", last.len(), last.join("\n"));
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
