@@ -179,6 +179,33 @@ fn a_script_with_an_ignored_signal_goes_on_and_its_hangup_too() {
     live.finish().ended(0);
 }
 
+/// A thread of its own listens while standard output is not taken; it ignores the same signals.
+#[test]
+fn a_signal_that_was_ignored_stays_ignored_while_output_is_not_taken() {
+    let env = TestEnv::ready();
+    let (unread, stdout) = std::io::pipe().expect("a pipe");
+    rustix::pipe::fcntl_setpipe_size(&stdout, 4096).expect("a small pipe");
+    let mut live = Live::start_to(after(&env, "trap '' HUP", "model list --json"), Stdio::null(), stdout);
+    wait_until("it listens while it waits", || {
+        threads(live.pid()).iter().any(|name| name == "mer-signals").then_some(())
+    });
+    for _ in 0..20 {
+        live.signal(Signal::HUP);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert!(!live.is_over(), "it was ended by a signal that it was started to ignore");
+    }
+    let listed = std::io::read_to_string(unread).expect("its output");
+    assert!(listed.len() > 4096 && listed.ends_with('\n'), "{listed}");
+    live.finish().ended(0);
+}
+
+/// The names of a process's threads.
+fn threads(pid: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.map(|name| name.trim_end().to_owned()).collect()
+}
+
 /// Some service managers and languages start their children with signals blocked.
 #[test]
 fn a_blocked_signal_is_heard_and_blocked_for_no_model() {

@@ -50,3 +50,37 @@ pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
     Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::{create_private_dir, is_at, replace};
+
+    #[test]
+    fn a_file_is_replaced_whole_and_is_private() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (private, file) = (folder.path().join("a/b"), folder.path().join("a/b/file"));
+        create_private_dir(&private).expect("made");
+        for path in [&private, &folder.path().join("a")] {
+            assert_eq!(fs::metadata(path).expect("a folder").permissions().mode() & 0o777, 0o700);
+        }
+        replace(&file, b"first").expect("written");
+        let open = fs::File::open(&file).expect("the file");
+        assert!(is_at(&open, &file).expect("looked at"));
+        replace(&file, b"second").expect("replaced");
+        assert!(!is_at(&open, &file).expect("looked at"), "it is another file");
+        assert_eq!(fs::read(&file).expect("the file"), b"second");
+        assert_eq!(fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
+        assert!(!is_at(&open, &folder.path().join("none")).expect("looked at"));
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_replacement_that_failed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = folder.path().join("taken");
+        fs::create_dir_all(taken.join("in")).expect("a folder in the way");
+        replace(&taken, b"x").expect_err("a folder that is not empty");
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    }
+}

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{Warm, all, eventually, executor, runs, serve};
+use common::{Warm, eventually, executor, runs, serve};
 use mer_core::{Bound, Exit, Protocol};
 use mer_meal::{BoundName, Cancel, End, WarmError, WarmProcess};
 use tokio::sync::mpsc;

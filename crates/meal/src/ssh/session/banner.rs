@@ -45,7 +45,7 @@ pub(super) fn shake(session: &mut Session, socket: &OwnedFd, deadline: Instant) 
         heard.listen(socket);
         match session.handshake() {
             Ok(()) => break Ok(()),
-            Err(error) if code::is(&error, code::AGAIN) => {}
+            Err(error) if code::is(&error, code::AGAIN) => heard.banner(session.banner_bytes()),
             Err(error) => {
                 let gone = code::is_gone(&error) || heard.is_gone(socket);
                 break Err(failure(session, heard, error, gone));
@@ -102,6 +102,12 @@ impl Heard {
             Err(Errno::CONNRESET) => self.reset = true,
             _ => {}
         }
+    }
+
+    /// The last whole line that libssh2 has read. A banner that came between a look and its call is seen only there; what
+    /// the socket holds after it is binary.
+    fn banner(&mut self, line: Option<&[u8]>) {
+        self.greeted |= line.is_some_and(|line| line.starts_with(b"SSH-"));
     }
 
     /// Whether the other side has gone, whatever libssh2 makes of it.
@@ -171,6 +177,16 @@ mod tests {
         assert!(heard(&[b"Welcome\r\nSS", b"H-2.0-x\r\n"]).greeted);
         assert!(!heard(&[b"no SSH-2.0 here\r\n"]).greeted);
         assert!(!heard(&[]).greeted);
+    }
+
+    #[test]
+    fn a_banner_that_only_the_library_has_read_is_one() {
+        let mut heard = heard(&[]);
+        heard.banner(None);
+        heard.banner(Some(b"Welcome"));
+        assert!(!heard.greeted);
+        heard.banner(Some(b"SSH-2.0-x"));
+        assert!(heard.greeted);
     }
 
     #[test]
