@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// 9999-12-29T00:00:00Z, in seconds since 1970: the last day whose times every part can hold and reckon with.
 const LAST: Duration = Duration::from_secs(253_402_041_600);

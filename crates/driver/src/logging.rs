@@ -10,7 +10,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    error::CliError,
+    errors::CliError,
     ui::{Safe, step_aside},
 };
 

@@ -5,7 +5,7 @@ use std::thread;
 use mer_core::not_started;
 use rustix::process::{Resource, getrlimit};
 
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// What is enough for every command, the database engine's work included. It is also Linux's usual limit.
 const ENOUGH: u64 = 8 << 20;

@@ -9,13 +9,16 @@ use rustix::{
 };
 
 use crate::{
-    app::{App, Origin, WATCHER_VERB, host, unblock},
+    app::{App, WATCHER_VERB, unblock},
     cli::{Cli, Parsed, Verb, parse, wants_json},
     clock, commands,
     config::{Loaded, Surroundings, load},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::Origin,
     logging::{self, Logging},
-    panic_hook, stack,
+    panic_hook,
+    shell::host,
+    stack,
     ui::{self, Format, Ui},
 };
 

@@ -1,7 +1,7 @@
 //! Asking a person.
 
 use super::App;
-use crate::{error::CliError, ui::Ui};
+use crate::{errors::CliError, ui::Ui};
 
 impl App {
     /// Asks a question that is answered with yes or no; anything but a yes is a no.

@@ -7,7 +7,7 @@ use mer_dal::{DbUrl, ServerSettings, SurrealSettings};
 use super::caller;
 use crate::{
     config::{Login, Settings},
-    error::CliError,
+    errors::CliError,
     variables::Variables,
 };
 

@@ -6,7 +6,7 @@ use mer_core::with_causes;
 use mer_dal::{DalError, Database, DrainOptions, DrainReport, Drained, Session, Settings};
 
 use super::App;
-use crate::{error::CliError, ui::counted};
+use crate::{errors::CliError, ui::counted};
 
 /// How long a command that reads the log waits for a database on a server to be written: a table may be locked.
 const PATIENCE: Duration = Duration::from_secs(10);

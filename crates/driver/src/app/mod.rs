@@ -4,15 +4,11 @@ mod caller;
 mod confirm;
 mod database;
 mod drainer;
-mod errors;
-mod host;
 mod journal;
 mod registry;
 mod secrets;
 mod signals;
-mod sink;
 mod small_pages;
-mod source;
 mod ssh;
 
 use std::{
@@ -30,19 +26,16 @@ use mer_migrations::{MigrationError, Policy};
 use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler, Watch};
 
 use self::drainer::Drainer;
-pub(crate) use host::host;
 pub(crate) use journal::told;
 pub(crate) use registry::View;
 pub(crate) use signals::{Signal, Signals, Streams, unblock};
-pub(crate) use sink::{OutputFile, Sink, file_for};
 pub(crate) use small_pages::SmallPages;
-pub(crate) use source::{Origin, next_bytes, opened, source, whole_text, within};
 pub(crate) use ssh::Ssh;
 
 use crate::{
     cli::Typed,
     config::{Loaded, Settings},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::{self, Telling, Ui},
     variables::Variables,
 };
@@ -76,7 +69,7 @@ pub(crate) struct App {
     drainer: RefCell<Option<Drainer>>,
     runs: Cell<u32>,
     /// How the command at hand talks; nothing is told before there is one.
-    ui: Cell<Option<Ui>>,
+    pub(crate) ui: Cell<Option<Ui>>,
 }
 
 impl App {

@@ -6,7 +6,7 @@ use mer_core::{Model, Server};
 use mer_dal::{Dialect, Known, Snapshot};
 
 use super::App;
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// The registry at one moment.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use mer_meal::{Cancel, ignored_signals};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::{
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Telling,
 };
 

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// What a model is to be given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod change;
 mod change_values;
+mod command_line;
 mod doctor;
 mod global;
 mod input;
@@ -10,10 +11,9 @@ mod migrate;
 mod normalise;
 mod parse;
 mod registry;
-mod request;
+mod request_args;
 mod run;
 mod train;
-mod typed;
 mod verb;
 mod weights;
 
@@ -21,6 +21,7 @@ pub(crate) use change::{
     ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs,
 };
 pub(crate) use change_values::{Destination, Words};
+pub(crate) use command_line::{Typed, line_of};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::{ALLOW_CHANGES, GlobalArgs};
 pub(crate) use input::Input;
@@ -28,10 +29,9 @@ pub(crate) use log::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use migrate::{AdoptArgs, BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
 pub(crate) use parse::{Parsed, command, help_with, parse, split_line, wants_json};
 pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
-pub(crate) use request::{RequestArgs, selector};
+pub(crate) use request_args::{RequestArgs, selector};
 pub(crate) use run::RunArgs;
 pub(crate) use train::TrainArgs;
-pub(crate) use typed::{Typed, line_of};
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 pub(crate) use weights::{
     Shape, WeightsAliasArgs, WeightsGcArgs, WeightsGetArgs, WeightsListArgs, WeightsPutArgs, WeightsRemoveArgs,

@@ -11,7 +11,7 @@ use super::{
     Cli, Typed,
     normalise::{normalise, unshielded, verb_at},
 };
-use crate::error::{CliError, did_you_mean};
+use crate::errors::{CliError, did_you_mean};
 
 /// What a line asks for.
 #[derive(Debug)]

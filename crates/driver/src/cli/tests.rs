@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use super::{verb::ConfigVerb, *};
-use crate::error::CliError;
+use crate::errors::CliError;
 
 fn line(line: &str) -> Result<Parsed, CliError> {
     parse(split_line(line)?)

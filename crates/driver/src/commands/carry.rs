@@ -7,7 +7,7 @@ use mer_meal::{Cancel, CancelLevel};
 use mer_scheduler::{Receipt, Undelivered};
 use tokio::sync::mpsc;
 
-use crate::{app::Sink, error::CliError};
+use crate::{errors::CliError, io::Sink};
 
 /// Chunks that may wait for their reader.
 pub(super) const QUEUE: usize = 4;

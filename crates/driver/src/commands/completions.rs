@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{CompletionsArgs, command},
-    error::CliError,
+    errors::CliError,
     ui::Ui,
 };
 

@@ -1,6 +1,6 @@
 //! `mer config show`.
 
-use crate::{config::Loaded, error::CliError, ui::Ui};
+use crate::{config::Loaded, errors::CliError, ui::Ui};
 
 /// Prints each setting's value and origin.
 pub(crate) fn config_show(loaded: &Loaded, ui: Ui) -> Result<(), CliError> {

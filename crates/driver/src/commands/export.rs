@@ -1,9 +1,10 @@
 //! `mer export`.
 
 use crate::{
-    app::{App, OutputFile, Sink, file_for},
+    app::App,
     cli::ExportArgs,
-    error::CliError,
+    errors::CliError,
+    io::{OutputFile, Sink, file_for},
     registry_file, transfer,
     ui::Ui,
 };

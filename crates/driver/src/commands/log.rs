@@ -10,7 +10,7 @@ use super::weights;
 use crate::{
     app::{self, App, SmallPages},
     cli::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb, selector},
-    error::{self, CliError},
+    errors::{self, CliError},
     ui::{Format, Ui, counted},
 };
 
@@ -103,13 +103,13 @@ async fn newest(session: &Session) -> Result<Uuid, CliError> {
             return Ok(access.request_uid);
         }
     }
-    Err(CliError::new(error::Kind::NotFound, "there is no access yet"))
+    Err(CliError::new(errors::Kind::NotFound, "there is no access yet"))
 }
 
 /// The one request whose uid begins so.
 async fn find(session: &Session, beginning: &str) -> Result<Uuid, CliError> {
     let none = || {
-        CliError::new(error::Kind::NotFound, format!("there is no access `{beginning}`"))
+        CliError::new(errors::Kind::NotFound, format!("there is no access `{beginning}`"))
             .hint("`mer log list` shows the newest ones")
     };
     let (first, last) = range(beginning).ok_or_else(none)?;
@@ -126,7 +126,7 @@ async fn find(session: &Session, beginning: &str) -> Result<Uuid, CliError> {
                 let Access { request_uid, start_access, model, status, .. } = access;
                 format!("{request_uid}: `{model}`, {start_access:.0}, {status}")
             };
-            let error = CliError::new(error::Kind::NotFound, told).hint("write more of the uid");
+            let error = CliError::new(errors::Kind::NotFound, told).hint("write more of the uid");
             Err(several.iter().take(NAMED).map(candidate).fold(error, CliError::hint))
         }
     }

@@ -12,10 +12,10 @@ mod log_rows;
 mod migrate;
 mod model;
 mod owner;
+mod registry_fields;
 mod run;
 mod server;
 mod server_ping;
-mod shown;
 mod train;
 mod version;
 mod weights;
@@ -29,9 +29,10 @@ pub(crate) use run::run;
 pub(crate) use version::version;
 
 use crate::{
-    app::{App, Origin},
+    app::App,
     cli::{ModelVerb, ServerVerb, Typed, Verb},
-    error::CliError,
+    errors::CliError,
+    io::Origin,
     transfer,
     ui::Ui,
 };

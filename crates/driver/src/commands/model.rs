@@ -6,12 +6,12 @@ use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
 use mer_scheduler::PingReport;
 use serde_json::json;
 
-use super::shown::{Whole, registered};
+use super::registry_fields::{Whole, registered};
 use crate::{
     app::App,
     cli::{ModelVerb, PingArgs},
     commands::weights,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::{Format, Listed, Shown, Ui},
 };
 

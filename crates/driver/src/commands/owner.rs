@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use crate::{config::Loaded, error::CliError, ui::Ui};
+use crate::{config::Loaded, errors::CliError, ui::Ui};
 
 /// Tells name and password of the owner that a new database gets, each with a zero byte behind it, and only through a pipe:
 /// the scripts read the settings by the one reader that there is, and no password is seen on a terminal.

@@ -8,13 +8,14 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::{App, Origin, OutputFile, Signal, Sink, file_for, within},
+    app::{App, Signal},
     cli::{RunArgs, selector},
     commands::{
         carry::{QUEUE, STDERR_QUEUE, pour, show, to_stdout},
         weights,
     },
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::{Origin, OutputFile, Sink, file_for, within},
     ui::{Format, Ui},
 };
 

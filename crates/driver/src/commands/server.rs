@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use mer_core::{ConnParams, Registry, Server};
 
 use super::{
+    registry_fields::{REDACTED, Whole, registered},
     server_ping,
-    shown::{REDACTED, Whole, registered},
 };
 use crate::{
     app::App,
     cli::ServerVerb,
-    error::CliError,
+    errors::CliError,
     ui::{Format, Listed, Shown, Ui},
 };
 

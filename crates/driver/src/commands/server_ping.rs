@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{
     app::App,
     cli::ServerPingArgs,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::{Listed, Ui},
 };
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    error::CliError,
+    errors::CliError,
     ui::{Format, Ui},
 };
 

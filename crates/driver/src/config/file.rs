@@ -7,12 +7,12 @@ use toml::de::DeTable;
 use super::{
     load::Given,
     origin::Origin,
+    schema::{SETTINGS, setting},
     source::{self, Found},
-    table::{SETTINGS, setting},
     value::{self, Base},
 };
 use crate::{
-    error::{CliError, did_you_mean},
+    errors::{CliError, did_you_mean},
     place::Place,
 };
 

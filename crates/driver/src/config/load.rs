@@ -11,16 +11,16 @@ use figment::{
 };
 
 use super::{
+    environment::Surroundings,
     file,
     origin::Origin,
+    schema::{self, CONFIG_VARIABLE, SETTINGS, Setting},
     secret::{self, Secret},
     settings::Settings,
-    surroundings::Surroundings,
-    table::{self, CONFIG_VARIABLE, SETTINGS, Setting},
     value::{self, Base},
     variables,
 };
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// One setting's value in one layer.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Given {
     fn passwords(&self) -> Vec<Secret> {
         let text = self.value.as_str().unwrap_or_default();
         match self.setting.kind {
-            table::Type::DbUrl => secret::passwords(text),
+            schema::Type::DbUrl => secret::passwords(text),
             _ if self.setting.secret => vec![text.to_owned().into()],
             _ => Vec::new(),
         }
@@ -107,7 +107,7 @@ pub(crate) fn load(around: &Surroundings, flags: &[GivenFlag], config: Option<&O
     let defaults = defaults(around, data_dir, home);
     let figment = defaults.into_iter().chain(layers).fold(Figment::new(), Figment::merge);
     let settings = figment.extract().map_err(|error| {
-        CliError::new(crate::error::Kind::Bug, "the table of settings and their types disagree").caused_by(error)
+        CliError::new(crate::errors::Kind::Bug, "the table of settings and their types disagree").caused_by(error)
     })?;
     let folder = own_folder(around, config);
     let config = config.map(OsStr::to_owned);
@@ -175,11 +175,11 @@ fn files(
 fn defaults(around: &Surroundings, data_dir: Option<PathBuf>, home: Option<&Path>) -> Vec<Given> {
     let base = Base { folder: &around.cwd, home };
     let found = |setting| around.default_of(setting, None);
-    let data_dir = data_dir.or_else(|| table::setting("dataDir").and_then(found));
+    let data_dir = data_dir.or_else(|| schema::setting("dataDir").and_then(found));
     let value_of = |setting: &'static Setting| match setting.default {
-        table::Default::None => None,
-        table::Default::Is(text) => value::from_text(setting, text, base).ok(),
-        table::Default::Found(_) => around.default_of(setting, data_dir.as_deref()).map(value::path_value),
+        schema::Default::None => None,
+        schema::Default::Is(text) => value::from_text(setting, text, base).ok(),
+        schema::Default::Found(_) => around.default_of(setting, data_dir.as_deref()).map(value::path_value),
     };
     SETTINGS
         .iter()

@@ -3,25 +3,25 @@
 //! `mer config show` and the reference are made.
 
 mod dotenv;
+mod environment;
 mod file;
 mod load;
 mod origin;
 #[cfg(test)]
 mod reference;
+mod schema;
 mod secret;
 mod settings;
 mod show;
 mod source;
-mod surroundings;
-mod table;
 mod value;
 mod variables;
 
+pub(crate) use environment::Surroundings;
 pub(crate) use load::{GivenFlag, Loaded, NO_DOTENV, load};
 #[cfg(test)]
 use reference::reference;
 pub(crate) use settings::{Login, Settings};
-pub(crate) use surroundings::Surroundings;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::{Default, SETTINGS};
+use super::schema::{Default, SETTINGS};
 
 /// What stands above the table.
 pub(super) const INTRODUCTION: &str = "\

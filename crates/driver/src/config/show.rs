@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     load::{Loaded, NO_DOTENV},
-    table::{SETTINGS, Setting, Type},
+    schema::{SETTINGS, Setting, Type},
     value::as_path,
 };
 use crate::ui::Listed;

@@ -3,8 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{show::ShownSetting, table::SETTINGS, *};
-use crate::error::CliError;
+use super::{schema::SETTINGS, show::ShownSetting, *};
+use crate::errors::CliError;
 
 /// A machine of our own in a temporary folder.
 struct Machine {
@@ -89,17 +89,17 @@ fn each_layer_lies_over_the_one_before() {
 #[test]
 fn every_setting_is_read_from_its_file_key_and_from_each_of_its_variables() {
     let value = |kind| match kind {
-        table::Type::Switch => "true",
-        table::Type::Bound => "7s",
-        table::Type::Size => "7GiB",
-        table::Type::Choice(words) => words[words.len() - 1],
-        table::Type::DbUrl => "mem://",
-        table::Type::Path => "/somewhere",
-        table::Type::Text => "text",
+        schema::Type::Switch => "true",
+        schema::Type::Bound => "7s",
+        schema::Type::Size => "7GiB",
+        schema::Type::Choice(words) => words[words.len() - 1],
+        schema::Type::DbUrl => "mem://",
+        schema::Type::Path => "/somewhere",
+        schema::Type::Text => "text",
     };
     for setting in SETTINGS {
         let text = match setting.kind {
-            table::Type::Switch => format!("{} = true\n", setting.name),
+            schema::Type::Switch => format!("{} = true\n", setting.name),
             kind => format!("{} = '{}'\n", setting.name, value(kind)),
         };
         let machine = Machine::new().file("cwd/mer.toml", &text);

@@ -11,7 +11,7 @@ use mer_core::{Bound, Size};
 use serde::{Deserialize, Deserializer};
 use toml::de::DeValue;
 
-use super::table::{Setting, Type};
+use super::schema::{Setting, Type};
 
 /// What paths are relative to.
 #[derive(Debug, Clone, Copy)]

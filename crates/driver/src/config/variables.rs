@@ -6,14 +6,14 @@ use mer_files::{FileKind, NotRegular};
 
 use super::{
     dotenv,
+    environment::Surroundings,
     load::{Given, GivenFlag},
     origin::Origin,
+    schema::{OTHER_VARIABLES, SETTINGS, Setting},
     source::{self, Found},
-    surroundings::Surroundings,
-    table::{OTHER_VARIABLES, SETTINGS, Setting},
     value::{self, Base},
 };
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// `DB_CONNECTION_URL` is a name that other programs give to their settings too.
 const OTHERS_FILE: &str = "where the file belongs to another program, `--no-dotenv` passes it over";

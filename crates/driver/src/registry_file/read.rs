@@ -10,7 +10,7 @@ use toml::{
 };
 
 use crate::{
-    error::{CliError, did_you_mean},
+    errors::{CliError, did_you_mean},
     place::Place,
 };
 

@@ -6,7 +6,7 @@ use mer_core::{ConnParams, ModelParams, ModelSpec, Registry, is_invisible};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// Writes a registry: servers, then models, each by name, their keys in the order of the reference.
 ///

@@ -13,8 +13,8 @@ use rustyline::{
 use super::{
     complete::{Names, Offer, complete},
     edited_line::EditedLine,
-    entry::Mode,
     session::current,
+    split::Mode,
 };
 
 /// Completion. Every line is taken as it is: the reader asks for more where a quote is open.

@@ -5,14 +5,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     Options, SavedTerminal,
     edited_line::EditedLine,
-    entry::{Mode, units},
-    reader,
-    said::{Heard, Said, hear},
+    input_event::{Heard, Said, hear},
+    line_editor,
     session::{Dispatch, Lines, Next, Session, current},
+    split::{Mode, units},
     terminal::fresh_line,
 };
 use crate::{
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
     let mut continued = signal(continued).map_err(|source| CliError::io("cannot listen to signals", source))?;
     let mode = session.mode();
     let edited = EditedLine::default();
-    let (ask, mut said) = reader::start(options.history, options.names, session.mode(), edited.clone())?;
+    let (ask, mut said) = line_editor::start(options.history, options.names, session.mode(), edited.clone())?;
     if !options.banner.is_empty() {
         ui.note(&options.banner);
     }

@@ -5,14 +5,14 @@
 
 mod complete;
 mod edited_line;
-mod entry;
 mod helper;
 mod history;
+mod input_event;
 mod interactive;
-mod reader;
-mod said;
+mod line_editor;
 mod script;
 mod session;
+mod split;
 mod terminal;
 
 use std::{io::IsTerminal, path::PathBuf};
@@ -22,7 +22,7 @@ pub(crate) use session::{Dispatch, hints_as_lines};
 use terminal::SavedTerminal;
 
 use crate::{
-    error::CliError,
+    errors::CliError,
     ui::{Ui, stdin_is_terminal},
 };
 

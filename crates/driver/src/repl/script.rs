@@ -8,13 +8,13 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    entry::{is_complete, missing},
-    said::{Heard, Said, Saying, hear},
+    input_event::{Heard, Said, Saying, hear},
     session::{Dispatch, Lines, Next, Session, current},
+    split::{is_complete, missing},
 };
 use crate::{
     apart::on_a_thread,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

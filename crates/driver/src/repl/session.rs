@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::entry::{Meaning, Mode, meaning};
+use super::split::{Meaning, Mode, meaning};
 use crate::{
     cli::{Cli, Parsed, Verb, help_with, parse, split_line},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     start::finish,
     ui::Ui,
 };

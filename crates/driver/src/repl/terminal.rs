@@ -10,7 +10,7 @@ use rustix::{
 
 use super::edited_line::EditedLine;
 use crate::{
-    error::CliError,
+    errors::CliError,
     ui::{self, Ui},
 };
 

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::*;
 use crate::{
     cli::{Cli, Verb},
-    error::Kind,
+    errors::Kind,
     ui::Format,
 };
 

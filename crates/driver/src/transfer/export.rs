@@ -10,8 +10,9 @@ use super::{
     weights_out,
 };
 use crate::{
-    app::{App, Sink, SmallPages},
-    error::{CliError, Kind},
+    app::{App, SmallPages},
+    errors::{CliError, Kind},
+    io::Sink,
 };
 
 /// Writes everything. What waits in the journal is moved into the database first, so that it is all there.

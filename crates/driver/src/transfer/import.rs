@@ -17,9 +17,10 @@ use super::{
     weights_in,
 };
 use crate::{
-    app::{App, Origin, source},
+    app::App,
     cli::Input,
-    error::CliError,
+    errors::CliError,
+    io::{Origin, source},
     ui::{Format, Ui, counted},
 };
 

@@ -6,8 +6,8 @@ use mer_meal::Input;
 
 use super::line::Line;
 use crate::{
-    app::next_bytes,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::next_bytes,
 };
 
 /// The longest line that is kept in memory.

@@ -6,7 +6,7 @@ use mer_core::{AliasMove, Model, check_name};
 use mer_dal::Session;
 
 use super::lines::Lines;
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// The moves of one model's aliases, as far as they have come.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use super::{
     lines::Lines,
     moves::Moves,
 };
-use crate::{app::App, error::CliError};
+use crate::{app::App, errors::CliError};
 
 /// The weights of one model, as far as they have come.
 struct OfModel {

@@ -8,7 +8,7 @@ use super::{
     export::Text,
     line::{Line, Weights, portable_move, portable_version},
 };
-use crate::{app::Sink, error::CliError};
+use crate::{errors::CliError, io::Sink};
 
 /// What is known of a model's weights, but for their bytes.
 pub(super) struct OfModel {

@@ -5,7 +5,7 @@ use std::io;
 use mer_core::{is_invisible, redacted};
 use serde::Serialize;
 
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// Full lines are handed on when this many bytes have come together, so that a long list is no long wait.
 const CHUNK: usize = 64 * 1024;

@@ -1,10 +1,10 @@
 //! Output. Nothing else in this crate writes to a standard stream: tables for people, one JSON object a line for
 //! programs (`--json`), nothing but data for cron (`--quiet`); diagnostics on stderr.
 
-mod ask;
-mod confirm;
 mod json;
-mod passing;
+mod progress;
+mod prompt_secret;
+mod prompt_yes_no;
 mod quiet;
 mod rows;
 mod safe;
@@ -17,14 +17,14 @@ use std::io::{self, IsTerminal};
 use mer_core::escaped;
 use serde::Serialize;
 
-pub(crate) use ask::{ask_secret, stop_asking};
 pub(crate) use json::to_writer;
-pub(crate) use passing::{Passing, Telling};
+pub(crate) use progress::{Passing, Telling};
+pub(crate) use prompt_secret::{ask_secret, stop_asking};
 pub(crate) use rows::Rows;
 pub(crate) use safe::Safe;
 pub(crate) use stream::{emergency, step_aside};
 
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// For whom the output is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, Serialize)]
@@ -162,7 +162,7 @@ impl Ui {
     /// # Errors
     /// The terminal cannot be read (74).
     pub(crate) async fn confirm(&self, question: &str) -> Result<bool, CliError> {
-        confirm::confirm(&escaped(question)).await
+        prompt_yes_no::confirm(&escaped(question)).await
     }
 
     /// A word to a person about what was done, on stderr. Programs and cron do not get it.

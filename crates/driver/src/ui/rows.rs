@@ -1,7 +1,7 @@
 //! A list of any length: what comes is written at once.
 
 use super::{Format, Listed, Ui, json, put, quiet, text::Columns};
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// A list that is being written.
 #[derive(Debug)]

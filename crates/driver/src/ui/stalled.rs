@@ -19,7 +19,7 @@ use super::stream;
 use crate::{
     apart::on_a_thread,
     app::Streams,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
 };
 
 /// What a pipe that is ready takes without waiting (PIPE_BUF).

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// What a failed write to standard output means.
 pub(super) fn failed(error: io::Error) -> CliError {

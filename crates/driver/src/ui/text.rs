@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use mer_core::{escaped, redacted};
 
 use super::{Listed, Shown};
-use crate::error::CliError;
+use crate::errors::CliError;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";

@@ -84,7 +84,7 @@ fn every_shipped_crate_opens_files_in_one_place() {
     /// The crate that opens files, the terminal for a question, and the reading of scripts and of built-in models.
     const PLACES: &[&str] = &[
         "crates/files/src/",
-        "crates/driver/src/ui/ask.rs",
+        "crates/driver/src/ui/prompt_secret.rs",
         "crates/driver/src/repl/mod.rs",
         "crates/driver/src/example_models/mod.rs",
     ];

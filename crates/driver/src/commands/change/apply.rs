@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::{Difference, differences, here, in_session, paths::settle};
 use crate::{
-    app::{App, Origin, opened, source, whole_text},
+    app::App,
     cli::{ApplyArgs, Input, Typed},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::{Origin, opened, source, whole_text},
     registry_file,
     ui::{Format, Ui, counted},
 };

@@ -9,7 +9,7 @@ use mer_core::{Registry, escaped};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::commands::shown::REDACTED;
+use crate::commands::registry_fields::REDACTED;
 
 /// What becomes of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -21,7 +21,7 @@ pub(super) use server::{add as add_server, remove as remove_server, set as set_s
 use crate::{
     app::App,
     cli::Typed,
-    error::CliError,
+    errors::CliError,
     registry_file::carriage_return,
     ui::{Format, Ui},
 };

@@ -9,7 +9,7 @@ use super::{change, diff::Difference, in_session, known_server, taken, tell, uns
 use crate::{
     app::App,
     cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

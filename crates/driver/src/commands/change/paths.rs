@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mer_core::{ConnType, LOCAL_SERVER, ModelSpec, Registry};
 
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// Makes the relative paths of a registry absolute, as far as they are paths of this machine: they begin in `folder`. What
 /// `before` has already stays as it is there: it was not named anew. The folder of a model on a server that is reached by

@@ -8,7 +8,7 @@ use super::{change, diff::Difference, in_session, model::put, taken, tell, unset
 use crate::{
     app::App,
     cli::{Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Typed, Words},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// The value without this key. One that is not set is no error; one that cannot be is.
 ///
@@ -32,6 +32,6 @@ pub(super) fn unset<T: Serialize + DeserializeOwned>(value: &T, key: &str, known
 
 fn unknown(key: &str, known: &[&str]) -> CliError {
     let error = CliError::usage(format!("`--unset {key}`: there is no such key"));
-    let near = crate::error::did_you_mean(&key.replace(['-', '_'], ""), known.iter().copied());
+    let near = crate::errors::did_you_mean(&key.replace(['-', '_'], ""), known.iter().copied());
     error.hint(near.unwrap_or_else(|| format!("known keys: {}", known.join(", "))))
 }

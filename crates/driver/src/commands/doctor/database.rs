@@ -7,7 +7,7 @@ use mer_dal::{AccessFilter, AccessPages, DalError, Database, DbUrl, DrainOptions
 use mer_migrations::StepStatus;
 
 use super::{Finding, Verdict};
-use crate::{app::App, cli::line_of, error::CliError, ui::counted};
+use crate::{app::App, cli::line_of, errors::CliError, ui::counted};
 
 /// A health check as a whole takes 5 s at most, on a busy machine too.
 const BRIEFLY: Duration = Duration::from_secs(3);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{error::CliError, ui::Listed};
+use crate::{errors::CliError, ui::Listed};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

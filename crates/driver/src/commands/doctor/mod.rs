@@ -13,7 +13,7 @@ use self::finding::{Finding, Verdict};
 use crate::{
     app::App,
     cli::DoctorArgs,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

@@ -13,7 +13,7 @@ use super::Finding;
 use crate::{
     app::{App, View},
     commands::{server_ping, weights},
-    error::CliError,
+    errors::CliError,
 };
 
 /// All at once or one after the other: a server that does not answer has its own bound.

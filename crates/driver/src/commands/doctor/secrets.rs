@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use mer_core::is_secret_name;
 
 use super::Finding;
-use crate::{app::App, error::CliError};
+use crate::{app::App, errors::CliError};
 
 const CHECK: &str = "secrets";
 

@@ -5,7 +5,7 @@ use mer_dal::{DrainOptions, DrainReport};
 use crate::{
     app::{self, App},
     cli::AdoptArgs,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

@@ -13,7 +13,7 @@ use self::rows::ScriptRow;
 use crate::{
     app::App,
     cli::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, line_of},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

@@ -4,7 +4,7 @@ use super::{look, rows::Difference, scripts};
 use crate::{
     app::App,
     cli::RepairArgs,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

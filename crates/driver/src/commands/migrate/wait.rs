@@ -7,7 +7,7 @@ use mer_dal::DalError;
 use crate::{
     app::App,
     cli::WaitArgs,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::Ui,
 };
 

@@ -7,10 +7,11 @@ use mer_weights::Given;
 
 use super::scratch::Scratch;
 use crate::{
-    app::{App, Origin, source},
+    app::App,
     cli::{Input, TrainArgs},
     commands::weights::{Intake, Told},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::{Origin, source},
 };
 
 /// What it takes.

@@ -18,9 +18,10 @@ use super::{
     weights::{Told, for_run},
 };
 use crate::{
-    app::{App, Signal, Sink},
+    app::{App, Signal},
     cli::{TrainArgs, Typed, selector},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::Sink,
     ui::{Format, Ui},
 };
 

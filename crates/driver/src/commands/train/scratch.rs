@@ -10,7 +10,7 @@ use std::{
 use mer_files::is_at;
 use uuid::Uuid;
 
-use crate::error::CliError;
+use crate::errors::CliError;
 
 /// A folder of one training. It goes with this, or, after a kill -9, with the next training: its lock is free then.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use mer_core::{Which, check_known_name};
 
-use super::{find, told::Move};
+use super::{find, version_view::Move};
 use crate::{
     app::App,
     cli::{Typed, WeightsAliasArgs},
     commands::change::in_session,
-    error::CliError,
+    errors::CliError,
     ui::{Format, Ui},
 };
 

@@ -6,7 +6,7 @@ use mer_scheduler::{Progress, Step, Weights};
 use super::find;
 use crate::{
     app::{App, View},
-    error::CliError,
+    errors::CliError,
     ui::Ui,
 };
 

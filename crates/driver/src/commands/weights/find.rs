@@ -6,7 +6,7 @@ use mer_dal::{DalError, Store};
 use crate::{
     app::App,
     commands::change::in_session,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
 };
 
 /// The model of this name.

@@ -7,11 +7,12 @@ use mer_core::WeightsFormat;
 use mer_dal::Download;
 use mer_weights::Converter;
 
-use super::{find, told::Told};
+use super::{find, version_view::Told};
 use crate::{
-    app::{App, OutputFile, Sink, file_for},
+    app::App,
     cli::WeightsGetArgs,
-    error::CliError,
+    errors::CliError,
+    io::{OutputFile, Sink, file_for},
     ui::{Format, Ui},
 };
 

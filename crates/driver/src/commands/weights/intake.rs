@@ -9,8 +9,8 @@ use mer_meal::Input as Stream;
 use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
 
 use crate::{
-    app::next_bytes,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::next_bytes,
 };
 
 /// What is known of weights before their bytes have come.

@@ -1,7 +1,7 @@
 //! `mer weights list`.
 
-use super::{find, told::Told};
-use crate::{app::App, cli::WeightsListArgs, commands::change::in_session, error::CliError, ui::Ui};
+use super::{find, version_view::Told};
+use crate::{app::App, cli::WeightsListArgs, commands::change::in_session, errors::CliError, ui::Ui};
 
 /// The versions of one model or of all, each with the aliases that mean it.
 pub(super) async fn list(app: &App, args: &WeightsListArgs, ui: Ui) -> Result<(), CliError> {

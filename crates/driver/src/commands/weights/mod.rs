@@ -9,17 +9,18 @@ mod list;
 mod put;
 mod remove;
 mod show;
-mod told;
+mod version_view;
 
 pub(in crate::commands) use deliver::{current, for_run};
 pub(super) use find::version;
 pub(super) use intake::Intake;
-pub(super) use told::Told;
+pub(super) use version_view::Told;
 
 use crate::{
-    app::{App, Origin},
+    app::App,
     cli::{Typed, WeightsVerb},
-    error::CliError,
+    errors::CliError,
+    io::Origin,
     ui::Ui,
 };
 

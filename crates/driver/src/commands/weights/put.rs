@@ -6,12 +6,13 @@ use mer_core::{WeightsFormat, Which, check_known_name};
 use mer_dal::{NewVersion, Upload};
 use mer_weights::{Given, Inspected};
 
-use super::{find, intake::Intake, told::Told};
+use super::{find, intake::Intake, version_view::Told};
 use crate::{
-    app::{App, Origin, source},
+    app::App,
     cli::{Input, Shape, Typed, WeightsPutArgs},
     commands::change::in_session,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::{Origin, source},
     ui::{Format, Ui},
 };
 

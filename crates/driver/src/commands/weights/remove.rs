@@ -11,7 +11,7 @@ use crate::{
     app::App,
     cli::{Typed, WeightsGcArgs, WeightsRemoveArgs},
     commands::{change::in_session, train},
-    error::CliError,
+    errors::CliError,
     ui::{Format, Ui, counted},
 };
 

@@ -4,8 +4,8 @@ use mer_core::WeightsVersion;
 use mer_dal::Download;
 use mer_weights::{Given, Inspected, Inspector, WeightsError};
 
-use super::{find, told::Told};
-use crate::{app::App, cli::WeightsShowArgs, error::CliError, ui::Ui};
+use super::{find, version_view::Told};
+use crate::{app::App, cli::WeightsShowArgs, errors::CliError, ui::Ui};
 
 /// All that is known of a version. Its bytes are read once, for statistics.
 pub(super) async fn show(app: &App, args: &WeightsShowArgs, ui: Ui) -> Result<(), CliError> {

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use super::source::PIPE_BYTES;
+use super::input::PIPE_BYTES;
 use crate::{
     apart::{apart, on_a_thread},
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui::step_aside,
 };
 

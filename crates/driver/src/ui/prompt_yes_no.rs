@@ -9,7 +9,7 @@ use rustix::{
 };
 
 use super::stream;
-use crate::{apart::apart, error::CliError};
+use crate::{apart::apart, errors::CliError};
 
 /// More than an answer is long.
 const ANSWER: usize = 1024;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{App, Origin, Signal, source};
 use crate::{
+    app::{App, Signal},
     cli::{ALLOW_CHANGES, Cli, Input, RunArgs, Verb, selector},
     commands,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
+    io::{Origin, source},
     repl::{self, Dispatch, Names, Options},
     start::finish,
     ui::{Ui, stop_asking},

@@ -10,11 +10,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::App;
+use crate::app::App;
 use crate::{
     apart::on_a_thread,
     cli,
-    error::{CliError, Kind},
+    errors::{CliError, Kind},
     ui,
 };
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
 use super::Dispatch;
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// One thing that was said.
 #[derive(Debug)]

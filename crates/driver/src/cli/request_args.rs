@@ -6,7 +6,7 @@ use clap::Args;
 use mer_core::{Bound, Selector};
 
 use super::{Input, normalise};
-use crate::error::{CliError, Kind};
+use crate::errors::{CliError, Kind};
 
 /// What a model is asked.
 #[derive(Debug, Clone, Args)]

@@ -21,13 +21,13 @@ use tokio::sync::mpsc;
 use super::{
     complete::Names,
     edited_line::EditedLine,
-    entry::{Mode, missing},
     helper::LineHelper,
     history::{History, REMEMBERED},
-    said::{Said, Saying},
+    input_event::{Said, Saying},
     session::current,
+    split::{Mode, missing},
 };
-use crate::{apart::on_a_thread, error::CliError};
+use crate::{apart::on_a_thread, errors::CliError};
 
 /// Starts the reader. Each prompt that is sent to it is answered by one thing said; meanwhile the terminal is raw, at all
 /// other times it is as it was.

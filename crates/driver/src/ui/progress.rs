@@ -8,7 +8,7 @@ use std::{
 use mer_core::escaped;
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::{ask, stream};
+use super::{prompt_secret, stream};
 
 /// What is over by then is not worth a line.
 const WORTH_IT: Duration = Duration::from_millis(500);
@@ -63,7 +63,7 @@ impl Telling {
         Self(tokio::spawn(async move {
             sleep(WORTH_IT).await;
             // A question to a person stands where the line would.
-            while ask::is_asking() {
+            while prompt_secret::is_asking() {
                 sleep(WORTH_IT).await;
             }
             stream::pass(&escaped(&line));

@@ -6,10 +6,10 @@ use mer_migrations::MigrationError;
 use mer_scheduler::SchedulerError;
 use mer_weights::WeightsError;
 
-use super::App;
+use crate::app::App;
 use crate::{
     cli::line_of,
-    error::{CliError, Kind, did_you_mean},
+    errors::{CliError, Kind, did_you_mean},
     ui::counted,
 };
 

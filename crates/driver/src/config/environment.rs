@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::table::Setting;
+use super::schema::Setting;
 use crate::variables::Variables;
 
 /// The environment, the working directory, and the system's settings file.
