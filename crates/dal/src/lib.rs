@@ -16,6 +16,7 @@ mod database;
 mod disk_fault;
 mod embedded;
 mod error;
+mod failure_kind;
 mod files;
 mod journal;
 mod location;
@@ -26,6 +27,7 @@ mod postgres;
 mod registry_change;
 mod registry_copy;
 mod retry;
+mod script_failure;
 mod secret;
 mod session;
 mod settings;
@@ -38,7 +40,7 @@ mod weights;
 pub use database::Database;
 pub use disk_fault::DiskFault;
 pub use embedded::{Known, Snapshot};
-pub use error::{BoxError, DalError, ScriptFailure};
+pub use error::{BoxError, DalError};
 pub use journal::{
     DrainOptions, DrainReport, Drained, Durability, Elsewhere, Journal, JournalError, JournalOwner, Pending, Skipped,
     drain, drain_own, keep_alive, left_behind,
@@ -49,6 +51,7 @@ pub use pages::AccessPages;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;
 pub use registry_copy::RegistryCopy;
+pub use script_failure::ScriptFailure;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};

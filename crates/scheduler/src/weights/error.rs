@@ -1,4 +1,4 @@
-//! Why weights did not get to where a model runs.
+//! Errors of the delivery of weights to where a model runs.
 
 use std::{io, path::PathBuf};
 
@@ -7,29 +7,29 @@ use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
 
-/// Weights that were not delivered; the model was not started.
+/// Weights that were not delivered, so that the model was not started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// The folder of this machine does not take them.
+    /// The weights cannot be written to the cache folder of this machine.
     #[error("cannot put the weights `{version}` into `{}`", folder.display())]
     Keep {
         /// `MODEL:VERSION`.
         version: String,
-        /// Where.
+        /// The cache folder.
         folder: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Another user can put other weights into the folder of this machine.
+    /// The cache folder of this machine is not protected from other users.
     #[error("the folder of weights `{}` is not used: {why}", folder.display())]
     Distrusted {
-        /// Where.
+        /// The cache folder.
         folder: PathBuf,
-        /// Why it is not to be believed.
+        /// How another user can have changed it.
         why: Distrust,
     },
-    /// The database says of them what cannot be.
+    /// The record of the version has an invalid value.
     #[error("the weights `{version}` cannot be used")]
     Invalid {
         /// `MODEL:VERSION`.
@@ -37,28 +37,28 @@ pub enum DeliveryError {
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// The database does not give them.
+    /// The weights cannot be read from the database.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
         /// `MODEL:VERSION`.
         version: String,
-        /// What the data access layer says.
+        /// The error of the database.
         source: DalError,
     },
-    /// Nothing can be started on the server.
+    /// No process can be started on the server.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The server does not take them.
+    /// The server cannot store the weights.
     #[error("the weights `{version}` cannot be put on `{server}`: {said}")]
     Refused {
         /// `MODEL:VERSION`.
         version: String,
         /// The server.
         server: String,
-        /// The last word over there.
+        /// The last output of the script on the server.
         said: String,
     },
-    /// They arrived as something else, twice.
+    /// The weights arrived with another hash, twice.
     #[error("the weights `{version}` arrived on `{server}` with another sha256, twice")]
     Differs {
         /// `MODEL:VERSION`.
@@ -66,14 +66,14 @@ pub enum DeliveryError {
         /// The server.
         server: String,
     },
-    /// The server went away, or does nothing any more.
+    /// The server went away, or stopped responding.
     #[error("the weights `{version}` did not get to `{server}`: {detail}")]
     Lost {
         /// `MODEL:VERSION`.
         version: String,
         /// The server.
         server: String,
-        /// What was noticed.
+        /// How the loss was noticed.
         detail: String,
     },
     /// The request was cancelled.
