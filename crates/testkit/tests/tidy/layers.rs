@@ -105,9 +105,8 @@ fn every_shipped_crate_opens_files_in_one_place() {
 }
 
 /// The commands of `mer` that a sentence can name.
-const COMMANDS: &[&str] = &[
-    "config", "doctor", "export", "import", "log", "migrate", "model", "run", "server", "train", "use", "weights",
-];
+const COMMANDS: &[&str] =
+    &["config", "doctor", "export", "import", "log", "migrate", "model", "run", "server", "train", "use", "weights"];
 
 /// The long flags of `mer`, such as `--db-wait`, from the declarations of its grammar.
 fn flags() -> BTreeSet<String> {
