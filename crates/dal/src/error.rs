@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[non_exhaustive]
 pub enum DalError {
     /// The database URL cannot be used.
-    #[error("`{url}` is no database that can be used: {reason}")]
+    #[error("`{url}` cannot be used as a database: {reason}")]
     Url {
         /// The URL, with its secrets redacted.
         url: String,
@@ -23,7 +23,7 @@ pub enum DalError {
         reason: String,
     },
     /// The path of the folder is not UTF-8, which the embedded engine needs.
-    #[error("`{url}` is no database that can be used: the engine needs a folder whose name is UTF-8, not `{folder}`")]
+    #[error("`{url}` cannot be used as a database: the engine needs a folder whose name is UTF-8, not `{folder}`")]
     FolderName {
         /// The URL, with its secrets redacted.
         url: String,
@@ -65,7 +65,7 @@ pub enum DalError {
         waited: Duration,
     },
     /// The folder holds something other than a database of this engine.
-    #[error("`{path}` is no MER database: {reason}")]
+    #[error("`{path}` is not a MER database: {reason}")]
     Foreign {
         /// The folder.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum DalError {
         reason: String,
     },
     /// The folder has data of a database, but files that belong to it are missing.
-    #[error("the database `{path}` is not whole: {reason}")]
+    #[error("the database `{path}` is incomplete: {reason}")]
     Incomplete {
         /// The folder.
         path: PathBuf,
@@ -161,7 +161,7 @@ pub enum DalError {
         source: BoxError,
     },
     /// The connection was lost during an operation, and again when it was repeated.
-    #[error("the connection to the database `{database}` was lost while it was to {operation}")]
+    #[error("the connection to the database `{database}` was lost before it could {operation}")]
     Lost {
         /// The operation, as a verb with its object.
         operation: &'static str,
@@ -206,7 +206,7 @@ pub enum DalError {
         source: BoxError,
     },
     /// The server is short of a resource that is free again soon, such as memory.
-    #[error("the database `{database}` is short of what it needs to {operation}")]
+    #[error("the database `{database}` lacks the resources to {operation}")]
     Short {
         /// The operation, as a verb with its object.
         operation: &'static str,
@@ -274,7 +274,7 @@ pub enum DalError {
         reason: String,
     },
     /// The object was changed after this change to it was prepared.
-    #[error("somebody else has changed the {object} `{name}` meanwhile")]
+    #[error("another process has changed the {object} `{name}` meanwhile")]
     Changed {
         /// `server` or `model`.
         object: &'static str,
@@ -351,7 +351,7 @@ pub enum DalError {
         why: String,
     },
     /// An imported version has the number of another version of this database.
-    #[error("`{model}` has a version {version} of its weights already, and its bytes are others")]
+    #[error("`{model}` already has a version {version} of its weights, with other bytes")]
     OtherVersion {
         /// The model.
         model: String,
@@ -359,7 +359,7 @@ pub enum DalError {
         version: u64,
     },
     /// The weights break a rule for versions.
-    #[error("the weights for `{model}` cannot be kept")]
+    #[error("the weights for `{model}` cannot be stored")]
     Invalid {
         /// The model.
         model: String,
@@ -367,19 +367,19 @@ pub enum DalError {
         source: mer_core::Invalid,
     },
     /// An upload was removed before it was complete, because no data came for too long.
-    #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
+    #[error("the upload of weights for `{model}` was removed, because no data came for too long")]
     UploadGone {
         /// The model.
         model: String,
     },
     /// The model was removed while its weights were uploaded.
-    #[error("the model `{model}` was removed while its weights came in")]
+    #[error("the model `{model}` was removed while its weights were uploaded")]
     ModelGone {
         /// The model.
         model: String,
     },
     /// The weights would use the disk space that is reserved for the embedded database.
-    #[error("the disk of `{folder}` has {free_mib} MiB left, and weights leave the last 64 to the database")]
+    #[error("the disk of `{folder}` has {free_mib} MiB left, and the last 64 MiB are reserved for the database")]
     NoRoom {
         /// The database's folder.
         folder: PathBuf,

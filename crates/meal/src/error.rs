@@ -29,7 +29,7 @@ pub enum StartError {
         path: PathBuf,
     },
     /// The file is executable by its mode, but is not a program that this machine can run.
-    #[error("`{}` is no program for this machine, and no script: it has no `#!` line", path.display())]
+    #[error("`{}` is neither a program for this machine nor a script: it has no `#!` line", path.display())]
     NotAProgram {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// An argument or a variable has a NUL byte in it, or the name of a variable is not valid.
-    #[error("the environment variable or argument `{name}` cannot be handed to a program")]
+    #[error("the environment variable or argument `{name}` cannot be passed to a program")]
     BadString {
         /// The argument, or the variable's name.
         name: String,

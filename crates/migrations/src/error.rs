@@ -67,7 +67,7 @@ pub enum MigrationError {
     #[error("the database has none of the tables yet, and a baseline makes none")]
     Bare,
     /// The database was changed after the pending scripts were shown for confirmation.
-    #[error("the database is not any more as it was shown")]
+    #[error("the database has changed since it was shown")]
     Moved,
     /// A folder of the organisation's scripts, or a file in it, cannot be read.
     #[error("cannot read `{path}`")]

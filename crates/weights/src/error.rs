@@ -8,7 +8,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum WeightsError {
     /// The header cannot be read.
-    #[error("this is no {format} file: {what}")]
+    #[error("this is not a valid {format} file: {what}")]
     Header {
         /// The format that was assumed.
         format: WeightsFormat,
@@ -16,7 +16,7 @@ pub enum WeightsError {
         what: String,
     },
     /// The header claims another size than the file has.
-    #[error("the header of this {format} file tells of {told} bytes of data, and there are {found}")]
+    #[error("the header of this {format} file says {told} bytes of data, and there are {found}")]
     Size {
         /// The format.
         format: WeightsFormat,
@@ -65,13 +65,13 @@ pub enum WeightsError {
     #[error("a shape needs a dtype, and `opaque` has no elements")]
     NoElements,
     /// The number of bytes overflows.
-    #[error("a shape of {} has more bytes than can be", shaped(shape))]
+    #[error("a shape of {} has too many bytes", shaped(shape))]
     TooLarge {
         /// The shape.
         shape: Vec<u64>,
     },
     /// The elements are smaller than a byte, and do not fill the last byte.
-    #[error("a shape of {} with {bits} bits an element is no whole number of bytes", shaped(shape))]
+    #[error("a shape of {} with {bits} bits an element is not a whole number of bytes", shaped(shape))]
     Bits {
         /// The shape.
         shape: Vec<u64>,
@@ -79,7 +79,7 @@ pub enum WeightsError {
         bits: u64,
     },
     /// The text is not a JSON array of numbers.
-    #[error("this is no JSON array of numbers")]
+    #[error("this is not a JSON array of numbers")]
     Json {
         /// The error of the parser, with its position.
         source: serde_json::Error,

@@ -26,7 +26,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The records were written, but may not be on disk.
-    #[error("cannot bring the access journal `{path}` to disk")]
+    #[error("cannot sync the access journal `{path}` to disk")]
     Sync {
         /// The segment.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum JournalError {
         source: serde_json::Error,
     },
     /// The thread that syncs the journal to disk could not be started, or has ended.
-    #[error("the thread of the access journal is not there")]
+    #[error("the thread of the access journal does not run")]
     Thread {
         /// The error of the system.
         source: io::Error,
