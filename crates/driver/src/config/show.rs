@@ -9,7 +9,7 @@ use super::{
     schema::{SETTINGS, Setting, Type},
     value::as_path,
 };
-use crate::ui::Listed;
+use crate::ui::TableRow;
 
 /// A setting as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ fn shown_value(setting: &Setting, value: &Value) -> serde_json::Value {
     }
 }
 
-impl Listed for ShownSetting {
+impl TableRow for ShownSetting {
     const COLUMNS: &'static [&'static str] = &["setting", "value", "origin"];
 
     fn cells(&self) -> Vec<String> {
