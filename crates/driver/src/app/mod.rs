@@ -36,7 +36,7 @@ use crate::{
     cli::Typed,
     config::{Loaded, Settings},
     errors::{CliError, Kind},
-    ui::{self, WaitNotice, Ui},
+    ui::{self, Ui, WaitNotice},
     variables::Variables,
 };
 

@@ -2,7 +2,7 @@
 
 use mer_core::Access;
 
-use crate::ui::{TableRow, Details};
+use crate::ui::{Details, TableRow};
 
 impl TableRow for Access {
     const COLUMNS: &'static [&'static str] =

@@ -12,7 +12,7 @@ use crate::{
     cli::{ModelVerb, PingArgs},
     commands::weights,
     errors::{CliError, Kind},
-    ui::{Format, TableRow, Details, Ui},
+    ui::{Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks models.

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     cli::ServerVerb,
     errors::CliError,
-    ui::{Format, TableRow, Details, Ui},
+    ui::{Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks servers.

@@ -5,7 +5,7 @@ use mer_core::{REDACTED, redacted_url};
 use serde::Serialize;
 
 use super::{
-    load::{Loaded, NO_DOTENV},
+    precedence::{Loaded, NO_DOTENV},
     schema::{SETTINGS, Setting, Type},
     value::as_path,
 };

@@ -53,10 +53,12 @@ mod tests {
 
     #[test]
     fn an_event_has_no_password_and_nothing_invisible() {
-        let line = |json, colour| LogWriter { json, colour }.sanitised("\x1b[1mws://u:hunter2@h\u{202e}x\x1b[0m\n".as_bytes());
+        let line =
+            |json, colour| LogWriter { json, colour }.sanitised("\x1b[1mws://u:hunter2@h\u{202e}x\x1b[0m\n".as_bytes());
         assert_eq!(line(false, false), "\\u{1b}[1mws://u:******@h\\u{202e}x\\u{1b}[0m\n");
         assert_eq!(line(false, true), "\x1b[1mws://u:******@h\\u{202e}x\x1b[0m\n");
-        let json = LogWriter { json: true, colour: false }.sanitised("{\"m\":\"ws://u:hunter2@h \u{202e}\"}\n".as_bytes());
+        let json =
+            LogWriter { json: true, colour: false }.sanitised("{\"m\":\"ws://u:hunter2@h \u{202e}\"}\n".as_bytes());
         assert_eq!(json, "{\"m\":\"ws://u:******@h \\u202e\"}\n");
     }
 }

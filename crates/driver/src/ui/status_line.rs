@@ -163,15 +163,9 @@ mod tests {
 
     #[test]
     fn a_line_is_erased_from_all_its_rows() {
-        for (length, columns, rows) in [
-            (1, 40, 1),
-            (39, 40, 1),
-            (40, 40, 1),
-            (41, 40, 2),
-            (80, 40, 2),
-            (81, 40, 3),
-            (500, u16::MAX, 1),
-        ] {
+        for (length, columns, rows) in
+            [(1, 40, 1), (39, 40, 1), (40, 40, 1), (41, 40, 2), (80, 40, 2), (81, 40, 3), (500, u16::MAX, 1)]
+        {
             let bar = on_screen(columns);
             draw(&bar, "x".repeat(length));
             assert_eq!(written(), "x".repeat(length), "{length} in {columns}");

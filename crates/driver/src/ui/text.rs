@@ -120,10 +120,7 @@ mod tests {
     #[test]
     fn a_table_is_plain_columns_without_trailing_blanks() {
         let rows = [Row("a", "x"), Row("longer", ""), Row("ü\x1b[2J", "two words")];
-        assert_eq!(
-            Table::new().rows(&rows, false),
-            "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n"
-        );
+        assert_eq!(Table::new().rows(&rows, false), "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n");
         assert_eq!(Table::new().rows::<Row>(&[], false), "NAME  NOTE\n");
         assert!(Table::new().rows(&rows, true).starts_with("\x1b[1mNAME"));
     }

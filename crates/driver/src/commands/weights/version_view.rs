@@ -8,7 +8,7 @@ use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::ui::{TableRow, Details};
+use crate::ui::{Details, TableRow};
 
 /// A version, its aliases, and, where they were asked for, what its bytes are like. Where the bytes lie is nobody's
 /// business.
