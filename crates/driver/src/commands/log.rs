@@ -54,7 +54,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
         kinds: args.kinds(),
     });
     let _small = SmallPages::only();
-    let mut rows = ui.rows();
+    let mut rows = ui.begin_list();
     let mut session = app.session_drained().await?;
     loop {
         let read = some(&mut pages, &session).await;

@@ -15,7 +15,7 @@ use super::input::PIPE_BYTES;
 use crate::{
     apart::{apart, on_a_thread},
     errors::{CliError, Kind},
-    ui::step_aside,
+    ui::hide_status_line,
 };
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF).
@@ -59,7 +59,7 @@ impl Sink {
     pub(crate) async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
         match self {
             Self::Stream(stream) => {
-                step_aside();
+                hide_status_line();
                 stream.put(chunk).await.map_err(failed)
             }
             Self::File(file) => file.stream.put(chunk).await.map_err(|error| file.failed(error)),

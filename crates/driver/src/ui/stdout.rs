@@ -1,7 +1,7 @@
-//! Writing to standard output, whose reader may take nothing: a signal ends that wait too.
+//! Writing to standard output. Its reader may take nothing, and a signal ends that wait too.
 //!
-//! Output of commands is written where the runtime's only thread is, which hears no signal meanwhile. So as soon as a write
-//! would wait, a thread with a runtime of its own listens.
+//! Commands write their output on the runtime's only thread, which receives no signal meanwhile. As soon as a write would
+//! block, a thread with its own runtime listens for signals.
 
 use std::{
     io,
@@ -15,55 +15,65 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-use super::stream;
+use super::status_line;
 use crate::{
     apart::on_a_thread,
     app::Streams,
     errors::{CliError, Kind},
 };
 
-/// What a pipe that is ready takes without waiting (PIPE_BUF).
+/// Bytes that a pipe which is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
 
-/// Between two looks whether a signal has come.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Interval at which a blocked write checks for a signal: 100 ms.
+const CHECK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Writes all of it to standard output.
+/// Writes all bytes to standard output.
 ///
 /// # Errors
-/// It cannot be written (74), its reader has gone, or a signal came while nothing was taken.
+/// It cannot be written (74), its reader has gone, or a signal came while the reader took nothing.
 pub(super) fn write_all(mut bytes: &[u8]) -> Result<(), CliError> {
+    status_line::hide();
     let mut listener = None;
     while !bytes.is_empty() {
         let out = stdout();
-        match poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&LOOK)) {
+        match poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&CHECK)) {
             Ok(0) => {
                 let listener = listener.get_or_insert_with(Listener::start);
-                if let Some(kind) = listener.heard() {
+                if let Some(kind) = listener.received() {
                     return Err(CliError::new(kind, "ended by a signal, before standard output was taken"));
                 }
             }
             Err(Errno::INTR) => {}
-            // What is wrong with it is said by the write.
+            // The write reports what is wrong with the stream.
             Ok(_) | Err(_) => match rustix::io::write(out, &bytes[..bytes.len().min(ATOMIC)]) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(errno) => return Err(stream::failed(io::Error::from(errno))),
+                Err(errno) => return Err(write_error(io::Error::from(errno))),
             },
         }
     }
     Ok(())
 }
 
-/// Listens to signals on a thread of its own, for as long as it lives.
+/// The error of a failed write to standard output.
+fn write_error(error: io::Error) -> CliError {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        CliError::new(Kind::ReaderGone, "the reader of standard output has gone")
+    } else {
+        CliError::io("cannot write to standard output", error)
+    }
+}
+
+/// Listens for signals on its own thread until it is dropped.
 struct Listener {
-    heard: Receiver<Kind>,
+    signals: Receiver<Kind>,
     _stop: oneshot::Sender<()>,
 }
 
 impl Listener {
     fn start() -> Self {
-        let (tell, heard) = channel();
+        let (sender, signals) = channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let listen = move || -> Result<(), CliError> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -74,17 +84,17 @@ impl Listener {
                     signal = streams.next() => signal,
                     _ = stopped => return Ok(()),
                 };
-                // The receiver is gone where all was taken after all.
-                let _ = tell.send(signal.kind());
+                // The receiver has gone if the reader took everything after all.
+                let _ = sender.send(signal.kind());
                 Ok(())
             })
         };
-        // Without it everything is as before, and only KILL ends the wait.
+        // Without the thread only KILL ends the wait.
         let _ = on_a_thread("mer-signals", move || drop(listen()));
-        Self { heard, _stop: stop }
+        Self { signals, _stop: stop }
     }
 
-    fn heard(&self) -> Option<Kind> {
-        self.heard.try_recv().ok()
+    fn received(&self) -> Option<Kind> {
+        self.signals.try_recv().ok()
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::{
-    load::Given,
     origin::Origin,
+    precedence::Given,
     schema::{SETTINGS, setting},
-    source::{self, Found},
+    trusted_file::{self, Found},
     value::{self, Base},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// # Errors
 /// It cannot be read, is no TOML, or has a key or a value that is not known.
 pub(super) fn named(file: &Path, home: Option<&Path>) -> Result<Option<Vec<Given>>, CliError> {
-    let content = source::named(file).map_err(|error| unreadable(file, error))?;
+    let content = trusted_file::named(file).map_err(|error| unreadable(file, error))?;
     content.map(|content| parse(file, text(file, content)?.as_str(), home)).transpose()
 }
 
@@ -31,7 +31,7 @@ pub(super) fn named(file: &Path, home: Option<&Path>) -> Result<Option<Vec<Given
 /// # Errors
 /// As [`named`].
 pub(super) fn found(file: &Path, home: Option<&Path>, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
-    match source::found(file).map_err(|error| unreadable(file, error))? {
+    match trusted_file::found(file).map_err(|error| unreadable(file, error))? {
         Found::Nothing => Ok(Vec::new()),
         Found::Content(content) => parse(file, text(file, content)?.as_str(), home),
         Found::PassedOver(why) => {

@@ -1,4 +1,4 @@
-//! What the log writes to standard error, without passwords and without what a terminal should not be sent.
+//! The log's writer for standard error. It removes passwords and escapes what a terminal should not be sent.
 
 use std::{
     fmt::Write as _,
@@ -7,21 +7,21 @@ use std::{
 
 use mer_core::{is_invisible, redacted};
 
-/// Standard error for the log, which writes an event at once.
+/// Standard error for the log, which writes each event in a single call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Safe {
-    /// Whether an event is an object of JSON.
+pub(crate) struct LogWriter {
+    /// Whether an event is a JSON object.
     pub(crate) json: bool,
     /// Whether the log colours its lines itself.
     pub(crate) colour: bool,
 }
 
-impl Safe {
-    fn line(self, bytes: &[u8]) -> String {
+impl LogWriter {
+    fn sanitised(self, bytes: &[u8]) -> String {
         let text = redacted(&String::from_utf8_lossy(bytes));
         let mut safe = String::with_capacity(text.len());
         for c in text.chars() {
-            // Writing into a text does not fail.
+            // Writing to a string does not fail.
             let _ = match c {
                 '\n' | '\t' => safe.write_char(c),
                 '\x1b' if self.colour => safe.write_char(c),
@@ -36,9 +36,9 @@ impl Safe {
     }
 }
 
-impl Write for Safe {
+impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stderr().lock().write_all(self.line(bytes).as_bytes())?;
+        io::stderr().lock().write_all(self.sanitised(bytes).as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -53,10 +53,12 @@ mod tests {
 
     #[test]
     fn an_event_has_no_password_and_nothing_invisible() {
-        let line = |json, colour| Safe { json, colour }.line("\x1b[1mws://u:hunter2@h\u{202e}x\x1b[0m\n".as_bytes());
+        let line =
+            |json, colour| LogWriter { json, colour }.sanitised("\x1b[1mws://u:hunter2@h\u{202e}x\x1b[0m\n".as_bytes());
         assert_eq!(line(false, false), "\\u{1b}[1mws://u:******@h\\u{202e}x\\u{1b}[0m\n");
         assert_eq!(line(false, true), "\x1b[1mws://u:******@h\\u{202e}x\x1b[0m\n");
-        let json = Safe { json: true, colour: false }.line("{\"m\":\"ws://u:hunter2@h \u{202e}\"}\n".as_bytes());
+        let json =
+            LogWriter { json: true, colour: false }.sanitised("{\"m\":\"ws://u:hunter2@h \u{202e}\"}\n".as_bytes());
         assert_eq!(json, "{\"m\":\"ws://u:******@h \\u202e\"}\n");
     }
 }

@@ -12,11 +12,11 @@ use figment::{
 
 use super::{
     environment::Surroundings,
-    file,
     origin::Origin,
     schema::{self, CONFIG_VARIABLE, SETTINGS, Setting},
     secret::{self, Secret},
     settings::Settings,
+    settings_file,
     value::{self, Base},
     variables,
 };
@@ -155,18 +155,18 @@ fn files(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Given>, CliError> {
     if let Some(path) = named(around, config) {
-        return file::named(&path, home)?
+        return settings_file::named(&path, home)?
             .ok_or_else(|| CliError::config(format!("there is no settings file `{}`", path.display())));
     }
     let usual: Vec<PathBuf> = [Some(around.system_file.clone()), around.user_file()].into_iter().flatten().collect();
     let mut layers = Vec::new();
     for path in &usual {
-        layers.extend(file::found(path, home, warnings)?);
+        layers.extend(settings_file::found(path, home, warnings)?);
     }
     let local = around.cwd.join("mer.toml");
     // In the folder of the others it is one of them.
     if !usual.contains(&local) {
-        let found = file::found(&local, home, warnings)?;
+        let found = settings_file::found(&local, home, warnings)?;
         layers.extend(found.into_iter().map(|given| Given { is_local: true, ..given }));
     }
     Ok(layers)
