@@ -15,7 +15,6 @@ use super::{
     JournalError,
     places::{NEW, SEGMENT},
 };
-use crate::files;
 
 /// A segment that is written to. Its lock goes with its file.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     mer_files::create_private_dir(dir)?;
-    dir.parent().map_or(Ok(()), files::sync_dir)
+    dir.parent().map_or(Ok(()), mer_files::sync_folder)
 }
 
 fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Result<File> {
@@ -111,6 +110,6 @@ fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Re
     file.write_all(lines)?;
     file.sync_data()?;
     fs::rename(temp, path)?;
-    files::sync_dir(dir)?;
+    mer_files::sync_folder(dir)?;
     Ok(file)
 }

@@ -1,46 +1,39 @@
-//! One delivery of the same weights to the same place at a time, among all `mer` processes that share a folder.
+//! The lock of one delivery.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// Between two looks whether somebody else is done.
-const LOOK: Duration = Duration::from_millis(50);
+/// Maximum wait for another process that delivers the same weights. Delivering them twice does no harm.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
-/// Somebody who takes longer is not waited for: doing it twice does no harm.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Nobody else delivers the same meanwhile. The kernel frees it with the process.
+/// Exclusive lock on one delivery, among all `mer` processes that share a folder; the kernel releases it if the process dies.
 #[derive(Debug)]
-pub(super) struct Alone {
+pub(super) struct DeliveryLock {
     path: PathBuf,
-    lock: Option<File>,
+    file: Option<File>,
 }
 
-impl Alone {
-    /// Waits for the process that does it already. Where there can be no lock, or that takes very long, it goes on without.
-    pub(super) async fn wait(folder: &Path, name: &str) -> Self {
+impl DeliveryLock {
+    /// Waits for a process that delivers the same. Where the file system has no locks, or the wait runs out, the delivery
+    /// goes on without the lock.
+    pub(super) async fn acquire(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
         let opened = mer_files::own().append().create(0o600).open(&path);
-        let Ok(file) = opened else { return Self { path, lock: None } };
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Self { path, lock: Some(file) },
-                Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(LOOK).await,
-                // Some file systems know no locks.
-                Err(_) => return Self { path, lock: None },
-            }
-        }
+        let file = match opened {
+            Ok(file) => mer_files::lock_within(file, MAX_WAIT).await.unwrap_or_default(),
+            Err(_) => None,
+        };
+        Self { path, file }
     }
 }
 
-impl Drop for Alone {
+impl Drop for DeliveryLock {
     fn drop(&mut self) {
-        if self.lock.is_some() {
-            // Whoever has opened it just now does the work twice, at worst.
+        if self.file.is_some() {
+            // A process that has opened the file just now does the work twice at worst.
             let _ = fs::remove_file(&self.path);
         }
     }

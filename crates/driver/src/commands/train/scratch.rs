@@ -1,13 +1,12 @@
 //! The folder that a training writes to.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
-use mer_files::is_at;
+use mer_files::{is_at, try_lock};
 use uuid::Uuid;
 
 use crate::errors::CliError;
@@ -38,7 +37,7 @@ impl Scratch {
             held.lock().map_err(cannot)?;
             // Somebody who cleared away may have had it before us.
             if is_at(&held, &lock).map_err(cannot)? {
-                DirBuilder::new().mode(0o700).create(&folder).map_err(cannot)?;
+                mer_files::create_new_private_dir(&folder).map_err(cannot)?;
                 return Ok(Self { folder, lock, _held: held });
             }
         }
@@ -76,7 +75,7 @@ pub(in crate::commands) fn clear(base: &Path) {
             continue;
         }
         let Ok(file) = mer_files::own().read().open(&lock) else { continue };
-        if file.try_lock().is_ok() && is_at(&file, &lock).unwrap_or(false) {
+        if try_lock(&file).unwrap_or(false) && is_at(&file, &lock).unwrap_or(false) {
             let _ = fs::remove_dir_all(lock.with_extension(""));
             let _ = fs::remove_file(&lock);
         }

@@ -1,9 +1,9 @@
 //! What the files say about a host.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, FileTypeExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -132,7 +132,7 @@ impl Known {
         }
         let write = || {
             if let Some(folder) = file.parent() {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                mer_files::create_private_dir(folder)?;
             }
             let mut out = mer_files::given().read().append().create(0o600).open(file)?;
             let kind = key_kind(key).unwrap_or_default();

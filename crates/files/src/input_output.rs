@@ -18,7 +18,7 @@ use rustix::{
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
 };
 
-use crate::{FileKind, LARGEST_GIVEN, kind::explained};
+use crate::{FileKind, LARGEST_GIVEN, file_kind::explained};
 
 /// Opens an input. A named pipe is opened at once, whether it has a writer or not: the first read waits for one, with
 /// [`Input::wait`] before it. On a file system that does not answer this may wait all the same.

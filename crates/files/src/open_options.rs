@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::kind::{check, explained};
+use crate::file_kind::{check, explained};
 
 /// How a file is opened, as [`OpenOptions`] has it. Whatever lies under the name, [`Options::open`] does not wait.
 #[derive(Debug, Clone)]

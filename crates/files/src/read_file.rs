@@ -1,13 +1,9 @@
 //! Reading whole files.
 
 use std::{
-    fs::File,
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
-
-use rustix::fs::OFlags;
 
 use crate::{given, own};
 
@@ -56,16 +52,6 @@ pub fn read_given(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// As [`read_given`], and where it is no UTF-8.
 pub fn read_given_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     read_given(path).and_then(text)
-}
-
-/// A folder, to be synced.
-///
-/// # Errors
-/// It cannot be opened, or is none.
-pub fn open_folder(path: impl AsRef<Path>) -> io::Result<File> {
-    let flags = i32::try_from(OFlags::DIRECTORY.bits()).unwrap_or_default();
-    #[expect(clippy::disallowed_methods, reason = "what is no folder is refused at once")]
-    File::options().read(true).custom_flags(flags).open(path)
 }
 
 fn text(bytes: Vec<u8>) -> io::Result<String> {
