@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::own;
+use crate::internal;
 
 /// A new file under a temporary name in the folder of its final one. It is removed when this is dropped before
 /// [`AtomicFile::rename`].
@@ -34,7 +34,7 @@ impl AtomicFile {
     /// # Errors
     /// Errors of the system; [`io::ErrorKind::AlreadyExists`] if something has this name already.
     pub fn create(temporary: PathBuf, mode: u32) -> io::Result<Self> {
-        let file = own().write().create_new(mode).open(&temporary)?;
+        let file = internal().write().create_new(mode).open(&temporary)?;
         Ok(Self { file, temporary: Temporary(Some(temporary)) })
     }
 

@@ -12,7 +12,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::own;
+use crate::internal;
 
 /// A wait for a lock that failed for another reason than its bound.
 #[derive(Debug, Error)]
@@ -30,7 +30,7 @@ pub enum LockError {
 /// # Errors
 /// As [`crate::Options::open`].
 pub fn open_lock_file(path: &Path) -> io::Result<File> {
-    own().read().write().create(0o600).open(path)
+    internal().read().write().create(0o600).open(path)
 }
 
 /// Whether an open file is the one that has this path now. A lock file that was removed, or removed and created again,

@@ -3,8 +3,8 @@
 //! Opening a named pipe blocks until its other end is open, and reading a pipe, a terminal or a device blocks until data
 //! arrives. A file is therefore opened in one of three ways, depending on what it is to MER:
 //!
-//! - [`own`]: a file that MER writes for itself (a lock, the journal, the snapshot). It must be a regular file, and no link.
-//! - [`given`]: a file that a user or another program maintains (settings, keys, certificates). It must be a regular file
+//! - [`internal`]: a file that MER writes for itself (a lock, the journal, the snapshot). It must be a regular file, and no link.
+//! - [`external`]: a file that a user or another program maintains (settings, keys, certificates). It must be a regular file
 //!   or a link to one. The null device counts as an empty file.
 //! - [`open_input`] and [`open_output`]: an input or output that the user names. It may be anything but a folder, and using
 //!   it may block, so it belongs on a thread of its own.
@@ -29,9 +29,11 @@ pub use atomic_file::{AtomicFile, replace};
 pub use file_kind::{FileKind, NotRegular};
 pub use file_lock::{LockError, is_at, lock_within, open_lock_file, try_lock};
 pub use input_output::{Input, open_input, open_output, read_pipe_within};
-pub use open_options::{Options, given, own};
+pub use open_options::{Options, external, internal};
 pub use private_dir::{create_new_private_dir, create_private_dir, open_folder, sync_folder};
-pub use read_file::{LARGEST_GIVEN, read_given, read_given_to_string, read_own, read_own_to_string};
+pub use read_file::{
+    MAX_EXTERNAL_BYTES, read_external, read_external_to_string, read_internal, read_internal_to_string,
+};
 
 #[cfg(test)]
 mod tests;

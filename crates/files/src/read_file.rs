@@ -1,57 +1,55 @@
-//! Reading whole files.
+//! Reads whole files.
 
 use std::{
     io::{self, Read as _},
     path::Path,
 };
 
-use crate::{given, own};
+use crate::{external, internal};
 
-/// Maximum number of bytes of a file that a person or another program keeps: settings, keys and certificates are far
-/// shorter, and what is longer is
-/// something else.
-pub const LARGEST_GIVEN: u64 = 64 << 20;
+/// Maximum size of a file that a user or another program maintains. Settings, keys and certificates are far smaller.
+pub const MAX_EXTERNAL_BYTES: u64 = 64 << 20;
 
-/// All of a file of MER's own.
+/// Reads a file that MER wrote for itself.
 ///
 /// # Errors
-/// As [`crate::Options::open`], and those of reading.
-pub fn read_own(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+/// As [`crate::Options::open`], and errors of reading.
+pub fn read_internal(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    own().read().open(path)?.read_to_end(&mut bytes)?;
+    internal().read().open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// All of a file of MER's own, as text.
+/// Reads a file that MER wrote for itself, as text.
 ///
 /// # Errors
-/// As [`read_own`], and where it is no UTF-8.
-pub fn read_own_to_string(path: impl AsRef<Path>) -> io::Result<String> {
-    read_own(path).and_then(text)
+/// As [`read_internal`], and if it is not valid UTF-8.
+pub fn read_internal_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    read_internal(path).and_then(text)
 }
 
-/// All of a file that a person or another program keeps.
+/// Reads a file that a user or another program maintains.
 ///
 /// # Errors
-/// As [`crate::Options::open`], those of reading, and where it is longer than [`LARGEST_GIVEN`].
-pub fn read_given(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+/// As [`crate::Options::open`], errors of reading, and if it is longer than [`MAX_EXTERNAL_BYTES`].
+pub fn read_external(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    given().read().open(path)?.take(LARGEST_GIVEN + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_GIVEN {
+    external().read().open(path)?.take(MAX_EXTERNAL_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_EXTERNAL_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it is longer than {} MiB", LARGEST_GIVEN >> 20),
+            format!("it is longer than {} MiB", MAX_EXTERNAL_BYTES >> 20),
         ));
     }
     Ok(bytes)
 }
 
-/// All of a file that a person or another program keeps, as text.
+/// Reads a file that a user or another program maintains, as text.
 ///
 /// # Errors
-/// As [`read_given`], and where it is no UTF-8.
-pub fn read_given_to_string(path: impl AsRef<Path>) -> io::Result<String> {
-    read_given(path).and_then(text)
+/// As [`read_external`], and if it is not valid UTF-8.
+pub fn read_external_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    read_external(path).and_then(text)
 }
 
 fn text(bytes: Vec<u8>) -> io::Result<String> {

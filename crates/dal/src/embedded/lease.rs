@@ -195,7 +195,8 @@ async fn open_engine(
             }
         }
         if held.begun.elapsed() >= held.wait {
-            let pid = mer_files::read_own_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
+            let pid =
+                mer_files::read_internal_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
             return Err(DalError::Busy { path: files.engine.clone(), pid, waited: held.begun.elapsed() });
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -204,7 +205,7 @@ async fn open_engine(
 
 /// The engine's own lock file, where there is one. Opening it for reading does not touch it.
 fn engine_lock(path: &Path) -> Result<Option<File>, DalError> {
-    match mer_files::own().read().open(path) {
+    match mer_files::internal().read().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => file.map(Some).map_err(|source| DalError::Lock { path: path.to_path_buf(), source }),
     }

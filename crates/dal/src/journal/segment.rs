@@ -104,7 +104,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
 }
 
 fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Result<File> {
-    let mut file = mer_files::own().append().create_new(0o600).open(temp)?;
+    let mut file = mer_files::internal().append().create_new(0o600).open(temp)?;
     // Nobody else knows the file yet: the lock is free.
     file.lock()?;
     file.write_all(lines)?;

@@ -21,7 +21,7 @@ impl DeliveryLock {
     /// goes on without the lock.
     pub(super) async fn acquire(folder: &Path, name: &str) -> Self {
         let path = folder.join(name);
-        let opened = mer_files::own().append().create(0o600).open(&path);
+        let opened = mer_files::internal().append().create(0o600).open(&path);
         let file = match opened {
             Ok(file) => mer_files::lock_within(file, MAX_WAIT).await.unwrap_or_default(),
             Err(_) => None,

@@ -69,7 +69,7 @@ impl Cache {
             let _lock = DeliveryLock::acquire(self.folder(), &lock_name(version)).await;
             self.look_again(version).await.ok()??;
         }
-        mer_files::own().read().open(self.path(version)).ok()
+        mer_files::internal().read().open(self.path(version)).ok()
     }
 
     /// Has a version brought here anew the next time.
@@ -110,7 +110,7 @@ impl Cache {
         let path = self.path(version);
         let Ok(found) = fs::symlink_metadata(&path) else { return Ok(None) };
         if found.is_file() && found.len() == version.bytes {
-            let file = mer_files::own().read().open(&path)?;
+            let file = mer_files::internal().read().open(&path)?;
             // Where it is another user's, that one can change it at any time.
             let _ = protect(&file);
             let then = file.metadata()?;

@@ -33,7 +33,7 @@ impl Scratch {
         loop {
             let folder = base.join(Uuid::now_v7().to_string());
             let lock = folder.with_extension("lock");
-            let held = mer_files::own().write().create_new(0o600).open(&lock).map_err(cannot)?;
+            let held = mer_files::internal().write().create_new(0o600).open(&lock).map_err(cannot)?;
             held.lock().map_err(cannot)?;
             // Somebody who cleared away may have had it before us.
             if is_at(&held, &lock).map_err(cannot)? {
@@ -74,7 +74,7 @@ pub(in crate::commands) fn clear(base: &Path) {
         if lock.extension().is_none_or(|ending| ending != "lock") {
             continue;
         }
-        let Ok(file) = mer_files::own().read().open(&lock) else { continue };
+        let Ok(file) = mer_files::internal().read().open(&lock) else { continue };
         if try_lock(&file).unwrap_or(false) && is_at(&file, &lock).unwrap_or(false) {
             let _ = fs::remove_dir_all(lock.with_extension(""));
             let _ = fs::remove_file(&lock);
@@ -104,7 +104,7 @@ mod tests {
         let killed = Scratch::new(base.path()).expect("scratch");
         let (folder, lock) = (killed.folder.clone(), killed.lock.clone());
         fs::write(killed.path().join("weights"), "x").expect("file");
-        let again = mer_files::own().append().open(&lock).expect("lock");
+        let again = mer_files::internal().append().open(&lock).expect("lock");
         drop(killed);
         drop(again);
         fs::create_dir(&folder).expect("folder");
