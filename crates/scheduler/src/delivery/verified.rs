@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 /// The folder of the records, beside that of the weights.
 const FOLDER: &str = "verified";
 
-/// What the other end of a connection to this same machine calls its records ([`super::script`]).
+/// What the other end of a connection to this same machine calls its records ([`super::remote_scripts`]).
 const OF_SCRIPTS: &str = ".sh";
 
 /// The clock that files get their times from moves in steps of up to 10 ms. A file that was changed within the same step as

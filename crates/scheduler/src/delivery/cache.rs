@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     DeliveryError,
-    alone::DeliveryLock,
+    lock::DeliveryLock,
     progress::Told,
     verified::{Verified, has_hash, protect},
 };

@@ -14,7 +14,10 @@ use mer_meal::{Cancel, CancelLevel, End, Ended, Executor, Input, SentHook, Sinks
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Cache, DeliveryError, alone::DeliveryLock, cache::file_name, progress::Told, script, source::Source};
+use super::{
+    Cache, DeliveryError, cache::file_name, lock::DeliveryLock, payload_source::Source, progress::Told,
+    remote_scripts as script,
+};
 use crate::{Placement, Weights};
 
 /// Looking for a file takes no longer.
