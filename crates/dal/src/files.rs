@@ -4,7 +4,7 @@
 //! and `X.journal/` (accesses on their way into the database). Folders are made for their owner only.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -79,9 +79,4 @@ pub(crate) fn is_limited(engine: &Path) -> bool {
 /// How many bytes there is room for on the disk of a folder, where the system tells.
 pub(crate) fn free(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    mer_files::open_folder(path)?.sync_all()
 }

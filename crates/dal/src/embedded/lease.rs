@@ -8,10 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_core::not_started;
+use mer_files::LockError;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Known, Recall, Room, engine, folder, lock,
+    Known, Recall, Room, engine, folder,
     snapshot::{self, Snapshot},
     stamp::LockMark,
 };
@@ -193,7 +195,8 @@ async fn open_engine(
             }
         }
         if held.begun.elapsed() >= held.wait {
-            let pid = mer_files::read_own_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
+            let pid =
+                mer_files::read_internal_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
             return Err(DalError::Busy { path: files.engine.clone(), pid, waited: held.begun.elapsed() });
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -202,7 +205,7 @@ async fn open_engine(
 
 /// The engine's own lock file, where there is one. Opening it for reading does not touch it.
 fn engine_lock(path: &Path) -> Result<Option<File>, DalError> {
-    match mer_files::own().read().open(path) {
+    match mer_files::internal().read().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => file.map(Some).map_err(|source| DalError::Lock { path: path.to_path_buf(), source }),
     }
@@ -210,7 +213,7 @@ fn engine_lock(path: &Path) -> Result<Option<File>, DalError> {
 
 fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
     let Some(file) = engine_lock(path)? else { return Ok(true) };
-    lock::try_lock(&file).map_err(|source| DalError::Lock { path: path.to_path_buf(), source })
+    mer_files::try_lock(&file).map_err(|source| DalError::Lock { path: path.to_path_buf(), source })
 }
 
 /// The engine's own lock file as it was when the engine was opened. What is at its path later may be another one.
@@ -229,7 +232,7 @@ impl EngineLock {
     async fn closed(&self, files: &EngineFiles) -> Result<(), DalError> {
         let begun = Instant::now();
         let Some(file) = &self.file else { return Ok(()) };
-        while !lock::try_lock(file).unwrap_or(false) {
+        while !mer_files::try_lock(file).unwrap_or(false) {
             if begun.elapsed() > CLOSE_BOUND {
                 return Err(DalError::Close { path: files.engine.clone(), waited: begun.elapsed() });
             }
@@ -239,7 +242,7 @@ impl EngineLock {
     }
 
     fn is_in_place(&self, files: &EngineFiles) -> bool {
-        self.file.as_ref().is_some_and(|file| lock::is_at(file, &files.engine_lock))
+        self.file.as_ref().is_some_and(|file| mer_files::is_at(file, &files.engine_lock).unwrap_or(false))
     }
 }
 
@@ -270,6 +273,14 @@ async fn close(
     Ok(())
 }
 
+/// Locks a file with a bound. A thread that could not be started for lack of processes is marked as such.
+async fn lock_within(file: File, wait: Duration) -> io::Result<Option<File>> {
+    mer_files::lock_within(file, wait).await.map_err(|error| match error {
+        LockError::NotStarted(error) => not_started(error),
+        LockError::Lock(error) => error,
+    })
+}
+
 /// The lease's lock, with the holder's pid in its file; since when the database is waited for, and how long that may last.
 struct Held {
     file: File,
@@ -286,20 +297,20 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
     files.create()?;
     let fail = |source| DalError::Lock { path: files.lease.clone(), source };
     let busy = || {
-        let pid = lock::open(&files.lease).ok().and_then(read_pid);
+        let pid = mer_files::open_lock_file(&files.lease).ok().and_then(read_pid);
         DalError::Busy { path: files.engine.clone(), pid, waited: begun.elapsed() }
     };
     let file = loop {
-        let file = lock::open(&files.lease).map_err(fail)?;
+        let file = mer_files::open_lock_file(&files.lease).map_err(fail)?;
         let left = wait.saturating_sub(begun.elapsed());
-        let Some(file) = lock::lock_within(file, left).await.map_err(fail)? else { return Err(busy()) };
+        let Some(file) = lock_within(file, left).await.map_err(fail)? else { return Err(busy()) };
         // A lock file that was removed during the wait excludes no other process.
-        if lock::is_at(&file, &files.lease) {
+        if mer_files::is_at(&file, &files.lease).unwrap_or(false) {
             break file;
         }
     };
     let folder = match mer_files::open_folder(&files.engine) {
-        Ok(folder) => match lock::lock_within(folder, wait.saturating_sub(begun.elapsed())).await {
+        Ok(folder) => match lock_within(folder, wait.saturating_sub(begun.elapsed())).await {
             Ok(Some(folder)) => Some(folder),
             Ok(None) => return Err(busy()),
             Err(error) => {
@@ -319,7 +330,7 @@ impl Held {
     fn check(&self, files: &EngineFiles) -> Result<(), DalError> {
         let folder = self.folder.as_ref().map(|folder| (folder, &files.engine));
         for (file, path) in [(&self.file, &files.lease)].into_iter().chain(folder) {
-            if !lock::is_at(file, path) {
+            if !mer_files::is_at(file, path).unwrap_or(false) {
                 return Err(DalError::LockGone { path: path.clone() });
             }
         }

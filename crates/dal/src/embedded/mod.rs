@@ -15,7 +15,6 @@ pub(crate) mod engine;
 mod folder;
 mod lease;
 mod limits;
-mod lock;
 mod memory;
 mod recall;
 mod room;
@@ -23,8 +22,8 @@ mod snapshot;
 mod stamp;
 
 pub(crate) use lease::{Lease, lease, lease_or_snapshot};
-pub(crate) use lock::try_lock;
 pub(crate) use memory::Memory;
+pub(crate) use mer_files::try_lock;
 pub(crate) use recall::Recall;
 pub(crate) use room::Room;
 pub use snapshot::Snapshot;

@@ -69,7 +69,7 @@ impl Snapshot {
     pub(crate) fn load(files: &EngineFiles) -> Option<Self> {
         // What another user can have written is refused when the database is opened.
         files.check().ok()?;
-        let text = mer_files::read_own(&files.snapshot).ok()?;
+        let text = mer_files::read_internal(&files.snapshot).ok()?;
         let head: Head = serde_json::from_slice(&text).ok()?;
         if head.format != FORMAT {
             return None;

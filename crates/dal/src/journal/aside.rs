@@ -43,7 +43,7 @@ fn keep(segment: &Path, file: &str, mut entry: Value) -> Result<PathBuf, Journal
     let path = segment.with_file_name(file);
     entry["segment"] = name(segment).into();
     let line = format!("{entry}\n");
-    let opened = mer_files::own().append().create(0o600).open(&path);
+    let opened = mer_files::internal().append().create(0o600).open(&path);
     let written = opened.and_then(|mut file| file.write_all(line.as_bytes()));
     written.map_err(|source| JournalError::Write { path: path.clone(), source })?;
     Ok(path)

@@ -298,7 +298,7 @@ fn segments(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
 
 fn drain_lock(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join(DRAIN_LOCK);
-    let file = mer_files::own().write().create(0o600).open(&path);
+    let file = mer_files::internal().write().create(0o600).open(&path);
     file.map_err(|source| JournalError::Read { path, source })
 }
 

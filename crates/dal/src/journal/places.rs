@@ -41,7 +41,7 @@ pub(crate) fn pending(dir: &Path) -> Pending {
 
 /// Opens a segment to be read. One that another user has put there is not believed, but root is, and believes all.
 pub(super) fn open_segment(path: &Path) -> io::Result<File> {
-    let file = mer_files::own().read().open(path)?;
+    let file = mer_files::internal().read().open(path)?;
     let (owner, us) = (file.metadata()?.uid(), geteuid().as_raw());
     if owner == us || owner == 0 || us == 0 {
         return Ok(file);
@@ -68,7 +68,7 @@ pub(super) fn with_ending(dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> 
 
 /// How many bytes of a segment have been recorded.
 pub(super) fn drained(segment: &Path) -> u64 {
-    let text = mer_files::read_own_to_string(segment.with_extension(DRAINED));
+    let text = mer_files::read_internal_to_string(segment.with_extension(DRAINED));
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 

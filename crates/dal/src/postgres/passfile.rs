@@ -8,7 +8,7 @@ use crate::Secret;
 /// The first password for this target. As PostgreSQL's own programs do, a file that others may read is not used.
 pub(super) fn find(path: &Path, target: &Target) -> Option<Secret> {
     let read = || {
-        let mut file = mer_files::given().read().open(path)?;
+        let mut file = mer_files::external().read().open(path)?;
         let mode = file.metadata()?.permissions().mode();
         let mut text = String::new();
         file.read_to_string(&mut text)?;

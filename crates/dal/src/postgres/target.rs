@@ -109,7 +109,7 @@ impl Target {
             target.ssl_mode = SslMode::VerifyCa;
         }
         for path in [&target.ssl_root, &target.ssl_cert, &target.ssl_key].into_iter().flatten() {
-            mer_files::given()
+            mer_files::external()
                 .read()
                 .open(path)
                 .map_err(|error| format!("its file `{}` cannot be read: {error}", path.display()))?;

@@ -195,7 +195,7 @@ impl OutputFile {
         let mut name = target.clone().into_os_string();
         name.push(format!(".mer-{}", std::process::id()));
         let temporary = PathBuf::from(name);
-        let file = mer_files::own().write().create(mode).truncate().open(&temporary)?;
+        let file = mer_files::internal().write().create(mode).truncate().open(&temporary)?;
         if let Some(found) = found {
             // What was kept from others stays so. On a file system without modes there is nothing to keep.
             let _ = file.set_permissions(found.permissions());

@@ -8,14 +8,13 @@ use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmPr
 use tokio::sync::mpsc;
 
 use crate::{
-    Output, Placement, Request, Scheduler, SchedulerError, Weights,
-    out::Out,
+    Output, Placement, Request, Scheduler, SchedulerError, Weights, delivery,
     outcome::{There, Verdict},
-    pool::{self, Warm, Watcher},
+    run_spec::place_weights,
     scheduler::millis,
-    spec::place_weights,
-    watch::{Wait, waiting},
-    weights,
+    training_output::Out,
+    wait::{Wait, waiting},
+    warm_pool::{self, Warm, Watcher},
 };
 
 /// A process that waits for its request.
@@ -51,7 +50,7 @@ impl Scheduler {
             false => (None, Vec::new()),
         };
         if !stale.is_empty() {
-            pool::stop(stale).await;
+            warm_pool::stop(stale).await;
         }
         let durability = if idle.is_some() { Durability::Written } else { Durability::Synced };
         self.record_start(access, durability).await?;
@@ -109,7 +108,7 @@ impl Scheduler {
         weights: &Weights,
         cancel: &Cancel,
     ) -> Result<OsString, Verdict> {
-        let path = weights::deliver(&self.config.weights, executor, placement, weights, cancel).await;
+        let path = delivery::deliver(&self.config.weights, executor, placement, weights, cancel).await;
         path.map_err(|error| Verdict::not_delivered(&placement.server, &error))
     }
 

@@ -1,4 +1,4 @@
-//! Opening what must be a regular file.
+//! Opens files that must be regular.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,31 +9,31 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::kind::{check, explained};
+use crate::file_kind::{check, explained};
 
-/// How a file is opened, as [`OpenOptions`] has it. Whatever lies under the name, [`Options::open`] does not wait.
+/// Options for opening a regular file, as in [`OpenOptions`]. [`Options::open`] never blocks, whatever the path leads to.
 #[derive(Debug, Clone)]
 pub struct Options {
     options: OpenOptions,
     follows: bool,
 }
 
-/// A file of MER's own: a link in its place is refused, because a user that may write to the folder would choose what is
-/// read and written.
+/// Options for a file that MER writes for itself. A symbolic link is refused: with it, another user who may write to the
+/// folder could choose which file is read and written.
 #[must_use]
-pub fn own() -> Options {
+pub fn internal() -> Options {
     Options::new(false)
 }
 
-/// A file that a person or another program keeps: links are followed.
+/// Options for a file that a user or another program maintains. Symbolic links are followed.
 #[must_use]
-pub fn given() -> Options {
+pub fn external() -> Options {
     Options::new(true)
 }
 
 impl Options {
     fn new(follows: bool) -> Self {
-        // A regular file knows no waiting; every other kind is told not to, until it is known what it is.
+        // A regular file never blocks. For any other kind, NONBLOCK makes opening return, so that its kind can be checked.
         let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         if !follows {
             flags |= OFlags::NOFOLLOW;
@@ -43,58 +43,55 @@ impl Options {
         Self { options, follows }
     }
 
-    /// To be read.
+    /// Opens for reading.
     #[must_use]
     pub fn read(mut self) -> Self {
         self.options.read(true);
         self
     }
 
-    /// To be written, from its beginning.
+    /// Opens for writing, from the beginning.
     #[must_use]
     pub fn write(mut self) -> Self {
         self.options.write(true);
         self
     }
 
-    /// To be written, each time at its end.
+    /// Opens for writing; every write goes to the end.
     #[must_use]
     pub fn append(mut self) -> Self {
         self.options.append(true);
         self
     }
 
-    /// Made with this mode where it does not exist.
+    /// Creates the file with this mode if it does not exist.
     #[must_use]
     pub fn create(mut self, mode: u32) -> Self {
         self.options.create(true).mode(mode);
         self
     }
 
-    /// Made with this mode, and an error where it exists.
+    /// Creates the file with this mode, and fails if it exists.
     #[must_use]
     pub fn create_new(mut self, mode: u32) -> Self {
         self.options.create_new(true).mode(mode);
         self
     }
 
-    /// Emptied.
+    /// Empties the file.
     #[must_use]
     pub fn truncate(mut self) -> Self {
         self.options.truncate(true);
         self
     }
 
-    /// Opens it.
+    /// Opens the file.
     ///
     /// # Errors
-    /// What the system says; or [`crate::NotRegular`], where it is no regular file.
+    /// Errors of the system; [`crate::NotRegular`] in one of them if it is no regular file.
     pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let path = path.as_ref();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the place: it does not wait, and looks at what it has opened"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "it does not block, and checks what it has opened")]
         let file = self.options.open(path).map_err(|error| explained(path, self.follows, error))?;
         check(&file.metadata()?, self.follows)?;
         Ok(file)

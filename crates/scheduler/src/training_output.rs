@@ -270,7 +270,7 @@ async fn take(chunks: &mut mpsc::Receiver<Bytes>, scratch: &Path) -> io::Result<
         _ => return Ok(Taken::Other),
     };
     let path = scratch.join(format!("{NAME}{ending}"));
-    let mut file = mer_files::own().write().create(0o600).truncate().open(&path)?;
+    let mut file = mer_files::internal().write().create(0o600).truncate().open(&path)?;
     let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
     loop {
         let chunk = match rest.take() {

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 /// The folder of the records, beside that of the weights.
 const FOLDER: &str = "verified";
 
-/// What the other end of a connection to this same machine calls its records ([`super::script`]).
+/// What the other end of a connection to this same machine calls its records ([`super::remote_scripts`]).
 const OF_SCRIPTS: &str = ".sh";
 
 /// The clock that files get their times from moves in steps of up to 10 ms. A file that was changed within the same step as
@@ -44,7 +44,7 @@ impl Verified {
         // A record is a short line of this user's; anything else is none.
         let is_record = |record: Metadata| record.is_file() && record.len() < 200 && super::cache::is_own(&record);
         let is_file = fs::symlink_metadata(&self.path).is_ok_and(is_record);
-        is_file && mer_files::read_own_to_string(&self.path).is_ok_and(|text| text == identity(file))
+        is_file && mer_files::read_internal_to_string(&self.path).is_ok_and(|text| text == identity(file))
     }
 
     /// Notes that the hash of this open file is right, which was looked at when it was as `then`. Nothing is noted where it
@@ -65,7 +65,8 @@ impl Verified {
     /// Notes that the weights were used now.
     pub(super) fn used(&self) {
         // Where there is no record, the file's own time says when it came.
-        let _ = mer_files::own().append().open(&self.path).and_then(|record| record.set_modified(SystemTime::now()));
+        let _ =
+            mer_files::internal().append().open(&self.path).and_then(|record| record.set_modified(SystemTime::now()));
     }
 
     /// When the weights were last used, as far as any record says so.

@@ -1,13 +1,13 @@
 //! Weights on their way to a model: they lie in a folder of the machine where it runs, by their hash, and are brought
 //! there once.
 
-mod alone;
 mod cache;
 mod error;
+mod lock;
+mod payload_source;
 mod progress;
 mod remote;
-mod script;
-mod source;
+mod remote_scripts;
 mod verified;
 
 pub use cache::Cache;

@@ -9,11 +9,12 @@ use std::{
 
 use mer_core::{Size, WeightsVersion};
 use mer_dal::{Database, Download, check_ownership};
+use mer_files::AtomicFile;
 use uuid::Uuid;
 
 use super::{
     DeliveryError,
-    alone::Alone,
+    lock::DeliveryLock,
     progress::Told,
     verified::{Verified, has_hash, protect},
 };
@@ -65,10 +66,10 @@ impl Cache {
     pub(super) async fn open(&self, version: &WeightsVersion) -> Option<File> {
         self.check_owner().ok()?;
         if self.find(version).is_none() {
-            let _alone = Alone::wait(self.folder(), &lock_name(version)).await;
+            let _lock = DeliveryLock::acquire(self.folder(), &lock_name(version)).await;
             self.look_again(version).await.ok()??;
         }
-        mer_files::own().read().open(self.path(version)).ok()
+        mer_files::internal().read().open(self.path(version)).ok()
     }
 
     /// Has a version brought here anew the next time.
@@ -109,7 +110,7 @@ impl Cache {
         let path = self.path(version);
         let Ok(found) = fs::symlink_metadata(&path) else { return Ok(None) };
         if found.is_file() && found.len() == version.bytes {
-            let file = mer_files::own().read().open(&path)?;
+            let file = mer_files::internal().read().open(&path)?;
             // Where it is another user's, that one can change it at any time.
             let _ = protect(&file);
             let then = file.metadata()?;
@@ -143,23 +144,23 @@ impl Cache {
         let unread = |source| DeliveryError::Database { version: version.to_string(), source };
         mer_files::create_private_dir(&self.folder).map_err(cannot)?;
         self.check_owner()?;
-        let _alone = Alone::wait(&self.folder, &lock_name(version)).await;
+        let _lock = DeliveryLock::acquire(&self.folder, &lock_name(version)).await;
         if let Some(path) = self.look_again(version).await.map_err(cannot)? {
             return Ok(path);
         }
         let path = self.path(version);
-        let temporary = Temporary(self.folder.join(format!(".{}.{}", version.sha256, Uuid::now_v7())));
-        let mut file = mer_files::own().write().create_new(0o400).open(&temporary.0).map_err(cannot)?;
+        let temporary = self.folder.join(format!(".{}.{}", version.sha256, Uuid::now_v7()));
+        let mut partial = AtomicFile::create(temporary, 0o400).map_err(cannot)?;
         let mut download = Download::new(&self.database, version);
         let mut count = 0;
         while let Some(bytes) = download.next().await.map_err(unread)? {
-            file.write_all(&bytes).map_err(cannot)?;
+            partial.write_all(&bytes).map_err(cannot)?;
             count += bytes.len() as u64;
             told.brought(count);
         }
-        protect(&file).map_err(cannot)?;
-        file.sync_all().map_err(cannot)?;
-        fs::rename(&temporary.0, &path).map_err(cannot)?;
+        protect(partial.file()).map_err(cannot)?;
+        partial.file().sync_all().map_err(cannot)?;
+        let file = partial.rename(&path).map_err(cannot)?;
         // Its hash was looked at as it came. Without a record it is looked at again the next time.
         let then = file.metadata().map_err(cannot)?;
         if let Err(error) = self.record(version).note(&file, &then).await {
@@ -184,16 +185,6 @@ pub(super) fn file_name(version: &WeightsVersion) -> String {
 
 fn lock_name(version: &WeightsVersion) -> String {
     format!(".{}.lock", version.sha256)
-}
-
-/// A file that is on its way.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // It has another name by now, if all went well.
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 /// Removes what was used longest ago, as far as there is more than there should be; and what others left half way. What

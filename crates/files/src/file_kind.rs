@@ -1,4 +1,4 @@
-//! What a path leads to.
+//! Kinds of file, and the error for one that is not regular.
 
 use std::{
     error::Error,
@@ -54,12 +54,12 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// A file of another kind than the one that is read or written there. It is inside of the [`io::Error`] that opening gives.
+/// The file is not a regular one. Wrapped in the [`io::Error`] that opening returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotRegular(pub FileKind);
 
 impl NotRegular {
-    /// What an error of this crate says about the kind of its file, if it does.
+    /// Returns the kind of file that an error of this crate names, if it names one.
     #[must_use]
     pub fn within(error: &io::Error) -> Option<FileKind> {
         error.get_ref()?.downcast_ref::<Self>().map(|Self(kind)| *kind)
@@ -84,11 +84,10 @@ impl From<NotRegular> for io::Error {
     }
 }
 
-/// The null device is one of characters with these numbers, on every Linux.
+/// Major and minor number of the null device, the same on every Linux.
 const NULL_DEVICE: (u32, u32) = (1, 3);
 
-/// Whether a file may be read as one that a person or another program keeps: a regular file, or the null device, which
-/// stands for an empty one.
+/// Checks that a file is regular. With `null_is_empty` the null device is accepted too, as an empty file.
 pub(crate) fn check(meta: &fs::Metadata, null_is_empty: bool) -> io::Result<()> {
     let device = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
     match FileKind::of(meta.file_type()) {
@@ -98,8 +97,8 @@ pub(crate) fn check(meta: &fs::Metadata, null_is_empty: bool) -> io::Result<()> 
     }
 }
 
-/// The error that opening gave, or a better one: what the kernel says of a pipe, a link or a folder ("no such device or
-/// address", "too many levels of symbolic links") explains nothing.
+/// Replaces an error of opening by [`NotRegular`] where the kernel's message explains nothing: it reports "no such device or
+/// address" for a pipe, and "too many levels of symbolic links" for a link.
 pub(crate) fn explained(path: &Path, follows: bool, error: io::Error) -> io::Error {
     use rustix::io::Errno;
     let unclear = [Errno::NXIO, Errno::LOOP, Errno::ISDIR, Errno::NODEV, Errno::OPNOTSUPP];

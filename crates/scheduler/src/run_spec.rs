@@ -8,7 +8,7 @@ use std::{
 
 use mer_core::{Access, Bound, Command, ConnType, Kind, Protocol, RunSpec, WeightsVersion};
 
-use crate::{CallerEnvironment, Placement, SchedulerError, environment::environment};
+use crate::{CallerEnvironment, Placement, SchedulerError, caller_environment::environment};
 
 /// What is to be started for one request. `timeout` overrides the model's own.
 pub(crate) fn run_spec(

@@ -14,7 +14,10 @@ use mer_meal::{Cancel, CancelLevel, End, Ended, Executor, Input, SentHook, Sinks
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Cache, DeliveryError, alone::Alone, cache::file_name, progress::Told, script, source::Source};
+use super::{
+    Cache, DeliveryError, cache::file_name, lock::DeliveryLock, payload_source::Source, progress::Told,
+    remote_scripts as script,
+};
 use crate::{Placement, Weights};
 
 /// Looking for a file takes no longer.
@@ -59,9 +62,9 @@ impl There<'_> {
         }
         let version = &self.weights.version;
         let name = format!(".{}.{}.lock", version.sha256, self.placement.server);
-        let _alone = tokio::select! {
+        let _lock = tokio::select! {
             biased;
-            alone = Alone::wait(self.cache.folder(), &name) => alone,
+            lock = DeliveryLock::acquire(self.cache.folder(), &name) => lock,
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
         // Somebody may have done it meanwhile.
