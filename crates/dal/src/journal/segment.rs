@@ -13,9 +13,8 @@ use uuid::Uuid;
 
 use super::{
     JournalError,
-    places::{NEW, SEGMENT},
+    files::{NEW, SEGMENT},
 };
-use crate::files;
 
 /// A segment that is written to. Its lock goes with its file.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     mer_files::create_private_dir(dir)?;
-    dir.parent().map_or(Ok(()), files::sync_dir)
+    dir.parent().map_or(Ok(()), sync_dir)
 }
 
 fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Result<File> {
@@ -111,6 +110,11 @@ fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Re
     file.write_all(lines)?;
     file.sync_data()?;
     fs::rename(temp, path)?;
-    files::sync_dir(dir)?;
+    sync_dir(dir)?;
     Ok(file)
+}
+
+/// Makes the names in a folder durable.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    mer_files::open_folder(dir)?.sync_all()
 }

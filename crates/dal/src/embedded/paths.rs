@@ -4,17 +4,20 @@
 //! and `X.journal/` (accesses on their way into the database). Folders are made for their owner only.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::{DalError, trust::close_to_others};
+use crate::{
+    DalError,
+    trust::{check, check_folder, close_to_others},
+};
 
 /// Where everything of one embedded database is.
 #[derive(Debug, Clone)]
-pub(crate) struct EngineFiles {
+pub(crate) struct EnginePaths {
     /// The engine's own folder.
     pub(crate) engine: PathBuf,
     /// The folder of the engine's logs.
@@ -29,7 +32,7 @@ pub(crate) struct EngineFiles {
     pub(crate) journal: PathBuf,
 }
 
-impl EngineFiles {
+impl EnginePaths {
     /// The files beside an engine folder. Nothing is touched.
     pub(crate) fn beside(folder: &Path) -> Self {
         // A relative path would mean another place after a change of directory; there is nothing to do where the
@@ -57,6 +60,12 @@ impl EngineFiles {
         mer_files::create_private_dir(&self.engine).map_err(fail)?;
         close_to_others(&self.engine).map_err(fail)
     }
+
+    /// Checks everything that belongs to the database.
+    pub(crate) fn check(&self) -> Result<(), DalError> {
+        check_folder(&self.engine)?;
+        [&self.lease, &self.snapshot, &self.journal].into_iter().try_for_each(|path| check(path, false))
+    }
 }
 
 /// Whether there is no room left on the disk of a folder.
@@ -79,9 +88,4 @@ pub(crate) fn is_limited(engine: &Path) -> bool {
 /// How many bytes there is room for on the disk of a folder, where the system tells.
 pub(crate) fn free(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    mer_files::open_folder(path)?.sync_all()
 }
