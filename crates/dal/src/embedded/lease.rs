@@ -13,13 +13,14 @@ use mer_files::LockError;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Known, Recall, Room, engine, folder,
+    MemtableSize, SnapshotCache, SnapshotOrSession, engine,
+    fingerprint::LockMark,
+    folder,
+    paths::EnginePaths,
     snapshot::{self, Snapshot},
-    stamp::LockMark,
 };
 use crate::{
     DalError, Database, DbUrl, Session, Store,
-    files::EngineFiles,
     store::Driver,
     surreal::{self, SurrealStore},
 };
@@ -37,13 +38,13 @@ const POLL: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub(crate) struct Lease {
     close: oneshot::Sender<Reply>,
-    room: Room,
-    files: Arc<EngineFiles>,
+    room: MemtableSize,
+    files: Arc<EnginePaths>,
 }
 
 impl Lease {
     /// What it was opened with.
-    pub(crate) const fn room(&self) -> Room {
+    pub(crate) const fn room(&self) -> MemtableSize {
         self.room
     }
 
@@ -62,7 +63,11 @@ impl Lease {
 }
 
 /// Waits for the lease and opens the engine.
-pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Room) -> Result<Session, DalError> {
+pub(crate) async fn lease(
+    database: &Database,
+    files: Arc<EnginePaths>,
+    room: MemtableSize,
+) -> Result<Session, DalError> {
     let held = hold(database, &files).await?;
     open(database, files, room, held, Snapshot::load).await
 }
@@ -70,26 +75,28 @@ pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Ro
 /// Waits for the lease. Whoever had it may have left a snapshot that holds: then the engine need not be opened.
 pub(crate) async fn lease_or_snapshot(
     database: &Database,
-    files: Arc<EngineFiles>,
-    recall: &Recall,
-) -> Result<Known, DalError> {
+    files: Arc<EnginePaths>,
+    cache: &SnapshotCache,
+) -> Result<SnapshotOrSession, DalError> {
     let held = hold(database, &files).await?;
-    match recall.load(&files) {
+    match cache.load(&files) {
         Some(snapshot) => {
             held.give_back();
-            Ok(Known::Snapshot(snapshot))
+            Ok(SnapshotOrSession::Snapshot(snapshot))
         }
-        None => Ok(Known::Session(Box::new(open(database, files, Room::Usual, held, |_| None).await?))),
+        None => {
+            Ok(SnapshotOrSession::Session(Box::new(open(database, files, MemtableSize::Usual, held, |_| None).await?)))
+        }
     }
 }
 
 /// Opens the engine, with the lease at hand; `before` finds the snapshot that holds, if one does.
 async fn open(
     database: &Database,
-    files: Arc<EngineFiles>,
-    room: Room,
+    files: Arc<EnginePaths>,
+    room: MemtableSize,
     held: Held,
-    before: fn(&EngineFiles) -> Option<Snapshot>,
+    before: fn(&EnginePaths) -> Option<Snapshot>,
 ) -> Result<Session, DalError> {
     let is_new = folder::check(&files.engine)?;
     let bound = held.wait.max(LEAST_OPENING);
@@ -132,14 +139,14 @@ enum End {
 /// What the engine is opened for.
 #[derive(Debug, Clone, Copy)]
 struct Opening {
-    room: Room,
+    room: MemtableSize,
     /// Whether the folder has no database in it yet.
     is_new: bool,
 }
 
 /// The life of the engine, on its own thread.
 async fn serve(
-    files: &EngineFiles,
+    files: &EnginePaths,
     questions: &Handle,
     opening: Opening,
     held: &Held,
@@ -180,7 +187,7 @@ async fn serve(
 /// Opens the engine. Whoever has it open without our lease (a killed process whose files the kernel still closes, a
 /// foreign tool) is waited for.
 async fn open_engine(
-    files: &EngineFiles,
+    files: &EnginePaths,
     questions: &Handle,
     opening: Opening,
     held: &Held,
@@ -224,12 +231,12 @@ struct EngineLock {
 
 impl EngineLock {
     /// One that is not there was removed.
-    fn of(files: &EngineFiles) -> Result<Self, DalError> {
+    fn of(files: &EnginePaths) -> Result<Self, DalError> {
         Ok(Self { file: engine_lock(&files.engine_lock)?, mark: LockMark::of(&files.engine_lock) })
     }
 
     /// Waits until the engine has let go of it, and holds it.
-    async fn closed(&self, files: &EngineFiles) -> Result<(), DalError> {
+    async fn closed(&self, files: &EnginePaths) -> Result<(), DalError> {
         let begun = Instant::now();
         let Some(file) = &self.file else { return Ok(()) };
         while !mer_files::try_lock(file).unwrap_or(false) {
@@ -241,13 +248,13 @@ impl EngineLock {
         Ok(())
     }
 
-    fn is_in_place(&self, files: &EngineFiles) -> bool {
+    fn is_in_place(&self, files: &EnginePaths) -> bool {
         self.file.as_ref().is_some_and(|file| mer_files::is_at(file, &files.engine_lock).unwrap_or(false))
     }
 }
 
 async fn close(
-    files: &EngineFiles,
+    files: &EnginePaths,
     store: SurrealStore,
     before: Option<Snapshot>,
     lock: EngineLock,
@@ -291,7 +298,7 @@ struct Held {
     wait: Duration,
 }
 
-async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError> {
+async fn hold(database: &Database, files: &EnginePaths) -> Result<Held, DalError> {
     let (begun, wait) = (Instant::now(), database.settings().wait);
     files.check()?;
     files.create()?;
@@ -327,7 +334,7 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
 
 impl Held {
     /// Whether what is locked is still what others look at.
-    fn check(&self, files: &EngineFiles) -> Result<(), DalError> {
+    fn check(&self, files: &EnginePaths) -> Result<(), DalError> {
         let folder = self.folder.as_ref().map(|folder| (folder, &files.engine));
         for (file, path) in [(&self.file, &files.lease)].into_iter().chain(folder) {
             if !mer_files::is_at(file, path).unwrap_or(false) {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     JournalError,
-    places::{NEW, SEGMENT},
+    files::{NEW, SEGMENT},
 };
 
 /// A segment that is written to. Its lock goes with its file.

@@ -3,7 +3,7 @@
 use mer_core::AttemptKey;
 use sqlx::Row as _;
 
-use super::{PostgresStore, call::call, rows::text, types::Id};
+use super::{PostgresStore, call::call, rows::text, wire_types::Id};
 use crate::{DalError, store::ALIVE};
 
 const ALIVE_STILL: &str = r#"

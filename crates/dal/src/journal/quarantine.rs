@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     JournalError,
-    places::{CORRUPT_LINES, REFUSED},
+    files::{CORRUPT_LINES, REFUSED},
 };
 use crate::DalError;
 

@@ -5,8 +5,8 @@ use std::fs;
 use super::{
     DrainOptions, DrainReport, Journal,
     drain::Drain,
-    here::Here,
-    places::{self, DRAINED, SEGMENT},
+    files::{self, DRAINED, SEGMENT},
+    segment_owner::DrainTarget,
 };
 use crate::{DalError, Database, embedded::try_lock};
 
@@ -15,17 +15,17 @@ use crate::{DalError, Database, embedded::try_lock};
 ///
 /// # Errors
 /// As [`super::drain`].
-pub async fn drain_own(database: &Database, journal: &Journal) -> Result<DrainReport, DalError> {
-    let waiting = |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|meta| meta.len() > places::drained(path));
+pub async fn flush_journal(database: &Database, journal: &Journal) -> Result<DrainReport, DalError> {
+    let waiting = |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|meta| meta.len() > files::drained(path));
     let paths: Vec<_> = journal.paths().into_iter().filter(waiting).collect();
     if paths.is_empty() {
         return Ok(DrainReport::default());
     }
     let session = database.session().await?;
-    let here = Here::of(&session, DrainOptions::default()).await?;
+    let target = DrainTarget::of(&session, DrainOptions::default()).await?;
     let mut drain = Drain::new(session);
     for path in paths {
-        drain.file(&here, path).await?;
+        drain.file(&target, path).await?;
     }
     let (session, report) = drain.finish()?;
     session.close().await?;
@@ -48,15 +48,15 @@ pub async fn keep_alive(database: &Database, journal: &Journal) -> Result<(), Da
 
 /// Whether processes that are gone have left segments behind. Takes no lock for longer than a look.
 #[must_use]
-pub fn left_behind(database: &Database) -> bool {
-    let segments = places::with_ending(&database.journal_dir(), SEGMENT).unwrap_or_default();
-    segments.iter().any(|path| places::open_segment(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
+pub fn has_orphaned_segments(database: &Database) -> bool {
+    let segments = files::with_ending(&database.journal_dir(), SEGMENT).unwrap_or_default();
+    segments.iter().any(|path| files::open_segment(path).is_ok_and(|file| try_lock(&file).unwrap_or(false)))
 }
 
 impl Journal {
     /// Removes the segment where all of it is in the database and no run is open.
     pub fn tidy(&self) {
-        let Some(path) = self.take_done(|segment| places::drained(&segment.path) >= segment.bytes) else { return };
+        let Some(path) = self.take_done(|segment| files::drained(&segment.path) >= segment.bytes) else { return };
         let _ = fs::remove_file(&path);
         let _ = fs::remove_file(path.with_extension(DRAINED));
     }

@@ -11,7 +11,7 @@ use crate::{
 
 /// Everything that a connection needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct ConnectionParams {
     pub(super) tls: bool,
     pub(super) host: String,
     pub(super) port: u16,
@@ -27,7 +27,7 @@ pub(super) struct Target {
     pub(super) tls_insecure: bool,
 }
 
-impl Target {
+impl ConnectionParams {
     pub(super) fn of(url: &SurrealUrl, settings: &ServerSettings) -> Self {
         let more = &settings.surreal;
         let user = url.user.clone().or_else(|| settings.username.clone());
@@ -80,7 +80,7 @@ mod tests {
             surreal: SurrealSettings { database: Some("d".into()), ..SurrealSettings::default() },
             ..ServerSettings::default()
         };
-        let of = |text: &str| Target::of(&SurrealUrl::parse(false, text).unwrap(), &settings);
+        let of = |text: &str| ConnectionParams::of(&SurrealUrl::parse(false, text).unwrap(), &settings);
         let plain = of("h");
         assert_eq!((plain.user.as_deref(), plain.password.is_some()), (Some("ada"), true));
         assert_eq!((plain.namespace.as_str(), plain.database.as_str()), (NAMESPACE, "d"));

@@ -16,9 +16,9 @@ struct FileMark(String, u64, u64, i64, i64);
 
 /// Every file of the engine's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp(Vec<FileMark>);
+pub(crate) struct Fingerprint(Vec<FileMark>);
 
-impl Stamp {
+impl Fingerprint {
     /// The stamp of a folder as it is now.
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let mut marks = Vec::with_capacity(16);

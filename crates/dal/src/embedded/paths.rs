@@ -10,11 +10,14 @@ use std::{
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::{DalError, trust::close_to_others};
+use crate::{
+    DalError,
+    trust::{check, check_folder, close_to_others},
+};
 
 /// Where everything of one embedded database is.
 #[derive(Debug, Clone)]
-pub(crate) struct EngineFiles {
+pub(crate) struct EnginePaths {
     /// The engine's own folder.
     pub(crate) engine: PathBuf,
     /// The folder of the engine's logs.
@@ -29,7 +32,7 @@ pub(crate) struct EngineFiles {
     pub(crate) journal: PathBuf,
 }
 
-impl EngineFiles {
+impl EnginePaths {
     /// The files beside an engine folder. Nothing is touched.
     pub(crate) fn beside(folder: &Path) -> Self {
         // A relative path would mean another place after a change of directory; there is nothing to do where the
@@ -56,6 +59,12 @@ impl EngineFiles {
         let fail = |source| DalError::Folder { path: self.engine.clone(), source };
         mer_files::create_private_dir(&self.engine).map_err(fail)?;
         close_to_others(&self.engine).map_err(fail)
+    }
+
+    /// Checks everything that belongs to the database.
+    pub(crate) fn check(&self) -> Result<(), DalError> {
+        check_folder(&self.engine)?;
+        [&self.lease, &self.snapshot, &self.journal].into_iter().try_for_each(|path| check(path, false))
     }
 }
 

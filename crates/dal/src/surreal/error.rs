@@ -7,7 +7,7 @@ use surrealdb::{
 
 /// What is to be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum ErrorClass {
     /// The connection is gone, or what was signed in on it.
     Lost,
     /// The statement was stopped by its bound.
@@ -20,16 +20,16 @@ pub(super) enum Meaning {
     Other,
 }
 
-pub(super) fn meaning(error: &Error) -> Meaning {
+pub(super) fn classify(error: &Error) -> ErrorClass {
     match error.details() {
-        ErrorDetails::Connection(_) | ErrorDetails::NotFound(Some(NotFoundError::Session { .. })) => Meaning::Lost,
-        ErrorDetails::Query(Some(QueryError::TimedOut { .. })) => Meaning::Late,
+        ErrorDetails::Connection(_) | ErrorDetails::NotFound(Some(NotFoundError::Session { .. })) => ErrorClass::Lost,
+        ErrorDetails::Query(Some(QueryError::TimedOut { .. })) => ErrorClass::Late,
         ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(reason))) => match reason {
-            AuthError::TokenExpired | AuthError::SessionExpired => Meaning::Lost,
-            AuthError::NotAllowed { .. } | AuthError::InvalidRole { .. } => Meaning::Rights,
-            _ => Meaning::Refused,
+            AuthError::TokenExpired | AuthError::SessionExpired => ErrorClass::Lost,
+            AuthError::NotAllowed { .. } | AuthError::InvalidRole { .. } => ErrorClass::Rights,
+            _ => ErrorClass::Refused,
         },
-        ErrorDetails::NotAllowed(_) => Meaning::Rights,
-        _ => Meaning::Other,
+        ErrorDetails::NotAllowed(_) => ErrorClass::Rights,
+        _ => ErrorClass::Other,
     }
 }

@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{snapshot::Snapshot, stamp::LockMark};
-use crate::files::EngineFiles;
+use super::paths::EnginePaths;
+use super::{fingerprint::LockMark, snapshot::Snapshot};
 
 /// The last snapshot that held, and the engine's lock file as it was then. Each opening of the engine changes that file,
 /// so that one look at it tells whether the snapshot still holds.
 #[derive(Debug, Default)]
-pub(crate) struct Recall(Mutex<Option<(LockMark, Arc<Snapshot>)>>);
+pub(crate) struct SnapshotCache(Mutex<Option<(LockMark, Arc<Snapshot>)>>);
 
-impl Recall {
+impl SnapshotCache {
     /// The snapshot, where there is one and it holds.
-    pub(crate) fn load(&self, files: &EngineFiles) -> Option<Arc<Snapshot>> {
+    pub(crate) fn load(&self, files: &EnginePaths) -> Option<Arc<Snapshot>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the reading: an opening in between leaves a mark that never matches again.
         let mark = LockMark::of(&files.engine_lock);

@@ -17,14 +17,14 @@ const MIB: u64 = 1 << 20;
 
 /// The memtable of an opening. One transaction must fit into what is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum MemtableSize {
     /// For rows. The allocator may touch all of it at every opening, and a run is to be small.
     Usual,
     /// For weights on their way in, which would be closing and opening most of the time otherwise.
     Large,
 }
 
-impl Room {
+impl MemtableSize {
     const fn bytes(self) -> u64 {
         match self {
             Self::Usual => 16 * MIB,
@@ -70,7 +70,7 @@ mod tests {
         let logs = folder.path();
         /// The largest batch, in the log.
         const BATCH: u64 = 6 * MIB;
-        for room in [Room::Usual, Room::Large] {
+        for room in [MemtableSize::Usual, MemtableSize::Large] {
             assert!((room.log() + BATCH) * 5 / 4 <= room.bytes(), "{room:?}");
             assert_eq!(room.memtable(logs), room.bytes());
             assert!(!room.is_used_up(logs));
@@ -78,9 +78,9 @@ mod tests {
         for (name, length) in [("1.wal", 3 * MIB), ("2.wal", 2 * MIB)] {
             fs::File::create(logs.join(name)).and_then(|file| file.set_len(length)).expect("a log");
         }
-        assert_eq!(Room::Usual.memtable(logs), 26 * MIB);
-        assert!(Room::Usual.is_used_up(logs));
-        assert!(!Room::Large.is_used_up(logs));
-        assert!(!Room::Usual.is_used_up(&logs.join("none")));
+        assert_eq!(MemtableSize::Usual.memtable(logs), 26 * MIB);
+        assert!(MemtableSize::Usual.is_used_up(logs));
+        assert!(!MemtableSize::Large.is_used_up(logs));
+        assert!(!MemtableSize::Usual.is_used_up(&logs.join("none")));
     }
 }

@@ -27,7 +27,7 @@ pub(super) enum SslMode {
 
 /// Everything that a connection needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct ConnectionParams {
     /// A name, an address, or the folder of a socket.
     pub(super) host: String,
     pub(super) port: u16,
@@ -46,7 +46,7 @@ pub(super) struct Target {
     pub(super) statement_cache: bool,
 }
 
-impl Target {
+impl ConnectionParams {
     /// Fills what the URL leaves open. Reads the password file where no password is given.
     pub(super) fn of(url: &PostgresUrl, settings: &ServerSettings) -> Result<Self, DalError> {
         Self::resolve(url, settings).map_err(|reason| DalError::Url { url: url.to_string(), reason })
@@ -205,8 +205,8 @@ mod tests {
         ServerSettings { variables, os_user: Some("ada".into()), ..ServerSettings::default() }
     }
 
-    fn target(url: &str, settings: &ServerSettings) -> Target {
-        Target::of(&PostgresUrl::parse(url).unwrap(), settings).unwrap()
+    fn target(url: &str, settings: &ServerSettings) -> ConnectionParams {
+        ConnectionParams::of(&PostgresUrl::parse(url).unwrap(), settings).unwrap()
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!((found.user.as_str(), found.database.as_str(), found.port), ("ada", "ada", 5432));
         assert_eq!((found.ssl_mode, found.application.as_str()), (SslMode::Prefer, "mer"));
         let nobody = ServerSettings { os_user: None, ..settings(&[]) };
-        assert!(Target::of(&PostgresUrl::parse("h").unwrap(), &nobody).is_err());
+        assert!(ConnectionParams::of(&PostgresUrl::parse("h").unwrap(), &nobody).is_err());
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         let url = format!("h?sslmode=require&sslrootcert={}", file.path().display());
         assert_eq!(target(&url, &settings(&[])).ssl_mode, SslMode::VerifyCa);
         let missing = PostgresUrl::parse("h?sslrootcert=/nowhere/ca.pem").unwrap();
-        let error = Target::of(&missing, &settings(&[])).unwrap_err().to_string();
+        let error = ConnectionParams::of(&missing, &settings(&[])).unwrap_err().to_string();
         assert!(error.contains("/nowhere/ca.pem"), "{error}");
     }
 
