@@ -153,7 +153,8 @@ fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
     );
     let said = env.piped(["weights", "put", "cat", "-", "--dtype", "f32"], "[9007199254740993]").failed(65);
     assert!(
-        said.contains("standard input: element 0 is 9007199254740993") && said.contains("`--dtype i64` can represent it"),
+        said.contains("standard input: element 0 is 9007199254740993")
+            && said.contains("`--dtype i64` can represent it"),
         "{said}"
     );
     let said = env.script(&["weights put cat eight --dtype f32 --shape 3"]).failed(65);

@@ -41,9 +41,7 @@ pub(super) fn dal_hint(error: &DalError) -> Option<String> {
             "its files are damaged, and were not changed: restore the folder from a copy"
         }
         E::Incomplete { .. } => "nothing was changed: restore the whole folder, as it was or from a copy",
-        E::Opening { .. } => {
-            "if a longer `--db-wait` does not help, its files are damaged: restore a copy"
-        }
+        E::Opening { .. } => "if a longer `--db-wait` does not help, its files are damaged: restore a copy",
         E::LockGone { .. } => {
             "check whether the change is there, and repeat it if not; do not touch the files of a database in use"
         }

@@ -68,7 +68,9 @@ pub(super) fn unreachable_hint(database: &str, source: &(dyn Error + 'static)) -
          `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`"
             .to_owned()
     } else if says("UnknownIssuer") {
-        format!("the server's certificate is signed by no known authority: name the authority's file with `{file}=FILE`")
+        format!(
+            "the server's certificate is signed by no known authority: name the authority's file with `{file}=FILE`"
+        )
     } else if says("NotValidForName") || says("not valid for name") {
         "the server's certificate is for another name: name the host as the certificate does".to_owned()
     } else if says("Expired") || says("certificate expired") {
