@@ -120,9 +120,9 @@ fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
     let entries = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[4,8]}}"#;
     env.file("work/f8.safetensors", [&(entries.len() as u64).to_le_bytes(), entries.as_bytes(), &[0; 8]].concat());
     for (line, code, told) in [
-        ("cat cut.npy", 65, "tells of 60 bytes of data, and there are 22"),
-        ("cat long.safetensors", 65, "the header of this safetensors file tells of 20 bytes of data, and there are 29"),
-        ("cat other.npy", 65, "this is no npy file"),
+        ("cat cut.npy", 65, "says 60 bytes of data, and there are 22"),
+        ("cat long.safetensors", 65, "the header of this safetensors file says 20 bytes of data, and there are 29"),
+        ("cat other.npy", 65, "this is not a valid npy file"),
         ("cat f16.npy --finite", 65, "1 of 7 elements are not a number, 2 infinite"),
         ("cat c8.npy --finite", 65, "whether the elements, of type `<c8`, are finite cannot be told"),
         ("cat eight --finite", 65, "whether opaque weights are finite cannot be told"),
