@@ -1,4 +1,4 @@
-# The module evaluated, and what must hold of it. Gives a text, or fails.
+# Evaluates the module and checks its properties. Returns a text, or fails.
 { pkgs, lib, nixpkgs, module }:
 let
   system = pkgs.stdenv.hostPlatform.system;
@@ -24,7 +24,7 @@ let
     };
     schedules.teach = { model = "iris"; command = "train"; arguments = [ "--promote" ]; input = "@/srv/data"; onCalendar = [ "Mon" "Thu" ]; };
     schedules.file = { model = "iris"; output = "/srv/out/answer"; onCalendar = "daily"; };
-    # Names of the module's own units are free: schedules have names of their own.
+    # Schedules may have the names of the module's own units, because their units have a prefix.
     schedules.migrate = nightly;
     schedules.registry = nightly;
   };
@@ -32,7 +32,7 @@ let
   off = with_ { enable = false; schedules.nightly = nightly; };
   twice = with' [ module { services.mer.schedules.nightly = nightly; } ];
 
-  # Three modules, each with a part, and one of them under a condition.
+  # Several modules, each with a part of the configuration, some of it conditional.
   parts = with' [
     { services.mer.registry.models.a.inferenceCommand = [ "a" ]; }
     { services.mer.registry.models.b = { inferenceCommand = [ "b" ]; env.X = "1"; }; }
