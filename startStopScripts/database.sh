@@ -85,12 +85,12 @@ compose() {
 start_compose() {
   case $1 in
     ws://127.0.0.1:8000 | ws://*@127.0.0.1:8000 | ws://localhost:8000 | ws://127.0.0.1 | ws://localhost) ;;
-    *) die 78 "the server of docker-compose.yaml is DB_CONNECTION_URL=ws://127.0.0.1:8000; that is not what is set" ;;
+    *) die 78 "the server of docker-compose.yaml needs DB_CONNECTION_URL=ws://127.0.0.1:8000, which is set to another value" ;;
   esac
-  compose_works || die 69 "there is no container engine that answers, with \`docker compose\`"
+  compose_works || die 69 "no container engine with \`docker compose\` answers"
   read_owner
   if [ -z "$owner_name" ] || [ -z "$owner_password" ]; then
-    die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+    die 78 "set MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD, the server's owner"
   fi
   # Recorded first, so that a server which is only half started is stopped too.
   if [ -z "$(compose ps --quiet --status running surrealdb)" ]; then : >"$run_dir/compose"; fi
@@ -124,14 +124,14 @@ start_surreal() {
   local host port program data engine
   program=$(command -v "${SURREAL:-surreal}") || die 69 "there is no \`surreal\` in PATH; SURREAL may name it"
   read_owner
-  [ -n "$owner_password" ] || die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+  [ -n "$owner_password" ] || die 78 "set MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD, the server's owner"
   read -r host port < <(address "$1" "$2")
   data=$(data_dir)/surrealdb
   engine=${SURREAL_ENGINE:-rocksdb}
   case $engine in rocksdb | surrealkv) ;; *) die 78 "SURREAL_ENGINE is rocksdb or surrealkv" ;; esac
   # A folder can be used only with the engine that created it.
   if [ "$engine" = rocksdb ] && [ -d "$data/manifest" ]; then
-    die 78 "$data was made by SurrealKV: SURREAL_ENGINE=surrealkv goes on with it, docs/reference/databases.md says how to move"
+    die 78 "$data was made by SurrealKV: SURREAL_ENGINE=surrealkv continues with it, docs/reference/databases.md says how to move"
   fi
   mkdir -p "$data"
   # Passed in the environment, because every user can read a command line.
@@ -155,7 +155,7 @@ start_postgres() {
   read_owner
   owner=$owner_name
   if [ -z "$owner" ] || [ -z "$owner_password" ]; then
-    die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+    die 78 "set MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD, the server's owner"
   fi
   read -r host port < <(address "$1" "$2")
   data=$(data_dir)/postgres
@@ -164,10 +164,10 @@ start_postgres() {
     # PostgreSQL refuses to run as root.
     as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
     "${as[@]}" test -x "$(dirname "$data")" ||
-      die 77 "PostgreSQL does not run as root, and the user postgres cannot get to $data: call this as another user"
+      die 77 "PostgreSQL does not run as root, and the user postgres cannot access $data: run this as another user"
   fi
   [ -f "$data/PG_VERSION" ] || make_cluster "$data" "$owner" "$2" >"$run_dir/database.log" 2>&1 ||
-    die 74 "the database cannot be made: $(tail -n 3 "$run_dir/database.log")"
+    die 74 "the database cannot be created: $(tail -n 3 "$run_dir/database.log")"
   "${as[@]}" setsid "$bin/postgres" -D "$data" -c listen_addresses="$host" -c port="$port" -c unix_socket_directories='' \
     </dev/null >>"$run_dir/database.log" 2>&1 9>&- &
   remember database $! || true

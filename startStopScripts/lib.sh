@@ -36,8 +36,8 @@ find_mer() {
   # The binary reads variables that begin with MER_ as settings.
   unset MER_BIN
   if [ -n "$mer" ]; then
-    mer=$(realpath -e -- "$mer") || die 78 "MER_BIN names nothing that exists"
-    [ -x "$mer" ] || die 78 "MER_BIN names no program"
+    mer=$(realpath -e -- "$mer") || die 78 "the file that MER_BIN names does not exist"
+    [ -x "$mer" ] || die 78 "the file that MER_BIN names is not executable"
     return
   fi
   mer=$(command -v mer) && return
@@ -53,7 +53,7 @@ take_lock() {
   mkdir -p "$run_dir"
   chmod 700 "$run_dir"
   exec 9>"$run_dir/lock"
-  flock -w 120 9 || die 75 "another start or stop is at work in this folder"
+  flock -w 120 9 || die 75 "another start or stop is in progress in this folder"
   # The script that held it may have removed the folder meanwhile.
   [ "$(stat -c %i "$run_dir/lock" 2>/dev/null)" = "$(stat -L -c %i /proc/self/fd/9)" ] || take_lock
 }

@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
     --output) output=$(realpath -m -- "${2:?FILE}") && shift 2 ;;
     --) shift && break ;;
     --help | -h) help && exit ;;
-    *) die 64 "unknown: \`$1\`; --help shows how it is written" ;;
+    *) die 64 "unknown: \`$1\`; --help shows the usage" ;;
   esac
 done
 case $database in auto | compose | local | none) ;; *) die 64 "--database is auto, compose, local or none" ;; esac
@@ -38,7 +38,7 @@ mer_args=("$@")
 find_mer
 take_lock
 if pid=$(running driver); then
-  say "the driver is running already, process $pid; testDriver.sh starts another one"
+  say "the driver is running already, process $pid; testDriver.sh starts a second one"
   exit 0
 fi
 
