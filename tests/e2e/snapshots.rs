@@ -89,7 +89,7 @@ impl Transcript {
         settings.set_omit_expression(true);
         let root = regex_literal(&self.env.path("").display().to_string());
         for (pattern, replacement) in [
-            (root.as_str(), "/test/"),
+            (root.as_str(), "[root]"),
             (r"mer \d+\.\d+\.\d+(?:-\w+)? \(\w+-linux-\w+", "mer [version] ([target]"),
             (r"(?m)^mer \d+\.\d+\.\d+(?:-\w+)?$", "mer [version]"),
             (r#""version":"\d+\.\d+\.\d+(?:-\w+)?""#, r#""version":"[version]""#),

@@ -1,10 +1,18 @@
 //! What the documents promise about the repository itself, checked: the crate graph, the layers, sizes and names.
 
+mod circles;
+mod citations;
+mod commits;
 mod crate_graph;
+mod english;
+mod imports;
 mod layers;
 mod names;
 mod references;
 mod reliability;
+mod sizes;
+mod source;
+mod where_things_live;
 
 use std::{
     fs,
