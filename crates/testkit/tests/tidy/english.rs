@@ -28,8 +28,9 @@ fn faults(path: &str, lines: &[(usize, &str)]) -> Vec<String> {
             faults.push(format!("{path}:{number}: `{word}`: {}", line.trim()));
         }
         let begins = previous + 1 != number || line.trim_start().starts_with(['-', '*', '#']);
-        let first =
-            words.first().filter(|word| begins && BEGINNINGS.contains(word) && prose.trim_start().starts_with(*word));
+        let first = words.first().filter(|word| {
+            begins && BEGINNINGS.contains(word) && prose.trim_start_matches(['-', '*', '#', ' ']).starts_with(*word)
+        });
         if let Some(word) = first {
             faults.push(format!("{path}:{number}: begins with `{word}`: {}", line.trim()));
         }
