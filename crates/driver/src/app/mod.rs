@@ -36,7 +36,7 @@ use crate::{
     cli::Typed,
     config::{Loaded, Settings},
     errors::{CliError, Kind},
-    ui::{self, Telling, Ui},
+    ui::{self, Ui, WaitNotice},
     variables::Variables,
 };
 
@@ -200,12 +200,12 @@ impl App {
     }
 
     /// Tells of a wait while what it gives lives, where there is a person to see it.
-    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<Telling> {
-        self.ui.get()?.telling(line)
+    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<WaitNotice> {
+        self.ui.get()?.wait_notice(line)
     }
 
     /// The same, of a wait for the database.
-    pub(crate) fn telling_of_database(&self) -> Option<Telling> {
+    pub(crate) fn telling_of_database(&self) -> Option<WaitNotice> {
         self.telling(|| {
             let (url, wait) = (&self.database.settings().url, self.settings.db_wait);
             format!("waiting for the database `{url}` (at most {wait}: `--db-wait`; Ctrl-C ends the wait)")
@@ -213,19 +213,19 @@ impl App {
     }
 
     /// The same, of a wait for the end of a model that was told to end.
-    pub(crate) fn telling_of_end(&self, model: &str) -> Option<Telling> {
+    pub(crate) fn telling_of_end(&self, model: &str) -> Option<WaitNotice> {
         self.telling(|| format!("waiting for `{model}` to end (at most its `grace`; Ctrl-C once more ends it at once)"))
     }
 
     /// Hears from the scheduler what a request waits for, and tells of it.
     pub(crate) fn watch(&self) -> Option<Watch> {
         let ui = self.ui.get()?;
-        let told: Mutex<Option<Telling>> = Mutex::default();
+        let told: Mutex<Option<WaitNotice>> = Mutex::default();
         Some(Watch::new(move |wait| {
             // The line before goes first.
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             told.take();
-            *told = wait.and_then(|wait| ui.telling(|| wait.to_string()));
+            *told = wait.and_then(|wait| ui.wait_notice(|| wait.to_string()));
         }))
     }
 

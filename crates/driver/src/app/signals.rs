@@ -11,7 +11,7 @@ use tokio::signal::unix::{self, SignalKind};
 
 use crate::{
     errors::{CliError, Kind},
-    ui::Telling,
+    ui::WaitNotice,
 };
 
 /// A signal that ends what `mer` is doing.
@@ -134,7 +134,7 @@ impl Signals {
     pub(crate) async fn cancelling<T>(
         &self,
         cancel: &Cancel,
-        ending: impl Fn() -> Option<Telling>,
+        ending: impl Fn() -> Option<WaitNotice>,
         work: impl Future<Output = T>,
     ) -> (T, Option<Signal>) {
         let (mut came, mut told) = (None, None);

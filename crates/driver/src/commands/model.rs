@@ -12,7 +12,7 @@ use crate::{
     cli::{ModelVerb, PingArgs},
     commands::weights,
     errors::{CliError, Kind},
-    ui::{Format, Listed, Shown, Ui},
+    ui::{Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks models.
@@ -78,7 +78,7 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
     }
 }
 
-impl Listed for Model {
+impl TableRow for Model {
     const COLUMNS: &'static [&'static str] = &["name", "protocol", "servers", "command", "updated"];
 
     fn cells(&self) -> Vec<String> {
@@ -98,7 +98,7 @@ impl Listed for Model {
     }
 }
 
-impl Shown for Model {
+impl Details for Model {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let models = BTreeMap::from([(self.name.clone(), self.spec.clone())]);
         let itself = Registry { models, ..Registry::default() };
@@ -106,7 +106,7 @@ impl Shown for Model {
     }
 }
 
-impl Listed for PingReport {
+impl TableRow for PingReport {
     const COLUMNS: &'static [&'static str] = &["model", "server", "result", "ms", "detail"];
 
     fn cells(&self) -> Vec<String> {

@@ -33,7 +33,7 @@ pub(in crate::commands) fn current(view: &View, model: &str, ui: Option<Ui>) -> 
 
 /// Says how far they are, where somebody may wait for them.
 fn progress(ui: Ui) -> Option<Progress> {
-    let passing = ui.passing()?;
+    let passing = ui.progress_line()?;
     Some(Progress::new(move |step| match step {
         Step::Brought { version, server, bytes } => {
             passing.show(|| format!("bringing {version} to {server}: {} of {} MiB", bytes >> 20, version.bytes >> 20));
