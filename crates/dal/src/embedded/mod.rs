@@ -24,8 +24,8 @@ mod snapshot_cache;
 
 pub(crate) use lease::{Lease, lease, lease_or_snapshot};
 pub(crate) use memory::Memory;
-pub(crate) use mer_files::try_lock;
 pub(crate) use memtable::MemtableSize;
+pub(crate) use mer_files::try_lock;
 pub use snapshot::Snapshot;
 pub(crate) use snapshot_cache::SnapshotCache;
 

@@ -52,12 +52,19 @@ impl Crate {
             let imported = items.map(|import| import.path.clone());
             let named = paths(&module.body).into_iter().map(|path| self.expanded(here, path));
             for path in imported.chain(named) {
-                if let Some(file) = self.file_of(here, &path, 0).filter(|file| *file != module.file) {
+                // A module may use what it lies in: the two are a tree, and no circle.
+                let used_file = self.file_of(here, &path, 0).filter(|file| !self.is_within(here, file));
+                if let Some(file) = used_file {
                     used.entry(file).or_insert_with(|| path.join("::"));
                 }
             }
         }
         edges
+    }
+
+    /// Whether a module is, or lies in, the one of this file.
+    fn is_within(&self, here: &[String], file: &str) -> bool {
+        (0..=here.len()).any(|at| self.modules.get(&here[..at]).is_some_and(|module| module.file == file))
     }
 
     /// Replaces a first name that is imported as a module by the path of that module.
@@ -141,6 +148,7 @@ pub(crate) fn circles(edges: &Edges) -> Vec<String> {
             circles.push(steps.collect::<String>() + start);
         }
     }
+    circles.sort_by_key(|circle| circle.matches(")-> ").count());
     circles
 }
 
@@ -258,12 +266,17 @@ fn a_circle_is_found_through_tables_of_contents_and_paths() {
         ("a/two.rs", "pub struct Two;\nfn f() { crate::a::renamed(); }\n"),
     ]);
     assert_eq!(found, ["a/one.rs -(super::Two)-> a/two.rs -(crate::a::renamed)-> a/one.rs"]);
+    let shared =
+        ("a/mod.rs", "mod one;\nmod two;\npub use one::One;\npub struct Shared;\nfn f() -> One { one::make() }\n");
     let found = sample(&[
         lib,
-        ("a/mod.rs", "mod one;\npub use one::One;\npub struct Shared;\nfn f() -> One { one::make() }\n"),
-        ("a/one.rs", "use super::Shared;\npub struct One(Shared);\npub fn make() {}\n"),
+        shared,
+        ("a/one.rs", "use crate::a::two;\npub struct One(two::Two);\npub fn make() {}\n"),
+        ("a/two.rs", "pub struct Two(super::One);\n"),
     ]);
-    assert_eq!(found, ["a/mod.rs -(one::One)-> a/one.rs -(super::Shared)-> a/mod.rs"]);
+    assert_eq!(found, ["a/one.rs -(crate::a::two::Two)-> a/two.rs -(super::One)-> a/one.rs"]);
+    let none = sample(&[lib, shared, ("a/one.rs", "use super::Shared;\npub struct One(Shared);\npub fn make() {}\n")]);
+    assert_eq!(none, Vec::<String>::new(), "a module and the one it lies in are a tree");
     let none = sample(&[
         lib,
         toc,
