@@ -25,5 +25,5 @@ fn no_two_files_use_each_other() {
         let files: Vec<_> = files.map(|(path, text)| (path[below.len()..].to_owned(), shipped(&text))).collect();
         faults.extend(circles(&Crate::new(&files).edges()).into_iter().map(|circle| format!("{name}: {circle}")));
     }
-    assert_none(&faults, &format!("{} circles between files; the shortest first", faults.len()));
+    assert_none(&faults, &format!("{} circles between files, those of each crate the shortest first", faults.len()));
 }

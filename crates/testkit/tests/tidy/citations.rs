@@ -2,7 +2,7 @@
 
 use crate::{assert_none, source::comments, texts};
 
-/// Beginnings of citations of documents that are not here. Each stands in two parts, so that this file has none of them.
+/// Beginnings of citations of missing documents. Each is in two parts, so that this file is no fault.
 const NOT_HERE: [(&str, &str); 6] =
     [("FIE", "LD,"), ("FIE", "LD.md"), ("FIE", "LD SSH"), ("PROD", "UCT.md"), ("moon", "shot"), ("not", "es/")];
 

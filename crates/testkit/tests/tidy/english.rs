@@ -2,14 +2,14 @@
 
 use crate::{assert_none, source::comments, texts};
 
-/// Words that hide who or what is meant. Each stands in two parts here, so that this file has none of them.
+/// Pronouns that do not name the person or program. Each is in two parts, so that this file is no fault.
 const VAGUE: [(&str, &str); 6] =
     [("wh", "o"), ("who", "ever"), ("who", "m"), ("some", "body"), ("no", "body"), ("any", "body")];
 
 /// Words that a comment must not begin with: its first sentence would refer to something that has not been read yet.
 const BEGINNINGS: [&str; 3] = ["That", "Of", "So"];
 
-/// Names in which such a word is right, such as the user of the systems' name services.
+/// Texts beside which such a word is a name, as of the user in a list of users.
 const NAMES: [&str; 1] = ["/etc/passwd"];
 
 /// The faults of a text whose lines are given with their numbers; a gap in the numbers begins a new paragraph.
@@ -102,7 +102,7 @@ fn comments_and_documents_are_in_plain_english() {
 
 #[test]
 fn nothing_in_the_documents_is_still_to_be_measured() {
-    // Put together here, so that this file does not have it either.
+    // Assembled at run time, so that this file is no fault.
     let phrase = ["not", "measured", "yet"].join(" ");
     let mut found = Vec::new();
     for (path, text) in texts("").iter().filter(|(path, _)| path.ends_with(".md")) {

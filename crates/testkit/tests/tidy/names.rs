@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{assert_none, read, root, rust, source::code, texts};
 
-/// Names that say nothing of what a file or a type holds.
+/// Names that do not describe the content of a file or a type.
 const EMPTY_NAMES: [&str; 24] = [
     "told",
     "said",
@@ -32,7 +32,7 @@ const EMPTY_NAMES: [&str; 24] = [
     "crypto",
 ];
 
-/// The parts of a file's path, and the types and modules it defines, that say nothing.
+/// Returns the parts of a path, and the types and modules in the text, with such a name.
 fn empty_names(path: &str, text: &str) -> Vec<String> {
     let is_empty = |name: &str| name == "code" || EMPTY_NAMES.contains(&name);
     let parts = path.split('/').map(|part| part.strip_suffix(".rs").unwrap_or(part));
@@ -87,7 +87,7 @@ fn scripts_are_named_by_number_and_purpose() {
         }
     }
     assert!(!folders.is_empty() || !faults.is_empty(), "there is no script below `sql`");
-    // Two databases, one numbered sequence.
+    // Both databases have the same numbered sequence.
     if folders.values().any(|scripts| Some(scripts) != folders.values().next()) {
         faults.push(format!("the folders differ: {folders:?}"));
     }
@@ -103,7 +103,7 @@ fn the_changelog_has_this_version_once() {
 
 #[test]
 fn no_path_of_one_machine_is_written_down() {
-    // Put together here, so that this file does not have them either.
+    // Assembled at run time, so that this file is no fault.
     let homes = ["/ro ot/", "/wo rk/", "/ho me/", "/Us ers/"].map(|path| path.replace(' ', ""));
     let mut faults = Vec::new();
     for (path, text) in texts("") {
