@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mer_core::{Access, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
-use crate::{FailureCause, delivery::DeliveryError, request::Undelivered};
+use crate::{DeliveryError, FailureCause, request::Undelivered};
 
 /// A run that is over and on record.
 #[derive(Debug, Clone)]

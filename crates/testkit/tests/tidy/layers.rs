@@ -1,4 +1,4 @@
-//! What a crate may name.
+//! Names from outside that each crate may use.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::{assert_none, read, rust};
 /// The crates that must not see the environment.
 const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler"];
 
-/// What reads or changes the environment of the process.
+/// Paths that read or change the environment of the process.
 const ENVIRONMENT: &[&str] = &[
     "std::env",
     "env::var",
@@ -20,11 +20,11 @@ const ENVIRONMENT: &[&str] = &[
     "env::temp_dir",
 ];
 
-/// A crate from outside, and the module tree that alone may name it.
+/// External crates, each with the only module tree that may name it.
 const ONE_TREE: &[(&str, &str)] =
     &[("surrealdb", "crates/dal/src/surreal"), ("sqlx", "crates/dal/src/postgres"), ("ssh2", "crates/meal/src/ssh")];
 
-/// The lines of a source file that are compiled into the program, with their numbers: no comments, no unit tests.
+/// Returns the numbered lines of a source file without comments and unit tests.
 fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     before_tests.lines().enumerate().map(|(i, line)| (i + 1, line.split("//").next().unwrap_or_default()))
@@ -34,7 +34,7 @@ fn is_test(path: &str) -> bool {
     !path.contains("/src/") || path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
-/// Whether a line of code, outside of strings, has something in it that begins with `what` as a word.
+/// Returns whether a line of code, outside of strings, has a word that begins with `what`.
 fn names(line: &str, what: &str) -> bool {
     line.match_indices(what).any(|(at, _)| {
         let before = &line[..at];
@@ -81,9 +81,9 @@ fn a_database_and_a_transport_are_each_known_to_one_module_tree() {
 fn every_shipped_crate_opens_files_in_one_place() {
     /// The line that switches the lint on; it does nothing for tests.
     const SWITCH: &str = "#![cfg_attr(not(test), deny(clippy::disallowed_methods))]";
-    /// Where a file may be opened all the same: each of them says why.
+    /// The attribute of exceptions; each gives a reason.
     const EXPECTED: &str = "expect(clippy::disallowed_methods";
-    /// The crate that opens files, the terminal for a question, and the reading of scripts and of built-in models.
+    /// Exceptions: the crate that opens files, questions at the terminal, scripts, and the built-in models.
     const PLACES: &[&str] = &[
         "crates/files/src/",
         "crates/driver/src/ui/prompt_secret.rs",
