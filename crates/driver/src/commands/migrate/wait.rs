@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use mer_core::FailureKind;
 use mer_dal::DalError;
 
 use crate::{app::App, cli::WaitArgs, errors::CliError, ui::Ui};
-use mer_core::FailureKind;
 
 /// How long one try may take, and the pause before the next.
 const TRY: Duration = Duration::from_secs(2);
