@@ -1,4 +1,4 @@
-//! What a request reads and where its answer goes.
+//! The input of a request, and the destination of its output.
 
 mod input;
 mod output;

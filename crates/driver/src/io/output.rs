@@ -1,5 +1,5 @@
-//! Where a model's output goes: standard output, a file, or memory. Whatever it is, a slow reader holds up the model and
-//! nothing else: blocking writes happen on a thread of their own.
+//! Writing a model's output: to standard output, a file, or memory. A slow reader delays the model and nothing else: blocking
+//! writes happen on another thread.
 
 use std::{
     fs, io,
@@ -18,44 +18,44 @@ use crate::{
     ui::hide_status_line,
 };
 
-/// What a pipe that is ready takes without blocking (PIPE_BUF).
+/// Bytes that a pipe which is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
-/// Chunks that may wait for a slow reader.
+/// Maximum number of chunks that wait for a slow reader.
 const QUEUE: usize = 4;
-/// The most output that `--json` carries.
+/// Maximum output in the JSON of `--json`, in bytes.
 pub(crate) const JSON_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
 
 /// A destination of a model's output.
 #[derive(Debug)]
 pub(crate) enum Sink {
-    /// A stream of this process: its standard output or error.
+    /// Standard output or standard error.
     Stream(Stream),
-    /// A file that appears under its name only when all of it is there.
+    /// A file that gets its name when it is complete.
     File(OutputFile),
     /// Memory, up to [`JSON_OUTPUT_BYTES`].
     Memory(Vec<u8>),
 }
 
-/// The file that output is to go to; `-` is standard output, as it is standard input elsewhere.
+/// Returns the file of `-o`, or `None` for standard output, which `-` means too.
 pub(crate) fn file_for(output: Option<&PathBuf>) -> Option<&Path> {
     output.map(PathBuf::as_path).filter(|path| *path != Path::new("-"))
 }
 
 impl Sink {
-    /// Standard output.
+    /// Returns standard output.
     pub(crate) fn stdout() -> Result<Self, CliError> {
         Stream::of(rustix::stdio::stdout()).map(Self::Stream)
     }
 
-    /// Standard error.
+    /// Returns standard error.
     pub(crate) fn stderr() -> Result<Self, CliError> {
         Stream::of(rustix::stdio::stderr()).map(Self::Stream)
     }
 
-    /// Takes the next chunk.
+    /// Writes the next chunk.
     ///
     /// # Errors
-    /// It cannot be written (74), its reader is gone (141), or it is more than `--json` carries (64).
+    /// It cannot be written (74), its reader has gone (141), or it is too long for `--json` (64).
     pub(crate) async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
         match self {
             Self::Stream(stream) => {
@@ -74,20 +74,21 @@ impl Sink {
         }
     }
 
-    /// Waits until everything is written. `keep` says whether an output file is to get its name.
+    /// Waits until everything is written; returns the bytes in memory, if that is the destination. `commit` says whether an
+    /// output file gets its name or is removed.
     ///
     /// # Errors
     /// As [`Sink::put`].
-    pub(crate) async fn finish(self, keep: bool) -> Result<Vec<u8>, CliError> {
+    pub(crate) async fn finish(self, commit: bool) -> Result<Vec<u8>, CliError> {
         match self {
             Self::Stream(stream) => stream.finish().await.map(|()| Vec::new()).map_err(failed),
-            Self::File(file) => file.finish(keep).await.map(|()| Vec::new()),
+            Self::File(file) => file.finish(commit).await.map(|()| Vec::new()),
             Self::Memory(bytes) => Ok(bytes),
         }
     }
 }
 
-/// A file descriptor that is written to without holding up the runtime.
+/// A file descriptor that is written to without blocking the runtime.
 #[derive(Debug)]
 pub(crate) struct Stream {
     fd: OwnedFd,
@@ -117,7 +118,7 @@ impl Stream {
         if writer.chunks.send(chunk).await.is_ok() {
             return Ok(());
         }
-        // The thread leaves early only with an error.
+        // The thread ends early only with an error.
         match (&mut writer.done).await {
             Ok(Err(error)) => Err(error),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
@@ -126,10 +127,10 @@ impl Stream {
 
     fn start_writer(&self) -> io::Result<Writer> {
         let fd = self.fd.try_clone()?;
-        // More than a line is coming: a larger pipe wakes both ends less often. Where it is none, nothing is lost.
+        // The output is longer than a line, and a larger pipe wakes both ends less often. Fails harmlessly if it is no pipe.
         let _ = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES);
         let (chunks, mut receiver) = mpsc::channel::<Bytes>(QUEUE);
-        let (tell, done) = oneshot::channel();
+        let (outcome, done) = oneshot::channel();
         let write = move || {
             let mut result = Ok(());
             while let Some(chunk) = receiver.blocking_recv() {
@@ -139,8 +140,8 @@ impl Stream {
                 }
             }
             drop(receiver);
-            // Nobody listens where the command is over already.
-            let _ = tell.send(result);
+            // The receiver has gone if the command is over already.
+            let _ = outcome.send(result);
         };
         on_a_thread("mer-stdout", write)?;
         Ok(Writer { chunks, done })
@@ -158,12 +159,13 @@ impl Stream {
 pub(crate) struct OutputFile {
     stream: Stream,
     target: PathBuf,
-    /// What becomes the target at the end; none where the target is no regular file (`/dev/null`, a fifo).
+    /// The file that is renamed to the target at the end; `None` if the target is not a regular file (`/dev/null`, a fifo).
     temporary: Option<PathBuf>,
 }
 
 impl OutputFile {
-    /// A file as everybody's are; one that is there keeps its mode. A named pipe waits for its reader.
+    /// Creates a file with the default mode (0666 less the umask); an existing file keeps its mode. Waits for the reader of a
+    /// named pipe.
     ///
     /// # Errors
     /// It cannot be written (74).
@@ -171,7 +173,7 @@ impl OutputFile {
         Self::with_mode(target, 0o666).await
     }
 
-    /// A file that nobody else may read, for what may have passwords in it; one that is there keeps its mode.
+    /// Creates a file that only its owner can read (0600), for data that may contain passwords; an existing file keeps its mode.
     ///
     /// # Errors
     /// It cannot be written (74).
@@ -181,11 +183,11 @@ impl OutputFile {
 
     async fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
         let path = target.to_owned();
-        // A caller that stops waiting drops the file with the thread's answer, and the half file is removed.
+        // If the caller stops waiting, the file is dropped with the thread's answer, and the incomplete file is removed.
         apart("mer-file", move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
     }
 
-    /// May block.
+    /// Opens the temporary file, or a target that is not a regular file. May block.
     fn open(target: PathBuf, mode: u32) -> io::Result<Self> {
         let found = fs::metadata(&target).ok();
         if found.as_ref().is_some_and(|found| !found.is_file()) {
@@ -197,16 +199,16 @@ impl OutputFile {
         let temporary = PathBuf::from(name);
         let file = mer_files::own().write().create(mode).truncate().open(&temporary)?;
         if let Some(found) = found {
-            // What was kept from others stays so. On a file system without modes there is nothing to keep.
+            // Keeps the permissions of the existing file. Fails harmlessly on a file system without modes.
             let _ = file.set_permissions(found.permissions());
         }
         let stream = Stream { fd: file.into(), writer: None };
         Ok(Self { stream, target, temporary: Some(temporary) })
     }
 
-    async fn finish(mut self, keep: bool) -> Result<(), CliError> {
+    async fn finish(mut self, commit: bool) -> Result<(), CliError> {
         self.write_rest().await.map_err(|error| self.failed(error))?;
-        let Some(temporary) = self.temporary.as_deref().filter(|_| keep) else { return Ok(()) };
+        let Some(temporary) = self.temporary.as_deref().filter(|_| commit) else { return Ok(()) };
         fs::rename(temporary, &self.target).map_err(|error| self.failed(error))?;
         self.temporary = None;
         Ok(())
@@ -217,7 +219,7 @@ impl OutputFile {
         stream.finish().await
     }
 
-    /// What a failed write means. A fifo may lose its reader.
+    /// Returns the error of a failed write. The reader of a fifo may have gone.
     fn failed(&self, error: io::Error) -> CliError {
         if error.kind() == io::ErrorKind::BrokenPipe { failed(error) } else { unwritten(&self.target, error) }
     }
@@ -226,7 +228,7 @@ impl OutputFile {
 impl Drop for OutputFile {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // A run that failed leaves no half file.
+            // A failed run leaves no incomplete file.
             let _ = fs::remove_file(temporary);
         }
     }
@@ -254,7 +256,7 @@ fn unwritten(target: &Path, error: io::Error) -> CliError {
     CliError::io(format!("cannot write the output file `{}`", target.display()), error)
 }
 
-/// What a failed write to a stream means.
+/// Returns the error of a failed write to a stream.
 fn failed(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe {
         CliError::new(Kind::ReaderGone, "the reader of the output has gone")

@@ -1,5 +1,5 @@
 //! The REPL at a real terminal: each test opens a pseudo-terminal and starts this test binary again behind it, where
-//! [`child`] is a REPL whose commands only say that they ran.
+//! [`child`] is a REPL whose commands only print that they ran.
 
 mod terminal;
 
@@ -11,32 +11,33 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::*;
 use crate::{
     cli::{Cli, Verb},
-    errors::Kind,
-    ui::Format,
+    errors::{CliError, Kind},
+    ui::{Format, Ui},
 };
 
-/// Commands that say that they ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C comes; `export` ends while one is on its way.
-struct Says {
+/// Prints that a command ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C
+/// comes; `export` sends itself a Ctrl-C as it ends.
+struct Announcer {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
-fn say(text: &str) {
+fn announce(text: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "<{text}>").and_then(|()| out.flush()).expect("stdout");
 }
 
-impl Dispatch for Says {
+impl Dispatch for Announcer {
     async fn run(&mut self, cli: Cli) -> u8 {
         match cli.verb {
             Some(Verb::Run(args)) => {
-                say(&format!("run {} {:?}", args.request.model, args.request.input().expect("input")));
+                announce(&format!("run {} {:?}", args.request.model, args.request.input().expect("input")));
             }
             Some(Verb::Log(_)) => {
-                say("running");
+                announce("running");
                 self.interrupt.recv().await;
-                say("cancelled");
+                announce("cancelled");
                 return Kind::Interrupted.code();
             }
             Some(Verb::Version) => {
@@ -44,25 +45,25 @@ impl Dispatch for Says {
                 write!(out, "no newline").and_then(|()| out.flush()).expect("stdout");
             }
             Some(Verb::Doctor(_)) => {
-                say("waiting");
+                announce("waiting");
                 // Until two lines wait on the terminal.
                 while rustix::io::ioctl_fionread(rustix::stdio::stdin()).expect("terminal") < 16 {
                     tokio::task::yield_now().await;
                 }
-                say("waited");
+                announce("waited");
             }
             Some(Verb::Export(_)) => {
                 let this = rustix::process::getpid();
                 rustix::process::kill_process(this, rustix::process::Signal::INT).expect("signal");
-                say("exported");
+                announce("exported");
             }
-            other => say(&format!("{other:?}")),
+            other => announce(&format!("{other:?}")),
         }
         0
     }
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
-        say(&format!("{model} {text:?}"));
+        announce(&format!("{model} {text:?}"));
         0
     }
 
@@ -99,7 +100,7 @@ impl Names for Known {
     }
 }
 
-/// Not a test of its own: what the others find behind their terminal.
+/// Not a test by itself: the process that the others start behind their terminal.
 #[test]
 fn child() {
     let Some(history) = std::env::var_os(CHILD) else { return };
@@ -107,12 +108,12 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let code = runtime.block_on(async {
         let listen = |kind| signal(kind).expect("signal");
-        let mut says = Says {
+        let mut announcer = Announcer {
             interrupt: listen(SignalKind::interrupt()),
             terminate: listen(SignalKind::terminate()),
             hangup: listen(SignalKind::hangup()),
         };
-        run(&mut says, options, Ui::new(Format::Text, true)).await
+        run(&mut announcer, options, Ui::new(Format::Text, true)).await
     });
     #[expect(clippy::exit, reason = "the exit code is what the test behind this one looks at")]
     std::process::exit(i32::from(code.expect("repl")));
