@@ -67,7 +67,7 @@ impl Dispatch for Host<'_> {
         self.over(result, self.ui)
     }
 
-    async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+    async fn check_model(&mut self, name: &str) -> Result<(), CliError> {
         self.app.talks(self.ui);
         self.app.view().await?.model(&selector(name)?.model).map(|_| ())
     }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::errors::CliError;
 
-/// Where the input of a model comes from.
+/// The input of a model, as the command line names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Input {
     /// No argument: standard input unless that is a terminal, otherwise nothing.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date};
 use mer_core::{Bound, BoundError, Kind};
 
-/// What to do with the log of accesses.
+/// Commands of `mer log`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum LogVerb {
     /// List runs and trainings, newest first

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use mer_core::Bound;
 
-/// What to do with the schema.
+/// Commands of `mer migrate`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum MigrateVerb {
     /// Apply pending scripts; the default of `mer migrate`

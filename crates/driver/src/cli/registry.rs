@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::change::{ModelAddArgs, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerSetArgs};
 
-/// What to do with models.
+/// Commands of `mer model`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ModelVerb {
     /// List the models
@@ -25,7 +25,7 @@ pub(crate) enum ModelVerb {
     Remove(RemoveArgs),
 }
 
-/// What to do with servers.
+/// Commands of `mer server`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ServerVerb {
     /// List the servers

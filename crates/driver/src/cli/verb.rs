@@ -70,7 +70,7 @@ pub(crate) enum Verb {
     InternalOwner,
 }
 
-/// A command of `mer config`.
+/// Commands of `mer config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(crate) enum ConfigVerb {
     /// Show each setting's value and where it comes from; secrets are redacted

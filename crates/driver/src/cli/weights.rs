@@ -8,7 +8,7 @@ use clap::{
 };
 use mer_core::{Bound, Dtype, Selector, WeightsFormat};
 
-/// What to do with weights.
+/// Commands of `mer weights`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WeightsVerb {
     /// List the versions of a model's weights, newest first; of all models if none is given

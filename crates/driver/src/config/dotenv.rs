@@ -44,7 +44,7 @@ pub(super) fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Result<Vec<
     Ok(found)
 }
 
-/// What a line begins.
+/// An entry that begins in a line.
 enum Entry {
     /// An assignment of `taken` bytes, which may be several lines.
     Set { name: String, value: Vec<u8>, taken: usize },

@@ -1,10 +1,10 @@
-//! Where the value of a setting comes from.
+//! The origin of a setting's value.
 
 use std::{fmt, path::PathBuf};
 
 use crate::place::Place;
 
-/// Where the value of a setting comes from.
+/// The origin of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The default.

@@ -1,4 +1,4 @@
-//! What `mer config show` prints.
+//! The rows of `mer config show`.
 
 use figment::value::Value;
 use mer_core::{REDACTED, redacted_url};
@@ -20,7 +20,7 @@ pub(crate) struct SettingRow {
     pub(crate) name: &'static str,
     /// Value, redacted if it is a secret; `None` if nothing is set.
     pub(crate) value: Option<serde_json::Value>,
-    /// Where the value comes from.
+    /// Origin of the value.
     pub(crate) origin: String,
     /// The variable that would set it.
     pub(crate) variable: String,

@@ -56,12 +56,12 @@ impl Machine {
     }
 
     fn origin(&self, name: &str) -> String {
-        shown(&self.loaded(), name).origin
+        row(&self.loaded(), name).origin
     }
 }
 
-fn shown(loaded: &Loaded, name: &str) -> SettingRow {
-    loaded.setting_rows().into_iter().find(|shown| shown.name == name).expect(name)
+fn row(loaded: &Loaded, name: &str) -> SettingRow {
+    loaded.setting_rows().into_iter().find(|row| row.name == name).expect(name)
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn each_layer_lies_over_the_one_before() {
     assert_eq!(machine.origin("dbWait"), "environment MER_DB_WAIT");
     let flags = [("dbWait", "--db-wait", "6s".into())];
     let loaded = load(&machine.environment, &flags, None).expect("settings");
-    assert_eq!(shown(&loaded, "dbWait").origin, "flag --db-wait");
+    assert_eq!(row(&loaded, "dbWait").origin, "flag --db-wait");
     assert_eq!(loaded.settings.db_wait, mer_core::Bound::secs(6));
 }
 

@@ -27,7 +27,7 @@ pub(super) const PIPE_BYTES: usize = 1024 * 1024;
 /// Maximum number of chunks that wait for the model.
 const QUEUE: usize = 4;
 
-/// Where a command comes from.
+/// The origin of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A command line of a shell, with its own standard input.

@@ -13,7 +13,7 @@ pub(crate) trait Names: Send {
     fn weights(&self) -> Vec<String>;
 }
 
-/// What can complete a line at the cursor.
+/// Completions of a line at the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Completion {
     /// One of these words, beginning at this byte.

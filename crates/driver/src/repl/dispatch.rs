@@ -14,11 +14,11 @@ pub(crate) trait Dispatch {
     /// Sends a model one input with a newline after it, and streams its answer.
     async fn input(&mut self, model: &str, text: &str) -> u8;
 
-    /// Checks for `use` that there is such a model.
+    /// Checks for `use` that the model exists.
     ///
     /// # Errors
     /// There is none, or the registry cannot be read.
-    async fn find_model(&mut self, name: &str) -> Result<(), CliError>;
+    async fn check_model(&mut self, name: &str) -> Result<(), CliError>;
 
     /// Waits for a signal while no command runs: `Interrupted`, `Terminated` or `Hangup`. May be dropped and called again.
     async fn signal(&mut self) -> Kind;

@@ -27,7 +27,7 @@ pub(super) enum InputEvent {
 /// The receiving end of the events.
 pub(super) type InputEvents = mpsc::Receiver<InputEvent>;
 
-/// What the REPL loop waits for.
+/// An event for the REPL loop.
 #[derive(Debug)]
 pub(super) enum Event {
     /// Input; `None` if the reading thread has ended.

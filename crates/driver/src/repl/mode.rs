@@ -1,8 +1,8 @@
-//! What a plain line means: a command, or an input of a model.
+//! The meaning of a plain line: a command, or an input of a model.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a plain line means.
+/// The meaning of a plain line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Mode {
     /// A command.

@@ -1,10 +1,10 @@
-//! What a REPL is started with.
+//! Options of a REPL.
 
 use std::path::PathBuf;
 
 use super::completion::Names;
 
-/// What a REPL is started with.
+/// Options of a REPL.
 pub(crate) struct Options {
     /// The history file; without one the history lasts as long as the REPL.
     pub(crate) history: Option<PathBuf>,

@@ -12,7 +12,7 @@ use crate::{
     ui::Ui,
 };
 
-/// How the session goes on after a unit.
+/// Continuation after a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// With the next line; this unit ended with an exit code.
@@ -21,7 +21,7 @@ pub(super) enum Next {
     Leave,
 }
 
-/// Where lines come from.
+/// Origin of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineSource {
     /// A person at a terminal.
@@ -100,7 +100,7 @@ impl<'a, D: Dispatch> Session<'a, D> {
             Some(Verb::Use(args)) => {
                 let mode = match &args.model {
                     Some(model) => {
-                        self.dispatch.find_model(model).await?;
+                        self.dispatch.check_model(model).await?;
                         Mode::Model(model.clone())
                     }
                     None => Mode::Commands,
@@ -161,7 +161,7 @@ pub(super) mod tests {
             0
         }
 
-        async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+        async fn check_model(&mut self, name: &str) -> Result<(), CliError> {
             if name == "upper" { Ok(()) } else { Err(CliError::not_found("model", name, ["upper"])) }
         }
 

@@ -2,7 +2,7 @@
 
 use super::mode::Mode;
 
-/// What one unit of text asks for.
+/// The action that one unit of text asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     /// Nothing: the line is blank.

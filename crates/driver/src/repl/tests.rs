@@ -67,7 +67,7 @@ impl Dispatch for Announcer {
         0
     }
 
-    async fn find_model(&mut self, _: &str) -> Result<(), CliError> {
+    async fn check_model(&mut self, _: &str) -> Result<(), CliError> {
         Ok(())
     }
 
@@ -248,7 +248,7 @@ fn after_a_stop_the_line_is_drawn_again_and_can_be_edited() {
     let mut terminal = Terminal::open();
     terminal.expect("mer> ").keys("run m 1").expect("run m 1");
     terminal.signal(rustix::process::Signal::STOP);
-    // What a shell does when it takes the terminal back.
+    // A shell does this when it takes the terminal back.
     terminal.make_cooked();
     assert!(terminal.echoes());
     terminal.signal(rustix::process::Signal::CONT);
