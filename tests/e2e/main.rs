@@ -40,6 +40,7 @@ mod schema;
 mod server_away;
 mod settings;
 mod signals;
+mod snapshots;
 mod ssh;
 mod start_stop;
 mod stopped;

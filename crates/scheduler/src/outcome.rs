@@ -3,7 +3,7 @@
 use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name, with_causes};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
-use crate::{request::Undelivered, weights::DeliveryError};
+use crate::{delivery::DeliveryError, request::Undelivered};
 
 /// A run that is over and on record.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
-use mer_dal::{Dialect, Known, Snapshot};
+use mer_dal::{Dialect, Snapshot, SnapshotOrSession};
 
 use super::App;
 use crate::errors::CliError;
@@ -50,9 +50,9 @@ impl App {
         let current = current();
         let _told = self.telling_of_database();
         let session = match self.database.snapshot_or_session().await? {
-            Known::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
-            Known::Snapshot(_) => self.session_untold().await?,
-            Known::Session(session) => self.checked(*session, false).await?.0,
+            SnapshotOrSession::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
+            SnapshotOrSession::Snapshot(_) => self.session_untold().await?,
+            SnapshotOrSession::Session(session) => self.checked(*session, false).await?.0,
         };
         let models = session.models().await?;
         let view = Snapshot {

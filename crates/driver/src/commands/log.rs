@@ -74,7 +74,7 @@ async fn some(pages: &mut AccessPages, session: &Session) -> Result<Vec<Access>,
         let page = pages.next(session, PAGE).await?;
         bytes += page.iter().map(|access| 1024 + access.stderr_tail.len()).sum::<usize>();
         read.extend(page);
-        if pages.is_over() || bytes >= KEPT || session.has_had_its_turn() {
+        if pages.is_over() || bytes >= KEPT || session.should_yield() {
             return Ok(read);
         }
     }

@@ -31,7 +31,7 @@ pub(super) enum TrustedContent {
 /// # Errors
 /// It cannot be read.
 pub(super) fn read_named(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let read = mer_files::read_given(path).or_else(|error| match NotRegular::within(&error) {
+    let read = mer_files::read_external(path).or_else(|error| match NotRegular::within(&error) {
         Some(FileKind::Pipe) => mer_files::read_pipe_within(path, PIPE_BOUND),
         _ => Err(error),
     });
@@ -52,7 +52,7 @@ pub(super) fn read_trusted(path: &Path) -> io::Result<TrustedContent> {
         Err(error) if is_missing(&error) => return Ok(TrustedContent::Missing),
         Err(error) => return Err(error),
     };
-    let mut file = match mer_files::given().read().open(path) {
+    let mut file = match mer_files::external().read().open(path) {
         Ok(file) => file,
         // A dangling link.
         Err(error) if is_missing(&error) => return Ok(TrustedContent::Missing),

@@ -4,3 +4,6 @@ mod cli_error;
 mod from_layers;
 
 pub(crate) use cli_error::{CliError, Kind, did_you_mean};
+
+#[cfg(test)]
+mod tests;

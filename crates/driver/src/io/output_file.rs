@@ -53,7 +53,7 @@ impl OutputFile {
         let mut name = target.clone().into_os_string();
         name.push(format!(".mer-{}", std::process::id()));
         let temporary = PathBuf::from(name);
-        let file = mer_files::own().write().create(mode).truncate().open(&temporary)?;
+        let file = mer_files::internal().write().create(mode).truncate().open(&temporary)?;
         if let Some(found) = found {
             // Keeps the permissions of the existing file. Fails harmlessly on a file system without modes.
             let _ = file.set_permissions(found.permissions());

@@ -67,7 +67,7 @@ async fn accesses(session: &Session, after: &mut AttemptKey, text: &mut Text) ->
         if is_last {
             return Ok(false);
         }
-        if text.bytes.len() >= BUFFER || session.has_had_its_turn() {
+        if text.bytes.len() >= BUFFER || session.should_yield() {
             return Ok(true);
         }
     }

@@ -238,7 +238,7 @@ async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Resu
     }
     let mut session = app.session().await?;
     for some in batch.chunks_mut(BATCH) {
-        if session.has_had_its_turn() {
+        if session.should_yield() {
             session = session.renew().await?;
         }
         report.lost += close_unended(&session, some).await?;
