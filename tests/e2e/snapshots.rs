@@ -12,7 +12,7 @@ use crate::support::{Ran, TestEnv, run};
 /// An exported database with fixed times and identifiers, so that nothing of it needs to be redacted.
 const DATABASE: &str = include_str!("database.jsonl");
 
-/// The commands of one test with their output, as one would see them in a terminal.
+/// The commands of one test with their output, as in a terminal.
 struct Transcript {
     env: TestEnv,
     text: String,
@@ -21,9 +21,9 @@ struct Transcript {
 /// How the output of a command is written into the transcript.
 #[derive(Clone, Copy)]
 enum Layout {
-    /// As it is.
+    /// Unchanged.
     Exact,
-    /// Two blanks between the columns of a table, whose widths depend on redacted cells.
+    /// Two blanks between columns, for tables whose widths depend on redacted cells.
     Narrow,
 }
 
@@ -32,7 +32,7 @@ impl Transcript {
         Self { env, text: String::new() }
     }
 
-    /// Starts with a database that holds what `database.jsonl` says.
+    /// Starts with a database that `database.jsonl` was imported into.
     fn with_database() -> Self {
         let env = TestEnv::new();
         env.piped(["--allow-changes", "--quiet", "import", "-"], DATABASE).ok();
@@ -89,7 +89,7 @@ impl Transcript {
         settings.set_omit_expression(true);
         let root = regex_literal(&self.env.path("").display().to_string());
         for (pattern, replacement) in [
-            (root.as_str(), "/test/"),
+            (root.as_str(), "[root]"),
             (r"mer \d+\.\d+\.\d+(?:-\w+)? \(\w+-linux-\w+", "mer [version] ([target]"),
             (r"(?m)^mer \d+\.\d+\.\d+(?:-\w+)?$", "mer [version]"),
             (r#""version":"\d+\.\d+\.\d+(?:-\w+)?""#, r#""version":"[version]""#),

@@ -12,8 +12,10 @@
 
 mod batch_session;
 mod database;
+mod disk_fault;
 mod embedded;
 mod error;
+mod failure_kind;
 mod journal;
 mod location;
 mod migration_lock;
@@ -22,8 +24,8 @@ mod pages;
 mod postgres;
 mod registry_change;
 mod registry_restore;
-mod remedy;
 mod retry;
+mod script_failure;
 mod secret;
 mod session;
 mod settings;
@@ -36,8 +38,9 @@ mod url_parts;
 mod weights;
 
 pub use database::Database;
+pub use disk_fault::DiskFault;
 pub use embedded::{Snapshot, SnapshotOrSession};
-pub use error::{BoxError, DalError, ScriptFailure};
+pub use error::{BoxError, DalError};
 pub use journal::{
     DrainOptions, DrainReport, Drained, Durability, Elsewhere, Journal, JournalError, JournalOwner, Pending, Skipped,
     drain, flush_journal, has_orphaned_segments, keep_alive,
@@ -48,6 +51,7 @@ pub use pages::AccessPages;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;
 pub use registry_restore::RegistryCopy;
+pub use script_failure::ScriptFailure;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};

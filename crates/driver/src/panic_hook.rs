@@ -2,9 +2,12 @@
 
 use std::panic::{self, PanicHookInfo};
 
-use mer_core::{ExitCode, Shortage, escaped, redacted};
+use mer_core::{FailureKind, Shortage, escaped, redacted};
 
-use crate::ui;
+use crate::{
+    errors::{ExitCode, shortage_hint},
+    ui,
+};
 
 /// Installs the hook. A panic on any thread ends the whole process; the watcher then ends the models that it had started.
 pub(crate) fn install() {
@@ -13,13 +16,17 @@ pub(crate) fn install() {
         let shortage = info.payload_as_str().and_then(Shortage::of_start_text);
         ui::write_stderr(&shortage.map_or_else(|| report(info), |shortage| shortage_report(shortage, info)));
         #[expect(clippy::exit, reason = "a panic has no caller to return a code to")]
-        std::process::exit(i32::from(shortage.map_or(ExitCode::BUG, Shortage::exit_code)));
+        std::process::exit(i32::from(ExitCode::of(shortage.map_or(FailureKind::Bug, Shortage::failure_kind))));
     }));
 }
 
 fn shortage_report(shortage: Shortage, info: &PanicHookInfo<'_>) -> String {
     let what = info.payload_as_str().unwrap_or_default();
-    format!("error: there is not enough of this: {}\ncaused by: {what}\nhint: {}\n", shortage.what(), shortage.hint())
+    format!(
+        "error: there is not enough of this: {}\ncaused by: {what}\nhint: {}\n",
+        shortage.what(),
+        shortage_hint(shortage)
+    )
 }
 
 fn report(info: &PanicHookInfo<'_>) -> String {

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
+use mer_core::FailureKind;
 use rustix::{
     fs::Mode,
     process::{DumpableBehavior, set_dumpable_behavior, umask},
@@ -13,7 +14,7 @@ use crate::{
     cli::{Cli, Parsed, Verb, parse, wants_json},
     clock, commands,
     config::{Environment, Loaded, load},
-    errors::{CliError, Kind},
+    errors::{CliError, finish},
     io::Origin,
     logging::{self, Logging},
     panic_hook,
@@ -67,14 +68,6 @@ fn run(words: Vec<OsString>) -> u8 {
     let mut ui = Ui::new(early, environment.no_color());
     let outcome = stack::with_enough(|| run_line(words, &environment, &mut ui)).flatten();
     finish(outcome, ui)
-}
-
-/// Reports a failure and returns the exit code.
-pub(crate) fn finish(outcome: Result<u8, CliError>, ui: Ui) -> u8 {
-    outcome.unwrap_or_else(|error| {
-        ui.error(&error);
-        error.code()
-    })
 }
 
 /// Inserts the verb that the name of the program implies: `mer-migrations` is `mer migrate`, `mer-driver` is `mer`.
@@ -133,7 +126,9 @@ fn run_line(words: Vec<OsString>, environment: &Environment, ui: &mut Ui) -> Res
                 outcome.map_err(|error| app.hinting_at_this_database(error))
             });
             match outcome {
-                Err(error) if doctor && error.kind() == Kind::Config => commands::cannot_begin(&error, *ui).map(|()| 0),
+                Err(error) if doctor && error.kind() == FailureKind::Config => {
+                    commands::cannot_begin(&error, *ui).map(|()| 0)
+                }
                 outcome => outcome,
             }
         }

@@ -82,7 +82,7 @@ async fn a_model_that_neither_reads_nor_ends_meets_its_bound() {
     spec.bounds = bounds(100);
     let (ended, _) = run(&spec, &vec![b'x'; 10_000_000]).await;
     let after = Duration::from_millis(100);
-    assert_eq!(ended.end, End::Timeout { bound: BoundName::Timeout, after, hint: None });
+    assert_eq!(ended.end, End::Timeout { bound: BoundName::Timeout, after, no_reply: None });
     assert_eq!(ended.end.to_string(), "`timeout` ran out after 100ms");
     assert_eq!(ended.exit, Some(Exit::Signal(15)));
 }
@@ -252,10 +252,10 @@ async fn what_cannot_be_started_is_named() {
         (vec![script.as_str()], format!("`{script}` needs the interpreter `/no/such/python3`, which does not exist")),
         (
             vec![binary.as_str()],
-            format!("`{binary}` is no program for this machine, and no script: it has no `#!` line"),
+            format!("`{binary}` is neither a program for this machine nor a script: it has no `#!` line"),
         ),
         (vec![], "the command names no program".to_owned()),
-        (vec!["mer", "a\0b"], "the environment variable or argument `a\\0b` cannot be handed to a program".to_owned()),
+        (vec!["mer", "a\0b"], "the environment variable or argument `a\\0b` cannot be passed to a program".to_owned()),
     ];
     for (argv, message) in refusals {
         let error = executor().start(&command(&argv)).await.expect_err("refused");

@@ -21,7 +21,8 @@ for line in sys.stdin.buffer:
         request = []
     elif line == STOP and request is not None:
         say(START)
-        for word in request:  # A model that writes its answer piece by piece flushes each piece: MER passes it on at once.
+        # A model that writes its answer piece by piece flushes each piece: MER passes it on at once.
+        for word in request:
             say(word)
         say(STOP)
         request = None

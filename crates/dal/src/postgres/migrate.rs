@@ -101,12 +101,12 @@ impl PostgresStore {
         if script.in_transaction()
             && let Some(statement) = own_transaction(&statements)
         {
-            return Err(DalError::own_transaction(script, statement.line, statement.summary()));
+            return Err(DalError::own_transaction(&script.file, statement.line, statement.summary()));
         }
         if let Some(statement) = copy_through_client(&statements) {
             const WHY: &str =
                 "rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";
-            return Err(DalError::refused_script(script, statement.line, statement.summary(), WHY));
+            return Err(DalError::refused_script(&script.file, statement.line, statement.summary(), WHY));
         }
         if let Some(connection) = lock.and_then(AdvisoryLock::session) {
             return self.run_script_on(connection, script).await;

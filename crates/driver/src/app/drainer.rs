@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::{ALIVE, DalError, Database, drain, flush_journal, has_orphaned_segments, keep_alive};
 use mer_scheduler::Scheduler;
 use tokio::{
@@ -65,7 +65,7 @@ impl Drainer {
         match moved.await {
             Ok(Ok(())) => {}
             // Waiting does not mend it, and who only runs models would never hear of it.
-            Ok(Err(error)) if error.exit_code() == ExitCode::REFUSED => {
+            Ok(Err(error)) if error.failure_kind() == FailureKind::Refused => {
                 tracing::warn!("what ran waits in the journal: {error}");
             }
             Ok(Err(error)) => waits(&error),

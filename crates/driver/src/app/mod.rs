@@ -28,14 +28,14 @@ use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler, Watch};
 use self::drainer::Drainer;
 pub(crate) use journal::told;
 pub(crate) use registry::View;
-pub(crate) use signals::{Signal, Signals, Streams, unblock};
+pub(crate) use signals::{Signals, Streams, unblock};
 pub(crate) use small_pages::SmallPages;
 pub(crate) use ssh::Ssh;
 
 use crate::{
     cli::CommandLine,
     config::{Loaded, Settings},
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::{self, Ui, WaitNotice},
     variables::Variables,
 };
@@ -276,7 +276,7 @@ impl App {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }
-        Err(CliError::new(Kind::Refused, "changing models and servers is not allowed here")
+        Err(CliError::refused("changing models and servers is not allowed here")
             .hint(format!("mer --allow-model-server-runtime-changes {}", typed.line())))
     }
 

@@ -19,7 +19,7 @@ use super::{
     settings_file,
     value::{self, Base},
 };
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
 
 /// Settings that are sent to a database.
 const CREDENTIALS: [&str; 4] = ["driverDbUsername", "driverDbPassword", "migrationsDbUsername", "migrationsDbPassword"];
@@ -68,7 +68,7 @@ pub(crate) fn load(environment: &Environment, flags: &[FlagValue], config: Optio
     let figment = defaults.into_iter().chain(layers).fold(Figment::new(), Figment::merge);
     let settings = figment
         .extract()
-        .map_err(|error| CliError::new(Kind::Bug, "the table of settings and their types disagree").caused_by(error))?;
+        .map_err(|error| CliError::bug("the table of settings and their types disagree").caused_by(error))?;
     let folder = settings_folder(environment, config);
     let config = config.map(OsStr::to_owned);
     Ok(Loaded { settings, warnings, folder, config, passwords, no_dotenv, database_is_local, figment })

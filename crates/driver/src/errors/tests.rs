@@ -2,14 +2,14 @@
 
 use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use mer_core::{Distrust, Dtype, Invalid, WeightsFormat};
+use mer_core::{Classified, Distrust, Dtype, Invalid, WeightsFormat};
 use mer_dal::{BoxError, DalError, JournalError, ScriptFailure};
 use mer_meal::{InputError, SshError, StartError};
 use mer_migrations::MigrationError;
-use mer_scheduler::SchedulerError;
+use mer_scheduler::{DeliveryError, SchedulerError};
 use mer_weights::WeightsError;
 
-use super::CliError;
+use super::{CliError, ExitCode, hints::delivery_hint, ssh_hint};
 
 const EXPECTED: &str = include_str!("tests/every_failure.txt");
 
@@ -278,9 +278,29 @@ fn start() -> Vec<StartError> {
     errors
 }
 
+fn delivery() -> Vec<DeliveryError> {
+    use DeliveryError as E;
+    let (version, server) = (|| "iris:3".to_owned(), || "gpu".to_owned());
+    let mut errors = vec![
+        E::Distrusted { folder: "/c".into(), why: Distrust::Everyone },
+        E::Invalid { version: version(), source: invalid() },
+        E::Database { version: version(), source: DalError::NoVersion { model: "iris".into(), version: 3 } },
+        E::Start(StartError::NoCommand),
+        E::Start(StartError::Ssh(SshError::StartTimedOut { host: "gpu1".into(), after: WAITED })),
+        E::Refused { version: version(), server: server(), said: "no space left".into() },
+        E::Differs { version: version(), server: server() },
+        E::Lost { version: version(), server: server(), detail: "reset".into() },
+        E::Cancelled,
+    ];
+    for errno in [28, 27, 24] {
+        errors.push(E::Keep { version: version(), folder: "/c".into(), source: os(errno) });
+    }
+    errors
+}
+
 fn describe(into: &mut String, layer: &str, error: &CliError, variant: &str) {
     let name: String = variant.chars().take_while(|c| c.is_alphanumeric()).collect();
-    let _ = writeln!(into, "{layer} {name}: {}\n  error: {error}", error.code());
+    let _ = writeln!(into, "{layer} {name}: {}\n  error: {error}", error.exit_code());
     for cause in error.causes() {
         let _ = writeln!(into, "  caused by: {cause}");
     }
@@ -304,14 +324,23 @@ fn every_failure_has_its_code_and_its_hints() {
     describe_all(&mut found, "scheduler", scheduler());
     describe_all(&mut found, "weights", weights());
     for error in ssh() {
-        let _ = writeln!(found, "ssh {}: {}\n  error: {error}", variant(&error), error.exit_code());
-        if let Some(hint) = error.remedy("gpu") {
+        let _ = writeln!(found, "ssh {}: {}\n  error: {error}", variant(&error), ExitCode::of(error.failure_kind()));
+        if let Some(hint) = ssh_hint(&error, "gpu") {
             let _ = writeln!(found, "  hint: {hint}");
         }
     }
     for error in start() {
-        let _ = writeln!(found, "start {}: {}\n  error: {error}", variant(&error), error.exit_code());
+        let _ = writeln!(found, "start {}: {}\n  error: {error}", variant(&error), ExitCode::of(error.failure_kind()));
     }
+    for error in delivery() {
+        let code = ExitCode::of(error.failure_kind());
+        let _ = writeln!(found, "delivery {}: {code}\n  error: {error}", variant(&error));
+        if let Some(hint) = delivery_hint(&error) {
+            let _ = writeln!(found, "  hint: {hint}");
+        }
+    }
+    let name = DalError::FolderName { url: "embedded".into(), folder: "/x\u{fffd}".into() };
+    describe_all(&mut found, "dal", vec![name]);
     if let Some(file) = std::env::var_os("MER_WRITE_EVERY_FAILURE") {
         std::fs::write(file, &found).expect("written");
         return;

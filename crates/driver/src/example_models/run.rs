@@ -7,9 +7,8 @@ use std::{
     path::PathBuf,
 };
 
-use mer_core::ExitCode;
-
 use super::{echo, failure::Failure, iris};
+use crate::errors::ExitCode;
 
 /// Names of the built-in models.
 const NAMES: &[&str] = &["echo", "iris"];

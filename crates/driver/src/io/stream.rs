@@ -6,14 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use mer_core::FailureKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::input::PIPE_BYTES;
-use crate::{
-    apart::on_a_thread,
-    errors::{CliError, Kind},
-};
+use crate::{apart::on_a_thread, errors::CliError};
 
 /// Bytes that a pipe which is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -120,7 +118,7 @@ fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
 /// Returns the error of a failed write to a stream.
 pub(super) fn write_error(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        CliError::new(Kind::ReaderGone, "the reader of the output has gone")
+        CliError::new(FailureKind::ReaderGone, "the reader of the output has gone")
     } else {
         CliError::io("cannot write the output", error)
     }

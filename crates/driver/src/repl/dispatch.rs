@@ -1,9 +1,6 @@
 //! The interface between the REPL and what runs its commands.
 
-use crate::{
-    cli::Cli,
-    errors::{CliError, Kind},
-};
+use crate::{cli::Cli, errors::CliError, signal::Signal};
 
 /// Runs the commands of a REPL or script. A command reports its own failure and returns its exit code. SIGINT during a
 /// command cancels it, a second one at once.
@@ -20,9 +17,9 @@ pub(crate) trait Dispatch {
     /// There is none, or the registry cannot be read.
     async fn check_model(&mut self, name: &str) -> Result<(), CliError>;
 
-    /// Waits for a signal while no command runs: `Interrupted`, `Terminated` or `Hangup`. May be dropped and called again.
-    async fn signal(&mut self) -> Kind;
+    /// Waits for a signal while no command runs. May be dropped and called again.
+    async fn signal(&mut self) -> Signal;
 
     /// Returns the signal that came during the last command, if any: SIGTERM and SIGHUP end the REPL too.
-    fn ended_by(&self) -> Option<Kind>;
+    fn ended_by(&self) -> Option<Signal>;
 }

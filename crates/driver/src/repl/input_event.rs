@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
 use super::dispatch::Dispatch;
-use crate::errors::{CliError, Kind};
+use crate::{errors::CliError, signal::Signal};
 
 /// One event of the thread that reads.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub(super) type InputEvents = mpsc::Receiver<InputEvent>;
 pub(super) enum Event {
     /// Input; `None` if the reading thread has ended.
     Input(Option<InputEvent>),
-    /// A signal: `Interrupted`, `Terminated` or `Hangup`.
-    Signal(Kind),
+    /// A signal.
+    Signal(Signal),
 }
 
 /// Waits for input or a signal. Input that is there already comes before a signal.
@@ -41,6 +41,6 @@ pub(super) async fn next_event(dispatch: &mut impl Dispatch, input: &mut InputEv
     tokio::select! {
         biased;
         input = input.recv() => Event::Input(input),
-        kind = dispatch.signal() => Event::Signal(kind),
+        signal = dispatch.signal() => Event::Signal(signal),
     }
 }

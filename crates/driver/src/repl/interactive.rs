@@ -14,7 +14,8 @@ use super::{
     terminal::{SavedTerminal, fresh_line},
 };
 use crate::{
-    errors::{CliError, Kind},
+    errors::{CliError, ExitCode},
+    signal::Signal,
     ui::Ui,
 };
 
@@ -55,7 +56,7 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
             };
             match event {
                 // At the prompt Ctrl-C is a key; this signal was meant for the last command.
-                Event::Signal(Kind::Interrupted) => {}
+                Event::Signal(Signal::Interrupt) => {}
                 event => break event,
             }
         };
@@ -63,12 +64,12 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
             Event::Input(Some(InputEvent::Entry(entry))) => entry,
             Event::Input(Some(InputEvent::Cleared)) => continue,
             Event::Input(Some(InputEvent::End | InputEvent::Lines(_)) | None) => return Ok(0),
-            Event::Input(Some(InputEvent::Hangup)) => return Ok(Kind::Hangup.code()),
+            Event::Input(Some(InputEvent::Hangup)) => return Ok(ExitCode::SIGHUP),
             Event::Input(Some(InputEvent::Failed(error))) => return Err(error),
-            Event::Signal(kind) => {
+            Event::Signal(signal) => {
                 // The line editor still has the terminal in raw mode, and does not return before the process ends.
                 terminal.inspect(SavedTerminal::restore);
-                return Ok(kind.code());
+                return Ok(ExitCode::of_signal(signal));
             }
         };
         if let Some(code) = run_entry(&mut session, &entry).await {
@@ -88,13 +89,13 @@ async fn run_entry<D: Dispatch>(session: &mut Session<'_, D>, entry: &str) -> Op
         rest = text.get(unit.len() + 1..);
         match session.unit(unit).await {
             Next::Leave => return Some(0),
-            Next::Line(code) if code == Kind::ReaderGone.code() => return Some(code),
+            Next::Line(code @ ExitCode::SIGPIPE) => return Some(code),
             Next::Line(0) => {}
             // Pasted lines after a failure are dropped: they were meant to follow a success.
             Next::Line(_) => rest = None,
         }
-        if let Some(kind @ (Kind::Terminated | Kind::Hangup)) = session.dispatch.ended_by() {
-            return Some(kind.code());
+        if let Some(signal @ (Signal::Terminate | Signal::Hangup)) = session.dispatch.ended_by() {
+            return Some(ExitCode::of_signal(signal));
         }
     }
     None

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cli::{Parsed, Verb, help_with, parse, split_line},
-    errors::CliError,
+    errors::{CliError, finish},
     ui::Ui,
 };
 
@@ -77,8 +77,7 @@ impl<'a, D: Dispatch> Session<'a, D> {
 
     fn failed(&self, error: CliError) -> Next {
         let error = if self.source == LineSource::Terminal { hints_as_lines(error, false) } else { error };
-        self.ui.error(&error);
-        Next::Line(error.code())
+        Next::Line(finish(Err(error), self.ui))
     }
 
     async fn command(&mut self, line: &str) -> Result<Next, CliError> {
@@ -138,7 +137,7 @@ fn not_sent(model: &str, text: &str) -> CliError {
 pub(super) mod tests {
     use super::*;
     use crate::cli::Cli;
-    use crate::{errors::Kind, ui::Format};
+    use crate::{signal::Signal, ui::Format};
 
     /// Records what it was asked for; `log show` fails with 66.
     #[derive(Default)]
@@ -165,11 +164,11 @@ pub(super) mod tests {
             if name == "upper" { Ok(()) } else { Err(CliError::not_found("model", name, ["upper"])) }
         }
 
-        async fn signal(&mut self) -> Kind {
+        async fn signal(&mut self) -> Signal {
             std::future::pending().await
         }
 
-        fn ended_by(&self) -> Option<Kind> {
+        fn ended_by(&self) -> Option<Signal> {
             None
         }
     }

@@ -6,21 +6,22 @@ mod terminal;
 use std::io::Write;
 
 use terminal::{CHILD, Terminal};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::*;
 use crate::{
     cli::{Cli, Verb},
-    errors::{CliError, Kind},
+    errors::{CliError, ExitCode},
+    signal::Signal,
     ui::{Format, Ui},
 };
 
 /// Prints that a command ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C
 /// comes; `export` sends itself a Ctrl-C as it ends.
 struct Announcer {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
 }
 
 fn announce(text: &str) {
@@ -38,7 +39,7 @@ impl Dispatch for Announcer {
                 announce("running");
                 self.interrupt.recv().await;
                 announce("cancelled");
-                return Kind::Interrupted.code();
+                return ExitCode::SIGINT;
             }
             Some(Verb::Version) => {
                 let mut out = std::io::stdout().lock();
@@ -71,15 +72,15 @@ impl Dispatch for Announcer {
         Ok(())
     }
 
-    async fn signal(&mut self) -> Kind {
+    async fn signal(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Kind::Interrupted,
-            _ = self.terminate.recv() => Kind::Terminated,
-            _ = self.hangup.recv() => Kind::Hangup,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.hangup.recv() => Signal::Hangup,
         }
     }
 
-    fn ended_by(&self) -> Option<Kind> {
+    fn ended_by(&self) -> Option<Signal> {
         None
     }
 }

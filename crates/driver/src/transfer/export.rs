@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::{App, SmallPages},
-    errors::{CliError, Kind},
+    errors::CliError,
     io::Sink,
 };
 
@@ -89,7 +89,7 @@ impl Text {
             tracing::warn!("line {number} of the export is one that `mer import` refuses: {error}");
         }
         crate::ui::to_writer(&mut self.bytes, line)
-            .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
+            .map_err(|error| CliError::bug("a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');
         self.lines += 1;
         Ok(())

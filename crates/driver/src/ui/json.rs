@@ -5,7 +5,7 @@ use std::io;
 use mer_core::{is_invisible, redacted};
 use serde::Serialize;
 
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
 
 /// Bytes of full lines that are written at once, so that a long list appears while it is made.
 const CHUNK: usize = 64 * 1024;
@@ -56,7 +56,7 @@ pub(super) fn lines<T: Serialize>(
 /// Adds the line of one item.
 pub(super) fn line<T: Serialize>(item: &T, buffer: &mut Vec<u8>) -> Result<(), CliError> {
     to_writer(&mut *buffer, item)
-        .map_err(|source| CliError::new(Kind::Bug, "a result cannot be written as JSON").caused_by(source))?;
+        .map_err(|source| CliError::bug("a result cannot be written as JSON").caused_by(source))?;
     buffer.push(b'\n');
     Ok(())
 }
@@ -76,7 +76,7 @@ struct ExitError {
 pub(super) fn exit_error(error: &CliError) -> String {
     let line = ExitError {
         message_type: "exit_error",
-        code: error.code(),
+        code: error.exit_code(),
         message: redacted(&error.to_string()),
         causes: error.causes().iter().map(|cause| redacted(cause)).collect(),
         hints: error.hints().iter().map(|hint| redacted(hint)).collect(),

@@ -13,7 +13,7 @@ use super::{
     prompt_yes_no, stderr, stdout, text,
     views::{Details, TableRow},
 };
-use crate::errors::{CliError, Kind};
+use crate::errors::{CliError, ExitCode};
 
 /// The standard streams and the output format. Cheap to copy: a line of the REPL may have its own format.
 #[derive(Debug, Clone, Copy)]
@@ -150,8 +150,8 @@ impl Ui {
 
     /// Writes the failure that ends the command. A reader of standard output that has gone is no failure to report.
     pub(crate) fn error(&self, error: &CliError) {
-        match (error.kind(), self.format) {
-            (Kind::ReaderGone, _) => {}
+        match (error.exit_code(), self.format) {
+            (ExitCode::SIGPIPE, _) => {}
             (_, Format::Json) => stderr::write(&json::exit_error(error)),
             (_, Format::Text | Format::Quiet) => stderr::write(&text::error(error, self.colour_err())),
         }

@@ -16,11 +16,8 @@ use rustix::{
 use tokio::sync::oneshot;
 
 use super::status_line;
-use crate::{
-    apart::on_a_thread,
-    app::Streams,
-    errors::{CliError, Kind},
-};
+use crate::{apart::on_a_thread, app::Streams, errors::CliError, signal::Signal};
+use mer_core::FailureKind;
 
 /// Bytes that a pipe which is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -40,8 +37,8 @@ pub(super) fn write_all(mut bytes: &[u8]) -> Result<(), CliError> {
         match poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&CHECK)) {
             Ok(0) => {
                 let listener = listener.get_or_insert_with(Listener::start);
-                if let Some(kind) = listener.received() {
-                    return Err(CliError::new(kind, "ended by a signal, before standard output was taken"));
+                if let Some(signal) = listener.received() {
+                    return Err(CliError::by_signal(signal, "ended by a signal, before standard output was taken"));
                 }
             }
             Err(Errno::INTR) => {}
@@ -59,7 +56,7 @@ pub(super) fn write_all(mut bytes: &[u8]) -> Result<(), CliError> {
 /// The error of a failed write to standard output.
 fn write_error(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        CliError::new(Kind::ReaderGone, "the reader of standard output has gone")
+        CliError::new(FailureKind::ReaderGone, "the reader of standard output has gone")
     } else {
         CliError::io("cannot write to standard output", error)
     }
@@ -67,7 +64,7 @@ fn write_error(error: io::Error) -> CliError {
 
 /// Listens for signals on its own thread until it is dropped.
 struct Listener {
-    signals: Receiver<Kind>,
+    signals: Receiver<Signal>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -85,7 +82,7 @@ impl Listener {
                     _ = stopped => return Ok(()),
                 };
                 // The receiver has gone if the reader took everything after all.
-                let _ = sender.send(signal.kind());
+                let _ = sender.send(signal);
                 Ok(())
             })
         };
@@ -94,7 +91,7 @@ impl Listener {
         Self { signals, _stop: stop }
     }
 
-    fn received(&self) -> Option<Kind> {
+    fn received(&self) -> Option<Signal> {
         self.signals.try_recv().ok()
     }
 }

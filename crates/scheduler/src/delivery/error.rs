@@ -1,35 +1,35 @@
-//! Why weights did not get to where a model runs.
+//! Errors of the delivery of weights to where a model runs.
 
 use std::{io, path::PathBuf};
 
-use mer_core::{Distrust, ExitCode, Shortage};
+use mer_core::{Classified, Distrust, FailureKind, Shortage};
 use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
 
-/// Weights that were not delivered; the model was not started.
+/// Weights that were not delivered, so that the model was not started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub(crate) enum DeliveryError {
-    /// The folder of this machine does not take them.
+pub enum DeliveryError {
+    /// The weights cannot be written to the cache folder of this machine.
     #[error("cannot put the weights `{version}` into `{}`", folder.display())]
     Keep {
         /// `MODEL:VERSION`.
         version: String,
-        /// Where.
+        /// The cache folder.
         folder: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Another user can put other weights into the folder of this machine.
+    /// The cache folder of this machine is not protected from other users.
     #[error("the folder of weights `{}` is not used: {why}", folder.display())]
     Distrusted {
-        /// Where.
+        /// The cache folder.
         folder: PathBuf,
-        /// Why it is not to be believed.
+        /// How another user can have changed it.
         why: Distrust,
     },
-    /// The database says of them what cannot be.
+    /// The record of the version has an invalid value.
     #[error("the weights `{version}` cannot be used")]
     Invalid {
         /// `MODEL:VERSION`.
@@ -37,28 +37,28 @@ pub(crate) enum DeliveryError {
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// The database does not give them.
+    /// The weights cannot be read from the database.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
         /// `MODEL:VERSION`.
         version: String,
-        /// What the data access layer says.
+        /// The error of the database.
         source: DalError,
     },
-    /// Nothing can be started on the server.
+    /// No process can be started on the server.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The server does not take them.
+    /// The server cannot store the weights.
     #[error("the weights `{version}` cannot be put on `{server}`: {said}")]
     Refused {
         /// `MODEL:VERSION`.
         version: String,
         /// The server.
         server: String,
-        /// The last word over there.
+        /// The last output of the script on the server.
         said: String,
     },
-    /// They arrived as something else, twice.
+    /// The weights arrived with another hash, twice.
     #[error("the weights `{version}` arrived on `{server}` with another sha256, twice")]
     Differs {
         /// `MODEL:VERSION`.
@@ -66,14 +66,14 @@ pub(crate) enum DeliveryError {
         /// The server.
         server: String,
     },
-    /// The server went away, or does nothing any more.
+    /// The server went away, or stopped responding.
     #[error("the weights `{version}` did not get to `{server}`: {detail}")]
     Lost {
         /// `MODEL:VERSION`.
         version: String,
         /// The server.
         server: String,
-        /// What was noticed.
+        /// How the loss was noticed.
         detail: String,
     },
     /// The request was cancelled.
@@ -81,34 +81,17 @@ pub(crate) enum DeliveryError {
     Cancelled,
 }
 
-impl DeliveryError {
-    /// The exit code of `mer` for it.
-    pub(crate) fn exit_code(&self) -> u8 {
+impl Classified for DeliveryError {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::Keep { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
-            Self::Distrusted { .. } => ExitCode::REFUSED,
-            Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
-            Self::Invalid { .. } => ExitCode::INPUT,
-            Self::Start(error) => error.exit_code(),
-            Self::Database { source, .. } => source.exit_code(),
-            Self::Lost { .. } => ExitCode::UNREACHABLE,
-            Self::Cancelled => ExitCode::SIGINT,
-        }
-    }
-
-    /// What a person may do about it, where there is something.
-    pub(crate) fn hint(&self) -> Option<String> {
-        if let Some(shortage) = Shortage::of(self) {
-            return Some(shortage.hint().to_owned());
-        }
-        match self {
-            Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
-            Self::Distrusted { .. } => Some("name a folder of your own: `cacheDir`, MER_CACHE_DIR".to_owned()),
-            Self::Database { source, .. } => source.hint(),
-            Self::Refused { server, .. } => {
-                Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))
-            }
-            _ => None,
+            Self::Keep { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
+            Self::Distrusted { .. } => FailureKind::Refused,
+            Self::Refused { .. } | Self::Differs { .. } => FailureKind::Io,
+            Self::Invalid { .. } => FailureKind::Input,
+            Self::Start(error) => error.failure_kind(),
+            Self::Database { source, .. } => source.failure_kind(),
+            Self::Lost { .. } => FailureKind::Unreachable,
+            Self::Cancelled => FailureKind::Cancelled,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A copy of a database has the uid of the original. What runs of the one left in the journal must not come into the other.
+//! Copies of databases have the uid of the original; accesses in the journal of one must not get into the other.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::support::{
     pid_in, run, shared_databases, sql, wait_gone,
 };
 
-/// Leaves a segment with a start and without an end, as a `mer` does that is killed.
+/// Leaves a segment with a start and no end, as a killed `mer` does.
 fn leave_a_segment(command: Command, env: &TestEnv) {
     let live = Live::start(command, Stdio::null());
     live.wait_stdout("begun\n");
@@ -32,7 +32,7 @@ fn statuses(ran: &Ran) -> Vec<String> {
     rows.map(|row| row["status"].as_str().expect("a status").to_owned()).collect()
 }
 
-/// The address that a warning names.
+/// Returns the address that the warning names.
 #[track_caller]
 fn left_alone(ran: &Ran) -> String {
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -41,14 +41,14 @@ fn left_alone(ran: &Ran) -> String {
     rest.split('`').next().expect("an address").to_owned()
 }
 
-/// The remedies that doctor has for the journal.
+/// Returns the remedies of `mer doctor` for the journal.
 fn remedies(ran: &Ran) -> String {
     let rows = ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
     let journal = rows.filter(|row| row["check"] == "journal");
     journal.map(|row| row["remedy"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// Looks at a copy of `place` at `copy` with the same data folder, before and after the original was looked at.
+/// Lists the log of `place` and of its copy at `copy` with the same data folder, the copy before and after the original.
 #[track_caller]
 fn is_kept_from_its_copy(place: &OnServer, copy: &str) {
     let env = &place.env;
@@ -93,14 +93,14 @@ fn what_ran_is_not_recorded_in_a_copy_on_the_same_server() {
     }
 }
 
-/// Gives one database the uid of another, as if it were its copy.
+/// Gives one database the uid of another, as a copy has it.
 fn make_twins(url: &str, copy: &str) {
     let uid = database_uid(url);
     let anew = format!("DELETE DatabaseIdentity:this; CREATE DatabaseIdentity:this SET uid = <uuid> '{uid}';");
     sql(copy, &format!(r#"UPDATE "DatabaseIdentity" SET "uid" = '{uid}'"#), &anew);
 }
 
-/// Takes from the first line of each segment what says where its database was, as a MER from before wrote it.
+/// Removes the address of the database from the first line of each segment, as an older MER wrote it.
 fn as_before(journal: &Path) {
     let segments = segments(journal);
     assert!(!segments.is_empty());
@@ -163,7 +163,7 @@ fn one_server_under_several_addresses_is_one_place() {
         assert_eq!(seen.stderr, "", "{other}");
         assert_eq!(statuses(&seen)[0], "lost", "{other}");
     }
-    // A user who may not ask the server for its name sees the same.
+    // A user without the right to ask the server for its name gets the same result.
     server.sql(name, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
     server.sql(name, "CREATE ROLE nosy LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO nosy");
     leave_a_segment(place.with(["run", "slow", "x"]), &place.env);
@@ -171,7 +171,7 @@ fn one_server_under_several_addresses_is_one_place() {
     assert_eq!((seen.stderr.as_str(), statuses(&seen).len()), ("", 3));
 }
 
-/// A server that has moved, with all that is in it.
+/// A server with all of its databases at another address.
 #[test]
 fn records_of_a_database_that_has_moved_are_released_by_a_command() {
     let Some(mut one) = postgres::Server::start() else { return };
@@ -189,7 +189,7 @@ fn records_of_a_database_that_has_moved_are_released_by_a_command() {
     assert_eq!((statuses(&seen), seen.stderr.as_str()), (vec!["lost".to_owned()], ""));
 }
 
-/// A backup in the place of the original: whether it is the same database any more is for a person to say.
+/// A backup at the address of the original; only a person can decide whether it is still the same database.
 #[test]
 fn a_database_that_was_restored_in_its_place_is_another_until_it_is_said() {
     let Some(server) = postgres::shared() else { return };
@@ -228,7 +228,7 @@ fn a_copied_folder_is_another_place_and_a_moved_one_is_not() {
     assert_eq!(address, format!("surrealkv://{}", env.path("data/mer/db").canonicalize().expect("a path").display()));
     assert_eq!(seen.stdout, "");
     assert_eq!(statuses(&env.mer(["log", "list", "--json"])), ["lost"]);
-    // A backup that was put elsewhere.
+    // A backup at another address.
     assert_eq!(there(&["log", "drain", "--from", &address, "--json"]).object()["lost"], 1);
     assert_eq!(statuses(&there(&["log", "list", "--json"])), ["lost"]);
 

@@ -1,4 +1,4 @@
-//! What `mer` says where a line is wrong, and what programs read of lists.
+//! Messages about wrong lines, and the JSON of lists.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn a_wrong_line_is_said_plainly_and_with_one_hint_at_the_mend() {
         let told = told.replace("the script stopped at line 1\n", "");
         assert_eq!(told, said, "{line}");
     }
-    // A word that only begins alike is no slip of a known one.
+    // A word that only shares its beginning with a command is not suggested.
     let told = env.script(&["hello"]).failed(64);
     assert!(!told.contains("did you mean"), "{told}");
 }

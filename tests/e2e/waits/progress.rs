@@ -1,4 +1,4 @@
-//! A person at a terminal is told of a wait, and of what ends it; a program and a file are not.
+//! The line about a wait: shown at a terminal with what ends it, and not written to pipes and files.
 
 use std::{fs::File, net::TcpListener};
 
@@ -6,10 +6,11 @@ use rustix::process::Signal;
 
 use crate::support::{AtTerminal, TestEnv};
 
-/// What takes the line away.
+/// Bytes that erase the line.
 const GONE: &str = "\r\u{1b}[K";
 
-/// With a model that becomes ready when the file `go` is there, and one that does not end before a second Ctrl-C.
+/// Returns an environment with a model that becomes ready when the file `go` exists, and one that only a second Ctrl-C
+/// ends.
 fn ready() -> TestEnv {
     let env = TestEnv::ready();
     env.apply(
@@ -77,7 +78,7 @@ fn while_a_database_is_waited_for() {
 #[test]
 fn while_a_connection_is_made_and_an_input_or_a_reader_is_waited_for() {
     let env = ready();
-    // It takes connections, and says nothing.
+    // Accepts connections and sends nothing.
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     env.apply(format!(
@@ -107,7 +108,7 @@ fn nobody_else_is_told() {
     for flag in ["--quiet", "--json"] {
         let _ = std::fs::remove_file(env.path("work/go"));
         let person = AtTerminal::start(&env, ["run", "loading", "x", flag]);
-        // Each of the two is 300 ms at least: by then a person would have been told.
+        // Each takes 300 ms at least; a terminal would have shown the line by then.
         super::wait_idle(&person.mer);
         super::wait_idle(&person.mer);
         env.file("work/go", "");
