@@ -1,4 +1,4 @@
-//! Where a model's input comes from.
+//! Reading a model's input: standard input, a file, or text of the command line.
 
 use std::{io, os::fd::OwnedFd, path::PathBuf, sync::mpsc as std_mpsc};
 
@@ -13,49 +13,50 @@ use tokio::{
 use crate::app::App;
 use crate::{apart::on_a_thread, cli, errors::CliError, ui};
 
-/// One read of a stream.
+/// Bytes of one read.
 const CHUNK: usize = 256 * 1024;
-/// What a pipe holds where nobody made it larger, and what it is asked to hold once it was full.
-pub(super) const FULL_PIPE: usize = 64 * 1024;
+/// Default capacity of a pipe, in bytes.
+const FULL_PIPE: usize = 64 * 1024;
+/// Capacity that a pipe is set to once it was full, in bytes.
 pub(super) const PIPE_BYTES: usize = 1024 * 1024;
-/// Chunks that may wait for the model.
+/// Maximum number of chunks that wait for the model.
 const QUEUE: usize = 4;
 
-/// Where a command was typed.
+/// The origin of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// On a command line of its own, which has a standard input.
+    /// A command line of a shell, with its own standard input.
     Shell,
-    /// In the REPL or a script, whose standard input is the commands themselves.
+    /// A line of the REPL or of a script, where standard input is the commands themselves.
     Line,
 }
 
-/// A chunk whose memory goes back to the reader when nobody holds it any more.
-struct Lent {
+/// A chunk whose buffer goes back to the reader when it is dropped.
+struct ReusedBuffer {
     buffer: Vec<u8>,
     count: usize,
     back: std_mpsc::Sender<Vec<u8>>,
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for ReusedBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.buffer[..self.count]
     }
 }
 
-impl Drop for Lent {
+impl Drop for ReusedBuffer {
     fn drop(&mut self) {
-        // The reader may have ended before its last chunk.
+        // The reader may have ended already.
         let _ = self.back.send(std::mem::take(&mut self.buffer));
     }
 }
 
 impl App {
-    /// The input of a request. A file system that does not answer is waited for no longer than the request may take, and a
-    /// signal ends the wait.
+    /// Opens the input of a request. The wait for a file system that does not answer is bounded by the request's timeout and
+    /// ended by a signal.
     ///
     /// # Errors
-    /// As [`source`]; or the bound ran out (124), or a signal came.
+    /// As [`source`]; or the timeout ran out (124), or a signal came.
     pub(crate) async fn input(
         &self,
         input: cli::Input,
@@ -71,7 +72,7 @@ impl App {
             cli::Input::File(path) => Some(path.clone()),
             _ => None,
         };
-        let _told = named.as_ref().map(|path| {
+        let _notice = named.as_ref().map(|path| {
             self.telling(|| format!("waiting for the input file `{}` (Ctrl-C ends the wait)", path.display()))
         });
         self.signals
@@ -83,7 +84,10 @@ impl App {
     }
 }
 
-/// Does `work` within the bound of a request. `what` could not be done where that runs out.
+/// Runs `work` within the timeout of a request.
+///
+/// # Errors
+/// As `work`; or the timeout ran out (124): the message says what did not happen in time, `what`.
 pub(crate) async fn within<T>(
     bound: Option<Bound>,
     work: impl Future<Output = Result<T, CliError>>,
@@ -96,7 +100,7 @@ pub(crate) async fn within<T>(
     })
 }
 
-/// The input that a command line asks for.
+/// Opens the input that a command line asks for.
 ///
 /// # Errors
 /// The file cannot be opened (74), or there is no standard input to read (64).
@@ -128,19 +132,19 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
     }
 }
 
-/// A file to be read. It is opened where it is read: each of the two may block.
+/// Opens a file on the thread that reads it, because both may block.
 ///
 /// # Errors
 /// It cannot be opened.
 pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
     let (chunks, receiver) = mpsc::channel(QUEUE);
-    let (opened, told) = oneshot::channel();
+    let (opened, outcome) = oneshot::channel();
     on_a_thread("mer-stdin", move || {
         let file = match mer_files::open_input(&path) {
             Ok(file) => file,
             Err(error) => return drop(opened.send(Err(error))),
         };
-        // After a signal the caller no longer waits.
+        // The caller no longer waits after a signal.
         let _ = opened.send(Ok(()));
         match file.wait(|| !chunks.is_closed()) {
             Ok(Some(fd)) => read(&fd, &chunks),
@@ -148,29 +152,29 @@ pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
             Err(error) => drop(chunks.blocking_send(Err(error))),
         }
     })?;
-    told.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+    outcome.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
     Ok(Input::Stream(receiver))
 }
 
-/// Reads to the end, or until the receiver is gone. Reading a file, a pipe or a terminal blocks, and nothing else may wait for
-/// it: it has a thread of its own. An error is the last item that is sent: the receiver must know that the chunks are not all of it.
+/// Reads to the end, or until the receiver has gone. Blocks, so it needs its own thread. An error is sent as the last item: the
+/// receiver must know that chunks are missing.
 fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     let (back, spare) = std_mpsc::channel::<Vec<u8>>();
     let mut bulk = false;
     loop {
-        // Fresh memory is fresh pages, whose faults cost more than the reading: chunks that were sent are used again.
+        // Buffers are reused: the page faults of fresh memory cost more than the reading.
         let mut buffer = spare.try_recv().unwrap_or_default();
         buffer.resize(CHUNK, 0);
         match rustix::io::read(from, &mut buffer) {
             Ok(0) => return,
             Ok(count) => {
-                // A pipe that was full will be so again: a larger one wakes us less often. Where it is none, or the
-                // kernel refuses, nothing is lost.
+                // A pipe that was full will be full again, and a larger one wakes this thread less often. Fails harmlessly
+                // if it is no pipe, or if the kernel refuses.
                 if !bulk && count >= FULL_PIPE {
                     bulk = true;
                     let _ = rustix::pipe::fcntl_setpipe_size(from, PIPE_BYTES);
                 }
-                let chunk = Bytes::from_owner(Lent { buffer, count, back: back.clone() });
+                let chunk = Bytes::from_owner(ReusedBuffer { buffer, count, back: back.clone() });
                 if chunks.blocking_send(Ok(chunk)).is_err() {
                     return;
                 }
@@ -181,29 +185,29 @@ fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     }
 }
 
-/// All of an input as text, for commands that read a file whole.
+/// Reads a whole input as text.
 ///
 /// # Errors
-/// It cannot be read to its end (74), is longer than `most` bytes, or is no UTF-8 (65).
-pub(crate) async fn whole_text(mut input: Input, name: &str, most: usize) -> Result<String, CliError> {
+/// It cannot be read to its end (74), is longer than `max_bytes`, or is not UTF-8 (65).
+pub(crate) async fn whole_text(mut input: Input, name: &str, max_bytes: usize) -> Result<String, CliError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = next_bytes(&mut input, name).await? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > most {
-            return Err(CliError::input(format!("`{name}` is longer than {} MiB", most >> 20)));
+        if bytes.len() > max_bytes {
+            return Err(CliError::input(format!("`{name}` is longer than {} MiB", max_bytes >> 20)));
         }
     }
     String::from_utf8(bytes).map_err(|_| CliError::input(format!("`{name}` is not valid UTF-8")))
 }
 
-/// The next bytes of an input; nothing at its end.
+/// Reads the next bytes of an input; `None` at its end.
 ///
 /// # Errors
 /// It cannot be read to its end (74).
 pub(crate) async fn next_bytes(input: &mut Input, name: &str) -> Result<Option<Bytes>, CliError> {
-    let cut = |error| CliError::io(format!("`{name}` could not be read to its end"), error);
+    let cut_short = |error| CliError::io(format!("`{name}` could not be read to its end"), error);
     match input {
         Input::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
-        Input::Stream(chunks) => chunks.recv().await.transpose().map_err(cut),
+        Input::Stream(chunks) => chunks.recv().await.transpose().map_err(cut_short),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Difference, differences, here, in_session, paths::settle};
 use crate::{
     app::App,
-    cli::{ApplyArgs, Input, Typed},
+    cli::{ApplyArgs, CommandLine, Input},
     errors::CliError,
     io::{Origin, opened, source, whole_text},
     registry_file,
@@ -17,7 +17,7 @@ pub(in crate::commands) async fn apply(
     app: &App,
     args: &ApplyArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.dry_run {

@@ -20,7 +20,7 @@ pub(super) use server::{add as add_server, remove as remove_server, set as set_s
 
 use crate::{
     app::App,
-    cli::Typed,
+    cli::CommandLine,
     errors::CliError,
     registry_file::carriage_return,
     ui::{Format, Ui},
@@ -45,7 +45,7 @@ pub(super) async fn in_session<T>(
 async fn change(
     app: &App,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     make: impl FnOnce(&Registry) -> Result<Registry, CliError>,
 ) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
@@ -103,7 +103,7 @@ fn known_server(known: &Registry, name: &str) -> Result<(), CliError> {
 }
 
 /// That `add` was given a name that is taken.
-fn taken(object: &str, name: &str, typed: &Typed) -> CliError {
+fn taken(object: &str, name: &str, typed: &CommandLine) -> CliError {
     CliError::config(format!("there is a {object} `{name}` already"))
         .hint(format!("mer {}", typed.set_instead_of_add()))
 }

@@ -8,13 +8,18 @@ use mer_dal::DalError;
 use super::{change, diff::Difference, in_session, known_server, taken, tell, unset::unset};
 use crate::{
     app::App,
-    cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
+    cli::{CommandLine, ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Words},
     errors::CliError,
     ui::Ui,
 };
 
 /// Registers a model.
-pub(in crate::commands) async fn add(app: &App, args: &ModelAddArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn add(
+    app: &App,
+    args: &ModelAddArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         if known.models.contains_key(&args.name) {
             return Err(taken("model", &args.name, typed));
@@ -28,7 +33,12 @@ pub(in crate::commands) async fn add(app: &App, args: &ModelAddArgs, ui: Ui, typ
 }
 
 /// Changes what is named of a model.
-pub(in crate::commands) async fn set(app: &App, args: &ModelSetArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn set(
+    app: &App,
+    args: &ModelSetArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         let spec = known.models.get(&args.name).ok_or_else(|| unknown(known, &args.name))?;
         if let Some(server) = &args.on {
@@ -62,7 +72,12 @@ fn changed(spec: &ModelSpec, args: &ModelSetArgs, known: &Registry) -> Result<Mo
 }
 
 /// Removes a model.
-pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn remove(
+    app: &App,
+    args: &RemoveArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
     in_session(app, async |store| {
         if store.model(&args.name).await?.is_none() {

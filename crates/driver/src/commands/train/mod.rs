@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    cli::{TrainArgs, Typed, selector},
+    cli::{CommandLine, TrainArgs, selector},
     errors::{CliError, outcome_hint},
     io::Sink,
     ui::{Format, Ui},
@@ -40,7 +40,13 @@ struct TrainJson<'a> {
 }
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
-pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
+pub(super) async fn train(
+    app: &App,
+    args: &TrainArgs,
+    input: Input,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     if args.promote {
         app.check_changes_allowed(typed)?;

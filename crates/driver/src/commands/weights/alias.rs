@@ -5,14 +5,14 @@ use mer_core::{Which, check_known_name};
 use super::{find, version_view::Move};
 use crate::{
     app::App,
-    cli::{Typed, WeightsAliasArgs},
+    cli::{CommandLine, WeightsAliasArgs},
     commands::change::in_session,
     errors::CliError,
     ui::{Format, Ui},
 };
 
 /// Moves an alias, takes it away, or shows where it was.
-pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
     let selector = &args.selector;
     let names_model_only = selector.which == Which::Current;
     let Some(alias) = args.alias.as_deref().filter(|_| args.remove || !names_model_only) else {

@@ -9,7 +9,7 @@ use mer_weights::{Given, Inspected};
 use super::{find, intake::Intake, version_view::Told};
 use crate::{
     app::App,
-    cli::{Input, Shape, Typed, WeightsPutArgs},
+    cli::{CommandLine, Input, Shape, WeightsPutArgs},
     commands::change::in_session,
     errors::CliError,
     io::{Origin, source},
@@ -21,7 +21,7 @@ pub(super) async fn put(
     app: &App,
     args: &WeightsPutArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.aliases.is_empty() {

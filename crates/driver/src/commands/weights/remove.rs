@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::find;
 use crate::{
     app::App,
-    cli::{Typed, WeightsGcArgs, WeightsRemoveArgs},
+    cli::{CommandLine, WeightsGcArgs, WeightsRemoveArgs},
     commands::{change::in_session, train},
     errors::CliError,
     ui::{Format, Ui, counted},
@@ -28,7 +28,7 @@ struct Removed<'a> {
 }
 
 /// Removes a version. What is in the journal is known to the log first: it may mention the version.
-pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
     let selector = &args.selector;
     let Which::Version(number) = selector.which else {
         return Err(CliError::usage(format!("`{selector}` names no version of its own"))
