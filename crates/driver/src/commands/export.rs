@@ -19,7 +19,7 @@ pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), C
         transfer::export(app, &mut sink).await?;
         return sink.finish(true).await.map(|_| ());
     }
-    let session = app.session_of_any_age().await?;
+    let session = app.runtime.session_of_any_age().await?;
     let registry = session.registry().await;
     session.close().await?;
     let text = registry_file::write(&registry?)?;

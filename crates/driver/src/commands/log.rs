@@ -7,8 +7,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::weights;
+use mer_service::{JournalState, SmallPages};
+
 use crate::{
-    app::{self, App, SmallPages},
+    app::{self, App},
     cli::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb, selector},
     errors::{self, CliError},
     ui::{Format, Ui, counted},
@@ -55,7 +57,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
     });
     let _small = SmallPages::only();
     let mut rows = ui.rows();
-    let mut session = app.session_drained().await?;
+    let mut session = app.runtime.session_drained().await?;
     loop {
         let read = some(&mut pages, &session).await;
         session.close().await?;
@@ -63,7 +65,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
         if pages.is_over() {
             return Ok(());
         }
-        session = app.another_session().await?;
+        session = app.runtime.another_session().await?;
     }
 }
 
@@ -82,7 +84,7 @@ async fn some(pages: &mut AccessPages, session: &Session) -> Result<Vec<Access>,
 
 /// Every attempt of one request.
 async fn show(app: &App, args: &LogShowArgs) -> Result<Vec<Access>, CliError> {
-    let session = app.session_drained().await?;
+    let session = app.runtime.session_drained().await?;
     let found = match &args.uid {
         Some(text) => find(&session, text).await,
         None => newest(&session).await,
@@ -155,9 +157,9 @@ struct Moved {
 /// Moves what waits in the journal, also what was made for the database at another address.
 async fn drain(app: &App, args: &LogDrainArgs, ui: Ui) -> Result<(), CliError> {
     let options = DrainOptions { from: args.from.clone(), ..DrainOptions::default() };
-    let (session, report, stopped) = app.drained(app.session().await?, options).await?;
+    let JournalState { session, report, stopped } = app.runtime.drained(app.runtime.session().await?, options).await?;
     session.close().await?;
-    app::told(&report, None);
+    app::warn_of_journal(&report, None);
     if let Some(error) = stopped {
         return Err(error.into());
     }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Lists, shows or checks models.
 pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view()).await?;
+    let view = app.signals.or_ended(async { Ok(app.runtime.view().await?) }).await?;
     match verb {
         ModelVerb::List if ui.format() == Format::Json => {
             ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?;
@@ -47,7 +47,7 @@ fn whole(model: &Model) -> Whole<'_, Model> {
 /// Checks that commands exist where they are to run, and that processes that stay up become ready. A line a model and
 /// server; the exit code is that of the first one that failed.
 async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view()).await?;
+    let view = app.signals.or_ended(async { Ok(app.runtime.view().await?) }).await?;
     let models = if args.names.is_empty() {
         view.models.iter().collect()
     } else {
@@ -56,10 +56,10 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
     let mut reports = Vec::new();
     for model in models {
         let cancel = mer_meal::Cancel::new();
-        app.moves_records(&view);
+        app.runtime.wake_drainer(view.database_uid);
         let weights = weights::current(&view, &model.name, Some(ui));
         let told = app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.name));
-        let pings = app.scheduler(&view).ping(model, &view.servers, weights.as_ref(), &cancel);
+        let pings = app.runtime.scheduler(view.database_uid).ping(model, &view.servers, weights.as_ref(), &cancel);
         let (pings, signal) = app.signals.cancelling(&cancel, || None, pings).await;
         drop(told);
         reports.extend(pings?);

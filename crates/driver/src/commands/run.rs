@@ -43,7 +43,7 @@ impl<'a> RunJson<'a> {
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
-    let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
+    let view = app.signals.or_ended(async { Ok(app.runtime.view_of(&selector.model).await?) }).await?;
     let model = view.model(&selector.model)?;
     let weights = app.signals.or_ended(weights::for_run(app, &view, &selector, ui)).await?;
     let cancel = Cancel::new();
@@ -76,10 +76,10 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         watch: app.watch(),
         hashes: app.settings.hashes && !args.request.no_hash,
     };
-    app.moves_records(&view);
+    app.runtime.wake_drainer(view.database_uid);
     let work = async {
         let (delivery, receipt) = Delivery::new();
-        let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched }, delivery);
+        let run = app.runtime.scheduler(view.database_uid).run(request, Output { stdout, stderr: watched }, delivery);
         tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel))
     };
     let ((outcome, poured, ()), signal) =
@@ -92,7 +92,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         let line = ui.json_line(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
         app.signals.or_ended(to_stdout(line)).await?;
     }
-    app.after_run().await;
+    app.runtime.after_run().await;
     if outcome.succeeded() {
         return Ok(0);
     }

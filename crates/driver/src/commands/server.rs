@@ -17,7 +17,7 @@ use crate::{
 
 /// Lists, shows or checks servers.
 pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), CliError> {
-    let view = app.view().await?;
+    let view = app.runtime.view().await?;
     match verb {
         ServerVerb::List if ui.format() == Format::Json => {
             let servers: Vec<Server> = view.servers.iter().map(redacted).collect();

@@ -2,5 +2,6 @@
 
 mod cli_error;
 mod from_layers;
+mod from_service;
 
-pub(crate) use cli_error::{CliError, Kind, did_you_mean};
+pub(crate) use cli_error::{CliError, Kind, did_you_mean, similar_names};

@@ -67,7 +67,7 @@ impl App {
         origin: Origin,
         bound: Option<Bound>,
     ) -> Result<Input, CliError> {
-        if let (Some(ui), Origin::Shell, cli::Input::Absent) = (self.ui.get(), origin, &input)
+        if let (Some(ui), Origin::Shell, cli::Input::Absent) = (self.ui(), origin, &input)
             && ui.can_ask()
         {
             ui.note("no input was given, and an empty one is sent; `-` reads from the terminal");

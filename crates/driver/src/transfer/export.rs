@@ -2,6 +2,7 @@
 
 use mer_core::AttemptKey;
 use mer_dal::Session;
+use mer_service::SmallPages;
 use uuid::Uuid;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     weights_out,
 };
 use crate::{
-    app::{App, SmallPages},
+    app::App,
     errors::{CliError, Kind},
     io::Sink,
 };
@@ -25,7 +26,7 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
     let _small = SmallPages::only();
     let mut text = Text::default();
     text.line(&Line::Header(Header { format: FORMAT.to_owned(), version: VERSION }))?;
-    let mut session = app.session_of_any_age_drained().await?.renew().await?;
+    let mut session = app.runtime.session_of_any_age_drained().await?.renew().await?;
     for server in session.servers().await? {
         text.line(&portable_server(server))?;
     }
@@ -36,8 +37,8 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
     }
     if !weights.is_empty() {
         session.close().await?;
-        weights_out::write(&app.database, weights, &mut text, sink).await?;
-        session = app.another_session().await?;
+        weights_out::write(app.runtime.database(), weights, &mut text, sink).await?;
+        session = app.runtime.another_session().await?;
     }
     let mut after = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
     loop {
@@ -48,7 +49,7 @@ pub(crate) async fn export(app: &App, sink: &mut Sink) -> Result<(), CliError> {
         if !more {
             break;
         }
-        session = app.another_session().await?;
+        session = app.runtime.another_session().await?;
     }
     let lines = text.lines;
     text.line(&Line::End(End { lines }))?;
@@ -88,7 +89,7 @@ impl Text {
             let number = self.lines + 1;
             tracing::warn!("line {number} of the export is one that `mer import` refuses: {error}");
         }
-        crate::ui::to_writer(&mut self.bytes, line)
+        mer_service::write_visible_json(&mut self.bytes, line)
             .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');
         self.lines += 1;

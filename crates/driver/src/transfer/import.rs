@@ -140,7 +140,7 @@ async fn registry(app: &App, lines: &mut Lines, report: &mut Report) -> Result<O
         return Ok(next);
     }
     (report.servers, report.models) = (servers.len() as u64, models.len() as u64);
-    let session = app.session().await?;
+    let session = app.runtime.session().await?;
     let done = take_over(&session, read, lines).await;
     session.close().await?;
     report.dropped = done?;
@@ -236,7 +236,7 @@ async fn record(app: &App, batch: &mut Vec<Access>, report: &mut Report) -> Resu
     if batch.is_empty() {
         return Ok(());
     }
-    let mut session = app.session().await?;
+    let mut session = app.runtime.session().await?;
     for some in batch.chunks_mut(BATCH) {
         if session.has_had_its_turn() {
             session = session.renew().await?;

@@ -67,7 +67,7 @@ pub(super) async fn take_over(
 }
 
 async fn begin(app: &App, lines: &Lines, head: Weights) -> Result<OfModel, CliError> {
-    let session = app.session().await?;
+    let session = app.runtime.session().await?;
     let model = session.model(&head.model).await;
     session.close().await?;
     let none = || lines.wrong(&format!("has weights of `{}`, which is no model", head.model));
@@ -92,7 +92,7 @@ impl OfModel {
 
 async fn aliases(app: &App, lines: &Lines, of: Option<OfModel>) -> Result<(), CliError> {
     let Some(OfModel { model, last, moves, .. }) = of else { return Ok(()) };
-    let session = app.session().await?;
+    let session = app.runtime.session().await?;
     let done = async {
         moves.check(lines, &session, &model).await?;
         Ok(session.restore_aliases(&model, last, &moves.all).await?)
@@ -111,7 +111,7 @@ async fn bytes(
 ) -> Result<(Option<Line>, bool), CliError> {
     let version = version.whole();
     let head = lines.count;
-    let session = app.session().await?;
+    let session = app.runtime.session().await?;
     let there = session.version(model, version.version).await;
     session.close().await?;
     let mut taker = match there? {
@@ -122,7 +122,7 @@ async fn bytes(
         None => {
             let given = Given { dtype: Some(version.dtype), shape: version.shape.clone() };
             let inspector = Inspector::new(version.format, given).map_err(|error| refused(lines, head, &error))?;
-            Taker::Upload(Box::new(Upload::new(&app.database, model)), Some(Box::new(inspector)))
+            Taker::Upload(Box::new(Upload::new(app.runtime.database(), model)), Some(Box::new(inspector)))
         }
     };
     let taken = async {

@@ -17,7 +17,6 @@ use std::io::{self, IsTerminal};
 use mer_core::escaped;
 use serde::Serialize;
 
-pub(crate) use json::to_writer;
 pub(crate) use progress::{Passing, Telling};
 pub(crate) use prompt_secret::{ask_secret, stop_asking};
 pub(crate) use rows::Rows;

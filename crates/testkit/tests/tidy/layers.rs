@@ -3,7 +3,7 @@
 use crate::{assert_none, rust};
 
 /// The crates that must not see the environment.
-const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler"];
+const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler", "service", "weights"];
 
 /// What reads or changes the environment of the process.
 const ENVIRONMENT: &[&str] = &[

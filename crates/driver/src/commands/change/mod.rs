@@ -31,14 +31,7 @@ pub(super) async fn in_session<T>(
     app: &App,
     work: impl AsyncFnOnce(&Store) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let _told = app.telling_of_database();
-    let session = app.session_untold().await?;
-    let done = work(&session).await;
-    let closed = session.close().await;
-    // Why the work failed matters more than how the session closed.
-    let done = done?;
-    closed?;
-    Ok(done)
+    app.runtime.in_session(work).await
 }
 
 /// Changes one object. `make` gets what there is, and gives what is to be there in its place.

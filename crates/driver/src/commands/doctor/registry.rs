@@ -8,17 +8,18 @@ use std::{
 use mer_core::{ConnType, Registry, Server, with_causes};
 use mer_dal::Snapshot;
 use mer_scheduler::PingReport;
+use mer_service::View;
 
 use super::Finding;
 use crate::{
-    app::{App, View},
+    app::App,
     commands::{server_ping, weights},
     errors::CliError,
 };
 
 /// All at once or one after the other: a server that does not answer has its own bound.
 pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
-    let view = app.view().await?;
+    let view = app.runtime.view().await?;
     let mut findings = odd_rows(&view);
     for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
         findings.push(server_found(app, server).await);
@@ -58,7 +59,7 @@ async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
         let cancel = mer_meal::Cancel::new();
         let remedy = format!("mer model show {}", model.name);
         let current = weights::current(view, &model.name, None);
-        match app.scheduler(view).ping(model, &view.servers, current.as_ref(), &cancel).await {
+        match app.runtime.scheduler(view.database_uid).ping(model, &view.servers, current.as_ref(), &cancel).await {
             Ok(reports) => findings.extend(reports.iter().map(|report| model_found(view, report, &remedy))),
             Err(error) => findings.push(Finding::error(format!("model {}", model.name), &error.into(), &remedy)),
         }

@@ -2,6 +2,8 @@
 
 use mer_dal::{DrainOptions, DrainReport};
 
+use mer_service::JournalState;
+
 use crate::{
     app::{self, App},
     cli::AdoptArgs,
@@ -11,11 +13,11 @@ use crate::{
 
 /// Gives a copy of a database a uid of its own, after asking.
 pub(super) async fn adopt(app: &App, args: AdoptArgs, ui: Ui) -> Result<(), CliError> {
-    let session = app.migrations_session().await?;
+    let session = app.runtime.migrations_session().await?;
     let known = session.database_uid().await;
     session.close().await?;
     known?;
-    let database = &app.database.settings().url;
+    let database = &app.runtime.database().settings().url;
     let question = format!("is `{database}` a copy that is to be another database from now on?");
     // The database is not locked while a person thinks.
     if !args.yes && !app.confirm(&question, ui).await? {
@@ -23,8 +25,9 @@ pub(super) async fn adopt(app: &App, args: AdoptArgs, ui: Ui) -> Result<(), CliE
     }
     // What was surely run against the copy itself belongs to it under its former uid too.
     let options = DrainOptions { only_from_here: true, ..DrainOptions::default() };
-    let (session, report, stopped) = app.drained(app.migrations_session().await?, options).await?;
-    app::told(&DrainReport { elsewhere: Vec::new(), ..report }, stopped.as_ref());
+    let JournalState { session, report, stopped } =
+        app.runtime.drained(app.runtime.migrations_session().await?, options).await?;
+    app::warn_of_journal(&DrainReport { elsewhere: Vec::new(), ..report }, stopped.as_ref());
     let uid = session.new_uid().await;
     session.close().await?;
     ui.note(&format!("the database is another one from now on, with the uid {}", uid?));

@@ -60,7 +60,7 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     // Before a database is made for nothing.
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
-    let session = app.signals.or_ended(async { app.migrations_session().await }).await?;
+    let session = app.signals.or_ended(async { Ok(app.runtime.migrations_session().await?) }).await?;
     let mut report = Report::default();
     let told = app.telling(|| "waiting for the lock of the database, or for a script (Ctrl-C ends it)".to_owned());
     let work = async {
@@ -90,7 +90,7 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
 async fn baseline(app: &App, args: &BaselineArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     scripts.get(args.number)?;
-    let session = app.migrations_session().await?;
+    let session = app.runtime.migrations_session().await?;
     let report = mer_migrations::baseline(&session, &scripts, args.number).await;
     session.close().await?;
     tell(ui, report?, "noted as applied")
@@ -141,7 +141,7 @@ async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
 
 /// The scripts that a command is about.
 fn scripts(app: &App, args: &ScriptsArgs) -> Result<Scripts, MigrationError> {
-    let dialect = app.database.settings().url.dialect();
+    let dialect = app.runtime.database().settings().url.dialect();
     let embedded = Scripts::embedded(dialect);
     match &args.sql_dir {
         Some(dir) => embedded.with_folder(dir, dialect),
@@ -151,10 +151,10 @@ fn scripts(app: &App, args: &ScriptsArgs) -> Result<Scripts, MigrationError> {
 
 /// Compares the database with the scripts. One that is not there is not made for it.
 async fn look(app: &App, scripts: &Scripts) -> Result<Plan, CliError> {
-    if !app.database.is_there() {
+    if !app.runtime.database().is_there() {
         return Ok(mer_migrations::plan(&[], scripts));
     }
-    let session = app.migrations_session().await?;
+    let session = app.runtime.migrations_session().await?;
     let plan = mer_migrations::status_of(&session, scripts).await;
     session.close().await?;
     Ok(plan?)

@@ -23,7 +23,7 @@ pub(super) async fn repair(app: &App, args: &RepairArgs, ui: Ui) -> Result<(), C
     if !args.yes && !app.confirm("take these scripts for those that were applied?", ui).await? {
         return Err(CliError::new(Kind::Refused, "nothing was repaired, and nothing changed"));
     }
-    let session = app.migrations_session().await?;
+    let session = app.runtime.migrations_session().await?;
     let report = mer_migrations::repair(&session, &scripts, &plan).await;
     session.close().await?;
     ui.note(&match report?.applied.len() {

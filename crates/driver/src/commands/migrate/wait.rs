@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mer_dal::DalError;
+use mer_service::Activity;
 
 use crate::{
     app::App,
@@ -19,11 +20,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliError> {
     let bound = args.timeout.unwrap_or(app.settings.db_wait).duration();
     let begun = Instant::now();
-    let told = app.telling_of_database();
+    let told = app.runtime.begin(Activity::Database);
     let left = || bound.map(|bound| bound.saturating_sub(begun.elapsed()));
     // An embedded database that nobody has used yet is made by whoever uses it.
-    while app.database.is_there() {
-        let error = match app.migrations_session_within(left().unwrap_or(TRY).min(TRY)).await {
+    while app.runtime.database().is_there() {
+        let error = match app.runtime.migrations_session_within(left().unwrap_or(TRY).min(TRY)).await {
             Ok(session) => {
                 session.close().await?;
                 break;
@@ -45,7 +46,7 @@ pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliEr
         if let Some(bound) = bound
             && bound.saturating_sub(begun.elapsed()) <= PAUSE
         {
-            let database = &app.database.settings().url;
+            let database = &app.runtime.database().settings().url;
             let told = format!("the database `{database}` did not answer within {:.1} s", bound.as_secs_f64());
             return Err(CliError::new(Kind::Busy, told).caused_by(error));
         }

@@ -107,7 +107,7 @@ impl Keeper<'_> {
         let given = Given { dtype: params.weights_dtype, shape: params.weights_shape };
         let intake = Intake { file: trained.file().to_owned(), given, ..Intake::default() };
         let send = async {
-            let mut upload = Upload::new(&self.app.database, self.model);
+            let mut upload = Upload::new(self.app.runtime.database(), self.model);
             let sent = async {
                 let done = intake.send(source, &mut upload).await?;
                 if upload.bytes() == 0 {
@@ -134,7 +134,7 @@ impl Keeper<'_> {
             access: Some(Box::new(trained.access().clone())),
             note: self.args.note.clone(),
             aliases: self.aliases(trained),
-            caller: self.app.caller(),
+            caller: self.app.runtime.caller().name.clone(),
         };
         // From here on nothing is given up half way: it is one step, and its outcome is to be known.
         Ok(upload.finish(&new).await?)

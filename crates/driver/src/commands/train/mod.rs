@@ -42,7 +42,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
     if args.promote {
         app.check_changes_allowed(typed)?;
     }
-    let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
+    let view = app.signals.or_ended(async { Ok(app.runtime.view_of(&selector.model).await?) }).await?;
     let model = view.model(&selector.model)?;
     let parent = app.signals.or_ended(for_run(app, &view, &selector, ui)).await?;
     let from = parent.as_ref().map(|weights| weights.version.version);
@@ -67,8 +67,8 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
         watch: app.watch(),
         hashes: app.settings.hashes && !args.request.no_hash,
     };
-    app.moves_records(&view);
-    let scheduler = app.scheduler(&view);
+    app.runtime.wake_drainer(view.database_uid);
+    let scheduler = app.runtime.scheduler(view.database_uid);
     let (delivery, receipt) = Delivery::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
     let output = Output { stdout, stderr: watched };
@@ -97,7 +97,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
             }
         },
     };
-    app.after_run().await;
+    app.runtime.after_run().await;
     let run = RunJson::new(&outcome.access, &bytes, true);
     let Some(weights) = made else {
         if ui.format() == Format::Json {

@@ -24,7 +24,7 @@ pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Ty
     }
     app.check_changes_allowed(typed)?;
     check_known_name(alias).map_err(|error| find::no_alias(alias, error))?;
-    let caller = app.caller();
+    let caller = app.runtime.caller().name.clone();
     let moved = in_session(app, async |store| {
         let model = find::model(store, &selector.model).await?;
         let version = if args.remove {

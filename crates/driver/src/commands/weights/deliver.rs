@@ -2,13 +2,10 @@
 
 use mer_core::{CURRENT_ALIAS, Selector, WeightsVersion, Which};
 use mer_scheduler::{Progress, Step, Weights};
+use mer_service::View;
 
 use super::find;
-use crate::{
-    app::{App, View},
-    errors::CliError,
-    ui::Ui,
-};
+use crate::{app::App, errors::CliError, ui::Ui};
 
 /// The weights that a run gets; none where the model alone is named and has no current ones. The scheduler brings them to
 /// where the model runs.

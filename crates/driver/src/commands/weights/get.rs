@@ -34,7 +34,7 @@ pub(super) async fn get(app: &App, args: &WeightsGetArgs, ui: Ui) -> Result<(), 
         Some(file) => Sink::File(OutputFile::create(file).await?),
         None => Sink::stdout()?,
     };
-    let mut download = Download::new(&app.database, &version);
+    let mut download = Download::new(app.runtime.database(), &version);
     while let Some(bytes) = download.next().await? {
         let bytes = match &mut converter {
             None => bytes,

@@ -43,7 +43,7 @@ pub(super) async fn put(
     .await?;
     let input = if args.file == Path::new("-") { Input::Stdin } else { Input::File(args.file.clone()) };
     let source = source(input, origin).await?;
-    let mut upload = Upload::new(&app.database, &model);
+    let mut upload = Upload::new(app.runtime.database(), &model);
     let (format, inspected) = match intake(args).send(source, &mut upload).await {
         Ok(done) => done,
         Err(error) => {
@@ -92,6 +92,6 @@ fn new_version(app: &App, args: &WeightsPutArgs, format: WeightsFormat, inspecte
         access: None,
         note: args.note.clone(),
         aliases,
-        caller: app.caller(),
+        caller: app.runtime.caller().name.clone(),
     }
 }

@@ -35,8 +35,8 @@ pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &
             .hint(format!("write `mer weights remove {}:VERSION`", selector.model)));
     };
     app.check_changes_allowed(typed)?;
-    let caller = app.caller();
-    let (session, _) = app.session().await?.drain().await?;
+    let caller = app.runtime.caller().name.clone();
+    let (session, _) = app.runtime.session().await?.drain().await?;
     session.close().await?;
     in_session(app, async |store| {
         let model = find::model(store, &selector.model).await?;
@@ -54,10 +54,10 @@ pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &
 /// Clears away what no version has.
 pub(super) async fn gc(app: &App, args: &WeightsGcArgs, ui: Ui) -> Result<(), CliError> {
     // The schema must be there.
-    app.session().await?.close().await?;
+    app.runtime.session().await?.close().await?;
     train::clear(&app.settings.data_dir.join(train::FOLDER));
     let silent = args.silent.duration().unwrap_or(FOREVER);
-    let collected = collect_garbage(&app.database, silent).await?;
+    let collected = collect_garbage(app.runtime.database(), silent).await?;
     if ui.format() == Format::Json {
         return ui.json(&collected);
     }

@@ -31,7 +31,7 @@ async fn look(app: &App, version: &WeightsVersion) -> Result<Result<Inspected, W
         Ok(inspector) => inspector,
         Err(error) => return Ok(Err(error)),
     };
-    let mut download = Download::new(&app.database, version);
+    let mut download = Download::new(app.runtime.database(), version);
     while let Some(bytes) = download.next().await? {
         if let Err(error) = inspector.feed(&bytes) {
             download.close().await?;

@@ -1,16 +1,15 @@
-//! Servers and models as commands see them: from the snapshot while that holds, else from the database.
+//! Servers and models at one moment: from the snapshot while that holds, else from the database.
 
 use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
 use mer_dal::{Dialect, Known, Snapshot};
 
-use super::App;
-use crate::errors::CliError;
+use crate::{error::ServiceError, events::Activity, runtime::Runtime};
 
-/// The registry at one moment.
+/// The registry at one moment. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct View(Arc<Snapshot>);
+pub struct View(Arc<Snapshot>);
 
 impl Deref for View {
     type Target = Snapshot;
@@ -24,34 +23,36 @@ impl View {
     /// The model of this name.
     ///
     /// # Errors
-    /// There is none (66); the nearest names become the hint.
-    pub(crate) fn model(&self, name: &str) -> Result<&Model, CliError> {
+    /// [`ServiceError::UnknownObject`] where there is none.
+    pub fn model(&self, name: &str) -> Result<&Model, ServiceError> {
         let names = self.models.iter().map(|model| model.name.as_str());
-        self.models.iter().find(|model| model.name == name).ok_or_else(|| CliError::not_found("model", name, names))
+        let found = self.models.iter().find(|model| model.name == name);
+        found.ok_or_else(|| ServiceError::unknown_object("model", name, names))
     }
 
     /// The server of this name.
     ///
     /// # Errors
     /// As [`View::model`].
-    pub(crate) fn server(&self, name: &str) -> Result<&Server, CliError> {
+    pub fn server(&self, name: &str) -> Result<&Server, ServiceError> {
         let names = self.servers.iter().map(|server| server.name.as_str());
-        self.servers.iter().find(|server| server.name == name).ok_or_else(|| CliError::not_found("server", name, names))
+        let found = self.servers.iter().find(|server| server.name == name);
+        found.ok_or_else(|| ServiceError::unknown_object("server", name, names))
     }
 }
 
-impl App {
-    /// Servers and models. Opens the database only where the snapshot does not hold, which is also what creates and
+impl Runtime {
+    /// All servers and models. Opens the database only where the snapshot does not hold, which is also what creates and
     /// migrates an embedded database on first use.
     ///
     /// # Errors
-    /// As [`App::session`].
-    pub(crate) async fn view(&self) -> Result<View, CliError> {
-        let current = current();
-        let _told = self.telling_of_database();
-        let session = match self.database.snapshot_or_session().await? {
+    /// As [`Runtime::session`].
+    pub async fn view(&self) -> Result<View, ServiceError> {
+        let current = schema_version();
+        let _activity = self.begin(Activity::Database);
+        let session = match self.database().snapshot_or_session().await? {
             Known::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
-            Known::Snapshot(_) => self.session_untold().await?,
+            Known::Snapshot(_) => self.unreported_session().await?,
             Known::Session(session) => self.checked(*session, false).await?.0,
         };
         let models = session.models().await?;
@@ -68,27 +69,27 @@ impl App {
         Ok(View(Arc::new(view)))
     }
 
-    /// Of a server's registry only the one model, with its servers: there may be thousands. All there is where there is
-    /// no such model, so that the nearest names can be told.
+    /// One model and all servers, where the database is on a server that may have thousands of models; all models where
+    /// none has this name, so that similar names are known, and of an embedded database.
     ///
     /// # Errors
-    /// As [`App::session`].
-    pub(crate) async fn view_of(&self, model: &str) -> Result<View, CliError> {
-        if self.database.settings().url.is_embedded() {
+    /// As [`Runtime::session`].
+    pub async fn view_of(&self, model: &str) -> Result<View, ServiceError> {
+        if self.database().settings().url.is_embedded() {
             return self.view().await;
         }
-        let told = self.telling_of_database();
-        let session = self.session_untold().await?;
+        let activity = self.begin(Activity::Database);
+        let session = self.unreported_session().await?;
         let Some(model) = session.model(model).await? else {
-            drop(told);
+            drop(activity);
             return self.view().await;
         };
-        // All of them, in one question: what holds the password of any of them is kept from the model.
+        // All servers, in one question: a variable that holds the password of any of them is kept from the model.
         let servers = session.servers().await?;
         let models = vec![model];
         let view = Snapshot {
             database_uid: session.database_uid().await?,
-            schema_version: current(),
+            schema_version: schema_version(),
             servers,
             weights: session.named_versions(&models).await?,
             versions: Vec::new(),
@@ -100,6 +101,6 @@ impl App {
 }
 
 /// The schema of this version.
-fn current() -> u32 {
+fn schema_version() -> u32 {
     mer_migrations::embedded(Dialect::Surreal).last().map_or(0, |script| script.number)
 }

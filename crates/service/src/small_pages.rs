@@ -1,20 +1,22 @@
-//! Memory in small pages while much is read and let go again.
+//! Small memory pages while an operation reads much and frees it again.
 
 use rustix::thread::{disable_transparent_huge_pages, transparent_huge_pages_are_disabled};
 
-/// While it lives, the kernel gives this process small pages only. The static binary's allocator asks for huge ones, of which
-/// 2 MiB stay in memory for a few kilobytes that are in use; each opening of the embedded database leaves such pages behind.
+/// Makes the kernel give this process small pages only, until it is dropped. The static binary's allocator asks for huge
+/// pages, of which 2 MiB stay in memory for a few kilobytes that are in use; each opening of the embedded database leaves
+/// such pages behind.
 ///
-/// A process that is started meanwhile has small pages for its whole life, so this is for commands that start none.
+/// A process that is started meanwhile has small pages for its whole life: not for operations that start one.
 #[derive(Debug)]
-pub(crate) struct SmallPages {
-    /// Whether they were small before: then they stay so.
+pub struct SmallPages {
+    /// Whether huge pages were switched off before: then they stay so.
     before: bool,
 }
 
 impl SmallPages {
-    /// From now on. Where the kernel does not know of it, nothing happens.
-    pub(crate) fn only() -> Self {
+    /// Switches huge pages off. Does nothing where the kernel has no such switch.
+    #[must_use]
+    pub fn only() -> Self {
         let before = transparent_huge_pages_are_disabled().unwrap_or(true);
         if !before {
             let _ = disable_transparent_huge_pages(true);

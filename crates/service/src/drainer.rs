@@ -1,4 +1,4 @@
-//! Moves the journal into a database on a server while runs go on, so that they are seen from everywhere at once.
+//! Drains the journal into a database on a server while runs go on, so that other machines see them at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,19 +11,20 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-/// How long records gather before they are moved: of a run that is over by then nothing but the end is sent.
+/// Time in which records gather before they are moved: of a run that has ended by then only the end is sent.
 const GATHER: Duration = Duration::from_millis(50);
-/// How often it is said that runs go on; more than one such word may get lost.
+/// Interval at which runs are renewed as alive; more than one renewal may get lost.
 const RENEW: Duration = Duration::from_secs(ALIVE.as_secs() / 4);
-/// The pause after a first failure, and the longest.
+/// Pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Maximum pause; each failure doubles it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Bound on moving the last records when `mer` ends. What is not moved stays in the journal for the next one.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// Bound on moving the last records when the process ends. The rest stays in the journal for the next process.
+const LAST_DRAIN: Duration = Duration::from_secs(2);
 
-/// The task that does it. It ends with this.
+/// The background task; it is aborted when this is dropped.
 #[derive(Debug)]
-pub(super) struct Drainer {
+pub(crate) struct Drainer {
     database: Database,
     scheduler: Arc<Scheduler>,
     wake: Arc<Notify>,
@@ -38,33 +39,33 @@ impl Drop for Drainer {
 }
 
 impl Drainer {
-    pub(super) fn start(database: Database, scheduler: Arc<Scheduler>) -> Self {
+    pub(crate) fn start(database: Database, scheduler: Arc<Scheduler>) -> Self {
         let (wake, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let work = keep_draining(database.clone(), Arc::clone(&scheduler), Arc::clone(&wake), Arc::clone(&stop));
         Self { database, scheduler, wake, stop, task: tokio::spawn(work) }
     }
 
-    /// There is, or soon will be, something to move.
-    pub(super) fn wake(&self) {
+    /// Drains the journal soon: it has records, or will have some in a moment.
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
     /// Moves the last records, within a bound.
-    pub(super) async fn finish(&mut self) {
-        let deadline = Instant::now() + FAREWELL;
-        // What it is doing just now is not cut off: its connection would be lost.
+    pub(crate) async fn finish(&mut self) {
+        let deadline = Instant::now() + LAST_DRAIN;
+        // A drain under way is not cut off: its connection would be lost.
         self.stop.notify_one();
         let _ = timeout_at(deadline, &mut self.task).await;
         let journal = self.scheduler.journal();
         let moved = timeout_at(deadline, async {
             drain_own(&self.database, journal).await?;
             journal.tidy();
-            // Those of processes that were killed, or could not reach the server.
+            // Segments of processes that were killed, or could not reach the server.
             if left_behind(&self.database) { drain(&self.database).await.map(drop) } else { Ok(()) }
         });
         match moved.await {
             Ok(Ok(())) => {}
-            // Waiting does not mend it, and who only runs models would never hear of it.
+            // This does not go away by itself, and a user who only runs models would not learn of it otherwise.
             Ok(Err(error)) if error.exit_code() == ExitCode::REFUSED => {
                 tracing::warn!("what ran waits in the journal: {error}");
             }
