@@ -1,4 +1,4 @@
-//! Domain types of MER: servers, models, protocols, accesses, run specifications and exit codes.
+//! Domain types of MER: servers, models, protocols, accesses, run specifications and kinds of failure.
 //!
 //! This crate does no I/O, starts no thread, reads no environment and knows no database: everything here is data
 //! and the rules about that data. Every other crate depends on it, and it depends on none of them.
@@ -9,7 +9,7 @@ mod access;
 mod bound;
 mod causes;
 mod claims;
-mod exit;
+mod failure;
 mod model;
 mod name;
 mod ownership;
@@ -29,7 +29,7 @@ pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
 pub use causes::with_causes;
 pub use claims::Claims;
-pub use exit::ExitCode;
+pub use failure::{Classified, FailureKind};
 pub use model::{Command, Model, ModelParams, ModelSpec};
 pub use name::{NAME_BYTES, NameError, check_known_name, check_name, nearest};
 pub use ownership::{Distrust, Ownership, is_private_group, user_name};

@@ -1,41 +1,41 @@
-//! What a machine can run short of, and how that is told: one rule for every crate.
+//! Resources that a machine can run short of, and how a shortage is recognised in an error: one rule for every crate.
 //!
-//! A shortage is no fault of the registration, the database or MER: the same command may succeed a moment later. So its
-//! exit code is [`ExitCode::BUSY`], and its hint names the limit.
+//! A shortage is no fault of the registration, the database or MER: the same command may succeed a moment later. So the
+//! failure is [`FailureKind::Busy`], whatever the operation was.
 
 use std::{error::Error, io};
 
 use thiserror::Error as ThisError;
 
-use crate::ExitCode;
+use crate::FailureKind;
 
-/// Something that a process did not get because a limit was reached.
+/// A resource that a process did not get because a limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// EMFILE: the files that this process may have open.
+    /// EMFILE: the open files of this process.
     OpenFiles,
-    /// ENFILE: the files that all processes of the machine may have open.
+    /// ENFILE: the open files of all processes of the machine.
     SystemFiles,
-    /// EAGAIN of a fork or of a new thread: processes and threads of this user, or of its control group.
+    /// EAGAIN of a fork or of a new thread: the processes and threads of this user, or of its control group.
     Processes,
     /// ENOMEM.
     Memory,
-    /// EFBIG: the size of a file that this process writes.
+    /// EFBIG: the size of one file that this process writes.
     FileSize,
 }
 
-/// Linux's number of EAGAIN.
+/// EAGAIN on Linux.
 const AGAIN: i32 = 11;
 
-/// EAGAIN of a start, told apart from that of a pipe: by its type, and by its text where no more than that is handed on.
+/// EAGAIN of a start. Its type tells it from the EAGAIN of a pipe, and its text does where only the text is passed on.
 #[derive(Debug, ThisError)]
 #[error("{0}{NO_MORE}")]
 struct NotStarted(io::Error);
 
 const NO_MORE: &str = ": no more processes or threads";
 
-/// What a failed start of a process or a thread is handed on as: EAGAIN means a shortage there, and nothing elsewhere, so it
-/// is marked where it is known. For `map_err`; any other error stays as it is.
+/// Marks the error of a process or thread that could not be started, for `map_err`: EAGAIN means a shortage there, and
+/// nowhere else. Any other error is returned as it is.
 #[must_use]
 pub fn not_started(error: io::Error) -> io::Error {
     match Shortage::of_start(&error) {
@@ -45,8 +45,8 @@ pub fn not_started(error: io::Error) -> io::Error {
 }
 
 impl Shortage {
-    /// The shortage that this number of the system says; numbers are Linux's. EAGAIN is not among them, because it says
-    /// something else of a pipe or a socket: see [`not_started`].
+    /// Returns the shortage that an errno of Linux means. EAGAIN is not among them, because it means something else for a
+    /// pipe or a socket: see [`not_started`].
     #[must_use]
     pub const fn of_errno(errno: i32) -> Option<Self> {
         match errno {
@@ -58,7 +58,7 @@ impl Shortage {
         }
     }
 
-    /// The shortage that was the reason why a process or a thread could not be started.
+    /// Returns the shortage because of which a process or a thread could not be started.
     fn of_start(error: &io::Error) -> Option<Self> {
         match error.raw_os_error() {
             Some(AGAIN) => Some(Self::Processes),
@@ -66,7 +66,8 @@ impl Shortage {
         }
     }
 
-    /// The shortage somewhere in the chain of an error's causes. Many libraries hand on the system's word as text only.
+    /// Returns the first shortage in the chain of an error's causes. Many libraries pass on the system's error as text only,
+    /// so the texts are searched too.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
@@ -92,7 +93,7 @@ impl Shortage {
         }
     }
 
-    /// The shortage that a text tells of, by the system's number in it: `(os error 24)` or `Os { code: 24`.
+    /// Returns the shortage that a text mentions by the system's number: `(os error 24)` or `Os { code: 24`.
     #[must_use]
     pub fn of_text(text: &str) -> Option<Self> {
         if text.contains(NO_MORE) {
@@ -101,13 +102,13 @@ impl Shortage {
         numbers(text).find_map(Self::of_errno)
     }
 
-    /// The same for what is told when a thread or a process was not started.
+    /// As [`Shortage::of_text`], for the text of a thread or process that could not be started: EAGAIN counts as well.
     #[must_use]
     pub fn of_start_text(text: &str) -> Option<Self> {
         numbers(text).find_map(|number| if number == AGAIN { Some(Self::Processes) } else { Self::of_errno(number) })
     }
 
-    /// What there is not enough of, as the object of a sentence.
+    /// Returns the name of the resource, as the object of a sentence.
     #[must_use]
     pub const fn what(self) -> &'static str {
         match self {
@@ -119,39 +120,21 @@ impl Shortage {
         }
     }
 
-    /// What to do about it, with the name of the limit.
+    /// Returns the kind of a failure that this causes. Trying again does not make a file smaller, so [`FileSize`] is not
+    /// [`Busy`].
+    ///
+    /// [`FileSize`]: Self::FileSize
+    /// [`Busy`]: FailureKind::Busy
     #[must_use]
-    pub const fn hint(self) -> &'static str {
+    pub const fn failure_kind(self) -> FailureKind {
         match self {
-            Self::OpenFiles => {
-                "the limit of open files is reached (`ulimit -n`): raise it, or try again when less is open"
-            }
-            Self::SystemFiles => {
-                "the machine's limit of open files is reached (`fs.file-max`): try again when other programs have ended"
-            }
-            Self::Processes => {
-                "the limit of processes and threads is reached (`ulimit -u`, or `pids.max` of the control group): raise \
-                 it, or try again when less runs"
-            }
-            Self::Memory => {
-                "the limit of memory is reached (`ulimit -v`, or what the machine has): raise it, or try again when \
-                 less runs"
-            }
-            Self::FileSize => "the limit of the size of a file is reached (`ulimit -f`): raise it",
-        }
-    }
-
-    /// The exit code of a command that ends by it. A file does not become smaller by itself: that is no code to try again.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::FileSize => ExitCode::IO,
-            _ => ExitCode::BUSY,
+            Self::FileSize => FailureKind::Io,
+            _ => FailureKind::Busy,
         }
     }
 }
 
-/// The system's numbers in a text, in the two forms in which Rust's own errors are printed.
+/// Returns the system's numbers in a text, in the two forms in which Rust prints an [`io::Error`].
 fn numbers(text: &str) -> impl Iterator<Item = i32> {
     let after = |mark: &'static str| text.match_indices(mark).map(move |(at, _)| &text[at + mark.len()..]);
     let number = |rest: &str| {
@@ -204,17 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn every_shortage_names_its_limit_and_may_be_tried_again() {
+    fn every_shortage_but_the_size_of_a_file_may_pass() {
         use Shortage::{FileSize, Memory, OpenFiles, Processes, SystemFiles};
-        for (shortage, limit) in [
-            (OpenFiles, "ulimit -n"),
-            (SystemFiles, "fs.file-max"),
-            (Processes, "ulimit -u"),
-            (Memory, "ulimit -v"),
-            (FileSize, "ulimit -f"),
-        ] {
-            assert!(shortage.hint().contains(limit));
-            assert_eq!(shortage.exit_code(), if shortage == FileSize { 74 } else { 75 });
+        for shortage in [OpenFiles, SystemFiles, Processes, Memory] {
+            assert_eq!(shortage.failure_kind(), FailureKind::Busy);
         }
+        assert_eq!(FileSize.failure_kind(), FailureKind::Io);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
-use mer_core::{Distrust, ExitCode, Shortage};
+use mer_core::{Classified, Distrust, FailureKind, Shortage};
 use thiserror::Error;
 
-use crate::{ScriptRun, remedy::disk_hint};
+use crate::{DiskFault, ScriptRun};
 
 /// The error of a database driver, with its type left behind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -21,6 +21,14 @@ pub enum DalError {
         url: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The embedded engine takes the path of its folder as text in UTF-8.
+    #[error("`{url}` is no database that can be used: the engine needs a folder whose name is UTF-8, not `{folder}`")]
+    FolderName {
+        /// As it was given.
+        url: String,
+        /// The folder, with a replacement character for what is not UTF-8.
+        folder: String,
     },
     /// A folder could not be made.
     #[error("cannot create the data folder `{path}`")]
@@ -398,8 +406,8 @@ pub enum DalError {
     },
 }
 
-/// How a user is called where there is none.
-pub(crate) const NOBODY: &str = "(nobody)";
+/// The user name in an error where no user signed in.
+pub(crate) const ANONYMOUS: &str = "(nobody)";
 
 /// Where in a script the database stopped, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -429,7 +437,7 @@ impl DalError {
 
     /// Whether it may be that a row has what the database does not take, and not that nothing can be written.
     pub(crate) fn may_be_a_value(&self) -> bool {
-        matches!(self, Self::Value { .. } | Self::Row { .. }) && disk_hint(self).is_none()
+        matches!(self, Self::Value { .. } | Self::Row { .. }) && DiskFault::of(self).is_none()
     }
 
     /// Whether that is certain.
@@ -437,17 +445,33 @@ impl DalError {
         matches!(self, Self::Value { sure: true, .. } | Self::Row { .. })
     }
 
-    /// The exit code of a command that ends with this error.
+    /// Returns whether the engine could not open the database because it found bytes that it did not write. It passes on text
+    /// only.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        // Nothing is wrong with what was asked for, or with the database, where this machine was short of something.
+    pub fn is_damage(&self) -> bool {
+        const SIGNS: [&str; 6] = ["checksum", "corrupt", "manifest", "sstable", "wal error", "fill whole buffer"];
+        let Self::Open { source, .. } = self else { return false };
+        let text = source.to_string().to_ascii_lowercase();
+        SIGNS.iter().any(|sign| text.contains(sign))
+    }
+
+    /// Returns whether the database refused an operation because no user signed in.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Rights { user, .. } if user == ANONYMOUS)
+    }
+}
+
+impl Classified for DalError {
+    fn failure_kind(&self) -> FailureKind {
+        // A shortage of this machine is no fault of the request or of the database.
         if let Some(shortage) = Shortage::of(self) {
-            return shortage.exit_code();
+            return shortage.failure_kind();
         }
         match self {
-            // Nothing is wrong with the script where the disk is full.
-            Self::Script { .. } if disk_hint(self).is_some() => ExitCode::IO,
-            Self::Script { failure, .. } if failure.may_pass => ExitCode::BUSY,
+            // A full disk is no fault of the script.
+            Self::Script { .. } if DiskFault::of(self).is_some() => FailureKind::Io,
+            Self::Script { failure, .. } if failure.may_pass => FailureKind::Busy,
             Self::Busy { .. }
             | Self::Changed { .. }
             | Self::Conflict { .. }
@@ -455,15 +479,16 @@ impl DalError {
             | Self::Late { .. }
             | Self::Locked { .. }
             | Self::NotReady { .. }
-            | Self::Short { .. } => ExitCode::BUSY,
-            Self::Invalid { .. } => ExitCode::INPUT,
+            | Self::Short { .. } => FailureKind::Busy,
+            Self::Invalid { .. } => FailureKind::Input,
             Self::Distrusted { .. }
             | Self::Refused { .. }
             | Self::Rights { .. }
             | Self::VersionInUse { .. }
-            | Self::HasWeights { .. } => ExitCode::REFUSED,
-            Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => ExitCode::NOT_FOUND,
+            | Self::HasWeights { .. } => FailureKind::Refused,
+            Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => FailureKind::NotFound,
             Self::Url { .. }
+            | Self::FolderName { .. }
             | Self::Foreign { .. }
             | Self::OtherVersion { .. }
             | Self::NoSchema { .. }
@@ -471,8 +496,8 @@ impl DalError {
             | Self::TooOld { .. }
             | Self::Encoding { .. }
             | Self::Script { .. }
-            | Self::ScriptRow { .. } => ExitCode::CONFIG,
-            _ => ExitCode::IO,
+            | Self::ScriptRow { .. } => FailureKind::Config,
+            _ => FailureKind::Io,
         }
     }
 }

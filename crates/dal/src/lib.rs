@@ -13,6 +13,7 @@
 #[cfg(feature = "postgres")]
 mod crypto;
 mod database;
+mod disk_fault;
 mod embedded;
 mod error;
 mod files;
@@ -24,7 +25,6 @@ mod pages;
 mod postgres;
 mod registry_change;
 mod registry_copy;
-mod remedy;
 mod retry;
 mod secret;
 mod session;
@@ -36,6 +36,7 @@ mod url_text;
 mod weights;
 
 pub use database::Database;
+pub use disk_fault::DiskFault;
 pub use embedded::{Known, Snapshot};
 pub use error::{BoxError, DalError, ScriptFailure};
 pub use journal::{

@@ -81,12 +81,10 @@ impl DbUrl {
         };
         // The engine takes its folder as the text of a URL: what follows a `?` would be options.
         match folder.to_str() {
-            None => {
-                let shown = folder.to_string_lossy();
-                Err(wrong(&format!(
-                    "the engine needs a folder whose name is UTF-8, not `{shown}`; `--data-dir` names one"
-                )))
-            }
+            None => Err(DalError::FolderName {
+                url: mer_core::redacted_url(text),
+                folder: folder.to_string_lossy().into_owned(),
+            }),
             Some(path) if path.contains('?') => Err(wrong("the engine cannot use a path with a `?` in it")),
             Some(_) => Ok(Self::Embedded(folder)),
         }
@@ -242,6 +240,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use mer_core::{Classified as _, FailureKind};
+
     use super::*;
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(parse("postgresql://u:p@h/d").unwrap().to_string(), "postgres://u@h/d");
         for bad in ["", "surrealkv://", "surrealkv:///a?b", "mysql://x", "/plain/path"] {
             let error = parse(bad).unwrap_err();
-            assert_eq!(error.exit_code(), mer_core::ExitCode::CONFIG, "{bad}");
+            assert_eq!(error.failure_kind(), FailureKind::Config, "{bad}");
         }
     }
 }

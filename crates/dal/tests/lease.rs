@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{another_process, argument, embedded, empty, engine_of, impatient, migrated};
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::DalError;
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn who_waits_too_long_is_told_who_holds_it() {
     let begun = Instant::now();
     let error = impatient(engine_of(&fresh), Duration::from_millis(100)).session().await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(10));
-    assert_eq!(error.exit_code(), ExitCode::BUSY);
+    assert_eq!(error.failure_kind(), FailureKind::Busy);
     assert!(matches!(&error, DalError::Busy { pid: Some(pid), .. } if *pid == std::process::id()), "{error}");
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     session.close().await.unwrap();
@@ -132,7 +132,7 @@ async fn folders_that_cannot_be_used_are_named() {
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join("cat.jpg"), "meow").unwrap();
     let error = embedded(&foreign).session().await.unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::CONFIG);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
     assert!(error.to_string().contains("photos") && error.to_string().contains("cat.jpg"), "{error}");
     assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing was written there");
 
@@ -140,7 +140,7 @@ async fn folders_that_cannot_be_used_are_named() {
     fs::write(&file, "").unwrap();
     for path in [file.clone(), file.join("below")] {
         let error = embedded(&path).session().await.unwrap_err();
-        assert_eq!(error.exit_code(), ExitCode::IO, "{error}");
+        assert_eq!(error.failure_kind(), FailureKind::Io, "{error}");
         assert!(error.to_string().contains("file"), "{error}");
     }
 }
@@ -153,7 +153,7 @@ async fn a_corrupt_database_is_an_error_and_no_panic() {
         fs::write(entry.unwrap().path(), b"not a manifest").unwrap();
     }
     let error = fresh.session().await.unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::IO);
+    assert_eq!(error.failure_kind(), FailureKind::Io);
     assert!(matches!(error, DalError::Open { .. }), "{error:?}");
     assert!(fresh.snapshot().is_none());
     // The lease is free again.

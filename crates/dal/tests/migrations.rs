@@ -6,7 +6,7 @@ mod common;
 
 use std::{process::Stdio, time::Duration};
 
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::{DalError, Database, DbUrl, ScriptRun, Session, Settings};
 use mer_migrations::{Policy, ensure_current, status, up};
 use mer_testkit::postgres::{Server, shared};
@@ -97,7 +97,7 @@ async fn whoever_waits_for_the_lock_learns_who_has_it() {
     let mut lock = first.lock_migrations().await.unwrap();
     lock.check().await.unwrap();
     let error = second.lock_migrations().await.unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::BUSY);
+    assert_eq!(error.failure_kind(), FailureKind::Busy);
     assert!(matches!(&error, DalError::Migrating { holder, .. } if holder.contains("ada@desk")), "{error:?}");
     lock.release().await;
     let mut lock = second.lock_migrations().await.unwrap();

@@ -7,7 +7,7 @@ mod common;
 use std::{error::Error as _, time::Duration};
 
 use jiff::Timestamp;
-use mer_core::{Access, ExitCode, Status};
+use mer_core::{Access, Classified as _, FailureKind, Status};
 use mer_dal::{
     AccessFilter, DalError, Database, Download, Durability, Journal, JournalOwner, RegistryCopy, Secret, Settings,
     Store, Upload, drain,
@@ -52,7 +52,7 @@ async fn a_wrong_password_is_refused_by_name_and_never_shown() {
     for wrong in ["locked:wr0ng", "locked"] {
         let error = on_server(&server.url_of(wrong, &database)).session().await.unwrap_err();
         assert!(matches!(error, DalError::Refused { .. }), "{error:?}");
-        assert_eq!(error.exit_code(), ExitCode::REFUSED);
+        assert_eq!(error.failure_kind(), FailureKind::Refused);
         let text = format!("{error}: {} {error:?}", error.source().unwrap());
         assert!(text.contains("`locked`") && !text.contains("wr0ng"), "{text}");
     }
@@ -81,7 +81,7 @@ async fn a_missing_database_an_absent_server_and_a_missing_schema_are_told_apart
     let Some(server) = shared() else { return };
     let error = on_server(&server.url("nowhere")).session().await.unwrap_err();
     assert!(matches!(&error, DalError::NoDatabase { name, .. } if name == "nowhere"), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::CONFIG);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
 
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let absent = with(&on_server(&format!("postgres://me@{free}/db")), |settings| {
@@ -89,7 +89,7 @@ async fn a_missing_database_an_absent_server_and_a_missing_schema_are_told_apart
     });
     let error = absent.session().await.unwrap_err();
     assert!(matches!(error, DalError::Unreachable { .. }), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::IO);
+    assert_eq!(error.failure_kind(), FailureKind::Io);
 
     let empty = on_server(&server.url(&server.database()));
     let session = empty.session().await.unwrap();
@@ -185,7 +185,7 @@ async fn rights_that_are_missing_are_named() {
     let session = on_server(&server.url_of("reader", database)).session().await.unwrap();
     let error = session.record(&accesses(1)).await.unwrap_err();
     assert!(matches!(&error, DalError::Rights { user, .. } if user == "reader"), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::REFUSED);
+    assert_eq!(error.failure_kind(), FailureKind::Refused);
     let source = error.source().unwrap().to_string();
     assert!(source.contains("ModelAccess"), "{source}");
 }
@@ -257,7 +257,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
     // One who was set up before there were these tables.
     server.sql("mer", "REVOKE ALL ON \"ModelWeightAliases\", \"ModelWeightUploads\" FROM mer_driver");
     let error = session.named_versions(std::slice::from_ref(&iris)).await.unwrap_err();
-    assert!(matches!(error, DalError::Rights { .. }) && error.hint().is_some(), "{error:?}");
+    assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     assert!(error.source().unwrap().to_string().contains("ModelWeightAliases"), "{error:?}");
     let error = Upload::new(session.database(), &iris).finish(&vector()).await.unwrap_err();
     assert!(error.source().unwrap().to_string().contains("ModelWeightUploads"), "{error:?}");
@@ -309,7 +309,7 @@ async fn a_server_that_was_restarted_between_two_calls_goes_unnoticed() {
     server.kill();
     let error = session.record(&log).await.unwrap_err();
     assert!(matches!(error, DalError::Lost { .. } | DalError::Unreachable { .. }), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::IO);
+    assert_eq!(error.failure_kind(), FailureKind::Io);
     server.start_again();
     session.record(&log).await.unwrap();
     assert_eq!(count(&session).await, 3);
@@ -361,7 +361,7 @@ async fn a_call_that_waits_for_a_lock_ends_within_its_bound() {
     let error = session.record(&accesses(1)).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(20));
     assert!(matches!(&error, DalError::Locked { holder: Some(holder), .. } if holder.contains("admin")), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::BUSY);
+    assert_eq!(error.failure_kind(), FailureKind::Busy);
     locker.run("ROLLBACK;");
     session.record(&accesses(1)).await.unwrap();
 }

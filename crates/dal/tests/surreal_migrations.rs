@@ -6,7 +6,7 @@ mod common;
 
 use std::{process::Stdio, time::Duration};
 
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::{DalError, Database, DbUrl, ScriptRun, Session, Settings};
 use mer_migrations::{Policy, ensure_current, status, up};
 use mer_testkit::surreal_server::{Server, shared};
@@ -85,7 +85,7 @@ async fn whoever_waits_for_the_lock_learns_who_has_it() {
     // Connected already, so that the short wait is one for the lock.
     let second = named(&fresh, "mer", Duration::from_secs(2)).session().await.unwrap();
     let error = second.lock_migrations().await.unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::BUSY);
+    assert_eq!(error.failure_kind(), FailureKind::Busy);
     assert!(matches!(&error, DalError::Migrating { holder, .. } if holder.contains("ada@desk")), "{error:?}");
     lock.release().await;
     second.lock_migrations().await.unwrap().release().await;

@@ -32,12 +32,12 @@ mod tests {
     #[test]
     fn a_clock_far_away_is_told_and_is_no_bug() {
         let second = Duration::from_secs(1);
-        let at = |since: Duration| check_at(SystemTime::UNIX_EPOCH + since).map_err(|error| error.code());
+        let at = |since: Duration| check_at(SystemTime::UNIX_EPOCH + since).map_err(|error| error.exit_code());
         assert_eq!(at(Duration::ZERO), Ok(()));
         assert_eq!(at(LAST - second), Ok(()));
         assert!(i64::try_from(LAST.as_secs()).is_ok_and(|last| last + 86_400 < jiff::Timestamp::MAX.as_second()));
         assert_eq!(at(LAST), Err(78));
-        assert_eq!(check_at(SystemTime::UNIX_EPOCH - second).map_err(|error| error.code()), Err(78));
+        assert_eq!(check_at(SystemTime::UNIX_EPOCH - second).map_err(|error| error.exit_code()), Err(78));
         assert!(check().is_ok());
     }
 }

@@ -20,6 +20,7 @@ mod place;
 mod registry_file;
 mod repl;
 mod shell;
+mod signal;
 mod stack;
 mod start;
 mod transfer;

@@ -133,6 +133,6 @@ mod tests {
     #[test]
     fn directives_that_cannot_be_read_are_refused() {
         let error = filter(&Logging { directives: Some("mer=loud".to_owned()), ..Logging::default() });
-        assert_eq!(error.expect_err("refused").code(), 78);
+        assert_eq!(error.expect_err("refused").exit_code(), 78);
     }
 }

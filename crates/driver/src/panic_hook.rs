@@ -1,26 +1,33 @@
-//! A panic is a bug in MER: one sentence, where to report it, and code 70.
+//! A panic is a bug in MER: it prints one sentence and where to report it, and ends with 70.
 
 use std::panic::{self, PanicHookInfo};
 
-use mer_core::{ExitCode, Shortage, escaped, redacted};
+use mer_core::{FailureKind, Shortage, escaped, redacted};
 
-use crate::ui;
+use crate::{
+    errors::{ExitCode, shortage_hint},
+    ui,
+};
 
-/// Installs the hook. A panic on any thread ends the process: a half-dead `mer` would be worse than a dead one, and its
-/// watcher ends what it had started.
+/// Installs the hook. A panic on any thread ends the process, because the other threads would wait for the dead one. The
+/// watcher then ends the models that were started.
 pub(crate) fn install() {
     panic::set_hook(Box::new(|info| {
-        // Libraries start their threads without asking whether there may be one more.
+        // Libraries panic where they cannot start a thread.
         let shortage = info.payload_as_str().and_then(Shortage::of_start_text);
         ui::emergency(&shortage.map_or_else(|| report(info), |shortage| short_of(shortage, info)));
         #[expect(clippy::exit, reason = "a panic has no caller to return a code to")]
-        std::process::exit(i32::from(shortage.map_or(ExitCode::BUG, Shortage::exit_code)));
+        std::process::exit(i32::from(ExitCode::of(shortage.map_or(FailureKind::Bug, Shortage::failure_kind))));
     }));
 }
 
 fn short_of(shortage: Shortage, info: &PanicHookInfo<'_>) -> String {
     let what = info.payload_as_str().unwrap_or_default();
-    format!("error: there is not enough of this: {}\ncaused by: {what}\nhint: {}\n", shortage.what(), shortage.hint())
+    format!(
+        "error: there is not enough of this: {}\ncaused by: {what}\nhint: {}\n",
+        shortage.what(),
+        shortage_hint(shortage)
+    )
 }
 
 fn report(info: &PanicHookInfo<'_>) -> String {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    app::{App, Signal},
+    app::App,
     cli::{ALLOW_CHANGES, Cli, Input, RunArgs, Verb, selector},
     commands,
-    errors::{CliError, Kind},
+    errors::{CliError, finish},
     io::{Origin, source},
     repl::{self, Dispatch, Names, Options},
-    start::finish,
+    signal::Signal,
     ui::{Ui, stop_asking},
 };
 
@@ -74,14 +74,14 @@ impl Dispatch for Host<'_> {
         Ok(())
     }
 
-    async fn signal(&mut self) -> Kind {
+    async fn signal(&mut self) -> Signal {
         let signal = self.app.signals.next().await;
         let _ = self.app.signals.take_last();
-        signal.kind()
+        signal
     }
 
-    fn ended_by(&self) -> Option<Kind> {
-        self.ended_by.map(Signal::kind)
+    fn ended_by(&self) -> Option<Signal> {
+        self.ended_by
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
+use mer_core::FailureKind;
 use rustix::{
     fs::Mode,
     process::{DumpableBehavior, set_dumpable_behavior, umask},
@@ -13,7 +14,7 @@ use crate::{
     cli::{Cli, Parsed, Verb, parse, wants_json},
     clock, commands,
     config::{Loaded, Surroundings, load},
-    errors::{CliError, Kind},
+    errors::{CliError, finish},
     io::Origin,
     logging::{self, Logging},
     panic_hook,
@@ -63,14 +64,6 @@ fn run(words: Vec<OsString>) -> u8 {
     let mut ui = Ui::new(early, around.no_color());
     let outcome = stack::with_enough(|| begin(words, &around, &mut ui)).flatten();
     finish(outcome, ui)
-}
-
-/// Tells of a failure and turns the outcome into an exit code.
-pub(crate) fn finish(outcome: Result<u8, CliError>, ui: Ui) -> u8 {
-    outcome.unwrap_or_else(|error| {
-        ui.error(&error);
-        error.code()
-    })
 }
 
 /// Called `mer-migrations`, it is `mer migrate`; called `mer-driver`, it is `mer`.
@@ -129,7 +122,9 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
                 outcome.map_err(|error| app.hinting_at_this_database(error))
             });
             match outcome {
-                Err(error) if doctor && error.kind() == Kind::Config => commands::cannot_begin(&error, *ui).map(|()| 0),
+                Err(error) if doctor && error.kind() == FailureKind::Config => {
+                    commands::cannot_begin(&error, *ui).map(|()| 0)
+                }
                 outcome => outcome,
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use mer_core::{Bound, Exit};
+use mer_core::{Bound, Exit, Protocol};
 
 /// The name of a bound that ran out, as the registry spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub enum End {
         bound: BoundName,
         /// How long it was.
         after: Duration,
-        /// What is most often the reason, where there is one.
-        hint: Option<&'static str>,
+        /// The protocol of a process that stays up, where its reply did not come whole within the bound.
+        no_reply: Option<Protocol>,
     },
     /// Cancelled by the caller.
     Cancelled,
@@ -54,7 +54,7 @@ impl End {
     /// A bound that ran out.
     #[must_use]
     pub fn timeout(bound: BoundName, after: Bound) -> Self {
-        Self::Timeout { bound, after: after.duration().unwrap_or_default(), hint: None }
+        Self::Timeout { bound, after: after.duration().unwrap_or_default(), no_reply: None }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
 use crate::{Ended, SshError};
 
-/// A process that could not be started. Most of these are matters of registration: see [`StartError::exit_code`].
+/// A process that could not be started. Most often its registration is wrong: [`FailureKind::Config`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -77,19 +77,18 @@ pub enum StartError {
     Ssh(#[from] SshError),
 }
 
-impl StartError {
-    /// The exit code of `mer` for it: 75 where something was short, 78 for what is a matter of registration, and SSH's own.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
+impl Classified for StartError {
+    fn failure_kind(&self) -> FailureKind {
         match (self, Shortage::of(self)) {
-            (Self::Ssh(error), _) => error.exit_code(),
-            (_, Some(shortage)) => shortage.exit_code(),
-            _ => ExitCode::CONFIG,
+            (Self::Ssh(error), _) => error.failure_kind(),
+            (_, Some(shortage)) => shortage.failure_kind(),
+            // The registration is wrong.
+            _ => FailureKind::Config,
         }
     }
 }
 
-/// An input that the model's protocol cannot carry (exit code 65).
+/// An input that the model's protocol cannot carry: [`FailureKind::Input`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InputError {

@@ -82,7 +82,7 @@ async fn a_model_that_neither_reads_nor_ends_meets_its_bound() {
     spec.bounds = bounds(100);
     let (ended, _) = run(&spec, &vec![b'x'; 10_000_000]).await;
     let after = Duration::from_millis(100);
-    assert_eq!(ended.end, End::Timeout { bound: BoundName::Timeout, after, hint: None });
+    assert_eq!(ended.end, End::Timeout { bound: BoundName::Timeout, after, no_reply: None });
     assert_eq!(ended.end.to_string(), "`timeout` ran out after 100ms");
     assert_eq!(ended.exit, Some(Exit::Signal(15)));
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{Classified, FailureKind, Shortage};
 use mer_dal::DalError;
 use thiserror::Error;
 
@@ -90,37 +90,17 @@ pub enum MigrationError {
     Database(#[from] DalError),
 }
 
-impl MigrationError {
-    /// The exit code of a command that ends with this error.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
+impl Classified for MigrationError {
+    fn failure_kind(&self) -> FailureKind {
         if let Some(shortage) = Shortage::of(self) {
-            return shortage.exit_code();
+            return shortage.failure_kind();
         }
         match self {
-            Self::Database(error) => error.exit_code(),
-            Self::NoScript { .. } => ExitCode::USAGE,
-            Self::Folder { .. } => ExitCode::IO,
-            Self::Moved => ExitCode::BUSY,
-            _ => ExitCode::CONFIG,
-        }
-    }
-
-    /// What a person may do about it, where there is something.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Newer { .. } | Self::Missing { .. } => Some("use the MER that migrated it, or a newer one".into()),
-            Self::Changed { .. } => {
-                Some("`mer migrate status` lists the differences; `mer migrate repair` accepts them".into())
-            }
-            Self::OwnMissing { .. } => Some("name the folder that has it with `--sql-dir`".into()),
-            Self::NoScript { .. } => Some("`mer migrate status` lists all there are".into()),
-            Self::Moved => Some("look again".into()),
-            Self::Folder { .. } | Self::Rules { .. } => None,
-            Self::Bare => Some("`mer migrate` makes them".into()),
-            Self::Pending { .. } => Some("run `mer migrate`".into()),
-            Self::Database(error) => error.hint(),
+            Self::Database(error) => error.failure_kind(),
+            Self::NoScript { .. } => FailureKind::Usage,
+            Self::Folder { .. } => FailureKind::Io,
+            Self::Moved => FailureKind::Busy,
+            _ => FailureKind::Config,
         }
     }
 }

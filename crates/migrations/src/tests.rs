@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::{Applied, DalError, Database, DbUrl, Dialect, Session, Settings};
 use proptest::prelude::*;
 
@@ -123,7 +123,7 @@ fn own_scripts_stand_beside_those_of_the_binary() {
     ] {
         file(name, text);
         let error = all().unwrap_err();
-        assert_eq!(error.exit_code(), ExitCode::CONFIG, "{error}");
+        assert_eq!(error.failure_kind(), FailureKind::Config, "{error}");
         assert!(error.to_string().contains(why), "{name}: {error}");
         std::fs::remove_file(folder.path().join(name)).unwrap();
     }
@@ -131,7 +131,7 @@ fn own_scripts_stand_beside_those_of_the_binary() {
     std::fs::create_dir(&inside).unwrap();
     assert_eq!(all().unwrap().list().len(), embedded(Dialect::Surreal).len(), "the dialect's own folder counts");
     let away = Scripts::embedded(Dialect::Surreal).with_folder(&folder.path().join("away"), Dialect::Surreal);
-    assert_eq!(away.unwrap_err().exit_code(), ExitCode::IO);
+    assert_eq!(away.unwrap_err().failure_kind(), FailureKind::Io);
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn a_fresh_database_gets_everything_once() {
     assert_eq!(before.pending().count(), embedded(Dialect::Surreal).len());
     assert!(session.applied().await.unwrap().is_none(), "asking wrote nothing");
     let error = ensure_current(&session, Policy::Check).await.unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::CONFIG);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
     assert!(matches!(error, MigrationError::Pending { .. }), "{error}");
     assert!(session.applied().await.unwrap().is_none());
 
@@ -377,8 +377,7 @@ async fn a_newer_or_another_database_is_refused_before_anything_is_written() {
         (vec![known[0].clone(), changed, known[2].clone(), script(4, "CREATE Trace:4;")], false),
     ] {
         let error = up_with(&session, &scripts).await.unwrap_err();
-        assert_eq!(error.exit_code(), ExitCode::CONFIG);
-        assert!(error.hint().is_some());
+        assert_eq!(error.failure_kind(), FailureKind::Config);
         assert_eq!(matches!(error, MigrationError::Newer { .. }), newer, "{error}");
         assert_eq!(session.applied().await.unwrap(), before);
     }

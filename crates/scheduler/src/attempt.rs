@@ -110,7 +110,7 @@ impl Scheduler {
         cancel: &Cancel,
     ) -> Result<OsString, Verdict> {
         let path = weights::deliver(&self.config.weights, executor, placement, weights, cancel).await;
-        path.map_err(|error| Verdict::not_delivered(&placement.server, &error))
+        path.map_err(Verdict::not_delivered)
     }
 
     /// Makes the connection, where one is needed.
@@ -127,7 +127,7 @@ impl Scheduler {
         let began = Instant::now();
         let result = tokio::select! {
             biased;
-            result = executor.connect() => result.map_err(|error| Verdict::not_connected(&placement.server, &error)),
+            result = executor.connect() => result.map_err(|error| Verdict::not_connected(&error)),
             () = cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
         };
         access.connect_ms = Some(millis(began.elapsed()));

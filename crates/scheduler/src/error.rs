@@ -1,6 +1,6 @@
 //! Why a run could not even be attempted, or could not be put on record.
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
 /// A run that never became an attempt, or whose record could not be kept.
@@ -63,15 +63,13 @@ pub enum SchedulerError {
     },
 }
 
-impl SchedulerError {
-    /// The exit code of `mer` for this error.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
+impl Classified for SchedulerError {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::NotOnServer { .. } => ExitCode::NOT_FOUND,
-            Self::NoSuchServer { .. } | Self::NoCommand { .. } => ExitCode::CONFIG,
-            Self::Input { .. } | Self::TooLong { .. } => ExitCode::INPUT,
-            Self::Record { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
+            Self::NotOnServer { .. } => FailureKind::NotFound,
+            Self::NoSuchServer { .. } | Self::NoCommand { .. } => FailureKind::Config,
+            Self::Input { .. } | Self::TooLong { .. } => FailureKind::Input,
+            Self::Record { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
         }
     }
 }

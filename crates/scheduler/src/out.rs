@@ -9,12 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{Access, Bound, Bounds, ConnType, Exit, ExitCode, Protocol, RunSpec, Status, Tokens, with_causes};
+use mer_core::{
+    Access, Bound, Bounds, Classified as _, ConnType, Exit, FailureKind, Protocol, RunSpec, Status, Tokens, with_causes,
+};
 use mer_meal::{Cancel, CancelLevel, Ended, Executor, Input, Sinks, StartError, oneshot};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use crate::{Placement, outcome::Verdict};
+use crate::{FailureCause, Placement, outcome::Verdict};
 
 /// The file, whose path the model is told; and what programs make of it that insist on an ending.
 const NAME: &str = "weights";
@@ -117,13 +119,8 @@ impl Out {
             return Err(Verdict::cancelled_before());
         }
         if ended.exit != Some(Exit::Code(0)) || !folder.starts_with('/') {
-            return Err(Verdict {
-                status: Status::Failed,
-                code: ExitCode::IO,
-                error: Some(format!("cannot make a folder for the weights on `{}`{}", access.server, said_why(&ended))),
-                hint: None,
-                elsewhere: false,
-            });
+            let why = format!("cannot make a folder for the weights on `{}`{}", access.server, said_why(&ended));
+            return Err(Verdict::new(Status::Failed, FailureKind::Io, why));
         }
         Ok(Self::There { executor: executor.clone(), folder, scratch: scratch.to_owned() })
     }
@@ -172,27 +169,27 @@ impl Out {
 impl FetchError {
     /// How the training is judged therefore. The weights stay where they are.
     pub(crate) fn verdict(&self, access: &Access, path: &str) -> Verdict {
-        let Access { server, model, .. } = access;
-        let (status, code, why) = match self {
+        let server = &access.server;
+        let (status, kind, why) = match self {
             Self::Start(error) => {
-                let Verdict { status, code, .. } = Verdict::not_started(server, error);
-                (status, code, with_causes(error))
+                (Verdict::not_started(server, error).status, error.failure_kind(), with_causes(error))
             }
-            Self::Lost(why) => (Status::Unreachable, ExitCode::UNREACHABLE, why.clone()),
-            Self::Sender(why) => (Status::Failed, ExitCode::IO, why.clone()),
-            Self::Differs => (Status::Failed, ExitCode::IO, "what came is not what was sent, twice".to_owned()),
-            Self::Folder => {
-                (Status::Failed, ExitCode::PROTOCOL, "what it wrote is a folder, and weights are one file".to_owned())
-            }
+            Self::Lost(why) => (Status::Unreachable, FailureKind::Unreachable, why.clone()),
+            Self::Sender(why) => (Status::Failed, FailureKind::Io, why.clone()),
+            Self::Differs => (Status::Failed, FailureKind::Io, "what came is not what was sent, twice".to_owned()),
+            Self::Folder => (
+                Status::Failed,
+                FailureKind::Protocol,
+                "what it wrote is a folder, and weights are one file".to_owned(),
+            ),
             Self::Write { folder, source } => {
                 let why = format!("they cannot be written to `{}` here: {}", folder.display(), with_causes(source));
-                (Status::Failed, ExitCode::IO, why)
+                (Status::Failed, FailureKind::Io, why)
             }
         };
-        let error = Some(format!("the weights could not be fetched from `{server}`: {why}"));
-        let hint =
-            Some(format!("on `{server}` it lies in `{path}` still; `mer weights put {model} FILE` puts a copy of it"));
-        Verdict { status, code, error, hint, elsewhere: false }
+        let error = format!("the weights could not be fetched from `{server}`: {why}");
+        let cause = Some(FailureCause::WeightsLeft { path: path.to_owned() });
+        Verdict { cause, ..Verdict::new(status, kind, error) }
     }
 }
 

@@ -1,30 +1,32 @@
-//! From how a run ended to its status, its exit code and the sentence that explains it.
+//! Turns the end of an attempt into its status, the kind of its failure, and the sentence that explains it.
 
-use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name, with_causes};
+use std::sync::Arc;
+
+use mer_core::{Access, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
-use crate::{request::Undelivered, weights::DeliveryError};
+use crate::{DeliveryError, FailureCause, request::Undelivered};
 
 /// A run that is over and on record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What is on record.
+    /// The record.
     pub access: Access,
-    /// The exit code of `mer` for it.
-    pub code: u8,
-    /// What to try next, where there is something.
-    pub hint: Option<String>,
+    /// The kind of the failure; `None` where the run succeeded.
+    pub failure: Option<FailureKind>,
+    /// The facts for a hint, where there is something that can be done about the failure.
+    pub cause: Option<FailureCause>,
 }
 
 impl Outcome {
-    /// The exit code for `--passthrough`: the model's own, or 128 and its signal, where the model ended by itself.
+    /// Returns the exit code of a model that failed by itself, or 128 and its signal, as a shell has it.
     #[must_use]
-    pub fn passthrough_code(&self) -> u8 {
-        if self.code != ExitCode::MODEL_FAILED {
-            return self.code;
+    pub fn model_exit_code(&self) -> Option<u8> {
+        if self.failure != Some(FailureKind::ModelFailed) {
+            return None;
         }
         let by_signal = self.access.signal.as_deref().and_then(signal_number).map(|number| 128 + number);
-        self.access.exit_code.or(by_signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(self.code)
+        self.access.exit_code.or(by_signal).and_then(|code| u8::try_from(code).ok())
     }
 
     /// Whether the model answered.
@@ -38,9 +40,9 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) status: Status,
-    pub(crate) code: u8,
+    pub(crate) failure: Option<FailureKind>,
     pub(crate) error: Option<String>,
-    pub(crate) hint: Option<String>,
+    pub(crate) cause: Option<FailureCause>,
     /// Whether nothing of the request has happened there, so that another server may be tried.
     pub(crate) elsewhere: bool,
 }
@@ -57,38 +59,40 @@ pub(crate) enum There {
 }
 
 impl Verdict {
-    fn new(status: Status, code: u8, error: impl Into<String>) -> Self {
-        Self { status, code, error: Some(error.into()), hint: None, elsewhere: false }
+    pub(crate) fn new(status: Status, failure: FailureKind, error: impl Into<String>) -> Self {
+        Self { status, failure: Some(failure), error: Some(error.into()), cause: None, elsewhere: false }
     }
 
     pub(crate) fn succeeded() -> Self {
-        Self { status: Status::Succeeded, code: ExitCode::OK, error: None, hint: None, elsewhere: false }
+        Self { status: Status::Succeeded, failure: None, error: None, cause: None, elsewhere: false }
     }
 
     /// Cancelled before there was a process.
     pub(crate) fn cancelled_before() -> Self {
-        Self::new(Status::Cancelled, ExitCode::SIGINT, End::Cancelled.to_string())
+        Self::new(Status::Cancelled, FailureKind::Cancelled, End::Cancelled.to_string())
     }
 
     /// The input did not come whole, and nothing of it was sent.
     pub(crate) fn not_collected(end: &End) -> Self {
         match end {
             End::Timeout { .. } => {
-                Self::new(Status::Timeout, ExitCode::TIMEOUT, format!("{end}, before the whole input had come"))
+                Self::new(Status::Timeout, FailureKind::Timeout, format!("{end}, before the whole input had come"))
             }
             End::Cancelled => Self::cancelled_before(),
-            _ => Self::new(Status::Failed, ExitCode::IO, end.to_string()),
+            _ => Self::new(Status::Failed, FailureKind::Io, end.to_string()),
         }
     }
 
     /// The same, where the output has reached its reader; otherwise it was no success, whatever the model says.
     pub(crate) fn delivered(self, output: Result<(), Undelivered>) -> Self {
         // A reader that has gone, as the model's end tells it, may be a file that could not be written.
-        let hides = self.status == Status::Succeeded || self.code == ExitCode::SIGPIPE;
+        let hides = self.status == Status::Succeeded || self.failure == Some(FailureKind::ReaderGone);
         match output {
-            Err(Undelivered { code: ExitCode::IO, said }) if hides => Self::new(Status::Failed, ExitCode::IO, said),
+            Err(Undelivered { kind: FailureKind::Io, said }) if hides => {
+                Self::new(Status::Failed, FailureKind::Io, said)
+            }
             // It was ended because its reader was gone, or did not take all of its output.
-            Err(Undelivered { code, said }) if hides => Self::new(Status::Cancelled, code, said),
+            Err(Undelivered { kind, said }) if hides => Self::new(Status::Cancelled, kind, said),
             _ => self,
         }
     }
@@ -96,25 +100,25 @@ impl Verdict {
     /// The model has answered, and its output was not taken before a bound or a signal ended the wait for that.
     pub(crate) fn not_taken(cancelled: bool) -> Self {
         if cancelled {
-            return Self::new(Status::Cancelled, ExitCode::SIGINT, "cancelled, before its output was taken");
+            return Self::new(Status::Cancelled, FailureKind::Cancelled, "cancelled, before its output was taken");
         }
-        Self::new(Status::Timeout, ExitCode::TIMEOUT, "`timeout` ran out before its output was taken")
+        Self::new(Status::Timeout, FailureKind::Timeout, "`timeout` ran out before its output was taken")
     }
 
     /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
     pub(crate) fn cancelled_at_start(access: &Access, there: There) -> Self {
         let unverified = unverified(&access.server, there, None);
-        Self::new(Status::Cancelled, ExitCode::SIGINT, format!("{}{unverified}", End::Cancelled))
+        Self::new(Status::Cancelled, FailureKind::Cancelled, format!("{}{unverified}", End::Cancelled))
     }
 
     /// There is no connection.
-    pub(crate) fn not_connected(server: &str, error: &SshError) -> Self {
-        let code = error.exit_code();
+    pub(crate) fn not_connected(error: &SshError) -> Self {
+        let kind = error.failure_kind();
         // What this machine is short of, or has registered, says nothing of the other one.
-        let here = matches!(code, ExitCode::CONFIG | ExitCode::BUSY | ExitCode::IO);
+        let here = matches!(kind, FailureKind::Config | FailureKind::Busy | FailureKind::Io);
         let status = if here { Status::Failed } else { Status::Unreachable };
-        let verdict = Self::new(status, code, with_causes(error));
-        Self { hint: error.remedy(server), elsewhere: status == Status::Unreachable, ..verdict }
+        let cause = Some(FailureCause::Ssh(error.clone()));
+        Self { cause, elsewhere: status == Status::Unreachable, ..Self::new(status, kind, with_causes(error)) }
     }
 
     /// The process that serves one request has ended, and its exit is the verdict.
@@ -123,8 +127,8 @@ impl Verdict {
         match (&ended.end, ended.exit) {
             (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
             (End::Done, Some(Exit::Lost)) => Self::lost(ended),
-            (End::Done, Some(exit)) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, format!("the model {exit}")),
-            (End::Done, None) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, "nobody saw how the model ended"),
+            (End::Done, Some(exit)) => Self::new(Status::Failed, FailureKind::ModelFailed, format!("the model {exit}")),
+            (End::Done, None) => Self::new(Status::Failed, FailureKind::ModelFailed, "nobody saw how the model ended"),
             _ => Self::of_end(access, ended, there),
         }
     }
@@ -148,69 +152,71 @@ impl Verdict {
     }
 
     /// The weights are not where the process was to run.
-    pub(crate) fn not_delivered(server: &str, error: &DeliveryError) -> Self {
-        let status = match error {
+    pub(crate) fn not_delivered(error: DeliveryError) -> Self {
+        let status = match &error {
             DeliveryError::Cancelled => return Self::cancelled_before(),
-            DeliveryError::Start(StartError::Ssh(error)) => return Self::not_connected(server, error),
+            DeliveryError::Start(StartError::Ssh(error)) => return Self::not_connected(error),
             DeliveryError::Lost { .. } => Status::Unreachable,
             _ => Status::Failed,
         };
         // Nothing of the request has happened there.
         let elsewhere = status == Status::Unreachable;
-        Self { hint: error.hint(), elsewhere, ..Self::new(status, error.exit_code(), with_causes(error)) }
+        let verdict = Self::new(status, error.failure_kind(), with_causes(&error));
+        Self { cause: Some(FailureCause::Delivery(Arc::new(error))), elsewhere, ..verdict }
     }
 
     /// The process could not be started.
     pub(crate) fn not_started(server: &str, error: &StartError) -> Self {
         if let StartError::Ssh(error) = error {
-            let verdict = Self::not_connected(server, error);
+            let verdict = Self::not_connected(error);
             // Here nobody knows how far it has come.
             let unclear = matches!(error, SshError::ConnectionLost { .. } | SshError::StartTimedOut { .. });
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
-        let hint = Shortage::of(error).map(|shortage| shortage.hint().to_owned());
-        Self {
-            hint,
-            ..Self::new(Status::Failed, error.exit_code(), format!("on server `{server}`: {}", with_causes(error)))
-        }
+        let why = format!("on server `{server}`: {}", with_causes(error));
+        let cause = Shortage::of(error).map(FailureCause::Shortage);
+        Self { cause, ..Self::new(Status::Failed, error.failure_kind(), why) }
     }
 
     /// A failure of a kind that this version does not know.
     pub(crate) fn broken(error: &WarmError) -> Self {
-        Self::new(Status::Failed, ExitCode::BUG, with_causes(error))
+        Self::new(Status::Failed, FailureKind::Bug, with_causes(error))
     }
 
     /// The connection was lost, and with it the end.
     fn lost(ended: &Ended) -> Self {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
-        let verdict =
-            Self::new(Status::Unreachable, ExitCode::UNREACHABLE, format!("how the model ended is not known: {why}"));
-        Self { hint: Some("what still runs there ends by itself when `orphanAfter` has passed".to_owned()), ..verdict }
+        let verdict = Self::new(
+            Status::Unreachable,
+            FailureKind::Unreachable,
+            format!("how the model ended is not known: {why}"),
+        );
+        Self { cause: Some(FailureCause::ConnectionLost), ..verdict }
     }
 
     fn of_end(access: &Access, ended: &Ended, there: There) -> Self {
         let said = format!("{}{}", ended.end, left_behind(&access.server, ended, there));
         match &ended.end {
-            End::Timeout { hint, .. } => {
-                Self { hint: hint.map(str::to_owned), ..Self::new(Status::Timeout, ExitCode::TIMEOUT, said) }
+            End::Timeout { no_reply, .. } => {
+                let cause = no_reply.map(FailureCause::NoReply);
+                Self { cause, ..Self::new(Status::Timeout, FailureKind::Timeout, said) }
             }
-            End::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, said),
-            End::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, said),
-            End::InputFailed(_) => Self::new(Status::Failed, ExitCode::IO, said),
-            End::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, said),
+            End::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, said),
+            End::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, said),
+            End::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, said),
+            End::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, said),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
                 let said = ended.exit.map_or(said, |exit| format!("the model {exit} in the middle of the request"));
-                Self::new(Status::Failed, ExitCode::MODEL_FAILED, said)
+                Self::new(Status::Failed, FailureKind::ModelFailed, said)
             }
         }
     }
 
-    /// Writes the verdict into the record, and gives the hint.
-    pub(crate) fn write_to(&self, access: &mut Access) -> Option<String> {
+    /// Writes status and error into the record.
+    pub(crate) fn write_to(&self, access: &mut Access) {
         access.status = self.status;
         access.error.clone_from(&self.error);
-        self.hint.clone()
     }
 }
 
@@ -269,17 +275,18 @@ pub(crate) mod tests {
         .expect("an access")
     }
 
-    fn outcome(code: u8, exit_code: Option<i32>, signal: Option<&str>) -> Outcome {
+    fn outcome(failure: Option<FailureKind>, exit_code: Option<i32>, signal: Option<&str>) -> Outcome {
         let access = Access { exit_code, signal: signal.map(str::to_owned), ..access() };
-        Outcome { access, code, hint: None }
+        Outcome { access, failure, cause: None }
     }
 
     #[test]
-    fn passthrough_gives_the_models_own_verdict_and_keeps_mers() {
-        assert_eq!(outcome(1, Some(3), None).passthrough_code(), 3);
-        assert_eq!(outcome(1, None, Some("SIGKILL")).passthrough_code(), 137);
-        assert_eq!(outcome(1, None, None).passthrough_code(), 1);
-        assert_eq!(outcome(124, Some(3), None).passthrough_code(), 124);
-        assert_eq!(outcome(0, Some(0), None).passthrough_code(), 0);
+    fn only_a_model_that_failed_by_itself_has_an_exit_code_of_its_own() {
+        let failed = Some(FailureKind::ModelFailed);
+        assert_eq!(outcome(failed, Some(3), None).model_exit_code(), Some(3));
+        assert_eq!(outcome(failed, None, Some("SIGKILL")).model_exit_code(), Some(137));
+        assert_eq!(outcome(failed, None, None).model_exit_code(), None);
+        assert_eq!(outcome(Some(FailureKind::Timeout), Some(3), None).model_exit_code(), None);
+        assert_eq!(outcome(None, Some(0), None).model_exit_code(), None);
     }
 }

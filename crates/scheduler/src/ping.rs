@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use mer_core::{ExitCode, Kind, Model, Server, with_causes};
+use mer_core::{Classified as _, FailureKind, Kind, Model, Server, with_causes};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
-use serde::Serialize;
 
 use crate::{
     Placement, Scheduler, SchedulerError, Weights,
@@ -17,19 +16,33 @@ use crate::{
 };
 
 /// What was found of one model on one server.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct PingReport {
     /// The model.
     pub model: String,
     /// The server.
     pub server: String,
-    /// 0, or the exit code that a run would end with.
-    pub code: u8,
-    /// How long finding out took.
+    /// The kind of failure that a run would end with; `None` where the model could serve.
+    pub failure: Option<FailureKind>,
+    /// Duration of the check, in milliseconds.
     pub ms: f64,
     /// What was found, or what is wrong.
     pub detail: String,
+    /// Why the server cannot be used, where `detail` is about that.
+    pub unreachable: Option<SshError>,
+}
+
+/// What is wrong with a model on a server.
+struct Fault {
+    kind: FailureKind,
+    detail: String,
+    unreachable: Option<SshError>,
+}
+
+impl Fault {
+    fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), unreachable: None }
+    }
 }
 
 impl Scheduler {
@@ -50,12 +63,13 @@ impl Scheduler {
         for placement in placements(model, servers, None)? {
             let began = Instant::now();
             let found = self.ping_there(&model.name, &placement, weights, cancel).await?;
-            let (code, detail) = match found {
-                Ok(detail) => (ExitCode::OK, detail),
-                Err((code, detail)) => (code, detail),
-            };
             let ms = millis(began.elapsed());
-            reports.push(PingReport { model: model.name.clone(), server: placement.server, code, ms, detail });
+            let (failure, detail, unreachable) = match found {
+                Ok(detail) => (None, detail, None),
+                Err(fault) => (Some(fault.kind), fault.detail, fault.unreachable),
+            };
+            let (model, server) = (model.name.clone(), placement.server);
+            reports.push(PingReport { model, server, failure, ms, detail, unreachable });
         }
         Ok(reports)
     }
@@ -66,7 +80,7 @@ impl Scheduler {
         placement: &Placement,
         weights: Option<&Weights>,
         cancel: &Cancel,
-    ) -> Result<Result<String, (u8, String)>, SchedulerError> {
+    ) -> Result<Result<String, Fault>, SchedulerError> {
         let mut access = self.begin(model, Kind::Ping, placement);
         let mut spec = run_spec(placement, &access, &self.config.environment, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
@@ -74,15 +88,16 @@ impl Scheduler {
         let found = tokio::select! {
             biased;
             found = executor.resolve(&spec) => found,
-            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err((ExitCode::SIGINT, End::Cancelled.to_string()))),
+            () = cancel.reached(CancelLevel::Cancel) => {
+                return Ok(Err(Fault::new(FailureKind::Cancelled, End::Cancelled.to_string())));
+            }
         };
         let path = match found {
             Ok(path) => path.display().to_string(),
-            Err(StartError::Ssh(error)) => return Ok(Err(unreachable(&error, &placement.server))),
-            // As a run would end.
             Err(error) => {
-                let code = Verdict::not_started(&placement.server, &error).code;
-                return Ok(Err((code, with_causes(&error))));
+                let fault = Fault::new(error.failure_kind(), with_causes(&error));
+                let unreachable = if let StartError::Ssh(error) = error { Some(error) } else { None };
+                return Ok(Err(Fault { unreachable, ..fault }));
             }
         };
         if !spec.protocol.stays_up() {
@@ -106,18 +121,12 @@ impl Scheduler {
             Err(verdict) => verdict,
         };
         let outcome = self.record_end(access, verdict).await;
-        Ok(match outcome.access.error {
-            None => Ok(format!("{path}, ready")),
-            Some(error) => {
+        Ok(match (outcome.failure, outcome.access.error) {
+            (Some(kind), Some(error)) => {
                 let last = outcome.access.stderr_tail.lines().rfind(|line| !line.trim().is_empty());
-                Err((outcome.code, last.map_or_else(|| error.clone(), |line| format!("{error}: {line}"))))
+                Err(Fault::new(kind, last.map_or_else(|| error.clone(), |line| format!("{error}: {line}"))))
             }
+            _ => Ok(format!("{path}, ready")),
         })
     }
-}
-
-/// A server that cannot be used: why, and what to do about it.
-fn unreachable(error: &SshError, server: &str) -> (u8, String) {
-    let remedy = error.remedy(server).map(|remedy| format!(" ({remedy})")).unwrap_or_default();
-    (error.exit_code(), format!("{}{remedy}", with_causes(error)))
 }

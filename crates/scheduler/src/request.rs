@@ -1,7 +1,7 @@
 //! What is asked of the scheduler, and where the answer goes.
 
 use bytes::Bytes;
-use mer_core::{Bound, Kind, Model, Server, WeightsVersion};
+use mer_core::{Bound, FailureKind, Kind, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use tokio::sync::{mpsc, oneshot};
 
@@ -69,8 +69,8 @@ pub struct Receipt {
 /// Why output did not get to where it was to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
-    /// The exit code of `mer` for it; that of SIGPIPE where its reader has gone.
-    pub code: u8,
+    /// The kind of the failure; [`FailureKind::ReaderGone`] where the reader of the output went away.
+    pub kind: FailureKind,
     /// A sentence.
     pub said: String,
 }

@@ -301,14 +301,14 @@ impl Scheduler {
 
     /// Puts the end of an attempt on record.
     pub(crate) async fn record_end(&self, mut access: Access, verdict: Verdict) -> Outcome {
-        let hint = verdict.write_to(&mut access);
+        verdict.write_to(&mut access);
         access.stop_access.get_or_insert_with(now);
         if let Err(error) = self.config.journal.ended(&access).await {
             // The answer is out already; the record will say `lost`, and a person should know why.
             tracing::error!(request = %access.request_uid, error = &error as &dyn std::error::Error,
                 "the end of the run could not be put on record");
         }
-        Outcome { access, code: verdict.code, hint }
+        Outcome { access, failure: verdict.failure, cause: verdict.cause }
     }
 
     pub(crate) async fn record_start(&self, access: &Access, durability: Durability) -> Result<(), SchedulerError> {

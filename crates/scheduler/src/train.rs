@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mer_core::{Access, ExitCode, Kind, Status};
+use mer_core::{Access, FailureKind, Kind, Status};
 use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
@@ -34,12 +34,10 @@ pub struct Trained {
 pub struct Unkept {
     /// How the training is judged therefore.
     pub status: Status,
-    /// The exit code of `mer` for it.
-    pub code: u8,
+    /// The kind of the failure.
+    pub kind: FailureKind,
     /// A sentence.
     pub error: String,
-    /// What to try next, where there is something.
-    pub hint: Option<String>,
 }
 
 impl Trained {
@@ -103,10 +101,7 @@ impl Scheduler {
                 // Where this is not heard, the record in the database stands above it.
                 self.record_end(access, Verdict::succeeded()).await
             }
-            Err(Unkept { status, code, error, hint }) => {
-                let verdict = Verdict { status, code, error: Some(error), hint, elsewhere: false };
-                self.record_end(access, verdict).await
-            }
+            Err(Unkept { status, kind, error }) => self.record_end(access, Verdict::new(status, kind, error)).await,
         }
     }
 }
@@ -126,14 +121,11 @@ async fn found(access: &Access, out: &Out, cancel: &Cancel) -> Result<PathBuf, V
     }
     match found {
         Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(Verdict {
-            // Whoever trains has promised it.
-            status: Status::Failed,
-            code: ExitCode::PROTOCOL,
-            error: Some("the training ended well, and wrote nothing to the path in `MER_WEIGHTS_OUT`".to_owned()),
-            hint: None,
-            elsewhere: false,
-        }),
+        // A train command promises to write weights.
+        Ok(None) => {
+            let why = "the training ended well, and wrote nothing to the path in `MER_WEIGHTS_OUT`";
+            Err(Verdict::new(Status::Failed, FailureKind::Protocol, why))
+        }
         Err(error) => Err(error.verdict(access, &out.path().to_string_lossy())),
     }
 }

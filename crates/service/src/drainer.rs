@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::{ALIVE, DalError, Database, drain, drain_own, keep_alive, left_behind};
 use mer_scheduler::Scheduler;
 use tokio::{
@@ -66,7 +66,7 @@ impl Drainer {
         match moved.await {
             Ok(Ok(())) => {}
             // This does not go away by itself, and a user who only runs models would not learn of it otherwise.
-            Ok(Err(error)) if error.exit_code() == ExitCode::REFUSED => {
+            Ok(Err(error)) if error.failure_kind() == FailureKind::Refused => {
                 tracing::warn!("what ran waits in the journal: {error}");
             }
             Ok(Err(error)) => waits(&error),

@@ -84,6 +84,8 @@ fn any(folder: &Path, mut is: impl FnMut(&fs::DirEntry) -> io::Result<bool>) -> 
 
 #[cfg(test)]
 mod tests {
+    use mer_core::{Classified as _, FailureKind};
+
     use super::*;
 
     #[test]
@@ -106,7 +108,7 @@ mod tests {
             make(&rows, "rows");
             let error = check(engine).expect_err("rows without a manifest");
             assert!(matches!(&error, DalError::Incomplete { reason, .. } if reason.contains(name)), "{error:?}");
-            assert_eq!(error.exit_code(), mer_core::ExitCode::IO);
+            assert_eq!(error.failure_kind(), FailureKind::Io);
             make("manifest/00000000000000000000.manifest", "");
             assert!(!check(engine).expect("a whole one"));
             fs::remove_file(engine.join("manifest/00000000000000000000.manifest")).expect("removed");

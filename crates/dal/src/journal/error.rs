@@ -2,10 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::{ExitCode, Shortage};
+use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
-
-use crate::remedy::disk_hint;
 
 /// An operation on the journal that failed. After a failed start the run must not begin.
 #[derive(Debug, Error)]
@@ -58,20 +56,14 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// The exit code of a command that ends with this error.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code)
-    }
-
-    /// Why it failed, in the system's words.
+    /// Returns why it failed, in the system's words.
     pub(crate) fn reason(&self) -> String {
         std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
     }
+}
 
-    /// What a person may do about it, where there is something.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        disk_hint(self)
+impl Classified for JournalError {
+    fn failure_kind(&self) -> FailureKind {
+        Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind)
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mer_core::{Access, Claims, Kind, Status};
+use mer_core::{Access, Claims, Classified as _, FailureKind, Kind, Status};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{
     places::{self, CORRUPT_LINES, SEGMENT},
     scan::{Line, Scan},
 };
-use crate::{AccessFilter, Database, DbUrl, DrainReport, ScriptRun, Session, Settings, embedded::try_lock};
+use crate::{AccessFilter, Database, DbUrl, DiskFault, DrainReport, ScriptRun, Session, Settings, embedded::try_lock};
 
 fn owner() -> JournalOwner {
     JournalOwner { host: "here".into(), pid: std::process::id(), mer_version: "0".into() }
@@ -331,21 +331,21 @@ async fn an_unusable_folder_is_an_error_before_anything_begins() {
     for dir in [file.clone(), file.join("below")] {
         let journal = Journal::new(dir, Uuid::now_v7(), owner());
         let error = journal.started(&started(), Durability::Synced).await.unwrap_err();
-        assert_eq!(error.exit_code(), mer_core::ExitCode::IO);
+        assert_eq!(error.failure_kind(), FailureKind::Io);
         assert!(error.to_string().contains("file"), "{error}");
     }
 }
 
 #[test]
-fn a_full_disk_is_explained() {
-    for (code, word) in [(28, "full"), (30, "read-only"), (13, "may not write")] {
+fn a_full_disk_is_recognised() {
+    for (code, fault) in [(28, DiskFault::Full), (30, DiskFault::ReadOnly), (13, DiskFault::Denied)] {
         let source = std::io::Error::from_raw_os_error(code);
         let error = super::JournalError::Write { path: "x".into(), source };
-        assert!(error.hint().unwrap().contains(word));
+        assert_eq!(DiskFault::of(&error), Some(fault));
         // The same when only text is left of it, as the engine hands it on.
         let text = std::io::Error::from_raw_os_error(code).to_string();
         let error = crate::DalError::Open { database: "x".into(), source: text.into() };
-        assert!(error.hint().unwrap().contains(word), "{error}");
+        assert_eq!(DiskFault::of(&error), Some(fault), "{error}");
     }
 }
 

@@ -19,13 +19,13 @@ use mer_service::{Caller, Runtime};
 
 use self::events::UiEvents;
 pub(crate) use events::warn_of_journal;
-pub(crate) use signals::{Signal, Signals, Streams, unblock};
+pub(crate) use signals::{Signals, Streams, unblock};
 pub(crate) use ssh::Ssh;
 
 use crate::{
     cli::Typed,
     config::{Loaded, Settings},
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::{self, Telling, Ui},
     variables::Variables,
 };
@@ -125,7 +125,7 @@ impl App {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }
-        Err(CliError::new(Kind::Refused, "changing models and servers is not allowed here")
+        Err(CliError::refused("changing models and servers is not allowed here")
             .hint(format!("mer --allow-model-server-runtime-changes {}", typed.line())))
     }
 

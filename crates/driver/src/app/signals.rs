@@ -3,62 +3,12 @@
 //! A signal that was ignored when `mer` began (`nohup`, `trap '' INT`, a background job of a script) is none to `mer`. Its
 //! models inherit that, with one exception: SIGTERM is what MER ends them with, so that they always begin with its default.
 
-use std::{cell::Cell, fmt, sync::OnceLock};
+use std::{cell::Cell, sync::OnceLock};
 
-use mer_core::ExitCode;
 use mer_meal::{Cancel, ignored_signals};
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::{
-    errors::{CliError, Kind},
-    ui::Telling,
-};
-
-/// A signal that ends what `mer` is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// Ctrl-C.
-    Interrupt,
-    /// What a supervisor sends.
-    Terminate,
-    /// The terminal is gone.
-    Hangup,
-}
-
-impl Signal {
-    /// The exit code of a command that it ended.
-    pub(crate) const fn code(self) -> u8 {
-        match self {
-            Self::Interrupt => ExitCode::SIGINT,
-            Self::Terminate => ExitCode::SIGTERM,
-            Self::Hangup => ExitCode::SIGHUP,
-        }
-    }
-
-    /// The signal with this exit code.
-    pub(crate) fn of_code(code: u8) -> Option<Self> {
-        [Self::Interrupt, Self::Terminate, Self::Hangup].into_iter().find(|signal| signal.code() == code)
-    }
-
-    /// The kind of error of a command that it ended.
-    pub(crate) const fn kind(self) -> Kind {
-        match self {
-            Self::Interrupt => Kind::Interrupted,
-            Self::Terminate => Kind::Terminated,
-            Self::Hangup => Kind::Hangup,
-        }
-    }
-}
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "Ctrl-C",
-            Self::Terminate => "SIGTERM",
-            Self::Hangup => "SIGHUP",
-        })
-    }
-}
+use crate::{errors::CliError, signal::Signal, ui::Telling};
 
 /// The signals that `mer` listens to.
 #[derive(Debug)]
@@ -163,7 +113,7 @@ impl Signals {
         tokio::select! {
             biased;
             result = work => result,
-            signal = self.next() => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
+            signal = self.next() => Err(CliError::ended_by(signal)),
         }
     }
 }

@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(read("@@"), Input::Text(b"@".to_vec()));
         assert_eq!(read("-5.1,3"), Input::Text(b"-5.1,3".to_vec()));
         assert_eq!(read(""), Input::Text(Vec::new()));
-        assert_eq!(Input::from_word(Some(OsStr::new("@"))).expect_err("no file").code(), 64);
+        assert_eq!(Input::from_word(Some(OsStr::new("@"))).expect_err("no file").exit_code(), 64);
     }
 
     #[test]

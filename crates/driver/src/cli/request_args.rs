@@ -3,10 +3,10 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::Args;
-use mer_core::{Bound, Selector};
+use mer_core::{Bound, FailureKind, Selector};
 
 use super::{Input, normalise};
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
 
 /// What a model is asked.
 #[derive(Debug, Clone, Args)]
@@ -45,7 +45,7 @@ pub(crate) fn selector(text: &str) -> Result<Selector, CliError> {
     if !text.contains([':', '@']) {
         return Ok(Selector::current(text));
     }
-    text.parse().map_err(|error| CliError::of(Kind::Usage, error))
+    text.parse().map_err(|error| CliError::of(FailureKind::Usage, error))
 }
 
 impl RequestArgs {

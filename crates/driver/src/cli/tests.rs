@@ -25,7 +25,7 @@ fn refused(text: &str) -> CliError {
         Ok(parsed) => panic!("`{text}` was accepted: {parsed:?}"),
         Err(error) => error,
     };
-    assert_eq!(error.code(), 64, "`{text}`");
+    assert_eq!(error.exit_code(), 64, "`{text}`");
     error
 }
 

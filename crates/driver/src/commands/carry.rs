@@ -61,7 +61,7 @@ pub(super) async fn to_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
 }
 
 fn undelivered(error: &CliError) -> Undelivered {
-    Undelivered { code: error.code(), said: error.in_one_line() }
+    Undelivered { kind: error.kind(), said: error.in_one_line() }
 }
 
 /// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and a slow reader

@@ -1,7 +1,7 @@
 //! `mer log`.
 
 use jiff::Timestamp;
-use mer_core::{Access, Kind, Selector, Which};
+use mer_core::{Access, FailureKind, Kind, Selector, Which};
 use mer_dal::{AccessFilter, AccessPages, DrainOptions, DrainReport, Session};
 use serde::Serialize;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use mer_service::{JournalState, SmallPages};
 use crate::{
     app::{self, App},
     cli::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb, selector},
-    errors::{self, CliError},
+    errors::CliError,
     ui::{Format, Ui, counted},
 };
 
@@ -105,13 +105,13 @@ async fn newest(session: &Session) -> Result<Uuid, CliError> {
             return Ok(access.request_uid);
         }
     }
-    Err(CliError::new(errors::Kind::NotFound, "there is no access yet"))
+    Err(CliError::new(FailureKind::NotFound, "there is no access yet"))
 }
 
 /// The one request whose uid begins so.
 async fn find(session: &Session, beginning: &str) -> Result<Uuid, CliError> {
     let none = || {
-        CliError::new(errors::Kind::NotFound, format!("there is no access `{beginning}`"))
+        CliError::new(FailureKind::NotFound, format!("there is no access `{beginning}`"))
             .hint("`mer log list` shows the newest ones")
     };
     let (first, last) = range(beginning).ok_or_else(none)?;
@@ -128,7 +128,7 @@ async fn find(session: &Session, beginning: &str) -> Result<Uuid, CliError> {
                 let Access { request_uid, start_access, model, status, .. } = access;
                 format!("{request_uid}: `{model}`, {start_access:.0}, {status}")
             };
-            let error = CliError::new(errors::Kind::NotFound, told).hint("write more of the uid");
+            let error = CliError::new(FailureKind::NotFound, told).hint("write more of the uid");
             Err(several.iter().take(NAMED).map(candidate).fold(error, CliError::hint))
         }
     }

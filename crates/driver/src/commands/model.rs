@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
 use mer_scheduler::PingReport;
+use serde::Serialize;
 use serde_json::json;
 
 use super::registry_fields::{Whole, registered};
@@ -11,7 +12,7 @@ use crate::{
     app::App,
     cli::{ModelVerb, PingArgs},
     commands::weights,
-    errors::{CliError, Kind},
+    errors::{CliError, ExitCode, ssh_hint},
     ui::{Format, Listed, Shown, Ui},
 };
 
@@ -64,17 +65,43 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
         drop(told);
         reports.extend(pings?);
         if let Some(signal) = signal {
-            return Err(CliError::new(signal.kind(), format!("ended by {signal}")));
+            return Err(CliError::ended_by(signal));
         }
     }
-    ui.list(&reports)?;
-    match reports.iter().find(|report| report.code != 0) {
-        None => Ok(0),
-        Some(first) => {
-            let failed = reports.iter().filter(|report| report.code != 0).count();
-            let told = format!("{failed} of {} checks failed, the first of `{}`", reports.len(), first.model);
-            Err(CliError::new(Kind::of_code(first.code), told))
-        }
+    let failed: Vec<_> = reports.iter().filter_map(|report| Some((report.failure?, report.model.clone()))).collect();
+    let rows: Vec<PingRow> = reports.into_iter().map(PingRow::from).collect();
+    ui.list(&rows)?;
+    let Some((kind, model)) = failed.first() else { return Ok(0) };
+    let message = format!("{} of {} checks failed, the first of `{model}`", failed.len(), rows.len());
+    Err(CliError::new(*kind, message))
+}
+
+/// What was found of one model on one server.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PingRow {
+    model: String,
+    server: String,
+    /// 0, or the exit code that a run would end with.
+    code: u8,
+    ms: f64,
+    /// What was found, or what is wrong and what to do about it.
+    detail: String,
+}
+
+impl From<PingReport> for PingRow {
+    fn from(report: PingReport) -> Self {
+        let detail = ping_detail(&report);
+        let PingReport { model, server, failure, ms, .. } = report;
+        Self { model, server, code: ExitCode::of_outcome(failure), ms, detail }
+    }
+}
+
+/// Returns the detail of a report, with what to do about a server that cannot be used.
+pub(super) fn ping_detail(report: &PingReport) -> String {
+    match report.unreachable.as_ref().and_then(|error| ssh_hint(error, &report.server)) {
+        Some(hint) => format!("{} ({hint})", report.detail),
+        None => report.detail.clone(),
     }
 }
 
@@ -106,7 +133,7 @@ impl Shown for Model {
     }
 }
 
-impl Listed for PingReport {
+impl Listed for PingRow {
     const COLUMNS: &'static [&'static str] = &["model", "server", "result", "ms", "detail"];
 
     fn cells(&self) -> Vec<String> {

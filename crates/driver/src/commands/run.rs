@@ -1,21 +1,22 @@
 //! `mer run`.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use mer_core::{Access, Kind as Purpose, Status};
+use mer_core::{Access, FailureKind, Kind as Purpose, Status};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Delivery, Outcome, Output, Request};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::{App, Signal},
+    app::App,
     cli::{RunArgs, selector},
     commands::{
         carry::{QUEUE, STDERR_QUEUE, pour, show, to_stdout},
         weights,
     },
-    errors::{CliError, Kind},
+    errors::{CliError, outcome_hint},
     io::{Origin, OutputFile, Sink, file_for, within},
+    signal::Signal,
     ui::{Format, Ui},
 };
 
@@ -96,16 +97,15 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     if outcome.succeeded() {
         return Ok(0);
     }
-    let code = match signal {
-        Some(signal) if outcome.code == Kind::Interrupted.code() => signal.code(),
-        _ if args.passthrough => outcome.passthrough_code(),
-        _ => outcome.code,
-    };
-    Err(told(&outcome, code, signal, ui))
+    let error = failure(&outcome, signal, outcome_hint(&outcome), ui);
+    Err(match outcome.model_exit_code() {
+        Some(code) if args.passthrough => error.with_model_exit_code(code),
+        _ => error,
+    })
 }
 
-/// The sentence about a run that did not succeed.
-pub(super) fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) -> CliError {
+/// Makes the error of a run that did not succeed. `signal` is the one that cancelled it.
+pub(super) fn failure(outcome: &Outcome, signal: Option<Signal>, hint: Option<String>, ui: Ui) -> CliError {
     let Access { model, server, status, error, request_uid, stderr_tail, .. } = &outcome.access;
     let mut why = error.clone().unwrap_or_else(|| "it did not succeed".to_owned());
     if let (Status::Cancelled, Some(signal)) = (status, signal) {
@@ -115,12 +115,15 @@ pub(super) fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) 
     if outcome.access.kind == Purpose::Train {
         why.push_str("; no version was made");
     }
-    let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));
+    let message = format!("`{model}` on `{server}`: {why}");
+    let mut failure = match (outcome.failure, signal) {
+        (Some(FailureKind::Cancelled), Some(signal)) => CliError::by_signal(signal, message),
+        (kind, _) => CliError::new(kind.unwrap_or(FailureKind::ModelFailed), message),
+    };
     if ui.format() == Format::Quiet && !stderr_tail.is_empty() {
-        told = told.saying(stderr_tail);
+        failure = failure.saying(stderr_tail);
     }
-    if let Some(hint) = &outcome.hint {
-        told = told.hint(hint);
-    }
-    told.hint(format!("`mer log show {request_uid}` has all that is known of this run"))
+    hint.into_iter()
+        .fold(failure, CliError::hint)
+        .hint(format!("`mer log show {request_uid}` has all that is known of this run"))
 }

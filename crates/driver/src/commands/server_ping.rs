@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mer_core::{ConnType, ExitCode, Server, with_causes};
+use mer_core::{Classified as _, ConnType, FailureKind, Server, with_causes};
 use mer_meal::{PingReport, PingStep, StepKind};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{
     app::App,
     cli::ServerPingArgs,
-    errors::{CliError, Kind},
+    errors::{CliError, ExitCode, ssh_hint},
     ui::{Listed, Ui},
 };
 
@@ -24,6 +24,8 @@ struct Step {
     step: &'static str,
     /// 0, or the exit code of a run that fails here.
     code: u8,
+    #[serde(skip)]
+    failure: Option<FailureKind>,
     ms: f64,
     /// What was found, or what is wrong.
     detail: Option<String>,
@@ -65,15 +67,15 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
 pub(super) async fn look(app: &App, server: &Server) -> Result<String, (String, Option<String>)> {
     let executor = app.ssh.executor(&server.name, &server.spec.params, false);
     let steps = executor.ping().await.map_or_else(Vec::new, |report| steps(&server.name, report));
-    match steps.iter().find(|step| step.code != 0) {
+    match steps.iter().find(|step| step.failure.is_some()) {
         Some(step) => Err((step.detail.clone().unwrap_or_default(), step.remedy.clone())),
         None => Ok(format!("answers within {:.0} ms", steps.iter().map(|step| step.ms).sum::<f64>())),
     }
 }
 
 fn verdict(steps: &[Step], servers: usize) -> Result<(), CliError> {
-    let failed: Vec<&Step> = steps.iter().filter(|step| step.code != 0).collect();
-    let Some(first) = failed.first() else { return Ok(()) };
+    let failed: Vec<&Step> = steps.iter().filter(|step| step.failure.is_some()).collect();
+    let Some((first, kind)) = failed.first().and_then(|step| Some((step, step.failure?))) else { return Ok(()) };
     let why = first.detail.as_deref().unwrap_or_default();
     let mut told = format!("`{}`: {why}", first.server);
     if failed.len() > 1 {
@@ -83,20 +85,22 @@ fn verdict(steps: &[Step], servers: usize) -> Result<(), CliError> {
         let remedy = step.remedy.as_deref()?;
         Some(if failed.len() > 1 { format!("`{}`: {remedy}", step.server) } else { remedy.to_owned() })
     });
-    Err(hints.fold(CliError::new(Kind::of_code(first.code), told), CliError::hint))
+    Err(hints.fold(CliError::new(kind, told), CliError::hint))
 }
 
 fn here(server: String) -> Vec<Step> {
     let detail = Some("this machine".to_owned());
-    vec![Step { server, host: String::new(), step: "local", code: ExitCode::OK, ms: 0.0, detail, remedy: None }]
+    let (host, code) = (String::new(), ExitCode::OK);
+    vec![Step { server, host, step: "local", code, failure: None, ms: 0.0, detail, remedy: None }]
 }
 
 fn steps(server: &str, report: PingReport) -> Vec<Step> {
-    let step = |made: PingStep, code: u8, detail: Option<String>, remedy: Option<String>| Step {
+    let step = |made: PingStep, failure: Option<FailureKind>, detail: Option<String>, remedy: Option<String>| Step {
         server: server.to_owned(),
         host: made.host,
         step: name(made.kind),
-        code,
+        code: ExitCode::of_outcome(failure),
+        failure,
         ms: millis(made.took),
         detail,
         remedy,
@@ -104,10 +108,10 @@ fn steps(server: &str, report: PingReport) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for mut made in report.steps {
         let detail = made.detail.take();
-        steps.push(step(made, ExitCode::OK, detail, None));
+        steps.push(step(made, None, detail, None));
     }
     if let Some((made, error)) = report.failed {
-        steps.push(step(made, error.exit_code(), Some(with_causes(&error)), report.remedy));
+        steps.push(step(made, Some(error.failure_kind()), Some(with_causes(&error)), ssh_hint(&error, server)));
     }
     steps
 }

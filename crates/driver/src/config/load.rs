@@ -106,9 +106,9 @@ pub(crate) fn load(around: &Surroundings, flags: &[GivenFlag], config: Option<&O
     let data_dir = data_dir.and_then(|given| value::as_path(&given.value));
     let defaults = defaults(around, data_dir, home);
     let figment = defaults.into_iter().chain(layers).fold(Figment::new(), Figment::merge);
-    let settings = figment.extract().map_err(|error| {
-        CliError::new(crate::errors::Kind::Bug, "the table of settings and their types disagree").caused_by(error)
-    })?;
+    let settings = figment
+        .extract()
+        .map_err(|error| CliError::bug("the table of settings and their types disagree").caused_by(error))?;
     let folder = own_folder(around, config);
     let config = config.map(OsStr::to_owned);
     Ok(Loaded { settings, warnings, folder, config, passwords, no_dotenv, database_is_local, figment })

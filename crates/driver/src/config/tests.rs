@@ -51,7 +51,7 @@ impl Machine {
 
     fn refused(&self) -> CliError {
         let error = self.load().expect_err("refused");
-        assert_eq!(error.code(), 78);
+        assert_eq!(error.exit_code(), 78);
         error
     }
 
@@ -144,7 +144,7 @@ fn a_wrong_value_names_origin_key_and_what_is_expected() {
     assert!(!format!("{error:?}").contains("hunter2"));
     let flags = [("dbWait", "--db-wait", "soon".into())];
     let error = load(&Machine::new().around, &flags, None).expect_err("refused");
-    assert_eq!(error.code(), 64);
+    assert_eq!(error.exit_code(), 64);
     assert!(error.to_string().starts_with("`--db-wait` must be a duration"));
 }
 

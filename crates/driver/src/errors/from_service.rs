@@ -1,8 +1,9 @@
 //! Failures of the service as failures of a command.
 
+use mer_core::FailureKind;
 use mer_service::ServiceError;
 
-use crate::errors::{CliError, Kind, similar_names};
+use super::cli_error::{CliError, similar_names};
 
 impl From<ServiceError> for CliError {
     fn from(error: ServiceError) -> Self {
@@ -13,9 +14,9 @@ impl From<ServiceError> for CliError {
             ServiceError::Weights(error) => error.into(),
             ServiceError::UnknownObject { object, ref near, .. } => {
                 let hint = similar_names(near).unwrap_or_else(|| format!("`mer {object} list` shows all there are"));
-                Self::of(Kind::NotFound, error).hint(hint)
+                Self::of(FailureKind::NotFound, error).hint(hint)
             }
-            other => Self::of(Kind::Bug, other),
+            other => Self::of(FailureKind::Bug, other),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
 };
 
-use mer_core::ExitCode;
+use crate::errors::ExitCode;
 
 /// The names that [`run`] knows.
 pub(crate) const NAMES: &[&str] = &["echo", "iris"];

@@ -3,7 +3,7 @@
 use std::{io, os::fd::OwnedFd, path::PathBuf, sync::mpsc as std_mpsc};
 
 use bytes::Bytes;
-use mer_core::Bound;
+use mer_core::{Bound, FailureKind};
 use mer_meal::Input;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -11,12 +11,7 @@ use tokio::{
 };
 
 use crate::app::App;
-use crate::{
-    apart::on_a_thread,
-    cli,
-    errors::{CliError, Kind},
-    ui,
-};
+use crate::{apart::on_a_thread, cli, errors::CliError, ui};
 
 /// One read of a stream.
 const CHUNK: usize = 256 * 1024;
@@ -97,7 +92,7 @@ pub(crate) async fn within<T>(
     let bound = bound.unwrap_or(mer_core::Bounds::default().timeout);
     let Some(duration) = bound.duration() else { return work.await };
     timeout(duration, work).await.unwrap_or_else(|_| {
-        Err(CliError::new(Kind::Timeout, format!("`timeout` ran out after {bound}, before {}", what())))
+        Err(CliError::new(FailureKind::Timeout, format!("`timeout` ran out after {bound}, before {}", what())))
     })
 }
 
@@ -195,10 +190,10 @@ pub(crate) async fn whole_text(mut input: Input, name: &str, most: usize) -> Res
     while let Some(chunk) = next_bytes(&mut input, name).await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > most {
-            return Err(CliError::new(Kind::Input, format!("`{name}` is longer than {} MiB", most >> 20)));
+            return Err(CliError::input(format!("`{name}` is longer than {} MiB", most >> 20)));
         }
     }
-    String::from_utf8(bytes).map_err(|_| CliError::new(Kind::Input, format!("`{name}` is not valid UTF-8")))
+    String::from_utf8(bytes).map_err(|_| CliError::input(format!("`{name}` is not valid UTF-8")))
 }
 
 /// The next bytes of an input; nothing at its end.

@@ -14,9 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::input::PIPE_BYTES;
 use crate::{
     apart::{apart, on_a_thread},
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::step_aside,
 };
+use mer_core::FailureKind;
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -257,7 +258,7 @@ fn unwritten(target: &Path, error: io::Error) -> CliError {
 /// What a failed write to a stream means.
 fn failed(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        CliError::new(Kind::ReaderGone, "the reader of the output has gone")
+        CliError::new(FailureKind::ReaderGone, "the reader of the output has gone")
     } else {
         CliError::io("cannot write the output", error)
     }

@@ -10,7 +10,7 @@ fn registry(text: &str) -> Registry {
 
 fn refused(text: &str) -> (String, Vec<String>, Vec<String>) {
     let error = read(Path::new("r.toml"), text).expect_err(text);
-    assert_eq!(error.code(), 78);
+    assert_eq!(error.exit_code(), 78);
     (error.to_string(), error.causes(), error.hints().to_vec())
 }
 
@@ -154,7 +154,7 @@ fn what_an_object_means_is_wrong_where_the_object_stands() {
         ("[models.'']\n", "line 1, column 9", "name that cannot be used"),
     ] {
         let error = read(Path::new("r.toml"), text).expect(text).check(&Registry::default()).expect_err(text);
-        assert_eq!((error.code(), error.to_string()), (78, format!("`r.toml`, {place}: this cannot be applied")));
+        assert_eq!((error.exit_code(), error.to_string()), (78, format!("`r.toml`, {place}: this cannot be applied")));
         assert!(error.causes()[0].contains(why), "{:?}", error.causes());
     }
 }

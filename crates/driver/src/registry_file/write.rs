@@ -6,7 +6,7 @@ use mer_core::{ConnParams, ModelParams, ModelSpec, Registry, is_invisible};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
 
 /// Writes a registry: servers, then models, each by name, their keys in the order of the reference.
 ///
@@ -37,7 +37,7 @@ fn object<T: Serialize>(value: &T) -> Result<Map<String, Value>, CliError> {
 }
 
 fn bug() -> CliError {
-    CliError::new(Kind::Bug, "the registry cannot be written as TOML")
+    CliError::bug("the registry cannot be written as TOML")
 }
 
 fn table(path: &[&str], values: &Map<String, Value>, order: &[&str]) -> Result<String, CliError> {

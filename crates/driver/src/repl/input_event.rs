@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
 use super::Dispatch;
-use crate::errors::{CliError, Kind};
+use crate::{errors::CliError, signal::Signal};
 
 /// One thing that was said.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub(super) type Saying = mpsc::Receiver<Said>;
 pub(super) enum Heard {
     /// Something was said; nothing, where the reader has ended.
     Said(Option<Said>),
-    /// A signal: `Interrupted`, `Terminated` or `Hangup`.
-    Signal(Kind),
+    /// A signal.
+    Signal(Signal),
 }
 
 /// Waits for what is said next, or for a signal. What was said before a signal comes before it.
@@ -41,6 +41,6 @@ pub(super) async fn hear(dispatch: &mut impl Dispatch, said: &mut Saying) -> Hea
     tokio::select! {
         biased;
         next = said.recv() => Heard::Said(next),
-        kind = dispatch.signal() => Heard::Signal(kind),
+        signal = dispatch.signal() => Heard::Signal(signal),
     }
 }

@@ -12,7 +12,8 @@ use super::{
     terminal::fresh_line,
 };
 use crate::{
-    errors::{CliError, Kind},
+    errors::{CliError, ExitCode},
+    signal::Signal,
     ui::Ui,
 };
 
@@ -53,7 +54,7 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
             };
             match heard {
                 // At the prompt Ctrl-C is a key; this one was meant for the command before.
-                Heard::Signal(Kind::Interrupted) => {}
+                Heard::Signal(Signal::Interrupt) => {}
                 heard => break heard,
             }
         };
@@ -61,12 +62,12 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
             Heard::Said(Some(Said::Entry(entry))) => entry,
             Heard::Said(Some(Said::Cleared)) => continue,
             Heard::Said(Some(Said::End | Said::Lines(_)) | None) => return Ok(0),
-            Heard::Said(Some(Said::Hangup)) => return Ok(Kind::Hangup.code()),
+            Heard::Said(Some(Said::Hangup)) => return Ok(ExitCode::SIGHUP),
             Heard::Said(Some(Said::Failed(error))) => return Err(error),
-            Heard::Signal(kind) => {
+            Heard::Signal(signal) => {
                 // The reader still holds the terminal, and will not come to give it back.
                 terminal.inspect(SavedTerminal::restore);
-                return Ok(kind.code());
+                return Ok(ExitCode::of_signal(signal));
             }
         };
         if let Some(code) = one_entry(&mut session, &entry).await {
@@ -86,13 +87,13 @@ async fn one_entry<D: Dispatch>(session: &mut Session<'_, D>, entry: &str) -> Op
         rest = text.get(unit.len() + 1..);
         match session.unit(unit).await {
             Next::Leave => return Some(0),
-            Next::Line(code) if code == Kind::ReaderGone.code() => return Some(code),
+            Next::Line(code @ ExitCode::SIGPIPE) => return Some(code),
             Next::Line(0) => {}
             // Of several pasted lines those after a failure were meant to follow a success.
             Next::Line(_) => rest = None,
         }
-        if let Some(kind @ (Kind::Terminated | Kind::Hangup)) = session.dispatch.ended_by() {
-            return Some(kind.code());
+        if let Some(signal @ (Signal::Terminate | Signal::Hangup)) = session.dispatch.ended_by() {
+            return Some(ExitCode::of_signal(signal));
         }
     }
     None

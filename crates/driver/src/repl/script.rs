@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     apart::on_a_thread,
-    errors::{CliError, Kind},
+    errors::{CliError, ExitCode},
     ui::Ui,
 };
 
@@ -48,13 +48,13 @@ where
                     Heard::Said(Some(Said::Lines(portion))) => lines = portion,
                     Heard::Said(Some(Said::Failed(error))) => return Err(error),
                     Heard::Said(_) => break,
-                    Heard::Signal(kind) => return Ok(kind.code()),
+                    Heard::Signal(signal) => return Ok(ExitCode::of_signal(signal)),
                 }
             }
             let Some(line) = lines.pop_front() else { break };
             number += 1;
             let text = std::str::from_utf8(&line)
-                .map_err(|_| CliError::new(Kind::Usage, format!("line {number} of the script is no UTF-8")))?;
+                .map_err(|_| CliError::usage(format!("line {number} of the script is no UTF-8")))?;
             unit.push_str(text);
             if is_complete(&current(&mode), unit.strip_suffix('\n').unwrap_or(&unit)) {
                 break;
@@ -75,7 +75,7 @@ where
             Next::Line(0) => {}
             Next::Leave => return Ok(0),
             Next::Line(code) => {
-                if code != Kind::ReaderGone.code() {
+                if code != ExitCode::SIGPIPE {
                     ui.note(&format!("the script stopped at line {first}"));
                 }
                 return Ok(code);
@@ -130,7 +130,7 @@ mod tests {
 
     fn script(text: &'static [u8]) -> (Result<u8, u8>, Vec<String>) {
         let mut recorder = Recorder::default();
-        let code = block_on(super::run(&mut recorder, move || text, ui())).map_err(|error| error.code());
+        let code = block_on(super::run(&mut recorder, move || text, ui())).map_err(|error| error.exit_code());
         (code, recorder.0)
     }
 

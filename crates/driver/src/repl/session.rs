@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::split::{Meaning, Mode, meaning};
 use crate::{
     cli::{Cli, Parsed, Verb, help_with, parse, split_line},
-    errors::{CliError, Kind},
-    start::finish,
+    errors::{CliError, finish},
+    signal::Signal,
     ui::Ui,
 };
 
@@ -25,11 +25,11 @@ pub(crate) trait Dispatch {
     /// There is none, or nobody can tell.
     async fn find_model(&mut self, name: &str) -> Result<(), CliError>;
 
-    /// The next signal while no command runs: `Interrupted`, `Terminated` or `Hangup`. May be dropped and asked again.
-    async fn signal(&mut self) -> Kind;
+    /// Waits for the next signal while no command runs. May be dropped and called again.
+    async fn signal(&mut self) -> Signal;
 
     /// The signal that came during the last command, if one did: SIGTERM and SIGHUP end the REPL too.
-    fn ended_by(&self) -> Option<Kind>;
+    fn ended_by(&self) -> Option<Signal>;
 }
 
 /// What plain lines mean now.
@@ -217,11 +217,11 @@ pub(super) mod tests {
             if name == "upper" { Ok(()) } else { Err(CliError::not_found("model", name, ["upper"])) }
         }
 
-        async fn signal(&mut self) -> Kind {
+        async fn signal(&mut self) -> Signal {
             std::future::pending().await
         }
 
-        fn ended_by(&self) -> Option<Kind> {
+        fn ended_by(&self) -> Option<Signal> {
             None
         }
     }

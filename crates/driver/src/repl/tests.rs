@@ -6,20 +6,21 @@ mod terminal;
 use std::io::Write;
 
 use terminal::{CHILD, Terminal};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::*;
 use crate::{
     cli::{Cli, Verb},
-    errors::Kind,
+    errors::ExitCode,
+    signal::Signal,
     ui::Format,
 };
 
 /// Commands that say that they ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C comes; `export` ends while one is on its way.
 struct Says {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
 }
 
 fn say(text: &str) {
@@ -37,7 +38,7 @@ impl Dispatch for Says {
                 say("running");
                 self.interrupt.recv().await;
                 say("cancelled");
-                return Kind::Interrupted.code();
+                return ExitCode::SIGINT;
             }
             Some(Verb::Version) => {
                 let mut out = std::io::stdout().lock();
@@ -70,15 +71,15 @@ impl Dispatch for Says {
         Ok(())
     }
 
-    async fn signal(&mut self) -> Kind {
+    async fn signal(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Kind::Interrupted,
-            _ = self.terminate.recv() => Kind::Terminated,
-            _ = self.hangup.recv() => Kind::Hangup,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.hangup.recv() => Signal::Hangup,
         }
     }
 
-    fn ended_by(&self) -> Option<Kind> {
+    fn ended_by(&self) -> Option<Signal> {
         None
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
-    errors::{CliError, Kind},
+    errors::CliError,
     io::Sink,
 };
 
@@ -90,7 +90,7 @@ impl Text {
             tracing::warn!("line {number} of the export is one that `mer import` refuses: {error}");
         }
         mer_service::write_visible_json(&mut self.bytes, line)
-            .map_err(|error| CliError::new(Kind::Bug, "a row cannot be written as JSON").caused_by(error))?;
+            .map_err(|error| CliError::bug("a row cannot be written as JSON").caused_by(error))?;
         self.bytes.push(b'\n');
         self.lines += 1;
         Ok(())

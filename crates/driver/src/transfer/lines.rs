@@ -5,10 +5,7 @@ use mer_core::Invalid;
 use mer_meal::Input;
 
 use super::line::Line;
-use crate::{
-    errors::{CliError, Kind},
-    io::next_bytes,
-};
+use crate::{errors::CliError, io::next_bytes};
 
 /// The longest line that is kept in memory.
 const LONGEST: usize = 64 << 20;
@@ -56,7 +53,7 @@ impl Lines {
 
     /// That the line of this number is wrong.
     pub(super) fn wrong_at(&self, line: u64, what: &str) -> CliError {
-        CliError::new(Kind::Input, format!("line {line} of `{}` {what}", self.name))
+        CliError::input(format!("line {line} of `{}` {what}", self.name))
     }
 
     /// That the line of this number says something that cannot be: `why` names the field.
@@ -71,7 +68,7 @@ impl Lines {
 
     /// That something is wrong with the whole.
     pub(super) fn wrong_whole(&self, what: &str) -> CliError {
-        CliError::new(Kind::Input, format!("`{}` {what}", self.name))
+        CliError::input(format!("`{}` {what}", self.name))
     }
 
     async fn next_bytes(&mut self) -> Result<Option<Bytes>, CliError> {

@@ -4,7 +4,7 @@ use mer_core::redacted;
 use mer_service::write_visible_json as to_writer;
 use serde::Serialize;
 
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
 
 /// Full lines are handed on when this many bytes have come together, so that a long list is no long wait.
 const CHUNK: usize = 64 * 1024;
@@ -28,7 +28,7 @@ pub(super) fn lines<T: Serialize>(
 /// Adds one line.
 pub(super) fn line<T: Serialize>(item: &T, buffer: &mut Vec<u8>) -> Result<(), CliError> {
     to_writer(&mut *buffer, item)
-        .map_err(|source| CliError::new(Kind::Bug, "a result cannot be written as JSON").caused_by(source))?;
+        .map_err(|source| CliError::bug("a result cannot be written as JSON").caused_by(source))?;
     buffer.push(b'\n');
     Ok(())
 }
@@ -48,7 +48,7 @@ struct ExitError {
 pub(super) fn exit_error(error: &CliError) -> String {
     let line = ExitError {
         message_type: "exit_error",
-        code: error.code(),
+        code: error.exit_code(),
         message: redacted(&error.to_string()),
         causes: error.causes().iter().map(|cause| redacted(cause)).collect(),
         hints: error.hints().iter().map(|hint| redacted(hint)).collect(),

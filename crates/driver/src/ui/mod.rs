@@ -23,7 +23,7 @@ pub(crate) use rows::Rows;
 pub(crate) use safe::Safe;
 pub(crate) use stream::{emergency, step_aside};
 
-use crate::errors::{CliError, Kind};
+use crate::errors::{CliError, ExitCode};
 
 /// For whom the output is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, Serialize)]
@@ -183,8 +183,9 @@ impl Ui {
 
     /// The failure that ends the command, told once.
     pub(crate) fn error(&self, error: &CliError) {
-        match (error.kind(), self.format) {
-            (Kind::ReaderGone, _) => {}
+        match (error.exit_code(), self.format) {
+            // There is no reader of a message either, as a rule.
+            (ExitCode::SIGPIPE, _) => {}
             (_, Format::Json) => stream::to_stderr(&json::exit_error(error)),
             (_, Format::Text | Format::Quiet) => stream::to_stderr(&text::error(error, self.colour_err())),
         }

@@ -16,11 +16,7 @@ use rustix::{
 use tokio::sync::oneshot;
 
 use super::stream;
-use crate::{
-    apart::on_a_thread,
-    app::Streams,
-    errors::{CliError, Kind},
-};
+use crate::{apart::on_a_thread, app::Streams, errors::CliError, signal::Signal};
 
 /// What a pipe that is ready takes without waiting (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -39,8 +35,8 @@ pub(super) fn write_all(mut bytes: &[u8]) -> Result<(), CliError> {
         match poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&LOOK)) {
             Ok(0) => {
                 let listener = listener.get_or_insert_with(Listener::start);
-                if let Some(kind) = listener.heard() {
-                    return Err(CliError::new(kind, "ended by a signal, before standard output was taken"));
+                if let Some(signal) = listener.heard() {
+                    return Err(CliError::by_signal(signal, "ended by a signal, before standard output was taken"));
                 }
             }
             Err(Errno::INTR) => {}
@@ -57,7 +53,7 @@ pub(super) fn write_all(mut bytes: &[u8]) -> Result<(), CliError> {
 
 /// Listens to signals on a thread of its own, for as long as it lives.
 struct Listener {
-    heard: Receiver<Kind>,
+    heard: Receiver<Signal>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -75,7 +71,7 @@ impl Listener {
                     _ = stopped => return Ok(()),
                 };
                 // The receiver is gone where all was taken after all.
-                let _ = tell.send(signal.kind());
+                let _ = tell.send(signal);
                 Ok(())
             })
         };
@@ -84,7 +80,7 @@ impl Listener {
         Self { heard, _stop: stop }
     }
 
-    fn heard(&self) -> Option<Kind> {
+    fn heard(&self) -> Option<Signal> {
         self.heard.try_recv().ok()
     }
 }

@@ -5,12 +5,13 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
+use mer_core::FailureKind;
 
 /// What a failed write to standard output means.
 pub(super) fn failed(error: io::Error) -> CliError {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        CliError::new(Kind::ReaderGone, "the reader of standard output has gone")
+        CliError::new(FailureKind::ReaderGone, "the reader of standard output has gone")
     } else {
         CliError::io("cannot write to standard output", error)
     }

@@ -127,16 +127,11 @@ impl Framing {
         }
     }
 
-    /// What is most often the reason when no reply comes.
-    pub(super) const fn timeout_hint(&self) -> &'static str {
+    /// Returns the protocol that it belongs to.
+    pub(super) const fn protocol(&self) -> Protocol {
         match self {
-            Self::Lines => {
-                "does it flush its output after every line? A program that reads to the end of its input before it answers is \
-                 `oneshot`, not `lines`"
-            }
-            Self::Token { .. } => {
-                "does it print its startToken and stopToken on lines of their own, and flush its output?"
-            }
+            Self::Lines => Protocol::Lines,
+            Self::Token { .. } => Protocol::Token,
         }
     }
 }

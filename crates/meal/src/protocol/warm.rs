@@ -321,8 +321,8 @@ impl WarmProcess {
     }
 
     fn timed_out(&self, bound: Bound) -> End {
-        let hint = Some(self.wire.framing.timeout_hint());
-        End::Timeout { bound: BoundName::Timeout, after: bound.duration().unwrap_or_default(), hint }
+        let no_reply = Some(self.wire.framing.protocol());
+        End::Timeout { bound: BoundName::Timeout, after: bound.duration().unwrap_or_default(), no_reply }
     }
 
     /// Asks the process to leave (exit token, end of file), then TERM to its group, the grace period, and KILL. Says how

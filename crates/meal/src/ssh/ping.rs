@@ -1,4 +1,4 @@
-//! Trust but verify: each step on the way to a server, with its time, and what to do about the one that failed.
+//! Each step of a new connection to a server, with its time, and the error of the one that failed.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -31,8 +31,6 @@ pub struct PingReport {
     pub steps: Vec<PingStep>,
     /// The one that did not, how long it took to fail, and why.
     pub failed: Option<(PingStep, SshError)>,
-    /// What to do about that.
-    pub remedy: Option<String>,
     /// What the SSH configuration asks for and will not be done.
     pub warnings: Vec<String>,
 }
@@ -42,7 +40,7 @@ impl SshExecutor {
     pub(crate) async fn ping(&self) -> PingReport {
         let trace = Arc::new(Mutex::new(Trace::new()));
         let result = self.try_steps(&trace).await;
-        let (steps, failed, remedy) = {
+        let (steps, failed) = {
             let trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
             let made = trace.done.iter().map(|done| PingStep {
                 host: done.host.clone(),
@@ -55,9 +53,9 @@ impl SshExecutor {
                 let step = PingStep { host: host.to_owned(), kind: trace.current, took: trace.elapsed(), detail: None };
                 (step, error.clone())
             });
-            (made.collect(), failed, result.err().and_then(|error| error.remedy(self.server())))
+            (made.collect(), failed)
         };
-        PingReport { steps, failed, remedy, warnings: self.warnings() }
+        PingReport { steps, failed, warnings: self.warnings() }
     }
 
     async fn try_steps(&self, trace: &Arc<Mutex<Trace>>) -> Result<(), SshError> {

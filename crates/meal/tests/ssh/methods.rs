@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use mer_core::{Classified as _, FailureKind};
 use mer_testkit::{
     faulty_ssh::FaultySsh,
     sshd::{Builder, Sshd},
@@ -72,7 +73,7 @@ async fn certificates_of_every_type_beside_a_key_and_by_name() {
         let certificate = moved(&file);
         let named = format!("IdentityFile {}\n", file.display());
         let error = refused(Home::new(&named).config(&sshd)).await;
-        assert_eq!(error.exit_code(), 77, "the key alone is not enough");
+        assert_eq!(error.failure_kind(), FailureKind::Refused, "the key alone is not enough");
         let named = format!("{named}CertificateFile {}\n", certificate.display());
         works(Home::new(&named).config(&sshd)).await;
     }

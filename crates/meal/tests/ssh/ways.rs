@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::{Bound, Exit};
+use mer_core::{Bound, Classified as _, Exit, FailureKind};
 use mer_meal::{Executor, SshConfig, SshError};
 use mer_testkit::{processes, sshd::Sshd};
 
@@ -63,7 +63,7 @@ async fn a_proxy_command_that_fails_is_told_with_its_words() {
     let SshError::ProxyCommand { detail, .. } = &error else { panic!("{error:?}") };
     let said = format!("no way to {}:{} as {}", sshd.host(), sshd.port(), sshd.user());
     assert!(detail.contains("exit status: 3") && detail.contains(&said), "{error}");
-    assert_eq!(error.exit_code(), 69);
+    assert_eq!(error.failure_kind(), FailureKind::Unreachable);
     let mut config = proxied(&home, &sshd);
     config.places.variables = Arc::new([("SHELL".to_owned(), "/no/shell".to_owned())].into());
     let error = refused(config).await;

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use mer_core::{Distrust, ExitCode, Shortage};
+use mer_core::{Classified, Distrust, FailureKind, Shortage};
 use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
@@ -10,7 +10,7 @@ use thiserror::Error;
 /// Weights that were not delivered; the model was not started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub(crate) enum DeliveryError {
+pub enum DeliveryError {
     /// The folder of this machine does not take them.
     #[error("cannot put the weights `{version}` into `{}`", folder.display())]
     Keep {
@@ -81,34 +81,17 @@ pub(crate) enum DeliveryError {
     Cancelled,
 }
 
-impl DeliveryError {
-    /// The exit code of `mer` for it.
-    pub(crate) fn exit_code(&self) -> u8 {
+impl Classified for DeliveryError {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::Keep { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
-            Self::Distrusted { .. } => ExitCode::REFUSED,
-            Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
-            Self::Invalid { .. } => ExitCode::INPUT,
-            Self::Start(error) => error.exit_code(),
-            Self::Database { source, .. } => source.exit_code(),
-            Self::Lost { .. } => ExitCode::UNREACHABLE,
-            Self::Cancelled => ExitCode::SIGINT,
-        }
-    }
-
-    /// What a person may do about it, where there is something.
-    pub(crate) fn hint(&self) -> Option<String> {
-        if let Some(shortage) = Shortage::of(self) {
-            return Some(shortage.hint().to_owned());
-        }
-        match self {
-            Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
-            Self::Distrusted { .. } => Some("name a folder of your own: `cacheDir`, MER_CACHE_DIR".to_owned()),
-            Self::Database { source, .. } => source.hint(),
-            Self::Refused { server, .. } => {
-                Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))
-            }
-            _ => None,
+            Self::Keep { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
+            Self::Distrusted { .. } => FailureKind::Refused,
+            Self::Refused { .. } | Self::Differs { .. } => FailureKind::Io,
+            Self::Invalid { .. } => FailureKind::Input,
+            Self::Start(error) => error.failure_kind(),
+            Self::Database { source, .. } => source.failure_kind(),
+            Self::Lost { .. } => FailureKind::Unreachable,
+            Self::Cancelled => FailureKind::Cancelled,
         }
     }
 }

@@ -11,7 +11,7 @@ mod source;
 mod verified;
 
 pub use cache::Cache;
-pub(crate) use error::DeliveryError;
+pub use error::DeliveryError;
 pub use progress::{Progress, Step};
 
 use std::{ffi::OsString, path::PathBuf};

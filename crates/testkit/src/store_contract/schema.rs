@@ -1,6 +1,6 @@
 //! Migrations, and what they leave.
 
-use mer_core::ExitCode;
+use mer_core::{Classified as _, FailureKind};
 use mer_dal::{DalError, ScriptRun, Store};
 
 /// The uid stays the same, whoever asks.
@@ -28,7 +28,7 @@ pub async fn a_failing_script_leaves_nothing_and_names_its_place(store: &Store) 
     // The same text for every dialect: the second statement deletes from a table of each, the third is wrong.
     let failing = "-- A comment; with a semicolon.\n\nDELETE FROM \"nothing\";\n";
     let error = store.apply_script(&run(failing)).await.unwrap_err();
-    assert_eq!(error.exit_code(), ExitCode::CONFIG);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
     let DalError::Script { script, failure, .. } = &error else { panic!("{error:?}") };
     assert_eq!(script, "9001-Trial.sql");
     assert_eq!(failure.line, Some(3), "{error}: {failure:?}");

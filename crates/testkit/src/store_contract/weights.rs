@@ -6,7 +6,8 @@ use std::{
 };
 
 use mer_core::{
-    Access, AliasMove, CURRENT_ALIAS, Dtype, ExitCode, Kind, Model, Status, WeightsFormat, WeightsVersion, Which,
+    Access, AliasMove, CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Kind, Model, Status, WeightsFormat,
+    WeightsVersion, Which,
 };
 use mer_dal::{Collected, DalError, Database, Download, NewVersion, Session, Upload, collect_garbage};
 use uuid::Uuid;
@@ -180,7 +181,7 @@ pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
         assert_eq!(now(Which::Version(2)).await.unwrap(), Some(2));
         let error = session.move_alias(&iris, CURRENT_ALIAS, Some(9), "eve", None).await.unwrap_err();
         assert!(matches!(error, DalError::NoVersion { version: 9, .. }), "{error:?}");
-        assert_eq!(error.exit_code(), ExitCode::NOT_FOUND);
+        assert_eq!(error.failure_kind(), FailureKind::NotFound);
         session.move_alias(&iris, CURRENT_ALIAS, None, "ada", None).await.unwrap();
         session.move_alias(&iris, CURRENT_ALIAS, None, "bob", None).await.unwrap();
         session.move_alias(&iris, "never", None, "bob", None).await.unwrap();
@@ -200,7 +201,7 @@ pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
         assert!(session.alias_moves(&iris, Some("never")).await.unwrap().is_empty());
         for which in [Which::Alias("never".to_owned()), Which::Version(3)] {
             let error = session.resolve(&iris, &which).await.unwrap_err();
-            assert_eq!(error.exit_code(), ExitCode::NOT_FOUND, "{error}");
+            assert_eq!(error.failure_kind(), FailureKind::NotFound, "{error}");
         }
         let named = session.named_versions(&session.models().await.unwrap()).await.unwrap();
         let told: Vec<_> = named.iter().map(|(a, v)| (a.model.as_str(), a.name.as_str(), v.version)).collect();
@@ -224,7 +225,7 @@ pub async fn versions_in_use_are_not_removed(database: &Database) {
         {
             let error = session.remove_version(&iris, version, false, "me").await.unwrap_err();
             assert!(matches!(error, DalError::VersionInUse { .. }) && error.to_string().contains(why), "{error:?}");
-            assert_eq!(error.exit_code(), ExitCode::REFUSED);
+            assert_eq!(error.failure_kind(), FailureKind::Refused);
             assert!(session.version(&iris, version).await.unwrap().is_some());
         }
         let error = session.remove_version(&iris, 3, true, "me").await.unwrap_err();
@@ -311,7 +312,7 @@ pub async fn a_removed_model_takes_no_version(database: &Database) {
     .await;
     let error = upload.finish(&raw()).await.unwrap_err();
     assert!(matches!(error, DalError::ModelGone { .. }), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::NOT_FOUND);
+    assert_eq!(error.failure_kind(), FailureKind::NotFound);
     assert!(numbers(database, &iris).await.is_empty());
     let collected = collect_garbage(database, Duration::ZERO).await.unwrap();
     assert_eq!((collected.payloads, collected.chunks), (1, 1));
@@ -396,11 +397,11 @@ pub async fn weights_of_another_database_are_taken_over(database: &Database) {
     ] {
         let error = restore(&wrong, b"three").await.unwrap_err();
         assert!(matches!(error, DalError::Invalid { .. }), "{error:?}");
-        assert_eq!(error.exit_code(), ExitCode::INPUT);
+        assert_eq!(error.failure_kind(), FailureKind::Input);
     }
     let error = restore(&elsewhere(3, b"four").await, b"four").await.unwrap_err();
     assert!(matches!(error, DalError::OtherVersion { version: 3, .. }), "{error:?}");
-    assert_eq!(error.exit_code(), ExitCode::CONFIG);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
     assert_eq!(get(database, &found[0]).await, b"three");
 
     let moved = |number: u64, version: Option<u64>| AliasMove {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::SurrealUrl;
 use crate::{
     AuthLevel, Secret, ServerSettings,
-    error::NOBODY,
+    error::ANONYMOUS,
     surreal::connect::{DATABASE, NAMESPACE},
 };
 
@@ -63,7 +63,7 @@ impl Target {
 
     /// The user as messages show them.
     pub(super) fn shown_user(&self) -> String {
-        self.user.clone().unwrap_or_else(|| NOBODY.to_owned())
+        self.user.clone().unwrap_or_else(|| ANONYMOUS.to_owned())
     }
 }
 

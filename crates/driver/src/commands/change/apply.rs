@@ -6,7 +6,7 @@ use super::{Difference, differences, here, in_session, paths::settle};
 use crate::{
     app::App,
     cli::{ApplyArgs, Input, Typed},
-    errors::{CliError, Kind},
+    errors::CliError,
     io::{Origin, opened, source, whole_text},
     registry_file,
     ui::{Format, Ui, counted},
@@ -57,7 +57,7 @@ pub(in crate::commands) async fn apply(
     }
     if ask {
         if !ui.confirm(&format!("apply {what}?")).await? {
-            return Err(CliError::new(Kind::Refused, "nothing was applied: the answer was not `yes`"));
+            return Err(CliError::refused("nothing was applied: the answer was not `yes`"));
         }
         // Only what has been shown: somebody else may have been at it meanwhile.
         in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;

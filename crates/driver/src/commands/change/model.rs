@@ -9,7 +9,7 @@ use super::{change, diff::Difference, in_session, known_server, taken, tell, uns
 use crate::{
     app::App,
     cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::Ui,
 };
 
@@ -72,7 +72,7 @@ pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, ty
             Err(error @ DalError::HasWeights { .. }) => {
                 let name = &args.name;
                 let allowed = if typed.allows_changes() { "--allow-changes " } else { "" };
-                Err(CliError::of(Kind::of_code(error.exit_code()), error)
+                Err(CliError::classified(error)
                     .hint(format!("`mer {allowed}weights remove {name}:VERSION` removes one"))
                     .hint(format!("`mer weights list {name}` shows which there are")))
             }

@@ -8,7 +8,7 @@ use super::{change, diff::Difference, in_session, model::put, taken, tell, unset
 use crate::{
     app::App,
     cli::{Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Typed, Words},
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::Ui,
 };
 
@@ -54,8 +54,7 @@ pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, ty
         let Some((last, others)) = users.split_last() else { return Ok(()) };
         let others: String = others.iter().map(|user| format!("`{user}`, ")).collect();
         let told = format!("the server `{name}` cannot be removed: models run on it: {others}`{last}`");
-        Err(CliError::new(Kind::Refused, told)
-            .hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
+        Err(CliError::refused(told).hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
     })
     .await?;
     tell(&[Difference::removed("server", name)], ui)

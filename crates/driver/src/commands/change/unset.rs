@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::errors::{CliError, Kind};
+use crate::errors::CliError;
 
 /// The value without this key. One that is not set is no error; one that cannot be is.
 ///
@@ -17,8 +17,7 @@ pub(super) fn unset<T: Serialize + DeserializeOwned>(value: &T, key: &str, known
     if !known.contains(&first) {
         return Err(unknown(key, known));
     }
-    let bug =
-        |error: serde_json::Error| CliError::new(Kind::Bug, format!("`{key}` cannot be taken away")).caused_by(error);
+    let bug = |error: serde_json::Error| CliError::bug(format!("`{key}` cannot be taken away")).caused_by(error);
     let mut table = serde_json::to_value(value).map_err(bug)?;
     if let Value::Object(keys) = &mut table {
         match (rest, keys.get_mut(first)) {

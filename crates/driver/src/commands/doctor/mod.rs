@@ -10,12 +10,8 @@ mod registry;
 mod secrets;
 
 use self::finding::{Finding, Verdict};
-use crate::{
-    app::App,
-    cli::DoctorArgs,
-    errors::{CliError, Kind},
-    ui::Ui,
-};
+use crate::{app::App, cli::DoctorArgs, errors::CliError, ui::Ui};
+use mer_core::FailureKind;
 
 /// Looks at everything, or with `--brief` at what a health check wants to know.
 pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {
@@ -56,6 +52,6 @@ fn tell(findings: &[Finding], ui: Ui) -> Result<(), CliError> {
     let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.result == Verdict::Failed).collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let told = format!("{} of {} checks failed", failed.len(), findings.len());
-    let error = CliError::new(Kind::ModelFailed, told).saying(&format!("{}: {}", first.check, first.detail));
+    let error = CliError::new(FailureKind::ModelFailed, told).saying(&format!("{}: {}", first.check, first.detail));
     Err(first.remedy.iter().fold(error, CliError::hint))
 }

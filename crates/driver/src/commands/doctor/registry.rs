@@ -13,7 +13,7 @@ use mer_service::View;
 use super::Finding;
 use crate::{
     app::App,
-    commands::{server_ping, weights},
+    commands::{model::ping_detail, server_ping, weights},
     errors::CliError,
 };
 
@@ -69,8 +69,8 @@ async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
 
 fn model_found(view: &View, report: &PingReport, remedy: &str) -> Finding {
     let check = format!("model {} on {}", report.model, report.server);
-    if report.code != 0 {
-        return Finding::failed(check, &report.detail, remedy);
+    if report.failure.is_some() {
+        return Finding::failed(check, ping_detail(report), remedy);
     }
     let local =
         view.servers.iter().all(|server| server.name != report.server || server.spec.conn_type == ConnType::Local);

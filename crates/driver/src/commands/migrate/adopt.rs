@@ -7,7 +7,7 @@ use mer_service::JournalState;
 use crate::{
     app::{self, App},
     cli::AdoptArgs,
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::Ui,
 };
 
@@ -21,7 +21,7 @@ pub(super) async fn adopt(app: &App, args: AdoptArgs, ui: Ui) -> Result<(), CliE
     let question = format!("is `{database}` a copy that is to be another database from now on?");
     // The database is not locked while a person thinks.
     if !args.yes && !app.confirm(&question, ui).await? {
-        return Err(CliError::new(Kind::Refused, "the database keeps its uid, and nothing changed"));
+        return Err(CliError::refused("the database keeps its uid, and nothing changed"));
     }
     // What was surely run against the copy itself belongs to it under its former uid too.
     let options = DrainOptions { only_from_here: true, ..DrainOptions::default() };

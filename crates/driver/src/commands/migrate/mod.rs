@@ -13,7 +13,7 @@ use self::rows::ScriptRow;
 use crate::{
     app::App,
     cli::{BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, line_of},
-    errors::{CliError, Kind},
+    errors::CliError,
     ui::Ui,
 };
 
@@ -69,7 +69,7 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     };
     let done = app.signals.or_ended(work).await;
     drop(told);
-    let closed = if done.as_ref().is_err_and(|error| error.kind().is_signal()) {
+    let closed = if done.as_ref().is_err_and(|error| error.signal().is_some()) {
         // The work was dropped in the middle, and a server goes on with its script: its end is waited for.
         let stopping = async {
             session.stop_script().await;
@@ -117,15 +117,12 @@ async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
     let plan = look(app, &scripts(app, args)?).await?;
     let wrong = plan.steps.iter().find(|step| step.status != StepStatus::Applied);
     let wrong = wrong.map(|step| {
-        let told = CliError::new(
-            Kind::Config,
-            format!(
-                "the schema is not at this version: script {:02} `{}` is {}",
-                step.number,
-                step.name,
-                step.status.name()
-            ),
-        );
+        let told = CliError::config(format!(
+            "the schema is not at this version: script {:02} `{}` is {}",
+            step.number,
+            step.name,
+            step.status.name()
+        ));
         match step.status {
             StepStatus::Pending => told.hint("`mer migrate` applies what is pending"),
             StepStatus::Changed => told.hint("`mer migrate repair` shows the difference, and accepts it"),

@@ -1,12 +1,7 @@
 //! `mer migrate repair`.
 
 use super::{look, rows::Difference, scripts};
-use crate::{
-    app::App,
-    cli::RepairArgs,
-    errors::{CliError, Kind},
-    ui::Ui,
-};
+use crate::{app::App, cli::RepairArgs, errors::CliError, ui::Ui};
 
 /// Accepts scripts that are not those that were applied, after showing which they are.
 pub(super) async fn repair(app: &App, args: &RepairArgs, ui: Ui) -> Result<(), CliError> {
@@ -21,7 +16,7 @@ pub(super) async fn repair(app: &App, args: &RepairArgs, ui: Ui) -> Result<(), C
     ui.list(&differences)?;
     // Nobody has the database locked while a person thinks.
     if !args.yes && !app.confirm("take these scripts for those that were applied?", ui).await? {
-        return Err(CliError::new(Kind::Refused, "nothing was repaired, and nothing changed"));
+        return Err(CliError::refused("nothing was repaired, and nothing changed"));
     }
     let session = app.runtime.migrations_session().await?;
     let report = mer_migrations::repair(&session, &scripts, &plan).await;

@@ -5,12 +5,8 @@ use std::time::{Duration, Instant};
 use mer_dal::DalError;
 use mer_service::Activity;
 
-use crate::{
-    app::App,
-    cli::WaitArgs,
-    errors::{CliError, Kind},
-    ui::Ui,
-};
+use crate::{app::App, cli::WaitArgs, errors::CliError, ui::Ui};
+use mer_core::FailureKind;
 
 /// How long one try may take, and the pause before the next.
 const TRY: Duration = Duration::from_secs(2);
@@ -48,7 +44,7 @@ pub(super) async fn wait(app: &App, args: &WaitArgs, ui: Ui) -> Result<(), CliEr
         {
             let database = &app.runtime.database().settings().url;
             let told = format!("the database `{database}` did not answer within {:.1} s", bound.as_secs_f64());
-            return Err(CliError::new(Kind::Busy, told).caused_by(error));
+            return Err(CliError::new(FailureKind::Busy, told).caused_by(error));
         }
         tokio::time::sleep(PAUSE).await;
     }

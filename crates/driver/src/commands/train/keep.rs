@@ -1,6 +1,6 @@
 //! What a training wrote, on its way to become a version.
 
-use mer_core::{CURRENT_ALIAS, Model, Status, WeightsFormat, WeightsVersion};
+use mer_core::{CURRENT_ALIAS, FailureKind, Model, Status, WeightsFormat, WeightsVersion};
 use mer_dal::{NewVersion, Upload};
 use mer_scheduler::{Outcome, Scheduler, Trained, Unkept};
 use mer_weights::Given;
@@ -10,8 +10,9 @@ use crate::{
     app::App,
     cli::{Input, TrainArgs},
     commands::weights::{Intake, Told},
-    errors::{CliError, Kind},
+    errors::CliError,
     io::{Origin, source},
+    signal::Signal,
 };
 
 /// What it takes.
@@ -25,6 +26,14 @@ pub(super) struct Keeper<'a> {
     pub(super) scheduler: &'a Scheduler,
 }
 
+/// A training that made no version.
+pub(super) struct NotKept {
+    pub(super) outcome: Outcome,
+    /// The signal that cancelled it, where one did.
+    pub(super) signal: Option<Signal>,
+    pub(super) hint: Option<String>,
+}
+
 impl Keeper<'_> {
     /// Whether the new version is to be the current one.
     fn promotes(&self, server: &str) -> bool {
@@ -32,31 +41,34 @@ impl Keeper<'_> {
     }
 
     /// Makes it a version, and puts version, access and alias on record together; or says why there is none.
-    pub(super) async fn keep(&self, trained: Trained) -> (Outcome, Option<Told>) {
+    pub(super) async fn keep(&self, trained: Trained) -> Result<(Outcome, Told), NotKept> {
         match self.put(&trained).await {
             Ok(version) => {
                 let made = (version.version, version.sha256.clone());
                 let aliases = self.aliases(&trained);
                 let outcome = self.scheduler.conclude(trained, Ok(made)).await;
-                (outcome, Some(Told::new(version, aliases)))
+                Ok((outcome, Told::new(version, aliases)))
             }
-            Err(error) => (self.refuse(trained, &error).await, None),
+            Err(error) => Err(self.refuse(trained, &error).await),
         }
     }
 
     /// Puts on record that there is no version, and keeps the file for whoever wants to put it by hand.
-    pub(super) async fn refuse(&self, trained: Trained, error: &CliError) -> Outcome {
-        let cancelled = matches!(error.kind(), Kind::Interrupted | Kind::Terminated | Kind::Hangup | Kind::ReaderGone);
-        let said = error.in_one_line();
-        let (status, code, said) = match error.kind() {
-            kind if cancelled => (Status::Cancelled, kind.code(), "cancelled".to_owned()),
-            // Whoever trains has promised weights.
-            Kind::Input => (Status::Failed, Kind::Protocol.code(), format!("what it wrote cannot be kept: {said}")),
-            kind => (Status::Failed, kind.code(), format!("the training ended well, but {said}")),
+    pub(super) async fn refuse(&self, trained: Trained, error: &CliError) -> NotKept {
+        let cancelled = matches!(error.kind(), FailureKind::Cancelled | FailureKind::ReaderGone);
+        let why = error.in_one_line();
+        let (status, kind, why) = match error.kind() {
+            kind if cancelled => (Status::Cancelled, kind, "cancelled".to_owned()),
+            // A train command promises to write weights.
+            FailureKind::Input => {
+                (Status::Failed, FailureKind::Protocol, format!("what it wrote cannot be kept: {why}"))
+            }
+            kind => (Status::Failed, kind, format!("the training ended well, but {why}")),
         };
-        let kept = if cancelled { None } else { self.put_line(&trained, error.kind() == Kind::Input) };
+        let kept = if cancelled { None } else { self.put_line(&trained, error.kind() == FailureKind::Input) };
         let hint = kept.or_else(|| error.hints().first().cloned());
-        self.scheduler.conclude(trained, Err(Unkept { status, code, error: said, hint })).await
+        let outcome = self.scheduler.conclude(trained, Err(Unkept { status, kind, error: why })).await;
+        NotKept { outcome, signal: error.signal(), hint }
     }
 
     /// Keeps what it wrote, and says what to type so that it becomes a version: the one that it would have been, or, where it
@@ -101,7 +113,7 @@ impl Keeper<'_> {
     async fn put(&self, trained: &Trained) -> Result<WeightsVersion, CliError> {
         let params = self.model.spec.on_server(&trained.access().server);
         if trained.file().is_dir() {
-            return Err(CliError::new(Kind::Input, "it is a folder, and weights are one file"));
+            return Err(CliError::new(FailureKind::Input, "it is a folder, and weights are one file"));
         }
         let source = source(Input::File(trained.file().to_owned()), Origin::Line).await?;
         let given = Given { dtype: params.weights_dtype, shape: params.weights_shape };
@@ -111,7 +123,7 @@ impl Keeper<'_> {
             let sent = async {
                 let done = intake.send(source, &mut upload).await?;
                 if upload.bytes() == 0 {
-                    return Err(CliError::new(Kind::Input, "the training wrote an empty file"));
+                    return Err(CliError::new(FailureKind::Input, "the training wrote an empty file"));
                 }
                 upload.complete().await?;
                 Ok(done)

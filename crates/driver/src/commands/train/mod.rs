@@ -11,16 +11,19 @@ use tokio::sync::mpsc;
 
 pub(super) use scratch::clear;
 
-use self::{keep::Keeper, scratch::Scratch};
+use self::{
+    keep::{Keeper, NotKept},
+    scratch::Scratch,
+};
 use super::{
     carry::{QUEUE, STDERR_QUEUE, pour, show},
-    run::{RunJson, told},
+    run::{RunJson, failure},
     weights::{Told, for_run},
 };
 use crate::{
-    app::{App, Signal},
+    app::App,
     cli::{TrainArgs, Typed, selector},
-    errors::{CliError, Kind},
+    errors::{CliError, outcome_hint},
     io::Sink,
     ui::{Format, Ui},
 };
@@ -78,39 +81,35 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
         app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
     // A cancelled training makes no version.
     let cancelled = match signal {
-        Some(signal) => Err(CliError::new(signal.kind(), format!("ended by {signal}"))),
+        Some(signal) => Err(CliError::ended_by(signal)),
         None => Ok(()),
     };
     let keeper = Keeper { app, args, model, from, scratch: &scratch, scheduler };
-    let (outcome, made, bytes) = match (training?, over) {
+    let (kept, bytes) = match (training?, over) {
         (Training::Over(_), Err(error)) => return Err(error),
-        (Training::Over(outcome), Ok(bytes)) => (*outcome, None, bytes),
+        (Training::Over(outcome), Ok(bytes)) => {
+            (Err(NotKept { hint: outcome_hint(&outcome), signal, outcome: *outcome }), bytes)
+        }
         (Training::Trained(trained), Err(error)) => {
             keeper.refuse(*trained, &error).await;
             return Err(error);
         }
         (Training::Trained(trained), Ok(bytes)) => match cancelled {
-            Err(error) => (keeper.refuse(*trained, &error).await, None, bytes),
-            Ok(()) => {
-                let (outcome, made) = keeper.keep(*trained).await;
-                (outcome, made, bytes)
-            }
+            Err(error) => (Err(keeper.refuse(*trained, &error).await), bytes),
+            Ok(()) => (keeper.keep(*trained).await, bytes),
         },
     };
     app.runtime.after_run().await;
-    let run = RunJson::new(&outcome.access, &bytes, true);
-    let Some(weights) = made else {
-        if ui.format() == Format::Json {
-            ui.json(&run)?;
+    let (outcome, weights) = match kept {
+        Ok(kept) => kept,
+        Err(NotKept { outcome, signal, hint }) => {
+            if ui.format() == Format::Json {
+                ui.json(&RunJson::new(&outcome.access, &bytes, true))?;
+            }
+            return Err(failure(&outcome, signal, hint, ui));
         }
-        // One that came while the weights were being put is told by the code alone.
-        let signal = signal.or_else(|| Signal::of_code(outcome.code));
-        let code = match signal {
-            Some(signal) if outcome.code == Kind::Interrupted.code() => signal.code(),
-            _ => outcome.code,
-        };
-        return Err(told(&outcome, code, signal, ui));
     };
+    let run = RunJson::new(&outcome.access, &bytes, true);
     if ui.format() == Format::Json {
         ui.json(&TrainJson { run, weights: &weights })?;
         return Ok(0);

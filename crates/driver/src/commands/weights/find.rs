@@ -1,13 +1,9 @@
 //! The version that a word means.
 
-use mer_core::{Model, NameError, Selector, WeightsVersion, Which, check_name};
+use mer_core::{FailureKind, Model, NameError, Selector, WeightsVersion, Which, check_name};
 use mer_dal::{DalError, Store};
 
-use crate::{
-    app::App,
-    commands::change::in_session,
-    errors::{CliError, Kind},
-};
+use crate::{app::App, commands::change::in_session, errors::CliError};
 
 /// The model of this name.
 pub(super) async fn model(store: &Store, name: &str) -> Result<Model, CliError> {
@@ -58,7 +54,7 @@ pub(super) async fn named(store: &Store, model: &Model, which: &Which) -> Result
     match store.resolve(model, which).await {
         Ok(Some(version)) => Ok(version),
         Ok(None) => {
-            let told = CliError::new(Kind::NotFound, format!("`{name}` has no current weights"));
+            let told = CliError::new(FailureKind::NotFound, format!("`{name}` has no current weights"));
             Err(match store.versions(model).await?.first() {
                 Some(newest) => {
                     told.hint(format!("the newest are `{newest}`; `mer weights alias {newest} current` makes them so"))
@@ -70,7 +66,7 @@ pub(super) async fn named(store: &Store, model: &Model, which: &Which) -> Result
             let wanted = if let Which::Version(number) = which { *number } else { 0 };
             let versions = store.versions(model).await?;
             let nearest = versions.iter().min_by_key(|known| known.version.abs_diff(wanted));
-            let told = CliError::of(Kind::NotFound, error);
+            let told = CliError::of(FailureKind::NotFound, error);
             Err(match nearest {
                 Some(nearest) => told.hint(format!("the nearest is `{nearest}`")),
                 None => told.hint("it has no weights at all"),
@@ -79,7 +75,7 @@ pub(super) async fn named(store: &Store, model: &Model, which: &Which) -> Result
         Err(error @ DalError::NoAlias { .. }) => {
             let known = store.named_versions(std::slice::from_ref(model)).await?;
             let names: Vec<&str> = known.iter().map(|(alias, _)| alias.name.as_str()).collect();
-            let told = CliError::of(Kind::NotFound, error);
+            let told = CliError::of(FailureKind::NotFound, error);
             Err(match which.alias() {
                 Some(wrong) => told.did_you_mean(wrong, names),
                 None => told,

@@ -8,10 +8,7 @@ use mer_dal::Upload;
 use mer_meal::Input as Stream;
 use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
 
-use crate::{
-    errors::{CliError, Kind},
-    io::next_bytes,
-};
+use crate::{errors::CliError, io::next_bytes};
 
 /// What is known of weights before their bytes have come.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +61,7 @@ fn named(file: &Path) -> Option<WeightsFormat> {
 }
 
 fn check_finite(inspected: &Inspected) -> Result<(), CliError> {
-    let refused = |why: String| Err(CliError::new(Kind::Input, why).hint("`--finite` asks for that; nothing was put"));
+    let refused = |why: String| Err(CliError::input(why).hint("`--finite` asks for that; nothing was put"));
     match inspected.statistics {
         Some(told) if told.nan + told.infinite > 0 => {
             let Statistics { nan, elements, infinite, .. } = told;

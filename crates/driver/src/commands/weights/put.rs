@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mer_core::{WeightsFormat, Which, check_known_name};
+use mer_core::{FailureKind, WeightsFormat, Which, check_known_name};
 use mer_dal::{NewVersion, Upload};
 use mer_weights::{Given, Inspected};
 
@@ -11,7 +11,7 @@ use crate::{
     app::App,
     cli::{Input, Shape, Typed, WeightsPutArgs},
     commands::change::in_session,
-    errors::{CliError, Kind},
+    errors::CliError,
     io::{Origin, source},
     ui::{Format, Ui},
 };
@@ -49,12 +49,12 @@ pub(super) async fn put(
         Err(error) => {
             // Why it failed matters more; what is left of it is cleared away later.
             let _ = upload.abort().await;
-            return Err(if error.kind() == Kind::Input { error.about(&name(args)) } else { error });
+            return Err(if error.kind() == FailureKind::Input { error.about(&name(args)) } else { error });
         }
     };
     if upload.bytes() == 0 && args.format.is_none() {
         upload.abort().await?;
-        return Err(CliError::new(Kind::Input, "the file is empty; nothing was stored")
+        return Err(CliError::input("the file is empty; nothing was stored")
             .about(&name(args))
             .hint("`--format raw` puts weights of no bytes all the same"));
     }

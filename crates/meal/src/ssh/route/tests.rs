@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mer_core::{Bound, ConnParams};
+use mer_core::{Bound, Classified as _, ConnParams, FailureKind};
 
 use super::{Route, parse_spec, route};
 use crate::ssh::{
@@ -145,7 +145,7 @@ fn field_ssh_8_a_container_has_no_name_for_its_user() {
     };
     assert_eq!(nameless(Some("ada")).expect("a route").target.user, "ada");
     let error = nameless(None).expect_err("nobody to be");
-    assert_eq!(error.exit_code(), 78);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
     assert!(error.to_string().contains("set `user`"), "{error}");
 }
 
@@ -214,7 +214,7 @@ fn the_registrys_known_hosts_hold_for_jump_hosts_and_record_nothing_elsewhere() 
 #[test]
 fn a_variable_that_is_not_set_is_an_error_that_names_it() {
     let error = plan("IdentityFile ${NO_SUCH}/k\n", ConnParams::default()).0.expect_err("no such variable");
-    assert_eq!(error.exit_code(), 78);
+    assert_eq!(error.failure_kind(), FailureKind::Config);
     assert!(error.to_string().contains("`NO_SUCH`"), "{error}");
     let error = plan("CertificateFile ~no-such-user/k\n", ConnParams::default()).0.expect_err("no such user");
     assert!(error.to_string().contains("`no-such-user`"), "{error}");
