@@ -37,6 +37,13 @@ pub enum Event<'a> {
         /// Which version it has.
         error: &'a mer_migrations::MigrationError,
     },
+    /// A record was exported that an import refuses.
+    UnimportableRecord {
+        /// The number of the line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        error: &'a mer_core::Invalid,
+    },
 }
 
 /// Reports an activity until it is dropped.

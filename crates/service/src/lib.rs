@@ -8,21 +8,35 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod api;
+mod blocking;
+mod byte_stream;
 mod caller;
 mod drainer;
 mod error;
 mod events;
+mod file_input;
 mod journal;
+pub mod registry;
+pub mod registry_file;
+mod run;
 mod runtime;
 mod session;
 mod settings;
 mod small_pages;
+pub mod train;
+pub mod transfer;
 mod view;
 mod visible_json;
+pub mod weights;
 
+pub use api::{ModelHost, ResolvedModel, RunRequest, WarmModel};
+pub use blocking::{run_blocking, spawn_thread};
+pub use byte_stream::{ByteSink, next_chunk};
 pub use caller::{Caller, host_name, login_name};
 pub use error::ServiceError;
 pub use events::{Activity, ActivityGuard, Event, EventSink, NoEvents};
+pub use file_input::{open_file, read_fd};
 pub use journal::JournalState;
 pub use runtime::Runtime;
 pub use settings::{Login, Settings};

@@ -74,7 +74,7 @@ impl Runtime {
     }
 
     /// The scheduler. Its journal belongs to the database that is named by the first call.
-    pub fn scheduler(&self, database_uid: Uuid) -> &Arc<Scheduler> {
+    pub(crate) fn scheduler(&self, database_uid: Uuid) -> &Arc<Scheduler> {
         self.scheduler.get_or_init(|| {
             let Settings { weights_dir, weights_limit, executor, remote, environment, caller, .. } = &self.settings;
             let owner = JournalOwner {
@@ -95,8 +95,13 @@ impl Runtime {
         })
     }
 
+    /// The scheduler, if there has been anything to do for it.
+    pub(crate) fn started_scheduler(&self) -> Option<&Arc<Scheduler>> {
+        self.scheduler.get()
+    }
+
     /// Wakes the background drainer, so that a database on a server has the run while it lasts.
-    pub fn wake_drainer(&self, database_uid: Uuid) {
+    pub(crate) fn wake_drainer(&self, database_uid: Uuid) {
         if self.database.settings().url.is_embedded() {
             return;
         }
@@ -136,7 +141,7 @@ impl Runtime {
 
     /// Ends warm processes, each within its grace period, and moves the last records into a database on a server. Returns
     /// early with the processes when `interrupted` completes: what is still running then is killed with this process.
-    pub async fn stop(&self, interrupted: impl Future<Output = ()>) {
+    pub async fn shut_down(&self, interrupted: impl Future<Output = ()>) {
         if let Some(scheduler) = self.scheduler.get() {
             let _activity = self.begin(Activity::EndingModels);
             tokio::select! {

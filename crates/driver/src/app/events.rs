@@ -60,6 +60,9 @@ impl EventSink for UiEvents {
                 tracing::warn!("runs that nobody hears of any more are listed as `started`: {}", with_causes(error));
             }
             Event::NewerDatabase { error } => tracing::warn!("{error}: what only that version knows is left out"),
+            Event::UnimportableRecord { line, error } => {
+                tracing::warn!("line {line} of the export is one that `mer import` refuses: {error}");
+            }
             _ => {}
         }
     }

@@ -15,7 +15,7 @@ use std::{
 
 use mer_meal::{Executor, LocalConfig};
 use mer_scheduler::{CallerEnvironment, Watch};
-use mer_service::{Caller, Runtime};
+use mer_service::{Caller, ModelHost, Runtime};
 
 use self::events::UiEvents;
 pub(crate) use events::warn_of_journal;
@@ -85,6 +85,11 @@ impl App {
         Ok(Self { loaded, settings, runtime, signals, ssh, events })
     }
 
+    /// The host that runs models: the scheduler of this process.
+    pub(crate) const fn model_host(&self) -> &impl ModelHost {
+        &self.runtime
+    }
+
     /// Sets where output of the command at hand goes.
     pub(crate) fn talks(&self, ui: Ui) {
         self.events.set_ui(ui);
@@ -132,7 +137,7 @@ impl App {
     /// Ends warm processes, and moves the last records into a database on a server. A signal ends the wait for processes.
     pub(crate) async fn stop(&self) {
         self.runtime
-            .stop(async {
+            .shut_down(async {
                 let _ = self.signals.next().await;
             })
             .await;

@@ -28,7 +28,7 @@ pub(crate) use input::Input;
 pub(crate) use log::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb};
 pub(crate) use migrate::{AdoptArgs, BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
 pub(crate) use parse::{Parsed, command, help_with, parse, split_line, wants_json};
-pub(crate) use registry::{ApplyArgs, ExportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
+pub(crate) use registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
 pub(crate) use request_args::{RequestArgs, selector};
 pub(crate) use run::RunArgs;
 pub(crate) use train::TrainArgs;

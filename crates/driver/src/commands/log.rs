@@ -6,8 +6,7 @@ use mer_dal::{AccessFilter, AccessPages, DrainOptions, DrainReport, Session};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::weights;
-use mer_service::{JournalState, SmallPages};
+use mer_service::{JournalState, SmallPages, weights};
 
 use crate::{
     app::{self, App},
@@ -45,7 +44,9 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
     let version = match &selector {
         Some(Selector { which: Which::Version(version), .. }) => Some(*version),
         // What the alias means now.
-        Some(named @ Selector { which: Which::Alias(_), .. }) => Some(weights::version(app, named).await?.0.version),
+        Some(named @ Selector { which: Which::Alias(_), .. }) => {
+            Some(weights::version(&app.runtime, named).await?.version.version)
+        }
         _ => None,
     };
     let mut pages = AccessPages::new(AccessFilter {

@@ -7,6 +7,7 @@ mod config_show;
 mod doctor;
 mod example_model;
 mod export;
+mod import;
 mod log;
 mod log_rows;
 mod migrate;
@@ -33,7 +34,6 @@ use crate::{
     cli::{ModelVerb, ServerVerb, Typed, Verb},
     errors::CliError,
     io::Origin,
-    transfer,
     ui::Ui,
 };
 
@@ -74,10 +74,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, typed, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
-            Verb::Import(args) => {
-                app.check_changes_allowed(typed)?;
-                Box::pin(transfer::import(app, &args.file, origin, ui)).await?;
-            }
+            Verb::Import(args) => Box::pin(import::import(app, args, ui, typed, origin)).await?,
             Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
 use mer_scheduler::PingReport;
+use mer_service::{ModelHost as _, ResolvedModel};
 use serde::Serialize;
 use serde_json::json;
 
@@ -54,13 +55,15 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
     } else {
         args.names.iter().map(|name| view.model(name)).collect::<Result<Vec<_>, _>>()?
     };
+    let host = app.model_host();
     let mut reports = Vec::new();
     for model in models {
         let cancel = mer_meal::Cancel::new();
-        app.runtime.wake_drainer(view.database_uid);
-        let weights = weights::current(&view, &model.name, Some(ui));
-        let told = app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.name));
-        let pings = app.runtime.scheduler(view.database_uid).ping(model, &view.servers, weights.as_ref(), &cancel);
+        let weights = mer_service::weights::current(&view, &model.name);
+        let model = ResolvedModel::new(view.clone(), &model.name, weights)?;
+        let told =
+            app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.model().name));
+        let pings = async { host.load(&model, weights::progress(ui), &cancel).await };
         let (pings, signal) = app.signals.cancelling(&cancel, || None, pings).await;
         drop(told);
         reports.extend(pings?);

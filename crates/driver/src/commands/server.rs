@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, Registry, Server};
+use mer_service::registry::REDACTED;
 
 use super::{
-    registry_fields::{REDACTED, Whole, registered},
+    registry_fields::{Whole, registered},
     server_ping,
 };
 use crate::{

@@ -3,5 +3,5 @@
 mod input;
 mod output;
 
-pub(crate) use input::{Origin, next_bytes, opened, source, whole_text, within};
+pub(crate) use input::{Origin, source, whole_text, within};
 pub(crate) use output::{OutputFile, Sink, file_for};

@@ -8,19 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use mer_service::{ByteSink, run_blocking, spawn_thread};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use super::input::PIPE_BYTES;
-use crate::{
-    apart::{apart, on_a_thread},
-    errors::CliError,
-    ui::step_aside,
-};
+use crate::{errors::CliError, ui::step_aside};
 use mer_core::FailureKind;
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
+/// Capacity that a pipe is set to when it carries much, in bytes.
+const PIPE_BYTES: usize = 1024 * 1024;
 /// Chunks that may wait for a slow reader.
 const QUEUE: usize = 4;
 /// The most output that `--json` carries.
@@ -88,6 +86,14 @@ impl Sink {
     }
 }
 
+impl ByteSink for Sink {
+    type Error = CliError;
+
+    async fn write(&mut self, chunk: Bytes) -> Result<(), CliError> {
+        self.put(chunk).await
+    }
+}
+
 /// A file descriptor that is written to without holding up the runtime.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -143,7 +149,7 @@ impl Stream {
             // Nobody listens where the command is over already.
             let _ = tell.send(result);
         };
-        on_a_thread("mer-stdout", write)?;
+        spawn_thread("mer-stdout", write)?;
         Ok(Writer { chunks, done })
     }
 
@@ -183,7 +189,7 @@ impl OutputFile {
     async fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
         let path = target.to_owned();
         // A caller that stops waiting drops the file with the thread's answer, and the half file is removed.
-        apart("mer-file", move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
+        run_blocking("mer-file", move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
     }
 
     /// May block.

@@ -27,7 +27,9 @@ use super::{
     session::current,
     split::{Mode, missing},
 };
-use crate::{apart::on_a_thread, errors::CliError};
+use mer_service::spawn_thread;
+
+use crate::errors::CliError;
 
 /// Starts the reader. Each prompt that is sent to it is answered by one thing said; meanwhile the terminal is raw, at all
 /// other times it is as it was.
@@ -39,7 +41,7 @@ pub(super) fn start(
 ) -> Result<(Sender<String>, Saying), CliError> {
     let (ask, asked) = channel();
     let (say, said) = mpsc::channel(1);
-    on_a_thread("repl", move || match Reader::new(history, names, mode, edited) {
+    spawn_thread("repl", move || match Reader::new(history, names, mode, edited) {
         Ok(reader) => reader.serve(&asked, &say),
         Err(error) => drop(say.blocking_send(Said::Failed(error))),
     })

@@ -12,8 +12,9 @@ use super::{
     session::{Dispatch, Lines, Next, Session, current},
     split::{is_complete, missing},
 };
+use mer_service::spawn_thread;
+
 use crate::{
-    apart::on_a_thread,
     errors::{CliError, ExitCode},
     ui::Ui,
 };
@@ -91,7 +92,7 @@ where
     F: FnOnce() -> R + Send + 'static,
 {
     let (say, said) = mpsc::channel(AHEAD);
-    on_a_thread("script", move || {
+    spawn_thread("script", move || {
         let mut input = BufReader::new(open());
         loop {
             let mut lines = VecDeque::new();

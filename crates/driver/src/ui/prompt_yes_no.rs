@@ -9,7 +9,9 @@ use rustix::{
 };
 
 use super::stream;
-use crate::{apart::apart, errors::CliError};
+use mer_service::run_blocking;
+
+use crate::errors::CliError;
 
 /// More than an answer is long.
 const ANSWER: usize = 1024;
@@ -22,7 +24,7 @@ pub(super) async fn confirm(question: &str) -> Result<bool, CliError> {
     let cannot = |error: io::Error| CliError::io("cannot read the answer", error);
     stream::to_stderr(&format!("{question} [y/N] "));
     let (gone, waits) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| cannot(errno.into()))?;
-    let answer = apart("mer-confirm", move || answer(&gone)).await;
+    let answer = run_blocking("mer-confirm", move || answer(&gone)).await;
     drop(waits);
     let answer = answer.map_err(cannot)?;
     if answer.is_empty() {

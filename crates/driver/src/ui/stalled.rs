@@ -16,7 +16,9 @@ use rustix::{
 use tokio::sync::oneshot;
 
 use super::stream;
-use crate::{apart::on_a_thread, app::Streams, errors::CliError, signal::Signal};
+use mer_service::spawn_thread;
+
+use crate::{app::Streams, errors::CliError, signal::Signal};
 
 /// What a pipe that is ready takes without waiting (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -76,7 +78,7 @@ impl Listener {
             })
         };
         // Without it everything is as before, and only KILL ends the wait.
-        let _ = on_a_thread("mer-signals", move || drop(listen()));
+        let _ = spawn_thread("mer-signals", move || drop(listen()));
         Self { heard, _stop: stop }
     }
 
