@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# MER in an image of its own and nothing else: `docker build -t mer .`. docs/operations.md says how it is used.
+# An image that contains only MER: `docker build -t mer .`. docs/operations.md describes its use.
 
 FROM rust:1.95.0-bookworm AS build
 RUN apt-get update \
@@ -8,7 +8,7 @@ RUN apt-get update \
     && rustup target add "$(uname -m)-unknown-linux-musl"
 WORKDIR /src
 COPY . .
-# The caches outlive the build: a change of a line compiles our own crates and links, no more. musl-gcc compiles C and cc
+# The caches outlive the build: after a change only MER's own crates are compiled and linked. musl-gcc compiles C code and cc
 # links, see docs/building.md.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target,sharing=locked \
@@ -20,15 +20,15 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && container/root.sh "/target/$target/dist/mer" /etc/ssl/certs/ca-certificates.crt /image
 
 FROM scratch
-# All at once, so that owners and modes stay as they were laid out: of a folder that is copied alone, builders make other
-# ones.
+# The whole root at once, so that owners and modes stay as root.sh set them: builders change those of a folder that is copied
+# alone.
 COPY --from=build /image/ /
 ENV PATH=/bin \
     HOME=/var/lib/mer \
     MER_DATA_DIR=/var/lib/mer \
     MER_STATE_DIR=/var/lib/mer \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-# A number: there is no /etc/passwd.
+# A number, because there is no /etc/passwd.
 USER 65532:65532
 WORKDIR /var/lib/mer
 HEALTHCHECK --interval=30s --timeout=8s --retries=3 CMD ["/bin/mer", "doctor", "--brief", "--quiet"]

@@ -3,7 +3,7 @@
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
-    # Toolchains with a prebuilt std for musl: a static build must not build a compiler first.
+    # Toolchains with a prebuilt std for musl, so that a static build does not build a compiler first.
     rust-overlay.url = "github:oxalica/rust-overlay";
     rust-overlay.inputs.nixpkgs.follows = "nixpkgs";
   };
@@ -13,18 +13,17 @@
     let
       inherit (nixpkgs) lib;
       systems = [ "x86_64-linux" "aarch64-linux" ];
-      # MER runs on Linux. A shell to work on it is had on Darwin too.
+      # MER runs on Linux. The development shell is also available on Darwin.
       shells = systems ++ [ "x86_64-darwin" "aarch64-darwin" ];
-      # The engine's licence is not free in the sense of nixpkgs, and is allowed for `mer` alone. Nothing else differs from
-      # nixpkgs' own packages: what it has built need not be built again.
+      # The engine's licence is not free in the sense of nixpkgs, and is allowed for `mer` alone. Everything else is as in
+      # nixpkgs, so that its binary cache can be used.
       pkgsFor = system: import nixpkgs {
         inherit system;
         config.allowUnfreePredicate = package: lib.hasPrefix "mer" (lib.getName package);
       };
       forAll = f: lib.genAttrs systems (system: f (pkgsFor system));
 
-      # `callPackage` gives it `override`: an organisation compiles its own scripts in with
-      # `mer.override { sqlDir = ./sql; }`.
+      # `callPackage` adds `override`: `mer.override { sqlDir = ./sql; }` compiles in an organisation's own scripts.
       dynamic = pkgs: pkgs.callPackage ./nix/package.nix { };
       static = pkgs: pkgs.pkgsStatic.callPackage ./nix/package.nix {
         rustPlatform = pkgs.pkgsStatic.makeRustPlatform (import ./nix/toolchain.nix { inherit pkgs rust-overlay; });
@@ -60,7 +59,7 @@
         mer-image = imageOf final final.mer-static;
       };
 
-      # With a key, so that a system which imports it twice has it once.
+      # The key makes a second import of the module in the same system harmless.
       nixosModules.default = {
         key = "mer/nixosModules.default";
         _file = ./nix/module/default.nix;

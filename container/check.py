@@ -1,4 +1,4 @@
-"""Dockerfile, docker-compose.yaml and nix/image.nix, read and compared. Prints what is wrong; exits 1 if anything is."""
+"""Compares Dockerfile, docker-compose.yaml and nix/image.nix. Prints each difference, and exits with 1 if there is one."""
 
 import json
 import re
@@ -18,14 +18,14 @@ dockerfile = open("Dockerfile").read().replace("\\\n", " ")
 stages = re.split(r"^FROM ", dockerfile, flags=re.M)[1:]
 last = stages[-1]
 must(last.startswith("scratch"), "Dockerfile: the last stage is not `FROM scratch`")
-must("RUN" not in last, "Dockerfile: the last stage runs something, and has no shell")
+must("RUN" not in last, "Dockerfile: the last stage has a RUN, but no shell")
 for stage in stages[:-1]:
     must(re.match(r"[a-z/]+:\d+\.\d+", stage), "Dockerfile: a base image without a version")
 must("--mount=type=cache" in stages[0], "Dockerfile: cargo has no cache")
 
 
 def of(key):
-    """What an instruction of the last stage says, as text."""
+    """Returns the arguments of an instruction of the last stage, as text."""
     found = re.search(rf"^{key} (.*)$", last, flags=re.M)
     return found.group(1).strip() if found else ""
 
@@ -56,28 +56,28 @@ for name, service in services.items():
         must(port.startswith("127.0.0.1:"), f"{name}: the port {port} is open to other machines")
     for key, value in service.get("environment", {}).items():
         if re.search("PASS|USER", key):
-            must(value.startswith("${"), f"{name}: {key} is written down, and does not come from .env")
+            must(value.startswith("${"), f"{name}: {key} has a fixed value, and does not come from .env")
 
 version = re.search(r'^version = "(.*)"', open("Cargo.toml").read(), flags=re.M).group(1)
 must(services["driver"]["image"] == services["migrate"]["image"] == f"mer:{version}", "the image is not this version's")
 engine = re.search(r'^surrealdb = \{ version = "=(.*?)"', open("Cargo.toml").read(), flags=re.M).group(1)
-must(services["surrealdb"]["image"].endswith(f":v{engine}"), "the server is not of the engine's version")
+must(services["surrealdb"]["image"].endswith(f":v{engine}"), "the server does not have the engine's version")
 
 must(services["surrealdb"]["command"][-1].startswith("rocksdb://"), "surrealdb: not stored in RocksDB")
 for name, service in services.items():
-    must(service.get("init") is True, f"{name}: nothing reaps what its processes leave behind")
+    must(service.get("init") is True, f"{name}: no first process that reaps orphans")
 must("healthcheck" in services["surrealdb"], "surrealdb: no health check")
-must(services["surrealdb"]["volumes"][0].split(":")[0] in compose["volumes"], "surrealdb: its data are on no volume")
-must(services["migrate"]["depends_on"]["surrealdb"]["condition"] == "service_healthy", "migrate does not wait")
-must(services["migrate"]["entrypoint"] == ["/bin/mer-migrations"], "migrate is not the migrations")
-must(services["migrate"]["restart"] == "no", "migrate does not end")
+must(services["surrealdb"]["volumes"][0].split(":")[0] in compose["volumes"], "surrealdb: its data are not on a volume")
+must(services["migrate"]["depends_on"]["surrealdb"]["condition"] == "service_healthy", "migrate does not wait for the server")
+must(services["migrate"]["entrypoint"] == ["/bin/mer-migrations"], "migrate does not run the migrations")
+must(services["migrate"]["restart"] == "no", "migrate is restarted after its end")
 after = services["driver"]["depends_on"]["migrate"]["condition"]
 must(after == "service_completed_successfully", "driver does not wait for the migrations")
 must(services["driver"].get("tty") and services["driver"].get("stdin_open"), "driver has no terminal")
 secret = "MIGRATIONS_DB_PASSWORD"
-must(secret not in services["driver"]["environment"], f"driver: is given {secret}")
+must(secret not in services["driver"]["environment"], f"driver: gets {secret}")
 
-# Whatever compose takes from .env, .env must explain.
+# .env must explain each variable that compose reads from it.
 known = set(re.findall(r"^#?([A-Z_]+)=", open(".env").read(), flags=re.M))
 for name in set(re.findall(r"\$\{([A-Z_]+)", open("docker-compose.yaml").read())):
     must(name in known, f"docker-compose.yaml: .env does not know `{name}`")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lays out the image's root, the one place that says what is in it: `container/root.sh BINARY CERTIFICATES FOLDER [OWNER]`.
-# container/files is what must come of it. Used by the Dockerfile, by the flake's image, and by tests/image.
+# Lays out the root of the image: `container/root.sh BINARY CERTIFICATES FOLDER [OWNER]`. Only this script defines its content;
+# container/files lists the expected result. Used by the Dockerfile, by the flake's image, and by tests/image.
 set -eu
 binary=$1 certificates=$2 root=$3 owner=${4:-65532:65532}
 

@@ -6,7 +6,7 @@ let
     inherit program;
     meta = { inherit description; };
   };
-  # The scripts keep their state in the folder they are called in, as `mer` reads its `.env` there.
+  # The scripts keep their state in the current folder, where `mer` also reads its `.env`.
   script = name: lib.getExe (pkgs.writeShellApplication {
     inherit name;
     runtimeInputs = [ mer-static pkgs.coreutils pkgs.gawk pkgs.gnugrep pkgs.gnused pkgs.util-linux ];
@@ -15,7 +15,7 @@ let
 in
 {
   default = app "${mer-static}/bin/mer" "The driver: the REPL, or one command";
-  migrate = app "${mer-static}/bin/mer-migrations" "Brings a database's schema to this version";
-  start = app (script "startMER") "Starts a database where one is to be started, migrates it, and starts the driver";
-  stop = app (script "stopMER") "Stops what start started";
+  migrate = app "${mer-static}/bin/mer-migrations" "Migrates a database's schema to this version";
+  start = app (script "startMER") "Starts a database if one is needed, migrates it, and starts the driver";
+  stop = app (script "stopMER") "Stops everything that start has started";
 }

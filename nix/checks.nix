@@ -1,4 +1,4 @@
-# What `nix flake check` holds the project to. Each package and the dev shell are built as well.
+# The checks of `nix flake check`, which also builds each package and the development shell.
 { pkgs, lib, nixpkgs, mer, mer-static, image, module }:
 let
   # A build of the workspace that installs nothing.
@@ -13,7 +13,7 @@ let
     doCheck = false;
   } // extra old);
 
-  # The compiler's components that a plain rustPlatform lacks.
+  # Adds components of the compiler that a plain rustPlatform does not have.
   lint = name: tools: command: cargo name (old: {
     nativeBuildInputs = old.nativeBuildInputs ++ tools;
     buildPhase = ''
@@ -32,9 +32,9 @@ in
 
   clippy = lint "clippy" [ pkgs.clippy ] "cargo clippy --workspace --all-targets --locked --offline -- -D warnings";
 
-  # With what can be had in a build's sandbox. Left out, and said so by each test: the SurrealDB server, which tests/run would
-  # build; sshd, which refuses the sandbox's user for its shell; programs in /usr/bin, which is empty. The machine of
-  # `system` has the last two.
+  # With the programs that are available in a build's sandbox. Tests that need one of these report that they are skipped: the
+  # SurrealDB server, which tests/run would build; sshd, which refuses the sandbox's user because of its shell; programs in
+  # /usr/bin, which is empty. The machines of `system` have the last two.
   tests = lint "tests" [ pkgs.postgresql pkgs.python3 pkgs.gawk pkgs.util-linux ] ''
     export HOME="$TMPDIR"
     patchShebangs startStopScripts tests
@@ -47,7 +47,7 @@ in
     touch "$out"
   '';
 
-  # No interpreter, no library, and it runs with nothing around it.
+  # The binary needs no interpreter and no library, and runs in an empty environment.
   static = pkgs.runCommand "mer-static-proof" { nativeBuildInputs = [ pkgs.binutils ]; } ''
     headers=$(readelf -lW ${mer-static}/bin/mer; readelf -dW ${mer-static}/bin/mer)
     [[ $headers != *INTERP* && $headers != *'(NEEDED)'* ]]
@@ -55,7 +55,7 @@ in
     touch "$out"
   '';
 
-  # Exactly these files.
+  # The image contains exactly the files of container/files.
   image-contents = pkgs.runCommand "mer-image-contents" { nativeBuildInputs = [ pkgs.jq ]; } ''
     mkdir image
     tar -xf ${image} -C image
@@ -67,9 +67,9 @@ in
     touch "$out"
   '';
 
-  # Two machines: the module's units under systemd, models in /usr/bin, runs over SSH.
+  # Two machines that test the module's units under systemd, models in /usr/bin, and runs over SSH.
   system = pkgs.testers.runNixOSTest (import ./system-test.nix { inherit pkgs module; });
 
-  # Evaluated, with what must hold asserted; nothing of it is built for that.
+  # Evaluates the module and its assertions; builds nothing.
   module = pkgs.writeText "mer-module-evaluated" eval;
 }

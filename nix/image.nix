@@ -1,5 +1,5 @@
-# The container image: the static binary, its two other names, CA certificates, the licences, an empty /tmp, and a /var/lib/mer that the
-# numeric user owns. Nothing else: no shell, no libc, no /nix, no /etc/passwd. Dockerfile makes the same.
+# The container image: the static binary, its two other names, CA certificates, the licences, an empty /tmp, and a /var/lib/mer that
+# belongs to the numeric user. Nothing else: no shell, no libc, no /nix, no /etc/passwd. The Dockerfile builds the same.
 { lib, dockerTools, cacert, mer-static }:
 let
   uid = "65532";
@@ -8,7 +8,7 @@ dockerTools.buildLayeredImage {
   name = "mer";
   tag = mer-static.version;
 
-  # What a store path would bring along is left out; the files are copied below.
+  # No store paths, which would bring their dependencies; the files are copied below.
   contents = [ ];
   includeStorePaths = false;
   fakeRootCommands = ''

@@ -1,11 +1,11 @@
-# MER, for `pkgs` and for `pkgsStatic` alike.
+# The package, for `pkgs` and for `pkgsStatic`.
 {
   lib,
   stdenv,
   rustPlatform,
   installShellFiles,
   perl,
-  # A folder with `surreal` and `postgres` in it, whose scripts are compiled in instead of those of `sql`.
+  # A folder that contains `surreal` and `postgres`; its scripts are compiled in instead of those of `sql`.
   sqlDir ? null,
   withTests ? false,
 }:
@@ -16,7 +16,7 @@ rustPlatform.buildRustPackage {
   src = import ./source.nix { inherit lib withTests; };
   cargoLock.lockFile = ../Cargo.lock;
 
-  # OpenSSL, inside libssh2 only, is built from source and linked in: its build is written in perl.
+  # OpenSSL, used only inside libssh2, is built from source and linked statically. Its build needs perl.
   nativeBuildInputs = [ perl installShellFiles ];
   strictDeps = true;
 
@@ -28,9 +28,9 @@ rustPlatform.buildRustPackage {
 
   buildType = "dist";
   cargoBuildFlags = [ "--package" "mer" ];
-  # The tests are a check of their own (checks.nix): they want servers, and the static build does not wait for them.
+  # The tests are a separate check (checks.nix): they need servers, and the static build should not wait for them.
   doCheck = false;
-  # buildRustPackage keeps the profile from stripping; by default stdenv leaves the symbol table (39.0 MB instead of 32.6).
+  # buildRustPackage disables the profile's stripping, and stdenv keeps the symbol table by default (39.0 MB instead of 32.6).
   stripAllList = [ "bin" ];
 
   postInstall = ''
@@ -39,7 +39,7 @@ rustPlatform.buildRustPackage {
     install -Dm755 -t "$out/share/mer" startStopScripts/*.sh
     install -Dm644 -t "$out/share/doc/mer" LICENSE docs/licences/SurrealDB-BUSL-1.1.txt
   ''
-  # Where the program cannot run here (built for another architecture), it goes without.
+  # Completions are left out if the program cannot run here (built for another architecture).
   + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     installShellCompletion --cmd mer \
       --bash <("$out/bin/mer" completions bash) \
@@ -49,8 +49,8 @@ rustPlatform.buildRustPackage {
 
   meta = {
     description = "Model Executor Runtime: runs models over pipes and keeps a record of every run";
-    # MER's own, and that of the engine inside (docs/licences.md). The second is not free in the sense of nixpkgs: a set of
-    # packages that is not the flake's has to allow it by name (docs/nix.md).
+    # MER's own licence, and that of the engine inside (docs/licences.md). The second is not free in the sense of nixpkgs: outside
+    # of this flake, nixpkgs must be configured to allow it by name (docs/nix.md).
     license = with lib.licenses; [ mit bsl11 ];
     mainProgram = "mer";
     platforms = lib.platforms.linux;

@@ -1,10 +1,10 @@
-# What the build reads, and nothing else: a change of a page or of this folder rebuilds nothing.
+# Only the files that the build reads, so that a change of a page or of this folder rebuilds nothing.
 { lib, withTests ? false }:
 lib.fileset.toSource {
   root = ../.;
   fileset = lib.fileset.unions (
     [ ../Cargo.toml ../Cargo.lock ../rustfmt.toml ../clippy.toml ../crates ../sql ../tests ../startStopScripts ../LICENSE ../docs/licences ]
-    # Tests hold the pages, the examples and the shipped settings to what the code says.
+    # Tests compare the pages, the examples and the shipped settings with the code.
     ++ lib.optionals withTests [
       ../.env ../.ci ../README.md ../CHANGELOG.md ../CONTRIBUTING.md ../Dockerfile ../docker-compose.yaml ../container
       ../deny.toml ../docs ../examples ../flake.nix ../nix

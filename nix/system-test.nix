@@ -1,5 +1,5 @@
-# The module on a machine of its own, and another machine that it reaches by SSH. What a sandbox cannot give is tried here: an
-# sshd with a true login shell, programs in /usr/bin, units under systemd.
+# Tests the module on one machine, which reaches another machine by SSH. Covers what a sandbox does not have: an sshd with a real
+# login shell, programs in /usr/bin, units under systemd.
 { pkgs, module }:
 let
   inherit (import "${pkgs.path}/nixos/tests/ssh-keys.nix" pkgs) snakeOilEd25519PrivateKey snakeOilEd25519PublicKey;
@@ -17,7 +17,7 @@ in
 
   nodes.machine = {
     imports = [ module ];
-    # Models of the registry's first scripts call awk by its usual place.
+    # The example models call awk by its usual path.
     systemd.tmpfiles.rules = [ "L+ /usr/bin/awk - - - - ${pkgs.gawk}/bin/awk" ];
     environment.etc."mer-test/key" = { source = snakeOilEd25519PrivateKey; mode = "0600"; };
     services.mer = {

@@ -1,8 +1,8 @@
-# The compiler of the static build: upstream's, with a prebuilt std for musl, laid out by rust-overlay.
+# The compiler of the static build: the upstream one with a prebuilt std for musl, packaged by rust-overlay.
 { pkgs, rust-overlay }:
 let
   target = pkgs.pkgsStatic.stdenv.hostPlatform.rust.rustcTarget;
-  # The oldest compiler that MER promises to build with.
+  # The oldest compiler that MER supports.
   version = "${(pkgs.lib.importTOML ../Cargo.toml).workspace.package.rust-version}.0";
   rust-bin = rust-overlay.lib.mkRustBin { } pkgs;
   toolchain = rust-bin.stable.${version}.minimal.override { targets = [ target ]; };

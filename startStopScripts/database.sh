@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The databases that startMER.sh starts. To be sourced after lib.sh, whose variables it uses.
+# Starts the databases for startMER.sh. Source it after lib.sh, whose variables it uses.
 # shellcheck disable=SC2154
 
-# Seconds until a server that was started must answer.
+# Maximum seconds until a started server answers.
 answer_within=60
 
 # `start_database WHICH URL`
@@ -26,8 +26,8 @@ start_database() {
   esac
 }
 
-# Sets `owner_name` and `owner_password`, of the database's owner, to what the settings say. `mer` itself tells them, through a
-# pipe: there is one reader of `.env`, and it knows which users that file may belong to.
+# Sets `owner_name` and `owner_password` to the database's owner in the settings. `mer` prints them into a pipe: only `mer` reads
+# `.env`, because it checks the owner of that file.
 read_owner() {
   owner_name='' owner_password=''
   {
@@ -36,12 +36,12 @@ read_owner() {
   } < <("$mer" internal-owner "${mer_args[@]}") || die 78 "the settings cannot be read"
 }
 
-# Whether a URL's host is this machine, by the names that need no look-up.
+# Whether a URL's host is this machine. Compares names only, and resolves none.
 is_here() {
   case $1 in localhost | localhost:* | 127.* | '[::1]'* | '') return 0 ;; *) return 1 ;; esac
 }
 
-# HOST PORT of a URL's host.
+# Prints HOST and PORT of a URL's host.
 address() {
   local host=$1 url=$2 port
   case $url in ws://*) port=8000 ;; wss://*) port=443 ;; *) port=5432 ;; esac
@@ -52,14 +52,14 @@ address() {
   printf '%s %s\n' "${host:-localhost}" "$port"
 }
 
-# Whether somebody listens there.
+# Whether a server listens there.
 answers() {
   local host port
   read -r host port < <(address "$1" "$2")
   (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null
 }
 
-# `wait_for NAME HOST URL`: until it listens, its process ends, or the bound has passed.
+# `wait_for NAME HOST URL`: waits until the server listens, its process ends, or the bound has passed.
 wait_for() {
   local until=$((SECONDS + answer_within))
   until answers "$2" "$3"; do
@@ -75,8 +75,8 @@ compose_works() {
 }
 
 compose() {
-  # The credentials are those of this folder, the services those of the clone. What compose would read of `.env` itself need not
-  # be what `mer` reads. To stop, none are needed, and the file asks for some.
+  # The credentials come from this folder, the services from the clone. compose must not read `.env` itself, because it may read it
+  # differently from `mer`. Stopping needs no credentials, but the file requires a value.
   MIGRATIONS_DB_USERNAME=${owner_name:--} MIGRATIONS_DB_PASSWORD=${owner_password:--} \
     docker compose --file "$here/../docker-compose.yaml" --env-file /dev/null "$@"
 }
@@ -85,14 +85,14 @@ compose() {
 start_compose() {
   case $1 in
     ws://127.0.0.1:8000 | ws://*@127.0.0.1:8000 | ws://localhost:8000 | ws://127.0.0.1 | ws://localhost) ;;
-    *) die 78 "the server of docker-compose.yaml is DB_CONNECTION_URL=ws://127.0.0.1:8000; that is not what is set" ;;
+    *) die 78 "the server of docker-compose.yaml needs DB_CONNECTION_URL=ws://127.0.0.1:8000, which is set to another value" ;;
   esac
-  compose_works || die 69 "there is no container engine that answers, with \`docker compose\`"
+  compose_works || die 69 "no container engine with \`docker compose\` answers"
   read_owner
   if [ -z "$owner_name" ] || [ -z "$owner_password" ]; then
-    die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+    die 78 "set MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD, the server's owner"
   fi
-  # Written down first: what is half started is ended, too.
+  # Recorded first, so that a server which is only half started is stopped too.
   if [ -z "$(compose ps --quiet --status running surrealdb)" ]; then : >"$run_dir/compose"; fi
   compose up --detach --wait --wait-timeout "$answer_within" surrealdb 9>&-
   say "the database is running in a container"
@@ -124,17 +124,17 @@ start_surreal() {
   local host port program data engine
   program=$(command -v "${SURREAL:-surreal}") || die 69 "there is no \`surreal\` in PATH; SURREAL may name it"
   read_owner
-  [ -n "$owner_password" ] || die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+  [ -n "$owner_password" ] || die 78 "set MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD, the server's owner"
   read -r host port < <(address "$1" "$2")
   data=$(data_dir)/surrealdb
   engine=${SURREAL_ENGINE:-rocksdb}
   case $engine in rocksdb | surrealkv) ;; *) die 78 "SURREAL_ENGINE is rocksdb or surrealkv" ;; esac
-  # A folder is of the engine that has made it.
+  # A folder can be used only with the engine that created it.
   if [ "$engine" = rocksdb ] && [ -d "$data/manifest" ]; then
-    die 78 "$data was made by SurrealKV: SURREAL_ENGINE=surrealkv goes on with it, docs/reference/databases.md says how to move"
+    die 78 "$data was made by SurrealKV: SURREAL_ENGINE=surrealkv continues with it, docs/reference/databases.md says how to move"
   fi
   mkdir -p "$data"
-  # By the environment: a command line can be read by everybody.
+  # Passed in the environment, because every user can read a command line.
   SURREAL_USER=$owner_name SURREAL_PASS=$owner_password \
     setsid "$program" start --no-banner --log warn --bind "$host:$port" "$engine://$data" \
     </dev/null >"$run_dir/database.log" 2>&1 9>&- &
@@ -142,40 +142,40 @@ start_surreal() {
   printf 'TERM\n' >"$run_dir/database.signal"
 }
 
-# Where Debian keeps the programs of PostgreSQL, by version.
+# Debian's folder for the programs of PostgreSQL, by version.
 postgres_versions=${POSTGRES_VERSIONS:-/usr/lib/postgresql}
 newest_postgres() { compgen -G "$postgres_versions/*/bin/postgres" | sort -V | tail -n 1 || true; }
 
 start_postgres() {
   local host port bin data as=() owner
-  # Its other programs are beside it, which a link to it need not be.
+  # Resolves a link, because the other programs are beside the real `postgres`.
   bin=$(command -v postgres || newest_postgres)
   [ -n "$bin" ] || die 69 "there is no PostgreSQL on this machine: \`postgres\` is neither in PATH nor below $postgres_versions"
   bin=$(dirname "$(realpath -- "$bin")")
   read_owner
   owner=$owner_name
   if [ -z "$owner" ] || [ -z "$owner_password" ]; then
-    die 78 "MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD are to be set: the server's owner"
+    die 78 "set MIGRATIONS_DB_USERNAME and MIGRATIONS_DB_PASSWORD, the server's owner"
   fi
   read -r host port < <(address "$1" "$2")
   data=$(data_dir)/postgres
   mkdir -p "$(dirname "$data")"
   if [ "$(id -u)" = 0 ]; then
-    # It refuses to run as root.
+    # PostgreSQL refuses to run as root.
     as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
     "${as[@]}" test -x "$(dirname "$data")" ||
-      die 77 "PostgreSQL does not run as root, and the user postgres cannot get to $data: call this as another user"
+      die 77 "PostgreSQL does not run as root, and the user postgres cannot access $data: run this as another user"
   fi
   [ -f "$data/PG_VERSION" ] || make_cluster "$data" "$owner" "$2" >"$run_dir/database.log" 2>&1 ||
-    die 74 "the database cannot be made: $(tail -n 3 "$run_dir/database.log")"
+    die 74 "the database cannot be created: $(tail -n 3 "$run_dir/database.log")"
   "${as[@]}" setsid "$bin/postgres" -D "$data" -c listen_addresses="$host" -c port="$port" -c unix_socket_directories='' \
     </dev/null >>"$run_dir/database.log" 2>&1 9>&- &
   remember database $! || true
-  # Without waiting for those who are connected.
+  # INT stops it without waiting for connected clients.
   printf 'INT\n' >"$run_dir/database.signal"
 }
 
-# `make_cluster FOLDER OWNER URL`, with the database that the URL names: whole or not at all.
+# `make_cluster FOLDER OWNER URL`: creates a cluster with the database that the URL names, completely or not at all.
 make_cluster() {
   local new=$1.new name
   rm -rf "$new"

@@ -1,12 +1,11 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. To be sourced.
+# Functions shared by the scripts of this folder. Source this file.
 #
-# What is running is written down in the folder `.mer-run` of the folder they are called in, which is also where `mer` reads
-# its `.env`. A pid alone means nothing: another process may have it by now. So each is kept with the time at which its
-# process started and the boot it belongs to.
+# Running processes are recorded in `.mer-run` in the current folder, where `mer` also reads `.env`. A pid alone proves nothing,
+# because another process may have it by now. Each pid is therefore recorded with the start time of its process and the boot id.
 
-# A command that fails where no failure was expected ends the script (`set -e`), and is named: codes from 64 on are those of
-# `mer` and of `die`, which have said why.
+# An unexpected failure of a command ends the script (`set -e`), and is reported. Codes from 64 on are those of `mer` and of
+# `die`, which have printed the reason themselves.
 set -E
 trap 'unexpected $? "$BASH_COMMAND"' ERR
 unexpected() {
@@ -27,18 +26,18 @@ die() {
   exit "$code"
 }
 
-# What stands above a script, as its help.
+# Prints the comment at the top of a script as its help.
 help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
-# Sets `mer` to the binary: MER_BIN, one in PATH, or one that was built here.
+# Sets `mer` to the binary: MER_BIN, the one in PATH, or one that was built in this repository.
 find_mer() {
   local candidate
   mer=${MER_BIN:-}
   # The binary reads variables that begin with MER_ as settings.
   unset MER_BIN
   if [ -n "$mer" ]; then
-    mer=$(realpath -e -- "$mer") || die 78 "MER_BIN names nothing that exists"
-    [ -x "$mer" ] || die 78 "MER_BIN names no program"
+    mer=$(realpath -e -- "$mer") || die 78 "the file that MER_BIN names does not exist"
+    [ -x "$mer" ] || die 78 "the file that MER_BIN names is not executable"
     return
   fi
   mer=$(command -v mer) && return
@@ -48,17 +47,18 @@ find_mer() {
   die 78 "there is no \`mer\` in PATH; MER_BIN may name it"
 }
 
-# One at a time in this folder. The lock goes with the script; what it starts must not hold it (`9>&-`).
+# Only one script at a time works in this folder. The lock is released at the end of the script; processes that it starts must not
+# inherit it (`9>&-`).
 take_lock() {
   mkdir -p "$run_dir"
   chmod 700 "$run_dir"
   exec 9>"$run_dir/lock"
-  flock -w 120 9 || die 75 "another start or stop is at work in this folder"
+  flock -w 120 9 || die 75 "another start or stop is in progress in this folder"
   # The script that held it may have removed the folder meanwhile.
   [ "$(stat -c %i "$run_dir/lock" 2>/dev/null)" = "$(stat -L -c %i /proc/self/fd/9)" ] || take_lock
 }
 
-# When a process started, in the kernel's ticks since boot. A process whose parent has not waited for it yet is gone.
+# Prints a process's start time, in the kernel's ticks since boot. A zombie counts as ended.
 start_time() {
   local stat
   { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
@@ -72,7 +72,7 @@ start_time() {
 
 boot_id() { cat /proc/sys/kernel/random/boot_id; }
 
-# Writes down a process: `remember NAME PID`.
+# Records a process: `remember NAME PID`.
 remember() {
   local started
   started=$(start_time "$2") || return 1
@@ -80,7 +80,7 @@ remember() {
   mv "$run_dir/$1.pid.new" "$run_dir/$1.pid"
 }
 
-# The pid of what was written down as NAME, if that very process still runs.
+# Prints the pid that was recorded as NAME, if the same process is still running.
 running() {
   local pid started boot
   read -r pid started boot 2>/dev/null <"$run_dir/$1.pid" || return 1
@@ -88,7 +88,7 @@ running() {
   printf '%s\n' "$pid"
 }
 
-# Ends what was written down as NAME: `end NAME SIGNAL SECONDS`. A process that does not end is killed.
+# Ends the process that was recorded as NAME: `end NAME SIGNAL SECONDS`. A process that does not end in time is killed.
 end() {
   local name=$1 signal=$2 bound=$3 pid
   if pid=$(running "$name"); then

@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Starts MER: a database where one is to be started, the migrations, the driver.
+# Starts MER: a database if one is needed, the migrations, the driver.
 #
 #   startMER.sh [--database WHICH] [--script FILE [--output FILE]] [-- ARGUMENTS OF mer]
 #
-# Without --script the driver is the REPL, here. With it, the commands in FILE are run in the background; what they print
-# goes to --output, or to .mer-run/driver.log, which stopMER.sh removes.
+# Without --script the driver is the REPL in this terminal. With --script, the commands in FILE are run in the background; their
+# output goes to --output, or to .mer-run/driver.log, which stopMER.sh removes.
 #
-# WHICH database is started is one of
-#   auto      what the settings ask for (the default): nothing for the embedded database, for one on another machine and
-#             for one that answers already; for ws:// on this machine compose where there is a container engine, else local
+# WHICH database is started:
+#   auto      depends on the settings (the default): none for the embedded database, for one on another machine and for one
+#             that answers already; for ws:// on this machine compose if there is a container engine, otherwise local
 #   compose   the SurrealDB server of docker-compose.yaml
-#   local     a `surreal` (or what SURREAL names) or a PostgreSQL of this machine, for the URL that is set; its data are kept
-#             in the data folder, those of SurrealDB in RocksDB (SURREAL_ENGINE=surrealkv goes on with an older folder)
-#   none      nothing
+#   local     the `surreal` (or the program that SURREAL names) or the PostgreSQL of this machine, for the URL in the settings;
+#             its data are kept in the data folder, those of SurrealDB in RocksDB (SURREAL_ENGINE=surrealkv continues with an
+#             older folder)
+#   none      none
 #
-# Settings come from the environment and from ./.env. Called twice, it starts nothing twice. What it started, stopMER.sh
-# ends; where a step fails, it does so itself.
+# Settings come from the environment and from ./.env. A second call starts nothing twice. stopMER.sh ends everything that this
+# script started; if a step fails, the script ends it itself.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$here/database.sh"
@@ -28,7 +29,7 @@ while [ $# -gt 0 ]; do
     --output) output=$(realpath -m -- "${2:?FILE}") && shift 2 ;;
     --) shift && break ;;
     --help | -h) help && exit ;;
-    *) die 64 "unknown: \`$1\`; --help shows how it is written" ;;
+    *) die 64 "unknown: \`$1\`; --help shows the usage" ;;
   esac
 done
 case $database in auto | compose | local | none) ;; *) die 64 "--database is auto, compose, local or none" ;; esac
@@ -37,11 +38,11 @@ mer_args=("$@")
 find_mer
 take_lock
 if pid=$(running driver); then
-  say "the driver is running already, process $pid; testDriver.sh starts another one"
+  say "the driver is running already, process $pid; testDriver.sh starts a second one"
   exit 0
 fi
 
-# What was started goes again where a later step fails.
+# If a later step fails, everything that was started is stopped again.
 trap 'code=$?; [ $code = 0 ] || { exec 9>&-; "$here/stopMER.sh" || true; exit $code; }' EXIT
 
 url=$("$mer" config show --json "${mer_args[@]}" | sed -n 's/^{"name":"db","value":"\([^"]*\)".*/\1/p')
@@ -52,11 +53,11 @@ start_database "$database" "$url"
 
 if [ -n "$script" ]; then
   setsid "$mer" "${mer_args[@]}" <"$script" >"${output:-$run_dir/driver.log}" 2>&1 9>&- &
-  # A short script may be over already.
+  # A short script may have ended already.
   remember driver $! || true
   say "the driver is running, process $!; its output is in ${output:-$run_dir/driver.log}"
 else
   remember driver $$
-  # The same process from here on.
+  # The driver replaces this process.
   exec "$mer" "${mer_args[@]}" repl 9>&-
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stops what startMER.sh started in this folder: the driver, then the database, if that was started by it; nothing else.
-# Called twice, the second time has nothing to do.
+# Stops everything that startMER.sh started in this folder, and nothing else: the driver, then the database. A second call has
+# nothing to do.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$here/database.sh"
@@ -14,7 +14,7 @@ esac
 [ -d "$run_dir" ] || { say "nothing was started here"; exit 0; }
 take_lock
 
-# `mer` ends its models, with their own grace; a second signal would cut that short.
+# `mer` ends its models within their grace periods; a second signal would cut these short.
 end driver TERM 60
 
 if [ -e "$run_dir/compose" ]; then
@@ -24,4 +24,4 @@ signal=$(cat "$run_dir/database.signal" 2>/dev/null || echo TERM)
 end database "$signal" 60
 
 rm -f "$run_dir/compose" "$run_dir"/database.{signal,log} "$run_dir/driver.log" "$run_dir/lock"
-rmdir "$run_dir" 2>/dev/null || say "somebody else has put files into $run_dir"
+rmdir "$run_dir" 2>/dev/null || say "$run_dir is kept: it has files that these scripts did not create"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the driver and nothing else, with the settings of this folder: no database is started, nothing is migrated.
+# Runs only the driver, with the settings of this folder: starts no database, and migrates nothing.
 #
 #   testDriver.sh                 the REPL
 #   testDriver.sh ARGUMENTS…      one command: testDriver.sh run iris 5.1,3.5,1.4,0.2
 #
-# Any number may run beside the one that startMER.sh started. stopMER.sh does not know them.
+# Any number may run beside the driver that startMER.sh started. stopMER.sh does not stop them.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

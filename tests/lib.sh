@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. To be sourced, with the repository as the current folder.
+# Functions shared by the scripts in this folder. Source it with the root of the repository as the current folder.
 
-# One cache for every clone and every run, so that only the first build is long.
+# One cache for all clones and runs, so that only the first build is slow.
 MER_CACHE=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
 MER_CACHE=${MER_CACHE:-${TMPDIR:-/tmp}/cache-$(id -u)}/mer
-# Whoever has built in the clone goes on there.
+# A clone with a `target` folder keeps using it.
 if [ -z "${CARGO_TARGET_DIR:-}" ]; then
   CARGO_TARGET_DIR=$MER_CACHE/target
   [ ! -d target/debug ] || CARGO_TARGET_DIR=$PWD/target
@@ -20,7 +20,7 @@ die() {
 
 in_ci() { [ "${CI:-}" = true ]; }
 
-# The path of a program, also where only root has its folder in PATH or Debian keeps it by version.
+# Prints the path of a program, also from folders that only root has in PATH, and from Debian's versioned folders.
 find_program() {
   local name=$1 path
   command -v "$name" && return
@@ -31,15 +31,15 @@ find_program() {
 }
 
 apt_updated=
-# Sees to it that a program is there: `need PROGRAM DEBIAN_PACKAGE WHAT_FOR`. As root on Debian it is installed.
-# Where it stays missing, this fails under CI=true; elsewhere it says loudly what is skipped, and returns 1.
+# Ensures that a program is installed: `need PROGRAM DEBIAN_PACKAGE PURPOSE`. Installs it as root on Debian.
+# If it is still missing: exits with CI=true; otherwise warns about the skipped tests and returns 1.
 need() {
   local program=$1 package=$2 purpose=$3
   find_program "$program" >/dev/null && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "installing $package, for $purpose"
     local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=120)
-    # RUNLEVEL=1: a package with a service does not start it; tests start servers of their own.
+    # RUNLEVEL=1: packages do not start their services; tests start their own servers.
     [ -n "$apt_updated" ] || "${apt[@]}" update >&2 || true
     apt_updated=yes
     "${apt[@]}" install --no-install-recommends "$package" >&2 || true
@@ -50,13 +50,13 @@ need() {
   return 1
 }
 
-# Builds the SurrealDB server of the tests once, into the cache folder (some 6 minutes), and names it in
-# MER_SURREAL_SERVER. It has a lock file of its own: none of what it needs is in MER. Fails under CI=true only.
+# Builds the SurrealDB server of the tests once, into the cache folder (about 6 minutes), and sets MER_SURREAL_SERVER.
+# It has a separate lock file, so MER gets none of its dependencies. Exits on failure with CI=true only.
 surreal_server() {
   [ -z "${MER_SURREAL_SERVER:-}" ] || return 0
   local folder=$MER_CACHE/surreal-server
   [ -x "$folder/debug/mer-surreal-server" ] || say "building the SurrealDB server for the tests; some 6 minutes, once"
-  # Locked, so that a second run waits for the first; quick where nothing has changed.
+  # Cargo's lock makes a second run wait for the first; without changes this is quick.
   if CARGO_TARGET_DIR=$folder cargo build --quiet --locked --manifest-path tests/surreal-server/Cargo.toml; then
     export MER_SURREAL_SERVER=$folder/debug/mer-surreal-server
     return 0

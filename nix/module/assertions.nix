@@ -1,13 +1,13 @@
-# What a configuration must not say, and why.
+# Configurations that are refused, with the reasons.
 { lib, cfg }:
 let
   inherit (builtins) all any attrNames attrValues concatStringsSep filter isAttrs isList isString match;
 
-  # A path in the store can be read by every user of the machine.
+  # Every user of the machine can read a path in the store.
   inStore = path: path != null && lib.hasPrefix builtins.storeDir path;
   secrets = [ cfg.credentials.driver cfg.credentials.migrations ] ++ attrValues cfg.credentials.files;
 
-  # `scheme://user:password@host`, or a parameter that is one.
+  # Whether a text contains `scheme://user:password@host`, or a password as a parameter.
   hasPassword = text:
     match ".*://[^/?#@]*:[^/?#@]+@.*" text != null || match ".*[?&](password|pass)=.*" text != null;
   strings = value:
@@ -24,7 +24,7 @@ in
 [
   {
     assertion = !any inStore secrets;
-    message = "services.mer.credentials: a path in the Nix store can be read by every user";
+    message = "services.mer.credentials: every user can read a path in the Nix store";
   }
   {
     assertion = misnamed (attrNames cfg.credentials.files) == [ ];
@@ -44,7 +44,7 @@ in
   }
   {
     assertion = own == [ ];
-    message = "services.mer.settings: ${quoted own} cannot be set here: the folders are /var/lib/mer and /var/cache/mer, which systemd makes";
+    message = "services.mer.settings: ${quoted own} cannot be set here: the folders are /var/lib/mer and /var/cache/mer, which systemd creates";
   }
   {
     assertion = misnamed (attrNames cfg.schedules) == [ ];

@@ -1,4 +1,4 @@
-# `nixosModules.default`: migrations as a service that runs once, and model runs as services and timers after it.
+# `nixosModules.default`: a service that migrates once, and services and timers that run models after it.
 { packageFor }:
 { config, lib, pkgs, utils, ... }:
 let
@@ -7,7 +7,7 @@ let
   units = import ./units.nix { inherit lib; };
   toml = pkgs.formats.toml { };
 
-  # Settings and registry are handed to the binary while the system is built: a typing error fails there, not at night.
+  # The binary checks settings and registry while the system is built, so that a typing error fails the build, not a run at night.
   canRun = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
   checked = name: value: check:
     let file = toml.generate name value; in
@@ -20,7 +20,7 @@ let
   registryFile = checked "registry.toml" cfg.registry
     (mer: ''${mer} --db mem:// --allow-model-server-runtime-changes apply "$file"'');
 
-  # The variables of every unit, as values. Where they are is the module's affair (StateDirectory), see the assertions.
+  # The environment of every unit. The module sets the folders (StateDirectory); the assertions refuse other ones.
   variables = texts.variables cfg.settings // {
     HOME = "/var/lib/mer";
     MER_DATA_DIR = "/var/lib/mer";
@@ -28,13 +28,13 @@ let
     MER_CACHE_DIR = "/var/cache/mer";
   };
 
-  # `--config` stands for the settings files: what it does not say comes from the unit's environment.
+  # `--config` replaces the settings files; all other settings come from the unit's environment.
   config' = which: lib.optionalString (cfg.credentials.${which} != null) " --config %d/mer.toml";
   load = which:
     lib.optional (cfg.credentials.${which} != null) "mer.toml:${cfg.credentials.${which}}"
     ++ lib.mapAttrsToList (name: path: "${name}:${path}") cfg.credentials.files;
 
-  # What comes later is merged as NixOS merges: lists are joined, and a plain value stands above a default of ours.
+  # `more` is merged by the rules of NixOS: lists are joined, and a plain value replaces a default of this module.
   unit = which: description: more: lib.mkMerge [
     {
       inherit description;
@@ -46,7 +46,7 @@ let
     more
   ];
 
-  # A driver's unit, after the migrations. Not `requires`: to restart the migrations would end what runs.
+  # Units of the driver come after the migrations. Not `requires`, because a restart of the migrations would end a run.
   afterwards = [ "mer-migrate.service" ] ++ lib.optional withRegistry "mer-registry.service";
   withRegistry = cfg.registry != { };
   driver = "${cfg.package}/bin/mer${config' "driver"}";
@@ -55,13 +55,13 @@ let
     after = afterwards;
     wants = afterwards;
     onFailure = schedule.onFailure;
-    # A new generation of the system does not end a run that goes on.
+    # A new generation of the system does not end a run in progress.
     restartIfChanged = false;
     path = cfg.path ++ schedule.path;
     serviceConfig = lib.mkMerge [
       {
         ExecStart = "${driver} ${schedule.command} --quiet " + texts.command (units.arguments schedule);
-        # The run has a bound of its own, and what comes after it: `mer` ends its models.
+        # The run has its own bounds, and `mer` ends its models.
         TimeoutStartSec = lib.mkDefault "infinity";
         ReadWritePaths = lib.optional (schedule.output != null) (dirOf schedule.output);
       }
@@ -79,8 +79,8 @@ let
     };
   };
 
-  # `mer` as the service runs it: its user, its folders, its settings and its secrets. What root does with the plain `mer` is
-  # root's own database.
+  # `mer` with the user, the folders, the settings and the secrets of the service. Plain `mer`, called by root, uses root's own
+  # database.
   wrapper = pkgs.writeShellApplication {
     name = "mer-service";
     text = ''
@@ -108,7 +108,7 @@ in
     environment.systemPackages = [ cfg.package wrapper ];
     environment.etc."mer/mer.toml".source = settingsFile;
 
-    # A user that stays: files keep their owner, and root can look at them as that user.
+    # A permanent user, so that files keep their owner, and root can run commands as that user.
     users.users.mer = { isSystemUser = true; group = "mer"; home = "/var/lib/mer"; description = "MER"; };
     users.groups.mer = { };
 

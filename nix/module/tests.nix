@@ -1,4 +1,4 @@
-# The module evaluated, and what must hold of it. Gives a text, or fails.
+# Evaluates the module and checks its properties. Returns a text, or fails.
 { pkgs, lib, nixpkgs, module }:
 let
   system = pkgs.stdenv.hostPlatform.system;
@@ -24,7 +24,7 @@ let
     };
     schedules.teach = { model = "iris"; command = "train"; arguments = [ "--promote" ]; input = "@/srv/data"; onCalendar = [ "Mon" "Thu" ]; };
     schedules.file = { model = "iris"; output = "/srv/out/answer"; onCalendar = "daily"; };
-    # Names of the module's own units are free: schedules have names of their own.
+    # Schedules may have the names of the module's own units, because their units have a prefix.
     schedules.migrate = nightly;
     schedules.registry = nightly;
   };
@@ -32,7 +32,7 @@ let
   off = with_ { enable = false; schedules.nightly = nightly; };
   twice = with' [ module { services.mer.schedules.nightly = nightly; } ];
 
-  # Three modules, each with a part, and one of them under a condition.
+  # Several modules, each with a part of the configuration, some of it conditional.
   parts = with' [
     { services.mer.registry.models.a.inferenceCommand = [ "a" ]; }
     { services.mer.registry.models.b = { inferenceCommand = [ "b" ]; env.X = "1"; }; }
@@ -62,23 +62,23 @@ let
     "a schedule is a service and a timer" =
       full.systemd.timers.mer-run-nightly.timerConfig.OnCalendar == "02:00" && has "/bin/mer" (exec "mer-run-nightly");
     "a timer may have several times" = full.systemd.timers.mer-run-teach.timerConfig.OnCalendar == [ "Mon" "Thu" ];
-    "what is missed is made up for" = full.systemd.timers.mer-run-nightly.timerConfig.Persistent;
-    "nothing in an input means anything to systemd" =
+    "a missed run is run later" = full.systemd.timers.mer-run-nightly.timerConfig.Persistent;
+    "systemd interprets no part of an input" =
       has ''run --quiet "--timeout" "5m" "sentiment" "100%% $$HOME \"x\""'' (exec "mer-run-nightly");
-    "nothing in a setting means anything to systemd" = builtins.all (name:
+    "systemd interprets no part of a setting" = builtins.all (name:
       (unit name).environment.MER_DB == "postgres://u%%40x@db.example.org/mer") units;
-    "a schedule may train" = has ''train --quiet "--promote" "iris" "@/srv/data"'' (exec "mer-run-teach");
-    "a schedule may write to a file" =
+    "a schedule can train" = has ''train --quiet "--promote" "iris" "@/srv/data"'' (exec "mer-run-teach");
+    "a schedule can write to a file" =
       has ''"--output" "/srv/out/answer"'' (exec "mer-run-file") && (unit "mer-run-file").serviceConfig.ReadWritePaths == [ "/srv/out" ];
-    "a failure may be told" = (unit "mer-run-nightly").onFailure == [ "tell@%n.service" ];
+    "a failure can start other units" = (unit "mer-run-nightly").onFailure == [ "tell@%n.service" ];
     "a run comes after the migrations and the registry" =
       builtins.all (u: builtins.elem u (unit "mer-run-nightly").after && builtins.elem u (unit "mer-run-nightly").wants)
         [ "mer-migrate.service" "mer-registry.service" ];
-    "nothing ends a run that goes on" =
+    "no unit ends a run in progress" =
       builtins.all (name: (unit name).requires == [ ]) units && builtins.all (name: !(unit name).restartIfChanged) runs;
-    "everything comes after the database" = builtins.all (name: builtins.elem "postgresql.target" (unit name).after) units;
-    "the migrations are the other program" = has "/bin/mer-migrations --config %d/mer.toml" (exec "mer-migrate");
-    "each gets its own secret and no other" =
+    "every unit comes after the database" = builtins.all (name: builtins.elem "postgresql.target" (unit name).after) units;
+    "migrations run the other program" = has "/bin/mer-migrations --config %d/mer.toml" (exec "mer-migrate");
+    "each unit gets only its own secret" =
       (unit "mer-migrate").serviceConfig.LoadCredential == [ "mer.toml:/run/keys/mer-migrations.toml" "id_ed25519:/run/keys/mer-ssh" ]
       && (unit "mer-registry").serviceConfig.LoadCredential == [ "mer.toml:/run/keys/mer-driver.toml" "id_ed25519:/run/keys/mer-ssh" ];
     "a schedule's own secrets are added" = builtins.sort builtins.lessThan (unit "mer-run-nightly").serviceConfig.LoadCredential
@@ -86,54 +86,54 @@ let
     "settings become variables" =
       (unit "mer-run-nightly").environment.MER_DB_WAIT == "2m" && (unit "mer-run-nightly").environment.MER_HASHES == "false";
     "units have a home" = builtins.all (name: (unit name).environment.HOME == "/var/lib/mer") units;
-    "units run as a user that stays" =
+    "units run as a permanent user" =
       builtins.all (name: (unit name).serviceConfig.User == "mer" && !((unit name).serviceConfig ? DynamicUser)) units
       && full.users.users.mer.isSystemUser && full.users.users.mer.group == "mer" && full.users.groups ? mer;
     "units are hardened" =
       builtins.all (name: let s = (unit name).serviceConfig; in
         s.ProtectSystem == "strict" && s.NoNewPrivileges && builtins.elem "@system-service" s.SystemCallFilter) units;
-    "a schedule may differ" = !(unit "mer-run-nightly").serviceConfig.PrivateDevices && (unit "mer-migrate").serviceConfig.PrivateDevices;
+    "a schedule can change its unit" = !(unit "mer-run-nightly").serviceConfig.PrivateDevices && (unit "mer-migrate").serviceConfig.PrivateDevices;
     "without credentials nothing is loaded" =
       plain.systemd.services.mer-run-hourly.serviceConfig.LoadCredential == [ ]
       && !(has "--config" plain.systemd.services.mer-run-hourly.serviceConfig.ExecStart);
-    "without a registry there is no such unit" = !(plain.systemd.services ? mer-registry);
-    "freed bytes have a timer, which may be switched off" =
+    "without a registry its unit is absent" = !(plain.systemd.services ? mer-registry);
+    "gc has a timer, which can be disabled" =
       full.systemd.timers.mer-gc.timerConfig.OnCalendar == "weekly" && has "weights gc --quiet" (exec "mer-gc")
       && !(plain.systemd.services ? mer-gc) && !(plain.systemd.timers ? mer-gc);
-    "a schedule does not take the place of a unit of the module's own" =
+    "a schedule does not replace one of the module's own units" =
       has "/bin/mer-migrations" (exec "mer-migrate") && has " apply " (exec "mer-registry")
       && has "sentiment" (exec "mer-run-migrate") && has "sentiment" (exec "mer-run-registry");
-    "registries of several modules are one" =
+    "registries of several modules are merged" =
       builtins.attrNames merged.models == [ "a" "b" ] && merged.models.b.env == { X = "1"; Y = "2"; }
       && merged.models.a.inferenceCommand == [ "a" ];
-    "a condition in a registry is decided" = merged.servers.far == { connType = "ssh"; host = "far"; };
-    "units of several modules are one" =
+    "a condition in a registry is evaluated" = merged.servers.far == { connType = "ssh"; host = "far"; };
+    "units of several modules are merged" =
       let s = parts.systemd.services.mer-run-nightly.serviceConfig; in
       builtins.sort builtins.lessThan s.SupplementaryGroups == [ "audio" "video" ] && s.Nice == 5;
-    "two registries that contradict each other are refused" = fails (with' [
+    "contradicting registries are refused" = fails (with' [
       { services.mer.registry.models.a.protocol = "lines"; } { services.mer.registry.models.a.protocol = "token"; }
     ]).services.mer.registry;
-    "the module may be imported twice" = has "/bin/mer" twice.systemd.services.mer-run-nightly.serviceConfig.ExecStart;
-    "a wrapper runs commands as the service does" = builtins.any (p: lib.getName p == "mer-service") full.environment.systemPackages;
+    "the module can be imported twice" = has "/bin/mer" twice.systemd.services.mer-run-nightly.serviceConfig.ExecStart;
+    "a wrapper runs commands like the service" = builtins.any (p: lib.getName p == "mer-service") full.environment.systemPackages;
     "a good configuration has no fault" = faults full == [ ] && faults plain == [ ] && faults parts == [ ];
     "a password in the settings is refused" = builtins.all (settings: faulty { inherit settings; }) [
       { driverDbPassword = "x"; } { db = "postgres://u:p@h/d"; } { db = "postgres://h/d?user=u&password=p"; } { db = "ws://u:p%40@h"; }
     ];
-    "a user in the settings is no password" = !faulty { settings.db = "postgres://u@h:5432/d"; };
+    "a user in the settings is allowed" = !faulty { settings.db = "postgres://u@h:5432/d"; };
     "a password in the registry is refused" = faulty { registry.models.m.env.URL = "https://u:p@h/"; };
     "a secret in the store is refused" = faulty { credentials.driver = "${builtins.storeDir}/x"; }
       && faulty { credentials.files.key = "${builtins.storeDir}/x"; };
-    "a secret has a name" = faulty { credentials.files."a/b" = "/run/x"; } && faulty { credentials.files."mer.toml" = "/run/x"; };
-    "folders are not set" = builtins.all (name: faulty { settings.${name} = "/srv"; }) [ "dataDir" "stateDir" "cacheDir" ];
-    "a schedule has a name that a unit may have" = builtins.all named [ "a/b" "a b" "" "ä" "a@b" ] && !named "a.b-c_9";
+    "a secret has a valid name" = faulty { credentials.files."a/b" = "/run/x"; } && faulty { credentials.files."mer.toml" = "/run/x"; };
+    "folders cannot be set" = builtins.all (name: faulty { settings.${name} = "/srv"; }) [ "dataDir" "stateDir" "cacheDir" ];
+    "the name of a schedule is valid for a unit" = builtins.all named [ "a/b" "a b" "" "ä" "a@b" ] && !named "a.b-c_9";
     "an unknown key of a schedule is refused" = refused { schedules.nightly = nightly // { when = "02:00"; }; };
     "a schedule without a time is refused" =
       fails (with_ { schedules.nightly.model = "iris"; }).systemd.timers.mer-run-nightly.timerConfig
       && fails (with_ { schedules.nightly = nightly // { onCalendar = [ ]; }; }).systemd.timers.mer-run-nightly.timerConfig;
     "a setting is a text, a number or a switch" = refused { settings.db = [ ]; schedules.nightly = nightly; };
-    "off means nothing" = !(off.systemd.services ? mer-run-nightly) && off.environment.systemPackages == [ ];
+    "a disabled module changes nothing" = !(off.systemd.services ? mer-run-nightly) && off.environment.systemPackages == [ ];
   };
   broken = builtins.filter (what: !must.${what}) (builtins.attrNames must);
 in
 if broken == [ ] then "${toString (builtins.length (builtins.attrNames must))} assertions hold\n"
-else throw "nix/module: this does not hold: ${builtins.concatStringsSep "; " broken}"
+else throw "nix/module: failed assertions: ${builtins.concatStringsSep "; " broken}"

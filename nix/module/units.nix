@@ -1,4 +1,4 @@
-# What every unit has.
+# Properties of every unit.
 { lib }:
 {
   # The words after `mer run` or `mer train`.
@@ -10,9 +10,9 @@
     ++ [ schedule.model ]
     ++ lib.optional (schedule.input != null) schedule.input;
 
-  # A read-only system, and no rights. What a model needs beyond that, such as a graphics card (PrivateDevices) or a folder to
-  # write to (ReadWritePaths), its schedule's `serviceConfig` gives. Single values are defaults, which a plain value replaces;
-  # lists are added to.
+  # A read-only system without privileges. If a model needs more, such as a graphics card (PrivateDevices) or a folder to write to
+  # (ReadWritePaths), set it in the `serviceConfig` of its schedule. Single values are defaults that a plain value replaces; lists
+  # are extended.
   hardened = lib.mapAttrs (_: value: if builtins.isList value then value else lib.mkDefault value) {
     Type = "oneshot";
     User = "mer";
@@ -45,7 +45,7 @@
     RestrictSUIDSGID = true;
     SystemCallArchitectures = "native";
     SystemCallErrorNumber = "EPERM";
-    # The second is asked for by `mer` alone, to reach a SurrealDB server without a delay.
+    # Only `mer` uses the second, to connect to a SurrealDB server without a delay.
     SystemCallFilter = [ "@system-service" "pidfd_getfd" ];
   };
 }

@@ -1,4 +1,4 @@
-//! What `mer apply` shows, asks and leaves alone.
+//! `mer apply`: its diff, its question, and what it does not change.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -71,7 +71,7 @@ fn a_person_is_asked_and_only_yes_is_yes() {
     let ran = answer(AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]), "YES\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), SHOWN));
     assert_ne!(env.mer(["export", "--all"]).ok(), before);
-    // Nothing to ask about.
+    // Without a change no question is asked.
     let mut again = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
     again.expect("nothing changes");
     assert_eq!(again.mer.finish().code, Some(0));
@@ -100,7 +100,7 @@ fn while_a_question_stands_others_work_and_what_they_change_is_noticed() {
     let ran = answer(asking, "y\n");
     assert_eq!(ran.code, Some(75), "{}", ran.stderr);
     env.mer(["model", "show", "new"]).failed(66);
-    // What does not matter to the file does not matter.
+    // Servers and models that the file does not name are not compared.
     let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
     asking.expect("[y/N] ");
     env.mer(["model", "set", "echo", "--allow-changes", "--quiet", "--grace", "1s"]).ok();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{TestEnv, run, with_session};
 
-/// Runs a line with leave to change the registry.
+/// Runs a line that is allowed to change the registry.
 #[track_caller]
 fn allowed(env: &TestEnv, line: &str) -> crate::support::Ran {
     env.piped(["--allow-changes"], line)
@@ -44,7 +44,7 @@ fn a_model_is_added_changed_and_removed() {
     let same = allowed(&env, "model set echoes --grace 1s").ended(0);
     assert_eq!(same.stderr, "nothing changes: model `echoes` is that already\n");
     assert_eq!(env.mer(["model", "show", "echoes", "--json"]).object(), after);
-    // A new command in place of the old one; a line for a shell; back again.
+    // An argument array, then a line for a shell, then an array again.
     allowed(&env, "model set echoes --unset env -- cat").ended(0);
     assert_eq!(env.mer(["run", "echoes", "y"]).ok(), "y\n");
     allowed(&env, "model set echoes --shell -- 'cat | tr a-z A-Z'").ended(0);
@@ -142,7 +142,7 @@ fn a_server_is_added_changed_and_removed() {
                   cacheLimit = \"2GiB\"\n";
     let exported = env.mer(["export"]).ok();
     assert!(exported.contains(wanted), "{exported}");
-    // Only what is named: user and port stay.
+    // Only the named key changes: user and port stay.
     allowed(&env, "server set gpu1 other.example.org --unset launcher --unset passwordFile").ended(0);
     let shown = env.mer(["server", "show", "gpu1", "--json"]).object();
     assert_eq!(
@@ -151,7 +151,7 @@ fn a_server_is_added_changed_and_removed() {
     );
     assert_eq!((&shown["launcher"], &shown["passwordFile"]), (&json!(null), &json!(null)));
     allowed(&env, "server set gpu1 ada@h:22\nserver set local --launcher nice").ended(0);
-    // A server that models name stays, and they are named.
+    // A server that models name is not removed, and the message names the models.
     allowed(&env, "model add b --server gpu1 -- cat\nmodel add a --server local --server gpu1 -- cat").ended(0);
     assert_eq!(env.mer(["run", "a", "x"]).ok(), "x\n");
     let told = allowed(&env, "server remove gpu1").failed(77);
@@ -160,7 +160,7 @@ fn a_server_is_added_changed_and_removed() {
     let told = allowed(&env, "server rm local").failed(78);
     assert!(told.contains("`local` is this machine, and cannot be removed"), "{told}");
     assert_eq!(env.mer(["server", "list", "--json"]).objects().len(), 1);
-    // This machine under another name.
+    // A second server that is this machine, with a launcher.
     allowed(
         &env,
         "server add boxed --launcher 'sh -c \"echo in a box; exec \\$0 \\$@\"'\nmodel add m --server boxed -- cat",
@@ -342,7 +342,7 @@ fn a_name_has_at_most_128_bytes_and_is_more_than_dots() {
     assert_eq!(env.mer(["run", &format!("{most}@{most}"), "x"]).ok(), "x\n");
 }
 
-/// From before there was a greatest length.
+/// A registry that an older MER wrote, before names had a maximum length.
 #[test]
 fn what_has_a_long_name_already_is_worked_with_as_ever() {
     let env = TestEnv::ready();
@@ -384,7 +384,7 @@ fn a_carriage_return_is_told_of_where_it_becomes_part_of_something() {
     assert!(told.contains("warning: `modelPath` of the model `m` has a carriage return in it"), "{told}");
 }
 
-/// Folders and files of everything that MER makes of its own.
+/// Every folder and file that MER creates.
 #[test]
 fn a_umask_does_not_matter() {
     for umask in ["0", "777", "277", "177"] {
@@ -392,7 +392,7 @@ fn a_umask_does_not_matter() {
         let shell = |line: &str| {
             let mut command = env.program(std::path::Path::new("sh"));
             command.args(["-c", &format!("umask {umask}; {line}")]).env("MER", TestEnv::binary());
-            // Root may do everything: nothing would be seen.
+            // Root ignores modes, so the test would show nothing.
             let ran = run(command);
             assert_eq!(ran.code, Some(0), "umask {umask}, {line}: {}", ran.stderr);
             ran.stdout
@@ -400,7 +400,7 @@ fn a_umask_does_not_matter() {
         shell("\"$MER\" --allow-changes --quiet model add reader --shell -- 'cat \"$MER_WEIGHTS\"; umask'");
         shell("printf 'one\\n' | \"$MER\" --allow-changes --quiet weights put reader - --alias current");
         let told = shell("\"$MER\" run reader </dev/null");
-        // Others' part of it is the model's too.
+        // The model keeps the caller's umask for group and others.
         let kept = u32::from_str_radix(umask, 8).expect("a mode") & 0o077;
         let (answer, of_model) = told.split_once('\n').expect("two lines");
         assert_eq!((answer, u32::from_str_radix(of_model.trim(), 8)), ("one", Ok(kept)), "umask {umask}");
@@ -415,7 +415,7 @@ fn a_umask_does_not_matter() {
                 let mode = std::os::unix::fs::MetadataExt::mode(&entry.metadata().expect("metadata"));
                 let needed = if entry.metadata().expect("metadata").is_dir() { 0o700 } else { 0o400 };
                 assert_eq!(mode & needed, needed, "umask {umask}: {} has {mode:o}", entry.path().display());
-                // The engine's own files lie in a folder that no other user can enter.
+                // The engine creates its files by itself; their folder is closed to other users.
                 if !entry.path().starts_with(env.path("data/mer/db")) {
                     assert_eq!(mode & 0o077, 0, "umask {umask}: {} has {mode:o}", entry.path().display());
                 }

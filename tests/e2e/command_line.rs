@@ -1,4 +1,4 @@
-//! What needs neither settings nor database: version, help, usage errors, completion scripts, standard streams.
+//! Commands without settings or database: version, help, usage errors, completion scripts, standard streams.
 
 use std::{fs::File, os::unix::fs::symlink, process::Stdio};
 

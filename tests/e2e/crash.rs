@@ -1,5 +1,5 @@
-//! `kill -9` of `mer` at any moment: nothing that was acknowledged is missing, nothing that was started is forgotten, and
-//! no model is left running.
+//! `kill -9` of `mer` at any moment: every acknowledged access is in the log, every started one is closed as `lost`, and
+//! no model keeps running.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,12 +15,12 @@ use serde_json::Value;
 
 use crate::support::{Live, TestEnv, alive, bearers, moment, pid_in, wait_gone, wait_until};
 
-/// `MER_CRASH_ROUNDS` raises it.
+/// Number of rounds, unless `MER_CRASH_ROUNDS` names another one.
 fn rounds() -> u32 {
     std::env::var("MER_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
-/// Starts a `mer` whose whole offspring carries a mark.
+/// Starts a `mer` whose descendants carry a mark in their environment.
 fn marked<const N: usize>(env: &TestEnv, args: [&str; N], stdin: Stdio) -> (Live, String) {
     let mark = env.path("mark").display().to_string();
     let mut command = env.with(args);
@@ -32,14 +32,14 @@ fn wait_all_gone(marker: &str) {
     wait_until("the end of everything that mer had started", || bearers(marker).is_empty().then_some(()));
 }
 
-/// Kills a busy script after this time, and checks what is left.
+/// Kills a script in the middle of its runs after this time, and checks log and processes.
 fn round(env: &TestEnv, script: &str, after: Duration) {
     let (mut live, marker) = marked(env, ["--json"], Stdio::piped());
     let mut stdin = live.take_stdin();
     let lines = script.to_owned();
     let writer = thread::spawn(move || {
         use std::io::Write;
-        // It may be dead before it has read all of it.
+        // The process may be killed before it has read its whole input.
         let _ = stdin.write_all(lines.as_bytes());
         stdin
     });
@@ -49,7 +49,7 @@ fn round(env: &TestEnv, script: &str, after: Duration) {
     drop(writer.join().expect("writer"));
     wait_all_gone(&marker);
 
-    // A line that is whole was acknowledged; the last one may be cut off.
+    // A whole line is an acknowledged run; the last line may be cut off.
     let whole = ran.stdout.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let acknowledged: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     let asked = fs::read_to_string(env.path("work/asked")).unwrap_or_default();
@@ -145,7 +145,7 @@ fn kill_9_of_a_script_ends_its_warm_models() {
     live.say("run liner a\nrun curt b\nrun upper c\nrun parrot d\n");
     live.wait_stdout("d\n");
     assert!(bearers(&marker).len() >= 5, "{:?}", bearers(&marker));
-    // An end is on record a moment after its answer was taken.
+    // The end of a run is recorded shortly after its output was read.
     let ended = || env.rows().iter().filter(|row| row["status"] == "succeeded").count();
     wait_until("four ends on record", || (ended() == 4).then_some(()));
     live.signal(Signal::KILL);

@@ -1,4 +1,4 @@
-//! An embedded database whose files are damaged or gone: told soon, and nothing is made worse.
+//! An embedded database with damaged or missing files: the error comes soon, and nothing gets worse.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use crate::support::{BOUND, Live, TestEnv, run, wait_until};
 
-/// An environment whose database has rows in tables; and the engine's folder.
+/// Returns an environment whose database has rows in tables, and the engine's folder.
 fn with_rows() -> (TestEnv, PathBuf) {
     let env = TestEnv::ready();
     env.mer(["run", "cat", "x"]).ok();
@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Every file below the folder, and its bytes.
+/// Returns the bytes of every file below the folder.
 fn all(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for path in files(folder) {
@@ -59,7 +59,7 @@ fn a_database_without_its_manifest_is_74_and_left_as_it_is() {
         let before = all(&engine);
         for args in COMMANDS {
             let told = env.mer_args(args).failed(74);
-            assert!(told.contains("is not whole") && told.contains("nothing was touched"), "{args:?}: {told}");
+            assert!(told.contains("is incomplete") && told.contains("nothing was touched"), "{args:?}: {told}");
         }
         assert_eq!(all(&engine), before);
         fs::create_dir_all(&manifest).expect("a folder");
@@ -68,12 +68,12 @@ fn a_database_without_its_manifest_is_74_and_left_as_it_is() {
     }
 }
 
-/// A few bytes of a table are others, or most of them, or it ends early, or is gone.
+/// Damages of a table file: a few changed bytes, mostly changed bytes, a cut, a removed file.
 #[test]
 fn a_damaged_table_is_74_soon() {
     for damage in ["few", "most", "end", "gone"] {
         let (env, engine) = with_rows();
-        // No snapshot stands in for the engine.
+        // Without a snapshot the engine has to be opened.
         fs::remove_file(env.path("data/mer/db.snapshot")).expect("removed");
         for table in files(&engine.join("sstables")) {
             let file = fs::File::options().write(true).open(&table).expect("a table");
@@ -99,7 +99,7 @@ fn a_damaged_table_is_74_soon() {
     }
 }
 
-/// What the engine would wait for without a bound, and what it has no plain word for.
+/// Damage that would make the engine wait without a bound, or that it reports in its internal terms.
 #[test]
 fn files_of_the_engine_that_are_none_or_cut_are_74_soon() {
     for (folder, damage, told) in [
@@ -142,7 +142,7 @@ fn files_of_the_engine_that_are_none_or_cut_are_74_soon() {
     }
 }
 
-/// A `mer` that writes while its locks are removed says so, and keeps others out all the same.
+/// A `mer` whose lock files are removed while it writes reports that, and still excludes other processes.
 #[test]
 fn locks_that_are_removed_under_a_writer_make_it_fail() {
     for removed in [&["db.lock"][..], &["db/LOCK"], &["db.lock", "db/LOCK"]] {
@@ -150,13 +150,13 @@ fn locks_that_are_removed_under_a_writer_make_it_fail() {
         env.mer(["log", "list"]).ok();
         let mut writer = Live::start(env.with(["weights", "put", "cat", "-", "--format", "raw"]), Stdio::piped());
         let pipe = vec![7; 1 << 20];
-        // More than the writer keeps in memory, so that it has the database open.
+        // More bytes than the writer buffers, so that it opens the database.
         let mut input = writer.take_stdin();
         let feeding = std::thread::spawn(move || {
             use std::io::Write as _;
             while input.write_all(&pipe).is_ok() {}
         });
-        // Between two of its leases no process holds them, and then they may go: so they are removed until it ends.
+        // Removing them between two leases is allowed and has no effect, so they are removed again and again until it ends.
         let lock = env.path("data/mer/db.lock");
         wait_until("the writer has ended", || {
             if fs::read_to_string(&lock).is_ok_and(|text| text.trim() == writer.pid().to_string()) {
@@ -174,12 +174,12 @@ fn locks_that_are_removed_under_a_writer_make_it_fail() {
     }
 }
 
-/// An opening that takes long hears signals.
+/// A signal ends a slow opening of the database.
 #[test]
 fn a_signal_ends_a_wait_for_a_database() {
     let (env, engine) = with_rows();
     fs::remove_file(env.path("data/mer/db.snapshot")).expect("removed");
-    // Another program has the engine's lock.
+    // Another program holds the engine's lock.
     let lock = fs::File::open(engine.join("LOCK")).expect("a lock");
     lock.lock().expect("held");
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {

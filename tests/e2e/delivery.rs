@@ -1,4 +1,4 @@
-//! Weights that models are given: which version, where it lies, and how often it is brought there.
+//! Weights that models get: which version, in which file, and how often they are delivered.
 
 use std::{
     fs::{self, File, Permissions},
@@ -16,7 +16,7 @@ use crate::{
     support::{Live, OnServer, TestEnv, repository, run, sha256, shared_databases},
 };
 
-/// With models that say which weights they were given, each with the versions `one` and `two`.
+/// Returns an environment with models that print their weights, each with the versions `one` and `two`.
 fn with_readers() -> TestEnv {
     let env = TestEnv::new();
     let models = r#"
@@ -64,7 +64,7 @@ fn a_run_gets_the_version_that_is_named_and_the_log_has_it() {
     assert!(told.contains("log"), "{told}");
 }
 
-/// The file of a text that was put, and its record.
+/// Returns the cached file of a text that was put, and its verification record.
 fn delivered(env: &TestEnv, text: &[u8]) -> (PathBuf, PathBuf) {
     let name = format!("{}.raw", sha256(text));
     let folder = env.path("home/.cache/mer");
@@ -75,7 +75,7 @@ fn mode(file: &Path) -> u32 {
     fs::metadata(file).expect("file").permissions().mode() & 0o777
 }
 
-/// Changes bytes and sets the time back to what it was.
+/// Changes the bytes of a file and restores its modification time.
 fn overwrite(file: &Path, text: &str) {
     let before = fs::metadata(file).expect("file").modified().expect("time");
     fs::set_permissions(file, Permissions::from_mode(0o600)).expect("mode");
@@ -128,8 +128,7 @@ fn weights_that_were_changed_since_they_came_are_brought_again() {
     assert_eq!(fs::read_dir(record.parent().expect("folder")).expect("folder").count(), 1);
 }
 
-/// Another user that can write to the folder could put weights there that no database has, with a record that says they are
-/// right.
+/// A user with write access to the folder could place false weights there, with a record that declares them verified.
 #[test]
 fn a_folder_of_weights_that_others_can_write_to_is_not_used() {
     let env = with_readers();
@@ -141,7 +140,7 @@ fn a_folder_of_weights_that_others_can_write_to_is_not_used() {
     assert!(said.contains("every user of this machine may write to it") && said.contains("MER_CACHE_DIR"), "{said}");
     fs::set_permissions(folder, Permissions::from_mode(0o700)).expect("mode");
     assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
-    // Only root can give files away.
+    // Only root can change the owner of a file.
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -149,7 +148,7 @@ fn a_folder_of_weights_that_others_can_write_to_is_not_used() {
     let said = env.mer(["run", "reader:1"]).failed(77);
     assert!(said.contains("4321"), "{said}");
     chown(folder, Some(0), None).expect("owner");
-    // Right by its length and its record, which the other user wrote too.
+    // Length and record match, but the other user wrote both.
     overwrite(&file, "ONE\n");
     let found = fs::metadata(&file).expect("file");
     let times = [(found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec())];
@@ -171,13 +170,13 @@ fn weights_are_hashed_only_where_their_file_has_changed_and_not_transferred_wher
     env.mer(["run", "reader"]).ok();
     let (file, record) = delivered(&env, b"one\n");
     let known = fs::read_to_string(&record).expect("record");
-    // Nothing can be brought from here on.
+    // From here on the database is busy, and nothing can be delivered.
     let lease = File::options().write(true).open(env.path("data/mer/db.lock")).expect("the lease");
     lease.lock().expect("the lease");
     let run = || assert_eq!(env.mer(["run", "reader", "--db-wait", "0s"]).ok(), "version 1\none\n");
     run();
     assert_eq!(fs::read_to_string(&record).expect("record"), known);
-    // The same bytes in another file, as an older MER or a backup leaves them, and without a record or with a wrong one.
+    // The same bytes in another file, as after an older MER or a backup: with no record or a wrong one.
     fs::remove_file(&file).expect("removed");
     fs::write(&file, "one\n").expect("written");
     run();
@@ -189,11 +188,11 @@ fn weights_are_hashed_only_where_their_file_has_changed_and_not_transferred_wher
         run();
         assert_eq!(fs::read_to_string(&record).expect("record").split(' ').count(), 4, "{text:?}");
     }
-    // A record that cannot be written prevents no run, nor does one that would keep a reader waiting.
+    // A record that cannot be written, or is a named pipe, prevents no run.
     fs::remove_file(&record).expect("removed");
     mkfifoat(CWD, &record, Mode::from_raw_mode(0o600)).expect("pipe");
     run();
-    // In the end other bytes, and the database is needed.
+    // With other bytes the weights have to come from the database.
     overwrite(&file, "ONE\n");
     env.mer(["run", "reader", "--db-wait", "0s"]).ended(75);
 }
@@ -209,7 +208,7 @@ fn a_hash_that_names_no_file_is_no_hash() {
     let told = place.mer(["run", "reader:1"]).failed(65);
     assert!(told.contains("the weights `reader:1` cannot be used") && told.contains("`sha256` is no sha256"), "{told}");
     assert_eq!(fs::read_dir(place.env.path("work")).expect("folder").count(), 1);
-    // It is told before it is moved on.
+    // `mer export` warns before such a database is moved.
     let warned = place.mer(["export", "--all"]).ended(74).stderr;
     assert!(warned.contains("of the export is one that `mer import` refuses: `sha256` is no sha256"), "{warned}");
 }
@@ -225,9 +224,9 @@ fn weights_that_are_there_need_no_engine() {
     for model in ["reader", "reader@current", "reader:2"] {
         assert_eq!(env.mer(["run", model, "--db-wait", "0s"]).ok(), "version 2\ntwo\n", "{model}");
     }
-    // One that no alias names.
+    // A version without an alias.
     assert_eq!(env.mer(["run", "reader:1", "--db-wait", "0s"]).ok(), "version 1\none\n");
-    // What is not known here, the database is asked for.
+    // The database is asked for a version that the snapshot does not have.
     env.mer(["run", "reader:3", "--db-wait", "0s"]).ended(75);
     drop(lease);
     assert_eq!(env.rows().len(), 6);
@@ -246,12 +245,12 @@ fn what_was_used_longest_ago_makes_room() {
         fs::read_dir(&folder).expect("folder").count()
     };
     assert_eq!(run("reader:1", "5B"), 1);
-    // In use, for all that one knows.
+    // It counts as being in use.
     assert_eq!(run("reader:2", "5B"), 2);
     let old = folder.join(format!("{}.raw", sha256(b"one\n")));
     let record = env.path("work/cache/verified").join(format!("{}.raw", sha256(b"one\n")));
     let ago = SystemTime::now() - Duration::from_secs(7200);
-    // When it came is long ago; what counts is when it was used.
+    // The time of its last use counts, not the time of its delivery.
     File::open(&old).expect("file").set_modified(ago).expect("time");
     File::options().append(true).open(&record).expect("record").set_modified(ago).expect("time");
     fs::remove_file(folder.join(format!("{}.raw", sha256(b"two\n")))).expect("removed");
@@ -311,7 +310,7 @@ fn iris_answers_with_the_weights_that_it_was_trained_to() {
     let told = env.mer(["run", "iris", "5.1,3.5,1.4,0.2"]).ok();
     assert!(told.contains("setosa"), "{told}");
     assert_eq!(env.row()["weightsVersion"], json!(1));
-    // That they are used: without a number in them nothing can be told.
+    // Weights without numbers make the model fail, which proves that it uses them.
     env.file("work/wrong.npy", b"no weights");
     env.mer(["weights", "put", "iris", "wrong.npy", "--format", "raw", "--quiet"]).ok();
     env.mer(["run", "iris:2", "5.1,3.5,1.4,0.2"]).ended(1);

@@ -1,10 +1,10 @@
-//! Disks that are full, or that may not be written. They are made in a mount namespace of their own, where the machine
-//! lets us; elsewhere these tests say that they are left out.
+//! Full and read-only disks, each mounted in a mount namespace. Where the machine does not allow that, these tests print
+//! that they are skipped.
 
 use crate::support::{Ran, TestEnv, run};
 
-/// Runs a shell script in which `$MER` is the binary and `$DISK` a small disk of this size, mounted where the data folder
-/// is looked for.
+/// Runs a shell script in which `$MER` is the binary and `$DISK` a disk of this size, mounted at the place of the data
+/// folder.
 fn on_small_disk(env: &TestEnv, size: &str, script: &str) -> Option<Ran> {
     let disk = env.path("data/mer");
     std::fs::create_dir_all(&disk).expect("mount point");
@@ -27,7 +27,7 @@ fn on_small_disk(env: &TestEnv, size: &str, script: &str) -> Option<Ran> {
     Some(unshare(format!("{mount} || exit 99\n{script}")))
 }
 
-/// A data folder with the tests' models, at `data/template`, to be copied onto the disk.
+/// Makes a data folder with the tests' models at `data/template`, to be copied onto the disk.
 fn with_template() -> TestEnv {
     let env = TestEnv::ready();
     env.mer(["model", "list"]).ok();
@@ -35,7 +35,7 @@ fn with_template() -> TestEnv {
     env
 }
 
-/// Puts the template on the disk, has a snapshot made there, and takes all the room that is left.
+/// Copies the template onto the disk, lets `mer` write a snapshot there, and fills the rest of the disk.
 const FILL: &str = "cp -a \"$TEMPLATE/.\" \"$DISK\"; \"$MER\" run cat before || exit 98
     cat /dev/zero > \"$DISK/filler\" 2> /dev/null";
 
@@ -49,7 +49,7 @@ fn a_disk_that_is_full_at_the_first_use_is_74_with_a_hint_and_more_room_is_all_i
             \"$MER\" --quiet run echo y; \"$MER\" --quiet log list; \"$MER\" log list --json";
         let Some(ran) = on_small_disk(&env, size, script) else { return };
         let mut lines: Vec<&str> = ran.stdout.lines().collect();
-        // A size may just do: then there is an answer, and it is on record.
+        // With a size that is just large enough the run succeeds and is recorded.
         let answered = lines[0] == "x";
         if answered {
             lines.remove(0);

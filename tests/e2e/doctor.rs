@@ -1,4 +1,4 @@
-//! `mer doctor`: a line a check, a remedy where one is needed, 0 or 1.
+//! `mer doctor`: a line for each check, a remedy for each problem, exit code 0 or 1.
 
 use std::{
     fs,
@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::support::{Ran, TestEnv, pid_in, wait_gone};
 
-/// The findings, whatever the verdict.
+/// Returns the findings of a `mer doctor` with this exit code.
 #[track_caller]
 fn findings(ran: &Ran, code: i32) -> Vec<Value> {
     assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
     ran.stdout.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
 }
 
-/// What was found of one check: result, detail, remedy.
+/// Returns detail and remedy of the finding with this check and result.
 #[track_caller]
 fn found(findings: &[Value], check: &str, result: &str) -> (String, String) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -75,14 +75,14 @@ fn folders_that_cannot_be_used_or_are_open_to_others() {
 #[test]
 fn a_health_check_does_not_wait_as_long_as_a_command() {
     let env = TestEnv::new();
-    // Listens and never says a word.
+    // Accepts connections and never sends a byte.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = silent.local_addr().expect("a port").port();
     for scheme in ["ws", "postgres"] {
         let url = format!("{scheme}://u:p@127.0.0.1:{port}/x");
         let begun = Instant::now();
         let ran = env.mer(["doctor", "--brief", "--json", "--db", &url]);
-        // 3 s, and what a busy machine adds; a command waits for 30.
+        // The bound of a health check is 3 s, that of a command 30 s; the rest is for a busy machine.
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
         found(&findings(&ran, 1), "database", "failed");
         assert!(!ran.stdout.contains("u:p@"), "{}", ran.stdout);

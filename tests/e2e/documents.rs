@@ -1,4 +1,4 @@
-//! Pages whose commands are run as they stand there, and what they promise of schedulers.
+//! Runs the commands of pages as they are written, and checks what the pages promise about schedulers.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use mer_testkit::{require, sshd::Sshd};
 
 use crate::support::{TestEnv, repository, run};
 
-/// The commands of a page, each with the output that stands under it.
+/// Returns the commands of a page, each with the output below it.
 fn commands(page: &str) -> Vec<(String, String)> {
     let text = fs::read_to_string(repository().join("docs").join(page)).expect(page);
     let mut commands: Vec<(String, String)> = Vec::new();
@@ -68,6 +68,6 @@ fn cron_has_next_to_no_environment() {
         failing.args(["run", "--quiet", "no-such-model"]);
         failing
     });
-    // What cron sends by mail.
+    // Cron mails this output.
     assert!(told.failed(66).contains("no-such-model"));
 }

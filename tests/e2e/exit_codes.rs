@@ -1,4 +1,4 @@
-//! The table of exit codes, each code by a real cause, with what is on record afterwards.
+//! The table of exit codes: each code by a real cause, with the recorded access.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, run};
 
-/// Runs a model with these further words and gives its end; one row must be on record, with this status.
+/// Runs `mer` with these arguments and returns its stderr and the recorded access, which must have this status.
 #[track_caller]
 fn recorded<const N: usize>(args: [&str; N], code: i32, status: &str) -> (String, Value) {
     let env = TestEnv::ready();
@@ -68,7 +68,7 @@ fn passthrough_gives_the_models_own_code_or_128_and_its_signal() {
     recorded(["run", "suicide", "--passthrough"], 137, "failed");
     recorded(["run", "--passthrough", "cat", "x"], 0, "succeeded");
     recorded(["run", "--passthrough", "liner", "die"], 9, "failed");
-    // What is not the model's doing keeps its code.
+    // Failures that the model did not cause keep MER's code.
     recorded(["run", "--passthrough", "missing"], 78, "failed");
     recorded(["run", "--passthrough", "slow", "--timeout", "200ms"], 124, "timeout");
 }
@@ -122,7 +122,7 @@ fn code_75_names_who_holds_the_database() {
     let env = TestEnv::ready();
     let mut lease = File::options().write(true).open(env.path("data/mer/db.lock")).expect("the lease");
     lease.lock().expect("the lease");
-    // We are a process with a pid, too.
+    // The holder is this test, a process with a pid.
     lease.write_all(format!("{}\n", std::process::id()).as_bytes()).expect("pid");
     let begun = std::time::Instant::now();
     let told = env.mer(["log", "list", "--db-wait", "1s"]).failed(75);
@@ -158,7 +158,7 @@ fn code_77_prints_the_whole_line_to_type() {
          hint: mer --allow-model-server-runtime-changes apply 'my models.toml'\n"
     );
     env.mer(["model", "show", "new"]).failed(66);
-    // The hint is a line that works.
+    // The line of the hint works when it is typed.
     let line = told.lines().last().and_then(|line| line.strip_prefix("hint: mer ")).expect("a line");
     let mut command = env.program("/bin/sh".as_ref());
     command.arg("-c").arg(format!("exec \"$0\" {line}")).arg(TestEnv::binary());
@@ -196,7 +196,7 @@ fn code_78_is_a_folder_that_is_no_database() {
     let env = TestEnv::new();
     env.file("data/mer/db/thesis.doc", "precious");
     let told = env.mer(["run", "echo", "x"]).failed(78);
-    assert!(told.contains("is no MER database: it holds `thesis.doc`"), "{told}");
+    assert!(told.contains("is not a MER database: it holds `thesis.doc`"), "{told}");
     assert_eq!(env.read("data/mer/db/thesis.doc"), "precious");
 }
 
@@ -255,7 +255,7 @@ fn a_folder_that_may_not_be_written_is_74_for_everybody_but_root() {
     let ran = env.mer(["run", "echo", "x"]);
     fs::set_permissions(env.path("data"), fs::Permissions::from_mode(0o700)).expect("mode");
     if rustix::process::geteuid().is_root() {
-        // Root may write everywhere.
+        // Root ignores modes.
         return drop(ran.ok());
     }
     let told = ran.failed(74);

@@ -59,7 +59,7 @@ fn what_is_made_is_its_owners_alone() {
 fn while_the_snapshot_holds_a_run_opens_no_engine_and_waits_for_nobody() {
     let env = TestEnv::ready();
     env.mer(["model", "list"]).ok();
-    // The engine writes into this file whenever it is opened.
+    // The engine writes to this file on each opening.
     let opened = |env: &TestEnv| {
         let lock = fs::metadata(env.path("data/mer/db/LOCK")).expect("LOCK");
         (lock.ino(), lock.ctime(), lock.ctime_nsec())

@@ -1,11 +1,11 @@
-//! Values in an export that no command of MER would have written: `mer import` refuses them, and says where they stand; what it
-//! takes, every command works with.
+//! Values that no command of MER would have written to an export: `mer import` refuses them with their line. Every command
+//! works with the values that it accepts.
 
 use serde_json::{Value, json};
 
 use crate::support::TestEnv;
 
-/// A model with two versions of weights and aliases, and a log with a run and a training.
+/// Exports a model with two versions of weights, aliases, and a log with a run and a training.
 fn whole() -> Vec<Value> {
     let env = TestEnv::ready();
     env.file("work/numbers.json", "[1, 2.5, -3]");
@@ -20,12 +20,12 @@ fn text(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// The first line of this kind, from 0, for which this holds.
-fn find(lines: &[Value], kind: &str, is: impl Fn(&Value) -> bool) -> usize {
+/// Returns the index of the first line of this kind for which the condition holds.
+fn index_of(lines: &[Value], kind: &str, is: impl Fn(&Value) -> bool) -> usize {
     lines.iter().position(|line| line["kind"] == kind && is(&line["value"])).expect(kind)
 }
 
-/// What an environment says to an import of these lines.
+/// Imports these lines into an environment.
 fn import(env: &TestEnv, lines: &[Value]) -> Result<(), String> {
     env.file("work/x.jsonl", text(lines));
     let ran = env.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]);
@@ -39,13 +39,13 @@ fn what_no_command_writes_is_refused_with_its_line_and_its_field() {
     let cat = |value: &Value| value["name"] == "cat";
     let any = |_: &Value| true;
     let version = |number: u64| move |value: &Value| value["version"] == number;
-    let model = find(&lines, "model", cat);
-    let server = find(&lines, "server", any);
-    let head = find(&lines, "weights", any);
-    let (first, other) = (find(&lines, "version", version(1)), find(&lines, "version", version(2)));
-    let moved = find(&lines, "aliasMove", |value| value["name"] == "current");
-    let access = find(&lines, "access", any);
-    let end = find(&lines, "end", any);
+    let model = index_of(&lines, "model", cat);
+    let server = index_of(&lines, "server", any);
+    let head = index_of(&lines, "weights", any);
+    let (first, other) = (index_of(&lines, "version", version(1)), index_of(&lines, "version", version(2)));
+    let moved = index_of(&lines, "aliasMove", |value| value["name"] == "current");
+    let access = index_of(&lines, "access", any);
+    let end = index_of(&lines, "end", any);
     let long = "n".repeat(129);
     let env = TestEnv::ready();
     for (at, field, value) in [
@@ -123,10 +123,10 @@ fn what_no_command_writes_is_refused_with_its_line_and_its_field() {
     ] {
         let mut spoilt = lines.clone();
         spoilt[at]["value"][field] = value.clone();
-        // What is here already is not looked at again.
+        // Objects that exist already are not checked again.
         let fresh = (at == first || at == other).then(TestEnv::ready);
         let said = import(fresh.as_ref().unwrap_or(&env), &spoilt).expect_err(&format!("{field} = {value} was taken"));
-        // A field may be to blame for another one.
+        // A changed field may make another one wrong.
         let fields = match field {
             "status" => vec!["status", "stopAccess"],
             "dtype" => vec!["dtype", "shape"],
@@ -140,14 +140,14 @@ fn what_no_command_writes_is_refused_with_its_line_and_its_field() {
         assert!(said.contains(&format!("line {line} of `x.jsonl`")) || at == 0, "{field} = {value}\n{said}");
         assert!(fields.iter().any(|field| said.contains(field)), "{field} = {value}\n{said}");
     }
-    // A clock that was set is no mistake.
+    // Times out of order are accepted: clocks get set.
     let mut back = lines.clone();
     back[access]["value"]["stopAccess"] = json!("2020-01-01T00:00:00Z");
     back[access]["value"]["startAccess"] = second;
     assert_eq!(import(&TestEnv::ready(), &back), Ok(()));
 }
 
-/// As many are tried as `MER_TEST_CASES` says.
+/// `MER_TEST_CASES` names another number of cases.
 const CASES: u64 = 5;
 
 #[test]
@@ -193,7 +193,7 @@ fn what_an_import_takes_every_command_takes() {
         usize::try_from(seed % of as u64).expect("small")
     };
     let (mut taken, mut tried) = (0, 0);
-    // What is refused costs little: only what is taken counts.
+    // Only accepted cases count; refused ones are cheap.
     while taken < cases && tried < 20 * cases {
         tried += 1;
         let mut changed = lines.clone();
@@ -222,7 +222,7 @@ fn has_weights_in(lines: &[Value], model: &str) -> bool {
     lines.iter().any(|line| line["kind"] == "weights" && line["value"]["model"] == model)
 }
 
-/// Everything can be read, moved on, and gone on with.
+/// Checks that an imported database can be listed, exported again, and worked with.
 fn works(env: &TestEnv, lines: &[Value]) {
     let differs = || text(lines);
     let ok = |args: &[&str]| {

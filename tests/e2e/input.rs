@@ -1,4 +1,4 @@
-//! What a model is sent: the rules of the contract, row by row. `cat` and `echo` give back what they got.
+//! The input of a model: the rules of the contract, row by row. `cat` and `echo` print their input.
 
 use std::{
     fs::File,
@@ -93,13 +93,13 @@ fn a_closed_standard_input_is_an_empty_one() {
 #[test]
 fn an_input_that_cannot_be_read_to_its_end_is_74_and_on_record_as_a_failure() {
     let env = TestEnv::ready();
-    // It ends well, whatever becomes of its input, and says what it was sent.
+    // The model always succeeds, and writes down each line that it received.
     let model = "while read -r line; do echo \"$line\" >> heard; echo \"got $line\"; done";
     let add = ["model", "add", "hearer", "--protocol", "lines", "--shell", "--allow-changes", "--quiet", "--", model];
     env.mer(add).ended(0);
     let learn = ["model", "add", "learner", "--allow-changes", "--quiet", "--train-command", "cat", "--", "cat"];
     env.mer(learn).ended(0);
-    // The memory of the process at address 0, where there is none.
+    // Reading address 0 of the process's memory fails.
     let input = "@/proc/self/mem";
     for (words, rows) in [(["run", "cat", input], 1), (["run", "hearer", input], 2), (["train", "learner", input], 3)] {
         let told = env.mer(words).ended(74).stderr;
@@ -135,7 +135,7 @@ fn an_input_that_cannot_be_read_to_its_end_is_74_and_on_record_as_a_failure() {
 #[test]
 fn a_model_is_not_told_that_a_cut_input_is_at_its_end() {
     let env = TestEnv::ready();
-    // A model that takes a cut input for the whole of it does something that cannot be taken back.
+    // A model that took a cut input for a complete one might do something irreversible.
     let model = "trap '' TERM; cat > /dev/null; echo whole > done";
     let add = ["model", "add", "doer", "--shell", "--grace", "300ms", "--allow-changes", "--quiet", "--", model];
     env.mer(add).ended(0);

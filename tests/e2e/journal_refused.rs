@@ -1,4 +1,4 @@
-//! An access that the database does not take is kept aside, and keeps nothing else from it; so is what is no segment.
+//! An access that the database refuses, and a file that is no segment, are set aside; all other accesses are drained.
 
 use std::{
     fs,
@@ -18,21 +18,21 @@ use crate::support::{
     public_binary, run, shared_databases, sql,
 };
 
-/// It says `日本`, which stands here in ASCII, so that every database can register it.
+/// The model prints `日本`, written in octal so that a database of any encoding can register the command.
 const MODELS: &str = r#"
 [models.japanese]
 inferenceCommand = "printf '\\346\\227\\245\\346\\234\\254\\n' >&2; echo out"
 shell = true
 "#;
 
-/// What was kept aside.
+/// Returns the files that were set aside.
 fn refused(place: &OnServer) -> Vec<Value> {
     let path = place.env.path("data/mer/journal/refused.jsonl");
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()
 }
 
-/// Runs both models, and looks at what the log has of it.
+/// Runs both models and checks their rows in the log.
 #[track_caller]
 fn is_kept_aside_and_the_rest_is_recorded(place: &OnServer) {
     let mut told = String::new();
@@ -74,7 +74,7 @@ fn letters_that_the_database_does_not_have_are_kept_aside_and_such_a_database_is
     is_kept_aside_and_the_rest_is_recorded(&place);
 }
 
-/// Each is what an administrator may have done to a table.
+/// Constraints that an administrator may have added to a table.
 #[test]
 fn values_that_a_table_does_not_take_are_kept_aside() {
     let changes = [
@@ -116,10 +116,10 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
     let fifo = Command::new("mkfifo").arg(path("2.seg")).arg(path("3.drained")).status().expect("`mkfifo` starts");
     assert!(fifo.success());
     fs::write(path("3.seg"), &text).expect("a segment");
-    // Of a MER that is not there yet.
+    // A segment of a future MER.
     let head = line(&json!({ "format": 9, "databaseUid": "00000000-0000-7000-8000-000000000001" }));
     fs::write(path("4.seg"), head + "what?\n").expect("a segment");
-    // A terabyte of nothing.
+    // A sparse file of a terabyte.
     fs::File::create(path("6.seg")).and_then(|file| file.set_len(1 << 40)).expect("a file");
     let mut names = vec!["0.seg", "1.seg", "2.seg", "4.seg", "6.seg"];
     if !rustix::process::geteuid().is_root() {
@@ -139,12 +139,12 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
     assert!(path("4.seg").exists(), "it is for whoever can read it");
     env.mer(["run", "cat", "y"]).ok();
     assert_eq!(env.mer(["log", "list", "--json"]).ended(0).stdout.lines().count(), 2);
-    // Some of the models are made to fail.
+    // Some of the models fail on purpose.
     let doctor = env.mer(["doctor", "--json"]);
     assert_eq!(doctor.stdout.matches("cannot be read").count(), names.len(), "{}", doctor.stdout);
 }
 
-/// A segment that another user has put there is not believed, and one that cannot be read says so; root's is.
+/// A segment of another user is not trusted, an unreadable one is reported, and one of root is drained.
 #[test]
 fn a_segment_of_another_user_keeps_nothing_from_the_log() {
     const USER: u32 = 4321;

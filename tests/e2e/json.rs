@@ -1,4 +1,4 @@
-//! The JSON of a run and of the log: a contract with programs.
+//! The JSON of a run and of the log, which programs rely on.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, sha256};
 
-/// The fields of an access, as the contract lists them.
+/// Fields of an access in the contract's order.
 const FIELDS: &str = "requestUid attempt model server kind protocol weightsVersion weightsSha256 caller callerPid \
                       callerClaims startAccess stopAccess status exitCode signal queueMs connectMs startMs runMs stdinBytes \
                       stdoutBytes stderrBytes stdinSha256 stdoutSha256 stderrTail error";
 
-/// The names of the fields of an object.
+/// Returns the names of an object's fields.
 pub(crate) fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
@@ -48,7 +48,7 @@ fn a_run_has_exactly_the_fields_of_the_contract_and_its_row_is_the_same() {
     assert!(shown.contains(claims) && shown.contains(&format!("{caller}, process ")), "{shown}");
 }
 
-/// The name of the user that the tests run as, or what stands for it where there is none.
+/// Returns the name of the user that runs the tests, or `uid` and its number where it has no name.
 fn real_user() -> String {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().next());

@@ -1,5 +1,5 @@
-//! Short of something: `mer` says which limit it is, and that it may be tried again. Never is it a bug, a wrong setting or
-//! a crash.
+//! Exhausted limits: `mer` names the limit and suggests to try again. It reports no bug, no wrong setting, and does not
+//! crash.
 
 use std::{os::unix::process::ExitStatusExt as _, path::Path, process::Stdio};
 
@@ -7,15 +7,14 @@ use mer_testkit::require;
 
 use crate::support::{Ran, TestEnv, give, public_binary, run};
 
-/// `mer` below a limit, which `prlimit` sets: shells do not know all of them.
+/// Returns a `mer` below a limit that `prlimit` sets, since shells do not have all limits.
 fn limited(env: &TestEnv, limit: &str, words: &str) -> Ran {
     let mut command = env.program(Path::new("prlimit"));
     command.arg(limit).arg("--").arg(TestEnv::binary()).args(words.split(' '));
     run(command)
 }
 
-/// What a command below a limit may end with: it did what it was to do, or it says which limit is in the way. `doctor`
-/// says it as a finding.
+/// Checks that a command below a limit either succeeded or names the limit; `doctor` names it in a finding.
 #[track_caller]
 fn check(what: &str, ran: &Ran, name: &str) {
     let told = ran.stderr.contains(name) || ran.stdout.contains(name);
@@ -52,7 +51,7 @@ fn few_open_files_are_75_with_the_name_of_the_limit() {
     assert!(short > 0 && well > 0, "{short} and {well}");
 }
 
-/// What cannot be put on record is not run.
+/// A run that cannot be recorded is not started.
 #[test]
 fn a_fresh_home_with_few_open_files_is_75_too() {
     for count in [12, 16, 20, 24, 28, 32, 40] {
@@ -87,13 +86,14 @@ fn a_file_that_may_not_grow_is_a_sentence() {
     }
     let big = limited(&env, "--fsize=1048576", "run flood 5000000 -o out").ended(74);
     assert!(big.stderr.contains("ulimit -f"), "{}", big.stderr);
-    // A model that writes too much is the model's own matter: for it the signal has its default.
+    // A model that exceeds the limit of file sizes gets the signal's default action.
     env.apply("[models.m]\nshell = true\ninferenceCommand = 'exec head -c 5000000 /dev/zero > big'\n");
     limited(&env, "--fsize=2097152", "run m x").ended(1);
     assert_eq!(env.rows()[0]["signal"], "SIGXFSZ");
 }
 
-/// The limit of processes counts all of a user's, and not root's: as root this is done in the name of a user that does not exist.
+/// The limit of processes counts all processes of a user and does not apply to root, so root runs this as a user without
+/// any process.
 #[test]
 fn few_processes_are_75_with_the_name_of_the_limit() {
     let Some(user) = unused_user() else { return };
@@ -115,7 +115,7 @@ fn few_processes_are_75_with_the_name_of_the_limit() {
     assert!(short > 0 && well > 0, "{short} and {well}");
 }
 
-/// The number of a user that has no process.
+/// Returns the number of a user without a process.
 fn unused_user() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
         require::unavailable("another user", "only root can take another user's number");
@@ -128,7 +128,7 @@ fn unused_user() -> Option<u32> {
     Some(1_000_000 + std::process::id())
 }
 
-/// No signal ends it: 134 is an abort, 139 a stack that was used up.
+/// Checks that no signal ended it: 134 is an abort, 139 an exhausted stack.
 #[test]
 fn no_limit_makes_it_crash() {
     let env = TestEnv::ready();
@@ -142,7 +142,7 @@ fn no_limit_makes_it_crash() {
     }
 }
 
-/// A stack that is too small is not used: each command has one of its own size.
+/// A small stack of the main thread does no harm: commands run on a thread with a stack of fixed size.
 #[test]
 fn a_small_stack_is_enough_for_every_command() {
     let env = TestEnv::ready();

@@ -1,4 +1,4 @@
-//! Waits for what others hold on a PostgreSQL server: bounded by `--db-wait`, 75, and with the holder's name.
+//! Waits for locks on a PostgreSQL server: bounded by `--db-wait`, exit code 75, with the name of the holder.
 
 use std::{
     process::Stdio,
@@ -9,7 +9,7 @@ use mer_testkit::processes;
 
 use crate::support::{BOUND, Live, OnServer, run};
 
-/// A table that another session has locked, for those who read it and for those who write it.
+/// A table that another session has locked, for reading and for writing.
 #[test]
 fn a_lock_of_another_session_is_waited_for_as_long_as_db_wait_says() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
@@ -32,7 +32,7 @@ fn a_lock_of_another_session_is_waited_for_as_long_as_db_wait_says() {
         assert!(told.contains("(vacuum of ada, user admin") && told.contains("waited 2.0 s"), "{args:?}: {told}");
         assert!(told.contains("--db-wait"), "{told}");
     }
-    // A wait that is long enough ends well.
+    // A long enough wait succeeds.
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| place.mer(["model", "list", "--db-wait", "60s"]));
         let waits =
@@ -43,7 +43,7 @@ fn a_lock_of_another_session_is_waited_for_as_long_as_db_wait_says() {
     });
 }
 
-/// An own script is held to the same bound; what it waited for is told beside its place.
+/// A user's migration script has the same bound; the error names what it waited for, and its line.
 #[test]
 fn a_script_that_waits_for_a_lock_is_busy_and_not_wrong() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
@@ -57,7 +57,7 @@ fn a_script_that_waits_for_a_lock_is_busy_and_not_wrong() {
     place.mer(["migrate", "--sql-dir", "ours", "--quiet"]).ended(0);
 }
 
-/// No connection is free, for this user or for all: that passes.
+/// All connections are in use, of this user or of the server: a temporary condition.
 #[test]
 fn a_server_without_a_free_connection_is_busy() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
@@ -65,7 +65,7 @@ fn a_server_without_a_free_connection_is_busy() {
     let crowded = server.url_of("crowded", &database);
     let told = place.env.mer_on(&crowded, ["model", "list", "--db-wait", "500ms"]).failed(75);
     assert!(told.contains("takes no connection now") && told.contains("too many connections"), "{told}");
-    // It is what `migrate wait` waits for.
+    // `migrate wait` waits for it.
     let mut command = place.with(["migrate", "wait", "--timeout", "60s"]);
     command.env("DB_CONNECTION_URL", crowded).env("RUST_LOG", "debug");
     let waiting = Live::start(command, Stdio::null());

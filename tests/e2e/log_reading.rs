@@ -1,4 +1,4 @@
-//! The log is read where nothing can be written, to any length, and by the beginning of a uid.
+//! Reading the log: from a read-only database, at any length, and by the beginning of a uid.
 
 use std::{io::Read as _, process::Stdio};
 
@@ -10,7 +10,7 @@ use crate::support::{
     OnServer, Ran, TestEnv, database_name, database_uid, journal::leave_segment, record, run, shared_databases,
 };
 
-/// A run of this number, begun at this second, of which three have the same.
+/// Returns the run of this number; three runs share a second.
 fn access(number: u32) -> Access {
     let uid = Uuid::from_u128(u128::from(number.wrapping_mul(2_654_435_761)) << 96 | 0x7000_8000_0000_0000_0000);
     let start = jiff::Timestamp::from_second(1_700_000_000 + i64::from(number / 3)).expect("a time");
@@ -20,7 +20,7 @@ fn access(number: u32) -> Access {
     over
 }
 
-/// An environment for each kind of database.
+/// Returns an environment for each kind of database.
 fn everywhere() -> Vec<OnServer> {
     let embedded = OnServer::embedded();
     embedded.mer(["migrate", "--quiet"]).ok();
@@ -110,13 +110,13 @@ fn a_beginning_finds_an_access_of_any_age_and_several_are_named() {
     }
 }
 
-/// A database on a server with two runs, and a third one in the journal of this machine, which its server has not heard of.
+/// Returns a database on a server with two runs; a third one is still in the journal of this machine.
 fn with_a_waiting_run(url: String) -> (OnServer, TestEnv) {
     let place = OnServer::migrated(url);
     for word in ["1", "2"] {
         place.mer(["run", "echo", word]).ended(0);
     }
-    // Written for this very database, by an older MER.
+    // A segment of an older MER for the same database.
     let rows = place.mer(["log", "list", "--json"]).objects();
     let mut row = rows[0].clone();
     row["requestUid"] = "00000000-0000-7000-8000-000000000001".into();
@@ -125,7 +125,7 @@ fn with_a_waiting_run(url: String) -> (OnServer, TestEnv) {
     (place, env)
 }
 
-/// What is there is listed and shown, with a warning; what waits goes on waiting.
+/// Checks that the recorded runs are listed with a warning, and the third one stays in the journal.
 #[track_caller]
 fn is_read(env: &TestEnv, url: &str, why: &str) {
     for args in [["log", "list", "--json"].as_slice(), &["log", "show", "--json"], &["export", "--all"]] {
@@ -166,7 +166,7 @@ fn a_hot_standby_is_read() {
     is_read(&env, &standby.url(database_name(&place.url)), "read-only transaction");
 }
 
-/// The most that a process has in memory so far, without what is mapped from files, in KiB; nothing once it has ended.
+/// Returns the peak memory of a process in KiB, without mapped files; none once it has ended.
 fn peak_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| -> Option<u64> {
@@ -178,7 +178,7 @@ fn peak_kib(pid: u32) -> Option<u64> {
 
 #[test]
 fn a_list_and_an_export_of_a_long_log_take_little_memory() {
-    /// So much in memory at once would be 80 MiB of text alone.
+    /// Number of rows whose text alone is 80 MiB.
     const ROWS: usize = 10_000;
     const MEMORY_KIB: u64 = 64 * 1024;
     let Some((server, database, place)) = OnServer::on_postgres() else { return };

@@ -1,5 +1,5 @@
-//! Runs whose `mer` has died are closed as `lost`: at once where its journal lies, elsewhere when nothing has been heard of
-//! them for too long.
+//! Runs of a dead `mer` are closed as `lost`: at once on the machine with its journal, elsewhere when their heartbeat has
+//! been missing for too long.
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -12,7 +12,7 @@ use crate::support::{
     shared_databases, sql, wait_until,
 };
 
-/// Puts a start without an end into a journal, as a `mer` left it that was killed long ago on another machine.
+/// Puts a start without an end into a journal, as from a `mer` that was killed long ago on another machine.
 fn leave_start(journal: &Path, database_uid: &str, sample: &Value) {
     let mut access = sample.as_object().expect("an object").clone();
     access.remove("output");
@@ -71,7 +71,7 @@ fn a_start_that_was_left_behind_is_lost_on_a_server_too() {
     }
 }
 
-/// The one run that there may be, as the log of this machine has it.
+/// Returns the only run in the log of this machine, if there is one.
 fn seen(place: &OnServer) -> Option<Value> {
     let rows = place.mer(["log", "list", "--json"]).objects();
     assert!(rows.len() < 2, "{rows:?}");
@@ -82,7 +82,7 @@ fn status(row: &Value) -> String {
     row["status"].as_str().expect("a status").to_owned()
 }
 
-/// What nothing is heard of for 90 s; the clock of the row is put back instead of waiting for that.
+/// A run without a heartbeat for 90 s; its row's clock is set back instead of waiting.
 #[test]
 fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end_comes_after_all() {
     for url in shared_databases() {
@@ -93,7 +93,7 @@ fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end
         assert_eq!(status(&row), "lost", "{url}");
         let host = row["caller"].as_str().expect("a caller").split('@').next_back().expect("a host").to_owned();
         assert_eq!(row["error"], format!("nothing was heard any more of `{host}`, where it ran"));
-        // It was only cut off.
+        // The run was only cut off from the server.
         here.env.file("work/go", "");
         live.finish().ended(0);
         assert_eq!(seen(&elsewhere).as_ref().map(status).as_deref(), Some("succeeded"), "{url}");
@@ -115,7 +115,7 @@ fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
     }
 }
 
-/// A run that goes on, on the machine that is given first; the second has the same database.
+/// Starts a run that lasts, on the first machine; the second one has the same database.
 fn running(url: &str) -> (OnServer, OnServer, Live) {
     let here = OnServer::with_models(url.to_owned());
     let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
@@ -123,7 +123,7 @@ fn running(url: &str) -> (OnServer, OnServer, Live) {
     (here, OnServer::new(url.to_owned()), live)
 }
 
-/// Lets 90 s pass for the runs of a database.
+/// Sets the heartbeats of a database's runs back by 90 s.
 fn pass_time(url: &str) {
     sql(
         url,

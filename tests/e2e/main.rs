@@ -1,7 +1,7 @@
-//! End-to-end tests: the built binary in an environment of its own.
+//! End-to-end tests: the built binary in a temporary environment.
 //!
-//! One module a concern. `support` has what all of them stand on, `models.toml` the models that they run. Another binary
-//! than the one built with them is tested by naming it in `CARGO_BIN_EXE_mer`.
+//! Each module tests one concern. `support` has the helpers of all of them, `models.toml` the models that they run.
+//! `CARGO_BIN_EXE_mer` names another binary to test.
 
 mod support;
 
@@ -19,7 +19,7 @@ mod first_run;
 mod import_values;
 mod input;
 mod journal;
-mod journal_places;
+mod journal_copies;
 mod journal_refused;
 mod json;
 mod limits;
@@ -27,6 +27,7 @@ mod locked;
 mod log_reading;
 mod lost;
 mod many;
+mod messages;
 mod migrate;
 mod migrate_ends;
 mod migrate_leaks;
@@ -40,6 +41,7 @@ mod schema;
 mod server_away;
 mod settings;
 mod signals;
+mod snapshots;
 mod ssh;
 mod start_stop;
 mod stopped;
@@ -53,4 +55,3 @@ mod waits;
 mod warm;
 mod weights;
 mod weights_kills;
-mod words;

@@ -1,4 +1,4 @@
-//! Many processes on one database at once.
+//! Many processes that use one database at the same time.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::TestEnv;
 
-/// Takes work until there is none, `workers` at a time, as `xargs -P` does.
+/// Runs all jobs, `workers` at a time, as `xargs -P` does.
 fn at_once(workers: usize, count: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -26,7 +26,7 @@ fn at_once(workers: usize, count: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// `MER_MANY_RUNS` raises it.
+/// Number of runs, unless `MER_MANY_RUNS` names another one.
 fn runs() -> usize {
     std::env::var("MER_MANY_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(64)
 }
@@ -53,7 +53,7 @@ fn sixteen_at_once_all_answer_and_are_all_on_record_while_a_script_sits_open() {
     assert_eq!(env.rows().len(), count + 2);
 }
 
-/// Unoptimised, with other tests beside it, the first use of a folder may take all of the usual 30 s.
+/// Longer than the default of 30 s, all of which the first use of a folder may take in a debug build beside other tests.
 const PATIENT: [&str; 2] = ["--db-wait", "5m"];
 
 #[test]

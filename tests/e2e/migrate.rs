@@ -1,8 +1,8 @@
-//! The verbs of `mer migrate`, on the embedded database.
+//! The subcommands of `mer migrate`, on the embedded database.
 
 use crate::support::{AtTerminal, Ran, TestEnv};
 
-/// The numbers and states in the rows of a listing.
+/// Returns numbers and states of a listing's rows.
 fn states(ran: &Ran) -> Vec<(u64, String)> {
     let rows = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
     rows.map(|row| (row["number"].as_u64().expect("a number"), row["status"].as_str().expect("a state").to_owned()))
@@ -56,12 +56,12 @@ fn own_scripts_bring_their_models_and_are_looked_after() {
     let with = |verb| env.mer(["migrate", verb, "--sql-dir", "ours", "--json"]);
     assert_eq!(numbers(with("up")).last(), Some(&1000));
     assert_eq!(numbers(with("status")).last(), Some(&1000));
-    // Whoever has no folder goes on working.
+    // Other commands work without the folder of scripts.
     assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
     assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
     let rows = env.mer(["migrate", "status", "--json"]).objects();
     assert_eq!((&rows.last().expect("a row")["own"], &rows[0]["own"]), (&true.into(), &false.into()));
-    // One that was edited, with the way out.
+    // An edited script, with the remedy.
     env.file("work/ours/1000-Ours.sql", ours);
     let ran = with("status").ended(78);
     assert_eq!(states(&ran).last().expect("a row"), &(1000, "changed".to_owned()));
@@ -76,7 +76,7 @@ fn own_scripts_bring_their_models_and_are_looked_after() {
     assert_eq!(ran.stderr, "accepted 1 script\n");
     with("status").ended(0);
     assert!(!env.mer(["model", "list"]).ok().contains("sentinel"), "it was not run");
-    // One that is gone.
+    // A removed script.
     env.file("work/ours/1001-More.sql", "CREATE OurTable:2;");
     with("up").ended(0);
     std::fs::remove_file(env.path("work/ours/1001-More.sql")).expect("removed");
@@ -134,7 +134,7 @@ fn a_script_that_fails_is_named_with_line_statement_and_the_engines_words() {
             "CREATE foo SET b =",
             "5 | CREATE foo SET b = ;",
         ),
-        // It is only behind the script that nothing more can come: what is there is not shown.
+        // These fail behind the end of the script; the text that MER appends is not shown.
         ("CREATE foo;\nCREATE foo SET b =\n", 2, "CREATE foo SET b =", "Parse error"),
         ("CREATE foo;\nIF true { CREATE foo\n", 2, "IF true { CREATE foo", "Parse error"),
         (
@@ -150,7 +150,7 @@ fn a_script_that_fails_is_named_with_line_statement_and_the_engines_words() {
         assert!(told.contains(statement) && told.contains("caused by: ") && told.contains(words), "{told}");
         assert!(!told.contains("COMMIT") && !told.contains("merBegan"), "nothing that is not the script's: {told}");
     }
-    // What came before it stays, of it nothing does.
+    // Earlier scripts stay applied, and nothing of the failed one is.
     let plan = numbers(env.mer(["migrate", "plan", "--sql-dir", "ours", "--json"]));
     assert_eq!(plan, [1000]);
     env.file("work/ours/1000-Broken.sql", "CREATE T:1;");
@@ -178,7 +178,7 @@ fn a_baseline_of_nothing_is_refused() {
     assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
 }
 
-/// A script that ended its own transaction would leave half of itself behind, or its row without itself.
+/// A script that ends its transaction could be applied in part, or be recorded without being applied.
 #[test]
 fn a_script_neither_begins_nor_ends_its_transaction() {
     let env = TestEnv::new();
@@ -205,7 +205,7 @@ fn what_was_applied_before_a_script_failed_is_told() {
     assert!(again.starts_with("mer: the script `1001-Bad.sql` failed"), "{again}");
 }
 
-/// Without them the line would be about other scripts, or another database.
+/// Without these flags the line of the hint would concern other scripts or another database.
 #[test]
 fn hints_name_the_folder_and_the_database() {
     let env = TestEnv::new();

@@ -1,4 +1,4 @@
-//! A migration that ends in the middle of a script, on PostgreSQL: nothing of it runs on with the lock free.
+//! A migration that ends in the middle of a script, on PostgreSQL: no statement keeps running after the lock is free.
 
 use std::{process::Stdio, time::Duration};
 
@@ -7,20 +7,20 @@ use rustix::process::Signal;
 
 use crate::support::{BOUND, Live, OnServer};
 
-/// The pids on the server that run a script of ours that sleeps.
+/// Returns the server's pids that run the sleeping script.
 const SLEEPERS: &str = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
     AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(600)%' AND state = 'active'";
 
-/// The pids on the server that have the lock of migrations.
+/// Returns the server's pids that hold the migration lock.
 const HOLDERS: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
     AND classid = 5064018 AND objid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-/// In one look, so that nothing happens between two: how many sleep without the lock.
+/// Counts, in one statement, the sleeping scripts without the lock.
 fn sleepers_without_the_lock(server: &postgres::Server, database: &str) -> String {
     server.sql(database, &format!("SELECT count(*) FROM ({SLEEPERS}) AS s WHERE pid NOT IN ({HOLDERS})"))
 }
 
-/// Starts a migration whose own script sleeps, and waits until it does.
+/// Starts a migration with a script that sleeps, and waits until it runs.
 fn sleeping(place: &OnServer, server: &postgres::Server, database: &str, script: &str) -> Live {
     place.env.file("work/ours/1000-Sleeps.sql", script);
     let live = Live::start(place.with(["migrate", "--sql-dir", "ours"]), Stdio::null());
@@ -30,7 +30,7 @@ fn sleeping(place: &OnServer, server: &postgres::Server, database: &str, script:
 
 const SCRIPT: &str = "LOCK TABLE \"ModelAccess\";\nCREATE TABLE half ();\nSELECT pg_sleep(600);\n";
 
-/// However it ends: the script runs under the lock, and soon not any more; the next migrator goes on in good order.
+/// The script always runs under the lock and ends soon after the migrator; the next migrator succeeds.
 #[test]
 fn a_script_ends_with_the_migrator_that_sent_it() {
     let Some(server) = postgres::shared() else { return };
@@ -45,7 +45,7 @@ fn a_script_ends_with_the_migrator_that_sent_it() {
         let ran = live.finish();
         assert_eq!(ran.code, code, "{ran:?}");
         if code.is_some() {
-            // Waited for before it said that it has ended.
+            // The migrator waits for it before it exits.
             assert_eq!(server.sql(&database, SLEEPERS), "", "{signal:?}");
         }
         processes::until("the script has ended", BOUND, || {
@@ -58,11 +58,11 @@ fn a_script_ends_with_the_migrator_that_sent_it() {
     }
 }
 
-/// An index that a killed migrator was building is not touched before the server has given it up.
+/// An index of a killed migrator is not touched until the server has stopped building it.
 #[test]
 fn an_index_whose_builder_was_killed_is_built_anew_by_the_next() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
-    // Building waits for this transaction, which has the table in its sight.
+    // The build waits for this transaction, which has read the table.
     let mut reader = server.open(&database);
     reader.run("BEGIN; SELECT count(*) FROM \"ModelAccess\"; LOCK TABLE \"ModelAccess\" IN ROW EXCLUSIVE MODE;");
     let script =
@@ -75,7 +75,7 @@ fn an_index_whose_builder_was_killed_is_built_anew_by_the_next() {
     processes::until("the index is being built", BOUND, || server.sql(&database, building) == "1");
     live.signal(Signal::KILL);
     live.finish();
-    // Not when it is done, which would be when the transaction is over.
+    // The server gives the build up, and does not finish it: the transaction is still open.
     processes::until("the server has given it up", BOUND, || server.sql(&database, building) == "0");
     let next = Live::start(place.with(["migrate", "--sql-dir", "ours"]), Stdio::null());
     reader.run("COMMIT;");
@@ -84,7 +84,7 @@ fn an_index_whose_builder_was_killed_is_built_anew_by_the_next() {
     assert_eq!(server.sql(&database, valid), "t");
 }
 
-/// An index that another session builds is waited for, and not removed under its hands.
+/// An index that another session is building is waited for, and not removed.
 #[test]
 fn an_index_that_another_session_builds_is_left_to_it() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
@@ -109,14 +109,14 @@ fn an_index_that_another_session_builds_is_left_to_it() {
     });
 }
 
-/// What waits behind a running script has a bound, and names the process that runs it.
+/// Waiting for a running script is bounded, and the error names the process that runs it.
 #[test]
 fn a_migrator_behind_a_running_script_names_its_process() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
     let live = sleeping(&place, server, &database, SCRIPT);
     let told = place.mer(["migrate", "--sql-dir", "ours", "--db-wait", "300ms"]).failed(75);
     assert!(told.contains("is being migrated by the server's process") && told.contains("mer, "), "{told}");
-    // What reads the locked table waits no longer than it was told, and learns whose lock it is.
+    // Reading the locked table is bounded by `--db-wait`, and the error names the holder.
     let begun = std::time::Instant::now();
     let told = place.mer(["log", "list", "--db-wait", "2s"]);
     assert!(begun.elapsed() < Duration::from_secs(20), "{told:?}");

@@ -1,10 +1,10 @@
-//! What an own script sets does not decide where its row in `Migrations` goes.
+//! Settings of a user's script do not decide into which table its row in `Migrations` goes.
 
 use mer_testkit::{postgres, surreal_server};
 
 use crate::support::{OnServer, TestEnv, database_name as name};
 
-/// Each alone, then all again in one run: nothing is left in the session for the next script.
+/// Each script alone, then all in one run: no setting of one reaches the next.
 #[test]
 fn what_a_script_sets_in_postgresql_ends_with_it() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
@@ -47,7 +47,7 @@ fn what_a_script_sets_in_postgresql_ends_with_it() {
     assert_eq!(place.mer(["run", "echo", "x"]).ok(), "x\n");
 }
 
-/// What cannot be taken back is told, with the script's name.
+/// A setting that cannot be reset keeps the row from being written; the error names the script.
 #[test]
 fn a_script_whose_row_cannot_be_written_is_named() {
     let Some((.., place)) = OnServer::on_postgres() else { return };
@@ -68,7 +68,7 @@ fn a_script_whose_row_cannot_be_written_is_named() {
     place.env.file("work/ours/1000-Ours.sql", "CREATE TABLE ours (n int);\nCOPY ours (n) FROM stdin;\n1\n\\.\n");
     let told = place.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
     assert!(told.contains("`1000-Ours.sql` failed at line 2, in `COPY ours (n) FROM stdin`"), "{told}");
-    // An end of the transaction that only the server sees: this looks like the body of a function.
+    // Only the server recognises this end of the transaction; it looks like the body of a function.
     let hidden = "SELECT t.begin, atomic FROM (SELECT 1 AS begin, 2 AS atomic) AS t;\nCREATE TABLE kept ();\nCOMMIT;\n";
     place.env.file("work/ours/1000-Ours.sql", hidden);
     let told = place.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
@@ -77,7 +77,7 @@ fn a_script_whose_row_cannot_be_written_is_named() {
     place.mer(["migrate", "--sql-dir", "ours", "--quiet"]).ended(0);
 }
 
-/// A schema that comes first in the search path, and was made after the first migration, does not get MER's own tables.
+/// MER's tables are not created in a schema that was put first in the search path after the first migration.
 #[test]
 fn the_tables_of_a_later_migration_stand_beside_the_first() {
     let Some(server) = postgres::shared() else { return };
@@ -116,7 +116,7 @@ fn what_a_script_sets_in_surrealdb_ends_with_it() {
         assert_eq!(mer(&["run", "echo", "x"]).ok(), "x\n");
     };
     look(&|args| env.mer_args(args));
-    // One that is not run to its end would leave no row.
+    // A script that is not run to its end leaves no row.
     env.file("work/ours/2101-Returns.sql", "CREATE ours SET at = 2;\nRETURN 1;\n");
     let told = env.mer(["migrate", "--sql-dir", "ours"]).ended(78).stderr;
     assert!(told.contains("`2101-Returns.sql` failed at line 2, in `RETURN 1`"), "{told}");

@@ -45,7 +45,7 @@ fn a_look_writes_nothing_and_waits_for_no_lock() {
     }
 }
 
-/// Holds the lock of migrations as another process would; for as long as what is given back lives, or an hour.
+/// Holds the migration lock as another process would, until the returned value is dropped, for an hour at most.
 fn hold_lock(url: &str) -> Option<postgres::Console> {
     let name = name(url);
     if url.starts_with("postgres") {
@@ -114,7 +114,7 @@ fn a_script_neither_begins_nor_ends_its_transaction() {
             assert!(told.contains(&format!("`1000-Ours.sql` failed at line 2, in `{word}`\n")), "{told}");
         }
         place.env.file("work/ours/1000-Ours.sql", made);
-        // Nothing of it was left behind.
+        // The failed script left nothing behind.
         assert_eq!(place.mer(["migrate", "--sql-dir", "ours", "--json"]).objects().len(), 1);
     }
 }
@@ -134,7 +134,7 @@ fn a_baseline_of_nothing_is_refused() {
 fn what_keeps_a_command_from_its_server_has_a_line_to_type() {
     for url in shared_databases() {
         let place = OnServer::new(url.clone());
-        // Given as a flag, it is part of every line.
+        // A URL that was given as a flag is part of the hint's line.
         let told = run(place.env.with(["--db", &url, "model", "list"])).failed(78);
         let place_of_it =
             url.split_once('@').map_or_else(|| url.split_once("://").expect("a host").1, |(_, host)| host);
@@ -143,7 +143,7 @@ fn what_keeps_a_command_from_its_server_has_a_line_to_type() {
         assert!(!told.contains("root:root"), "{told}");
     }
     let env = TestEnv::new();
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let told = env.mer(["--db", "ws://127.0.0.1:1", "--db-wait", "1s", "model", "list"]).failed(74);
     assert!(told.contains("`mer --db ws://127.0.0.1:1 migrate wait`"), "{told}");
     if let Some(server) = surreal_server::shared() {
@@ -155,17 +155,17 @@ fn what_keeps_a_command_from_its_server_has_a_line_to_type() {
     }
 }
 
-/// Builds an index while the lock is held on another connection, and once more where the first try was cut off.
+/// Builds an index while another connection holds the lock, and again after a first try that was cut off.
 #[test]
 fn an_index_is_built_concurrently_and_a_half_made_one_anew() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
     let script = "-- mer: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS \"by caller\"\n  ON \"ModelAccess\" (\"caller\");\n";
     place.env.file("work/ours/1000-ByCaller.sql", script);
-    // As an earlier try left it.
+    // An invalid index, as an interrupted try leaves it.
     server.sql(&database, "CREATE INDEX \"by caller\" ON \"ModelAccess\" (\"caller\")");
     let index = "indexrelid = '\"by caller\"'::regclass";
     server.sql(&database, &format!("UPDATE pg_index SET indisvalid = false WHERE {index}"));
-    // Others wait for the lock meanwhile: the index must not wait for them.
+    // Other migrators wait for the lock meanwhile; the index must not wait for them.
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| place.mer(["migrate", "--sql-dir", "ours", "--quiet"]).ended(0));
@@ -173,7 +173,7 @@ fn an_index_is_built_concurrently_and_a_half_made_one_anew() {
     });
     assert_eq!(server.sql(&database, &format!("SELECT indisvalid FROM pg_index WHERE {index}")), "t");
     place.mer(["migrate", "status", "--sql-dir", "ours"]).ended(0);
-    // Outside of its transaction it could not be built at all.
+    // `CREATE INDEX CONCURRENTLY` fails within a transaction.
     place
         .env
         .file("work/ours/1001-Again.sql", "CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON \"ModelAccess\" (\"error\");");
@@ -196,7 +196,7 @@ fn waiting_ends_when_the_server_is_there_or_the_time_is_up() {
         server.start_again();
         waiting.finish().ended(0);
     }
-    // A server that answers with a no is there.
+    // A server that refuses the login answers.
     let env = TestEnv::new();
     if let Some(server) = surreal_server::shared() {
         let mut command = env.with(["migrate", "wait"]);
@@ -205,7 +205,7 @@ fn waiting_ends_when_the_server_is_there_or_the_time_is_up() {
     }
 }
 
-/// A block of the page of rights.
+/// Returns a block of the page of rights.
 fn rights(part: &str, title: &str) -> String {
     let page = include_str!("../../docs/reference/database-rights.md");
     let (_, after) = page.split_once(part).expect("a part").1.split_once(title).expect("a title");
@@ -213,7 +213,7 @@ fn rights(part: &str, title: &str) -> String {
     sql.split_once("```").expect("its end").0.to_owned()
 }
 
-/// With the rights of docs/reference/database-rights.md, and nothing else: one user migrates, the other runs.
+/// With the rights of docs/reference/database-rights.md only, one user migrates and the other one runs models.
 #[test]
 fn two_users_of_postgresql_do_with_the_documented_rights() {
     let Some(server) = postgres::shared() else { return };
@@ -257,7 +257,7 @@ fn two_users_of_postgresql_do_with_the_documented_rights() {
     assert!(told.contains("permission denied") && told.contains("database-rights.md"), "{told}");
     server.sql("mer", &page("### The driver, where it may change the registry"));
     mer(&["apply", "m.toml", "--allow-changes", "--quiet"]).ended(0);
-    // The wrong way round.
+    // Each user with the other's task.
     let mut command = place.with(["migrate", "--sql-dir", "ours"]);
     place.env.file("work/ours/1000-Ours.sql", "CREATE TABLE ours ();");
     command.env("MIGRATIONS_DB_USERNAME", "mer_driver").env("MIGRATIONS_DB_PASSWORD", "of mer_driver");
@@ -304,7 +304,7 @@ fn two_users_of_surrealdb_do_with_the_documented_rights() {
     as_user("mer", &url, &["migrate", "adopt", "--yes"]).ended(0);
 }
 
-/// What every driver must be able to do.
+/// The walk that every database driver must support.
 fn works(mer: &dyn Fn(&[&str]) -> crate::support::Ran) {
     assert_eq!(mer(&["run", "echo", "x"]).ok(), "x\n");
     let rows = mer(&["log", "list", "--json"]).objects();
@@ -313,7 +313,7 @@ fn works(mer: &dyn Fn(&[&str]) -> crate::support::Ran) {
     mer(&["model", "list"]).ok();
 }
 
-/// Microseconds, whatever the database keeps of a time.
+/// Times have microseconds in every database.
 #[test]
 fn times_look_the_same_on_every_database() {
     let look = |mer: &dyn Fn(&[&str]) -> crate::support::Ran| {

@@ -1,4 +1,4 @@
-//! What a model is told by its environment, and what it must not learn; which program it is, where, and behind what.
+//! The environment of a model: its variables, the variables that it must not get, program, folder, and launcher.
 
 use std::collections::BTreeMap;
 

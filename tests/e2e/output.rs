@@ -1,4 +1,4 @@
-//! What comes out of `mer`, where, and when.
+//! The output of `mer`: to which file, and when.
 
 use std::{fs, os::unix::fs::symlink, process::Stdio};
 
@@ -83,7 +83,7 @@ fn an_output_that_cannot_be_written_is_on_record_as_a_failure() {
     let env = TestEnv::ready();
     let full = || fs::File::options().write(true).open("/dev/full").expect("/dev/full");
     let said = |error: &serde_json::Value| error.as_str().unwrap_or_default().to_owned();
-    // One that is over before it is noticed, one that would go on for ever, and one that stays up.
+    // A model that ends at once, one that never ends, and one that stays up.
     for words in [["run", "cat", "x"], ["run", "yes", "x"], ["run", "liner", "x"]] {
         Live::start_to(env.with(words), Stdio::null(), full()).finish().ended(74);
         let row = &env.rows()[0];
@@ -97,7 +97,7 @@ fn an_output_that_cannot_be_written_is_on_record_as_a_failure() {
     }
     Live::start_to(env.with(["run", "cat", "x", "--json"]), Stdio::null(), full()).finish().ended(74);
     assert_eq!(env.rows()[0]["status"], "succeeded", "JSON is told of what is on record");
-    // A name that cannot be given to it, found when all is written.
+    // The file cannot get its name, which shows only when all is written.
     env.apply("[models.mover]\nshell = true\ninferenceCommand = 'echo x; mkdir answer'\n");
     env.mer(["run", "mover", "-o", "answer"]).failed(74);
     assert_eq!(env.rows()[0]["status"], "failed");

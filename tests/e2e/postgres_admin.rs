@@ -1,10 +1,10 @@
-//! What docs/reference/postgresql.md and database-rights.md tell an administrator to do, done as it stands there.
+//! Runs the statements for administrators in docs/reference/postgresql.md and database-rights.md as they are written.
 
 use mer_testkit::{postgres, processes, surreal_server};
 
 use crate::support::{BOUND, OnServer, database_name as name};
 
-/// The first block of this language below a title of the page.
+/// Returns the first block of this language below a title of the page.
 fn block(page: &str, title: &str, language: &str) -> String {
     let (_, after) = page.split_once(title).expect("a title");
     let (_, text) = after.split_once(&format!("```{language}\n")).expect("a block");
@@ -15,7 +15,7 @@ fn page(title: &str, language: &str) -> String {
     block(include_str!("../../docs/reference/postgresql.md"), title, language)
 }
 
-/// Waits until no client is connected to a database: a server notices the end of a client a moment later.
+/// Waits until no client is connected to a database; a server notices the end of a client a little later.
 fn unused(server: &postgres::Server, database: &str) {
     let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
     processes::until("no client is connected", BOUND, || server.sql("postgres", &connected) == "0");
@@ -28,7 +28,7 @@ fn a_log_in_partitions_works_as_before() {
     place.env.file("work/ours/1000-Partitions.sql", page("## A log in partitions", "sql"));
     place.mer(["migrate", "--sql-dir", "ours", "--quiet"]).ended(0);
     assert_eq!(place.mer(["run", "echo", "after"]).ok(), "after\n");
-    // What comes next month goes into a partition of its own, and once only.
+    // Accesses of the next month go into another partition, each once.
     let next = "INSERT INTO \"ModelAccess\" (\"requestUid\", \"attempt\", \"model\", \"server\", \"kind\", \"protocol\", \"caller\",
             \"callerPid\", \"startAccess\", \"status\", \"stdinBytes\", \"stdoutBytes\", \"stderrBytes\", \"stderrTail\")
         SELECT \"uidAt\"(date_trunc('month', now()) + interval '40 days'), 1, 'later', 'local', 'infer', 'oneshot', 'a@b', 1,
@@ -42,7 +42,7 @@ fn a_log_in_partitions_works_as_before() {
     assert_eq!(server.sql(&database, "SELECT count(*) FROM \"ModelAccessBefore\""), "2");
     let uid = rows[2]["requestUid"].as_str().expect("a uid").to_owned();
     assert!(place.mer(["log", "show", &uid]).ok().contains("echo"));
-    // The two agree on where a month begins.
+    // MER and the server agree on the beginning of a month.
     let least = "SELECT \"uidAt\"(to_timestamp(1767225600)) = '019b76da-a800-0000-0000-000000000000'";
     assert_eq!(server.sql(&database, least), "t");
 }

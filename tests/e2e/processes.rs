@@ -1,4 +1,4 @@
-//! Processes that behave badly, under a `mer` that lives.
+//! Models that misbehave under a living `mer`.
 
 use crate::support::{TestEnv, pid_in, wait_gone};
 

@@ -1,4 +1,4 @@
-//! Servers and models: files that are applied and exported, lists, pings, mistakes with their place.
+//! Servers and models: applying and exporting files, lists, pings, mistakes with their line.
 
 use crate::support::{TestEnv, run};
 
@@ -61,7 +61,7 @@ fn a_line_of_a_script_cannot_give_itself_leave() {
     let told = env.script(&["apply m.toml --allow-changes"]).failed(64);
     assert!(told.contains("comes too late here"), "{told}");
     env.mer(["model", "show", "new"]).failed(66);
-    // What it was started with may be said again.
+    // A flag that `mer` was started with may be repeated on a line.
     let lines = "apply m.toml\nmer --allow-changes model set new --timeout 9s\nrun new x\n";
     let ran = env.piped(["--allow-changes"], lines).ended(0);
     assert!(ran.stdout.starts_with("+ model new\n") && ran.stdout.ends_with("\nx\n"), "{}", ran.stdout);

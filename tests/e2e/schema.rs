@@ -1,10 +1,10 @@
-//! `mer migrate`, and databases that are not at this version.
+//! `mer migrate`, and databases of other versions.
 
 use mer_dal::{Database, DbUrl, ScriptRun, ServerSettings, Settings};
 
 use crate::support::TestEnv;
 
-/// The database of this environment, opened by nobody yet.
+/// Returns the database of this environment, not opened yet.
 fn database(env: &TestEnv) -> Database {
     let url = DbUrl::parse("embedded", &env.path("data/mer")).expect("url");
     Database::new(Settings {
@@ -19,7 +19,7 @@ fn block_on(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(work);
 }
 
-/// Does to the database what another version of MER would.
+/// Changes the database as another version of MER would.
 fn other_version(env: &TestEnv, number: u32, name: &str) {
     let script = ScriptRun {
         number,
@@ -99,7 +99,7 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
     let ran = env.mer(["migrate", "status"]).ended(78);
     assert!(ran.stdout.contains("FromTheFuture"), "{}", ran.stdout);
     assert!(ran.stderr.ends_with("is missing\nhint: use the MER that migrated it, or a newer one\n"), "{}", ran.stderr);
-    // What it holds gets out all the same, as far as this version understands it.
+    // Exporting still works, as far as this version understands the content.
     for args in [&["export"][..], &["export", "--all"]] {
         let ran = env.mer_args(args).ended(0);
         assert!(ran.stdout.contains("awk") && ran.stderr.contains("newer than this MER"), "{ran:?}");
@@ -116,7 +116,7 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
 #[test]
 fn a_script_that_is_not_the_one_that_was_applied_is_78() {
     let env = TestEnv::new();
-    // A first script of that number, with another text: as if somebody had edited it since.
+    // A recorded script with another text, as if it had been edited since.
     block_on(async {
         let session = database(&env).session().await.expect("session");
         session.create_migrations().await.expect("table");

@@ -1,4 +1,4 @@
-//! A database on a server that is killed while models run.
+//! A database server that is killed while models run.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use mer_testkit::{postgres, surreal_server};
 
 use crate::support::{BOUND, Live, OnServer, Server, journal::segments, wait_until};
 
-/// How the one run that there is stands, as another machine sees it.
+/// Returns the status of the only run, as another machine sees it.
 fn seen_from(place: &OnServer) -> Option<String> {
     let rows = place.mer(["log", "list", "--json"]).objects();
     assert!(rows.len() < 2, "{rows:?}");
@@ -26,13 +26,13 @@ fn a_run_goes_on_without_its_database_and_is_on_record_when_that_is_back() {
         let elsewhere = OnServer::new(here.url.clone());
         let live = Live::start(here.with(["run", "waiting", "x"]), Stdio::null());
         live.wait_stdout("first\n");
-        // While it runs, from a machine that has none of its files.
+        // Asked while it runs, from a machine without its files.
         wait_until("the run is seen", || seen_from(&elsewhere).filter(|status| status == "started"));
         server.kill();
         here.env.file("work/go", "");
         let ran = live.finish().ended(0);
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("first\nlast\n", "loading\n"));
-        // What was not begun is not begun now.
+        // No further model is started now.
         let begun = Instant::now();
         let told = here.mer(["run", "cat", "x", "--db-wait", "1s"]).failed(74);
         assert!(
@@ -65,7 +65,7 @@ fn no_record_is_lost_when_surrealdb_is_killed_in_the_middle_of_five_hundred_runs
     }
 }
 
-/// Five hundred runs of five processes; the server is killed when a hundred of them are over.
+/// Five processes make five hundred runs; the server is killed after a hundred of them.
 fn no_record_is_lost(mut server: Server) {
     const PROCESSES: usize = 5;
     const EACH: usize = 100;
@@ -77,7 +77,7 @@ fn no_record_is_lost(mut server: Server) {
             scope.spawn(move || {
                 let mut done = 0;
                 let begun = Instant::now();
-                // A script ends when the registry cannot be read; whoever called it goes on where it stopped.
+                // A script ends when the registry cannot be read; the caller continues where it stopped.
                 while done < EACH {
                     assert!(begun.elapsed() < 3 * BOUND, "{done} runs");
                     done += part(place, process, done, EACH, over);
@@ -100,17 +100,17 @@ fn no_record_is_lost(mut server: Server) {
     assert!(waiting.is_empty(), "nothing waits any more: {waiting:?}");
 }
 
-/// Runs what is left as a script, as far as that goes. Gives how many runs answered.
+/// Runs the remaining lines as a script, until it fails. Returns the number of runs that answered.
 fn part(place: &OnServer, process: usize, from: usize, to: usize, over: &AtomicUsize) -> usize {
     let mut live = Live::start(place.with([]), Stdio::piped());
     let mut stdin = live.take_stdin();
     let lines: String = (from..to).map(|number| format!("run echo {process}-{number}\n")).collect();
-    // It may end before it has read all of it.
+    // The process may end before it has read its whole input.
     let writer = thread::spawn(move || drop(std::io::Write::write_all(&mut stdin, lines.as_bytes())));
-    // A line that answered is a run that is over, long before the script is.
+    // Each line of output is a finished run, long before the script ends.
     let mut counted = 0;
     let ran = loop {
-        let answered = live.said().lines().count();
+        let answered = live.stdout_so_far().lines().count();
         over.fetch_add(answered - counted, Ordering::Relaxed);
         counted = answered;
         if live.is_over() {

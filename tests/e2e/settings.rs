@@ -1,4 +1,4 @@
-//! Settings, as `mer config show` shows them.
+//! Settings in the output of `mer config show`.
 
 use crate::support::{TestEnv, run};
 

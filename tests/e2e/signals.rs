@@ -1,4 +1,4 @@
-//! Signals: what ends a run, with which code, and that nothing is left.
+//! Signals: which ones end a run, the exit code, and that no process is left.
 
 use std::{io::BufRead, io::BufReader, process::Stdio, time::Instant};
 
@@ -94,7 +94,7 @@ fn a_script_is_ended_by_a_signal_with_its_warm_models() {
         live.wait_stdout("\n");
         let model = pid_in(&env.path("work/liner.pid"));
         live.signal(signal);
-        // Its standard input is still open: it must not wait for that.
+        // Its standard input is still open; the end must not depend on that.
         wait_until("the end of the script", || (!crate::support::alive(live.pid())).then_some(()));
         live.finish().ended(code);
         wait_gone(model);
@@ -130,14 +130,14 @@ fn the_end_of_a_script_ends_its_warm_models_and_their_watcher() {
     wait_until("the end of everything", || bearers(&marker).is_empty().then_some(()));
 }
 
-/// `mer` with these arguments, started by a shell that does something first.
+/// Returns `mer` with these arguments, started by a shell that runs a statement first.
 fn after(env: &TestEnv, first: &str, words: &str) -> std::process::Command {
     let mut command = env.program(std::path::Path::new("sh"));
     command.args(["-c", &format!("{first}; exec \"$0\" {words}")]).arg(TestEnv::binary());
     command
 }
 
-/// `nohup`, `trap '' INT`, background jobs of scripts: a signal that is ignored is meant to be.
+/// `nohup`, `trap '' INT` and background jobs of scripts ignore signals on purpose; `mer` keeps that.
 #[test]
 fn a_signal_that_was_ignored_stays_ignored() {
     for (name, ignored) in [("HUP", Signal::HUP), ("INT", Signal::INT), ("TERM", Signal::TERM)] {
@@ -153,7 +153,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
     }
 }
 
-/// The others are heard as ever, and the model begins with the default of what it is ended with.
+/// Other signals work as usual, and the model starts with the default action of the signal that ends it.
 #[test]
 fn what_is_not_ignored_is_heard_and_ends_the_model_at_once() {
     for (ignored, signal, code) in [("HUP INT", Signal::TERM, 143), ("TERM", Signal::INT, 130)] {
@@ -179,7 +179,7 @@ fn a_script_with_an_ignored_signal_goes_on_and_its_hangup_too() {
     live.finish().ended(0);
 }
 
-/// A thread of its own listens while standard output is not taken; it ignores the same signals.
+/// The thread that listens while nothing reads standard output ignores the same signals.
 #[test]
 fn a_signal_that_was_ignored_stays_ignored_while_output_is_not_taken() {
     let env = TestEnv::ready();
@@ -199,14 +199,14 @@ fn a_signal_that_was_ignored_stays_ignored_while_output_is_not_taken() {
     live.finish().ended(0);
 }
 
-/// The names of a process's threads.
+/// Returns the names of a process's threads.
 fn threads(pid: u32) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
     let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
     names.map(|name| name.trim_end().to_owned()).collect()
 }
 
-/// Some service managers and languages start their children with signals blocked.
+/// Some service managers and languages start their children with blocked signals.
 #[test]
 fn a_blocked_signal_is_heard_and_blocked_for_no_model() {
     let env = TestEnv::ready();

@@ -1,4 +1,4 @@
-//! `startStopScripts`: what they start they end, and they end nothing else.
+//! `startStopScripts`: they end the processes that they started, and no others.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use crate::support::{
     Live, Ran, TestEnv, alive, bearers, pid_in, repository, run, server_program, wait_gone, wait_until,
 };
 
-/// Folders for one start and stop.
+/// Temporary folders for one start and stop.
 struct Scripts(TestEnv);
 
 impl Scripts {
@@ -19,7 +19,7 @@ impl Scripts {
         Self(env)
     }
 
-    /// One of the scripts, in the working directory, with the binary under test.
+    /// Returns one of the scripts, to run in the working directory with the binary under test.
     fn command<const N: usize>(&self, name: &str, args: [&str; N]) -> Command {
         let mut command = self.0.program(&repository().join("startStopScripts").join(name));
         command.env("MER_BIN", TestEnv::binary()).args(args);
@@ -31,14 +31,14 @@ impl Scripts {
         run(self.command(name, args))
     }
 
-    /// The pid that was written down under a name.
+    /// Returns the pid in the file of this name.
     #[track_caller]
     fn pid(&self, name: &str) -> u32 {
         let text = self.0.read(&format!("work/.mer-run/{name}.pid"));
         text.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a pid")
     }
 
-    /// No process of this test, and no file but those that the test itself has made.
+    /// Checks that no process of this test runs, and no file is left but the test's.
     #[track_caller]
     fn nothing_is_left(&self, files: &[&str]) {
         let marker = format!("XDG_STATE_HOME={}", self.0.path("state").display());
@@ -51,7 +51,7 @@ impl Scripts {
 
 impl Drop for Scripts {
     fn drop(&mut self) {
-        // Whatever became of the test, nothing outlives it.
+        // Ends everything, even if the test failed.
         if self.0.path("work/.mer-run").exists() {
             let _ = self.command("stopMER.sh", []).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
@@ -132,7 +132,7 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     scripts.0.file("work/commands", "run iris 5.1,3.5,1.4,0.2\n");
     let start = || {
         let mut command = scripts.command("startMER.sh", ["--database", "local", "--script", "commands"]);
-        // The server of the tests has no RocksDB in it.
+        // The tests' server is built without RocksDB.
         command.args(["--output", "said"]).env("SURREAL", &server).env("SURREAL_ENGINE", "surrealkv");
         run(command)
     };
@@ -140,7 +140,7 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     let database = scripts.pid("database");
     let said = wait_until("the answer", || Some(scripts.0.read("work/said")).filter(|said| said.ends_with('\n')));
     assert_eq!(said, "{\"species\":\"setosa\",\"probability\":0.98}\n");
-    // Whoever has finished is started again, and the database is not.
+    // `mer` has ended and is started again; the database is still running.
     wait_gone(scripts.pid("driver"));
     start().ended(0);
     assert_eq!(scripts.pid("database"), database);
@@ -148,21 +148,21 @@ fn a_database_that_was_started_is_migrated_and_stopped() {
     assert!(!alive(database));
     scripts.nothing_is_left(&["commands", "said", ".env"]);
 
-    // Data that SurrealKV has made are not handed to RocksDB.
+    // RocksDB is not started on a folder of SurrealKV.
     let mut command = scripts.command("startMER.sh", ["--database", "local"]);
     command.env("SURREAL", &server);
     let refused = run(command).ended(78);
     assert!(refused.stderr.contains("was made by SurrealKV"), "{}", refused.stderr);
     scripts.nothing_is_left(&["commands", "said", ".env"]);
 
-    // What is started for a start that fails is ended with it; its data are still there.
+    // A database that was started for a failed start is ended again; its data stay.
     scripts.0.file("work/.env", settings("wrong"));
     let failed = start().ended(77);
     assert!(failed.stderr.contains("the database has ended"), "{}", failed.stderr);
     scripts.nothing_is_left(&["commands", "said", ".env"]);
 }
 
-/// Whatever stands in `.env`: what the scripts find in it is what `mer` finds in it.
+/// The scripts and `mer` read the same values from a `.env`.
 #[test]
 fn the_scripts_read_the_settings_as_mer_does() {
     let files: [(&[u8], &str); 20] = [
@@ -179,7 +179,7 @@ fn the_scripts_read_the_settings_as_mer_does() {
         (b"A='open\nMIGRATIONS_DB_USERNAME=after\n", "after"),
         (b"export FOO\nA: b\nMIGRATIONS_DB_USERNAME=after\n", "after"),
         (b"\xfa\xfb=\x80\n;x\nMIGRATIONS_DB_USERNAME=after\n", "after"),
-        // UTF-16, as some editors write it, is passed over.
+        // A file in UTF-16, as some editors write it, is ignored.
         (b"\xff\xfeM\0I\0G\0=\0x\0\n\0", ""),
         (b"XMIGRATIONS_DB_USERNAME=no\nMIGRATIONS_DB_USERNAMEX=no\n", ""),
         (b"MIGRATIONS_DB_USERNAME=\xc3\xbc\n", "ü"),
@@ -196,7 +196,7 @@ fn the_scripts_read_the_settings_as_mer_does() {
         let file = scripts.0.file("work/.env", text);
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
         let by_mer = |ran: Ran| {
-            // There may be a warning beside it.
+            // There may be a warning too.
             let settings = ran.ended(0).stdout;
             let mut settings = settings.lines().map(|line| serde_json::from_str(line).expect("one object a line"));
             let is_it = |setting: &serde_json::Value| setting["name"] == "migrationsDbUsername";
@@ -210,7 +210,7 @@ fn the_scripts_read_the_settings_as_mer_does() {
         };
         assert_eq!(by_mer(scripts.0.mer(["config", "show", "--json"])), expected, "{shown:?}");
         assert_eq!(by_script(), format!("<{expected}>"), "{shown:?}");
-        // And neither finds anything where others can write.
+        // Neither reads a file that other users can write to.
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("a mode");
         assert_eq!(by_mer(scripts.0.mer(["config", "show", "--json"])), "", "{shown:?}");
         assert_eq!(by_script(), "<>", "{shown:?}");
@@ -240,14 +240,14 @@ fn what_cannot_be_started_here_is_said() {
     }
 }
 
-/// The folders of PATH that do not have this program.
+/// Returns PATH without the folders that contain this program.
 fn without(program: &str) -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders: Vec<_> = path.split(':').filter(|folder| !Path::new(folder).join(program).exists()).collect();
     folders.join(":")
 }
 
-/// A command that fails where no failure was expected is named: the script does not end without a word.
+/// A command that fails unexpectedly is named, so that the script does not end silently.
 #[test]
 fn a_script_never_fails_without_a_word() {
     let scripts = Scripts::new(TestEnv::new());
@@ -262,7 +262,7 @@ fn a_script_never_fails_without_a_word() {
     assert!(ended.stderr.contains("failing.sh: `found=$(false | sort)` failed with 1"), "{}", ended.stderr);
     let ended = failing("inner() { grep -q nothing /dev/null; }; inner").ended(1);
     assert!(ended.stderr.contains("failed with 1"), "{}", ended.stderr);
-    // What `die` has said is not said again.
+    // A failure that `die` reported is not reported twice.
     let ended = failing("found=$(die 78 'no such thing')").ended(78);
     assert_eq!(ended.stderr, "failing.sh: no such thing\n");
     assert_eq!(ended.stdout, "");
@@ -278,7 +278,7 @@ fn start_time(pid: u32) -> String {
     fields.split_whitespace().nth(19).expect("a start time").to_owned()
 }
 
-/// Free a moment ago: servers of tests begin at once.
+/// Returns a port that was free a moment ago; the test's server binds it at once.
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a port").port()
 }

@@ -1,5 +1,5 @@
-//! A `mer` that does not run for a while (Ctrl-Z, a laptop's lid, a machine that has other things to do) judges what
-//! happened meanwhile by what happened, and not by its clock.
+//! A `mer` that was suspended for a while (Ctrl-Z, a closed laptop, an overloaded machine) judges runs by what happened
+//! meanwhile, and not by its clock.
 
 use std::{path::Path, thread, time::Duration};
 
@@ -7,10 +7,10 @@ use rustix::process::Signal;
 
 use crate::support::{Live, TestEnv, pid_in, wait_gone, wait_until};
 
-/// Longer than every bound of these tests.
+/// Time of a suspension: longer than every bound of these tests.
 const STOPPED: Duration = Duration::from_millis(2_600);
 
-/// The models make the file `begun` when they begin.
+/// Models that create the file `begun` when they start.
 const MODELS: &str = r#"
 [models.brief]
 timeout = "2s"
@@ -59,7 +59,7 @@ fn env() -> TestEnv {
     env
 }
 
-/// Stops `mer` from when its model has begun, of which this file tells, until every bound has run out.
+/// Suspends `mer` from the moment this file exists, which its model creates, until every bound has run out.
 pub(crate) fn stop_over_the_bound(begun: &Path, live: &Live) {
     wait_until("the model", || begun.exists().then_some(()));
     live.signal(Signal::STOP);

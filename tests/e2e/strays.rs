@@ -1,4 +1,4 @@
-//! Children of a model that left its process group.
+//! Children that left the process group of their model.
 
 use std::process::Command;
 
@@ -66,7 +66,7 @@ fn they_go_on_where_the_registry_says_so() {
     kill(left);
     assert!(outlives, "after a good end");
 
-    // A kill -9 leaves to the watcher what a polite end would have done: the model goes, what left it stays.
+    // After a kill -9 the watcher does the same as a regular end: the model is ended, `leaveChildren` keeps its children.
     std::fs::remove_file(env.path("work/stray.pid")).expect("removed");
     let live = env.start(["run", "keeper", "stay"]);
     live.wait_stdout("begun\n");
@@ -102,7 +102,7 @@ fn the_key_is_a_flag_of_add_and_set_and_comes_out_again() {
     assert_eq!(env.mer(["model", "show", "d", "--json"]).object()["leaveChildren"], true);
 }
 
-/// As the first process of a container, `mer` is the parent of whatever lost its own.
+/// As the first process of a container, `mer` becomes the parent of every orphan.
 #[test]
 fn as_process_1_it_reaps_what_others_leave_behind() {
     let allowed = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).status();
@@ -120,7 +120,7 @@ fn as_process_1_it_reaps_what_others_leave_behind() {
     live.say("run cat x\n");
     live.wait_stdout("x\n");
     let first = processes::descendants(live.pid())[0];
-    // Two processes that come into its namespace, and of which the first ends at once.
+    // Two processes in its namespace; the first one ends at once and orphans the second.
     let target = first.to_string();
     let entered = Command::new("nsenter")
         .args([

@@ -1,4 +1,4 @@
-//! A stream through `mer run`: constant memory, and an early end.
+//! Streams through `mer run`: constant memory, and readers that end early.
 
 use std::{
     fs,
@@ -9,10 +9,10 @@ use std::{
 
 use crate::support::TestEnv;
 
-/// The contract has 96 MiB for the whole; the code of an unoptimised build, mapped from its file, is not counted here.
+/// The contract allows 96 MiB in total; the mapped code of a debug build is not counted here.
 const MEMORY_KIB: u64 = 64 * 1024;
 
-/// The most that a process ever had in memory, without what is mapped from files, in KiB.
+/// Returns the peak memory of a process in KiB, without mapped files.
 fn peak_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let field = |name: &str| -> u64 {
@@ -22,7 +22,7 @@ fn peak_kib(pid: u32) -> u64 {
     field("VmHWM:") - field("RssFile:")
 }
 
-/// Sends a stream through `mer` and gives its peak of memory, seen when all of it has come out and the end has not.
+/// Sends a stream through `mer` and returns its peak memory, read after the last byte and before its end.
 fn stream(args: &[&str], total: usize) -> u64 {
     let env = TestEnv::ready();
     let mut command = env.with_args(args);
@@ -74,7 +74,7 @@ fn a_slow_reader_holds_up_the_writer_and_fills_no_memory() {
     rustix::io::ioctl_fionbio(&stdin, true).expect("non-blocking");
     let block = vec![b'x'; 1 << 16];
     let (mut taken, mut pauses) = (0, 0);
-    // Full is what takes nothing for half a second.
+    // A pipe that takes nothing for half a second counts as full.
     while pauses < 100 {
         match rustix::io::write(&stdin, &block) {
             Ok(count) => (taken, pauses) = (taken + count, 0),

@@ -1,4 +1,4 @@
-//! `mer train`: what a training writes becomes the next version, and nothing else does.
+//! `mer train`: the file that a training writes becomes the next version, and no other file does.
 
 use std::{collections::HashMap, fs, process::Stdio};
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Live, OnServer, Server, TestEnv, pid_in, repository, run, sha256, shared_databases, wait_gone};
 
-/// The flowers with their species.
+/// The measured flowers with their species.
 fn flowers() -> String {
     fs::read_to_string(repository().join("examples/models/iris/iris.csv")).expect("iris.csv")
 }
 
-/// Those that training holds out, the first of every five of a species: lengths and species.
+/// Returns lengths and species of the held-out flowers: the first of every five of a species.
 pub(crate) fn held_out(flowers: &str) -> Vec<(String, String)> {
     let mut seen = HashMap::new();
     let mut held = Vec::new();
@@ -26,7 +26,7 @@ pub(crate) fn held_out(flowers: &str) -> Vec<(String, String)> {
     held
 }
 
-/// What part of the flowers that were held out this model tells.
+/// Returns the share of held-out flowers that this model classifies correctly.
 #[track_caller]
 pub(crate) fn accuracy(place: &OnServer, model: &str, held: &[(String, String)]) -> f64 {
     let asked: String = held.iter().map(|(lengths, _)| format!("{lengths}\n")).collect();
@@ -38,13 +38,13 @@ pub(crate) fn accuracy(place: &OnServer, model: &str, held: &[(String, String)])
     f64::from(u32::try_from(right).expect("few")) / f64::from(u32::try_from(held.len()).expect("few"))
 }
 
-/// Which version answered, the newest first.
+/// Returns the versions that answered, the newest first.
 pub(crate) fn versions(place: &OnServer) -> Vec<(Value, Value)> {
     let rows = place.mer(["log", "list", "--json"]).objects();
     rows.into_iter().map(|row| (row["kind"].clone(), row["weightsVersion"].clone())).collect()
 }
 
-/// Trained, served, promoted, rolled back, and the log tells which version answered what.
+/// Training, serving, promoting, rolling back; the log has the version of each answer.
 #[track_caller]
 pub(crate) fn life_of_iris(place: &OnServer, model: &str) {
     let flowers = flowers();
@@ -58,7 +58,7 @@ pub(crate) fn life_of_iris(place: &OnServer, model: &str) {
     assert!(first.stderr.contains(&told), "{}", first.stderr);
     let told = format!("`mer weights alias {model}:1 current` makes it the current one\n");
     assert!(first.stderr.ends_with(&told), "{}", first.stderr);
-    // Not promoted: what it has built in answers, and the new version where it is asked for.
+    // Without promotion the built-in weights answer, and the new version only where it is named.
     place.mer(["run", model, "5.1,3.5,1.4,0.2", "--quiet"]).ok();
     assert!(accuracy(place, &format!("{model}:1"), &held) >= 0.95);
     let refused = place.mer(["train", model, "@iris.csv", "--promote"]).failed(77);
@@ -88,7 +88,7 @@ pub(crate) fn life_of_iris(place: &OnServer, model: &str) {
         (&train, json!(1)),
     ];
     assert_eq!(versions(place), wanted.map(|(kind, version)| (kind.clone(), version)));
-    // Now that is the second one, which was made once and has answered twice.
+    // Now the second version is current: trained once, used twice.
     for which in [format!("{model}:2"), format!("{model}@current")] {
         let rows = place.mer(["log", "list", "--model", &which, "--json"]).objects();
         let kinds: Vec<&Value> = rows.iter().map(|row| &row["kind"]).collect();
@@ -114,7 +114,7 @@ fn iris_is_trained_served_promoted_and_rolled_back_on_every_backend() {
     }
 }
 
-/// With models that train, each in a way of its own.
+/// Returns an environment with models that train, each in a different way.
 fn with_trainers() -> TestEnv {
     let env = TestEnv::ready();
     let lines = r#"
@@ -133,7 +133,7 @@ fn with_trainers() -> TestEnv {
     env
 }
 
-/// That there is no version of any model, and that the folder of trainings holds nothing but what was kept.
+/// Checks that no model has a version, and that the folder of trainings holds only the files that were kept.
 #[track_caller]
 fn check_nothing(env: &TestEnv, kept: usize) {
     assert!(env.mer(["weights", "list", "--json"]).objects().is_empty());
@@ -157,7 +157,7 @@ fn output_passes_on_and_the_log_has_the_training() {
     );
     assert_eq!((&row["weightsSha256"], &row["protocol"]), (&json!(sha256(b"[1, 2]")), &json!("oneshot")));
     assert_eq!((&row["stdinSha256"], &row["stderrTail"]), (&json!(sha256(b"[1, 2]")), &json!("err\n")));
-    // In a script too, and quietly.
+    // Also in a script, with `--quiet`.
     assert_eq!(
         env.script(&["--quiet train copies '[1, 2]'", "weights list copies --json"]).ended(0).stdout.lines().count(),
         3
@@ -224,7 +224,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
     let rows = env.rows();
     assert_eq!(rows.len(), 3);
     assert!(rows.iter().all(|row| row["status"] == "failed" && row["weightsVersion"] == Value::Null), "{rows:?}");
-    // The empty file is kept too: it is what was written.
+    // An empty file is kept too, since the training wrote it.
     check_nothing(&env, 1);
     let said = env.mer(["train", "waits", "x", "--timeout", "1s"]).ended(124).stderr;
     assert!(said.contains("`timeout` ran out after 1s; no version was made"), "{said}");
@@ -236,7 +236,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
 fn what_cannot_be_kept_is_not_thrown_away() {
     let env = with_trainers();
     let said = env.piped(["train", "numpy", "-"], "no array at all").failed(76);
-    assert!(said.contains("what it wrote cannot be kept: this is no npy file"), "{said}");
+    assert!(said.contains("what it wrote cannot be kept: this is not a valid npy file"), "{said}");
     let hint = said.lines().find_map(|line| line.split_once("what it wrote is kept: `mer ")).expect("a hint").1;
     let line = hint.trim_end_matches('`');
     check_nothing(&env, 1);
@@ -286,7 +286,7 @@ fn a_training_that_is_cancelled_while_its_weights_are_put_makes_no_version() {
     command.stdin(Stdio::piped());
     let mut live = Live::start(command, Stdio::piped());
     live.wait_stdout("out\n");
-    // Nobody gets at the database any more.
+    // From here on the database cannot be opened.
     let lease = fs::File::open(env.path("data/mer/db.lock")).expect("the lease");
     lease.lock().expect("locked");
     live.say("what was learned");
@@ -343,7 +343,7 @@ fn a_database_that_is_away_at_the_end_costs_no_weights() {
     }
 }
 
-/// Lines of commands, all of which go well.
+/// Runs lines of commands, all of which succeed.
 #[track_caller]
 fn run_lines(place: &OnServer, lines: &str) {
     let mut live = Live::start(place.with(["--allow-changes", "--quiet"]), Stdio::piped());
@@ -351,13 +351,13 @@ fn run_lines(place: &OnServer, lines: &str) {
     live.finish().ok();
 }
 
-/// Whole versions only, each with its training on record; gives how many.
+/// Checks that every version is whole and has a recorded training. Returns their number.
 #[track_caller]
 pub(crate) fn check_whole(env: &TestEnv, model: &str, inputs: &[Vec<u8>], told: &str) -> usize {
     check_whole_in(env, &[], model, inputs, told, true)
 }
 
-/// The same in a database that flags name. Where bytes are not read, their hashes are looked at.
+/// The same in the database that the flags name. Unless the bytes are read, their hashes are compared.
 #[track_caller]
 pub(crate) fn check_whole_in(
     env: &TestEnv,

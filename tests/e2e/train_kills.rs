@@ -1,4 +1,4 @@
-//! `kill -9` of `mer` and of its database while a model trains: whole versions only, each with its access and its alias.
+//! `kill -9` of `mer` and of its database while a model trains: every version is whole and has its access and alias.
 
 use std::{fs, thread, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::{
     train::check_whole_in,
 };
 
-/// A model that writes what it reads, once it has read all of it, and says which process it is.
+/// A model that writes its input once it has read all of it, and prints its pid.
 const MODEL: &str = "model add learner --shell --train-command 'echo $$ >> pids; cat > \"$MER_WEIGHTS_OUT\"' -- cat";
 
-/// `MER_KILL_ROUNDS` raises it.
+/// Number of rounds, unless `MER_KILL_ROUNDS` names another one.
 fn rounds() -> u64 {
     std::env::var("MER_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
 }
@@ -24,7 +24,7 @@ fn with_learner(place: &OnServer) {
     live.finish().ok();
 }
 
-/// Trains, and does something to it or to others after a while.
+/// Trains with this input, and calls `harm` after this time.
 fn train(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl FnOnce(&Live)) -> Ran {
     place.env.file("work/input", bytes);
     let args = ["train", "learner", "@input", "--promote", "--allow-changes", "--quiet", "--db-wait", wait];
@@ -34,7 +34,7 @@ fn train(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl
     live.finish()
 }
 
-/// Whole versions, each on record; the newest is the current one; no model is left.
+/// Checks that every version is whole and recorded, the newest is current, and no model runs.
 fn check(place: &OnServer, all: &[Vec<u8>], told: &str, read: bool) -> usize {
     let pids = fs::read_to_string(place.env.path("work/pids")).unwrap_or_default();
     pids.lines().filter_map(|pid| pid.parse().ok()).for_each(wait_gone);

@@ -1,4 +1,4 @@
-//! Databases that move: `mer export --all` and `mer import`, and `mer export | mer apply`.
+//! Moving databases: `mer export --all` and `mer import`, and `mer export | mer apply`.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::support::{TestEnv, record, run, shared_databases};
 
-/// A database engine without optimisation takes milliseconds for each row. `MER_TEST_ACCESSES` names another number.
+/// Number of accesses; a debug build of the engine takes milliseconds for each row. `MER_TEST_ACCESSES` names another one.
 const MANY: u32 = if cfg!(debug_assertions) { 1_050 } else { 10_000 };
 
-/// Accesses as different as they come.
+/// Returns accesses that differ in every field.
 fn accesses(count: u32) -> Vec<Access> {
     let first: Timestamp = "2026-02-03T04:05:06.000001Z".parse().expect("a time");
     let of = |n: u32| {
@@ -39,7 +39,7 @@ fn accesses(count: u32) -> Vec<Access> {
     (0..count).map(of).collect()
 }
 
-/// An environment with three servers and five models: two of those that every database begins with are gone.
+/// Returns an environment with three servers and five models; two of the example models are removed.
 fn source() -> TestEnv {
     let env = TestEnv::new();
     let lines = "server add gpu1 mer@gpu1.example.org:2222 --launcher 'srun -n1' --password-env PW\n\
@@ -52,14 +52,14 @@ fn source() -> TestEnv {
     env
 }
 
-/// `mer` on this database.
+/// Returns `mer` on this database.
 fn on(env: &TestEnv, db: &str, args: &[&str]) -> Command {
     let mut command = env.command();
     command.args(["--db", db]).args(args);
     command
 }
 
-/// Where a server is not installed, the way is the shorter. The last database is an embedded one.
+/// Returns the databases to move through: those of the installed servers, and an embedded one last.
 fn way(env: &TestEnv) -> Vec<String> {
     let mut way = shared_databases();
     way.push(format!("surrealkv://{}", env.path("data/other").display()));
@@ -95,7 +95,7 @@ fn everything_moves_between_databases_and_is_equal_to_the_byte() {
         assert!(env.read(&format!("work/{file}")) == first, "{db}: `{file}` differs from `0.jsonl`");
         assert_eq!(run(on(&env, db, &["export"])).ok(), toml);
     }
-    // Once more into the last one, from standard input: nothing changes.
+    // Importing again into the last one, from standard input, changes nothing.
     let last = way.last().expect("one");
     let again = env.piped(["--db", last, "--allow-changes", "import", "-"], &first).ended(0);
     assert_eq!(again.stderr, format!("imported 3 servers, 5 models and {many} accesses\n"));
@@ -103,7 +103,7 @@ fn everything_moves_between_databases_and_is_equal_to_the_byte() {
     assert_eq!(run(on(&env, last, &["run", "plain", "x"])).ok(), "x\n");
 }
 
-/// Two models with weights: equal chunks in two versions, a version that is gone, aliases that moved and one that went.
+/// Returns two models with weights: equal chunks in two versions, a removed version, moved aliases and a removed one.
 fn with_weights(length: u32) -> TestEnv {
     let env = TestEnv::ready();
     let chunk: Vec<u8> = (0..length / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
@@ -134,20 +134,20 @@ fn weights_move_between_databases_and_are_equal_to_the_byte() {
         file = format!("{}.jsonl", number + 1);
         run(on(&env, db, &["export", "--all", "-o", &file])).ok();
         assert!(env.read(&format!("work/{file}")) == first, "{db}: `{file}` differs from `0.jsonl`");
-        // Once more: nothing changes.
+        // Importing again changes nothing.
         run(on(&env, db, &["import", &file, "--allow-changes", "--quiet"])).ok();
         assert!(run(on(&env, db, &["export", "--all"])).ok() == first, "{db}");
         for (which, name) in [("cat", "long"), ("cat:2", "numbers.json"), ("cat:3", "nothing"), ("fail", "short")] {
             assert!(run(on(&env, db, &["weights", "get", which])).ended(0).bytes == bytes(name), "{db}: {which}");
         }
-        // Two chunks, one of them in four places; the numbers; and nothing that was left over.
+        // Two chunks, one of them used four times; the numbers; no unused chunk.
         let gone = run(on(&env, db, &["weights", "gc", "--silent", "0s", "--json"])).object();
         assert_eq!(gone["chunks"], json!(0), "{db}");
-        // A number that was given is not given again.
+        // The number of a removed version is not used again.
         let put = run(on(&env, db, &["weights", "put", "cat", "short", "--json"])).object();
         assert_eq!(put["version"], json!(6), "{db}");
         run(on(&env, db, &["weights", "alias", "cat:6", "current", "--allow-changes", "--quiet"])).ok();
-        // What has gone on here stays.
+        // Changes since the first import stay.
         run(on(&env, db, &["import", &file, "--allow-changes", "--quiet"])).ok();
         let shown = &["weights", "show", "cat", "--no-statistics", "--json"];
         assert_eq!(run(on(&env, db, shown)).object()["version"], json!(6), "{db}");
@@ -187,7 +187,7 @@ fn weights_that_are_not_whole_are_65_and_are_not_there() {
         place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
         assert!(place.mer(["export", "--all"]).ok() == whole, "{told}");
     }
-    // Both have gone on by themselves.
+    // Both databases have changed since.
     let place = TestEnv::new();
     place.file("work/x.jsonl", &whole);
     place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
@@ -196,7 +196,7 @@ fn weights_that_are_not_whole_are_65_and_are_not_there() {
     }
     place.file("work/x.jsonl", env.mer(["export", "--all"]).ok());
     let said = place.mer(["import", "x.jsonl", "--allow-changes"]).failed(78);
-    assert!(said.contains("`cat` has a version 6 of its weights already, and its bytes are others"), "{said}");
+    assert!(said.contains("`cat` already has a version 6 of its weights, with other bytes"), "{said}");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn an_export_that_is_applied_elsewhere_gives_an_equal_registry() {
     }
 }
 
-/// It may have passwords in it.
+/// An export may contain passwords.
 #[test]
 fn an_export_is_for_nobody_elses_eyes() {
     let env = TestEnv::ready();
@@ -225,14 +225,14 @@ fn an_export_is_for_nobody_elses_eyes() {
         assert_eq!(mode("work/r"), 0o600, "{args:?}");
         fs::remove_file(env.path("work/r")).expect("removed");
     }
-    // What was open to some, or to nobody, stays so.
+    // An existing file keeps its mode.
     env.file("work/r", "");
     for kept in [0o640, 0o400] {
         fs::set_permissions(env.path("work/r"), fs::Permissions::from_mode(kept)).expect("mode");
         env.mer(["export", "-o", "r"]).ok();
         assert_eq!(mode("work/r"), kept);
     }
-    // One for the other.
+    // An export in place of a registry file.
     env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
     let told = env.mer(["apply", "all.jsonl", "--allow-changes"]).failed(78);
     assert!(told.contains("is no TOML") && told.contains("hint: what `mer export --all` wrote"), "{told}");
@@ -248,7 +248,7 @@ fn an_import_adds_to_what_is_there() {
     other.mer(["run", "cat", "x"]).ok();
     other.mer(["model", "set", "upper", "--timeout", "1m", "--allow-changes", "--quiet"]).ok();
     let report = other.mer(["import", "all.jsonl", "--allow-changes", "--json"]).object();
-    // What somebody here has changed is theirs.
+    // Local changes are kept.
     assert_eq!(
         report,
         json!({"servers": 3, "models": 5, "versions": 0, "accesses": 10, "lost": 0, "dropped": ["parrot"]})
@@ -264,7 +264,7 @@ fn an_import_adds_to_what_is_there() {
     assert_eq!(other.rows().len(), 13);
 }
 
-/// The `mer` that runs it tells the database that it was exported from.
+/// The end of the run is recorded in the database that it was exported from.
 #[test]
 fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_where_it_is_known() {
     let env = source();
@@ -282,13 +282,13 @@ fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_wh
         let row = run(on(&env, &db, &["log", "list", "--json"])).object();
         assert_eq!((&row["status"], &row["stopAccess"]), (&json!("lost"), &Value::Null), "{db}");
         assert_eq!(row["error"], "this run had not ended when it was exported");
-        // Its end, in a later export, stands above that.
+        // Its end, in a later export, replaces `lost`.
         let later = env.read("work/all.jsonl").replace("\"status\":\"started\"", "\"status\":\"succeeded\"");
         env.file("work/later.jsonl", later);
         run(on(&env, &db, &["import", "later.jsonl", "--allow-changes"])).ended(0);
         assert_eq!(run(on(&env, &db, &["log", "list", "--json"])).object()["status"], "succeeded", "{db}");
     }
-    // At home it may well go on.
+    // In the original database the run may go on.
     let report = env.mer(["import", "all.jsonl", "--allow-changes", "--json"]).object();
     assert_eq!((&report["accesses"], &report["lost"]), (&json!(1), &json!(0)));
     assert_eq!(env.row()["status"], "started");
@@ -341,7 +341,7 @@ fn what_is_no_whole_export_is_65_and_says_where() {
         assert!(said.contains(told), "{told}\n{said}");
     }
     assert_eq!(other.mer(["export", "--all"]).ok(), before);
-    // The log is taken over as far as it goes, and the rest another time.
+    // The readable part of the log is imported; the rest can be imported later.
     for (text, told, rows) in [
         (lines[..11].join("\n"), "`x.jsonl` ends early: it is not the whole export", 2),
         (with(11, "{\"kind\":\"other\"}"), "line 12 of `x.jsonl` cannot be read", 2),
@@ -367,14 +367,14 @@ fn a_slow_reader_of_an_export_keeps_nobody_out() {
     let mut log = accesses(1_500);
     log.iter_mut().for_each(|access| access.stderr_tail = "x".repeat(8_000));
     record(&env, "embedded", &log);
-    // More than the pipe and our own buffers hold, and nobody reads.
+    // More than the pipe and MER's buffers hold, while nothing reads.
     let (reader, writer) = std::io::pipe().expect("pipe");
     let mut command = env.with(["export", "--all"]);
     let mut export = command.stdout(writer).spawn().expect("mer");
     drop(command);
     let pid = export.id();
     crate::support::wait_until("the writing of the export", || {
-        // Half a megabyte of it has come at the latest when it waits for us.
+        // Once half a megabyte has been written, it waits for its reader.
         let written = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
         let written = written.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse::<u64>().ok())?;
         (written > 60_000).then_some(())

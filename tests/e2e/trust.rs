@@ -1,4 +1,4 @@
-//! What `mer` believes: settings, data and variables that only its user can have written; and what it keeps from others.
+//! Trust: `mer` uses settings, data and variables only if no other user can have written them, and hides its own files.
 
 use std::{
     ffi::OsStr,
@@ -23,7 +23,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The value and the origin of a setting, and what was warned of.
+/// Returns value and origin of a setting, and the warnings.
 #[track_caller]
 fn setting(ran: Ran, name: &str) -> (serde_json::Value, String, String) {
     let ran = ran.ended(0);
@@ -48,7 +48,7 @@ fn settings_that_others_can_write_are_passed_over_with_a_word() {
         mode(&env.path("work"), 0o777);
         let (value, _, warned) = show();
         assert!(value == "30s" && warned.contains("its folder"), "{value} {warned}");
-        // As in /tmp: no other user can put a file of ours there.
+        // In a sticky folder such as /tmp no other user can make a file of this user.
         mode(&env.path("work"), 0o1777);
         assert_eq!(show().0, "7s");
         if is_root() {
@@ -56,7 +56,7 @@ fn settings_that_others_can_write_are_passed_over_with_a_word() {
             let (value, _, warned) = show();
             assert!(value == "30s" && warned.contains("4321"), "{value} {warned}");
         }
-        // What is named is read.
+        // A file that is named explicitly is read.
         if file == "mer.toml" {
             let named = env.mer(["config", "show", "--json", "--config", "mer.toml"]);
             assert_eq!(setting(named, "dbWait").0, "7s");
@@ -87,11 +87,11 @@ fn a_url_of_the_working_folder_gets_no_password_from_elsewhere() {
         assert_eq!(value, json!(null));
         assert!(warned.contains("`driverDbPassword` (environment DRIVER_DB_PASSWORD) is not sent"), "{warned}");
         assert_eq!(shown(&env, "driverDbUsername").0, json!(null));
-        // Both in one place.
+        // URL and password from the same folder.
         env.file("work/.env", format!("DRIVER_DB_PASSWORD=own\n{}", if file == ".env" { text } else { "" }));
         assert!(shown(&env, "driverDbPassword").1.contains(".env:1 DRIVER_DB_PASSWORD"));
     }
-    // One that was not found there gets what there is.
+    // A URL that was not found in the working directory gets the password.
     for (file, text) in [("config/mer/mer.toml", "db = 'ws://127.0.0.1:9'\n"), ("work/.env", "MER_DB_WAIT=1s\n")] {
         let env = TestEnv::new();
         env.file(file, text);
@@ -189,7 +189,7 @@ fn a_home_that_is_no_text_is_no_bug() {
     assert!(told.contains("UTF-8") && told.contains("--data-dir"), "{told}");
     let data = env.path("data/elsewhere");
     assert_eq!(in_home(&["--data-dir", data.to_str().expect("a path"), "run", "echo", "x"]).ok(), "x\n");
-    // Weights lie below the home, and their path is a variable.
+    // Weights lie below the home, and a variable has their path.
     env.file("work/m.toml", "[models.w]\ninferenceCommand = 'cat \"$MER_WEIGHTS\"'\nshell = true\n");
     env.file("work/weights", "some weights");
     let data = data.to_str().expect("a path");
@@ -199,7 +199,7 @@ fn a_home_that_is_no_text_is_no_bug() {
         in_home(&args).ok();
     }
     assert_eq!(in_home(&["--data-dir", data, "run", "w:1"]).ok(), "some weights");
-    // Nor do flags have to be texts.
+    // Arguments do not have to be UTF-8 either.
     let mut command = env.with(["config", "show"]);
     command.arg("--data-dir").arg(&home).arg("--config").arg(home.join("none.toml"));
     let told = run(command).failed(78);
@@ -230,7 +230,7 @@ fn a_password_of_the_database_is_kept_from_models_under_any_name() {
 
 #[test]
 fn a_process_of_the_same_user_cannot_read_the_environment_of_mer() {
-    // Root becomes another user; any other user is one already.
+    // Root runs `mer` as another user, and every other user as itself.
     let env = TestEnv::ready();
     let user = if is_root() { 4321 } else { rustix::process::geteuid().as_raw() };
     if is_root() {
@@ -272,7 +272,7 @@ fn relative_paths_are_registered_as_absolute_ones() {
     for file in ["id", "kh"] {
         assert!(shown.contains(&format!("\"{}\"", folder.join(file).display())), "{shown}");
     }
-    // Applied once more, nothing is different.
+    // Applying again changes nothing.
     let again = env.mer(["--allow-changes", "apply", "sub/r.toml"]).ended(0);
     assert!(again.stderr.contains("nothing changes"), "{}", again.stderr);
 }
@@ -315,7 +315,7 @@ fn no_url_shows_its_password_whatever_is_wrong_with_it() {
             }
         }
     }
-    // The line to type instead.
+    // The line that the hint suggests.
     let told = env.mer(["model", "add", "m", "--env", "API_TOKEN=hunter2", "--db=ws://u:hunter2@h", "--", "x"]);
     assert!(!told.stderr.contains("hunter2"), "{told:?}");
 }
@@ -345,7 +345,7 @@ fn nothing_invisible_is_shown_and_an_export_reads_back() {
     let other = TestEnv::new();
     other.apply(&exported);
     assert_eq!(other.mer(["run", "m"]).ok(), format!("{text}\n"));
-    // An error quotes what others have written.
+    // An error quotes text that other users may have written.
     env.file("work/bad.toml", "[models.m]\n\"x\u{202e}y\" = 1\n");
     let told = env.mer(["apply", "bad.toml", "--allow-changes"]).failed(78);
     assert!(told.contains("\\u{202e}") && !told.contains('\u{202e}'), "{told:?}");

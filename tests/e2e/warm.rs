@@ -1,4 +1,4 @@
-//! Models that stay up, in a script: one process for many requests.
+//! Warm models in a script: one process for many requests.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -130,7 +130,7 @@ fn a_warm_process_lives_as_long_as_the_script_and_no_longer() {
     live.finish().ended(0);
 }
 
-/// A greeting is no answer, whether the answer comes at once or a while later.
+/// A greeting is no answer, no matter when the answer comes.
 #[test]
 fn a_greeting_is_not_taken_for_the_answer() {
     for work in ["", "sleep 0.5;"] {
@@ -142,15 +142,15 @@ fn a_greeting_is_not_taken_for_the_answer() {
         let ran = env.mer(["run", "boot", "hi"]).ended(76);
         assert!(ran.stderr.contains("set its readyToken"), "{}", ran.stderr);
         assert_eq!(env.row()["status"], "failed");
-        // In a file it does not appear at all.
+        // The output file does not contain the greeting.
         env.mer(["run", "boot", "hi", "-o", "out"]).ended(76);
         assert!(!env.path("work/out").exists());
-        // In a script: what comes before the next request is never its answer.
+        // In a script, output before the next request is never its answer.
         let mut live = env.start([]);
         live.say("run boot one\n");
-        // Whether its greeting comes before the request or after it is chance, and both are told.
-        wait_until("its word", || (live.said().contains("booting\n") || live.is_over()).then_some(()));
-        // A greeting that came with the answer fails the run and ends the script.
+        // The greeting may come before or after the request; both are reported.
+        wait_until("its word", || (live.stdout_so_far().contains("booting\n") || live.is_over()).then_some(()));
+        // A greeting together with the answer fails the run and ends the script.
         if !live.is_over() {
             std::thread::sleep(std::time::Duration::from_millis(800));
         }
@@ -160,13 +160,13 @@ fn a_greeting_is_not_taken_for_the_answer() {
         let ran = live.finish();
         assert!(!ran.stdout.contains("A:one"), "{ran:?}");
         assert!(ran.stderr.contains("readyToken"), "{ran:?}");
-        // With the token it is an answer.
+        // With the ready token the line is an answer.
         env.mer(["model", "set", "boot", "--ready-token", "booting", "--allow-changes"]).ended(0);
         assert_eq!(env.mer(["run", "boot", "hi"]).ok(), "A:hi\n");
     }
 }
 
-/// The same where the script ends before anything of it has come: it is told at the end.
+/// The same where the script ends before the greeting has come: it is reported at the end.
 #[test]
 fn a_line_too_many_at_the_end_of_a_script_is_told() {
     let env = TestEnv::ready();
@@ -176,7 +176,7 @@ fn a_line_too_many_at_the_end_of_a_script_is_told() {
     assert!(ran.stderr.contains("`m`: the process printed `bye` without being asked"), "{}", ran.stderr);
 }
 
-/// `liner` has a grace of five seconds.
+/// The grace of `liner` is five seconds.
 #[test]
 fn a_hung_process_that_is_not_kept_is_ended_at_once() {
     let env = TestEnv::ready();
@@ -191,7 +191,7 @@ fn a_hung_process_that_is_not_kept_is_ended_at_once() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
-/// One that is kept is waited for, and that is said.
+/// A process that stays up is waited for, with a message.
 #[test]
 fn a_hung_process_that_is_kept_is_waited_for_with_a_word() {
     let env = TestEnv::ready();

@@ -1,4 +1,4 @@
-//! Weights: put, got, shown, named, removed.
+//! Weights: putting, getting, showing, naming and removing versions.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{OnServer, TestEnv, noise, repository, run, sha256, shared_databases};
 
-/// What numpy or the package safetensors wrote.
+/// Returns a file that numpy or the package safetensors wrote.
 fn golden(name: &str) -> Vec<u8> {
     fs::read(repository().join("crates/weights/tests/golden").join(name)).expect(name)
 }
@@ -19,7 +19,7 @@ fn with_golden<const N: usize>(names: [&str; N]) -> TestEnv {
     env
 }
 
-/// An array of numpy with this header, whose lengths are below a byte's.
+/// Returns an array of numpy with this header of less than 256 bytes.
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{{header}, }}\n");
     let length = u8::try_from(header.len()).expect("short");
@@ -105,7 +105,7 @@ fn standard_input_is_read_in_whatever_pieces_it_comes() {
     let nothing = env.piped(["weights", "put", "cat", "-", "--format", "raw", "--json"], "").object();
     assert_eq!((&nothing["bytes"], &nothing["dtype"]), (&json!(0), &json!("opaque")));
     assert_eq!(env.mer(["weights", "get", "cat:3"]).ok(), "");
-    // In a script standard input is the commands.
+    // In a script, standard input is taken by the commands.
     assert!(env.script(&["weights put cat -"]).failed(64).contains("where commands come from"));
 }
 
@@ -120,9 +120,9 @@ fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
     let entries = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[4,8]}}"#;
     env.file("work/f8.safetensors", [&(entries.len() as u64).to_le_bytes(), entries.as_bytes(), &[0; 8]].concat());
     for (line, code, told) in [
-        ("cat cut.npy", 65, "tells of 60 bytes of data, and there are 22"),
-        ("cat long.safetensors", 65, "the header of this safetensors file tells of 20 bytes of data, and there are 29"),
-        ("cat other.npy", 65, "this is no npy file"),
+        ("cat cut.npy", 65, "says 60 bytes of data, and there are 22"),
+        ("cat long.safetensors", 65, "the header of this safetensors file says 20 bytes of data, and there are 29"),
+        ("cat other.npy", 65, "this is not a valid npy file"),
         ("cat f16.npy --finite", 65, "1 of 7 elements are not a number, 2 infinite"),
         ("cat c8.npy --finite", 65, "whether the elements, of type `<c8`, are finite cannot be told"),
         ("cat eight --finite", 65, "whether opaque weights are finite cannot be told"),
@@ -218,7 +218,7 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     assert!(put.stderr.ends_with("\n`cat@current` is `cat:2` now\n`cat@new` is `cat:2` now\n"), "{}", put.stderr);
     assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["version"], json!(2));
     assert_eq!(env.mer(["weights", "show", "cat", "--json"]).object()["aliases"], json!(["current", "new"]));
-    // Rolled back by what another alias means, and forward again.
+    // Rolled back to the version of another alias, and forward again.
     env.mer(["weights", "alias", "cat:1", "old", "--allow-changes", "--quiet"]).ok();
     let moved = env.mer(["weights", "alias", "cat@old", "current", "--allow-changes", "--json"]).object();
     assert_eq!((&moved["version"], &moved["number"]), (&json!(1), &json!(3)));
@@ -281,7 +281,7 @@ fn servers_have_weights_too() {
         let gone = place.mer(["weights", "gc", "--json"]).object();
         assert_eq!(gone["chunks"], json!(1), "{}", place.url);
         place.mer(["weights", "get", "iris:2"]).failed(66);
-        // A reader that leaves.
+        // A reader that ends early.
         let mut reader = place.env.program("/bin/sh".as_ref());
         reader.env("DB_CONNECTION_URL", &place.url).env("MER", TestEnv::binary());
         reader.args(["-c", "{ \"$MER\" weights get iris; echo $? >&2; } | head -c 5 > five"]);

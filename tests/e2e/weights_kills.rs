@@ -1,5 +1,5 @@
-//! `kill -9` of `mer` and of its database while weights come in: there are whole versions only, and what else was left is
-//! cleared away.
+//! `kill -9` of `mer` and of its database while weights are put: every version is whole, and `mer weights gc` removes the
+//! rest.
 
 use std::{collections::HashMap, process::Stdio, thread, time::Duration};
 
@@ -10,12 +10,12 @@ use crate::support::{Live, OnServer, Ran, Server, TestEnv, moment, noise, sha256
 
 const MIB: usize = 1 << 20;
 
-/// `MER_KILL_ROUNDS` raises it.
+/// Number of rounds, unless `MER_KILL_ROUNDS` names another one.
 fn rounds() -> u64 {
     std::env::var("MER_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
 }
 
-/// Puts these bytes, and does something to it or to others after a while.
+/// Puts these bytes, and calls `harm` after this time.
 fn put(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl FnOnce(&Live)) -> Ran {
     let mut put =
         Live::start(place.with(["weights", "put", "iris", "-", "--quiet", "--db-wait", wait]), Stdio::piped());
@@ -23,7 +23,7 @@ fn put(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl F
     let bytes = bytes.to_vec();
     let writer = thread::spawn(move || {
         use std::io::Write;
-        // It may be dead before it has read all of it.
+        // The process may be killed before it has read its whole input.
         let _ = stdin.write_all(&bytes);
     });
     thread::sleep(after);
@@ -33,10 +33,10 @@ fn put(place: &OnServer, wait: &str, bytes: &[u8], after: Duration, harm: impl F
     ran
 }
 
-/// What has been put, by its hash.
+/// The bytes that were put, by their hash.
 type All = HashMap<String, Vec<u8>>;
 
-/// Every version there is has the hash of its round, and the bytes where they are read; gives how many there are.
+/// Checks that every version has the hash, and the bytes if they are read, of its round. Returns their number.
 fn check_whole(place: &OnServer, all: &All, told: &str, read: bool) -> usize {
     let versions = place.mer(["weights", "list", "iris", "--json"]).objects();
     for version in &versions {
@@ -48,7 +48,7 @@ fn check_whole(place: &OnServer, all: &All, told: &str, read: bool) -> usize {
     versions.len()
 }
 
-/// What was left over goes, and nothing that a version has.
+/// Checks that `gc` removes unused chunks and no chunk of a version.
 fn check_cleared(place: &OnServer, all: &All) {
     let before = check_whole(place, all, &place.url, false);
     place.mer(["weights", "gc", "--silent", "0s", "--quiet"]).ok();
@@ -57,7 +57,7 @@ fn check_cleared(place: &OnServer, all: &All) {
     assert_eq!(check_whole(place, all, &place.url, true), before);
 }
 
-/// Half of what each round puts is common to all.
+/// Returns the bytes of a round; half of them are the same in all rounds.
 fn payload(all: &mut All, round: u64) -> Vec<u8> {
     let bytes = [noise(99, MIB), noise(round + 1, MIB + MIB / 2)].concat();
     all.insert(sha256(&bytes), bytes.clone());
@@ -75,10 +75,10 @@ fn puts_that_are_killed_leave_whole_versions_only() {
             let bytes = payload(&mut all, round);
             let after = moment(Duration::from_millis(600));
             let ran = put(&place, "30s", &bytes, after, |put| put.signal(Signal::KILL));
-            // One that was quicker is there.
+            // A put that ended before the kill is there.
             done += usize::from(ran.code == Some(0));
             let there = check_whole(&place, &all, &format!("{} after {after:?}", place.url), false);
-            // That it was killed after its last step, before it said so, may be.
+            // A put may be killed after its last step and before its message.
             assert!(there >= done, "{} after {after:?}: {there} of {done}", place.url);
             done = there;
         }

@@ -12,8 +12,7 @@ use crate::store::Driver;
 use crate::surreal::SurrealServer;
 use crate::{
     DalError, DbUrl, Session, Settings,
-    embedded::{self, Known, Memory, Recall, Room, Snapshot},
-    files::EngineFiles,
+    embedded::{self, Memory, MemtableSize, Snapshot, SnapshotCache, SnapshotOrSession, paths::EnginePaths},
     journal::{self, Pending},
     location::Location,
     trust,
@@ -28,7 +27,7 @@ pub struct Database {
 
 #[derive(Debug, Clone)]
 enum Place {
-    Embedded(Arc<EngineFiles>, Arc<Recall>),
+    Embedded(Arc<EnginePaths>, Arc<SnapshotCache>),
     Memory(Arc<Memory>),
     #[cfg(feature = "postgres")]
     Postgres(Arc<PostgresServer>),
@@ -41,7 +40,7 @@ impl Database {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let place = match &settings.url {
-            DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EngineFiles::beside(folder)), Arc::default()),
+            DbUrl::Embedded(folder) => Place::Embedded(Arc::new(EnginePaths::beside(folder)), Arc::default()),
             DbUrl::Memory => Place::Memory(Arc::new(Memory::new(&settings.scratch))),
             #[cfg(feature = "postgres")]
             DbUrl::Postgres { url, journal } => Place::Postgres(Arc::new(PostgresServer::new(url, journal, &settings))),
@@ -65,11 +64,11 @@ impl Database {
     /// [`DalError::Open`] when it cannot be opened at all. On a server [`DalError::Unreachable`], [`DalError::Refused`],
     /// [`DalError::NoDatabase`] and [`DalError::TooOld`]: its connections are kept, and a session is only a look at one.
     pub async fn session(&self) -> Result<Session, DalError> {
-        self.session_with(Room::Usual).await
+        self.session_with(MemtableSize::Usual).await
     }
 
     /// One with so much room, where the engine is in this process.
-    pub(crate) async fn session_with(&self, room: Room) -> Result<Session, DalError> {
+    pub(crate) async fn session_with(&self, room: MemtableSize) -> Result<Session, DalError> {
         match &self.place {
             Place::Embedded(files, _) => embedded::lease(self, Arc::clone(files), room).await,
             Place::Memory(memory) => memory.session(self).await,
@@ -91,7 +90,7 @@ impl Database {
     #[must_use]
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         match &self.place {
-            Place::Embedded(files, recall) => recall.load(files),
+            Place::Embedded(files, cache) => cache.load(files),
             Place::Memory(_) => None,
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => None,
@@ -104,13 +103,13 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::session`].
-    pub async fn snapshot_or_session(&self) -> Result<Known, DalError> {
+    pub async fn snapshot_or_session(&self) -> Result<SnapshotOrSession, DalError> {
         if let Some(snapshot) = self.snapshot() {
-            return Ok(Known::Snapshot(snapshot));
+            return Ok(SnapshotOrSession::Snapshot(snapshot));
         }
         match &self.place {
-            Place::Embedded(files, recall) => embedded::lease_or_snapshot(self, Arc::clone(files), recall).await,
-            _ => Ok(Known::Session(Box::new(self.session().await?))),
+            Place::Embedded(files, cache) => embedded::lease_or_snapshot(self, Arc::clone(files), cache).await,
+            _ => Ok(SnapshotOrSession::Session(Box::new(self.session().await?))),
         }
     }
 
@@ -169,8 +168,8 @@ impl Database {
     /// As [`Database::session`], and those of reading.
     pub async fn registry(&self) -> Result<Registry, DalError> {
         match self.snapshot_or_session().await? {
-            Known::Snapshot(snapshot) => Ok(snapshot.registry()),
-            Known::Session(session) => {
+            SnapshotOrSession::Snapshot(snapshot) => Ok(snapshot.registry()),
+            SnapshotOrSession::Session(session) => {
                 let registry = session.registry().await;
                 session.close().await?;
                 registry

@@ -1,49 +1,49 @@
-//! What can go wrong between MER and its databases.
+//! Errors of the database layer.
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
-use mer_core::{Classified, Distrust, FailureKind, Shortage};
+use mer_core::Distrust;
 use thiserror::Error;
 
-use crate::{DiskFault, ScriptRun};
+use crate::{DiskFault, ScriptFailure};
 
-/// The error of a database driver, with its type left behind.
+/// An error of a database driver. Its type is erased, so that no caller depends on the driver.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// An operation on a database that failed. A message never repeats its source.
+/// A failed operation on a database. The message does not repeat the source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DalError {
-    /// The database URL is none.
-    #[error("`{url}` is no database that can be used: {reason}")]
+    /// The database URL cannot be used.
+    #[error("`{url}` cannot be used as a database: {reason}")]
     Url {
-        /// As it was given.
+        /// The URL, with its secrets redacted.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The embedded engine takes the path of its folder as text in UTF-8.
-    #[error("`{url}` is no database that can be used: the engine needs a folder whose name is UTF-8, not `{folder}`")]
+    /// The path of the folder is not UTF-8, which the embedded engine needs.
+    #[error("`{url}` cannot be used as a database: the engine needs a folder whose name is UTF-8, not `{folder}`")]
     FolderName {
-        /// As it was given.
+        /// The URL, with its secrets redacted.
         url: String,
         /// The folder, with a replacement character for what is not UTF-8.
         folder: String,
     },
-    /// A folder could not be made.
+    /// A folder could not be created.
     #[error("cannot create the data folder `{path}`")]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Another user can have written to what belongs to the database.
+    /// A file or folder of the database is not protected from other users.
     #[error("`{}` is not used: {why}", path.display())]
     Distrusted {
         /// The file or folder.
         path: PathBuf,
-        /// Which one.
+        /// How another user can have changed it.
         why: Distrust,
     },
     /// A lock file could not be opened, written or locked.
@@ -51,7 +51,7 @@ pub enum DalError {
     Lock {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
     /// Another process held the database for longer than the wait.
@@ -59,21 +59,21 @@ pub enum DalError {
     Busy {
         /// The database folder.
         path: PathBuf,
-        /// The process that holds it, where it is known.
+        /// The process that holds it, if known.
         pid: Option<u32>,
-        /// How long it was waited for.
+        /// Time that was spent waiting.
         waited: Duration,
     },
-    /// The folder holds something that is no database of this engine.
-    #[error("`{path}` is no MER database: {reason}")]
+    /// The folder holds something other than a database of this engine.
+    #[error("`{path}` is not a MER database: {reason}")]
     Foreign {
         /// The folder.
         path: PathBuf,
         /// What was found.
         reason: String,
     },
-    /// The folder has rows of a database, and not what belongs to them.
-    #[error("the database `{path}` is not whole: {reason}")]
+    /// The folder has data of a database, but files that belong to it are missing.
+    #[error("the database `{path}` is incomplete: {reason}")]
     Incomplete {
         /// The folder.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub enum DalError {
         /// The bound.
         waited: Duration,
     },
-    /// A lock was taken away while it was held.
+    /// A lock file was removed or replaced while it was held.
     #[error("`{path}` was removed or replaced while the database was in use: what was written may be lost")]
     LockGone {
         /// The file or folder.
@@ -99,81 +99,81 @@ pub enum DalError {
     Open {
         /// Its URL.
         database: String,
-        /// The engine's word.
+        /// The error of the engine.
         source: BoxError,
     },
     /// A thread or runtime could not be started.
     #[error("cannot start the thread of the database engine")]
     Thread {
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The engine ended under an operation.
+    /// The engine ended during an operation.
     #[error("the database engine ended while it was asked to {operation}")]
     Gone {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
     },
     /// The database refused an operation.
     #[error("the database could not {operation}")]
     Query {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
-        /// The engine's word.
+        /// The error of the engine.
         source: BoxError,
     },
-    /// The database does not take a value.
+    /// The database rejected a value.
     #[error("the database could not {operation}")]
     Value {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
-        /// Whether it is surely the value: the schema or the encoding has no place for it.
+        /// Whether the value is certainly at fault: schema or encoding do not allow it.
         sure: bool,
-        /// The database's word.
+        /// The error of the database.
         source: BoxError,
     },
-    /// The database cannot hold every text.
+    /// The encoding of the database does not cover every text.
     #[error(
         "the database `{database}` has the encoding {encoding}, and the log needs UTF8: it holds what models write"
     )]
     Encoding {
         /// Its URL.
         database: String,
-        /// What the server calls it.
+        /// The encoding, as the server names it.
         encoding: String,
     },
-    /// Other writers won every try.
+    /// Every attempt conflicted with another writer.
     #[error("the database could not {operation}: other writers were first {tries} times")]
     Conflict {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
-        /// How often it was tried.
+        /// Number of attempts.
         tries: u32,
-        /// The engine's word on the last try.
+        /// The error of the last attempt.
         source: BoxError,
     },
-    /// No connection to the server.
+    /// The server cannot be reached.
     #[error("cannot reach the database `{database}`")]
     Unreachable {
         /// Its URL.
         database: String,
-        /// The system's word, or the server's.
+        /// The error of the system or the server.
         source: BoxError,
     },
-    /// The connection was lost under an operation, and again when it was repeated.
-    #[error("the connection to the database `{database}` was lost while it was to {operation}")]
+    /// The connection was lost during an operation, and again when it was repeated.
+    #[error("the connection to the database `{database}` was lost before it could {operation}")]
     Lost {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
         /// Its URL.
         database: String,
-        /// The system's word, or the server's.
+        /// The error of the system or the server.
         source: BoxError,
     },
-    /// The server took long for its answer.
+    /// The server did not answer within the bound.
     #[error("the database `{database}` did not {operation} within {}", seconds(*waited))]
     Late {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
         /// Its URL.
         database: String,
@@ -186,55 +186,55 @@ pub enum DalError {
         holder.as_deref().unwrap_or("another session"), seconds(*waited)
     )]
     Locked {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
         /// Its URL.
         database: String,
-        /// Which session, where it was found out.
+        /// The session, if known.
         holder: Option<String>,
-        /// How long it was waited for.
+        /// Time that was spent waiting.
         waited: Duration,
     },
-    /// The server is there and takes no connection.
+    /// The server runs, but accepts no connection.
     #[error("the database `{database}` takes no connection now; waited {}", seconds(*waited))]
     NotReady {
         /// Its URL.
         database: String,
-        /// How long it was waited for.
+        /// Time that was spent waiting.
         waited: Duration,
-        /// The server's word.
+        /// The error of the server.
         source: BoxError,
     },
-    /// The server is short of something that is there again soon, such as memory.
-    #[error("the database `{database}` is short of what it needs to {operation}")]
+    /// The server is short of a resource that is free again soon, such as memory.
+    #[error("the database `{database}` lacks the resources to {operation}")]
     Short {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
         /// Its URL.
         database: String,
-        /// The server's word.
+        /// The error of the server.
         source: BoxError,
     },
-    /// The server does not let this user in.
+    /// The server rejected the user or the password.
     #[error("the database `{database}` does not let the user `{user}` in")]
     Refused {
         /// Its URL.
         database: String,
         /// The database user.
         user: String,
-        /// The server's word.
+        /// The error of the server.
         source: BoxError,
     },
-    /// The user may not do this.
+    /// The user lacks the right for this operation.
     #[error("the user `{user}` of the database `{database}` may not {operation}")]
     Rights {
-        /// What was asked for.
+        /// The operation, as a verb with its object.
         operation: &'static str,
         /// Its URL.
         database: String,
         /// The database user.
         user: String,
-        /// The server's word: it names the table.
+        /// The error of the server; it names the table.
         source: BoxError,
     },
     /// The server has no database of this name.
@@ -245,27 +245,27 @@ pub enum DalError {
         /// Its URL.
         database: String,
     },
-    /// The server is older than what MER is made for.
+    /// The server is older than the oldest supported version.
     #[error("the server of `{database}` has version {found}; MER needs {least} or newer")]
     TooOld {
         /// Its URL.
         database: String,
         /// The server's version.
         found: String,
-        /// The oldest that is supported.
+        /// The oldest supported version.
         least: &'static str,
     },
-    /// Somebody else migrated the database for longer than the wait.
+    /// Another process migrated the database for longer than the wait.
     #[error("the database `{database}` is being migrated by {holder}; waited {}", seconds(*waited))]
     Migrating {
         /// Its URL.
         database: String,
-        /// Who, as far as it is known.
+        /// The process or session, if known.
         holder: String,
-        /// How long it was waited for.
+        /// Time that was spent waiting.
         waited: Duration,
     },
-    /// A row is not what MER writes.
+    /// A row has a value that MER never writes.
     #[error("a row of `{table}` cannot be read: {reason}")]
     Row {
         /// The table.
@@ -273,37 +273,37 @@ pub enum DalError {
         /// What is wrong.
         reason: String,
     },
-    /// An object is not any more what the change was made for.
-    #[error("somebody else has changed the {object} `{name}` meanwhile")]
+    /// The object was changed after this change to it was prepared.
+    #[error("another process has changed the {object} `{name}` meanwhile")]
     Changed {
         /// `server` or `model`.
         object: &'static str,
         /// Its name.
         name: String,
     },
-    /// A model that has weights cannot go, nor give its place to another.
+    /// A model that has weights can be neither removed nor replaced.
     #[error("the model `{model}` has weights")]
     HasWeights {
         /// The model.
         model: String,
     },
-    /// The schema is not there (yet).
+    /// The database has no schema of MER, or not yet.
     #[error("the database `{database}` has no MER schema")]
     NoSchema {
         /// Its URL.
         database: String,
     },
-    /// A migration script failed; nothing of it was kept.
-    #[error("the script `{script}` failed{}", place(failure))]
+    /// A migration script failed and was rolled back.
+    #[error("the script `{script}` failed{failure}")]
     Script {
         /// File name of the script.
         script: String,
-        /// Where it failed.
+        /// Position of the failure.
         failure: Box<ScriptFailure>,
-        /// The database's own message.
+        /// The error of the database.
         source: BoxError,
     },
-    /// A migration script ran, and its row could not be written.
+    /// A migration script ran, but its row in `Migrations` could not be written.
     #[error(
         "the script `{script}` ran, and its row in `Migrations` could not be written: {}",
         if *kept { "what it did is kept, and it is run again the next time" } else { "nothing of it is kept" }
@@ -311,17 +311,17 @@ pub enum DalError {
     ScriptRow {
         /// File name of the script.
         script: String,
-        /// Whether what the script did is kept, because it ran outside of a transaction.
+        /// Whether the changes of the script are kept, because it ran outside of a transaction.
         kept: bool,
-        /// The database's own message.
+        /// The error of the database.
         source: BoxError,
     },
-    /// The engine did not let go of its files.
+    /// The engine did not close its files within the bound.
     #[error("the database engine did not close `{path}` within {}", seconds(*waited))]
     Close {
         /// The database folder.
         path: PathBuf,
-        /// How long it was waited for.
+        /// Time that was spent waiting.
         waited: Duration,
     },
     /// A model has no such version of its weights.
@@ -340,55 +340,55 @@ pub enum DalError {
         /// The alias that was asked for.
         alias: String,
     },
-    /// A version cannot be removed as long as it is used.
+    /// A version in use cannot be removed.
     #[error("version {version} of the weights of `{model}` is in use: {why}")]
     VersionInUse {
         /// The model.
         model: String,
         /// The version.
         version: u64,
-        /// By whom.
+        /// What uses it.
         why: String,
     },
-    /// A number that a version of another database has belongs to another one here.
-    #[error("`{model}` has a version {version} of its weights already, and its bytes are others")]
+    /// An imported version has the number of another version of this database.
+    #[error("`{model}` already has a version {version} of its weights, with other bytes")]
     OtherVersion {
         /// The model.
         model: String,
         /// The version.
         version: u64,
     },
-    /// Weights that no version can be.
-    #[error("the weights for `{model}` cannot be kept")]
+    /// The weights break a rule for versions.
+    #[error("the weights for `{model}` cannot be stored")]
     Invalid {
         /// The model.
         model: String,
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// An upload was cleared away in the middle.
-    #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
+    /// An upload was removed before it was complete, because no data came for too long.
+    #[error("the upload of weights for `{model}` was removed, because no data came for too long")]
     UploadGone {
         /// The model.
         model: String,
     },
-    /// A model was removed while its weights came in.
-    #[error("the model `{model}` was removed while its weights came in")]
+    /// The model was removed while its weights were uploaded.
+    #[error("the model `{model}` was removed while its weights were uploaded")]
     ModelGone {
         /// The model.
         model: String,
     },
-    /// Weights would take the room that the embedded database needs itself.
-    #[error("the disk of `{folder}` has {free_mib} MiB left, and weights leave the last 64 to the database")]
+    /// The weights would use the disk space that is reserved for the embedded database.
+    #[error("the disk of `{folder}` has {free_mib} MiB left, and the last 64 MiB are reserved for the database")]
     NoRoom {
         /// The database's folder.
         folder: PathBuf,
-        /// What is left, in MiB.
+        /// Free space, in MiB.
         free_mib: u64,
-        /// What a full disk is called.
+        /// The error of a full disk.
         source: io::Error,
     },
-    /// What the database has is not what was put.
+    /// The stored weights differ from those that were put.
     #[error("version {version} of the weights of `{model}` is damaged: {what}")]
     Damaged {
         /// The model.
@@ -398,10 +398,10 @@ pub enum DalError {
         /// What is wrong.
         what: String,
     },
-    /// The journal failed while it was drained.
+    /// The journal could not be drained.
     #[error("cannot drain the journal")]
     Journal {
-        /// Which file, and why.
+        /// The error of the journal.
         source: crate::JournalError,
     },
 }
@@ -409,96 +409,27 @@ pub enum DalError {
 /// The user name in an error where no user signed in.
 pub(crate) const ANONYMOUS: &str = "(nobody)";
 
-/// Where in a script the database stopped, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScriptFailure {
-    /// Line in the file, from 1.
-    pub line: Option<usize>,
-    /// The statement, shortened to one line.
-    pub statement: Option<String>,
-    /// Which session of the server held the lock that the statement waited for.
-    pub holder: Option<String>,
-    /// Whether it may go well the next time, as after a wait for a lock that ran out.
-    pub may_pass: bool,
-}
-
 impl DalError {
-    /// A script that does what is MER's to do, and where.
-    pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
+    /// A script that begins or ends a transaction, which MER does itself.
+    pub(crate) fn own_transaction(script: &str, line: usize, statement: String) -> Self {
         const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
         Self::refused_script(script, line, statement, WHY)
     }
 
-    /// A script that is not run, and for which of its statements.
-    pub(crate) fn refused_script(script: &ScriptRun, line: usize, statement: String, why: &'static str) -> Self {
+    /// A script that is not run because of one of its statements.
+    pub(crate) fn refused_script(script: &str, line: usize, statement: String, why: &'static str) -> Self {
         let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
-        Self::Script { script: script.file.clone(), failure: Box::new(failure), source: why.into() }
+        Self::Script { script: script.to_owned(), failure: Box::new(failure), source: why.into() }
     }
 
-    /// Whether it may be that a row has what the database does not take, and not that nothing can be written.
+    /// Returns whether a value of a row may be at fault, rather than the disk or the connection.
     pub(crate) fn may_be_a_value(&self) -> bool {
         matches!(self, Self::Value { .. } | Self::Row { .. }) && DiskFault::of(self).is_none()
     }
 
-    /// Whether that is certain.
+    /// Returns whether a value of a row is certainly at fault.
     pub(crate) fn is_a_value(&self) -> bool {
         matches!(self, Self::Value { sure: true, .. } | Self::Row { .. })
-    }
-
-    /// Returns whether the engine could not open the database because it found bytes that it did not write. It passes on text
-    /// only.
-    #[must_use]
-    pub fn is_damage(&self) -> bool {
-        const SIGNS: [&str; 6] = ["checksum", "corrupt", "manifest", "sstable", "wal error", "fill whole buffer"];
-        let Self::Open { source, .. } = self else { return false };
-        let text = source.to_string().to_ascii_lowercase();
-        SIGNS.iter().any(|sign| text.contains(sign))
-    }
-
-    /// Returns whether the database refused an operation because no user signed in.
-    #[must_use]
-    pub fn is_anonymous(&self) -> bool {
-        matches!(self, Self::Rights { user, .. } if user == ANONYMOUS)
-    }
-}
-
-impl Classified for DalError {
-    fn failure_kind(&self) -> FailureKind {
-        // A shortage of this machine is no fault of the request or of the database.
-        if let Some(shortage) = Shortage::of(self) {
-            return shortage.failure_kind();
-        }
-        match self {
-            // A full disk is no fault of the script.
-            Self::Script { .. } if DiskFault::of(self).is_some() => FailureKind::Io,
-            Self::Script { failure, .. } if failure.may_pass => FailureKind::Busy,
-            Self::Busy { .. }
-            | Self::Changed { .. }
-            | Self::Conflict { .. }
-            | Self::Migrating { .. }
-            | Self::Late { .. }
-            | Self::Locked { .. }
-            | Self::NotReady { .. }
-            | Self::Short { .. } => FailureKind::Busy,
-            Self::Invalid { .. } => FailureKind::Input,
-            Self::Distrusted { .. }
-            | Self::Refused { .. }
-            | Self::Rights { .. }
-            | Self::VersionInUse { .. }
-            | Self::HasWeights { .. } => FailureKind::Refused,
-            Self::NoVersion { .. } | Self::NoAlias { .. } | Self::ModelGone { .. } => FailureKind::NotFound,
-            Self::Url { .. }
-            | Self::FolderName { .. }
-            | Self::Foreign { .. }
-            | Self::OtherVersion { .. }
-            | Self::NoSchema { .. }
-            | Self::NoDatabase { .. }
-            | Self::TooOld { .. }
-            | Self::Encoding { .. }
-            | Self::Script { .. }
-            | Self::ScriptRow { .. } => FailureKind::Config,
-            _ => FailureKind::Io,
-        }
     }
 }
 
@@ -508,11 +439,4 @@ fn holder(pid: Option<u32>) -> String {
 
 fn seconds(waited: Duration) -> String {
     format!("{:.1} s", waited.as_secs_f64())
-}
-
-fn place(failure: &ScriptFailure) -> String {
-    let line = failure.line.map(|line| format!(" at line {line}")).unwrap_or_default();
-    let statement = failure.statement.as_deref().map(|text| format!(", in `{text}`")).unwrap_or_default();
-    let holder = failure.holder.as_deref().map(|holder| format!(": {holder} has locked what it needs"));
-    line + &statement + &holder.unwrap_or_default()
 }

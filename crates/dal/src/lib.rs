@@ -10,45 +10,48 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-#[cfg(feature = "postgres")]
-mod crypto;
+mod batch_session;
 mod database;
 mod disk_fault;
 mod embedded;
 mod error;
-mod files;
+mod failure_kind;
 mod journal;
 mod location;
-mod lock;
+mod migration_lock;
 mod pages;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry_change;
-mod registry_copy;
+mod registry_restore;
 mod retry;
+mod script_failure;
 mod secret;
 mod session;
 mod settings;
 mod store;
 mod surreal;
+#[cfg(feature = "postgres")]
+mod tls_provider;
 mod trust;
-mod url_text;
+mod url_parts;
 mod weights;
 
 pub use database::Database;
 pub use disk_fault::DiskFault;
-pub use embedded::{Known, Snapshot};
-pub use error::{BoxError, DalError, ScriptFailure};
+pub use embedded::{Snapshot, SnapshotOrSession};
+pub use error::{BoxError, DalError};
 pub use journal::{
     DrainOptions, DrainReport, Drained, Durability, Elsewhere, Journal, JournalError, JournalOwner, Pending, Skipped,
-    drain, drain_own, keep_alive, left_behind,
+    drain, flush_journal, has_orphaned_segments, keep_alive,
 };
 pub use location::Location;
-pub use lock::MigrationLock;
+pub use migration_lock::MigrationLock;
 pub use pages::AccessPages;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;
-pub use registry_copy::RegistryCopy;
+pub use registry_restore::RegistryCopy;
+pub use script_failure::ScriptFailure;
 pub use secret::Secret;
 pub use session::Session;
 pub use settings::{AuthLevel, DEFAULT_WAIT, DbUrl, ServerSettings, Settings, SurrealSettings};

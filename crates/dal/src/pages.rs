@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mer_core::{Access, AttemptKey};
 
-use crate::{AccessFilter, DalError, Store, registry_copy::micros};
+use crate::{AccessFilter, DalError, Store, registry_restore::micros};
 
 /// The last access of the pages so far. Newer ones that come meanwhile change nothing for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     DalError, Database, DrainOptions, DrainReport, Drained, Store,
-    embedded::{Lease, Room},
+    embedded::{Lease, MemtableSize},
     journal,
 };
 
@@ -66,7 +66,7 @@ impl Session {
 
     /// Whether it has lasted so long that bulk work should let others have their turn, or is full. Asked before every batch.
     #[must_use]
-    pub fn has_had_its_turn(&self) -> bool {
+    pub fn should_yield(&self) -> bool {
         self.opened.elapsed() > TURN || self.is_full()
     }
 
@@ -82,7 +82,7 @@ impl Session {
     /// As [`Session::close`] and [`Database::session`].
     pub async fn renew(self) -> Result<Self, DalError> {
         let database = self.database.clone();
-        let room = self.lease.as_ref().map_or(Room::Usual, Lease::room);
+        let room = self.lease.as_ref().map_or(MemtableSize::Usual, Lease::room);
         self.close().await?;
         database.session_with(room).await
     }

@@ -10,7 +10,7 @@ use std::{
 
 use mer_core::{Distrust, Ownership, is_private_group};
 
-use crate::{DalError, files::EngineFiles};
+use crate::DalError;
 
 /// Whether only this user and root can have written to a file or folder. A folder that everyone may write to counts where it
 /// is sticky and `sticky` says that this is enough: no user can replace there what belongs to another.
@@ -37,13 +37,14 @@ pub fn check_link(link: &Metadata) -> Result<(), Distrust> {
 fn is_private(group: u32, user: u32) -> bool {
     let mut own = vec![rustix::process::getegid().as_raw()];
     own.extend(rustix::process::getgroups().unwrap_or_default().iter().map(|group| group.as_raw()));
-    let read = |file: &str| mer_files::read_given(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read =
+        |file: &str| mer_files::read_external(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     is_private_group(group, user, &own, read("/etc/passwd").as_deref(), read("/etc/group").as_deref())
 }
 
 /// Checks a path as it stands, and what it leads to where it is a link. What is not there, or cannot be looked at, passes:
 /// using it will tell.
-fn check(path: &Path, sticky: bool) -> Result<(), DalError> {
+pub(crate) fn check(path: &Path, sticky: bool) -> Result<(), DalError> {
     let distrust = |why| DalError::Distrusted { path: path.to_path_buf(), why };
     let Ok(own) = fs::symlink_metadata(path) else { return Ok(()) };
     if own.is_symlink() {
@@ -66,14 +67,6 @@ pub(crate) fn check_folder(folder: &Path) -> Result<(), DalError> {
     check(folder, false)
 }
 
-impl EngineFiles {
-    /// Checks everything that belongs to the database.
-    pub(crate) fn check(&self) -> Result<(), DalError> {
-        check_folder(&self.engine)?;
-        [&self.lease, &self.snapshot, &self.journal].into_iter().try_for_each(|path| check(path, false))
-    }
-}
-
 /// Closes a folder to other users, where it is this user's and open to all: one that was made beforehand, by the umask's
 /// mode. That it is open to a group may be meant.
 pub(crate) fn close_to_others(folder: &Path) -> io::Result<()> {
@@ -93,7 +86,7 @@ mod tests {
     use mer_core::{Classified as _, FailureKind};
 
     use super::*;
-    use crate::{Database, DbUrl, Settings};
+    use crate::{Database, DbUrl, Settings, embedded::paths::EnginePaths};
 
     fn mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -109,7 +102,7 @@ mod tests {
     async fn what_others_can_write_to_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let files = EngineFiles::beside(&data.join("db"));
+        let files = EnginePaths::beside(&data.join("db"));
         let database = Database::new(Settings::new(DbUrl::Embedded(data.join("db"))));
         database.session().await.unwrap().close().await.unwrap();
         for path in [&data, &files.engine, &files.lease, &files.journal, &files.snapshot] {
@@ -166,7 +159,7 @@ mod tests {
             return;
         }
         let folder = tempfile::tempdir().unwrap();
-        let files = EngineFiles::beside(&folder.path().join("db"));
+        let files = EnginePaths::beside(&folder.path().join("db"));
         let link = folder.path().join("db");
         fs::create_dir(&files.engine).unwrap();
         assert!(files.check().is_ok());
@@ -184,6 +177,6 @@ mod tests {
         let theirs = folder.path().join("theirs");
         fs::create_dir(&theirs).unwrap();
         std::os::unix::fs::chown(&theirs, Some(4321), None).unwrap();
-        assert!(EngineFiles::beside(&theirs.join("a/b")).check().is_err());
+        assert!(EnginePaths::beside(&theirs.join("a/b")).check().is_err());
     }
 }

@@ -149,7 +149,7 @@ async fn check_all(session: &Session, all: &[Access], told: &str) {
     }
 }
 
-/// The engine loses transactions where a memtable of it was full, so none may ever be: see `embedded/room.rs`.
+/// The engine loses transactions where a memtable of it was full, so none may ever be: see `embedded/memtable.rs`.
 #[tokio::test]
 async fn what_was_acknowledged_is_in_the_files_however_much_it_is() {
     let fresh = migrated().await;

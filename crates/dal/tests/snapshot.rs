@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf, pin::pin, time::Duration};
 
 use common::{embedded, empty, engine_of, migrate, migrated};
 use mer_core::Registry;
-use mer_dal::{Database, Known, Snapshot};
+use mer_dal::{Database, Snapshot, SnapshotOrSession};
 use tokio::time::timeout;
 
 fn file(database: &Database) -> PathBuf {
@@ -112,16 +112,16 @@ async fn who_waits_for_a_lease_gets_the_snapshot_that_it_leaves() {
         assert!(timeout(Duration::from_millis(50), &mut waiting).await.is_err(), "somebody may be writing");
         session.close().await.unwrap();
         match waiting.await.unwrap() {
-            Known::Snapshot(found) => assert_eq!(found, fresh.snapshot().unwrap()),
-            Known::Session(_) => panic!("the engine was opened"),
+            SnapshotOrSession::Snapshot(found) => assert_eq!(found, fresh.snapshot().unwrap()),
+            SnapshotOrSession::Session(_) => panic!("the engine was opened"),
         }
     }
     // Nobody is in its way, and it is in nobody's.
     fresh.session().await.unwrap().close().await.unwrap();
     fs::remove_file(file(&fresh)).unwrap();
     match other.snapshot_or_session().await.unwrap() {
-        Known::Session(session) => session.close().await.unwrap(),
-        Known::Snapshot(_) => panic!("there is none"),
+        SnapshotOrSession::Session(session) => session.close().await.unwrap(),
+        SnapshotOrSession::Snapshot(_) => panic!("there is none"),
     }
     assert!(fresh.snapshot().is_some());
 }

@@ -11,7 +11,7 @@ use tracing_subscriber::{
 
 use crate::{
     errors::CliError,
-    ui::{Safe, step_aside},
+    ui::{LogWriter, hide_status_line},
 };
 
 /// Our own crates: `-v` is about them, not about every library below.
@@ -52,9 +52,9 @@ pub(crate) fn init(logging: &Logging) -> Result<(), CliError> {
     let json = logging.format == LogFormat::Json;
     // The plain form has no colour of its own.
     let plain = !json && logging.verbosity == 0 && logging.directives.is_none();
-    let stderr = Safe { json, colour: logging.colour && !json && !plain };
+    let stderr = LogWriter { json, colour: logging.colour && !json && !plain };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || {
-        step_aside();
+        hide_status_line();
         stderr
     });
     let started = match (logging.format, logging.verbosity, &logging.directives) {

@@ -15,7 +15,7 @@ pub(crate) fn install() {
     panic::set_hook(Box::new(|info| {
         // Libraries panic where they cannot start a thread.
         let shortage = info.payload_as_str().and_then(Shortage::of_start_text);
-        ui::emergency(&shortage.map_or_else(|| report(info), |shortage| short_of(shortage, info)));
+        ui::write_stderr(&shortage.map_or_else(|| report(info), |shortage| short_of(shortage, info)));
         #[expect(clippy::exit, reason = "a panic has no caller to return a code to")]
         std::process::exit(i32::from(ExitCode::of(shortage.map_or(FailureKind::Bug, Shortage::failure_kind))));
     }));

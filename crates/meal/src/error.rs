@@ -1,4 +1,4 @@
-//! What can go wrong before a model is at work.
+//! Errors before a model begins to work.
 
 use std::{io, path::PathBuf};
 
@@ -14,22 +14,22 @@ pub enum StartError {
     /// The command is empty.
     #[error("the command names no program")]
     NoCommand,
-    /// There is no such program.
+    /// The program does not exist.
     #[error("the command `{command}` does not exist: looked in {searched}")]
     NotFound {
-        /// As registered.
+        /// The command as registered.
         command: String,
-        /// Where it was looked for.
+        /// Where it was searched for.
         searched: String,
     },
-    /// There is a file, and it may not be executed.
+    /// The file exists, but may not be executed.
     #[error("`{}` is not executable", path.display())]
     NotExecutable {
         /// The file.
         path: PathBuf,
     },
-    /// The file is executable by its mode, and nothing this machine can run.
-    #[error("`{}` is no program for this machine, and no script: it has no `#!` line", path.display())]
+    /// The file is executable by its mode, but is not a program that this machine can run.
+    #[error("`{}` is neither a program for this machine nor a script: it has no `#!` line", path.display())]
     NotAProgram {
         /// The file.
         path: PathBuf,
@@ -39,40 +39,40 @@ pub enum StartError {
     NoInterpreter {
         /// The script or program.
         path: PathBuf,
-        /// What it asks for.
+        /// The interpreter that it names.
         interpreter: String,
     },
-    /// The working directory does not exist, or is none.
+    /// The working directory does not exist, or is not a directory.
     #[error("the working directory `{}` cannot be used", path.display())]
     BadWorkingDirectory {
         /// The directory.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// An argument or a variable has a NUL byte in it, or a variable has a name that no environment can hold.
-    #[error("the environment variable or argument `{name}` cannot be handed to a program")]
+    /// An argument or a variable has a NUL byte in it, or the name of a variable is not valid.
+    #[error("the environment variable or argument `{name}` cannot be passed to a program")]
     BadString {
         /// The argument, or the variable's name.
         name: String,
     },
-    /// The kernel refused for another reason.
+    /// The system refused to start it for another reason.
     #[error("`{}` could not be started", path.display())]
     Spawn {
         /// The program.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The watcher, which ends models when `mer` dies, could not be started: so no model is.
+    /// The watcher, which ends models when `mer` dies, could not be started. No model is started without it.
     #[error("the watcher `{}` could not be started", path.display())]
     Watcher {
         /// The program.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The server where it was to run could not be used.
+    /// The server cannot be used.
     #[error(transparent)]
     Ssh(#[from] SshError),
 }
@@ -92,30 +92,30 @@ impl Classified for StartError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// More than one line for `lines`.
+    /// The input for `lines` has more than one line.
     #[error("the protocol `lines` carries one line, and the input has a newline at byte {at}")]
     Newline {
-        /// Where, from 0.
+        /// Offset of the newline, from 0.
         at: usize,
     },
-    /// The stop token as a line of the input for `token`.
+    /// The input for `token` has the stop token as a line.
     #[error("line {line} of the input is the model's stopToken `{token}`, which would end the input there")]
     StopToken {
-        /// Which line, from 1.
+        /// Number of the line, from 1.
         line: usize,
         /// The token.
         token: String,
     },
 }
 
-/// A process that was to stay up, and is not there.
+/// A process that was to stay up and does not.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WarmError {
-    /// It could not be started.
+    /// The process could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// It was started, and did not become ready: its end says why (died, timeout, cancelled). It may be tried again.
+    /// The process did not become ready. Its end says why: it died, timed out or was cancelled. Another attempt can succeed.
     #[error("the process did not become ready: {}", .0.end)]
     NotReady(Box<Ended>),
 }

@@ -252,10 +252,10 @@ async fn what_cannot_be_started_is_named() {
         (vec![script.as_str()], format!("`{script}` needs the interpreter `/no/such/python3`, which does not exist")),
         (
             vec![binary.as_str()],
-            format!("`{binary}` is no program for this machine, and no script: it has no `#!` line"),
+            format!("`{binary}` is neither a program for this machine nor a script: it has no `#!` line"),
         ),
         (vec![], "the command names no program".to_owned()),
-        (vec!["mer", "a\0b"], "the environment variable or argument `a\\0b` cannot be handed to a program".to_owned()),
+        (vec!["mer", "a\0b"], "the environment variable or argument `a\\0b` cannot be passed to a program".to_owned()),
     ];
     for (argv, message) in refusals {
         let error = executor().start(&command(&argv)).await.expect_err("refused");

@@ -1,4 +1,4 @@
-//! What can go wrong with migrations.
+//! Errors of migrations.
 
 use std::{io, path::PathBuf};
 
@@ -6,11 +6,11 @@ use mer_core::{Classified, FailureKind, Shortage};
 use mer_dal::DalError;
 use thiserror::Error;
 
-/// A database that is not, or cannot be brought, to this binary's version.
+/// A database whose schema is not at the version of this binary, or cannot be brought to it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MigrationError {
-    /// The database has been migrated by a newer MER.
+    /// A newer MER has migrated the database.
     #[error(
         "the database is newer than this MER: it has script {number:02} `{name}` (applied by MER {by}), and this binary \
          ends at {last:02}"
@@ -25,7 +25,7 @@ pub enum MigrationError {
         /// Number of the last script in the binary.
         last: u32,
     },
-    /// The database has a script in the middle that the binary does not have.
+    /// The database has a script that this binary lacks, before the last one of the binary.
     #[error("the database has script {number:02} `{name}`, which this MER does not know")]
     Missing {
         /// Its number.
@@ -33,7 +33,7 @@ pub enum MigrationError {
         /// Its name.
         name: String,
     },
-    /// The database has an own script that the folder given does not have.
+    /// The database has a script of the organisation that the given folder lacks.
     #[error("the database has the own script {number:02} `{name}`, and the folder does not")]
     OwnMissing {
         /// Its number.
@@ -41,7 +41,7 @@ pub enum MigrationError {
         /// Its name.
         name: String,
     },
-    /// A script differs from the one that was applied.
+    /// A script differs from the one that was applied to the database.
     #[error("script {number:02} `{name}` is not the one that was applied to the database")]
     Changed {
         /// Its number.
@@ -52,7 +52,7 @@ pub enum MigrationError {
     /// Scripts are pending, and this command may not apply them.
     #[error("the database's schema is not at this version: {count} scripts are to be applied, from {first:02} on")]
     Pending {
-        /// How many.
+        /// Number of pending scripts.
         count: usize,
         /// Number of the first.
         first: u32,
@@ -63,29 +63,29 @@ pub enum MigrationError {
         /// The number.
         number: u32,
     },
-    /// Scripts were to be noted in a database that has nothing of what they make.
+    /// A baseline was asked for in a database that has none of the tables.
     #[error("the database has none of the tables yet, and a baseline makes none")]
     Bare,
-    /// Somebody else changed the database while a person was looking at what is to be done to it.
-    #[error("the database is not any more as it was shown")]
+    /// The database was changed after the pending scripts were shown for confirmation.
+    #[error("the database has changed since it was shown")]
     Moved,
-    /// A folder of own scripts, or a file in it, cannot be read.
+    /// A folder of the organisation's scripts, or a file in it, cannot be read.
     #[error("cannot read `{path}`")]
     Folder {
         /// The folder or the file.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Own scripts break the rules.
+    /// The organisation's scripts break the rules.
     #[error("the scripts in `{path}` cannot be used: {}", problems.join("; "))]
     Rules {
         /// The folder.
         path: PathBuf,
-        /// What is wrong.
+        /// The rules that are broken, a sentence each.
         problems: Vec<String>,
     },
-    /// The database failed.
+    /// An operation on the database failed.
     #[error(transparent)]
     Database(#[from] DalError),
 }

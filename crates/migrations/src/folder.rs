@@ -52,7 +52,7 @@ fn read(dir: &Path) -> Result<Vec<(String, String)>, MigrationError> {
         let path = entry.map_err(failed(dir))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".sql") && !rules::is_hidden(&name) {
-            let text = mer_files::read_given_to_string(&path).map_err(failed(&path))?;
+            let text = mer_files::read_external_to_string(&path).map_err(failed(&path))?;
             found.push((name, text));
         }
     }

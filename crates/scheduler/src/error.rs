@@ -1,22 +1,22 @@
-//! Why a run could not even be attempted, or could not be put on record.
+//! Errors of a run that was not attempted, or could not be recorded.
 
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-/// A run that never became an attempt, or whose record could not be kept.
+/// A run that was not attempted, or whose start could not be recorded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SchedulerError {
-    /// The caller pinned a server that the model does not run on.
+    /// The caller chose a server that the model does not run on.
     #[error("model `{model}` does not run on server `{server}` (it runs on {})", .runs_on.join(", "))]
     NotOnServer {
         /// The model.
         model: String,
-        /// The pinned server.
+        /// The chosen server.
         server: String,
         /// The servers that it runs on.
         runs_on: Vec<String>,
-        /// Those with a similar name.
+        /// The servers with a similar name.
         near: Vec<String>,
     },
     /// The model names a server that is not registered.
@@ -27,7 +27,7 @@ pub enum SchedulerError {
         /// The server.
         server: String,
     },
-    /// The model has no command of the kind that is asked for.
+    /// The model has no command of the requested kind.
     #[error("model `{model}` has no `{key}` on server `{server}`")]
     NoCommand {
         /// The model.
@@ -42,10 +42,10 @@ pub enum SchedulerError {
     Input {
         /// The model.
         model: String,
-        /// What in it cannot be carried.
+        /// The part that cannot be carried.
         source: mer_meal::InputError,
     },
-    /// The input is longer than what a process that stays up is sent.
+    /// The input is longer than a process that stays up may be sent.
     #[error("the input for `{model}` is longer than {} MiB, which is the most that a `lines` or `token` model is sent", .limit / (1024 * 1024))]
     TooLong {
         /// The model.
@@ -53,12 +53,12 @@ pub enum SchedulerError {
         /// The bound, in bytes.
         limit: usize,
     },
-    /// The start of the run could not be written down, so that nothing was started.
+    /// The start of the run could not be recorded, so nothing was started.
     #[error("the start of the run of `{model}` could not be put on record, so that nothing was started")]
     Record {
         /// The model.
         model: String,
-        /// What the journal said.
+        /// The error of the journal.
         source: mer_dal::JournalError,
     },
 }

@@ -16,7 +16,7 @@ use crate::{
     digest::Digest,
     outcome::Verdict,
     scheduler::now,
-    watch::{Wait, Watched},
+    wait::{Wait, Watched},
 };
 
 /// How long the reader may take for the rest of the output of a run that was given up.

@@ -5,27 +5,28 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-mod attempt;
+mod caller_environment;
+mod delivery;
 mod digest;
-mod down;
-mod environment;
 mod error;
 mod executors;
 mod failure_cause;
 mod handover;
-mod out;
 mod outcome;
 mod ping;
 mod placement;
-mod pool;
+mod prepare;
 mod request;
+mod run_spec;
 mod scheduler;
-mod spec;
+mod server_health;
 mod train;
-mod watch;
-mod weights;
+mod training_output;
+mod wait;
+mod warm_pool;
 
-pub use environment::CallerEnvironment;
+pub use caller_environment::CallerEnvironment;
+pub use delivery::{Cache, DeliveryError, Progress, Step};
 pub use error::SchedulerError;
 pub use executors::Remote;
 pub use failure_cause::FailureCause;
@@ -35,5 +36,4 @@ pub use placement::Placement;
 pub use request::{Asked, Delivery, Output, Receipt, Request, Undelivered, Weights};
 pub use scheduler::{Config, Scheduler};
 pub use train::{Trained, Training, Unkept};
-pub use watch::{Wait, Watch};
-pub use weights::{Cache, DeliveryError, Progress, Step};
+pub use wait::{Wait, Watch};

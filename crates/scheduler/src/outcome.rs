@@ -128,7 +128,9 @@ impl Verdict {
             (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
             (End::Done, Some(Exit::Lost)) => Self::lost(ended),
             (End::Done, Some(exit)) => Self::new(Status::Failed, FailureKind::ModelFailed, format!("the model {exit}")),
-            (End::Done, None) => Self::new(Status::Failed, FailureKind::ModelFailed, "nobody saw how the model ended"),
+            (End::Done, None) => {
+                Self::new(Status::Failed, FailureKind::ModelFailed, "the end of the model was not observed")
+            }
             _ => Self::of_end(access, ended, there),
         }
     }

@@ -10,9 +10,9 @@ use crate::{
     Placement, Scheduler, SchedulerError, Weights,
     outcome::Verdict,
     placement::placements,
-    pool,
+    run_spec::{name_weights, place_weights, run_spec},
     scheduler::millis,
-    spec::{name_weights, place_weights, run_spec},
+    warm_pool,
 };
 
 /// What was found of one model on one server.
@@ -115,7 +115,7 @@ impl Scheduler {
         };
         let verdict = match started.await {
             Ok(warm) => {
-                pool::stop(vec![warm]).await;
+                warm_pool::stop(vec![warm]).await;
                 Verdict::succeeded()
             }
             Err(verdict) => verdict,

@@ -18,17 +18,17 @@ use uuid::Uuid;
 
 use crate::{
     Cache, CallerEnvironment, Delivery, Outcome, Output, Placement, Remote, Request, SchedulerError,
-    attempt::Ready,
     digest::Digest,
-    down::Down,
     executors::Executors,
     handover::{self, Late},
-    out::Out,
     outcome::{There, Verdict},
     placement::placements,
-    pool::{Pool, Warm},
-    spec::{name_weights, run_spec},
-    watch::{Wait, waiting},
+    prepare::Ready,
+    run_spec::{name_weights, run_spec},
+    server_health::Down,
+    training_output::Out,
+    wait::{Wait, waiting},
+    warm_pool::{Pool, Warm},
 };
 
 /// Chunks of output that may wait for their reader.

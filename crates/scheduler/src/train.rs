@@ -7,9 +7,9 @@ use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
     Delivery, Outcome, Output, Request, Scheduler, SchedulerError, handover,
-    out::Out,
     outcome::Verdict,
     scheduler::{Attempted, now},
+    training_output::Out,
 };
 
 /// What came of a training.

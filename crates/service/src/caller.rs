@@ -75,7 +75,7 @@ fn listed_name() -> Option<String> {
 }
 
 fn look_up_name() -> Option<String> {
-    let passwd = mer_files::read_given("/etc/passwd").ok()?;
+    let passwd = mer_files::read_external("/etc/passwd").ok()?;
     let passwd = String::from_utf8_lossy(&passwd);
     mer_core::user_name(rustix::process::getuid().as_raw(), &passwd).map(str::to_owned)
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mer_core::{Classified as _, FailureKind};
-use mer_dal::{ALIVE, DalError, Database, drain, drain_own, keep_alive, left_behind};
+use mer_dal::{ALIVE, DalError, Database, drain, flush_journal, has_orphaned_segments, keep_alive};
 use mer_scheduler::Scheduler;
 use tokio::{
     sync::Notify,
@@ -58,10 +58,10 @@ impl Drainer {
         let _ = timeout_at(deadline, &mut self.task).await;
         let journal = self.scheduler.journal();
         let moved = timeout_at(deadline, async {
-            drain_own(&self.database, journal).await?;
+            flush_journal(&self.database, journal).await?;
             journal.tidy();
             // Segments of processes that were killed, or could not reach the server.
-            if left_behind(&self.database) { drain(&self.database).await.map(drop) } else { Ok(()) }
+            if has_orphaned_segments(&self.database) { drain(&self.database).await.map(drop) } else { Ok(()) }
         });
         match moved.await {
             Ok(Ok(())) => {}
@@ -89,7 +89,7 @@ async fn keep_draining(database: Database, scheduler: Arc<Scheduler>, wake: Arc<
         };
         let journal = scheduler.journal();
         let moved = async {
-            drain_own(&database, journal).await?;
+            flush_journal(&database, journal).await?;
             if woken { Ok(()) } else { keep_alive(&database, journal).await }
         };
         match moved.await {

@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
-use mer_dal::{Dialect, Known, Snapshot};
+use mer_dal::{Dialect, Snapshot, SnapshotOrSession};
 
 use crate::{error::ServiceError, events::Activity, runtime::Runtime};
 
@@ -51,9 +51,9 @@ impl Runtime {
         let current = schema_version();
         let _activity = self.begin(Activity::Database);
         let session = match self.database().snapshot_or_session().await? {
-            Known::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
-            Known::Snapshot(_) => self.unreported_session().await?,
-            Known::Session(session) => self.checked(*session, false).await?.0,
+            SnapshotOrSession::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
+            SnapshotOrSession::Snapshot(_) => self.unreported_session().await?,
+            SnapshotOrSession::Session(session) => self.checked(*session, false).await?.0,
         };
         let models = session.models().await?;
         let view = Snapshot {

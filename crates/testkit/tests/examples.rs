@@ -1,5 +1,5 @@
-//! The example models that need an interpreter answer while their standard input stays open, as a process that stays up
-//! must. No `mer` takes part: what fails here is the model, or the awk or Python of this machine.
+//! The example models that need an interpreter answer while their standard input stays open, as warm processes must. The
+//! tests do not use `mer`: a failure is one of the model, or of the machine's awk or Python.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ fn skipped<T>(why: &str) -> Option<T> {
     None
 }
 
-/// A model that stays up. It is killed when this goes.
+/// A warm model, which is killed when it is dropped.
 struct Model {
     process: Child,
     stdin: Option<ChildStdin>,
@@ -31,12 +31,12 @@ struct Model {
 }
 
 impl Model {
-    /// Starts the command that the model's page registers; none, loudly, where its interpreter is missing. Under
-    /// `CI=true` that is a failure.
+    /// Starts the command that the model's page registers. Returns none, with a message, where its interpreter is
+    /// missing; with `CI=true` that fails.
     fn start(name: &str) -> Option<Self> {
         let page = std::fs::read_to_string(folder(name).join("README.md")).expect("the model's page");
         let line = page.lines().find(|line| line.starts_with("inferenceCommand = ")).expect("a command in the page");
-        // An array of strings is written in TOML as in JSON.
+        // An array of strings is the same in TOML and JSON.
         let argv: Vec<String> = serde_json::from_str(&line["inferenceCommand = ".len()..]).expect("an array");
         let started = Command::new(&argv[0])
             .args(&argv[1..])
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// The end of its output, and of itself.
+    /// Waits for the end of its output, and of the process.
     fn ends(mut self) {
         assert_eq!(self.answers.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
         assert!(self.process.wait().expect("it can be waited for").success());

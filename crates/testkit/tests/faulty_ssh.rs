@@ -1,4 +1,4 @@
-//! Each fault of the faulty server, seen by the `ssh` client.
+//! Each fault of the faulty server, with the `ssh` client.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ fn run(server: &FaultySsh, command: &str) -> Output {
     ssh(server).args(["-o", "BatchMode=yes", command]).output().expect("ssh")
 }
 
-/// Logs in with a secret, which the client gets from a program.
+/// Logs in with a secret that the client reads from a program.
 fn with_secret(server: &FaultySsh, secret: &str) -> Output {
     let asked = server.folder().join("askpass");
     fs::write(&asked, format!("#!/bin/sh\necho '{secret}'\n")).expect("write");
@@ -43,7 +43,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The bytes sent and received, as `ssh -v` counts them.
+/// Returns the bytes sent and received, as `ssh -v` counts them.
 fn counts(output: &Output) -> Vec<usize> {
     let stderr = text(&output.stderr);
     let (_, counts) = stderr.split_once("Transferred: sent ").expect("no counts");
@@ -106,7 +106,7 @@ fn authentication_can_hang() {
     let mut ssh = ssh(&server).arg("true").spawn().expect("ssh");
     processes::until("a first method", BOUND, || !server.methods().is_empty());
     assert!(processes::poll(Duration::from_millis(300), || ssh.try_wait().expect("wait")).is_none());
-    // The client is told by the end of the server.
+    // The client notices because the server ends.
     drop(server);
     assert_eq!(processes::poll(BOUND, || ssh.try_wait().expect("wait")).and_then(|status| status.code()), Some(255));
 }
@@ -165,7 +165,7 @@ fn ends_are_reported_truly_or_not_at_all() {
     let Some(server) = FaultySsh::builder().no_exit_status().start() else { return };
     let output = ssh(&server).args(["-v", "echo out"]).output().expect("ssh");
     assert!(!text(&output.stderr).contains("rtype exit-"), "{}", text(&output.stderr));
-    // What OpenSSH's client makes of it.
+    // The message of OpenSSH's client.
     assert_eq!((text(&output.stdout), output.status.code()), ("out\n".to_owned(), Some(255)));
 }
 
@@ -173,7 +173,7 @@ fn ends_are_reported_truly_or_not_at_all() {
 fn data_comes_after_eof() {
     let Some(server) = FaultySsh::builder().data_after_eof(&[b'!'; 20_000]).start() else { return };
     let output = ssh(&server).args(["-v", "echo out"]).output().expect("ssh");
-    // This client throws it away without a word, but counts it.
+    // The client discards it silently, but counts it.
     assert!(counts(&output)[1] > 20_000, "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "out\n");
     assert!(output.status.success());
@@ -195,7 +195,7 @@ fn packets_have_one_byte() {
     assert_eq!(output.status.code(), Some(3));
     let stderr = text(&output.stderr);
     assert!(stderr.lines().any(|line| line.ends_with("rmax 1")), "{stderr}");
-    // A packet is 20 bytes at least, and so many went and came.
+    // A packet has 20 bytes at least.
     let counts = counts(&output);
     assert!(counts[0] > 2000 * 20 && counts[1] > 2000 * 20, "{stderr}");
 }
@@ -212,7 +212,7 @@ fn channels_after_the_first_are_refused() {
     processes::until("a control socket", BOUND, || socket.exists());
     let output = ssh(&server).args(["-o", "ControlMaster=no", "-o", &control, "true"]).output().expect("ssh");
     assert!(text(&output.stderr).contains("Session open refused by peer"), "{}", text(&output.stderr));
-    // The client fell back to a connection of its own.
+    // The client fell back to a new connection.
     assert_eq!((server.refused_channels(), server.connections()), (1, 2));
     let nonce = server.nonce().to_owned();
     drop(server);

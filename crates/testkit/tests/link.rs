@@ -1,4 +1,4 @@
-//! Networks that fail, seen by the `ssh` client and a real `sshd`.
+//! Failing networks, with the `ssh` client and a real `sshd`.
 
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn a_transfer_is_cut_in_its_middle() {
     let client = through(&server, &proxy, "head -c 1000000 /dev/zero");
     let output = client.wait_with_output().expect("wait");
     assert_eq!(output.status.code(), Some(255));
-    // How much of it the client has seen is not ours to say: a reset takes away what it had not read yet.
+    // A reset discards unread bytes, so the client may have seen any part of the output.
     assert!(output.stdout.len() < 500_000 && proxy.forwarded(Direction::ToClient) == 500_000);
 }
 
@@ -64,7 +64,7 @@ fn a_pulled_cable_is_silent_for_both_ends() {
     let reach = |bound| cable.at_client(move || std::net::TcpStream::connect_timeout(&address, bound).is_ok());
     assert!(!reach(Duration::from_millis(300)));
     assert_eq!(ends(&mut client), Some(255));
-    // The server has noticed by its own keepalives: nobody told it.
+    // The server notices by its own keepalives only.
     server.wait_for_log("Timeout, client not responding", BOUND);
     cable.plug();
     assert!(processes::poll(BOUND, || reach(Duration::from_secs(1)).then_some(())).is_some());

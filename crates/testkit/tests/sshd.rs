@@ -1,4 +1,4 @@
-//! The `sshd` of testkit, seen by the `ssh` client.
+//! The `sshd` of testkit, with the `ssh` client.
 
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn run(server: &Sshd, command: &str) -> Output {
     server.ssh().arg(command).stdin(Stdio::null()).output().expect("`ssh` cannot be run")
 }
 
-/// Waits for the end of a client, but not for ever.
+/// Waits for the end of a client, with a bound.
 fn ends(client: &mut Child) -> Option<i32> {
     let ended = processes::poll(BOUND, || client.try_wait().expect("wait"));
     let _ = client.kill();
@@ -77,7 +77,7 @@ fn hashed_names_are_known_and_a_wrong_key_is_not() {
     let file = server.folder().join("other_known_hosts");
     let with_file = || {
         let mut ssh = server.ssh();
-        // An option of the command line beats the file's, as it comes first.
+        // An option of the command line wins, since it comes before the file.
         ssh.arg("-o").arg(format!("UserKnownHostsFile={}", file.display())).arg("true").output().expect("ssh")
     };
     let hashed = server.known_hosts_hashed();
@@ -106,7 +106,7 @@ fn channels_beyond_max_sessions_are_refused() {
     processes::assert_started(server.nonce(), BOUND);
     let mut second = server.ssh();
     let output = second.args(["-v", "-o", "ControlMaster=no", "-o", &control, "true"]).output().expect("ssh");
-    // The client falls back to a connection of its own, and says why.
+    // The client falls back to a new connection, and prints the reason.
     assert!(text(&output.stderr).contains("Session open refused by peer"), "{}", text(&output.stderr));
     master.kill().expect("kill");
     master.wait().expect("wait");
@@ -114,7 +114,7 @@ fn channels_beyond_max_sessions_are_refused() {
 
 #[test]
 fn other_login_shells_see_the_command() {
-    // What each shell has for itself, so that it is seen to be that shell.
+    // A variable or syntax of each shell, which proves that it is that shell.
     for (shell, command) in [
         (Shell::Fish, "set -l x (echo in); echo $x fish"),
         (Shell::Csh, "set x = `echo in`; echo $x csh"),
@@ -151,7 +151,7 @@ fn methods_are_offered_as_asked() {
     let Some(server) = Sshd::builder().offer_password().no_public_key().start() else { return };
     assert!(text(&run(&server, "true").stderr).contains("Permission denied (password)"));
     let Some(server) = Sshd::builder().passphrase("secret").start() else { return };
-    // In batch mode nobody can be asked for the passphrase.
+    // In batch mode the client cannot ask for the passphrase.
     assert!(text(&run(&server, "true").stderr).contains("Permission denied (publickey)"));
 }
 
@@ -186,7 +186,7 @@ fn connections_end_alone_and_everything_ends_on_drop() {
     let Some(server) = Sshd::start() else { return };
     let start = |seconds: &str| {
         let mut ssh = server.ssh();
-        // One that has left its session, and one that stays.
+        // One process that has left its session, and one in it.
         ssh.arg(format!("setsid sleep {seconds} >/dev/null 2>&1 & sleep {seconds}"));
         ssh.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("ssh")
     };

@@ -1,116 +1,116 @@
-//! What can be wrong with weights.
+//! Errors of weights.
 
 use mer_core::{Dtype, WeightsFormat};
 use thiserror::Error;
 
-/// Weights that are not what they are said to be, or that cannot become what is asked for.
+/// Weights that are not what they claim to be, or that cannot be converted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WeightsError {
     /// The header cannot be read.
-    #[error("this is no {format} file: {what}")]
+    #[error("this is not a valid {format} file: {what}")]
     Header {
-        /// What it was taken for.
+        /// The format that was assumed.
         format: WeightsFormat,
         /// What is wrong with it.
         what: String,
     },
-    /// The header says another size than there is.
-    #[error("the header of this {format} file tells of {told} bytes of data, and there are {found}")]
+    /// The header claims another size than the file has.
+    #[error("the header of this {format} file says {told} bytes of data, and there are {found}")]
     Size {
         /// The format.
         format: WeightsFormat,
-        /// What the header says.
+        /// Bytes of data by the header.
         told: u64,
-        /// What there is.
+        /// Bytes of data in the file.
         found: u64,
     },
-    /// The bytes are no whole number of elements.
+    /// The bytes are not a whole number of elements.
     #[error("{found} bytes are not a whole number of elements of {dtype}")]
     Elements {
-        /// The type.
+        /// The type of the elements.
         dtype: Dtype,
-        /// How many bytes there are.
+        /// Number of bytes.
         found: u64,
     },
-    /// The shape that was given asks for another number of bytes.
+    /// The given shape has another number of bytes than the file.
     #[error("{} of {dtype} has {told} bytes, and there are {found}", shaped(shape))]
     Shape {
-        /// As it was given.
+        /// The given shape.
         shape: Vec<u64>,
-        /// The type.
+        /// The type of the elements.
         dtype: Dtype,
-        /// What they ask for.
+        /// Bytes that shape and type have.
         told: u64,
-        /// What there is.
+        /// Bytes of data in the file.
         found: u64,
     },
-    /// The file says another dtype than was given.
+    /// The file has another dtype than the given one.
     #[error("the file says that its elements are {found}, not {given}")]
     OtherDtype {
-        /// What was given.
+        /// The given value.
         given: Dtype,
-        /// What the file says.
+        /// The value in the file.
         found: Dtype,
     },
-    /// The file says another shape than was given.
+    /// The file has another shape than the given one.
     #[error("the file says that its shape is {}, not {}", found.as_deref().map_or_else(|| "no single one".to_owned(), shaped), shaped(given))]
     OtherShape {
-        /// What was given.
+        /// The given value.
         given: Vec<u64>,
-        /// What the file says.
+        /// The value in the file.
         found: Option<Vec<u64>>,
     },
-    /// A shape without elements to count.
+    /// A shape was given without a dtype, so that its elements have no size.
     #[error("a shape needs a dtype, and `opaque` has no elements")]
     NoElements,
-    /// More than numbers overflow at.
-    #[error("a shape of {} has more bytes than can be", shaped(shape))]
+    /// The number of bytes overflows.
+    #[error("a shape of {} has too many bytes", shaped(shape))]
     TooLarge {
         /// The shape.
         shape: Vec<u64>,
     },
-    /// Elements that are smaller than a byte, and do not fill the last one.
-    #[error("a shape of {} with {bits} bits an element is no whole number of bytes", shaped(shape))]
+    /// The elements are smaller than a byte, and do not fill the last byte.
+    #[error("a shape of {} with {bits} bits an element is not a whole number of bytes", shaped(shape))]
     Bits {
         /// The shape.
         shape: Vec<u64>,
-        /// How many bits an element has.
+        /// Bits of an element.
         bits: u64,
     },
-    /// No JSON array of numbers.
-    #[error("this is no JSON array of numbers")]
+    /// The text is not a JSON array of numbers.
+    #[error("this is not a JSON array of numbers")]
     Json {
-        /// Where, and why.
+        /// The error of the parser, with its position.
         source: serde_json::Error,
     },
-    /// A number that the type does not have.
+    /// The type cannot represent a number.
     #[error("element {index} is {number}, which {dtype} does not have")]
     Number {
-        /// Counts from 0.
+        /// Index of the element, from 0.
         index: usize,
-        /// As it is written.
+        /// The number as written.
         number: String,
-        /// The type.
+        /// The type of the elements.
         dtype: Dtype,
     },
-    /// JSON is for small vectors.
+    /// The JSON is longer than what is allowed.
     #[error("JSON is for small vectors, of at most {most} bytes")]
     LongJson {
-        /// The bound.
+        /// The bound, in bytes.
         most: usize,
     },
-    /// A conversion would lose something.
+    /// A conversion would lose information.
     #[error("this cannot be made {to} without losing something: {why}")]
     Lossy {
-        /// What was asked for.
+        /// The target format.
         to: WeightsFormat,
         /// What would be lost.
         why: String,
     },
 }
 
-/// A shape as people write it on the command line: `3x4`.
+/// Formats a shape as it is written on the command line: `3x4`.
 fn shaped(shape: &(impl AsRef<[u64]> + ?Sized)) -> String {
     let numbers: Vec<String> = shape.as_ref().iter().map(u64::to_string).collect();
     if numbers.is_empty() { "a single number".to_owned() } else { format!("`{}`", numbers.join("x")) }

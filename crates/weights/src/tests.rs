@@ -130,7 +130,7 @@ fn types_that_are_not_looked_into_are_opaque_and_keep_their_shape() {
     }
     let odd = r#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#;
     let error = inspect(WeightsFormat::Safetensors, Given::default(), &safetensors(odd, 2), 5).unwrap_err();
-    assert_eq!(error.to_string(), "a shape of `3` with 4 bits an element is no whole number of bytes");
+    assert_eq!(error.to_string(), "a shape of `3` with 4 bits an element is not a whole number of bytes");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn what_was_given_must_be_so() {
     assert_eq!(wrong(given(Some(Dtype::F32), Some(&[3])), &[0; 8]), "`3` of f32 has 12 bytes, and there are 8");
     assert!(wrong(given(Some(Dtype::F32), None), &[0; 7]).contains("7 bytes"));
     assert!(wrong(given(None, Some(&[1])), &[0]).contains("needs a dtype"));
-    assert!(wrong(given(Some(Dtype::F64), Some(&[1 << 40, 1 << 40])), &[0]).contains("more bytes than can be"));
+    assert!(wrong(given(Some(Dtype::F64), Some(&[1 << 40, 1 << 40])), &[0]).contains("too many bytes"));
     let file = |given| inspect(WeightsFormat::Npy, given, &golden("f32.npy"), 50);
     file(given(Some(Dtype::F32), Some(&[3, 5]))).unwrap();
     let error = file(given(Some(Dtype::F64), None)).unwrap_err();

@@ -1,4 +1,4 @@
-"""A model that stays up and speaks the `token` protocol. It answers every request with the request."""
+"""A model that stays up and uses the `token` protocol. It answers every request with the request."""
 
 import sys
 
@@ -6,12 +6,12 @@ READY, START, STOP, EXIT = b"@!#READY#!@", b"@!#START#!@", b"@!#STOP#!@", b"@!#E
 
 
 def say(line: bytes) -> None:
-    """Writes one line and flushes it: standard output is a pipe, which Python would fill up first."""
+    """Writes one line and flushes it: standard output is a pipe, which Python buffers."""
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
 
-# A model that has weights to load does that here. MER sends nothing before it has seen the ready token.
+# A model with weights loads them here. MER sends no request before it has read the ready token.
 say(READY)
 
 request = None
@@ -21,7 +21,8 @@ for line in sys.stdin.buffer:
         request = []
     elif line == STOP and request is not None:
         say(START)
-        for word in request:  # A model that writes bit by bit flushes each bit: MER passes it on as it comes.
+        # A model that writes its answer piece by piece flushes each piece: MER passes it on at once.
+        for word in request:
             say(word)
         say(STOP)
         request = None

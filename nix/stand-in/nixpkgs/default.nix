@@ -1,5 +1,5 @@
-# `import nixpkgs { system = …; config = …; }`. A package whose licence is not free is refused unless the configuration allows it,
-# as in nixpkgs.
+# `import nixpkgs { system = …; config = …; }`. As in nixpkgs, a package with an unfree licence is refused unless the
+# configuration allows it.
 { system, config ? { } }:
 import ./packages.nix {
   lib = import ./lib.nix;

@@ -1,7 +1,7 @@
 {
-  # A stand-in for nixpkgs: the few names that this project's flake uses, so that it can be evaluated where nixpkgs cannot
-  # be had (tests/nix). A package is a derivation that records its arguments and cannot be built. It shows the flake's
-  # shape and the module's logic; that nixpkgs has each name, it cannot show.
+  # A stand-in for nixpkgs with the few names that this project's flake uses, so that the flake can be evaluated without access
+  # to nixpkgs (tests/nix). A package is a derivation that records its arguments and cannot be built. This proves the flake's
+  # shape and the module's logic, but not that nixpkgs has each name.
   outputs = { self }:
     let
       lib = import ./lib.nix;

@@ -1,4 +1,4 @@
-# The part of nixpkgs' `lib` that is used here, and the module system in small: conditions are pushed down to the leaves,
+# The part of nixpkgs' `lib` that this project uses, and a small module system: conditions are pushed down to the leaves,
 # values are checked against the option's type, an unknown option below a declared set is an error.
 let
   b = builtins;
@@ -11,7 +11,7 @@ let
   characters = s: filter (c: isString c && c != "") (b.split "" s);
   letters = { lower = characters "abcdefghijklmnopqrstuvwxyz"; upper = characters "ABCDEFGHIJKLMNOPQRSTUVWXYZ"; };
 
-  # --- Definitions. A definition is a value, the conditions it stands under, and its priority.
+  # --- Definitions. A definition is a value, its conditions, and its priority.
   open = d:
     let kind = d.v._type or null; in
     if kind == "if" then open { v = d.v.content; c = d.c ++ [ d.v.condition ]; inherit (d) p; }
@@ -19,7 +19,7 @@ let
     else if kind == "override" then open { v = d.v.content; inherit (d) c; p = d.v.priority; }
     else [ d ];
   on = d: foldl' (x: y: x && y) true d.c;
-  # What counts of them: those whose conditions hold, and of these the ones of the strongest priority.
+  # Returns the definitions that count: their conditions are true, and their priority is the strongest of these.
   standing = defs:
     let
       held = filter on (concatMap open defs);
@@ -27,8 +27,8 @@ let
     in
     map (d: d.v) (filter (d: d.p == top) held);
 
-  # --- Types: what a single value must be, and how several become one. A set of options or of values is merged attribute by
-  # attribute, each with its own conditions and priorities, as in nixpkgs; `attrs` alone looks at nothing below itself.
+  # --- Types check a single value, and merge several values into one. A set of options or of values is merged attribute by
+  # attribute, each with its own conditions and priorities, as in nixpkgs; only `attrs` does not merge nested sets.
   conflict = where: throw "option `${where}' has conflicting definitions";
   equal = at: vs: if b.all (x: x == head vs) vs then head vs else conflict (concatStringsSep "." at);
   checked = t: at: v:
@@ -36,7 +36,7 @@ let
     else throw "option `${concatStringsSep "." at}' is not of type `${t.name}': ${b.toJSON v}";
   type = name: check:
     let t = { _type = "option-type"; inherit name check; merge = at: vs: equal at (map (checked t at) vs); }; in t;
-  # `merge` is given values that stand, never `mkIf`.
+  # `merge` gets values that count, never `mkIf`.
   merged = name: check: merge:
     let t = { _type = "option-type"; inherit name check; merge = at: vs: merge at (map (checked t at) vs); }; in t;
   define = v: { inherit v; c = [ ]; p = 100; };
@@ -55,7 +55,7 @@ let
     path = type "path" (x: b.isPath x || (isString x && b.substring 0 1 x == "/") || (isAttrs x && x ? outPath));
     package = type "package" (x: isAttrs x && x ? outPath);
     anything = type "anything" (_: true);
-    # The last definition of an attribute wins, and what is in it stays as it is written.
+    # The last definition of an attribute wins; nested values are not evaluated further.
     attrs = merged "attribute set" isAttrs (_: foldl' (x: y: x // y) { });
     enum = l: type "one of ${b.toJSON l}" (x: elem x l);
     either = x: y: merged "${x.name} or ${y.name}" (v: x.check v || y.check v)
@@ -71,7 +71,7 @@ let
         let
           names = attrNames (foldl' (x: y: x // y) { } vs);
           of = n: map (v: define v.${n}) (filter (v: v ? ${n}) vs);
-          # One whose conditions all fail is not there.
+          # An attribute whose conditions are all false is absent.
           there = filter (n: b.any on (concatMap open (of n))) names;
         in
         genAttrs there (n: mergeValue e (at ++ [ n ]) (of n)));
@@ -79,13 +79,13 @@ let
       (at: vs: (evalModules { modules = [ m ] ++ map (v: { config = v; }) vs; inherit at; strict = true; }).config);
   };
 
-  # What `systemd.services.<name>.serviceConfig` holds: lists are joined, other values must agree.
+  # A value of `systemd.services.<name>.serviceConfig`: lists are joined, other values must be equal.
   unitOption = merged "systemd option" (_: true)
     (at: vs: if b.any isList vs then concatMap (v: if isList v then v else [ v ]) vs else equal at vs);
 
   evalModules = { modules, specialArgs ? { }, at ? [ ], strict ? false }:
     let
-      # A module that gives itself a key is taken once, however often it is imported.
+      # A module with a key is used once, however often it is imported.
       load = known: m:
         let
           v = if b.isPath m || isString m then import m else m;
@@ -98,7 +98,7 @@ let
           in
           below // { " " = below." " ++ [ c ]; };
       loaded = (foldl' load { " " = [ ]; } modules)." ";
-      # An option may be declared once.
+      # An option may be declared only once.
       declare = x: y:
         if (x._type or null) == "option" && (y._type or null) == "option" then throw "an option is declared twice"
         else if isAttrs x && isAttrs y then x // mapAttrs (n: v: if x ? ${n} then declare x.${n} v else v) y
@@ -118,7 +118,7 @@ let
         let
           all = concatMap open defs;
           declared = opt != null && opt != { };
-          # What a condition switches off is not there. Above, where options are declared, that would ask for itself.
+          # A definition with a false condition is absent. Above, at the declarations of options, this would be an infinite recursion.
           ds = if declared then all else filter on all;
           names = attrNames (foldl' (x: y: x // y) (if opt == null then { } else opt)
             (map (d: if isAttrs d.v then d.v else throw "`${concatStringsSep "." at}' is not a set") ds));
@@ -145,7 +145,7 @@ let
     inherit genAttrs nameValuePair optional concatStringsSep types evalModules mapAttrs filter unitOption concatMap;
     inherit (b) isString isAttrs isList;
     importTOML = p: b.fromTOML (b.readFile p);
-    # A name that does not exist is an error, as there.
+    # An unknown name is an error, as in NixOS.
     fileset = {
       unions = l: l;
       toSource = { root, fileset }:

@@ -1,4 +1,4 @@
-# The options of NixOS that the module sets, with the types that they have there.
+# The options of NixOS that the module sets, with their types in NixOS.
 { lib, ... }:
 let
   inherit (lib) mkOption types;

@@ -1,4 +1,4 @@
-# The packages that are used here.
+# The packages that this project uses.
 { lib, system, suffix, config }:
 let
   b = builtins;
@@ -6,7 +6,7 @@ let
     (_: v: if b.isFunction v then "function" else if b.isAttrs v && !(v ? outPath) then b.attrNames v else v)
     (removeAttrs args [ "meta" "passthru" "src" "cargoLock" "nativeBuildInputs" "buildInputs" ]));
 
-  # A licence that is not free is refused, unless the configuration allows it by name.
+  # An unfree licence is refused unless the configuration allows it by name.
   allowed = name: meta:
     let
       licenses = lib.toList (meta.license or [ ]);

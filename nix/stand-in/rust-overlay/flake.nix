@@ -1,5 +1,5 @@
 {
-  # A stand-in for rust-overlay: see ../nixpkgs. It has the compiler that MER is built with, and no other.
+  # A stand-in for rust-overlay, like ../nixpkgs. It has only the compiler that MER is built with.
   inputs.nixpkgs.url = "path:../nixpkgs";
   outputs = { self, nixpkgs }: {
     lib.mkRustBin = { }: pkgs: {

@@ -4,30 +4,30 @@ use std::path::PathBuf;
 
 use crate::Result;
 
-/// What to measure, and how.
+/// The parsed command line.
 #[derive(Debug)]
 pub struct Args {
     /// The binary under test.
     pub mer: PathBuf,
-    /// The musl static build of it, to stand beside it.
+    /// Its musl static build, for comparison.
     pub mer_static: Option<PathBuf>,
-    /// The benchmark of mer-meal, which measures its `Executor`.
+    /// The benchmark program of mer-meal's `Executor`.
     pub meal_bench: Option<PathBuf>,
-    /// The one of its way over SSH, and bare `ssh2` beside it.
+    /// The benchmark program of mer-meal over SSH, beside bare `ssh2`.
     pub ssh_bench: Option<PathBuf>,
-    /// What puts bytes into databases by their own means.
+    /// The program that writes bytes to databases without MER.
     pub bulk_bench: Option<PathBuf>,
     /// A static program that does nothing.
     pub nothing: PathBuf,
-    /// Where databases and files go: on a real disk.
+    /// Folder of databases and files, on a real disk.
     pub work: PathBuf,
-    /// Where the numbers go.
+    /// File for all numbers.
     pub json: Option<PathBuf>,
-    /// Only cases whose name has this in it.
+    /// Runs only cases whose name contains this.
     pub only: Option<String>,
-    /// A tenth of the rounds and bytes: shows that it works, not how fast.
+    /// Uses a tenth of the rounds and bytes: a check that the benchmark works, not a measurement.
     pub quick: bool,
-    /// Exit code 1 when a limit is not held.
+    /// Ends with exit code 1 if a limit is missed.
     pub check: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What this program is when it is started as a part of a measurement.
+//! Roles of this program as a child of a measurement.
 
 use std::{
     fs,
@@ -8,14 +8,14 @@ use std::{
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// The model that answers each line with itself, as fast as a process can.
+/// Answers each line with itself, as fast as a process can.
 pub const PONG: &str = "pong";
 
 /// `peak FILE PROGRAM ARGS…` runs a program and writes the largest resident memory of any process in its tree, in KiB,
-/// into the file. A process of its own, because the kernel keeps one maximum for all children that ever ended.
+/// into the file. A separate process, because the kernel keeps one maximum for all ended children.
 pub const PEAK: &str = "peak";
 
-/// Plays the part that the arguments name, if they name one.
+/// Runs the role that the arguments name, if they name one.
 pub fn run(arguments: &[String]) -> Option<ExitCode> {
     let ended = match arguments.first().map(String::as_str) {
         Some(PONG) => pong(),

@@ -1,4 +1,4 @@
-//! Journals as a `mer` leaves them that was killed before it could move anything, and as long as one likes.
+//! Journals of any length, as a `mer` leaves them that was killed before it could drain them.
 
 use std::{
     fs::{self, File},
@@ -10,17 +10,17 @@ use serde_json::{Map, Value, json};
 
 use crate::Result;
 
-/// Runs in one file, so that files are about as large as `mer` makes them.
+/// Runs in a segment; about as many as `mer` writes to one.
 const RUNS: usize = 3_000;
 
-/// What a line says of a run: from the JSON of one that has been.
+/// Makes a line of a segment from the JSON of a run.
 pub fn sample(run: &[u8]) -> Result<Map<String, Value>> {
     let mut access: Map<String, Value> = serde_json::from_slice(run).map_err(|error| error.to_string())?;
     access.remove("output");
     Ok(access)
 }
 
-/// Writes the starts and ends of so many runs into the folder.
+/// Writes the starts and ends of this many runs to the folder.
 pub fn write(dir: &Path, database_uid: &str, sample: &Map<String, Value>, runs: std::ops::Range<usize>) -> Result<()> {
     let failed = |error: std::io::Error| format!("`{}`: {error}", dir.display());
     fs::create_dir_all(dir).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Where it was measured: a number without its machine says nothing.
+//! The machine of the measurement; a number means nothing without it.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use crate::{
     subject::Bench,
 };
 
-/// The machine, as an object of names and values.
+/// Returns the machine's properties as a JSON object.
 pub fn describe(bench: &Bench) -> Result<Value> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
@@ -48,7 +48,7 @@ pub fn describe(bench: &Bench) -> Result<Value> {
     }))
 }
 
-/// The kind of filesystem that a folder is on: that of the longest mount point above it.
+/// Returns the type of a folder's file system: that of the longest mount point above it.
 fn filesystem(folder: &Path, mounts: &str) -> String {
     mounts
         .lines()
@@ -62,7 +62,7 @@ fn filesystem(folder: &Path, mounts: &str) -> String {
         .unwrap_or_default()
 }
 
-/// How long this disk takes to make a short record durable: the floor under every run that is on record.
+/// Returns how long this disk takes to sync a short record, the minimum cost of a recorded run.
 fn sync(folder: &Path) -> Result<Sample> {
     let path = folder.join("sync");
     let measured = || -> std::io::Result<Vec<f64>> {

@@ -1,4 +1,4 @@
-//! Measures the `mer` binary: start, runs, memory, throughput, each beside what it is compared with, in one run.
+//! Measures the `mer` binary: start, runs, memory, throughput, each beside its comparison, in one run.
 //!
 //! `tests/bench/run` builds everything and calls this. Rounds of the contenders alternate, so that a machine that is
 //! slow for a while is slow for all of them; medians are compared.
@@ -19,7 +19,7 @@ use args::Args;
 use report::Report;
 use subject::Bench;
 
-/// What goes wrong is a sentence for the person who measures.
+/// An error is a sentence for the user of the benchmark.
 type Result<T> = std::result::Result<T, String>;
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn bench(arguments: &[String]) -> Result<bool> {
         eprintln!("bench: {name} …");
         match case(&bench) {
             Ok(rows) => report.rows.extend(rows),
-            // One case that fails must not cost the others.
+            // A failed case does not stop the others.
             Err(sentence) => report.failed(name, &sentence),
         }
     }

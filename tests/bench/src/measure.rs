@@ -1,4 +1,4 @@
-//! Rounds, medians, and how a process is timed.
+//! Rounds, medians, and the timing of processes.
 
 use std::{
     process::{Command, Stdio},
@@ -7,10 +7,10 @@ use std::{
 
 use crate::Result;
 
-/// What many rounds of one contender gave.
+/// The numbers of a contender's rounds.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Sorted.
+    /// In ascending order.
     values: Vec<f64>,
 }
 
@@ -24,7 +24,7 @@ impl Sample {
         Self { values: vec![value] }
     }
 
-    /// The value below which this share of the rounds lies.
+    /// Returns the value below which this share of the rounds lies.
     pub fn quantile(&self, share: f64) -> f64 {
         let last = self.values.len().saturating_sub(1);
         self.values.get((share * last as f64).round() as usize).copied().unwrap_or(f64::NAN)
@@ -39,10 +39,10 @@ impl Sample {
     }
 }
 
-/// One of several that are measured side by side: a round of it gives a number.
+/// A contender; a round of it returns a number.
 pub type Contender<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
 
-/// A round of each to warm up, then `rounds` of each, in turn.
+/// Runs a round of each to warm up, then `rounds` of each in turn.
 pub fn in_turn(rounds: usize, contenders: &mut [Contender]) -> Result<Vec<Sample>> {
     let mut values = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..=rounds {
@@ -56,20 +56,19 @@ pub fn in_turn(rounds: usize, contenders: &mut [Contender]) -> Result<Vec<Sample
     Ok(values.into_iter().map(Sample::new).collect())
 }
 
-/// Milliseconds.
+/// Returns milliseconds.
 pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// How long something takes, in milliseconds.
+/// Returns how long something takes, in milliseconds.
 pub fn time(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     let begun = Instant::now();
     work()?;
     Ok(ms(begun.elapsed()))
 }
 
-/// Runs a command to its end and wants exit code 0. What the command's stdin and stdout are is the caller's choice; its
-/// stderr is shown when it fails.
+/// Runs a command to its end; the exit code must be 0. The caller chooses stdin and stdout; stderr is part of the error.
 pub fn run(command: &mut Command) -> Result<()> {
     let output = command.stderr(Stdio::piped()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
@@ -79,7 +78,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     }
 }
 
-/// The same with nothing on stdin and stdout thrown away.
+/// The same with an empty stdin and a discarded stdout.
 pub fn run_silent(command: &mut Command) -> Result<()> {
     run(command.stdin(Stdio::null()).stdout(Stdio::null()))
 }

@@ -6,36 +6,36 @@ use serde_json::{Value, json};
 
 use crate::measure::Sample;
 
-/// What a measurement is held to.
+/// The limit of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub enum Limit {
-    /// At most this much.
+    /// Maximum value.
     AtMost(f64),
-    /// At most this many times what stands beside it.
+    /// Maximum ratio to the comparison.
     AtMostTimes(f64),
-    /// At least this share of what stands beside it.
+    /// Minimum ratio to the comparison.
     AtLeastShare(f64),
-    /// Shown only.
+    /// No limit.
     None,
 }
 
 /// One measurement: a row of the table.
 #[derive(Debug)]
 pub struct Row {
-    /// What was measured.
+    /// Name of the measurement.
     pub what: String,
-    /// Of all its numbers.
+    /// Unit of all its numbers.
     pub unit: &'static str,
-    /// What it is held to.
+    /// Its limit.
     pub limit: Limit,
-    /// By binary: heading of the column and numbers.
+    /// For each binary: heading of the column and numbers.
     pub measured: Vec<(&'static str, Sample)>,
-    /// What it is compared with: name and numbers.
+    /// The comparison: name and numbers.
     pub beside: Option<(&'static str, Sample)>,
 }
 
 impl Row {
-    /// The ratio to what stands beside it.
+    /// Returns the ratio to the comparison.
     fn ratio(&self, sample: &Sample) -> Option<f64> {
         self.beside.as_ref().map(|(_, beside)| sample.median() / beside.median())
     }
@@ -51,11 +51,11 @@ impl Row {
     }
 }
 
-/// Everything that was measured.
+/// All measurements.
 #[derive(Debug)]
 pub struct Report {
     machine: Value,
-    /// In the order of the cases.
+    /// Rows in the order of the cases.
     pub rows: Vec<Row>,
     failures: Vec<(String, String)>,
 }
@@ -65,7 +65,7 @@ impl Report {
         Self { machine, rows: Vec::new(), failures: Vec::new() }
     }
 
-    /// A case that could not be measured.
+    /// Adds a case that could not be measured.
     pub fn failed(&mut self, case: &str, sentence: &str) {
         self.failures.push((case.to_owned(), sentence.to_owned()));
     }
@@ -74,7 +74,7 @@ impl Report {
         self.failures.is_empty() && self.rows.iter().all(|row| row.measured.iter().all(|(_, sample)| row.holds(sample)))
     }
 
-    /// The table of docs/BENCHMARKS.md. A number that misses its limit is in bold.
+    /// Returns the table of docs/BENCHMARKS.md. A number that misses its limit is bold.
     pub fn markdown(&self) -> String {
         let mut columns: Vec<&str> = Vec::new();
         for (name, _) in self.rows.iter().flat_map(|row| &row.measured) {
@@ -130,7 +130,7 @@ impl Report {
         text
     }
 
-    /// All numbers.
+    /// Returns all numbers as JSON.
     pub fn json(&self) -> String {
         let numbers = |sample: &Sample| {
             json!({
@@ -175,7 +175,7 @@ impl Report {
     }
 }
 
-/// Three digits that mean something.
+/// Formats a number with three significant digits.
 fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

@@ -1,4 +1,4 @@
-//! An `sshd` as whoever measures, in the folder of the measurement, on a free port of loopback.
+//! An `sshd` as the current user, in the folder of the measurement, on a free port of loopback.
 
 use std::{
     fs,
@@ -24,10 +24,10 @@ pub struct Sshd {
 impl Sshd {
     pub fn start(work: &Path) -> Result<Self> {
         let folder = work.join("sshd");
-        // Of a case before this one.
+        // Left from an earlier case.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        // A HOME that is empty: what somebody has in their rc files is not what is measured.
+        // An empty HOME: the user's rc files must not be measured.
         fs::create_dir_all(folder.join("home")).map_err(|error| error.to_string())?;
         for key in ["host_key", "key"] {
             let mut make = Command::new("ssh-keygen");
@@ -60,7 +60,7 @@ impl Sshd {
         )?;
         let program =
             ["/usr/sbin/sshd", "/usr/bin/sshd", "/sbin/sshd"].into_iter().find(|path| Path::new(path).exists());
-        // Root's sshd wants a folder that the package's start script makes at boot.
+        // As root, sshd needs a folder that the package's start script makes at boot.
         let _ = fs::create_dir_all("/run/sshd");
         let mut command = Command::new(program.unwrap_or("sshd"));
         command.args(["-D", "-e", "-f"]).arg(folder.join("sshd_config")).stdin(Stdio::null());
@@ -84,19 +84,19 @@ impl Sshd {
         self.folder.join("known_hosts")
     }
 
-    /// A client that connects anew.
+    /// Returns a client with a new connection.
     pub fn ssh(&self) -> Command {
         let mut command = Command::new("ssh");
         command.arg("-F").arg(self.folder.join("ssh_config")).arg("there");
         command
     }
 
-    /// The words of that client, for programs that want a line.
+    /// Returns that client as a command line.
     pub fn ssh_words(&self) -> String {
         format!("ssh -F {}", self.folder.join("ssh_config").display())
     }
 
-    /// A connection that clients share.
+    /// Starts a connection that clients share.
     pub fn master(&self) -> Result<Master<'_>> {
         let master = Master(self);
         let mut command = Command::new("ssh");
@@ -119,11 +119,11 @@ pub struct Master<'a>(&'a Sshd);
 
 impl Master<'_> {
     fn socket(&self) -> PathBuf {
-        // The path of a socket must be short.
+        // The length of a socket's path is limited.
         std::env::temp_dir().join(format!("mer-bench-{}", self.0.port))
     }
 
-    /// A client that uses it.
+    /// Returns a client that uses the connection.
     pub fn ssh(&self) -> Command {
         let mut command = Command::new("ssh");
         command.arg("-F").arg(self.0.folder.join("ssh_config")).arg("-S").arg(self.socket()).arg("there");

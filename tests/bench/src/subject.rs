@@ -1,4 +1,4 @@
-//! The binaries under test, each with a database of its own, and the files that are measured with.
+//! The binaries under test, each with its own database, and the files of the measurements.
 
 use std::{
     env, fs,
@@ -19,21 +19,21 @@ use crate::{
 /// A binary under test.
 #[derive(Debug)]
 pub struct Subject {
-    /// The heading of its column.
+    /// Heading of its column.
     pub name: &'static str,
-    /// The binary.
+    /// Path of the binary.
     pub path: PathBuf,
-    /// HOME and everything below it.
+    /// Folder of HOME, settings and data.
     home: PathBuf,
 }
 
 impl Subject {
-    /// The binary with arguments, in an environment that has nothing of the caller's.
+    /// Returns the binary with arguments and without the caller's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.within(Command::new(&self.path), arguments)
     }
 
-    /// The same below the helper that writes the peak of resident memory into `file`.
+    /// The same, started by the helper that writes the peak of resident memory to `file`.
     fn command_with_peak(&self, file: &Path, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(env::current_exe().map_err(|error| error.to_string())?);
         command.arg(child::PEAK).arg(file).arg(&self.path);
@@ -46,7 +46,7 @@ impl Subject {
         command
     }
 
-    /// Makes every file of the database look written to, so that the registry snapshot no longer holds.
+    /// Changes the times of every file of the database, so that the registry snapshot is no longer valid.
     pub fn break_snapshot(&self) -> Result<()> {
         fn touch(folder: &Path) -> io::Result<()> {
             for entry in fs::read_dir(folder)? {
@@ -62,7 +62,7 @@ impl Subject {
         touch(&self.home).map_err(|error| format!("`{}`: {error}", self.home.display()))
     }
 
-    /// The peak of resident memory of a command, in MB. `prepare` sets its stdin and stdout.
+    /// Returns the peak resident memory of a command in MB. `prepare` sets its stdin and stdout.
     pub fn peak(&self, arguments: &[&str], prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<f64> {
         let file = self.home.join("peak");
         let mut command = self.command_with_peak(&file, arguments)?;
@@ -72,7 +72,7 @@ impl Subject {
         Ok(kib.trim().parse::<f64>().map_err(|error| error.to_string())? * 1024.0 / 1e6)
     }
 
-    /// How long a command takes, in milliseconds, and the peak of its memory. `aim` tells it where its database is.
+    /// Returns a command's milliseconds and peak memory. `aim` sets its database.
     pub fn time_and_peak(&self, arguments: &[&str], aim: impl FnOnce(&mut Command)) -> Result<(f64, f64)> {
         let begun = Instant::now();
         let peak = self.peak(arguments, |command| {
@@ -84,22 +84,22 @@ impl Subject {
     }
 }
 
-/// All that a case needs.
+/// The context of the cases.
 #[derive(Debug)]
 pub struct Bench {
-    /// `mer`, and its static build if one was given.
+    /// `mer`, and its static build if it was named.
     pub subjects: Vec<Subject>,
     /// A static program that does nothing.
     pub nothing: PathBuf,
-    /// The benchmark of mer-meal, if it was given.
+    /// The benchmark program of mer-meal, if it was named.
     pub meal_bench: Option<PathBuf>,
-    /// The benchmark of its way over SSH, if it was given.
+    /// The benchmark program of mer-meal over SSH, if it was named.
     pub ssh_bench: Option<PathBuf>,
-    /// What puts bytes into databases by their own means, if it was given.
+    /// The program that writes bytes to databases without MER, if it was named.
     pub bulk_bench: Option<PathBuf>,
     /// A folder on a real disk.
     pub work: PathBuf,
-    /// Fewer rounds, fewer bytes.
+    /// Whether to use fewer rounds and bytes.
     quick: bool,
 }
 
@@ -135,12 +135,12 @@ impl Bench {
         Ok(Self { subjects, nothing, meal_bench, ssh_bench, bulk_bench, work, quick: args.quick })
     }
 
-    /// As many as asked for, or a tenth of them in a quick run.
+    /// Returns this number of rounds, or a tenth of it in a quick run.
     pub fn scaled(&self, count: usize) -> usize {
         if self.quick { count.div_ceil(10) } else { count }
     }
 
-    /// A file of so many bytes that do not compress, in the page cache.
+    /// Makes a file of this many incompressible bytes, in the page cache.
     pub fn big_file(&self, bytes: u64) -> Result<PathBuf> {
         let path = self.work.join("big");
         let make = || -> io::Result<()> {
@@ -161,8 +161,8 @@ impl Bench {
         Ok(path)
     }
 
-    /// Measures something for every binary, with what it is compared with in the same rounds. The samples come back in
-    /// the order of `subjects`, then that of `beside`.
+    /// Measures every binary and the comparisons in the same rounds. Returns samples in the order of `subjects`, then of
+    /// `beside`.
     pub fn in_turn<'a>(
         &'a self,
         rounds: usize,
@@ -174,7 +174,7 @@ impl Bench {
         measure::in_turn(self.scaled(rounds), &mut contenders)
     }
 
-    /// The same number once for every binary.
+    /// Returns a number for every binary.
     pub fn each(&self, of: impl Fn(&Subject) -> Result<f64>) -> Result<Vec<Sample>> {
         self.subjects.iter().map(|subject| of(subject).map(Sample::one)).collect()
     }

@@ -1,4 +1,4 @@
-//! The passphrase of a key, asked for at a terminal and nowhere else.
+//! The question for the passphrase of a key, which is asked at a terminal only.
 
 use std::{
     fs::File,
@@ -22,7 +22,7 @@ use crate::support::wait_until;
 const PASSPHRASE: &str = "open sesame";
 const QUESTION: &str = "Passphrase for `";
 
-/// A `mer` at a terminal of its own.
+/// A `mer` at a new terminal.
 struct Terminal {
     master: File,
     slave: File,
@@ -40,7 +40,7 @@ impl Terminal {
         let slave = File::options().read(true).write(true).custom_flags(flags).open(name).expect("its other end");
         let master = File::from(OwnedFd::from(master));
         let end = || Stdio::from(slave.try_clone().expect("a copy"));
-        // It is the one that Ctrl-C comes from.
+        // Its controlling terminal, which sends Ctrl-C.
         let mut command = Command::new("setsid");
         let mer = there.env.with(args);
         command
@@ -62,7 +62,7 @@ impl Terminal {
         Self { master, slave, child, shown }
     }
 
-    fn shown(&self) -> String {
+    fn output(&self) -> String {
         String::from_utf8_lossy(&self.shown.lock().expect("lock")).into_owned()
     }
 
@@ -70,22 +70,22 @@ impl Terminal {
         tcgetattr(&self.slave).expect("its mode").local_modes.contains(LocalModes::ECHO)
     }
 
-    /// Waits for the question, and types.
+    /// Waits for the question and types an answer.
     fn answer(&mut self, keys: &str) {
-        wait_until("the question", || (self.shown().contains(QUESTION) && !self.echoes()).then_some(()));
+        wait_until("the question", || (self.output().contains(QUESTION) && !self.echoes()).then_some(()));
         self.master.write_all(keys.as_bytes()).expect("keys");
     }
 
-    /// How it ended, and all that it showed. The terminal is as it was.
+    /// Returns the exit code and all output, and checks that the terminal's modes are restored.
     fn finish(mut self) -> (Option<i32>, String) {
         let status = wait_until("the end of mer", || self.child.try_wait().expect("a status"));
         assert!(self.echoes(), "the terminal stays silent");
-        // What was written last may not have been read yet.
+        // The last output may not have been read yet.
         let code = status.code();
         if code == Some(0) {
-            wait_until("the answer", || self.shown().contains("x\r\n").then_some(()));
+            wait_until("the answer", || self.output().contains("x\r\n").then_some(()));
         }
-        (code, self.shown())
+        (code, self.output())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Nothing stays behind over there, however `mer` ends.
+//! No process stays behind on the server, however `mer` ends.
 
 use std::{os::unix::fs::symlink, process::Command, time::Duration};
 
@@ -14,7 +14,7 @@ use super::There;
 use crate::support::{pid_in, wait_gone};
 
 #[test]
-fn field_ssh_6_signals_end_the_remote_group_and_it_is_said() {
+fn signals_end_the_remote_group_and_the_message_says_so() {
     for (signal, code, name) in
         [(Signal::INT, 130, "Ctrl-C"), (Signal::TERM, 143, "SIGTERM"), (Signal::HUP, 129, "SIGHUP")]
     {
@@ -24,7 +24,7 @@ fn field_ssh_6_signals_end_the_remote_group_and_it_is_said() {
         let (model, grandchild) = (pid_in(&there.home("slow.pid")), pid_in(&there.home("grandchild.pid")));
         live.signal(signal);
         let ran = live.finish().ended(code);
-        // Not "soon": it was seen to be gone.
+        // No waiting: `mer` reports the end only after it was verified.
         assert!(!crate::support::alive(model) && !crate::support::alive(grandchild));
         let said = format!("mer: `far-slow` on `there`: cancelled by {name}; its process on `there` is gone\n");
         assert!(ran.stderr.starts_with(&said), "{}", ran.stderr);
@@ -34,8 +34,8 @@ fn field_ssh_6_signals_end_the_remote_group_and_it_is_said() {
     }
 }
 
-/// What a small machine has: busybox and no other program, or a Korn shell as `sh`. The folder, and what an rc file does
-/// to have them.
+/// Returns a folder with the programs of a small machine (busybox only, or mksh as `sh`), and the line for an rc file that
+/// puts it on PATH.
 pub(super) fn programs(name: &str) -> Option<(tempfile::TempDir, String)> {
     let Some(program) = require::program(name, &[]) else {
         require::missing(name, "it is not on the PATH");
@@ -104,7 +104,7 @@ fn a_timeout_ends_the_remote_group_too() {
 }
 
 #[test]
-fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
+fn kill_minus_9_ends_the_remote_group() {
     let Some(there) = There::new() else { return };
     let live = there.env.start(["run", "far-slow", "x"]);
     live.wait_stdout("begun\n");
@@ -123,7 +123,7 @@ fn ctrl_c_in_a_script_ends_the_warm_process_that_does_not_answer() {
     live.say("run far-liner pid\n");
     let pid = live.wait_stdout("\n").trim().parse().expect("a pid");
     live.say("run far-liner late\n");
-    // Its request is on the way, or not yet: either is cancelled.
+    // The request is cancelled whether it has been sent or not.
     live.signal(Signal::INT);
     let ran = live.finish().ended(130);
     assert!(!ran.stdout.contains("late"), "{}", ran.stdout);
@@ -140,13 +140,13 @@ fn the_end_of_a_script_ends_its_warm_processes_over_there() {
     });
 }
 
-/// What runs over there and is no part of `sshd`.
+/// Returns the server's processes that are not part of `sshd`.
 fn left(there: &There) -> Vec<u32> {
     mer_testkit::processes::with_nonce(there.sshd.nonce())
 }
 
 #[test]
-fn field_ssh_5_and_6_a_silent_network_is_lost_and_it_is_said() {
+fn a_silent_network_ends_the_run_as_unreachable_on_both_sides() {
     let Some(there) = There::new() else { return };
     let proxy = Proxy::to(there.sshd.addresses()[0]);
     there.env.file("home/.ssh/known_hosts", there.sshd.known_hosts_for(proxy.address()));
@@ -166,7 +166,7 @@ fn field_ssh_5_and_6_a_silent_network_is_lost_and_it_is_said() {
     assert!(ran.stderr.contains("nothing was heard for"), "{}", ran.stderr);
     let row = there.env.row();
     assert_eq!((&row["status"], &row["stdoutBytes"]), (&json!("unreachable"), &json!(6)), "{row}");
-    // The other side has not heard of us either.
+    // The server has not heard of the client either.
     wait_gone(grandchild);
 }
 
@@ -186,7 +186,7 @@ fn a_cancelled_run_that_cannot_be_verified_says_so() {
     wait_gone(pid_in(&there.home("grandchild.pid")));
 }
 
-/// A `ProxyCommand` has a group of its own here: it ends with `mer`, whatever it left in it. A kill -9 closes its pipes.
+/// A `ProxyCommand` has its own process group, all of which ends with `mer`. After a kill -9 its pipes are closed.
 #[test]
 fn a_proxy_command_ends_with_mer() {
     let (Some(there), Some(jump)) = (There::new(), Sshd::start()) else { return };

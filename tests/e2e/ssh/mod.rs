@@ -1,4 +1,4 @@
-//! Models on other machines, through the whole program: a real `sshd` of the test's own stands for the other machine.
+//! Models on other machines, through the whole program; a temporary `sshd` stands for the other machine, called `there`.
 
 mod asks;
 mod ends;
@@ -15,22 +15,22 @@ use mer_testkit::sshd::{Builder, Sshd};
 
 use crate::support::TestEnv;
 
-/// The models over there. They leave their files in the HOME that sessions of the server have.
+/// Models on the server `there`. They write their files to the HOME of the server's sessions.
 const MODELS: &str = include_str!("models.toml");
 
-/// A `mer`, and a server that it knows as `there`.
+/// A `mer` with a server that is registered as `there`.
 pub(crate) struct There {
     pub(crate) env: TestEnv,
     pub(crate) sshd: Sshd,
 }
 
 impl There {
-    /// None where there is no `sshd`.
+    /// Returns none where `sshd` is not installed.
     pub(crate) fn new() -> Option<Self> {
         Self::with(Sshd::builder())
     }
 
-    /// With a server of a special kind.
+    /// The same with another configuration of the server.
     pub(crate) fn with(builder: Builder<'_>) -> Option<Self> {
         let sshd = builder.start()?;
         let there = Self { env: TestEnv::ready(), sshd };
@@ -39,26 +39,26 @@ impl There {
         Some(there)
     }
 
-    /// Brings the registry to this too.
+    /// Applies a registry file.
     #[track_caller]
     pub(crate) fn apply(&self, toml: &str) {
         self.env.apply(toml);
     }
 
-    /// A file in the HOME over there.
+    /// Returns the path of a file in the server's HOME.
     pub(crate) fn home(&self, name: &str) -> PathBuf {
         self.sshd.home().join(name)
     }
 }
 
-/// A server's table.
+/// Returns the table of a server in a registry file.
 pub(crate) fn server(name: &str, sshd: &Sshd) -> String {
     let mut text = format!("[servers.{name}]\nconnType = 'ssh'\nhost = '{}'\nport = {}\n", sshd.host(), sshd.port());
     writeln!(text, "user = '{}'\nidentityFile = '{}'\n", sshd.user(), sshd.client_key().display()).expect("a String");
     text
 }
 
-/// A port that nobody listens on, as far as one can know.
+/// Returns a port that nothing listened on a moment ago.
 pub(crate) fn closed_port() -> u16 {
     let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     socket.local_addr().expect("an address").port()

@@ -1,4 +1,4 @@
-//! Trust but verify: `mer server ping` and `mer model ping`.
+//! `mer server ping` and `mer model ping`.
 
 use mer_testkit::sshd::Sshd;
 
@@ -39,7 +39,7 @@ fn ping_of_all_names_the_step_that_failed_and_its_remedy() {
     let remedy = stranger["remedy"].as_str().expect("text");
     assert!(remedy.ends_with("mer server ping stranger --accept-new"), "{remedy}");
     assert!(ran.stderr.contains("2 of 4 servers cannot be used"), "{}", ran.stderr);
-    // All keys at once: only where it is said.
+    // Accepting the keys of all servers at once needs `--all`.
     assert!(there.env.mer(["server", "ping", "--accept-new"]).failed(64).contains("missing"));
     there.env.mer(["server", "ping", "--all", "--accept-new"]).ended(69);
     there.env.mer(["server", "ping", "stranger"]).ended(0);
@@ -62,7 +62,7 @@ fn behind_a_jump_host_the_step_that_fails_is_the_way_on() {
         hosts += &format!("[models.on-{name}]\nservers = ['{name}']\ninferenceCommand = ['cat']\n");
     }
     there.apply(&hosts);
-    // The jump host is logged in on with a key of its own.
+    // The jump host gets its key from ssh_config.
     let jump = format!("Host {}\n IdentityFile {}\n", sshd.host(), sshd.client_key().display());
     there.env.file("home/.ssh/config", jump);
 

@@ -1,4 +1,4 @@
-//! The way there: what stops it has a code and a remedy, and another server may be tried.
+//! Reaching a server: each obstacle has an exit code and a remedy, and the next server is tried.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{There, closed_port, server};
 use crate::support::{TestEnv, run};
 
-/// Runs `far-cat`, which must fail with this code, and gives what was said. It is on record as it ended.
+/// Runs `far-cat`, which must fail with this code, and returns its stderr. The access must have this status.
 #[track_caller]
 fn fails(there: &There, code: i32, status: &str) -> String {
     let told = there.env.mer(["run", "far-cat", "x"]).failed(code);
@@ -47,7 +47,7 @@ fn a_server_that_says_nothing_is_69_within_its_bound() {
     let told = fails(&there, 69, "unreachable");
     assert!(told.contains("no connection to `127.0.0.1"), "{told}");
     assert!(told.contains("after 400ms: `connectTimeout` ran out"), "{told}");
-    // And a person need not wait for it.
+    // A signal ends the wait.
     there.apply(&table("10m"));
     let live = there.env.start(["run", "far-cat", "x"]);
     let asked = silent.incoming().nth(1).expect("a connection");
@@ -152,7 +152,7 @@ fn the_first_server_that_can_be_reached_serves() {
         let seen = both.map(|row| json!([row["attempt"], row["server"], row["status"]]));
         assert_eq!(seen, [json!([1, "dead", "unreachable"]), json!([2, "there", "succeeded"])]);
     }
-    // Cron hears of it only if nothing helps.
+    // With `--quiet` only a failure of all servers is reported.
     assert_eq!(there.env.mer(["run", "far-cat", "x", "--quiet"]).ok(), "x\n");
     let told = there.env.mer(["run", "far-cat", "x", "--server", "dead"]).failed(69);
     assert!(!told.contains("trying"), "{told}");
@@ -162,7 +162,7 @@ fn the_first_server_that_can_be_reached_serves() {
 }
 
 #[test]
-fn field_ssh_10_within_a_process_a_server_that_is_down_is_asked_last_for_a_while() {
+fn a_server_that_is_down_is_tried_last_for_a_while() {
     let Some(there) = There::new() else { return };
     let dead = format!("[servers.dead]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {}\n", closed_port());
     there.apply(&(dead + &super::MODELS.replace("servers = [\"there\"]", "servers = ['dead', 'there']")));
@@ -185,7 +185,7 @@ fn a_run_that_failed_is_not_tried_elsewhere() {
 }
 
 #[test]
-fn field_ssh_7_the_config_with_an_alias_and_two_jump_hosts() {
+fn an_alias_of_ssh_config_leads_through_two_jump_hosts() {
     let Some(there) = There::with(Sshd::builder().client_key(KeyType::Ecdsa)) else { return };
     let Some(first) = Sshd::start() else { return };
     let Some(second) = Sshd::start() else { return };
@@ -211,7 +211,7 @@ fn field_ssh_7_the_config_with_an_alias_and_two_jump_hosts() {
 }
 
 #[test]
-fn field_ssh_8_cron_has_no_agent_no_home_and_containers_no_name() {
+fn without_home_user_name_and_agent_keys_lie_beside_the_settings() {
     let Some(there) = There::new() else { return };
     let config = there.env.file("etc/mer.toml", "");
     there.env.file("etc/ssh/known_hosts", there.sshd.known_hosts());

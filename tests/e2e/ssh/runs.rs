@@ -1,4 +1,4 @@
-//! What runs over there is as if it ran here.
+//! A run on a server behaves as a run on this machine.
 
 use std::{collections::BTreeMap, fs};
 
@@ -34,7 +34,7 @@ fn the_three_protocols_answer_and_are_on_record() {
 }
 
 #[test]
-fn field_ssh_1_and_2_255_is_a_verdict_and_a_warning_is_none() {
+fn exit_code_255_is_the_models_and_a_warning_is_no_failure() {
     let Some(there) = There::new() else { return };
     let ran = there.env.mer(["run", "far-fail", "x"]).ended(1);
     assert_eq!(ran.stdout, "partial\n");
@@ -73,7 +73,7 @@ fn the_environment_over_there_is_its_own() {
 }
 
 #[test]
-fn field_ssh_3_folders_launchers_and_words_survive() {
+fn folders_launchers_and_arguments_survive_quoting() {
     let Some(there) = There::new() else { return };
     let told = there.env.mer(["run", "far-where"]).failed(78);
     assert!(told.contains("the working directory `~/a model` cannot be used"), "{told}");
@@ -84,7 +84,7 @@ fn field_ssh_3_folders_launchers_and_words_survive() {
 }
 
 #[test]
-fn field_ssh_2_and_3_fish_csh_and_a_shell_that_prints() {
+fn login_shells_fish_csh_and_one_that_prints_change_nothing() {
     let shells = [
         Sshd::builder().shell(Shell::Fish, "echo 'fish says hello'"),
         Sshd::builder().shell(Shell::Csh, "echo 'csh says hello'"),
@@ -93,7 +93,7 @@ fn field_ssh_2_and_3_fish_csh_and_a_shell_that_prints() {
     for builder in shells {
         let Some(there) = There::with(builder) else { continue };
         let script = ["run far-cat hello", "run far-liner x", "run far-words", "run far-token y"];
-        // What the rc file says on stderr is shown like a model's own words: nobody can tell them apart.
+        // The rc file's stderr cannot be told apart from the model's, and is shown like it.
         let told = there.env.script(&script).ended(0).stdout;
         assert_eq!(told, "hello\ngot x\nlaunched\n$HOME; *|two  words|it's|new\nline|&|y\n");
     }
@@ -139,7 +139,7 @@ fn a_warm_process_that_died_is_started_again() {
     let mut live = there.env.start([]);
     live.say("run far-liner x\n");
     live.wait_stdout("got x\n");
-    // Not only the process: all connections of the server.
+    // Ends the process together with all connections of the server.
     there.sshd.end_connections();
     live.say("run far-liner y\n");
     live.wait_stdout("got y\n");
@@ -147,13 +147,13 @@ fn a_warm_process_that_died_is_started_again() {
 }
 
 #[test]
-fn field_ssh_9_200_mb_each_way_while_keys_are_renewed() {
+fn two_hundred_megabytes_each_way_while_keys_are_renewed() {
     const BYTES: usize = 210_000_000;
     let Some(there) = There::with(Sshd::builder().rekey_limit("64M")) else { return };
-    let line = b"field ssh 9: after EAGAIN the same call is finished first\n";
+    let line = b"after EAGAIN the same call is finished first\n";
     let input: Vec<u8> = line.iter().copied().cycle().take(BYTES).collect();
     let file = there.env.file("work/large", &input);
-    // Hashing takes longer than all the rest, where nothing is optimised.
+    // In a debug build hashing would take longer than all the rest.
     let ran = there.env.mer(["run", "far-cat", &format!("@{}", file.display()), "-o", "out", "--no-hash"]).ended(0);
     assert_eq!(ran.stderr, "");
     assert!(fs::read(there.env.path("work/out")).expect("a file") == input, "something was lost or mixed up");

@@ -1,4 +1,4 @@
-//! A `mer` that does not run for a while: see the module of the same name for models of this machine.
+//! A suspended `mer` with models on a server; the module `stopped` has the same for models of this machine.
 
 use serde_json::json;
 

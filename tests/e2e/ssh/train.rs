@@ -1,4 +1,4 @@
-//! Trainings on another machine: what they write there becomes a version here.
+//! Trainings on a server: the file that they write there becomes a version.
 
 use std::{fs, path::PathBuf, thread, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     train::life_of_iris,
 };
 
-/// Models that train over there, each in a way of its own.
+/// Models that train on the server, each in a different way.
 const TRAINERS: &str = r#"
 [models.goes-on]
 servers = ["there"]
@@ -51,7 +51,7 @@ inferenceCommand = 'cat'
 trainCommand = 'cat > "$MER_WEIGHTS_OUT.npy"'
 "#;
 
-/// In front of everything else on the PATH over there, for those who say what stands in it.
+/// A line for the rc file that puts a folder of test programs first on the server's PATH.
 const OWN_PROGRAMS: &str = "PATH=\"$HOME/bin:$PATH\"; export PATH";
 
 fn with_trainers(builder: Builder<'_>) -> Option<There> {
@@ -60,7 +60,7 @@ fn with_trainers(builder: Builder<'_>) -> Option<There> {
     Some(there)
 }
 
-/// How many folders of trainings there are over there.
+/// Returns the number of training folders on the server.
 fn left(there: &There) -> usize {
     fs::read_dir(there.home(".cache/mer/training")).map_or(0, Iterator::count)
 }
@@ -89,7 +89,7 @@ fn iris_is_trained_served_promoted_and_rolled_back_over_ssh_on_every_backend() {
         life_of_iris(&place, "far-iris");
         let rows = place.mer(["log", "list", "--json"]).objects();
         assert!(rows.iter().all(|row| row["server"] == "there"), "{rows:?}");
-        // The next one brings the same bytes there, and is not to find them.
+        // The next training sends the same bytes and must not find these.
         let weights = sshd.home().join(".cache/mer/weights");
         assert_eq!(fs::read_dir(&weights).expect("folder").count(), 2, "{}", place.url);
         fs::remove_dir_all(weights).expect("removed");
@@ -140,10 +140,10 @@ fn a_training_over_there_that_fails_or_is_cancelled_leaves_nothing() {
     assert!(said.contains(told), "{said}");
     wait_gone(pid);
     check_nothing(&there);
-    // The ending is the one that the model chose.
+    // The file keeps the extension that the model chose.
     let said = there.env.piped(["train", "numpy", "-"], "no array").failed(76);
-    assert!(said.contains("this is no npy file"), "{said}");
-    // What is a folder stays where it is.
+    assert!(said.contains("this is not a valid npy file"), "{said}");
+    // A folder is not taken as weights, and stays where it was written.
     let said = there.env.mer(["train", "folder", "x"]).failed(76);
     assert!(said.contains("what it wrote is a folder, and weights are one file; no version was made"), "{said}");
     let path = said.split_once("on `there` it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
@@ -168,7 +168,7 @@ fn a_training_whose_connection_is_cut_makes_no_version() {
 #[test]
 fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
     let Some(there) = with_trainers(Sshd::builder().noisy().shell(Shell::Bash, OWN_PROGRAMS)) else { return };
-    // One that lies, once.
+    // A `sha256sum` that prints a wrong hash, once.
     let lies =
         "if [ -e \"$HOME/lied\" ]; then exec /usr/bin/sha256sum; fi; : > \"$HOME/lied\"; cat > /dev/null; echo 00";
     there.program("sha256sum", lies);
@@ -180,7 +180,7 @@ fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
         said.contains("the weights could not be fetched from `there`: what came is not what was sent, twice"),
         "{said}"
     );
-    // They lie there still, for whoever wants them.
+    // The files are still on the server.
     let path = said.split_once("it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(path).expect("file"), b"x\n");
     assert_eq!(there.env.mer(["weights", "list", "--json"]).objects().len(), 1);

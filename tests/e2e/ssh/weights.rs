@@ -1,4 +1,4 @@
-//! Weights of models on other machines: brought there once, whole or not at all.
+//! Delivery of weights to a server: once, and whole or not at all.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{There, ends::programs};
 use crate::support::{sha256, wait_until};
 
-/// Models over there that say which weights they were given, each with the versions `one` and `two`.
+/// Models on the server that print their weights, each with the versions `one` and `two`.
 const READERS: &str = r#"
 [models.reader]
 servers = ["there"]
@@ -29,7 +29,7 @@ inferenceCommand = 'while read -r line; do echo "$$ $(cat "$MER_WEIGHTS") $line"
 shell = true
 "#;
 
-/// In front of everything else on the PATH over there, for those who say what stands in it.
+/// A line for the rc file that puts a folder of test programs first on the server's PATH.
 const OWN_PROGRAMS: &str = "PATH=\"$HOME/bin:$PATH\"; export PATH";
 
 fn with_readers(builder: Builder<'_>) -> Option<There> {
@@ -44,12 +44,12 @@ fn with_readers(builder: Builder<'_>) -> Option<There> {
 }
 
 impl There {
-    /// The file over there of what was put as this text.
+    /// Returns the file of this text in the server's cache.
     fn weights(&self, text: &str) -> PathBuf {
         self.home(".cache/mer/weights").join(format!("{}.raw", sha256(text.as_bytes())))
     }
 
-    /// How many files there are in the folder of weights over there.
+    /// Returns the number of files in the server's cache.
     fn kept(&self) -> usize {
         fs::read_dir(self.home(".cache/mer/weights")).map_or(0, Iterator::count)
     }
@@ -58,7 +58,7 @@ impl There {
         self.env.path("home/.cache/mer/weights")
     }
 
-    /// A program of the other machine's own.
+    /// Puts a program of this name on the server's PATH.
     pub(super) fn program(&self, name: &str, script: &str) {
         fs::create_dir_all(self.home("bin")).expect("folder");
         fs::write(self.home("bin").join(name), format!("#!/bin/sh\n{script}\n")).expect("program");
@@ -78,7 +78,7 @@ fn weights_are_brought_once_and_the_log_has_them() {
     assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
     assert_eq!(fs::read(there.weights("one\n")).expect("file"), b"one\n");
     assert_eq!(fs::read_dir(there.here()).expect("folder").count(), 0, "nothing was needed here");
-    // One that is cut is no such file.
+    // A cut file is not used.
     fs::remove_file(there.weights("one\n")).expect("removed");
     fs::write(there.weights("one\n"), "O").expect("written");
     assert_eq!(env.mer(["run", "reader:1"]).ok(), "version 1\none\n");
@@ -88,7 +88,7 @@ fn weights_are_brought_once_and_the_log_has_them() {
     assert!(env.mer(["log", "list"]).ok().contains("reader:1"));
 }
 
-/// Programs that tell times as other systems do: in whole seconds, in the words of the BSDs, or not at all.
+/// Variants of `stat`: with whole seconds, with the options of the BSDs, and missing.
 const STATS: [(&str, &str); 4] = [
     ("as here", "exec /usr/bin/env PATH=/usr/bin:/bin stat \"$@\""),
     ("whole seconds", "/usr/bin/env PATH=/usr/bin:/bin stat \"$@\" | sed 's/[.][0-9]*/.000000000/g'"),
@@ -136,7 +136,7 @@ fn changed_over_there(there: &There, what: &str) {
         assert!(read_only(&file), "{what}");
         assert_eq!(there.env.mer(["run", "reader:1"]).ok(), "version 1\none\n", "{what}");
     }
-    // The same bytes are not sent again.
+    // Equal bytes are not sent again.
     let inode = |file: &PathBuf| fs::metadata(file).expect("file").ino();
     let before = inode(&file);
     write("one\n");
@@ -145,7 +145,7 @@ fn changed_over_there(there: &There, what: &str) {
     assert_eq!(there.kept(), 1, "{what}: nothing half is left");
 }
 
-/// Another user over there could leave weights that no database has, and a record that says they are right.
+/// Another user of the server could place false weights there, with a record that declares them verified.
 #[test]
 fn a_folder_over_there_that_others_can_write_to_is_not_used() {
     let Some(there) = with_readers(Sshd::builder()) else { return };
@@ -163,10 +163,10 @@ fn a_folder_over_there_that_others_can_write_to_is_not_used() {
             fs::remove_file(&file).expect("removed");
         }
     }
-    // In a sticky folder no user can exchange what belongs to another.
+    // In a sticky folder no user can replace the files of another.
     mode(folder, 0o1777);
     assert_eq!(run(), "version 1\none\n");
-    // Only root can give files away.
+    // Only root can change the owner of a file.
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -186,7 +186,7 @@ fn a_folder_over_there_that_others_can_write_to_is_not_used() {
     there.env.mer(["run", "reader:1"]).failed(74);
 }
 
-/// A hash is made when weights come, and not again, as long as they are not touched.
+/// Weights are hashed once, on delivery, until the file changes.
 #[test]
 fn weights_over_there_are_hashed_once() {
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
@@ -264,7 +264,7 @@ fn a_hash_that_does_not_match_is_tried_again_once_and_is_74() {
     assert_eq!(there.kept(), 0, "nothing half is left");
     let row = there.env.row();
     assert_eq!((&row["status"], &row["weightsVersion"], &row["startMs"]), (&json!("failed"), &json!(1), &json!(null)));
-    // Once may be chance.
+    // After a single wrong hash the delivery is repeated.
     there.program(
         "sha256sum",
         "[ -e ~/again ] && exec /usr/bin/env -i PATH=/usr/bin:/bin sha256sum; : > ~/again; echo 0",
@@ -274,7 +274,7 @@ fn a_hash_that_does_not_match_is_tried_again_once_and_is_74() {
 
 #[test]
 fn a_full_disk_over_there_is_74_and_a_sentence() {
-    // Each session has a small disk of its own.
+    // Each session mounts a small disk.
     let disk = r#"mount -t tmpfs -o size=1m none "$HOME/small" && exec sh -c "$0""#;
     let rc = format!("unshare -rm true 2>/dev/null && exec unshare -rm sh -c '{disk}' \"$command\"");
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, &rc)) else { return };
@@ -296,18 +296,18 @@ fn a_full_disk_over_there_is_74_and_a_sentence() {
 
 #[test]
 fn the_folder_over_there_is_a_setting_and_so_is_its_room() {
-    room(Sshd::builder());
+    cache_limit(Sshd::builder());
 }
 
 #[test]
 fn it_is_the_same_with_the_programs_of_busybox_and_mksh() {
     for name in ["busybox", "mksh"] {
         let Some((_bin, path)) = programs(name) else { continue };
-        room(Sshd::builder().shell(Shell::Sh, &path));
+        cache_limit(Sshd::builder().shell(Shell::Sh, &path));
     }
 }
 
-fn room(builder: Builder<'_>) {
+fn cache_limit(builder: Builder<'_>) {
     let Some(there) = with_readers(builder) else { return };
     there.allowed("server set there --cache-dir '~/my cache' --cache-limit 5B");
     let folder = there.home("my cache/weights");
@@ -316,7 +316,7 @@ fn room(builder: Builder<'_>) {
     assert_eq!(there.env.mer(["run", "reader:2"]).ok(), "version 2\ntwo\n");
     assert!(file("one\n").exists(), "it may be in use");
     let ago = SystemTime::now() - Duration::from_secs(7200);
-    // When it came is long ago, and so is when it was used, as far as there is a record.
+    // The times of delivery and of last use are set back; not every server has a record.
     let records = there.home("my cache/verified");
     let record = |text: &str| records.join(format!("{}.raw.sh", sha256(text.as_bytes())));
     File::open(file("one\n")).expect("file").set_modified(ago).expect("time");

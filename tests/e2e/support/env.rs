@@ -1,4 +1,4 @@
-//! A hermetic environment: nothing of the machine that runs the tests reaches `mer`, and nothing of `mer` gets out.
+//! An isolated environment: `mer` gets no settings of the machine, and leaves no files outside.
 
 use std::{
     fs,
@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use super::{Live, Ran, template};
 
-/// A home, a working directory and a data folder that nobody else has.
+/// A temporary home, working directory and data folder.
 pub(crate) struct TestEnv {
     root: tempfile::TempDir,
 }
 
 impl TestEnv {
-    /// All of it empty.
+    /// Makes empty folders.
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().expect("temp dir");
         for folder in ["home", "config", "data", "state", "work"] {
@@ -26,47 +26,47 @@ impl TestEnv {
         Self { root }
     }
 
-    /// With a database that knows the models of `models.toml`.
+    /// Makes folders with a database that has the models of `models.toml`.
     pub(crate) fn ready() -> Self {
         let env = Self::new();
         template::copy_to(&env.path("data/mer"));
         env
     }
 
-    /// A path in it. `work/` is the working directory, `data/mer/` the data folder.
+    /// Returns a path in the environment. `work/` is the working directory, `data/mer/` the data folder.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
 
-    /// Writes a file; its folder is made too.
+    /// Writes a file and makes its folder.
     pub(crate) fn file(&self, path: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("folder")).expect("folder");
         fs::write(&path, text).expect("file");
         if path.parent().is_some_and(|folder| folder.ends_with(".ssh")) {
-            // Whatever the umask: what others may write to is not used.
+            // Independent of the umask: `mer` does not use files that others can write to.
             fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
         }
         path
     }
 
-    /// What a file holds.
+    /// Returns the content of a file.
     #[track_caller]
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).expect(path)
     }
 
-    /// The binary under test. Cargo names it when the tests are built; another one may be named when they run.
+    /// Returns the binary under test: the one that cargo built, unless `CARGO_BIN_EXE_mer` names another one at run time.
     pub(crate) fn binary() -> PathBuf {
         std::env::var_os("CARGO_BIN_EXE_mer").map_or_else(|| env!("CARGO_BIN_EXE_mer").into(), PathBuf::from)
     }
 
-    /// `mer`, ready to get arguments. Its environment has only what is set here.
+    /// Returns `mer` without arguments, with only the variables that are set here.
     pub(crate) fn command(&self) -> Command {
         self.program(&Self::binary())
     }
 
-    /// Another name of the binary.
+    /// The same for another program.
     pub(crate) fn program(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -80,7 +80,7 @@ impl TestEnv {
         command
     }
 
-    /// `mer` with these arguments, ready to be changed further.
+    /// Returns `mer` with these arguments, not started yet.
     pub(crate) fn with<const N: usize>(&self, args: [&str; N]) -> Command {
         self.with_args(&args)
     }
@@ -104,7 +104,7 @@ impl TestEnv {
         run(self.with_args(args))
     }
 
-    /// The same with the database of this URL.
+    /// Runs `mer` with these arguments on the database of this URL.
     #[track_caller]
     pub(crate) fn mer_on<const N: usize>(&self, url: &str, args: [&str; N]) -> Ran {
         let mut command = self.with(args);
@@ -112,7 +112,7 @@ impl TestEnv {
         run(command)
     }
 
-    /// Registers what a file says, by way of `models.toml` in the working directory; it is nothing to be warned of.
+    /// Applies a registry file, written to `models.toml` in the working directory; there must be no warning.
     #[track_caller]
     pub(crate) fn apply(&self, text: impl AsRef<[u8]>) {
         self.file("work/models.toml", text);
@@ -130,7 +130,7 @@ impl TestEnv {
         let mut live = self.start(args);
         let mut stdin = live.take_stdin();
         let input = input.as_ref().to_vec();
-        // It may well end without reading all of it.
+        // `mer` may end before it has read all of it.
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
         let ran = live.finish();
         writer.join().expect("writer");
@@ -143,13 +143,13 @@ impl TestEnv {
         self.piped([], lines.join("\n"))
     }
 
-    /// All accesses of every kind on record, newest first.
+    /// Returns the recorded accesses of every kind, the newest first.
     #[track_caller]
     pub(crate) fn rows(&self) -> Vec<Value> {
         self.mer(["log", "list", "--json", "--kind", "all", "--limit", "100000"]).objects()
     }
 
-    /// The one access on record.
+    /// Returns the only recorded access.
     #[track_caller]
     pub(crate) fn row(&self) -> Value {
         let mut rows = self.rows();

@@ -1,4 +1,4 @@
-//! Journals of accesses, as a test looks at them or makes them.
+//! Reading and writing journals of accesses.
 
 use std::{
     fs,
@@ -7,13 +7,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// A line of a segment.
+/// Returns a line of a segment.
 pub(crate) fn line(value: &Value) -> String {
     let text = value.to_string();
     format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
 }
 
-/// The segments in the folder of a journal, in their order.
+/// Returns the segments in the folder of a journal, sorted.
 #[track_caller]
 pub(crate) fn segments(journal: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(journal).expect("a journal").flatten().map(|entry| entry.path());
@@ -22,7 +22,7 @@ pub(crate) fn segments(journal: &Path) -> Vec<PathBuf> {
     segments
 }
 
-/// Leaves a segment with one access, as an older `mer` of another machine wrote it.
+/// Writes a segment with one access, as an older `mer` on another machine did.
 #[track_caller]
 pub(crate) fn leave_segment(journal: &Path, database_uid: &str, access: &Value) {
     let head = json!({ "format": 1, "databaseUid": database_uid, "host": "gone", "pid": 1, "merVersion": "0.1.0" });

@@ -1,4 +1,4 @@
-//! A `mer` that runs.
+//! A running `mer`.
 
 use std::{
     io::{Read, Write},
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{BOUND, Ran, wait_until};
 
-/// A running `mer`. Whatever becomes of the test, it does not outlive it.
+/// A running `mer`, which is ended when it is dropped.
 pub(crate) struct Live {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -20,7 +20,7 @@ pub(crate) struct Live {
     stderr: Arc<Heard>,
 }
 
-/// What has come out of a pipe so far, and whether that is all.
+/// The bytes that were read from a pipe so far, and whether it is closed.
 #[derive(Default)]
 struct Heard {
     so_far: Mutex<(Vec<u8>, bool)>,
@@ -28,22 +28,22 @@ struct Heard {
 }
 
 impl Live {
-    /// Starts it, with this as its standard input; both outputs are collected.
+    /// Starts a command with this standard input, and collects both outputs.
     pub(crate) fn start(command: Command, stdin: impl Into<Stdio>) -> Self {
         Self::start_to(command, stdin, Stdio::piped())
     }
 
-    /// Starts it with another standard output than a pipe to us.
+    /// The same with another standard output, which is not collected.
     pub(crate) fn start_to(mut command: Command, stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Self {
         let mut child = command.stdin(stdin).stdout(stdout).stderr(Stdio::piped()).spawn().expect("mer");
-        // The command holds copies of what it was given: a pipe would never be closed.
+        // The command keeps copies of its streams; with them a pipe would never be closed.
         drop(command);
         let stdout = Heard::from(child.stdout.take());
         let stderr = Heard::from(child.stderr.take());
         Self { stdin: child.stdin.take(), child, stdout, stderr }
     }
 
-    /// Starts it with this as its standard input, and with the standard error that the command has been given already.
+    /// Starts a command with this standard input and the standard error that the command already has.
     pub(crate) fn start_with(mut command: Command, stdin: impl Into<Stdio>) -> Self {
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().expect("mer");
         drop(command);
@@ -72,29 +72,29 @@ impl Live {
         kill_process(pid, signal).expect("a signal");
     }
 
-    /// Waits until its output holds this text, and gives all of it so far.
+    /// Waits until the standard output contains this text, and returns all of it so far.
     #[track_caller]
     pub(crate) fn wait_stdout(&self, text: &str) -> String {
         self.stdout.wait("standard output", text)
     }
 
-    /// Waits until its diagnostics hold this text, and gives all of them so far.
+    /// Waits until the standard error contains this text, and returns all of it so far.
     #[track_caller]
     pub(crate) fn wait_stderr(&self, text: &str) -> String {
         self.stderr.wait("standard error", text)
     }
 
-    /// What it has written so far.
-    pub(crate) fn said(&self) -> String {
+    /// Returns the standard output so far.
+    pub(crate) fn stdout_so_far(&self) -> String {
         String::from_utf8_lossy(&self.stdout.so_far.lock().expect("lock").0).into_owned()
     }
 
-    /// Whether it has ended.
+    /// Returns whether the process has ended.
     pub(crate) fn is_over(&mut self) -> bool {
         self.child.try_wait().expect("a status").is_some()
     }
 
-    /// Its end. Nobody may hold its pipes any longer than it does.
+    /// Waits for the end. No other process may hold its pipes longer.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Ran {
         drop(self.stdin.take());
@@ -105,7 +105,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        // Not `kill -9`: its models are to go too. It has no time to make a fuss of it either.
+        // TERM first, so that `mer` ends its models; KILL after 10 s.
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal(Signal::TERM);
             let begun = Instant::now();

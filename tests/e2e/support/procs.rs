@@ -1,4 +1,4 @@
-//! Processes as `/proc` shows them.
+//! Processes in `/proc`.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use super::BOUND;
 
-/// Looks again and again until there is an answer.
+/// Polls until there is a value.
 #[track_caller]
 pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -22,17 +22,17 @@ pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// The pid that a model has written into a file.
+/// Returns the pid that a model has written to a file.
 #[track_caller]
 pub(crate) fn pid_in(file: &Path) -> u32 {
     wait_until(&format!("a pid in `{}`", file.display()), || {
         let text = fs::read_to_string(file).ok()?;
-        // A line that is not whole yet may be half a number.
+        // A line without its end may be half a number.
         text.strip_suffix('\n')?.parse().ok()
     })
 }
 
-/// Whether a process runs. A zombie does not.
+/// Returns whether a process runs. A zombie does not count.
 pub(crate) fn alive(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
@@ -45,7 +45,7 @@ pub(crate) fn wait_gone(pid: u32) {
     wait_until(&format!("the end of process {pid}"), || (!alive(pid)).then_some(()));
 }
 
-/// The processes, with their command lines, that carry `NAME=VALUE` in their environment.
+/// Returns the processes with `NAME=VALUE` in their environment, and their command lines.
 pub(crate) fn bearers(marker: &str) -> Vec<(u32, String)> {
     let pids = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let carries = |pid: &u32| {

@@ -1,17 +1,17 @@
-//! What came of a `mer`.
+//! The result of a `mer`.
 
 use std::process::ExitStatus;
 
 use serde_json::Value;
 
-/// How a `mer` ended, and what it said.
+/// Exit code and outputs of a `mer` that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
-    /// Its output as text; what is no UTF-8 is replaced.
+    /// Standard output as text; invalid UTF-8 is replaced.
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// Its output as it is.
+    /// Standard output as bytes.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -21,35 +21,35 @@ impl Ran {
         Self { code: status.code(), stdout: text(&stdout), stderr: text(stderr), bytes: stdout }
     }
 
-    /// What it wrote, after a success that had nothing to say on stderr.
+    /// Returns stdout; the exit code must be 0 and stderr empty.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{}", self.stdout);
         self.stdout
     }
 
-    /// What it said on stderr, after a failure with this code that wrote nothing to stdout.
+    /// Returns stderr; the exit code must be this one and stdout empty.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{}", self.stderr);
         self.stderr
     }
 
-    /// The same as [`Ran::failed`], with something on stdout.
+    /// Returns both outputs; the exit code must be this one.
     #[track_caller]
     pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    /// Its output as one object a line.
+    /// Returns the JSON objects of stdout, one on each line.
     #[track_caller]
     pub(crate) fn objects(self) -> Vec<Value> {
         let text = self.ok();
         text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
     }
 
-    /// Its output as the one object that it is.
+    /// Returns the only JSON object of stdout.
     #[track_caller]
     pub(crate) fn object(self) -> Value {
         let mut objects = self.objects();

@@ -1,4 +1,4 @@
-//! `mer` with its database on a server.
+//! Databases on servers.
 
 use std::process::Command;
 
@@ -6,21 +6,21 @@ use mer_testkit::{postgres, surreal_server};
 
 use super::{MODELS, Ran, TestEnv, run};
 
-/// A server of either kind, which may be killed.
+/// A PostgreSQL or SurrealDB server, which a test may kill.
 pub(crate) enum Server {
     Postgres(postgres::Server),
     Surreal(surreal_server::Server),
 }
 
 impl Server {
-    /// One of each kind, as far as they are installed; each belongs to its caller.
+    /// Starts one server of each installed kind.
     pub(crate) fn each() -> impl Iterator<Item = Self> {
         let kinds: [fn() -> Option<Self>; 2] =
             [|| postgres::Server::start().map(Self::Postgres), || surreal_server::Server::start().map(Self::Surreal)];
         kinds.into_iter().filter_map(|start| start())
     }
 
-    /// The URL of a new database.
+    /// Makes a database and returns its URL.
     pub(crate) fn new_database(&self) -> String {
         match self {
             Self::Postgres(server) => server.url(&server.database()),
@@ -28,7 +28,7 @@ impl Server {
         }
     }
 
-    /// Kills it with SIGKILL.
+    /// Kills the server with SIGKILL.
     pub(crate) fn kill(&mut self) {
         match self {
             Self::Postgres(server) => server.kill(),
@@ -55,7 +55,7 @@ impl OnServer {
         Self { env: TestEnv::new(), url }
     }
 
-    /// With the schema.
+    /// Makes an environment and migrates the database of this URL.
     #[track_caller]
     pub(crate) fn migrated(url: String) -> Self {
         let place = Self::new(url);
@@ -63,7 +63,7 @@ impl OnServer {
         place
     }
 
-    /// With the schema, in a new database of the PostgreSQL server that the tests share; and the database's name.
+    /// The same in a new database of the shared PostgreSQL server. Returns the database's name too.
     #[track_caller]
     pub(crate) fn on_postgres() -> Option<(&'static postgres::Server, String, Self)> {
         let server = postgres::shared()?;
@@ -72,7 +72,7 @@ impl OnServer {
         Some((server, database, place))
     }
 
-    /// With the schema, and the models of `models.toml`.
+    /// The same with the models of `models.toml`.
     #[track_caller]
     pub(crate) fn with_models(url: String) -> Self {
         let place = Self::migrated(url);
@@ -80,14 +80,14 @@ impl OnServer {
         place
     }
 
-    /// The embedded database of the environment, by its URL.
+    /// Makes an environment with the URL of its embedded database.
     pub(crate) fn embedded() -> Self {
         let env = TestEnv::new();
         let url = format!("surrealkv://{}", env.path("data/mer/db").display());
         Self { env, url }
     }
 
-    /// Registers what a file says.
+    /// Applies a registry file.
     #[track_caller]
     pub(crate) fn apply(&self, text: impl AsRef<[u8]>) {
         self.env.file("work/models.toml", text);
@@ -104,7 +104,7 @@ impl OnServer {
         command
     }
 
-    /// Runs `mer` with the words of a line.
+    /// Runs `mer` with the words of a line as its arguments.
     #[track_caller]
     pub(crate) fn mer_line(&self, line: &str) -> Ran {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -122,14 +122,14 @@ impl OnServer {
     }
 }
 
-/// The URLs of new databases on the servers that the tests share, one of each kind as far as they are installed.
+/// Makes a database on each shared server and returns their URLs.
 pub(crate) fn shared_databases() -> Vec<String> {
     let postgres = postgres::shared().map(|server| server.url(&server.database()));
     let surreal = surreal_server::shared().map(|server| server.url(&server.database()));
     postgres.into_iter().chain(surreal).collect()
 }
 
-/// Runs a statement in the database of a URL of the tests, in the language of its kind, and gives what it answers.
+/// Runs one of two statements, in SQL or SurrealQL by the kind of the URL, and returns the answer.
 #[track_caller]
 pub(crate) fn sql(url: &str, postgres: &str, surreal: &str) -> String {
     let name = database_name(url);
@@ -139,14 +139,14 @@ pub(crate) fn sql(url: &str, postgres: &str, surreal: &str) -> String {
     surreal_server::shared().expect("a server").sql(name, surreal)[0].to_string()
 }
 
-/// The uid that a database has of its own.
+/// Returns the uid of a database.
 #[track_caller]
 pub(crate) fn database_uid(url: &str) -> String {
     let uid = sql(url, r#"SELECT "uid" FROM "DatabaseIdentity""#, "RETURN <string> DatabaseIdentity:this.uid;");
     uid.trim_matches(|letter: char| !letter.is_ascii_hexdigit()).to_owned()
 }
 
-/// The name of the database in a URL of the tests.
+/// Returns the name of the database in a URL.
 pub(crate) fn database_name(url: &str) -> &str {
     let name = url.rsplit('/').next().expect("a name");
     name.split('?').next().expect("a name")

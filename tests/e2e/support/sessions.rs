@@ -1,11 +1,11 @@
-//! Databases as the library has them, for what no command does.
+//! Databases through `mer-dal`, for states that no command makes.
 
 use mer_core::Access;
 use mer_dal::{Database, DbUrl, Session, Settings};
 
 use super::{BOUND, TestEnv};
 
-/// Works through one session, which is closed at the end; `embedded` is the database of the environment.
+/// Works with one session and closes it. The URL `embedded` is the database of the environment.
 pub(crate) fn with_session(env: &TestEnv, url: &str, work: impl AsyncFnOnce(Session) -> Session) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
@@ -16,7 +16,7 @@ pub(crate) fn with_session(env: &TestEnv, url: &str, work: impl AsyncFnOnce(Sess
     });
 }
 
-/// Puts accesses into a database.
+/// Records accesses in a database.
 pub(crate) fn record(env: &TestEnv, url: &str, accesses: &[Access]) {
     with_session(env, url, async |mut session| {
         for some in accesses.chunks(1000) {

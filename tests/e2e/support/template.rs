@@ -1,4 +1,4 @@
-//! The data folder that most tests get a copy of: migrated, with the models of `models.toml`.
+//! The data folder that most tests copy: migrated, with the models of `models.toml`.
 
 use std::{
     fs,
@@ -9,15 +9,16 @@ use std::{
 
 use super::TestEnv;
 
-/// The registry of the tests.
+/// Registry file of the tests.
 pub(crate) const MODELS: &str = include_str!("../models.toml");
 
-/// Copies the folder to where `to` says.
+/// Copies the template to `to`.
 pub(super) fn copy_to(to: &Path) {
     copy(template(), to);
 }
 
-/// Made by the first test that asks for it. A static is never dropped: what processes before us left is removed instead.
+/// Returns the template, made on the first call. A static is never dropped, so the templates of ended test processes are
+/// removed here.
 fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
@@ -26,7 +27,7 @@ fn template() -> &'static Path {
             let name = entry.file_name().to_string_lossy().into_owned();
             let pid = name.strip_prefix(&prefix).and_then(|pid| pid.parse::<u32>().ok());
             if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-                // Another run may be at it too.
+                // Another test process may remove it at the same time.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

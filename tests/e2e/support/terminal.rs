@@ -1,4 +1,4 @@
-//! A `mer` that a person sits before.
+//! A `mer` at a pseudo-terminal.
 
 use std::{
     fs::File,
@@ -23,7 +23,7 @@ pub(crate) struct AtTerminal {
 
 impl AtTerminal {
     pub(crate) fn start<const N: usize>(env: &TestEnv, args: [&str; N]) -> Self {
-        // Neither end may be inherited by what other tests start meanwhile.
+        // Close-on-exec: processes of other tests must not inherit either end.
         let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("terminal");
         grantpt(&terminal).expect("grant");
         unlockpt(&terminal).expect("unlock");
@@ -36,7 +36,7 @@ impl AtTerminal {
         Self { mer, terminal: OwnedFd::from(terminal).into(), shown: String::new() }
     }
 
-    /// Waits until the terminal shows this.
+    /// Waits until the terminal shows this text.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) {
         while !self.shown.contains(text) {
@@ -50,12 +50,12 @@ impl AtTerminal {
         }
     }
 
-    /// Waits for the end, and gives all that the terminal has shown.
+    /// Waits for the end, and returns all that the terminal has shown.
     #[track_caller]
     pub(crate) fn finish(self) -> (Ran, String) {
         let Self { mer, mut terminal, mut shown } = self;
         let ran = mer.finish();
-        // The other end is closed: what is left is there at once.
+        // The other end is closed, so the rest can be read at once.
         let mut buffer = [0; 1024];
         while let Ok(count @ 1..) = terminal.read(&mut buffer) {
             shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
@@ -63,7 +63,7 @@ impl AtTerminal {
         (ran, shown)
     }
 
-    /// Waits for the question, types the answer and sees the end.
+    /// Waits for the question, types the answer and waits for the end.
     #[track_caller]
     pub(crate) fn answer(mut self, question: &str, answer: &str) -> Ran {
         self.expect(question);

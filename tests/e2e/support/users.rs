@@ -1,4 +1,4 @@
-//! Another user, in whose name root runs `mer`.
+//! Other users, as which root runs `mer`.
 
 use std::{
     fs::{self, Permissions},
@@ -8,7 +8,7 @@ use std::{
 
 use super::TestEnv;
 
-/// Gives a file, or a folder with all that is in it, to a user and to the group of the same number.
+/// Changes the owner of a file, or of a folder with all its content, to a user and the group of the same number.
 #[track_caller]
 pub(crate) fn give(path: &Path, uid: u32) {
     lchown(path, Some(uid), Some(uid)).expect("an owner");
@@ -17,7 +17,7 @@ pub(crate) fn give(path: &Path, uid: u32) {
     }
 }
 
-/// The binary where every user may run it. It may be a link to the binary of all tests: it is not to be given away.
+/// Returns a path of the binary that every user can run. It may be a hard link, so its owner must not be changed.
 #[track_caller]
 pub(crate) fn public_binary(env: &TestEnv) -> PathBuf {
     let folder = env.path("");

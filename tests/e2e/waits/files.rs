@@ -1,4 +1,4 @@
-//! Files that MER reads by itself: each of them as something else than a readable regular file of one's own.
+//! Files that MER reads by itself, each replaced by something other than a readable regular file of the user.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::{
     support::{Ran, TestEnv, give, public_binary, run},
 };
 
-/// What lies in the place of the file.
+/// The replacement of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Pipe,
@@ -28,20 +28,20 @@ enum Kind {
 
 const KINDS: [Kind; 5] = [Kind::Pipe, Kind::Folder, Kind::Link, Kind::Unreadable, Kind::Foreign];
 
-/// A file that is read.
+/// A file that MER reads.
 struct Place {
-    /// Where, in the environment.
+    /// Path in the environment.
     path: &'static str,
-    /// What it holds when all is well; nothing where MER makes it itself.
+    /// Regular content; empty where MER makes the file.
     good: Option<&'static str>,
-    /// A command that reads it.
+    /// Arguments of a command that reads the file.
     words: &'static [&'static str],
-    /// The codes that it may end with: pipe, folder, link, unreadable, foreign.
+    /// Allowed exit codes for a pipe, a folder, a link, an unreadable file, a file of another user.
     codes: [&'static [i32]; 5],
 }
 
 const PLACES: &[Place] = &[
-    // Settings: a link is followed, what is none is said.
+    // Settings: links are followed, everything else is an error.
     Place {
         path: "work/mer.toml",
         good: Some("dbWait = '1s'\n"),
@@ -60,14 +60,14 @@ const PLACES: &[Place] = &[
         words: &["--config", "named.toml", "config", "show"],
         codes: [&[78], &[78], &[0], &[78], &[0, 78]],
     },
-    // Another project's `.env` must not be in the way.
+    // The `.env` of another project must do no harm.
     Place {
         path: "work/.env",
         good: Some("MER_DB_WAIT=1s\n"),
         words: &["config", "show"],
         codes: [&[0], &[0], &[0], &[78, 0], &[0, 78]],
     },
-    // State: never through a link; what can be made anew is.
+    // State: links are not followed, and files that can be made again are.
     Place {
         path: "data/mer/db.snapshot",
         good: None,
@@ -98,7 +98,7 @@ const PLACES: &[Place] = &[
         words: &["log", "list"],
         codes: [&[0, 74], &[0, 74], &[0, 74], &[0, 74], &[0, 74, 77]],
     },
-    // What others keep.
+    // Files of other programs.
     Place {
         path: "work/sql/1000-Own.sql",
         good: Some("-- nothing\nRETURN 1;\n"),
@@ -126,8 +126,8 @@ const PLACES: &[Place] = &[
     },
 ];
 
-/// Puts it in its place.
-fn place(kind: Kind, path: &Path, good: &str) {
+/// Puts the replacement at the path.
+fn replace(kind: Kind, path: &Path, good: &str) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     let elsewhere = path.with_extension("elsewhere");
     let there = fs::read(path).ok();
@@ -147,7 +147,7 @@ fn place(kind: Kind, path: &Path, good: &str) {
     }
 }
 
-/// Starts `mer` as it is, or as the user of this number.
+/// Starts `mer`, as the user of this number if there is one.
 fn run_as(env: &TestEnv, uid: Option<u32>, binary: &Path, words: &[&str]) -> Ran {
     let mut command = env.program(binary);
     command.args(words);
@@ -171,10 +171,10 @@ fn check(kind: Kind, place: &Place, ran: &Ran) {
     };
     if (code == 74 || code == 78) && !ran.stderr.contains("Connection refused") {
         let (told, name) = (&ran.stderr, name.split('.').next().unwrap_or_default());
-        // What the engine opens by itself it does not name: then the database is named.
+        // For files that the engine opens, the error names the database.
         let is_named = told.contains(name) || told.contains("cannot open the database `");
         assert!(is_named, "{} as {kind:?} is not named: {told}", place.path);
-        // What a path cannot be is said by the system, where it is a folder that is looked for.
+        // Where a folder is expected, the system's error says what is wrong.
         assert!(told.contains(words) || place.path == "work/sql", "{} as {kind:?}: {told}", place.path);
     }
 }
@@ -184,7 +184,7 @@ fn whatever_lies_in_the_place_of_a_file_nothing_waits_for_it() {
     for file in PLACES {
         for kind in [Kind::Pipe, Kind::Folder, Kind::Link] {
             let env = TestEnv::ready();
-            place(kind, &env.path(file.path), file.good.unwrap_or_default());
+            replace(kind, &env.path(file.path), file.good.unwrap_or_default());
             check(kind, file, &run_as(&env, None, &TestEnv::binary(), file.words));
         }
     }
@@ -199,7 +199,7 @@ fn what_a_connection_reads_is_not_waited_for_either() {
     there.env.mer(set).ended(0);
     there.env.mer(["server", "ping", "there", "--quiet"]).ended(0);
     for (path, codes) in [
-        // What may have revoked a key must be readable.
+        // A file that may revoke keys must be readable.
         ("home/.ssh/known_hosts", &[74, 77, 78][..]),
         ("home/.ssh/key", &[77, 78]),
         ("home/.ssh/config", &[0, 78]),
@@ -230,8 +230,8 @@ fn cached_weights_that_are_no_file_are_brought_anew() {
     let cached = entries.flatten().find(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
     let cached = cached.expect("a file").path();
     for kind in [Kind::Pipe, Kind::Link] {
-        place(kind, &cached, "");
-        // Other weights than those that were verified are replaced with a word.
+        replace(kind, &cached, "");
+        // Replaced weights are delivered again, with a warning.
         let ran = env.mer(["run", "reader:1"]).ended(0);
         assert_eq!(ran.stdout, "weights", "{kind:?}");
         assert!(ran.stderr.contains("were changed, and are not used"), "{kind:?}: {}", ran.stderr);
@@ -241,7 +241,7 @@ fn cached_weights_that_are_no_file_are_brought_anew() {
 
 #[test]
 fn a_file_that_may_not_be_read_or_is_anothers_is_said_at_once() {
-    // Root may read everything: then `mer` runs as another user.
+    // Root can read every file, so it runs `mer` as another user.
     const OTHER: u32 = 65_534;
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -256,7 +256,7 @@ fn a_file_that_may_not_be_read_or_is_anothers_is_said_at_once() {
                 continue;
             }
             let path = env.path(file.path);
-            place(kind, &path, file.good.unwrap_or_default());
+            replace(kind, &path, file.good.unwrap_or_default());
             let uid = is_root.then_some(OTHER);
             if let Some(uid) = uid {
                 give(&env.path(""), uid);

@@ -1,4 +1,4 @@
-//! Inputs from which nothing comes, and outputs that are not read.
+//! Inputs without data, and outputs without a reader.
 
 use std::process::Stdio;
 
@@ -7,13 +7,13 @@ use serde_json::json;
 use super::{ends_by_signals, pipe};
 use crate::support::{Live, TestEnv};
 
-/// Whether a command has a bound of its own, and what its access says when that runs out: nothing where there is none.
+/// The bound of a command: none, or a timeout and the status of the access that is recorded then, if any.
 enum Bound {
     None,
     Timeout(Option<&'static str>),
 }
 
-/// Every command that reads what it is told to, or writes there; `f` stands for the file.
+/// Every command that reads or writes a named file, here `f`.
 const COMMANDS: &[(&[&str], Bound)] = &[
     (&["run", "cat", "@f"], Bound::Timeout(Some("timeout"))),
     (&["run", "liner", "@f"], Bound::Timeout(Some("timeout"))),
@@ -81,7 +81,7 @@ fn standard_input_that_never_ends_is_left_within_the_bound_and_for_a_signal() {
         (&[], false),
     ];
     for (words, is_bounded) in commands {
-        // Held open by this end for as long as it runs.
+        // This end stays open while the command runs.
         let (reader, _writer) = std::io::pipe().expect("a pipe");
         let stdin = || Stdio::from(reader.try_clone().expect("a pipe"));
         ends_by_signals(&format!("{words:?}"), || started(&env, words, &[], stdin()));
@@ -104,7 +104,7 @@ fn a_reader_that_takes_nothing_does_not_hold_up_a_signal_or_a_bound() {
     };
     ends_by_signals("run yes", || start(&[]));
     start(&["--timeout", "500ms"]).finish().ended(124);
-    // What is on its way when a model has ended well must be taken too, or it has not answered.
+    // Output that is still in the pipe when the model has ended must be taken too, or the run has failed.
     let ran = {
         let mut command = env.with(["run", "flood", "2000000", "--timeout", "2s"]);
         command.env("NO_COLOR", "1");
@@ -117,7 +117,7 @@ fn a_reader_that_takes_nothing_does_not_hold_up_a_signal_or_a_bound() {
 #[test]
 fn a_reader_that_takes_no_list_does_not_hold_up_a_signal() {
     let env = ready();
-    // More than a pipe holds.
+    // More bytes than a pipe holds.
     let models: String = (0..2000).map(|i| format!("[models.m{i}]\ninferenceCommand = ['cat', '{i}']\n")).collect();
     env.apply(models);
     let (_reader, writer) = std::io::pipe().expect("a pipe");

@@ -1,8 +1,8 @@
-//! Waits: each has a bound and an end, whatever lies under a name, and a person is told of it.
+//! Waits: each is bounded, ends by a signal, and is shown at a terminal.
 
 mod files;
 mod inputs;
-mod told;
+mod progress;
 
 use std::{fs, path::Path, time::Duration};
 
@@ -15,12 +15,12 @@ use crate::support::{Live, wait_until};
 
 /// Makes a named pipe.
 fn pipe(path: &Path) {
-    // Left from the case before, or a file in its place.
+    // The previous case may have left a file here.
     let _ = fs::remove_file(path);
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a named pipe");
 }
 
-/// Waits until a `mer` listens to signals and does nothing more: it waits for something.
+/// Waits until a `mer` handles signals and uses no processor time, which means that it waits.
 #[track_caller]
 fn wait_idle(live: &Live) {
     let signals = (1 << (Signal::INT.as_raw() - 1)) | (1 << (Signal::TERM.as_raw() - 1));
@@ -29,7 +29,7 @@ fn wait_idle(live: &Live) {
         let status = fs::read_to_string(format!("/proc/{}/status", live.pid())).unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = u64::from_str_radix(caught.unwrap_or_default().trim(), 16).unwrap_or_default();
-        // One look is 5 ms: 60 of them without a tick of the clock of processes are no accident.
+        // A look takes 5 ms; 60 of them without a tick of processor time are no accident.
         let stat = fs::read_to_string(format!("/proc/{}/stat", live.pid())).unwrap_or_default();
         let ticks: Vec<String> = stat.rsplit(')').next()?.split(' ').skip(12).take(2).map(str::to_owned).collect();
         let (count, same) = before.take().unwrap_or((0, Vec::new()));
@@ -39,7 +39,7 @@ fn wait_idle(live: &Live) {
     });
 }
 
-/// Ends a `mer` that waits by each signal in turn; `start` starts it anew. It may take no time for it.
+/// Ends a waiting `mer` by each signal in turn, at once each time; `start` starts it again.
 #[track_caller]
 fn ends_by_signals(what: &str, start: impl Fn() -> Live) {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {

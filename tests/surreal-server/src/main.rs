@@ -1,6 +1,6 @@
-//! The SurrealDB server, as its makers build it, with the storage engines that the tests use.
+//! The SurrealDB server as its authors build it, with the storage engines that the tests use.
 
-// An optimised build looks deeper into the futures of the engine.
+// An optimised build exceeds the default limit with the engine's nested futures.
 #![recursion_limit = "256"]
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 //!
 //! The engine (surrealkv 0.21.4) merges tables beside what else is done, and this may end in a deadlock: whoever begins a
 //! scan locks the list of memtables and then the list of tables, and who has merged tables locks the two the other way
-//! round. It does so once after every opening, and whenever a memtable was full, which [`super::room`] prevents. So what the
+//! round. It does so once after every opening, and whenever a memtable was full, which [`super::memtable`] prevents. So what the
 //! engine does by itself has a runtime of its own with a single thread, where one can wait for it, see [`idle`], before
 //! anybody reads; questions are answered on another.
 

@@ -8,16 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_core::not_started;
+use mer_files::LockError;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    Known, Recall, Room, engine, folder, lock,
+    MemtableSize, SnapshotCache, SnapshotOrSession, engine,
+    fingerprint::LockMark,
+    folder,
+    paths::EnginePaths,
     snapshot::{self, Snapshot},
-    stamp::LockMark,
 };
 use crate::{
     DalError, Database, DbUrl, Session, Store,
-    files::EngineFiles,
     store::Driver,
     surreal::{self, SurrealStore},
 };
@@ -35,13 +38,13 @@ const POLL: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub(crate) struct Lease {
     close: oneshot::Sender<Reply>,
-    room: Room,
-    files: Arc<EngineFiles>,
+    room: MemtableSize,
+    files: Arc<EnginePaths>,
 }
 
 impl Lease {
     /// What it was opened with.
-    pub(crate) const fn room(&self) -> Room {
+    pub(crate) const fn room(&self) -> MemtableSize {
         self.room
     }
 
@@ -60,7 +63,11 @@ impl Lease {
 }
 
 /// Waits for the lease and opens the engine.
-pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Room) -> Result<Session, DalError> {
+pub(crate) async fn lease(
+    database: &Database,
+    files: Arc<EnginePaths>,
+    room: MemtableSize,
+) -> Result<Session, DalError> {
     let held = hold(database, &files).await?;
     open(database, files, room, held, Snapshot::load).await
 }
@@ -68,26 +75,28 @@ pub(crate) async fn lease(database: &Database, files: Arc<EngineFiles>, room: Ro
 /// Waits for the lease. Whoever had it may have left a snapshot that holds: then the engine need not be opened.
 pub(crate) async fn lease_or_snapshot(
     database: &Database,
-    files: Arc<EngineFiles>,
-    recall: &Recall,
-) -> Result<Known, DalError> {
+    files: Arc<EnginePaths>,
+    cache: &SnapshotCache,
+) -> Result<SnapshotOrSession, DalError> {
     let held = hold(database, &files).await?;
-    match recall.load(&files) {
+    match cache.load(&files) {
         Some(snapshot) => {
             held.give_back();
-            Ok(Known::Snapshot(snapshot))
+            Ok(SnapshotOrSession::Snapshot(snapshot))
         }
-        None => Ok(Known::Session(Box::new(open(database, files, Room::Usual, held, |_| None).await?))),
+        None => {
+            Ok(SnapshotOrSession::Session(Box::new(open(database, files, MemtableSize::Usual, held, |_| None).await?)))
+        }
     }
 }
 
 /// Opens the engine, with the lease at hand; `before` finds the snapshot that holds, if one does.
 async fn open(
     database: &Database,
-    files: Arc<EngineFiles>,
-    room: Room,
+    files: Arc<EnginePaths>,
+    room: MemtableSize,
     held: Held,
-    before: fn(&EngineFiles) -> Option<Snapshot>,
+    before: fn(&EnginePaths) -> Option<Snapshot>,
 ) -> Result<Session, DalError> {
     let is_new = folder::check(&files.engine)?;
     let bound = held.wait.max(LEAST_OPENING);
@@ -130,14 +139,14 @@ enum End {
 /// What the engine is opened for.
 #[derive(Debug, Clone, Copy)]
 struct Opening {
-    room: Room,
+    room: MemtableSize,
     /// Whether the folder has no database in it yet.
     is_new: bool,
 }
 
 /// The life of the engine, on its own thread.
 async fn serve(
-    files: &EngineFiles,
+    files: &EnginePaths,
     questions: &Handle,
     opening: Opening,
     held: &Held,
@@ -178,7 +187,7 @@ async fn serve(
 /// Opens the engine. Whoever has it open without our lease (a killed process whose files the kernel still closes, a
 /// foreign tool) is waited for.
 async fn open_engine(
-    files: &EngineFiles,
+    files: &EnginePaths,
     questions: &Handle,
     opening: Opening,
     held: &Held,
@@ -193,7 +202,8 @@ async fn open_engine(
             }
         }
         if held.begun.elapsed() >= held.wait {
-            let pid = mer_files::read_own_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
+            let pid =
+                mer_files::read_internal_to_string(&files.engine_lock).ok().and_then(|text| text.trim().parse().ok());
             return Err(DalError::Busy { path: files.engine.clone(), pid, waited: held.begun.elapsed() });
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -202,7 +212,7 @@ async fn open_engine(
 
 /// The engine's own lock file, where there is one. Opening it for reading does not touch it.
 fn engine_lock(path: &Path) -> Result<Option<File>, DalError> {
-    match mer_files::own().read().open(path) {
+    match mer_files::internal().read().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => file.map(Some).map_err(|source| DalError::Lock { path: path.to_path_buf(), source }),
     }
@@ -210,7 +220,7 @@ fn engine_lock(path: &Path) -> Result<Option<File>, DalError> {
 
 fn engine_lock_is_free(path: &Path) -> Result<bool, DalError> {
     let Some(file) = engine_lock(path)? else { return Ok(true) };
-    lock::try_lock(&file).map_err(|source| DalError::Lock { path: path.to_path_buf(), source })
+    mer_files::try_lock(&file).map_err(|source| DalError::Lock { path: path.to_path_buf(), source })
 }
 
 /// The engine's own lock file as it was when the engine was opened. What is at its path later may be another one.
@@ -221,15 +231,15 @@ struct EngineLock {
 
 impl EngineLock {
     /// One that is not there was removed.
-    fn of(files: &EngineFiles) -> Result<Self, DalError> {
+    fn of(files: &EnginePaths) -> Result<Self, DalError> {
         Ok(Self { file: engine_lock(&files.engine_lock)?, mark: LockMark::of(&files.engine_lock) })
     }
 
     /// Waits until the engine has let go of it, and holds it.
-    async fn closed(&self, files: &EngineFiles) -> Result<(), DalError> {
+    async fn closed(&self, files: &EnginePaths) -> Result<(), DalError> {
         let begun = Instant::now();
         let Some(file) = &self.file else { return Ok(()) };
-        while !lock::try_lock(file).unwrap_or(false) {
+        while !mer_files::try_lock(file).unwrap_or(false) {
             if begun.elapsed() > CLOSE_BOUND {
                 return Err(DalError::Close { path: files.engine.clone(), waited: begun.elapsed() });
             }
@@ -238,13 +248,13 @@ impl EngineLock {
         Ok(())
     }
 
-    fn is_in_place(&self, files: &EngineFiles) -> bool {
-        self.file.as_ref().is_some_and(|file| lock::is_at(file, &files.engine_lock))
+    fn is_in_place(&self, files: &EnginePaths) -> bool {
+        self.file.as_ref().is_some_and(|file| mer_files::is_at(file, &files.engine_lock).unwrap_or(false))
     }
 }
 
 async fn close(
-    files: &EngineFiles,
+    files: &EnginePaths,
     store: SurrealStore,
     before: Option<Snapshot>,
     lock: EngineLock,
@@ -270,6 +280,14 @@ async fn close(
     Ok(())
 }
 
+/// Locks a file with a bound. A thread that could not be started for lack of processes is marked as such.
+async fn lock_within(file: File, wait: Duration) -> io::Result<Option<File>> {
+    mer_files::lock_within(file, wait).await.map_err(|error| match error {
+        LockError::NotStarted(error) => not_started(error),
+        LockError::Lock(error) => error,
+    })
+}
+
 /// The lease's lock, with the holder's pid in its file; since when the database is waited for, and how long that may last.
 struct Held {
     file: File,
@@ -280,26 +298,26 @@ struct Held {
     wait: Duration,
 }
 
-async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError> {
+async fn hold(database: &Database, files: &EnginePaths) -> Result<Held, DalError> {
     let (begun, wait) = (Instant::now(), database.settings().wait);
     files.check()?;
     files.create()?;
     let fail = |source| DalError::Lock { path: files.lease.clone(), source };
     let busy = || {
-        let pid = lock::open(&files.lease).ok().and_then(read_pid);
+        let pid = mer_files::open_lock_file(&files.lease).ok().and_then(read_pid);
         DalError::Busy { path: files.engine.clone(), pid, waited: begun.elapsed() }
     };
     let file = loop {
-        let file = lock::open(&files.lease).map_err(fail)?;
+        let file = mer_files::open_lock_file(&files.lease).map_err(fail)?;
         let left = wait.saturating_sub(begun.elapsed());
-        let Some(file) = lock::lock_within(file, left).await.map_err(fail)? else { return Err(busy()) };
+        let Some(file) = lock_within(file, left).await.map_err(fail)? else { return Err(busy()) };
         // A lock file that was removed during the wait excludes no other process.
-        if lock::is_at(&file, &files.lease) {
+        if mer_files::is_at(&file, &files.lease).unwrap_or(false) {
             break file;
         }
     };
     let folder = match mer_files::open_folder(&files.engine) {
-        Ok(folder) => match lock::lock_within(folder, wait.saturating_sub(begun.elapsed())).await {
+        Ok(folder) => match lock_within(folder, wait.saturating_sub(begun.elapsed())).await {
             Ok(Some(folder)) => Some(folder),
             Ok(None) => return Err(busy()),
             Err(error) => {
@@ -316,10 +334,10 @@ async fn hold(database: &Database, files: &EngineFiles) -> Result<Held, DalError
 
 impl Held {
     /// Whether what is locked is still what others look at.
-    fn check(&self, files: &EngineFiles) -> Result<(), DalError> {
+    fn check(&self, files: &EnginePaths) -> Result<(), DalError> {
         let folder = self.folder.as_ref().map(|folder| (folder, &files.engine));
         for (file, path) in [(&self.file, &files.lease)].into_iter().chain(folder) {
-            if !lock::is_at(file, path) {
+            if !mer_files::is_at(file, path).unwrap_or(false) {
                 return Err(DalError::LockGone { path: path.clone() });
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn are_near() -> bool {
 
 /// Whether the control group of this process (version 2) has few processes left. Where there is none to look at, it is not.
 fn group_is_nearly_full() -> bool {
-    let read = |path: String| mer_files::read_given_to_string(path).ok();
+    let read = |path: String| mer_files::read_external_to_string(path).ok();
     let Some(groups) = read("/proc/self/cgroup".to_owned()) else { return false };
     let Some(group) = groups.lines().find_map(|line| line.strip_prefix("0::")) else { return false };
     // A process sees its own group as `/` where it has a namespace of its own, as in containers.

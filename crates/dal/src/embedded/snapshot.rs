@@ -20,10 +20,12 @@ use mer_core::{Alias, Model, Registry, Server, WeightsVersion};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::stamp::{LockMark, Stamp};
+use super::{
+    fingerprint::{Fingerprint, LockMark},
+    paths::EnginePaths,
+};
 use crate::{
     Applied,
-    files::EngineFiles,
     store::{Backend as _, Driver, Store},
     surreal::SurrealStore,
 };
@@ -60,23 +62,24 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: u32,
-    stamp: Stamp,
+    #[serde(rename = "stamp")]
+    fingerprint: Fingerprint,
     content: Snapshot,
 }
 
 impl Snapshot {
     /// The snapshot, where there is one and it holds.
-    pub(crate) fn load(files: &EngineFiles) -> Option<Self> {
+    pub(crate) fn load(files: &EnginePaths) -> Option<Self> {
         // What another user can have written is refused when the database is opened.
         files.check().ok()?;
-        let text = mer_files::read_own(&files.snapshot).ok()?;
+        let text = mer_files::read_internal(&files.snapshot).ok()?;
         let head: Head = serde_json::from_slice(&text).ok()?;
         if head.format != FORMAT {
             return None;
         }
         let stored: Stored = serde_json::from_slice(&text).ok()?;
         // After the reading: the content is true of the moment at which the stamp is compared.
-        (Stamp::of(&files.engine).ok()? == stored.stamp).then_some(stored.content)
+        (Fingerprint::of(&files.engine).ok()? == stored.fingerprint).then_some(stored.content)
     }
 
     /// Servers and models as `mer export` writes them.
@@ -131,7 +134,7 @@ pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
 }
 
 /// Writes the snapshot. The engine is closed, and its lock is ours.
-pub(super) async fn save(files: &EngineFiles, content: Snapshot, opened: Option<LockMark>) {
+pub(super) async fn save(files: &EnginePaths, content: Snapshot, opened: Option<LockMark>) {
     let Some(opened) = opened else { return };
     tokio::time::sleep(opened.settles_in()).await;
     if LockMark::of(&files.engine_lock).as_ref() != Some(&opened) {
@@ -139,7 +142,7 @@ pub(super) async fn save(files: &EngineFiles, content: Snapshot, opened: Option<
         return;
     }
     let write = || {
-        let stored = Stored { format: FORMAT, stamp: Stamp::of(&files.engine)?, content };
+        let stored = Stored { format: FORMAT, fingerprint: Fingerprint::of(&files.engine)?, content };
         mer_files::replace(&files.snapshot, &serde_json::to_vec(&stored)?)
     };
     // Without a snapshot everything works, only slower.
@@ -168,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_not_written_when_somebody_was_in_between() {
         let folder = tempfile::tempdir().unwrap();
-        let files = EngineFiles::beside(&folder.path().join("db"));
+        let files = EnginePaths::beside(&folder.path().join("db"));
         fs::create_dir_all(files.engine.join("wal")).unwrap();
         fs::write(&files.engine_lock, "1\n").unwrap();
         let ours = LockMark::of(&files.engine_lock);

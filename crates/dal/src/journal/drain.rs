@@ -10,12 +10,13 @@ use std::{
 use mer_core::{Access, AttemptKey, Status};
 
 use super::{
-    DrainOptions, DrainReport, Drained, JournalError, aside,
-    here::{Here, Owner},
-    line::Unreadable,
-    places::{self, CORRUPT, DRAIN_LOCK, DRAINED, NEW, SEGMENT},
+    DrainOptions, DrainReport, Drained, JournalError,
+    files::{self, CORRUPT, DRAIN_LOCK, DRAINED, NEW, SEGMENT},
+    format::Unreadable,
+    quarantine,
     record::{SUSPICIOUS, record, record_less},
     scan::{Line, Scan},
+    segment_owner::{DrainTarget, SegmentOwner},
 };
 use crate::{DalError, Database, Session, embedded::try_lock};
 
@@ -85,7 +86,7 @@ impl Drain {
         if paths.is_empty() {
             return Ok(());
         }
-        let here = Here::of(self.session()?, options).await?;
+        let target = DrainTarget::of(self.session()?, options).await?;
         // Two drains at once would only repeat each other. On an embedded database the lease has seen to that already.
         let lock = drain_lock(&dir)?;
         if !try_lock(&lock).map_err(|source| JournalError::Read { path: dir.join(DRAIN_LOCK), source })? {
@@ -94,7 +95,7 @@ impl Drain {
         remove_leftovers(&dir);
         let mut suspected = Vec::new();
         for path in paths {
-            match self.file(&here, path.clone()).await {
+            match self.file(&target, path.clone()).await {
                 Err(error) if error.may_be_a_value() => suspected.push((path, error)),
                 drained => drained?,
             }
@@ -107,7 +108,7 @@ impl Drain {
             if self.report.recorded == 0 {
                 return Err(error);
             }
-            self.file(&here, path).await?;
+            self.file(&target, path).await?;
         }
         Ok(())
     }
@@ -116,10 +117,10 @@ impl Drain {
     ///
     /// # Errors
     /// The database is not to be had.
-    pub(super) async fn file(&mut self, here: &Here, path: PathBuf) -> Result<(), DalError> {
+    pub(super) async fn file(&mut self, target: &DrainTarget, path: PathBuf) -> Result<(), DalError> {
         let drained = match Scan::open(&path) {
             Ok(None) => return Ok(()),
-            Ok(Some(scan)) => self.segment(here, scan).await,
+            Ok(Some(scan)) => self.segment(target, scan).await,
             Err(error) => Err(error.into()),
         };
         match drained {
@@ -134,13 +135,13 @@ impl Drain {
         }
     }
 
-    async fn segment(&mut self, here: &Here, mut scan: Scan) -> Result<(), DalError> {
-        let done = places::drained(&scan.path).max(scan.first);
+    async fn segment(&mut self, target: &DrainTarget, mut scan: Scan) -> Result<(), DalError> {
+        let done = files::drained(&scan.path).max(scan.first);
         match &scan.header {
-            Ok(header) => match here.owner(header) {
-                Owner::Here => {}
-                Owner::Other => return Ok(()),
-                Owner::Elsewhere => {
+            Ok(header) => match target.owner(header) {
+                SegmentOwner::ThisDatabase => {}
+                SegmentOwner::OtherDatabase => return Ok(()),
+                SegmentOwner::OtherLocation => {
                     if scan.orphaned || scan.length() > done {
                         self.report.leave(header.location.as_ref().map_or("", |there| there.address.as_str()));
                     }
@@ -218,7 +219,7 @@ impl Drain {
     /// Records what has been read, remembers the place, and lets others have the database when it is time.
     async fn flush(&mut self, scan: &Scan) -> Result<(), DalError> {
         if !self.batch.is_empty() {
-            if self.session()?.has_had_its_turn()
+            if self.session()?.should_yield()
                 && let Some(session) = self.session.take()
             {
                 self.session = Some(session.renew().await?);
@@ -229,7 +230,7 @@ impl Drain {
             let refused = record(session, &batch, self.report.recorded > 0).await?;
             let count = refused.len();
             for (access, error) in refused {
-                aside::refused(&scan.path, access, &error)?;
+                quarantine::refused(&scan.path, access, &error)?;
                 record_less(session, access).await?;
             }
             let on_server = !session.database().settings().url.is_embedded();
@@ -251,8 +252,8 @@ impl Drain {
             self.report.recorded += batch.len() - count;
             self.report.refused += count;
         }
-        if scan.at() > places::drained(&scan.path).max(scan.first)
-            && let Err(error) = places::set_drained(&scan.path, scan.at())
+        if scan.at() > files::drained(&scan.path).max(scan.first)
+            && let Err(error) = files::set_drained(&scan.path, scan.at())
         {
             // Then it is recorded once more, which changes nothing.
             tracing::debug!(path = %scan.path.display(), %error, "how far a segment was recorded is not remembered");
@@ -261,7 +262,7 @@ impl Drain {
     }
 
     fn keep_aside(&mut self, scan: &Scan, at: u64, line: &[u8], reason: &str) -> Result<(), JournalError> {
-        aside::corrupt(&scan.path, at, line, reason)?;
+        quarantine::corrupt(&scan.path, at, line, reason)?;
         self.report.corrupt += 1;
         Ok(())
     }
@@ -283,8 +284,8 @@ fn going_on(batch: &[Access]) -> Vec<AttemptKey> {
 /// Whether a segment has lines that were not recorded, or no owner any more.
 fn anything_waits(dir: &Path) -> Result<bool, JournalError> {
     for path in segments(dir)? {
-        let recorded = places::drained(&path);
-        let Ok(file) = places::open_segment(&path) else { continue };
+        let recorded = files::drained(&path);
+        let Ok(file) = files::open_segment(&path) else { continue };
         if file.metadata().is_ok_and(|meta| meta.len() > recorded) || try_lock(&file).unwrap_or(false) {
             return Ok(true);
         }
@@ -293,27 +294,27 @@ fn anything_waits(dir: &Path) -> Result<bool, JournalError> {
 }
 
 fn segments(dir: &Path) -> Result<Vec<PathBuf>, JournalError> {
-    places::with_ending(dir, SEGMENT).map_err(|source| JournalError::Read { path: dir.to_path_buf(), source })
+    files::with_ending(dir, SEGMENT).map_err(|source| JournalError::Read { path: dir.to_path_buf(), source })
 }
 
 fn drain_lock(dir: &Path) -> Result<File, JournalError> {
     let path = dir.join(DRAIN_LOCK);
-    let file = mer_files::own().write().create(0o600).open(&path);
+    let file = mer_files::internal().write().create(0o600).open(&path);
     file.map_err(|source| JournalError::Read { path, source })
 }
 
-/// Removes what killed processes left: half-made segments, and places of segments that are gone.
+/// Removes what killed processes left: half-made segments, and files of segments that are gone.
 fn remove_leftovers(dir: &Path) {
     let is_stale = |path: &Path| {
         let modified = fs::metadata(path).and_then(|meta| meta.modified());
         modified.is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age > STALE))
     };
-    for path in places::with_ending(dir, NEW).unwrap_or_default() {
+    for path in files::with_ending(dir, NEW).unwrap_or_default() {
         if is_stale(&path) {
             let _ = fs::remove_file(path);
         }
     }
-    for path in places::with_ending(dir, DRAINED).unwrap_or_default() {
+    for path in files::with_ending(dir, DRAINED).unwrap_or_default() {
         if !matches!(path.with_extension(SEGMENT).try_exists(), Ok(true) | Err(_)) {
             let _ = fs::remove_file(path);
         }

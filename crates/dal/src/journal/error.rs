@@ -1,20 +1,20 @@
-//! What can go wrong with the journal.
+//! Errors of the access journal.
 
 use std::{io, path::PathBuf};
 
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-/// An operation on the journal that failed. After a failed start the run must not begin.
+/// A failed operation on the journal. If the start of a run cannot be recorded, the run must not begin.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The folder or a segment could not be made.
+    /// The folder or a segment could not be created.
     #[error("cannot create the access journal `{path}`")]
     Create {
         /// The folder or file.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
     /// A record could not be written.
@@ -22,35 +22,35 @@ pub enum JournalError {
     Write {
         /// The segment.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// What was written may not be on disk.
-    #[error("cannot bring the access journal `{path}` to disk")]
+    /// The records were written, but may not be on disk.
+    #[error("cannot sync the access journal `{path}` to disk")]
     Sync {
         /// The segment.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A segment, or what stands beside it, could not be read or removed.
+    /// A segment, or a file beside it, could not be read or removed.
     #[error("cannot read the access journal `{path}`")]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
-    /// An access could not be put into a line.
+    /// An access could not be encoded as a line.
     #[error("an access cannot be written as JSON")]
     Encode {
-        /// The reason.
+        /// The error of the encoder.
         source: serde_json::Error,
     },
-    /// The thread that brings the journal to disk could not be started, or has ended.
-    #[error("the thread of the access journal is not there")]
+    /// The thread that syncs the journal to disk could not be started, or has ended.
+    #[error("the thread of the access journal does not run")]
     Thread {
-        /// The system's word.
+        /// The error of the system.
         source: io::Error,
     },
 }

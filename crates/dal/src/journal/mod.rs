@@ -17,22 +17,22 @@
 //! Under a session: a segment without an owner is recorded whole, with `lost` for each start without an end, and removed.
 //! A segment in use is recorded as far as it is written, and the place is remembered beside it. All of it may happen
 //! twice: the key of an access and the rank of its status decide. Into a server the process that writes a segment drains it
-//! too, see [`drain_own`], while its runs go on. Lines that cannot be read are reported, kept in
+//! too, see [`flush_journal`], while its runs go on. Lines that cannot be read are reported, kept in
 //! `corrupt.jsonl`, and skipped; accesses that the database does not take are kept in `refused.jsonl`. A segment that cannot
 //! be opened is skipped. Segments of another database are left alone, and so are those of this one at another place: what
 //! was dumped and restored, or copied, has the same uid, see [`crate::Location`].
 
-mod aside;
 mod drain;
 mod error;
-mod here;
-mod line;
-mod own;
-mod places;
+mod files;
+mod flush;
+mod format;
+mod quarantine;
 mod record;
 mod report;
 mod scan;
 mod segment;
+mod segment_owner;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -41,8 +41,8 @@ mod writer;
 pub use drain::drain;
 pub(crate) use drain::drain_session;
 pub use error::JournalError;
-pub use own::{drain_own, keep_alive, left_behind};
-pub use places::Pending;
-pub(crate) use places::pending;
+pub use files::Pending;
+pub(crate) use files::pending;
+pub use flush::{flush_journal, has_orphaned_segments, keep_alive};
 pub use report::{DrainOptions, DrainReport, Drained, Elsewhere, Skipped};
 pub use writer::{Durability, Journal, JournalOwner};

@@ -9,9 +9,8 @@ use std::{
 use mer_core::Access;
 
 use super::{
-    JournalError,
-    line::{Header, Unreadable, decode, header},
-    places,
+    JournalError, files,
+    format::{Header, Unreadable, decode, header},
 };
 use crate::embedded::try_lock;
 
@@ -52,7 +51,7 @@ impl Scan {
     /// Opens a segment. Nothing: it is gone, because somebody else drained it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, JournalError> {
         let fail = |source| JournalError::Read { path: path.to_path_buf(), source };
-        let file = match places::open_segment(path) {
+        let file = match files::open_segment(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(fail)?,
         };

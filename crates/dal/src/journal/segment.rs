@@ -13,9 +13,8 @@ use uuid::Uuid;
 
 use super::{
     JournalError,
-    places::{NEW, SEGMENT},
+    files::{NEW, SEGMENT},
 };
-use crate::files;
 
 /// A segment that is written to. Its lock goes with its file.
 #[derive(Debug)]
@@ -101,16 +100,16 @@ fn create_dir(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     mer_files::create_private_dir(dir)?;
-    dir.parent().map_or(Ok(()), files::sync_dir)
+    dir.parent().map_or(Ok(()), mer_files::sync_folder)
 }
 
 fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Result<File> {
-    let mut file = mer_files::own().append().create_new(0o600).open(temp)?;
+    let mut file = mer_files::internal().append().create_new(0o600).open(temp)?;
     // Nobody else knows the file yet: the lock is free.
     file.lock()?;
     file.write_all(lines)?;
     file.sync_data()?;
     fs::rename(temp, path)?;
-    files::sync_dir(dir)?;
+    mer_files::sync_folder(dir)?;
     Ok(file)
 }

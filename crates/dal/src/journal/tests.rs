@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Durability, Journal, JournalOwner, drain,
-    places::{self, CORRUPT_LINES, SEGMENT},
+    files::{self, CORRUPT_LINES, SEGMENT},
     scan::{Line, Scan},
 };
 use crate::{AccessFilter, Database, DbUrl, DiskFault, DrainReport, ScriptRun, Session, Settings, embedded::try_lock};
@@ -100,7 +100,7 @@ async fn statuses(database: &Database) -> Vec<Status> {
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
-    places::with_ending(dir, SEGMENT).unwrap()
+    files::with_ending(dir, SEGMENT).unwrap()
 }
 
 fn only_segment(database: &Database) -> PathBuf {
@@ -199,7 +199,7 @@ async fn a_torn_line_waits_while_its_owner_lives_and_is_kept_aside_after() {
     let one = started();
     journal.started(&one, Durability::Synced).await.unwrap();
     let path = only_segment(&database);
-    let line = super::line::encode(&ended(&one)).unwrap();
+    let line = super::format::encode(&ended(&one)).unwrap();
     let (half, rest) = line.split_at(line.len() / 2);
     let mut file = File::options().append(true).open(&path).unwrap();
     file.write_all(half).unwrap();
@@ -375,7 +375,7 @@ async fn refuse(database: &Database, number: u32, condition: &str) {
 }
 
 fn refused(database: &Database) -> usize {
-    let kept = fs::read_to_string(database.journal_dir().join(places::REFUSED));
+    let kept = fs::read_to_string(database.journal_dir().join(files::REFUSED));
     kept.map_or(0, |text| text.lines().count())
 }
 

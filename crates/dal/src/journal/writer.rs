@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     JournalError,
-    line::{FORMAT, Header, encode},
+    format::{FORMAT, Header, encode},
     segment::Segment,
     sync::Syncer,
 };

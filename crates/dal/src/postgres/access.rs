@@ -15,7 +15,7 @@ use super::{
     PostgresStore,
     call::call,
     rows::{self, claims, count, text},
-    types::{Id, Time},
+    wire_types::{Id, Time},
 };
 use crate::{AccessFilter, DalError, pages::Cursor};
 

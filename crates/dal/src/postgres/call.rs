@@ -6,8 +6,8 @@ use sqlx::{Error, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    error::{Meaning, boxed, meaning},
-    holder,
+    error::{ErrorClass, boxed, classify},
+    lock_holder,
     pool::{Held, PostgresServer},
 };
 use crate::{DalError, retry};
@@ -107,7 +107,7 @@ impl<'a> Call<'a> {
                 Ok(Some(answer))
             }
             Some(Err(error)) => {
-                let alive = error.as_database_error().is_some() && meaning(&error) != Meaning::Lost;
+                let alive = error.as_database_error().is_some() && classify(&error) != ErrorClass::Lost;
                 let rolled_back =
                     alive && (!in_transaction || self.short(&mut held.connection.raw, "ROLLBACK").await.is_ok());
                 self.after(error, rolled_back.then_some(held)).await
@@ -121,8 +121,8 @@ impl<'a> Call<'a> {
         if let Some(held) = held {
             self.server.give_back(held);
         }
-        match meaning(&error) {
-            Meaning::Conflict => {
+        match classify(&error) {
+            ErrorClass::Conflict => {
                 self.conflicts += 1;
                 if self.conflicts == retry::TRIES {
                     let (operation, tries) = (self.operation, self.conflicts);
@@ -131,7 +131,7 @@ impl<'a> Call<'a> {
                 sleep(retry::pause(self.conflicts)).await;
                 Ok(None)
             }
-            Meaning::Lost | Meaning::NotReady => {
+            ErrorClass::Lost | ErrorClass::NotReady => {
                 self.server.forget();
                 self.reconnects += 1;
                 if self.reconnects > RECONNECTS {
@@ -141,8 +141,8 @@ impl<'a> Call<'a> {
                 tracing::debug!(operation = self.operation, error = %boxed(error), "the connection was lost");
                 Ok(None)
             }
-            Meaning::Late => Err(self.late()),
-            Meaning::Locked => Err(self.locked()),
+            ErrorClass::Late => Err(self.late()),
+            ErrorClass::Locked => Err(self.locked()),
             _ => Err(failed(self.server, self.operation, user, error)),
         }
     }
@@ -184,7 +184,7 @@ pub(super) async fn watched<T>(
         tokio::select! {
             biased;
             done = &mut work => done,
-            found = holder::awaited(server) => {
+            found = lock_holder::awaited(server) => {
                 *holder = Some(found);
                 work.await
             }
@@ -196,15 +196,15 @@ pub(super) async fn watched<T>(
 /// An error that no other try would mend.
 pub(super) fn failed(server: &PostgresServer, operation: &'static str, user: String, error: Error) -> DalError {
     let database = server.name();
-    match meaning(&error) {
-        Meaning::Lost | Meaning::NotReady => DalError::Lost { operation, database, source: boxed(error) },
-        Meaning::Late => DalError::Late { operation, database, waited: server.call_bound() },
-        Meaning::Locked => DalError::Locked { operation, database, holder: None, waited: server.wait },
-        Meaning::Short => DalError::Short { operation, database, source: boxed(error) },
-        Meaning::Rights => DalError::Rights { operation, database, user, source: boxed(error) },
-        Meaning::NoSchema => DalError::NoSchema { database },
-        Meaning::Value => DalError::Value { operation, sure: true, source: boxed(error) },
-        Meaning::PerhapsValue => DalError::Value { operation, sure: false, source: boxed(error) },
+    match classify(&error) {
+        ErrorClass::Lost | ErrorClass::NotReady => DalError::Lost { operation, database, source: boxed(error) },
+        ErrorClass::Late => DalError::Late { operation, database, waited: server.call_bound() },
+        ErrorClass::Locked => DalError::Locked { operation, database, holder: None, waited: server.wait },
+        ErrorClass::Short => DalError::Short { operation, database, source: boxed(error) },
+        ErrorClass::Rights => DalError::Rights { operation, database, user, source: boxed(error) },
+        ErrorClass::NoSchema => DalError::NoSchema { database },
+        ErrorClass::Value => DalError::Value { operation, sure: true, source: boxed(error) },
+        ErrorClass::PerhapsValue => DalError::Value { operation, sure: false, source: boxed(error) },
         _ => DalError::Query { operation, source: boxed(error) },
     }
 }

@@ -12,10 +12,10 @@ use sqlx::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    error::{Meaning, boxed, is_refused_connection, meaning},
+    connection_params::{ConnectionParams, SslMode},
+    error::{ErrorClass, boxed, classify, is_refused_connection},
     pool::PostgresServer,
     session,
-    target::{SslMode, Target},
 };
 use crate::{DalError, retry};
 
@@ -63,7 +63,7 @@ impl Purpose {
 
 /// Connects, within the wait. `database` is the URL for messages.
 pub(super) async fn connect(
-    target: &Target,
+    target: &ConnectionParams,
     database: &str,
     purpose: Purpose,
     wait: Duration,
@@ -78,8 +78,8 @@ pub(super) async fn connect(
             Ok(connection) => return ready(connection, target, purpose, database).await,
             Err(error) => error,
         };
-        let patience = match meaning(&error) {
-            Meaning::NotReady => wait,
+        let patience = match classify(&error) {
+            ErrorClass::NotReady => wait,
             _ if is_refused_connection(&error) => wait.min(RESTART),
             _ => Duration::ZERO,
         };
@@ -87,8 +87,8 @@ pub(super) async fn connect(
         // In steps of up to half a second: many processes may be waiting for the same server.
         let pause = retry::pause(lost) * 5;
         if begun.elapsed() + pause >= patience {
-            return Err(match meaning(&error) {
-                Meaning::NotReady => {
+            return Err(match classify(&error) {
+                ErrorClass::NotReady => {
                     let (database, waited) = (database.to_owned(), begun.elapsed());
                     DalError::NotReady { database, waited, source: boxed(error) }
                 }
@@ -102,7 +102,7 @@ pub(super) async fn connect(
 
 async fn ready(
     mut connection: PgConnection,
-    target: &Target,
+    target: &ConnectionParams,
     purpose: Purpose,
     database: &str,
 ) -> Result<PgConnection, DalError> {
@@ -133,23 +133,23 @@ fn too_long(bound: Duration) -> Error {
     Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
 }
 
-fn failed(error: Error, target: &Target, database: &str) -> DalError {
+fn failed(error: Error, target: &ConnectionParams, database: &str) -> DalError {
     let database = database.to_owned();
-    match meaning(&error) {
-        Meaning::Refused => DalError::Refused { database, user: target.user.clone(), source: boxed(error) },
+    match classify(&error) {
+        ErrorClass::Refused => DalError::Refused { database, user: target.user.clone(), source: boxed(error) },
         // CONNECT on the database.
-        Meaning::Rights => {
+        ErrorClass::Rights => {
             DalError::Rights { operation: "connect", database, user: target.user.clone(), source: boxed(error) }
         }
-        Meaning::NoDatabase => DalError::NoDatabase { name: target.database.clone(), database },
-        Meaning::Short => DalError::Short { operation: "connect", database, source: boxed(error) },
+        ErrorClass::NoDatabase => DalError::NoDatabase { name: target.database.clone(), database },
+        ErrorClass::Short => DalError::Short { operation: "connect", database, source: boxed(error) },
         _ => DalError::Unreachable { database, source: boxed(error) },
     }
 }
 
 /// Everything is set, because sqlx fills from the environment what is not. (What it reads of that all the same, the
 /// PGSSL files where nobody names any, and PGOPTIONS, is what the settings would have said too.)
-fn options(target: &Target, purpose: Purpose) -> PgConnectOptions {
+fn options(target: &ConnectionParams, purpose: Purpose) -> PgConnectOptions {
     let mut options = PgConnectOptions::new_without_pgpass()
         .port(target.port)
         .username(&target.user)

@@ -8,7 +8,7 @@ use crate::BoxError;
 
 /// What is to be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum ErrorClass {
     /// Another writer was first: the whole transaction is to be run again.
     Conflict,
     /// The connection is gone.
@@ -39,49 +39,49 @@ pub(super) enum Meaning {
 
 /// The meaning of each SQLSTATE that has one, and of whole classes, by their first two characters. A code stands before its
 /// class.
-const MEANINGS: &[(&str, Meaning)] = &[
-    ("40001", Meaning::Conflict), // serialization failure
-    ("40P01", Meaning::Conflict), // deadlock
-    ("57P01", Meaning::Lost),     // ended by an administrator
-    ("57P02", Meaning::Lost),     // ended by a crash of another connection
-    ("57P05", Meaning::Lost),     // idle for too long
-    ("25P03", Meaning::Lost),     // idle in a transaction for too long
-    ("08", Meaning::Lost),        // connection exceptions
-    ("57P03", Meaning::NotReady), // starting up or shutting down
-    ("53300", Meaning::NotReady), // too many connections
-    ("57014", Meaning::Late),     // statement_timeout, or cancelled
-    ("25P04", Meaning::Late),     // transaction_timeout
-    ("55P03", Meaning::Locked),   // lock_timeout, NOWAIT
-    ("55006", Meaning::Locked),   // in use by another session
-    ("53100", Meaning::Other),    // the disk is full: nothing that passes by itself
-    ("53", Meaning::Short),       // memory and other limits
-    ("28", Meaning::Refused),     // authentication
-    ("42501", Meaning::Rights),
-    ("42P01", Meaning::NoSchema), // no such table
-    ("42703", Meaning::NoSchema), // no such column
-    ("3F000", Meaning::NoSchema), // no such schema
-    ("3D000", Meaning::NoDatabase),
-    ("57P04", Meaning::NoDatabase), // it was dropped
-    ("22", Meaning::Value),         // data exceptions, such as a letter that the database's encoding does not have
-    ("23", Meaning::Value),         // constraints
-    ("44", Meaning::Value),         // a check of a view
-    ("54", Meaning::Value),         // an entry of an index that would be too long
-    ("P0", Meaning::PerhapsValue),  // raised by a function
-    ("38", Meaning::PerhapsValue),  // raised by a function in another language
+const CLASSES: &[(&str, ErrorClass)] = &[
+    ("40001", ErrorClass::Conflict), // serialization failure
+    ("40P01", ErrorClass::Conflict), // deadlock
+    ("57P01", ErrorClass::Lost),     // ended by an administrator
+    ("57P02", ErrorClass::Lost),     // ended by a crash of another connection
+    ("57P05", ErrorClass::Lost),     // idle for too long
+    ("25P03", ErrorClass::Lost),     // idle in a transaction for too long
+    ("08", ErrorClass::Lost),        // connection exceptions
+    ("57P03", ErrorClass::NotReady), // starting up or shutting down
+    ("53300", ErrorClass::NotReady), // too many connections
+    ("57014", ErrorClass::Late),     // statement_timeout, or cancelled
+    ("25P04", ErrorClass::Late),     // transaction_timeout
+    ("55P03", ErrorClass::Locked),   // lock_timeout, NOWAIT
+    ("55006", ErrorClass::Locked),   // in use by another session
+    ("53100", ErrorClass::Other),    // the disk is full: nothing that passes by itself
+    ("53", ErrorClass::Short),       // memory and other limits
+    ("28", ErrorClass::Refused),     // authentication
+    ("42501", ErrorClass::Rights),
+    ("42P01", ErrorClass::NoSchema), // no such table
+    ("42703", ErrorClass::NoSchema), // no such column
+    ("3F000", ErrorClass::NoSchema), // no such schema
+    ("3D000", ErrorClass::NoDatabase),
+    ("57P04", ErrorClass::NoDatabase), // it was dropped
+    ("22", ErrorClass::Value),         // data exceptions, such as a letter that the database's encoding does not have
+    ("23", ErrorClass::Value),         // constraints
+    ("44", ErrorClass::Value),         // a check of a view
+    ("54", ErrorClass::Value),         // an entry of an index that would be too long
+    ("P0", ErrorClass::PerhapsValue),  // raised by a function
+    ("38", ErrorClass::PerhapsValue),  // raised by a function in another language
 ];
 
 /// Reads the SQLSTATE, or what sqlx says where no server said anything.
-pub(super) fn meaning(error: &Error) -> Meaning {
+pub(super) fn classify(error: &Error) -> ErrorClass {
     match error {
-        Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed => Meaning::Lost,
+        Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed => ErrorClass::Lost,
         Error::Database(_) => of_code(code(error)),
-        Error::Encode(_) => Meaning::Value,
-        _ => Meaning::Other,
+        Error::Encode(_) => ErrorClass::Value,
+        _ => ErrorClass::Other,
     }
 }
 
-fn of_code(code: &str) -> Meaning {
-    MEANINGS.iter().find(|(known, _)| code.starts_with(known)).map_or(Meaning::Other, |(_, meaning)| *meaning)
+fn of_code(code: &str) -> ErrorClass {
+    CLASSES.iter().find(|(known, _)| code.starts_with(known)).map_or(ErrorClass::Other, |(_, class)| *class)
 }
 
 /// The SQLSTATE; empty where the error is not the server's.
@@ -130,28 +130,28 @@ mod tests {
     #[test]
     fn every_sqlstate_has_the_meaning_of_its_code_or_class() {
         for (codes, expected) in [
-            ("40001 40P01", Meaning::Conflict),
-            ("57P01 57P02 57P05 25P03 08000 08001 08003 08004 08006 08P01", Meaning::Lost),
-            ("57P03 53300", Meaning::NotReady),
-            ("57014 25P04", Meaning::Late),
-            ("55P03 55006", Meaning::Locked),
-            ("53000 53200 53400", Meaning::Short),
-            ("28000 28P01", Meaning::Refused),
-            ("42501", Meaning::Rights),
-            ("42P01 42703 3F000", Meaning::NoSchema),
-            ("3D000 57P04", Meaning::NoDatabase),
-            ("22021 22001 23505 23514 44000 54000", Meaning::Value),
-            ("P0001 38000", Meaning::PerhapsValue),
-            ("53100 25006 42601 XX000 0A000 58030", Meaning::Other),
-            ("", Meaning::Other),
+            ("40001 40P01", ErrorClass::Conflict),
+            ("57P01 57P02 57P05 25P03 08000 08001 08003 08004 08006 08P01", ErrorClass::Lost),
+            ("57P03 53300", ErrorClass::NotReady),
+            ("57014 25P04", ErrorClass::Late),
+            ("55P03 55006", ErrorClass::Locked),
+            ("53000 53200 53400", ErrorClass::Short),
+            ("28000 28P01", ErrorClass::Refused),
+            ("42501", ErrorClass::Rights),
+            ("42P01 42703 3F000", ErrorClass::NoSchema),
+            ("3D000 57P04", ErrorClass::NoDatabase),
+            ("22021 22001 23505 23514 44000 54000", ErrorClass::Value),
+            ("P0001 38000", ErrorClass::PerhapsValue),
+            ("53100 25006 42601 XX000 0A000 58030", ErrorClass::Other),
+            ("", ErrorClass::Other),
         ] {
             for code in codes.split(' ') {
                 assert_eq!(of_code(code), expected, "{code}");
             }
         }
         // Nothing that stands behind its class is ever found.
-        for (place, (known, _)) in MEANINGS.iter().enumerate() {
-            let first = MEANINGS.iter().position(|(earlier, _)| known.starts_with(earlier));
+        for (place, (known, _)) in CLASSES.iter().enumerate() {
+            let first = CLASSES.iter().position(|(earlier, _)| known.starts_with(earlier));
             assert_eq!(first, Some(place), "{known}");
         }
     }

@@ -3,7 +3,7 @@
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PostgresStore, call::call, rows::get, target::Target, types::Id};
+use super::{PostgresStore, call::call, connection_params::ConnectionParams, rows::get, wire_types::Id};
 use crate::{
     DalError,
     location::{Location, host_and_port},
@@ -36,7 +36,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn connected(&mut self, target: &Target) {
+    pub(super) fn connected(&mut self, target: &ConnectionParams) {
         let place = host_and_port(&target.host, target.port);
         self.address = Some(format!("postgres://{place}/{}", target.database));
     }

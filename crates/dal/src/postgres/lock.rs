@@ -12,7 +12,9 @@ use std::{
 use sqlx::{Row as _, query, raw_sql};
 use tokio::time::{sleep, timeout};
 
-use super::{PostgresServer, PostgresStore, call::failed, connect::Purpose, error::boxed, holder, pool::Connection};
+use super::{
+    PostgresServer, PostgresStore, call::failed, connect::Purpose, error::boxed, lock_holder, pool::Connection,
+};
 use crate::{DalError, retry};
 
 /// "MER" and a number: the two halves of the lock's key.
@@ -85,7 +87,7 @@ impl PostgresStore {
                 return Ok(AdvisoryLock { connection, server: Arc::clone(server) });
             }
             if begun.elapsed() >= wait {
-                let asked = timeout(SHORT, holder::of_migrations(&mut connection.raw)).await;
+                let asked = timeout(SHORT, lock_holder::of_migrations(&mut connection.raw)).await;
                 let holder = asked.map_err(late)?.map_err(fail)?;
                 return Err(DalError::Migrating { database: server.name(), holder, waited: begun.elapsed() });
             }

@@ -14,13 +14,13 @@ use super::{
     PostgresServer, PostgresStore,
     call::{call, failed, watched},
     connect::Purpose,
-    error::{Meaning, boxed, code, meaning, server_error},
+    error::{ErrorClass, boxed, classify, code, server_error},
     lock::{AdvisoryLock, SHORT},
     pool::Connection,
     rows::{get, small},
     script::{concurrent_index, copy_through_client, line_of, own_transaction, statements},
     session::{self, Before, RESET, in_schema},
-    types::Time,
+    wire_types::Time,
 };
 use crate::{Applied, DalError, ScriptFailure, ScriptRun};
 
@@ -101,12 +101,12 @@ impl PostgresStore {
         if script.in_transaction()
             && let Some(statement) = own_transaction(&statements)
         {
-            return Err(DalError::own_transaction(script, statement.line, statement.summary()));
+            return Err(DalError::own_transaction(&script.file, statement.line, statement.summary()));
         }
         if let Some(statement) = copy_through_client(&statements) {
             const WHY: &str =
                 "rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";
-            return Err(DalError::refused_script(script, statement.line, statement.summary(), WHY));
+            return Err(DalError::refused_script(&script.file, statement.line, statement.summary(), WHY));
         }
         if let Some(connection) = lock.and_then(AdvisoryLock::session) {
             return self.run_script_on(connection, script).await;
@@ -136,11 +136,15 @@ impl PostgresStore {
         match outcome {
             Ok(row) => applied(&row),
             Err(Stopped::InScript { error, completed }) if is_about_the_script(&error) => {
-                let meaning = meaning(&error);
-                let holder = holder.filter(|_| meaning == Meaning::Locked);
+                let class = classify(&error);
+                let holder = holder.filter(|_| class == ErrorClass::Locked);
                 let may_pass = matches!(
-                    meaning,
-                    Meaning::Locked | Meaning::Late | Meaning::Conflict | Meaning::Short | Meaning::NotReady
+                    class,
+                    ErrorClass::Locked
+                        | ErrorClass::Late
+                        | ErrorClass::Conflict
+                        | ErrorClass::Short
+                        | ErrorClass::NotReady
                 );
                 let failure = ScriptFailure { holder, may_pass, ..place(&error, &script.sql, completed) };
                 Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: boxed(error) })
@@ -164,7 +168,7 @@ impl PostgresStore {
 
 /// Whether it is the script that is wrong, and not the connection that ended.
 fn is_about_the_script(error: &Error) -> bool {
-    meaning(error) != Meaning::Lost
+    classify(error) != ErrorClass::Lost
 }
 
 impl PostgresStore {

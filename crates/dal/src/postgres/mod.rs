@@ -5,13 +5,14 @@
 //! lost, and may therefore run twice: every statement of this driver is written so that this changes nothing.
 
 mod access;
-mod alive;
 mod call;
 mod connect;
+mod connection_params;
 mod error;
-mod holder;
+mod heartbeat;
 mod location;
 mod lock;
+mod lock_holder;
 mod migrate;
 mod passfile;
 mod pool;
@@ -22,10 +23,9 @@ mod rows;
 mod script;
 mod session;
 mod store;
-mod target;
-mod types;
 mod url;
 mod weights;
+mod wire_types;
 
 pub(crate) use lock::AdvisoryLock;
 pub(crate) use pool::PostgresServer;

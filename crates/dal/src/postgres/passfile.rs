@@ -2,13 +2,13 @@
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::target::Target;
+use super::connection_params::ConnectionParams;
 use crate::Secret;
 
 /// The first password for this target. As PostgreSQL's own programs do, a file that others may read is not used.
-pub(super) fn find(path: &Path, target: &Target) -> Option<Secret> {
+pub(super) fn find(path: &Path, target: &ConnectionParams) -> Option<Secret> {
     let read = || {
-        let mut file = mer_files::given().read().open(path)?;
+        let mut file = mer_files::external().read().open(path)?;
         let mode = file.metadata()?.permissions().mode();
         let mut text = String::new();
         file.read_to_string(&mut text)?;
@@ -27,7 +27,7 @@ pub(super) fn find(path: &Path, target: &Target) -> Option<Secret> {
     }
 }
 
-fn password(line: &str, target: &Target) -> Option<Secret> {
+fn password(line: &str, target: &ConnectionParams) -> Option<Secret> {
     if line.starts_with('#') {
         return None;
     }

@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     PostgresStore, PostgresUrl,
     connect::{self, Purpose},
+    connection_params::ConnectionParams,
     location::Seen,
     session::Backend,
-    target::Target,
 };
 use crate::{DalError, ServerSettings, Settings, location::Location};
 
@@ -40,7 +40,7 @@ pub(crate) struct PostgresServer {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) raw: PgConnection,
-    pub(super) target: Arc<Target>,
+    pub(super) target: Arc<ConnectionParams>,
 }
 
 /// A connection in use. Only one that is given back is used again: what is dropped in the middle of something is closed.
@@ -52,7 +52,7 @@ pub(super) struct Held {
 
 impl PostgresServer {
     pub(crate) fn new(url: &PostgresUrl, journal: &Path, settings: &Settings) -> Self {
-        crate::crypto::settle();
+        crate::tls_provider::install();
         Self {
             name: url.to_string(),
             url: url.clone(),
@@ -123,7 +123,7 @@ impl PostgresServer {
     /// A connection of its own, for whoever asks.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<Connection, DalError> {
         // Each time anew: a password file may have been changed.
-        let target = Target::of(&self.url, &self.settings)?;
+        let target = ConnectionParams::of(&self.url, &self.settings)?;
         let raw = connect::connect(&target, &self.name, purpose, self.wait).await?;
         self.seen().connected(&target);
         Ok(Connection { raw, target: Arc::new(target) })

@@ -11,7 +11,7 @@ use super::{
     PostgresStore,
     call::call,
     rows::{self, get, params_text},
-    types::{Id, Time},
+    wire_types::{Id, Time},
 };
 use crate::{DalError, registry_change, retry};
 

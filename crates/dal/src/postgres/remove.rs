@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgRow;
 
-use super::{PostgresStore, call::call, rows::get, types::Id};
+use super::{PostgresStore, call::call, rows::get, wire_types::Id};
 use crate::DalError;
 
 /// Models of these names, with their parameters.

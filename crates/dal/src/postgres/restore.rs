@@ -12,11 +12,11 @@ use super::{
     call::call,
     registry, remove,
     rows::{get, params_text},
-    types::{Id, Time},
+    wire_types::{Id, Time},
 };
 use crate::{
     DalError, RegistryCopy,
-    registry_copy::{micros, uid},
+    registry_restore::{micros, uid},
 };
 
 /// Models name their servers by uid: they are told the new ones.

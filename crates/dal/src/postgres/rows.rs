@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgRow};
 use uuid::Uuid;
 
-use super::types::{Id, Json, Time};
+use super::wire_types::{Id, Json, Time};
 use crate::DalError;
 
 /// A field of a row.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     DalError, Secret,
-    url_text::{decoded, encoded, host_and_port, port, some, unreadable},
+    url_parts::{decoded, encoded, host_and_port, port, some, unreadable},
 };
 
 /// Every parameter that a URL may have, but those of [`IGNORED`].

@@ -122,9 +122,9 @@ mod tests {
     use surrealdb::types::Variables;
 
     use super::*;
-    use crate::{DbUrl, embedded::Room};
+    use crate::{DbUrl, embedded::MemtableSize};
 
-    async fn opened(questions: &Handle, engine: &Path, room: Room) -> SurrealStore {
+    async fn opened(questions: &Handle, engine: &Path, room: MemtableSize) -> SurrealStore {
         let url = DbUrl::Embedded(engine.to_path_buf()).to_string();
         connect(questions, &url, room.memtable(&engine.join("wal")), false).await.expect("it opens")
     }
@@ -140,7 +140,7 @@ mod tests {
     async fn rows_in(
         questions: &Handle,
         engine: &Path,
-        room: Room,
+        room: MemtableSize,
         rows: usize,
         bytes: usize,
         then: impl FnOnce(),
@@ -167,9 +167,9 @@ mod tests {
         let counts = on_a_thread(async |questions| {
             let folder = tempfile::tempdir().expect("a folder");
             let [db, killed, again] = ["db", "killed", "again"].map(|name| folder.path().join(name));
-            rows_in(&questions, &db, Room::Large, 20, 1 << 20, || image(&db, &killed)).await;
-            let first = rows_in(&questions, &killed, Room::Usual, 1, 10, || image(&killed, &again)).await;
-            (first, rows_in(&questions, &again, Room::Usual, 0, 0, || ()).await)
+            rows_in(&questions, &db, MemtableSize::Large, 20, 1 << 20, || image(&db, &killed)).await;
+            let first = rows_in(&questions, &killed, MemtableSize::Usual, 1, 10, || image(&killed, &again)).await;
+            (first, rows_in(&questions, &again, MemtableSize::Usual, 0, 0, || ()).await)
         });
         assert_eq!(counts, (21, 21));
     }
@@ -185,7 +185,7 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             // Each that is closed leaves one more.
             for count in 1..=4 {
-                let store = opened(&questions, folder.path(), Room::Usual).await;
+                let store = opened(&questions, folder.path(), MemtableSize::Usual).await;
                 write(&store, 1000, 2 << 10).await;
                 drop(store);
                 let lock = std::fs::File::open(folder.path().join("LOCK")).expect("a lock");

@@ -138,7 +138,7 @@ impl SurrealStore {
         if script.in_transaction()
             && let Some(statement) = own_transaction(&statements)
         {
-            return Err(DalError::own_transaction(script, statement.line, statement.summary()));
+            return Err(DalError::own_transaction(&script.file, statement.line, statement.summary()));
         }
         let applied = if script.in_transaction() {
             self.run_inside(fence, script, statements.len()).await

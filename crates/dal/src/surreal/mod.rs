@@ -1,8 +1,10 @@
 //! The SurrealDB driver: embedded, in memory, or a server. No other module tree names the crate `surrealdb`.
 
 mod access;
-mod alive;
 mod connect;
+#[cfg(feature = "surreal-server")]
+mod error;
+mod heartbeat;
 mod migrate;
 mod registry;
 mod remove;

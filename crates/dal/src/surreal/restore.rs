@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     DalError, RegistryCopy,
-    registry_copy::{self, micros},
+    registry_restore::{self, micros},
 };
 
 /// Rows are made anew, because neither uid nor time of creation can be changed. Models that stay are told the new uids of
@@ -108,7 +108,7 @@ impl SurrealStore {
 
 /// What the row is to be known by, and since when.
 fn identify(row: &mut Object, uid: &str, created: Timestamp, updated: Timestamp) -> Result<(), DalError> {
-    row.insert("uid", registry_copy::uid(uid)?.into_value());
+    row.insert("uid", registry_restore::uid(uid)?.into_value());
     row.insert("createdAt", datetime(micros(created))?.into_value());
     row.insert("lastUpdated", datetime(micros(updated))?.into_value());
     Ok(())

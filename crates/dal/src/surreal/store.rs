@@ -25,8 +25,8 @@ use uuid::Uuid;
 use super::SurrealServer;
 use super::connect::{DATABASE, Local, NAMESPACE};
 use crate::{
-    AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, files, pages::Cursor, retry,
-    store::Backend,
+    AccessFilter, Applied, BoxError, DalError, MigrationLock, RegistryCopy, ScriptRun, embedded::paths, pages::Cursor,
+    retry, store::Backend,
 };
 
 /// An open SurrealDB: an engine in this process, or a server.
@@ -265,10 +265,10 @@ impl SurrealStore {
     /// says only that nothing was executed.
     pub(super) fn why(&self, error: Error) -> BoxError {
         match self.database.strip_prefix("surrealkv://").filter(|_| is_untold(&error)) {
-            Some(folder) if files::is_full(Path::new(folder)) => {
+            Some(folder) if paths::is_full(Path::new(folder)) => {
                 std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()).into()
             }
-            Some(folder) if files::is_limited(Path::new(folder)) => {
+            Some(folder) if paths::is_limited(Path::new(folder)) => {
                 std::io::Error::from_raw_os_error(rustix::io::Errno::FBIG.raw_os_error()).into()
             }
             Some(_) => "it may be too much for one transaction of the embedded database, which holds some 12 MiB: \

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mer_core::WeightsVersion;
 use sha2::{Digest as _, Sha256};
 
-use super::{Chunk, WeightsBackend as _, chunk_hash, turn::Turn};
-use crate::{DalError, Database, store::ask};
+use super::{Chunk, WeightsBackend as _, chunk_hash};
+use crate::{DalError, Database, batch_session::BatchSession, store::ask};
 
 /// How many chunks are asked for at once.
 const BATCH: u32 = 4;
@@ -17,7 +17,7 @@ const BATCH: u32 = 4;
 /// twice took a third of the time.
 #[derive(Debug)]
 pub struct Download {
-    turn: Turn,
+    turn: BatchSession,
     version: WeightsVersion,
     /// How many parts have been read, and their bytes.
     part: u64,
@@ -37,7 +37,7 @@ impl Download {
     #[must_use]
     pub fn new(database: &Database, version: &WeightsVersion) -> Self {
         Self {
-            turn: Turn::new(database),
+            turn: BatchSession::new(database),
             version: version.clone(),
             part: 0,
             read: 0,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{WeightsBackend as _, turn::Turn};
-use crate::{DalError, Database, store::ask};
+use super::WeightsBackend as _;
+use crate::{DalError, Database, batch_session::BatchSession, store::ask};
 
 /// What was cleared away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -27,7 +27,7 @@ pub struct Collected {
 /// # Errors
 /// As [`Database::session`] and [`crate::Store::apply`].
 pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Collected, DalError> {
-    let mut turn = Turn::new(database);
+    let mut turn = BatchSession::new(database);
     let mut collected = Collected::default();
     let session = turn.session().await?;
     collected.uploads = ask!(session, backend => backend.expire_uploads(silent))?;

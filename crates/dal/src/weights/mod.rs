@@ -19,7 +19,6 @@ mod backend;
 mod download;
 mod garbage;
 mod store;
-mod turn;
 mod upload;
 
 pub use download::Download;

@@ -7,8 +7,8 @@ use mer_core::{Model, WeightsVersion, check_layout};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Chunk, NewVersion, WeightsBackend as _, turn::Turn};
-use crate::{DalError, Database, DbUrl, files, store::ask};
+use super::{Chunk, NewVersion, WeightsBackend as _};
+use crate::{DalError, Database, DbUrl, batch_session::BatchSession, embedded::paths, store::ask};
 
 /// What weights are cut into.
 const CHUNK: usize = 1 << 20;
@@ -23,7 +23,7 @@ const LEFT_ALONE: u64 = 64 << 20;
 /// A payload on its way in. Dropped, or after an error, it leaves nothing that can be seen.
 #[derive(Debug)]
 pub struct Upload {
-    turn: Turn,
+    turn: BatchSession,
     model: Model,
     /// Made with the first batch.
     uid: Option<Uuid>,
@@ -45,7 +45,7 @@ impl Upload {
     #[must_use]
     pub fn new(database: &Database, model: &Model) -> Self {
         Self {
-            turn: Turn::with_much_to_write(database),
+            turn: BatchSession::with_much_to_write(database),
             model: model.clone(),
             uid: None,
             rest: BytesMut::new(),
@@ -151,7 +151,7 @@ impl Upload {
     /// is to be copied and merged first. They leave the last of it alone.
     fn check_room(&self) -> Result<(), DalError> {
         let DbUrl::Embedded(folder) = &self.turn.database().settings().url else { return Ok(()) };
-        match files::free(folder) {
+        match paths::free(folder) {
             Some(free) if free < LEFT_ALONE => Err(DalError::NoRoom {
                 folder: folder.clone(),
                 free_mib: free >> 20,

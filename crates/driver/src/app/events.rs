@@ -6,7 +6,7 @@ use mer_core::{Bound, with_causes};
 use mer_dal::{DalError, DrainReport};
 use mer_service::{Activity, ActivityGuard, Event, EventSink};
 
-use crate::ui::{Telling, Ui, counted};
+use crate::ui::{Ui, WaitNotice, counted};
 
 /// The events of the command at hand. Nothing is shown before there is one.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ impl UiEvents {
     }
 
     /// Shows a wait until what it returns is dropped, if there is a person to see it.
-    pub(super) fn show_wait(&self, line: impl FnOnce() -> String) -> Option<Telling> {
-        self.ui()?.telling(line)
+    pub(super) fn show_wait(&self, line: impl FnOnce() -> String) -> Option<WaitNotice> {
+        self.ui()?.wait_notice(line)
     }
 
     fn line(&self, activity: Activity) -> String {

@@ -26,7 +26,7 @@ use crate::{
     cli::Typed,
     config::{Loaded, Settings},
     errors::CliError,
-    ui::{self, Telling, Ui},
+    ui::{self, Ui, WaitNotice},
     variables::Variables,
 };
 
@@ -101,24 +101,24 @@ impl App {
     }
 
     /// Shows a wait until what it returns is dropped, if there is a person to see it.
-    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<Telling> {
+    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<WaitNotice> {
         self.events.show_wait(line)
     }
 
     /// The same, of a wait for the end of a model that was told to end.
-    pub(crate) fn telling_of_end(&self, model: &str) -> Option<Telling> {
+    pub(crate) fn telling_of_end(&self, model: &str) -> Option<WaitNotice> {
         self.telling(|| format!("waiting for `{model}` to end (at most its `grace`; Ctrl-C once more ends it at once)"))
     }
 
     /// Shows what the scheduler waits for.
     pub(crate) fn watch(&self) -> Option<Watch> {
         let ui = self.ui()?;
-        let shown: Mutex<Option<Telling>> = Mutex::default();
+        let shown: Mutex<Option<WaitNotice>> = Mutex::default();
         Some(Watch::new(move |wait| {
             // The line before goes first.
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.take();
-            *shown = wait.and_then(|wait| ui.telling(|| wait.to_string()));
+            *shown = wait.and_then(|wait| ui.wait_notice(|| wait.to_string()));
         }))
     }
 

@@ -69,7 +69,7 @@ fn expanded(file: &str, home: Option<&Path>) -> PathBuf {
 }
 
 fn from_file(file: &Path) -> Result<String, String> {
-    let text = mer_files::read_given_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    let text = mer_files::read_external_to_string(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
     first_line(&text).ok_or_else(|| format!("`{}` has no first line", file.display()))
 }
 

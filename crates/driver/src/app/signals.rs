@@ -8,7 +8,7 @@ use std::{cell::Cell, sync::OnceLock};
 use mer_meal::{Cancel, ignored_signals};
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::{errors::CliError, signal::Signal, ui::Telling};
+use crate::{errors::CliError, signal::Signal, ui::WaitNotice};
 
 /// The signals that `mer` listens to.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Signals {
     pub(crate) async fn cancelling<T>(
         &self,
         cancel: &Cancel,
-        ending: impl Fn() -> Option<Telling>,
+        ending: impl Fn() -> Option<WaitNotice>,
         work: impl Future<Output = T>,
     ) -> (T, Option<Signal>) {
         let (mut came, mut told) = (None, None);

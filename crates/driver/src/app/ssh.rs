@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn field_ssh_8_without_a_home_keys_lie_beside_the_settings() {
+    fn without_a_home_keys_lie_beside_the_settings() {
         let places = places(&[("SSH_AUTH_SOCK", ""), ("HOME", "")]);
         assert_eq!(places.folder.as_deref(), Some(Path::new("/etc/mer/ssh")));
         assert_eq!((places.home, places.agent), (None, None));

@@ -57,7 +57,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
         kinds: args.kinds(),
     });
     let _small = SmallPages::only();
-    let mut rows = ui.rows();
+    let mut rows = ui.begin_list();
     let mut session = app.runtime.session_drained().await?;
     loop {
         let read = some(&mut pages, &session).await;
@@ -77,7 +77,7 @@ async fn some(pages: &mut AccessPages, session: &Session) -> Result<Vec<Access>,
         let page = pages.next(session, PAGE).await?;
         bytes += page.iter().map(|access| 1024 + access.stderr_tail.len()).sum::<usize>();
         read.extend(page);
-        if pages.is_over() || bytes >= KEPT || session.has_had_its_turn() {
+        if pages.is_over() || bytes >= KEPT || session.should_yield() {
             return Ok(read);
         }
     }

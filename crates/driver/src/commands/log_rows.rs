@@ -2,9 +2,9 @@
 
 use mer_core::Access;
 
-use crate::ui::{Listed, Shown};
+use crate::ui::{Details, TableRow};
 
-impl Listed for Access {
+impl TableRow for Access {
     const COLUMNS: &'static [&'static str] =
         &["started", "model", "server", "status", "exit", "run ms", "in", "out", "kind", "caller", "request"];
 
@@ -25,7 +25,7 @@ impl Listed for Access {
     }
 }
 
-impl Shown for Access {
+impl Details for Access {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let text = |value: Option<String>| value.unwrap_or_default();
         let weights = match (&self.weights_version, &self.weights_sha256) {

@@ -14,7 +14,7 @@ use crate::{
     cli::{ModelVerb, PingArgs},
     commands::weights,
     errors::{CliError, ExitCode, ssh_hint},
-    ui::{Format, Listed, Shown, Ui},
+    ui::{Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks models.
@@ -108,7 +108,7 @@ pub(super) fn ping_detail(report: &PingReport) -> String {
     }
 }
 
-impl Listed for Model {
+impl TableRow for Model {
     const COLUMNS: &'static [&'static str] = &["name", "protocol", "servers", "command", "updated"];
 
     fn cells(&self) -> Vec<String> {
@@ -128,7 +128,7 @@ impl Listed for Model {
     }
 }
 
-impl Shown for Model {
+impl Details for Model {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let models = BTreeMap::from([(self.name.clone(), self.spec.clone())]);
         let itself = Registry { models, ..Registry::default() };
@@ -136,7 +136,7 @@ impl Shown for Model {
     }
 }
 
-impl Listed for PingRow {
+impl TableRow for PingRow {
     const COLUMNS: &'static [&'static str] = &["model", "server", "result", "ms", "detail"];
 
     fn cells(&self) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     cli::ServerVerb,
     errors::CliError,
-    ui::{Format, Listed, Shown, Ui},
+    ui::{Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks servers.
@@ -47,7 +47,7 @@ fn redacted(server: &Server) -> Server {
     server
 }
 
-impl Listed for Server {
+impl TableRow for Server {
     const COLUMNS: &'static [&'static str] = &["name", "type", "host", "updated"];
 
     fn cells(&self) -> Vec<String> {
@@ -64,7 +64,7 @@ impl Listed for Server {
     }
 }
 
-impl Shown for Server {
+impl Details for Server {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let servers = BTreeMap::from([(self.name.clone(), self.spec.clone())]);
         let itself = Registry { servers, ..Registry::default() };

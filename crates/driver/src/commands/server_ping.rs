@@ -11,7 +11,7 @@ use crate::{
     app::App,
     cli::ServerPingArgs,
     errors::{CliError, ExitCode, ssh_hint},
-    ui::{Listed, Ui},
+    ui::{TableRow, Ui},
 };
 
 /// One step on the way to a server.
@@ -131,7 +131,7 @@ fn millis(took: Duration) -> f64 {
     took.as_secs_f64() * 1_000.0
 }
 
-impl Listed for Step {
+impl TableRow for Step {
     const COLUMNS: &'static [&'static str] = &["server", "host", "step", "result", "ms", "detail"];
 
     fn cells(&self) -> Vec<String> {

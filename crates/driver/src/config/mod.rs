@@ -4,21 +4,21 @@
 
 mod dotenv;
 mod environment;
-mod file;
-mod load;
 mod origin;
+mod precedence;
 #[cfg(test)]
 mod reference;
 mod schema;
 mod secret;
 mod settings;
+mod settings_file;
 mod show;
-mod source;
+mod trusted_file;
 mod value;
 mod variables;
 
 pub(crate) use environment::Surroundings;
-pub(crate) use load::{GivenFlag, Loaded, NO_DOTENV, load};
+pub(crate) use precedence::{GivenFlag, Loaded, NO_DOTENV, load};
 #[cfg(test)]
 use reference::reference;
 pub(crate) use settings::{Login, Settings};

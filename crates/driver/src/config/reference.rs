@@ -6,19 +6,19 @@ use super::schema::{Default, SETTINGS};
 
 /// What stands above the table.
 pub(super) const INTRODUCTION: &str = "\
-Lowest first: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the environment,
-flags. `--config FILE` (or `MER_CONFIG`) names one file that stands for the three; `--no-dotenv` passes `./.env` over. A setting
-has the same name in every file; an unknown one is an error. An empty variable counts as not set. `mer config show` prints each
-value and where it came from. This page is made from the table in `crates/driver/src/config/table.rs`.
+Layers, the lowest precedence first: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the
+environment, flags. `--config FILE` (or `MER_CONFIG`) names one file that replaces the three files; `--no-dotenv` ignores `./.env`. A
+setting has the same name in every file; an unknown name is an error. An empty variable counts as not set. `mer config show` prints
+each value and its origin. This page is generated from the table in `crates/driver/src/config/schema.rs`.
 
-Files in these places that another user can write to are passed over with a warning. A database's URL in `./mer.toml` or `./.env`
-is never joined with credentials from elsewhere. [security.md](../security.md) says why, and what counts.
+Settings files that another user can write to are ignored with a warning. A database URL in `./mer.toml` or `./.env` is never combined
+with credentials from elsewhere. [security.md](../security.md) has the reasons and the details.
 
-A line of `./.env` is `NAME=value`, `export NAME=value`, or a comment. Values may be quoted: within `'…'` everything is as it
-stands, within `\"…\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\$` and a backslash before a backtick are escapes; both may go over several lines. Without quotes a
-value ends at a blank with a `#` behind it. Nothing is expanded. A line that sets nothing of MER's may be anything; one that
-names a variable of MER's and cannot be read is an error. A URL with a control character in it, and a path with a line end or
-a NUL byte, are wrong wherever they stand. `startStopScripts` read the file through `mer`.
+A line of `./.env` is `NAME=value`, `export NAME=value`, or a comment. Values may be quoted. Between `'…'` every character is literal;
+between `\"…\"` `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\$` and a backslash before a backtick are escapes. A quoted value may have several lines. An
+unquoted value ends at a blank followed by `#`. Nothing is expanded. A line with a variable that is not one of MER's may have any form;
+a line with a variable of MER's that cannot be parsed is an error. A URL with a control character, and a path with a line end or a NUL
+byte, are errors in every layer. `startStopScripts` read the file through `mer`.
 ";
 
 /// The reference as Markdown.

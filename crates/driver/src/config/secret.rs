@@ -1,17 +1,18 @@
-//! What must never be shown.
+//! Values that must never be shown.
 
 use std::fmt;
 
 use mer_core::REDACTED;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-/// A text that is not shown, not even by `Debug`.
+/// A text that even `Debug` redacts.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// The text itself, to be sent or looked for.
+    /// Returns the text itself, to be sent or compared.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -29,37 +30,22 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The passwords in a database's URL: as they stand there, and without percents.
+/// Returns the passwords in a database's URL, each as it is written and percent-decoded.
 pub(super) fn passwords(url: &str) -> Vec<Secret> {
     let Some((_, rest)) = url.split_once("://") else { return Vec::new() };
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let login = place.rsplit_once('@').and_then(|(login, _)| login.split_once(':')).map(|(_, password)| password);
+    let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let login = authority.rsplit_once('@').and_then(|(login, _)| login.split_once(':')).map(|(_, password)| password);
     let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
-    let parameters = parameters.filter(|(name, _)| mer_core::is_secret_name(&decoded(name))).map(|(_, value)| value);
+    let parameters = parameters.filter(|(name, _)| mer_core::is_secret_name(&decode(name))).map(|(_, value)| value);
     login
         .into_iter()
         .chain(parameters)
-        .flat_map(|password| [password.to_owned().into(), decoded(password).into()])
+        .flat_map(|password| [password.to_owned().into(), decode(password).into()])
         .collect()
 }
 
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let digits = more.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &more[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = more;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

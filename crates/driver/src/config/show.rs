@@ -5,11 +5,11 @@ use mer_core::{REDACTED, redacted_url};
 use serde::Serialize;
 
 use super::{
-    load::{Loaded, NO_DOTENV},
+    precedence::{Loaded, NO_DOTENV},
     schema::{SETTINGS, Setting, Type},
     value::as_path,
 };
-use crate::ui::Listed;
+use crate::ui::TableRow;
 
 /// A setting as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ fn shown_value(setting: &Setting, value: &Value) -> serde_json::Value {
     }
 }
 
-impl Listed for ShownSetting {
+impl TableRow for ShownSetting {
     const COLUMNS: &'static [&'static str] = &["setting", "value", "origin"];
 
     fn cells(&self) -> Vec<String> {

@@ -7,10 +7,10 @@ use mer_files::{FileKind, NotRegular};
 use super::{
     dotenv,
     environment::Surroundings,
-    load::{Given, GivenFlag},
     origin::Origin,
+    precedence::{Given, GivenFlag},
     schema::{OTHER_VARIABLES, SETTINGS, Setting},
-    source::{self, Found},
+    trusted_file::{self, Found},
     value::{self, Base},
 };
 use crate::errors::CliError;
@@ -47,7 +47,7 @@ pub(super) fn environment(around: &Surroundings, warnings: &mut Vec<String>) -> 
 pub(super) fn dot_env(around: &Surroundings, warnings: &mut Vec<String>) -> Result<Vec<Given>, CliError> {
     let file = around.cwd.join(".env");
     let unreadable = |error| CliError::config(format!("cannot read `{}`", file.display())).caused_by(error);
-    let found = source::found(&file).or_else(|error| match NotRegular::within(&error) {
+    let found = trusted_file::found(&file).or_else(|error| match NotRegular::within(&error) {
         // Some people keep a Python environment in a folder of that name.
         Some(FileKind::Folder) => Ok(Found::Nothing),
         Some(_) => Ok(Found::PassedOver(error.to_string())),

@@ -50,7 +50,7 @@ pub(super) fn infer(flowers: impl BufRead, answers: impl Write, weights: Option<
     let weights = match weights {
         None => BUILT_IN,
         Some(path) => {
-            let file = mer_files::read_given(path)
+            let file = mer_files::read_external(path)
                 .map_err(|source| Failure::Said(format!("cannot read the weights `{}`: {source}", path.display())))?;
             npy::decode(&file).map_err(|what| Failure::Said(format!("the weights `{}` {what}", path.display())))?
         }
@@ -84,7 +84,7 @@ pub(super) fn train(flowers: impl BufRead, mut report: impl Write, out: Option<&
         learned_from.len(),
         100.0 * right as f64 / all as f64
     )?;
-    let written = mer_files::given().write().create(0o666).truncate().open(out);
+    let written = mer_files::external().write().create(0o666).truncate().open(out);
     written
         .and_then(|mut file| file.write_all(&npy::encode(&weights)))
         .map_err(|source| Failure::Said(format!("cannot write the weights `{}`: {source}", out.display())))

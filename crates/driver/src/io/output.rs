@@ -12,7 +12,7 @@ use mer_service::{ByteSink, run_blocking, spawn_thread};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{errors::CliError, ui::step_aside};
+use crate::{errors::CliError, ui::hide_status_line};
 use mer_core::FailureKind;
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF).
@@ -58,7 +58,7 @@ impl Sink {
     pub(crate) async fn put(&mut self, chunk: Bytes) -> Result<(), CliError> {
         match self {
             Self::Stream(stream) => {
-                step_aside();
+                hide_status_line();
                 stream.put(chunk).await.map_err(failed)
             }
             Self::File(file) => file.stream.put(chunk).await.map_err(|error| file.failed(error)),
@@ -202,7 +202,7 @@ impl OutputFile {
         let mut name = target.clone().into_os_string();
         name.push(format!(".mer-{}", std::process::id()));
         let temporary = PathBuf::from(name);
-        let file = mer_files::own().write().create(mode).truncate().open(&temporary)?;
+        let file = mer_files::internal().write().create(mode).truncate().open(&temporary)?;
         if let Some(found) = found {
             // What was kept from others stays so. On a file system without modes there is nothing to keep.
             let _ = file.set_permissions(found.permissions());

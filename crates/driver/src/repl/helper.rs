@@ -11,7 +11,7 @@ use rustyline::{
 };
 
 use super::{
-    complete::{Names, Offer, complete},
+    completion::{Names, Offer, complete},
     edited_line::EditedLine,
     session::current,
     split::Mode,

@@ -23,8 +23,8 @@ impl History {
         if let Some(folder) = path.parent() {
             mer_files::create_private_dir(folder)?;
         }
-        let file = mer_files::own().append().create(0o600).open(path)?;
-        let bytes = mer_files::read_own(path)?;
+        let file = mer_files::internal().append().create(0o600).open(path)?;
+        let bytes = mer_files::read_internal(path)?;
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         let newest = &lines[lines.len().saturating_sub(REMEMBERED)..];

@@ -19,7 +19,7 @@ use rustyline::{
 use tokio::sync::mpsc;
 
 use super::{
-    complete::Names,
+    completion::Names,
     edited_line::EditedLine,
     helper::LineHelper,
     history::{History, REMEMBERED},

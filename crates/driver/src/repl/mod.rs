@@ -3,7 +3,7 @@
 //! Reading blocks, so it has a thread of its own, while [`run`] waits for what is said or for a signal. While a command runs nothing is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs
 //! to [`Dispatch`]; at the prompt it is a key.
 
-mod complete;
+mod completion;
 mod edited_line;
 mod helper;
 mod history;
@@ -17,7 +17,7 @@ mod terminal;
 
 use std::{io::IsTerminal, path::PathBuf};
 
-pub(crate) use complete::Names;
+pub(crate) use completion::Names;
 pub(crate) use session::{Dispatch, hints_as_lines};
 use terminal::SavedTerminal;
 

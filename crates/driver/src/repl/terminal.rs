@@ -55,13 +55,13 @@ impl SavedTerminal {
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
         let _ = tcsetattr(stdin, OptionalActions::Drain, &raw);
-        ui::emergency(&format!("\x1b[?2004h{}", edited.drawn()));
+        ui::write_stderr(&format!("\x1b[?2004h{}", edited.drawn()));
     }
 
     /// Gives it back, with the bracketed paste that the editor had switched on off. A failure is dropped: then the
     /// terminal is gone.
     pub(super) fn restore(&self) {
         let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.0);
-        ui::emergency("\x1b[?2004l\n");
+        ui::write_stderr("\x1b[?2004l\n");
     }
 }

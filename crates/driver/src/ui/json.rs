@@ -6,26 +6,26 @@ use serde::Serialize;
 
 use crate::errors::CliError;
 
-/// Full lines are handed on when this many bytes have come together, so that a long list is no long wait.
+/// Bytes of full lines that are written at once, so that a long list appears while it is made.
 const CHUNK: usize = 64 * 1024;
 
-/// Writes one line an item.
+/// Writes one line for each item.
 pub(super) fn lines<T: Serialize>(
     items: &[T],
-    mut put: impl FnMut(&[u8]) -> Result<(), CliError>,
+    mut write: impl FnMut(&[u8]) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut buffer = Vec::new();
     for item in items {
         line(item, &mut buffer)?;
         if buffer.len() >= CHUNK {
-            put(&buffer)?;
+            write(&buffer)?;
             buffer.clear();
         }
     }
-    if buffer.is_empty() { Ok(()) } else { put(&buffer) }
+    if buffer.is_empty() { Ok(()) } else { write(&buffer) }
 }
 
-/// Adds one line.
+/// Adds the line of one item.
 pub(super) fn line<T: Serialize>(item: &T, buffer: &mut Vec<u8>) -> Result<(), CliError> {
     to_writer(&mut *buffer, item)
         .map_err(|source| CliError::bug("a result cannot be written as JSON").caused_by(source))?;
@@ -44,7 +44,7 @@ struct ExitError {
     hints: Vec<String>,
 }
 
-/// The line that ends stderr when a command fails.
+/// Returns the last line on stderr of a command that fails.
 pub(super) fn exit_error(error: &CliError) -> String {
     let line = ExitError {
         message_type: "exit_error",
@@ -54,7 +54,7 @@ pub(super) fn exit_error(error: &CliError) -> String {
         hints: error.hints().iter().map(|hint| redacted(hint)).collect(),
     };
     let mut text = Vec::new();
-    // Texts and a number: they have a form in JSON.
+    // Strings and a number can always be written as JSON.
     let _ = to_writer(&mut text, &line);
     String::from_utf8(text).unwrap_or_default() + "\n"
 }

@@ -1,4 +1,4 @@
-//! A line on a terminal that is written over and over, and goes when it is over.
+//! Progress and waits on a terminal: a line that appears after half a second and is erased at the end.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,72 +8,72 @@ use std::{
 use mer_core::escaped;
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::{prompt_secret, stream};
+use super::{prompt_secret, status_line};
 
-/// What is over by then is not worth a line.
-const WORTH_IT: Duration = Duration::from_millis(500);
+/// What ends earlier shows no line.
+const DELAY: Duration = Duration::from_millis(500);
 
-/// Between two of them.
-const PACE: Duration = Duration::from_millis(100);
+/// Least time between two updates of the line.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// How far something is that takes a while.
+/// How far a transfer has come.
 #[derive(Debug)]
-pub(crate) struct Passing(Mutex<State>);
+pub(crate) struct ProgressLine(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    begun: Option<Instant>,
-    shown: Option<Instant>,
+    started: Option<Instant>,
+    updated: Option<Instant>,
 }
 
-impl Passing {
+impl ProgressLine {
     pub(super) fn new() -> Self {
         Self(Mutex::default())
     }
 
-    /// Shows the line, unless another one was shown just now.
+    /// Shows the line, unless it was updated less than 100 ms ago. The first one appears after half a second.
     pub(crate) fn show(&self, line: impl FnOnce() -> String) {
         let now = Instant::now();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = *state.begun.get_or_insert(now);
-        let due = state.shown.map_or(begun + WORTH_IT, |shown| shown + PACE);
+        let started = *state.started.get_or_insert(now);
+        let due = state.updated.map_or(started + DELAY, |updated| updated + INTERVAL);
         if now >= due {
-            state.shown = Some(now);
-            stream::pass(&escaped(&line()));
+            state.updated = Some(now);
+            status_line::show(escaped(&line()));
         }
     }
 
-    /// Takes the line away.
+    /// Erases the line.
     pub(crate) fn clear(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *state).shown.is_some() {
-            stream::step_aside();
+        if std::mem::take(&mut *state).updated.is_some() {
+            status_line::hide();
         }
     }
 }
 
-/// Tells of a wait for as long as it lives: after half a second a line says what is waited for, and what ends the wait. The
-/// line goes with it, or as soon as anything else is written to the terminal.
+/// Shows what is waited for, and what ends the wait, for as long as it lives. The line appears after half a second; it is
+/// erased when this is dropped, or when anything else is written to the terminal.
 #[derive(Debug)]
-pub(crate) struct Telling(JoinHandle<()>);
+pub(crate) struct WaitNotice(JoinHandle<()>);
 
-impl Telling {
+impl WaitNotice {
     /// Must be called within the runtime.
-    pub(super) fn begin(line: String) -> Self {
+    pub(super) fn start(line: String) -> Self {
         Self(tokio::spawn(async move {
-            sleep(WORTH_IT).await;
-            // A question to a person stands where the line would.
+            sleep(DELAY).await;
+            // The prompt for a secret is in the row where the line would appear.
             while prompt_secret::is_asking() {
-                sleep(WORTH_IT).await;
+                sleep(DELAY).await;
             }
-            stream::pass(&escaped(&line));
+            status_line::show(escaped(&line));
         }))
     }
 }
 
-impl Drop for Telling {
+impl Drop for WaitNotice {
     fn drop(&mut self) {
         self.0.abort();
-        stream::step_aside();
+        status_line::hide();
     }
 }

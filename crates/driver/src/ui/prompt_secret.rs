@@ -1,4 +1,4 @@
-//! A question to the person at the terminal, whose answer is not shown.
+//! Prompts for passwords and passphrases: the answer is not echoed.
 
 use std::{
     fs::File,
@@ -13,20 +13,20 @@ use rustix::{
     termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 
-use super::stream;
+use super::status_line;
 
-/// How often to look whether the answer is still wanted.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// The longest answer.
-const LONGEST: usize = 4096;
+/// Interval at which to check whether the answer is still wanted: 50 ms.
+const CHECK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// Maximum length of an answer, in bytes.
+const MAX_ANSWER: usize = 4096;
 
-/// The terminal of a question that stands, and the mode to give back to it. Nobody else reads the terminal meanwhile.
+/// The terminal of an open question, and the mode to restore. Nothing else reads the terminal meanwhile.
 static ASKING: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
-/// Asks on the controlling terminal, whatever stdin and stdout are. Blocks, up to the bound.
+/// Asks on the controlling terminal, whatever stdin and stdout are. Blocks until the answer comes, at most for `bound`.
 ///
 /// # Errors
-/// There is no terminal, nobody answered, or [`stop_asking`] was called.
+/// There is no terminal, no answer came in time, or [`stop_asking`] was called.
 pub(crate) fn ask_secret(question: &str, bound: Duration) -> io::Result<String> {
     #[expect(clippy::disallowed_methods, reason = "the terminal of this process, which is there or not")]
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
@@ -35,7 +35,7 @@ pub(crate) fn ask_secret(question: &str, bound: Duration) -> io::Result<String> 
     hidden.local_modes.remove(LocalModes::ECHO);
     *asking() = Some((terminal.try_clone()?, usual));
     let answer = tcsetattr(&terminal, OptionalActions::Flush, &hidden).map_err(io::Error::from).and_then(|()| {
-        stream::step_aside();
+        status_line::hide();
         terminal.write_all(question.as_bytes())?;
         wait(&terminal, bound)
     });
@@ -45,13 +45,13 @@ pub(crate) fn ask_secret(question: &str, bound: Duration) -> io::Result<String> 
 
 fn wait(terminal: &File, bound: Duration) -> io::Result<String> {
     let begun = Instant::now();
-    let mut line = [0; LONGEST];
+    let mut line = [0; MAX_ANSWER];
     while begun.elapsed() < bound {
         let mut fds = [PollFd::new(terminal, PollFlags::IN)];
-        match poll(&mut fds, Some(&LOOK)) {
+        match poll(&mut fds, Some(&CHECK)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
             Ok(_) => {
-                // Under the lock: whoever stops the question may read the terminal at once.
+                // Under the lock: after `stop_asking` another reader may use the terminal at once.
                 let asking = asking();
                 if asking.is_none() {
                     break;
@@ -66,19 +66,19 @@ fn wait(terminal: &File, bound: Duration) -> io::Result<String> {
             break;
         }
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answered"))
+    Err(io::Error::new(io::ErrorKind::TimedOut, "no answer came in time"))
 }
 
-/// Gives the terminal back where a question stands: the command that asked is over.
+/// Withdraws an open question and restores the terminal: the command that asked is over.
 pub(crate) fn stop_asking() {
     if let Some((mut terminal, usual)) = asking().take() {
         let _ = tcsetattr(&terminal, OptionalActions::Now, &usual);
-        // The person's own end of line was not shown.
+        // The end of the typed line was not echoed.
         let _ = terminal.write_all(b"\n");
     }
 }
 
-/// Whether a question stands on the terminal.
+/// Whether a question is open.
 pub(super) fn is_asking() -> bool {
     asking().is_some()
 }

@@ -2,38 +2,39 @@
 
 use std::fmt::Write;
 
-use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{ContentArrangement, presets::NOTHING};
 
 use mer_core::{escaped, redacted};
 
-use super::{Listed, Shown};
+use super::views::{Details, TableRow};
 use crate::errors::CliError;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// A table that comes piece by piece: left-aligned columns two blanks apart, no lines, never cut, so that `awk` reads it too.
+/// A table that is written piece by piece: left-aligned columns two blanks apart, without lines and never truncated, so
+/// that `awk` reads it too.
 #[derive(Debug)]
-pub(super) struct Columns {
-    /// Of the widest cell so far; none before the head is written.
+pub(super) struct Table {
+    /// Width of each column's widest cell so far; empty until the head is written.
     widths: Vec<u16>,
 }
 
-impl Columns {
+impl Table {
     pub(super) const fn new() -> Self {
         Self { widths: Vec::new() }
     }
 
-    /// The next rows, behind the head where they are the first.
-    pub(super) fn rows<T: Listed>(&mut self, items: &[T], colour: bool) -> String {
-        let mut table = Table::new();
+    /// Returns the next rows, the first time below the head.
+    pub(super) fn rows<T: TableRow>(&mut self, items: &[T], colour: bool) -> String {
+        let mut table = comfy_table::Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        let begins = self.widths.is_empty();
-        if begins {
+        let is_first = self.widths.is_empty();
+        if is_first {
             table.set_header(T::COLUMNS.iter().map(|head| head.to_uppercase()));
         } else {
-            // Never shown: it keeps the columns as wide as they were.
+            // Skipped below: it keeps the columns as wide as they were.
             table.set_header(self.widths.iter().map(|width| "x".repeat(usize::from(*width))));
         }
         for item in items {
@@ -44,7 +45,7 @@ impl Columns {
             column.set_padding((0, 2));
         }
         let mut text = String::new();
-        for (number, line) in table.lines().enumerate().skip(usize::from(!begins)) {
+        for (number, line) in table.lines().enumerate().skip(usize::from(!is_first)) {
             let line = line.trim_end();
             let _ = match (colour, number) {
                 (true, 0) => writeln!(text, "{BOLD}{line}{PLAIN}"),
@@ -55,8 +56,8 @@ impl Columns {
     }
 }
 
-/// An object: a label and its value a line; a value of several lines below its label, indented.
-pub(super) fn fields<T: Shown>(item: &T, colour: bool) -> String {
+/// Formats an object: a label and its value on each line; a value of several lines is indented below its label.
+pub(super) fn fields<T: Details>(item: &T, colour: bool) -> String {
     let fields = item.fields();
     let width = fields.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
@@ -76,7 +77,7 @@ fn indented_line(line: &str) -> String {
     if line.is_empty() { "\n".to_owned() } else { format!("    {}\n", escaped(line)) }
 }
 
-/// A failure: `mer: …`, then its causes and hints, a line each. No password is in it, wherever what it quotes comes from.
+/// Formats a failure: `mer: …`, then a line for each cause and hint. Passwords are redacted in all of them.
 pub(super) fn error(error: &CliError, colour: bool) -> String {
     let (red, bold, plain) = if colour { (RED, BOLD, PLAIN) } else { ("", "", "") };
     let mut text = format!("{red}mer:{plain} {}\n", indented(&error.to_string()));
@@ -89,7 +90,7 @@ pub(super) fn error(error: &CliError, colour: bool) -> String {
     text
 }
 
-/// Keeps the lines of a message apart from the messages around it.
+/// Indents all lines but the first, so that a message of several lines is seen as one.
 fn indented(message: &str) -> String {
     redacted(message.trim_end()).lines().map(escaped).collect::<Vec<_>>().join("\n    ")
 }
@@ -103,14 +104,14 @@ mod tests {
     #[derive(Serialize)]
     struct Row(&'static str, &'static str);
 
-    impl Listed for Row {
+    impl TableRow for Row {
         const COLUMNS: &'static [&'static str] = &["name", "note"];
         fn cells(&self) -> Vec<String> {
             vec![self.0.to_owned(), self.1.to_owned()]
         }
     }
 
-    impl Shown for Row {
+    impl Details for Row {
         fn fields(&self) -> Vec<(&'static str, String)> {
             vec![("name", self.0.to_owned()), ("long note", self.1.to_owned())]
         }
@@ -119,22 +120,19 @@ mod tests {
     #[test]
     fn a_table_is_plain_columns_without_trailing_blanks() {
         let rows = [Row("a", "x"), Row("longer", ""), Row("ü\x1b[2J", "two words")];
-        assert_eq!(
-            Columns::new().rows(&rows, false),
-            "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n"
-        );
-        assert_eq!(Columns::new().rows::<Row>(&[], false), "NAME  NOTE\n");
-        assert!(Columns::new().rows(&rows, true).starts_with("\x1b[1mNAME"));
+        assert_eq!(Table::new().rows(&rows, false), "NAME      NOTE\na         x\nlonger    -\nü\\x1b[2J  two words\n");
+        assert_eq!(Table::new().rows::<Row>(&[], false), "NAME  NOTE\n");
+        assert!(Table::new().rows(&rows, true).starts_with("\x1b[1mNAME"));
     }
 
     #[test]
     fn a_table_that_comes_in_pieces_has_one_head_and_keeps_its_columns() {
-        let mut columns = Columns::new();
+        let mut columns = Table::new();
         assert_eq!(columns.rows(&[Row("longer", "x")], false), "NAME    NOTE\nlonger  x\n");
         assert_eq!(columns.rows(&[Row("a", "y")], false), "a       y\n");
         assert_eq!(columns.rows(&[Row("the longest", "z"), Row("b", "")], false), "the longest  z\nb            -\n");
         assert_eq!(columns.rows::<Row>(&[], true), "");
-        assert_eq!(Columns::new().rows::<Row>(&[], false), "NAME  NOTE\n");
+        assert_eq!(Table::new().rows::<Row>(&[], false), "NAME  NOTE\n");
     }
 
     #[test]

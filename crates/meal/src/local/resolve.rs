@@ -112,7 +112,7 @@ pub(super) fn explain(path: &Path, source: io::Error) -> StartError {
 /// The interpreter that a script names in its `#!` line.
 fn interpreter(path: &Path) -> Option<String> {
     let mut head = Vec::new();
-    mer_files::given().read().open(path).ok()?.take(FIRST_LINE).read_to_end(&mut head).ok()?;
+    mer_files::external().read().open(path).ok()?.take(FIRST_LINE).read_to_end(&mut head).ok()?;
     // A carriage return at its end is the classic of scripts edited elsewhere: shown, since it is the reason.
     named_in(&head).map(|name| name.to_string_lossy().escape_debug().to_string())
 }

@@ -22,7 +22,7 @@ const INTERPRETER: u32 = 3;
 pub(super) fn check(program: &Path) -> Result<(), StartError> {
     let mut head = Vec::new();
     // What may be executed need not be readable.
-    let Ok(file) = mer_files::given().read().open(program) else { return Ok(()) };
+    let Ok(file) = mer_files::external().read().open(program) else { return Ok(()) };
     if (&file).take(FIRST_LINE).read_to_end(&mut head).is_err() {
         return Ok(());
     }

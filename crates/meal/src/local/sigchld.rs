@@ -18,7 +18,7 @@ pub(super) fn heed() -> io::Result<Option<Signal>> {
 /// The signals that this process ignores, as `/proc` shows them: bit 0 is signal 1. None where there is no `/proc`.
 #[must_use]
 pub fn ignored_signals() -> u64 {
-    let status = mer_files::read_given_to_string("/proc/self/status").unwrap_or_default();
+    let status = mer_files::read_external_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
     u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
 }

@@ -147,7 +147,7 @@ impl Strays {
 /// The children of the first thread, which adopts; nothing where the kernel does not list them.
 fn children() -> Option<Vec<i32>> {
     let pid = std::process::id();
-    let list = mer_files::read_given_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let list = mer_files::read_external_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     Some(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 

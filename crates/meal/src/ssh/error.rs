@@ -1,11 +1,11 @@
-//! What can go wrong on the way to another machine. One variant for each thing that a person can mend.
+//! Errors of connections to other machines: a variant for each fault that has a remedy of its own.
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use mer_core::{Bound, Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-/// A connection that was not made, or was lost. Cheap to clone: several runs may wait for one connection.
+/// A connection that was not made, or was lost. Cheap to clone, because several runs may wait for one connection.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum SshError {
@@ -14,19 +14,19 @@ pub enum SshError {
     Config {
         /// The server's name.
         server: String,
-        /// Why.
+        /// What is wrong.
         reason: String,
     },
-    /// The name has no address.
+    /// The name does not resolve to an address.
     #[error("`{host}` does not resolve")]
     NotResolved {
         /// The name.
         host: String,
-        /// What the resolver says.
+        /// The error of the resolver.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// Nobody listens there.
+    /// The address refuses connections: no process listens there.
     #[error("`{address}` refuses connections")]
     Refused {
         /// The last address tried.
@@ -37,60 +37,60 @@ pub enum SshError {
     Unreachable {
         /// The last address tried.
         address: SocketAddr,
-        /// What the kernel says.
+        /// The error of the system.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// The connection was not there in time.
+    /// The connection was not made within `connectTimeout`.
     #[error("no connection to `{host}` after {}: `connectTimeout` ran out while {step}", Bound::After(*after))]
     ConnectTimedOut {
-        /// Where to.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
-        /// What it was waiting for.
+        /// The step that took too long.
         step: &'static str,
     },
-    /// Somebody answers, and it is no SSH server that we can talk to.
+    /// The host answers, but does not complete the SSH handshake.
     #[error("`{host}` does not complete the SSH handshake: {detail}")]
     Handshake {
-        /// Who.
+        /// The host.
         host: String,
-        /// What libssh2 says.
+        /// The error of libssh2.
         detail: String,
     },
-    /// It went away each time before there was an SSH connection.
+    /// The host closed or reset each connection before the SSH handshake was over.
     #[error(
         "`{host}` {} connections before the SSH handshake is over ({tries} in {}): {}",
         if *reset { "resets" } else { "closes" }, Bound::After(whole(*after)),
         said.as_ref().map_or_else(|| "it says nothing".to_owned(), |said| format!("it says `{said}`"))
     )]
     Dropped {
-        /// Which.
+        /// The host.
         host: String,
-        /// Whether the last one was reset rather than closed.
+        /// Whether the last connection was reset rather than closed.
         reset: bool,
-        /// How often it was tried.
+        /// Number of attempts.
         tries: u32,
-        /// In how much time.
+        /// Duration of all attempts.
         after: Duration,
-        /// What it said last, shortened.
+        /// The text that the host sent last, shortened.
         said: Option<String>,
     },
-    /// Something else answers.
+    /// Another service than SSH answers.
     #[error("`{host}` does not speak SSH: it says `{said}`")]
     NotSsh {
-        /// Which.
+        /// The host.
         host: String,
-        /// Its first line, shortened.
+        /// The first line of the answer, shortened.
         said: String,
     },
-    /// Both sides know no common algorithm of a kind.
+    /// The host and MER have no algorithm of a kind in common.
     #[error("`{host}` and MER know no {kind} in common: it offers {theirs}; MER knows {ours}")]
     NothingInCommon {
-        /// Which.
+        /// The host.
         host: String,
-        /// What kind of algorithm.
+        /// The kind of algorithm, as sshd_config names it.
         kind: &'static str,
         /// Names, as SSH has them.
         theirs: Box<str>,
@@ -107,7 +107,7 @@ pub enum SshError {
         /// `SHA256:…`
         fingerprint: String,
     },
-    /// The host shows another key than the known one.
+    /// The host key differs from the known one.
     #[error(
         "the host key of `{host}` has changed: it shows {kind} {fingerprint}, and `{}` line {line} has {expected}",
         file.display()
@@ -121,12 +121,12 @@ pub enum SshError {
         fingerprint: String,
         /// Type and fingerprint of the key that is known.
         expected: Box<str>,
-        /// Where it is known from.
+        /// The known_hosts file with the known key.
         file: PathBuf,
-        /// And on which line.
+        /// The line in that file, from 1.
         line: usize,
     },
-    /// The host shows a key that was revoked.
+    /// The host key is revoked.
     #[error("the host key of `{host}` is revoked by `{}` line {line}: {kind} {fingerprint}", file.display())]
     KeyRevoked {
         /// As known_hosts names it.
@@ -135,9 +135,9 @@ pub enum SshError {
         kind: String,
         /// Its fingerprint.
         fingerprint: String,
-        /// Where.
+        /// The known_hosts file.
         file: PathBuf,
-        /// On which line.
+        /// The line in that file, from 1.
         line: usize,
     },
     /// A known_hosts file could not be read or written.
@@ -145,114 +145,114 @@ pub enum SshError {
     KnownHosts {
         /// The file.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// No method is left.
+    /// Every method of authentication failed.
     #[error("`{user}` cannot log in on `{host}`: {}", tried_list(tried))]
     AuthFailed {
-        /// Whom we claimed to be.
+        /// The user on the host.
         user: String,
-        /// Where.
+        /// The known_hosts file.
         host: String,
-        /// Each thing that was tried, and what came of it.
+        /// Each method that was tried, and its result.
         tried: Vec<String>,
-        /// After how many attempts the server hung up, if it did.
+        /// Number of attempts after which the server closed the connection, if it did.
         hung_up_after: Option<usize>,
     },
-    /// Authentication was not over in time.
+    /// Authentication was not over within `authTimeout`.
     #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out while {step}", Bound::After(*after))]
     AuthTimedOut {
-        /// Whom we claimed to be.
+        /// The user on the host.
         user: String,
-        /// Where.
+        /// The known_hosts file.
         host: String,
         /// The bound.
         after: Duration,
-        /// What was being waited for.
+        /// The step that took too long.
         step: String,
     },
-    /// The server grants not even one channel.
+    /// The server refuses to open any channel.
     #[error("`{host}` refuses to open a channel: {detail}")]
     ChannelRefused {
-        /// Who.
+        /// The host.
         host: String,
-        /// What it says.
+        /// The error of the server.
         detail: String,
     },
-    /// A connection that was there is gone.
+    /// An established connection was lost.
     #[error("the connection to `{host}` was lost: {detail}")]
     ConnectionLost {
-        /// Where to.
+        /// The host.
         host: String,
-        /// What was noticed.
+        /// How the loss was noticed.
         detail: String,
     },
-    /// The shell on the other side did not do what was asked.
+    /// The shell on the host does not run commands as expected.
     #[error("`{host}` does not run commands as expected: {detail}")]
     NoShell {
-        /// Who.
+        /// The host.
         host: String,
-        /// What came instead.
+        /// What it did instead.
         detail: String,
     },
-    /// An rc file of the login shell does not let the command begin.
+    /// An rc file of the login shell keeps the command from starting.
     #[error(
-        "the login shell on `{host}` did not come to the command within {}: {}", Bound::After(*after),
+        "the login shell on `{host}` did not start the command within {}: {}", Bound::After(*after),
         said.as_ref().map_or_else(|| "it printed nothing".to_owned(), |said| format!("it printed {said}"))
     )]
     NoGreeting {
-        /// Where.
+        /// The known_hosts file.
         host: String,
         /// The bound.
         after: Duration,
-        /// What it printed, quoted and shortened.
+        /// The output of the shell, quoted and shortened.
         said: Option<String>,
     },
-    /// The command was not started in time.
+    /// The command did not start within the bound.
     #[error("the command did not start on `{host}` within {}", Bound::After(*after))]
     StartTimedOut {
-        /// Where.
+        /// The known_hosts file.
         host: String,
         /// The bound.
         after: Duration,
     },
-    /// The process whose pipes are to be the connection did not make one.
+    /// The `ProxyCommand`, whose pipes carry the connection, failed.
     #[error("the `ProxyCommand` to `{host}` failed: {detail}")]
     ProxyCommand {
-        /// Where to.
+        /// The host.
         host: String,
-        /// How it ended, and what it said.
+        /// How it ended, and its output.
         detail: String,
     },
-    /// A host on the way could not be passed.
+    /// The connection to a jump host failed.
     #[error("the jump host `{hop}` cannot be passed")]
     Jump {
-        /// Which.
+        /// The host.
         hop: String,
-        /// Why.
+        /// What is wrong.
         #[source]
         source: Box<SshError>,
     },
-    /// The jump host does not connect to the next host.
+    /// The jump host cannot connect to the next host.
     #[error("`{host}` cannot be reached from the jump host `{hop}`: {detail}")]
     NoWayOn {
-        /// Where to.
+        /// The host.
         host: String,
-        /// From where.
+        /// The jump host.
         hop: String,
-        /// What the jump host says.
+        /// The error of the jump host.
         detail: String,
     },
-    /// This machine has no more file descriptors, threads or memory.
+    /// This machine is short of file descriptors, threads or memory.
     #[error("no {what} for the connection to `{host}`")]
     Resources {
-        /// Where to.
+        /// The host.
         host: String,
-        /// What is missing.
+        /// The resource.
         what: &'static str,
-        /// What the kernel says.
+        /// The error of the system.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
@@ -284,7 +284,7 @@ impl Classified for SshError {
     }
 }
 
-/// Whole tenths of a second are enough for a person.
+/// Rounds up to whole tenths of a second, which is enough for a message.
 fn whole(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).div_ceil(100) * 100)
 }

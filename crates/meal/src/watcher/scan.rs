@@ -27,8 +27,8 @@ pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Res
 pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<Found> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
     let group = living_group(pid).filter(|_| pid != me)?;
-    let bearer =
-        mark.is_some_and(|mark| mark.is_on(&mer_files::read_given(format!("/proc/{pid}/environ")).unwrap_or_default()));
+    let bearer = mark
+        .is_some_and(|mark| mark.is_on(&mer_files::read_external(format!("/proc/{pid}/environ")).unwrap_or_default()));
     (bearer || wanted(group)).then_some(Found { pid, group, bearer })
 }
 
@@ -40,7 +40,7 @@ fn living_group(pid: i32) -> Option<i32> {
 /// The letter of a process's state, and its group; nothing where there is no such process. The name, the second field, may
 /// hold any bytes, spaces and brackets among them.
 pub(crate) fn stat(pid: i32) -> Option<(u8, i32)> {
-    let stat = mer_files::read_given(format!("/proc/{pid}/stat")).ok()?;
+    let stat = mer_files::read_external(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
     let mut fields = std::str::from_utf8(after_name).ok()?.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;

@@ -231,3 +231,18 @@ async fn a_watchdog_that_is_killed() {
     let (ended, _) = collect(first, Input::Stream(open), &bounds(5000), &cancel).await;
     assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
 }
+
+/// The shell beside the model ignores TERM, the model does not: also between its fork and its exec.
+#[tokio::test]
+async fn a_run_that_is_cancelled_at_once_ends_by_the_first_signal() {
+    let Some(sshd) = Sshd::start() else { return };
+    let executor = Executor::ssh(config(&sshd));
+    for round in 0..40 {
+        let spec = command(&["sleep", "600"]);
+        let run = executor.start(&spec).await.expect("starts");
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
+        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))), "round {round}");
+    }
+}

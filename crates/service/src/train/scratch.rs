@@ -1,13 +1,12 @@
 //! The folder that a training writes to.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
-use mer_files::is_at;
+use mer_files::{is_at, try_lock};
 use uuid::Uuid;
 
 use crate::error::ServiceError;
@@ -34,11 +33,11 @@ impl Scratch {
         loop {
             let folder = base.join(Uuid::now_v7().to_string());
             let lock = folder.with_extension("lock");
-            let held = mer_files::own().write().create_new(0o600).open(&lock).map_err(cannot)?;
+            let held = mer_files::internal().write().create_new(0o600).open(&lock).map_err(cannot)?;
             held.lock().map_err(cannot)?;
             // Another process may have removed it as abandoned before it was locked.
             if is_at(&held, &lock).map_err(cannot)? {
-                DirBuilder::new().mode(0o700).create(&folder).map_err(cannot)?;
+                mer_files::create_new_private_dir(&folder).map_err(cannot)?;
                 return Ok(Self { folder, lock, _held: held });
             }
         }
@@ -75,8 +74,8 @@ pub(crate) fn remove_abandoned(base: &Path) {
         if lock.extension().is_none_or(|ending| ending != "lock") {
             continue;
         }
-        let Ok(file) = mer_files::own().read().open(&lock) else { continue };
-        if file.try_lock().is_ok() && is_at(&file, &lock).unwrap_or(false) {
+        let Ok(file) = mer_files::internal().read().open(&lock) else { continue };
+        if try_lock(&file).unwrap_or(false) && is_at(&file, &lock).unwrap_or(false) {
             let _ = fs::remove_dir_all(lock.with_extension(""));
             let _ = fs::remove_file(&lock);
         }
@@ -105,7 +104,7 @@ mod tests {
         let killed = Scratch::new(base.path()).expect("scratch");
         let (folder, lock) = (killed.folder.clone(), killed.lock.clone());
         fs::write(killed.path().join("weights"), "x").expect("file");
-        let again = mer_files::own().append().open(&lock).expect("lock");
+        let again = mer_files::internal().append().open(&lock).expect("lock");
         drop(killed);
         drop(again);
         fs::create_dir(&folder).expect("folder");

@@ -74,7 +74,7 @@ async fn accesses(
         if is_last {
             return Ok(false);
         }
-        if text.bytes.len() >= BUFFER || session.has_had_its_turn() {
+        if text.bytes.len() >= BUFFER || session.should_yield() {
             return Ok(true);
         }
     }

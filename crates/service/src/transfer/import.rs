@@ -109,7 +109,7 @@ async fn record(runtime: &Runtime, batch: &mut Vec<Access>, report: &mut ImportR
     }
     let mut session = runtime.session().await?;
     for some in batch.chunks_mut(BATCH) {
-        if session.has_had_its_turn() {
+        if session.should_yield() {
             session = session.renew().await?;
         }
         report.lost += close_unended(&session, some).await?;

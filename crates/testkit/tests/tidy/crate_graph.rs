@@ -1,4 +1,4 @@
-//! The crate graph, drawn from `cargo metadata`.
+//! The crate graph, read from `cargo metadata`.
 
 use std::{collections::BTreeSet, env, process::Command};
 
@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("driver", &["core", "dal", "files", "meal", "migrations", "scheduler", "service", "weights"]),
 ];
 
-/// Every (from, to) between crates of the workspace that ends up in a shipped program: no dev-dependencies.
+/// Returns every dependency (from, to) between crates of the workspace, without dev-dependencies.
 fn edges() -> BTreeSet<(String, String)> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -1,11 +1,13 @@
-//! What a crate may name.
+//! Names from outside that each crate may use.
 
-use crate::{assert_none, rust};
+use std::collections::BTreeSet;
+
+use crate::{assert_none, read, rust};
 
 /// The crates that must not see the environment.
 const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler", "service", "weights"];
 
-/// What reads or changes the environment of the process.
+/// Paths that read or change the environment of the process.
 const ENVIRONMENT: &[&str] = &[
     "std::env",
     "env::var",
@@ -18,11 +20,11 @@ const ENVIRONMENT: &[&str] = &[
     "env::temp_dir",
 ];
 
-/// A crate from outside, and the module tree that alone may name it.
+/// External crates, each with the only module tree that may name it.
 const ONE_TREE: &[(&str, &str)] =
     &[("surrealdb", "crates/dal/src/surreal"), ("sqlx", "crates/dal/src/postgres"), ("ssh2", "crates/meal/src/ssh")];
 
-/// The lines of a source file that are compiled into the program, with their numbers: no comments, no unit tests.
+/// Returns the numbered lines of a source file without comments and unit tests.
 fn shipped(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let before_tests = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     before_tests.lines().enumerate().map(|(i, line)| (i + 1, line.split("//").next().unwrap_or_default()))
@@ -32,7 +34,7 @@ fn is_test(path: &str) -> bool {
     !path.contains("/src/") || path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
-/// Whether a line of code, outside of strings, has something in it that begins with `what` as a word.
+/// Returns whether a line of code, outside of strings, has a word that begins with `what`.
 fn names(line: &str, what: &str) -> bool {
     line.match_indices(what).any(|(at, _)| {
         let before = &line[..at];
@@ -79,9 +81,9 @@ fn a_database_and_a_transport_are_each_known_to_one_module_tree() {
 fn every_shipped_crate_opens_files_in_one_place() {
     /// The line that switches the lint on; it does nothing for tests.
     const SWITCH: &str = "#![cfg_attr(not(test), deny(clippy::disallowed_methods))]";
-    /// Where a file may be opened all the same: each of them says why.
+    /// The attribute of exceptions; each gives a reason.
     const EXPECTED: &str = "expect(clippy::disallowed_methods";
-    /// The crate that opens files, the terminal for a question, and the reading of scripts and of built-in models.
+    /// Exceptions: the crate that opens files, questions at the terminal, scripts, and the built-in models.
     const PLACES: &[&str] = &[
         "crates/files/src/",
         "crates/driver/src/ui/prompt_secret.rs",
@@ -100,4 +102,89 @@ fn every_shipped_crate_opens_files_in_one_place() {
         }
     }
     assert_none(&faults, "a named pipe must not be waited for without a bound (clippy.toml)");
+}
+
+/// The commands of `mer` that a sentence can name.
+const COMMANDS: &[&str] =
+    &["config", "doctor", "export", "import", "log", "migrate", "model", "run", "server", "train", "use", "weights"];
+
+/// The long flags of `mer`, such as `--db-wait`, from the declarations of its grammar.
+fn flags() -> BTreeSet<String> {
+    let mut flags = BTreeSet::new();
+    for (_, text) in rust("crates/driver/src/cli") {
+        let mut declared = false;
+        for line in text.lines().map(str::trim) {
+            if (line.starts_with("#[arg(") && line.contains("long")) || line.starts_with("long") {
+                let named = |key| line.split_once(key).and_then(|(_, rest): (&str, &str)| rest.split('"').next());
+                let (name, alias) = (named("long = \""), named("alias = \""));
+                flags.extend([name, alias].into_iter().flatten().map(|name| format!("--{name}")));
+                declared = name.is_none();
+            } else if let (true, Some((field, _))) = (declared && line.starts_with("pub"), line.split_once(':')) {
+                let field = field.rsplit(' ').next().unwrap_or_default();
+                flags.insert(format!("--{}", field.replace('_', "-")));
+                declared = false;
+            }
+        }
+    }
+    flags
+}
+
+/// What a line of a library knows of the command line, if it does: a flag, a command, or exit codes of `mer`.
+fn knows_the_command_line(line: &str, flags: &BTreeSet<String>) -> Option<String> {
+    if line.contains("fn exit_code(") || line.contains("enum ExitCode") || line.contains("struct ExitCode") {
+        return Some("an exit code".to_owned());
+    }
+    if let Some(at) = line.find("`mer ") {
+        return Some(line[at..].chars().take(24).collect());
+    }
+    let command = COMMANDS.iter().map(|command| format!("mer {command} ")).find(|command| line.contains(command));
+    let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    command.or_else(|| words.find(|word| flags.contains(*word)).map(str::to_owned))
+}
+
+#[test]
+fn only_the_driver_knows_flags_commands_and_exit_codes() {
+    /// Redaction reads command lines, those of `mer` among them.
+    const REDACTION: &str = "crates/core/src/redact.rs";
+    let flags = flags();
+    let mut faults = Vec::new();
+    for (path, text) in rust("crates") {
+        let outside = ["crates/driver/", "crates/testkit/", REDACTION].iter().any(|prefix| path.starts_with(prefix));
+        if outside || is_test(&path) {
+            continue;
+        }
+        for (number, line) in shipped(&text) {
+            if let Some(what) = knows_the_command_line(line, &flags) {
+                faults.push(format!("{path}:{number}: {what}: {}", line.trim()));
+            }
+        }
+    }
+    assert_none(&faults, "a library classifies its errors (`FailureKind`); hints and exit codes are the driver's");
+    let codes = read("crates/driver/src/errors/exit_code.rs");
+    assert!(codes.contains("enum ExitCode"), "the exit codes have moved");
+}
+
+#[test]
+fn a_library_that_knows_the_command_line_is_noticed() {
+    let flags = flags();
+    for flag in ["--db-wait", "--data-dir", "--allow-changes", "--server", "--sql-dir"] {
+        assert!(flags.contains(flag), "{flag} is not among {flags:?}");
+    }
+    for bad in [
+        r#"Some("wait for it, or allow a longer wait with `--db-wait`".into())"#,
+        r#"format!("`{model}` is shown by `mer weights list {model}`")"#,
+        r#"format!("mer server ping {server}, which shows each step")"#,
+        "    pub fn exit_code(&self) -> u8 {",
+        "pub enum ExitCode {}",
+    ] {
+        assert!(knows_the_command_line(bad, &flags).is_some(), "{bad}");
+    }
+    for good in [
+        r#"#[error("the command `{command}` does not exist: looked in {searched}")]"#,
+        r#""rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";"#,
+        "    pub exit_code: Option<i32>,",
+        "pub fn watcher_main() -> ExitCode {",
+    ] {
+        assert_eq!(knows_the_command_line(good, &flags), None, "{good}");
+    }
 }

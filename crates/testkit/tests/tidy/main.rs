@@ -1,29 +1,36 @@
-//! What the documents promise about the repository itself, checked: the crate graph, the layers, sizes and names.
+//! Rules of the repository: crate graph, layers, circles, sizes, names, English, commits, and documents that stay true.
 
+mod circles;
+mod citations;
+mod commits;
 mod crate_graph;
+mod english;
+mod imports;
 mod layers;
 mod names;
 mod references;
 mod reliability;
+mod sizes;
+mod source;
+mod where_things_live;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The repository.
+/// Returns the root of the repository.
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).expect("crates/testkit lies two folders down").to_path_buf()
 }
 
-/// A file of the repository, by its path in it.
+/// Returns the text of a file, by its path in the repository.
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("`{path}`: {error}"))
 }
 
-/// Every file below a folder of the repository, as (path in the repository, text), but for build output, hidden folders
-/// and what is no text.
+/// Returns every text file below a folder as (path in the repository, text), without build output.
 fn texts(below: &str) -> Vec<(String, String)> {
     let root = root();
     let mut folders = vec![root.join(below)];
@@ -47,12 +54,12 @@ fn texts(below: &str) -> Vec<(String, String)> {
     texts
 }
 
-/// The Rust files below a folder.
+/// Returns the Rust files below a folder.
 fn rust(below: &str) -> Vec<(String, String)> {
     texts(below).into_iter().filter(|(path, _)| path.ends_with(".rs")).collect()
 }
 
-/// Fails with all faults at once, so that one run is enough to mend them.
+/// Fails with all faults at once.
 fn assert_none(faults: &[String], rule: &str) {
     assert!(faults.is_empty(), "{rule}:\n  {}\n", faults.join("\n  "));
 }

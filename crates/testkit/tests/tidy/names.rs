@@ -1,21 +1,65 @@
-//! Sizes, names, versions and links.
+//! Names, versions and links.
 
 use std::collections::BTreeMap;
 
-use crate::{assert_none, read, root, rust, texts};
+use crate::{assert_none, read, root, rust, source::code, texts};
 
-const LONGEST: usize = 600;
+/// Names that do not describe the content of a file or a type.
+const EMPTY_NAMES: [&str; 24] = [
+    "told",
+    "said",
+    "turn",
+    "room",
+    "own",
+    "alone",
+    "recall",
+    "stamp",
+    "passing",
+    "place",
+    "places",
+    "shown",
+    "typed",
+    "surroundings",
+    "keep",
+    "find",
+    "word",
+    "meaning",
+    "remedy",
+    "down",
+    "out",
+    "chan",
+    "link",
+    "crypto",
+];
+
+/// Returns the parts of a path, and the types and modules in the text, with such a name.
+fn empty_names(path: &str, text: &str) -> Vec<String> {
+    let is_empty = |name: &str| name == "code" || EMPTY_NAMES.contains(&name);
+    let parts = path.split('/').map(|part| part.strip_suffix(".rs").unwrap_or(part));
+    let mut faults: Vec<String> = parts.filter(|part| is_empty(part)).map(|part| format!("{path}: `{part}`")).collect();
+    let code = code(text);
+    let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).peekable();
+    while let Some(kind) = words.next() {
+        let is_definition = ["struct", "enum", "trait", "type", "union", "mod"].contains(&kind);
+        if let Some(name) = words.peek().filter(|name| is_definition && is_empty(&name.to_lowercase())) {
+            faults.push(format!("{path}: `{kind} {name}`"));
+        }
+    }
+    faults
+}
 
 #[test]
-fn no_source_file_is_too_long() {
+fn files_and_types_are_named_after_what_they_hold() {
     let files = [rust("crates"), rust("tests")].concat();
-    let too_long: Vec<String> = files
-        .iter()
-        .map(|(path, text)| (path, text.lines().count()))
-        .filter(|(_, lines)| *lines > LONGEST)
-        .map(|(path, lines)| format!("{path}: {lines} lines"))
-        .collect();
-    assert_none(&too_long, &format!("source files of more than {LONGEST} lines"));
+    let faults: Vec<String> = files.iter().flat_map(|(path, text)| empty_names(path, text)).collect();
+    assert_none(&faults, "names of files, modules and types that say nothing (CONTRIBUTING.md)");
+}
+
+#[test]
+fn a_name_that_says_nothing_is_found() {
+    let text = "mod chan;\npub struct Told<'a>(&'a str);\nenum Toll { Told }\n// struct Said\n";
+    assert_eq!(empty_names("a/room/turn.rs", text).len(), 4, "{:?}", empty_names("a/room/turn.rs", text));
+    assert!(empty_names("a/batch.rs", "struct Batch;").is_empty());
 }
 
 #[test]
@@ -43,7 +87,7 @@ fn scripts_are_named_by_number_and_purpose() {
         }
     }
     assert!(!folders.is_empty() || !faults.is_empty(), "there is no script below `sql`");
-    // Two databases, one numbered sequence.
+    // Both databases have the same numbered sequence.
     if folders.values().any(|scripts| Some(scripts) != folders.values().next()) {
         faults.push(format!("the folders differ: {folders:?}"));
     }
@@ -58,8 +102,8 @@ fn the_changelog_has_this_version_once() {
 }
 
 #[test]
-fn no_path_of_somebodys_machine_is_written_down() {
-    // Put together here, so that this file does not have them either.
+fn no_path_of_one_machine_is_written_down() {
+    // Assembled at run time, so that this file is no fault.
     let homes = ["/ro ot/", "/wo rk/", "/ho me/", "/Us ers/"].map(|path| path.replace(' ', ""));
     let mut faults = Vec::new();
     for (path, text) in texts("") {

@@ -1,4 +1,4 @@
-//! The reference pages name all there is.
+//! The reference pages are complete.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use mer_core::{ConnParams, ModelParams, ModelSpec, Protocol, Tokens};
 
 use crate::{assert_none, read, root};
 
-/// What stands between backticks in a page.
+/// Returns the texts between backticks in a page.
 fn quoted(page: &str) -> Vec<&str> {
     page.split('`').skip(1).step_by(2).collect()
 }
@@ -14,8 +14,9 @@ fn quoted(page: &str) -> Vec<&str> {
 #[test]
 fn every_exit_code_has_a_row() {
     let page = read("docs/reference/exit-codes.md");
-    let source = read("crates/core/src/exit.rs");
-    let codes = source.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split(['=', ';']).nth(1));
+    let source = read("crates/driver/src/errors/exit_code.rs");
+    let codes =
+        source.lines().filter_map(|line| line.trim().strip_prefix("pub(crate) const ")?.split(['=', ';']).nth(1));
     let missing: Vec<String> = codes
         .clone()
         .map(str::trim)
@@ -61,7 +62,7 @@ fn the_env_file_that_ships_sets_nothing_and_names_every_setting() {
             faults.push(format!("is set: {line}"));
             continue;
         };
-        // A comment has a blank after its `#`, a variable has none.
+        // A comment has a blank after `#`, a variable has none.
         if let (false, Some((name, _))) = (comment.starts_with(' '), comment.split_once('='))
             && !known.contains(&name)
         {

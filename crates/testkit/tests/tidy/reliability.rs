@@ -24,7 +24,7 @@ fn every_promise_names_tests_that_exist() {
             let is_there = root().join(&file).is_file() && {
                 let text = read(&file);
                 let at = text.find(&format!("fn {test}("));
-                // A function that is no test holds nothing.
+                // The function must have the attribute of a test.
                 at.is_some_and(|at| {
                     let before = text[..at].trim_end_matches("async ").lines().rev();
                     before.take_while(|line| line.trim_start().starts_with("#[")).any(|line| line.contains("test"))

@@ -1,4 +1,4 @@
-//! What databases of some size cost: on a PostgreSQL server of its own, and embedded.
+//! Databases with many accesses: on a temporary PostgreSQL server, and embedded.
 
 use std::{
     cell::OnceCell,
@@ -24,18 +24,18 @@ const DRAINED: usize = 100_000;
 const MODELS: usize = 10_000;
 const LOGGED: usize = 1_000_000;
 
-/// What moves the journal first.
+/// A command that drains the journal first.
 pub(super) const DRAINS: [&str; 4] = ["log", "list", "--limit", "1"];
-/// The most memory that `mer` is to take beside its database, in MB.
+/// Limit of the memory of `mer` with a server's database, in MB.
 pub(super) const MEMORY: f64 = 96.0;
 pub(super) const DRAIN_PEAK: &str = "the same, peak memory";
 
 thread_local! {
-    /// One server for all cases. Its data are gone with this process.
+    /// One server for all cases; its data are removed when this process ends.
     static SERVER: OnceCell<Option<Server>> = const { OnceCell::new() };
 }
 
-/// A database on the server, and where the binary keeps its journal for it.
+/// A database on the server, and the data folder with the binary's journal for it.
 pub(super) struct Place {
     pub(super) database: String,
     pub(super) url: String,
@@ -55,7 +55,7 @@ impl Place {
         Self::migrated(subject, server.url(&database), bench.work.join(&database), database)
     }
 
-    /// One on any server, with the schema, and `data` as its folder.
+    /// Migrates a database on any server, with `data` as the data folder.
     pub(super) fn migrated(subject: &Subject, url: String, data: PathBuf, database: String) -> Result<Self> {
         fs::create_dir_all(&data).map_err(|error| format!("`{}`: {error}", data.display()))?;
         let place = Self { database, url, data };
@@ -91,7 +91,7 @@ pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     })
 }
 
-/// Runs a second, from a journal and in the server's own ways.
+/// Accesses per second, from a journal and with the server's tools.
 pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.scaled(DRAINED);
     with_server(|server| {
@@ -130,7 +130,7 @@ pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
     })
 }
 
-/// Runs a second, from a journal into the embedded database, and the same rows in the engine's own way.
+/// Accesses per second, from a journal into the embedded database, and of the same rows through the engine alone.
 pub fn drain_embedded(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.scaled(DRAINED);
     let (mut drained, mut inserted, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
@@ -150,7 +150,7 @@ pub fn drain_embedded(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![rate, row(bench, DRAIN_PEAK, "MB", Limit::AtMost(MEMORY), peaks, None)])
 }
 
-/// The rows of a `COPY` as statements of a thousand rows each.
+/// Returns the rows of a `COPY` as statements of a thousand rows each.
 fn inserts(rows: &str) -> String {
     let mut text = String::with_capacity(2 * rows.len());
     for thousand in rows.lines().collect::<Vec<_>>().chunks(1000) {
@@ -159,7 +159,7 @@ fn inserts(rows: &str) -> String {
             text.push_str(if number == 0 { "(" } else { "),\n(" });
             for (number, field) in line.split('\t').enumerate() {
                 text.push_str(if number == 0 { "" } else { "," });
-                // What `COPY` escapes reads the same in an E string.
+                // An E string has the same escapes as `COPY`.
                 let _ = match field {
                     "\\N" => write!(text, "NULL"),
                     field => write!(text, "E'{}'", field.replace('\'', "''")),
@@ -203,7 +203,7 @@ pub fn models(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The newest fifty of many, and the plan by which they are found.
+/// Listing the newest fifty of many accesses, with a check of the query's plan.
 pub fn log(bench: &Bench) -> Result<Vec<Row>> {
     const FILL: &str = "INSERT INTO \"ModelAccess\" SELECT (jsonb_populate_record(a, jsonb_build_object(
         'requestUid', gen_random_uuid(), 'startAccess', a.\"startAccess\" + n * interval '1 ms'))).*
@@ -260,7 +260,7 @@ fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) ->
     command
 }
 
-/// So many runs from a journal: how long it took, in milliseconds, and the peak of memory, in MB.
+/// Drains a journal with this many runs. Returns milliseconds and peak memory in MB.
 fn drain_into_embedded(bench: &Bench, subject: &Subject, what: &str, count: usize) -> Result<(f64, f64)> {
     let sample = sample(&mut embedded(bench, subject, what, &["run", "echo", "x", "--json"]))?;
     let place = bench.work.join(folder(subject, what));
@@ -271,13 +271,13 @@ fn drain_into_embedded(bench: &Bench, subject: &Subject, what: &str, count: usiz
     })
 }
 
-/// What a run says of itself.
+/// Returns the JSON of a run.
 pub(super) fn sample(command: &mut Command) -> Result<serde_json::Map<String, serde_json::Value>> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     journal::sample(&output.stdout).map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// The uid of the database that a journal is for.
+/// Returns the uid of the database that a journal belongs to.
 fn uid_in(journal: &Path) -> Result<String> {
     let failed = |error: std::io::Error| format!("`{}`: {error}", journal.display());
     for entry in fs::read_dir(journal).map_err(failed)? {

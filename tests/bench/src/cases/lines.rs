@@ -1,4 +1,4 @@
-//! A question and its answer, with a process that stays up.
+//! A request and its answer with a warm process.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const QUESTIONS: usize = 5_000;
-/// Answered but not counted: the start of the process, cold caches.
+/// Requests that are not counted: start of the process, cold caches.
 const WARM_UP: usize = 100;
 
 pub fn through_a_script(bench: &Bench) -> Result<Vec<Row>> {
@@ -35,7 +35,7 @@ pub fn through_a_script(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// Sends a line and waits for `hello`, again and again: microseconds.
+/// Sends a line and waits for `hello`, repeatedly. Returns microseconds.
 fn ping_pong(command: &mut Command, line: &str, count: usize) -> Result<Sample> {
     let failed = |error: std::io::Error| error.to_string();
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -62,8 +62,8 @@ fn ping_pong(command: &mut Command, line: &str, count: usize) -> Result<Sample> 
     if status.success() { Ok(Sample::new(times)) } else { Err(format!("{command:?}: {status}")) }
 }
 
-/// What the benchmark of mer-meal prints of itself: JSON objects, one a line, with `name`, `unit`, `mer` and `bare`, the
-/// same thing done with the standard library or a shell.
+/// Reads the output of mer-meal's benchmark: a JSON object on each line, with `name`, `unit`, `mer` and `bare`, the same
+/// done with the standard library or a shell.
 pub fn at_the_executor(bench: &Bench) -> Result<Vec<Row>> {
     let Some(program) = &bench.meal_bench else { return Ok(Vec::new()) };
     let output = Command::new(program).stdin(Stdio::null()).stderr(Stdio::inherit()).output();

@@ -1,4 +1,4 @@
-//! What is measured, in the order of the table.
+//! The cases, in the order of the table.
 
 mod databases;
 mod lines;
@@ -20,10 +20,10 @@ use crate::{
     subject::Bench,
 };
 
-/// A case gives one or several rows.
+/// A case returns one or several rows.
 pub type Case = fn(&Bench) -> Result<Vec<Row>>;
 
-/// Every case by its name.
+/// All cases with their names.
 pub const ALL: &[(&str, Case)] = &[
     ("version", start::version),
     ("run", start::run),
@@ -49,12 +49,12 @@ pub const ALL: &[(&str, Case)] = &[
     ("ssh-bulk", ssh::bulk),
 ];
 
-/// What a process costs that does nothing.
+/// Time of a process that does nothing.
 fn nothing(bench: &Bench) -> Contender<'_> {
     Box::new(|| time(|| run_silent(&mut Command::new(&bench.nothing))))
 }
 
-/// How many milliseconds a database's own means take: see the program's own words, `bench_bulk`.
+/// Returns the milliseconds of the database without MER; see the example `bench_bulk` of mer-dal.
 fn own_way(program: &Path, arguments: [&str; 3]) -> Result<f64> {
     let mut command = Command::new(program);
     let output = command.args(arguments).stdin(Stdio::null()).output();
@@ -63,7 +63,7 @@ fn own_way(program: &Path, arguments: [&str; 3]) -> Result<f64> {
     told.trim().parse().map_err(|_| format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// A row from the samples that [`Bench::in_turn`] gives: one of each binary, then perhaps one of what stands beside.
+/// Makes a row of the samples of [`Bench::in_turn`]: one of each binary, then that of the comparison, if there is one.
 fn row(
     bench: &Bench,
     what: &str,

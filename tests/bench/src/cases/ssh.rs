@@ -1,4 +1,4 @@
-//! Models on another machine: an `sshd` of the benchmark's own on loopback stands for it.
+//! Models over SSH; a temporary `sshd` on loopback stands for the other machine.
 
 use std::{
     fs,
@@ -16,14 +16,14 @@ use crate::{
 };
 
 const RUNS: usize = 500;
-/// Of what takes a quarter of a second each.
+/// Rounds of work that takes a quarter of a second.
 const SLOW_RUNS: usize = 20;
 const PARALLEL_RUNS: usize = 100;
 const PARALLEL_AT_ONCE: &str = "-j8";
 const ROUNDS: usize = 5;
 const BYTES: usize = 1 << 30;
 
-/// Starts the server and registers it, with its models, with every binary.
+/// Starts the server, and registers it and its models for every binary.
 fn server(bench: &Bench) -> Result<Sshd> {
     let sshd = Sshd::start(&bench.work)?;
     let registry = bench.work.join("ssh.toml");
@@ -46,7 +46,7 @@ fn server(bench: &Bench) -> Result<Sshd> {
     Ok(sshd)
 }
 
-/// What bare `ssh2` takes for it, in milliseconds.
+/// Returns the milliseconds of bare `ssh2`.
 fn bare(program: &Path, sshd: &Sshd, what: &str, count: usize) -> Result<f64> {
     let mut command = Command::new(program);
     command
@@ -58,7 +58,7 @@ fn bare(program: &Path, sshd: &Sshd, what: &str, count: usize) -> Result<f64> {
     told.trim().parse().map_err(|_| format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// Many short runs, one after the other, by whoever can do them.
+/// Many short runs, one after the other, beside other tools that can run them.
 pub fn many(bench: &Bench) -> Result<Vec<Row>> {
     let Some(program) = &bench.ssh_bench else { return Ok(Vec::new()) };
     let sshd = &server(bench)?;
@@ -97,7 +97,7 @@ pub fn many(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows.map(|(other, (name, limit))| row(bench, &what, "ms", limit, with(other), Some(name))).collect())
 }
 
-/// GNU parallel with its own way to reach servers.
+/// GNU parallel with its `--sshlogin`.
 fn parallel(sshd: &Sshd, runs: usize) -> Result<f64> {
     let mut command = Command::new("parallel");
     let login = format!("{} there", sshd.ssh_words());
@@ -154,7 +154,7 @@ pub fn bulk(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What the benchmark of mer-meal prints of itself; see there.
+/// The output of mer-meal's benchmark; see `cases/lines.rs`.
 pub fn at_the_executor(bench: &Bench) -> Result<Vec<Row>> {
     let Some(program) = &bench.ssh_bench else { return Ok(Vec::new()) };
     let mut command = Command::new(program);

@@ -1,4 +1,4 @@
-//! How long a run takes that does nothing: one, many at once, many in a row.
+//! Runs of a model that does nothing: one, many at once, many in a row.
 
 use std::{
     fs::{self, File},
@@ -18,11 +18,11 @@ use crate::{
     subject::{Bench, Subject},
 };
 
-/// Rounds of what takes milliseconds.
+/// Rounds of work that takes milliseconds.
 const ROUNDS: usize = 60;
-/// Rounds of what takes a second.
+/// Rounds of work that takes a second.
 const LONG_ROUNDS: usize = 5;
-/// Runs of the two cases that run many.
+/// Number of runs in the two cases with many.
 const SCRIPT: usize = 1_000;
 const MANY: usize = 200;
 const AT_ONCE: usize = 16;
@@ -97,7 +97,7 @@ pub fn many_at_once(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![row(bench, &what, "ms", Limit::AtMost(3_000.0), samples?, Some("the program that does nothing"))])
 }
 
-/// Does `count` pieces of work, so many at once, and gives the first failure.
+/// Does `count` pieces of work, this many at once. Returns the first failure.
 fn at_once(count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(Ok(()));

@@ -16,10 +16,10 @@ use crate::{
 
 const BYTES: usize = 4 << 30;
 const ROUNDS: usize = 5;
-/// The flag that leaves the two hashes of the log out.
+/// The flag that switches off the two hashes of an access.
 const NO_HASHES: &str = "--no-hash";
 
-/// GB/s, from bytes and milliseconds.
+/// Returns GB/s.
 fn rate(bytes: u64, milliseconds: f64) -> f64 {
     bytes as f64 / milliseconds / 1e6
 }
@@ -29,7 +29,7 @@ fn big(bench: &Bench) -> Result<(std::path::PathBuf, u64)> {
     Ok((bench.big_file(bytes)?, bytes))
 }
 
-/// From the file to nowhere.
+/// Standard input from the file, standard output discarded.
 fn piped<'a>(command: &'a mut Command, file: &Path) -> Result<&'a mut Command> {
     let file = File::open(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
     Ok(command.stdin(file).stdout(Stdio::null()))
@@ -65,7 +65,7 @@ pub fn memory(bench: &Bench) -> Result<Vec<Row>> {
             Ok(())
         })
     });
-    // The last case that needs it.
+    // No later case needs the file.
     fs::remove_file(file).map_err(|error| error.to_string())?;
     let what = format!("peak memory with {} GB streamed", bytes / 1_000_000_000);
     Ok(vec![row(bench, &what, "MB", Limit::AtMost(96.0), samples?, None)])

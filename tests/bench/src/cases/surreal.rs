@@ -1,4 +1,4 @@
-//! What a SurrealDB server of its own costs. Its program must be built with optimisation to say anything.
+//! Databases on a temporary SurrealDB server. Only an optimised build of the server gives meaningful numbers.
 
 use std::{env, time::Instant};
 
@@ -19,10 +19,10 @@ const ROUNDS: usize = 40;
 const DRAINED: usize = 20_000;
 const LOGGED: usize = 1_000_000;
 
-/// Rows that one statement fills the log with.
+/// Rows that one statement inserts into the log.
 const FILLED_AT_ONCE: usize = 5_000;
 
-/// A server of its own, where one is to be measured.
+/// Starts a server, if its program was named.
 pub(super) fn server() -> Option<Server> {
     let server = env::var_os(PROGRAM).and_then(|_| Server::start());
     if server.is_none() {
@@ -31,14 +31,14 @@ pub(super) fn server() -> Option<Server> {
     server
 }
 
-/// A database of its own, for one of the binaries.
+/// Makes a database for one of the binaries.
 fn place_for(bench: &Bench, server: &Server, subject: &Subject) -> Result<Place> {
     let database = server.database();
     let data = bench.work.join(format!("surreal-{}-{database}", subject.name.replace(' ', "-")));
     Place::migrated(subject, server.url(&database), data, database)
 }
 
-/// One run, many from a journal, and the newest fifty of many.
+/// One run, many accesses from a journal, and a list of the newest fifty.
 pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     let Some(server) = server() else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
@@ -69,7 +69,7 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
             let other = place_for(bench, &server, subject)?;
             by_client.push(rate(count, own_way(program, ["rows", &place.url, &other.url])?));
         }
-        // The same rows once more, by the server alone.
+        // The same rows by the server alone.
         let copy = "DEFINE TABLE Again; INSERT INTO Again (SELECT *, rand::uuid() AS id FROM ModelAccess) RETURN NONE; \
                     DELETE ModelAccess RETURN NONE";
         server.sql(&place.database, copy);
@@ -97,7 +97,7 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The newest fifty of many, which the server has stored: it is started anew once they are there.
+/// Lists the newest fifty of many; the server is restarted after the rows were inserted, so that they are stored.
 fn newest(bench: &Bench, mut server: Server) -> Result<Row> {
     let count = bench.scaled(LOGGED);
     let place = place_for(bench, &server, &bench.subjects[0])?;

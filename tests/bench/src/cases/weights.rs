@@ -1,4 +1,4 @@
-//! Weights into a database and out of it, beside the engine's own way with rows of a mebibyte.
+//! Putting and getting weights, beside the database alone with rows of a mebibyte.
 
 use std::{
     cell::Cell,
@@ -25,23 +25,23 @@ use crate::{
     subject::{Bench, Subject},
 };
 
-/// `MER_BENCH_WEIGHTS_MIB` names another size.
+/// Size of the weights, unless `MER_BENCH_WEIGHTS_MIB` names another one.
 const MIB: usize = 1024;
 const ROUNDS: usize = 3;
-/// The share of the engine's own way that is to be reached.
+/// Minimum share of the speed of the database alone.
 const SHARE: f64 = 0.8;
-/// The most memory, in MB: with the engine inside, and with a server.
+/// Limits of memory in MB: with the embedded engine, and with a server.
 const EMBEDDED: f64 = 256.0 * 1.048_576;
 const SERVER: f64 = 128.0 * 1.048_576;
-/// No lease is to last longer, in milliseconds.
+/// Limit of a lease in milliseconds.
 const LEASE: f64 = 1000.0;
 
 /// A kind of database.
 struct Backend<'a> {
     name: &'static str,
-    /// Makes a new database, perhaps in this folder, and gives its URL.
+    /// Makes a database, in this folder if it is embedded, and returns its URL.
     fresh: Box<dyn Fn(&Path) -> String + 'a>,
-    /// Takes it away, where it is not gone with the folder: there is no room for all of them.
+    /// Removes a database that is not removed with the folder; the disk cannot hold all of them.
     remove: Box<dyn Fn(&str) + 'a>,
     memory: f64,
 }
@@ -98,7 +98,7 @@ fn all(bench: &Bench, backend: &Backend) -> Result<Vec<Row>> {
     rows
 }
 
-/// A folder of its own and a database, gone with it.
+/// A temporary folder and a database, removed when it is dropped.
 struct Place<'a> {
     backend: &'a Backend<'a>,
     folder: PathBuf,
@@ -124,14 +124,14 @@ impl<'a> Place<'a> {
         command.env("DB_CONNECTION_URL", &self.url).env("MER_DATA_DIR", &self.folder);
     }
 
-    /// One with the schema and a model.
+    /// Makes one with the schema and a model.
     fn ready(bench: &Bench, backend: &'a Backend, subject: &Subject) -> Result<Self> {
         let place = Self::new(bench, backend)?;
         run_silent(&mut place.command(subject, &["migrate"]))?;
         Ok(place)
     }
 
-    /// One with the weights in it.
+    /// The same with the weights.
     fn filled(bench: &Bench, backend: &'a Backend, subject: &Subject, file: &str) -> Result<Self> {
         let place = Self::ready(bench, backend, subject)?;
         run_silent(&mut place.command(subject, &put(file)))?;
@@ -227,7 +227,7 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     Ok(rows)
 }
 
-/// How long somebody waits at most, in milliseconds, who wants the lease again and again while this command runs.
+/// Returns the longest wait for the lease, in milliseconds, of a process that takes it repeatedly while this command runs.
 fn longest_wait(lease: &Path, command: &mut Command) -> Result<f64> {
     let over = Arc::new(AtomicBool::new(false));
     let (ends, lease) = (Arc::clone(&over), lease.to_owned());
@@ -249,7 +249,7 @@ fn longest_wait(lease: &Path, command: &mut Command) -> Result<f64> {
     ran.map(|()| ms(longest))
 }
 
-/// Bytes of which no mebibyte is like another: equal ones would be kept once.
+/// Returns bytes without equal chunks, since equal chunks would be stored once.
 fn file(bench: &Bench, mib: usize) -> Result<PathBuf> {
     let path = bench.work.join("weights");
     let make = || -> io::Result<()> {

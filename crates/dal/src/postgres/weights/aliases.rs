@@ -11,7 +11,7 @@ use crate::{
         PostgresStore,
         call::call,
         rows::{count, get, text},
-        types::Id,
+        wire_types::Id,
     },
     weights::{model_uid, names_by_uid},
 };

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     DalError,
-    postgres::{PostgresStore, call::call, rows::get, types::Id},
+    postgres::{PostgresStore, call::call, rows::get, wire_types::Id},
     weights::Swept,
 };
 

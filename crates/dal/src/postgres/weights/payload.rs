@@ -13,7 +13,7 @@ use crate::{
         PostgresStore,
         call::call,
         rows::{count, get},
-        types::Id,
+        wire_types::Id,
     },
     weights::Chunk,
 };

@@ -14,9 +14,9 @@ use crate::{
         PostgresStore,
         call::call,
         rows::{count, get, text},
-        types::{Id, Time},
+        wire_types::{Id, Time},
     },
-    registry_copy::micros,
+    registry_restore::micros,
     weights::model_uid,
 };
 

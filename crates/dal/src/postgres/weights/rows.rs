@@ -7,7 +7,7 @@ use crate::{
     DalError,
     postgres::{
         rows::{get, word},
-        types::{Id, Time},
+        wire_types::{Id, Time},
     },
 };
 

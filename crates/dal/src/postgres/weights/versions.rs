@@ -11,7 +11,7 @@ use crate::{
         PostgresStore,
         call::call,
         rows::{count, text},
-        types::Id,
+        wire_types::Id,
     },
     weights::{in_use, model_uid},
 };

@@ -19,14 +19,14 @@ use tokio::{
 use super::{
     SurrealUrl,
     connection::{self, Connection},
-    meaning::{Meaning, meaning},
-    target::Target,
+    connection_params::ConnectionParams,
 };
 use crate::{
     DalError, ServerSettings, Settings,
     location::{Location, host_and_port},
     surreal::{
         SurrealStore,
+        error::{ErrorClass, classify},
         store::{Failure, outcome},
     },
 };
@@ -44,7 +44,7 @@ pub(crate) struct SurrealServer {
     url: SurrealUrl,
     /// The URL as messages show it.
     name: String,
-    pub(super) target: Target,
+    pub(super) target: ConnectionParams,
     journal: PathBuf,
     pub(super) settings: ServerSettings,
     pub(super) wait: Duration,
@@ -60,7 +60,7 @@ enum Tried {
 
 impl SurrealServer {
     pub(crate) fn new(url: &SurrealUrl, journal: &Path, settings: &Settings) -> Self {
-        let target = Target::of(url, &settings.server);
+        let target = ConnectionParams::of(url, &settings.server);
         if target.tls && target.tls_insecure {
             tracing::warn!(database = %url, "the server's certificate is not verified: whoever is on the way may read along");
         }
@@ -88,7 +88,7 @@ impl SurrealServer {
 
     /// Where the database is. A server has no name of its own that a copy would not have.
     pub(crate) fn location(&self) -> Location {
-        let Target { host, port, namespace, database, .. } = &self.target;
+        let ConnectionParams { host, port, namespace, database, .. } = &self.target;
         Location::at(format!("ws://{}/{namespace}/{database}", host_and_port(host, *port)))
     }
 
@@ -154,11 +154,11 @@ impl SurrealServer {
             let source = match tried {
                 Tried::Lost(source) => source,
                 Tried::Answer(Ok(results)) => return Ok(Ok(results)),
-                Tried::Answer(Err(failure)) => match meaning(&failure.error) {
-                    Meaning::Lost => (*failure.error).into(),
-                    Meaning::Late => return Err(late()),
+                Tried::Answer(Err(failure)) => match classify(&failure.error) {
+                    ErrorClass::Lost => (*failure.error).into(),
+                    ErrorClass::Late => return Err(late()),
                     // The library may have connected again behind our back, and found nobody signed in any more.
-                    Meaning::Rights | Meaning::Refused if !fresh && !signed_in_again => {
+                    ErrorClass::Rights | ErrorClass::Refused if !fresh && !signed_in_again => {
                         signed_in_again = true;
                         self.forget(&connection).await;
                         continue;

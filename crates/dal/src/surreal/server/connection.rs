@@ -22,14 +22,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    SurrealUrl,
-    meaning::{Meaning, meaning},
-    nagle,
-    target::Target,
-    tls,
+use super::{SurrealUrl, connection_params::ConnectionParams, tcp_nodelay, tls};
+use crate::{
+    AuthLevel, BoxError, DalError, retry,
+    surreal::error::{ErrorClass, classify},
 };
-use crate::{AuthLevel, BoxError, DalError, retry};
 
 /// How long a server may be away because it is started again.
 const RESTART: Duration = Duration::from_secs(3);
@@ -62,12 +59,16 @@ impl Drop for Connection {
 }
 
 /// Whether somebody listens there.
-pub(super) async fn probe(target: &Target) -> io::Result<()> {
+pub(super) async fn probe(target: &ConnectionParams) -> io::Result<()> {
     TcpStream::connect((target.host.as_str(), target.port)).await.map(drop)
 }
 
 /// Connects, within the wait.
-pub(super) async fn connect(target: &Target, url: &SurrealUrl, wait: Duration) -> Result<Arc<Connection>, DalError> {
+pub(super) async fn connect(
+    target: &ConnectionParams,
+    url: &SurrealUrl,
+    wait: Duration,
+) -> Result<Arc<Connection>, DalError> {
     let begun = Instant::now();
     let mut lost = 0;
     loop {
@@ -106,7 +107,7 @@ fn unreachable(url: &SurrealUrl, source: impl Into<BoxError>) -> DalError {
     DalError::Unreachable { database: url.to_string(), source: source.into() }
 }
 
-async fn once(target: &Target, url: &SurrealUrl) -> Result<Connection, Stopped> {
+async fn once(target: &ConnectionParams, url: &SurrealUrl) -> Result<Connection, Stopped> {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if let Err(error) = probe(target).await {
         return Err(match error.kind() {
@@ -136,7 +137,7 @@ async fn once(target: &Target, url: &SurrealUrl) -> Result<Connection, Stopped> 
     let task = ending.0.as_ref().map(|runtime| runtime.spawn(opening));
     let opened = match task {
         Some(task) => {
-            nagle::off_while(target.port, task).await.map_err(|error| Stopped::For(unreachable(url, error)))?
+            tcp_nodelay::off_while(target.port, task).await.map_err(|error| Stopped::For(unreachable(url, error)))?
         }
         None => return Err(Stopped::For(DalError::Gone { operation: "connect" })),
     };
@@ -169,13 +170,13 @@ impl Drop for Ending {
 }
 
 /// Signs in at the level at which the server knows the user.
-async fn sign_in(db: &Surreal<Any>, target: &Target, url: &SurrealUrl) -> Result<(), Stopped> {
+async fn sign_in(db: &Surreal<Any>, target: &ConnectionParams, url: &SurrealUrl) -> Result<(), Stopped> {
     let Some(user) = &target.user else { return Ok(()) };
     let mut refused = None;
     for &level in &target.levels {
         match sign_in_as(db, target, user, level).await {
             Ok(()) => return Ok(()),
-            Err(error) if meaning(&error) == Meaning::Lost => return Err(stopped(error, target, url)),
+            Err(error) if classify(&error) == ErrorClass::Lost => return Err(stopped(error, target, url)),
             // The last word is the one to be shown: of the level with the most rights.
             Err(error) => refused = Some(error),
         }
@@ -186,7 +187,7 @@ async fn sign_in(db: &Surreal<Any>, target: &Target, url: &SurrealUrl) -> Result
     }
 }
 
-async fn sign_in_as(db: &Surreal<Any>, target: &Target, user: &str, level: AuthLevel) -> Result<(), Error> {
+async fn sign_in_as(db: &Surreal<Any>, target: &ConnectionParams, user: &str, level: AuthLevel) -> Result<(), Error> {
     let username = user.to_owned();
     let password = target.password.as_ref().map_or("", |password| password.reveal()).to_owned();
     let (namespace, database) = (target.namespace.clone(), target.database.clone());
@@ -205,11 +206,11 @@ async fn sign_in_as(db: &Surreal<Any>, target: &Target, user: &str, level: AuthL
     signed.map(drop)
 }
 
-fn stopped(error: Error, target: &Target, url: &SurrealUrl) -> Stopped {
+fn stopped(error: Error, target: &ConnectionParams, url: &SurrealUrl) -> Stopped {
     let (database, user) = (url.to_string(), target.shown_user());
-    match meaning(&error) {
-        Meaning::Lost => Stopped::Away(io::Error::other(error)),
-        Meaning::Rights => {
+    match classify(&error) {
+        ErrorClass::Lost => Stopped::Away(io::Error::other(error)),
+        ErrorClass::Rights => {
             Stopped::For(DalError::Rights { operation: "connect", database, user, source: error.into() })
         }
         // What else keeps somebody out is said in many ways.

@@ -5,10 +5,9 @@
 
 mod call;
 mod connection;
+mod connection_params;
 mod lock;
-mod meaning;
-mod nagle;
-mod target;
+mod tcp_nodelay;
 mod tls;
 mod url;
 

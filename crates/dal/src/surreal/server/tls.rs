@@ -22,7 +22,7 @@ pub(super) fn config(ca: Option<&Path>, insecure: bool) -> Result<ClientConfig, 
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca {
         let wrong = |reason: String| format!("the authorities' file `{}` cannot be used: {reason}", path.display());
-        let text = mer_files::read_given(path).map_err(|error: io::Error| wrong(error.to_string()))?;
+        let text = mer_files::read_external(path).map_err(|error: io::Error| wrong(error.to_string()))?;
         let mut found = false;
         for certificate in CertificateDer::pem_slice_iter(&text) {
             let certificate = certificate.map_err(|error| wrong(error.to_string()))?;

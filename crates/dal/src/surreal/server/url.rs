@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use crate::{
     AuthLevel, DalError, Secret,
-    url_text::{decoded, encoded, host_and_port, some, unreadable},
+    url_parts::{decoded, encoded, host_and_port, some, unreadable},
 };
 
 /// Every parameter that a URL may have.

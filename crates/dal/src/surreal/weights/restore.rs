@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{NO_MODEL, NO_UPLOAD, OTHER, lengths, number, of_model, record_of, threw, versions::version_id};
 use crate::{
     DalError,
-    registry_copy::micros,
+    registry_restore::micros,
     surreal::{
         SurrealStore,
         rows::datetime,

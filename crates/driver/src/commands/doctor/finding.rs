@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{errors::CliError, ui::Listed};
+use crate::{errors::CliError, ui::TableRow};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ impl Finding {
     }
 }
 
-impl Listed for Finding {
+impl TableRow for Finding {
     const COLUMNS: &'static [&'static str] = &["check", "result", "detail", "remedy"];
 
     fn cells(&self) -> Vec<String> {

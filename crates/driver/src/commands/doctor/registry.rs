@@ -87,7 +87,7 @@ fn model_found(view: &View, report: &PingReport, remedy: &str) -> Finding {
 /// The interpreter that a script's first line names, where that does not exist.
 fn missing_interpreter(program: &Path) -> Option<PathBuf> {
     let mut head = [0_u8; 256];
-    let count = mer_files::given().read().open(program).ok()?.read(&mut head).ok()?;
+    let count = mer_files::external().read().open(program).ok()?.read(&mut head).ok()?;
     let line = head.get(..count)?.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = std::str::from_utf8(line).ok()?;
     let interpreter = PathBuf::from(line.split_whitespace().next()?);

@@ -5,7 +5,7 @@ use mer_dal::Applied;
 use mer_migrations::{Step, StepStatus};
 use serde::Serialize;
 
-use crate::ui::Listed;
+use crate::ui::TableRow;
 
 /// A script, in the database, at hand, or both.
 #[derive(Debug, Serialize)]
@@ -59,7 +59,7 @@ impl From<Step> for ScriptRow {
     }
 }
 
-impl Listed for ScriptRow {
+impl TableRow for ScriptRow {
     const COLUMNS: &'static [&'static str] = &["number", "name", "status", "applied", "ms", "by"];
 
     fn cells(&self) -> Vec<String> {
@@ -101,7 +101,7 @@ impl Difference {
     }
 }
 
-impl Listed for Difference {
+impl TableRow for Difference {
     const COLUMNS: &'static [&'static str] = &["number", "applied", "its sha256", "at hand", "its sha256"];
 
     fn cells(&self) -> Vec<String> {

@@ -6,12 +6,12 @@ use crate::ui::Ui;
 
 /// Shows the progress, if there is a person who may be waiting for it.
 pub(in crate::commands) fn progress(ui: Ui) -> Option<Progress> {
-    let passing = ui.passing()?;
+    let line = ui.progress_line()?;
     Some(Progress::new(move |step| match step {
         Step::Brought { version, server, bytes } => {
-            passing.show(|| format!("bringing {version} to {server}: {} of {} MiB", bytes >> 20, version.bytes >> 20));
+            line.show(|| format!("bringing {version} to {server}: {} of {} MiB", bytes >> 20, version.bytes >> 20));
         }
-        Step::Over => passing.clear(),
+        Step::Over => line.clear(),
         _ => {}
     }))
 }

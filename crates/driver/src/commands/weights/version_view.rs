@@ -9,7 +9,7 @@ use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::ui::{Listed, Shown};
+use crate::ui::{Details, TableRow};
 
 /// A version, its aliases, and, where they were asked for, what its bytes are like. Where the bytes lie is nobody's
 /// business.
@@ -106,7 +106,7 @@ fn float(number: f64) -> String {
     }
 }
 
-impl Listed for Told {
+impl TableRow for Told {
     const COLUMNS: &'static [&'static str] =
         &["model", "version", "aliases", "dtype", "shape", "format", "bytes", "parent", "created", "note"];
 
@@ -126,7 +126,7 @@ impl Listed for Told {
     }
 }
 
-impl Shown for Told {
+impl Details for Told {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let access = self.request_uid.map(|uid| format!("{uid}, attempt {}", text(self.attempt)));
         let mut fields = vec![
@@ -173,7 +173,7 @@ impl Shown for Told {
 #[serde(transparent)]
 pub(super) struct Move(pub(super) AliasMove);
 
-impl Listed for Move {
+impl TableRow for Move {
     const COLUMNS: &'static [&'static str] = &["alias", "version", "since", "by", "request"];
 
     fn cells(&self) -> Vec<String> {

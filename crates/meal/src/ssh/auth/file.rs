@@ -70,7 +70,7 @@ fn beside(path: &Path, suffix: &str) -> Option<Public> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    mer_files::read_given(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    mer_files::read_external(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// OpenSSH's own format: whether it is encrypted, and the public half, which never is.

@@ -29,7 +29,7 @@ impl Public {
     }
 
     pub(super) fn read(path: &Path) -> Option<Self> {
-        Self::parse(&mer_files::read_given_to_string(path).ok()?)
+        Self::parse(&mer_files::read_external_to_string(path).ok()?)
     }
 
     /// As a line of a `.pub` file: libssh2 takes it so.

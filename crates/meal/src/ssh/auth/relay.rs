@@ -4,12 +4,9 @@
 //! signed by the key that belongs to it, and answers in time.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::{self, Read, Write},
-    os::unix::{
-        fs::DirBuilderExt,
-        net::{UnixListener, UnixStream},
-    },
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -111,7 +108,7 @@ struct Place {
 impl Place {
     fn new(parent: &Path) -> io::Result<Self> {
         let folder = parent.join(format!("mer-{}", &nonce()));
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        mer_files::create_new_private_dir(&folder)?;
         let socket = folder.join("agent");
         let bound = UnixListener::bind(&socket).and_then(|listener| {
             listener.set_nonblocking(true)?;

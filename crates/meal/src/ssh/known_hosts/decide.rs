@@ -1,9 +1,9 @@
 //! What the files say about a host.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, FileTypeExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -132,9 +132,9 @@ impl Known {
         }
         let write = || {
             if let Some(folder) = file.parent() {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                mer_files::create_private_dir(folder)?;
             }
-            let mut out = mer_files::given().read().append().create(0o600).open(file)?;
+            let mut out = mer_files::external().read().append().create(0o600).open(file)?;
             let kind = key_kind(key).unwrap_or_default();
             let mut line = format!("{host} {kind} {}\n", STANDARD.encode(key));
             if !ends_line(&mut out) {
@@ -151,7 +151,7 @@ fn text(file: &Path) -> io::Result<String> {
     if is_device(file) {
         return Ok(String::new());
     }
-    mer_files::read_given(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    mer_files::read_external(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether what is written there is thrown away: `UserKnownHostsFile /dev/null`.

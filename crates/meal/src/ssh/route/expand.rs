@@ -75,7 +75,7 @@ pub(super) fn from_home(places: &SshPlaces, text: &str) -> Result<PathBuf, Strin
     if user.is_empty() {
         return Ok(places.home.as_ref().map_or_else(|| PathBuf::from(text), |home| home.join(rest)));
     }
-    let listed = mer_files::read_given_to_string("/etc/passwd").unwrap_or_default();
+    let listed = mer_files::read_external_to_string("/etc/passwd").unwrap_or_default();
     let home = home_of(user, &listed).ok_or_else(|| format!("`{text}`: there is no user `{user}` on this machine"))?;
     Ok(home.join(rest))
 }

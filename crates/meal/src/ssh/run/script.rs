@@ -24,10 +24,11 @@ fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
 ///
 /// The shell stays beside the program: SSH tells a status that is 0 no other way than one that was never told, and sshd has
 /// no names for many signals. It survives what is meant for the program, and keeps its own words to itself. The subshell
-/// becomes the program, so that none of the shell's own commands stands in for it.
+/// becomes the program, so that none of the shell's own commands stands in for it. It is the subshell that answers: its traps
+/// are those of the program by then, so that a signal sent right after the answer is not lost.
 pub(in crate::ssh) fn go(spec: &RunSpec, mark: &str) -> Result<String, StartError> {
     let Prepared { program, env, mut line } = prepare(spec)?;
-    line.push_str("trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; echo =ok; exec 3>&2 2>/dev/null; (exec");
+    line.push_str("trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; exec 3>&2 2>/dev/null; (echo =ok; exec");
     let foreign = env.iter().filter(|(name, _)| !is_identifier(name));
     let assignments: Vec<_> = foreign.map(|(name, value)| quote(&format!("{name}={value}"))).collect();
     if !assignments.is_empty() {

@@ -1,4 +1,4 @@
-# Keys for tests, as nixpkgs has them. These are none.
+# Placeholders for the test keys of nixpkgs.
 pkgs: {
   snakeOilEd25519PrivateKey = pkgs.writeText "privkey.snakeoil" "no key";
   snakeOilEd25519PublicKey = "ssh-ed25519 none";

@@ -1,0 +1,86 @@
+//! How much is written between an opening of the engine and its closing.
+//!
+//! The engine (surrealkv 0.21.4) can lose what it has acknowledged, where its process dies after a memtable was full:
+//!
+//! - The transaction that finds the memtable full stands in that memtable's segment of the log, but its rows go into the
+//!   next one. When the full one has been written out, its segment is removed, and until the next one is written out too
+//!   that transaction is nowhere on the disk.
+//! - A segment that needs two memtables when it is replayed counts as written out as soon as the first of them is, and what
+//!   is appended to it afterwards is not replayed again.
+//!
+//! So no memtable ever becomes full. Bulk work closes the engine, which then writes out everything in good order, long before
+//! that, and who opens after a crash has room for all of the log that is left.
+
+use std::{fs, path::Path};
+
+const MIB: u64 = 1 << 20;
+
+/// The memtable of an opening. One transaction must fit into what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemtableSize {
+    /// For rows. The allocator may touch all of it at every opening, and a run is to be small.
+    Usual,
+    /// For weights on their way in, which would be closing and opening most of the time otherwise.
+    Large,
+}
+
+impl MemtableSize {
+    const fn bytes(self) -> u64 {
+        match self {
+            Self::Usual => 16 * MIB,
+            Self::Large => 64 * MIB,
+        }
+    }
+
+    /// How long the log may become until bulk work is to open anew. The largest batch, some 6 MiB, fits on top, and in the
+    /// memtable a small row takes half as much again as in the log.
+    const fn log(self) -> u64 {
+        match self {
+            Self::Usual => 5 * MIB,
+            Self::Large => 44 * MIB,
+        }
+    }
+
+    /// The size of the memtable for an engine with this folder of logs, in bytes.
+    pub(crate) fn memtable(self, logs: &Path) -> u64 {
+        /// Places in it have 32 bits.
+        const MOST: u64 = 3 << 30;
+        (self.bytes() + 2 * length(logs)).min(MOST)
+    }
+
+    /// Whether so much has been written that bulk work must open anew.
+    pub(super) fn is_used_up(self, logs: &Path) -> bool {
+        length(logs) >= self.log()
+    }
+}
+
+/// The bytes in a folder of logs. An engine that was closed leaves none.
+fn length(logs: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(logs) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memtable_holds_what_may_be_written_and_the_log_that_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let logs = folder.path();
+        /// The largest batch, in the log.
+        const BATCH: u64 = 6 * MIB;
+        for room in [MemtableSize::Usual, MemtableSize::Large] {
+            assert!((room.log() + BATCH) * 5 / 4 <= room.bytes(), "{room:?}");
+            assert_eq!(room.memtable(logs), room.bytes());
+            assert!(!room.is_used_up(logs));
+        }
+        for (name, length) in [("1.wal", 3 * MIB), ("2.wal", 2 * MIB)] {
+            fs::File::create(logs.join(name)).and_then(|file| file.set_len(length)).expect("a log");
+        }
+        assert_eq!(MemtableSize::Usual.memtable(logs), 26 * MIB);
+        assert!(MemtableSize::Usual.is_used_up(logs));
+        assert!(!MemtableSize::Large.is_used_up(logs));
+        assert!(!MemtableSize::Usual.is_used_up(&logs.join("none")));
+    }
+}

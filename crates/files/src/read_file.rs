@@ -1,0 +1,57 @@
+//! Reads whole files.
+
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
+
+use crate::{external, internal};
+
+/// Maximum size of a file that a user or another program maintains. Settings, keys and certificates are far smaller.
+pub const MAX_EXTERNAL_BYTES: u64 = 64 << 20;
+
+/// Reads a file that MER wrote for itself.
+///
+/// # Errors
+/// As [`crate::Options::open`], and errors of reading.
+pub fn read_internal(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    internal().read().open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a file that MER wrote for itself, as text.
+///
+/// # Errors
+/// As [`read_internal`], and if it is not valid UTF-8.
+pub fn read_internal_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    read_internal(path).and_then(text)
+}
+
+/// Reads a file that a user or another program maintains.
+///
+/// # Errors
+/// As [`crate::Options::open`], errors of reading, and if it is longer than [`MAX_EXTERNAL_BYTES`].
+pub fn read_external(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    external().read().open(path)?.take(MAX_EXTERNAL_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_EXTERNAL_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is longer than {} MiB", MAX_EXTERNAL_BYTES >> 20),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file that a user or another program maintains, as text.
+///
+/// # Errors
+/// As [`read_external`], and if it is not valid UTF-8.
+pub fn read_external_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    read_external(path).and_then(text)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
+}
