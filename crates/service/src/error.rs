@@ -1,8 +1,8 @@
 //! The error of every operation of this crate.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
-use mer_core::{Classified, FailureKind, NameError, RegistryError, Shortage};
+use mer_core::{Access, Classified, FailureKind, NameError, RegistryError, Shortage};
 use mer_dal::DalError;
 use mer_migrations::MigrationError;
 use mer_scheduler::SchedulerError;
@@ -166,6 +166,37 @@ pub enum ServiceError {
     /// There are no bytes, and the format was not given.
     #[error("the file is empty; nothing was stored")]
     EmptyWeights,
+    /// The database did not answer in time.
+    #[error("the database `{database}` did not answer within {:.1} s", bound.as_secs_f64())]
+    NoAnswer {
+        /// The database, as it may be shown.
+        database: String,
+        /// How long it was waited for.
+        bound: Duration,
+        /// The last failure.
+        source: DalError,
+    },
+    /// The log is empty.
+    #[error("there is no access yet")]
+    NoAccess,
+    /// No access has a uid that begins so.
+    #[error("there is no access `{beginning}`")]
+    UnknownAccess {
+        /// The beginning.
+        beginning: String,
+    },
+    /// Several accesses have a uid that begins so.
+    #[error("{count}{} accesses begin with `{beginning}`", if *is_more { " or more" } else { "" })]
+    AmbiguousAccess {
+        /// The beginning.
+        beginning: String,
+        /// Number of requests that were read.
+        count: usize,
+        /// Whether there may be further ones.
+        is_more: bool,
+        /// Some of them.
+        candidates: Vec<Access>,
+    },
     /// A record cannot be written as JSON, which is a bug.
     #[error("a row cannot be written as JSON")]
     WriteRecord {
@@ -236,7 +267,10 @@ impl Classified for ServiceError {
             Self::UnknownObject { .. }
             | Self::NoCurrentWeights { .. }
             | Self::UnknownVersion { .. }
-            | Self::UnknownAlias { .. } => FailureKind::NotFound,
+            | Self::UnknownAlias { .. }
+            | Self::NoAccess
+            | Self::UnknownAccess { .. }
+            | Self::AmbiguousAccess { .. } => FailureKind::NotFound,
             // These are wrong whatever else is registered.
             Self::Registration {
                 source:
@@ -251,6 +285,7 @@ impl Classified for ServiceError {
                 FailureKind::Config
             }
             Self::ServerInUse { .. } => FailureKind::Refused,
+            Self::NoAnswer { .. } => FailureKind::Busy,
             Self::RemoveKey { .. } | Self::WriteRecord { .. } => FailureKind::Bug,
         }
     }

@@ -17,6 +17,8 @@ mod error;
 mod events;
 mod file_input;
 mod journal;
+pub mod log;
+pub mod migrate;
 pub mod registry;
 pub mod registry_file;
 mod run;

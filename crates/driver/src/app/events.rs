@@ -69,7 +69,7 @@ impl EventSink for UiEvents {
 }
 
 /// Warns of what is not in the database.
-pub(crate) fn warn_of_journal(report: &DrainReport, stopped: Option<&DalError>) {
+fn warn_of_journal(report: &DrainReport, stopped: Option<&DalError>) {
     if let Some(error) = stopped {
         tracing::warn!("what waits in the journal of this machine is not in the database yet: {}", with_causes(error));
     }

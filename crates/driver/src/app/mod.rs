@@ -18,7 +18,6 @@ use mer_scheduler::{CallerEnvironment, Watch};
 use mer_service::{Caller, ModelHost, Runtime};
 
 use self::events::UiEvents;
-pub(crate) use events::warn_of_journal;
 pub(crate) use signals::{Signals, Streams, unblock};
 pub(crate) use ssh::Ssh;
 

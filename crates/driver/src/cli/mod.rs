@@ -25,7 +25,7 @@ pub(crate) use command_line::{Typed, line_of};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::{ALLOW_CHANGES, GlobalArgs};
 pub(crate) use input::Input;
-pub(crate) use log::{LogDrainArgs, LogListArgs, LogShowArgs, LogVerb};
+pub(crate) use log::{LogDrainArgs, LogListArgs, LogVerb};
 pub(crate) use migrate::{AdoptArgs, BaselineArgs, MigrateVerb, PlanArgs, RepairArgs, ScriptsArgs, UpArgs, WaitArgs};
 pub(crate) use parse::{Parsed, command, help_with, parse, split_line, wants_json};
 pub(crate) use registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};

@@ -58,7 +58,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             return Box::pin(model::model(app, verb, ui)).await;
         }
         // So does a migration: the server is to end the script with it.
-        Verb::Migrate(verb) => return Box::pin(migrate::migrate(app, verb, ui)).await,
+        Verb::Migrate(verb) => return Box::pin(migrate::execute(app, verb, ui)).await,
         _ => {}
     }
     let work = async {

@@ -1,5 +1,8 @@
 //! Errors of the service as errors of a command, with their hints.
 
+use std::iter;
+
+use mer_core::Access;
 use mer_service::{ServiceError, registry_file::RegistryFileError, transfer::ImportFault};
 
 use super::cli_error::{CliError, similar_names};
@@ -71,9 +74,18 @@ fn hints(error: &ServiceError) -> Vec<String> {
         ServiceError::DifferentModel { .. } => {
             "import into a database that has no weights of it yet, such as a new one".to_owned()
         }
+        ServiceError::UnknownAccess { .. } => "`mer log list` shows the newest ones".to_owned(),
+        ServiceError::AmbiguousAccess { candidates, .. } => {
+            return iter::once("write more of the uid".to_owned()).chain(candidates.iter().map(candidate)).collect();
+        }
         _ => return Vec::new(),
     };
     vec![hint]
+}
+
+fn candidate(access: &Access) -> String {
+    let Access { request_uid, start_access, model, status, .. } = access;
+    format!("{request_uid}: `{model}`, {start_access:.0}, {status}")
 }
 
 const fn import_hint(fault: ImportFault) -> Option<&'static str> {
