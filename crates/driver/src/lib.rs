@@ -1,7 +1,7 @@
 //! The `mer` command: settings, grammar, commands, REPL, output, exit codes.
 //!
-//! This is the only crate that reads the environment, the settings or the terminal; the only module of it that writes
-//! to a standard stream is `ui`.
+//! This is the only crate that reads the environment, the settings or the terminal. Output is written by `ui`, and that of
+//! models by `io`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

@@ -67,7 +67,7 @@ impl Dispatch for Host<'_> {
         self.finish(result, self.ui)
     }
 
-    async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+    async fn check_model(&mut self, name: &str) -> Result<(), CliError> {
         self.app.talks(self.ui);
         let view = self.app.runtime.view().await?;
         view.model(&selector(name)?.model)?;
@@ -96,7 +96,7 @@ async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),
         Some(verb) => {
-            let typed = cli.typed.clone().started_with(app.loaded.database_flags());
+            let typed = cli.command_line.clone().started_with(app.loaded.database_flags());
             commands::execute(app, verb, &typed, ui, Origin::Line).await
         }
         None => Ok(0),

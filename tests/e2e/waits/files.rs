@@ -29,7 +29,7 @@ enum Kind {
 const KINDS: [Kind; 5] = [Kind::Pipe, Kind::Folder, Kind::Link, Kind::Unreadable, Kind::Foreign];
 
 /// A file that MER reads.
-struct Place {
+struct FileCase {
     /// Path in the environment.
     path: &'static str,
     /// Regular content; empty where MER makes the file.
@@ -40,78 +40,78 @@ struct Place {
     codes: [&'static [i32]; 5],
 }
 
-const PLACES: &[Place] = &[
+const FILES: &[FileCase] = &[
     // Settings: links are followed, everything else is an error.
-    Place {
+    FileCase {
         path: "work/mer.toml",
         good: Some("dbWait = '1s'\n"),
         words: &["config", "show"],
         codes: [&[78], &[78], &[0], &[78, 0], &[0, 78]],
     },
-    Place {
+    FileCase {
         path: "config/mer/mer.toml",
         good: Some("dbWait = '1s'\n"),
         words: &["config", "show"],
         codes: [&[78], &[78], &[0], &[78, 0], &[0, 78]],
     },
-    Place {
+    FileCase {
         path: "work/named.toml",
         good: Some("dbWait = '1s'\n"),
         words: &["--config", "named.toml", "config", "show"],
         codes: [&[78], &[78], &[0], &[78], &[0, 78]],
     },
     // The `.env` of another project must do no harm.
-    Place {
+    FileCase {
         path: "work/.env",
         good: Some("MER_DB_WAIT=1s\n"),
         words: &["config", "show"],
         codes: [&[0], &[0], &[0], &[78, 0], &[0, 78]],
     },
     // State: links are not followed, and files that can be made again are.
-    Place {
+    FileCase {
         path: "data/mer/db.snapshot",
         good: None,
         words: &["model", "list"],
         codes: [&[0], &[0], &[0], &[0], &[0, 77]],
     },
-    Place {
+    FileCase {
         path: "data/mer/db.lock",
         good: None,
         words: &["log", "list"],
         codes: [&[74], &[74], &[74], &[74], &[74, 77]],
     },
-    Place {
+    FileCase {
         path: "data/mer/db/LOCK",
         good: None,
         words: &["log", "list"],
         codes: [&[74], &[74], &[74], &[74], &[74, 77]],
     },
-    Place {
+    FileCase {
         path: "data/mer/db.journal/x.seg",
         good: Some("x\n"),
         words: &["log", "list"],
         codes: [&[0, 74], &[0, 74], &[0, 74], &[0, 74], &[0, 74, 77]],
     },
-    Place {
+    FileCase {
         path: "data/mer/db.journal/drain.lock",
         good: Some(""),
         words: &["log", "list"],
         codes: [&[0, 74], &[0, 74], &[0, 74], &[0, 74], &[0, 74, 77]],
     },
     // Files of other programs.
-    Place {
+    FileCase {
         path: "work/sql/1000-Own.sql",
         good: Some("-- nothing\nRETURN 1;\n"),
         words: &["migrate", "plan", "--sql-dir", "sql"],
         codes: [&[74], &[74], &[0], &[74], &[0]],
     },
-    Place {
+    FileCase {
         path: "work/sql",
         good: None,
         words: &["migrate", "plan", "--sql-dir", "sql"],
         codes: [&[74], &[0], &[74], &[74], &[74]],
     },
-    Place {
+    FileCase {
         path: "work/root.pem",
         good: Some("x"),
         words: &[
@@ -158,7 +158,7 @@ fn run_as(env: &TestEnv, uid: Option<u32>, binary: &Path, words: &[&str]) -> Ran
 }
 
 #[track_caller]
-fn check(kind: Kind, place: &Place, ran: &Ran) {
+fn check(kind: Kind, place: &FileCase, ran: &Ran) {
     let codes = place.codes[KINDS.iter().position(|other| *other == kind).expect("a kind")];
     let code = ran.code.expect("it ended by itself");
     assert!(codes.contains(&code), "{} as {kind:?}, {:?}: {codes:?} were expected: {ran:?}", place.path, place.words);
@@ -181,7 +181,7 @@ fn check(kind: Kind, place: &Place, ran: &Ran) {
 
 #[test]
 fn whatever_lies_in_the_place_of_a_file_nothing_waits_for_it() {
-    for file in PLACES {
+    for file in FILES {
         for kind in [Kind::Pipe, Kind::Folder, Kind::Link] {
             let env = TestEnv::ready();
             replace(kind, &env.path(file.path), file.good.unwrap_or_default());
@@ -249,7 +249,7 @@ fn a_file_that_may_not_be_read_or_is_anothers_is_said_at_once() {
     }
     let env = TestEnv::ready();
     let binary = if is_root { public_binary(&env) } else { TestEnv::binary() };
-    for file in PLACES {
+    for file in FILES {
         for kind in [Kind::Unreadable, Kind::Foreign] {
             let env = TestEnv::ready();
             if kind == Kind::Foreign && !is_root {

@@ -6,7 +6,6 @@ mod events;
 mod secrets;
 mod signals;
 mod ssh;
-
 use std::{
     io::{self, IsTerminal as _},
     path::PathBuf,
@@ -22,7 +21,7 @@ pub(crate) use signals::{Signals, Streams, unblock};
 pub(crate) use ssh::Ssh;
 
 use crate::{
-    cli::Typed,
+    cli::CommandLine,
     config::{Loaded, Settings},
     errors::CliError,
     ui::{self, Ui, WaitNotice},
@@ -125,7 +124,7 @@ impl App {
     ///
     /// # Errors
     /// It is not allowed (77); the hint is the whole line to type.
-    pub(crate) fn check_changes_allowed(&self, typed: &Typed) -> Result<(), CliError> {
+    pub(crate) fn check_changes_allowed(&self, typed: &CommandLine) -> Result<(), CliError> {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }

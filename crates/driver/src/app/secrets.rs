@@ -1,5 +1,4 @@
 //! Secrets of servers, fetched when they are needed and not before.
-
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::{OsStr, OsString},
@@ -14,9 +13,8 @@ use std::{
 use mer_core::{escaped, not_started};
 use mer_meal::{SecretRequest, SecretSource};
 use mer_scheduler::CallerEnvironment;
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use mer_service::spawn_thread;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::ui;
 

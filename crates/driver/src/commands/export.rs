@@ -1,5 +1,4 @@
 //! `mer export`.
-
 use mer_service::{registry_file, transfer};
 
 use crate::{

@@ -1,12 +1,11 @@
 //! `mer import`.
-
 use std::path::Path;
 
 use mer_service::transfer::{self, ImportReport};
 
 use crate::{
     app::App,
-    cli::{ImportArgs, Input, Typed},
+    cli::{CommandLine, ImportArgs, Input},
     errors::CliError,
     io::{Origin, source},
     ui::{Format, Ui, counted},
@@ -17,7 +16,7 @@ pub(super) async fn import(
     app: &App,
     args: &ImportArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;

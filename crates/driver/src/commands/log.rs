@@ -1,5 +1,4 @@
 //! `mer log`.
-
 use jiff::Timestamp;
 use mer_core::{Selector, Which};
 use mer_dal::{AccessFilter, DrainReport};

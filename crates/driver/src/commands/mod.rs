@@ -31,7 +31,7 @@ pub(crate) use version::version;
 
 use crate::{
     app::App,
-    cli::{ModelVerb, ServerVerb, Typed, Verb},
+    cli::{CommandLine, ModelVerb, ServerVerb, Verb},
     errors::CliError,
     io::Origin,
     ui::Ui,
@@ -41,7 +41,13 @@ use crate::{
 ///
 /// # Errors
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
-pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+pub(crate) async fn execute(
+    app: &App,
+    verb: &Verb,
+    typed: &CommandLine,
+    ui: Ui,
+    origin: Origin,
+) -> Result<u8, CliError> {
     app.talks(ui);
     // Each command on the heap: together they would not fit on a small stack (`ulimit -s`).
     // A run listens to signals itself: its model is to be ended with it.

@@ -1,5 +1,4 @@
 //! `mer model`.
-
 use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};

@@ -1,5 +1,4 @@
 //! What servers and models have in common when they are shown.
-
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

@@ -1,5 +1,4 @@
 //! `mer run`.
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mer_core::{Access, FailureKind, Kind as Purpose, Status};
 use mer_meal::{Cancel, Input};

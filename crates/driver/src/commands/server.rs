@@ -1,5 +1,4 @@
 //! `mer server`.
-
 use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, Registry, Server};

@@ -1,5 +1,4 @@
-//! Where a model's input comes from.
-
+//! Reading a model's input: standard input, a file, or text of the command line.
 use std::io;
 
 use bytes::Bytes;
@@ -11,21 +10,21 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::{cli, errors::CliError, ui};
 
-/// Where a command was typed.
+/// The origin of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// On a command line of its own, which has a standard input.
+    /// A command line of a shell, with its own standard input.
     Shell,
-    /// In the REPL or a script, whose standard input is the commands themselves.
+    /// A line of the REPL or of a script, where standard input is the commands themselves.
     Line,
 }
 
 impl App {
-    /// The input of a request. A file system that does not answer is waited for no longer than the request may take, and a
-    /// signal ends the wait.
+    /// Opens the input of a request. The wait for a file system that does not answer is bounded by the request's timeout and
+    /// ended by a signal.
     ///
     /// # Errors
-    /// As [`source`]; or the bound ran out (124), or a signal came.
+    /// As [`source`]; or the timeout ran out (124), or a signal came.
     pub(crate) async fn input(
         &self,
         input: cli::Input,
@@ -41,7 +40,7 @@ impl App {
             cli::Input::File(path) => Some(path.clone()),
             _ => None,
         };
-        let _told = named.as_ref().map(|path| {
+        let _notice = named.as_ref().map(|path| {
             self.telling(|| format!("waiting for the input file `{}` (Ctrl-C ends the wait)", path.display()))
         });
         self.signals
@@ -53,7 +52,10 @@ impl App {
     }
 }
 
-/// Does `work` within the bound of a request. `what` could not be done where that runs out.
+/// Runs `work` within the timeout of a request.
+///
+/// # Errors
+/// As `work`; or the timeout ran out (124): the message says what did not happen in time, `what`.
 pub(crate) async fn within<T>(
     bound: Option<Bound>,
     work: impl Future<Output = Result<T, CliError>>,
@@ -66,7 +68,7 @@ pub(crate) async fn within<T>(
     })
 }
 
-/// The input that a command line asks for.
+/// Opens the input that a command line asks for.
 ///
 /// # Errors
 /// The file cannot be opened (74), or there is no standard input to read (64).
@@ -95,16 +97,16 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
     }
 }
 
-/// All of an input as text, for commands that read a file whole.
+/// Reads a whole input as text.
 ///
 /// # Errors
-/// It cannot be read to its end (74), is longer than `most` bytes, or is no UTF-8 (65).
-pub(crate) async fn whole_text(mut input: Input, name: &str, most: usize) -> Result<String, CliError> {
+/// It cannot be read to its end (74), is longer than `max_bytes`, or is not UTF-8 (65).
+pub(crate) async fn whole_text(mut input: Input, name: &str, max_bytes: usize) -> Result<String, CliError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = next_chunk(&mut input, name).await? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > most {
-            return Err(CliError::input(format!("`{name}` is longer than {} MiB", most >> 20)));
+        if bytes.len() > max_bytes {
+            return Err(CliError::input(format!("`{name}` is longer than {} MiB", max_bytes >> 20)));
         }
     }
     String::from_utf8(bytes).map_err(|_| CliError::input(format!("`{name}` is not valid UTF-8")))

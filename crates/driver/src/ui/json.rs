@@ -1,5 +1,4 @@
 //! Output for programs: one object a line.
-
 use mer_core::redacted;
 use mer_service::write_visible_json as to_writer;
 use serde::Serialize;

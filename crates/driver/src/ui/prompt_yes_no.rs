@@ -1,14 +1,12 @@
 //! Yes-or-no questions.
-
 use std::{io, os::fd::OwnedFd};
 
+use mer_service::run_blocking;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     pipe::{PipeFlags, pipe_with},
     stdio,
 };
-
-use mer_service::run_blocking;
 
 use super::stderr;
 use crate::errors::CliError;

@@ -2,21 +2,19 @@
 //!
 //! Commands write their output on the runtime's only thread, which receives no signal meanwhile. As soon as a write would
 //! block, a thread with its own runtime listens for signals.
-
 use std::{
     io,
     sync::mpsc::{Receiver, channel},
 };
 
+use mer_core::FailureKind;
+use mer_service::spawn_thread;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     stdio::stdout,
 };
 use tokio::sync::oneshot;
-
-use mer_core::FailureKind;
-use mer_service::spawn_thread;
 
 use super::status_line;
 use crate::{app::Streams, errors::CliError, signal::Signal};

@@ -86,7 +86,7 @@ impl Crate {
         let mut handed_on = named.into_iter().chain(module.imports.iter().filter(|import| import.name == "*"));
         let origin = handed_on.find_map(|import| {
             let source = match import.name.as_str() {
-                "*" => [&import.path[..], &[item.clone()]].concat(),
+                "*" => [&import.path[..], std::slice::from_ref(item)].concat(),
                 _ => import.path.clone(),
             };
             let file = self.file_of(&path[..at], &source, depth + 1)?;

@@ -36,7 +36,7 @@ thread_local! {
 }
 
 /// A database on the server, and the data folder with the binary's journal for it.
-pub(super) struct Place {
+pub(super) struct BenchDatabase {
     pub(super) database: String,
     pub(super) url: String,
     pub(super) data: PathBuf,
@@ -49,7 +49,7 @@ fn with_server<T>(work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
     })
 }
 
-impl Place {
+impl BenchDatabase {
     fn new(bench: &Bench, server: &Server, subject: &Subject) -> Result<Self> {
         let database = server.database();
         Self::migrated(subject, server.url(&database), bench.work.join(&database), database)
@@ -58,9 +58,9 @@ impl Place {
     /// Migrates a database on any server, with `data` as the data folder.
     pub(super) fn migrated(subject: &Subject, url: String, data: PathBuf, database: String) -> Result<Self> {
         fs::create_dir_all(&data).map_err(|error| format!("`{}`: {error}", data.display()))?;
-        let place = Self { database, url, data };
-        run_silent(&mut place.command(subject, &["migrate"]))?;
-        Ok(place)
+        let target = Self { database, url, data };
+        run_silent(&mut target.command(subject, &["migrate"]))?;
+        Ok(target)
     }
 
     pub(super) fn command(&self, subject: &Subject, arguments: &[&str]) -> Command {
@@ -80,10 +80,10 @@ impl Place {
 
 pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     with_server(|server| {
-        let places = places(bench, server)?;
+        let targets = targets(bench, server)?;
         let of = |subject: &Subject| {
-            let place = &places[index(bench, subject)];
-            time(|| run_silent(&mut place.command(subject, &["run", "echo", "x"])))
+            let target = &targets[index(bench, subject)];
+            time(|| run_silent(&mut target.command(subject, &["run", "echo", "x"])))
         };
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![nothing(bench)])?;
         let what = "`mer run echo x`, PostgreSQL on this machine";
@@ -99,22 +99,22 @@ pub fn drain(bench: &Bench) -> Result<Vec<Row>> {
         let mut copy = Vec::new();
         let (mut drained, mut peaks) = (Vec::new(), Vec::new());
         for subject in &bench.subjects {
-            let place = Place::new(bench, server, subject)?;
-            let sample = sample(&mut place.command(subject, &["run", "echo", "x", "--json"]))?;
-            run_silent(&mut place.command(subject, &["log", "list"]))?;
-            server.sql(&place.database, "TRUNCATE \"ModelAccess\"");
-            journal::write(&place.data.join("journal"), &place.uid(server), &sample, 0..count)?;
-            let (took, peak) = subject.time_and_peak(&DRAINS, |command| place.aim(command))?;
+            let target = BenchDatabase::new(bench, server, subject)?;
+            let sample = sample(&mut target.command(subject, &["run", "echo", "x", "--json"]))?;
+            run_silent(&mut target.command(subject, &["log", "list"]))?;
+            server.sql(&target.database, "TRUNCATE \"ModelAccess\"");
+            journal::write(&target.data.join("journal"), &target.uid(server), &sample, 0..count)?;
+            let (took, peak) = subject.time_and_peak(&DRAINS, |command| target.aim(command))?;
             drained.push(Sample::one(rate(count, took)));
             peaks.push(Sample::one(peak));
-            let rows = server.sql(&place.database, "COPY \"ModelAccess\" TO STDOUT");
+            let rows = server.sql(&target.database, "COPY \"ModelAccess\" TO STDOUT");
             if rows.lines().count() != count {
                 return Err(format!("{} of {count} runs are on record", rows.lines().count()));
             }
             let bulk = |statements: &str| {
-                server.sql(&place.database, "TRUNCATE \"ModelAccess\"");
+                server.sql(&target.database, "TRUNCATE \"ModelAccess\"");
                 let begun = Instant::now();
-                server.sql(&place.database, statements);
+                server.sql(&target.database, statements);
                 rate(count, ms(begun.elapsed()))
             };
             insert.push(bulk(&inserts(&rows)));
@@ -183,11 +183,11 @@ pub fn models(bench: &Bench) -> Result<Vec<Row>> {
     let apply = ["apply", &file, "--allow-model-server-runtime-changes", "--quiet"];
     let list = ["model", "list"];
     let mut rows = with_server(|server| {
-        let places = places(bench, server)?;
-        for (subject, place) in bench.subjects.iter().zip(&places) {
-            run_silent(&mut place.command(subject, &apply))?;
+        let targets = targets(bench, server)?;
+        for (subject, target) in bench.subjects.iter().zip(&targets) {
+            run_silent(&mut target.command(subject, &apply))?;
         }
-        let of = |subject: &Subject| time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)));
+        let of = |subject: &Subject| time(|| run_silent(&mut targets[index(bench, subject)].command(subject, &list)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
         let what = format!("`mer model list` of {count} models, PostgreSQL");
         Ok(vec![row(bench, &what, "ms", Limit::AtMost(150.0), samples, None)])
@@ -213,17 +213,17 @@ pub fn log(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.scaled(LOGGED);
     let list = ["log", "list", "--json"];
     let mut rows = with_server(|server| {
-        let places = places(bench, server)?;
-        for (subject, place) in bench.subjects.iter().zip(&places) {
-            run_silent(&mut place.command(subject, &["run", "echo", "x"]))?;
-            run_silent(&mut place.command(subject, &list))?;
-            server.sql(&place.database, &format!("{FILL}{count}) AS n; ANALYZE \"ModelAccess\""));
-            let plan = server.sql(&place.database, PLAN);
+        let targets = targets(bench, server)?;
+        for (subject, target) in bench.subjects.iter().zip(&targets) {
+            run_silent(&mut target.command(subject, &["run", "echo", "x"]))?;
+            run_silent(&mut target.command(subject, &list))?;
+            server.sql(&target.database, &format!("{FILL}{count}) AS n; ANALYZE \"ModelAccess\""));
+            let plan = server.sql(&target.database, PLAN);
             if !plan.contains("Index Scan using newest") {
                 return Err(format!("the newest are not found by their index: {plan}"));
             }
         }
-        let of = |subject: &Subject| time(|| run_silent(&mut places[index(bench, subject)].command(subject, &list)));
+        let of = |subject: &Subject| time(|| run_silent(&mut targets[index(bench, subject)].command(subject, &list)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![])?;
         let what = format!("`mer log list`, the newest 50 of {count}, PostgreSQL");
         Ok(vec![row(bench, &what, "ms", Limit::AtMost(50.0), samples, None)])
@@ -242,8 +242,8 @@ pub fn log(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn places(bench: &Bench, server: &Server) -> Result<Vec<Place>> {
-    bench.subjects.iter().map(|subject| Place::new(bench, server, subject)).collect()
+fn targets(bench: &Bench, server: &Server) -> Result<Vec<BenchDatabase>> {
+    bench.subjects.iter().map(|subject| BenchDatabase::new(bench, server, subject)).collect()
 }
 
 fn index(bench: &Bench, subject: &Subject) -> usize {
@@ -263,11 +263,11 @@ fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) ->
 /// Drains a journal with this many runs. Returns milliseconds and peak memory in MB.
 fn drain_into_embedded(bench: &Bench, subject: &Subject, what: &str, count: usize) -> Result<(f64, f64)> {
     let sample = sample(&mut embedded(bench, subject, what, &["run", "echo", "x", "--json"]))?;
-    let place = bench.work.join(folder(subject, what));
-    let journal = place.join("db.journal");
+    let target = bench.work.join(folder(subject, what));
+    let journal = target.join("db.journal");
     journal::write(&journal, &uid_in(&journal)?, &sample, 0..count)?;
     subject.time_and_peak(&DRAINS, |command| {
-        command.env("MER_DATA_DIR", &place);
+        command.env("MER_DATA_DIR", &target);
     })
 }
 

@@ -5,7 +5,7 @@ use std::{env, time::Instant};
 use mer_testkit::surreal_server::{PROGRAM, Server};
 
 use super::{
-    databases::{DRAIN_PEAK, DRAINS, MEMORY, Place, rate, sample},
+    databases::{BenchDatabase, DRAIN_PEAK, DRAINS, MEMORY, rate, sample},
     nothing, own_way, row,
 };
 use crate::{
@@ -32,22 +32,23 @@ pub(super) fn server() -> Option<Server> {
 }
 
 /// Makes a database for one of the binaries.
-fn place_for(bench: &Bench, server: &Server, subject: &Subject) -> Result<Place> {
+fn target_for(bench: &Bench, server: &Server, subject: &Subject) -> Result<BenchDatabase> {
     let database = server.database();
     let data = bench.work.join(format!("surreal-{}-{database}", subject.name.replace(' ', "-")));
-    Place::migrated(subject, server.url(&database), data, database)
+    BenchDatabase::migrated(subject, server.url(&database), data, database)
 }
 
 /// One run, many accesses from a journal, and a list of the newest fifty.
 pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     let Some(server) = server() else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
-    let places = bench.subjects.iter().map(|subject| place_for(bench, &server, subject)).collect::<Result<Vec<_>>>()?;
-    let place = |subject: &Subject| {
+    let targets =
+        bench.subjects.iter().map(|subject| target_for(bench, &server, subject)).collect::<Result<Vec<_>>>()?;
+    let target = |subject: &Subject| {
         let index = bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
-        &places[index]
+        &targets[index]
     };
-    let run = |subject: &Subject| time(|| run_silent(&mut place(subject).command(subject, &["run", "echo", "x"])));
+    let run = |subject: &Subject| time(|| run_silent(&mut target(subject).command(subject, &["run", "echo", "x"])));
     let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || run(subject)), vec![nothing(bench)])?;
     let what = "`mer run echo x`, SurrealDB server on this machine";
     rows.push(row(bench, what, "ms", Limit::None, samples, Some("a static program that does nothing")));
@@ -55,31 +56,31 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.scaled(DRAINED);
     let (mut drained, mut inserted, mut by_client, mut peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for subject in &bench.subjects {
-        let place = place(subject);
-        let sample = sample(&mut place.command(subject, &["run", "echo", "x", "--json"]))?;
-        run_silent(&mut place.command(subject, &["log", "list"]))?;
-        let uid = server.sql(&place.database, "SELECT VALUE uid FROM ONLY DatabaseIdentity LIMIT 1");
+        let target = target(subject);
+        let sample = sample(&mut target.command(subject, &["run", "echo", "x", "--json"]))?;
+        run_silent(&mut target.command(subject, &["log", "list"]))?;
+        let uid = server.sql(&target.database, "SELECT VALUE uid FROM ONLY DatabaseIdentity LIMIT 1");
         let uid = uid[0].as_str().ok_or("the database has no uid")?.to_owned();
-        server.sql(&place.database, "DELETE ModelAccess RETURN NONE");
-        journal::write(&place.data.join("journal"), &uid, &sample, 0..count)?;
-        let (took, peak) = subject.time_and_peak(&DRAINS, |command| place.aim(command))?;
+        server.sql(&target.database, "DELETE ModelAccess RETURN NONE");
+        journal::write(&target.data.join("journal"), &uid, &sample, 0..count)?;
+        let (took, peak) = subject.time_and_peak(&DRAINS, |command| target.aim(command))?;
         drained.push(Sample::one(rate(count, took)));
         peaks.push(Sample::one(peak));
         if let Some(program) = &bench.bulk_bench {
-            let other = place_for(bench, &server, subject)?;
-            by_client.push(rate(count, own_way(program, ["rows", &place.url, &other.url])?));
+            let other = target_for(bench, &server, subject)?;
+            by_client.push(rate(count, own_way(program, ["rows", &target.url, &other.url])?));
         }
         // The same rows by the server alone.
         let copy = "DEFINE TABLE Again; INSERT INTO Again (SELECT *, rand::uuid() AS id FROM ModelAccess) RETURN NONE; \
                     DELETE ModelAccess RETURN NONE";
-        server.sql(&place.database, copy);
+        server.sql(&target.database, copy);
         let begun = Instant::now();
         for first in (0..count).step_by(1000) {
             let insert = format!(
                 "INSERT INTO ModelAccess (SELECT *, [requestUid, attempt] AS id FROM Again START {first} LIMIT 1000) \
                  RETURN NONE"
             );
-            server.sql(&place.database, &insert);
+            server.sql(&target.database, &insert);
         }
         inserted.push(rate(count, ms(begun.elapsed())));
     }
@@ -92,7 +93,7 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
     rows.push(Row { beside: by_server, ..row(bench, &what, "runs/s", Limit::None, drained, None) });
     rows.push(row(bench, DRAIN_PEAK, "MB", Limit::AtMost(MEMORY), peaks, None));
 
-    drop(places);
+    drop(targets);
     rows.push(newest(bench, server)?);
     Ok(rows)
 }
@@ -100,8 +101,8 @@ pub fn all(bench: &Bench) -> Result<Vec<Row>> {
 /// Lists the newest fifty of many; the server is restarted after the rows were inserted, so that they are stored.
 fn newest(bench: &Bench, mut server: Server) -> Result<Row> {
     let count = bench.scaled(LOGGED);
-    let place = place_for(bench, &server, &bench.subjects[0])?;
-    let run = |subject: &Subject, arguments: &[&str]| run_silent(&mut place.command(subject, arguments));
+    let target = target_for(bench, &server, &bench.subjects[0])?;
+    let run = |subject: &Subject, arguments: &[&str]| run_silent(&mut target.command(subject, arguments));
     run(&bench.subjects[0], &["run", "echo", "x"])?;
     let list = ["log", "list", "--json"];
     run(&bench.subjects[0], &list)?;
@@ -112,10 +113,10 @@ fn newest(bench: &Bench, mut server: Server) -> Result<Row> {
              id: [rand::uuid(), 1], startAccess: d'2026-02-01T00:00:00Z' + duration::from_millis($n) }}))) RETURN NONE",
             first + FILLED_AT_ONCE
         );
-        server.sql(&place.database, &fill);
+        server.sql(&target.database, &fill);
     }
     let plan = "SELECT * FROM ModelAccess ORDER BY startMicros DESC LIMIT 50 EXPLAIN";
-    let plan = server.sql(&place.database, plan)[0].to_string();
+    let plan = server.sql(&target.database, plan)[0].to_string();
     if !plan.contains("newest") {
         return Err(format!("the newest are not found by their index: {plan}"));
     }

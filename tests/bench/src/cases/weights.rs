@@ -99,13 +99,13 @@ fn all(bench: &Bench, backend: &Backend) -> Result<Vec<Row>> {
 }
 
 /// A temporary folder and a database, removed when it is dropped.
-struct Place<'a> {
+struct WeightsDatabase<'a> {
     backend: &'a Backend<'a>,
     folder: PathBuf,
     url: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> WeightsDatabase<'a> {
     fn new(bench: &Bench, backend: &'a Backend) -> Result<Self> {
         thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
         let number = NEXT.replace(NEXT.get() + 1);
@@ -126,20 +126,20 @@ impl<'a> Place<'a> {
 
     /// Makes one with the schema and a model.
     fn ready(bench: &Bench, backend: &'a Backend, subject: &Subject) -> Result<Self> {
-        let place = Self::new(bench, backend)?;
-        run_silent(&mut place.command(subject, &["migrate"]))?;
-        Ok(place)
+        let target = Self::new(bench, backend)?;
+        run_silent(&mut target.command(subject, &["migrate"]))?;
+        Ok(target)
     }
 
     /// The same with the weights.
     fn filled(bench: &Bench, backend: &'a Backend, subject: &Subject, file: &str) -> Result<Self> {
-        let place = Self::ready(bench, backend, subject)?;
-        run_silent(&mut place.command(subject, &put(file)))?;
-        Ok(place)
+        let target = Self::ready(bench, backend, subject)?;
+        run_silent(&mut target.command(subject, &put(file)))?;
+        Ok(target)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WeightsDatabase<'_> {
     fn drop(&mut self) {
         let name = self.url.rsplit('/').next().unwrap_or_default();
         (self.backend.remove)(name.split('?').next().unwrap_or_default());
@@ -160,44 +160,44 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     let beside = Some("the engine's own way, rows of 1 MiB");
 
     let of = |subject: &Subject| {
-        let place = Place::ready(bench, backend, subject)?;
-        Ok(rate(time(|| run_silent(&mut place.command(subject, &put(path))))?))
+        let target = WeightsDatabase::ready(bench, backend, subject)?;
+        Ok(rate(time(|| run_silent(&mut target.command(subject, &put(path))))?))
     };
     let bulk: Contender = Box::new(|| {
-        let place = Place::new(bench, backend)?;
-        Ok(rate(own_way(program, ["in", &place.url, path])?))
+        let target = WeightsDatabase::new(bench, backend)?;
+        Ok(rate(own_way(program, ["in", &target.url, path])?))
     });
     let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
     let what = format!("`mer weights put` of {mib} MiB, {name}");
     let mut rows = vec![row(bench, &what, "MB/s", Limit::AtLeastShare(SHARE), samples, beside)];
 
-    let places = bench.subjects.iter().map(|subject| Place::filled(bench, backend, subject, path));
-    let places = &places.collect::<Result<Vec<_>>>()?;
-    let own_place = Place::new(bench, backend)?;
-    own_way(program, ["in", &own_place.url, path])?;
+    let targets = bench.subjects.iter().map(|subject| WeightsDatabase::filled(bench, backend, subject, path));
+    let targets = &targets.collect::<Result<Vec<_>>>()?;
+    let plain_target = WeightsDatabase::new(bench, backend)?;
+    own_way(program, ["in", &plain_target.url, path])?;
     let at = |subject: &Subject| bench.subjects.iter().position(|other| other.name == subject.name).unwrap_or(0);
     for (what, arguments, limit) in [
         (format!("`mer weights get` of {mib} MiB, {name}"), &GET[..], Limit::AtLeastShare(SHARE)),
         (format!("`mer weights show` of {mib} MiB, {name}"), &["weights", "show", "iris:1"], Limit::None),
     ] {
         let of =
-            |subject: &Subject| Ok(rate(time(|| run_silent(&mut places[at(subject)].command(subject, arguments)))?));
-        let bulk: Contender = Box::new(|| Ok(rate(own_way(program, ["out", &own_place.url, path])?)));
+            |subject: &Subject| Ok(rate(time(|| run_silent(&mut targets[at(subject)].command(subject, arguments)))?));
+        let bulk: Contender = Box::new(|| Ok(rate(own_way(program, ["out", &plain_target.url, path])?)));
         let samples = bench.in_turn(ROUNDS, |subject| Box::new(move || of(subject)), vec![bulk])?;
         rows.push(row(bench, &what, "MB/s", limit, samples, beside));
     }
     for (what, arguments) in [("in", &put(path)[..]), ("out", &GET)] {
         let samples = bench.each(|subject| {
             let fresh;
-            let place = match what {
+            let target = match what {
                 "in" => {
-                    fresh = Place::ready(bench, backend, subject)?;
+                    fresh = WeightsDatabase::ready(bench, backend, subject)?;
                     &fresh
                 }
-                _ => &places[at(subject)],
+                _ => &targets[at(subject)],
             };
             subject.peak(arguments, |command| {
-                place.aim(command);
+                target.aim(command);
                 command.stdin(Stdio::null()).stdout(Stdio::null());
                 Ok(())
             })
@@ -207,8 +207,8 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
     }
     if name == "embedded" {
         let samples = bench.each(|subject| {
-            let place = Place::ready(bench, backend, subject)?;
-            longest_wait(&place.folder.join("db.lock"), &mut place.command(subject, &put(path)))
+            let target = WeightsDatabase::ready(bench, backend, subject)?;
+            longest_wait(&target.folder.join("db.lock"), &mut target.command(subject, &put(path)))
         })?;
         rows.push(row(
             bench,
@@ -219,8 +219,8 @@ fn one(bench: &Bench, program: &Path, backend: &Backend, file: &Path, mib: usize
             None,
         ));
         let samples = bench.each(|subject| {
-            let place = &places[at(subject)];
-            longest_wait(&place.folder.join("db.lock"), &mut place.command(subject, &GET))
+            let target = &targets[at(subject)];
+            longest_wait(&target.folder.join("db.lock"), &mut target.command(subject, &GET))
         })?;
         rows.push(row(bench, "the same, out", "ms", Limit::AtMost(LEASE), samples, None));
     }

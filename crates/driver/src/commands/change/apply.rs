@@ -1,5 +1,4 @@
 //! `mer apply`.
-
 use std::path::Path;
 
 use mer_service::{
@@ -11,7 +10,7 @@ use mer_service::{
 use super::{differences::lines, working_folder};
 use crate::{
     app::App,
-    cli::{ApplyArgs, Input, Typed},
+    cli::{ApplyArgs, CommandLine, Input},
     errors::CliError,
     io::{Origin, source, whole_text},
     ui::{Format, Ui, counted},
@@ -22,7 +21,7 @@ pub(in crate::commands) async fn apply(
     app: &App,
     args: &ApplyArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.dry_run {

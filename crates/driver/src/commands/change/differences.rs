@@ -1,5 +1,4 @@
 //! Differences between registries as text.
-
 use std::fmt::Write as _;
 
 use mer_core::escaped;

@@ -4,7 +4,6 @@ mod apply;
 mod differences;
 mod model;
 mod server;
-
 use std::path::PathBuf;
 
 use mer_core::Registry;
@@ -17,7 +16,7 @@ pub(super) use server::{add as add_server, remove as remove_server, set as set_s
 
 use crate::{
     app::App,
-    cli::Typed,
+    cli::CommandLine,
     errors::CliError,
     ui::{Format, Ui},
 };
@@ -26,7 +25,7 @@ use crate::{
 async fn change(
     app: &App,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     make: impl FnOnce(&Registry) -> Result<Registry, CliError>,
 ) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
@@ -48,7 +47,7 @@ fn print_differences(differences: &[Difference], ui: Ui) -> Result<(), CliError>
 }
 
 /// The failure of `add` with a name that is taken.
-fn taken(object: &str, name: &str, typed: &Typed) -> CliError {
+fn taken(object: &str, name: &str, typed: &CommandLine) -> CliError {
     CliError::config(format!("there is a {object} `{name}` already"))
         .hint(format!("mer {}", typed.set_instead_of_add()))
 }

@@ -1,10 +1,8 @@
 //! `mer model add|set|remove`.
-
 use std::collections::BTreeMap;
 
 use mer_core::{Command, ModelParams, ModelSpec, Registry};
 use mer_dal::DalError;
-
 use mer_service::{
     ServiceError,
     registry::{self, require_server, unset},
@@ -13,13 +11,18 @@ use mer_service::{
 use super::{change, print_differences, taken};
 use crate::{
     app::App,
-    cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
+    cli::{CommandLine, ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Words},
     errors::CliError,
     ui::Ui,
 };
 
 /// Registers a model.
-pub(in crate::commands) async fn add(app: &App, args: &ModelAddArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn add(
+    app: &App,
+    args: &ModelAddArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         if known.models.contains_key(&args.name) {
             return Err(taken("model", &args.name, typed));
@@ -33,7 +36,12 @@ pub(in crate::commands) async fn add(app: &App, args: &ModelAddArgs, ui: Ui, typ
 }
 
 /// Changes what is named of a model.
-pub(in crate::commands) async fn set(app: &App, args: &ModelSetArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn set(
+    app: &App,
+    args: &ModelSetArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         let spec = known.models.get(&args.name).ok_or_else(|| unknown(known, &args.name))?;
         if let Some(server) = &args.on {
@@ -67,7 +75,12 @@ fn changed(spec: &ModelSpec, args: &ModelSetArgs, known: &Registry) -> Result<Mo
 }
 
 /// Removes a model.
-pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn remove(
+    app: &App,
+    args: &RemoveArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
     let name = &args.name;
     match registry::remove_model(&app.runtime, name).await {

@@ -1,21 +1,24 @@
 //! `mer server add|set|remove`.
-
 use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, ConnType, Registry, ServerSpec};
-
 use mer_service::registry::{self, unset};
 
 use super::{change, model::put, print_differences, taken};
 use crate::{
     app::App,
-    cli::{Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Typed, Words},
+    cli::{CommandLine, Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Words},
     errors::CliError,
     ui::Ui,
 };
 
 /// Registers a server.
-pub(in crate::commands) async fn add(app: &App, args: &ServerAddArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn add(
+    app: &App,
+    args: &ServerAddArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         if known.servers.contains_key(&args.name) {
             return Err(taken("server", &args.name, typed));
@@ -28,7 +31,12 @@ pub(in crate::commands) async fn add(app: &App, args: &ServerAddArgs, ui: Ui, ty
 }
 
 /// Changes what is named of a server.
-pub(in crate::commands) async fn set(app: &App, args: &ServerSetArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn set(
+    app: &App,
+    args: &ServerSetArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         let mut spec = known.servers.get(&args.name).ok_or_else(|| unknown(known, &args.name))?.clone();
         let keys: Vec<&str> = ConnParams::KEYS.iter().copied().filter(|key| *key != "connType").collect();
@@ -42,7 +50,12 @@ pub(in crate::commands) async fn set(app: &App, args: &ServerSetArgs, ui: Ui, ty
 }
 
 /// Removes a server that no model names.
-pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn remove(
+    app: &App,
+    args: &RemoveArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
     print_differences(&[registry::remove_server(&app.runtime, &args.name).await?], ui)
 }

@@ -1,14 +1,12 @@
 //! Whether the database answers, has this version's schema, and has heard of every access.
-
 use std::time::Duration;
 
 use mer_core::Status;
 use mer_dal::{AccessFilter, AccessPages, DalError, Database, DbUrl, DrainOptions, DrainReport, Session, Settings};
 use mer_migrations::StepStatus;
-
-use super::{Finding, Verdict};
 use mer_service::JournalState;
 
+use super::{Finding, Verdict};
 use crate::{app::App, cli::line_of, errors::CliError, ui::counted};
 
 /// A health check as a whole takes 5 s at most, on a busy machine too.

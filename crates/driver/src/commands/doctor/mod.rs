@@ -8,10 +8,10 @@ mod finding;
 mod folders;
 mod registry;
 mod secrets;
+use mer_core::FailureKind;
 
 use self::finding::{Finding, Verdict};
 use crate::{app::App, cli::DoctorArgs, errors::CliError, ui::Ui};
-use mer_core::FailureKind;
 
 /// Looks at everything, or with `--brief` at what a health check wants to know.
 pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {

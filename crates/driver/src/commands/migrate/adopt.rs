@@ -1,5 +1,4 @@
 //! `mer migrate adopt`.
-
 use mer_service::migrate;
 
 use crate::{app::App, cli::AdoptArgs, errors::CliError, ui::Ui};

@@ -4,7 +4,6 @@ mod adopt;
 mod repair;
 mod rows;
 mod wait;
-
 use std::path::Path;
 
 use mer_migrations::{MigrationError, Report, Scripts, StepStatus};

@@ -1,5 +1,4 @@
 //! `mer migrate repair`.
-
 use mer_service::migrate;
 
 use super::{rows::Difference, scripts};

@@ -1,5 +1,4 @@
 //! `mer migrate wait`.
-
 use mer_service::migrate;
 
 use crate::{app::App, cli::WaitArgs, errors::CliError, ui::Ui};

@@ -1,7 +1,6 @@
 //! `mer train`.
 
 mod put_line;
-
 use mer_core::FailureKind;
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Delivery, Outcome, Output, Training as Trained};
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    cli::{TrainArgs, Typed, selector},
+    cli::{CommandLine, TrainArgs, selector},
     errors::{CliError, outcome_hint},
     io::Sink,
     ui::{Format, Ui},
@@ -35,7 +34,13 @@ struct TrainJson<'a> {
 }
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
-pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
+pub(super) async fn train(
+    app: &App,
+    args: &TrainArgs,
+    input: Input,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     if args.promote {
         app.check_changes_allowed(typed)?;

@@ -1,18 +1,17 @@
 //! `mer weights alias`.
-
 use mer_core::Which;
 use mer_service::weights;
 
 use super::version_view::Move;
 use crate::{
     app::App,
-    cli::{Typed, WeightsAliasArgs},
+    cli::{CommandLine, WeightsAliasArgs},
     errors::CliError,
     ui::{Format, Ui},
 };
 
 /// Moves or removes an alias, or prints its history.
-pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
     let selector = &args.selector;
     let names_model_only = selector.which == Which::Current;
     let Some(alias) = args.alias.as_deref().filter(|_| args.remove || !names_model_only) else {

@@ -1,5 +1,4 @@
 //! `mer weights get`.
-
 use std::io::{self, IsTerminal as _};
 
 use mer_core::WeightsFormat;

@@ -1,5 +1,4 @@
 //! `mer weights list`.
-
 use mer_service::weights;
 
 use super::version_view::Told;

@@ -14,7 +14,7 @@ pub(super) use version_view::Told;
 
 use crate::{
     app::App,
-    cli::{Typed, WeightsVerb},
+    cli::{CommandLine, WeightsVerb},
     errors::CliError,
     io::Origin,
     ui::Ui,
@@ -25,7 +25,7 @@ pub(super) async fn weights(
     app: &App,
     verb: &WeightsVerb,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     match verb {

@@ -1,5 +1,4 @@
 //! `mer weights put`.
-
 use std::path::Path;
 
 use mer_service::{
@@ -11,7 +10,7 @@ use mer_weights::Given;
 use super::version_view::Told;
 use crate::{
     app::App,
-    cli::{Input, Shape, Typed, WeightsPutArgs},
+    cli::{CommandLine, Input, Shape, WeightsPutArgs},
     errors::CliError,
     io::{Origin, source},
     ui::{Format, Ui},
@@ -22,7 +21,7 @@ pub(super) async fn put(
     app: &App,
     args: &WeightsPutArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.aliases.is_empty() {

@@ -1,5 +1,4 @@
 //! `mer weights remove` and `mer weights gc`.
-
 use std::time::Duration;
 
 use mer_core::Which;
@@ -8,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     app::App,
-    cli::{Typed, WeightsGcArgs, WeightsRemoveArgs},
+    cli::{CommandLine, WeightsGcArgs, WeightsRemoveArgs},
     errors::CliError,
     ui::{Format, Ui, counted},
 };
@@ -26,7 +25,7 @@ struct Removed<'a> {
 }
 
 /// Removes a version.
-pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
     let selector = &args.selector;
     let Which::Version(number) = selector.which else {
         return Err(CliError::usage(format!("`{selector}` names no version of its own"))

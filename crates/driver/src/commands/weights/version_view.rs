@@ -1,5 +1,4 @@
 //! Versions as they are listed and shown.
-
 use std::iter;
 
 use jiff::Timestamp;
