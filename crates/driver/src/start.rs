@@ -1,4 +1,5 @@
 //! Starts a `mer` process: picks the program by the name it was called by, parses the line, loads settings, and runs the command.
+
 use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
 use mer_core::FailureKind;

@@ -1,4 +1,5 @@
 //! From the settings of `mer` to those of the data access layer.
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use mer_dal::{DbUrl, ServerSettings, SurrealSettings};

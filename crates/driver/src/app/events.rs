@@ -1,4 +1,5 @@
 //! Tells the user what the service reports: waits on the terminal, warnings in the diagnostics.
+
 use std::sync::{Mutex, PoisonError};
 
 use mer_core::{Bound, with_causes};

@@ -6,6 +6,7 @@ mod events;
 mod secrets;
 mod signals;
 mod ssh;
+
 use std::{
     io::{self, IsTerminal as _},
     path::PathBuf,

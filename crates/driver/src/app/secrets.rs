@@ -1,4 +1,5 @@
 //! Secrets of servers, fetched when they are needed and not before.
+
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::{OsStr, OsString},

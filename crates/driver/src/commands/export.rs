@@ -1,4 +1,5 @@
 //! `mer export`.
+
 use mer_service::{registry_file, transfer};
 
 use crate::{

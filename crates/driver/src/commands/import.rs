@@ -1,4 +1,5 @@
 //! `mer import`.
+
 use std::path::Path;
 
 use mer_service::transfer::{self, ImportReport};

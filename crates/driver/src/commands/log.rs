@@ -1,4 +1,5 @@
 //! `mer log`.
+
 use jiff::Timestamp;
 use mer_core::{Selector, Which};
 use mer_dal::{AccessFilter, DrainReport};

@@ -1,4 +1,5 @@
 //! `mer model`.
+
 use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};

@@ -1,4 +1,5 @@
 //! What servers and models have in common when they are shown.
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

@@ -1,4 +1,5 @@
 //! `mer run`.
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mer_core::{Access, FailureKind, Kind as Purpose, Status};
 use mer_meal::{Cancel, Input};

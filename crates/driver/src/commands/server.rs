@@ -1,4 +1,5 @@
 //! `mer server`.
+
 use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, Registry, Server};

@@ -1,4 +1,5 @@
 //! The origin of a setting's value.
+
 use std::{fmt, path::PathBuf};
 
 use mer_service::registry_file::Position;

@@ -1,4 +1,5 @@
 //! Settings files: TOML, one key for each setting.
+
 use std::path::Path;
 
 use mer_service::registry_file::Position;

@@ -1,4 +1,5 @@
 //! The exit codes of `mer`: a public contract, listed in `docs/reference/exit-codes.md`.
+
 use mer_core::FailureKind;
 
 use crate::signal::Signal;

@@ -1,4 +1,5 @@
 //! Errors of the layers below as errors of a command, with their hints.
+
 use mer_core::FailureKind;
 use mer_dal::DalError;
 use mer_migrations::MigrationError;

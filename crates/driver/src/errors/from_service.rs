@@ -1,4 +1,5 @@
 //! Errors of the service as errors of a command, with their hints.
+
 use std::iter;
 
 use mer_core::Access;

@@ -1,4 +1,5 @@
 //! Reading a model's input: standard input, a file, or text of the command line.
+
 use std::io;
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 //! Writing a model's output: to standard output, a file, or memory. A slow reader delays the model and nothing else: blocking
 //! writes happen on another thread.
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;

@@ -1,4 +1,5 @@
 //! The target of `-o FILE`.
+
 use std::{
     fs, io,
     path::{Path, PathBuf},

@@ -1,4 +1,5 @@
 //! Writing to a file descriptor without blocking the runtime.
+
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},

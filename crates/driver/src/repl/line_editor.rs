@@ -1,4 +1,5 @@
 //! The line editor, on its own thread: it blocks, and signals must be received meanwhile.
+
 use std::{
     io,
     path::PathBuf,

@@ -1,4 +1,5 @@
 //! Scripts: lines without a prompt, run until the first failure.
+
 use std::{
     collections::VecDeque,
     io::{BufRead as _, BufReader, Read},

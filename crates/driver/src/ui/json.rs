@@ -1,4 +1,5 @@
 //! Output for programs: one object a line.
+
 use mer_core::redacted;
 use mer_service::write_visible_json as to_writer;
 use serde::Serialize;

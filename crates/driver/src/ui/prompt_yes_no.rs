@@ -1,4 +1,5 @@
 //! Yes-or-no questions.
+
 use std::{io, os::fd::OwnedFd};
 
 use mer_service::run_blocking;

@@ -2,6 +2,7 @@
 //!
 //! Commands write their output on the runtime's only thread, which receives no signal meanwhile. As soon as a write would
 //! block, a thread with its own runtime listens for signals.
+
 use std::{
     io,
     sync::mpsc::{Receiver, channel},

@@ -1,4 +1,5 @@
 //! `mer apply`.
+
 use std::path::Path;
 
 use mer_service::{

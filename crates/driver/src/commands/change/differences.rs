@@ -1,4 +1,5 @@
 //! Differences between registries as text.
+
 use std::fmt::Write as _;
 
 use mer_core::escaped;

@@ -4,6 +4,7 @@ mod apply;
 mod differences;
 mod model;
 mod server;
+
 use std::path::PathBuf;
 
 use mer_core::Registry;

@@ -1,4 +1,5 @@
 //! `mer model add|set|remove`.
+
 use std::collections::BTreeMap;
 
 use mer_core::{Command, ModelParams, ModelSpec, Registry};

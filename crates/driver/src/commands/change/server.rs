@@ -1,4 +1,5 @@
 //! `mer server add|set|remove`.
+
 use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, ConnType, Registry, ServerSpec};

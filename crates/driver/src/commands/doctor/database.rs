@@ -1,4 +1,5 @@
 //! Whether the database answers, has this version's schema, and has heard of every access.
+
 use std::time::Duration;
 
 use mer_core::Status;

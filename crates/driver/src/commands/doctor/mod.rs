@@ -8,6 +8,7 @@ mod finding;
 mod folders;
 mod registry;
 mod secrets;
+
 use mer_core::FailureKind;
 
 use self::finding::{Finding, Verdict};

@@ -1,4 +1,5 @@
 //! Whether servers can be reached, and models and their interpreters are where they are to run.
+
 use std::{
     io::Read as _,
     path::{Path, PathBuf},

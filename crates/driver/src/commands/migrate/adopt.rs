@@ -1,4 +1,5 @@
 //! `mer migrate adopt`.
+
 use mer_service::migrate;
 
 use crate::{app::App, cli::AdoptArgs, errors::CliError, ui::Ui};

@@ -4,6 +4,7 @@ mod adopt;
 mod repair;
 mod rows;
 mod wait;
+
 use std::path::Path;
 
 use mer_migrations::{MigrationError, Report, Scripts, StepStatus};

@@ -1,4 +1,5 @@
 //! `mer migrate repair`.
+
 use mer_service::migrate;
 
 use super::{rows::Difference, scripts};

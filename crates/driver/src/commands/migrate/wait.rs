@@ -1,4 +1,5 @@
 //! `mer migrate wait`.
+
 use mer_service::migrate;
 
 use crate::{app::App, cli::WaitArgs, errors::CliError, ui::Ui};

@@ -1,6 +1,7 @@
 //! `mer train`.
 
 mod put_line;
+
 use mer_core::FailureKind;
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Delivery, Outcome, Output, Training as Trained};

@@ -1,4 +1,5 @@
 //! `mer weights alias`.
+
 use mer_core::Which;
 use mer_service::weights;
 

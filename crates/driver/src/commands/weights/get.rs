@@ -1,4 +1,5 @@
 //! `mer weights get`.
+
 use std::io::{self, IsTerminal as _};
 
 use mer_core::WeightsFormat;

@@ -1,4 +1,5 @@
 //! `mer weights list`.
+
 use mer_service::weights;
 
 use super::version_view::Told;

@@ -1,4 +1,5 @@
 //! `mer weights put`.
+
 use std::path::Path;
 
 use mer_service::{

@@ -1,4 +1,5 @@
 //! `mer weights remove` and `mer weights gc`.
+
 use std::time::Duration;
 
 use mer_core::Which;

@@ -1,4 +1,5 @@
 //! Versions as they are listed and shown.
+
 use std::iter;
 
 use jiff::Timestamp;
