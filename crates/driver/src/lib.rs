@@ -5,7 +5,6 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-mod apart;
 mod app;
 mod cli;
 mod clock;
@@ -16,14 +15,11 @@ mod example_models;
 mod io;
 mod logging;
 mod panic_hook;
-mod place;
-mod registry_file;
 mod repl;
 mod shell;
 mod signal;
 mod stack;
 mod start;
-mod transfer;
 mod ui;
 mod variables;
 

@@ -7,6 +7,7 @@ mod config_show;
 mod doctor;
 mod example_model;
 mod export;
+mod import;
 mod log;
 mod log_rows;
 mod migrate;
@@ -33,7 +34,6 @@ use crate::{
     cli::{CommandLine, ModelVerb, ServerVerb, Verb},
     errors::CliError,
     io::Origin,
-    transfer,
     ui::Ui,
 };
 
@@ -64,7 +64,7 @@ pub(crate) async fn execute(
             return Box::pin(model::model(app, verb, ui)).await;
         }
         // So does a migration: the server is to end the script with it.
-        Verb::Migrate(verb) => return Box::pin(migrate::migrate(app, verb, ui)).await,
+        Verb::Migrate(verb) => return Box::pin(migrate::execute(app, verb, ui)).await,
         _ => {}
     }
     let work = async {
@@ -80,10 +80,7 @@ pub(crate) async fn execute(
             Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, typed, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
-            Verb::Import(args) => {
-                app.check_changes_allowed(typed)?;
-                Box::pin(transfer::import(app, &args.file, origin, ui)).await?;
-            }
+            Verb::Import(args) => Box::pin(import::import(app, args, ui, typed, origin)).await?,
             Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::place::Place;
+use mer_service::registry_file::Position;
 
 /// The origin of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) enum Origin {
     /// The default.
     Default,
     /// A settings file.
-    File(Place),
+    File(Position),
     /// A variable in a `.env` file.
     DotEnv {
         /// The file.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mer_service::registry_file::Position;
 use toml::de::DeTable;
 
 use super::{
@@ -11,10 +12,7 @@ use super::{
     trusted_file::{self, TrustedContent},
     value::{self, Base},
 };
-use crate::{
-    errors::{CliError, did_you_mean},
-    place::Place,
-};
+use crate::errors::{CliError, did_you_mean};
 
 /// Reads the settings file that `--config` or `MER_CONFIG` names; `None` if it does not exist.
 ///
@@ -57,16 +55,16 @@ fn text(file: &Path, content: Vec<u8>) -> Result<String, CliError> {
 fn parse(file: &Path, text: &str, home: Option<&Path>) -> Result<Vec<LayerValue>, CliError> {
     let base = Base { folder: file.parent().unwrap_or(Path::new("")), home };
     let table = DeTable::parse(text).map_err(|error| {
-        let place = Place::of_span(file, text, error.span());
+        let place = Position::of_span(file, text, error.span());
         CliError::config(format!("{place}: this is no TOML")).caused_by(error.message().to_owned())
     })?;
     let mut values = Vec::new();
     for (key, value) in table.get_ref() {
-        let place = Place::of_span(file, text, Some(key.span()));
+        let place = Position::of_span(file, text, Some(key.span()));
         let Some(setting) = setting(key.get_ref()) else { return Err(unknown(&place, key.get_ref())) };
         let value = value::from_toml(setting, value.get_ref(), base).map_err(|why| {
-            let place = Place::of_span(file, text, Some(value.span()));
-            let error = CliError::config(format!("{place}: `{}` must be {}", setting.name, setting.kind.expected()));
+            let position = Position::of_span(file, text, Some(value.span()));
+            let error = CliError::config(format!("{position}: `{}` must be {}", setting.name, setting.kind.expected()));
             match why {
                 Some(why) => error.caused_by(why),
                 None => error,
@@ -77,7 +75,7 @@ fn parse(file: &Path, text: &str, home: Option<&Path>) -> Result<Vec<LayerValue>
     Ok(values)
 }
 
-fn unknown(place: &Place, key: &str) -> CliError {
+fn unknown(place: &Position, key: &str) -> CliError {
     let error = CliError::config(format!("{place}: unknown key `{key}`"));
     // `data_dir` and `data-dir` are likely spellings of `dataDir`.
     let plain = key.replace(['_', '-'], "");

@@ -1,26 +1,15 @@
 //! Reading a model's input: standard input, a file, or text of the command line.
 
-use std::{io, os::fd::OwnedFd, path::PathBuf, sync::mpsc as std_mpsc};
+use std::io;
 
 use bytes::Bytes;
 use mer_core::{Bound, FailureKind};
 use mer_meal::Input;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use mer_service::{next_chunk, open_file, read_fd};
+use tokio::time::timeout;
 
 use crate::app::App;
-use crate::{apart::on_a_thread, cli, errors::CliError, ui};
-
-/// Bytes of one read.
-const CHUNK: usize = 256 * 1024;
-/// Default capacity of a pipe, in bytes.
-const FULL_PIPE: usize = 64 * 1024;
-/// Capacity that a pipe is set to once it was full, in bytes.
-pub(super) const PIPE_BYTES: usize = 1024 * 1024;
-/// Maximum number of chunks that wait for the model.
-const QUEUE: usize = 4;
+use crate::{cli, errors::CliError, ui};
 
 /// The origin of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,26 +18,6 @@ pub(crate) enum Origin {
     Shell,
     /// A line of the REPL or of a script, where standard input is the commands themselves.
     Line,
-}
-
-/// A chunk whose buffer goes back to the reader when it is dropped.
-struct ReusedBuffer {
-    buffer: Vec<u8>,
-    count: usize,
-    back: std_mpsc::Sender<Vec<u8>>,
-}
-
-impl AsRef<[u8]> for ReusedBuffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.count]
-    }
-}
-
-impl Drop for ReusedBuffer {
-    fn drop(&mut self) {
-        // The reader may have ended already.
-        let _ = self.back.send(std::mem::take(&mut self.buffer));
-    }
 }
 
 impl App {
@@ -63,7 +32,7 @@ impl App {
         origin: Origin,
         bound: Option<Bound>,
     ) -> Result<Input, CliError> {
-        if let (Some(ui), Origin::Shell, cli::Input::Absent) = (self.ui.get(), origin, &input)
+        if let (Some(ui), Origin::Shell, cli::Input::Absent) = (self.ui(), origin, &input)
             && ui.can_ask()
         {
             ui.note("no input was given, and an empty one is sent; `-` reads from the terminal");
@@ -112,7 +81,7 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
         }
         (cli::Input::File(path), _) => {
             let name = path.display().to_string();
-            let opened = opened(path).await;
+            let opened = open_file(path).await;
             opened.map_err(|error| CliError::io(format!("cannot read the input file `{name}`"), error))
         }
         (cli::Input::Stdin, Origin::Line) => {
@@ -124,63 +93,7 @@ pub(crate) async fn source(input: cli::Input, origin: Origin) -> Result<Input, C
         (cli::Input::Absent | cli::Input::Stdin, Origin::Shell) => {
             let stdin = rustix::io::dup(rustix::stdio::stdin());
             let stdin = stdin.map_err(|errno| CliError::io("there is no standard input", io::Error::from(errno)))?;
-            let (chunks, receiver) = mpsc::channel(QUEUE);
-            on_a_thread("mer-stdin", move || read(&stdin, &chunks))
-                .map_err(|error| CliError::io("cannot start a thread", error))?;
-            Ok(Input::Stream(receiver))
-        }
-    }
-}
-
-/// Opens a file on the thread that reads it, because both may block.
-///
-/// # Errors
-/// It cannot be opened.
-pub(crate) async fn opened(path: PathBuf) -> io::Result<Input> {
-    let (chunks, receiver) = mpsc::channel(QUEUE);
-    let (opened, outcome) = oneshot::channel();
-    on_a_thread("mer-stdin", move || {
-        let file = match mer_files::open_input(&path) {
-            Ok(file) => file,
-            Err(error) => return drop(opened.send(Err(error))),
-        };
-        // The caller no longer waits after a signal.
-        let _ = opened.send(Ok(()));
-        match file.wait(|| !chunks.is_closed()) {
-            Ok(Some(fd)) => read(&fd, &chunks),
-            Ok(None) => {}
-            Err(error) => drop(chunks.blocking_send(Err(error))),
-        }
-    })?;
-    outcome.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
-    Ok(Input::Stream(receiver))
-}
-
-/// Reads to the end, or until the receiver has gone. Blocks, so it needs its own thread. An error is sent as the last item: the
-/// receiver must know that chunks are missing.
-fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
-    let (back, spare) = std_mpsc::channel::<Vec<u8>>();
-    let mut bulk = false;
-    loop {
-        // Buffers are reused: the page faults of fresh memory cost more than the reading.
-        let mut buffer = spare.try_recv().unwrap_or_default();
-        buffer.resize(CHUNK, 0);
-        match rustix::io::read(from, &mut buffer) {
-            Ok(0) => return,
-            Ok(count) => {
-                // A pipe that was full will be full again, and a larger one wakes this thread less often. Fails harmlessly
-                // if it is no pipe, or if the kernel refuses.
-                if !bulk && count >= FULL_PIPE {
-                    bulk = true;
-                    let _ = rustix::pipe::fcntl_setpipe_size(from, PIPE_BYTES);
-                }
-                let chunk = Bytes::from_owner(ReusedBuffer { buffer, count, back: back.clone() });
-                if chunks.blocking_send(Ok(chunk)).is_err() {
-                    return;
-                }
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return drop(chunks.blocking_send(Err(errno.into()))),
+            read_fd(stdin).map_err(|error| CliError::io("cannot start a thread", error))
         }
     }
 }
@@ -191,23 +104,11 @@ fn read(from: &OwnedFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
 /// It cannot be read to its end (74), is longer than `max_bytes`, or is not UTF-8 (65).
 pub(crate) async fn whole_text(mut input: Input, name: &str, max_bytes: usize) -> Result<String, CliError> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = next_bytes(&mut input, name).await? {
+    while let Some(chunk) = next_chunk(&mut input, name).await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > max_bytes {
             return Err(CliError::input(format!("`{name}` is longer than {} MiB", max_bytes >> 20)));
         }
     }
     String::from_utf8(bytes).map_err(|_| CliError::input(format!("`{name}` is not valid UTF-8")))
-}
-
-/// Reads the next bytes of an input; `None` at its end.
-///
-/// # Errors
-/// It cannot be read to its end (74).
-pub(crate) async fn next_bytes(input: &mut Input, name: &str) -> Result<Option<Bytes>, CliError> {
-    let cut_short = |error| CliError::io(format!("`{name}` could not be read to its end"), error);
-    match input {
-        Input::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
-        Input::Stream(chunks) => chunks.recv().await.transpose().map_err(cut_short),
-    }
 }

@@ -5,6 +5,6 @@ mod output;
 mod output_file;
 mod stream;
 
-pub(crate) use input::{Origin, next_bytes, opened, source, whole_text, within};
+pub(crate) use input::{Origin, source, whole_text, within};
 pub(crate) use output::{Sink, file_for};
 pub(crate) use output_file::OutputFile;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use mer_service::ByteSink;
 
 use super::{
     output_file::OutputFile,
@@ -74,5 +75,13 @@ impl Sink {
             Self::File(file) => file.finish(commit).await.map(|()| Vec::new()),
             Self::Memory(bytes) => Ok(bytes),
         }
+    }
+}
+
+impl ByteSink for Sink {
+    type Error = CliError;
+
+    async fn write(&mut self, chunk: Bytes) -> Result<(), CliError> {
+        self.put(chunk).await
     }
 }

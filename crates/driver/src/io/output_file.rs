@@ -6,9 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use mer_service::run_blocking;
 
 use super::stream::{Stream, write_error};
-use crate::{apart::apart, errors::CliError};
+use crate::errors::CliError;
 
 /// The target of `-o FILE`.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl OutputFile {
     async fn with_mode(target: &Path, mode: u32) -> Result<Self, CliError> {
         let path = target.to_owned();
         // If the caller stops waiting, the file is dropped with the thread's answer, and the incomplete file is removed.
-        apart("mer-file", move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
+        run_blocking("mer-file", move || Self::open(path, mode)).await.map_err(|error| unwritten(target, error))
     }
 
     /// Opens the temporary file, or a target that is not a regular file. May block.

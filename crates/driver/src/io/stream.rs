@@ -7,14 +7,16 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::FailureKind;
+use mer_service::spawn_thread;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use super::input::PIPE_BYTES;
-use crate::{apart::on_a_thread, errors::CliError};
+use crate::errors::CliError;
 
 /// Bytes that a pipe which is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
+/// Capacity that a pipe is set to when it carries much, in bytes.
+const PIPE_BYTES: usize = 1024 * 1024;
 /// Maximum number of chunks that wait for a slow reader.
 const QUEUE: usize = 4;
 
@@ -80,7 +82,7 @@ impl Stream {
             // The receiver has gone if the command is over already.
             let _ = outcome.send(result);
         };
-        on_a_thread("mer-stdout", write)?;
+        spawn_thread("mer-stdout", write)?;
         Ok(Writer { chunks, done })
     }
 

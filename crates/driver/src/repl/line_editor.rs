@@ -6,6 +6,7 @@ use std::{
     sync::mpsc::{Receiver, Sender, channel},
 };
 
+use mer_service::spawn_thread;
 use rustix::termios::QueueSelector;
 use rustyline::{
     CompletionType, Config, Editor,
@@ -24,7 +25,7 @@ use super::{
     mode::SharedMode,
     split::missing,
 };
-use crate::{apart::on_a_thread, errors::CliError};
+use crate::errors::CliError;
 
 /// Starts the thread of the line editor. It answers each prompt that is sent to it with one event. The terminal is in raw
 /// mode only while a line is read.
@@ -36,7 +37,7 @@ pub(super) fn start(
 ) -> Result<(Sender<String>, InputEvents), CliError> {
     let (prompt_sender, prompts) = channel();
     let (events, input) = mpsc::channel(1);
-    on_a_thread("repl", move || match LineEditor::new(history, names, mode, edited) {
+    spawn_thread("repl", move || match LineEditor::new(history, names, mode, edited) {
         Ok(editor) => editor.serve(&prompts, &events),
         Err(error) => drop(events.blocking_send(InputEvent::Failed(error))),
     })

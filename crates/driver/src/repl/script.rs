@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read},
 };
 
+use mer_service::spawn_thread;
 use tokio::sync::mpsc;
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     split::{is_complete, missing},
 };
 use crate::{
-    apart::on_a_thread,
     errors::{CliError, ExitCode},
     ui::Ui,
 };
@@ -92,7 +92,7 @@ where
     F: FnOnce() -> R + Send + 'static,
 {
     let (events, input_events) = mpsc::channel(AHEAD);
-    on_a_thread("script", move || {
+    spawn_thread("script", move || {
         let mut input = BufReader::new(open());
         loop {
             let mut lines = VecDeque::new();

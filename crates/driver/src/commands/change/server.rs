@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use mer_core::{ConnParams, ConnType, LOCAL_SERVER, Registry, ServerSpec};
+use mer_core::{ConnParams, ConnType, Registry, ServerSpec};
+use mer_service::registry::{self, unset};
 
-use super::{change, diff::Difference, in_session, model::put, taken, tell, unset::unset};
+use super::{change, model::put, print_differences, taken};
 use crate::{
     app::App,
     cli::{CommandLine, Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Words},
@@ -57,22 +58,7 @@ pub(in crate::commands) async fn remove(
     typed: &CommandLine,
 ) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
-    let name = args.name.as_str();
-    if name == LOCAL_SERVER {
-        return Err(CliError::config("the server `local` is this machine, and cannot be removed"));
-    }
-    in_session(app, async |store| {
-        if store.server(name).await?.is_none() {
-            return Err(unknown(&store.registry().await?, name));
-        }
-        let users = store.remove_server(name).await?;
-        let Some((last, others)) = users.split_last() else { return Ok(()) };
-        let others: String = others.iter().map(|user| format!("`{user}`, ")).collect();
-        let told = format!("the server `{name}` cannot be removed: models run on it: {others}`{last}`");
-        Err(CliError::refused(told).hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
-    })
-    .await?;
-    tell(&[Difference::removed("server", name)], ui)
+    print_differences(&[registry::remove_server(&app.runtime, &args.name).await?], ui)
 }
 
 fn only(name: &str, spec: ServerSpec) -> Registry {

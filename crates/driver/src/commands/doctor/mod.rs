@@ -41,7 +41,8 @@ pub(crate) fn cannot_begin(error: &CliError, ui: Ui) -> Result<(), CliError> {
 }
 
 fn settings(app: &App) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("settings", format!("the database is `{}`", app.database.settings().url))];
+    let mut findings =
+        vec![Finding::ok("settings", format!("the database is `{}`", app.runtime.database().settings().url))];
     let remedy = "`mer config show` prints what holds and why";
     findings.extend(app.loaded.warnings.iter().map(|warning| Finding::warning("settings", warning, remedy)));
     findings

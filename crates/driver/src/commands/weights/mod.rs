@@ -1,19 +1,15 @@
 //! `mer weights`.
 
 mod alias;
-mod deliver;
-mod find;
 mod get;
-mod intake;
 mod list;
+mod progress;
 mod put;
 mod remove;
 mod show;
 mod version_view;
 
-pub(in crate::commands) use deliver::{current, for_run};
-pub(super) use find::version;
-pub(super) use intake::Intake;
+pub(in crate::commands) use progress::progress;
 pub(super) use version_view::Told;
 
 use crate::{
