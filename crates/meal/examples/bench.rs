@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Buffers, Cancel, End, Executor, Input, LocalConfig, Sinks, WarmProcess, oneshot, watcher_main};
+use mer_meal::{Buffers, Cancel, EndCause, Executor, Input, LocalConfig, Sinks, WarmProcess, oneshot, watcher_main};
 use tokio::sync::mpsc;
 
 const ROUNDS: usize = 5;
@@ -102,7 +102,7 @@ async fn round_trips(executor: &Executor) -> Result<(), Failure> {
             let ended = warm.request(b"5.1,3.5,1.4,0.2", &out, Bound::secs(60), &cancel).await;
             let reply = taken.recv().await;
             mer.push(begin.elapsed());
-            assert_eq!((ended.end, reply.as_deref()), (End::Done, Some(&b"5.1,3.5,1.4,0.2\n"[..])));
+            assert_eq!((ended.cause, reply.as_deref()), (EndCause::Done, Some(&b"5.1,3.5,1.4,0.2\n"[..])));
         }
     }
     drop(stdin);
@@ -132,7 +132,7 @@ async fn spawns(executor: &Executor) -> Result<(), Failure> {
             let cancel = Cancel::new();
             let ended = oneshot(run, Input::Bytes(Bytes::new()), Sinks::stdout(out), &spec.bounds, &cancel).await;
             mer.push(begin.elapsed());
-            assert_eq!(ended.end, End::Done);
+            assert_eq!(ended.cause, EndCause::Done);
         }
     }
     let (bare, mer) = (median(&mut bare), median(&mut mer));
@@ -200,7 +200,7 @@ async fn through_mer(executor: &Executor) -> Result<(), Failure> {
     let cancel = Cancel::new();
     let (ended, (), ()) =
         tokio::join!(oneshot(run, Input::Stream(input), Sinks::stdout(out), &spec.bounds, &cancel), reader, writer);
-    assert_eq!((ended.end, ended.stdout_bytes), (End::Done, BULK));
+    assert_eq!((ended.cause, ended.stdout_bytes), (EndCause::Done, BULK));
     source.wait()?;
     sink.wait()?;
     Ok(())

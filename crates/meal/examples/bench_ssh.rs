@@ -21,7 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, ConnParams, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, Executor, Input, Sinks, SshConfig, SshPlaces, WarmProcess, oneshot};
+use mer_meal::{Cancel, Executor, Input, Sinks, SshConfig, SshEnvironment, WarmProcess, oneshot};
 use mer_testkit::sshd::Sshd;
 use ssh2::Session;
 use tokio::{runtime::Runtime, sync::mpsc};
@@ -125,7 +125,7 @@ fn executor(sshd: &Sshd) -> Executor {
         known_hosts: Some(sshd.known_hosts_file().display().to_string()),
         ..ConnParams::default()
     };
-    let places = SshPlaces::default();
+    let places = SshEnvironment::default();
     Executor::ssh(SshConfig { server: "bench".to_owned(), params, places, secrets: None, accept_new: false })
 }
 
@@ -222,7 +222,7 @@ async fn lines(executor: &Executor, count: usize) -> Duration {
         let begin = Instant::now();
         let (ended, line) = tokio::join!(warm.request(b"hello\n", &out, Bound::secs(5), &cancel), taken.recv());
         times.push(begin.elapsed());
-        assert_eq!((ended.end, line.as_deref()), (mer_meal::End::Done, Some(&b"hello\n"[..])));
+        assert_eq!((ended.cause, line.as_deref()), (mer_meal::EndCause::Done, Some(&b"hello\n"[..])));
     }
     warm.stop(Duration::from_secs(5), &cancel).await;
     times.sort();

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use mer_core::{ExitCode, Shortage};
 use thiserror::Error;
 
-use crate::{Ended, SshError};
+use crate::{RequestEnd, SshError};
 
 /// A process that could not be started. Most of these are matters of registration: see [`StartError::exit_code`].
 #[derive(Debug, Error)]
@@ -117,6 +117,6 @@ pub enum WarmError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// It was started, and did not become ready: its end says why (died, timeout, cancelled). It may be tried again.
-    #[error("the process did not become ready: {}", .0.end)]
-    NotReady(Box<Ended>),
+    #[error("the process did not become ready: {}", .0.cause)]
+    NotReady(Box<RequestEnd>),
 }

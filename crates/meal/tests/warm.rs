@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use common::{Warm, eventually, executor, runs, serve};
 use mer_core::{Bound, Exit, Protocol};
-use mer_meal::{BoundName, Cancel, End, WarmError, WarmProcess};
+use mer_meal::{BoundName, Cancel, EndCause, WarmError, WarmProcess};
 use tokio::sync::mpsc;
 
 const BOTH: [Protocol; 2] = [Protocol::Lines, Protocol::Token];
@@ -18,7 +18,7 @@ async fn one_process_serves_many_requests_and_leaves_when_asked() {
         let mut warm = Warm::start(&serve(protocol, "at-once")).await.expect("starts");
         for at in 0..200 {
             let (ended, reply) = warm.ask(&format!("request {at}")).await;
-            assert_eq!((ended.end, reply), (End::Done, format!("request {at}\n")));
+            assert_eq!((ended.cause, reply), (EndCause::Done, format!("request {at}\n")));
             assert_eq!(ended.exit, None);
             assert!(warm.0.is_alive());
         }
@@ -33,7 +33,7 @@ async fn one_process_serves_many_requests_and_leaves_when_asked() {
 async fn token_carries_many_lines_and_is_heard_before_it_has_ended() {
     let mut warm = Warm::start(&serve(Protocol::Token, "0")).await.expect("starts");
     let (ended, reply) = warm.ask("a\n\n@!#START#!@\n STOP\r\nlast").await;
-    assert_eq!((ended.end, reply.as_str()), (End::Done, "a\n\n@!#START#!@\n STOP\r\nlast\n"));
+    assert_eq!((ended.cause, reply.as_str()), (EndCause::Done, "a\n\n@!#START#!@\n STOP\r\nlast\n"));
     let (out, mut taken) = mpsc::channel::<Bytes>(4);
     let cancel = Cancel::new();
     let pid = warm.0.pid();
@@ -44,7 +44,7 @@ async fn token_carries_many_lines_and_is_heard_before_it_has_ended() {
     };
     let (ended, ()) = tokio::join!(ask, watch);
     // It waits for a word that never comes: the grace is over, and so is it.
-    assert_eq!((ended.end, ended.stdout_bytes), (End::Cancelled, 9));
+    assert_eq!((ended.cause, ended.stdout_bytes), (EndCause::Cancelled, 9));
     assert!(!runs(pid) && !warm.0.is_alive());
 }
 
@@ -53,10 +53,10 @@ async fn long_replies_stream_and_long_requests_do_not_block() {
     for protocol in BOTH {
         let mut warm = Warm::start(&serve(protocol, "0")).await.expect("starts");
         let (ended, reply) = warm.ask("long 20000000").await;
-        assert_eq!((ended.end, reply.len()), (End::Done, 20_000_000 + "long 20000000\n".len()));
+        assert_eq!((ended.cause, reply.len()), (EndCause::Done, 20_000_000 + "long 20000000\n".len()));
         let request = "y".repeat(3_000_000);
         let (ended, reply) = warm.ask(&request).await;
-        assert_eq!((ended.end, reply == request + "\n"), (End::Done, true));
+        assert_eq!((ended.cause, reply == request + "\n"), (EndCause::Done, true));
     }
 }
 
@@ -66,9 +66,9 @@ async fn stderr_is_drained_before_during_and_between_requests() {
     for protocol in BOTH {
         let mut warm = Warm::start(&serve(protocol, "0")).await.expect("starts");
         let (ended, _) = warm.ask("stderr 262144").await;
-        assert_eq!((ended.end, ended.stderr_bytes, ended.stderr_tail.len()), (End::Done, 262_144, 16 * 1024));
+        assert_eq!((ended.cause, ended.stderr_bytes, ended.stderr_tail.len()), (EndCause::Done, 262_144, 16 * 1024));
         let (ended, _) = warm.ask("quiet").await;
-        assert_eq!((ended.end, ended.stderr_bytes), (End::Done, 0));
+        assert_eq!((ended.cause, ended.stderr_bytes), (EndCause::Done, 0));
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_grandchild_does_not_keep_a_request_waiting() {
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
     let begin = Instant::now();
     let (ended, _) = warm.ask("kill-leaving 60").await;
-    assert_eq!((ended.end, ended.exit), (End::Died, Some(Exit::Signal(9))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Died, Some(Exit::Signal(9))));
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
@@ -89,14 +89,14 @@ async fn a_process_that_dies_fails_its_request_at_once() {
         for (request, exit) in [("die", Exit::Code(3)), ("kill", Exit::Signal(9))] {
             let mut warm = Warm::start(&serve(protocol, "0")).await.expect("starts");
             let (ended, reply) = warm.ask(request).await;
-            assert_eq!((ended.end, ended.exit, reply.as_str()), (End::Died, Some(exit), ""));
+            assert_eq!((ended.cause, ended.exit, reply.as_str()), (EndCause::Died, Some(exit), ""));
             assert!(ended.run < Duration::from_millis(400), "{:?}", ended.run);
             if request == "die" {
                 assert_eq!(ended.stderr_tail, b"Traceback: out of ideas\n");
             }
             assert!(!warm.0.is_alive());
             let (ended, _) = warm.ask("again").await;
-            assert_eq!((ended.end, ended.exit), (End::Died, Some(exit)));
+            assert_eq!((ended.cause, ended.exit), (EndCause::Died, Some(exit)));
         }
     }
 }
@@ -116,7 +116,7 @@ async fn a_process_that_was_killed_between_requests_is_not_alive() {
 async fn a_closed_stdout_counts_as_dead() {
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
     let (ended, _) = warm.ask("close").await;
-    assert_eq!((ended.end, ended.exit), (End::Died, Some(Exit::Signal(15))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Died, Some(Exit::Signal(15))));
     assert!(!warm.0.is_alive());
 }
 
@@ -127,14 +127,14 @@ async fn a_late_reply_never_reaches_the_next_request() {
         let mut warm = Warm::start(&serve(protocol, "0")).await.expect("starts");
         let pid = warm.0.pid();
         let (ended, reply) = warm.ask_within("slow 200", 50, &Cancel::new()).await;
-        assert!(matches!(ended.end, End::Timeout { bound: BoundName::Timeout, .. }));
+        assert!(matches!(ended.cause, EndCause::Timeout { bound: BoundName::Timeout, .. }));
         assert_eq!((ended.exit, reply.as_str()), (None, ""));
         assert!(warm.0.is_alive());
         let (ended, reply) = warm.ask("next").await;
-        assert_eq!((ended.end, reply.as_str(), warm.0.pid()), (End::Done, "next\n", pid));
+        assert_eq!((ended.cause, reply.as_str(), warm.0.pid()), (EndCause::Done, "next\n", pid));
         let cancel = Cancel::new();
         cancel.cancel();
-        assert_eq!(warm.ask_within("slow 50", 20_000, &cancel).await.0.end, End::Cancelled);
+        assert_eq!(warm.ask_within("slow 50", 20_000, &cancel).await.0.end, EndCause::Cancelled);
         assert_eq!(warm.ask("next").await.1, "next\n");
     }
 }
@@ -146,7 +146,7 @@ async fn a_request_that_hangs_is_killed_and_named() {
     let pid = warm.0.pid();
     let (ended, _) = warm.ask_within("hang", 50, &Cancel::new()).await;
     let after = Duration::from_millis(50);
-    let End::Timeout { bound, after: told, hint: Some(hint) } = ended.end else { panic!("{ended:?}") };
+    let EndCause::Timeout { bound, after: told, hint: Some(hint) } = ended.cause else { panic!("{ended:?}") };
     assert_eq!((bound, told), (BoundName::Timeout, after));
     assert!(hint.starts_with("does it flush its output after every line?") && hint.contains("is `oneshot`"), "{hint}");
     assert_eq!(ended.exit, Some(Exit::Signal(15)));
@@ -161,7 +161,7 @@ async fn cancelling_now_does_not_wait_for_the_grace() {
     let cancel = Cancel::new();
     cancel.cancel_now();
     let begin = Instant::now();
-    assert_eq!(warm.ask_within("hang", 60_000, &cancel).await.0.end, End::Cancelled);
+    assert_eq!(warm.ask_within("hang", 60_000, &cancel).await.0.end, EndCause::Cancelled);
     assert!(begin.elapsed() < Duration::from_secs(5) && !warm.0.is_alive());
 }
 
@@ -171,7 +171,7 @@ async fn a_reader_that_goes_takes_nothing_from_the_next_one() {
     let (out, taken) = mpsc::channel::<Bytes>(1);
     drop(taken);
     let ended = warm.0.request(b"long 3000000", &out, Bound::secs(20), &Cancel::new()).await;
-    assert_eq!((ended.end, ended.stdout_bytes), (End::ReaderGone, 0));
+    assert_eq!((ended.cause, ended.stdout_bytes), (EndCause::ReaderGone, 0));
     assert_eq!(warm.ask("next").await.1, "next\n");
 }
 
@@ -180,21 +180,21 @@ async fn more_than_one_line_for_one_line_is_never_a_reply() {
     // At once: the request itself fails. Late: the process is not used again.
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
     let (ended, _) = warm.ask("two").await;
-    if ended.end == End::Done {
+    if ended.cause == EndCause::Done {
         eventually("it cannot be used any more", || !warm.0.is_alive());
     } else {
-        let End::ProtocolBroken(what) = &ended.end else { panic!("{:?}", ended.end) };
+        let EndCause::ProtocolBroken(what) = &ended.cause else { panic!("{:?}", ended.cause) };
         assert!(what.starts_with("the process printed `two` without being asked"), "{what}");
     }
-    assert_ne!(warm.ask("next").await.0.end, End::Done);
+    assert_ne!(warm.ask("next").await.0.end, EndCause::Done);
 
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
-    assert_eq!(warm.ask("late 30").await.0.end, End::Done);
+    assert_eq!(warm.ask("late 30").await.0.end, EndCause::Done);
     eventually("it cannot be used any more", || !warm.0.is_alive());
 
     // What `token` prints between the requests is noise.
     let mut warm = Warm::start(&serve(Protocol::Token, "0")).await.expect("starts");
-    assert_eq!(warm.ask("late 1").await.0.end, End::Done);
+    assert_eq!(warm.ask("late 1").await.0.end, EndCause::Done);
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(warm.0.is_alive());
     assert_eq!(warm.ask("next").await.1, "next\n");
@@ -206,7 +206,7 @@ async fn a_banner_without_a_ready_token_is_explained() {
     spec.tokens.ready = None;
     let mut warm = Warm::start(&spec).await.expect("starts");
     eventually("the banner is there", || !warm.0.is_alive());
-    let End::ProtocolBroken(what) = warm.ask("x").await.0.end else { panic!("it is broken") };
+    let EndCause::ProtocolBroken(what) = warm.ask("x").await.0.end else { panic!("it is broken") };
     assert!(what.contains("`loading…\\n") && what.contains("set its readyToken"), "{what}");
 }
 
@@ -227,7 +227,7 @@ async fn a_failed_load_says_why_and_can_be_tried_again() {
     for _ in 0..2 {
         let started = WarmProcess::start(&executor, &serve(Protocol::Lines, "fail"), None, &Cancel::new()).await;
         let Err(WarmError::NotReady(ended)) = started else { panic!("{started:?}") };
-        assert_eq!((ended.end, ended.exit), (End::Died, Some(Exit::Code(3))));
+        assert_eq!((ended.cause, ended.exit), (EndCause::Died, Some(Exit::Code(3))));
         assert_eq!(ended.stderr_tail, b"no such weights\n");
     }
     let started = WarmProcess::start(&executor, &serve(Protocol::Lines, "0"), None, &Cancel::new()).await;
@@ -240,7 +240,7 @@ async fn loading_meets_its_bound_and_can_be_cancelled() {
     let mut spec = serve(Protocol::Lines, "never");
     spec.bounds.ready_timeout = Bound::After(Duration::from_millis(50));
     let Err(WarmError::NotReady(ended)) = Warm::start(&spec).await.map(|_| ()) else { panic!("it is not ready") };
-    assert_eq!(ended.end.to_string(), "`readyTimeout` ran out after 50ms");
+    assert_eq!(ended.cause.to_string(), "`readyTimeout` ran out after 50ms");
     assert_eq!(ended.exit, Some(Exit::Signal(15)));
 
     spec.bounds.ready_timeout = Bound::Never;
@@ -248,7 +248,7 @@ async fn loading_meets_its_bound_and_can_be_cancelled() {
     let (executor, presses) = (executor(), async { cancel.press() });
     let (started, ()) = tokio::join!(WarmProcess::start(&executor, &spec, None, &cancel), presses);
     let Err(WarmError::NotReady(ended)) = started else { panic!("it is not ready") };
-    assert_eq!(ended.end, End::Cancelled);
+    assert_eq!(ended.cause, EndCause::Cancelled);
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn dropping_a_warm_process_kills_it() {
     eventually("it is gone", || !runs(pid));
 }
 
-async fn last(spec: &mer_core::RunSpec, payload: &str, millis: u64, cancel: &Cancel) -> (mer_meal::Ended, String) {
+async fn last(spec: &mer_core::RunSpec, payload: &str, millis: u64, cancel: &Cancel) -> (mer_meal::RequestEnd, String) {
     let mut warm = Warm::start(spec).await.expect("starts");
     let answer = warm.exchange(payload, millis, cancel, false).await;
     assert!(!runs(warm.0.pid()), "it is not kept");
@@ -284,14 +284,14 @@ async fn a_process_that_is_not_kept_is_read_to_its_end() {
         spec.bounds.grace = Duration::from_secs(20);
         spec.tokens.ready = None;
         let (ended, _) = last(&spec, request, 20_000, &Cancel::new()).await;
-        let End::ProtocolBroken(what) = &ended.end else { panic!("{ready} {request}: {ended:?}") };
+        let EndCause::ProtocolBroken(what) = &ended.cause else { panic!("{ready} {request}: {ended:?}") };
         assert!(what.contains("set its readyToken"), "{what}");
     }
     // With the token it is noise, and between the marks of `token` so is everything.
     for protocol in BOTH {
         for ready in ["noise", "0"] {
             let (ended, reply) = last(&serve(protocol, ready), "x", 20_000, &Cancel::new()).await;
-            assert_eq!((ended.end, ended.exit, reply.as_str()), (End::Done, None, "x\n"));
+            assert_eq!((ended.cause, ended.exit, reply.as_str()), (EndCause::Done, None, "x\n"));
         }
     }
 }
@@ -304,12 +304,12 @@ async fn a_process_that_is_not_kept_and_hangs_is_ended_at_once() {
         spec.bounds.grace = Duration::from_secs(60);
         let begin = Instant::now();
         let (ended, _) = last(&spec, "hang", 50, &Cancel::new()).await;
-        assert!(matches!(ended.end, End::Timeout { .. }), "{ended:?}");
+        assert!(matches!(ended.cause, EndCause::Timeout { .. }), "{ended:?}");
         assert_eq!(ended.exit, Some(Exit::Signal(15)));
         let cancel = Cancel::new();
         cancel.cancel();
         let (ended, _) = last(&spec, "hang", 60_000, &cancel).await;
-        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+        assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(15))));
         assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     }
 }
@@ -322,6 +322,6 @@ async fn a_line_before_the_request_was_read_is_no_answer() {
     let mut warm = Warm::start(&spec).await.expect("starts");
     // Asked before it has printed: what comes then looks like an answer.
     let (ended, _) = warm.ask("x").await;
-    assert!(matches!(&ended.end, End::ProtocolBroken(what) if what.contains("readyToken")), "{ended:?}");
+    assert!(matches!(&ended.cause, EndCause::ProtocolBroken(what) if what.contains("readyToken")), "{ended:?}");
     assert!(!warm.0.is_alive());
 }

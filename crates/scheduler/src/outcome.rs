@@ -1,7 +1,7 @@
 //! From how a run ended to its status, its exit code and the sentence that explains it.
 
 use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name, with_causes};
-use mer_meal::{End, Ended, SshError, StartError, WarmError};
+use mer_meal::{EndCause, RequestEnd, SshError, StartError, WarmError};
 
 use crate::{request::Undelivered, weights::DeliveryError};
 
@@ -67,16 +67,16 @@ impl Verdict {
 
     /// Cancelled before there was a process.
     pub(crate) fn cancelled_before() -> Self {
-        Self::new(Status::Cancelled, ExitCode::SIGINT, End::Cancelled.to_string())
+        Self::new(Status::Cancelled, ExitCode::SIGINT, EndCause::Cancelled.to_string())
     }
 
     /// The input did not come whole, and nothing of it was sent.
-    pub(crate) fn not_collected(end: &End) -> Self {
+    pub(crate) fn not_collected(end: &EndCause) -> Self {
         match end {
-            End::Timeout { .. } => {
+            EndCause::Timeout { .. } => {
                 Self::new(Status::Timeout, ExitCode::TIMEOUT, format!("{end}, before the whole input had come"))
             }
-            End::Cancelled => Self::cancelled_before(),
+            EndCause::Cancelled => Self::cancelled_before(),
             _ => Self::new(Status::Failed, ExitCode::IO, end.to_string()),
         }
     }
@@ -104,7 +104,7 @@ impl Verdict {
     /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
     pub(crate) fn cancelled_at_start(access: &Access, there: There) -> Self {
         let unverified = unverified(&access.server, there, None);
-        Self::new(Status::Cancelled, ExitCode::SIGINT, format!("{}{unverified}", End::Cancelled))
+        Self::new(Status::Cancelled, ExitCode::SIGINT, format!("{}{unverified}", EndCause::Cancelled))
     }
 
     /// There is no connection.
@@ -118,30 +118,34 @@ impl Verdict {
     }
 
     /// The process that serves one request has ended, and its exit is the verdict.
-    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended, there: There) -> Self {
+    pub(crate) fn of_oneshot(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
         count(access, ended);
-        match (&ended.end, ended.exit) {
-            (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
-            (End::Done, Some(Exit::Lost)) => Self::lost(ended),
-            (End::Done, Some(exit)) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, format!("the model {exit}")),
-            (End::Done, None) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, "nobody saw how the model ended"),
+        match (&ended.cause, ended.exit) {
+            (EndCause::Done, Some(Exit::Code(0))) => Self::succeeded(),
+            (EndCause::Done, Some(Exit::Lost)) => Self::lost(ended),
+            (EndCause::Done, Some(exit)) => {
+                Self::new(Status::Failed, ExitCode::MODEL_FAILED, format!("the model {exit}"))
+            }
+            (EndCause::Done, None) => {
+                Self::new(Status::Failed, ExitCode::MODEL_FAILED, "nobody saw how the model ended")
+            }
             _ => Self::of_end(access, ended, there),
         }
     }
 
     /// A process that stays up has replied, or not.
-    pub(crate) fn of_reply(access: &mut Access, ended: &Ended, there: There) -> Self {
+    pub(crate) fn of_reply(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
         count(access, ended);
-        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
+        if ended.cause == EndCause::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
     }
 
     /// A process that stays up did not become ready.
-    pub(crate) fn not_ready(access: &mut Access, ended: &Ended, there: There) -> Self {
+    pub(crate) fn not_ready(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
         count(access, ended);
         let mut verdict = Self::of_end(access, ended, there);
-        if let (End::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.end, ended.exit) {
+        if let (EndCause::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.cause, ended.exit) {
             verdict.error = Some(format!("the model {exit} before it was ready"));
-        } else if matches!(ended.end, End::Died | End::Timeout { .. }) {
+        } else if matches!(ended.cause, EndCause::Died | EndCause::Timeout { .. }) {
             verdict.error = verdict.error.map(|error| format!("before it was ready: {error}"));
         }
         verdict
@@ -181,23 +185,23 @@ impl Verdict {
     }
 
     /// The connection was lost, and with it the end.
-    fn lost(ended: &Ended) -> Self {
+    fn lost(ended: &RequestEnd) -> Self {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
         let verdict =
             Self::new(Status::Unreachable, ExitCode::UNREACHABLE, format!("how the model ended is not known: {why}"));
         Self { hint: Some("what still runs there ends by itself when `orphanAfter` has passed".to_owned()), ..verdict }
     }
 
-    fn of_end(access: &Access, ended: &Ended, there: There) -> Self {
-        let said = format!("{}{}", ended.end, left_behind(&access.server, ended, there));
-        match &ended.end {
-            End::Timeout { hint, .. } => {
+    fn of_end(access: &Access, ended: &RequestEnd, there: There) -> Self {
+        let said = format!("{}{}", ended.cause, left_behind(&access.server, ended, there));
+        match &ended.cause {
+            EndCause::Timeout { hint, .. } => {
                 Self { hint: hint.map(str::to_owned), ..Self::new(Status::Timeout, ExitCode::TIMEOUT, said) }
             }
-            End::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, said),
-            End::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, said),
-            End::InputFailed(_) => Self::new(Status::Failed, ExitCode::IO, said),
-            End::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, said),
+            EndCause::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, said),
+            EndCause::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, said),
+            EndCause::InputFailed(_) => Self::new(Status::Failed, ExitCode::IO, said),
+            EndCause::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, said),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
                 let said = ended.exit.map_or(said, |exit| format!("the model {exit} in the middle of the request"));
@@ -215,10 +219,14 @@ impl Verdict {
 }
 
 /// Whether something of a process that was told to end may still run on another machine: that must not be left unsaid.
-fn left_behind(server: &str, ended: &Ended, there: There) -> String {
+fn left_behind(server: &str, ended: &RequestEnd, there: There) -> String {
     let was_told = matches!(
-        ended.end,
-        End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_) | End::InputFailed(_)
+        ended.cause,
+        EndCause::Cancelled
+            | EndCause::Timeout { .. }
+            | EndCause::ReaderGone
+            | EndCause::ProtocolBroken(_)
+            | EndCause::InputFailed(_)
     );
     match (there, ended.exit) {
         (There::Here | There::Serving, _) => String::new(),
@@ -237,7 +245,7 @@ fn unverified(server: &str, there: There, why: Option<&str>) -> String {
 }
 
 /// What was counted, into the record.
-fn count(access: &mut Access, ended: &Ended) {
+fn count(access: &mut Access, ended: &RequestEnd) {
     match ended.exit {
         Some(Exit::Code(code)) => access.exit_code = Some(code),
         Some(Exit::Signal(signal)) => access.signal = Some(signal_name(signal)),

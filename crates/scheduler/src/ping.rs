@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use mer_core::{ExitCode, Kind, Model, Server, with_causes};
 use mer_dal::Durability;
-use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
+use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
 use serde::Serialize;
 
 use crate::{
@@ -74,7 +74,7 @@ impl Scheduler {
         let found = tokio::select! {
             biased;
             found = executor.resolve(&spec) => found,
-            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err((ExitCode::SIGINT, End::Cancelled.to_string()))),
+            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err((ExitCode::SIGINT, EndCause::Cancelled.to_string()))),
         };
         let path = match found {
             Ok(path) => path.display().to_string(),

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     strays::{self, Strays},
-    watch::Watch,
+    watcher_client::WatcherClient,
 };
 
 /// The hold on a process and its group. Signals go to the whole group, and only while the process has not been reaped,
@@ -22,16 +22,16 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct LocalControl {
     pid: Pid,
-    notice: Notice,
+    notice: ExitNotice,
     exit: Option<Exit>,
-    watch: Option<Arc<Watch>>,
+    watch: Option<Arc<WatcherClient>>,
     /// What leaves its group; none where that is to go on.
     strays: Option<Strays>,
 }
 
 /// How the end of a child is noticed.
 #[derive(Debug)]
-pub(super) enum Notice {
+pub(super) enum ExitNotice {
     Pidfd(AsyncFd<OwnedFd>),
     /// A kernel without pidfd_open: a thread that waits.
     Thread(watch::Receiver<bool>),
@@ -40,7 +40,7 @@ pub(super) enum Notice {
 impl LocalControl {
     pub(super) fn new(
         child: &Child,
-        watch: Option<Arc<Watch>>,
+        watch: Option<Arc<WatcherClient>>,
         strays: Option<Strays>,
         number: u64,
         grace: Duration,
@@ -50,10 +50,10 @@ impl LocalControl {
         if let Some(watch) = &watch {
             watch.add(pid, grace, number);
         }
-        let notice = Notice::new(pid);
+        let notice = ExitNotice::new(pid);
         // Made first and checked after, so that a failure kills by the drop.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
-        let notice = notice.unwrap_or_else(|_| Notice::Thread(watch::channel(true).1));
+        let notice = notice.unwrap_or_else(|_| ExitNotice::Thread(watch::channel(true).1));
         let control = Self { pid, notice, exit: None, watch, strays };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
@@ -198,7 +198,7 @@ fn reap(pid: Pid) {
     while matches!(waitid(WaitId::Pgid(Some(pid)), options), Ok(Some(_))) {}
 }
 
-impl Notice {
+impl ExitNotice {
     /// Waits until the process has ended. Safe to cancel.
     pub(super) async fn seen(&self) {
         match self {

@@ -10,7 +10,7 @@ mod runnable;
 mod sigchld;
 mod spawn;
 mod strays;
-mod watch;
+mod watcher_client;
 
 pub(crate) use control::LocalControl;
 pub use sigchld::ignored_signals;

@@ -17,7 +17,7 @@ use super::{
     resolve::{explain, resolve},
     runnable, sigchld,
     strays::{self, Strays},
-    watch::Watch,
+    watcher_client::WatcherClient,
 };
 use crate::{
     Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, run::check_strings, watcher::Mark,
@@ -31,14 +31,14 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 pub(crate) struct LocalExecutor {
     self_exe: Arc<Path>,
-    watch: Option<Arc<Watch>>,
+    watch: Option<Arc<WatcherClient>>,
     heeded: Arc<OnceLock<()>>,
 }
 
 impl LocalExecutor {
     pub(crate) fn new(config: LocalConfig) -> Self {
         let LocalConfig { self_exe, watcher_argv } = config;
-        let watch = (!watcher_argv.is_empty()).then(|| Arc::new(Watch::new(self_exe.clone(), watcher_argv)));
+        let watch = (!watcher_argv.is_empty()).then(|| Arc::new(WatcherClient::new(self_exe.clone(), watcher_argv)));
         Self { self_exe: self_exe.into(), watch, heeded: Arc::default() }
     }
 

@@ -10,7 +10,7 @@ use crate::{InputError, pipe::take_front};
 const LOGGED: usize = 200;
 
 /// What a model on `lines` is to do that prints more than its answers.
-pub(super) const REMEDY: &str = "set its readyToken, print one line for one line, and everything else to stderr";
+pub(super) const LINES_HINT: &str = "set its readyToken, print one line for one line, and everything else to stderr";
 
 /// The framing of a process that stays up.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Framing {
             return Ok(());
         }
         match self {
-            Self::Lines => Err(format!("the process printed `{}` without being asked: {REMEDY}", shown(unread))),
+            Self::Lines => Err(format!("the process printed `{}` without being asked: {LINES_HINT}", shown(unread))),
             Self::Token { start, .. } => {
                 let (at_line, found) = skip_to(unread, start, *mid_line);
                 *mid_line = at_line;

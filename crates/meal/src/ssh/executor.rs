@@ -42,7 +42,7 @@ impl SshExecutor {
     /// The file that the command is over there.
     pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let pool = self.pool()?;
-        let line = run::find(spec)?;
+        let line = run::path_query(spec)?;
         let mut shell = run::Shell::open(&pool, &nonce()).await?;
         let ask = async {
             let answer = shell.say(&pool, &line).await?;

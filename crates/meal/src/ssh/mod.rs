@@ -25,4 +25,4 @@ pub(crate) use executor::SshExecutor;
 pub use ping::{PingReport, PingStep};
 pub(crate) use run::RemoteControl;
 pub use session::StepKind;
-pub use target::{SecretRequest, SecretSource, SshConfig, SshPlaces};
+pub use target::{SecretRequest, SecretSource, SshConfig, SshEnvironment};

@@ -10,7 +10,10 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     SshError,
-    session::{self, Ends, Guard, GuardError, Link, OpenError, Report, Request, Start, Trace, Ward, What},
+    session::{
+        self, ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, RunState, SessionHandle,
+        SessionPipes, Start, Trace,
+    },
     target::{Route, SecretSource},
 };
 
@@ -30,16 +33,16 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    links: Vec<Link>,
+    links: Vec<SessionHandle>,
     connecting: bool,
     /// The server grants one channel on a connection: then the watchdog has one of its own.
     solo: bool,
-    watch: Option<Link>,
+    watch: Option<SessionHandle>,
 }
 
 /// What to do to get a channel.
 enum Choice {
-    Use(Link),
+    Use(SessionHandle),
     Connect,
     Wait,
 }
@@ -75,9 +78,9 @@ impl Pool {
         &self,
         command: &str,
         mark: &str,
-        ends: impl Fn() -> Result<(Ends, Kept), SshError>,
-        guard: &Guard,
-    ) -> Result<(Link, Kept, Arc<Report>), SshError> {
+        ends: impl Fn() -> Result<(SessionPipes, LocalPipes), SshError>,
+        guard: &GuardSlot,
+    ) -> Result<(SessionHandle, LocalPipes, Arc<RunState>), SshError> {
         let mut stale = 0;
         loop {
             let link = self.acquire().await?;
@@ -90,9 +93,9 @@ impl Pool {
                     return Err(error);
                 }
             };
-            let what = What::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
+            let what = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
             // A new one for each try: a session that dies tells it so.
-            let report = Arc::new(Report::new());
+            let report = Arc::new(RunState::new());
             link.send(Request::Open { what, ends, report: Arc::clone(&report), guard: Arc::clone(guard), reply });
             match answer.await {
                 Ok(Ok(())) => return Ok((link, kept, report)),
@@ -118,11 +121,11 @@ impl Pool {
     /// Puts a group under a watchdog's guard. Gives the session that the watchdog is on.
     pub(super) async fn guard(
         &self,
-        run: &Link,
-        ward: &Ward,
+        run: &SessionHandle,
+        ward: &GuardedGroup,
         grace: Duration,
-        report: &Arc<Report>,
-    ) -> Result<Link, SshError> {
+        report: &Arc<RunState>,
+    ) -> Result<SessionHandle, SshError> {
         let solo = self.lock().solo;
         let mut link = if solo { self.watch().await? } else { run.clone() };
         loop {
@@ -146,7 +149,7 @@ impl Pool {
     }
 
     /// A session with a free slot, which is taken.
-    async fn acquire(&self) -> Result<Link, SshError> {
+    async fn acquire(&self) -> Result<SessionHandle, SshError> {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
@@ -187,7 +190,7 @@ impl Pool {
     }
 
     /// The session showed that it has room for its watchdog only: then that is what it is for.
-    fn turn_solo(&self, link: &Link) {
+    fn turn_solo(&self, link: &SessionHandle) {
         let mut state = self.lock();
         state.solo = true;
         state.links.retain(|other| other != link);
@@ -199,8 +202,8 @@ impl Pool {
     }
 
     /// The session that carries nothing but a watchdog.
-    async fn watch(&self) -> Result<Link, SshError> {
-        let alive = |link: &&Link| link.is_alive() && !link.shared().slots().closing;
+    async fn watch(&self) -> Result<SessionHandle, SshError> {
+        let alive = |link: &&SessionHandle| link.is_alive() && !link.shared().slots().closing;
         if let Some(link) = self.lock().watch.as_ref().filter(alive) {
             return Ok(link.clone());
         }
@@ -217,7 +220,11 @@ impl Pool {
     }
 
     /// A new session.
-    pub(super) async fn start(&self, watchdog: bool, trace: Option<Arc<Mutex<Trace>>>) -> Result<Link, SshError> {
+    pub(super) async fn start(
+        &self,
+        watchdog: bool,
+        trace: Option<Arc<Mutex<Trace>>>,
+    ) -> Result<SessionHandle, SshError> {
         let trace = trace.unwrap_or_else(|| Arc::new(Mutex::new(Trace::new())));
         let answer = session::start(Start {
             route: Arc::clone(&self.route),
@@ -248,7 +255,7 @@ impl Pool {
     }
 
     /// Takes a session that was started on its own among the others.
-    pub(super) fn adopt(&self, link: Link) {
+    pub(super) fn adopt(&self, link: SessionHandle) {
         self.lock().links.push(link);
         self.freed.notify_waiters();
     }
@@ -267,7 +274,7 @@ impl Pool {
 }
 
 /// Our ends of a channel's pipes.
-pub(super) struct Kept {
+pub(super) struct LocalPipes {
     pub(super) stdin: crate::StdinPipe,
     pub(super) stdout: crate::Pipe,
     pub(super) stderr: crate::Pipe,

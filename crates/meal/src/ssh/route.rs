@@ -15,7 +15,7 @@ use self::{
 use super::{
     SshConfig, SshError,
     config::{Proxy, Settings, Strict, settings_for},
-    known_hosts::Known,
+    known_hosts::KnownKeys,
     proxy::Live,
     target::{Hop, Password, ProxyCommand, Route, Unknown},
 };
@@ -136,8 +136,8 @@ impl Planner<'_> {
         let expand = Expand { places, host: &host, alias: &spec.alias, key_name, port, user: &user };
         let via = self.via(params, &settings, &expand)?;
         let (known_name, known_name_without_port) = match &settings.host_key_alias {
-            Some(alias) => (Known::name(alias, 22), None),
-            None => (Known::name(&host, port), (port != 22).then(|| Known::name(&host, 22))),
+            Some(alias) => (KnownKeys::name(alias, 22), None),
+            None => (KnownKeys::name(&host, port), (port != 22).then(|| KnownKeys::name(&host, 22))),
         };
         let known_hosts = files::known_hosts(all.known_hosts.as_deref(), target, &settings, &expand)
             .map_err(|reason| self.error(reason))?;

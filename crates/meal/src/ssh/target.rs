@@ -28,7 +28,7 @@ pub type SecretSource = Arc<dyn Fn(SecretRequest<'_>) -> Result<Option<String>, 
 
 /// Where things are on this machine. Nothing of it is read from the environment here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SshPlaces {
+pub struct SshEnvironment {
     /// What `~` means.
     pub home: Option<PathBuf>,
     /// The folder of `config`, `known_hosts` and `id_*`: `~/.ssh`, or one beside the settings where there is no HOME.
@@ -52,7 +52,7 @@ pub struct SshConfig {
     /// What the registry says.
     pub params: ConnParams,
     /// Where things are.
-    pub places: SshPlaces,
+    pub places: SshEnvironment,
     /// Who knows the secrets.
     pub secrets: Option<SecretSource>,
     /// Whether unknown host keys are accepted and written down, as `mer server ping --accept-new` does.

@@ -17,7 +17,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Mark, scan::scan, table::Table};
+use super::{Mark, group_table::GroupTable, proc_scan::scan};
 
 /// Between two looks at `/proc`.
 const LOOK: Duration = Duration::from_millis(20);
@@ -34,7 +34,7 @@ const KILL_WAIT: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn watcher_main() -> ExitCode {
     let _handlers = outlive_signals();
-    let table = Table::read(BufReader::with_capacity(PIPE_BYTES, Word::default()));
+    let table = GroupTable::read(BufReader::with_capacity(PIPE_BYTES, Word::default()));
     if !(table.bye && table.groups.is_empty()) {
         end(&table);
     }
@@ -72,7 +72,7 @@ fn outlive_signals() -> io::Result<impl Sized> {
     Ok((runtime, handlers))
 }
 
-fn end(table: &Table) {
+fn end(table: &GroupTable) {
     let begin = Instant::now();
     let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, told: table.told });
     // When each target gets its KILL: groups, and single processes that left theirs and still carry the nonce.

@@ -10,14 +10,14 @@
 //! pipe's writing end until its exec closes it, hence the end of file comes after the exec. The kernel closes it a few
 //! microseconds before the new environment can be read, therefore the search is repeated.
 
+mod group_table;
 mod main;
 mod mark;
-mod scan;
-mod table;
+mod proc_scan;
 
 pub use main::watcher_main;
 pub(crate) use mark::{Mark, value as mark_value};
-pub(crate) use scan::{Found, look_at, scan, stat};
+pub(crate) use proc_scan::{Found, look_at, scan, stat};
 
 /// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
 pub const WATCH_VARIABLE: &str = "MER_WATCH";

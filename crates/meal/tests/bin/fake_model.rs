@@ -12,7 +12,7 @@ use std::{
 };
 
 use mer_core::{Bounds, ConnParams, Protocol, RunSpec, Tokens};
-use mer_meal::{Executor, LocalConfig, SshConfig, SshPlaces, watcher_main};
+use mer_meal::{Executor, LocalConfig, SshConfig, SshEnvironment, watcher_main};
 use rustix::process::{Pid, Signal, getpgid, getpid, kill_process, setsid};
 
 fn main() -> ExitCode {
@@ -152,7 +152,7 @@ fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &st
         known_hosts: own(known_hosts),
         ..ConnParams::default()
     };
-    let places = SshPlaces::default();
+    let places = SshEnvironment::default();
     let config = SshConfig { server: host.to_owned(), params, places, secrets: None, accept_new: false };
     let spec = RunSpec {
         argv: vec![env::current_exe().unwrap_or_default().display().to_string(), "ignore-term".to_owned()],

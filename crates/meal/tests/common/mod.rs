@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, Ended, Executor, Input, LocalConfig, Sinks, WarmError, WarmProcess, oneshot};
+use mer_meal::{Cancel, Executor, Input, LocalConfig, RequestEnd, Sinks, WarmError, WarmProcess, oneshot};
 use tokio::sync::mpsc;
 
 /// The fake model.
@@ -51,12 +51,17 @@ pub(crate) fn bounds(timeout_ms: u64) -> Bounds {
     Bounds { timeout, ready_timeout: timeout, grace: Duration::from_millis(400) }
 }
 
-pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (Ended, Vec<u8>) {
+pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (RequestEnd, Vec<u8>) {
     let run = executor().start(spec).await.expect("starts");
     collect(run, Input::Bytes(Bytes::copy_from_slice(input)), &spec.bounds, &Cancel::new()).await
 }
 
-pub(crate) async fn collect(run: mer_meal::Run, input: Input, bounds: &Bounds, cancel: &Cancel) -> (Ended, Vec<u8>) {
+pub(crate) async fn collect(
+    run: mer_meal::Run,
+    input: Input,
+    bounds: &Bounds,
+    cancel: &Cancel,
+) -> (RequestEnd, Vec<u8>) {
     let (out, taken) = mpsc::channel(4);
     // `oneshot` owns the sender, so its end is the end of the output.
     tokio::join!(oneshot(run, input, Sinks::stdout(out), bounds, cancel), all(taken))
@@ -79,11 +84,11 @@ impl Warm {
         WarmProcess::start(&executor(), spec, None, &Cancel::new()).await.map(Self)
     }
 
-    pub(crate) async fn ask(&mut self, payload: &str) -> (Ended, String) {
+    pub(crate) async fn ask(&mut self, payload: &str) -> (RequestEnd, String) {
         self.ask_within(payload, 20_000, &Cancel::new()).await
     }
 
-    pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (Ended, String) {
+    pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (RequestEnd, String) {
         self.exchange(payload, timeout_ms, cancel, true).await
     }
 
@@ -94,7 +99,7 @@ impl Warm {
         timeout_ms: u64,
         cancel: &Cancel,
         keep: bool,
-    ) -> (Ended, String) {
+    ) -> (RequestEnd, String) {
         let (out, taken) = mpsc::channel(4);
         let bound = Bound::After(Duration::from_millis(timeout_ms));
         let ask = async {

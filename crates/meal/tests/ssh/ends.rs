@@ -6,7 +6,7 @@ use std::{
 };
 
 use mer_core::{Bound, Exit};
-use mer_meal::{Cancel, End, Executor, Input};
+use mer_meal::{Cancel, EndCause, Executor, Input};
 use mer_testkit::{
     link::{Cable, Direction, Proxy},
     processes,
@@ -47,7 +47,7 @@ async fn a_timeout_ends_the_group_with_its_grandchildren() {
         command(&["sh", "-c", &format!("{} sleep & {} ignore-term & wait", crate::common::FAKE, crate::common::FAKE)]);
     spec.bounds = bounds(500);
     let (ended, _) = run(&executor, &spec, b"").await;
-    assert!(matches!(ended.end, End::Timeout { .. }), "{:?}", ended.end);
+    assert!(matches!(ended.cause, EndCause::Timeout { .. }), "{:?}", ended.cause);
     assert!(ended.exit.is_some(), "it is proven to be gone");
     assert_eq!(models(&sshd), [0; 0]);
 }
@@ -59,7 +59,7 @@ async fn a_grandchild_that_holds_the_pipes_does_not_hold_the_run() {
     let executor = Executor::ssh(config(&sshd));
     let begin = Instant::now();
     let (ended, out) = run(&executor, &fake(&["grandchild", "60"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     assert!(!out.is_empty() && begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
     until_gone(&sshd, BOUND);
 }
@@ -168,7 +168,7 @@ async fn a_connection_cut_in_the_middle_is_lost_and_the_next_one_works() {
     let cut = async { proxy.cut() };
     let cancel = Cancel::new();
     let (ended, ()) = tokio::join!(collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel), cut);
-    assert_eq!((ended.0.end, ended.0.exit), (End::Done, Some(Exit::Lost)));
+    assert_eq!((ended.0.end, ended.0.exit), (EndCause::Done, Some(Exit::Lost)));
     until_gone(&sshd, BOUND);
     let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(6)));
@@ -229,5 +229,5 @@ async fn a_watchdog_that_is_killed() {
     cancel.cancel();
     let (_sender, open) = tokio::sync::mpsc::channel(1);
     let (ended, _) = collect(first, Input::Stream(open), &bounds(5000), &cancel).await;
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(15))));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mer_core::Exit;
-use mer_meal::{Cancel, End, Executor, Input};
+use mer_meal::{Cancel, EndCause, Executor, Input};
 use mer_testkit::{faulty_ssh::FaultySsh, link::Direction};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 async fn field_ssh_1_an_exit_signal() {
     let Some(server) = FaultySsh::builder().exit_signal("SEGV").start() else { return };
     let (ended, _) = run(&Executor::ssh(faulty(&server)), &command(&["true"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Signal(11))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Signal(11))));
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
     let run = executor.start(&spec).await.expect("starts");
     let input = Input::Bytes(vec![b'x'; 1_000_000].into());
     let (ended, out) = collect(run, input, &spec.bounds, &Cancel::new()).await;
-    assert!(matches!(ended.end, End::Timeout { .. }), "{:?}", ended.end);
+    assert!(matches!(ended.cause, EndCause::Timeout { .. }), "{:?}", ended.cause);
     assert!(out.len() < 200_000);
 }
 

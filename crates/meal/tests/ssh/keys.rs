@@ -8,7 +8,7 @@ use std::{
 };
 
 use mer_core::{Bound, ConnParams, Exit};
-use mer_meal::{Executor, SecretRequest, SshConfig, SshError, SshPlaces, StartError, StepKind};
+use mer_meal::{Executor, SecretRequest, SshConfig, SshEnvironment, SshError, StartError, StepKind};
 use mer_testkit::{
     faulty_ssh::FaultySsh,
     sshd::{KeyType, Sshd},
@@ -215,7 +215,7 @@ async fn field_ssh_7_an_alias_of_the_config_is_enough() {
     fs::create_dir(home.join(".ssh")).expect("folder");
     write_private(&home.join(".ssh/config"), &(sshd.ssh_config("gpu1") + "  RemoteForward 1 localhost:1\n"));
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
-    config.places = SshPlaces { folder: Some(home.join(".ssh")), home: Some(home), ..SshPlaces::default() };
+    config.places = SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
     let executor = Executor::ssh(config);
     let (ended, _) = run(&executor, &fake(&["exit", "5"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(5)));
@@ -231,7 +231,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     let text = one.ssh_config("one") + &two.ssh_config("two") + &last.ssh_config("gpu1") + "  ProxyJump one,two\n";
     write_private(&home.join(".ssh/config"), &text);
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
-    config.places = SshPlaces { folder: Some(home.join(".ssh")), home: Some(home), ..SshPlaces::default() };
+    config.places = SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
     let executor = Executor::ssh(config.clone());
     let report = executor.ping().await.expect("a report");
     assert!(report.failed.is_none(), "{report:?}");

@@ -1,7 +1,7 @@
 //! FIELD, SSH 4: what sshd limits.
 
 use mer_core::Exit;
-use mer_meal::{Cancel, End, Executor, Input};
+use mer_meal::{Cancel, EndCause, Executor, Input};
 use mer_testkit::sshd::Sshd;
 
 use crate::{
@@ -22,8 +22,8 @@ async fn many(sshd: &Sshd, sessions: u32, runs: usize) -> Executor {
                 run(&executor, &command(&["sh", "-c", &format!("sleep 0.02; cat; exit {code}")]), code.as_bytes())
                     .await;
             assert_eq!(
-                (ended.end, ended.exit, String::from_utf8_lossy(&out).into_owned()),
-                (End::Done, Some(Exit::Code(code.parse().expect("number"))), code)
+                (ended.cause, ended.exit, String::from_utf8_lossy(&out).into_owned()),
+                (EndCause::Done, Some(Exit::Code(code.parse().expect("number"))), code)
             );
         }));
     }
@@ -63,7 +63,7 @@ async fn field_ssh_4_max_sessions_1() {
     cancel.cancel();
     let spec = fake(&["sleep"]);
     let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(15))));
 }
 
 /// A refused channel never closes the connection: what runs on it goes on.

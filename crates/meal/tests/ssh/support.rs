@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, ConnParams, Exit, RunSpec};
-use mer_meal::{Cancel, End, Ended, Executor, Input, SecretRequest, SecretSource, SshConfig, SshPlaces};
+use mer_meal::{Cancel, EndCause, Executor, Input, RequestEnd, SecretRequest, SecretSource, SshConfig, SshEnvironment};
 use mer_testkit::{dropbear::Dropbear, faulty_ssh::FaultySsh, sshd::Sshd};
 
 use crate::{agents::Agent, common};
@@ -49,7 +49,7 @@ fn params(host: String, port: u16, user: &str, key: &Path, known_hosts: &Path) -
 }
 
 pub(crate) fn plain(params: ConnParams) -> SshConfig {
-    SshConfig { server: "test".to_owned(), params, places: SshPlaces::default(), secrets: None, accept_new: false }
+    SshConfig { server: "test".to_owned(), params, places: SshEnvironment::default(), secrets: None, accept_new: false }
 }
 
 pub(crate) fn text(path: &Path) -> String {
@@ -72,7 +72,7 @@ pub(crate) fn fake(args: &[&str]) -> RunSpec {
     command(&[&[common::FAKE], args].concat())
 }
 
-pub(crate) async fn run(executor: &Executor, spec: &RunSpec, input: &[u8]) -> (Ended, Vec<u8>) {
+pub(crate) async fn run(executor: &Executor, spec: &RunSpec, input: &[u8]) -> (RequestEnd, Vec<u8>) {
     let run = executor.start(spec).await.unwrap_or_else(|error| panic!("does not start: {error} {error:?}"));
     common::collect(run, Input::Bytes(Bytes::copy_from_slice(input)), &spec.bounds, &Cancel::new()).await
 }
@@ -128,7 +128,7 @@ impl Home {
 
     pub(crate) fn around(&self, mut config: SshConfig) -> SshConfig {
         let home = Some(self.0.path().to_owned());
-        config.places = SshPlaces { folder: Some(self.folder()), home, ..config.places };
+        config.places = SshEnvironment { folder: Some(self.folder()), home, ..config.places };
         config
     }
 }
@@ -148,5 +148,5 @@ pub(crate) async fn is_ended_by(signal: i32, executor: &Executor, args: &[&str])
     let cancel = Cancel::new();
     cancel.cancel();
     let (ended, _) = common::collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(signal))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(signal))));
 }

@@ -1,12 +1,12 @@
 //! Logging in: keys, certificates, the agent, and passwords.
 
-mod agent;
-mod file;
-mod keys;
-mod plan;
-mod public;
-mod relay;
-mod wire;
+mod agent_client;
+mod agent_relay;
+mod key_file;
+mod key_order;
+mod offer_keys;
+mod public_key;
+mod wire_format;
 
 #[cfg(test)]
 mod tests;
@@ -15,10 +15,10 @@ use std::{collections::HashSet, time::Instant};
 
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
 
-use self::{agent::AgentClient, plan::Plan, relay::Relay};
+use self::{agent_client::AgentClient, agent_relay::AgentRelay, key_order::KeyOrder};
 use super::{
     SecretRequest, SshError,
-    session::{bound, code},
+    session::{bound, libssh2_codes},
     target::{Hop, Method, Password, SecretSource},
 };
 
@@ -30,7 +30,7 @@ const BANNER: usize = 300;
 /// Logs in, or says everything that was tried.
 pub(super) fn authenticate(session: &Session, hop: &Hop, secrets: Option<&SecretSource>) -> Result<(), SshError> {
     let deadline = Instant::now() + hop.auth_timeout;
-    let mut attempt = Attempt {
+    let mut attempt = LoginAttempt {
         session,
         hop,
         secrets,
@@ -47,20 +47,20 @@ pub(super) fn authenticate(session: &Session, hop: &Hop, secrets: Option<&Secret
     let Err(stop) = result else { return Ok(()) };
     let (user, host) = (hop.user.clone(), hop.label());
     Err(match stop {
-        Stop::Failed | Stop::HungUp => {
+        LoginStop::Failed | LoginStop::HungUp => {
             if let Ok(Some(banner)) = session.userauth_banner() {
                 attempt.tried.extend(shown(banner));
             }
-            let hung_up_after = matches!(stop, Stop::HungUp).then_some(attempt.offered);
+            let hung_up_after = matches!(stop, LoginStop::HungUp).then_some(attempt.offered);
             SshError::AuthFailed { user, host, tried: attempt.tried, hung_up_after }
         }
-        Stop::TimedOut => SshError::AuthTimedOut { user, host, after: hop.auth_timeout, step: attempt.step },
-        Stop::Lost(detail) => SshError::ConnectionLost { host, detail },
+        LoginStop::TimedOut => SshError::AuthTimedOut { user, host, after: hop.auth_timeout, step: attempt.step },
+        LoginStop::Lost(detail) => SshError::ConnectionLost { host, detail },
     })
 }
 
 /// Why it ended without success.
-enum Stop {
+enum LoginStop {
     Failed,
     /// The server hung up on what was tried.
     HungUp,
@@ -77,7 +77,7 @@ enum Answer {
     Refused,
 }
 
-struct Attempt<'a> {
+struct LoginAttempt<'a> {
     session: &'a Session,
     hop: &'a Hop,
     secrets: Option<&'a SecretSource>,
@@ -88,16 +88,16 @@ struct Attempt<'a> {
     /// How often the server was asked.
     offered: usize,
     /// What there is to offer; read once.
-    keys: Option<Plan>,
+    keys: Option<KeyOrder>,
     /// Public keys that the server has judged.
     settled: HashSet<Vec<u8>>,
-    relay: Option<Relay>,
+    relay: Option<AgentRelay>,
     /// Asked for once, and only when a method wants it.
     password: Option<Option<String>>,
 }
 
-impl Attempt<'_> {
-    fn run(&mut self) -> Result<(), Stop> {
+impl LoginAttempt<'_> {
+    fn run(&mut self) -> Result<(), LoginStop> {
         let Some(mut offered) = self.methods()? else { return Ok(()) };
         let mut partly = false;
         for _ in 0..MOST_ROUNDS {
@@ -113,7 +113,7 @@ impl Attempt<'_> {
                 Ok(Some(now)) => now,
                 Ok(None) => return Ok(()),
                 // It was asked once too often: what it said before is what counts.
-                Err(Stop::HungUp | Stop::Lost(_)) if matches!(answer, Answer::Refused) => break,
+                Err(LoginStop::HungUp | LoginStop::Lost(_)) if matches!(answer, Answer::Refused) => break,
                 Err(stop) => return Err(stop),
             };
             // After a part of what it wants, a server names the rest. libssh2 does not tell that part from a refusal.
@@ -134,11 +134,11 @@ impl Attempt<'_> {
         if self.tried.is_empty() || !hop.methods.iter().any(|method| offers(&offered, *method)) {
             self.tried.push(format!("the server offers {offered}"));
         }
-        Err(Stop::Failed)
+        Err(LoginStop::Failed)
     }
 
     /// Tries each method that the server offers.
-    fn round(&mut self, offered: &str) -> Result<Answer, Stop> {
+    fn round(&mut self, offered: &str) -> Result<Answer, LoginStop> {
         let hop = self.hop;
         for method in hop.methods.iter().copied().filter(|method| offers(offered, *method)) {
             let answer = match method {
@@ -154,14 +154,14 @@ impl Attempt<'_> {
     }
 
     /// The methods that the server offers now. None: it wants nothing at all.
-    fn methods(&mut self) -> Result<Option<String>, Stop> {
+    fn methods(&mut self) -> Result<Option<String>, LoginStop> {
         self.wait_for_server();
         let methods = self.session.auth_methods(&self.hop.user).map(str::to_owned);
         match methods {
             // Without an error and without a list, the user is in.
             _ if self.session.authenticated() => Ok(None),
             Ok(methods) => Ok(Some(methods)),
-            Err(error) => Err(self.stop(&error).unwrap_or_else(|| Stop::Lost(error.message().to_owned()))),
+            Err(error) => Err(self.stop(&error).unwrap_or_else(|| LoginStop::Lost(error.message().to_owned()))),
         }
     }
 
@@ -171,18 +171,19 @@ impl Attempt<'_> {
     }
 
     /// What an answer to a method means.
-    fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<Answer, Stop> {
+    fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<Answer, LoginStop> {
         self.offered += 1;
         match answer {
             Ok(()) if self.session.authenticated() => Ok(Answer::In),
             Ok(()) => Ok(Answer::Partly),
             Err(error) => {
                 if let Some(stop) = self.stop(&error) {
-                    let told = matches!(stop, Stop::HungUp);
+                    let told = matches!(stop, LoginStop::HungUp);
                     self.tried.extend(told.then(|| format!("{what}: the server hung up")));
                     return Err(stop);
                 }
-                let refused = code::is(&error, code::AUTHENTICATION_FAILED) || code::is(&error, code::UNVERIFIED);
+                let refused = libssh2_codes::is(&error, libssh2_codes::AUTHENTICATION_FAILED)
+                    || libssh2_codes::is(&error, libssh2_codes::UNVERIFIED);
                 let why = if refused { "refused".to_owned() } else { error.message().to_owned() };
                 self.tried.push(format!("{what}: {why}"));
                 Ok(Answer::Refused)
@@ -191,20 +192,24 @@ impl Attempt<'_> {
     }
 
     /// The end of everything, where an error means that.
-    fn stop(&self, error: &ssh2::Error) -> Option<Stop> {
-        if code::is(error, code::TIMEOUT) || Instant::now() >= self.deadline {
-            return Some(Stop::TimedOut);
+    fn stop(&self, error: &ssh2::Error) -> Option<LoginStop> {
+        if libssh2_codes::is(error, libssh2_codes::TIMEOUT) || Instant::now() >= self.deadline {
+            return Some(LoginStop::TimedOut);
         }
         // What libssh2 says of a key where there was no answer at all.
         let unanswered = error.message().starts_with("Waiting for") && error.message().ends_with("USERAUTH response");
-        if !code::is_gone(error) && !unanswered {
+        if !libssh2_codes::is_gone(error) && !unanswered {
             return None;
         }
         // Before anything was tried, it is no answer to that.
-        Some(if self.offered > 0 || unanswered { Stop::HungUp } else { Stop::Lost(error.message().to_owned()) })
+        Some(if self.offered > 0 || unanswered {
+            LoginStop::HungUp
+        } else {
+            LoginStop::Lost(error.message().to_owned())
+        })
     }
 
-    fn keyboard(&mut self) -> Result<Option<Answer>, Stop> {
+    fn keyboard(&mut self) -> Result<Option<Answer>, LoginStop> {
         let Some(password) = self.password() else { return Ok(None) };
         let mut answers = Answers { password };
         self.wait_for_server();
@@ -212,7 +217,7 @@ impl Attempt<'_> {
         self.outcome("keyboard-interactive", answer).map(Some)
     }
 
-    fn by_password(&mut self) -> Result<Option<Answer>, Stop> {
+    fn by_password(&mut self) -> Result<Option<Answer>, LoginStop> {
         let Some(password) = self.password() else { return Ok(None) };
         self.wait_for_server();
         let answer = self.session.userauth_password(&self.hop.user, &password);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    line::Line,
     pattern::{matches_list, matches_pattern},
-    words::Line,
 };
 
 /// `StrictHostKeyChecking`.

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ssh::SshPlaces;
+use crate::ssh::SshEnvironment;
 
 /// What the tokens of a value mean.
 pub(super) struct Expand<'a> {
-    pub(super) places: &'a SshPlaces,
+    pub(super) places: &'a SshEnvironment,
     pub(super) host: &'a str,
     pub(super) alias: &'a str,
     /// `HostKeyAlias`, or the alias.
@@ -51,7 +51,7 @@ impl Expand<'_> {
 }
 
 /// Replaces `${NAME}`. A variable that is not set is an error, as in OpenSSH: what would be left is another file.
-pub(super) fn variables(places: &SshPlaces, text: &str) -> Result<String, String> {
+pub(super) fn variables(places: &SshEnvironment, text: &str) -> Result<String, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, after)) = after.split_once('}') else { break };
@@ -65,7 +65,7 @@ pub(super) fn variables(places: &SshPlaces, text: &str) -> Result<String, String
 }
 
 /// Replaces a leading `~` or `~user`.
-pub(super) fn from_home(places: &SshPlaces, text: &str) -> Result<PathBuf, String> {
+pub(super) fn from_home(places: &SshEnvironment, text: &str) -> Result<PathBuf, String> {
     let Some(rest) = text.strip_prefix('~') else { return Ok(PathBuf::from(text)) };
     // Without a HOME, `~/.ssh` is the folder that stands for it.
     if let (None, Some(folder), Some(rest)) = (&places.home, &places.folder, rest.strip_prefix("/.ssh/")) {
@@ -117,7 +117,7 @@ mod tests {
         let listed = "root:x:0:0:root:/root:/bin/sh\nada:x:1:1::/h/ada:/bin/sh\nbroken\n";
         assert_eq!(home_of("ada", listed), Some(PathBuf::from("/h/ada")));
         assert_eq!((home_of("eve", listed), home_of("broken", listed)), (None, None));
-        let places = SshPlaces { home: Some(PathBuf::from("/h/me")), ..SshPlaces::default() };
+        let places = SshEnvironment { home: Some(PathBuf::from("/h/me")), ..SshEnvironment::default() };
         for (text, path) in [("~", "/h/me"), ("~/k", "/h/me/k"), ("/k", "/k"), ("k~", "k~")] {
             assert_eq!(from_home(&places, text), Ok(PathBuf::from(path)), "{text}");
         }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn variables_are_replaced_or_missed() {
         let known = [("KEYS".to_owned(), "/k".to_owned())].into();
-        let places = SshPlaces { variables: std::sync::Arc::new(known), ..SshPlaces::default() };
+        let places = SshEnvironment { variables: std::sync::Arc::new(known), ..SshEnvironment::default() };
         assert_eq!(variables(&places, "${KEYS}/a$b${"), Ok("/k/a$b${".to_owned()));
         assert!(variables(&places, "${NONE}/a").is_err_and(|why| why.contains("`NONE`")));
     }

@@ -8,12 +8,12 @@ use std::{
 
 use super::expand::{Expand, from_home, variables};
 use crate::ssh::{
-    SshPlaces,
+    SshEnvironment,
     config::{Files, Owner, Settings, matches_glob},
 };
 
 /// The files of the configuration, in the order in which they count.
-pub(super) fn config_files(places: &SshPlaces) -> Vec<(PathBuf, Owner)> {
+pub(super) fn config_files(places: &SshEnvironment) -> Vec<(PathBuf, Owner)> {
     let own = places.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
     let system = places.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
     own.into_iter().chain(system).collect()
@@ -63,7 +63,7 @@ pub(super) fn known_hosts(
 
 /// The files of this machine.
 pub(super) struct Disk<'a> {
-    pub(super) places: &'a SshPlaces,
+    pub(super) places: &'a SshEnvironment,
 }
 
 impl Files for Disk<'_> {

@@ -6,7 +6,7 @@ use mer_core::ConnParams;
 
 use super::expand::Expand;
 use crate::ssh::{
-    SshPlaces,
+    SshEnvironment,
     config::{Settings, matches_pattern},
     target::{Identity, Method, Origin},
 };
@@ -68,7 +68,7 @@ fn agent(settings: &Settings, expand: &Expand<'_>) -> Result<Option<PathBuf>, St
 }
 
 /// Folders that are there for a moment's use.
-pub(super) fn socket_folders(places: &SshPlaces) -> Vec<PathBuf> {
+pub(super) fn socket_folders(places: &SshEnvironment) -> Vec<PathBuf> {
     let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| places.variables.get(name));
     let named = named.filter(|folder| folder.starts_with('/')).map(PathBuf::from);
     named.chain(["/tmp", "/dev/shm"].map(PathBuf::from)).collect()

@@ -12,7 +12,7 @@ use mer_core::{Bound, ConnParams};
 
 use super::{Route, parse_spec, route};
 use crate::ssh::{
-    SshConfig, SshError, SshPlaces,
+    SshConfig, SshEnvironment, SshError,
     target::{Identity, Method, Origin, Password},
 };
 
@@ -31,7 +31,7 @@ fn plan(config: &str, params: ConnParams) -> (Result<Route, SshError>, tempfile:
     let folder = home.path().join(".ssh");
     fs::create_dir(&folder).expect("folder");
     write(&folder.join("config"), config);
-    let places = SshPlaces {
+    let places = SshEnvironment {
         home: Some(home.path().to_owned()),
         folder: Some(folder),
         user: Some("me".to_owned()),
@@ -92,7 +92,7 @@ fn field_ssh_7_include_by_pattern_from_the_folder() {
     fs::create_dir(folder.join("conf.d")).expect("folder");
     write(&folder.join("conf.d/1.conf"), "Port 5\n");
     write(&folder.join("config"), "Include conf.d/[0-9].conf ~/.ssh/none\nPort 6\n");
-    let places = SshPlaces { folder: Some(folder), user: Some("me".to_owned()), ..SshPlaces::default() };
+    let places = SshEnvironment { folder: Some(folder), user: Some("me".to_owned()), ..SshEnvironment::default() };
     let server = "gpu1".to_owned();
     let config = SshConfig { server, params: ConnParams::default(), places, secrets: None, accept_new: false };
     assert_eq!(route(&config).expect("a route").target.port, 5);
@@ -104,7 +104,7 @@ fn field_ssh_8_no_home_no_user_no_agent() {
     let mut config = SshConfig {
         server: "gpu1".to_owned(),
         params: ConnParams { identity_file: Some("~/.ssh/k".to_owned()), ..ConnParams::default() },
-        places: SshPlaces { folder: Some(folder.clone()), ..SshPlaces::default() },
+        places: SshEnvironment { folder: Some(folder.clone()), ..SshEnvironment::default() },
         secrets: None,
         accept_new: false,
     };
@@ -140,7 +140,7 @@ fn jump_hosts_in_all_their_forms() {
 fn field_ssh_8_a_container_has_no_name_for_its_user() {
     let nameless = |user: Option<&str>| {
         let params = ConnParams { user: user.map(str::to_owned), ..ConnParams::default() };
-        let (places, server) = (SshPlaces::default(), "gpu1".to_owned());
+        let (places, server) = (SshEnvironment::default(), "gpu1".to_owned());
         route(&SshConfig { server, params, places, secrets: None, accept_new: false })
     };
     assert_eq!(nameless(Some("ada")).expect("a route").target.user, "ada");
@@ -159,11 +159,11 @@ fn names_in_the_machines_own_file_are_relative_to_its_folder() {
     }
     write(&own.join("config"), "Host *\n");
     write(&system.join("ssh_config"), "Include conf.d/*.conf\n");
-    let places = SshPlaces {
+    let places = SshEnvironment {
         folder: Some(own.clone()),
         system_folder: Some(system.clone()),
         user: Some("me".to_owned()),
-        ..SshPlaces::default()
+        ..SshEnvironment::default()
     };
     let config =
         SshConfig { server: "h".to_owned(), params: ConnParams::default(), places, secrets: None, accept_new: false };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mer_core::Exit;
 
-use crate::ssh::session::{Link, Report, Request};
+use crate::ssh::session::{Request, RunState, SessionHandle};
 
 /// The hold on a process and its group, by way of the watchdog that guards it.
 ///
@@ -13,13 +13,13 @@ use crate::ssh::session::{Link, Report, Request};
 #[derive(Debug)]
 pub(crate) struct RemoteControl {
     group: i32,
-    watch: Link,
-    report: Arc<Report>,
+    watch: SessionHandle,
+    report: Arc<RunState>,
     exit: Option<Exit>,
 }
 
 impl RemoteControl {
-    pub(super) fn new(group: i32, watch: Link, report: Arc<Report>) -> Self {
+    pub(super) fn new(group: i32, watch: SessionHandle, report: Arc<RunState>) -> Self {
         Self { group, watch, report, exit: None }
     }
 

@@ -8,13 +8,13 @@ use std::{
 use mer_core::RunSpec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{RemoteControl, greet::greet, script};
+use super::{RemoteControl, await_greeting::await_greeting, shell_line};
 use crate::{
     Control, Pipe, Run, StartError, StdinPipe,
     ssh::{
         SshError,
-        pool::{Kept, Pool},
-        session::{Ends, Guard, Link, Report, Ward, nonce, wrapper},
+        pool::{LocalPipes, Pool},
+        session::{GuardSlot, GuardedGroup, RunState, SessionHandle, SessionPipes, nonce, wrapper},
     },
 };
 
@@ -23,11 +23,11 @@ pub(super) const START_BOUND: Duration = Duration::from_secs(30);
 
 /// A wrapper that waits for its line.
 pub(in crate::ssh) struct Shell {
-    pub(in crate::ssh) kept: Kept,
-    pub(in crate::ssh) report: Arc<Report>,
-    link: Link,
-    ward: Ward,
-    guard: Guard,
+    pub(in crate::ssh) kept: LocalPipes,
+    pub(in crate::ssh) report: Arc<RunState>,
+    link: SessionHandle,
+    ward: GuardedGroup,
+    guard: GuardSlot,
 }
 
 /// Starts a process.
@@ -41,7 +41,7 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
     let spec = &spec;
     // What is wrong with the command is told before there is a connection.
     let mark = nonce();
-    let line = script::go(spec, &mark)?;
+    let line = shell_line::exec(spec, &mark)?;
     // Waiting for a connection and for a free channel has its own bounds.
     let mut shell = Shell::open(pool, &mark).await?;
     let begin = async {
@@ -58,7 +58,7 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
         Ok(result) => result?,
         Err(_) => return Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }.into()),
     };
-    let Kept { stdin, stdout, stderr } = shell.kept;
+    let LocalPipes { stdin, stdout, stderr } = shell.kept;
     Ok(Run { stdin, stdout, stderr, control: Control::remote(control), started_in: started_at.elapsed(), started_at })
 }
 
@@ -66,8 +66,8 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
 pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Result<(), StartError> {
     let command = || spec.argv.first().cloned().unwrap_or_default();
     match answer {
-        script::STARTED => Ok(()),
-        script::NOT_FOUND => Err(StartError::NotFound {
+        shell_line::STARTED => Ok(()),
+        shell_line::NOT_FOUND => Err(StartError::NotFound {
             command: command(),
             searched: if command().contains('/') {
                 format!("the files of `{}`", pool.host())
@@ -75,8 +75,8 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
                 format!("the PATH of `{}` on `{}`", pool.route.target.user, pool.host())
             },
         }),
-        script::NOT_EXECUTABLE => Err(StartError::NotExecutable { path: command().into() }),
-        script::NO_DIRECTORY => Err(StartError::BadWorkingDirectory {
+        shell_line::NOT_EXECUTABLE => Err(StartError::NotExecutable { path: command().into() }),
+        shell_line::NO_DIRECTORY => Err(StartError::BadWorkingDirectory {
             path: spec.cwd.clone().unwrap_or_default(),
             source: std::io::Error::new(std::io::ErrorKind::NotADirectory, format!("`cd` failed on `{}`", pool.host())),
         }),
@@ -94,7 +94,7 @@ impl Shell {
         let guard = Arc::new(OnceLock::new());
         let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
         let (link, mut kept, report) = pool.open(&wrapper(&word), mark, ends, &guard).await?;
-        let ward = greet(pool, &mut kept, &word).await?;
+        let ward = await_greeting(pool, &mut kept, &word).await?;
         Ok(Self { kept, report, link, ward, guard })
     }
 
@@ -109,16 +109,16 @@ impl Shell {
                 Err(error) => return Err(lost(error.to_string())),
             }
         }
-        self.kept.stdout.first(script::STARTED.len()).await.map_err(|error| lost(error.to_string()))
+        self.kept.stdout.first(shell_line::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
 }
 
 /// Three pipes: our ends, and those of the session's thread.
-fn pipes() -> std::io::Result<(Ends, Kept)> {
+fn pipes() -> std::io::Result<(SessionPipes, LocalPipes)> {
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
     let (input, stdin) = pipe_with(flags)?;
     let (stdout, output) = pipe_with(flags)?;
     let (stderr, errors) = pipe_with(flags)?;
-    let kept = Kept { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
-    Ok((Ends { input, output, errors: Some(errors) }, kept))
+    let kept = LocalPipes { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
+    Ok((SessionPipes { input, output, errors: Some(errors) }, kept))
 }

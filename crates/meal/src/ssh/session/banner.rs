@@ -16,7 +16,7 @@ use rustix::{
 };
 use ssh2::{BlockDirections, Session};
 
-use super::code;
+use super::libssh2_codes;
 
 /// So much of what stands before a banner is kept, and of its first line so much is shown.
 const KEPT: usize = 1024;
@@ -40,14 +40,14 @@ pub(super) enum Failure {
 /// Makes the handshake before the deadline.
 pub(super) fn shake(session: &mut Session, socket: &OwnedFd, deadline: Instant) -> Result<(), Failure> {
     session.set_blocking(false);
-    let mut heard = Heard::default();
+    let mut heard = Preamble::default();
     let result = loop {
         heard.listen(socket);
         match session.handshake() {
             Ok(()) => break Ok(()),
-            Err(error) if code::is(&error, code::AGAIN) => heard.banner(session.banner_bytes()),
+            Err(error) if libssh2_codes::is(&error, libssh2_codes::AGAIN) => heard.banner(session.banner_bytes()),
             Err(error) => {
-                let gone = code::is_gone(&error) || heard.is_gone(socket);
+                let gone = libssh2_codes::is_gone(&error) || heard.is_gone(socket);
                 break Err(failure(session, heard, error, gone));
             }
         }
@@ -63,13 +63,14 @@ pub(super) fn shake(session: &mut Session, socket: &OwnedFd, deadline: Instant) 
     result
 }
 
-fn failure(session: &Session, mut heard: Heard, error: ssh2::Error, gone: bool) -> Failure {
+fn failure(session: &Session, mut heard: Preamble, error: ssh2::Error, gone: bool) -> Failure {
     let missed = heard.text.is_empty() && session.banner_bytes().is_some();
     if missed {
         // It came between the look and the call, and only its last whole line is still there.
         heard.hear(session.banner_bytes().unwrap_or_default());
     }
-    let reset = heard.reset || [code::SOCKET_RECV, code::SOCKET_SEND].iter().any(|code| code::is(&error, *code));
+    let reset = heard.reset
+        || [libssh2_codes::SOCKET_RECV, libssh2_codes::SOCKET_SEND].iter().any(|code| libssh2_codes::is(&error, *code));
     if heard.greeted {
         let dropped = Failure::Dropped { said: None, greeted: true, reset };
         return if gone { dropped } else { Failure::Other(error) };
@@ -86,7 +87,7 @@ fn failure(session: &Session, mut heard: Heard, error: ssh2::Error, gone: bool) 
 
 /// What has come before the banner.
 #[derive(Debug, Default)]
-struct Heard {
+struct Preamble {
     text: Vec<u8>,
     /// The banner has come: what follows is SSH.
     greeted: bool,
@@ -94,7 +95,7 @@ struct Heard {
     reset: bool,
 }
 
-impl Heard {
+impl Preamble {
     fn listen(&mut self, socket: &OwnedFd) {
         let mut bytes = [0; KEPT];
         match recv(socket, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
@@ -163,10 +164,10 @@ fn wait(session: &Session, socket: &OwnedFd, deadline: Instant) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Heard;
+    use super::Preamble;
 
-    fn heard(pieces: &[&[u8]]) -> Heard {
-        let mut heard = Heard::default();
+    fn heard(pieces: &[&[u8]]) -> Preamble {
+        let mut heard = Preamble::default();
         pieces.iter().for_each(|piece| heard.hear(piece));
         heard
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::ssh::{
     SshError, algorithms,
     auth::authenticate,
-    known_hosts::{Known, Verdict, fingerprint, key_kind},
+    known_hosts::{KnownKeys, Verdict, fingerprint, key_kind},
     target::{Hop, SecretSource, Unknown},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn connect(
     trace: &mut Trace,
 ) -> Result<Ready, SshError> {
     trace.host(hop.label());
-    let known = Known::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
+    let known = KnownKeys::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
         .inspect_err(|_| trace.begin(StepKind::HostKey))?;
     let host_keys = algorithms::host_keys(hop, &preference(&known))?;
     let Shaken { session, socket } = reach(hop, dial, &host_keys, trace)?;
@@ -71,7 +71,7 @@ pub(in crate::ssh) fn bound(session: &Session, deadline: Instant) {
 }
 
 /// The types of the known keys first: a host that has several keys shows the first that both sides name.
-fn preference(known: &Known) -> [&'static str; HOST_KEYS.len()] {
+fn preference(known: &KnownKeys) -> [&'static str; HOST_KEYS.len()] {
     let is_known =
         |name: &str| known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")));
     let mut names = HOST_KEYS;
@@ -80,7 +80,7 @@ fn preference(known: &Known) -> [&'static str; HOST_KEYS.len()] {
 }
 
 /// Type and fingerprint of the key, and where it was accepted to, if it was.
-fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshError> {
+fn check_key(hop: &Hop, session: &Session, known: &KnownKeys) -> Result<String, SshError> {
     let Some((key, _)) = session.host_key() else {
         return Err(SshError::Handshake { host: hop.label(), detail: "it shows no host key".to_owned() });
     };
@@ -93,7 +93,7 @@ fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshE
     match verdict {
         Verdict::Known => Ok(format!("{kind} {fingerprint}")),
         Verdict::Unknown if hop.unknown == Unknown::Refuse => Err(SshError::KeyUnknown { host, kind, fingerprint }),
-        Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, Known::accept(&host, key, file))) {
+        Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, KnownKeys::accept(&host, key, file))) {
             Some((file, Ok(()))) => Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display())),
             // To write it down is what was asked for.
             Some((_, Err(error))) if hop.unknown == Unknown::Record => Err(error),

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{chan::Chan, link::Shared};
+use super::{channel::Channel, handle::Shared};
 
 /// What has happened.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ enum Which {
 pub(super) fn wait(
     shared: &Shared,
     socket: &OwnedFd,
-    chans: &mut [Chan],
+    chans: &mut [Channel],
     stuck: bool,
     writable: bool,
     readable: bool,
@@ -77,13 +77,13 @@ pub(super) fn wait(
     Ok(seen)
 }
 
-fn sink_ready(sink: &mut super::stream::Sink, flags: PollFlags) {
+fn sink_ready(sink: &mut super::channel_io::ChannelOutput, flags: PollFlags) {
     if flags.contains(PollFlags::OUT) {
         sink.flush();
     }
     // A socket's other direction may live on, but nobody will read this one.
     if flags.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
-        *sink = super::stream::Sink::Nowhere;
+        *sink = super::channel_io::ChannelOutput::Nowhere;
     }
 }
 

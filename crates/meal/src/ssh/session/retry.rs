@@ -17,10 +17,10 @@ use ssh2::{MethodType, Session};
 
 use super::{
     Trace,
-    algorithms::{self, Known as Ours},
+    algorithm_mismatch::{self, SupportedAlgorithms as Ours},
     banner::{Failure, shake},
     dial,
-    way::Way,
+    transport::Transport,
 };
 use crate::ssh::{SshError, algorithms::prefer, target::Hop};
 
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Makes a connection to the host, before a deadline.
-pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<Way, SshError> + 'a;
+pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<Transport, SshError> + 'a;
 
 /// A session with a host whose key is not checked yet.
 pub(super) struct Shaken {
@@ -82,7 +82,8 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
                 return Err(dropped.unwrap_or_else(late));
             }
             Failure::NotSsh(said) => {
-                let look = || algorithms::first_words(&dial(deadline, &mut Trace::new()).ok()?.socket, deadline);
+                let look =
+                    || algorithm_mismatch::first_words(&dial(deadline, &mut Trace::new()).ok()?.socket, deadline);
                 let said = said.or_else(look).unwrap_or_else(|| "something else".to_owned());
                 return Err(SshError::NotSsh { host: hop.label(), said });
             }
@@ -110,9 +111,9 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
 }
 
 /// Whether both sides know no common algorithm, over a connection that only looks.
-fn compare(dial: &mut Dialer<'_>, ours: &Ours, deadline: Instant) -> Option<algorithms::Stranger> {
+fn compare(dial: &mut Dialer<'_>, ours: &Ours, deadline: Instant) -> Option<algorithm_mismatch::Mismatch> {
     let way = dial(deadline, &mut Trace::new()).ok()?;
-    ours.compare(&algorithms::offered(&way.socket, deadline)?)
+    ours.compare(&algorithm_mismatch::offered(&way.socket, deadline)?)
 }
 
 /// Twice as long each time, up to a second; of that a half to the whole, by chance.

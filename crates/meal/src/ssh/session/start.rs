@@ -12,10 +12,10 @@ use mer_core::not_started;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Ends, Link, OpenError, Report, Request, StepKind, Trace, What,
+    ChannelType, OpenError, Request, RunState, SessionHandle, SessionPipes, StepKind, Trace,
     handshake::{Ready, connect},
     thread::Thread,
-    way::{self, Way},
+    transport::{self, Transport},
 };
 use crate::ssh::{
     SshError,
@@ -37,7 +37,7 @@ pub(in crate::ssh) struct Start {
 }
 
 /// Starts the thread. The answer comes when the user is logged in, or why not.
-pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshError>> {
+pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHandle, SshError>> {
     let (answer, answered) = oneshot::channel();
     let host = start.route.target.label();
     let body = move || {
@@ -64,9 +64,9 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshE
     answered
 }
 
-fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link>), SshError> {
+fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, SessionHandle, Vec<SessionHandle>), SshError> {
     let route = &start.route;
-    let mut jumps: Vec<Link> = Vec::new();
+    let mut jumps: Vec<SessionHandle> = Vec::new();
     let result = (|| {
         let mut before: Option<&Hop> = None;
         for hop in &route.jumps {
@@ -76,7 +76,7 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
             before = Some(hop);
         }
         let ready = enter(start, before.zip(jumps.last()), &route.target, trace)?;
-        let link = Link::new(Arc::clone(&start.freed))
+        let link = SessionHandle::new(Arc::clone(&start.freed))
             .map_err(|errno| SshError::resources(route.target.label(), "eventfd", errno))?;
         let mut thread = Thread::new(&route.target, ready, &link, start.orphan_after, start.idle_after);
         if start.watchdog {
@@ -94,18 +94,23 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
 }
 
 /// Connects and logs in: directly, or through the host that was entered before.
-fn enter(start: &Start, through: Option<(&Hop, &Link)>, hop: &Hop, trace: &mut Trace) -> Result<Ready, SshError> {
+fn enter(
+    start: &Start,
+    through: Option<(&Hop, &SessionHandle)>,
+    hop: &Hop,
+    trace: &mut Trace,
+) -> Result<Ready, SshError> {
     let mut dial = |deadline: Instant, trace: &mut Trace| match through {
-        Some((before, link)) => tunnel(link, before, hop, deadline, trace).map(Way::from),
-        None => way::direct(hop, deadline, trace),
+        Some((before, link)) => tunnel(link, before, hop, deadline, trace).map(Transport::from),
+        None => transport::direct(hop, deadline, trace),
     };
     connect(hop, &mut dial, start.secrets.as_ref(), trace)
 }
 
 /// A jump host's session is served by a thread of its own, for as long as something goes through it.
-fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> {
-    let link =
-        Link::new(Arc::new(Notify::new())).map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
+fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<SessionHandle, SshError> {
+    let link = SessionHandle::new(Arc::new(Notify::new()))
+        .map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
     let long = Duration::from_secs(365 * 86_400);
     let thread = Thread::new(hop, ready, &link, start.orphan_after, long);
     let spawned = thread::Builder::new().name("mer-ssh-jump".to_owned()).spawn(move || thread.run());
@@ -114,16 +119,28 @@ fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> 
 }
 
 /// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
-fn tunnel(link: &Link, hop: &Hop, next: &Hop, deadline: Instant, trace: &mut Trace) -> Result<OwnedFd, SshError> {
+fn tunnel(
+    link: &SessionHandle,
+    hop: &Hop,
+    next: &Hop,
+    deadline: Instant,
+    trace: &mut Trace,
+) -> Result<OwnedFd, SshError> {
     trace.begin(StepKind::Connect);
     let failed = |source: io::Error| SshError::resources(hop.label(), "socket", source);
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     theirs.set_nonblocking(true).map_err(failed)?;
     let output = theirs.try_clone().map_err(failed)?;
     let (reply, answered) = oneshot::channel();
-    let what = What::Tunnel { host: next.host.clone(), port: next.port };
-    let ends = Ends { input: theirs.into(), output: output.into(), errors: None };
-    link.send(Request::Open { what, ends, report: Arc::new(Report::new()), guard: super::Guard::default(), reply });
+    let what = ChannelType::Tunnel { host: next.host.clone(), port: next.port };
+    let ends = SessionPipes { input: theirs.into(), output: output.into(), errors: None };
+    link.send(Request::Open {
+        what,
+        ends,
+        report: Arc::new(RunState::new()),
+        guard: super::GuardSlot::default(),
+        reply,
+    });
     match wait(answered, deadline) {
         Some(Ok(())) => {
             trace.note(format!("through {}", hop.label()));

@@ -15,12 +15,12 @@ use ssh2::Session;
 
 use self::opening::Opening;
 use super::{
-    Link, Request, What,
-    chan::{Chan, Halt, Op, Owner, Turn},
+    ChannelType, Request, SessionHandle,
+    channel::{Channel, ChannelContext, Halt, Op, Owner},
+    channel_io::ChannelOutput,
+    handle::Shared,
     handshake::Ready,
-    link::Shared,
     nonce, poll,
-    stream::Sink,
     watchdog::{self, Watchdog},
     wrapper,
 };
@@ -37,7 +37,7 @@ const ROUNDS: usize = 4;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stuck {
     Open,
-    Chan(u64, Op),
+    Channel(u64, Op),
 }
 
 /// A session's thread, with everything that it owns.
@@ -46,12 +46,12 @@ pub(super) struct Thread {
     session: Session,
     socket: Arc<OwnedFd>,
     shared: Arc<Shared>,
-    chans: Vec<Chan>,
+    chans: Vec<Channel>,
     openings: VecDeque<Opening>,
     stuck: Option<Stuck>,
     /// Whether there is more to do before the next wait.
     again: bool,
-    /// Whether a channel was opened: see [`Turn::pumped`].
+    /// Whether a channel was opened: see [`ChannelContext::pumped`].
     opened: bool,
     /// Whether the socket had something when it was last looked at.
     readable: bool,
@@ -69,7 +69,13 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub(super) fn new(hop: &Hop, ready: Ready, link: &Link, orphan_after: Duration, idle_after: Duration) -> Self {
+    pub(super) fn new(
+        hop: &Hop,
+        ready: Ready,
+        link: &SessionHandle,
+        orphan_after: Duration,
+        idle_after: Duration,
+    ) -> Self {
         let now = Instant::now();
         ready.session.set_keepalive(true, 1);
         Self {
@@ -99,7 +105,7 @@ impl Thread {
     pub(super) fn want_watchdog(&mut self) {
         if self.watchdog.phase == watchdog::Phase::Off {
             self.watchdog.phase = watchdog::Phase::Starting;
-            let what = What::Exec { command: wrapper(self.watchdog.nonce()), mark: None };
+            let what = ChannelType::Exec { command: wrapper(self.watchdog.nonce()), mark: None };
             self.openings.push_back(Opening::new(what, None, Owner::Watchdog));
         }
     }
@@ -138,7 +144,7 @@ impl Thread {
         if self.is_done(now) {
             return Ok(false);
         }
-        let eof = self.chans.iter().any(Chan::wants_writable);
+        let eof = self.chans.iter().any(Channel::wants_writable);
         // Without a channel there is no call that reads. What comes is read with the next one.
         let readable = !self.chans.is_empty() || !self.openings.is_empty();
         let stuck = self.stuck.is_some();
@@ -170,7 +176,7 @@ impl Thread {
             Request::Kill(group) => self.watchdog.kill(group),
             Request::Release(group) => self.watchdog.release(group),
             Request::Left(report) => {
-                let is_its = |chan: &&mut Chan| chan.report().is_some_and(|other| Arc::ptr_eq(other, &report));
+                let is_its = |chan: &&mut Channel| chan.report().is_some_and(|other| Arc::ptr_eq(other, &report));
                 if let Some(chan) = self.chans.iter_mut().find(is_its) {
                     chan.process_left();
                 }
@@ -184,9 +190,9 @@ impl Thread {
         let socket = Arc::clone(&self.socket);
         let (mut writable, mut pumped) = (move || poll::is_writable(&socket), !self.readable);
         let session = self.session.clone();
-        let mut turn = Turn { session: &session, scratch, writable: &mut writable, pumped: &mut pumped };
+        let mut turn = ChannelContext { session: &session, scratch, writable: &mut writable, pumped: &mut pumped };
         match self.stuck {
-            Some(Stuck::Chan(id, op)) => {
+            Some(Stuck::Channel(id, op)) => {
                 if let Some(chan) = self.chans.iter_mut().find(|chan| chan.id == id) {
                     chan.retry(op, &mut turn).map_err(|halt| Work::of(id, halt))?;
                 }
@@ -204,7 +210,7 @@ impl Thread {
                 let id = self.chans[index].id;
                 // libssh2 takes a reply that is for another channel for the failure of this one. sshd starts one command
                 // after the other anyway.
-                if self.chans[index].is_starting() && self.chans[..index].iter().any(Chan::is_starting) {
+                if self.chans[index].is_starting() && self.chans[..index].iter().any(Channel::is_starting) {
                     continue;
                 }
                 self.chans[index].serve(&mut turn).map_err(|halt| Work::of(id, halt))?;
@@ -236,7 +242,7 @@ impl Thread {
     fn has_work(&self) -> bool {
         self.watchdog.has_outgoing()
             || self.openings.front().is_some_and(|opening| opening.begun.is_none())
-            || self.chans.iter().any(Chan::has_work)
+            || self.chans.iter().any(Channel::has_work)
     }
 
     fn talk_to_watchdog(&mut self) {
@@ -248,7 +254,7 @@ impl Thread {
 
     fn listen_to_watchdog(&mut self) {
         if let Some(chan) = self.chans.iter_mut().find(|chan| matches!(chan.owner, Owner::Watchdog))
-            && let Sink::Memory(memory) = &mut chan.out
+            && let ChannelOutput::Memory(memory) = &mut chan.out
         {
             self.watchdog.hear(memory);
         }
@@ -264,7 +270,7 @@ enum Work {
 impl Work {
     fn of(id: u64, halt: Halt) -> Self {
         match halt {
-            Halt::Stuck(op) => Self::Stuck(Stuck::Chan(id, op)),
+            Halt::Stuck(op) => Self::Stuck(Stuck::Channel(id, op)),
             Halt::Dead(detail) => Self::Dead(detail),
         }
     }

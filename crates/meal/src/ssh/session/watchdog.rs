@@ -23,8 +23,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Report,
-    link::{GuardError, Request, Shared, Ward},
+    RunState,
+    handle::{GuardError, GuardedGroup, Request, Shared},
     wrapper::{greeting, same_place},
 };
 
@@ -104,7 +104,7 @@ struct Group {
     grace: Duration,
     /// The PID namespace that it is in.
     namespace: String,
-    report: Arc<Report>,
+    report: Arc<RunState>,
     /// The session that the run's channel is on; another one where the watchdog has a connection of its own.
     run: Arc<Shared>,
     reply: Option<oneshot::Sender<Result<(), GuardError>>>,
@@ -141,13 +141,13 @@ impl Watchdog {
 
     pub(super) fn guard(
         &mut self,
-        ward: Ward,
+        ward: GuardedGroup,
         grace: Duration,
-        report: Arc<Report>,
+        report: Arc<RunState>,
         run: Arc<Shared>,
         reply: oneshot::Sender<Result<(), GuardError>>,
     ) {
-        let Ward { group, namespace } = ward;
+        let GuardedGroup { group, namespace } = ward;
         if self.phase == Phase::Never {
             let _ = reply.send(Err(GuardError::NoChannel));
             return;

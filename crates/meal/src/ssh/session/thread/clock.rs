@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Thread;
-use crate::ssh::session::{chan::Chan, poll, watchdog};
+use crate::ssh::session::{channel::Channel, poll, watchdog};
 
 /// Replies are looked for so soon, and at least so often, though the socket is silent.
 const SOON: Duration = Duration::from_millis(2);
@@ -17,7 +17,7 @@ impl Thread {
             _ => opening.begun,
         });
         let paused = self.openings.front().and_then(|opening| opening.not_before).filter(|at| *at > now);
-        let since = self.chans.iter().filter_map(Chan::waits_since).chain(opening).max();
+        let since = self.chans.iter().filter_map(Channel::waits_since).chain(opening).max();
         let again = since.map(|at| now + (now.duration_since(at) / 4).clamp(SOON, SELDOM));
         again.into_iter().chain(paused).min()
     }
@@ -44,7 +44,7 @@ impl Thread {
 
     /// Idle long enough. Whoever takes a slot a moment later sees that it is closing.
     pub(super) fn is_done(&mut self, now: Instant) -> bool {
-        let busy = self.chans.iter().any(Chan::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
+        let busy = self.chans.iter().any(Channel::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
         if busy {
             self.idle_since = None;
             return false;
@@ -68,7 +68,7 @@ impl Thread {
             at.max(now + Duration::from_millis(10))
         });
         let alive = self.alive_at();
-        let chans = self.chans.iter().filter_map(Chan::wake).map(|at| at.max(now + Duration::from_millis(10)));
+        let chans = self.chans.iter().filter_map(Channel::wake).map(|at| at.max(now + Duration::from_millis(10)));
         let more = (self.again || self.has_work()).then_some(now);
         let replies = self.replies_at(now);
         chans.chain(idle).chain(self.watchdog.wake()).chain(more).chain(replies).chain([alive]).min().unwrap_or(alive)

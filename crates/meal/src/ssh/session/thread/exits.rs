@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::Thread;
 use crate::ssh::{
     SshError,
-    session::{GuardError, OpenError, Request, chan::Owner, poll},
+    session::{GuardError, OpenError, Request, channel::Owner, poll},
 };
 
 impl Thread {

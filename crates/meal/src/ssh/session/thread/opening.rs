@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use ssh2::{BlockDirections, Channel};
+use ssh2::BlockDirections;
 
 use super::{Stuck, Thread, Work};
 use crate::ssh::session::{
-    Ends, GuardError, OpenError, What,
-    chan::{Chan, Owner},
-    code::Trouble,
-    stream::{Sink, Source},
+    ChannelType, GuardError, OpenError, SessionPipes,
+    channel::{Channel, Owner},
+    channel_io::{ChannelInput, ChannelOutput},
+    libssh2_codes::ErrorScope,
 };
 
 /// A refusal so soon after a channel was closed is not believed; and how long to wait before the next try.
@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A channel that is to be opened.
 pub(super) struct Opening {
-    what: What,
-    ends: Option<Ends>,
+    what: ChannelType,
+    ends: Option<SessionPipes>,
     pub(super) owner: Owner,
     pub(super) begun: Option<Instant>,
     refusals: u32,
@@ -28,7 +28,7 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub(super) fn new(what: What, ends: Option<Ends>, owner: Owner) -> Self {
+    pub(super) fn new(what: ChannelType, ends: Option<SessionPipes>, owner: Owner) -> Self {
         Self { what, ends, owner, begun: None, refusals: 0, not_before: None }
     }
 }
@@ -51,17 +51,17 @@ impl Thread {
             }
             opening.begun.get_or_insert(now);
             let opened = match &opening.what {
-                What::Exec { .. } => self.session.channel_session(),
-                What::Tunnel { host, port } => self.session.channel_direct_tcpip(host, *port, None),
+                ChannelType::Exec { .. } => self.session.channel_session(),
+                ChannelType::Tunnel { host, port } => self.session.channel_direct_tcpip(host, *port, None),
             };
-            match opened.map_err(Trouble::from) {
+            match opened.map_err(ErrorScope::from) {
                 Ok(channel) => {
                     self.opened = true;
                     if let Some(opening) = self.openings.pop_front() {
                         self.take_on(channel, opening);
                     }
                 }
-                Err(Trouble::Again) => {
+                Err(ErrorScope::Again) => {
                     return match self.session.block_directions() {
                         BlockDirections::Outbound | BlockDirections::Both => Err(Work::Stuck(Stuck::Open)),
                         BlockDirections::None | BlockDirections::Inbound => Ok(()),
@@ -69,37 +69,37 @@ impl Thread {
                 }
                 // sshd frees a channel's place only after it has looked at all that came with its closing. Whoever is
                 // refused just then has learned nothing.
-                Err(Trouble::Channel(_)) if self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
+                Err(ErrorScope::Channel(_)) if self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
                     opening.not_before = Some(now + PAUSE * 2_u32.pow(opening.refusals.min(5)));
                     opening.refusals += 1;
                 }
-                Err(Trouble::Channel(detail)) => {
+                Err(ErrorScope::Channel(detail)) => {
                     self.opened = true;
                     if let Some(opening) = self.openings.pop_front() {
                         self.refused(opening, detail);
                     }
                 }
-                Err(Trouble::Session(detail)) => return Err(Work::Dead(detail)),
+                Err(ErrorScope::Session(detail)) => return Err(Work::Dead(detail)),
             }
         }
         Ok(())
     }
 
-    fn take_on(&mut self, channel: Channel, opening: Opening) {
+    fn take_on(&mut self, channel: ssh2::Channel, opening: Opening) {
         let Opening { what, ends, owner, .. } = opening;
         let (command, duplex) = match what {
-            What::Exec { command, mark } => (Some((command, mark)), false),
-            What::Tunnel { .. } => (None, true),
+            ChannelType::Exec { command, mark } => (Some((command, mark)), false),
+            ChannelType::Tunnel { .. } => (None, true),
         };
         let ends = match ends {
             Some(ends) => {
-                let errors = ends.errors.map_or(Sink::Nowhere, |fd| Sink::pipe(fd, false));
-                (Source::pipe(ends.input), Sink::pipe(ends.output, duplex), errors)
+                let errors = ends.errors.map_or(ChannelOutput::Nowhere, |fd| ChannelOutput::pipe(fd, false));
+                (ChannelInput::pipe(ends.input), ChannelOutput::pipe(ends.output, duplex), errors)
             }
-            None => (Source::memory(), Sink::Memory(Vec::new()), Sink::Nowhere),
+            None => (ChannelInput::memory(), ChannelOutput::Memory(Vec::new()), ChannelOutput::Nowhere),
         };
         self.next_id += 1;
-        self.chans.push(Chan::new(self.next_id, channel, command, ends, owner));
+        self.chans.push(Channel::new(self.next_id, channel, command, ends, owner));
     }
 
     pub(super) fn refused(&mut self, opening: Opening, detail: String) {

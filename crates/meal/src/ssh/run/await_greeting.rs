@@ -1,0 +1,75 @@
+//! The wait for the wrapper's greeting, and what is said where it does not come.
+//!
+//! An rc file of the login shell runs first. It may print what it likes. One that starts another shell, or reads, keeps the
+//! wrapper from ever beginning: only the owner of that file can mend it, so what it printed is shown.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::start::START_BOUND;
+use crate::{
+    Pipe,
+    ssh::{
+        SshError,
+        pool::{LocalPipes, Pool},
+        session::{GuardedGroup, greeting},
+    },
+};
+
+/// So much may an rc file print.
+const MOST_NOISE: usize = 1024 * 1024;
+/// So much of it is shown.
+const SHOWN: usize = 200;
+/// How long what stands on stderr is waited for, once the shell has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Reads what the rc files print, up to the greeting.
+pub(super) async fn await_greeting(pool: &Pool, kept: &mut LocalPipes, nonce: &str) -> Result<GuardedGroup, SshError> {
+    let no_shell = |detail: &str| SshError::NoShell { host: pool.host(), detail: detail.to_owned() };
+    let until = Instant::now() + START_BOUND;
+    let mut seen = String::new();
+    loop {
+        match timeout_at(until, kept.stdout.next()).await {
+            Ok(Ok(Some(bytes))) => {
+                seen.push_str(&String::from_utf8_lossy(&bytes));
+                if let Some(said) = greeting(&seen, nonce) {
+                    let group = said.own_group().map_err(no_shell)?;
+                    return Ok(GuardedGroup { group, namespace: said.namespace });
+                }
+                if seen.len() > MOST_NOISE {
+                    return Err(no_shell("the login shell prints without end"));
+                }
+            }
+            Ok(_) => {
+                let said = said(&mut kept.stderr, &seen).await;
+                return Err(no_shell(said.as_deref().unwrap_or("`it ended without a word`")));
+            }
+            Err(_) => {
+                let said = said(&mut kept.stderr, &seen).await;
+                return Err(SshError::NoGreeting { host: pool.host(), after: START_BOUND, said });
+            }
+        }
+    }
+}
+
+/// What came instead, as far as it helps: the end of what stands on both streams.
+async fn said(stderr: &mut Pipe, seen: &str) -> Option<String> {
+    let mut errors = Vec::new();
+    let read = async {
+        while let Ok(Some(bytes)) = stderr.next().await {
+            errors.extend_from_slice(&bytes);
+            if errors.len() > MOST_NOISE {
+                break;
+            }
+        }
+    };
+    let _ = timeout(LAST_WORDS, read).await;
+    let errors = String::from_utf8_lossy(&errors);
+    let lines = seen.lines().chain(errors.lines()).map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join(" / ");
+    let skipped = text.chars().count().saturating_sub(SHOWN);
+    let shown = text.chars().skip(skipped).collect::<String>();
+    let mark = if skipped > 0 { "…" } else { "" };
+    (!shown.is_empty()).then(|| format!("`{mark}{}`", shown.escape_debug()))
+}

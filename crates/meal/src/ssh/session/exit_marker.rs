@@ -1,0 +1,138 @@
+//! The end mark: how the wrapper over there tells in band how the program ended.
+//!
+//! libssh2 says 0 where the server has said nothing, and some servers say nothing: so what SSH tells is no proof of a
+//! success. The wrapper stays beside the program, and writes one last line to stderr, with a word that only it and this
+//! side know. It is taken out of the stream here.
+
+/// Before the word. It is rare in text, so that hardly ever a byte is held back until it is known what follows.
+const FIRST: u8 = 0x1e;
+/// The longest status that a shell tells, and the characters around it: `=512.` and a newline.
+const LONGEST: usize = 6;
+
+/// Looks for the mark in what comes on stderr.
+#[derive(Debug)]
+pub(super) struct ExitMarker {
+    /// What stands before the status.
+    start: Vec<u8>,
+    /// What may be the beginning of a mark.
+    held: Vec<u8>,
+    status: Option<i32>,
+}
+
+impl ExitMarker {
+    pub(super) fn new(word: &str) -> Self {
+        Self { start: start(word).into_bytes(), held: Vec::new(), status: None }
+    }
+
+    /// The status that the mark had, once it has come.
+    pub(super) const fn status(&self) -> Option<i32> {
+        self.status
+    }
+
+    /// Takes in what came, and gives what is not the mark's.
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(bytes);
+        let mut out = Vec::with_capacity(all.len());
+        let mut rest = all.as_slice();
+        while let Some(at) = rest.iter().position(|byte| *byte == FIRST) {
+            out.extend_from_slice(&rest[..at]);
+            rest = &rest[at..];
+            match self.look(rest) {
+                Look::Mark { status, length } => {
+                    self.status = Some(status);
+                    rest = &rest[length..];
+                }
+                Look::Text => {
+                    out.push(FIRST);
+                    rest = &rest[1..];
+                }
+                Look::Unfinished => {
+                    self.held = rest.to_vec();
+                    return out;
+                }
+            }
+        }
+        out.extend_from_slice(rest);
+        out
+    }
+
+    /// At the end of the stream: what was held back is no mark.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
+    fn look(&self, bytes: &[u8]) -> Look {
+        let known = self.start.len().min(bytes.len());
+        if bytes[..known] != self.start[..known] {
+            return Look::Text;
+        }
+        let rest = &bytes[known..];
+        let Some(end) = rest.iter().take(LONGEST).position(|byte| *byte == b'\n') else {
+            return if rest.len() < LONGEST { Look::Unfinished } else { Look::Text };
+        };
+        let text = std::str::from_utf8(&rest[..end]).ok().and_then(|text| text.strip_suffix('.'));
+        match text.map(str::parse) {
+            Some(Ok(status)) => Look::Mark { status, length: known + end + 1 },
+            _ => Look::Text,
+        }
+    }
+}
+
+/// What stands at a byte that may begin a mark.
+enum Look {
+    Mark { status: i32, length: usize },
+    Text,
+    Unfinished,
+}
+
+fn start(word: &str) -> String {
+    format!("{}{word}=", char::from(FIRST))
+}
+
+/// The words that a shell says to write the mark, but for the stream it goes to.
+pub(in crate::ssh) fn say(word: &str, variable: &str) -> String {
+    format!("echo \"{}${variable}.\"", start(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExitMarker;
+
+    #[test]
+    fn it_is_found_however_it_is_cut() {
+        let whole = b"some text\x1e and more\x1ethe-word=139.\nlate";
+        for at in 0..whole.len() {
+            for more in at..whole.len() {
+                let mut mark = ExitMarker::new("the-word");
+                let mut out = Vec::new();
+                for piece in [&whole[..at], &whole[at..more], &whole[more..]] {
+                    out.extend(mark.pass(piece));
+                }
+                out.extend(mark.rest());
+                assert_eq!(String::from_utf8_lossy(&out), "some text\u{1e} and morelate", "{at} {more}");
+                assert_eq!(mark.status(), Some(139));
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_passed_on() {
+        for text in
+            ["\x1eother=0.\n", "\x1ethe-word", "\x1ethe-word=x.\n", "\x1ethe-word=0\n", "\x1ethe-word=1234567.\n"]
+        {
+            let mut mark = ExitMarker::new("the-word");
+            let mut out = mark.pass(text.as_bytes());
+            out.extend(mark.rest());
+            assert_eq!((String::from_utf8_lossy(&out).as_ref(), mark.status()), (text, None));
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_back_that_cannot_be_one() {
+        let mut mark = ExitMarker::new("the-word");
+        assert_eq!(mark.pass(b"a prompt> "), b"a prompt> ");
+        assert_eq!(mark.pass(b"\x1ethe-"), b"");
+        assert_eq!(mark.pass(b"wrong"), b"\x1ethe-wrong");
+    }
+}

@@ -1,0 +1,93 @@
+//! How a process ended, from what has come about it.
+
+use mer_core::{Exit, signal_name};
+
+/// What was received about the end of a process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ExitEvidence {
+    /// The status in the end mark, as `$?` has it over there.
+    pub(super) mark: Option<i32>,
+    /// The name of a signal, as the server tells it.
+    pub(super) signal: Option<String>,
+    /// The code that libssh2 has. It says 0 where the server has said nothing.
+    pub(super) code: i32,
+}
+
+/// Why nothing is known though the connection holds.
+const UNTOLD: &str = "the server did not tell an exit status";
+
+impl ExitEvidence {
+    /// The exit, or why it is not known. Without a word that was received there is none: a 0 of libssh2's is no such word.
+    pub(super) fn exit(&self) -> Result<Exit, String> {
+        let by_name = self.signal.as_deref().map(|name| (name, signal_number(name)));
+        match (self.mark, by_name) {
+            (_, Some((_, Some(signal)))) => Ok(Exit::Signal(signal)),
+            (Some(status), _) if status != 0 => Ok(of_shell(status)),
+            (_, Some((name, None))) => {
+                let name = name.chars().take(60).collect::<String>();
+                Err(format!("the server tells of a signal that has no name here: `{}`", name.escape_debug()))
+            }
+            (_, None) if self.code != 0 => Ok(Exit::Code(self.code)),
+            (Some(_), None) => Ok(Exit::Code(0)),
+            (None, None) => Err(UNTOLD.to_owned()),
+        }
+    }
+}
+
+/// What `$?` means: shells add a number to that of a signal. A program that exits with such a code by itself cannot be told
+/// from one that died.
+fn of_shell(status: i32) -> Exit {
+    let signal = match status {
+        385..=415 => status - 384,
+        257..=287 => status - 256,
+        129..=159 => status - 128,
+        _ => return Exit::Code(status),
+    };
+    Exit::Signal(signal)
+}
+
+/// The number of a signal that the server names without its `SIG`.
+fn signal_number(name: &str) -> Option<i32> {
+    let name = name.split('@').next().unwrap_or(name);
+    (1..32).find(|number| signal_name(*number).strip_prefix("SIG") == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use mer_core::Exit;
+
+    use super::ExitEvidence;
+
+    fn told(mark: Option<i32>, signal: Option<&str>, code: i32) -> Result<Exit, String> {
+        ExitEvidence { mark, signal: signal.map(str::to_owned), code }.exit()
+    }
+
+    #[test]
+    fn a_success_is_told_by_the_mark_and_denied_by_nothing() {
+        assert_eq!(told(Some(0), None, 0), Ok(Exit::Code(0)));
+        assert_eq!(told(Some(0), None, 3), Ok(Exit::Code(3)));
+        assert_eq!(told(Some(0), Some("SEGV"), 0), Ok(Exit::Signal(11)));
+        assert!(told(None, None, 0).is_err());
+        assert!(told(Some(0), Some("SIG@example.com"), 0).is_err());
+        assert!(told(None, Some("SIG@example.com"), 0).is_err());
+    }
+
+    #[test]
+    fn a_failure_is_told_by_either() {
+        assert_eq!(told(Some(5), None, 0), Ok(Exit::Code(5)));
+        assert_eq!(told(Some(5), None, 1), Ok(Exit::Code(5)));
+        assert_eq!(told(None, None, 7), Ok(Exit::Code(7)));
+        assert_eq!(told(None, Some("KILL"), 0), Ok(Exit::Signal(9)));
+        assert_eq!(told(None, Some("BUS@example.com"), 0), Ok(Exit::Signal(7)));
+    }
+
+    #[test]
+    fn a_signal_has_its_name_in_every_shell() {
+        for (status, signal) in [(135, 7), (152, 24), (143, 15), (256 + 7, 7), (384 + 24, 24)] {
+            assert_eq!(told(Some(status), Some("SIG@openssh.com"), 0), Ok(Exit::Signal(signal)));
+        }
+        for code in [1, 128, 160, 200, 255] {
+            assert_eq!(told(Some(code), None, code), Ok(Exit::Code(code)));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! How a run over there stands, as the session's thread and the watchdog see it, and as its control is told.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mer_core::Exit;
+use tokio::sync::watch;
+
+/// Shared by the channel of a run, the watchdog that guards its group, and the control.
+#[derive(Debug)]
+pub(in crate::ssh) struct RunState {
+    state: Mutex<State>,
+    exit: watch::Sender<Option<Exit>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The channel is closed on both sides, and this came with it.
+    closed: Option<Exit>,
+    /// Why that is `Lost`, where it is.
+    why: Option<String>,
+    /// The process is gone though its channel is open: somebody of its group holds a pipe.
+    left: Option<Exit>,
+    /// Somebody asked for the end of the group.
+    signalled: bool,
+    /// The group is proven to be gone.
+    gone: bool,
+    /// Nobody will ever prove it.
+    blind: bool,
+}
+
+impl RunState {
+    pub(in crate::ssh) fn new() -> Self {
+        Self { state: Mutex::default(), exit: watch::Sender::new(None) }
+    }
+
+    /// Tells of the end. After a signal it is told only once the group is proven to be gone: a run that was cancelled
+    /// and has an exit left nothing behind.
+    pub(in crate::ssh) fn exit(&self) -> watch::Receiver<Option<Exit>> {
+        self.exit.subscribe()
+    }
+
+    pub(in crate::ssh) fn now(&self) -> Option<Exit> {
+        *self.exit.borrow()
+    }
+
+    pub(super) fn closed(&self, exit: Exit) {
+        self.update(|state| state.closed = state.closed.or(Some(exit)));
+    }
+
+    /// Nobody will ever know how it ended.
+    pub(super) fn lost(&self, why: &str) {
+        self.update(|state| {
+            state.closed = state.closed.or(Some(Exit::Lost));
+            state.why.get_or_insert_with(|| why.to_owned());
+        });
+    }
+
+    /// Why the exit is not known, where it is not, or why the group cannot be ended.
+    pub(in crate::ssh) fn why_lost(&self) -> Option<String> {
+        self.now().is_none_or(|exit| exit == Exit::Lost).then(|| self.lock().why.clone()).flatten()
+    }
+
+    /// The process is gone, and this is known about its end.
+    pub(super) fn left(&self, exit: Result<Exit, String>) {
+        self.update(|state| match exit {
+            Ok(exit) => state.left = Some(exit),
+            Err(why) => {
+                state.left = Some(Exit::Lost);
+                state.why.get_or_insert(why);
+            }
+        });
+    }
+
+    /// The group is there, and may not be signalled.
+    pub(super) fn not_permitted(&self) {
+        self.update(|state| {
+            state.why.get_or_insert_with(|| "it runs as another user, and may not be signalled".to_owned());
+        });
+    }
+
+    pub(in crate::ssh) fn signalled(&self) {
+        self.update(|state| state.signalled = true);
+    }
+
+    pub(super) fn gone(&self) {
+        self.update(|state| state.gone = true);
+    }
+
+    pub(super) fn blind(&self) {
+        self.update(|state| state.blind = true);
+    }
+
+    /// Whether the group is proven to be gone.
+    pub(in crate::ssh) fn is_gone(&self) -> bool {
+        self.lock().gone
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let told = {
+            let mut state = self.lock();
+            change(&mut state);
+            match (state.closed, state.left) {
+                (Some(Exit::Lost), _) => Some(Exit::Lost),
+                (Some(exit), _) if !state.signalled || state.gone => Some(exit),
+                (Some(_), _) if state.blind => Some(Exit::Lost),
+                (None, Some(exit)) if !state.signalled => Some(exit),
+                _ => None,
+            }
+        };
+        if told.is_some() {
+            self.exit.send_if_modified(|now| {
+                let first = now.is_none();
+                *now = now.or(told);
+                first
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, RunState};
+
+    #[test]
+    fn an_exit_is_told_when_the_channel_is_closed() {
+        let report = RunState::new();
+        report.closed(Exit::Code(3));
+        assert_eq!(report.now(), Some(Exit::Code(3)));
+        report.lost("the cable");
+        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Code(3)), None));
+        let report = RunState::new();
+        report.lost("the cable");
+        report.lost("something later");
+        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Lost), Some("the cable".to_owned())));
+    }
+
+    #[test]
+    fn after_a_signal_only_with_proof() {
+        let report = RunState::new();
+        report.signalled();
+        report.left(Ok(Exit::Code(0)));
+        report.closed(Exit::Signal(15));
+        assert_eq!(report.now(), None);
+        report.gone();
+        assert_eq!(report.now(), Some(Exit::Signal(15)));
+        let report = RunState::new();
+        report.signalled();
+        report.closed(Exit::Signal(15));
+        report.blind();
+        assert_eq!(report.now(), Some(Exit::Lost));
+    }
+
+    #[test]
+    fn a_process_that_left_its_pipes_to_others_has_ended() {
+        let report = RunState::new();
+        report.left(Ok(Exit::Code(0)));
+        assert_eq!(report.now(), Some(Exit::Code(0)));
+        let report = RunState::new();
+        report.left(Err("nothing was told".to_owned()));
+        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Lost), Some("nothing was told".to_owned())));
+    }
+
+    #[test]
+    fn a_group_that_may_not_be_signalled_is_not_gone() {
+        let report = RunState::new();
+        report.signalled();
+        report.left(Ok(Exit::Signal(9)));
+        report.not_permitted();
+        assert_eq!(report.now(), None);
+        assert!(report.why_lost().is_some_and(|why| why.contains("another user")));
+    }
+}

@@ -1,0 +1,61 @@
+//! What leads to a host: a connection, a tunnel through another host, or the pipes of a process.
+
+use std::{
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{StepKind, Trace, dial::dial};
+use crate::ssh::{SshError, proxy::Process, target::Hop};
+
+/// As OpenSSH waits between the attempts of `ConnectionAttempts`.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+
+/// What libssh2 talks over. It ends the process of a `ProxyCommand` when it is dropped.
+#[derive(Debug, Clone)]
+pub(super) struct Transport {
+    pub(super) socket: Arc<OwnedFd>,
+    pub(super) process: Option<Arc<Process>>,
+}
+
+impl From<OwnedFd> for Transport {
+    fn from(socket: OwnedFd) -> Self {
+        Self { socket: Arc::new(socket), process: None }
+    }
+}
+
+impl AsRawFd for Transport {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// The way to a host that is reached from here.
+pub(super) fn direct(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<Transport, SshError> {
+    let Some(command) = &hop.proxy_command else { return repeated(hop, deadline, trace).map(Transport::from) };
+    trace.begin(StepKind::Connect);
+    let (socket, process) = Process::start(hop, command)?;
+    trace.note("through `ProxyCommand`".to_owned());
+    trace.end();
+    Ok(Transport { socket: Arc::new(socket), process: Some(process) })
+}
+
+/// Connects as often as `ConnectionAttempts` says, a second apart, before `deadline`.
+fn repeated(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<OwnedFd, SshError> {
+    let steps = trace.done.len();
+    for _ in 1..hop.connection_attempts {
+        match dial(hop, deadline, trace) {
+            Err(SshError::Refused { .. } | SshError::Unreachable { .. })
+                if Instant::now() + BETWEEN_ATTEMPTS < deadline =>
+            {
+                thread::sleep(BETWEEN_ATTEMPTS);
+                trace.done.truncate(steps);
+                trace.begin(StepKind::Resolve);
+            }
+            result => return result,
+        }
+    }
+    dial(hop, deadline, trace)
+}
