@@ -125,8 +125,8 @@ fn executor(sshd: &Sshd) -> Executor {
         known_hosts: Some(sshd.known_hosts_file().display().to_string()),
         ..ConnParams::default()
     };
-    let places = SshEnvironment::default();
-    Executor::ssh(SshConfig { server: "bench".to_owned(), params, places, secrets: None, accept_new: false })
+    let environment = SshEnvironment::default();
+    Executor::ssh(SshConfig { server: "bench".to_owned(), params, environment, secrets: None, accept_new: false })
 }
 
 fn session(host: &str, port: u16, user: &str, key: &Path) -> Session {

@@ -9,10 +9,10 @@ use crate::{local::LocalControl, ssh::RemoteControl};
 /// Over SSH, an exit after a signal is told only when the group was seen to be gone: a run that was cancelled and has an
 /// exit left nothing behind, one that has none (or `Lost`) could not be verified.
 #[derive(Debug)]
-pub struct Control(Kind);
+pub struct Control(ControlKind);
 
 #[derive(Debug)]
-enum Kind {
+enum ControlKind {
     Local(LocalControl),
     Remote(RemoteControl),
 }
@@ -20,19 +20,19 @@ enum Kind {
 macro_rules! each {
     ($self:ident, $control:ident => $what:expr) => {
         match &$self.0 {
-            Kind::Local($control) => $what,
-            Kind::Remote($control) => $what,
+            ControlKind::Local($control) => $what,
+            ControlKind::Remote($control) => $what,
         }
     };
 }
 
 impl Control {
     pub(crate) const fn local(control: LocalControl) -> Self {
-        Self(Kind::Local(control))
+        Self(ControlKind::Local(control))
     }
 
     pub(crate) const fn remote(control: RemoteControl) -> Self {
-        Self(Kind::Remote(control))
+        Self(ControlKind::Remote(control))
     }
 
     /// The process's number where it runs; that of its group is the same.
@@ -62,8 +62,8 @@ impl Control {
     #[must_use]
     pub fn why_lost(&self) -> Option<String> {
         match &self.0 {
-            Kind::Local(_) => None,
-            Kind::Remote(control) => control.why_lost(),
+            ControlKind::Local(_) => None,
+            ControlKind::Remote(control) => control.why_lost(),
         }
     }
 
@@ -86,14 +86,14 @@ impl Control {
 
     /// If the process has ended: ends its children that left its group, on this machine, unless its model lets them go on.
     pub async fn end_strays(&self) {
-        if let Kind::Local(control) = &self.0 {
+        if let ControlKind::Local(control) = &self.0 {
             control.end_strays().await;
         }
     }
 
     /// If the process has ended: TERM to those children.
     pub(crate) fn terminate_strays(&self) {
-        if let Kind::Local(control) = &self.0 {
+        if let ControlKind::Local(control) = &self.0 {
             control.terminate_strays();
         }
     }
@@ -101,8 +101,8 @@ impl Control {
     /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
     pub fn finish(&mut self) -> Option<Exit> {
         match &mut self.0 {
-            Kind::Local(control) => control.finish(),
-            Kind::Remote(control) => control.finish(),
+            ControlKind::Local(control) => control.finish(),
+            ControlKind::Remote(control) => control.finish(),
         }
     }
 }

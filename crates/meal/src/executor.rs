@@ -4,25 +4,15 @@ use std::path::PathBuf;
 
 use mer_core::RunSpec;
 
-use crate::{PingReport, Run, SshConfig, SshError, StartError, local::LocalExecutor, ssh::SshExecutor};
-
-/// What the local executor has to know about the program it lives in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalConfig {
-    /// This very binary: the watcher, and what a command `mer` means. `/proc/self/exe` survives an upgrade of the file.
-    pub self_exe: PathBuf,
-    /// The arguments with which `self_exe` calls [`crate::watcher_main`]. Empty: no watcher, and models outlive a
-    /// kill -9 of this process; only for programs that are watched themselves.
-    pub watcher_argv: Vec<String>,
-}
+use crate::{LocalConfig, PingReport, Run, SshConfig, SshError, StartError, local::LocalExecutor, ssh::SshExecutor};
 
 /// A place where processes are started. Cheap to clone; the clones share one watcher.
 #[derive(Debug, Clone)]
-pub struct Executor(Kind);
+pub struct Executor(ExecutorKind);
 
 /// A closed set: an enum rather than `dyn`.
 #[derive(Debug, Clone)]
-enum Kind {
+enum ExecutorKind {
     Local(LocalExecutor),
     Ssh(SshExecutor),
 }
@@ -31,13 +21,13 @@ impl Executor {
     /// The executor of this machine. Touches nothing until the first start.
     #[must_use]
     pub fn local(config: LocalConfig) -> Self {
-        Self(Kind::Local(LocalExecutor::new(config)))
+        Self(ExecutorKind::Local(LocalExecutor::new(config)))
     }
 
     /// The executor of a server that is reached by SSH. Touches nothing until the first use.
     #[must_use]
     pub fn ssh(config: SshConfig) -> Self {
-        Self(Kind::Ssh(SshExecutor::new(config)))
+        Self(ExecutorKind::Ssh(SshExecutor::new(config)))
     }
 
     /// Makes the connection, where there is none and one is needed. Starting does it too; this is for those who want to
@@ -47,16 +37,16 @@ impl Executor {
     /// There is none to be had.
     pub async fn connect(&self) -> Result<(), SshError> {
         match &self.0 {
-            Kind::Local(_) => Ok(()),
-            Kind::Ssh(ssh) => ssh.connect().await,
+            ExecutorKind::Local(_) => Ok(()),
+            ExecutorKind::Ssh(ssh) => ssh.connect().await,
         }
     }
 
     /// Makes a new connection step by step, and runs a command that does nothing. On this machine there is no step.
     pub async fn ping(&self) -> Option<PingReport> {
         match &self.0 {
-            Kind::Local(_) => None,
-            Kind::Ssh(ssh) => Some(ssh.ping().await),
+            ExecutorKind::Local(_) => None,
+            ExecutorKind::Ssh(ssh) => Some(ssh.ping().await),
         }
     }
 
@@ -64,8 +54,8 @@ impl Executor {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         match &self.0 {
-            Kind::Local(_) => Vec::new(),
-            Kind::Ssh(ssh) => ssh.warnings(),
+            ExecutorKind::Local(_) => Vec::new(),
+            ExecutorKind::Ssh(ssh) => ssh.warnings(),
         }
     }
 
@@ -75,8 +65,8 @@ impl Executor {
     /// The command does not exist there, is no program, or could not be started.
     pub async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
         match &self.0 {
-            Kind::Local(local) => local.start(spec),
-            Kind::Ssh(ssh) => ssh.start(spec).await,
+            ExecutorKind::Local(local) => local.start(spec),
+            ExecutorKind::Ssh(ssh) => ssh.start(spec).await,
         }
     }
 
@@ -86,8 +76,8 @@ impl Executor {
     /// As [`Executor::start`], as far as it can be known.
     pub async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         match &self.0 {
-            Kind::Local(local) => local.resolve(spec),
-            Kind::Ssh(ssh) => ssh.resolve(spec).await,
+            ExecutorKind::Local(local) => local.resolve(spec),
+            ExecutorKind::Ssh(ssh) => ssh.resolve(spec).await,
         }
     }
 }

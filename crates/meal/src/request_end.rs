@@ -68,7 +68,7 @@ impl fmt::Display for EndCause {
             Self::Cancelled => f.write_str("cancelled"),
             Self::ReaderGone => f.write_str("the reader of the output is gone"),
             Self::Died => f.write_str("the process ended in the middle of the request"),
-            Self::InputFailed(said) => write!(f, "the input could not be read to its end: {said}"),
+            Self::InputFailed(error) => write!(f, "the input could not be read to its end: {error}"),
             Self::ProtocolBroken(what) => f.write_str(what),
         }
     }

@@ -272,7 +272,7 @@ async fn what_cannot_be_started_is_named() {
 async fn without_a_bound_nothing_runs_out() {
     let mut spec = spec(&["echo"]);
     spec.bounds.timeout = Bound::Never;
-    assert_eq!(run(&spec, b"x").await.0.end, EndCause::Done);
+    assert_eq!(run(&spec, b"x").await.0.cause, EndCause::Done);
 }
 
 /// A verdict must not be lost because whoever started us ignores SIGCHLD, which is inherited.
@@ -292,7 +292,7 @@ fn an_ignored_sigchld_costs_no_verdict() {
 async fn a_model_that_closes_stdout_and_works_on_is_waited_for() {
     let mut spec = spec(&["close-stdout"]);
     spec.bounds = bounds(200);
-    assert!(matches!(run(&spec, b"").await.0.end, EndCause::Timeout { .. }));
+    assert!(matches!(run(&spec, b"").await.0.cause, EndCause::Timeout { .. }));
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ async fn a_late_reply_never_reaches_the_next_request() {
         assert_eq!((ended.cause, reply.as_str(), warm.0.pid()), (EndCause::Done, "next\n", pid));
         let cancel = Cancel::new();
         cancel.cancel();
-        assert_eq!(warm.ask_within("slow 50", 20_000, &cancel).await.0.end, EndCause::Cancelled);
+        assert_eq!(warm.ask_within("slow 50", 20_000, &cancel).await.0.cause, EndCause::Cancelled);
         assert_eq!(warm.ask("next").await.1, "next\n");
     }
 }
@@ -161,7 +161,7 @@ async fn cancelling_now_does_not_wait_for_the_grace() {
     let cancel = Cancel::new();
     cancel.cancel_now();
     let begin = Instant::now();
-    assert_eq!(warm.ask_within("hang", 60_000, &cancel).await.0.end, EndCause::Cancelled);
+    assert_eq!(warm.ask_within("hang", 60_000, &cancel).await.0.cause, EndCause::Cancelled);
     assert!(begin.elapsed() < Duration::from_secs(5) && !warm.0.is_alive());
 }
 
@@ -186,15 +186,15 @@ async fn more_than_one_line_for_one_line_is_never_a_reply() {
         let EndCause::ProtocolBroken(what) = &ended.cause else { panic!("{:?}", ended.cause) };
         assert!(what.starts_with("the process printed `two` without being asked"), "{what}");
     }
-    assert_ne!(warm.ask("next").await.0.end, EndCause::Done);
+    assert_ne!(warm.ask("next").await.0.cause, EndCause::Done);
 
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
-    assert_eq!(warm.ask("late 30").await.0.end, EndCause::Done);
+    assert_eq!(warm.ask("late 30").await.0.cause, EndCause::Done);
     eventually("it cannot be used any more", || !warm.0.is_alive());
 
     // What `token` prints between the requests is noise.
     let mut warm = Warm::start(&serve(Protocol::Token, "0")).await.expect("starts");
-    assert_eq!(warm.ask("late 1").await.0.end, EndCause::Done);
+    assert_eq!(warm.ask("late 1").await.0.cause, EndCause::Done);
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(warm.0.is_alive());
     assert_eq!(warm.ask("next").await.1, "next\n");
@@ -206,7 +206,7 @@ async fn a_banner_without_a_ready_token_is_explained() {
     spec.tokens.ready = None;
     let mut warm = Warm::start(&spec).await.expect("starts");
     eventually("the banner is there", || !warm.0.is_alive());
-    let EndCause::ProtocolBroken(what) = warm.ask("x").await.0.end else { panic!("it is broken") };
+    let EndCause::ProtocolBroken(what) = warm.ask("x").await.0.cause else { panic!("it is broken") };
     assert!(what.contains("`loading…\\n") && what.contains("set its readyToken"), "{what}");
 }
 

@@ -99,7 +99,7 @@ mod tests {
             Executor::ssh(SshConfig {
                 server: server.to_owned(),
                 params: params.clone(),
-                places: SshEnvironment::default(),
+                environment: SshEnvironment::default(),
                 secrets: None,
                 accept_new: false,
             })

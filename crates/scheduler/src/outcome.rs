@@ -114,7 +114,7 @@ impl Verdict {
         let here = matches!(code, ExitCode::CONFIG | ExitCode::BUSY | ExitCode::IO);
         let status = if here { Status::Failed } else { Status::Unreachable };
         let verdict = Self::new(status, code, with_causes(error));
-        Self { hint: error.remedy(server), elsewhere: status == Status::Unreachable, ..verdict }
+        Self { hint: error.hint(server), elsewhere: status == Status::Unreachable, ..verdict }
     }
 
     /// The process that serves one request has ended, and its exit is the verdict.

@@ -118,6 +118,6 @@ impl Scheduler {
 
 /// A server that cannot be used: why, and what to do about it.
 fn unreachable(error: &SshError, server: &str) -> (u8, String) {
-    let remedy = error.remedy(server).map(|remedy| format!(" ({remedy})")).unwrap_or_default();
+    let remedy = error.hint(server).map(|remedy| format!(" ({remedy})")).unwrap_or_default();
     (error.exit_code(), format!("{}{remedy}", with_causes(error)))
 }

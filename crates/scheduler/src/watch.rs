@@ -33,7 +33,7 @@ pub enum Wait {
         ready_timeout: Bound,
     },
     /// The end of a model whose time is up.
-    EndCause {
+    End {
         /// The model.
         model: String,
     },
@@ -55,7 +55,7 @@ impl fmt::Display for Wait {
             Self::Ready { model, ready_timeout } => {
                 write!(f, "waiting until `{model}` is ready (at most {ready_timeout}: `readyTimeout`; Ctrl-C ends it)")
             }
-            Self::EndCause { model } => {
+            Self::End { model } => {
                 write!(
                     f,
                     "the `timeout` of `{model}` ran out; waiting for its end (at most its `grace`; Ctrl-C ends it)"

@@ -8,7 +8,7 @@ pub mod dropbear;
 #[cfg(feature = "faulty-ssh")]
 pub mod faulty_ssh;
 mod image;
-pub mod link;
+pub mod network;
 pub mod postgres;
 pub mod processes;
 pub mod require;

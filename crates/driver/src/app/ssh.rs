@@ -54,7 +54,7 @@ impl Ssh {
         let executor = Executor::ssh(SshConfig {
             server: server.to_owned(),
             params: params.clone(),
-            places: SshEnvironment { variables, ..self.places.clone() },
+            environment: SshEnvironment { variables, ..self.places.clone() },
             secrets: Some(Arc::clone(&self.secrets)),
             accept_new,
         });

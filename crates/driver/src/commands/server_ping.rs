@@ -107,7 +107,7 @@ fn steps(server: &str, report: PingReport) -> Vec<Step> {
         steps.push(step(made, ExitCode::OK, detail, None));
     }
     if let Some((made, error)) = report.failed {
-        steps.push(step(made, error.exit_code(), Some(with_causes(&error)), report.remedy));
+        steps.push(step(made, error.exit_code(), Some(with_causes(&error)), report.hint));
     }
     steps
 }

@@ -1,18 +1,15 @@
 //! The hold on a process group: its end is waited for, and brought about, here.
 
-use std::{io, os::fd::OwnedFd, process::Child, sync::Arc, time::Duration};
+use std::{io, process::Child, sync::Arc, time::Duration};
 
-use mer_core::{Exit, not_started};
+use mer_core::Exit;
 use rustix::{
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, waitid},
-};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::watch,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid},
 };
 
 use super::{
+    exit_notice::ExitNotice,
     strays::{self, Strays},
     watcher_client::WatcherClient,
 };
@@ -27,14 +24,6 @@ pub(crate) struct LocalControl {
     watch: Option<Arc<WatcherClient>>,
     /// What leaves its group; none where that is to go on.
     strays: Option<Strays>,
-}
-
-/// How the end of a child is noticed.
-#[derive(Debug)]
-pub(super) enum ExitNotice {
-    Pidfd(AsyncFd<OwnedFd>),
-    /// A kernel without pidfd_open: a thread that waits.
-    Thread(watch::Receiver<bool>),
 }
 
 impl LocalControl {
@@ -53,7 +42,7 @@ impl LocalControl {
         let notice = ExitNotice::new(pid);
         // Made first and checked after, so that a failure kills by the drop.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
-        let notice = notice.unwrap_or_else(|_| ExitNotice::Thread(watch::channel(true).1));
+        let notice = notice.unwrap_or_else(|_| ExitNotice::ended());
         let control = Self { pid, notice, exit: None, watch, strays };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
@@ -196,40 +185,6 @@ fn reap(pid: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let _ = waitid(WaitId::Pid(pid), options);
     while matches!(waitid(WaitId::Pgid(Some(pid)), options), Ok(Some(_))) {}
-}
-
-impl ExitNotice {
-    /// Waits until the process has ended. Safe to cancel.
-    pub(super) async fn seen(&self) {
-        match self {
-            Self::Pidfd(fd) => drop(fd.readable().await),
-            Self::Thread(done) => drop(done.clone().wait_for(|done| *done).await),
-        }
-    }
-
-    pub(super) fn new(pid: Pid) -> io::Result<Self> {
-        match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => register(fd).map(Self::Pidfd),
-            Err(Errno::NOSYS | Errno::PERM) => Self::thread(pid),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    fn thread(pid: Pid) -> io::Result<Self> {
-        let (done, seen) = watch::channel(false);
-        let wait = move || {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
-            let _ = done.send(true);
-        };
-        std::thread::Builder::new().name("mer-wait".to_owned()).spawn(wait).map_err(not_started)?;
-        Ok(Self::Thread(seen))
-    }
-}
-
-#[expect(deprecated, reason = "sound here: an OwnedFd stays open as long as it is owned; its successor is unsafe")]
-fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
 fn status_exit(status: &WaitIdStatus) -> Exit {

@@ -4,7 +4,9 @@
 //! process group of its own. Its end is seen through a pidfd; the zombie is kept until the rest of its group has been
 //! dealt with, because as long as it is there its number cannot be given to somebody else.
 
+mod config;
 mod control;
+mod exit_notice;
 mod resolve;
 mod runnable;
 mod sigchld;
@@ -12,6 +14,7 @@ mod spawn;
 mod strays;
 mod watcher_client;
 
+pub use config::LocalConfig;
 pub(crate) use control::LocalControl;
 pub use sigchld::ignored_signals;
 pub(crate) use spawn::LocalExecutor;

@@ -20,7 +20,7 @@ use rustix::{
     process::Pid,
 };
 
-use super::{control::ExitNotice, strays};
+use super::{exit_notice::ExitNotice, strays};
 use crate::watcher::mark_value;
 
 /// One that was killed sooner than this after its start is not replaced at once: something kills all of them.

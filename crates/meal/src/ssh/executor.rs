@@ -48,7 +48,7 @@ impl SshExecutor {
             let answer = shell.say(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;
             let mut found = Vec::new();
-            while let Ok(Some(bytes)) = shell.kept.stdout.next().await {
+            while let Ok(Some(bytes)) = shell.pipes.stdout.next().await {
                 found.extend_from_slice(&bytes);
             }
             Ok(PathBuf::from(String::from_utf8_lossy(&found).trim_end_matches('\n')))

@@ -10,6 +10,7 @@ mod algorithms;
 mod auth;
 mod config;
 mod error;
+mod error_hint;
 mod executor;
 mod known_hosts;
 mod ping;

@@ -32,7 +32,7 @@ pub struct PingReport {
     /// The one that did not, how long it took to fail, and why.
     pub failed: Option<(PingStep, SshError)>,
     /// What to do about that.
-    pub remedy: Option<String>,
+    pub hint: Option<String>,
     /// What the SSH configuration asks for and will not be done.
     pub warnings: Vec<String>,
 }
@@ -42,7 +42,7 @@ impl SshExecutor {
     pub(crate) async fn ping(&self) -> PingReport {
         let trace = Arc::new(Mutex::new(Trace::new()));
         let result = self.try_steps(&trace).await;
-        let (steps, failed, remedy) = {
+        let (steps, failed, hint) = {
             let trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
             let made = trace.done.iter().map(|done| PingStep {
                 host: done.host.clone(),
@@ -55,9 +55,9 @@ impl SshExecutor {
                 let step = PingStep { host: host.to_owned(), kind: trace.current, took: trace.elapsed(), detail: None };
                 (step, error.clone())
             });
-            (made.collect(), failed, result.err().and_then(|error| error.remedy(self.server())))
+            (made.collect(), failed, result.err().and_then(|error| error.hint(self.server())))
         };
-        PingReport { steps, failed, remedy, warnings: self.warnings() }
+        PingReport { steps, failed, hint, warnings: self.warnings() }
     }
 
     async fn try_steps(&self, trace: &Arc<Mutex<Trace>>) -> Result<(), SshError> {

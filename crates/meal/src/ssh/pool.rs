@@ -1,6 +1,8 @@
 //! The sessions of one server: channels up to what it grants on one connection, then another connection up to
 //! `maxSessions`, then the queue.
 
+mod acquire;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -33,18 +35,11 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    links: Vec<SessionHandle>,
+    handles: Vec<SessionHandle>,
     connecting: bool,
     /// The server grants one channel on a connection: then the watchdog has one of its own.
     solo: bool,
     watch: Option<SessionHandle>,
-}
-
-/// What to do to get a channel.
-enum Choice {
-    Use(SessionHandle),
-    Connect,
-    Wait,
 }
 
 impl Pool {
@@ -61,12 +56,12 @@ impl Pool {
 
     /// Connects, unless there is a connection already.
     pub(super) async fn connect(&self) -> Result<(), SshError> {
-        if self.lock().links.iter().any(|link| link.is_alive() && !link.shared().slots().closing) {
+        if self.lock().handles.iter().any(|handle| handle.is_alive() && !handle.shared().slots().closing) {
             return Ok(());
         }
-        let link = self.acquire().await?;
+        let handle = self.acquire().await?;
         // Only the connection was wanted, not the slot.
-        let mut slots = link.shared().slots();
+        let mut slots = handle.shared().slots();
         slots.used = slots.used.saturating_sub(1);
         drop(slots);
         self.freed.notify_waiters();
@@ -78,28 +73,34 @@ impl Pool {
         &self,
         command: &str,
         mark: &str,
-        ends: impl Fn() -> Result<(SessionPipes, LocalPipes), SshError>,
+        make_pipes: impl Fn() -> Result<(SessionPipes, LocalPipes), SshError>,
         guard: &GuardSlot,
     ) -> Result<(SessionHandle, LocalPipes, Arc<RunState>), SshError> {
         let mut stale = 0;
         loop {
-            let link = self.acquire().await?;
+            let handle = self.acquire().await?;
             let (reply, answer) = oneshot::channel();
-            let (ends, kept) = match ends() {
-                Ok(ends) => ends,
+            let (session_pipes, pipes) = match make_pipes() {
+                Ok(session_pipes) => session_pipes,
                 Err(error) => {
-                    let mut slots = link.shared().slots();
+                    let mut slots = handle.shared().slots();
                     slots.used = slots.used.saturating_sub(1);
                     return Err(error);
                 }
             };
-            let what = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
+            let channel_type = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
             // A new one for each try: a session that dies tells it so.
-            let report = Arc::new(RunState::new());
-            link.send(Request::Open { what, ends, report: Arc::clone(&report), guard: Arc::clone(guard), reply });
+            let run_state = Arc::new(RunState::new());
+            handle.send(Request::Open {
+                channel_type,
+                session_pipes,
+                run_state: Arc::clone(&run_state),
+                guard: Arc::clone(guard),
+                reply,
+            });
             match answer.await {
-                Ok(Ok(())) => return Ok((link, kept, report)),
-                Ok(Err(OpenError::Refused { alone: true, watchdog: true, .. })) => self.turn_solo(&link),
+                Ok(Ok(())) => return Ok((handle, pipes, run_state)),
+                Ok(Err(OpenError::Refused { alone: true, watchdog: true, .. })) => self.use_for_watchdog_only(&handle),
                 Ok(Err(OpenError::Refused { alone: true, detail, .. })) => {
                     return Err(SshError::ChannelRefused { host: self.host(), detail });
                 }
@@ -122,19 +123,19 @@ impl Pool {
     pub(super) async fn guard(
         &self,
         run: &SessionHandle,
-        ward: &GuardedGroup,
+        guarded: &GuardedGroup,
         grace: Duration,
-        report: &Arc<RunState>,
+        run_state: &Arc<RunState>,
     ) -> Result<SessionHandle, SshError> {
         let solo = self.lock().solo;
-        let mut link = if solo { self.watch().await? } else { run.clone() };
+        let mut handle = if solo { self.watchdog_session().await? } else { run.clone() };
         loop {
             let (reply, answer) = oneshot::channel();
-            let (report, shared) = (Arc::clone(report), Arc::clone(run.shared()));
-            link.send(Request::Guard { ward: ward.clone(), grace, report, run: shared, reply });
+            let (run_state, shared) = (Arc::clone(run_state), Arc::clone(run.shared()));
+            handle.send(Request::Guard { guarded: guarded.clone(), grace, run_state, run: shared, reply });
             match answer.await {
-                Ok(Ok(())) => return Ok(link),
-                Ok(Err(GuardError::NoChannel)) if link == *run => link = self.watch().await?,
+                Ok(Ok(())) => return Ok(handle),
+                Ok(Err(GuardError::NoChannel)) if handle == *run => handle = self.watchdog_session().await?,
                 Ok(Err(GuardError::NoChannel)) => {
                     let detail = "there is no channel for the watchdog".to_owned();
                     return Err(SshError::ChannelRefused { host: self.host(), detail });
@@ -146,77 +147,6 @@ impl Pool {
                 Err(_) => return Err(self.lost()),
             }
         }
-    }
-
-    /// A session with a free slot, which is taken.
-    async fn acquire(&self) -> Result<SessionHandle, SshError> {
-        loop {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
-            // From here on, before the look, so that nothing is missed.
-            freed.as_mut().enable();
-            match self.choose() {
-                Choice::Use(link) => return Ok(link),
-                Choice::Wait => freed.await,
-                Choice::Connect => {
-                    let connecting = Connecting(self);
-                    let solo = self.lock().solo;
-                    if solo {
-                        self.watch().await?;
-                    }
-                    let link = self.start(!solo, None).await?;
-                    self.lock().links.push(link);
-                    drop(connecting);
-                }
-            }
-        }
-    }
-
-    fn choose(&self) -> Choice {
-        let mut state = self.lock();
-        state.links.retain(|link| link.is_alive() && !link.shared().slots().closing);
-        for link in &state.links {
-            let mut slots = link.shared().slots();
-            if slots.used < slots.most && !slots.closing {
-                slots.used += 1;
-                return Choice::Use(link.clone());
-            }
-        }
-        if state.links.len() < self.max_sessions && !state.connecting {
-            state.connecting = true;
-            return Choice::Connect;
-        }
-        Choice::Wait
-    }
-
-    /// The session showed that it has room for its watchdog only: then that is what it is for.
-    fn turn_solo(&self, link: &SessionHandle) {
-        let mut state = self.lock();
-        state.solo = true;
-        state.links.retain(|other| other != link);
-        if state.watch.as_ref().is_none_or(|watch| !watch.is_alive()) {
-            state.watch = Some(link.clone());
-        } else if state.watch.as_ref() != Some(link) {
-            link.send(Request::Finish);
-        }
-    }
-
-    /// The session that carries nothing but a watchdog.
-    async fn watch(&self) -> Result<SessionHandle, SshError> {
-        let alive = |link: &&SessionHandle| link.is_alive() && !link.shared().slots().closing;
-        if let Some(link) = self.lock().watch.as_ref().filter(alive) {
-            return Ok(link.clone());
-        }
-        let link = self.start(true, None).await?;
-        link.shared().slots().most = 0;
-        let mut state = self.lock();
-        // Somebody else may have been faster.
-        if let Some(other) = state.watch.as_ref().filter(alive) {
-            link.send(Request::Finish);
-            return Ok(other.clone());
-        }
-        state.watch = Some(link.clone());
-        Ok(link)
     }
 
     /// A new session.
@@ -255,8 +185,8 @@ impl Pool {
     }
 
     /// Takes a session that was started on its own among the others.
-    pub(super) fn adopt(&self, link: SessionHandle) {
-        self.lock().links.push(link);
+    pub(super) fn adopt(&self, handle: SessionHandle) {
+        self.lock().handles.push(handle);
         self.freed.notify_waiters();
     }
 
@@ -280,23 +210,13 @@ pub(super) struct LocalPipes {
     pub(super) stderr: crate::Pipe,
 }
 
-/// Only one connects at a time: whoever waits may well get a channel of that connection.
-struct Connecting<'a>(&'a Pool);
-
-impl Drop for Connecting<'_> {
-    fn drop(&mut self) {
-        self.0.lock().connecting = false;
-        self.0.freed.notify_waiters();
-    }
-}
-
 impl Drop for Pool {
     fn drop(&mut self) {
         let state = self.lock();
-        state.links.iter().chain(&state.watch).for_each(|link| link.send(Request::Finish));
+        state.handles.iter().chain(&state.watch).for_each(|handle| handle.send(Request::Finish));
         drop(state);
         // The threads may not live as long as it takes: this process may be about to end.
         let hops = self.route.jumps.iter().chain([&self.route.target]);
-        hops.filter_map(|hop| hop.proxy_command.as_ref()).for_each(|command| command.live.end());
+        hops.filter_map(|hop| hop.proxy_command.as_ref()).for_each(|command| command.running.end());
     }
 }

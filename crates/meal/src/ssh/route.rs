@@ -16,8 +16,8 @@ use super::{
     SshConfig, SshError,
     config::{Proxy, Settings, Strict, settings_for},
     known_hosts::KnownKeys,
-    proxy::Live,
-    target::{Hop, Password, ProxyCommand, Route, Unknown},
+    proxy::{ProxyCommand, RunningProxies},
+    target::{Hop, Password, Route, Unknown},
 };
 
 /// As the contract has them.
@@ -32,13 +32,13 @@ const MOST_JUMPS: usize = 8;
 
 /// Resolves everything, jump hosts included.
 pub(super) fn route(config: &SshConfig) -> Result<Route, SshError> {
-    let planner = Planner { config, files: Disk { places: &config.places } };
+    let planner = Planner { config, files: Disk { environment: &config.environment } };
     let mut warnings = Vec::new();
     let host = config.params.host.clone().unwrap_or_else(|| config.server.clone());
     // The registry's form `user@host:port` is split before it gets here; an alias has neither.
     let found = planner.hop(&Spec { alias: host, user: None, port: None }, true, &mut warnings)?;
     let Found { hop: mut target, via, settings } = found;
-    let variables = keys::variables(&settings, &config.places.variables);
+    let variables = keys::variables(&settings, &config.environment.variables);
     let mut jumps = Vec::new();
     match via {
         Via::Nothing => {}
@@ -111,12 +111,12 @@ impl Planner<'_> {
     /// One host, and what leads to it. The registry's parameters are the target's alone, but for its bounds and
     /// `knownHosts`.
     fn hop(&self, spec: &Spec, target: bool, warnings: &mut Vec<String>) -> Result<Found, SshError> {
-        let (places, all) = (&self.config.places, &self.config.params);
+        let (environment, all) = (&self.config.environment, &self.config.params);
         let none = ConnParams::default();
         let params = if target { all } else { &none };
         let asked_user = spec.user.as_deref().or(params.user.as_deref());
         let settings =
-            settings_for(&self.files, &config_files(places), &spec.alias, asked_user, places.user.as_deref());
+            settings_for(&self.files, &config_files(environment), &spec.alias, asked_user, environment.user.as_deref());
         for warning in &settings.warnings {
             if !warnings.contains(warning) {
                 warnings.push(warning.clone());
@@ -125,7 +125,7 @@ impl Planner<'_> {
         let port = spec.port.or(params.port).or(settings.port).unwrap_or(22);
         let user = asked_user
             .or(settings.user.as_deref())
-            .or(places.user.as_deref())
+            .or(environment.user.as_deref())
             .ok_or_else(|| self.error(format!("nothing says which user logs in on `{}`: set `user`", spec.alias)))?
             .to_owned();
         let host = settings
@@ -133,7 +133,7 @@ impl Planner<'_> {
             .as_deref()
             .map_or_else(|| spec.alias.clone(), |name| expand::tokens(name, &[('h', &spec.alias)]));
         let key_name = settings.host_key_alias.as_deref().unwrap_or(&spec.alias);
-        let expand = Expand { places, host: &host, alias: &spec.alias, key_name, port, user: &user };
+        let expand = Expand { environment, host: &host, alias: &spec.alias, key_name, port, user: &user };
         let via = self.via(params, &settings, &expand)?;
         let (known_name, known_name_without_port) = match &settings.host_key_alias {
             Some(alias) => (KnownKeys::name(alias, 22), None),
@@ -165,7 +165,7 @@ impl Planner<'_> {
             identities: keys.identities,
             certificates: keys.certificates,
             agent: keys.agent,
-            socket_folders: keys::socket_folders(places),
+            socket_folders: keys::socket_folders(environment),
             identities_only: keys.only,
             password,
             proxy_command: None,
@@ -191,7 +191,7 @@ impl Planner<'_> {
             Some(Proxy::Jump(text) | Proxy::Command(text)) if is_none(&text) => Via::Nothing,
             Some(Proxy::Jump(list)) => Via::Jumps(expand.proxy(&list).map_err(|reason| self.error(reason))?),
             Some(Proxy::Command(line)) => {
-                let variables = &self.config.places.variables;
+                let variables = &self.config.environment.variables;
                 let shell = variables.get("SHELL").filter(|shell| shell.starts_with('/'));
                 // A password for the server is none of this command's business.
                 let mut variables = Arc::clone(variables);
@@ -202,7 +202,7 @@ impl Planner<'_> {
                     line: expand.proxy(&line).map_err(|reason| self.error(reason))?,
                     shell: shell.map_or_else(|| PathBuf::from("/bin/sh"), PathBuf::from),
                     variables,
-                    live: Live::default(),
+                    running: RunningProxies::default(),
                 })
             }
         })

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use mer_core::ConnParams;
 
-use super::{config::Algorithms, proxy::Live};
+use super::{config::Algorithms, proxy::ProxyCommand};
 
 /// A secret that the caller is asked for at the moment it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct SshConfig {
     /// What the registry says.
     pub params: ConnParams,
     /// Where things are.
-    pub places: SshEnvironment,
+    pub environment: SshEnvironment,
     /// Who knows the secrets.
     pub secrets: Option<SecretSource>,
     /// Whether unknown host keys are accepted and written down, as `mer server ping --accept-new` does.
@@ -130,24 +130,6 @@ pub(super) enum Unknown {
     Accept,
     /// It is to be written down: that is what was asked for.
     Record,
-}
-
-/// A process whose pipes are the connection.
-#[derive(Clone)]
-pub(super) struct ProxyCommand {
-    /// The line, with its tokens replaced.
-    pub(super) line: String,
-    pub(super) shell: PathBuf,
-    pub(super) variables: Arc<BTreeMap<String, String>>,
-    /// What was started of it.
-    pub(super) live: Live,
-}
-
-impl fmt::Debug for ProxyCommand {
-    /// Without the variables: nothing of an environment belongs into a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyCommand").field("line", &self.line).finish_non_exhaustive()
-    }
 }
 
 /// One host on the way, with everything decided.

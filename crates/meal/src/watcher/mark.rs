@@ -1,7 +1,8 @@
 //! The mark that every model of this machine carries in its environment, and its children after it:
 //! `MER_WATCH=NONCE.NUMBER`, with `.leave` behind it where children that left the process group are to go on.
 
-use super::WATCH_VARIABLE;
+/// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
+pub const WATCH_VARIABLE: &str = "MER_WATCH";
 
 /// What is looked for in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,8 +16,6 @@ mod mark;
 mod proc_scan;
 
 pub use main::watcher_main;
+pub use mark::WATCH_VARIABLE;
 pub(crate) use mark::{Mark, value as mark_value};
 pub(crate) use proc_scan::{Found, look_at, scan, stat};
-
-/// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
-pub const WATCH_VARIABLE: &str = "MER_WATCH";

@@ -152,8 +152,8 @@ fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &st
         known_hosts: own(known_hosts),
         ..ConnParams::default()
     };
-    let places = SshEnvironment::default();
-    let config = SshConfig { server: host.to_owned(), params, places, secrets: None, accept_new: false };
+    let environment = SshEnvironment::default();
+    let config = SshConfig { server: host.to_owned(), params, environment, secrets: None, accept_new: false };
     let spec = RunSpec {
         argv: vec![env::current_exe().unwrap_or_default().display().to_string(), "ignore-term".to_owned()],
         cwd: None,

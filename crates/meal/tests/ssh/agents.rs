@@ -89,7 +89,7 @@ async fn a_key_in_the_agent_is_not_asked_a_passphrase_for() {
     let (_folder, path) = folder();
     agent.add(&decrypted(sshd.client_key(), "open sesame", &path));
     let mut config = config(&sshd);
-    config.places.agent = Some(agent.socket.clone());
+    config.environment.agent = Some(agent.socket.clone());
     config.secrets = Some(Arc::new(|request: SecretRequest<'_>| panic!("asked for {request:?}")));
     works(config.clone()).await;
     // Nor is it where another key of the agent does it.
@@ -141,7 +141,7 @@ async fn a_key_that_is_named_goes_before_the_others_of_the_agent() {
     let SshError::AuthFailed { hung_up_after: Some(count), .. } = &error else { panic!("{error:?}") };
     assert!((2..=3).contains(count), "{error}");
     assert!(error.to_string().contains("the server hung up"), "{error}");
-    assert!(error.remedy("x").expect("a remedy").contains("`IdentitiesOnly yes`"));
+    assert!(error.hint("x").expect("a hint").contains("`IdentitiesOnly yes`"));
 }
 
 #[tokio::test]
@@ -206,18 +206,18 @@ async fn an_agent_that_hangs_is_passed_over_and_named() {
     let home = Home::new(&format!("IdentityFile {}\n", sshd.client_key().display()));
     let mut config = home.config(&sshd);
     config.params.auth_timeout = Some(Bound::secs(4));
-    config.places.agent = Some(mute.clone());
+    config.environment.agent = Some(mute.clone());
     let begin = Instant::now();
     works(config.clone()).await;
     assert!(begin.elapsed() < Duration::from_secs(9));
     let home = Home::new("");
     let mut config = home.config(&sshd);
     config.params.auth_timeout = Some(Bound::secs(1));
-    config.places.agent = Some(mute);
+    config.environment.agent = Some(mute);
     let error = refused(config.clone()).await;
     assert!(error.to_string().contains("mute`: it does not answer within 500ms"), "{error}");
     // One that lists its keys and does not sign.
-    config.places.agent = Some(lazy);
+    config.environment.agent = Some(lazy);
     let begin = Instant::now();
     let error = refused(config).await;
     let SshError::AuthTimedOut { step, .. } = &error else { panic!("{error:?}") };
@@ -253,8 +253,8 @@ async fn identity_agent_names_another_a_variable_or_none() {
     ] {
         let home = Home::new(&format!("IdentityAgent {value}\n"));
         let mut config = home.config(&sshd);
-        config.places.agent = usual;
-        config.places.variables = Arc::clone(&variables);
+        config.environment.agent = usual;
+        config.environment.variables = Arc::clone(&variables);
         if reached {
             works(config).await;
         } else {
@@ -273,7 +273,8 @@ async fn no_agents_socket_is_left_behind() {
     let mut config = home.with_agent(&sshd, &agent);
     // A folder that cannot be used is passed over.
     let variables = [("XDG_RUNTIME_DIR", "/no/such/folder".to_owned()), ("TMPDIR", text(&path))];
-    config.places.variables = Arc::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    config.environment.variables =
+        Arc::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     works(config).await;
     assert_eq!(fs::read_dir(&path).expect("the folder").count(), 0);
 }

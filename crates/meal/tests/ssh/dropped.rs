@@ -124,7 +124,7 @@ async fn dropped_reset_and_refused_for_their_number_are_three_texts_and_tried_ag
     });
     let (error, _) = fails(address, 3).await;
     assert!(error.to_string().contains("it says `Exceeded MaxStartups`"), "{error}");
-    assert!(error.remedy("there").is_some_and(|remedy| remedy.contains("MaxStartups")));
+    assert!(error.hint("there").is_some_and(|hint| hint.contains("MaxStartups")));
     assert!(count.load(Ordering::SeqCst) > 3);
 
     let (address, count) = answers(|mut stream| {
@@ -150,6 +150,6 @@ async fn nothing_in_common_names_both_lists() {
         let (before, after) = text.split_once("; MER knows ").unwrap_or_else(|| panic!("{text}"));
         assert!(before.contains(" in common: it offers ") && before.ends_with(theirs), "{text}");
         assert!(after.contains(ours), "{text}");
-        assert!(error.remedy("there").is_some_and(|remedy| remedy.contains(kind)));
+        assert!(error.hint("there").is_some_and(|hint| hint.contains(kind)));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use mer_core::{Bound, Exit};
 use mer_meal::{Cancel, EndCause, Executor, Input};
 use mer_testkit::{
-    link::{Cable, Direction, Proxy},
+    network::{Cable, Direction, Proxy},
     processes,
     sshd::Sshd,
 };
@@ -168,7 +168,7 @@ async fn a_connection_cut_in_the_middle_is_lost_and_the_next_one_works() {
     let cut = async { proxy.cut() };
     let cancel = Cancel::new();
     let (ended, ()) = tokio::join!(collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel), cut);
-    assert_eq!((ended.0.end, ended.0.exit), (EndCause::Done, Some(Exit::Lost)));
+    assert_eq!((ended.0.cause, ended.0.exit), (EndCause::Done, Some(Exit::Lost)));
     until_gone(&sshd, BOUND);
     let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(6)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mer_core::Exit;
 use mer_meal::{Cancel, EndCause, Executor, Input};
-use mer_testkit::{faulty_ssh::FaultySsh, link::Direction};
+use mer_testkit::{faulty_ssh::FaultySsh, network::Direction};
 
 use crate::{
     common::{bounds, collect},

@@ -42,7 +42,7 @@ async fn an_unknown_key_is_refused_with_its_fingerprint_and_accepted_on_demand()
     let shown = String::from_utf8(shown.wait_with_output().expect("output").stdout).expect("text");
     assert!(shown.contains(fingerprint.as_str()), "{fingerprint} is none of {shown}");
     assert_eq!(error.exit_code(), 77);
-    assert!(error.remedy("gpu1").expect("a remedy").contains("mer server ping gpu1 --accept-new"));
+    assert!(error.hint("gpu1").expect("a hint").contains("mer server ping gpu1 --accept-new"));
     assert!(!path.join("none_yet").exists(), "nothing is written without being asked");
     config.accept_new = true;
     works(config.clone()).await;
@@ -215,7 +215,8 @@ async fn field_ssh_7_an_alias_of_the_config_is_enough() {
     fs::create_dir(home.join(".ssh")).expect("folder");
     write_private(&home.join(".ssh/config"), &(sshd.ssh_config("gpu1") + "  RemoteForward 1 localhost:1\n"));
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
-    config.places = SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
+    config.environment =
+        SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
     let executor = Executor::ssh(config);
     let (ended, _) = run(&executor, &fake(&["exit", "5"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(5)));
@@ -231,7 +232,8 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     let text = one.ssh_config("one") + &two.ssh_config("two") + &last.ssh_config("gpu1") + "  ProxyJump one,two\n";
     write_private(&home.join(".ssh/config"), &text);
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
-    config.places = SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
+    config.environment =
+        SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
     let executor = Executor::ssh(config.clone());
     let report = executor.ping().await.expect("a report");
     assert!(report.failed.is_none(), "{report:?}");
@@ -247,7 +249,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     // A jump host that does not let anybody through is named.
     let Some(wall) = Sshd::builder().option("AllowTcpForwarding", "no").start() else { return };
     write_private(
-        &config.places.folder.as_ref().expect("folder").join("config"),
+        &config.environment.folder.as_ref().expect("folder").join("config"),
         &(wall.ssh_config("one") + &last.ssh_config("gpu1") + "  ProxyJump one\n"),
     );
     let error = refused(config).await;
@@ -268,9 +270,9 @@ async fn field_ssh_8_the_agent_where_there_is_one() {
     assert!(added.expect("ssh-add").success());
     let mut config = config(&sshd);
     config.params.identity_file = None;
-    config.places.agent = Some(socket);
+    config.environment.agent = Some(socket);
     works(config.clone()).await;
-    config.places.agent = Some(path.join("nobody"));
+    config.environment.agent = Some(path.join("nobody"));
     let error = refused(config).await;
     assert!(error.to_string().contains("agent"), "{error}");
     agent.kill().expect("ends");
@@ -278,7 +280,7 @@ async fn field_ssh_8_the_agent_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn ping_tells_each_step_and_the_remedy() {
+async fn ping_tells_each_step_and_the_hint() {
     let Some(sshd) = Sshd::start() else { return };
     let report = Executor::ssh(config(&sshd)).ping().await.expect("a report");
     let kinds: Vec<_> = report.steps.iter().map(|step| step.kind).collect();
@@ -290,7 +292,7 @@ async fn ping_tells_each_step_and_the_remedy() {
     let (step, error) = report.failed.expect("a step that failed");
     assert_eq!(step.kind, HostKey);
     assert!(matches!(error, SshError::KeyUnknown { .. }));
-    assert!(report.remedy.expect("a remedy").contains("--accept-new"));
+    assert!(report.hint.expect("a hint").contains("--accept-new"));
     assert_eq!(report.steps.len(), 2);
 }
 

@@ -64,9 +64,7 @@ async fn an_rc_file_that_lets_no_command_begin_is_shown_with_what_it_printed() {
             let error = Executor::ssh(config(&sshd)).start(&command(&["true"])).await.expect_err("never begins");
             let StartError::Ssh(error @ SshError::NoGreeting { .. }) = error else { panic!("{error:?}") };
             assert!(error.to_string().contains(said), "{error}");
-            assert!(
-                error.remedy("there").is_some_and(|remedy| remedy.contains("rc file") && remedy.contains("case $-"))
-            );
+            assert!(error.hint("there").is_some_and(|hint| hint.contains("rc file") && hint.contains("case $-")));
             assert!(begin.elapsed() < Duration::from_secs(60));
         }));
     }

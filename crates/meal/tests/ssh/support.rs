@@ -49,7 +49,13 @@ fn params(host: String, port: u16, user: &str, key: &Path, known_hosts: &Path) -
 }
 
 pub(crate) fn plain(params: ConnParams) -> SshConfig {
-    SshConfig { server: "test".to_owned(), params, places: SshEnvironment::default(), secrets: None, accept_new: false }
+    SshConfig {
+        server: "test".to_owned(),
+        params,
+        environment: SshEnvironment::default(),
+        secrets: None,
+        accept_new: false,
+    }
 }
 
 pub(crate) fn text(path: &Path) -> String {
@@ -122,13 +128,13 @@ impl Home {
     /// The same with this agent.
     pub(crate) fn with_agent(&self, sshd: &Sshd, agent: &Agent) -> SshConfig {
         let mut config = self.config(sshd);
-        config.places.agent = Some(agent.socket.clone());
+        config.environment.agent = Some(agent.socket.clone());
         config
     }
 
     pub(crate) fn around(&self, mut config: SshConfig) -> SshConfig {
         let home = Some(self.0.path().to_owned());
-        config.places = SshEnvironment { folder: Some(self.folder()), home, ..config.places };
+        config.environment = SshEnvironment { folder: Some(self.folder()), home, ..config.environment };
         config
     }
 }

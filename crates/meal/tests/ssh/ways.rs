@@ -30,7 +30,7 @@ fn environment() -> Arc<std::collections::BTreeMap<String, String>> {
 fn proxied(home: &Home, sshd: &Sshd) -> SshConfig {
     let mut config = home.config(sshd);
     config.params.identity_file = Some(text(sshd.client_key()));
-    config.places.variables = environment();
+    config.environment.variables = environment();
     config
 }
 
@@ -65,7 +65,7 @@ async fn a_proxy_command_that_fails_is_told_with_its_words() {
     assert!(detail.contains("exit status: 3") && detail.contains(&said), "{error}");
     assert_eq!(error.exit_code(), 69);
     let mut config = proxied(&home, &sshd);
-    config.places.variables = Arc::new([("SHELL".to_owned(), "/no/shell".to_owned())].into());
+    config.environment.variables = Arc::new([("SHELL".to_owned(), "/no/shell".to_owned())].into());
     let error = refused(config).await;
     assert!(matches!(&error, SshError::ProxyCommand { detail, .. } if detail.contains("/no/shell")), "{error:?}");
 }
@@ -182,7 +182,7 @@ async fn variables_of_the_configuration_reach_the_model() {
     let mut config = proxied(&home, &sshd);
     let variables = [("SENT_A", "a"), ("SENT_B", "b"), ("NEVER", "n"), ("OTHER", "o")];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    config.places.variables = Arc::new(variables.collect());
+    config.environment.variables = Arc::new(variables.collect());
     let print = "printf '%s|' \"$SENT_A\" \"$SENT_B\" \"$NEVER\" \"$OTHER\" \"$FIXED\" \"$OWN\"";
     let mut spec = command(&["sh", "-c", print]);
     spec.env.insert("OWN".into(), "model".into());

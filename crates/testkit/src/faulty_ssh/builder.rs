@@ -3,19 +3,18 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use russh::server::Config;
-use russh::{MethodKind, MethodSet};
 use tokio::runtime;
 use tokio::sync::oneshot;
 
+use super::conduct::{Conduct, ExitReport};
 use super::handler::Connection;
-use super::{FaultySsh, Seen, lock};
-use crate::link::{Direction, Proxy};
+use super::server::{FaultySsh, Seen, lock};
+use crate::network::{Direction, Proxy};
 use crate::sshd::{HostKey, KeyType, client_key};
 use crate::{processes, require};
 
@@ -28,44 +27,10 @@ pub struct Builder {
     conduct: Conduct,
 }
 
-/// What each connection has to know.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Conduct {
-    pub(super) password: Option<String>,
-    pub(super) keyboard_interactive: Option<String>,
-    pub(super) no_keys: bool,
-    pub(super) key_first: bool,
-    pub(super) authentication_hangs: bool,
-    pub(super) channels: Option<usize>,
-    pub(super) window_stops: bool,
-    pub(super) one_byte: bool,
-    pub(super) end: End,
-    pub(super) after_eof: Vec<u8>,
-    pub(super) nonce: String,
-    pub(super) home: PathBuf,
-}
-
-/// How the end of a command is reported.
-#[derive(Debug, Clone, Default)]
-pub(super) enum End {
-    #[default]
-    Truly,
-    Signal(String),
-    Silently,
-}
-
-impl Conduct {
-    /// The methods that are offered, before or after a key was accepted.
-    pub(super) fn methods(&self, key_accepted: bool) -> MethodSet {
-        let others = !self.key_first || key_accepted;
-        let all = [
-            (MethodKind::PublicKey, !(self.no_keys || self.key_first && key_accepted)),
-            (MethodKind::KeyboardInteractive, self.keyboard_interactive.is_some() && others),
-            (MethodKind::Password, self.password.is_some() && others),
-        ];
-        let offered: Vec<MethodKind> =
-            all.into_iter().filter(|(_, offered)| *offered).map(|(method, _)| method).collect();
-        MethodSet::from(offered.as_slice())
+impl FaultySsh {
+    /// The options of a server, before it starts.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 
@@ -134,14 +99,14 @@ impl Builder {
     /// Reports that the command has died from this signal (`TERM`, `KILL`, … without SIG), whatever came of it.
     #[must_use]
     pub fn exit_signal(mut self, name: &str) -> Self {
-        self.conduct.end = End::Signal(name.to_owned());
+        self.conduct.exit_report = ExitReport::Signal(name.to_owned());
         self
     }
 
     /// Reports neither exit code nor signal: EOF, close, and that is all.
     #[must_use]
     pub fn no_exit_status(mut self) -> Self {
-        self.conduct.end = End::Silently;
+        self.conduct.exit_report = ExitReport::None;
         self
     }
 

@@ -9,8 +9,9 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Response, Session, Ve
 use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf};
 use tokio::sync::mpsc;
 
-use super::builder::Conduct;
-use super::{Seen, lock, run};
+use super::conduct::Conduct;
+use super::run;
+use super::server::{Seen, lock};
 
 pub(super) struct Connection {
     conduct: Arc<Conduct>,

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
-use super::builder::{Conduct, End};
+use super::conduct::{Conduct, ExitReport};
 
 /// Starts `sh -c command` in a process group of its own, as a login has.
 pub(super) fn start(command: &[u8], conduct: &Conduct) -> io::Result<Child> {
@@ -51,7 +51,7 @@ pub(super) async fn supervise(
         let _ = output.data_bytes(conduct.after_eof.clone()).await;
     }
     if let Ok(status) = status {
-        report(status, &conduct.end, &output, &handle).await;
+        report(status, &conduct.exit_report, &output, &handle).await;
     }
     let _ = output.close().await;
 }
@@ -89,11 +89,11 @@ async fn carry<R: AsyncRead + Unpin>(
     }
 }
 
-async fn report(status: ExitStatus, end: &End, output: &ChannelWriteHalf<Msg>, handle: &Handle) {
-    let signal = match end {
-        End::Silently => return,
-        End::Signal(name) => Some(name.clone()),
-        End::Truly => status.signal().map(name_of),
+async fn report(status: ExitStatus, exit_report: &ExitReport, output: &ChannelWriteHalf<Msg>, handle: &Handle) {
+    let signal = match exit_report {
+        ExitReport::None => return,
+        ExitReport::Signal(name) => Some(name.clone()),
+        ExitReport::Truthful => status.signal().map(name_of),
     };
     if let Some(name) = signal {
         let (message, language) = (String::new(), String::new());

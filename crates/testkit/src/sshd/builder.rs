@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::fs::{self, File};
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::keys::{self, HostKey, KeyType};
-use super::{Shell, Sshd, client_key, home, log_file};
-use crate::link::Cable;
+use super::files::{home, log_file, show_log};
+use super::keys::{self, HostKey, KeyType, client_key};
+use super::server::Sshd;
+use super::shell::Shell;
+use crate::network::Cable;
 use crate::{processes, require};
 
 /// How long a start may take: sshd's own start is some ms, but a loaded machine is slow.
@@ -47,6 +49,19 @@ impl Default for Builder<'_> {
             public_key: true,
             options: Vec::new(),
         }
+    }
+}
+
+impl Sshd {
+    /// Starts one with defaults. `None` after saying so if there is no `sshd` here; see [`crate::require::missing`].
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        Self::builder().start()
+    }
+
+    /// What may be asked of one before it starts.
+    pub fn builder<'a>() -> Builder<'a> {
+        Builder::default()
     }
 }
 
@@ -326,14 +341,6 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     let (major, rest) = rest.split_once('.')?;
     let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// Puts the end of a server's log on stderr, for the failure of a test.
-pub(crate) fn show_log(server: &str, log: &str) {
-    let lines: Vec<&str> = log.lines().collect();
-    let last = &lines[lines.len().saturating_sub(150)..];
-    let text = format!("---- log of {server}, its last {} lines ----\n{}\n----\n", last.len(), last.join("\n"));
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ use std::{
 };
 
 use super::{
-    Answer, LoginAttempt, LoginStop,
-    agent_relay::{AgentRelay, Offer},
+    agent_client::AgentClient,
+    agent_relay::AgentRelay,
     key_file::PrivateKey,
     key_order::{Candidate, KeyOrder, Signer, key_order},
+    login::{Answer, LoginAttempt, LoginStop},
+    relay_server::Offer,
 };
 use crate::ssh::{SecretRequest, session::libssh2_codes};
 
@@ -182,6 +184,19 @@ impl LoginAttempt<'_> {
             return Ok(Answer::Refused);
         }
         self.outcome(&candidate.what, answer)
+    }
+
+    /// The agent, where there is one and it answers.
+    fn open_agent(&mut self) -> Option<AgentClient> {
+        let path = self.hop.agent.as_ref()?;
+        self.step = format!("waiting for the agent `{}`", path.display());
+        match AgentClient::connect(path) {
+            Ok(agent) => Some(agent),
+            Err(error) => {
+                self.tried.push(format!("agent `{}`: {error}", path.display()));
+                None
+            }
+        }
     }
 
     fn stop_of(&self, answer: &Result<(), ssh2::Error>) -> Option<LoginStop> {

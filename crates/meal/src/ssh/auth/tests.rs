@@ -47,11 +47,11 @@ fn held(name: &str) -> AgentKey {
 }
 
 fn hop(identities: &[(&Path, Origin)], only: bool) -> Hop {
-    let places = SshEnvironment { user: Some("me".to_owned()), ..SshEnvironment::default() };
+    let environment = SshEnvironment { user: Some("me".to_owned()), ..SshEnvironment::default() };
     let config = SshConfig {
         server: "h".to_owned(),
         params: mer_core::ConnParams::default(),
-        places,
+        environment,
         secrets: None,
         accept_new: false,
     };

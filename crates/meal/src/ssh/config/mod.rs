@@ -3,10 +3,13 @@
 //! The first value of a key wins, as in OpenSSH, and files are read anew for each host, so that `Include` inside a block
 //! counts only where the block does. What a file asks for and MER cannot do comes back as warnings.
 
+mod keywords;
 mod line;
 mod pattern;
 mod read_files;
+mod set;
 mod settings;
+mod values;
 
 #[cfg(test)]
 mod oracle;

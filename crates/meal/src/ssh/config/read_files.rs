@@ -81,7 +81,7 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
     let mut active = true;
     for (index, text) in text.lines().enumerate() {
         let Some(line) = parse_line(text) else { continue };
-        let place = format!("`{}` line {}", at.path.display(), index + 1);
+        let location = format!("`{}` line {}", at.path.display(), index + 1);
         match line.keyword.as_str() {
             "host" => {
                 // The second round asks for what the first made of the name.
@@ -89,7 +89,7 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
                 let named = named.unwrap_or_else(|| asked.alias.to_owned());
                 active = matches_list(line.args.iter().map(String::as_str), &named);
             }
-            "match" => active = is_match(&line.args, asked, again, settings, &place),
+            "match" => active = is_match(&line.args, asked, again, settings, &location),
             "include" if active => {
                 for pattern in &line.args {
                     for included in files.expand(pattern, at.of) {
@@ -101,7 +101,7 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
             "include" => {}
             // Distributions send `LANG LC_*`: a model would depend on the locale of the one that calls it.
             "sendenv" if at.of == Owner::System => {}
-            _ if active => settings.set(&line, &place),
+            _ if active => settings.set(&line, &location),
             _ => {}
         }
     }
@@ -114,7 +114,7 @@ fn host_name(settings: &Settings, asked: Asked<'_>) -> Option<String> {
 }
 
 /// Whether all criteria of a `Match` line hold. One that we cannot judge does not, and is said.
-fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut Settings, place: &str) -> bool {
+fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut Settings, location: &str) -> bool {
     let mut words = args.iter().map(String::as_str);
     let mut holds = true;
     while let Some(word) = words.next() {
@@ -143,7 +143,7 @@ fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut 
             _ => {
                 // Said only where the rest of the line does not already rule it out.
                 if holds {
-                    settings.warn(format!("{place}: `Match {criterion}` is not supported; its block is not used"));
+                    settings.warn(format!("{location}: `Match {criterion}` is not supported; its block is not used"));
                 }
                 return false;
             }

@@ -13,9 +13,9 @@ use crate::ssh::{
 };
 
 /// The files of the configuration, in the order in which they count.
-pub(super) fn config_files(places: &SshEnvironment) -> Vec<(PathBuf, Owner)> {
-    let own = places.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
-    let system = places.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
+pub(super) fn config_files(environment: &SshEnvironment) -> Vec<(PathBuf, Owner)> {
+    let own = environment.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
+    let system = environment.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
     own.into_iter().chain(system).collect()
 }
 
@@ -34,7 +34,7 @@ pub(super) fn known_hosts(
     settings: &Settings,
     expand: &Expand<'_>,
 ) -> Result<KnownHosts, String> {
-    let places = expand.places;
+    let environment = expand.environment;
     let none = |list: &[String]| list.iter().any(|file| file.eq_ignore_ascii_case("none"));
     let paths = |list: &[String]| list.iter().map(|file| expand.path(file)).collect::<Result<Vec<_>, _>>();
     let usual = |folder: &Option<PathBuf>, name: &str| {
@@ -49,21 +49,21 @@ pub(super) fn known_hosts(
         files.extend(match &settings.user_known_hosts {
             Some(list) if none(list) => Vec::new(),
             Some(list) => paths(list)?,
-            None => usual(&places.folder, "known_hosts"),
+            None => usual(&environment.folder, "known_hosts"),
         });
     }
     let record_in = files.first().cloned();
     files.extend(match &settings.global_known_hosts {
         Some(list) if none(list) => Vec::new(),
         Some(list) => paths(list)?,
-        None => usual(&places.system_folder, "ssh_known_hosts"),
+        None => usual(&environment.system_folder, "ssh_known_hosts"),
     });
     Ok(KnownHosts { files, record_in })
 }
 
 /// The files of this machine.
 pub(super) struct Disk<'a> {
-    pub(super) places: &'a SshEnvironment,
+    pub(super) environment: &'a SshEnvironment,
 }
 
 impl Files for Disk<'_> {
@@ -80,11 +80,11 @@ impl Files for Disk<'_> {
     }
 
     fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf> {
-        let named = variables(self.places, pattern).and_then(|pattern| from_home(self.places, &pattern));
+        let named = variables(self.environment, pattern).and_then(|pattern| from_home(self.environment, &pattern));
         let Ok(path) = named else { return Vec::new() };
         let folder = match of {
-            Owner::User => &self.places.folder,
-            Owner::System => &self.places.system_folder,
+            Owner::User => &self.environment.folder,
+            Owner::System => &self.environment.system_folder,
         };
         let folder = folder.as_deref().unwrap_or(Path::new("/"));
         let mut found = vec![PathBuf::new()];

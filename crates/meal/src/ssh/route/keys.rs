@@ -41,7 +41,7 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
         }
     }
     if params.identity_file.is_none() && settings.identity_files.is_empty() {
-        let usual = expand.places.folder.iter().flat_map(|folder| USUAL_KEYS.map(|name| folder.join(name)));
+        let usual = expand.environment.folder.iter().flat_map(|folder| USUAL_KEYS.map(|name| folder.join(name)));
         identities.extend(usual.map(|path| Identity { path, origin: Origin::Usual }));
     }
     let certificates = settings.certificate_files.iter().filter(named).map(|file| expand.path(file));
@@ -55,21 +55,21 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
 
 /// The agent's socket: a path, `$NAME` (the variable holds it), `SSH_AUTH_SOCK`, or `none`.
 fn agent(settings: &Settings, expand: &Expand<'_>) -> Result<Option<PathBuf>, String> {
-    let places = expand.places;
+    let environment = expand.environment;
     Ok(match settings.identity_agent.as_deref() {
         Some(text) if text.eq_ignore_ascii_case("none") => None,
-        None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK" | "${SSH_AUTH_SOCK}") => places.agent.clone(),
+        None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK" | "${SSH_AUTH_SOCK}") => environment.agent.clone(),
         Some(text) => match text.strip_prefix('$').filter(|name| !name.starts_with('{')) {
             // As in OpenSSH: where it is not set, there is no agent.
-            Some(name) => places.variables.get(name).filter(|path| !path.is_empty()).map(PathBuf::from),
+            Some(name) => environment.variables.get(name).filter(|path| !path.is_empty()).map(PathBuf::from),
             None => Some(expand.path(text)?),
         },
     })
 }
 
 /// Folders that are there for a moment's use.
-pub(super) fn socket_folders(places: &SshEnvironment) -> Vec<PathBuf> {
-    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| places.variables.get(name));
+pub(super) fn socket_folders(environment: &SshEnvironment) -> Vec<PathBuf> {
+    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| environment.variables.get(name));
     let named = named.filter(|folder| folder.starts_with('/')).map(PathBuf::from);
     named.chain(["/tmp", "/dev/shm"].map(PathBuf::from)).collect()
 }

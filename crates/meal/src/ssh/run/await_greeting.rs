@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::start::START_BOUND;
 use crate::{
     Pipe,
     ssh::{
@@ -17,6 +16,8 @@ use crate::{
     },
 };
 
+/// From the channel to the program, once there is a channel. An rc file may take its time.
+pub(super) const START_BOUND: Duration = Duration::from_secs(30);
 /// So much may an rc file print.
 const MOST_NOISE: usize = 1024 * 1024;
 /// So much of it is shown.
@@ -25,36 +26,36 @@ const SHOWN: usize = 200;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Reads what the rc files print, up to the greeting.
-pub(super) async fn await_greeting(pool: &Pool, kept: &mut LocalPipes, nonce: &str) -> Result<GuardedGroup, SshError> {
+pub(super) async fn await_greeting(pool: &Pool, pipes: &mut LocalPipes, nonce: &str) -> Result<GuardedGroup, SshError> {
     let no_shell = |detail: &str| SshError::NoShell { host: pool.host(), detail: detail.to_owned() };
     let until = Instant::now() + START_BOUND;
     let mut seen = String::new();
     loop {
-        match timeout_at(until, kept.stdout.next()).await {
+        match timeout_at(until, pipes.stdout.next()).await {
             Ok(Ok(Some(bytes))) => {
                 seen.push_str(&String::from_utf8_lossy(&bytes));
-                if let Some(said) = greeting(&seen, nonce) {
-                    let group = said.own_group().map_err(no_shell)?;
-                    return Ok(GuardedGroup { group, namespace: said.namespace });
+                if let Some(greeting) = greeting(&seen, nonce) {
+                    let group = greeting.signal_group().map_err(no_shell)?;
+                    return Ok(GuardedGroup { group, namespace: greeting.namespace });
                 }
                 if seen.len() > MOST_NOISE {
                     return Err(no_shell("the login shell prints without end"));
                 }
             }
             Ok(_) => {
-                let said = said(&mut kept.stderr, &seen).await;
-                return Err(no_shell(said.as_deref().unwrap_or("`it ended without a word`")));
+                let output = end_of_output(&mut pipes.stderr, &seen).await;
+                return Err(no_shell(output.as_deref().unwrap_or("`it ended without a word`")));
             }
             Err(_) => {
-                let said = said(&mut kept.stderr, &seen).await;
-                return Err(SshError::NoGreeting { host: pool.host(), after: START_BOUND, said });
+                let output = end_of_output(&mut pipes.stderr, &seen).await;
+                return Err(SshError::NoGreeting { host: pool.host(), after: START_BOUND, output });
             }
         }
     }
 }
 
 /// What came instead, as far as it helps: the end of what stands on both streams.
-async fn said(stderr: &mut Pipe, seen: &str) -> Option<String> {
+async fn end_of_output(stderr: &mut Pipe, seen: &str) -> Option<String> {
     let mut errors = Vec::new();
     let read = async {
         while let Ok(Some(bytes)) = stderr.next().await {

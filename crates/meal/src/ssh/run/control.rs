@@ -14,13 +14,13 @@ use crate::ssh::session::{Request, RunState, SessionHandle};
 pub(crate) struct RemoteControl {
     group: i32,
     watch: SessionHandle,
-    report: Arc<RunState>,
+    run_state: Arc<RunState>,
     exit: Option<Exit>,
 }
 
 impl RemoteControl {
-    pub(super) fn new(group: i32, watch: SessionHandle, report: Arc<RunState>) -> Self {
-        Self { group, watch, report, exit: None }
+    pub(super) fn new(group: i32, watch: SessionHandle, run_state: Arc<RunState>) -> Self {
+        Self { group, watch, run_state, exit: None }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -29,11 +29,11 @@ impl RemoteControl {
 
     pub(crate) async fn ended(&self) {
         // The sender lives in the report, so the wait cannot end by its being dropped.
-        let _ = self.report.exit().wait_for(Option::is_some).await;
+        let _ = self.run_state.watch_exit().wait_for(Option::is_some).await;
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.report.now().is_some()
+        self.run_state.exit().is_some()
     }
 
     pub(crate) const fn exit(&self) -> Option<Exit> {
@@ -41,19 +41,19 @@ impl RemoteControl {
     }
 
     pub(crate) fn why_lost(&self) -> Option<String> {
-        self.report.why_lost()
+        self.run_state.why_lost()
     }
 
     pub(crate) fn terminate(&self) {
         if self.exit.is_none() {
-            self.report.signalled();
+            self.run_state.signalled();
             self.watch.send(Request::Terminate(self.group));
         }
     }
 
     pub(crate) fn kill(&self) {
         if self.exit.is_none() {
-            self.report.signalled();
+            self.run_state.signalled();
             self.watch.send(Request::Kill(self.group));
         }
     }
@@ -61,7 +61,7 @@ impl RemoteControl {
     /// If the process has ended: kills what is left of its group, and says how it ended.
     pub(crate) fn finish(&mut self) -> Option<Exit> {
         if self.exit.is_none() {
-            self.exit = self.report.now();
+            self.exit = self.run_state.exit();
             if self.exit.is_some() {
                 self.release();
             }
@@ -70,7 +70,7 @@ impl RemoteControl {
     }
 
     fn release(&self) {
-        if !self.report.is_gone() {
+        if !self.run_state.is_gone() {
             self.watch.send(Request::Release(self.group));
         }
     }

@@ -2,13 +2,17 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use mer_core::RunSpec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{RemoteControl, await_greeting::await_greeting, shell_line};
+use super::{
+    RemoteControl,
+    await_greeting::{START_BOUND, await_greeting},
+    shell_line,
+};
 use crate::{
     Control, Pipe, Run, StartError, StdinPipe,
     ssh::{
@@ -18,15 +22,12 @@ use crate::{
     },
 };
 
-/// From the channel to the program, once there is a channel. An rc file may take its time.
-pub(super) const START_BOUND: Duration = Duration::from_secs(30);
-
 /// A wrapper that waits for its line.
 pub(in crate::ssh) struct Shell {
-    pub(in crate::ssh) kept: LocalPipes,
-    pub(in crate::ssh) report: Arc<RunState>,
-    link: SessionHandle,
-    ward: GuardedGroup,
+    pub(in crate::ssh) pipes: LocalPipes,
+    pub(in crate::ssh) run_state: Arc<RunState>,
+    handle: SessionHandle,
+    guarded: GuardedGroup,
     guard: GuardSlot,
 }
 
@@ -45,11 +46,11 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
     // Waiting for a connection and for a free channel has its own bounds.
     let mut shell = Shell::open(pool, &mark).await?;
     let begin = async {
-        let Shell { link, ward, report, .. } = &shell;
-        let watch = pool.guard(link, ward, spec.bounds.grace, report).await?;
+        let Shell { handle, guarded, run_state, .. } = &shell;
+        let watch = pool.guard(handle, guarded, spec.bounds.grace, run_state).await?;
         // From here on, dropping it ends the group.
-        let control = RemoteControl::new(ward.group, watch.clone(), Arc::clone(report));
-        let _ = shell.guard.set((watch, ward.group));
+        let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state));
+        let _ = shell.guard.set((watch, guarded.group));
         let answer = shell.say(pool, &line).await?;
         check(pool, spec, &answer)?;
         Ok::<_, StartError>(control)
@@ -58,7 +59,7 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
         Ok(result) => result?,
         Err(_) => return Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }.into()),
     };
-    let LocalPipes { stdin, stdout, stderr } = shell.kept;
+    let LocalPipes { stdin, stdout, stderr } = shell.pipes;
     Ok(Run { stdin, stdout, stderr, control: Control::remote(control), started_in: started_at.elapsed(), started_at })
 }
 
@@ -93,9 +94,9 @@ impl Shell {
         let word = nonce();
         let guard = Arc::new(OnceLock::new());
         let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
-        let (link, mut kept, report) = pool.open(&wrapper(&word), mark, ends, &guard).await?;
-        let ward = await_greeting(pool, &mut kept, &word).await?;
-        Ok(Self { kept, report, link, ward, guard })
+        let (handle, mut pipes, run_state) = pool.open(&wrapper(&word), mark, ends, &guard).await?;
+        let guarded = await_greeting(pool, &mut pipes, &word).await?;
+        Ok(Self { pipes, run_state, handle, guarded, guard })
     }
 
     /// Sends the line and takes the answer.
@@ -103,13 +104,13 @@ impl Shell {
         let lost = |detail: String| SshError::ConnectionLost { host: pool.host(), detail };
         let mut rest = line.as_bytes();
         while !rest.is_empty() {
-            match self.kept.stdin.write(rest).await {
+            match self.pipes.stdin.write(rest).await {
                 Ok(0) => return Err(lost("the command's input was closed before it began".to_owned())),
                 Ok(count) => rest = &rest[count..],
                 Err(error) => return Err(lost(error.to_string())),
             }
         }
-        self.kept.stdout.first(shell_line::STARTED.len()).await.map_err(|error| lost(error.to_string()))
+        self.pipes.stdout.first(shell_line::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
 }
 
@@ -119,6 +120,6 @@ fn pipes() -> std::io::Result<(SessionPipes, LocalPipes)> {
     let (input, stdin) = pipe_with(flags)?;
     let (stdout, output) = pipe_with(flags)?;
     let (stderr, errors) = pipe_with(flags)?;
-    let kept = LocalPipes { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
-    Ok((SessionPipes { input, output, errors: Some(errors) }, kept))
+    let pipes = LocalPipes { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
+    Ok((SessionPipes { input, output, errors: Some(errors) }, pipes))
 }

@@ -19,16 +19,16 @@ use ssh2::{BlockDirections, Session};
 use super::libssh2_codes;
 
 /// So much of what stands before a banner is kept, and of its first line so much is shown.
-const KEPT: usize = 1024;
-const SHOWN: usize = 200;
+const MAX_KEPT: usize = 1024;
+const MAX_SHOWN: usize = 200;
 
 /// Why a handshake came to nothing.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum HandshakeFailure {
     TimedOut,
     /// The other side went away. What it had said, where it had not come to its banner; and how it went.
     Dropped {
-        said: Option<String>,
+        text: Option<String>,
         greeted: bool,
         reset: bool,
     },
@@ -38,50 +38,50 @@ pub(super) enum Failure {
 }
 
 /// Makes the handshake before the deadline.
-pub(super) fn shake(session: &mut Session, socket: &OwnedFd, deadline: Instant) -> Result<(), Failure> {
+pub(super) fn shake(session: &mut Session, socket: &OwnedFd, deadline: Instant) -> Result<(), HandshakeFailure> {
     session.set_blocking(false);
-    let mut heard = Preamble::default();
+    let mut preamble = Preamble::default();
     let result = loop {
-        heard.listen(socket);
+        preamble.peek(socket);
         match session.handshake() {
             Ok(()) => break Ok(()),
-            Err(error) if libssh2_codes::is(&error, libssh2_codes::AGAIN) => heard.banner(session.banner_bytes()),
+            Err(error) if libssh2_codes::is(&error, libssh2_codes::AGAIN) => preamble.banner(session.banner_bytes()),
             Err(error) => {
-                let gone = libssh2_codes::is_gone(&error) || heard.is_gone(socket);
-                break Err(failure(session, heard, error, gone));
+                let gone = libssh2_codes::is_gone(&error) || preamble.is_gone(socket);
+                break Err(failure(session, preamble, error, gone));
             }
         }
-        if heard.is_web() {
-            break Err(Failure::NotSsh(heard.shown()));
+        if preamble.is_web() {
+            break Err(HandshakeFailure::NotSsh(preamble.first_line()));
         }
         if !wait(session, socket, deadline) {
-            let said = heard.shown().filter(|_| !heard.greeted);
-            break Err(said.map_or(Failure::TimedOut, |said| Failure::NotSsh(Some(said))));
+            let text = preamble.first_line().filter(|_| !preamble.greeted);
+            break Err(text.map_or(HandshakeFailure::TimedOut, |text| HandshakeFailure::NotSsh(Some(text))));
         }
     };
     session.set_blocking(true);
     result
 }
 
-fn failure(session: &Session, mut heard: Preamble, error: ssh2::Error, gone: bool) -> Failure {
-    let missed = heard.text.is_empty() && session.banner_bytes().is_some();
+fn failure(session: &Session, mut preamble: Preamble, error: ssh2::Error, gone: bool) -> HandshakeFailure {
+    let missed = preamble.text.is_empty() && session.banner_bytes().is_some();
     if missed {
         // It came between the look and the call, and only its last whole line is still there.
-        heard.hear(session.banner_bytes().unwrap_or_default());
+        preamble.push(session.banner_bytes().unwrap_or_default());
     }
-    let reset = heard.reset
+    let reset = preamble.reset
         || [libssh2_codes::SOCKET_RECV, libssh2_codes::SOCKET_SEND].iter().any(|code| libssh2_codes::is(&error, *code));
-    if heard.greeted {
-        let dropped = Failure::Dropped { said: None, greeted: true, reset };
-        return if gone { dropped } else { Failure::Other(error) };
+    if preamble.greeted {
+        let dropped = HandshakeFailure::Dropped { text: None, greeted: true, reset };
+        return if gone { dropped } else { HandshakeFailure::Other(error) };
     }
-    match heard.shown() {
+    match preamble.first_line() {
         // sshd's word that it will be well again soon.
-        said if said.as_ref().is_none_or(|said| said.contains("MaxStartups")) && gone => {
-            Failure::Dropped { said, greeted: false, reset }
+        text if text.as_ref().is_none_or(|text| text.contains("MaxStartups")) && gone => {
+            HandshakeFailure::Dropped { text, greeted: false, reset }
         }
-        Some(said) => Failure::NotSsh(Some(said).filter(|_| !missed)),
-        None => Failure::Other(error),
+        Some(text) => HandshakeFailure::NotSsh(Some(text).filter(|_| !missed)),
+        None => HandshakeFailure::Other(error),
     }
 }
 
@@ -96,10 +96,10 @@ struct Preamble {
 }
 
 impl Preamble {
-    fn listen(&mut self, socket: &OwnedFd) {
-        let mut bytes = [0; KEPT];
+    fn peek(&mut self, socket: &OwnedFd) {
+        let mut bytes = [0; MAX_KEPT];
         match recv(socket, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((count, _)) if !self.greeted => self.hear(&bytes[..count]),
+            Ok((count, _)) if !self.greeted => self.push(&bytes[..count]),
             Err(Errno::CONNRESET) => self.reset = true,
             _ => {}
         }
@@ -122,8 +122,8 @@ impl Preamble {
         }
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
-        let room = KEPT.saturating_sub(self.text.len());
+    fn push(&mut self, bytes: &[u8]) {
+        let room = MAX_KEPT.saturating_sub(self.text.len());
         self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.greeted |= self.text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"SSH-"));
     }
@@ -132,7 +132,7 @@ impl Preamble {
         self.text.starts_with(b"HTTP/")
     }
 
-    fn shown(&self) -> Option<String> {
+    fn first_line(&self) -> Option<String> {
         first_line(&self.text)
     }
 }
@@ -141,7 +141,7 @@ impl Preamble {
 pub(super) fn first_line(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    Some(line.chars().take(SHOWN).collect::<String>().escape_debug().to_string())
+    Some(line.chars().take(MAX_SHOWN).collect::<String>().escape_debug().to_string())
 }
 
 /// Waits for the socket as libssh2 wants it. False after the deadline.
@@ -166,35 +166,35 @@ fn wait(session: &Session, socket: &OwnedFd, deadline: Instant) -> bool {
 mod tests {
     use super::Preamble;
 
-    fn heard(pieces: &[&[u8]]) -> Preamble {
-        let mut heard = Preamble::default();
-        pieces.iter().for_each(|piece| heard.hear(piece));
-        heard
+    fn preamble(pieces: &[&[u8]]) -> Preamble {
+        let mut preamble = Preamble::default();
+        pieces.iter().for_each(|piece| preamble.push(piece));
+        preamble
     }
 
     #[test]
     fn a_banner_may_come_after_other_lines_and_in_pieces() {
-        assert!(heard(&[b"SSH-2.0-x"]).greeted);
-        assert!(heard(&[b"Welcome\r\nSS", b"H-2.0-x\r\n"]).greeted);
-        assert!(!heard(&[b"no SSH-2.0 here\r\n"]).greeted);
-        assert!(!heard(&[]).greeted);
+        assert!(preamble(&[b"SSH-2.0-x"]).greeted);
+        assert!(preamble(&[b"Welcome\r\nSS", b"H-2.0-x\r\n"]).greeted);
+        assert!(!preamble(&[b"no SSH-2.0 here\r\n"]).greeted);
+        assert!(!preamble(&[]).greeted);
     }
 
     #[test]
     fn a_banner_that_only_the_library_has_read_is_one() {
-        let mut heard = heard(&[]);
-        heard.banner(None);
-        heard.banner(Some(b"Welcome"));
-        assert!(!heard.greeted);
-        heard.banner(Some(b"SSH-2.0-x"));
-        assert!(heard.greeted);
+        let mut preamble = preamble(&[]);
+        preamble.banner(None);
+        preamble.banner(Some(b"Welcome"));
+        assert!(!preamble.greeted);
+        preamble.banner(Some(b"SSH-2.0-x"));
+        assert!(preamble.greeted);
     }
 
     #[test]
     fn what_is_shown_is_short_and_does_no_harm() {
-        assert_eq!(heard(&[b"\r\n HTTP/1.1 400 Bad\r\nmore"]).shown().as_deref(), Some("HTTP/1.1 400 Bad"));
-        assert_eq!(heard(&[b"\x1b[2Jboo"]).shown().as_deref(), Some("\\u{1b}[2Jboo"));
-        assert_eq!(heard(&[&[b'x'; 5000]]).shown().map(|shown| shown.len()), Some(super::SHOWN));
-        assert_eq!(heard(&[b"\r\n"]).shown(), None);
+        assert_eq!(preamble(&[b"\r\n HTTP/1.1 400 Bad\r\nmore"]).first_line().as_deref(), Some("HTTP/1.1 400 Bad"));
+        assert_eq!(preamble(&[b"\x1b[2Jboo"]).first_line().as_deref(), Some("\\u{1b}[2Jboo"));
+        assert_eq!(preamble(&[&[b'x'; 5000]]).first_line().map(|shown| shown.len()), Some(super::MAX_SHOWN));
+        assert_eq!(preamble(&[b"\r\n"]).first_line(), None);
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct ExitEvidence {
 }
 
 /// Why nothing is known though the connection holds.
-const UNTOLD: &str = "the server did not tell an exit status";
+const NO_STATUS: &str = "the server did not tell an exit status";
 
 impl ExitEvidence {
     /// The exit, or why it is not known. Without a word that was received there is none: a 0 of libssh2's is no such word.
@@ -29,7 +29,7 @@ impl ExitEvidence {
             }
             (_, None) if self.code != 0 => Ok(Exit::Code(self.code)),
             (Some(_), None) => Ok(Exit::Code(0)),
-            (None, None) => Err(UNTOLD.to_owned()),
+            (None, None) => Err(NO_STATUS.to_owned()),
         }
     }
 }
@@ -58,36 +58,36 @@ mod tests {
 
     use super::ExitEvidence;
 
-    fn told(mark: Option<i32>, signal: Option<&str>, code: i32) -> Result<Exit, String> {
+    fn evidence(mark: Option<i32>, signal: Option<&str>, code: i32) -> Result<Exit, String> {
         ExitEvidence { mark, signal: signal.map(str::to_owned), code }.exit()
     }
 
     #[test]
     fn a_success_is_told_by_the_mark_and_denied_by_nothing() {
-        assert_eq!(told(Some(0), None, 0), Ok(Exit::Code(0)));
-        assert_eq!(told(Some(0), None, 3), Ok(Exit::Code(3)));
-        assert_eq!(told(Some(0), Some("SEGV"), 0), Ok(Exit::Signal(11)));
-        assert!(told(None, None, 0).is_err());
-        assert!(told(Some(0), Some("SIG@example.com"), 0).is_err());
-        assert!(told(None, Some("SIG@example.com"), 0).is_err());
+        assert_eq!(evidence(Some(0), None, 0), Ok(Exit::Code(0)));
+        assert_eq!(evidence(Some(0), None, 3), Ok(Exit::Code(3)));
+        assert_eq!(evidence(Some(0), Some("SEGV"), 0), Ok(Exit::Signal(11)));
+        assert!(evidence(None, None, 0).is_err());
+        assert!(evidence(Some(0), Some("SIG@example.com"), 0).is_err());
+        assert!(evidence(None, Some("SIG@example.com"), 0).is_err());
     }
 
     #[test]
     fn a_failure_is_told_by_either() {
-        assert_eq!(told(Some(5), None, 0), Ok(Exit::Code(5)));
-        assert_eq!(told(Some(5), None, 1), Ok(Exit::Code(5)));
-        assert_eq!(told(None, None, 7), Ok(Exit::Code(7)));
-        assert_eq!(told(None, Some("KILL"), 0), Ok(Exit::Signal(9)));
-        assert_eq!(told(None, Some("BUS@example.com"), 0), Ok(Exit::Signal(7)));
+        assert_eq!(evidence(Some(5), None, 0), Ok(Exit::Code(5)));
+        assert_eq!(evidence(Some(5), None, 1), Ok(Exit::Code(5)));
+        assert_eq!(evidence(None, None, 7), Ok(Exit::Code(7)));
+        assert_eq!(evidence(None, Some("KILL"), 0), Ok(Exit::Signal(9)));
+        assert_eq!(evidence(None, Some("BUS@example.com"), 0), Ok(Exit::Signal(7)));
     }
 
     #[test]
     fn a_signal_has_its_name_in_every_shell() {
         for (status, signal) in [(135, 7), (152, 24), (143, 15), (256 + 7, 7), (384 + 24, 24)] {
-            assert_eq!(told(Some(status), Some("SIG@openssh.com"), 0), Ok(Exit::Signal(signal)));
+            assert_eq!(evidence(Some(status), Some("SIG@openssh.com"), 0), Ok(Exit::Signal(signal)));
         }
         for code in [1, 128, 160, 200, 255] {
-            assert_eq!(told(Some(code), None, code), Ok(Exit::Code(code)));
+            assert_eq!(evidence(Some(code), None, code), Ok(Exit::Code(code)));
         }
     }
 }

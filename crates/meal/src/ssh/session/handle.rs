@@ -57,17 +57,17 @@ pub(in crate::ssh) enum GuardError {
 #[derive(Debug)]
 pub(in crate::ssh) enum Request {
     Open {
-        what: ChannelType,
-        ends: SessionPipes,
-        report: Arc<RunState>,
+        channel_type: ChannelType,
+        session_pipes: SessionPipes,
+        run_state: Arc<RunState>,
         guard: GuardSlot,
         reply: oneshot::Sender<Result<(), OpenError>>,
     },
     /// Takes a group under the watchdog's guard; answered when the watchdog says so.
     Guard {
-        ward: GuardedGroup,
+        guarded: GuardedGroup,
         grace: Duration,
-        report: Arc<RunState>,
+        run_state: Arc<RunState>,
         run: Arc<Shared>,
         reply: oneshot::Sender<Result<(), GuardError>>,
     },
@@ -96,12 +96,12 @@ pub(in crate::ssh) type GuardSlot = Arc<std::sync::OnceLock<(SessionHandle, i32)
 impl Request {
     fn refuse(self, error: &SshError) {
         match self {
-            Self::Open { reply, report, .. } => {
-                report.lost(&error.to_string());
+            Self::Open { reply, run_state, .. } => {
+                run_state.lost(&error.to_string());
                 let _ = reply.send(Err(OpenError::Dead(error.clone())));
             }
-            Self::Guard { reply, report, .. } => {
-                report.blind();
+            Self::Guard { reply, run_state, .. } => {
+                run_state.unverifiable();
                 let _ = reply.send(Err(GuardError::Dead(error.clone())));
             }
             Self::Terminate(_) | Self::Kill(_) | Self::Release(_) | Self::Left(_) | Self::Finish => {}

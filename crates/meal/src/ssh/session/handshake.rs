@@ -1,11 +1,6 @@
 //! From nothing to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
 
-use std::{
-    net::TcpStream,
-    os::fd::OwnedFd,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::TcpStream, os::fd::OwnedFd, sync::Arc};
 
 use ssh2::Session;
 
@@ -62,12 +57,6 @@ pub(super) fn connect(
     session.set_timeout(0);
     session.set_blocking(false);
     Ok(Ready { session, socket })
-}
-
-/// Lets the next call take until the deadline, and no longer. Zero would mean for ever.
-pub(in crate::ssh) fn bound(session: &Session, deadline: Instant) {
-    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    session.set_timeout(u32::try_from(left.as_millis()).unwrap_or(u32::MAX));
 }
 
 /// The types of the known keys first: a host that has several keys shows the first that both sides name.

@@ -7,6 +7,7 @@
 
 mod algorithm_mismatch;
 mod banner;
+mod call_timeout;
 mod channel;
 mod channel_io;
 mod dial;
@@ -15,6 +16,7 @@ mod exit_status;
 mod handle;
 mod handshake;
 pub(super) mod libssh2_codes;
+mod pending_call;
 mod poll;
 mod retry;
 mod run_state;
@@ -27,11 +29,11 @@ mod wrapper;
 
 pub use trace::StepKind;
 
+pub(super) use call_timeout::set_call_timeout;
 pub(super) use exit_marker::say as say_end;
 pub(super) use handle::{
     ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
 };
-pub(super) use handshake::bound;
 pub(super) use run_state::RunState;
 pub(super) use start::{Start, start};
 pub(super) use trace::Trace;

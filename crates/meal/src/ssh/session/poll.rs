@@ -29,7 +29,7 @@ enum Which {
 pub(super) fn wait(
     shared: &Shared,
     socket: &OwnedFd,
-    chans: &mut [Channel],
+    channels: &mut [Channel],
     stuck: bool,
     writable: bool,
     readable: bool,
@@ -41,12 +41,12 @@ pub(super) fn wait(
     flags.set(PollFlags::OUT, stuck || writable);
     fds.push(PollFd::new(socket, flags));
     // A call that must be repeated comes first: no need to look at pipes before.
-    for (index, chan) in chans.iter().enumerate().filter(|_| !stuck) {
-        if let Some(fd) = chan.source.wants().filter(|_| chan.wants_input()) {
+    for (index, channel) in channels.iter().enumerate().filter(|_| !stuck) {
+        if let Some(fd) = channel.source.wants().filter(|_| channel.wants_input()) {
             which.push(Which::Input(index));
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
-        for (sink, name) in [(&chan.out, Which::Out(index)), (&chan.err, Which::Err(index))] {
+        for (sink, name) in [(&channel.out, Which::Out(index)), (&channel.err, Which::Err(index))] {
             if let Some(fd) = sink.fd() {
                 which.push(name);
                 // Without a flag only the going of the reader is told.
@@ -69,9 +69,9 @@ pub(super) fn wait(
             Which::Socket => {
                 seen.socket = flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP);
             }
-            Which::Input(index) => chans[index].input_ready(),
-            Which::Out(index) => sink_ready(&mut chans[index].out, flags),
-            Which::Err(index) => sink_ready(&mut chans[index].err, flags),
+            Which::Input(index) => channels[index].input_ready(),
+            Which::Out(index) => sink_ready(&mut channels[index].out, flags),
+            Which::Err(index) => sink_ready(&mut channels[index].err, flags),
         }
     }
     Ok(seen)

@@ -18,7 +18,7 @@ use ssh2::{MethodType, Session};
 use super::{
     Trace,
     algorithm_mismatch::{self, SupportedAlgorithms as Ours},
-    banner::{Failure, shake},
+    banner::{HandshakeFailure, shake},
     dial,
     transport::Transport,
 };
@@ -49,18 +49,18 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
     loop {
         trace.done.truncate(start);
         trace.host(hop.label());
-        let way = match (dial(deadline, trace), dropped.take()) {
+        let transport = match (dial(deadline, trace), dropped.take()) {
             (Err(SshError::ConnectTimedOut { .. }), Some(dropped)) => return Err(dropped),
             (socket, before) => {
                 dropped = before;
                 socket?
             }
         };
-        let (socket, process) = (Arc::clone(&way.socket), way.process.clone());
+        let (socket, process) = (Arc::clone(&transport.socket), transport.process.clone());
         trace.begin(super::StepKind::HostKey);
         let other = |error: &ssh2::Error| SshError::Handshake { host: hop.label(), detail: error.message().to_owned() };
         let mut session = Session::new().map_err(|error| other(&error))?;
-        session.set_tcp_stream(way);
+        session.set_tcp_stream(transport);
         prefer(&session, hop)?;
         session.method_pref(MethodType::HostKey, host_keys).map_err(|error| other(&error))?;
         let failure = match shake(&mut session, &socket, deadline) {
@@ -69,37 +69,39 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
         };
         tries += 1;
         // A process that failed knows best why.
-        let late = matches!(failure, Failure::TimedOut);
-        if let Some(error) = process.as_ref().and_then(|process| process.explain(hop, late)) {
+        let late = matches!(failure, HandshakeFailure::TimedOut);
+        if let Some(error) =
+            process.as_ref().and_then(|process| process.explain(hop.label(), hop.connect_timeout, late))
+        {
             return Err(error);
         }
         let ours = Ours::of(&session, host_keys, &hop.algorithms);
         drop((session, socket, process));
-        let (said, greeted, reset) = match failure {
-            Failure::Dropped { said, greeted, reset } => (said, greeted, reset),
-            Failure::TimedOut => {
+        let (message, greeted, reset) = match failure {
+            HandshakeFailure::Dropped { text, greeted, reset } => (text, greeted, reset),
+            HandshakeFailure::TimedOut => {
                 let late = || dial::timed_out(hop, "waiting for the SSH handshake");
                 return Err(dropped.unwrap_or_else(late));
             }
-            Failure::NotSsh(said) => {
+            HandshakeFailure::NotSsh(first_line) => {
                 let look =
                     || algorithm_mismatch::first_words(&dial(deadline, &mut Trace::new()).ok()?.socket, deadline);
-                let said = said.or_else(look).unwrap_or_else(|| "something else".to_owned());
-                return Err(SshError::NotSsh { host: hop.label(), said });
+                let first_line = first_line.or_else(look).unwrap_or_else(|| "something else".to_owned());
+                return Err(SshError::NotSsh { host: hop.label(), first_line });
             }
-            Failure::Other(error) => {
-                let stranger = compare(dial, &ours, deadline);
-                return Err(stranger.map_or_else(|| other(&error), |stranger| stranger.error(hop.label())));
+            HandshakeFailure::Other(error) => {
+                let mismatch = compare(dial, &ours, deadline);
+                return Err(mismatch.map_or_else(|| other(&error), |mismatch| mismatch.error(hop.label())));
             }
         };
         // Each side may be the first to see that they have nothing in common, and to leave.
         if greeted
             && !std::mem::replace(&mut compared, true)
-            && let Some(stranger) = compare(dial, &ours, deadline)
+            && let Some(mismatch) = compare(dial, &ours, deadline)
         {
-            return Err(stranger.error(hop.label()));
+            return Err(mismatch.error(hop.label()));
         }
-        let error = SshError::Dropped { host: hop.label(), reset, tries, after: begin.elapsed(), said };
+        let error = SshError::Dropped { host: hop.label(), reset, tries, after: begin.elapsed(), message };
         let pause = pause(tries);
         if Instant::now() + pause >= deadline {
             return Err(error);
@@ -112,8 +114,8 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
 
 /// Whether both sides know no common algorithm, over a connection that only looks.
 fn compare(dial: &mut Dialer<'_>, ours: &Ours, deadline: Instant) -> Option<algorithm_mismatch::Mismatch> {
-    let way = dial(deadline, &mut Trace::new()).ok()?;
-    ours.compare(&algorithm_mismatch::offered(&way.socket, deadline)?)
+    let transport = dial(deadline, &mut Trace::new()).ok()?;
+    ours.compare(&algorithm_mismatch::offered(&transport.socket, deadline)?)
 }
 
 /// Twice as long each time, up to a second; of that a half to the whole, by chance.

@@ -25,7 +25,7 @@ struct State {
     /// The group is proven to be gone.
     gone: bool,
     /// Nobody will ever prove it.
-    blind: bool,
+    unverifiable: bool,
 }
 
 impl RunState {
@@ -35,11 +35,11 @@ impl RunState {
 
     /// Tells of the end. After a signal it is told only once the group is proven to be gone: a run that was cancelled
     /// and has an exit left nothing behind.
-    pub(in crate::ssh) fn exit(&self) -> watch::Receiver<Option<Exit>> {
+    pub(in crate::ssh) fn watch_exit(&self) -> watch::Receiver<Option<Exit>> {
         self.exit.subscribe()
     }
 
-    pub(in crate::ssh) fn now(&self) -> Option<Exit> {
+    pub(in crate::ssh) fn exit(&self) -> Option<Exit> {
         *self.exit.borrow()
     }
 
@@ -57,7 +57,7 @@ impl RunState {
 
     /// Why the exit is not known, where it is not, or why the group cannot be ended.
     pub(in crate::ssh) fn why_lost(&self) -> Option<String> {
-        self.now().is_none_or(|exit| exit == Exit::Lost).then(|| self.lock().why.clone()).flatten()
+        self.exit().is_none_or(|exit| exit == Exit::Lost).then(|| self.lock().why.clone()).flatten()
     }
 
     /// The process is gone, and this is known about its end.
@@ -86,8 +86,8 @@ impl RunState {
         self.update(|state| state.gone = true);
     }
 
-    pub(super) fn blind(&self) {
-        self.update(|state| state.blind = true);
+    pub(super) fn unverifiable(&self) {
+        self.update(|state| state.unverifiable = true);
     }
 
     /// Whether the group is proven to be gone.
@@ -96,21 +96,21 @@ impl RunState {
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
-        let told = {
+        let known = {
             let mut state = self.lock();
             change(&mut state);
             match (state.closed, state.left) {
                 (Some(Exit::Lost), _) => Some(Exit::Lost),
                 (Some(exit), _) if !state.signalled || state.gone => Some(exit),
-                (Some(_), _) if state.blind => Some(Exit::Lost),
+                (Some(_), _) if state.unverifiable => Some(Exit::Lost),
                 (None, Some(exit)) if !state.signalled => Some(exit),
                 _ => None,
             }
         };
-        if told.is_some() {
+        if known.is_some() {
             self.exit.send_if_modified(|now| {
                 let first = now.is_none();
-                *now = now.or(told);
+                *now = now.or(known);
                 first
             });
         }
@@ -127,50 +127,50 @@ mod tests {
 
     #[test]
     fn an_exit_is_told_when_the_channel_is_closed() {
-        let report = RunState::new();
-        report.closed(Exit::Code(3));
-        assert_eq!(report.now(), Some(Exit::Code(3)));
-        report.lost("the cable");
-        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Code(3)), None));
-        let report = RunState::new();
-        report.lost("the cable");
-        report.lost("something later");
-        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Lost), Some("the cable".to_owned())));
+        let run_state = RunState::new();
+        run_state.closed(Exit::Code(3));
+        assert_eq!(run_state.exit(), Some(Exit::Code(3)));
+        run_state.lost("the cable");
+        assert_eq!((run_state.exit(), run_state.why_lost()), (Some(Exit::Code(3)), None));
+        let run_state = RunState::new();
+        run_state.lost("the cable");
+        run_state.lost("something later");
+        assert_eq!((run_state.exit(), run_state.why_lost()), (Some(Exit::Lost), Some("the cable".to_owned())));
     }
 
     #[test]
     fn after_a_signal_only_with_proof() {
-        let report = RunState::new();
-        report.signalled();
-        report.left(Ok(Exit::Code(0)));
-        report.closed(Exit::Signal(15));
-        assert_eq!(report.now(), None);
-        report.gone();
-        assert_eq!(report.now(), Some(Exit::Signal(15)));
-        let report = RunState::new();
-        report.signalled();
-        report.closed(Exit::Signal(15));
-        report.blind();
-        assert_eq!(report.now(), Some(Exit::Lost));
+        let run_state = RunState::new();
+        run_state.signalled();
+        run_state.left(Ok(Exit::Code(0)));
+        run_state.closed(Exit::Signal(15));
+        assert_eq!(run_state.exit(), None);
+        run_state.gone();
+        assert_eq!(run_state.exit(), Some(Exit::Signal(15)));
+        let run_state = RunState::new();
+        run_state.signalled();
+        run_state.closed(Exit::Signal(15));
+        run_state.unverifiable();
+        assert_eq!(run_state.exit(), Some(Exit::Lost));
     }
 
     #[test]
     fn a_process_that_left_its_pipes_to_others_has_ended() {
-        let report = RunState::new();
-        report.left(Ok(Exit::Code(0)));
-        assert_eq!(report.now(), Some(Exit::Code(0)));
-        let report = RunState::new();
-        report.left(Err("nothing was told".to_owned()));
-        assert_eq!((report.now(), report.why_lost()), (Some(Exit::Lost), Some("nothing was told".to_owned())));
+        let run_state = RunState::new();
+        run_state.left(Ok(Exit::Code(0)));
+        assert_eq!(run_state.exit(), Some(Exit::Code(0)));
+        let run_state = RunState::new();
+        run_state.left(Err("nothing was told".to_owned()));
+        assert_eq!((run_state.exit(), run_state.why_lost()), (Some(Exit::Lost), Some("nothing was told".to_owned())));
     }
 
     #[test]
     fn a_group_that_may_not_be_signalled_is_not_gone() {
-        let report = RunState::new();
-        report.signalled();
-        report.left(Ok(Exit::Signal(9)));
-        report.not_permitted();
-        assert_eq!(report.now(), None);
-        assert!(report.why_lost().is_some_and(|why| why.contains("another user")));
+        let run_state = RunState::new();
+        run_state.signalled();
+        run_state.left(Ok(Exit::Signal(9)));
+        run_state.not_permitted();
+        assert_eq!(run_state.exit(), None);
+        assert!(run_state.why_lost().is_some_and(|why| why.contains("another user")));
     }
 }

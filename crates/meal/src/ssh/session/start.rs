@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{
     ChannelType, OpenError, Request, RunState, SessionHandle, SessionPipes, StepKind, Trace,
     handshake::{Ready, connect},
-    thread::Thread,
+    thread::SessionThread,
     transport::{self, Transport},
 };
 use crate::ssh::{
@@ -45,9 +45,9 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHan
         let result = establish(&start, &mut trace);
         *start.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
         match result {
-            Ok((thread, link, jumps)) => {
+            Ok((thread, handle, jumps)) => {
                 // Nobody waits any more: then there is nothing to serve either.
-                if answer.send(Ok(link)).is_ok() {
+                if answer.send(Ok(handle)).is_ok() {
                     thread.run();
                 }
                 // The tunnels close first, then the hosts they lead through.
@@ -64,7 +64,7 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHan
     answered
 }
 
-fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, SessionHandle, Vec<SessionHandle>), SshError> {
+fn establish(start: &Start, trace: &mut Trace) -> Result<(SessionThread, SessionHandle, Vec<SessionHandle>), SshError> {
     let route = &start.route;
     let mut jumps: Vec<SessionHandle> = Vec::new();
     let result = (|| {
@@ -76,16 +76,16 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, SessionHandle,
             before = Some(hop);
         }
         let ready = enter(start, before.zip(jumps.last()), &route.target, trace)?;
-        let link = SessionHandle::new(Arc::clone(&start.freed))
+        let handle = SessionHandle::new(Arc::clone(&start.freed))
             .map_err(|errno| SshError::resources(route.target.label(), "eventfd", errno))?;
-        let mut thread = Thread::new(&route.target, ready, &link, start.orphan_after, start.idle_after);
+        let mut thread = SessionThread::new(&route.target, ready, &handle, start.orphan_after, start.idle_after);
         if start.watchdog {
             thread.want_watchdog();
         }
-        Ok((thread, link))
+        Ok((thread, handle))
     })();
     match result {
-        Ok((thread, link)) => Ok((thread, link, jumps)),
+        Ok((thread, handle)) => Ok((thread, handle, jumps)),
         Err(error) => {
             jumps.iter().for_each(|jump| jump.send(Request::Finish));
             Err(error)
@@ -101,7 +101,7 @@ fn enter(
     trace: &mut Trace,
 ) -> Result<Ready, SshError> {
     let mut dial = |deadline: Instant, trace: &mut Trace| match through {
-        Some((before, link)) => tunnel(link, before, hop, deadline, trace).map(Transport::from),
+        Some((before, handle)) => tunnel(handle, before, hop, deadline, trace).map(Transport::from),
         None => transport::direct(hop, deadline, trace),
     };
     connect(hop, &mut dial, start.secrets.as_ref(), trace)
@@ -109,18 +109,18 @@ fn enter(
 
 /// A jump host's session is served by a thread of its own, for as long as something goes through it.
 fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<SessionHandle, SshError> {
-    let link = SessionHandle::new(Arc::new(Notify::new()))
+    let handle = SessionHandle::new(Arc::new(Notify::new()))
         .map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
     let long = Duration::from_secs(365 * 86_400);
-    let thread = Thread::new(hop, ready, &link, start.orphan_after, long);
+    let thread = SessionThread::new(hop, ready, &handle, start.orphan_after, long);
     let spawned = thread::Builder::new().name("mer-ssh-jump".to_owned()).spawn(move || thread.run());
     spawned.map_err(|source| SshError::resources(hop.label(), "thread", not_started(source)))?;
-    Ok(link)
+    Ok(handle)
 }
 
 /// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
 fn tunnel(
-    link: &SessionHandle,
+    handle: &SessionHandle,
     hop: &Hop,
     next: &Hop,
     deadline: Instant,
@@ -132,12 +132,12 @@ fn tunnel(
     theirs.set_nonblocking(true).map_err(failed)?;
     let output = theirs.try_clone().map_err(failed)?;
     let (reply, answered) = oneshot::channel();
-    let what = ChannelType::Tunnel { host: next.host.clone(), port: next.port };
-    let ends = SessionPipes { input: theirs.into(), output: output.into(), errors: None };
-    link.send(Request::Open {
-        what,
-        ends,
-        report: Arc::new(RunState::new()),
+    let channel_type = ChannelType::Tunnel { host: next.host.clone(), port: next.port };
+    let session_pipes = SessionPipes { input: theirs.into(), output: output.into(), errors: None };
+    handle.send(Request::Open {
+        channel_type,
+        session_pipes,
+        run_state: Arc::new(RunState::new()),
         guard: super::GuardSlot::default(),
         reply,
     });

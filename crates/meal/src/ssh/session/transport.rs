@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{StepKind, Trace, dial::dial};
-use crate::ssh::{SshError, proxy::Process, target::Hop};
+use crate::ssh::{SshError, proxy::ProxyProcess, target::Hop};
 
 /// As OpenSSH waits between the attempts of `ConnectionAttempts`.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     pub(super) socket: Arc<OwnedFd>,
-    pub(super) process: Option<Arc<Process>>,
+    pub(super) process: Option<Arc<ProxyProcess>>,
 }
 
 impl From<OwnedFd> for Transport {
@@ -36,7 +36,7 @@ impl AsRawFd for Transport {
 pub(super) fn direct(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<Transport, SshError> {
     let Some(command) = &hop.proxy_command else { return repeated(hop, deadline, trace).map(Transport::from) };
     trace.begin(StepKind::Connect);
-    let (socket, process) = Process::start(hop, command)?;
+    let (socket, process) = command.start(&hop.label())?;
     trace.note("through `ProxyCommand`".to_owned());
     trace.end();
     Ok(Transport { socket: Arc::new(socket), process: Some(process) })

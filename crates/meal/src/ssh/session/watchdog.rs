@@ -14,6 +14,9 @@
 //! it by then it signals the shell, whose trap interrupts the `read`. In mksh only a `read` that knows the time is
 //! interrupted, by any signal: it ends with 2 then, and is begun again.
 
+mod replies;
+mod script;
+
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -24,8 +27,8 @@ use tokio::sync::oneshot;
 
 use super::{
     RunState,
-    handle::{GuardError, GuardedGroup, Request, Shared},
-    wrapper::{greeting, same_place},
+    handle::{GuardError, GuardedGroup, Shared},
+    wrapper::same_namespace,
 };
 
 /// Between two questions whether a group that was killed is gone.
@@ -37,39 +40,6 @@ const SLOWEST_BEAT: Duration = Duration::from_secs(10);
 
 /// So often is one that was killed replaced.
 const RESTARTS: u32 = 3;
-
-/// The script, in one line: it is sent to the wrapper's `read`. `ORPHAN` is replaced by the seconds. The second `ps` is
-/// busybox's, which shows all and knows no `-A`.
-const SCRIPT: &str = concat!(
-    "exec 2>/dev/null; LC_ALL=C; export LC_ALL; gs=; gr=1; tp=; ",
-    "there(){ kill -0 $1||case $(kill -0 $1 2>&1) in *\"o such process\"*)return 1;;esac;}; ",
-    "fin(){ trap '' USR1 TERM HUP INT PIPE; [ -n \"$tp\" ]&&kill $tp; for g in $gs;do kill -TERM -$g;done; n=0; ",
-    "while [ -n \"$gs\" ]&&[ $n -lt $gr ];do sleep 0.1||{ sleep 1;n=$((n+9));}; n=$((n+1)); k=; ",
-    "for g in $gs;do there -$g&&k=\"$k $g\";done; gs=$k;done; for g in $gs;do kill -KILL -$g;done; exit 0;}; ",
-    "beat(){ [ -n \"$tp\" ]&&kill $tp; ",
-    "(trap 'kill $sp' TERM;sleep ORPHAN & sp=$!;wait $sp&&kill -USR1 $$) </dev/null >/dev/null & tp=$!;}; ",
-    "dead(){ x=$(ps -A -o pgid= -o stat=||ps -o pgid,stat)&&[ -n \"$x\" ]&&echo \"$x\"|(while read -r p s;do ",
-    "[ \"$p\" = $1 ]&&case $s in Z*|X*);;*)exit 1;;esac;done;exit 0);}; ",
-    "trap fin USR1 TERM HUP INT; trap '' PIPE; beat; echo r; ",
-    "rd(){ read -r v a b;}; case $KSH_VERSION in *MIRBSD*)",
-    "rd(){ while :;do read -t ORPHAN -r v a b;e=$?;[ $e = 2 ]||return $e;done;};;esac; ",
-    "while rd;do case $v in ",
-    "a) gs=\"$gs $a\"; [ \"$b\" -gt $gr ]&&gr=$b; echo \"a $a\";; ",
-    "t) kill -TERM -$a;; ",
-    "k) kill -KILL -$a;; ",
-    "r) kill -KILL -$a; if there -$a&&! dead $a;then kill -0 -$a&&echo \"s $a\"||echo \"n $a\";else k=; for g in $gs;do [ $g = $a ]||k=\"$k $g\";done; ",
-    "gs=$k; echo \"g $a\";fi;; ",
-    "c) for g in $gs;do there $g||echo \"e $g\";done;; ",
-    "b) beat; echo b;; ",
-    "esac;done; fin",
-);
-
-/// The script with its number. A `sleep` need not know fractions, so there is one only where it is asked for.
-fn script(orphan_after: Duration) -> String {
-    let seconds = orphan_after.as_secs_f64();
-    let seconds = if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { format!("{seconds:.3}") };
-    SCRIPT.replace("ORPHAN", &seconds) + "\n"
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -104,7 +74,7 @@ struct Group {
     grace: Duration,
     /// The PID namespace that it is in.
     namespace: String,
-    report: Arc<RunState>,
+    run_state: Arc<RunState>,
     /// The session that the run's channel is on; another one where the watchdog has a connection of its own.
     run: Arc<Shared>,
     reply: Option<oneshot::Sender<Result<(), GuardError>>>,
@@ -141,25 +111,25 @@ impl Watchdog {
 
     pub(super) fn guard(
         &mut self,
-        ward: GuardedGroup,
+        guarded: GuardedGroup,
         grace: Duration,
-        report: Arc<RunState>,
+        run_state: Arc<RunState>,
         run: Arc<Shared>,
         reply: oneshot::Sender<Result<(), GuardError>>,
     ) {
-        let GuardedGroup { group, namespace } = ward;
+        let GuardedGroup { group, namespace } = guarded;
         if self.phase == Phase::Never {
             let _ = reply.send(Err(GuardError::NoChannel));
             return;
         }
         if self.phase == Phase::Ready {
-            if let Err(error) = same_place(&self.namespace, &namespace) {
+            if let Err(error) = same_namespace(&self.namespace, &namespace) {
                 let _ = reply.send(Err(error));
                 return;
             }
             self.tell_add(group, grace);
         }
-        let entry = Group { grace, namespace, report, run, reply: Some(reply), left: false, released: None };
+        let entry = Group { grace, namespace, run_state, run, reply: Some(reply), left: false, released: None };
         self.groups.insert(group, entry);
     }
 
@@ -229,62 +199,6 @@ impl Watchdog {
         std::mem::take(&mut self.outbox)
     }
 
-    /// Reads what it has written, and takes off whole lines.
-    pub(super) fn hear(&mut self, memory: &mut Vec<u8>) {
-        if !self.greeted {
-            let text = String::from_utf8_lossy(memory);
-            let Some(said) = greeting(&text, &self.nonce) else { return };
-            self.namespace = said.namespace;
-            // Nothing comes after the greeting before the script goes out.
-            memory.clear();
-            self.greeted = true;
-            // Before anything else: only the script understands the rest.
-            self.outbox.splice(0..0, script(self.orphan_after).into_bytes());
-        }
-        while let Some(end) = memory.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = memory.drain(..=end).collect();
-            self.line(String::from_utf8_lossy(&line).trim());
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        if line == "r" && self.phase == Phase::Starting {
-            self.phase = Phase::Ready;
-            self.next_beat = Instant::now() + (self.orphan_after / 3).min(SLOWEST_BEAT);
-            self.refuse_strangers();
-            let waiting: Vec<_> = self.groups.iter().map(|(group, entry)| (*group, entry.grace)).collect();
-            waiting.into_iter().for_each(|(group, grace)| self.tell_add(group, grace));
-            return;
-        }
-        let Some((verb, Ok(group))) = line.split_once(' ').map(|(verb, group)| (verb, group.parse::<i32>())) else {
-            return;
-        };
-        let Some(entry) = self.groups.get_mut(&group) else { return };
-        match verb {
-            "a" => {
-                if let Some(reply) = entry.reply.take() {
-                    let _ = reply.send(Ok(()));
-                }
-            }
-            "e" if !entry.left => {
-                entry.left = true;
-                entry.run.send(Request::Left(Arc::clone(&entry.report)));
-            }
-            "s" if entry.released.is_some() => entry.released = Some(Instant::now() + ASK),
-            // It is over as far as it can be known, and what stays of it will stay.
-            "n" if entry.report.now().is_some() => drop(self.groups.remove(&group)),
-            "n" => {
-                entry.report.not_permitted();
-                entry.released = entry.released.map(|_| Instant::now() + LOOK);
-            }
-            "g" => {
-                entry.report.gone();
-                self.groups.remove(&group);
-            }
-            _ => {}
-        }
-    }
-
     /// It ended though we live: killed for memory, or by somebody. Another one takes over its groups, unless it is a habit.
     pub(super) fn may_begin_again(&mut self) -> bool {
         if self.phase != Phase::Ready || self.restarts >= RESTARTS {
@@ -303,19 +217,9 @@ impl Watchdog {
     pub(super) fn fail(&mut self, error: &GuardError) {
         self.phase = Phase::Never;
         for group in std::mem::take(&mut self.groups).into_values() {
-            group.report.blind();
+            group.run_state.unverifiable();
             if let Some(reply) = group.reply {
                 let _ = reply.send(Err(error.clone()));
-            }
-        }
-    }
-
-    /// Lets go of groups that cannot be seen from where the watchdog is.
-    fn refuse_strangers(&mut self) {
-        let namespace = &self.namespace;
-        for (_, entry) in self.groups.extract_if(.., |_, entry| same_place(namespace, &entry.namespace).is_err()) {
-            if let (Some(reply), Err(error)) = (entry.reply, same_place(namespace, &entry.namespace)) {
-                let _ = reply.send(Err(error));
             }
         }
     }

@@ -45,7 +45,7 @@ pub(in crate::ssh) struct Greeting {
 
 impl Greeting {
     /// The group that signals may go to, or why there is none.
-    pub(in crate::ssh) fn own_group(&self) -> Result<i32, &'static str> {
+    pub(in crate::ssh) fn signal_group(&self) -> Result<i32, &'static str> {
         match self.group {
             group if group == self.pid && group > 1 => Ok(group),
             0 | 1 => Err("an rc file puts commands into a PID namespace where their process group cannot be known \
@@ -59,7 +59,7 @@ impl Greeting {
 }
 
 /// Whether what is in one namespace can be seen in the other.
-pub(super) fn same_place(watchdog: &str, run: &str) -> Result<(), GuardError> {
+pub(super) fn same_namespace(watchdog: &str, run: &str) -> Result<(), GuardError> {
     if watchdog == run || watchdog.is_empty() || run.is_empty() {
         return Ok(());
     }
@@ -98,7 +98,7 @@ mod tests {
         process::{Command, Stdio},
     };
 
-    use super::{Greeting, greeting, same_place, wrapper};
+    use super::{Greeting, greeting, same_namespace, wrapper};
 
     #[test]
     fn every_shell_takes_the_line_as_it_is() {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_greeting_is_found_in_noise() {
-        let found = |text: &str| greeting(text, "mer00").map(|found| (found.own_group().ok(), found.namespace));
+        let found = |text: &str| greeting(text, "mer00").map(|found| (found.signal_group().ok(), found.namespace));
         assert_eq!(found("mer00=42 42 .\n"), Some((Some(42), String::new())));
         assert_eq!(found("hello mer00=42 42 pid:[7].\nrest"), Some((Some(42), "pid:[7]".to_owned())));
         assert_eq!(found("+ echo mer00=$g $$.\nmer00=7 7 .\n"), Some((Some(7), String::new())));
@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn namespaces_that_are_known_and_differ_are_two_places() {
-        assert!(same_place("pid:[1]", "pid:[1]").is_ok() && same_place("", "pid:[1]").is_ok());
-        assert!(same_place("pid:[1]", "pid:[2]").is_err());
+        assert!(same_namespace("pid:[1]", "pid:[1]").is_ok() && same_namespace("", "pid:[1]").is_ok());
+        assert!(same_namespace("pid:[1]", "pid:[2]").is_err());
     }
 
     /// It is started as no leader of a group, as Dropbear does it.
@@ -145,8 +145,8 @@ mod tests {
             child.stdin.take().expect("piped").write_all(b"exit 0\n").expect("written");
             let said = child.wait_with_output().expect("ended").stdout;
             let said = greeting(&String::from_utf8_lossy(&said), "mer00").expect("a greeting");
-            assert_eq!((said.own_group(), said.pid), (Ok(pid), pid), "{shell}");
+            assert_eq!((said.signal_group(), said.pid), (Ok(pid), pid), "{shell}");
         }
-        assert!(Greeting { group: 1, pid: 1, namespace: String::new() }.own_group().is_err());
+        assert!(Greeting { group: 1, pid: 1, namespace: String::new() }.signal_group().is_err());
     }
 }

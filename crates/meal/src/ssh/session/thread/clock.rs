@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::Thread;
+use super::SessionThread;
 use crate::ssh::session::{channel::Channel, poll, watchdog};
 
 /// Replies are looked for so soon, and at least so often, though the socket is silent.
 const SOON: Duration = Duration::from_millis(2);
 const SELDOM: Duration = Duration::from_secs(1);
 
-impl Thread {
+impl SessionThread {
     /// When to ask again for replies that somebody else's call may have taken in: soon, and then ever more seldom.
     pub(super) fn replies_at(&self, now: Instant) -> Option<Instant> {
         let opening = self.openings.front().and_then(|opening| match opening.not_before {
@@ -17,7 +17,7 @@ impl Thread {
             _ => opening.begun,
         });
         let paused = self.openings.front().and_then(|opening| opening.not_before).filter(|at| *at > now);
-        let since = self.chans.iter().filter_map(Channel::waits_since).chain(opening).max();
+        let since = self.channels.iter().filter_map(Channel::waits_since).chain(opening).max();
         let again = since.map(|at| now + (now.duration_since(at) / 4).clamp(SOON, SELDOM));
         again.into_iter().chain(paused).min()
     }
@@ -35,7 +35,7 @@ impl Thread {
         self.unanswered += 1;
         if self.watchdog.phase == watchdog::Phase::Ready {
             self.watchdog.beat();
-        } else if self.stuck.is_none() && poll::is_writable(&self.socket) {
+        } else if self.unfinished.is_none() && poll::is_writable(&self.socket) {
             // Built on libssh2's stack, as an EOF is: see there.
             self.session.keepalive_send().map_err(|error| error.message().to_owned())?;
         }
@@ -44,7 +44,7 @@ impl Thread {
 
     /// Idle long enough. Whoever takes a slot a moment later sees that it is closing.
     pub(super) fn is_done(&mut self, now: Instant) -> bool {
-        let busy = self.chans.iter().any(Channel::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
+        let busy = self.channels.iter().any(Channel::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
         if busy {
             self.idle_since = None;
             return false;
@@ -68,9 +68,16 @@ impl Thread {
             at.max(now + Duration::from_millis(10))
         });
         let alive = self.alive_at();
-        let chans = self.chans.iter().filter_map(Channel::wake).map(|at| at.max(now + Duration::from_millis(10)));
+        let channels = self.channels.iter().filter_map(Channel::wake).map(|at| at.max(now + Duration::from_millis(10)));
         let more = (self.again || self.has_work()).then_some(now);
         let replies = self.replies_at(now);
-        chans.chain(idle).chain(self.watchdog.wake()).chain(more).chain(replies).chain([alive]).min().unwrap_or(alive)
+        channels
+            .chain(idle)
+            .chain(self.watchdog.wake())
+            .chain(more)
+            .chain(replies)
+            .chain([alive])
+            .min()
+            .unwrap_or(alive)
     }
 }

@@ -1,118 +1,22 @@
-//! Channels that are to be opened: one after the other, and what a refusal means.
+//! A channel that is to be opened.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ssh2::BlockDirections;
-
-use super::{Stuck, Thread, Work};
-use crate::ssh::session::{
-    ChannelType, GuardError, OpenError, SessionPipes,
-    channel::{Channel, Owner},
-    channel_io::{ChannelInput, ChannelOutput},
-    libssh2_codes::ErrorScope,
-};
-
-/// A refusal so soon after a channel was closed is not believed; and how long to wait before the next try.
-const RECENTLY: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(1);
+use crate::ssh::session::{ChannelType, SessionPipes, channel::Owner};
 
 /// A channel that is to be opened.
 pub(super) struct Opening {
-    what: ChannelType,
-    ends: Option<SessionPipes>,
+    pub(super) channel_type: ChannelType,
+    pub(super) pipes: Option<SessionPipes>,
     pub(super) owner: Owner,
     pub(super) begun: Option<Instant>,
-    refusals: u32,
+    pub(super) refusals: u32,
     /// Refused, and tried again at this time.
     pub(super) not_before: Option<Instant>,
 }
 
 impl Opening {
-    pub(super) fn new(what: ChannelType, ends: Option<SessionPipes>, owner: Owner) -> Self {
-        Self { what, ends, owner, begun: None, refusals: 0, not_before: None }
-    }
-}
-
-impl Thread {
-    /// Opens channels, one after the other: the session keeps the state of that.
-    pub(super) fn open(&mut self) -> Result<(), Work> {
-        while let Some(opening) = self.openings.front_mut() {
-            if let Owner::Run { reply: Some(reply), .. } = &opening.owner {
-                // Nobody waits for it any more. Once begun it must be finished all the same.
-                if reply.is_closed() && opening.begun.is_none() {
-                    self.openings.pop_front();
-                    self.shared.free();
-                    continue;
-                }
-            }
-            let now = Instant::now();
-            if opening.not_before.is_some_and(|at| now < at) {
-                return Ok(());
-            }
-            opening.begun.get_or_insert(now);
-            let opened = match &opening.what {
-                ChannelType::Exec { .. } => self.session.channel_session(),
-                ChannelType::Tunnel { host, port } => self.session.channel_direct_tcpip(host, *port, None),
-            };
-            match opened.map_err(ErrorScope::from) {
-                Ok(channel) => {
-                    self.opened = true;
-                    if let Some(opening) = self.openings.pop_front() {
-                        self.take_on(channel, opening);
-                    }
-                }
-                Err(ErrorScope::Again) => {
-                    return match self.session.block_directions() {
-                        BlockDirections::Outbound | BlockDirections::Both => Err(Work::Stuck(Stuck::Open)),
-                        BlockDirections::None | BlockDirections::Inbound => Ok(()),
-                    };
-                }
-                // sshd frees a channel's place only after it has looked at all that came with its closing. Whoever is
-                // refused just then has learned nothing.
-                Err(ErrorScope::Channel(_)) if self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
-                    opening.not_before = Some(now + PAUSE * 2_u32.pow(opening.refusals.min(5)));
-                    opening.refusals += 1;
-                }
-                Err(ErrorScope::Channel(detail)) => {
-                    self.opened = true;
-                    if let Some(opening) = self.openings.pop_front() {
-                        self.refused(opening, detail);
-                    }
-                }
-                Err(ErrorScope::Session(detail)) => return Err(Work::Dead(detail)),
-            }
-        }
-        Ok(())
-    }
-
-    fn take_on(&mut self, channel: ssh2::Channel, opening: Opening) {
-        let Opening { what, ends, owner, .. } = opening;
-        let (command, duplex) = match what {
-            ChannelType::Exec { command, mark } => (Some((command, mark)), false),
-            ChannelType::Tunnel { .. } => (None, true),
-        };
-        let ends = match ends {
-            Some(ends) => {
-                let errors = ends.errors.map_or(ChannelOutput::Nowhere, |fd| ChannelOutput::pipe(fd, false));
-                (ChannelInput::pipe(ends.input), ChannelOutput::pipe(ends.output, duplex), errors)
-            }
-            None => (ChannelInput::memory(), ChannelOutput::Memory(Vec::new()), ChannelOutput::Nowhere),
-        };
-        self.next_id += 1;
-        self.chans.push(Channel::new(self.next_id, channel, command, ends, owner));
-    }
-
-    pub(super) fn refused(&mut self, opening: Opening, detail: String) {
-        match opening.owner {
-            Owner::Run { reply, .. } => {
-                let runs = self.chans.iter().filter(|chan| chan.is_run()).count();
-                self.shared.refused(runs);
-                if let Some(reply) = reply {
-                    let watchdog = self.chans.iter().any(|chan| matches!(chan.owner, Owner::Watchdog));
-                    let _ = reply.send(Err(OpenError::Refused { alone: runs == 0, watchdog, detail }));
-                }
-            }
-            Owner::Watchdog => self.watchdog.fail(&GuardError::NoChannel),
-        }
+    pub(super) fn new(channel_type: ChannelType, pipes: Option<SessionPipes>, owner: Owner) -> Self {
+        Self { channel_type, pipes, owner, begun: None, refusals: 0, not_before: None }
     }
 }
