@@ -1,4 +1,4 @@
-//! What can go wrong before a model is at work.
+//! Errors before a model runs.
 
 use std::{io, path::PathBuf};
 
@@ -7,28 +7,28 @@ use thiserror::Error;
 
 use crate::{RequestEnd, SshError};
 
-/// A process that could not be started. Most of these are matters of registration: see [`StartError::exit_code`].
+/// A process could not be started. In most cases the registry entry is wrong: see [`StartError::exit_code`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The command is empty.
     #[error("the command names no program")]
     NoCommand,
-    /// There is no such program.
+    /// The program does not exist.
     #[error("the command `{command}` does not exist: looked in {searched}")]
     NotFound {
-        /// As registered.
+        /// The command as registered.
         command: String,
-        /// Where it was looked for.
+        /// Where it was searched for.
         searched: String,
     },
-    /// There is a file, and it may not be executed.
+    /// The file exists, and may not be executed.
     #[error("`{}` is not executable", path.display())]
     NotExecutable {
         /// The file.
         path: PathBuf,
     },
-    /// The file is executable by its mode, and nothing this machine can run.
+    /// The file is executable by its mode, and the machine cannot run it.
     #[error("`{}` is no program for this machine, and no script: it has no `#!` line", path.display())]
     NotAProgram {
         /// The file.
@@ -39,46 +39,46 @@ pub enum StartError {
     NoInterpreter {
         /// The script or program.
         path: PathBuf,
-        /// What it asks for.
+        /// The interpreter that it names.
         interpreter: String,
     },
-    /// The working directory does not exist, or is none.
+    /// The working directory does not exist, or is no directory.
     #[error("the working directory `{}` cannot be used", path.display())]
     BadWorkingDirectory {
         /// The directory.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// An argument or a variable has a NUL byte in it, or a variable has a name that no environment can hold.
+    /// An argument or a variable contains a NUL byte, or the name of a variable is empty or contains `=`.
     #[error("the environment variable or argument `{name}` cannot be handed to a program")]
     BadString {
-        /// The argument, or the variable's name.
+        /// The argument, or the name of the variable.
         name: String,
     },
-    /// The kernel refused for another reason.
+    /// The system refused for another reason.
     #[error("`{}` could not be started", path.display())]
     Spawn {
         /// The program.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The watcher, which ends models when `mer` dies, could not be started: so no model is.
+    /// The watcher, which ends models when `mer` dies, could not be started. No model is started without it.
     #[error("the watcher `{}` could not be started", path.display())]
     Watcher {
         /// The program.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The server where it was to run could not be used.
+    /// The server could not be used.
     #[error(transparent)]
     Ssh(#[from] SshError),
 }
 
 impl StartError {
-    /// The exit code of `mer` for it: 75 where something was short, 78 for what is a matter of registration, and SSH's own.
+    /// The exit code of `mer`: 75 for a shortage, SSH's own codes, and 78 for everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match (self, Shortage::of(self)) {
@@ -93,30 +93,30 @@ impl StartError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// More than one line for `lines`.
+    /// The input has more than one line, and the protocol is `lines`.
     #[error("the protocol `lines` carries one line, and the input has a newline at byte {at}")]
     Newline {
-        /// Where, from 0.
+        /// The byte offset of the newline, from 0.
         at: usize,
     },
-    /// The stop token as a line of the input for `token`.
+    /// A line of the input is the stop token, and the protocol is `token`.
     #[error("line {line} of the input is the model's stopToken `{token}`, which would end the input there")]
     StopToken {
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
         /// The token.
         token: String,
     },
 }
 
-/// A process that was to stay up, and is not there.
+/// A process that is to stay up could not be started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WarmError {
     /// It could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// It was started, and did not become ready: its end says why (died, timeout, cancelled). It may be tried again.
+    /// The process was started and did not become ready; its end has the cause. The start may be tried again.
     #[error("the process did not become ready: {}", .0.cause)]
     NotReady(Box<RequestEnd>),
 }

@@ -6,11 +6,11 @@ use mer_core::RunSpec;
 
 use crate::{LocalConfig, PingReport, Run, SshConfig, SshError, StartError, local::LocalExecutor, ssh::SshExecutor};
 
-/// A place where processes are started. Cheap to clone; the clones share one watcher.
+/// Starts processes on one machine. Cheap to clone; the clones share one watcher.
 #[derive(Debug, Clone)]
 pub struct Executor(ExecutorKind);
 
-/// A closed set: an enum rather than `dyn`.
+/// An enum rather than `dyn`, because the set is closed.
 #[derive(Debug, Clone)]
 enum ExecutorKind {
     Local(LocalExecutor),
@@ -18,23 +18,23 @@ enum ExecutorKind {
 }
 
 impl Executor {
-    /// The executor of this machine. Touches nothing until the first start.
+    /// Creates the executor of this machine. Does nothing before the first start.
     #[must_use]
     pub fn local(config: LocalConfig) -> Self {
         Self(ExecutorKind::Local(LocalExecutor::new(config)))
     }
 
-    /// The executor of a server that is reached by SSH. Touches nothing until the first use.
+    /// Creates the executor of an SSH server. Does nothing before the first use.
     #[must_use]
     pub fn ssh(config: SshConfig) -> Self {
         Self(ExecutorKind::Ssh(SshExecutor::new(config)))
     }
 
-    /// Makes the connection, where there is none and one is needed. Starting does it too; this is for those who want to
-    /// know how long it takes.
+    /// Connects, if a connection is needed and there is none. [`Executor::start`] does so too; call this to measure
+    /// the time.
     ///
     /// # Errors
-    /// There is none to be had.
+    /// The connection could not be made.
     pub async fn connect(&self) -> Result<(), SshError> {
         match &self.0 {
             ExecutorKind::Local(_) => Ok(()),
@@ -42,7 +42,8 @@ impl Executor {
         }
     }
 
-    /// Makes a new connection step by step, and runs a command that does nothing. On this machine there is no step.
+    /// Makes a new connection step by step, and runs a command that does nothing. `None` on this machine, which needs
+    /// no connection.
     pub async fn ping(&self) -> Option<PingReport> {
         match &self.0 {
             ExecutorKind::Local(_) => None,
@@ -50,7 +51,7 @@ impl Executor {
         }
     }
 
-    /// What the SSH configuration asks for and will not be done: to be said once.
+    /// What the SSH configuration requests and MER does not do. To be shown once.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         match &self.0 {
@@ -59,7 +60,7 @@ impl Executor {
         }
     }
 
-    /// Starts a process in a process group of its own. Must be called within a tokio runtime with I/O and time.
+    /// Starts a process in a new process group. Must be called within a tokio runtime with I/O and time.
     ///
     /// # Errors
     /// The command does not exist there, is no program, or could not be started.
@@ -70,10 +71,10 @@ impl Executor {
         }
     }
 
-    /// The file that [`Executor::start`] would execute, without starting it.
+    /// Returns the file that [`Executor::start`] would execute, without starting it.
     ///
     /// # Errors
-    /// As [`Executor::start`], as far as it can be known.
+    /// As [`Executor::start`], as far as they can be known in advance.
     pub async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         match &self.0 {
             ExecutorKind::Local(local) => local.resolve(spec),

@@ -1,11 +1,11 @@
 //! Model execution: processes, their pipes, their protocols, and their end.
 //!
-//! [`Executor::start`] turns a `RunSpec` into a [`Run`]: three pipes and a [`Control`], the same shape for every kind of
-//! server. [`oneshot`] and [`WarmProcess`] speak the protocols over a run. Nothing here reads the environment, a
-//! configuration or a terminal, and nothing here knows a database.
+//! [`Executor::start`] turns a `RunSpec` into a [`Run`]: three pipes and a [`Control`], the same for local and remote
+//! processes. [`oneshot`] and [`WarmProcess`] speak the protocols over a run. This crate reads no environment, no
+//! settings and no terminal, and knows no database.
 //!
-//! What dropping does: a [`Control`] that is dropped kills its process group, and a [`WarmProcess`] that is dropped
-//! (rather than stopped) does so without asking first.
+//! Dropping a [`Control`] kills its process group. Dropping a [`WarmProcess`] does the same, without asking it to
+//! exit first as [`WarmProcess::stop`] does.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

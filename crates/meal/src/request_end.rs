@@ -1,10 +1,10 @@
-//! How a request ended, and what was counted on the way.
+//! How a request ended, and what was counted meanwhile.
 
 use std::{fmt, time::Duration};
 
 use mer_core::{Bound, Exit};
 
-/// The name of a bound that ran out, as the registry spells it.
+/// The bound that ran out, as the registry spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BoundName {
@@ -23,35 +23,36 @@ impl fmt::Display for BoundName {
     }
 }
 
-/// Why it ended. Displayed, it is a sentence for `error` in the access log.
+/// Why a request ended. Its display text is the `error` of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndCause {
-    /// The whole reply came; for `oneshot`: the process ended, and its exit is the verdict.
+    /// The whole reply came. For `oneshot`: the process ended, and its exit status decides about success.
     Done,
     /// A bound ran out.
     Timeout {
-        /// Which.
+        /// Which bound.
         bound: BoundName,
-        /// How long it was.
+        /// The length of the bound.
         after: Duration,
-        /// What is most often the reason, where there is one.
+        /// The most common reason, if there is one.
         hint: Option<&'static str>,
     },
     /// Cancelled by the caller.
     Cancelled,
-    /// The reader of the output is gone.
+    /// The receiver of the output was dropped.
     ReaderGone,
     /// The process ended in the middle of the request, or before it was ready.
     Died,
-    /// The input could not be read to its end, so that the process was sent a part of it; the text is what the system said.
+    /// The input could not be read to its end, and the process was sent a part of it. Has the error message of the
+    /// system.
     InputFailed(String),
-    /// It did what its protocol does not allow; the text says what.
+    /// The process broke its protocol. Has the description.
     ProtocolBroken(String),
 }
 
 impl EndCause {
-    /// A bound that ran out.
+    /// The end by a bound that ran out.
     #[must_use]
     pub fn timeout(bound: BoundName, after: Bound) -> Self {
         Self::Timeout { bound, after: after.duration().unwrap_or_default(), hint: None }
@@ -79,19 +80,19 @@ impl fmt::Display for EndCause {
 pub struct RequestEnd {
     /// Why it ended.
     pub cause: EndCause,
-    /// How the process ended; none where it still runs.
+    /// How the process ended. `None` if it still runs.
     pub exit: Option<Exit>,
-    /// Why `exit` is `Lost`, where it is: what became of the connection.
+    /// What became of the connection, if `exit` is `Lost`.
     pub lost: Option<String>,
-    /// Bytes that the process was sent.
+    /// Bytes that were written to the process.
     pub stdin_bytes: u64,
-    /// Bytes of output that were handed on.
+    /// Bytes of output that were passed on.
     pub stdout_bytes: u64,
-    /// Bytes of diagnostics since the request began (of the start, for a failed start).
+    /// Bytes of stderr since the request began; of the start, for a failed start.
     pub stderr_bytes: u64,
-    /// The end of those diagnostics, at most 16 KiB.
+    /// The end of stderr, at most 16 KiB.
     pub stderr_tail: Vec<u8>,
-    /// Starting the process, up to its ready token; zero where it already ran.
+    /// How long the start of the process took, up to its ready token. Zero if it already ran.
     pub start: Duration,
     /// From the request to its end.
     pub run: Duration,

@@ -1,13 +1,14 @@
-//! What the local executor has to know about the program it is part of.
+//! The configuration of the local executor.
 
 use std::path::PathBuf;
 
-/// What the local executor has to know about the program it lives in.
+/// What the local executor has to know about the program that it is part of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalConfig {
-    /// This very binary: the watcher, and what a command `mer` means. `/proc/self/exe` survives an upgrade of the file.
+    /// The path of the running binary, for the watcher and for the command `mer`. `/proc/self/exe` survives an
+    /// upgrade of the file.
     pub self_exe: PathBuf,
-    /// The arguments with which `self_exe` calls [`crate::watcher_main`]. Empty: no watcher, and models outlive a
-    /// kill -9 of this process; only for programs that are watched themselves.
+    /// The arguments with which `self_exe` calls [`crate::watcher_main`]. If empty, there is no watcher, and models
+    /// outlive a kill -9 of this process: only for programs that are watched themselves.
     pub watcher_argv: Vec<String>,
 }

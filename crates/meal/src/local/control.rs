@@ -1,4 +1,4 @@
-//! The hold on a process group: its end is waited for, and brought about, here.
+//! Controls a local process group: waits for its end, and ends it.
 
 use std::{io, process::Child, sync::Arc, time::Duration};
 
@@ -14,15 +14,15 @@ use super::{
     watcher_client::WatcherClient,
 };
 
-/// The hold on a process and its group. Signals go to the whole group, and only while the process has not been reaped,
-/// so that they cannot hit a stranger who got its number.
+/// Controls a local process and its group. Signals go to the whole group, and only until the process is reaped, so
+/// that they cannot reach another process with the same number.
 #[derive(Debug)]
 pub(crate) struct LocalControl {
     pid: Pid,
     notice: ExitNotice,
     exit: Option<Exit>,
     watch: Option<Arc<WatcherClient>>,
-    /// What leaves its group; none where that is to go on.
+    /// The children that left its group. `None` if they are to go on.
     strays: Option<Strays>,
 }
 
@@ -40,20 +40,20 @@ impl LocalControl {
             watch.add(pid, grace, number);
         }
         let notice = ExitNotice::new(pid);
-        // Made first and checked after, so that a failure kills by the drop.
+        // Checked after `control` exists, so that a failure kills the process by dropping it.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
         let notice = notice.unwrap_or_else(|_| ExitNotice::ended());
         let control = Self { pid, notice, exit: None, watch, strays };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
 
-    /// The process's number; that of its group is the same.
+    /// The process ID; the process group has the same number.
     #[must_use]
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
+    /// Waits until the process has ended. Neither reaps it nor ends its group. Safe to cancel.
     pub(crate) async fn ended(&self) {
         self.notice.seen().await;
     }
@@ -64,23 +64,23 @@ impl LocalControl {
         self.exit.is_some() || !matches!(self.peek(), Ok(None))
     }
 
-    /// How it ended, once [`LocalControl::finish`] has been called.
+    /// How it ended. `None` before [`LocalControl::finish`] has returned it.
     #[must_use]
     pub(crate) const fn exit(&self) -> Option<Exit> {
         self.exit
     }
 
-    /// TERM to the whole group.
+    /// Sends TERM to the whole group.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// KILL to the whole group.
+    /// Sends KILL to the whole group.
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
+    /// If the process has ended: kills what is left of its group, reaps it, and returns how it ended.
     pub(crate) fn finish(&mut self) -> Option<Exit> {
         if self.exit.is_some() {
             return self.exit;
@@ -88,16 +88,18 @@ impl LocalControl {
         let seen = match self.peek() {
             Ok(None) => return None,
             Ok(Some(status)) => status_exit(&status),
-            // Whoever started this program had it ignore SIGCHLD: the kernel reaps, and the verdict is lost.
+            // This program was started with SIGCHLD ignored: the kernel has reaped the process, and its status is
+            // lost.
             Err(_) => Exit::Lost,
         };
         if seen != Exit::Lost {
-            // What is left has had its chance: it did not hold the pipes, or held them for too long. It goes while the
-            // watcher still knows of it: so it does not outlive this process, should that be killed in between.
+            // The rest of the group had its time: it did not hold the pipes, or held them for too long. It is killed
+            // while the watcher still lists the group, so that it does not outlive this process if that is killed in
+            // between.
             let _ = kill_process_group(self.pid, Signal::KILL);
             self.kill_strays();
         }
-        // Told before the number can be given away, so that the watcher never holds one that is not ours.
+        // Removed before the number can be reused, so that the watcher never lists a foreign group.
         if let Some(watch) = &self.watch {
             watch.remove(self.pid);
         }
@@ -109,27 +111,27 @@ impl LocalControl {
         self.exit
     }
 
-    /// If the process has ended: ends what left its group, with TERM first.
+    /// Ends the children that left the group of a process that has ended, with TERM first.
     pub(crate) async fn end_strays(&self) {
         if let Some(strays) = self.left() {
             strays.end().await;
         }
     }
 
-    /// TERM to what left its group, if the process has ended.
+    /// Sends TERM to the children that left the group, if the process has ended.
     pub(crate) fn terminate_strays(&self) {
         if let Some(strays) = self.left() {
             strays.signal(Signal::TERM);
         }
     }
 
-    /// What left the group. As long as the process lives, that is its own business.
+    /// The children that left the group. `None` while the process lives: until then they are its own concern.
     fn left(&self) -> Option<&Strays> {
         self.strays.as_ref().filter(|_| self.exit.is_none() && self.has_ended())
     }
 
     fn kill_strays(&self) {
-        // Where a parent is killed, its children come to light: a few rounds, in case.
+        // When a parent is killed, its children are adopted and found only then: hence a few rounds.
         for _ in 0..4 {
             if !self.strays.as_ref().is_some_and(|strays| strays.signal(Signal::KILL)) {
                 return;
@@ -146,7 +148,7 @@ impl LocalControl {
         }
     }
 
-    /// Looks without reaping.
+    /// Checks without reaping.
     fn peek(&self) -> Result<Option<WaitIdStatus>, Errno> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), options))
@@ -162,7 +164,7 @@ impl Drop for LocalControl {
         if self.finish().is_some() {
             return;
         }
-        // Dying takes a moment, and a process in the kernel may take long. The watcher keeps it until it is over.
+        // A killed process may take a moment to end, and longer within the kernel. The watcher lists it until then.
         let (pid, watch, strays) = (self.pid, self.watch.take(), self.strays.take());
         let reap = move || {
             let _ =
@@ -180,7 +182,7 @@ impl Drop for LocalControl {
     }
 }
 
-/// Reaps a process, and what of its group this process has adopted and is dead by now.
+/// Reaps a process, and the members of its group that this process has adopted and that have ended.
 fn reap(pid: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let _ = waitid(WaitId::Pid(pid), options);

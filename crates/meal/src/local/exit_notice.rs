@@ -16,7 +16,7 @@ use tokio::{
 #[derive(Debug)]
 pub(super) enum ExitNotice {
     Pidfd(AsyncFd<OwnedFd>),
-    /// A kernel without pidfd_open: a thread that waits.
+    /// For kernels without pidfd_open: a thread that waits.
     Thread(watch::Receiver<bool>),
 }
 

@@ -1,4 +1,4 @@
-//! Starting a process.
+//! Starts local processes.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use crate::{
     Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, run::check_strings, watcher::Mark,
 };
 
-/// How often a program that is just being written (ETXTBSY) is tried again, and how long between.
+/// Number of retries for a program that is being written (ETXTBSY), and the pause between them.
 const BUSY_TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -42,7 +42,7 @@ impl LocalExecutor {
         Self { self_exe: self_exe.into(), watch, heeded: Arc::default() }
     }
 
-    /// The program that would be started, where that would not fail.
+    /// Returns the program that would be started, after the checks that a start makes.
     pub(crate) fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let program = resolve(spec, &self.self_exe)?;
         check_strings(spec)?;
@@ -62,7 +62,7 @@ impl LocalExecutor {
                 tracing::warn!(%error, "SIGCHLD is ignored, and stays so: nobody will know how models ended");
             }
         });
-        // The watcher is there before the first model is: a kill -9 of this process finds it listening.
+        // The watcher is started before the first model, so that a kill -9 of this process finds it running.
         if let Some(watch) = &self.watch {
             watch.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
         }
@@ -79,7 +79,7 @@ impl LocalExecutor {
         let strays = mark.filter(|_| !spec.leave_children).map(|mark| Strays::of(Mark::one(&mark)));
         let mut child = spawn(&mut command).map_err(|source| explain(&program, not_started(source)))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        // From here on dropping `control` kills the process, whatever goes wrong.
+        // From here on dropping `control` kills the process.
         let failed = |source| StartError::Spawn { path: program.clone(), source };
         let control = LocalControl::new(&child, self.watch.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
             .map_err(failed)?;
@@ -97,7 +97,7 @@ impl LocalExecutor {
     }
 }
 
-/// Spawns; a file that somebody still holds open for writing gets a moment, as after an install or a copy.
+/// Spawns, and retries a file that is still open for writing, as after an install or a copy.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     for _ in 0..BUSY_TRIES {
         match command.spawn() {

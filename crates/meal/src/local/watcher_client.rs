@@ -1,4 +1,4 @@
-//! Our end of the watcher: it is started beside the first model, and told which process groups there are.
+//! Starts the watcher beside the first model, and tells it the process groups.
 
 use std::{
     collections::{BTreeMap, hash_map::RandomState},
@@ -23,10 +23,11 @@ use rustix::{
 use super::{exit_notice::ExitNotice, strays};
 use crate::watcher::mark_value;
 
-/// One that was killed sooner than this after its start is not replaced at once: something kills all of them.
+/// A watcher that was killed sooner than this after its start is not replaced at once, because something may kill
+/// every one.
 const HEALTHY: Duration = Duration::from_secs(1);
 
-/// The watcher as seen from here. One for an executor and its clones.
+/// The watcher, as this process sees it. One for an executor and its clones.
 #[derive(Debug)]
 pub(super) struct WatcherClient {
     program: PathBuf,
@@ -40,15 +41,15 @@ pub(super) struct WatcherClient {
 #[derive(Debug, Default)]
 struct State {
     live: Option<WatcherProcess>,
-    /// What a new watcher has to be told if this one dies. By group, the grace in milliseconds.
+    /// Grace period in milliseconds by group, to be told to a new watcher if this one dies.
     groups: BTreeMap<i32, u128>,
-    /// The greatest number of a model that it was told.
+    /// The greatest number of a model that the watcher was told.
     told: u64,
 }
 
 #[derive(Debug)]
 struct WatcherProcess {
-    /// Its closing is the message that we are gone.
+    /// Its end of file tells the watcher that this process is gone.
     pipe: std::fs::File,
     child: Child,
 }
@@ -58,13 +59,13 @@ impl WatcherClient {
         Self { program, argv, nonce: nonce(), next: AtomicU64::new(1), state: Mutex::default() }
     }
 
-    /// The number of a model, and the mark that it carries in its environment.
+    /// Returns the number of a model, and the mark for its environment.
     pub(super) fn mark(&self, leave_children: bool) -> (u64, String) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number, mark_value(&self.nonce, number, leave_children))
     }
 
-    /// Starts the watcher where it does not run.
+    /// Starts the watcher, if it does not run.
     pub(super) fn ensure(self: &Arc<Self>) -> io::Result<()> {
         let mut state = self.lock();
         if state.live.is_some() {
@@ -76,7 +77,7 @@ impl WatcherClient {
         }
         let live = state.live.insert(self.spawn()?);
         self.attend(&live.child);
-        // One that is not told all is waited for no more than one that has ended.
+        // A watcher that could not be told everything is given up, as one that has ended.
         live.pipe.write_all(hello.as_bytes()).inspect_err(|_| state.forget())
     }
 
@@ -86,7 +87,7 @@ impl WatcherClient {
         state.groups.insert(group, grace.as_millis());
         state.told = state.told.max(number);
         if !state.write_line(&format!("+{group} {} {number}\n", grace.as_millis())) {
-            // It died (killed for memory, by an admin): another one takes over all groups.
+            // The watcher died (killed for memory, or by an administrator): another one takes over all groups.
             drop(state);
             self.replace();
         }
@@ -98,8 +99,8 @@ impl WatcherClient {
         }
     }
 
-    /// Waits for the end of a watcher, and starts another one if there are models that need it: whatever killed it may kill
-    /// this process next.
+    /// Waits for the end of a watcher, and starts another one if there are models: what killed it may kill this
+    /// process next.
     fn attend(self: &Arc<Self>, child: &Child) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let pid = Pid::from_child(child);
@@ -118,7 +119,7 @@ impl WatcherClient {
         });
     }
 
-    /// Forgets a watcher that has ended. Whether models are without one now.
+    /// Forgets a watcher that has ended. Returns whether there are models and no watcher.
     fn has_lost(&self, pid: Pid) -> bool {
         let mut state = self.lock();
         if state.live.as_ref().is_some_and(|live| Pid::from_child(&live.child) == pid) {
@@ -136,14 +137,14 @@ impl WatcherClient {
 
     fn spawn(&self) -> io::Result<WatcherProcess> {
         let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
-        // Never let a watcher that was stopped stop us.
+        // Non-blocking, so that a stopped watcher cannot block this process.
         rustix::io::ioctl_fionbio(&ours, true)?;
         let mut command = Command::new(&self.program);
         command.args(&self.argv).env_clear().current_dir("/");
-        // A group of its own: the terminal's Ctrl-C is not for it.
+        // A new process group, which the terminal's Ctrl-C does not reach.
         command.process_group(0);
-        // It has nothing to say, and must hold none of our streams open. An empty root folder has no `/dev/null`: a pipe that
-        // nobody reads does as well.
+        // It prints nothing, and must hold no stream of this process open. An empty root folder has no `/dev/null`,
+        // so that it gets a pipe that is never read.
         let (_unread, nowhere) = pipe_with(PipeFlags::CLOEXEC)?;
         command.stdin(Stdio::from(theirs)).stdout(Stdio::from(nowhere.try_clone()?)).stderr(Stdio::from(nowhere));
         let child = command.spawn().map_err(not_started)?;
@@ -157,12 +158,12 @@ impl WatcherClient {
 }
 
 impl State {
-    /// Writes a line; false where the watcher is gone. Lines are shorter than PIPE_BUF, so they are written whole.
+    /// Writes a line; false if the watcher is gone. Lines are shorter than PIPE_BUF, so that each is written whole.
     fn write_line(&mut self, line: &str) -> bool {
         let Some(live) = &mut self.live else { return false };
         match live.pipe.write(line.as_bytes()) {
             Ok(_) => true,
-            // It is stopped, and the pipe full: the environment of the models still tells it enough.
+            // The watcher is stopped and the pipe full: it can still find the models by their environment.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             Err(_) => {
                 self.forget();
@@ -185,7 +186,7 @@ impl Drop for WatcherClient {
     }
 }
 
-/// Something nobody else has in an environment. The hasher's keys come from the kernel's random numbers.
+/// A word that is in no other environment. The keys of the hasher come from the kernel's random numbers.
 fn nonce() -> String {
     let word = || RandomState::new().build_hasher().finish();
     format!("{}-{:016x}{:016x}", std::process::id(), word(), word())

@@ -11,13 +11,14 @@ use super::{
 };
 use crate::pipe::is_closed;
 
-/// How far a request has come. All progress is kept here, so that [`ModelPipes::drive`] may be cancelled and called again.
+/// How far a request has come. All progress is stored here, so that [`ModelPipes::drive`] may be cancelled and called
+/// again.
 #[derive(Debug)]
 pub(super) struct Exchange {
     request: Bytes,
     written: usize,
     stage: Stage,
-    /// Cut off the reply, and not yet taken.
+    /// A part of the reply that was not sent to the receiver yet.
     pending: Option<Bytes>,
     pub(super) stdout_bytes: u64,
 }
@@ -29,7 +30,7 @@ pub(super) enum ExchangeResult {
     Over,
     /// The process closed a pipe that it needs.
     Closed,
-    /// Nobody takes the reply any more.
+    /// The receiver of the reply was dropped.
     ReaderGone,
 }
 
@@ -51,7 +52,7 @@ impl ModelPipes {
             if !self.write(exchange) {
                 return ExchangeResult::Closed;
             }
-            // What is there already is taken before anything is waited for: this is the path of a quick model.
+            // Reads what is available before it waits, which is all that a fast model needs.
             match self.take(exchange, out).await {
                 Piece::Over => return ExchangeResult::Over,
                 Piece::Payload(_) => return ExchangeResult::ReaderGone,
@@ -76,7 +77,7 @@ impl ModelPipes {
         }
     }
 
-    /// Understands what was read. Payload comes back only if nobody takes it.
+    /// Parses what was read and sends the reply on. Returns `Payload` only if the receiver was dropped.
     async fn take(&mut self, exchange: &mut Exchange, out: Option<&mpsc::Sender<Bytes>>) -> Piece {
         loop {
             if let Some(chunk) = exchange.pending.take() {
@@ -87,7 +88,7 @@ impl ModelPipes {
                     Some((_, Err(TrySendError::Closed(chunk)))) => return Piece::Payload(chunk),
                     Some((out, Err(TrySendError::Full(chunk)))) => {
                         exchange.pending = Some(chunk);
-                        // Only the wait: the chunk stays where a cancelled wait leaves it.
+                        // Waits for room only; the chunk stays pending, so that cancelling loses nothing.
                         let _ = out.reserve().await;
                         continue;
                     }
@@ -100,7 +101,7 @@ impl ModelPipes {
         }
     }
 
-    /// Writes what fits. False where the process has closed its stdin before it had the whole request.
+    /// Writes what fits. Returns false if the process has closed its stdin before it had the whole request.
     fn write(&mut self, exchange: &mut Exchange) -> bool {
         while exchange.written < exchange.request.len() {
             let Some(stdin) = &mut self.stdin else { return false };
@@ -118,7 +119,7 @@ impl ModelPipes {
         true
     }
 
-    /// Whether a reply may still be in the making although its process is gone.
+    /// Whether more of the reply may come although its process has ended.
     pub(super) fn has_more(&self, exchange: &Exchange) -> bool {
         exchange.pending.is_some() || self.stdout.available() > 0
     }

@@ -1,4 +1,4 @@
-//! What the watcher has been told.
+//! The groups that the watcher was told of.
 
 use std::{
     collections::BTreeMap,
@@ -6,22 +6,22 @@ use std::{
     time::Duration,
 };
 
-/// The grace of a model that was found by its environment before its group was told.
+/// The grace period of a model that was found by its environment only.
 const UNTOLD_GRACE: Duration = Duration::from_secs(5);
 
 /// The groups that are to be ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct GroupTable {
-    /// By number, with their grace.
+    /// Grace period by group.
     pub(super) groups: BTreeMap<i32, Duration>,
     pub(super) nonce: Option<String>,
-    /// The greatest number of a process that was told.
+    /// The greatest number of a model that was told.
     pub(super) told: u64,
     pub(super) bye: bool,
 }
 
 impl GroupTable {
-    /// Reads to the end. An error counts as the end: nothing more will be heard either way.
+    /// Reads to the end of the input. An error counts as the end.
     pub(super) fn read(input: impl BufRead) -> Self {
         let mut table = Self::default();
         for line in input.lines().map_while(io::Result::ok) {
@@ -35,7 +35,7 @@ impl GroupTable {
             self.nonce = Some(nonce.to_owned());
         } else if let Some((group, grace)) = line.strip_prefix('+').and_then(|rest| rest.split_once(' ')) {
             let (grace, number) = grace.split_once(' ').unwrap_or((grace, "0"));
-            // Numbers below 2 would mean everybody, or init.
+            // Numbers below 2 would signal every process, or init.
             if let (Ok(group @ 2..), Ok(grace)) = (group.parse(), grace.parse()) {
                 self.groups.insert(group, Duration::from_millis(grace));
                 self.told = self.told.max(number.parse().unwrap_or(0));
@@ -49,7 +49,7 @@ impl GroupTable {
         }
     }
 
-    /// The longest grace that somebody was promised.
+    /// The longest grace period of all groups.
     pub(super) fn untold_grace(&self) -> Duration {
         self.groups.values().copied().max().unwrap_or(UNTOLD_GRACE)
     }

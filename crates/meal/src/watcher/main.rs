@@ -1,4 +1,4 @@
-//! The watcher's life: read to the end, then end what is left.
+//! The watcher process: reads the list of groups, then ends them.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -19,18 +19,20 @@ use tokio::{
 
 use super::{Mark, group_table::GroupTable, proc_scan::scan};
 
-/// Between two looks at `/proc`.
+/// Time between two scans of `/proc`.
 const LOOK: Duration = Duration::from_millis(20);
-/// Between two looks at what `mer` tells.
+/// Time between two reads of the pipe.
 const PAUSE_NANOS: i64 = 250_000_000;
-/// What a pipe holds: one look takes all of it.
+/// The capacity of a pipe, so that one read empties it.
 const PIPE_BYTES: usize = 64 * 1024;
-/// How long to go on looking for a model that was being spawned when `mer` died.
+/// How long to search for a model that was being spawned when `mer` died.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long a process may take to die of KILL before we leave; one that hangs in the kernel takes for ever.
+/// How long a process may take to die of KILL before the watcher exits. One that hangs in the kernel may take
+/// forever.
 const KILL_WAIT: Duration = Duration::from_secs(10);
 
-/// What the hidden subcommand of `mer` runs. Reads process groups from stdin until it ends; then ends them.
+/// Runs the watcher, which `mer` starts by a hidden subcommand. Reads process groups from stdin to its end, then ends
+/// them.
 #[must_use]
 pub fn watcher_main() -> ExitCode {
     let _handlers = outlive_signals();
@@ -41,9 +43,9 @@ pub fn watcher_main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What `mer` tells. Each short run is two lines, and waking for each line would cost `mer` as much as starting the model
-/// does: once something was heard, only the end of the pipe wakes us for a while. What is told meanwhile waits in the pipe,
-/// which holds thousands of lines and survives `mer`.
+/// Reads stdin in batches. A short run writes two lines, and waking for each would cost `mer` as much as starting the
+/// model. After a read only the end of the pipe is waited for, up to [`PAUSE_NANOS`]; lines meanwhile stay in the
+/// pipe, which has room for thousands and survives `mer`.
 #[derive(Debug, Default)]
 struct Word {
     heard: bool,
@@ -61,8 +63,9 @@ impl Read for Word {
     }
 }
 
-/// Handlers that do nothing, so that a TERM to the whole service does not end the watcher before `mer`. It cannot be
-/// left over: it ends with its stdin. The runtime is never run; it is how tokio installs handlers without unsafe code.
+/// Installs handlers that do nothing, so that a TERM to the whole service does not end the watcher before `mer`. The
+/// watcher cannot be left over, because it ends with its stdin. The runtime is never run: it is how tokio installs
+/// handlers without unsafe code.
 fn outlive_signals() -> io::Result<impl Sized> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let guard = runtime.enter();
@@ -75,7 +78,7 @@ fn outlive_signals() -> io::Result<impl Sized> {
 fn end(table: &GroupTable) {
     let begin = Instant::now();
     let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, told: table.told });
-    // When each target gets its KILL: groups, and single processes that left theirs and still carry the nonce.
+    // When each target gets KILL: groups, and single processes that left their group and still carry the mark.
     let mut groups: BTreeMap<i32, Instant> =
         table.groups.iter().map(|(group, grace)| (*group, begin + *grace)).collect();
     let mut strays: BTreeMap<i32, Instant> = BTreeMap::new();
@@ -101,7 +104,7 @@ fn end(table: &GroupTable) {
                 new.insert(kill_at);
             }
         }
-        // What is gone is forgotten at once: its number may belong to somebody else a little later.
+        // Processes that are gone are forgotten at once, because their numbers may be reused.
         groups.retain(|group, _| found.iter().any(|one| one.group == *group));
         strays.retain(|pid, _| found.iter().any(|one| one.pid == *pid));
         groups.iter().filter(|(_, at)| **at <= now).for_each(|(group, _)| signal_group(*group, Signal::KILL));
@@ -114,7 +117,7 @@ fn end(table: &GroupTable) {
     }
 }
 
-/// Without `/proc` there is nothing to see: each group gets its TERM, its grace, and its KILL.
+/// Without `/proc` nothing can be checked: each group gets TERM, its grace period, and KILL.
 fn end_blindly(groups: &BTreeMap<i32, Instant>) {
     let mut by_time: Vec<_> = groups.iter().collect();
     by_time.sort_by_key(|(_, at)| **at);

@@ -1,4 +1,4 @@
-//! Looking through `/proc` for processes that are to be ended.
+//! Searches `/proc` for processes that are to be ended.
 
 use std::{fs, io};
 
@@ -13,7 +13,7 @@ pub(crate) struct Found {
     pub(crate) bearer: bool,
 }
 
-/// All living processes of which `wanted(group)` holds or that carry the mark in their environment.
+/// Returns all living processes whose group is `wanted`, or that carry the mark in their environment.
 pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -23,7 +23,7 @@ pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Res
     Ok(found)
 }
 
-/// The same of one process. Processes come and go while they are looked at; what cannot be read is gone, or not ours.
+/// Checks one process. A process that cannot be read has ended, or belongs to another user.
 pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<Found> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
     let group = living_group(pid).filter(|_| pid != me)?;
@@ -37,8 +37,8 @@ fn living_group(pid: i32) -> Option<i32> {
     stat(pid).filter(|(state, _)| !matches!(state, b'Z' | b'X')).map(|(_, group)| group)
 }
 
-/// The letter of a process's state, and its group; nothing where there is no such process. The name, the second field, may
-/// hold any bytes, spaces and brackets among them.
+/// The state letter of a process, and its group; `None` if the process does not exist. The second field, the name,
+/// may hold any bytes, spaces and brackets included.
 pub(crate) fn stat(pid: i32) -> Option<(u8, i32)> {
     let stat = mer_files::read_given(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
