@@ -1,20 +1,20 @@
-//! What can go wrong on the way to another machine. One variant for each thing that a person can mend.
+//! Errors on the way to another machine: one variant for each cause that can be fixed.
 
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use mer_core::Bound;
 use thiserror::Error;
 
-/// A connection that was not made, or was lost. Cheap to clone: several runs may wait for one connection.
+/// A connection could not be made, or was lost. Cheap to clone, because several runs may wait for one connection.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum SshError {
-    /// The registry or the SSH configuration cannot be used as it is.
+    /// The registry or the SSH configuration is not usable.
     #[error("the server `{server}` cannot be used: {reason}")]
     Config {
         /// The server's name.
         server: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The name has no address.
@@ -22,11 +22,11 @@ pub enum SshError {
     NotResolved {
         /// The name.
         host: String,
-        /// What the resolver says.
+        /// The error of the resolver.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// Nobody listens there.
+    /// The port is closed.
     #[error("`{address}` refuses connections")]
     Refused {
         /// The last address tried.
@@ -37,107 +37,107 @@ pub enum SshError {
     Unreachable {
         /// The last address tried.
         address: SocketAddr,
-        /// What the kernel says.
+        /// The error of the system.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// The connection was not there in time.
+    /// The connection was not made in time.
     #[error("no connection to `{host}` after {}: `connectTimeout` ran out while {step}", Bound::After(*after))]
     ConnectTimedOut {
-        /// Where to.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
-        /// What it was waiting for.
+        /// What was being waited for.
         step: &'static str,
     },
-    /// Somebody answers, and it is no SSH server that we can talk to.
+    /// A server answers, and the SSH handshake fails.
     #[error("`{host}` does not complete the SSH handshake: {detail}")]
     Handshake {
-        /// Who.
+        /// The host.
         host: String,
-        /// What libssh2 says.
+        /// The error message of libssh2.
         detail: String,
     },
-    /// It went away each time before there was an SSH connection.
+    /// The connection was closed every time before the SSH handshake was over.
     #[error(
         "`{host}` {} connections before the SSH handshake is over ({tries} in {}): {}",
         if *reset { "resets" } else { "closes" }, Bound::After(whole(*after)),
         message.as_ref().map_or_else(|| "it says nothing".to_owned(), |message| format!("it says `{message}`"))
     )]
     Dropped {
-        /// Which.
+        /// The host.
         host: String,
-        /// Whether the last one was reset rather than closed.
+        /// Whether the last connection was reset rather than closed.
         reset: bool,
-        /// How often it was tried.
+        /// Number of attempts.
         tries: u32,
-        /// In how much time.
+        /// The time that they took.
         after: Duration,
-        /// What it said last, shortened.
+        /// The last message of the server, shortened.
         message: Option<String>,
     },
-    /// Something else answers.
+    /// Another kind of server answers.
     #[error("`{host}` does not speak SSH: it says `{first_line}`")]
     NotSsh {
-        /// Which.
+        /// The host.
         host: String,
-        /// Its first line, shortened.
+        /// The first line of its answer, shortened.
         first_line: String,
     },
-    /// Both sides know no common algorithm of a kind.
+    /// Client and server have no algorithm of a kind in common.
     #[error("`{host}` and MER know no {kind} in common: it offers {theirs}; MER knows {ours}")]
     NothingInCommon {
-        /// Which.
+        /// The host.
         host: String,
-        /// What kind of algorithm.
+        /// The kind of algorithm.
         kind: &'static str,
-        /// Names, as SSH has them.
+        /// The server's algorithms, by their SSH names.
         theirs: Box<str>,
-        /// Names, as SSH has them.
+        /// MER's algorithms, by their SSH names.
         ours: Box<str>,
     },
     /// The host key is in no known_hosts file.
     #[error("the host key of `{host}` is not known: {kind} {fingerprint}")]
     KeyUnknown {
-        /// As known_hosts would name it.
+        /// The name that known_hosts would have.
         host: String,
         /// The key's type.
         kind: String,
         /// `SHA256:…`
         fingerprint: String,
     },
-    /// The host shows another key than the known one.
+    /// The host shows another key than the recorded one.
     #[error(
         "the host key of `{host}` has changed: it shows {kind} {fingerprint}, and `{}` line {line} has {expected}",
         file.display()
     )]
     KeyChanged {
-        /// As known_hosts names it.
+        /// The name in known_hosts.
         host: String,
-        /// The type of the key that was shown.
+        /// The type of the shown key.
         kind: Box<str>,
         /// Its fingerprint.
         fingerprint: String,
-        /// Type and fingerprint of the key that is known.
+        /// Type and fingerprint of the recorded key.
         expected: Box<str>,
-        /// Where it is known from.
+        /// The file of the recorded key.
         file: PathBuf,
-        /// And on which line.
+        /// Its line in that file.
         line: usize,
     },
-    /// The host shows a key that was revoked.
+    /// The host shows a revoked key.
     #[error("the host key of `{host}` is revoked by `{}` line {line}: {kind} {fingerprint}", file.display())]
     KeyRevoked {
-        /// As known_hosts names it.
+        /// The name in known_hosts.
         host: String,
         /// The key's type.
         kind: String,
         /// Its fingerprint.
         fingerprint: String,
-        /// Where.
+        /// The file that revokes it.
         file: PathBuf,
-        /// On which line.
+        /// The line in that file.
         line: usize,
     },
     /// A known_hosts file could not be read or written.
@@ -145,114 +145,114 @@ pub enum SshError {
     KnownHosts {
         /// The file.
         path: PathBuf,
-        /// What the kernel says.
+        /// The error of the system.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// No method is left.
+    /// No authentication method is left.
     #[error("`{user}` cannot log in on `{host}`: {}", tried_list(tried))]
     AuthFailed {
-        /// Whom we claimed to be.
+        /// The user that was to log in.
         user: String,
-        /// Where.
+        /// The host.
         host: String,
-        /// Each thing that was tried, and what came of it.
+        /// Everything that was tried, and the result of each.
         tried: Vec<String>,
-        /// After how many attempts the server hung up, if it did.
+        /// The number of attempts after which the server hung up, if it did.
         hung_up_after: Option<usize>,
     },
-    /// Authentication was not over in time.
+    /// Authentication did not finish in time.
     #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out while {step}", Bound::After(*after))]
     AuthTimedOut {
-        /// Whom we claimed to be.
+        /// The user that was to log in.
         user: String,
-        /// Where.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
         /// What was being waited for.
         step: String,
     },
-    /// The server grants not even one channel.
+    /// The server opens not even one channel.
     #[error("`{host}` refuses to open a channel: {detail}")]
     ChannelRefused {
-        /// Who.
+        /// The host.
         host: String,
-        /// What it says.
+        /// The message of the server.
         detail: String,
     },
-    /// A connection that was there is gone.
+    /// An existing connection was lost.
     #[error("the connection to `{host}` was lost: {detail}")]
     ConnectionLost {
-        /// Where to.
+        /// The host.
         host: String,
         /// What was noticed.
         detail: String,
     },
-    /// The shell on the other side did not do what was asked.
+    /// The login shell did not run the command as expected.
     #[error("`{host}` does not run commands as expected: {detail}")]
     NoShell {
-        /// Who.
+        /// The host.
         host: String,
-        /// What came instead.
+        /// What happened instead.
         detail: String,
     },
-    /// An rc file of the login shell does not let the command begin.
+    /// An rc file of the login shell keeps the command from starting.
     #[error(
         "the login shell on `{host}` did not come to the command within {}: {}", Bound::After(*after),
         output.as_ref().map_or_else(|| "it printed nothing".to_owned(), |output| format!("it printed {output}"))
     )]
     NoGreeting {
-        /// Where.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
         /// What it printed, quoted and shortened.
         output: Option<String>,
     },
-    /// The command was not started in time.
+    /// The command did not start in time.
     #[error("the command did not start on `{host}` within {}", Bound::After(*after))]
     StartTimedOut {
-        /// Where.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
     },
-    /// The process whose pipes are to be the connection did not make one.
+    /// The process of `ProxyCommand` did not make a connection.
     #[error("the `ProxyCommand` to `{host}` failed: {detail}")]
     ProxyCommand {
-        /// Where to.
+        /// The host.
         host: String,
-        /// How it ended, and what it said.
+        /// How it ended, and what it printed.
         detail: String,
     },
-    /// A host on the way could not be passed.
+    /// A jump host could not be used.
     #[error("the jump host `{hop}` cannot be passed")]
     Jump {
-        /// Which.
+        /// The jump host.
         hop: String,
-        /// Why.
+        /// The error of the jump host.
         #[source]
         source: Box<SshError>,
     },
-    /// The jump host does not connect to the next host.
+    /// The jump host cannot connect to the next host.
     #[error("`{host}` cannot be reached from the jump host `{hop}`: {detail}")]
     NoWayOn {
-        /// Where to.
+        /// The next host.
         host: String,
-        /// From where.
+        /// The jump host.
         hop: String,
-        /// What the jump host says.
+        /// The message of the jump host.
         detail: String,
     },
-    /// This machine has no more file descriptors, threads or memory.
+    /// This machine is out of file descriptors, threads or memory.
     #[error("no {what} for the connection to `{host}`")]
     Resources {
-        /// Where to.
+        /// The host.
         host: String,
-        /// What is missing.
+        /// The missing resource.
         what: &'static str,
-        /// What the kernel says.
+        /// The error of the system.
         #[source]
         source: std::sync::Arc<io::Error>,
     },
@@ -264,7 +264,7 @@ impl SshError {
     }
 }
 
-/// Whole tenths of a second are enough for a person.
+/// Rounds up to tenths of a second, for messages.
 fn whole(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).div_ceil(100) * 100)
 }

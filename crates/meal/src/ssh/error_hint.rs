@@ -1,14 +1,14 @@
-//! What an SSH error means for the exit code, and what to do about it.
+//! The exit code of an SSH error, and what to do about it.
 
 use mer_core::{ExitCode, Shortage};
 
 use super::SshError;
 
 impl SshError {
-    /// The exit code of `mer` for it: 69, 75, 77 or 78.
+    /// The exit code of `mer`: 69, 75, 77 or 78.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        // What this machine did not get says nothing of the other one.
+        // A shortage on this machine says nothing about the server.
         if let Some(shortage) = Shortage::of(self) {
             return shortage.exit_code();
         }
@@ -25,7 +25,7 @@ impl SshError {
         }
     }
 
-    /// What to do about it, as a sentence; `server` is the name to put into a command line.
+    /// What to do about it, as a sentence. `server` is the name to put into a command line.
     #[must_use]
     pub fn hint(&self, server: &str) -> Option<String> {
         if let Some(shortage) = Shortage::of(self) {
@@ -87,7 +87,7 @@ impl SshError {
             Self::NoWayOn { hop, .. } => {
                 format!("check `host` and `port` as `{hop}` sees them, and AllowTcpForwarding in its sshd_config")
             }
-            // Pinging the server accepts the keys of the hosts on the way, too.
+            // Pinging the server accepts the keys of its jump hosts too.
             Self::Jump { source, .. } => return source.hint(server),
             _ => return None,
         })

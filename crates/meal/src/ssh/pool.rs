@@ -1,5 +1,5 @@
-//! The sessions of one server: channels up to what it grants on one connection, then another connection up to
-//! `maxSessions`, then the queue.
+//! The sessions of one server. Channels are opened on one connection up to the server's limit, then on another
+//! connection up to `maxSessions`; further runs wait.
 
 mod acquire;
 
@@ -19,7 +19,7 @@ use super::{
     target::{Route, SecretSource},
 };
 
-/// A pooled connection may be found dead when it is used: then the next one is tried, but not for ever.
+/// Number of attempts if a pooled connection turns out to be dead.
 const STALE_TRIES: usize = 3;
 
 /// Shared by an executor and its clones.
@@ -37,7 +37,7 @@ pub(super) struct Pool {
 struct State {
     handles: Vec<SessionHandle>,
     connecting: bool,
-    /// The server grants one channel on a connection: then the watchdog has one of its own.
+    /// The server allows one channel on a connection, so that the watchdog has a connection of its own.
     solo: bool,
     watch: Option<SessionHandle>,
 }
@@ -60,7 +60,7 @@ impl Pool {
             return Ok(());
         }
         let handle = self.acquire().await?;
-        // Only the connection was wanted, not the slot.
+        // Only the connection was requested, not the slot.
         let mut slots = handle.shared().slots();
         slots.used = slots.used.saturating_sub(1);
         drop(slots);
@@ -68,7 +68,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Opens a channel for a command, which may tell how it ended by a mark with this word.
+    /// Opens a channel for a command. `mark` is the word of the line by which the wrapper reports its exit status.
     pub(super) async fn open(
         &self,
         command: &str,
@@ -89,7 +89,7 @@ impl Pool {
                 }
             };
             let channel_type = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
-            // A new one for each try: a session that dies tells it so.
+            // New for each attempt, because a session that dies reports its end there.
             let run_state = Arc::new(RunState::new());
             handle.send(Request::Open {
                 channel_type,
@@ -119,7 +119,7 @@ impl Pool {
         }
     }
 
-    /// Puts a group under a watchdog's guard. Gives the session that the watchdog is on.
+    /// Puts a group under the guard of a watchdog. Returns the session of the watchdog.
     pub(super) async fn guard(
         &self,
         run: &SessionHandle,
@@ -149,7 +149,7 @@ impl Pool {
         }
     }
 
-    /// A new session.
+    /// Starts a new session.
     pub(super) async fn start(
         &self,
         watchdog: bool,
@@ -167,7 +167,8 @@ impl Pool {
         });
         let hops = self.route.jumps.iter().chain([&self.route.target]);
         let bound = hops.map(|hop| hop.connect_timeout.saturating_add(hop.auth_timeout)).sum::<Duration>();
-        // Each step has its own bound, and its own error; this is for what knows none, such as a file system that hangs.
+        // Each step has a bound and an error of its own. This bound is for everything else, such as a file system
+        // that hangs.
         let bound = bound.saturating_add(Duration::from_secs(2));
         match tokio::time::timeout(bound, answer).await {
             Ok(Ok(result)) => result,
@@ -184,7 +185,7 @@ impl Pool {
         }
     }
 
-    /// Takes a session that was started on its own among the others.
+    /// Adds a session that was started separately.
     pub(super) fn adopt(&self, handle: SessionHandle) {
         self.lock().handles.push(handle);
         self.freed.notify_waiters();
@@ -203,7 +204,7 @@ impl Pool {
     }
 }
 
-/// Our ends of a channel's pipes.
+/// The local ends of a channel's pipes.
 pub(super) struct LocalPipes {
     pub(super) stdin: crate::StdinPipe,
     pub(super) stdout: crate::Pipe,
@@ -215,7 +216,7 @@ impl Drop for Pool {
         let state = self.lock();
         state.handles.iter().chain(&state.watch).for_each(|handle| handle.send(Request::Finish));
         drop(state);
-        // The threads may not live as long as it takes: this process may be about to end.
+        // This process may be about to exit, before the threads can end the commands.
         let hops = self.route.jumps.iter().chain([&self.route.target]);
         hops.filter_map(|hop| hop.proxy_command.as_ref()).for_each(|command| command.running.end());
     }

@@ -1,4 +1,4 @@
-//! From a server's parameters and the SSH configuration to a [`Route`].
+//! Builds the [`Route`] to a server from its parameters and the SSH configuration.
 
 mod expand;
 mod files;
@@ -20,22 +20,22 @@ use super::{
     target::{Hop, Password, Route, Unknown},
 };
 
-/// As the contract has them.
+/// Defaults of the registry's parameters.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const AUTH_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_COUNT: u32 = 3;
-/// What stands for "no bound": longer than any process lives.
+/// Stands for "no bound": longer than any process lives.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// Jumps of jumps of jumps.
+/// Maximum number of jump hosts.
 const MOST_JUMPS: usize = 8;
 
-/// Resolves everything, jump hosts included.
+/// Builds the route, jump hosts included.
 pub(super) fn route(config: &SshConfig) -> Result<Route, SshError> {
     let planner = Planner { config, files: Disk { environment: &config.environment } };
     let mut warnings = Vec::new();
     let host = config.params.host.clone().unwrap_or_else(|| config.server.clone());
-    // The registry's form `user@host:port` is split before it gets here; an alias has neither.
+    // The form `user@host:port` of the registry was split before; an alias has neither user nor port.
     let found = planner.hop(&Spec { alias: host, user: None, port: None }, true, &mut warnings)?;
     let Found { hop: mut target, via, settings } = found;
     let variables = keys::variables(&settings, &config.environment.variables);
@@ -64,7 +64,7 @@ enum Via {
     Command(ProxyCommand),
 }
 
-/// A host, and what leads to it.
+/// A host, and how it is reached.
 struct Found {
     hop: Hop,
     via: Via,
@@ -81,8 +81,7 @@ impl Planner<'_> {
         SshError::Config { server: self.config.server.clone(), reason: reason.into() }
     }
 
-    /// The hops of a `ProxyJump` list. What leads to the first hop leads to all; the others are not asked for theirs, as
-    /// in OpenSSH.
+    /// Adds the hops of a `ProxyJump` list. As in OpenSSH, only the first hop may have a proxy of its own.
     fn jumps(
         &self,
         list: &str,
@@ -108,8 +107,8 @@ impl Planner<'_> {
         if found.len() > MOST_JUMPS { Err(self.error("its way has too many jump hosts")) } else { Ok(()) }
     }
 
-    /// One host, and what leads to it. The registry's parameters are the target's alone, but for its bounds and
-    /// `knownHosts`.
+    /// Resolves one host, and how it is reached. The registry's parameters apply to the target only, except for
+    /// bounds and `knownHosts`.
     fn hop(&self, spec: &Spec, target: bool, warnings: &mut Vec<String>) -> Result<Found, SshError> {
         let (environment, all) = (&self.config.environment, &self.config.params);
         let none = ConnParams::default();
@@ -149,7 +148,7 @@ impl Planner<'_> {
         let bound =
             |bound: Option<Bound>, other: Duration| bound.map_or(other, |bound| bound.duration().unwrap_or(FOR_EVER));
         let connect_timeout = settings.connect_timeout.filter(|time| !time.is_zero()).unwrap_or(CONNECT_TIMEOUT);
-        // 0 switches OpenSSH's keepalives off; a connection that is gone must be noticed here all the same.
+        // 0 disables keepalives in OpenSSH. Here they are needed to notice a lost connection.
         let keepalive = settings.alive_interval.filter(|time| !time.is_zero()).unwrap_or(KEEPALIVE);
         let password = password(params);
         let keys = keys::keys(params, &settings, &expand).map_err(|reason| self.error(reason))?;
@@ -182,7 +181,7 @@ impl Planner<'_> {
         Ok(Found { hop, via, settings })
     }
 
-    /// What leads to a host: the registry's `proxyJump`, else what the configuration says.
+    /// How a host is reached: by the registry's `proxyJump`, or else as the configuration says.
     fn via(&self, params: &ConnParams, settings: &Settings, expand: &Expand<'_>) -> Result<Via, SshError> {
         let named = params.proxy_jump.clone().map(Proxy::Jump).or_else(|| settings.proxy.clone());
         let is_none = |text: &str| text.is_empty() || text.eq_ignore_ascii_case("none");
@@ -193,7 +192,7 @@ impl Planner<'_> {
             Some(Proxy::Command(line)) => {
                 let variables = &self.config.environment.variables;
                 let shell = variables.get("SHELL").filter(|shell| shell.starts_with('/'));
-                // A password for the server is none of this command's business.
+                // The command must not see the server's password.
                 let mut variables = Arc::clone(variables);
                 if let Some(name) = &self.config.params.password_env {
                     Arc::make_mut(&mut variables).remove(name);
@@ -216,14 +215,14 @@ fn password(params: &ConnParams) -> Option<Password> {
     password.or_else(|| params.password_command.clone().map(Password::Command))
 }
 
-/// `[user@]host[:port]`, `[user@][v6]:port`, or `ssh://…` of the same.
+/// Parses `[user@]host[:port]`, `[user@][v6]:port`, or `ssh://…` of the same.
 fn parse_spec(text: &str) -> Option<Spec> {
     let text = text.strip_prefix("ssh://").map_or(text, |text| text.strip_suffix('/').unwrap_or(text));
     let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user.to_owned()), rest));
     let (alias, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
         Some((host, port)) => (host, Some(port.strip_prefix(':')?.parse().ok()?)),
-        // An address of version 6 without brackets has several colons and no port.
+        // An IPv6 address without brackets has several colons and no port.
         None if rest.matches(':').count() == 1 => {
             let (host, port) = rest.split_once(':')?;
             (host, Some(port.parse().ok()?))

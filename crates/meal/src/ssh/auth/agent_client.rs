@@ -1,6 +1,6 @@
-//! A client of the SSH agent that waits for no answer longer than it may.
+//! A client of the SSH agent with a time limit.
 //!
-//! libssh2 has one too, which waits for ever, and which asks for the wrong signature where the key is an RSA certificate.
+//! libssh2 has one too. It waits forever, and requests the wrong signature for an RSA certificate.
 
 use std::{
     io::{self, Read, Write},
@@ -24,11 +24,11 @@ pub(super) const REQUEST_IDENTITIES: u8 = 11;
 pub(super) const IDENTITIES_ANSWER: u8 = 12;
 pub(super) const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
-/// As OpenSSH has it.
+/// As in OpenSSH.
 pub(super) const LONGEST: usize = 256 * 1024;
 const MOST_KEYS: u32 = 2048;
 
-/// A key of the agent.
+/// A key that the agent holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AgentKey {
     pub(super) public: PublicKey,
@@ -43,7 +43,7 @@ impl AgentClient {
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-        // Without waiting: where its queue is full, it has not taken a connection for long.
+        // Does not wait: if the queue of the socket is full, the agent has not accepted connections for a long time.
         connect(&socket, &SocketAddrUnix::new(path)?).map_err(|errno| match errno {
             Errno::AGAIN => io::Error::new(io::ErrorKind::TimedOut, "it takes no connections"),
             other => other.into(),
@@ -53,7 +53,7 @@ impl AgentClient {
         Ok(Self(stream))
     }
 
-    /// The keys that it has, in its order.
+    /// Returns its keys, in its order.
     pub(super) fn keys(&mut self, deadline: Instant) -> io::Result<Vec<AgentKey>> {
         let answer = self.ask(&[REQUEST_IDENTITIES], deadline)?;
         let keys = || {
@@ -72,7 +72,7 @@ impl AgentClient {
         keys().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not tell its keys"))
     }
 
-    /// Has something signed. The answer is the agent's, to be passed on.
+    /// Requests a signature. Returns the agent's answer as it is, to be passed on.
     pub(super) fn sign(&mut self, key: &[u8], data: &[u8], flags: u32, deadline: Instant) -> io::Result<Vec<u8>> {
         let mut request = vec![SIGN_REQUEST];
         put_string(&mut request, key);
@@ -119,7 +119,7 @@ impl AgentClient {
     }
 }
 
-/// A bound that ran out is found by the next look at the clock.
+/// Ignores a read or write that timed out: the caller checks the deadline.
 fn heed(error: io::Error) -> io::Result<()> {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(()),

@@ -1,7 +1,7 @@
-//! An agent of our own between libssh2 and the real one, for as long as one login takes.
+//! A relay between libssh2 and the real SSH agent, for one login.
 //!
-//! libssh2 offers what an agent lists. This one lists what is to be offered, certificates from files among it, has it
-//! signed by the key that belongs to it, and answers in time.
+//! libssh2 offers what an agent lists. The relay lists the keys that are to be offered, certificates from files
+//! included, has each signed by the key that belongs to it, and keeps the time limit.
 
 use std::{
     fs::{self, DirBuilder},
@@ -25,11 +25,11 @@ use super::{
 };
 use crate::ssh::session::nonce;
 
-/// The agent as libssh2 has it.
+/// The agent that libssh2 uses.
 pub(super) struct AgentRelay {
     agent: Agent,
     keys: Vec<ssh2::PublicKey>,
-    /// Why the last signature was not to be had.
+    /// Why the last signature failed.
     trouble: Arc<Mutex<Option<String>>>,
 }
 
@@ -51,7 +51,7 @@ impl AgentRelay {
         Ok(Self { agent, keys, trouble })
     }
 
-    /// Offers one of the keys to the server.
+    /// Offers one of the keys to the server. `None` if it is not one of the relay's.
     pub(super) fn offer(&self, user: &str, blob: &[u8]) -> Option<Result<(), ssh2::Error>> {
         let key = self.keys.iter().find(|key| key.blob() == blob)?;
         Some(self.agent.userauth(user, key))
@@ -62,7 +62,7 @@ impl AgentRelay {
     }
 }
 
-/// libssh2 connects to nothing but a path, so there is a socket in a folder of our own for a moment.
+/// Connects libssh2 to the relay. It takes only a path, hence a socket in a private folder, for a moment.
 fn meet(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), String> {
     let mut failure = "there is no folder for a socket".to_owned();
     for folder in folders {
@@ -80,7 +80,7 @@ fn meet(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), S
             Ok(agent)
         };
         match connect().map_err(|error: ssh2::Error| error.message().to_owned()) {
-            // Its connection waits in the queue: this does not block.
+            // Does not block, because the connection is in the queue already.
             Ok(agent) => match place.listener.accept() {
                 Ok((stream, _)) => return Ok((agent, stream)),
                 Err(error) => failure = error.to_string(),
@@ -91,7 +91,7 @@ fn meet(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), S
     Err(failure)
 }
 
-/// A socket in a folder that only its owner may enter; both go when it is dropped.
+/// A socket in a folder that only its owner may enter. Dropping it removes both.
 struct Place {
     folder: PathBuf,
     socket: PathBuf,

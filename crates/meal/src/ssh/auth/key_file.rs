@@ -6,20 +6,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{public_key::PublicKey, wire_format::Reader};
 
-/// What a file that is named as a key holds.
+/// The content of a file that is named as a key.
 #[derive(Debug)]
 pub(super) enum KeyFile {
     Private(PrivateKey),
-    /// The public half only: the private one may be in the agent.
+    /// Only a public key: the agent may hold the private one.
     Public(PublicKey),
 }
 
-/// A private key, as it is written.
+/// A private key in its file format.
 #[derive(Clone)]
 pub(super) struct PrivateKey {
     pub(super) text: String,
     pub(super) is_encrypted: bool,
-    /// Its public half, where it can be had without the passphrase.
+    /// Its public key, if it can be read without the passphrase.
     pub(super) public: Option<PublicKey>,
 }
 
@@ -48,15 +48,14 @@ impl KeyFile {
     }
 }
 
-/// The certificate that lies beside a key, as `ssh-keygen -s` puts it there.
+/// The certificate beside a key, where `ssh-keygen -s` puts it.
 pub(super) fn certificate_of(path: &Path) -> Option<PublicKey> {
     let of_private = path.to_str().and_then(|path| path.strip_suffix(".pub")).map(Path::new);
     let found = beside(path, "-cert.pub").or_else(|| beside(of_private?, "-cert.pub"));
     found.filter(|public| public.is_certificate() && public.is_for_users())
 }
 
-/// The mode of a file of ours that others may read or write, as OpenSSH judges it: a file of another owner is judged by
-/// that one.
+/// The mode of a key file that others may read or write. `None` for a file of another owner, as in OpenSSH.
 pub(super) fn open_to_others(path: &Path) -> Option<u32> {
     let found = std::fs::metadata(path).ok()?;
     let is_ours = found.uid() == rustix::process::getuid().as_raw();
@@ -73,7 +72,7 @@ fn read(path: &Path) -> io::Result<String> {
     mer_files::read_given(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// OpenSSH's own format: whether it is encrypted, and the public half, which never is.
+/// Reads OpenSSH's format: whether the key is encrypted, and the public key, which never is.
 fn modern(text: &str) -> Option<(bool, PublicKey)> {
     let body: String = text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
     let bytes = STANDARD.decode(body).ok()?;

@@ -1,8 +1,8 @@
-//! Which keys are offered, in which order.
+//! Which keys are offered, and in which order.
 //!
-//! As OpenSSH does it: keys of the agent that are named go first, then its other ones, then what is left of the files. A
-//! key that the registry names and that needs no passphrase goes before all of them, and a certificate before its key:
-//! servers hang up after a few keys.
+//! As in OpenSSH, keys of the agent that are named come first, then its other keys, then the remaining files. A key
+//! that the registry names and that needs no passphrase comes before all of them, and a certificate before its key,
+//! because servers hang up after a few keys.
 
 use std::{io, path::PathBuf};
 
@@ -13,39 +13,39 @@ use super::{
 };
 use crate::ssh::target::{Hop, Origin};
 
-/// A key that is offered.
+/// A key to offer.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// For messages.
+    /// The description for messages.
     pub(super) what: String,
-    /// The public key or certificate, where it is known.
+    /// The public key or certificate, if it is known.
     pub(super) public: Option<PublicKey>,
     pub(super) signer: Signer,
 }
 
-/// What has the private half.
+/// What signs.
 #[derive(Debug)]
 pub(super) enum Signer {
     File(PathBuf, PrivateKey),
-    /// The key of the agent that signs.
+    /// The public key of the agent's key.
     Agent(Vec<u8>),
 }
 
-/// What there is to try, and what is not there though it was named.
+/// The keys to try in order, and notes about keys that cannot be used.
 #[derive(Debug, Default)]
 pub(super) struct KeyOrder {
     pub(super) candidates: Vec<Candidate>,
     pub(super) notes: Vec<String>,
 }
 
-/// A key file that was read.
+/// A key file, after it was read.
 struct Identity {
     path: PathBuf,
     origin: Origin,
     public: Option<PublicKey>,
     private: Option<PrivateKey>,
     certificate: Option<PublicKey>,
-    /// Others can read the private half: it is not used.
+    /// Others can read the private key, so that it is not used.
     is_open: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn key_order(hop: &Hop, agent: &[AgentKey]) -> KeyOrder {
     }
     for identity in &identities {
         let held = |key: &&AgentKey| identity.is(&key.public.key());
-        // The agent may hold certificates of the key, and the key.
+        // The agent may hold certificates of the key besides the key itself.
         let (certified, plain): (Vec<_>, Vec<_>) =
             agent.iter().filter(held).partition(|key| key.public.is_certificate());
         certified.iter().for_each(|key| plan.agent(key, None));
@@ -118,7 +118,7 @@ impl KeyOrder {
                     }
                     None => (private.public.clone(), Some(private)),
                 },
-                // A certificate that is named as a key is one of a key in the agent, or of none.
+                // A certificate that is named as a key needs its private key in the agent.
                 Ok(KeyFile::Public(public)) => (Some(public), None),
                 Err(error) => {
                     if origin != Origin::Usual || error.kind() != io::ErrorKind::NotFound {
@@ -154,7 +154,7 @@ impl KeyOrder {
     }
 
     fn add(&mut self, candidate: Candidate) {
-        // The agent may refuse to sign with a key that is in a file too, so the two are not the same.
+        // A key in the agent and the same key in a file are two candidates, because the agent may refuse to sign.
         let same = |other: &Candidate| {
             other.public.is_some()
                 && other.public == candidate.public
@@ -167,7 +167,7 @@ impl KeyOrder {
 
     fn file(&mut self, identity: &Identity) {
         let Some(private) = &identity.private else { return };
-        // What is not known to be another one may be offered twice: better than not at all.
+        // A file without a known public key may be a second offer of the same key, which is better than none.
         let tried = |other: &Candidate| matches!(&other.signer, Signer::File(path, _) if *path == identity.path);
         if identity.public.is_none() && self.candidates.iter().any(tried) {
             return;
@@ -196,7 +196,7 @@ impl KeyOrder {
         self.add(Candidate { what, public: Some(public), signer: Signer::Agent(key.public.blob.clone()) });
     }
 
-    /// A certificate of `CertificateFile`, with whatever has its key.
+    /// Adds a certificate of `CertificateFile`, signed by the file or the agent that has its key.
     fn certificate(
         &mut self,
         path: &std::path::Path,
@@ -216,7 +216,7 @@ impl KeyOrder {
             (_, Some(held)) => Some(Signer::Agent(held.public.blob.clone())),
             (Some((false, signer)), None) => Some(signer),
             (None, None) => {
-                // The agent has the certificate itself.
+                // The agent holds the certificate itself.
                 let whole = agent.iter().find(|other| other.public == *certificate);
                 whole.map(|whole| Signer::Agent(whole.public.blob.clone()))
             }

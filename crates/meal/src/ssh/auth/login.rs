@@ -1,4 +1,4 @@
-//! The attempt to log in: methods in their order, and what the server makes of each.
+//! The attempt to log in: methods in their order, and how the server answers each.
 
 use std::{collections::HashSet, time::Instant};
 
@@ -11,12 +11,12 @@ use crate::ssh::{
     target::{Hop, Method, SecretSource},
 };
 
-/// Methods that a server wants one after the other.
+/// Maximum number of methods that are completed one after the other.
 const MOST_ROUNDS: usize = 6;
-/// How much of a server's banner is shown where logging in fails.
+/// Maximum number of characters of the server's banner in the error.
 const BANNER: usize = 300;
 
-/// Logs in, or says everything that was tried.
+/// Logs in. The error lists everything that was tried.
 pub(in crate::ssh) fn authenticate(
     session: &Session,
     hop: &Hop,
@@ -52,20 +52,20 @@ pub(in crate::ssh) fn authenticate(
     })
 }
 
-/// Why it ended without success.
+/// Why the login ended without success.
 pub(super) enum LoginStop {
     Failed,
-    /// The server hung up on what was tried.
+    /// The server closed the connection after an attempt.
     HungUp,
     TimedOut,
     Lost(String),
 }
 
-/// What came of one method.
+/// The result of one method.
 pub(super) enum Answer {
     /// The user is logged in.
     In,
-    /// Accepted, as far as it can be known; the server may want more.
+    /// Accepted, as far as it is known; the server may want another method too.
     Partly,
     Refused,
 }
@@ -76,16 +76,16 @@ pub(super) struct LoginAttempt<'a> {
     pub(super) secrets: Option<&'a SecretSource>,
     pub(super) deadline: Instant,
     pub(super) tried: Vec<String>,
-    /// What is being waited for.
+    /// What is being waited for, for the error.
     pub(super) step: String,
-    /// How often the server was asked.
+    /// Number of attempts that the server has seen.
     pub(super) offered: usize,
-    /// What there is to offer; read once.
+    /// The keys to offer; read once.
     pub(super) keys: Option<KeyOrder>,
-    /// Public keys that the server has judged.
+    /// Public keys that the server has accepted or refused.
     pub(super) settled: HashSet<Vec<u8>>,
     pub(super) relay: Option<AgentRelay>,
-    /// Asked for once, and only when a method wants it.
+    /// The password, after it was requested once. The inner `None` means that there is none.
     pub(super) password: Option<Option<String>>,
 }
 
@@ -98,18 +98,19 @@ impl LoginAttempt<'_> {
             if matches!(answer, Answer::In) {
                 return Ok(());
             }
-            // A refused key is one. A refused password may have been a part of what it wants.
+            // A refused key ends the login. A refused password may have been accepted as a part.
             if matches!(answer, Answer::Refused) && !matches!(self.password, Some(Some(_))) {
                 break;
             }
             let now = match self.methods() {
                 Ok(Some(now)) => now,
                 Ok(None) => return Ok(()),
-                // It was asked once too often: what it said before is what counts.
+                // The server hung up on one question too many: its earlier refusal counts.
                 Err(LoginStop::HungUp | LoginStop::Lost(_)) if matches!(answer, Answer::Refused) => break,
                 Err(stop) => return Err(stop),
             };
-            // After a part of what it wants, a server names the rest. libssh2 does not tell that part from a refusal.
+            // After a partial success a server lists the remaining methods. libssh2 reports a partial success as a
+            // refusal.
             if now == offered && !matches!(answer, Answer::Partly) {
                 break;
             }
@@ -130,7 +131,7 @@ impl LoginAttempt<'_> {
         Err(LoginStop::Failed)
     }
 
-    /// Tries each method that the server offers.
+    /// Tries each method that the server offers, until one is accepted.
     fn round(&mut self, offered: &str) -> Result<Answer, LoginStop> {
         let hop = self.hop;
         for method in hop.methods.iter().copied().filter(|method| offers(offered, *method)) {
@@ -146,12 +147,12 @@ impl LoginAttempt<'_> {
         Ok(Answer::Refused)
     }
 
-    /// The methods that the server offers now. None: it wants nothing at all.
+    /// The methods that the server offers now. `None` if the user is logged in.
     fn methods(&mut self) -> Result<Option<String>, LoginStop> {
         self.wait_for_server();
         let methods = self.session.auth_methods(&self.hop.user).map(str::to_owned);
         match methods {
-            // Without an error and without a list, the user is in.
+            // No error and no list: the server wants no authentication.
             _ if self.session.authenticated() => Ok(None),
             Ok(methods) => Ok(Some(methods)),
             Err(error) => Err(self.stop(&error).unwrap_or_else(|| LoginStop::Lost(error.message().to_owned()))),
@@ -163,7 +164,7 @@ impl LoginAttempt<'_> {
         set_call_timeout(self.session, self.deadline);
     }
 
-    /// What an answer to a method means.
+    /// Evaluates the answer to a method.
     pub(super) fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<Answer, LoginStop> {
         self.offered += 1;
         match answer {
@@ -184,17 +185,17 @@ impl LoginAttempt<'_> {
         }
     }
 
-    /// The end of everything, where an error means that.
+    /// Returns why the login must end, if the error is fatal.
     pub(super) fn stop(&self, error: &ssh2::Error) -> Option<LoginStop> {
         if libssh2_codes::is(error, libssh2_codes::TIMEOUT) || Instant::now() >= self.deadline {
             return Some(LoginStop::TimedOut);
         }
-        // What libssh2 says of a key where there was no answer at all.
+        // libssh2's message if the server did not answer the offer of a key.
         let unanswered = error.message().starts_with("Waiting for") && error.message().ends_with("USERAUTH response");
         if !libssh2_codes::is_gone(error) && !unanswered {
             return None;
         }
-        // Before anything was tried, it is no answer to that.
+        // Before any attempt, a closed connection is no answer to one.
         Some(if self.offered > 0 || unanswered {
             LoginStop::HungUp
         } else {
@@ -203,12 +204,12 @@ impl LoginAttempt<'_> {
     }
 }
 
-/// Whether a list of methods has this one.
+/// Whether a list of methods contains this one.
 fn offers(list: &str, method: Method) -> bool {
     list.split(',').any(|name| name.trim() == method.name())
 }
 
-/// What the server said before it judged, on one line.
+/// The server's banner on one line, shortened.
 fn shown(banner: &str) -> Option<String> {
     let words = banner.split_whitespace().collect::<Vec<_>>().join(" ");
     let text: String = words.chars().take(BANNER).collect();

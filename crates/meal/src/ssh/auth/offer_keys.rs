@@ -1,4 +1,4 @@
-//! Offering keys, one after the other.
+//! Offers keys, one after the other.
 
 use std::{
     path::Path,
@@ -15,11 +15,11 @@ use super::{
 };
 use crate::ssh::{SecretRequest, session::libssh2_codes};
 
-/// How long an agent may take to say which keys it has. Signing may take longer: a person may have to confirm it.
+/// How long an agent may take to list its keys. Signing may take longer, because a person may have to confirm it.
 const AGENT_BOUND: Duration = Duration::from_secs(5);
 
 impl LoginAttempt<'_> {
-    /// Offers the keys that were not offered yet, until the server takes one. Nothing: there is none.
+    /// Offers the remaining keys until the server accepts one. `None` if there were none.
     pub(super) fn public_keys(&mut self) -> Result<Option<Answer>, LoginStop> {
         let mut plan = match self.keys.take() {
             Some(plan) => plan,
@@ -44,7 +44,7 @@ impl LoginAttempt<'_> {
         Ok(last)
     }
 
-    /// Looks at files and agent.
+    /// Reads key files and agent, and puts the keys into order.
     fn plan(&mut self) -> Result<KeyOrder, LoginStop> {
         let mut agent = self.open_agent();
         let mut held = Vec::new();
@@ -92,7 +92,7 @@ impl LoginAttempt<'_> {
         self.hop.agent.as_ref().map_or_else(|| "agent".to_owned(), |path| format!("agent `{}`", path.display()))
     }
 
-    /// Offers one key. Nothing: the server was not asked, or what it said is of no interest.
+    /// Offers one key. `None` if the server was not asked, or its answer does not count.
     fn offer(&mut self, candidate: &Candidate) -> Result<Option<Answer>, LoginStop> {
         match &candidate.signer {
             Signer::Agent(_) => self.by_agent(candidate),
@@ -114,7 +114,7 @@ impl LoginAttempt<'_> {
         let Some(relay) = &self.relay else { return Ok(None) };
         let Some(answer) = relay.offer(&self.hop.user, &public.blob) else { return Ok(None) };
         if let Some(trouble) = relay.take_trouble() {
-            // The server would have taken it.
+            // The server would have accepted the key.
             self.tried.push(format!("{}: {}: {trouble}", candidate.what, self.agent_name()));
             if Instant::now() >= self.deadline {
                 self.step = format!("waiting for {} to sign", self.agent_name());
@@ -125,13 +125,13 @@ impl LoginAttempt<'_> {
         self.judged(candidate, answer).map(Some)
     }
 
-    /// A passphrase is asked for only where the server would take the key.
+    /// Offers an encrypted key. The passphrase is requested only if the server would accept the key.
     fn encrypted(&mut self, candidate: &Candidate, path: &Path, key: &PrivateKey) -> Result<Option<Answer>, LoginStop> {
         let what = &candidate.what;
         let line = candidate.public.as_ref().map(super::public_key::PublicKey::line);
         if let Some(line) = &line {
             self.wait_for_server();
-            // A private key that is none: the server is asked first, and nothing is signed.
+            // With an invalid private key the server is asked, and nothing is signed.
             let answer = self.session.userauth_pubkey_memory(&self.hop.user, Some(line), "-", None);
             let wanted = answer.as_ref().is_err_and(is_unsigned);
             if !wanted {
@@ -163,12 +163,12 @@ impl LoginAttempt<'_> {
         self.judged(candidate, answer).map(Some)
     }
 
-    /// What the server makes of a key.
+    /// Evaluates the server's answer to a key.
     fn judged(&mut self, candidate: &Candidate, answer: Result<(), ssh2::Error>) -> Result<Answer, LoginStop> {
         if let Some(public) = &candidate.public {
             self.settled.insert(public.blob.clone());
         }
-        // The signature was right, and the server wants more: libssh2 has no other word for it.
+        // The signature was correct, and the server wants more: libssh2 has no other error for this.
         let signed = answer.as_ref().is_err_and(|error| {
             libssh2_codes::is(error, libssh2_codes::UNVERIFIED) && error.message().starts_with("Invalid signature")
         });
@@ -186,7 +186,7 @@ impl LoginAttempt<'_> {
         self.outcome(&candidate.what, answer)
     }
 
-    /// The agent, where there is one and it answers.
+    /// Connects to the agent, if there is one.
     fn open_agent(&mut self) -> Option<AgentClient> {
         let path = self.hop.agent.as_ref()?;
         self.step = format!("waiting for the agent `{}`", path.display());
@@ -204,12 +204,12 @@ impl LoginAttempt<'_> {
     }
 }
 
-/// The server took the key, and nothing could be signed with it.
+/// Whether the server would accept the key, and signing failed.
 fn is_unsigned(error: &ssh2::Error) -> bool {
     libssh2_codes::is(error, libssh2_codes::UNVERIFIED) && error.message().starts_with("Callback")
 }
 
-/// The key could not be read, so that the server was not asked.
+/// Whether the key could not be read, so that the server was not asked.
 fn is_unread(error: &ssh2::Error) -> bool {
     let asked = [libssh2_codes::UNVERIFIED, libssh2_codes::AUTHENTICATION_FAILED, libssh2_codes::TIMEOUT];
     !libssh2_codes::is_gone(error) && !asked.iter().any(|asked| libssh2_codes::is(error, *asked))

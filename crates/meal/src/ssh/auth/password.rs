@@ -44,7 +44,7 @@ impl LoginAttempt<'_> {
     }
 }
 
-/// Answers what looks like a question for the password.
+/// Answers every prompt without echo with the password.
 struct Answers {
     password: String,
 }

@@ -7,9 +7,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::wire_format::{Reader, put_string};
 use crate::ssh::known_hosts::key_kind;
 
-/// What a type of a certificate ends with.
+/// The suffix of certificate types.
 const CERTIFICATE: &str = "-cert-v01@openssh.com";
-/// A certificate that is for a user, not for a host.
+/// The usage of a certificate for users, not hosts.
 const FOR_USER: u32 = 1;
 
 /// A public key, or a certificate for one, in SSH's wire format.
@@ -32,7 +32,7 @@ impl PublicKey {
         Self::parse(&mer_files::read_given_to_string(path).ok()?)
     }
 
-    /// As a line of a `.pub` file: libssh2 takes it so.
+    /// The line of a `.pub` file, in which libssh2 takes keys.
     pub(super) fn line(&self) -> String {
         format!("{} {}", key_kind(&self.blob).unwrap_or_default(), STANDARD.encode(&self.blob))
     }
@@ -41,28 +41,28 @@ impl PublicKey {
         key_kind(&self.blob).is_some_and(|kind| kind.ends_with(CERTIFICATE))
     }
 
-    /// Whether its private half is in a device.
+    /// Whether its private key is in a hardware device.
     pub(super) fn is_of_security_key(&self) -> bool {
         key_kind(&self.blob).is_some_and(|kind| kind.starts_with("sk-"))
     }
 
-    /// The key that a certificate is for; a key is its own.
+    /// The key that a certificate is for; for a key, itself.
     pub(super) fn key(&self) -> Vec<u8> {
         self.certified().map_or_else(|| self.blob.clone(), |(key, _)| key)
     }
 
-    /// Whether it may log a user in: a certificate may be a host's.
+    /// Whether it may log a user in. A certificate may be for hosts.
     pub(super) fn is_for_users(&self) -> bool {
         !self.is_certificate() || self.certified().is_some_and(|(_, usage)| usage == FOR_USER)
     }
 
-    /// The key in a certificate, and what the certificate is for.
+    /// The key in a certificate, and the usage of the certificate.
     fn certified(&self) -> Option<(Vec<u8>, u32)> {
         let mut reader = Reader(&self.blob);
         let kind = std::str::from_utf8(reader.string()?).ok()?;
         let plain = kind.strip_suffix(CERTIFICATE)?;
         let _nonce = reader.string()?;
-        // Elliptic curves: the curve's name and a point. Security keys have one field more.
+        // ECDSA: the name of the curve and a point. Security keys have one more field.
         let fields = match plain {
             "ssh-ed25519" => 1,
             "ssh-rsa" => 2,

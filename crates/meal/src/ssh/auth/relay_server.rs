@@ -15,14 +15,14 @@ use super::{
 const RSA_SHA2_256: u32 = 2;
 const RSA_SHA2_512: u32 = 4;
 
-/// What is offered, and which key of the real agent signs for it.
+/// A key or certificate to offer, and the agent's key that signs for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) blob: Vec<u8>,
     pub(super) signer: Vec<u8>,
 }
 
-/// The other end of libssh2's connection.
+/// Serves libssh2's connection.
 pub(super) struct RelayServer {
     pub(super) stream: UnixStream,
     pub(super) real: AgentClient,
@@ -32,7 +32,7 @@ pub(super) struct RelayServer {
 }
 
 impl RelayServer {
-    /// Answers until libssh2 hangs up.
+    /// Answers until libssh2 closes the connection.
     pub(super) fn run(mut self) {
         if self.stream.set_nonblocking(false).is_err() {
             return;
@@ -87,7 +87,7 @@ impl RelayServer {
     }
 }
 
-/// The algorithm that is named in what a login has signed.
+/// The signature algorithm in the data that a login signs.
 fn algorithm(data: &[u8]) -> Option<&[u8]> {
     let mut reader = Reader(data);
     let (_session, _message) = (reader.string()?, reader.byte()?);
@@ -95,7 +95,7 @@ fn algorithm(data: &[u8]) -> Option<&[u8]> {
     reader.string()
 }
 
-/// RSA signs with SHA-1 unless it is told otherwise.
+/// The flags of the request. Without flags, an agent signs with SHA-1 for RSA keys.
 fn flags_of(algorithm: &[u8]) -> u32 {
     if algorithm.starts_with(b"rsa-sha2-512") {
         RSA_SHA2_512
@@ -106,8 +106,8 @@ fn flags_of(algorithm: &[u8]) -> u32 {
     }
 }
 
-/// A security key signs its counter too, and the agent appends that to the signature. libssh2 takes the signature alone,
-/// and sends it without a length: so it is given both as one.
+/// Converts the signature of a security key. The agent appends flags and counter to it; libssh2 sends only the
+/// signature, and without its length. So both are passed as one string.
 fn of_security_key(answer: &[u8]) -> Option<Vec<u8>> {
     let mut reader = Reader(answer);
     let kind = reader.byte()?;
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(reader.byte(), Some(14));
         let mut reader = Reader(reader.string().expect("a blob"));
         assert_eq!(reader.string(), Some(method));
-        // What libssh2 sends behind the method, as it is.
+        // What libssh2 sends after the method.
         let sent = reader.string().expect("what is sent");
         assert_eq!(sent, &blob[4 + method.len()..]);
         assert_eq!(of_security_key(&answer[..8]), None);

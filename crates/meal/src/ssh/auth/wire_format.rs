@@ -1,6 +1,6 @@
-//! The types of SSH's wire format, as far as keys and the agent need them.
+//! The SSH wire format, as far as keys and the agent need it.
 
-/// Reads from the front of some bytes.
+/// Reads values from the front of a byte slice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
 
 /// Appends a string with its length.
 pub(super) fn put_string(out: &mut Vec<u8>, string: &[u8]) {
-    // Nothing that is sent here comes near 4 GiB.
+    // The strings are far shorter than 4 GiB.
     out.extend_from_slice(&u32::try_from(string.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend_from_slice(string);
 }

@@ -1,6 +1,6 @@
-//! Keywords of the SSH configuration that set nothing here.
+//! Keywords of the SSH configuration without an effect here.
 
-/// What changes nothing for a program that runs commands over pipes, or is a matter of taste.
+/// Keywords that make no difference for commands over pipes, or are a matter of taste.
 pub(super) const HARMLESS: &[&str] = &[
     "addkeystoagent",
     "batchmode",
@@ -15,7 +15,7 @@ pub(super) const HARMLESS: &[&str] = &[
     // Ports of this machine, for other programs on it.
     "dynamicforward",
     "localforward",
-    // Without `PermitLocalCommand` it does nothing, and that is said.
+    // It needs `PermitLocalCommand`, which has its own warning.
     "localcommand",
     "controlmaster",
     "controlpath",
@@ -66,7 +66,7 @@ pub(super) const HARMLESS: &[&str] = &[
     "protocol",
     "useroaming",
     "rsaauthentication",
-    // What OpenSSH itself passes over today.
+    // Keywords that OpenSSH ignores today.
     "afstokenpassing",
     "cipher",
     "fallbacktorsh",
@@ -90,7 +90,7 @@ pub(super) const HARMLESS: &[&str] = &[
     "usersh",
 ];
 
-/// What a file may ask for and MER cannot do. The value that asks for nothing.
+/// Keywords that MER does not support, each with the value that requests nothing.
 pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
     ("addressfamily", "any"),
     ("bindaddress", ""),

@@ -1,4 +1,4 @@
-//! The words of a line.
+//! One line of the SSH configuration.
 
 /// A line that sets something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -6,11 +6,11 @@ pub(super) struct Line {
     /// In lower case.
     pub(super) keyword: String,
     pub(super) args: Vec<String>,
-    /// All that follows the keyword, quotes and `#` included: a command is no list of words.
+    /// The rest of the line as it is, quotes and `#` included, for commands.
     pub(super) rest: String,
 }
 
-/// Splits a line into its keyword and its arguments. Comments and empty lines are nothing.
+/// Splits a line into its keyword and its arguments. `None` for comments and empty lines.
 pub(super) fn parse_line(line: &str) -> Option<Line> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {

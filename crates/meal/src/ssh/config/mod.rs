@@ -1,7 +1,7 @@
-//! `~/.ssh/config`, as far as it matters to a program that runs commands.
+//! `~/.ssh/config`, as far as it matters for running commands.
 //!
-//! The first value of a key wins, as in OpenSSH, and files are read anew for each host, so that `Include` inside a block
-//! counts only where the block does. What a file asks for and MER cannot do comes back as warnings.
+//! As in OpenSSH, the first value of a key wins. Files are read anew for each host, so that `Include` in a block
+//! counts only where the block does. What a file requests and MER cannot do is returned as warnings.
 
 mod keywords;
 mod line;

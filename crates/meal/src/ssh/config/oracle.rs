@@ -1,4 +1,4 @@
-//! What is read of generated files equals what `ssh -G` reads of them.
+//! Compares what MER reads from generated files with what `ssh -G` reads from them.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use mer_testkit::require;
 
 use super::{Files, Owner, Proxy, Settings, Strict, settings_for};
 
-/// A generator of numbers that is the same on every run: a failure can be looked at again.
+/// A random number generator with a fixed sequence, so that failures can be repeated.
 struct Numbers(u64);
 
 impl Numbers {
@@ -26,7 +26,7 @@ impl Numbers {
 
 const ALIASES: [&str; 4] = ["gpu1", "gpu2.lab.org", "bastion", "10.0.0.7"];
 
-/// Keywords, and values of each.
+/// Keywords and some values of each.
 const VALUES: &[(&str, &[&str])] = &[
     ("HostName", &["%h.example.org", "10.1.2.3", "host-%%"]),
     ("User", &["ada", "\"grace\"", "'root'"]),
@@ -96,7 +96,7 @@ fn config(numbers: &mut Numbers, included: &Path) -> String {
     text
 }
 
-/// The real files, and the pattern of `Include` by the same function as in use.
+/// Reads real files, and expands `Include` by the same function as the product.
 struct Disk;
 
 impl Files for Disk {
@@ -118,7 +118,7 @@ impl Files for Disk {
     }
 }
 
-/// What is compared, a line each, sorted within a keyword where the order says nothing.
+/// The settings as lines, sorted.
 fn ours(settings: &Settings, alias: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut say = |name: &str, value: Option<String>| out.extend(value.map(|value| format!("{name} {value}")));
@@ -167,12 +167,12 @@ fn ours(settings: &Settings, alias: &str) -> Vec<String> {
         say("setenv", Some(format!("{name}={value}")));
     }
     out.sort();
-    // A name that is sent twice is sent.
+    // Sending a name twice is the same as once.
     out.dedup();
     out
 }
 
-/// The same of `ssh -G`. Its defaults for what is not named are ours elsewhere, and left out here.
+/// The output of `ssh -G`, without the defaults that MER sets elsewhere.
 fn theirs(printed: &str, settings: &Settings) -> Vec<String> {
     let mut out = Vec::new();
     for line in printed.lines() {
@@ -215,7 +215,7 @@ fn theirs(printed: &str, settings: &Settings) -> Vec<String> {
         }
     }
     out.sort();
-    // A name that is sent twice is sent.
+    // Sending a name twice is the same as once.
     out.dedup();
     out
 }
@@ -233,7 +233,7 @@ fn field_ssh_7_what_is_read_is_what_openssh_reads() {
     for round in 0..96 {
         for name in ["in1.conf", "in20.conf", "inx.conf"] {
             let text = config(&mut numbers, &folder.path().join("none"));
-            // A folder that has nothing: no circles.
+            // An empty folder, so that included files include nothing.
             fs::create_dir_all(folder.path().join("none")).expect("a folder");
             fs::write(folder.path().join(name), text).expect("an included file");
         }
@@ -242,7 +242,7 @@ fn field_ssh_7_what_is_read_is_what_openssh_reads() {
         let alias = numbers.one(&ALIASES);
         let asked = Command::new(&ssh).arg("-F").arg(&file).args(["-G", alias]).env("OTHER_AGENT", "/o").output();
         let asked = asked.expect("`ssh` runs");
-        // What it takes for an error is no matter of values.
+        // Files that `ssh` rejects are not compared.
         if !asked.status.success() {
             continue;
         }

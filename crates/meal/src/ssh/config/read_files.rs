@@ -1,41 +1,41 @@
-//! Going through the files for one host.
+//! Reads the configuration files for one host.
 
 use std::path::{Path, PathBuf};
 
 use super::{Settings, line::parse_line, pattern::matches_list};
 
-/// Files that include files, as deep as OpenSSH lets them.
+/// Maximum depth of `Include`, as in OpenSSH.
 const DEEPEST: usize = 16;
 
-/// Where the files come from: a test has them in memory.
+/// Access to the files; tests have them in memory.
 pub(in crate::ssh) trait Files {
-    /// The text of a file, if it is there. Where it is and must not be used: why.
+    /// The text of a file, or `None` if it does not exist. The error says why it must not be used.
     fn read(&self, path: &Path, of: Owner) -> Result<Option<String>, String>;
-    /// The files that a pattern of `Include` means, sorted by name.
+    /// The files that match a pattern of `Include`, sorted by name.
     fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf>;
 }
 
-/// Whose configuration a file is part of.
+/// Which configuration a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ssh) enum Owner {
-    /// The user's: its names are relative to `~/.ssh`.
+    /// The user's: relative names are below `~/.ssh`.
     User,
-    /// The machine's: its names are relative to `/etc/ssh`.
+    /// The system's: relative names are below `/etc/ssh`.
     System,
 }
 
-/// Whom the settings are for.
+/// The host and user that the settings are for.
 #[derive(Debug, Clone, Copy)]
 struct Asked<'a> {
     alias: &'a str,
-    /// The user that the registry names, if it does.
+    /// The user from the registry.
     user: Option<&'a str>,
     local_user: Option<&'a str>,
-    /// Whether the files are gone through once more: see [`settings_for`].
+    /// Whether this is the second round: see [`settings_for`].
     last: bool,
 }
 
-/// A file that is being read.
+/// The file that is being read.
 #[derive(Debug, Clone, Copy)]
 struct At<'a> {
     path: &'a Path,
@@ -43,7 +43,8 @@ struct At<'a> {
     depth: usize,
 }
 
-/// What the files, in their order, say about `alias`. `Match final` asks for a second round, in which it holds.
+/// Reads the settings for `alias` from the files, in their order. `Match final` requests a second round, in which it
+/// matches.
 pub(in crate::ssh) fn settings_for(
     files: &dyn Files,
     roots: &[(PathBuf, Owner)],
@@ -84,7 +85,7 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
         let location = format!("`{}` line {}", at.path.display(), index + 1);
         match line.keyword.as_str() {
             "host" => {
-                // The second round asks for what the first made of the name.
+                // The second round matches the name that the first one found.
                 let named = host_name(settings, asked).filter(|_| asked.last);
                 let named = named.unwrap_or_else(|| asked.alias.to_owned());
                 active = matches_list(line.args.iter().map(String::as_str), &named);
@@ -99,7 +100,7 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
                 }
             }
             "include" => {}
-            // Distributions send `LANG LC_*`: a model would depend on the locale of the one that calls it.
+            // Distributions set `SendEnv LANG LC_*`, which would make a model depend on the locale of its caller.
             "sendenv" if at.of == Owner::System => {}
             _ if active => settings.set(&line, &location),
             _ => {}
@@ -113,7 +114,7 @@ fn host_name(settings: &Settings, asked: Asked<'_>) -> Option<String> {
     Some(parts.map(|part| part.replace("%h", asked.alias)).collect::<Vec<_>>().join("%"))
 }
 
-/// Whether all criteria of a `Match` line hold. One that we cannot judge does not, and is said.
+/// Whether all criteria of a `Match` line hold. An unsupported criterion does not, and gives a warning.
 fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut Settings, location: &str) -> bool {
     let mut words = args.iter().map(String::as_str);
     let mut holds = true;
@@ -127,7 +128,7 @@ fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut 
                 *again = true;
                 asked.last
             }
-            // Names are not made canonical.
+            // Host names are not canonicalized.
             "canonical" => false,
             "host" | "originalhost" | "user" | "localuser" => {
                 let Some(list) = attached.or_else(|| words.next()) else { return false };
@@ -141,7 +142,7 @@ fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut 
                 matches_list(list.split(','), text)
             }
             _ => {
-                // Said only where the rest of the line does not already rule it out.
+                // No warning if the line does not match anyway.
                 if holds {
                     settings.warn(format!("{location}: `Match {criterion}` is not supported; its block is not used"));
                 }

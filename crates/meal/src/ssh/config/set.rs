@@ -1,4 +1,4 @@
-//! Takes the lines of the SSH configuration into the settings of one host.
+//! Applies the lines of the SSH configuration to the settings of one host.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 };
 
 impl Settings {
-    /// Takes a value, unless there was one before.
+    /// Sets a value, unless it was set before.
     pub(super) fn set(&mut self, line: &Line, location: &str) {
         let (keyword, args) = (line.keyword.as_str(), line.args.as_slice());
         let Some(first) = args.first() else {
@@ -25,7 +25,7 @@ impl Settings {
             "port" => {
                 set_parsed(&mut self.port, first.parse().ok().filter(|port| *port > 0), &mut wrong);
             }
-            // Read twice where there is a `Match final`.
+            // The second round of `Match final` reads the same lines again.
             "identityfile" if !self.identity_files.contains(first) => self.identity_files.push(first.clone()),
             "certificatefile" if !self.certificate_files.contains(first) => self.certificate_files.push(first.clone()),
             "identityfile" | "certificatefile" => {}
@@ -83,13 +83,13 @@ impl Settings {
         }
     }
 
-    /// Whether `IgnoreUnknown`, further up, names an unknown keyword.
+    /// Whether an earlier `IgnoreUnknown` names the keyword.
     fn is_ignored(&self, keyword: &str) -> bool {
         let patterns = self.ignore_unknown.iter().flatten();
         matches_list(patterns.map(String::as_str), keyword)
     }
 
-    /// `SendEnv` adds names, and takes those away again that it names with a `-`.
+    /// Applies `SendEnv`: adds names, and removes names with a leading `-`.
     fn send(&mut self, args: &[String], location: &str) {
         for arg in args {
             match arg.strip_prefix('-') {
@@ -103,7 +103,7 @@ impl Settings {
         }
     }
 
-    /// Only the first line with `SetEnv` counts, and in it the first value of a name.
+    /// Applies `SetEnv`: only the first line counts, and in it the first value of a name.
     fn set_variables(&mut self, args: &[String], location: &str) {
         if !self.set_env.is_empty() {
             return;
@@ -134,7 +134,7 @@ impl Settings {
         set_parsed(&mut self.strict, strict, wrong);
     }
 
-    /// Each thing is said once.
+    /// Adds a warning, once.
     pub(super) fn warn(&mut self, warning: String) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);

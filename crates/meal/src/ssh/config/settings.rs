@@ -1,18 +1,18 @@
-//! What the files say about one host.
+//! The settings of one host.
 
 use std::time::Duration;
 
 /// `StrictHostKeyChecking`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::ssh) enum Strict {
-    /// Unknown keys are refused (`yes`, and `ask`: nothing asks).
+    /// Unknown keys are refused: `yes`, and `ask`, because nothing asks.
     #[default]
     Yes,
-    /// Unknown keys are accepted and written down; changed ones are refused (`accept-new`, and `no`).
+    /// Unknown keys are accepted and recorded, changed ones are refused: `accept-new` and `no`.
     AcceptNew,
 }
 
-/// How a host is reached, where it is not reached directly.
+/// How a host is reached, if not directly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ssh) enum Proxy {
     /// `ProxyJump`: a list of hosts.
@@ -21,7 +21,7 @@ pub(in crate::ssh) enum Proxy {
     Command(String),
 }
 
-/// The first value of each key.
+/// The first value of each keyword.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::ssh) struct Settings {
     pub(in crate::ssh) host_name: Option<String>,
@@ -30,9 +30,9 @@ pub(in crate::ssh) struct Settings {
     pub(in crate::ssh) identity_files: Vec<String>,
     pub(in crate::ssh) identities_only: Option<bool>,
     pub(in crate::ssh) identity_agent: Option<String>,
-    /// All of them, in their order.
+    /// All values, in their order.
     pub(in crate::ssh) certificate_files: Vec<String>,
-    /// Whichever of `ProxyJump` and `ProxyCommand` comes first; `none` switches a later value off.
+    /// The first of `ProxyJump` and `ProxyCommand`. `none` disables a later value.
     pub(in crate::ssh) proxy: Option<Proxy>,
     pub(in crate::ssh) user_known_hosts: Option<Vec<String>>,
     pub(in crate::ssh) global_known_hosts: Option<Vec<String>>,
@@ -45,7 +45,7 @@ pub(in crate::ssh) struct Settings {
     pub(in crate::ssh) pubkey: Option<bool>,
     pub(in crate::ssh) preferred_authentications: Option<Vec<String>>,
     pub(in crate::ssh) no_host_authentication_for_localhost: Option<bool>,
-    /// Names of variables, as patterns.
+    /// Patterns of variable names.
     pub(in crate::ssh) send_env: Vec<String>,
     pub(in crate::ssh) set_env: Vec<(String, String)>,
     pub(in crate::ssh) algorithms: Algorithms,
@@ -53,7 +53,7 @@ pub(in crate::ssh) struct Settings {
     pub(super) ignore_unknown: Option<Vec<String>>,
 }
 
-/// Lists of algorithms as they are written: names, or what to add to (`+`), take from (`-`) or put before (`^`) ours.
+/// Lists of algorithms as written: names, or names to add (`+`), to remove (`-`) or to put first (`^`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::ssh) struct Algorithms {
     pub(in crate::ssh) ciphers: Option<String>,

@@ -1,4 +1,4 @@
-//! The values of the SSH configuration: `yes` and `no`, and times.
+//! Parses values of the SSH configuration: `yes` and `no`, and times.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(super) fn yes_no(value: &str) -> Option<bool> {
     }
 }
 
-/// A time as sshd writes it: `15`, `1m30s`, `2h`.
+/// Parses a time in the format of OpenSSH: `15`, `1m30s`, `2h`.
 pub(super) fn parse_time(value: &str) -> Option<Duration> {
     let (mut total, mut number) = (0_u64, None::<u64>);
     for c in value.chars() {

@@ -1,4 +1,4 @@
-//! What the files say about a host.
+//! The keys that the known_hosts files record for a host.
 
 use std::{
     fs::{self, DirBuilder},
@@ -13,12 +13,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::line::{Line, Marker, fingerprint, key_kind};
 use crate::ssh::SshError;
 
-/// What is known about a key that a host shows.
+/// The result of checking a key that a host shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ssh) enum Verdict {
     Known,
     Unknown,
-    /// Another key of the host is known.
+    /// Another key of the host is recorded.
     Changed {
         expected: String,
         file: PathBuf,
@@ -30,7 +30,7 @@ pub(in crate::ssh) enum Verdict {
     },
 }
 
-/// A key that a file has for the host.
+/// A key that a file records for the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     marker: Marker,
@@ -38,35 +38,35 @@ struct Entry {
     key: Vec<u8>,
     file: PathBuf,
     line: usize,
-    /// It names the host without its port.
+    /// The line names the host without its port.
     loose: bool,
 }
 
-/// All that the files say about one host.
+/// Everything that the files record for one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::ssh) struct KnownKeys {
     entries: Vec<Entry>,
-    /// What is there and cannot be used.
+    /// Lines that cannot be used.
     pub(in crate::ssh) warnings: Vec<String>,
 }
 
 impl KnownKeys {
-    /// Reads the files; one that does not exist is empty. `loose` is the host's name without its port, where a key that is
-    /// known by it counts.
+    /// Reads the files; a file that does not exist is empty. `loose` is the name of the host without its port, if a
+    /// key under that name counts too.
     pub(in crate::ssh) fn read(host: &str, loose: Option<&str>, files: &[PathBuf]) -> Result<Self, SshError> {
         let mut known = Self::default();
         for file in files {
             match text(file) {
                 Ok(text) => known.add(host, loose, file, &text),
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-                // A file that we may not read could revoke the key.
+                // An unreadable file might revoke the key.
                 Err(source) => return Err(SshError::KnownHosts { path: file.clone(), source: Arc::new(source) }),
             }
         }
         Ok(known)
     }
 
-    /// Adds what one file says.
+    /// Adds the lines of one file.
     pub(super) fn add(&mut self, host: &str, loose: Option<&str>, file: &Path, text: &str) {
         for (index, line) in text.lines().enumerate() {
             let Some(line) = Line::parse(line) else { continue };
@@ -88,7 +88,7 @@ impl KnownKeys {
         }
     }
 
-    /// The keys that the host may show. As in OpenSSH, those that are known without the port count where none is known
+    /// The keys that the host may show. As in OpenSSH, keys recorded without the port count only if none is recorded
     /// with it.
     fn usable(&self) -> impl Iterator<Item = &Entry> {
         let all = || self.entries.iter().filter(|entry| entry.marker == Marker::None);
@@ -96,13 +96,13 @@ impl KnownKeys {
         all().filter(move |entry| !entry.loose || !exact)
     }
 
-    /// The types of the keys that are known: what the handshake should prefer, or it shows another key than the known
-    /// one, which looks like a change.
+    /// The types of the recorded keys. The handshake should prefer them: otherwise the host may show a key of another
+    /// type, which looks like a change.
     pub(in crate::ssh) fn kinds(&self) -> impl Iterator<Item = &str> {
         self.usable().map(|entry| entry.kind.as_str())
     }
 
-    /// What to make of this key.
+    /// Checks a key.
     pub(in crate::ssh) fn verdict(&self, key: &[u8]) -> Verdict {
         let same = |entry: &&Entry| entry.key == key;
         if let Some(entry) = self.entries.iter().filter(same).find(|entry| entry.marker == Marker::Revoked) {
@@ -111,9 +111,9 @@ impl KnownKeys {
         if self.usable().any(|entry| entry.key == key) {
             return Verdict::Known;
         }
-        // Another server on another port of the host may well have another key.
+        // A server on another port of the host may have another key.
         let exact = || self.usable().filter(|entry| !entry.loose);
-        // A host whose known keys are all of other types is not one that is trusted with a new key.
+        // If all recorded keys have other types, a new key is a changed key.
         let kind = key_kind(key).unwrap_or_default();
         match exact().find(|entry| entry.kind == kind).or_else(|| exact().next()) {
             Some(entry) => Verdict::Changed {
@@ -125,7 +125,7 @@ impl KnownKeys {
         }
     }
 
-    /// Adds a key to a file: one line, by one write at its end, so that two who do it do not mix.
+    /// Appends a key to a file: one line in one write, so that concurrent writers do not mix their lines.
     pub(in crate::ssh) fn accept(host: &str, key: &[u8], file: &Path) -> Result<(), SshError> {
         if is_device(file) {
             return Ok(());
@@ -154,19 +154,19 @@ fn text(file: &Path) -> io::Result<String> {
     mer_files::read_given(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether what is written there is thrown away: `UserKnownHostsFile /dev/null`.
+/// Whether the file is a device: `UserKnownHostsFile /dev/null`.
 fn is_device(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| found.file_type().is_char_device())
 }
 
-/// Whether the file is empty or ends with a newline. What cannot seek has no last line to spoil.
+/// Whether the file is empty or ends with a newline. True for files that cannot seek.
 fn ends_line(file: &mut fs::File) -> bool {
     let mut last = [b'\n'];
     file.seek(SeekFrom::End(-1)).is_err() || file.read_exact(&mut last).is_err() || last == [b'\n']
 }
 
 impl KnownKeys {
-    /// How known_hosts names a host.
+    /// The name of a host in known_hosts.
     pub(in crate::ssh) fn name(host: &str, port: u16) -> String {
         if port == 22 { host.to_ascii_lowercase() } else { format!("[{}]:{port}", host.to_ascii_lowercase()) }
     }

@@ -1,4 +1,4 @@
-//! Which session of the pool gets the next channel.
+//! Chooses the session for the next channel.
 
 use super::Pool;
 use crate::ssh::{
@@ -14,12 +14,12 @@ enum Choice {
 }
 
 impl Pool {
-    /// A session with a free slot, which is taken.
+    /// Takes a slot of a session. Connects if all are full, and waits if there are enough sessions.
     pub(super) async fn acquire(&self) -> Result<SessionHandle, SshError> {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
-            // From here on, before the look, so that nothing is missed.
+            // Registered before the check, so that no notification is missed.
             freed.as_mut().enable();
             match self.choose() {
                 Choice::Use(handle) => return Ok(handle),
@@ -55,7 +55,7 @@ impl Pool {
         Choice::Wait
     }
 
-    /// The session showed that it has room for its watchdog only: then that is what it is for.
+    /// Uses the session for a watchdog only, because it has no room for another channel.
     pub(super) fn use_for_watchdog_only(&self, handle: &SessionHandle) {
         let mut state = self.lock();
         state.solo = true;
@@ -67,7 +67,7 @@ impl Pool {
         }
     }
 
-    /// The session that carries nothing but a watchdog.
+    /// Returns the session that carries nothing but a watchdog.
     pub(super) async fn watchdog_session(&self) -> Result<SessionHandle, SshError> {
         let alive = |handle: &&SessionHandle| handle.is_alive() && !handle.shared().slots().closing;
         if let Some(handle) = self.lock().watch.as_ref().filter(alive) {
@@ -76,7 +76,7 @@ impl Pool {
         let handle = self.start(true, None).await?;
         handle.shared().slots().most = 0;
         let mut state = self.lock();
-        // Somebody else may have been faster.
+        // Another task may have been faster.
         if let Some(other) = state.watch.as_ref().filter(alive) {
             handle.send(Request::Finish);
             return Ok(other.clone());
@@ -86,7 +86,7 @@ impl Pool {
     }
 }
 
-/// Only one connects at a time: whoever waits may well get a channel of that connection.
+/// Marks that one task connects. The others wait, because they may get a channel of that connection.
 struct Connecting<'a>(&'a Pool);
 
 impl Drop for Connecting<'_> {

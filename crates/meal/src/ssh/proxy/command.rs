@@ -72,7 +72,7 @@ mod tests {
             running.ending.try_lock().is_err()
         });
         all.end();
-        // The group may have zombies still, which wait for the first process of the machine.
+        // The group may still have zombies, until the first process of the machine reaps them.
         assert!(running.lock_child().is_none(), "the end of all of them came back too early");
         owner.join().expect("ended");
         assert!(all.lock().running.is_empty());

@@ -1,10 +1,10 @@
-//! What stands for something else in the configuration: `%h`, `${NAME}`, `~`, `~user`.
+//! Expands values of the configuration: `%h`, `${NAME}`, `~`, `~user`.
 
 use std::path::{Path, PathBuf};
 
 use crate::ssh::SshEnvironment;
 
-/// What the tokens of a value mean.
+/// The values of the tokens.
 pub(super) struct Expand<'a> {
     pub(super) environment: &'a SshEnvironment,
     pub(super) host: &'a str,
@@ -16,7 +16,7 @@ pub(super) struct Expand<'a> {
 }
 
 impl Expand<'_> {
-    /// A path.
+    /// Expands a path.
     pub(super) fn path(&self, text: &str) -> Result<PathBuf, String> {
         let home = self.environment.home.as_deref().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
         let port = self.port.to_string();
@@ -42,7 +42,7 @@ impl Expand<'_> {
         from_home(self.environment, &variables(self.environment, &text)?)
     }
 
-    /// `ProxyCommand`, and the list of `ProxyJump`.
+    /// Expands `ProxyCommand`, and the list of `ProxyJump`.
     pub(super) fn proxy(&self, text: &str) -> Result<String, String> {
         let port = self.port.to_string();
         let found = tokens(text, &[('h', self.host), ('n', self.alias), ('p', &port), ('r', self.user)]);
@@ -50,7 +50,7 @@ impl Expand<'_> {
     }
 }
 
-/// Replaces `${NAME}`. A variable that is not set is an error, as in OpenSSH: what would be left is another file.
+/// Replaces `${NAME}`. As in OpenSSH, an unset variable is an error, because the result would name another file.
 pub(super) fn variables(environment: &SshEnvironment, text: &str) -> Result<String, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("${") {
@@ -67,7 +67,7 @@ pub(super) fn variables(environment: &SshEnvironment, text: &str) -> Result<Stri
 /// Replaces a leading `~` or `~user`.
 pub(super) fn from_home(environment: &SshEnvironment, text: &str) -> Result<PathBuf, String> {
     let Some(rest) = text.strip_prefix('~') else { return Ok(PathBuf::from(text)) };
-    // Without a HOME, `~/.ssh` is the folder that stands for it.
+    // Without a HOME, the given folder stands for `~/.ssh`.
     if let (None, Some(folder), Some(rest)) = (&environment.home, &environment.folder, rest.strip_prefix("/.ssh/")) {
         return Ok(folder.join(rest));
     }
@@ -80,7 +80,7 @@ pub(super) fn from_home(environment: &SshEnvironment, text: &str) -> Result<Path
     Ok(home.join(rest))
 }
 
-/// The home folder of a user, in a text of the form of `/etc/passwd`.
+/// The home folder of a user, from text in the format of `/etc/passwd`.
 fn home_of(user: &str, listed: &str) -> Option<PathBuf> {
     listed.lines().find_map(|line| {
         let mut fields = line.split(':');

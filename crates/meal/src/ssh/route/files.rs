@@ -1,4 +1,4 @@
-//! The files of this machine: the configuration, what it includes, and known_hosts.
+//! The local files: the configuration, what it includes, and known_hosts.
 
 use std::{
     fs,
@@ -12,22 +12,22 @@ use crate::ssh::{
     config::{Files, Owner, Settings, matches_glob},
 };
 
-/// The files of the configuration, in the order in which they count.
+/// The configuration files, in their order.
 pub(super) fn config_files(environment: &SshEnvironment) -> Vec<(PathBuf, Owner)> {
     let own = environment.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
     let system = environment.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
     own.into_iter().chain(system).collect()
 }
 
-/// Where host keys are known from.
+/// The known_hosts files of a host.
 pub(super) struct KnownHosts {
     pub(super) files: Vec<PathBuf>,
-    /// Where a new one is written: the first file of the user.
+    /// Where new keys are recorded: the user's first file.
     pub(super) record_in: Option<PathBuf>,
 }
 
-/// `registry` is the registry's file. It is the only one of the user for the target; a jump host may be known from the
-/// others too, because nothing names a file for it alone.
+/// Returns the known_hosts files. `registry` is the file that the registry names: for the target it replaces the
+/// user's files; for a jump host it is added to them, because the registry names none for it.
 pub(super) fn known_hosts(
     registry: Option<&str>,
     target: bool,
@@ -61,7 +61,7 @@ pub(super) fn known_hosts(
     Ok(KnownHosts { files, record_in })
 }
 
-/// The files of this machine.
+/// Reads local files.
 pub(super) struct Disk<'a> {
     pub(super) environment: &'a SshEnvironment,
 }
@@ -72,7 +72,7 @@ impl Files for Disk<'_> {
         if !found.is_file() {
             return Ok(None);
         }
-        // It names programs that are run. OpenSSH has the same rule.
+        // The file names programs to run. OpenSSH has the same rule.
         if of == Owner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
             return Err("it belongs to another user, or others may write to it; chmod go-w mends that".to_owned());
         }
@@ -88,7 +88,7 @@ impl Files for Disk<'_> {
         };
         let folder = folder.as_deref().unwrap_or(Path::new("/"));
         let mut found = vec![PathBuf::new()];
-        // `join` of an absolute path is that path.
+        // `join` with an absolute path returns that path.
         for part in folder.join(path).components() {
             let name = part.as_os_str().to_string_lossy();
             found = if name.contains(['*', '?', '[']) {

@@ -1,7 +1,7 @@
-//! The wait for the wrapper's greeting, and what is said where it does not come.
+//! Waits for the greeting of the wrapper.
 //!
-//! An rc file of the login shell runs first. It may print what it likes. One that starts another shell, or reads, keeps the
-//! wrapper from ever beginning: only the owner of that file can mend it, so what it printed is shown.
+//! An rc file of the login shell runs first, and may print anything. If it starts another shell or reads stdin, the
+//! wrapper never starts. Only the owner of the file can fix that, so that the error shows what it printed.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// From the channel to the program, once there is a channel. An rc file may take its time.
+/// From the open channel to the start of the program. An rc file may take some time.
 pub(super) const START_BOUND: Duration = Duration::from_secs(30);
-/// So much may an rc file print.
+/// Maximum number of bytes that an rc file may print.
 const MOST_NOISE: usize = 1024 * 1024;
-/// So much of it is shown.
+/// Maximum number of characters of it in the error.
 const SHOWN: usize = 200;
-/// How long what stands on stderr is waited for, once the shell has ended.
+/// How long the rest of stderr is waited for after the shell has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Reads what the rc files print, up to the greeting.
@@ -54,7 +54,7 @@ pub(super) async fn await_greeting(pool: &Pool, pipes: &mut LocalPipes, nonce: &
     }
 }
 
-/// What came instead, as far as it helps: the end of what stands on both streams.
+/// The end of what was printed on both streams instead of the greeting.
 async fn end_of_output(stderr: &mut Pipe, seen: &str) -> Option<String> {
     let mut errors = Vec::new();
     let read = async {

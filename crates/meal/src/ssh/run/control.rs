@@ -1,4 +1,4 @@
-//! The hold on a process group over there.
+//! Controls a remote process group.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use mer_core::Exit;
 
 use crate::ssh::session::{Request, RunState, SessionHandle};
 
-/// The hold on a process and its group, by way of the watchdog that guards it.
+/// Controls a remote process and its group, by the watchdog that guards it.
 ///
-/// An exit is told when the channel is closed. After a signal it is told only once the watchdog has seen that the group
-/// is gone: a run that was cancelled and has an exit has left nothing behind, and one without could not be verified.
+/// The exit is known when the channel is closed; after a signal, only once the watchdog has seen that the group is
+/// gone. A cancelled run with an exit left nothing behind; one without could not be verified.
 #[derive(Debug)]
 pub(crate) struct RemoteControl {
     group: i32,
@@ -28,7 +28,7 @@ impl RemoteControl {
     }
 
     pub(crate) async fn ended(&self) {
-        // The sender lives in the report, so the wait cannot end by its being dropped.
+        // The sender lives in the run state, so that the wait cannot fail.
         let _ = self.run_state.watch_exit().wait_for(Option::is_some).await;
     }
 
@@ -58,7 +58,7 @@ impl RemoteControl {
         }
     }
 
-    /// If the process has ended: kills what is left of its group, and says how it ended.
+    /// If the process has ended: kills what is left of its group, and returns how it ended.
     pub(crate) fn finish(&mut self) -> Option<Exit> {
         if self.exit.is_none() {
             self.exit = self.run_state.exit();

@@ -1,4 +1,4 @@
-//! A process over there, in the shape of a local one.
+//! A remote process in the shape of a local one.
 
 mod await_greeting;
 mod control;

@@ -1,4 +1,4 @@
-//! The line that the wrapper over there reads and does: see [`crate::ssh::session::wrapper`].
+//! The line that the remote wrapper reads and runs: see [`crate::ssh::session::wrapper`].
 
 use std::ffi::OsString;
 
@@ -6,25 +6,25 @@ use mer_core::RunSpec;
 
 use crate::{StartError, run::check_strings, ssh::session::say_end};
 
-/// What the wrapper answers before the program begins; all of one length, so that nothing of the program's own output
-/// is read with it.
+/// The wrapper's answers before the program starts. All have the same length, so that no output of the program is
+/// read with them.
 pub(super) const STARTED: &[u8] = b"=ok\n";
 pub(super) const NOT_FOUND: &[u8] = b"=nf\n";
 pub(super) const NOT_EXECUTABLE: &[u8] = b"=nx\n";
 pub(super) const NO_DIRECTORY: &[u8] = b"=cd\n";
 
-/// The environment of a process over there. It comes from the registry, which holds texts.
+/// The environment of a remote process. It comes from the registry, so that it is valid UTF-8.
 fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
     let bad = |name: &OsString| StartError::BadString { name: name.to_string_lossy().escape_debug().to_string() };
     let pairs = spec.env.iter().map(|(name, value)| name.to_str().zip(value.to_str()).ok_or_else(|| bad(name)));
     pairs.collect()
 }
 
-/// Runs the program, and tells its status by a mark with this word.
+/// The line that runs the program, and reports its exit status by a marker with this word.
 ///
-/// The shell stays beside the program: SSH tells a status that is 0 no other way than one that was never told, and sshd has
-/// no names for many signals. It survives what is meant for the program, and keeps its own words to itself. The subshell
-/// becomes the program, so that none of the shell's own commands stands in for it.
+/// The shell stays beside the program: SSH reports a status of 0 in the same way as no status, and sshd has no names
+/// for many signals. The shell ignores signals that are meant for the program, and prints nothing. The subshell execs
+/// the program, so that the program runs in its place.
 pub(in crate::ssh) fn exec(spec: &RunSpec, mark: &str) -> Result<String, StartError> {
     let Prepared { program, env, mut line } = prepare(spec)?;
     line.push_str("trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; echo =ok; exec 3>&2 2>/dev/null; (exec");
@@ -41,19 +41,19 @@ pub(in crate::ssh) fn exec(spec: &RunSpec, mark: &str) -> Result<String, StartEr
     Ok(line)
 }
 
-/// Says which file the program is.
+/// The line that prints the path of the program.
 pub(in crate::ssh) fn path_query(spec: &RunSpec) -> Result<String, StartError> {
     let Prepared { program, mut line, .. } = prepare(spec)?;
     line.push_str(&format!("echo =ok; command -v {program}\n"));
     Ok(line)
 }
 
-/// What stands before the program.
+/// The parts of the line before the program.
 struct Prepared<'a> {
-    /// As the shell takes it.
+    /// The program, quoted for the shell.
     program: String,
     env: Vec<(&'a str, &'a str)>,
-    /// Environment, working directory, and whether the program is there.
+    /// Sets environment and working directory, and checks that the program exists.
     line: String,
 }
 
@@ -64,7 +64,7 @@ fn prepare(spec: &RunSpec) -> Result<Prepared<'_>, StartError> {
     let env = texts(spec)?;
     let words = || spec.argv.iter().map(String::as_str).chain(env.iter().flat_map(|(name, value)| [*name, *value]));
     let cwd = spec.cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned());
-    // The line has no newline in it: where a word has one, a variable stands for it.
+    // The line must not contain a newline: a variable stands for it.
     if words().chain(cwd.as_deref()).any(|text| text.contains('\n')) {
         line.push_str("mer_n=$(printf '\\n.'); mer_n=${mer_n%.}; ");
     }
@@ -85,7 +85,7 @@ fn prepare(spec: &RunSpec) -> Result<Prepared<'_>, StartError> {
     Ok(Prepared { program: quoted, env, line })
 }
 
-/// A word that a POSIX shell takes as it is.
+/// Quotes a word for a POSIX shell.
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -104,7 +104,7 @@ fn quote(word: &str) -> String {
     out
 }
 
-/// `~` is the home over there.
+/// Quotes a path; `~` is the remote home.
 fn directory(path: &str) -> String {
     match path.strip_prefix('~') {
         Some("" | "/") => "\"$HOME\"".to_owned(),

@@ -1,4 +1,4 @@
-//! Starting a process over there: the wrapper greets, the watchdog takes its group, and then it goes.
+//! Starts a remote process: the wrapper greets, the watchdog takes its group, then the program starts.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// A wrapper that waits for its line.
+/// A remote wrapper that waits for its line.
 pub(in crate::ssh) struct Shell {
     pub(in crate::ssh) pipes: LocalPipes,
     pub(in crate::ssh) run_state: Arc<RunState>,
@@ -34,21 +34,21 @@ pub(in crate::ssh) struct Shell {
 /// Starts a process.
 pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
     let started_at = Instant::now();
-    // `SendEnv` and `SetEnv`, by the wrapper: it costs no round trip. What the model sets itself wins.
+    // `SendEnv` and `SetEnv` are set by the wrapper, which needs no round trip. The model's own variables win.
     let mut spec = spec.clone();
     for (name, value) in &pool.route.variables {
         spec.env.entry(name.into()).or_insert_with(|| value.into());
     }
     let spec = &spec;
-    // What is wrong with the command is told before there is a connection.
+    // Errors in the command are reported before connecting.
     let mark = nonce();
     let line = shell_line::exec(spec, &mark)?;
-    // Waiting for a connection and for a free channel has its own bounds.
+    // Waiting for a connection and a free channel has bounds of its own.
     let mut shell = Shell::open(pool, &mark).await?;
     let begin = async {
         let Shell { handle, guarded, run_state, .. } = &shell;
         let watch = pool.guard(handle, guarded, spec.bounds.grace, run_state).await?;
-        // From here on, dropping it ends the group.
+        // From here on dropping it ends the group.
         let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state));
         let _ = shell.guard.set((watch, guarded.group));
         let answer = shell.say(pool, &line).await?;
@@ -63,7 +63,7 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
     Ok(Run { stdin, stdout, stderr, control: Control::remote(control), started_in: started_at.elapsed(), started_at })
 }
 
-/// What the wrapper's answer means.
+/// Evaluates the answer of the wrapper.
 pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Result<(), StartError> {
     let command = || spec.argv.first().cloned().unwrap_or_default();
     match answer {
@@ -89,7 +89,7 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
 }
 
 impl Shell {
-    /// Opens a channel and waits for the greeting. `mark` is the word of the mark that what runs there may end with.
+    /// Opens a channel and waits for the greeting. `mark` is the word of the marker that reports the exit status.
     pub(in crate::ssh) async fn open(pool: &Pool, mark: &str) -> Result<Self, SshError> {
         let word = nonce();
         let guard = Arc::new(OnceLock::new());
@@ -99,7 +99,7 @@ impl Shell {
         Ok(Self { pipes, run_state, handle, guarded, guard })
     }
 
-    /// Sends the line and takes the answer.
+    /// Sends the line and reads the answer.
     pub(in crate::ssh) async fn say(&mut self, pool: &Pool, line: &str) -> Result<Vec<u8>, SshError> {
         let lost = |detail: String| SshError::ConnectionLost { host: pool.host(), detail };
         let mut rest = line.as_bytes();
@@ -114,7 +114,7 @@ impl Shell {
     }
 }
 
-/// Three pipes: our ends, and those of the session's thread.
+/// Creates three pipes: the local ends, and those of the session's thread.
 fn pipes() -> std::io::Result<(SessionPipes, LocalPipes)> {
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
     let (input, stdin) = pipe_with(flags)?;

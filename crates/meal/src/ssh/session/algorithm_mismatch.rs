@@ -1,7 +1,7 @@
-//! What each side knows, for the sentence about two sides that have nothing in common.
+//! Compares the algorithms of client and server, for the error about two sides that have none in common.
 //!
-//! libssh2 only says that keys cannot be exchanged. The server's lists go over the wire in the clear, as the first packet
-//! behind its banner: a connection that says hello and reads that far has them.
+//! libssh2 only reports that keys cannot be exchanged. The server sends its lists in plain text, as the first packet
+//! after its banner, so that a second connection can read them after sending a banner.
 
 use std::{
     os::fd::OwnedFd,
@@ -22,14 +22,14 @@ use crate::ssh::{
 };
 
 const HELLO: &[u8] = b"SSH-2.0-mer\r\n";
-/// Packets of lists have some two thousand bytes.
+/// Maximum number of bytes that are read. The packet usually has about 2000.
 const MOST: usize = 64 * 1024;
-/// How long the lists are waited for: they come by themselves.
+/// How long the lists are waited for. The server sends them without a request.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The number of the packet that has the lists.
+/// The message number of the packet with the lists (SSH_MSG_KEXINIT).
 const KEXINIT: u8 = 20;
 
-/// Kinds of algorithm, in the order of the packet; each as libssh2 has it, and as people say it.
+/// Kinds of algorithm, in the order of the packet: libssh2's name, and the name for messages.
 const KINDS: [(MethodType, &str); 6] = [
     (MethodType::Kex, "key exchange method"),
     (MethodType::HostKey, "type of host key"),
@@ -39,11 +39,11 @@ const KINDS: [(MethodType, &str); 6] = [
     (MethodType::MacSc, "message authentication code"),
 ];
 
-/// What this side knows, a list for each kind.
+/// The client's algorithms, a list for each kind.
 #[derive(Debug)]
 pub(super) struct SupportedAlgorithms([Vec<String>; 6]);
 
-/// A kind of algorithm of which both sides know no common one.
+/// A kind of algorithm that both sides have none of in common.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mismatch {
     kind: &'static str,
@@ -72,9 +72,9 @@ impl SupportedAlgorithms {
         }))
     }
 
-    /// The first kind of which there is no common one.
+    /// Returns the first kind without a common algorithm.
     pub(super) fn compare(&self, theirs: &[Vec<String>]) -> Option<Mismatch> {
-        // Ciphers with a code of their own need none besides.
+        // Authenticated ciphers (GCM, Poly1305) need no MAC.
         let mut whole = false;
         for ((ours, theirs), (_, kind)) in self.0.iter().zip(theirs).zip(KINDS) {
             let mut common = ours.iter().filter(|name| theirs.contains(name)).peekable();
@@ -91,25 +91,25 @@ impl SupportedAlgorithms {
     }
 }
 
-/// Names of extensions stand among the key exchange methods.
+/// Names of extensions are listed among the key exchange methods.
 fn is_one(name: &str) -> bool {
     !name.starts_with("kex-strict-") && !name.starts_with("ext-info-")
 }
 
-/// What the server offers, a list for each kind. The connection is of no more use then.
+/// Returns the server's algorithms, a list for each kind. The connection is of no use afterwards.
 pub(super) fn offered(socket: &OwnedFd, deadline: Instant) -> Option<Vec<Vec<String>>> {
     lists(&hello(socket, deadline, |bytes| lists(bytes).is_some()))
 }
 
-/// The first line that is said to a hello.
+/// Returns the first line of the answer to an SSH banner.
 pub(super) fn first_words(socket: &OwnedFd, deadline: Instant) -> Option<String> {
     first_line(&hello(socket, deadline, |bytes| bytes.contains(&b'\n')))
 }
 
-/// Says hello, and reads until it is enough, as far as anything comes.
+/// Sends an SSH banner, and reads until `enough` holds, the connection ends, or the time is up.
 fn hello(socket: &OwnedFd, deadline: Instant, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // What ends it ends the reading; what has come by then is what there is.
+    // An error ends the reading; what came before it is returned.
     let _ = read(socket, deadline, &enough, &mut bytes);
     bytes
 }
@@ -139,7 +139,7 @@ fn read(
     Ok(())
 }
 
-/// The lists behind a banner, once all of them have come.
+/// Parses the lists after a banner. `None` until all of them have come.
 fn lists(bytes: &[u8]) -> Option<Vec<Vec<String>>> {
     let mut rest = bytes;
     loop {
@@ -150,7 +150,7 @@ fn lists(bytes: &[u8]) -> Option<Vec<Vec<String>>> {
             break;
         }
     }
-    // Length, length of the padding, number of the packet, a cookie.
+    // Length, length of the padding; then the message number and a cookie.
     let (_, rest) = rest.split_at_checked(5)?;
     let (kind, rest) = rest.split_first()?;
     if *kind != KEXINIT {

@@ -1,8 +1,8 @@
-//! The handshake, with an eye on what the other side says before it speaks SSH.
+//! The handshake, with the text that a server sends before its SSH banner.
 //!
-//! libssh2 skips lines until there is a banner, and forgets them. What stands in them is what a person must know: that it is
-//! a web server, or that sshd has too many connections. So libssh2 does not block here, and before each of its calls what
-//! has come is looked at, and left where it is.
+//! libssh2 skips lines until there is a banner, and drops them. They tell the user that the server is a web server,
+//! or that sshd has too many connections. So libssh2 does not block here, and before each of its calls the received
+//! bytes are peeked at.
 
 use std::{
     os::fd::OwnedFd,
@@ -18,21 +18,22 @@ use ssh2::{BlockDirections, Session};
 
 use super::libssh2_codes;
 
-/// So much of what stands before a banner is kept, and of its first line so much is shown.
+/// Maximum number of bytes that are kept of the text before a banner, and maximum number of characters that are
+/// shown.
 const MAX_KEPT: usize = 1024;
 const MAX_SHOWN: usize = 200;
 
-/// Why a handshake came to nothing.
+/// Why a handshake failed.
 #[derive(Debug)]
 pub(super) enum HandshakeFailure {
     TimedOut,
-    /// The other side went away. What it had said, where it had not come to its banner; and how it went.
+    /// The connection was closed or reset. Has the text before the banner, if there was no banner.
     Dropped {
         text: Option<String>,
         greeted: bool,
         reset: bool,
     },
-    /// What speaks there is not SSH; this is what it says, if its first line was seen.
+    /// The server does not speak SSH. Has its first line, if it was received.
     NotSsh(Option<String>),
     Other(ssh2::Error),
 }
@@ -66,7 +67,7 @@ pub(super) fn shake(session: &mut Session, socket: &OwnedFd, deadline: Instant) 
 fn failure(session: &Session, mut preamble: Preamble, error: ssh2::Error, gone: bool) -> HandshakeFailure {
     let missed = preamble.text.is_empty() && session.banner_bytes().is_some();
     if missed {
-        // It came between the look and the call, and only its last whole line is still there.
+        // The text came between the peek and the call; libssh2 still has its last complete line.
         preamble.push(session.banner_bytes().unwrap_or_default());
     }
     let reset = preamble.reset
@@ -76,7 +77,7 @@ fn failure(session: &Session, mut preamble: Preamble, error: ssh2::Error, gone: 
         return if gone { dropped } else { HandshakeFailure::Other(error) };
     }
     match preamble.first_line() {
-        // sshd's word that it will be well again soon.
+        // sshd's message that it has too many connections for now.
         text if text.as_ref().is_none_or(|text| text.contains("MaxStartups")) && gone => {
             HandshakeFailure::Dropped { text, greeted: false, reset }
         }
@@ -85,13 +86,13 @@ fn failure(session: &Session, mut preamble: Preamble, error: ssh2::Error, gone: 
     }
 }
 
-/// What has come before the banner.
+/// The text before the banner.
 #[derive(Debug, Default)]
 struct Preamble {
     text: Vec<u8>,
-    /// The banner has come: what follows is SSH.
+    /// The banner has come; SSH follows.
     greeted: bool,
-    /// The connection was reset. Only the first call that sees it is told.
+    /// The connection was reset. The error is reported only to the first call that meets it.
     reset: bool,
 }
 
@@ -105,13 +106,13 @@ impl Preamble {
         }
     }
 
-    /// The last whole line that libssh2 has read. A banner that came between a look and its call is seen only there; what
-    /// the socket holds after it is binary.
+    /// Takes the last complete line that libssh2 has read. A banner that came between a peek and the call is found
+    /// only here; the bytes after it are binary.
     fn banner(&mut self, line: Option<&[u8]>) {
         self.greeted |= line.is_some_and(|line| line.starts_with(b"SSH-"));
     }
 
-    /// Whether the other side has gone, whatever libssh2 makes of it.
+    /// Whether the connection is closed or broken, whatever libssh2 reports.
     fn is_gone(&mut self, socket: &OwnedFd) -> bool {
         match recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((count, _)) => count == 0,
@@ -137,14 +138,14 @@ impl Preamble {
     }
 }
 
-/// The first line, shortened, as it can be shown.
+/// The first line, shortened and escaped.
 pub(super) fn first_line(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(line.chars().take(MAX_SHOWN).collect::<String>().escape_debug().to_string())
 }
 
-/// Waits for the socket as libssh2 wants it. False after the deadline.
+/// Waits until the socket is ready for libssh2. Returns false after the deadline.
 fn wait(session: &Session, socket: &OwnedFd, deadline: Instant) -> bool {
     let flags = match session.block_directions() {
         BlockDirections::Outbound => PollFlags::OUT,

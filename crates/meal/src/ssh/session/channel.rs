@@ -20,12 +20,12 @@ use super::{
     pending_call::{CallContext, Halt, PendingCall},
 };
 
-/// So long after its process is gone, how it ended and its last words have come, most probably.
+/// How long after the end of its process the exit status and the last output usually arrive.
 const LAST_OUTPUT: Duration = Duration::from_millis(300);
-/// And so long after it, how it ended will not come any more.
+/// How long after the end of its process the exit status is waited for.
 const LAST_STATUS: Duration = Duration::from_secs(2);
 
-/// Whose channel it is.
+/// What a channel belongs to.
 #[derive(Debug)]
 pub(super) enum Owner {
     Run { run_state: Arc<RunState>, guard: GuardSlot, reply: Option<oneshot::Sender<Result<(), OpenError>>> },
@@ -36,7 +36,7 @@ pub(super) enum Owner {
 enum Phase {
     Starting(String),
     Flowing,
-    /// The other side has sent all; it has not closed yet, and how the process ended may still come.
+    /// The server has sent all output, and has not closed the channel; the exit status may still come.
     Draining,
     Closing,
     Over,
@@ -52,13 +52,13 @@ pub(super) struct Channel {
     pub(super) out: ChannelOutput,
     pub(super) err: ChannelOutput,
     pub(super) owner: Owner,
-    /// Finds the last word of the wrapper on stderr.
+    /// Finds the wrapper's last line on stderr.
     mark: Option<ExitMarker>,
-    /// How it ended, or why that is not known, once it is closed.
+    /// How the process ended, or why that is not known; set when the channel is closed.
     pub(super) exit: Option<Result<Exit, String>>,
-    /// Its process is gone since then, though others hold its pipes.
+    /// When the process ended, if other processes still hold its pipes.
     left: Option<Instant>,
-    /// Of this phase.
+    /// When this phase began.
     since: Instant,
 }
 
@@ -109,12 +109,12 @@ impl Channel {
         }
     }
 
-    /// Whether its input pipe is to be watched for reading.
+    /// Whether its input pipe is to be polled for reading.
     pub(super) fn wants_input(&self) -> bool {
         !self.source_ended && matches!(self.phase, Phase::Flowing | Phase::Draining)
     }
 
-    /// Whether the end of its input is still to be sent, and waits for the socket.
+    /// Whether the end of its input is still to be sent, for which the socket must be writable.
     pub(super) fn wants_writable(&self) -> bool {
         self.source_ended
             && !self.eof_sent
@@ -122,7 +122,7 @@ impl Channel {
             && matches!(self.phase, Phase::Flowing | Phase::Draining)
     }
 
-    /// The pipe can be read.
+    /// To be called when the input pipe is readable.
     pub(super) fn input_ready(&mut self) {
         if !self.source_ended && self.source.waiting().is_empty() {
             self.source_ended = !self.source.fill();
@@ -133,7 +133,7 @@ impl Channel {
         self.left.get_or_insert_with(Instant::now);
     }
 
-    /// Whether there is something for it that needs no look at the socket.
+    /// Whether it has work without new data on the socket.
     pub(super) fn has_work(&self) -> bool {
         if self.phase != Phase::Flowing {
             return false;
@@ -142,17 +142,17 @@ impl Channel {
         room && (self.channel.eof() || self.channel.read_window().available > 0)
     }
 
-    /// Whether its command has not been started yet.
+    /// Whether its command is still to be started.
     pub(super) const fn is_starting(&self) -> bool {
         matches!(self.phase, Phase::Starting(_))
     }
 
-    /// Since when it waits for a reply, if it does.
+    /// When it began to wait for a reply, if it does.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         matches!(self.phase, Phase::Starting(_) | Phase::Draining | Phase::Closing).then_some(self.since)
     }
 
-    /// When to look at it again without being asked.
+    /// When it is to be checked again without an event.
     pub(super) fn wake(&self) -> Option<Instant> {
         self.left.map(|at| at + if at.elapsed() < LAST_OUTPUT { LAST_OUTPUT } else { LAST_STATUS })
     }
@@ -169,7 +169,7 @@ impl Channel {
         }
     }
 
-    /// Does what can be done.
+    /// Makes the calls that are possible in its phase.
     pub(super) fn serve(&mut self, context: &mut CallContext<'_>) -> Result<(), Halt> {
         if matches!(self.phase, Phase::Starting(_)) {
             self.start(context)?;

@@ -1,13 +1,13 @@
-//! The ends of a channel on this side: pipes, or memory for channels of our own.
+//! The local ends of a channel: pipes, or memory for the watchdog.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
-/// One read from a pipe.
+/// Bytes of one read from a pipe.
 const CHUNK: usize = 128 * 1024;
 
-/// Where the bytes for the other side come from.
+/// The bytes for the server.
 #[derive(Debug)]
 pub(super) struct ChannelInput {
     from: Option<OwnedFd>,
@@ -20,7 +20,7 @@ impl ChannelInput {
         Self { from: Some(fd), buffer: Vec::new(), sent: 0 }
     }
 
-    /// Never at its end.
+    /// Never ends by itself.
     pub(super) fn memory() -> Self {
         Self { from: None, buffer: Vec::new(), sent: 0 }
     }
@@ -29,7 +29,7 @@ impl ChannelInput {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The bytes that wait to be sent.
+    /// The bytes that are still to be sent.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.buffer[self.sent..]
     }
@@ -42,12 +42,12 @@ impl ChannelInput {
         }
     }
 
-    /// What to poll: a pipe that has nothing waiting.
+    /// What to poll: the pipe, if no bytes are waiting.
     pub(super) fn wants(&self) -> Option<BorrowedFd<'_>> {
         self.from.as_ref().filter(|_| self.waiting().is_empty()).map(AsFd::as_fd)
     }
 
-    /// Reads more. False at the end of the stream.
+    /// Reads more. Returns false at the end of the stream.
     pub(super) fn fill(&mut self) -> bool {
         let Some(fd) = &self.from else { return true };
         let start = self.buffer.len();
@@ -61,7 +61,7 @@ impl ChannelInput {
         }
     }
 
-    /// Nothing is read any more; whoever writes learns it.
+    /// Closes the pipe, which its writer notices.
     pub(super) fn shut(&mut self) {
         self.from = None;
         self.buffer = Vec::new();
@@ -69,19 +69,19 @@ impl ChannelInput {
     }
 }
 
-/// Where the bytes of the other side go.
+/// The receiver of the bytes from the server.
 #[derive(Debug)]
 pub(super) enum ChannelOutput {
     Pipe {
         fd: OwnedFd,
-        /// What did not fit.
+        /// The bytes that did not fit.
         waiting: Vec<u8>,
-        /// A tunnel's: the other direction of the same socket lives on, so its end must be said.
+        /// For a tunnel: its socket is used in the other direction too, so that its end must be signalled.
         duplex: bool,
     },
-    /// For the watchdog to read.
+    /// For the watchdog.
     Memory(Vec<u8>),
-    /// Nobody wants it.
+    /// Closed: bytes are dropped.
     Nowhere,
 }
 
@@ -90,7 +90,7 @@ impl ChannelOutput {
         Self::Pipe { fd, waiting: Vec::new(), duplex }
     }
 
-    /// Whether more may be given.
+    /// Whether it takes more bytes.
     pub(super) fn has_room(&self) -> bool {
         !matches!(self, Self::Pipe { waiting, .. } if !waiting.is_empty())
     }
@@ -106,7 +106,7 @@ impl ChannelOutput {
         }
     }
 
-    /// Writes what waits.
+    /// Writes the waiting bytes.
     pub(super) fn flush(&mut self) {
         let Self::Pipe { fd, waiting, .. } = self else { return };
         match write(fd, waiting) {
@@ -115,7 +115,7 @@ impl ChannelOutput {
         }
     }
 
-    /// The end of the stream.
+    /// Ends the stream.
     pub(super) fn end(&mut self) {
         if let Self::Pipe { fd, duplex: true, .. } = self {
             let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
@@ -131,7 +131,7 @@ impl ChannelOutput {
     }
 }
 
-/// Writes what fits; nothing if the reader is gone.
+/// Writes what fits. `None` if the reader is gone.
 fn write(fd: &OwnedFd, bytes: &[u8]) -> Option<usize> {
     let mut done = 0;
     while done < bytes.len() {

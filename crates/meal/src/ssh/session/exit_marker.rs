@@ -1,20 +1,20 @@
-//! The end mark: how the wrapper over there tells in band how the program ended.
+//! The exit marker: the last line on stderr, by which the remote wrapper reports the exit status of the program.
 //!
-//! libssh2 says 0 where the server has said nothing, and some servers say nothing: so what SSH tells is no proof of a
-//! success. The wrapper stays beside the program, and writes one last line to stderr, with a word that only it and this
-//! side know. It is taken out of the stream here.
+//! libssh2 returns 0 if the server sent no exit status, and some servers send none, so that its status proves no
+//! success. The wrapper stays beside the program and writes a last line to stderr, with a word that only it and this
+//! side know. The line is removed from the stream here.
 
-/// Before the word. It is rare in text, so that hardly ever a byte is held back until it is known what follows.
+/// The first byte, before the word. It is rare in text, so that bytes are seldom held back.
 const FIRST: u8 = 0x1e;
-/// The longest status that a shell tells, and the characters around it: `=512.` and a newline.
+/// Length of the longest status with the characters around it: `=512.` and a newline.
 const LONGEST: usize = 6;
 
-/// Looks for the mark in what comes on stderr.
+/// Searches stderr for the marker.
 #[derive(Debug)]
 pub(super) struct ExitMarker {
-    /// What stands before the status.
+    /// The bytes before the status.
     start: Vec<u8>,
-    /// What may be the beginning of a mark.
+    /// Bytes that may be the beginning of a marker.
     held: Vec<u8>,
     status: Option<i32>,
 }
@@ -24,12 +24,12 @@ impl ExitMarker {
         Self { start: start(word).into_bytes(), held: Vec::new(), status: None }
     }
 
-    /// The status that the mark had, once it has come.
+    /// The exit status, after the marker has come.
     pub(super) const fn status(&self) -> Option<i32> {
         self.status
     }
 
-    /// Takes in what came, and gives what is not the mark's.
+    /// Takes bytes of stderr, and returns those that are not part of the marker.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut all = std::mem::take(&mut self.held);
         all.extend_from_slice(bytes);
@@ -57,7 +57,7 @@ impl ExitMarker {
         out
     }
 
-    /// At the end of the stream: what was held back is no mark.
+    /// Returns the bytes that were held back, at the end of the stream.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
@@ -79,7 +79,7 @@ impl ExitMarker {
     }
 }
 
-/// What stands at a byte that may begin a mark.
+/// What begins at a byte that may start a marker.
 enum Look {
     Mark { status: i32, length: usize },
     Text,
@@ -90,7 +90,7 @@ fn start(word: &str) -> String {
     format!("{}{word}=", char::from(FIRST))
 }
 
-/// The words that a shell says to write the mark, but for the stream it goes to.
+/// The shell command that writes the marker, without its redirection.
 pub(in crate::ssh) fn say(word: &str, variable: &str) -> String {
     format!("echo \"{}${variable}.\"", start(word))
 }

@@ -1,23 +1,23 @@
-//! How a process ended, from what has come about it.
+//! How a remote process ended, from what was received.
 
 use mer_core::{Exit, signal_name};
 
 /// What was received about the end of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ExitEvidence {
-    /// The status in the end mark, as `$?` has it over there.
+    /// The status in the exit marker: the `$?` of the remote shell.
     pub(super) mark: Option<i32>,
-    /// The name of a signal, as the server tells it.
+    /// The name of a signal from the server.
     pub(super) signal: Option<String>,
-    /// The code that libssh2 has. It says 0 where the server has said nothing.
+    /// The exit status from libssh2, which is 0 if the server sent none.
     pub(super) code: i32,
 }
 
-/// Why nothing is known though the connection holds.
+/// Why the exit is not known although the connection holds.
 const NO_STATUS: &str = "the server did not tell an exit status";
 
 impl ExitEvidence {
-    /// The exit, or why it is not known. Without a word that was received there is none: a 0 of libssh2's is no such word.
+    /// The exit, or why it is not known. A 0 from libssh2 alone proves nothing.
     pub(super) fn exit(&self) -> Result<Exit, String> {
         let by_name = self.signal.as_deref().map(|name| (name, signal_number(name)));
         match (self.mark, by_name) {
@@ -34,8 +34,8 @@ impl ExitEvidence {
     }
 }
 
-/// What `$?` means: shells add a number to that of a signal. A program that exits with such a code by itself cannot be told
-/// from one that died.
+/// Evaluates `$?`: shells add 128, 256 or 384 to the number of a signal. A program that exits with such a status is
+/// taken for one that died of the signal.
 fn of_shell(status: i32) -> Exit {
     let signal = match status {
         385..=415 => status - 384,
@@ -46,7 +46,7 @@ fn of_shell(status: i32) -> Exit {
     Exit::Signal(signal)
 }
 
-/// The number of a signal that the server names without its `SIG`.
+/// The number of a signal, which the server names without `SIG`.
 fn signal_number(name: &str) -> Option<i32> {
     let name = name.split('@').next().unwrap_or(name);
     (1..32).find(|number| signal_name(*number).strip_prefix("SIG") == Some(name))

@@ -1,4 +1,4 @@
-//! Our end of a session's thread: requests go in, and each is answered, also when the session dies.
+//! The handle of a session's thread: takes requests and answers each, even if the session dies.
 
 use std::{
     os::fd::OwnedFd,
@@ -12,16 +12,16 @@ use tokio::sync::{Notify, oneshot};
 use super::RunState;
 use crate::ssh::SshError;
 
-/// What a channel is for.
+/// The type of a channel.
 #[derive(Debug)]
 pub(in crate::ssh) enum ChannelType {
-    /// A command for the login shell; with the word of the mark that tells how it ended, where it writes one.
+    /// A command for the login shell, and the word of its exit marker, if it writes one.
     Exec { command: String, mark: Option<String> },
-    /// A connection that goes on from there.
+    /// A TCP connection from the server to another host.
     Tunnel { host: String, port: u16 },
 }
 
-/// The ends of pipes that the thread holds: what it reads goes over there, what comes from there it writes.
+/// The ends of the pipes that the thread holds: it reads `input`, and writes `output` and `errors`.
 #[derive(Debug)]
 pub(in crate::ssh) struct SessionPipes {
     pub(in crate::ssh) input: OwnedFd,
@@ -32,13 +32,13 @@ pub(in crate::ssh) struct SessionPipes {
 /// Why a channel was not opened.
 #[derive(Debug, Clone)]
 pub(in crate::ssh) enum OpenError {
-    /// The server refuses one more channel beside those that are open. The session is as good as before.
+    /// The server refuses one more channel beside the open ones. The session is still usable.
     Refused {
         alone: bool,
         watchdog: bool,
         detail: String,
     },
-    /// The channel is there, and the server runs no commands on it.
+    /// The channel was opened, and the server refuses to run the command.
     NoCommands(String),
     Dead(SshError),
 }
@@ -46,14 +46,14 @@ pub(in crate::ssh) enum OpenError {
 /// Why a group is not guarded.
 #[derive(Debug, Clone)]
 pub(in crate::ssh) enum GuardError {
-    /// This session has no channel left for a watchdog.
+    /// The session has no channel left for a watchdog.
     NoChannel,
     /// The watchdog did not start.
     Failed(String),
     Dead(SshError),
 }
 
-/// What the thread is asked to do.
+/// A request to the thread.
 #[derive(Debug)]
 pub(in crate::ssh) enum Request {
     Open {
@@ -63,7 +63,7 @@ pub(in crate::ssh) enum Request {
         guard: GuardSlot,
         reply: oneshot::Sender<Result<(), OpenError>>,
     },
-    /// Takes a group under the watchdog's guard; answered when the watchdog says so.
+    /// Puts a group under the guard of the watchdog; answered when the watchdog has acknowledged it.
     Guard {
         guarded: GuardedGroup,
         grace: Duration,
@@ -71,26 +71,26 @@ pub(in crate::ssh) enum Request {
         run: Arc<Shared>,
         reply: oneshot::Sender<Result<(), GuardError>>,
     },
-    /// TERM to a group.
+    /// Sends TERM to a group.
     Terminate(i32),
-    /// KILL to a group.
+    /// Sends KILL to a group.
     Kill(i32),
-    /// A run is over: whoever is left of its group is killed, and then it is forgotten.
+    /// A run is over: the rest of its group is killed, and then forgotten.
     Release(i32),
-    /// The process of a run is gone, and its channel is open: say how it ended, once what it wrote has been passed on.
+    /// The process of a run has ended, and its channel is open: report its exit once its output was passed on.
     Left(Arc<RunState>),
-    /// End when nothing runs any more.
+    /// End when no run is left.
     Finish,
 }
 
-/// A group to be guarded, and the PID namespace that it is in.
+/// A group to guard, and its PID namespace.
 #[derive(Debug, Clone)]
 pub(in crate::ssh) struct GuardedGroup {
     pub(in crate::ssh) group: i32,
     pub(in crate::ssh) namespace: String,
 }
 
-/// Where a run's group is guarded, once it is.
+/// Where a run's group is guarded; empty until it is.
 pub(in crate::ssh) type GuardSlot = Arc<std::sync::OnceLock<(SessionHandle, i32)>>;
 
 impl Request {
@@ -109,24 +109,24 @@ impl Request {
     }
 }
 
-/// How many channels a session carries.
+/// The number of channels of a session.
 #[derive(Debug)]
 pub(in crate::ssh) struct Slots {
-    /// Taken by runs, from before the channel is opened until it is closed on both sides.
+    /// Taken by runs, from before the channel is opened until both sides have closed it.
     pub(in crate::ssh) used: usize,
-    /// How many the server grants, as far as refusals have told.
+    /// Maximum number that the server allows, as far as refusals have shown.
     pub(in crate::ssh) most: usize,
-    /// No more: it is idle and ends, or it is lost.
+    /// Takes no more channels: the session is idle and ends, or it is lost.
     pub(in crate::ssh) closing: bool,
 }
 
-/// What both sides of the door share.
+/// Shared by the handle and the thread.
 #[derive(Debug)]
 pub(in crate::ssh) struct Shared {
     inbox: Mutex<Inbox>,
     pub(super) wake: OwnedFd,
     pub(in crate::ssh) slots: Mutex<Slots>,
-    /// Of the whole pool: a slot became free, or a session ended.
+    /// Notified when a slot of the pool becomes free, or a session ends.
     pub(in crate::ssh) freed: Arc<Notify>,
 }
 
@@ -136,7 +136,7 @@ struct Inbox {
     closed: Option<SshError>,
 }
 
-/// A session as seen from outside its thread. Clones are the same session.
+/// The handle of a session. Clones are handles of the same session.
 #[derive(Debug, Clone)]
 pub(in crate::ssh) struct SessionHandle(pub(super) Arc<Shared>);
 
@@ -147,7 +147,7 @@ impl SessionHandle {
         Ok(Self(Arc::new(Shared { inbox: Mutex::default(), wake, slots, freed })))
     }
 
-    /// Asks for something. If the session is dead, the answer is that.
+    /// Sends a request. If the session is dead, the answer says so.
     pub(in crate::ssh) fn send(&self, request: Request) {
         self.0.send(request);
     }
@@ -156,7 +156,7 @@ impl SessionHandle {
         &self.0
     }
 
-    /// Whether it still takes requests.
+    /// Whether it takes requests.
     pub(in crate::ssh) fn is_alive(&self) -> bool {
         self.0.lock().closed.is_none()
     }
@@ -184,12 +184,12 @@ impl Shared {
         }
     }
 
-    /// What has been asked for since the last call.
+    /// Takes the requests since the last call.
     pub(super) fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.lock().requests)
     }
 
-    /// From now on every request is answered with this, and those that wait are too.
+    /// Answers all waiting and all later requests with this error.
     pub(super) fn close(&self, error: &SshError) {
         let waiting = {
             let mut inbox = self.lock();
@@ -205,7 +205,7 @@ impl Shared {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns from a refusal how many channels there may be, and gives the slot back.
+    /// Records the limit that a refusal has shown, and frees the slot.
     pub(super) fn refused(&self, runs: usize) {
         let mut slots = self.slots();
         slots.most = slots.most.min(runs);
@@ -213,7 +213,7 @@ impl Shared {
         self.free();
     }
 
-    /// Gives a run's slot back.
+    /// Frees the slot of a run.
     pub(super) fn free(&self) {
         let mut slots = self.slots();
         slots.used = slots.used.saturating_sub(1);

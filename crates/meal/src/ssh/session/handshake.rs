@@ -1,4 +1,4 @@
-//! From nothing to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
+//! Connects, checks the host key, and logs in. Blocking, with time limits, before the session's loop runs.
 
 use std::{net::TcpStream, os::fd::OwnedFd, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::ssh::{
     target::{Hop, SecretSource, Unknown},
 };
 
-/// What OpenSSH offers, newest first; for RSA keys the signatures of today before those of yesterday.
+/// The host key types that OpenSSH offers, in its order; for RSA keys SHA-2 signatures before SHA-1.
 const HOST_KEYS: [&str; 7] = [
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -59,7 +59,7 @@ pub(super) fn connect(
     Ok(Ready { session, socket })
 }
 
-/// The types of the known keys first: a host that has several keys shows the first that both sides name.
+/// Puts the types of the recorded keys first: a host with several keys shows the first type that both sides name.
 fn preference(known: &KnownKeys) -> [&'static str; HOST_KEYS.len()] {
     let is_known =
         |name: &str| known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")));
@@ -68,7 +68,7 @@ fn preference(known: &KnownKeys) -> [&'static str; HOST_KEYS.len()] {
     names
 }
 
-/// Type and fingerprint of the key, and where it was accepted to, if it was.
+/// Checks the host key. Returns type and fingerprint, and the file in which the key was recorded, if it was.
 fn check_key(hop: &Hop, session: &Session, known: &KnownKeys) -> Result<String, SshError> {
     let Some((key, _)) = session.host_key() else {
         return Err(SshError::Handshake { host: hop.label(), detail: "it shows no host key".to_owned() });
@@ -84,7 +84,7 @@ fn check_key(hop: &Hop, session: &Session, known: &KnownKeys) -> Result<String, 
         Verdict::Unknown if hop.unknown == Unknown::Refuse => Err(SshError::KeyUnknown { host, kind, fingerprint }),
         Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, KnownKeys::accept(&host, key, file))) {
             Some((file, Ok(()))) => Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display())),
-            // To write it down is what was asked for.
+            // Recording the key was requested.
             Some((_, Err(error))) if hop.unknown == Unknown::Record => Err(error),
             None if hop.unknown == Unknown::Record => Err(SshError::KeyUnknown { host, kind, fingerprint }),
             Some((file, Err(error))) => {
@@ -105,7 +105,7 @@ fn check_key(hop: &Hop, session: &Session, known: &KnownKeys) -> Result<String, 
     }
 }
 
-/// Whether the other end is on this machine. What leads through a jump host or a process is no such connection.
+/// Whether the other end is on this machine. False for connections through a jump host or a process.
 fn is_loopback(socket: &OwnedFd) -> bool {
     let peer = socket.try_clone().and_then(|socket| TcpStream::from(socket).peer_addr());
     peer.is_ok_and(|peer| peer.ip().is_loopback())

@@ -1,4 +1,4 @@
-//! libssh2's error numbers, as far as they decide something.
+//! The error codes of libssh2 that decide what happens next.
 
 use std::io;
 
@@ -8,9 +8,9 @@ pub(in crate::ssh) const TIMEOUT: i32 = -9;
 pub(in crate::ssh) const SOCKET_SEND: i32 = -7;
 pub(in crate::ssh) const SOCKET_DISCONNECT: i32 = -13;
 pub(in crate::ssh) const SOCKET_RECV: i32 = -43;
-/// The server refuses.
+/// The server refuses a method.
 pub(in crate::ssh) const AUTHENTICATION_FAILED: i32 = -18;
-/// A key was not accepted, for one of several reasons: the message tells which.
+/// A key was not accepted, for one of several reasons: see the message.
 pub(in crate::ssh) const UNVERIFIED: i32 = -19;
 const CHANNEL_FAILURE: i32 = -21;
 const REQUEST_DENIED: i32 = -22;
@@ -19,14 +19,14 @@ const CHANNEL_CLOSED: i32 = -26;
 const CHANNEL_EOF_SENT: i32 = -27;
 pub(in crate::ssh) const AGAIN: i32 = -37;
 
-/// What an error means for the session.
+/// What an error affects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ssh) enum ErrorScope {
-    /// Not yet: try again.
+    /// Nothing: the call is to be repeated.
     Again,
     /// This channel only.
     Channel(String),
-    /// Nothing more will work.
+    /// The whole session.
     Session(String),
 }
 
@@ -34,7 +34,7 @@ pub(in crate::ssh) fn is(error: &Error, code: i32) -> bool {
     error.code() == ErrorCode::Session(code)
 }
 
-/// Whether the other side, or the network, is gone.
+/// Whether the connection is closed or broken.
 pub(in crate::ssh) fn is_gone(error: &Error) -> bool {
     [SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV].iter().any(|code| is(error, *code))
 }
@@ -59,7 +59,7 @@ impl From<&Error> for ErrorScope {
 }
 
 impl ErrorScope {
-    /// What a failed read or write means: the number is not in the error, but the session still has it.
+    /// Evaluates a failed read or write. The code is not in the error, but the session still has it.
     pub(super) fn of_io(error: &io::Error, session: &Session) -> Self {
         if error.kind() == io::ErrorKind::WouldBlock {
             return Self::Again;

@@ -1,9 +1,9 @@
-//! A session: one connection, and the one thread that ever calls libssh2 on it.
+//! A session: one connection, and the one thread that calls libssh2 on it.
 //!
-//! The thread polls the socket, a wake-up, and the pipes of its channels; nothing in it blocks. Whoever wants something
-//! sends a [`Request`]. libssh2 has one rule that shapes the loop: a call that could not send its whole packet must be
-//! repeated before any other that sends, and almost every call may send, a read too (it adjusts the window). Such a call
-//! is kept as an [`channel::Op`] and repeated first.
+//! The thread polls the socket, a wake-up event, and the pipes of its channels, and never blocks elsewhere. It is
+//! asked by [`Request`]s. A rule of libssh2 shapes the loop: a call that could not send its whole packet must be
+//! repeated before any other call that sends, and almost every call may send; a read does (it adjusts the window).
+//! Such a call is stored as a [`pending_call::PendingCall`] and repeated first.
 
 mod algorithm_mismatch;
 mod banner;

@@ -1,10 +1,11 @@
 //! Calls of libssh2 that could not be finished.
 //!
-//! A call that returns EAGAIN may have left half a packet behind. It must be repeated before any other call on the session.
+//! A call that returns EAGAIN may have left half a packet behind. It must be repeated before any other call on the
+//! session.
 
 use ssh2::{BlockDirections, Session};
 
-/// A call that may have left half a packet behind: it must be finished before any other on the session.
+/// A call that is to be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PendingCall {
     Start,
@@ -15,26 +16,26 @@ pub(super) enum PendingCall {
     Close,
 }
 
-/// Why a context stopped.
+/// Why the calls on a channel stopped.
 #[derive(Debug)]
 pub(super) enum Halt {
-    /// This call must be repeated, once the socket takes more, before any other.
+    /// This call must be repeated when the socket is writable, before any other.
     Pending(PendingCall),
     Dead(String),
 }
 
-/// What a context may use.
+/// What the calls on a channel use.
 pub(super) struct CallContext<'a> {
     pub(super) session: &'a Session,
     pub(super) scratch: &'a mut [u8],
     /// Whether the socket takes a small packet whole.
     pub(super) writable: &'a mut dyn FnMut() -> bool,
-    /// Whether what has come has been taken in, to the last packet. A call that waits for one packet stops at it, and what
-    /// came in the same read stays in libssh2's buffer, where no poll sees it: after such a call this is false.
+    /// Whether all received packets were taken in. A call that waits for one packet stops there, and the rest stays
+    /// in libssh2's buffer, where no poll sees it: after such a call this is false.
     pub(super) pumped: &'a mut bool,
 }
 
-/// After EAGAIN: half a packet of ours in the socket's way, or only nothing to do.
+/// Evaluates EAGAIN: either half a packet waits for the socket, or there is nothing to do.
 pub(super) fn unfinished(context: &CallContext<'_>, call: PendingCall) -> Result<(), Halt> {
     match context.session.block_directions() {
         BlockDirections::Outbound | BlockDirections::Both => Err(Halt::Pending(call)),

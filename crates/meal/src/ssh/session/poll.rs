@@ -1,4 +1,4 @@
-//! What the thread waits for.
+//! Waits for the socket, the wake-up event, and the pipes of the channels.
 
 use std::{
     os::fd::OwnedFd,
@@ -15,7 +15,7 @@ pub(super) struct Seen {
     pub(super) socket: bool,
 }
 
-/// What a descriptor stands for.
+/// What a file descriptor belongs to.
 #[derive(Clone, Copy)]
 enum Which {
     Wake,
@@ -25,7 +25,7 @@ enum Which {
     Err(usize),
 }
 
-/// Waits until something happens, or `wake`; and tells the channels what happened to their pipes.
+/// Waits until something happens, at most until `wake`, and passes the events on to the channels.
 pub(super) fn wait(
     shared: &Shared,
     socket: &OwnedFd,
@@ -40,7 +40,7 @@ pub(super) fn wait(
     let mut flags = if readable { PollFlags::IN } else { PollFlags::RDHUP };
     flags.set(PollFlags::OUT, stuck || writable);
     fds.push(PollFd::new(socket, flags));
-    // A call that must be repeated comes first: no need to look at pipes before.
+    // While a call must be repeated, the pipes are not polled.
     for (index, channel) in channels.iter().enumerate().filter(|_| !stuck) {
         if let Some(fd) = channel.source.wants().filter(|_| channel.wants_input()) {
             which.push(Which::Input(index));
@@ -49,7 +49,7 @@ pub(super) fn wait(
         for (sink, name) in [(&channel.out, Which::Out(index)), (&channel.err, Which::Err(index))] {
             if let Some(fd) = sink.fd() {
                 which.push(name);
-                // Without a flag only the going of the reader is told.
+                // Without a flag, only a closed reader is reported.
                 let flags = if sink.has_room() { PollFlags::empty() } else { PollFlags::OUT };
                 fds.push(PollFd::from_borrowed_fd(fd, flags));
             }
@@ -81,13 +81,13 @@ fn sink_ready(sink: &mut super::channel_io::ChannelOutput, flags: PollFlags) {
     if flags.contains(PollFlags::OUT) {
         sink.flush();
     }
-    // A socket's other direction may live on, but nobody will read this one.
+    // The socket of a tunnel may still be used in the other direction.
     if flags.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
         *sink = super::channel_io::ChannelOutput::Nowhere;
     }
 }
 
-/// Whether the socket takes a small packet whole, now.
+/// Whether the socket takes a small packet whole.
 pub(super) fn is_writable(socket: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::OUT)];
     let now = timespec(Duration::ZERO);
@@ -95,7 +95,7 @@ pub(super) fn is_writable(socket: &OwnedFd) -> bool {
         && fds[0].revents().contains(PollFlags::OUT)
 }
 
-/// A little more than asked for: waking up too early is a turn for nothing.
+/// Adds 0.2 ms, because waking up too early costs a round.
 fn timespec(time: Duration) -> Timespec {
     let time = time + Duration::from_micros(if time.is_zero() { 0 } else { 200 });
     Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() }

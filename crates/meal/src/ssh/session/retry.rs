@@ -1,8 +1,8 @@
-//! Dialing again where the other side went away before anything had begun.
+//! Connects again if the server closes the connection before the handshake is over.
 //!
-//! sshd drops connections at random once ten are waiting to be logged in (`MaxStartups 10:30:100`): many runs that start at
-//! once meet that. Nothing has happened over there by then, so it is tried again, ever more seldom and never in
-//! step with the others, for as long as `connectTimeout` allows.
+//! sshd drops connections at random once ten are waiting for authentication (`MaxStartups 10:30:100`), which many
+//! simultaneous runs meet. Nothing has happened on the server by then. The pauses grow and are random, so that the
+//! clients do not retry in step, and `connectTimeout` bounds them.
 
 use std::{
     collections::hash_map::RandomState,
@@ -31,20 +31,20 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Makes a connection to the host, before a deadline.
 pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<Transport, SshError> + 'a;
 
-/// A session with a host whose key is not checked yet.
+/// A session after the handshake, with a host key that was not checked yet.
 pub(super) struct Shaken {
     pub(super) session: Session,
     pub(super) socket: Arc<OwnedFd>,
 }
 
-/// Dials and makes the handshake; again, where that is dropped. `host_keys` are the types of host key that are taken.
+/// Connects and makes the handshake; again, if the server drops it. `host_keys` are the accepted host key types.
 pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &mut Trace) -> Result<Shaken, SshError> {
     let begin = Instant::now();
     let deadline = begin + hop.connect_timeout;
     let start = trace.done.len();
     let mut tries: u32 = 0;
     let mut compared = false;
-    // What came of the last try, for when the time runs out in the next one.
+    // The error of the last attempt, in case the time runs out in the next one.
     let mut dropped = None;
     loop {
         trace.done.truncate(start);
@@ -68,7 +68,7 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
             Err(failure) => failure,
         };
         tries += 1;
-        // A process that failed knows best why.
+        // If the connection is a process that failed, its error is the best explanation.
         let late = matches!(failure, HandshakeFailure::TimedOut);
         if let Some(error) =
             process.as_ref().and_then(|process| process.explain(hop.label(), hop.connect_timeout, late))
@@ -94,7 +94,7 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
                 return Err(mismatch.map_or_else(|| other(&error), |mismatch| mismatch.error(hop.label())));
             }
         };
-        // Each side may be the first to see that they have nothing in common, and to leave.
+        // Either side may be the first to find nothing in common, and to close the connection.
         if greeted
             && !std::mem::replace(&mut compared, true)
             && let Some(mismatch) = compare(dial, &ours, deadline)
@@ -112,13 +112,13 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
     }
 }
 
-/// Whether both sides know no common algorithm, over a connection that only looks.
+/// Compares the algorithms of both sides over a second connection.
 fn compare(dial: &mut Dialer<'_>, ours: &Ours, deadline: Instant) -> Option<algorithm_mismatch::Mismatch> {
     let transport = dial(deadline, &mut Trace::new()).ok()?;
     ours.compare(&algorithm_mismatch::offered(&transport.socket, deadline)?)
 }
 
-/// Twice as long each time, up to a second; of that a half to the whole, by chance.
+/// Doubles each time, up to one second; a random half to the whole of that.
 fn pause(tries: u32) -> Duration {
     let most = PAUSE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1).min(10))).min(LONGEST);
     let chance = RandomState::new().build_hasher().finish() % 1000;

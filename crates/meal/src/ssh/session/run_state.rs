@@ -1,4 +1,4 @@
-//! How a run over there stands, as the session's thread and the watchdog see it, and as its control is told.
+//! The state of a remote run, shared by the session's thread, the watchdog and the control.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,17 +14,17 @@ pub(in crate::ssh) struct RunState {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The channel is closed on both sides, and this came with it.
+    /// The exit, after the channel was closed on both sides.
     closed: Option<Exit>,
-    /// Why that is `Lost`, where it is.
+    /// Why the exit is `Lost`, if it is.
     why: Option<String>,
-    /// The process is gone though its channel is open: somebody of its group holds a pipe.
+    /// The exit, if the process has ended and other processes of its group hold the channel open.
     left: Option<Exit>,
-    /// Somebody asked for the end of the group.
+    /// A signal was sent to the group.
     signalled: bool,
-    /// The group is proven to be gone.
+    /// The group was seen to be gone.
     gone: bool,
-    /// Nobody will ever prove it.
+    /// The watchdog failed, so that the end of the group cannot be verified.
     unverifiable: bool,
 }
 
@@ -33,8 +33,8 @@ impl RunState {
         Self { state: Mutex::default(), exit: watch::Sender::new(None) }
     }
 
-    /// Tells of the end. After a signal it is told only once the group is proven to be gone: a run that was cancelled
-    /// and has an exit left nothing behind.
+    /// Watches the exit. After a signal it is set only once the group is seen to be gone: a cancelled run with an
+    /// exit left nothing behind.
     pub(in crate::ssh) fn watch_exit(&self) -> watch::Receiver<Option<Exit>> {
         self.exit.subscribe()
     }
@@ -47,7 +47,7 @@ impl RunState {
         self.update(|state| state.closed = state.closed.or(Some(exit)));
     }
 
-    /// Nobody will ever know how it ended.
+    /// The exit will never be known.
     pub(super) fn lost(&self, why: &str) {
         self.update(|state| {
             state.closed = state.closed.or(Some(Exit::Lost));
@@ -55,12 +55,12 @@ impl RunState {
         });
     }
 
-    /// Why the exit is not known, where it is not, or why the group cannot be ended.
+    /// Why the exit is not known, or why the group cannot be ended.
     pub(in crate::ssh) fn why_lost(&self) -> Option<String> {
         self.exit().is_none_or(|exit| exit == Exit::Lost).then(|| self.lock().why.clone()).flatten()
     }
 
-    /// The process is gone, and this is known about its end.
+    /// The process has ended, with this exit, or with this reason why it is not known.
     pub(super) fn left(&self, exit: Result<Exit, String>) {
         self.update(|state| match exit {
             Ok(exit) => state.left = Some(exit),
@@ -71,7 +71,7 @@ impl RunState {
         });
     }
 
-    /// The group is there, and may not be signalled.
+    /// The group exists, and may not be signalled.
     pub(super) fn not_permitted(&self) {
         self.update(|state| {
             state.why.get_or_insert_with(|| "it runs as another user, and may not be signalled".to_owned());
@@ -90,7 +90,7 @@ impl RunState {
         self.update(|state| state.unverifiable = true);
     }
 
-    /// Whether the group is proven to be gone.
+    /// Whether the group was seen to be gone.
     pub(in crate::ssh) fn is_gone(&self) -> bool {
         self.lock().gone
     }

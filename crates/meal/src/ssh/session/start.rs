@@ -1,4 +1,4 @@
-//! Starting a session: a thread that connects, tells how that went, and then serves.
+//! Starts a session: a thread that connects, reports the result, and then serves.
 
 use std::{
     io,
@@ -22,21 +22,21 @@ use crate::ssh::{
     target::{Hop, Route, SecretSource},
 };
 
-/// What a session is started with.
+/// The parameters of a session.
 pub(in crate::ssh) struct Start {
     pub(in crate::ssh) route: Arc<Route>,
     pub(in crate::ssh) secrets: Option<SecretSource>,
     pub(in crate::ssh) orphan_after: Duration,
     /// How long it stays without a run.
     pub(in crate::ssh) idle_after: Duration,
-    /// Whether it has a watchdog of its own from the start.
+    /// Whether it starts a watchdog at once.
     pub(in crate::ssh) watchdog: bool,
     pub(in crate::ssh) freed: Arc<Notify>,
-    /// Where its steps are written down.
+    /// Where its steps are recorded.
     pub(in crate::ssh) trace: Arc<Mutex<Trace>>,
 }
 
-/// Starts the thread. The answer comes when the user is logged in, or why not.
+/// Starts the thread. The receiver gets the handle after the login, or the error.
 pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHandle, SshError>> {
     let (answer, answered) = oneshot::channel();
     let host = start.route.target.label();
@@ -46,11 +46,11 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHan
         *start.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
         match result {
             Ok((thread, handle, jumps)) => {
-                // Nobody waits any more: then there is nothing to serve either.
+                // Without a receiver there is nothing to serve.
                 if answer.send(Ok(handle)).is_ok() {
                     thread.run();
                 }
-                // The tunnels close first, then the hosts they lead through.
+                // The tunnels close first, then the jump hosts.
                 jumps.iter().for_each(|jump| jump.send(Request::Finish));
             }
             Err(error) => drop(answer.send(Err(error))),
@@ -93,7 +93,7 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(SessionThread, Session
     }
 }
 
-/// Connects and logs in: directly, or through the host that was entered before.
+/// Connects and logs in, directly or through the jump host before.
 fn enter(
     start: &Start,
     through: Option<(&Hop, &SessionHandle)>,
@@ -107,7 +107,7 @@ fn enter(
     connect(hop, &mut dial, start.secrets.as_ref(), trace)
 }
 
-/// A jump host's session is served by a thread of its own, for as long as something goes through it.
+/// Serves a jump host's session on its own thread, for as long as it is used.
 fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<SessionHandle, SshError> {
     let handle = SessionHandle::new(Arc::new(Notify::new()))
         .map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
@@ -118,7 +118,7 @@ fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<SessionHandle, S
     Ok(handle)
 }
 
-/// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
+/// Opens a connection from a jump host to the next host, as a socket, because libssh2 takes nothing else.
 fn tunnel(
     handle: &SessionHandle,
     hop: &Hop,
@@ -155,8 +155,7 @@ fn tunnel(
     }
 }
 
-/// Waits for an answer on a thread that is no runtime's. Answers come from another thread's loop, always, but perhaps
-/// not in time.
+/// Waits for an answer on a thread without a runtime, at most until the deadline.
 fn wait<T>(mut answer: oneshot::Receiver<T>, deadline: Instant) -> Option<T> {
     loop {
         match answer.try_recv() {

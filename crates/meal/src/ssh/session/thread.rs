@@ -1,4 +1,4 @@
-//! The loop.
+//! The loop of a session's thread.
 
 mod clock;
 mod exits;
@@ -32,11 +32,11 @@ use super::{
 };
 use crate::ssh::{SshError, target::Hop};
 
-/// One read from a channel.
+/// Bytes of one read from a channel.
 const SCRATCH: usize = 128 * 1024;
-/// libssh2 sends no keepalives more often than this.
+/// Minimum time between two keepalives of libssh2.
 const FASTEST_KEEPALIVE: Duration = Duration::from_secs(2);
-/// Rounds over all channels before the socket is looked at again.
+/// Maximum number of rounds over all channels before the socket is polled again.
 const ROUNDS: usize = 4;
 
 /// A session's thread, with everything that it owns.
@@ -48,11 +48,11 @@ pub(super) struct SessionThread {
     channels: Vec<Channel>,
     openings: VecDeque<Opening>,
     unfinished: Option<Unfinished>,
-    /// Whether there is more to do before the next wait.
+    /// Whether there is more to do before the next poll.
     again: bool,
     /// Whether a channel was opened: see [`CallContext::pumped`].
     opened: bool,
-    /// Whether the socket had something when it was last looked at.
+    /// Whether the socket was readable at the last poll.
     readable: bool,
     watchdog: Watchdog,
     next_id: u64,
@@ -119,7 +119,7 @@ impl SessionThread {
         SshError::ConnectionLost { host: self.host.clone(), detail: detail.to_owned() }
     }
 
-    /// One round: what was asked, what is stuck, what the channels can do, and then the wait. False: it is over.
+    /// Makes one round: requests, the pending call, the channels, and then the poll. Returns false at the end.
     fn round(&mut self, scratch: &mut [u8]) -> Result<bool, String> {
         for request in self.shared.take() {
             self.take(request);
@@ -136,7 +136,7 @@ impl SessionThread {
             return Ok(false);
         }
         let eof = self.channels.iter().any(Channel::wants_writable);
-        // Without a channel there is no call that reads. What comes is read with the next one.
+        // Without a channel no call reads from the socket; the next channel reads what comes meanwhile.
         let readable = !self.channels.is_empty() || !self.openings.is_empty();
         let stuck = self.unfinished.is_some();
         let wake = if stuck { self.alive_at() } else { self.wake(now) };
@@ -177,7 +177,7 @@ impl SessionThread {
         }
     }
 
-    /// Everything that calls libssh2.
+    /// Makes all calls of libssh2.
     fn work(&mut self, scratch: &mut [u8]) -> Result<(), WorkStop> {
         let socket = Arc::clone(&self.socket);
         let (mut writable, mut pumped) = (move || poll::is_writable(&socket), !self.readable);
@@ -191,8 +191,8 @@ impl SessionThread {
             }
             Some(Unfinished::Open) | None => {}
         }
-        // Almost every call takes in whatever the socket has, for all channels: what one call brings may be for somebody
-        // who has had their turn.
+        // Almost every call takes in whatever the socket has, for all channels, so that channels served before may
+        // have work again.
         self.again = true;
         for round in 0..ROUNDS {
             self.open()?;
@@ -200,8 +200,8 @@ impl SessionThread {
             self.write_to_watchdog();
             for index in 0..self.channels.len() {
                 let id = self.channels[index].id;
-                // libssh2 takes a reply that is for another channel for the failure of this one. sshd starts one command
-                // after the other anyway.
+                // libssh2 takes a reply for another channel as the failure of this one, so that one command is
+                // started at a time. sshd starts them one after the other anyway.
                 if self.channels[index].is_starting() && self.channels[..index].iter().any(Channel::is_starting) {
                     continue;
                 }
@@ -231,7 +231,7 @@ impl SessionThread {
         Ok(())
     }
 
-    /// Whether a round more would do something, as far as it can be known without asking the socket.
+    /// Whether another round has work, as far as it is known without the socket.
     fn has_work(&self) -> bool {
         self.watchdog.has_outgoing()
             || self.openings.front().is_some_and(|opening| opening.begun.is_none())

@@ -1,4 +1,4 @@
-//! What leads to a host: a connection, a tunnel through another host, or the pipes of a process.
+//! What carries an SSH connection: a TCP connection, a tunnel through a jump host, or the pipes of a process.
 
 use std::{
     os::fd::{AsRawFd, OwnedFd, RawFd},
@@ -10,10 +10,10 @@ use std::{
 use super::{StepKind, Trace, dial::dial};
 use crate::ssh::{SshError, proxy::ProxyProcess, target::Hop};
 
-/// As OpenSSH waits between the attempts of `ConnectionAttempts`.
+/// The pause between the attempts of `ConnectionAttempts`, as in OpenSSH.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
-/// What libssh2 talks over. It ends the process of a `ProxyCommand` when it is dropped.
+/// The socket that libssh2 uses. Dropping it ends the process of a `ProxyCommand`.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     pub(super) socket: Arc<OwnedFd>,
@@ -32,7 +32,7 @@ impl AsRawFd for Transport {
     }
 }
 
-/// The way to a host that is reached from here.
+/// Connects to a host without a jump host.
 pub(super) fn direct(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<Transport, SshError> {
     let Some(command) = &hop.proxy_command else { return repeated(hop, deadline, trace).map(Transport::from) };
     trace.begin(StepKind::Connect);

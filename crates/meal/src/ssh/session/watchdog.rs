@@ -1,18 +1,18 @@
-//! The watchdog over there: a few lines of POSIX shell on a channel of its own.
+//! The remote watchdog: a few lines of POSIX shell on a channel of their own.
 //!
-//! It holds the process groups that were started over this connection. It ends them, TERM first and KILL after the
-//! grace, when its stdin closes (`mer` is gone, or the connection is), when no heartbeat comes for `orphanAfter` (the
-//! cable was pulled, and the server does not know it), and when somebody ends it. While all is well it sends signals for
-//! `mer` and says which groups are gone.
+//! It holds the list of the process groups that were started over this connection. It ends them, with TERM and with
+//! KILL after the grace period, in three cases: its stdin closes (`mer` or the connection is gone), no heartbeat
+//! comes for `orphanAfter` (the network is down, and the server does not know it), or it is terminated itself.
+//! Otherwise it sends signals for `mer`, and reports which groups are gone.
 //!
-//! A group of which only zombies are left is gone, although they can still be signalled: an orphan is a zombie until the
-//! first process of the machine or container takes it, and some of those do so every other second, or never. A process
-//! that may not be signalled (it runs as another user: a setuid program, a forced command that changes the user) is not
-//! gone: only "no such process", in the C locale's words, means that.
+//! A group that has only zombies left is gone, although it can still be signalled: an orphan stays a zombie until
+//! process 1 of the machine or container reaps it, and some do so only every few seconds, or never. A process that
+//! may not be signalled (it runs as another user: a setuid program, a forced command that changes the user) is not
+//! gone; only the error "no such process" of the C locale means that.
 //!
-//! `read` in a plain shell knows no time, so the time is kept by a child: it sleeps, and unless a heartbeat has replaced
-//! it by then it signals the shell, whose trap interrupts the `read`. In mksh only a `read` that knows the time is
-//! interrupted, by any signal: it ends with 2 then, and is begun again.
+//! A plain shell's `read` has no timeout. A child keeps the time: it sleeps, and unless a heartbeat replaces it by
+//! then, it signals the shell, whose trap interrupts the `read`. In mksh a signal interrupts only a `read` with a
+//! timeout, which then ends with status 2 and is repeated.
 
 mod replies;
 mod script;
@@ -31,39 +31,39 @@ use super::{
     wrapper::same_namespace,
 };
 
-/// Between two questions whether a group that was killed is gone.
+/// Time between two checks whether a killed group is gone.
 const ASK: Duration = Duration::from_millis(20);
-/// Between two looks for processes that left their pipes to others.
+/// Time between two checks for processes that ended while others hold their pipes.
 const LOOK: Duration = Duration::from_secs(1);
-/// However long `orphanAfter` is, a heartbeat comes at least this often.
+/// Maximum time between two heartbeats, however long `orphanAfter` is.
 const SLOWEST_BEAT: Duration = Duration::from_secs(10);
 
-/// So often is one that was killed replaced.
+/// How often a watchdog that was killed is replaced.
 const RESTARTS: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nobody has needed it yet.
+    /// Not needed so far.
     Off,
     /// Its channel is being opened, or its script has not answered.
     Starting,
     Ready,
-    /// There will be none on this session.
+    /// The session has no watchdog, and will have none.
     Never,
 }
 
-/// The watchdog of a session, as its thread sees it.
+/// The watchdog of a session, as the session's thread sees it.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     pub(super) phase: Phase,
     orphan_after: Duration,
     nonce: String,
     greeted: bool,
-    /// The PID namespace that it is in.
+    /// Its PID namespace.
     namespace: String,
     restarts: u32,
     groups: BTreeMap<i32, Group>,
-    /// Lines on their way to it.
+    /// Lines that are still to be sent.
     outbox: Vec<u8>,
     next_beat: Instant,
     next_look: Instant,
@@ -72,14 +72,14 @@ pub(super) struct Watchdog {
 #[derive(Debug)]
 struct Group {
     grace: Duration,
-    /// The PID namespace that it is in.
+    /// Its PID namespace.
     namespace: String,
     run_state: Arc<RunState>,
-    /// The session that the run's channel is on; another one where the watchdog has a connection of its own.
+    /// The session of the run's channel. Another one if the watchdog has a connection of its own.
     run: Arc<Shared>,
     reply: Option<oneshot::Sender<Result<(), GuardError>>>,
     left: bool,
-    /// Over; asked again at this time whether it is gone.
+    /// Set when the run is over: when to ask again whether the group is gone.
     released: Option<Instant>,
 }
 
@@ -100,7 +100,7 @@ impl Watchdog {
         }
     }
 
-    /// Whether groups depend on it.
+    /// Whether it guards groups.
     pub(super) fn is_needed(&self) -> bool {
         !self.groups.is_empty()
     }
@@ -137,7 +137,7 @@ impl Watchdog {
         self.tell(&format!("t {group}\n"));
     }
 
-    /// KILL, and from then on the question whether the group is gone.
+    /// Sends KILL, and asks from then on whether the group is gone.
     pub(super) fn kill(&mut self, group: i32) {
         self.tell(&format!("k {group}\n"));
         self.release(group);
@@ -145,13 +145,13 @@ impl Watchdog {
 
     pub(super) fn release(&mut self, group: i32) {
         if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.released.is_none()) {
-            // The next question is asked when this one has been answered.
+            // Usually the answer comes first, and sets the next time.
             entry.released = Some(Instant::now() + Duration::from_secs(1));
             self.tell(&format!("r {group}\n"));
         }
     }
 
-    /// What is due, into the outbox.
+    /// Puts everything that is due into the outbox.
     pub(super) fn tick(&mut self, now: Instant) {
         if self.phase != Phase::Ready {
             return;
@@ -175,13 +175,13 @@ impl Watchdog {
         self.outbox.extend_from_slice(lines.as_bytes());
     }
 
-    /// A word that wants an answer.
+    /// Sends a heartbeat, which is answered.
     pub(super) fn beat(&mut self) {
         self.next_beat = Instant::now() + (self.orphan_after / 3).min(SLOWEST_BEAT);
         self.outbox.extend_from_slice(b"b\n");
     }
 
-    /// When something is due.
+    /// When something is due next.
     pub(super) fn wake(&self) -> Option<Instant> {
         if self.phase != Phase::Ready {
             return None;
@@ -199,7 +199,8 @@ impl Watchdog {
         std::mem::take(&mut self.outbox)
     }
 
-    /// It ended though we live: killed for memory, or by somebody. Another one takes over its groups, unless it is a habit.
+    /// The watchdog ended, and the session lives: it was killed. Returns whether another one may take over its
+    /// groups.
     pub(super) fn may_begin_again(&mut self) -> bool {
         if self.phase != Phase::Ready || self.restarts >= RESTARTS {
             return false;
@@ -213,7 +214,7 @@ impl Watchdog {
         true
     }
 
-    /// It will not be, or is not any more.
+    /// There is no watchdog, or none any more.
     pub(super) fn fail(&mut self, error: &GuardError) {
         self.phase = Phase::Never;
         for group in std::mem::take(&mut self.groups).into_values() {
@@ -228,7 +229,7 @@ impl Watchdog {
         self.outbox.extend_from_slice(line.as_bytes());
     }
 
-    /// The grace goes over in tenths of a second.
+    /// The grace period is sent in tenths of a second.
     fn tell_add(&mut self, group: i32, grace: Duration) {
         let tenths = grace.as_millis().div_ceil(100).max(1);
         self.tell(&format!("a {group} {tenths}\n"));

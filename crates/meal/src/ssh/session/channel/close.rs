@@ -35,7 +35,8 @@ impl Channel {
                 run_state.left(exit);
             }
         }
-        // Its end is known, nobody reads, nobody writes: whoever holds it over there has left the group.
+        // The exit is known, and stdin and output are closed on this side: a process that holds the channel open has
+        // left the group.
         let unread = self.out.fd().is_none() && self.err.fd().is_none();
         if unread && self.source_ended && self.run_state().is_some_and(|run_state| run_state.exit().is_some()) {
             self.enter(Phase::Closing);
@@ -55,7 +56,7 @@ impl Channel {
         }
     }
 
-    /// Closes our side; over when both are closed, because only then the server counts the channel as free.
+    /// Closes this side. The channel is over when both sides are closed: only then the server counts it as free.
     pub(super) fn finish(&mut self, context: &mut CallContext<'_>) -> Result<(), Halt> {
         self.source.shut();
         (self.source_ended, self.out, self.err) = (true, ChannelOutput::Nowhere, ChannelOutput::Nowhere);
@@ -70,7 +71,7 @@ impl Channel {
         }
     }
 
-    /// How the process ended, as far as it has been told.
+    /// How the process ended, from what was received so far.
     pub(super) fn status(&self) -> Result<Exit, String> {
         let evidence = ExitEvidence {
             mark: self.mark.as_ref().and_then(ExitMarker::status),

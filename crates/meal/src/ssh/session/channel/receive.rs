@@ -20,8 +20,8 @@ impl Channel {
             self.err.flush();
         }
         let mut left = MAX_BYTES;
-        // Whoever comes first takes in what the socket has, for all channels; the others look whether there is
-        // something for them.
+        // The first channel takes in everything that the socket has, for all channels; the others only check whether
+        // there is something for them.
         while left > 0 && (!*context.pumped || self.channel.read_window().available > 0) {
             let mut got = 0;
             if self.out.has_room() {
@@ -59,8 +59,8 @@ impl Channel {
         }
     }
 
-    /// Takes in what the socket has without taking anything for this channel, whose readers are slow. Says whether that
-    /// could be done.
+    /// Takes in what the socket has without reading from this channel, whose readers are slow. Returns whether that
+    /// was possible.
     pub(in crate::ssh::session) fn pump(&mut self, context: &mut CallContext<'_>) -> Result<bool, Halt> {
         if self.phase != Phase::Flowing || self.channel.eof() {
             return Ok(false);

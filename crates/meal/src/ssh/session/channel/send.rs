@@ -43,7 +43,7 @@ impl Channel {
                         left = left.saturating_sub(count);
                     }
                     Err(error) => match ErrorScope::of_io(&error, context.session) {
-                        // Without half a packet it is the window: whoever reads over there must read first.
+                        // Unless half a packet is left, the window is full: the remote process has to read first.
                         ErrorScope::Again => return unfinished(context, PendingCall::Write),
                         ErrorScope::Channel(_) => {
                             self.source.shut();
@@ -54,7 +54,7 @@ impl Channel {
                     },
                 }
             }
-            // A stream that came in bulk goes on without another look at the pipe.
+            // After bulk input the pipe is read again without another poll.
             if left == MAX_BYTES || left == 0 || MAX_BYTES - left < 64 * 1024 || self.source_ended {
                 return Ok(());
             }
@@ -65,8 +65,8 @@ impl Channel {
         }
     }
 
-    /// libssh2 builds this packet on its stack, so that it could not be told from another one when repeated: it is sent
-    /// only when the socket takes it whole.
+    /// Sends the end of the input. libssh2 builds this packet on its stack and cannot recognize it when the call is
+    /// repeated, so that it is sent only if the socket takes it whole.
     pub(super) fn send_eof(&mut self, context: &CallContext<'_>) -> Result<(), Halt> {
         match self.channel.send_eof().map_err(ErrorScope::from) {
             Ok(()) | Err(ErrorScope::Channel(_)) => self.eof_sent = true,

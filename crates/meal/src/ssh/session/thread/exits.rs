@@ -1,4 +1,4 @@
-//! The ends of channels, and of the session with all that it carries.
+//! The end of channels, and of the session with all its channels.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::ssh::{
 };
 
 impl SessionThread {
-    /// Takes leave of channels that are over.
+    /// Removes channels that are closed on both sides.
     pub(super) fn remove_closed(&mut self) {
         let mut index = 0;
         while index < self.channels.len() {
@@ -40,7 +40,7 @@ impl SessionThread {
 
     fn exited(&mut self, index: usize, exit: Result<Exit, String>) {
         if let Owner::Run { run_state, guard, .. } = &self.channels[index].owner {
-            // What is left of its group holds none of its pipes.
+            // What is left of the group holds none of its pipes.
             if let Some((handle, group)) = guard.get() {
                 handle.send(Request::Release(*group));
             }
@@ -51,7 +51,7 @@ impl SessionThread {
         }
     }
 
-    /// Answers everybody, and lets go.
+    /// Answers all requests with the error, and closes the session.
     pub(super) fn end(mut self, error: &SshError) {
         self.shared.close(error);
         self.watchdog.fail(&GuardError::Dead(error.clone()));
@@ -71,7 +71,7 @@ impl SessionThread {
         if self.unfinished.is_none() && poll::is_writable(&self.socket) {
             let _ = self.session.disconnect(None, "done", None);
         }
-        // Freeing must not wait for anybody, and must not be refused half-way.
+        // Freeing the channels must neither block nor fail half-way.
         let _ = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both);
         self.session.set_blocking(true);
         self.session.set_timeout(100);

@@ -16,16 +16,16 @@ use crate::ssh::session::{
     libssh2_codes::ErrorScope,
 };
 
-/// A refusal so soon after a channel was closed is not believed; and how long to wait before the next try.
+/// How long after the end of a channel a refusal is retried, and the first pause before that.
 const RECENTLY: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl SessionThread {
-    /// Opens channels, one after the other: the session keeps the state of that.
+    /// Opens channels, one after the other, because the session keeps the state of one opening only.
     pub(super) fn open(&mut self) -> Result<(), WorkStop> {
         while let Some(opening) = self.openings.front_mut() {
             if let Owner::Run { reply: Some(reply), .. } = &opening.owner {
-                // Nobody waits for it any more. Once begun it must be finished all the same.
+                // The request was abandoned. An opening that has begun must be finished.
                 if reply.is_closed() && opening.begun.is_none() {
                     self.openings.pop_front();
                     self.shared.free();
@@ -56,8 +56,8 @@ impl SessionThread {
                         BlockDirections::None | BlockDirections::Inbound => Ok(()),
                     };
                 }
-                // sshd frees a channel's place only after it has looked at all that came with its closing. Whoever is
-                // refused just then has learned nothing.
+                // sshd frees the slot of a closed channel a little later, so that a refusal at this time does not
+                // show the limit.
                 Err(ErrorScope::Channel(_)) if self.last_closed.is_some_and(|at| now < at + RECENTLY) => {
                     opening.not_before = Some(now + PAUSE * 2_u32.pow(opening.refusals.min(5)));
                     opening.refusals += 1;

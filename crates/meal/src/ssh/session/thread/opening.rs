@@ -1,4 +1,4 @@
-//! A channel that is to be opened.
+//! The state of a channel that is to be opened.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ pub(super) struct Opening {
     pub(super) owner: Owner,
     pub(super) begun: Option<Instant>,
     pub(super) refusals: u32,
-    /// Refused, and tried again at this time.
+    /// When to try again after a refusal.
     pub(super) not_before: Option<Instant>,
 }
 

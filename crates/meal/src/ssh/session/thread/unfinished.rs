@@ -2,14 +2,14 @@
 
 use crate::ssh::session::pending_call::{Halt, PendingCall};
 
-/// What is stuck with half a packet.
+/// The call that left half a packet behind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfinished {
     Open,
     Channel(u64, PendingCall),
 }
 
-/// Why work stopped.
+/// Why the work stopped.
 pub(super) enum WorkStop {
     Unfinished(Unfinished),
     Dead(String),

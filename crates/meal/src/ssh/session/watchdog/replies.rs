@@ -1,4 +1,4 @@
-//! What the watchdog answers, line by line.
+//! The replies of the watchdog, line by line.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,16 +9,16 @@ use crate::ssh::session::{
 };
 
 impl Watchdog {
-    /// Reads what it has written, and takes off whole lines.
+    /// Takes complete lines from its output.
     pub(in crate::ssh::session) fn receive(&mut self, memory: &mut Vec<u8>) {
         if !self.greeted {
             let text = String::from_utf8_lossy(memory);
             let Some(greeting) = greeting(&text, &self.nonce) else { return };
             self.namespace = greeting.namespace;
-            // Nothing comes after the greeting before the script goes out.
+            // Nothing follows the greeting before the script is sent.
             memory.clear();
             self.greeted = true;
-            // Before anything else: only the script understands the rest.
+            // Sent before everything else, which only the script understands.
             self.outbox.splice(0..0, script(self.orphan_after).into_bytes());
         }
         while let Some(end) = memory.iter().position(|byte| *byte == b'\n') {
@@ -51,7 +51,7 @@ impl Watchdog {
                 entry.run.send(Request::Left(Arc::clone(&entry.run_state)));
             }
             "s" if entry.released.is_some() => entry.released = Some(Instant::now() + ASK),
-            // It is over as far as it can be known, and what stays of it will stay.
+            // The run is over as far as it can be known, and the group cannot be ended.
             "n" if entry.run_state.exit().is_some() => drop(self.groups.remove(&group)),
             "n" => {
                 entry.run_state.not_permitted();
@@ -65,7 +65,7 @@ impl Watchdog {
         }
     }
 
-    /// Lets go of groups that cannot be seen from where the watchdog is.
+    /// Drops groups that the watchdog cannot see.
     fn refuse_strangers(&mut self) {
         let namespace = &self.namespace;
         for (_, entry) in self.groups.extract_if(.., |_, entry| same_namespace(namespace, &entry.namespace).is_err()) {

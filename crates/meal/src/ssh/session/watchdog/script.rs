@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The script, in one line: it is sent to the wrapper's `read`. `ORPHAN` is replaced by the seconds. The second `ps` is
-/// busybox's, which shows all and knows no `-A`.
+/// The script, on one line, because the wrapper's `read` takes one. `ORPHAN` is replaced by the seconds. The second
+/// `ps` is for busybox, which shows all processes and has no `-A`.
 const SCRIPT: &str = concat!(
     "exec 2>/dev/null; LC_ALL=C; export LC_ALL; gs=; gr=1; tp=; ",
     "there(){ kill -0 $1||case $(kill -0 $1 2>&1) in *\"o such process\"*)return 1;;esac;}; ",
@@ -28,7 +28,7 @@ const SCRIPT: &str = concat!(
     "esac;done; fin",
 );
 
-/// The script with its number. A `sleep` need not know fractions, so there is one only where it is asked for.
+/// The script with its time. Some `sleep` take no fractions, so that there is one only if needed.
 pub(super) fn script(orphan_after: Duration) -> String {
     let seconds = orphan_after.as_secs_f64();
     let seconds = if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { format!("{seconds:.3}") };
