@@ -1,4 +1,4 @@
-//! What running costs beside the bare thing, measured in turns in one run. Prints a JSON object a line.
+//! Compares runs with the bare system calls, alternating in one process. Prints one JSON object a line.
 //!
 //! `cargo run --release -p mer-meal --example bench`
 
@@ -49,7 +49,7 @@ fn executor() -> Result<Executor, Failure> {
     Ok(Executor::local(LocalConfig { self_exe, watcher_argv: vec!["watcher".to_owned()] }))
 }
 
-/// As in the whole program: one thread.
+/// One thread, as in `mer`.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -79,7 +79,7 @@ fn median(times: &mut [Duration]) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
-/// A line there and back: a warm process, and bare blocking pipes to the same child.
+/// One line and its echo: a warm process, and bare blocking pipes to the same child.
 async fn round_trips(executor: &Executor) -> Result<(), Failure> {
     let mut child =
         Command::new(std::env::current_exe()?).arg("lines").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -113,7 +113,7 @@ async fn round_trips(executor: &Executor) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Spawn and wait of `true`: three pipes and the standard library, and all that MER does.
+/// Spawn and wait of `true`: by the standard library with three pipes, and by MER.
 async fn spawns(executor: &Executor) -> Result<(), Failure> {
     let spec = spec(&["true"], Protocol::Oneshot);
     let program = executor.resolve(&spec).await?;
@@ -140,7 +140,7 @@ async fn spawns(executor: &Executor) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes through `cat`, from a pipe to a pipe, beside `cat | cat | cat`.
+/// Bytes through `cat`, from a pipe to a pipe, compared with `cat | cat | cat`.
 async fn bulk(executor: &Executor) -> Result<(), Failure> {
     let (mut bare, mut mer) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

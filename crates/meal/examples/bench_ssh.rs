@@ -1,8 +1,9 @@
-//! Runs over SSH at the `Executor`, beside bare `ssh2` doing the same, for `tests/bench/run`.
+//! Compares runs over SSH by the `Executor` with bare `ssh2`, for `tests/bench/run`.
 //!
-//! `bench_ssh at-executor [MEGABYTES]` starts an `sshd` of its own and prints a JSON object a line. Rounds of the two
-//! alternate, and medians are told. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does so many execs of `true`, or
-//! so many bytes, over one session, and prints the milliseconds that it took, the connection apart.
+//! `bench_ssh at-executor [MEGABYTES]` starts an `sshd` and prints one JSON object a line. Rounds of the two
+//! alternate, and the medians are printed. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does that many
+//! execs of `true`, or transfers that many bytes, over one session, and prints the milliseconds without the
+//! connection.
 
 #![expect(
     clippy::print_stdout,
@@ -26,9 +27,9 @@ use mer_testkit::sshd::Sshd;
 use ssh2::Session;
 use tokio::{runtime::Runtime, sync::mpsc};
 
-/// What a chunk of bulk is.
+/// Bytes of a chunk.
 const CHUNK: usize = 128 * 1024;
-/// Rounds of each, and what a round has.
+/// Number of rounds, and the size of each.
 const ROUNDS: usize = 5;
 const EXECS: usize = 100;
 const LINES: usize = 2000;
@@ -92,7 +93,7 @@ fn bulk(runtime: &Runtime, executor: &Executor, session: &Session, megabytes: us
     tell("bulk to there", "MiB/s", mer, bare);
 }
 
-/// A round of each to warm up, then some of each, in turn; the medians.
+/// One round of each to warm up, then alternating rounds; returns the medians.
 fn in_turn(mut ours: impl FnMut() -> f64, mut bare: impl FnMut() -> f64) -> (f64, f64) {
     let mut rounds: Vec<(f64, f64)> = (0..=ROUNDS).map(|_| (ours(), bare())).skip(1).collect();
     let mut median = |of: fn(&(f64, f64)) -> f64| {
@@ -229,7 +230,7 @@ async fn lines(executor: &Executor, count: usize) -> Duration {
     times[count / 2]
 }
 
-/// Requests a second of so many models that take 5 ms each, over one session.
+/// Requests per second of several models that take 5 ms each, over one session.
 async fn slow_models(executor: &Executor, models: usize) -> f64 {
     const REQUESTS: u32 = 200;
     let mut tasks = Vec::new();

@@ -51,7 +51,7 @@ mod tests {
     use super::{Buffers, KEPT};
 
     #[test]
-    fn a_buffer_comes_back_when_nobody_holds_it() {
+    fn a_buffer_is_reused_when_it_is_no_longer_referenced() {
         let mut buffers = Buffers::new();
         let mut first = buffers.take(1000);
         first.extend_from_slice(b"abc");
@@ -59,7 +59,7 @@ mod tests {
         let chunk = buffers.lend(first);
         let held = chunk.slice(1..);
         drop(chunk);
-        assert_ne!(buffers.take(1000).as_ptr(), at, "somebody holds it");
+        assert_ne!(buffers.take(1000).as_ptr(), at, "it is still referenced");
         assert_eq!(held, "bc");
         drop(held);
         let again = buffers.take(1000);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_for_good_is_let_go() {
+    fn a_buffer_that_is_kept_for_good_is_forgotten() {
         let mut buffers = Buffers::new();
         let held: Vec<_> = (0..100)
             .map(|_| {

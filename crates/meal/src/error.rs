@@ -51,7 +51,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// An argument or a variable contains a NUL byte, or the name of a variable is empty or contains `=`.
-    #[error("the environment variable or argument `{name}` cannot be handed to a program")]
+    #[error("the environment variable or argument `{name}` cannot be passed to a program")]
     BadString {
         /// The argument, or the name of the variable.
         name: String,

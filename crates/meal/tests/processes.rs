@@ -1,4 +1,4 @@
-//! FIELD.md, "Breaks in the field: processes and pipes", for `oneshot`: each test names its line.
+//! Breaks in the field with processes and pipes, for `oneshot`.
 
 mod common;
 
@@ -48,7 +48,7 @@ async fn a_stream_comes_back_too_and_what_was_sent_is_seen() {
     assert_eq!(sent.iter().map(|bytes| bytes.len()).sum::<usize>(), 2_000_000);
 }
 
-/// Line 1: stdout and stderr are drained together.
+/// Stdout and stderr are drained together.
 #[tokio::test]
 async fn a_flood_on_both_pipes_does_not_hang() {
     let (ended, output) = run(&spec(&["flood", "2500000"]), b"").await;
@@ -57,7 +57,7 @@ async fn a_flood_on_both_pipes_does_not_hang() {
     assert_eq!(ended.stderr_tail.len(), 16 * 1024);
 }
 
-/// Line 2: a model that never reads its input and exits; `mer` has a broken pipe, and that is no error.
+/// A model that exits without reading its input is no error, although `mer` gets a broken pipe.
 #[tokio::test]
 async fn a_model_that_exits_before_reading_is_judged_by_its_exit() {
     for (code, input) in [("0", 10_000_000), ("7", 10_000_000), ("7", 1)] {
@@ -66,7 +66,7 @@ async fn a_model_that_exits_before_reading_is_judged_by_its_exit() {
     }
 }
 
-/// Line 2: the input does not end (a terminal), and the model ends without it.
+/// An input without an end (a terminal), and a model that ends without it.
 #[tokio::test]
 async fn an_input_that_never_ends_does_not_keep_a_model_that_ended() {
     let run = executor().start(&spec(&["exit", "0"])).await.expect("starts");
@@ -75,7 +75,7 @@ async fn an_input_that_never_ends_does_not_keep_a_model_that_ended() {
     assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
 }
 
-/// Line 2: a model that waits on stdin gets its end of file; one that waits for ever meets its bound.
+/// A model that waits on stdin gets its end of file; one that waits forever meets its bound.
 #[tokio::test]
 async fn a_model_that_neither_reads_nor_ends_meets_its_bound() {
     let mut spec = spec(&["sleep"]);
@@ -87,7 +87,7 @@ async fn a_model_that_neither_reads_nor_ends_meets_its_bound() {
     assert_eq!(ended.exit, Some(Exit::Signal(15)));
 }
 
-/// Line 3: a grandchild holds stdout after the model ended.
+/// A grandchild holds stdout after the model has ended.
 #[tokio::test]
 async fn a_grandchild_that_holds_the_pipe_is_given_a_moment_and_ended() {
     let begin = Instant::now();
@@ -98,7 +98,7 @@ async fn a_grandchild_that_holds_the_pipe_is_given_a_moment_and_ended() {
     eventually("the grandchild is gone", || !runs(pid));
 }
 
-/// Line 3: one that let go of the pipes is ended together with the model.
+/// A grandchild that closed the pipes is ended together with the model.
 #[tokio::test]
 async fn a_grandchild_without_pipes_does_not_outlive_the_model() {
     let (ended, output) = run(&spec(&["daemon"]), b"").await;
@@ -107,14 +107,14 @@ async fn a_grandchild_without_pipes_does_not_outlive_the_model() {
     eventually("the grandchild is gone", || !runs(pid));
 }
 
-/// Line 3: the moment is long enough for one that is about to finish.
+/// A grandchild that is about to finish gets enough time.
 #[tokio::test]
 async fn a_grandchild_that_finishes_soon_is_heard() {
     let (_, output) = run(&spec(&["grandchild", "0.1"]), b"").await;
     assert!(output.ends_with(b"late\n"));
 }
 
-/// Line 7: death by a signal is told apart from an exit code; 126 and 127 are what they are.
+/// Death by a signal differs from an exit code; 126 and 127 are ordinary exit codes.
 #[tokio::test]
 async fn exits_and_signals_are_told_apart() {
     for code in [1, 126, 127, 137, 255] {
@@ -178,7 +178,7 @@ async fn a_slow_reader_gets_all_of_it_after_the_model_ended() {
     let (out, mut taken) = mpsc::channel::<Bytes>(1);
     let (limits, cancel) = (bounds(20_000), Cancel::new());
     let reader = async move {
-        // Longer than anybody waits for whoever holds a pipe: all of it is in the pipe by now, and the model gone.
+        // Longer than a pipe is waited for: all of the output is in the pipe by now, and the model has ended.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let mut count = 0;
         while let Some(chunk) = taken.recv().await {
@@ -255,7 +255,7 @@ async fn what_cannot_be_started_is_named() {
             format!("`{binary}` is no program for this machine, and no script: it has no `#!` line"),
         ),
         (vec![], "the command names no program".to_owned()),
-        (vec!["mer", "a\0b"], "the environment variable or argument `a\\0b` cannot be handed to a program".to_owned()),
+        (vec!["mer", "a\0b"], "the environment variable or argument `a\\0b` cannot be passed to a program".to_owned()),
     ];
     for (argv, message) in refusals {
         let error = executor().start(&command(&argv)).await.expect_err("refused");
@@ -275,7 +275,7 @@ async fn without_a_bound_nothing_runs_out() {
     assert_eq!(run(&spec, b"x").await.0.cause, EndCause::Done);
 }
 
-/// A verdict must not be lost because whoever started us ignores SIGCHLD, which is inherited.
+/// The exit status must not be lost if this process was started with SIGCHLD ignored, which is inherited.
 #[test]
 fn an_ignored_sigchld_costs_no_verdict() {
     for (args, told) in [(["exit", "7"].as_slice(), "exited with code 7\n"), (&["signal"], "died by SIGKILL\n")] {

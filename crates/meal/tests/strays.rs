@@ -1,4 +1,5 @@
-//! Children of a model that left its process group end with it, however it ends, unless its owner wants them to go on.
+//! Children of a model that left its process group end with it, however it ends, unless its configuration lets them
+//! go on.
 
 mod common;
 
@@ -52,11 +53,12 @@ async fn what_left_the_group_ends_with_a_timeout_and_with_a_cancelled_run() {
 async fn what_left_the_group_ends_with_a_process_that_stays_up() {
     let mut spec = serve(Protocol::Lines, "0");
     spec.argv = ["mer", "escape", "stay"].map(str::to_owned).to_vec();
-    // It prints the pid of its child, which is the answer to whatever it is asked.
+    // It prints the pid of its child, whatever the request is.
     spec.tokens.ready = None;
     for kept in [true, false] {
         let mut warm = Warm::start(&spec).await.expect("starts");
-        // Kept, it is told that it answers unheard: what matters here is that its child ends.
+        // For a process that is kept, an answer before the request was read is an error; only the end of its child
+        // matters here.
         let (_, reply) = warm.exchange("x", 20_000, &Cancel::new(), kept).await;
         let pid = pid_in(reply.as_bytes());
         warm.0.stop(Duration::from_millis(200), &Cancel::new()).await;
@@ -74,7 +76,7 @@ async fn what_left_the_group_goes_on_where_the_model_says_so() {
     let outlives = runs(pid);
     let _ = kill_process(Pid::from_raw(pid.cast_signed()).expect("a pid"), Signal::KILL);
     assert!(outlives);
-    // Adopted by this process, and reaped without being waited for.
+    // Adopted by this process, and reaped although it is not waited for.
     eventually_async("it is reaped", || !std::path::Path::new(&format!("/proc/{pid}")).exists()).await;
 }
 

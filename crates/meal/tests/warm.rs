@@ -1,4 +1,4 @@
-//! `lines` and `token`; FIELD.md, "Breaks in the field: processes and pipes": each test names its line.
+//! Breaks in the field with processes and pipes, for `lines` and `token`.
 
 mod common;
 
@@ -43,7 +43,7 @@ async fn token_carries_many_lines_and_is_heard_before_it_has_ended() {
         cancel.cancel();
     };
     let (ended, ()) = tokio::join!(ask, watch);
-    // It waits for a word that never comes: the grace is over, and so is it.
+    // It waits for a token that never comes, and is ended after the grace period.
     assert_eq!((ended.cause, ended.stdout_bytes), (EndCause::Cancelled, 9));
     assert!(!runs(pid) && !warm.0.is_alive());
 }
@@ -60,7 +60,7 @@ async fn long_replies_stream_and_long_requests_do_not_block() {
     }
 }
 
-/// Line 1: 256 KiB of stderr before the reply.
+/// 256 KiB of stderr come before the reply.
 #[tokio::test]
 async fn stderr_is_drained_before_during_and_between_requests() {
     for protocol in BOTH {
@@ -72,7 +72,7 @@ async fn stderr_is_drained_before_during_and_between_requests() {
     }
 }
 
-/// Line 3: the process is gone, a grandchild holds its pipes.
+/// The process has ended, and a grandchild holds its pipes.
 #[tokio::test]
 async fn a_grandchild_does_not_keep_a_request_waiting() {
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
@@ -82,7 +82,7 @@ async fn a_grandchild_does_not_keep_a_request_waiting() {
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
-/// Line 4: one that is killed fails the waiting request at once, counts as dead, and another one can be started.
+/// A process that is killed fails the waiting request at once and counts as dead, and another one can be started.
 #[tokio::test]
 async fn a_process_that_dies_fails_its_request_at_once() {
     for protocol in BOTH {
@@ -101,7 +101,7 @@ async fn a_process_that_dies_fails_its_request_at_once() {
     }
 }
 
-/// Line 4: it dies while nobody asks.
+/// The process dies between two requests.
 #[tokio::test]
 async fn a_process_that_was_killed_between_requests_is_not_alive() {
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
@@ -120,7 +120,7 @@ async fn a_closed_stdout_counts_as_dead() {
     assert!(!warm.0.is_alive());
 }
 
-/// Line 5: the reply of a request that was given up is thrown away, and the process stays of use.
+/// The reply of a request that was given up is thrown away, and the process stays usable.
 #[tokio::test]
 async fn a_late_reply_never_reaches_the_next_request() {
     for protocol in BOTH {
@@ -139,7 +139,7 @@ async fn a_late_reply_never_reaches_the_next_request() {
     }
 }
 
-/// Line 5: one that does not come to its end within the grace is killed.
+/// A reply that does not end within the grace period: the process is killed.
 #[tokio::test]
 async fn a_request_that_hangs_is_killed_and_named() {
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
@@ -177,7 +177,7 @@ async fn a_reader_that_goes_takes_nothing_from_the_next_one() {
 
 #[tokio::test]
 async fn more_than_one_line_for_one_line_is_never_a_reply() {
-    // At once: the request itself fails. Late: the process is not used again.
+    // If the extra line comes at once, the request fails; if it comes late, the process is not used again.
     let mut warm = Warm::start(&serve(Protocol::Lines, "0")).await.expect("starts");
     let (ended, _) = warm.ask("two").await;
     if ended.cause == EndCause::Done {
@@ -192,7 +192,7 @@ async fn more_than_one_line_for_one_line_is_never_a_reply() {
     assert_eq!(warm.ask("late 30").await.0.cause, EndCause::Done);
     eventually("it cannot be used any more", || !warm.0.is_alive());
 
-    // What `token` prints between the requests is noise.
+    // Output of `token` between the requests is noise.
     let mut warm = Warm::start(&serve(Protocol::Token, "0")).await.expect("starts");
     assert_eq!(warm.ask("late 1").await.0.cause, EndCause::Done);
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -210,7 +210,7 @@ async fn a_banner_without_a_ready_token_is_explained() {
     assert!(what.contains("`loading…\\n") && what.contains("set its readyToken"), "{what}");
 }
 
-/// Line 6: a slow load is no failure, and output before the ready token is none either.
+/// A slow start is no failure, and neither is output before the ready token.
 #[tokio::test]
 async fn a_slow_and_a_noisy_load_are_waited_for() {
     for ready in ["300", "noise"] {
@@ -220,7 +220,7 @@ async fn a_slow_and_a_noisy_load_are_waited_for() {
     }
 }
 
-/// Line 6: a failed load says why, and can be tried again without a restart.
+/// A failed start has a reason, and can be tried again without a restart.
 #[tokio::test]
 async fn a_failed_load_says_why_and_can_be_tried_again() {
     let executor = executor();
@@ -234,7 +234,7 @@ async fn a_failed_load_says_why_and_can_be_tried_again() {
     assert!(started.expect("starts").is_alive());
 }
 
-/// Line 6: the bound on loading is a setting, and has a name; Ctrl-C works while loading.
+/// The bound of the start is a setting with a name, and Ctrl-C works during the start.
 #[tokio::test]
 async fn loading_meets_its_bound_and_can_be_cancelled() {
     let mut spec = serve(Protocol::Lines, "never");
@@ -276,7 +276,7 @@ async fn last(spec: &mer_core::RunSpec, payload: &str, millis: u64, cancel: &Can
     answer
 }
 
-/// A line that was printed before the request was heard must not pass for its answer, whenever the answer comes.
+/// A line that was printed before the request was read must not pass for its answer, whenever the answer comes.
 #[tokio::test]
 async fn a_process_that_is_not_kept_is_read_to_its_end() {
     for (ready, request) in [("noise", "x"), ("at-once", "two"), ("banner", "slow 300")] {
@@ -287,7 +287,7 @@ async fn a_process_that_is_not_kept_is_read_to_its_end() {
         let EndCause::ProtocolBroken(what) = &ended.cause else { panic!("{ready} {request}: {ended:?}") };
         assert!(what.contains("set its readyToken"), "{what}");
     }
-    // With the token it is noise, and between the marks of `token` so is everything.
+    // With a ready token such a line is noise, and so is everything outside of the tokens of `token`.
     for protocol in BOTH {
         for ready in ["noise", "0"] {
             let (ended, reply) = last(&serve(protocol, ready), "x", 20_000, &Cancel::new()).await;
@@ -296,7 +296,7 @@ async fn a_process_that_is_not_kept_is_read_to_its_end() {
     }
 }
 
-/// Where no other request will come, nothing is drained for it.
+/// If no other request comes, nothing is drained.
 #[tokio::test]
 async fn a_process_that_is_not_kept_and_hangs_is_ended_at_once() {
     for protocol in BOTH {
@@ -314,13 +314,13 @@ async fn a_process_that_is_not_kept_and_hangs_is_ended_at_once() {
     }
 }
 
-/// Without a mark a greeting looks like an answer, unless it comes before the request was read.
+/// Without a ready token a greeting looks like an answer, unless it comes before the request was read.
 #[tokio::test]
 async fn a_line_before_the_request_was_read_is_no_answer() {
     let mut spec = serve(Protocol::Lines, "never-reading");
     spec.tokens.ready = None;
     let mut warm = Warm::start(&spec).await.expect("starts");
-    // Asked before it has printed: what comes then looks like an answer.
+    // The request was sent before the greeting, which looks like an answer then.
     let (ended, _) = warm.ask("x").await;
     assert!(matches!(&ended.cause, EndCause::ProtocolBroken(what) if what.contains("readyToken")), "{ended:?}");
     assert!(!warm.0.is_alive());

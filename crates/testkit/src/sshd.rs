@@ -1,12 +1,12 @@
-//! A real OpenSSH `sshd` for one test: own folder, own keys, a free loopback port, ended with the test.
+//! A real OpenSSH `sshd` for one test: a temporary folder, new keys, a free loopback port, ended with the test.
 //!
-//! It runs as whoever runs the test and logs that user in: a normal user's `sshd` can do no more, and root's is told to
-//! allow root. It reads no file of the machine's own `sshd`, and its sessions have a HOME of their own, so that no rc
-//! file of that user is read. (They still start in the user's real home folder, and in the user's login shell.)
+//! It runs as the user of the test, and logs that user in; root is allowed to log in. It reads no file of the
+//! machine's own `sshd`, and its sessions have a HOME of their own, so that no rc file of that user is read. (They
+//! still start in the user's real home folder, and in the user's login shell.)
 //!
-//! **Passwords**: a real `sshd` checks them against the machine's accounts, through PAM or `/etc/shadow`, and a test owns
-//! none. So [`Builder::offer_password`] only makes it *offer* the method, and every password is refused, which is the
-//! test of "refused" and of "no method left". A password that is accepted is the faulty server's to give.
+//! **Passwords**: `sshd` checks them against the machine's accounts, through PAM or `/etc/shadow`, and a test has no
+//! account. So [`Builder::offer_password`] only *offers* the method, and every password is refused, which tests
+//! "refused" and "no method left". The faulty server accepts passwords.
 
 mod builder;
 mod files;

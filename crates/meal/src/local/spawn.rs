@@ -59,7 +59,7 @@ impl LocalExecutor {
                 strays::adopt_and_reap();
             }
             if let Err(error) = sigchld::heed() {
-                tracing::warn!(%error, "SIGCHLD is ignored, and stays so: nobody will know how models ended");
+                tracing::warn!(%error, "SIGCHLD is ignored, and could not be handled: the exit statuses of models will be unknown");
             }
         });
         // The watcher is started before the first model, so that a kill -9 of this process finds it running.

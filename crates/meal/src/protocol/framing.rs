@@ -10,7 +10,8 @@ use crate::{InputError, pipe::take_front};
 const LOGGED: usize = 200;
 
 /// What to do about a `lines` model that prints more than its answers.
-pub(super) const LINES_HINT: &str = "set its readyToken, print one line for one line, and everything else to stderr";
+pub(super) const LINES_HINT: &str =
+    "set its readyToken, print one line for each line of input, and everything else to stderr";
 
 /// The framing of a process that stays up.
 #[derive(Debug)]

@@ -199,7 +199,7 @@ pub enum SshError {
     },
     /// An rc file of the login shell keeps the command from starting.
     #[error(
-        "the login shell on `{host}` did not come to the command within {}: {}", Bound::After(*after),
+        "the login shell on `{host}` did not reach the command within {}: {}", Bound::After(*after),
         output.as_ref().map_or_else(|| "it printed nothing".to_owned(), |output| format!("it printed {output}"))
     )]
     NoGreeting {

@@ -67,7 +67,7 @@ impl SshExecutor {
         let mut shell = Shell::open(&pool, &nonce()).await?;
         let answer = shell.say(&pool, "echo =ok; exit 0\n").await?;
         if answer != b"=ok\n" {
-            return Err(SshError::NoShell { host: pool.host(), detail: "`echo` says something else".to_owned() });
+            return Err(SshError::NoShell { host: pool.host(), detail: "`echo` printed something else".to_owned() });
         }
         let mut trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.end();

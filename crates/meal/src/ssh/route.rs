@@ -104,7 +104,7 @@ impl Planner<'_> {
             }
             found.push(hop);
         }
-        if found.len() > MOST_JUMPS { Err(self.error("its way has too many jump hosts")) } else { Ok(()) }
+        if found.len() > MOST_JUMPS { Err(self.error("its route has too many jump hosts")) } else { Ok(()) }
     }
 
     /// Resolves one host, and how it is reached. The registry's parameters apply to the target only, except for

@@ -1,4 +1,4 @@
-//! How the end of a process over there is told: only what was received is an exit.
+//! The exit status of a remote process: only what was received counts.
 
 use std::{
     fs::{self, Permissions},
@@ -21,7 +21,7 @@ use crate::{
     support::{BOUND, at_dropbear, command, config, faulty, is_ended_by, run, text},
 };
 
-/// Commands run as another user than the one that has logged in, as with a bastion's forced command.
+/// Commands run as another user than the one that is logged in, as with a bastion's forced command.
 fn as_nobody() -> Option<Sshd> {
     let (Some(runuser), true) = (require::program("runuser", &[]), rustix::process::getuid().is_root()) else {
         require::unavailable("runuser", "only root can run a command as another user");
@@ -115,7 +115,7 @@ async fn every_signal_has_its_name() {
     }
 }
 
-/// The program itself is run, and nothing that the shell has under the same name; it sees nothing of the shell's.
+/// The program itself is run, and no builtin of the shell with the same name; it does not see the shell's variables.
 #[tokio::test]
 async fn the_shell_beside_it_does_not_show() {
     let Some(sshd) = Sshd::start() else { return };
@@ -132,7 +132,7 @@ async fn the_shell_beside_it_does_not_show() {
     assert!(out.starts_with("0\n1\n2\n3\n") && !out.starts_with("0\n1\n2\n3\n4\n") && !out.contains("mer_"), "{out}");
 }
 
-/// One login for the watchdog, one for the run, and the bound of the run does not count them.
+/// One login for the watchdog and one for the run, neither of which counts against the bound of the run.
 #[tokio::test]
 async fn a_slow_rc_file_is_run_twice_and_counts_for_no_run() {
     let rc = "echo x >> \"$HOME/logins\"; sleep 5";
@@ -149,7 +149,7 @@ async fn a_slow_rc_file_is_run_twice_and_counts_for_no_run() {
     assert_eq!(fs::read_to_string(sshd.home().join("logins")).expect("logins"), "x\nx\nx\n");
 }
 
-/// The mark tells of a success where the server tells nothing; without either there is none.
+/// The marker proves a success if the server reports nothing; without either there is none.
 #[tokio::test]
 async fn a_server_that_tells_nothing() {
     let Some(server) = FaultySsh::builder().no_exit_status().start() else { return };
@@ -167,7 +167,7 @@ async fn a_server_that_tells_nothing() {
     }
 }
 
-/// What the server says of a signal without a number here is no `signal 0`, and no success.
+/// An unknown signal from the server is neither `signal 0` nor a success.
 #[tokio::test]
 async fn a_signal_without_a_name_is_not_signal_0() {
     let Some(server) = FaultySsh::builder().exit_signal("SIG@example.com").start() else { return };
@@ -176,7 +176,7 @@ async fn a_signal_without_a_name_is_not_signal_0() {
     assert!(ended.lost.is_some_and(|why| why.contains("`SIG@example.com`")));
 }
 
-/// Its commands are in its own process group, and it tells an exit only when the channel is closed.
+/// Dropbear runs commands in its own process group, and reports an exit only when the channel is closed.
 #[tokio::test]
 async fn dropbear_runs_models_and_survives_their_end() {
     let Some(mut server) = Dropbear::start() else { return };
@@ -205,7 +205,8 @@ async fn dropbear_runs_models_and_survives_their_end() {
     });
 }
 
-/// Each login in a PID namespace of its own: the watchdog could end nothing there, and would take it for gone.
+/// Each login is in a PID namespace of its own: the watchdog could end nothing in another one, and would take it for
+/// gone.
 #[tokio::test]
 async fn logins_that_cannot_see_each_other_are_refused_before_anything_begins() {
     for more in ["f --mount-proc", "f", ""] {

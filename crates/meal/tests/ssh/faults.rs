@@ -1,4 +1,4 @@
-//! A server that misbehaves.
+//! A misbehaving server.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     support::{command, fake, faulty, run},
 };
 
-/// FIELD, SSH 1: a signal comes without a status, and is told apart.
+/// A signal comes without a status, and is told apart from an exit code.
 #[tokio::test]
 async fn field_ssh_1_an_exit_signal() {
     let Some(server) = FaultySsh::builder().exit_signal("SEGV").start() else { return };
@@ -35,7 +35,7 @@ async fn data_after_the_end_of_file_does_no_harm() {
     assert!(out.starts_with(b"on time"), "{}", String::from_utf8_lossy(&out));
 }
 
-/// FIELD, SSH 9: a window that is never adjusted stops the writer, and the bound holds.
+/// A window that is never adjusted stops the writer, and the bound holds.
 #[tokio::test]
 async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
     let Some(server) = FaultySsh::builder().window_stops(65_536).start() else { return };
@@ -49,7 +49,7 @@ async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
     assert!(out.len() < 200_000);
 }
 
-/// FIELD, SSH 9: the socket is full in the middle of a packet, again and again, while replies come back.
+/// The socket is full in the middle of a packet, repeatedly, while replies come in.
 #[tokio::test]
 async fn field_ssh_9_many_channels_in_bulk_both_ways() {
     let Some(sshd) = mer_testkit::sshd::Sshd::start() else { return };
@@ -93,7 +93,7 @@ async fn a_connection_cut_after_so_many_bytes_each_way() {
             };
             let (exit, came) = tokio::time::timeout(Duration::from_secs(20), attempt).await.expect("an answer");
             if bytes < 1_000 {
-                // Nothing had begun: it was tried again.
+                // Nothing had started, so that it was retried.
                 assert_eq!((exit, came), (Some(Exit::Code(0)), 200_000), "{direction:?} {bytes}");
             } else {
                 let again = exit == Some(Exit::Code(0)) && came == 200_000 && server.connections() > 1;

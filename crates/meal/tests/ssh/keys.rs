@@ -89,7 +89,7 @@ async fn hashed_names_and_every_type_of_key() {
     }
 }
 
-/// The server has three keys and prefers another than the one that is known: no false "changed".
+/// The server has three keys and prefers another one than the recorded one: this is no changed key.
 #[tokio::test]
 async fn the_known_type_of_key_is_asked_for() {
     let kinds = [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Rsa];
@@ -200,14 +200,14 @@ async fn the_ways_not_to_arrive_are_told_apart() {
     let error = refused(at("no-such-host.invalid", 22)).await;
     let unresolved = matches!(error, SshError::NotResolved { .. } | SshError::ConnectTimedOut { .. });
     assert!(unresolved, "{error:?}");
-    // Somebody who accepts and says nothing.
+    // A server that accepts connections and sends nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let error = refused(at("127.0.0.1", silent.local_addr().expect("its number").port())).await;
     assert!(matches!(error, SshError::ConnectTimedOut { .. }), "{error:?}");
     assert_eq!(error.exit_code(), 69);
 }
 
-/// FIELD, SSH 7: an alias of `~/.ssh/config` is enough.
+/// An alias of `~/.ssh/config` is enough.
 #[tokio::test]
 async fn field_ssh_7_an_alias_of_the_config_is_enough() {
     let Some(sshd) = Sshd::start() else { return };
@@ -246,7 +246,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     for sshd in [&one, &two] {
         assert!(sshd.log().contains("Accepted publickey"), "passed through");
     }
-    // A jump host that does not let anybody through is named.
+    // The error names a jump host that refuses the login.
     let Some(wall) = Sshd::builder().option("AllowTcpForwarding", "no").start() else { return };
     write_private(
         &config.environment.folder.as_ref().expect("folder").join("config"),
@@ -257,7 +257,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     assert!(host.ends_with(&last.port().to_string()) && hop.ends_with(&wall.port().to_string()), "{error:?}");
 }
 
-/// FIELD, SSH 8: neither HOME, nor agent, nor user name; and an agent, where there is one.
+/// Without HOME, agent and user name; and with an agent.
 #[tokio::test]
 async fn field_ssh_8_the_agent_where_there_is_one() {
     let Some(sshd) = Sshd::start() else { return };

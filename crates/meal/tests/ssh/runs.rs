@@ -1,4 +1,4 @@
-//! A process over there is like one here.
+//! A remote process behaves like a local one.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn input_output_and_exit_code() {
     assert_eq!(ended.exit, Some(Exit::Code(7)));
 }
 
-/// What came in one read with a reply that was waited for is not left lying.
+/// Output that came in the same read as a reply is not left in the buffer.
 #[tokio::test]
 async fn no_run_of_many_waits_for_a_packet_that_has_come() {
     let Some(sshd) = Sshd::start() else { return };
@@ -35,7 +35,7 @@ async fn no_run_of_many_waits_for_a_packet_that_has_come() {
     }
 }
 
-/// FIELD, SSH 1: 255 is a program's exit code like any other; death by signal comes without a code.
+/// 255 is an ordinary exit code; death by a signal comes without a code.
 #[tokio::test]
 async fn field_ssh_1_255_is_an_exit_code_and_a_signal_is_none() {
     let Some(sshd) = Sshd::start() else { return };
@@ -44,11 +44,11 @@ async fn field_ssh_1_255_is_an_exit_code_and_a_signal_is_none() {
     assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(255))));
     let (ended, _) = run(&executor, &fake(&["signal"]), b"").await;
     assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Signal(9))));
-    // The connection is as good as before.
+    // The connection is still usable.
     assert_eq!(run(&executor, &fake(&["exit", "3"]), b"").await.0.exit, Some(Exit::Code(3)));
 }
 
-/// FIELD, SSH 2: what the other side prints on stderr is no failure, and stays apart from stdout.
+/// Output on the remote stderr is no failure, and stays apart from stdout.
 #[tokio::test]
 async fn field_ssh_2_stderr_is_apart_and_no_failure() {
     let Some(sshd) = Sshd::start() else { return };
@@ -94,7 +94,7 @@ async fn a_slow_reader_holds_the_writer_and_not_its_neighbours() {
     let executor = Executor::ssh(config(&sshd));
     let spec = fake(&["flood", "30000000"]);
     let mut slow = executor.start(&spec).await.expect("starts");
-    // Its stderr must flow before its stdout comes; then it is stuck with nobody reading.
+    // Its stderr must flow before its stdout comes; then it blocks on stdout, which is not read.
     let drained = tokio::spawn(async move {
         let mut count = 0;
         while let Ok(Some(bytes)) = slow.stderr.next().await {
@@ -120,7 +120,7 @@ async fn a_slow_reader_holds_the_writer_and_not_its_neighbours() {
     assert_eq!(slow.control.wait().await, Exit::Code(0));
 }
 
-/// FIELD, SSH 3: names with spaces, quotes, `&`, newlines and `$` survive.
+/// Names with spaces, quotes, `&`, newlines and `$` survive.
 #[tokio::test]
 async fn field_ssh_3_arguments_and_environment_survive() {
     let Some(sshd) = Sshd::start() else { return };

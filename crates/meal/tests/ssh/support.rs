@@ -14,7 +14,7 @@ use mer_testkit::{dropbear::Dropbear, faulty_ssh::FaultySsh, sshd::Sshd};
 
 use crate::{agents::Agent, common};
 
-/// How to reach a server, with nothing of this machine's own: no HOME, no agent, no `/etc/ssh`.
+/// The configuration for a server, without anything of this machine: no HOME, no agent, no `/etc/ssh`.
 pub(crate) fn config(sshd: &Sshd) -> SshConfig {
     let params = params(sshd.host(), sshd.port(), sshd.user(), sshd.client_key(), &sshd.known_hosts_file());
     plain(ConnParams { connect_timeout: Some(Bound::secs(10)), ..params })
@@ -62,18 +62,18 @@ pub(crate) fn text(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-/// Answers every request with this.
+/// Answers every request with this secret.
 pub(crate) fn secret(answer: &str) -> Option<SecretSource> {
     let answer = answer.to_owned();
     Some(Arc::new(move |_: SecretRequest<'_>| Ok(Some(answer.clone()))))
 }
 
-/// A command for over there: it gets no PATH, so it has that of its login.
+/// A remote command. It is given no PATH, so that it has the one of its login.
 pub(crate) fn command(argv: &[&str]) -> RunSpec {
     RunSpec { env: [].into(), ..common::command(argv) }
 }
 
-/// The fake model over there.
+/// The fake model on the server.
 pub(crate) fn fake(args: &[&str]) -> RunSpec {
     command(&[&[common::FAKE], args].concat())
 }
@@ -83,14 +83,14 @@ pub(crate) async fn run(executor: &Executor, spec: &RunSpec, input: &[u8]) -> (R
     common::collect(run, Input::Bytes(Bytes::copy_from_slice(input)), &spec.bounds, &Cancel::new()).await
 }
 
-/// A folder that goes with the test.
+/// A temporary folder.
 pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_owned();
     (folder, path)
 }
 
-/// What nothing on one machine takes.
+/// A port on which nothing listens.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
 
 /// A HOME with an SSH configuration.
@@ -118,7 +118,7 @@ impl Home {
         write_private(&self.folder().join("config"), config);
     }
 
-    /// How to reach a server from there, without a key that the registry names.
+    /// The configuration for a server from this HOME, without a key in the registry.
     pub(crate) fn config(&self, sshd: &Sshd) -> SshConfig {
         let mut config = self.around(config(sshd));
         config.params.identity_file = None;
@@ -139,14 +139,14 @@ impl Home {
     }
 }
 
-/// Whatever the umask: a configuration that others may write to is not used.
+/// Independent of the umask: a configuration that is writable for others is ignored.
 pub(crate) fn write_private(file: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(file, text).expect("the file");
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");
 }
 
-/// Cancels the fake model when it is ready: this signal ends it.
+/// Cancels the fake model when it is ready: the signal ends it.
 pub(crate) async fn is_ended_by(signal: i32, executor: &Executor, args: &[&str]) {
     let spec = fake(args);
     let mut run = executor.start(&spec).await.expect("starts");

@@ -1,10 +1,10 @@
-//! How a faulty server behaves, as each of its connections has to know it.
+//! How a faulty server behaves.
 
 use std::path::PathBuf;
 
 use russh::{MethodKind, MethodSet};
 
-/// What each connection has to know.
+/// The behaviour of each connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conduct {
     pub(super) password: Option<String>,

@@ -1,4 +1,4 @@
-//! A command in a channel of a faulty server, and how its end is told.
+//! A command on a channel of a faulty server, and the report of its end.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::conduct::{Conduct, ExitReport};
 
-/// Starts `sh -c command` in a process group of its own, as a login has.
+/// Starts `sh -c command` in a new process group, as a login does.
 pub(super) fn start(command: &[u8], conduct: &Conduct) -> io::Result<Child> {
     Command::new("sh")
         .arg("-c")
@@ -32,7 +32,7 @@ pub(super) fn start(command: &[u8], conduct: &Conduct) -> io::Result<Child> {
         .spawn()
 }
 
-/// Carries the three streams until the output has ended, and reports the end as the server is to.
+/// Carries the three streams until the output ends, and reports the end as configured.
 pub(super) async fn supervise(
     mut child: Child,
     input: mpsc::UnboundedReceiver<Vec<u8>>,
@@ -45,7 +45,7 @@ pub(super) async fn supervise(
     tokio::join!(carry(stdout, None, &output, &conduct), carry(stderr, Some(1), &output, &conduct));
     let status = child.wait().await;
     feeding.abort();
-    // Every send below fails if the client has gone, and then nobody is there to be told.
+    // If the client has gone, every send below fails, which does not matter.
     let _ = output.eof().await;
     if !conduct.after_eof.is_empty() {
         let _ = output.data_bytes(conduct.after_eof.clone()).await;
@@ -65,7 +65,7 @@ async fn feed(mut input: mpsc::UnboundedReceiver<Vec<u8>>, stdin: Option<ChildSt
     }
 }
 
-/// Sends what comes from `from`, until it ends or the client has gone. Its end is then closed, as sshd closes it.
+/// Sends the output of `from` until it ends or the client has gone, and then closes it, as sshd does.
 async fn carry<R: AsyncRead + Unpin>(
     from: Option<R>,
     extended: Option<u32>,
@@ -104,7 +104,7 @@ async fn report(status: ExitStatus, exit_report: &ExitReport, output: &ChannelWr
     }
 }
 
-/// The name that the protocol has for a signal, or that of an extension.
+/// The protocol's name of a signal, or that of an extension.
 fn name_of(signal: i32) -> String {
     let name = match signal {
         1 => "HUP",

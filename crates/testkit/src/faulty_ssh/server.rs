@@ -13,7 +13,7 @@ use crate::network::Proxy;
 use crate::processes;
 use crate::sshd::{HostKey, known_hosts};
 
-/// A running faulty server. Dropping it ends it, its connections and what they run.
+/// A running faulty server. Dropping it ends the server, its connections, and their processes.
 #[derive(Debug)]
 pub struct FaultySsh {
     pub(super) address: SocketAddr,
@@ -28,7 +28,7 @@ pub struct FaultySsh {
     pub(super) thread: Option<JoinHandle<()>>,
 }
 
-/// What clients have done.
+/// What the clients have done.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) connections: usize,
@@ -38,7 +38,7 @@ pub(super) struct Seen {
 }
 
 impl FaultySsh {
-    /// Where clients connect to: always 127.0.0.1.
+    /// The address for clients, always on 127.0.0.1.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -53,12 +53,12 @@ impl FaultySsh {
         self.address.port()
     }
 
-    /// Any user will do; this is one.
+    /// A user name. Any other is accepted too.
     pub fn user(&self) -> &'static str {
         "anybody"
     }
 
-    /// A private key; any other is accepted too, if keys are.
+    /// A private key. Any other is accepted too, unless keys are refused.
     pub fn client_key(&self) -> &Path {
         &self.client_key
     }
@@ -68,7 +68,7 @@ impl FaultySsh {
         &self.shown
     }
 
-    /// The host key that [`Self::known_hosts`] claims: the same one, but for [`super::Builder::wrong_host_key`].
+    /// The host key in [`Self::known_hosts`]: another one only with [`super::Builder::wrong_host_key`].
     pub fn claimed_host_key(&self) -> &HostKey {
         &self.claimed
     }
@@ -78,32 +78,32 @@ impl FaultySsh {
         known_hosts(std::slice::from_ref(&self.claimed), &[format!("[{}]:{}", self.host(), self.port())])
     }
 
-    /// The folder that goes when this is dropped; tests may put more into it.
+    /// The temporary folder of the server, removed when it is dropped. Tests may add files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// What every process has in its environment that was started over a connection to this server.
+    /// The nonce in the environment of every process that was started over a connection to this server.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }
 
-    /// How many connections there have been.
+    /// Number of connections so far.
     pub fn connections(&self) -> usize {
         self.seen().connections
     }
 
-    /// The authentication methods that clients have tried, in order, over all connections.
+    /// The authentication methods that clients have tried, in order, on all connections.
     pub fn methods(&self) -> Vec<&'static str> {
         self.seen().methods.clone()
     }
 
-    /// The command lines that it was asked to run, in order.
+    /// The command lines that clients have requested, in order.
     pub fn commands(&self) -> Vec<String> {
         self.seen().commands.clone()
     }
 
-    /// How many channels it has refused.
+    /// Number of refused channels.
     pub fn refused_channels(&self) -> usize {
         self.seen().refused
     }

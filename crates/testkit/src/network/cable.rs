@@ -12,22 +12,23 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::require;
 
-/// Addresses for documentation: nothing else has them, and the namespaces have no other network.
+/// Addresses reserved for documentation. The namespaces have no other network.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
-/// Two network namespaces, client and server, and the cable between them. Dropping it removes all three; end what runs
-/// inside before.
+/// Two network namespaces, client and server, and the cable between them. Dropping it removes all three; end the
+/// processes inside before.
 pub struct Cable {
     client: Namespace,
     server: Namespace,
 }
 
-/// A named namespace, which is deleted by whoever drops it.
+/// A named namespace, deleted on drop.
 struct Namespace(String);
 
 impl Cable {
-    /// Makes one. `None`, after [`require::unavailable`] has said so as `netns`, where the machine does not allow it.
+    /// Creates a cable. `None`, after [`require::unavailable`] has reported `netns`, if the machine does not allow
+    /// it.
     #[track_caller]
     pub fn new() -> Option<Self> {
         match Self::make() {
@@ -54,13 +55,13 @@ impl Cable {
         Ok(cable)
     }
 
-    /// Pulls it: from now on nothing gets through, in neither direction, and neither end is told by the other.
+    /// Pulls the cable: nothing gets through in either direction, and neither end notices.
     pub fn pull(&self) {
-        // At the server's end, so that the client does not even see its own interface go down.
+        // Done at the server's end, so that the client does not see its own interface go down.
         ip(&["-n", &self.server.0, "link", "set", "cable", "down"]).expect("the cable cannot be pulled");
     }
 
-    /// Plugs it in again.
+    /// Plugs the cable in again.
     pub fn plug(&self) {
         ip(&["-n", &self.server.0, "link", "set", "cable", "up"]).expect("the cable cannot be plugged in");
     }
@@ -77,8 +78,8 @@ impl Cable {
         command
     }
 
-    /// Runs `work` at the client's end, on a thread of its own. Threads that it starts are there too, so a runtime has to
-    /// be built inside.
+    /// Runs `work` at the client's end, on a separate thread. Threads that it starts are at that end too, so that a
+    /// runtime must be built inside.
     pub fn at_client<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.client.run(work).expect("the client's end cannot be entered")
     }
@@ -101,7 +102,8 @@ impl Namespace {
         Ok(Self(name))
     }
 
-    /// A thread that has entered never leaves, so it is one that ends with the work. The error is in entering.
+    /// A thread that has entered a namespace never leaves it, so that it ends with the work. The error is about
+    /// entering.
     fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
         let namespace = File::open(format!("/run/netns/{}", self.0))?;
         thread::scope(|scope| {
@@ -120,7 +122,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Runs `ip`; its complaint is the error.
+/// Runs `ip`. The error is what it printed on stderr.
 fn ip(arguments: &[&str]) -> Result<(), String> {
     let program = require::program("ip", &[]).ok_or("no `ip` (iproute2) is installed")?;
     let output = Command::new(program).args(arguments).output().map_err(|error| error.to_string())?;

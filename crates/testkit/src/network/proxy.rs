@@ -1,4 +1,4 @@
-//! A TCP proxy on loopback that counts what it forwards, and stops or cuts when it is told to.
+//! A TCP proxy on loopback that counts what it forwards, and holds or cuts connections on command.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-/// How long a read waits before it looks whether the connection has been cut.
+/// How long a read waits before it checks whether the connection was cut.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Which way bytes go.
+/// The direction of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// What the client says.
+    /// From the client to the server.
     ToServer,
-    /// What the server says.
+    /// From the server to the client.
     ToClient,
 }
 
-/// A TCP proxy in front of one server. It ends when it is dropped, and its connections with it.
+/// A TCP proxy in front of one server. Dropping it ends it and its connections.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -38,7 +38,7 @@ struct Shared {
 struct State {
     /// Nothing is forwarded.
     held: bool,
-    /// The number of cuts so far: a connection that began before the last one is over.
+    /// Number of cuts so far. A connection that began before the last one is over.
     cuts: u64,
     /// The proxy is being dropped.
     closed: bool,
@@ -49,7 +49,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Way {
     forwarded: u64,
-    /// What happens once so many bytes in all have been forwarded.
+    /// What happens after this many bytes in total.
     limit: Option<(u64, Limit)>,
 }
 
@@ -70,23 +70,23 @@ impl Proxy {
         Self { address, shared, acceptor: Some(acceptor) }
     }
 
-    /// Where clients connect to.
+    /// The address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many bytes have been forwarded in this direction, over all connections.
+    /// Number of bytes that were forwarded in this direction, on all connections.
     pub fn forwarded(&self, direction: Direction) -> u64 {
         self.shared.lock().ways[direction as usize].forwarded
     }
 
-    /// How many connections there have been.
+    /// Number of connections so far.
     pub fn connections(&self) -> u64 {
         self.shared.lock().connections
     }
 
-    /// Becomes a black hole: connections stay open, new ones are accepted, and nothing gets through. Bytes on their way
-    /// are kept until [`Self::release`].
+    /// Becomes a black hole: connections stay open, new ones are accepted, and nothing gets through. Bytes on their
+    /// way are kept until [`Self::release`].
     pub fn hold(&self) {
         self.shared.change(|state| state.held = true);
     }
@@ -96,19 +96,19 @@ impl Proxy {
         self.shared.change(|state| state.held = false);
     }
 
-    /// Resets every connection, to both ends. New ones are forwarded. As with any reset, an end may lose what has been
-    /// forwarded to it and what it has not read yet.
+    /// Resets every connection at both ends; new ones are forwarded. As with any reset, an end may lose bytes that it
+    /// has not read yet.
     pub fn cut(&self) {
         self.shared.change(|state| state.cuts += 1);
     }
 
-    /// Becomes a black hole, both ways, right behind byte number `bytes` of this direction, counted from the start of
+    /// Becomes a black hole in both directions after byte number `bytes` of this direction, counted from the start of
     /// the proxy.
     pub fn hold_after(&self, direction: Direction, bytes: u64) {
         self.limit(direction, bytes, Limit::Hold);
     }
 
-    /// As [`Self::cut`], right behind byte number `bytes` of this direction, counted from the start of the proxy.
+    /// As [`Self::cut`], after byte number `bytes` of this direction, counted from the start of the proxy.
     pub fn cut_after(&self, direction: Direction, bytes: u64) {
         self.limit(direction, bytes, Limit::Cut);
     }
@@ -116,7 +116,7 @@ impl Proxy {
     fn limit(&self, direction: Direction, bytes: u64, then: Limit) {
         self.shared.change(|state| {
             state.ways[direction as usize].limit = Some((bytes, then));
-            // It may be behind us already.
+            // The limit may be passed already.
             state.act_on_limits();
         });
     }
@@ -128,7 +128,7 @@ impl Drop for Proxy {
             state.closed = true;
             state.cuts += 1;
         });
-        // The acceptor waits for a connection: this is one.
+        // Wakes the acceptor, which waits for a connection.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -146,7 +146,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until bytes may go on, and gives how many of `wanted`; `None` if the connection is over.
+    /// Waits until bytes may be forwarded. Returns how many of `wanted`, or `None` if the connection is over.
     fn permit(&self, direction: Direction, wanted: u64, born: u64) -> Option<u64> {
         let mut state = self.lock();
         loop {
@@ -160,7 +160,7 @@ impl Shared {
         }
     }
 
-    /// Counts bytes that were written, and does what the limit says that they have reached.
+    /// Counts forwarded bytes, and applies the limits that they reach.
     fn count(&self, direction: Direction, bytes: u64) {
         self.change(|state| {
             state.ways[direction as usize].forwarded += bytes;
@@ -185,7 +185,7 @@ impl State {
 }
 
 impl Way {
-    /// How many bytes may pass before the limit.
+    /// Number of bytes up to the limit.
     fn left(&self) -> u64 {
         self.limit.map_or(u64::MAX, |(limit, _)| limit.saturating_sub(self.forwarded))
     }
@@ -252,7 +252,7 @@ fn pump(mut from: &TcpStream, to: &TcpStream, direction: Direction, shared: &Sha
 fn forward(mut bytes: &[u8], mut to: &TcpStream, direction: Direction, shared: &Shared, born: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         let Some(permitted) = shared.permit(direction, bytes.len() as u64, born) else {
-            // The loop of the pump looks again, and finds the cut.
+            // The loop of the pump finds the cut.
             return Ok(());
         };
         let length = usize::try_from(permitted).unwrap_or(bytes.len());
@@ -268,14 +268,14 @@ fn forward(mut bytes: &[u8], mut to: &TcpStream, direction: Direction, shared: &
     Ok(())
 }
 
-/// Has the sockets closed by RST once the other direction, which finds the same cut, has let go of them too.
+/// Makes the sockets close by RST, after the other direction has found the same cut and dropped them too.
 fn reset(from: &TcpStream, to: &TcpStream) {
     for stream in [from, to] {
         let _ = set_socket_linger(stream, Some(Duration::ZERO));
     }
 }
 
-/// One end has gone: the other direction is to end as well.
+/// One end has gone: ends the other direction as well.
 fn give_up(from: &TcpStream, to: &TcpStream) {
     for stream in [from, to] {
         let _ = stream.shutdown(Shutdown::Both);

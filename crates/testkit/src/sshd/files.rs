@@ -11,7 +11,7 @@ pub(super) fn home(folder: &Path) -> PathBuf {
     folder.join("home")
 }
 
-/// Puts the end of a server's log on stderr, for the failure of a test.
+/// Prints the end of a server's log on stderr, when a test fails.
 pub(crate) fn show_log(server: &str, log: &str) {
     let lines: Vec<&str> = log.lines().collect();
     let last = &lines[lines.len().saturating_sub(150)..];

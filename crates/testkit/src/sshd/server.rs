@@ -14,9 +14,9 @@ use super::files::{home, log_file, show_log};
 use super::keys::{self, HostKey, known_hosts};
 use crate::processes;
 
-/// A running `sshd`. Dropping it ends it, its connections and what they run.
+/// A running `sshd`. Dropping it ends the server, its connections, and their processes.
 ///
-/// Do not keep one in a `static`: statics are never dropped, and it would outlive the tests.
+/// Do not store one in a `static`: statics are never dropped, so that it would outlive the tests.
 #[derive(Debug)]
 pub struct Sshd {
     pub(super) child: Child,
@@ -30,7 +30,7 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// The first address that it listens on, as a config file has it.
+    /// The first address that it listens on, in the form of configuration files.
     pub fn host(&self) -> String {
         self.listen[0].to_string()
     }
@@ -40,42 +40,42 @@ impl Sshd {
         self.port
     }
 
-    /// Every address that it listens on, with the port.
+    /// All addresses that it listens on, with the port.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listen.iter().map(|ip| SocketAddr::new(*ip, self.port)).collect()
     }
 
-    /// The only user that it logs in: the one who runs the test.
+    /// The only user that it logs in: the user of the test.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The private key that it accepts. The public one lies beside it, with `.pub`.
+    /// The private key that it accepts. The public key is beside it, with `.pub`.
     pub fn client_key(&self) -> &Path {
         &self.client_key
     }
 
-    /// Its host keys, in the order that they were asked for.
+    /// Its host keys, in the order of [`super::Builder::host_keys`].
     pub fn host_keys(&self) -> &[HostKey] {
         &self.host_keys
     }
 
-    /// The folder that goes when this is dropped; tests may put more into it.
+    /// The temporary folder of the server, removed when it is dropped. Tests may add files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The HOME of its sessions: empty at first.
+    /// The HOME of its sessions, empty at first.
     pub fn home(&self) -> PathBuf {
         home(self.folder())
     }
 
-    /// The text of a known_hosts file: a line for each host key, that names each address as `[address]:port`.
+    /// The text of a known_hosts file: a line for each host key, which names each address as `[address]:port`.
     pub fn known_hosts(&self) -> String {
         known_hosts(&self.host_keys, &self.names())
     }
 
-    /// The same for one address only, as that of a proxy in front of the server.
+    /// The same for one address only, such as that of a proxy in front of the server.
     pub fn known_hosts_for(&self, address: SocketAddr) -> String {
         known_hosts(&self.host_keys, &[format!("[{}]:{}", address.ip(), address.port())])
     }
@@ -85,14 +85,14 @@ impl Sshd {
         keys::hash_names(&self.host_keys, &self.names(), self.folder())
     }
 
-    /// What [`Self::known_hosts`] says, as a file.
+    /// Writes [`Self::known_hosts`] to a file, and returns its path.
     pub fn known_hosts_file(&self) -> PathBuf {
         let file = self.folder().join("known_hosts");
         fs::write(&file, self.known_hosts()).expect("known_hosts cannot be written");
         file
     }
 
-    /// A block of `~/.ssh/config` that makes `ssh ALIAS` reach this server, for jumps and for tests of the config.
+    /// A block of `~/.ssh/config` for this server under an alias.
     pub fn ssh_config(&self, alias: &str) -> String {
         format!(
             "Host {alias}\n  HostName {}\n  Port {}\n  User {}\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
@@ -105,7 +105,7 @@ impl Sshd {
         )
     }
 
-    /// An `ssh` client that reaches this server and reads nothing of the user's; the test adds the remote command.
+    /// An `ssh` client that reaches this server and reads no file of the user; the test adds the remote command.
     pub fn ssh(&self) -> Command {
         let config = self.folder().join("ssh_config");
         fs::write(&config, self.ssh_config("server")).expect("ssh_config cannot be written");
@@ -120,12 +120,12 @@ impl Sshd {
         self.child.id()
     }
 
-    /// What every process has in its environment that was started over a connection to this server.
+    /// The nonce in the environment of every process that was started over a connection to this server.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }
 
-    /// What it has logged, at VERBOSE.
+    /// The log of the server, at level VERBOSE.
     pub fn log(&self) -> String {
         let bytes = fs::read(log_file(self.folder())).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -137,16 +137,16 @@ impl Sshd {
         processes::until(&format!("`{text}` in the log of sshd"), bound, || self.log().contains(text));
     }
 
-    /// Ends every connection by killing the server's side of it, as an administrator does, and what runs over it; the
-    /// server goes on listening.
+    /// Kills the server's side of every connection, as an administrator does, and its processes. The server goes on
+    /// listening.
     pub fn end_connections(&self) {
-        // Stopped first, so that no connection comes while they are counted.
+        // Stopped first, so that no connection comes meanwhile.
         processes::signal(self.pid(), Signal::STOP);
         self.kill_below();
         processes::signal(self.pid(), Signal::CONT);
     }
 
-    /// Stops the server and its connections in the middle of whatever they do: alive for TCP, silent for SSH.
+    /// Stops the server and its connections: alive for TCP, silent for SSH.
     pub fn freeze(&self) {
         self.signal_all(Signal::STOP);
     }
@@ -156,11 +156,11 @@ impl Sshd {
         self.signal_all(Signal::CONT);
     }
 
-    /// Ends server, connections and what they run, now. Nobody listens on the port afterwards.
+    /// Ends the server, its connections, and their processes. The port is closed afterwards.
     pub fn stop(&mut self) {
         processes::signal(self.pid(), Signal::STOP);
         self.kill_below();
-        // Through the handle: once it has been waited for, the pid is somebody else's.
+        // By the handle, because the pid may be reused after the wait.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -172,7 +172,7 @@ impl Sshd {
         }
     }
 
-    /// Kills the processes below the server, and those that have left it but still carry its nonce.
+    /// Kills the processes below the server, and those that have left it and carry its nonce.
     fn kill_below(&self) {
         let none_left = || {
             let mut below = processes::descendants(self.pid());
@@ -186,7 +186,7 @@ impl Sshd {
         }
     }
 
-    /// The names that known_hosts has for it.
+    /// Its names in known_hosts.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.listen.iter().map(|ip| format!("[{ip}]:{}", self.port)).collect();
         if self.listen.iter().any(IpAddr::is_loopback) {

@@ -1,4 +1,4 @@
-//! What every backend of [`mer_dal::Store`] must do, told as tests. Each case takes a database of its own, empty but for
+//! What every backend of [`mer_dal::Store`] must do, as tests. Each case takes a database of its own, empty but for
 //! the schema and what the scripts register, and is the same for every backend:
 //!
 //! ```text
@@ -63,7 +63,7 @@ macro_rules! store_contract {
             weights_of_another_database_are_taken_over, a_training_is_one_step,
         );
     };
-    // First the cases that work in a session, then those that take sessions themselves.
+    // First the cases that use a session, then those that open sessions themselves.
     (@cases $module:ident, $fresh:block: $($case:ident),*; $($own:ident),* $(,)?) => {
         mod $module {
             $(

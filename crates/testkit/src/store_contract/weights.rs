@@ -1,4 +1,4 @@
-//! Weights: payloads, versions, aliases, clearing away. These cases take sessions themselves.
+//! Weights: payloads, versions, aliases, garbage collection. These cases open sessions themselves.
 
 use std::{
     task::Poll,
@@ -30,7 +30,7 @@ fn raw() -> NewVersion {
     }
 }
 
-/// Longer than a database is kept for somebody who waits.
+/// Longer than a session is kept while another process waits.
 async fn a_while() {
     let end = Instant::now() + Duration::from_millis(40);
     std::future::poll_fn(|context| {
@@ -64,7 +64,7 @@ async fn with<T>(database: &Database, work: impl AsyncFnOnce(&Session) -> T) -> 
 
 async fn put(database: &Database, model: &Model, bytes: &[u8], new: &NewVersion) -> WeightsVersion {
     let mut upload = Upload::new(database, model);
-    // In pieces that fit no chunk.
+    // In pieces of a size that differs from the chunks.
     for piece in bytes.chunks(300_001) {
         upload.write(piece).await.unwrap();
     }
@@ -87,12 +87,12 @@ async fn numbers(database: &Database, model: &Model) -> Vec<u64> {
     .await
 }
 
-/// Whether large payloads are put: hashing takes seconds where it is not optimised.
+/// Whether large payloads are tested, which takes seconds in unoptimised builds.
 fn wants_large() -> bool {
     !cfg!(debug_assertions) || std::env::var_os("MER_TEST_LARGE").is_some()
 }
 
-/// Nothing, less than a chunk, exactly one, a little more, more than a batch; and more than a frame of 16 MiB where
+/// Nothing, less than a chunk, exactly one, a little more, more than a batch; and more than a frame of 16 MiB if
 /// [`wants_large`].
 pub async fn weights_of_every_size_come_back(database: &Database) {
     let iris = model(database, "iris").await;
@@ -108,7 +108,7 @@ pub async fn weights_of_every_size_come_back(database: &Database) {
     assert_eq!(first.sha256, empty);
 }
 
-/// Equal chunks are there once, within a version and between models; they go with the last who has them.
+/// Equal chunks are stored once, within a version and between models, and are removed with their last version.
 pub async fn equal_chunks_are_kept_once(database: &Database) {
     let (iris, echo) = (model(database, "iris").await, model(database, "echo").await);
     let zeros = vec![0; 3 * MIB];
@@ -121,7 +121,7 @@ pub async fn equal_chunks_are_kept_once(database: &Database) {
     })
     .await;
     let collected = collect_garbage(database, HOUR).await.unwrap();
-    // Of four chunks in the second version one was its own.
+    // One of the four chunks of the second version was not shared.
     let expected = Collected { uploads: 0, payloads: 2, chunks: 1, bytes: MIB as u64 };
     assert_eq!(collected, expected);
     assert_eq!(get(database, &mine).await.len(), 3 * MIB + 5);
@@ -131,7 +131,7 @@ pub async fn equal_chunks_are_kept_once(database: &Database) {
     assert_eq!(collect_garbage(database, Duration::ZERO).await.unwrap(), Collected::default());
 }
 
-/// Each field is read as it was put; numbers go on where they were, also after the newest version was removed.
+/// Each field is read as it was stored; numbers continue, also after the newest version was removed.
 pub async fn what_was_put_is_told(database: &Database) {
     let iris = model(database, "iris").await;
     let access = started(Uuid::now_v7(), 3, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
@@ -162,7 +162,7 @@ pub async fn what_was_put_is_told(database: &Database) {
     assert!(numbers(database, &model(database, "echo").await).await.is_empty());
 }
 
-/// An alias means one version at any time, and its history says which.
+/// An alias names one version at any time, and its history lists them.
 pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
     let (iris, echo) = (model(database, "iris").await, model(database, "echo").await);
     let first = NewVersion { aliases: vec!["first".to_owned(), CURRENT_ALIAS.to_owned()], ..raw() };
@@ -209,7 +209,7 @@ pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
     .await;
 }
 
-/// What an alias names or the log mentions stays, unless it is forced.
+/// A version that an alias or the log names is removed only by force.
 pub async fn versions_in_use_are_not_removed(database: &Database) {
     let iris = model(database, "iris").await;
     let named = |names: &[&str]| NewVersion { aliases: names.iter().map(|name| (*name).to_owned()).collect(), ..raw() };
@@ -239,7 +239,7 @@ pub async fn versions_in_use_are_not_removed(database: &Database) {
     assert_eq!(numbers(database, &iris).await, [0_u64; 0]);
 }
 
-/// Writers at once, of one model and of equal bytes: as many versions, each with a number of its own, each whole.
+/// Concurrent writers of one model and of equal bytes: each gets a complete version with its own number.
 pub async fn puts_at_once_get_numbers_of_their_own(database: &Database) {
     const WRITERS: usize = 8;
     let iris = model(database, "iris").await;
@@ -264,7 +264,7 @@ pub async fn puts_at_once_get_numbers_of_their_own(database: &Database) {
     .await;
 }
 
-/// Half an upload is nothing; while it lives its chunks stay, and when it was given up they go.
+/// An upload that is not finished is invisible; its chunks stay while it lives, and are removed when it was given up.
 pub async fn clearing_away_spares_what_lives(database: &Database) {
     let iris = model(database, "iris").await;
     // More than a batch.
@@ -272,7 +272,7 @@ pub async fn clearing_away_spares_what_lives(database: &Database) {
     let begun = async || {
         let mut upload = Upload::new(database, &iris);
         upload.write(&whole).await.unwrap();
-        // Gives the database back.
+        // Closes the session meanwhile.
         upload.waiting(a_while()).await.unwrap();
         upload
     };
@@ -294,7 +294,7 @@ pub async fn clearing_away_spares_what_lives(database: &Database) {
     assert!(get(database, &version).await == [whole.as_slice(), b"end"].concat());
 }
 
-/// A model that was removed takes no version; its uploads, and what is told of its weights, go with it.
+/// A removed model takes no version; its uploads and weights are removed with it.
 pub async fn a_removed_model_takes_no_version(database: &Database) {
     let iris = model(database, "iris").await;
     let first = NewVersion { aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() };
@@ -317,7 +317,7 @@ pub async fn a_removed_model_takes_no_version(database: &Database) {
     assert_eq!((collected.payloads, collected.chunks), (1, 1));
 }
 
-/// Versions come and go while it is cleared away: what is there is whole.
+/// Versions are added and removed during garbage collection: existing versions are complete.
 pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Database) {
     let iris = model(database, "iris").await;
     let iris = &iris;
@@ -329,7 +329,7 @@ pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Data
                 collect_garbage(database, HOUR).await.unwrap();
                 continue;
             }
-            // Of the chunks that all have, and that nobody may have at this moment.
+            // Made of the chunks that all share, and that may be unused at this moment.
             let bytes = [common.as_slice(), &[writer, round]].concat();
             let version = put(database, iris, &bytes, &raw()).await;
             assert!(get(database, &version).await == bytes, "version {} is not whole", version.version);
@@ -351,7 +351,7 @@ pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Data
     assert_eq!(collect_garbage(database, HOUR).await.unwrap().chunks, 2 + 6);
 }
 
-/// Versions with the numbers and times they had elsewhere, and aliases with their history; what is known here stays.
+/// Copied versions keep their numbers and times, and aliases their history; versions of this database stay.
 pub async fn weights_of_another_database_are_taken_over(database: &Database) {
     let iris = &model(database, "iris").await;
     let sha256 = async |bytes: &[u8]| {
@@ -412,7 +412,7 @@ pub async fn weights_of_another_database_are_taken_over(database: &Database) {
         caller: "them@there".to_owned(),
         request_uid: (number == 1).then(|| Uuid::from_u128(9)),
     };
-    // Moves that come in any order, and again.
+    // The moves of aliases may come in any order, and repeatedly.
     let moves = [moved(2, None), moved(1, Some(2)), moved(3, Some(3))];
     for _ in 0..2 {
         with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
@@ -426,7 +426,7 @@ pub async fn weights_of_another_database_are_taken_over(database: &Database) {
         .await
     };
     assert_eq!(now().await, (Some(3), vec![moved(3, Some(3)), moved(2, None), moved(1, Some(2))], 5));
-    // It goes on from there.
+    // Numbers continue after the copied versions.
     let sixth = put(database, iris, b"six", &NewVersion { aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() }).await;
     assert_eq!(sixth.version, 6);
     with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
@@ -434,7 +434,7 @@ pub async fn weights_of_another_database_are_taken_over(database: &Database) {
     assert_eq!((current, all.len(), all[0].number, last), (Some(6), 4, 4, 6));
 }
 
-/// The version, the end of the access that made it and the move of the alias are there together or not at all.
+/// The version, the end of its access and the move of the alias are stored together or not at all.
 pub async fn a_training_is_one_step(database: &Database) {
     let iris = model(database, "iris").await;
     let begun = |attempt| {
@@ -449,7 +449,7 @@ pub async fn a_training_is_one_step(database: &Database) {
         let rows = with(database, async |session| session.access(Uuid::from_u128(77)).await.unwrap()).await;
         rows.into_iter().find(|row| row.attempt == attempt)
     };
-    // On record as begun, closed as lost, or not heard of yet: as a journal that waits has it.
+    // The access may be recorded as started, closed as lost, or still be in a journal.
     with(database, async |session| {
         let lost = Access { status: Status::Lost, ..begun(2) };
         session.record(&[begun(1), lost]).await.unwrap();
@@ -466,7 +466,7 @@ pub async fn a_training_is_one_step(database: &Database) {
         };
         assert_eq!(row, wanted);
     }
-    // What the journal says later changes nothing.
+    // A later record from the journal changes nothing.
     with(database, async |session| {
         session.record(&[begun(1), Access { status: Status::Lost, ..begun(3) }]).await.unwrap();
         let moves = session.alias_moves(&iris, None).await.unwrap();
@@ -475,7 +475,7 @@ pub async fn a_training_is_one_step(database: &Database) {
     })
     .await;
     assert_eq!(row(3).await.unwrap().status, Status::Succeeded);
-    // One that cannot be kept leaves its access as it was.
+    // If the version cannot be stored, the access is unchanged.
     with(database, async |session| session.record(&[begun(4)]).await.unwrap()).await;
     let mut upload = Upload::new(database, &model(database, "echo").await);
     upload.write(b"late").await.unwrap();

@@ -45,7 +45,7 @@ impl AgentClient {
             socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
         // Does not wait: if the queue of the socket is full, the agent has not accepted connections for a long time.
         connect(&socket, &SocketAddrUnix::new(path)?).map_err(|errno| match errno {
-            Errno::AGAIN => io::Error::new(io::ErrorKind::TimedOut, "it takes no connections"),
+            Errno::AGAIN => io::Error::new(io::ErrorKind::TimedOut, "it accepts no connections"),
             other => other.into(),
         })?;
         let stream = UnixStream::from(socket);
@@ -69,7 +69,7 @@ impl AgentClient {
             };
             (0..count).map(key).collect::<Option<Vec<_>>>()
         };
-        keys().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not tell its keys"))
+        keys().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not list its keys"))
     }
 
     /// Requests a signature. Returns the agent's answer as it is, to be passed on.
@@ -100,7 +100,7 @@ impl AgentClient {
         let length = self.read(4, deadline)?;
         let length = Reader(&length).number().and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
         if length == 0 || length > LONGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its answer is none"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its answer is invalid"));
         }
         self.read(length, deadline)
     }
@@ -110,7 +110,7 @@ impl AgentClient {
         while filled < length {
             self.0.set_read_timeout(Some(left(deadline)?))?;
             match self.0.read(&mut bytes[filled..]) {
-                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up")),
+                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection")),
                 Ok(count) => filled += count,
                 Err(error) => heed(error)?,
             }

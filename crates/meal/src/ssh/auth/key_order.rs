@@ -94,7 +94,7 @@ pub(super) fn key_order(hop: &Hop, agent: &[AgentKey]) -> KeyOrder {
             plan.file(identity);
         } else if !identity.is_open && identity.public.as_ref().is_some_and(|public| !plan.has(public)) {
             let what = identity.what();
-            plan.notes.push(format!("{what}: only its public half is there, and no agent has the private one"));
+            plan.notes.push(format!("{what}: there is only the public key, and no agent has the private one"));
         }
     }
     plan
@@ -138,10 +138,10 @@ impl KeyOrder {
         for path in &hop.certificates {
             match PublicKey::read(path) {
                 Some(public) if public.is_certificate() && public.is_for_users() => found.push((path.clone(), public)),
-                Some(_) => self.notes.push(format!("certificate `{}`: it is none for a user", path.display())),
+                Some(_) => self.notes.push(format!("certificate `{}`: it is not valid for users", path.display())),
                 None => {
                     let why = std::fs::metadata(path).err();
-                    let why = why.map_or_else(|| "it is none".to_owned(), |error| error.to_string());
+                    let why = why.map_or_else(|| "it is not a certificate".to_owned(), |error| error.to_string());
                     self.notes.push(format!("certificate `{}`: {why}", path.display()));
                 }
             }

@@ -114,7 +114,7 @@ impl LoginAttempt<'_> {
             if now == offered && !matches!(answer, Answer::Partly) {
                 break;
             }
-            self.tried.push(format!("the server wants {now} too"));
+            self.tried.push(format!("the server requires {now} too"));
             (offered, partly) = (now, true);
         }
         let hop = self.hop;

@@ -27,7 +27,7 @@ fn public(name: &str) -> PublicKey {
     PublicKey { blob }
 }
 
-/// A file in OpenSSH's format, as far as it is looked at.
+/// A file in OpenSSH's format, as far as it is read.
 fn private(folder: &Path, name: &str, cipher: &str) -> PathBuf {
     let mut bytes = b"openssh-key-v1\0".to_vec();
     for word in [cipher, "none", ""] {
@@ -62,7 +62,7 @@ fn hop(identities: &[(&Path, Origin)], only: bool) -> Hop {
     hop
 }
 
-/// `agent NAME` or `file NAME`.
+/// The candidates as `agent NAME` or `file NAME`.
 fn order(hop: &Hop, agent: &[AgentKey]) -> Vec<String> {
     let name = |candidate: &Candidate| match &candidate.signer {
         Signer::Agent(_) => candidate.what.replace("agent key ", "agent ").replace('`', ""),
@@ -84,7 +84,7 @@ fn named_keys_of_the_agent_then_its_others_then_files() {
     assert_eq!(order(&hop(&identities, false), &agent), expected);
     let expected = ["agent both", "file locked", "file own", "file both"];
     assert_eq!(order(&hop(&identities, true), &agent), expected);
-    // What the registry names and what needs no passphrase goes first of all.
+    // A key that the registry names and that needs no passphrase comes first.
     let identities = [(own.as_path(), Origin::Registry), (both.as_path(), Origin::Config)];
     let expected = ["file own", "agent both", "agent x", "agent y", "file both"];
     assert_eq!(order(&hop(&identities, false), &agent), expected);

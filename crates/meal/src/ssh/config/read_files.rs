@@ -144,7 +144,7 @@ fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut 
             _ => {
                 // No warning if the line does not match anyway.
                 if holds {
-                    settings.warn(format!("{location}: `Match {criterion}` is not supported; its block is not used"));
+                    settings.warn(format!("{location}: `Match {criterion}` is not supported; its block is ignored"));
                 }
                 return false;
             }

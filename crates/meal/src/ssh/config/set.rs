@@ -73,9 +73,9 @@ impl Settings {
             _ if HARMLESS.contains(&keyword) => {}
             _ => match UNSUPPORTED.iter().find(|(name, _)| *name == keyword) {
                 Some((_, nothing)) if first.eq_ignore_ascii_case(nothing) => {}
-                Some(_) => self.warn(format!("{location}: `{keyword}` is not supported, and not used")),
+                Some(_) => self.warn(format!("{location}: `{keyword}` is not supported, and ignored")),
                 None if self.is_ignored(keyword) => {}
-                None => self.warn(format!("{location}: `{keyword}` is not known, and not used")),
+                None => self.warn(format!("{location}: `{keyword}` is unknown, and ignored")),
             },
         }
         if wrong {
@@ -95,7 +95,7 @@ impl Settings {
             match arg.strip_prefix('-') {
                 Some(pattern) => self.send_env.retain(|name| !matches_pattern(pattern, name)),
                 None if arg.is_empty() || arg.contains('=') => {
-                    self.warn(format!("{location}: `{arg}` is no name of a variable"));
+                    self.warn(format!("{location}: `{arg}` is not the name of a variable"));
                 }
                 None if self.send_env.contains(arg) => {}
                 None => self.send_env.push(arg.clone()),

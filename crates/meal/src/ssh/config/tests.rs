@@ -1,4 +1,4 @@
-//! FIELD, SSH 7: what `~/.ssh/config` says is honoured, and what is not supported is said.
+//! `~/.ssh/config` is followed, and what is not supported gives a warning.
 
 use std::{
     collections::BTreeMap,
@@ -37,7 +37,7 @@ fn field_ssh_7_the_first_value_wins() {
     assert_eq!((settings.port, settings.user.as_deref()), (Some(2201), Some("a")));
     assert_eq!(settings.connect_timeout, Some(Duration::from_secs(7)));
     assert_eq!(ask("gpu2", text).port, Some(9));
-    // Before any block: for everybody, and first.
+    // Lines before the first block apply to all hosts, and come first.
     assert_eq!(ask("gpu1", &format!("Port 1\n{text}")).port, Some(1));
 }
 
@@ -140,10 +140,7 @@ fn what_is_unknown_may_be_ignored_and_what_changes_nothing_is_never_said() {
     let said = ask("a", text).warnings;
     assert_eq!(
         said,
-        [
-            "`config` line 1: `whatever` is not known, and not used",
-            "`config` line 5: `third` is not known, and not used"
-        ]
+        ["`config` line 1: `whatever` is unknown, and ignored", "`config` line 5: `third` is unknown, and ignored"]
     );
     let quiet = "LocalForward 8080 localhost:80\nDynamicForward 1080\nLocalCommand echo\nPermitLocalCommand no\n\
                  SendEnv LANG LC_*\nCiphers aes256-ctr\nHashKnownHosts yes\nGSSAPIAuthentication yes\n\

@@ -1,4 +1,4 @@
-//! Lines as OpenSSH writes them.
+//! Lines in OpenSSH's format.
 
 use std::path::Path;
 
@@ -78,7 +78,7 @@ fn a_changed_key_is_told_with_the_known_one_and_its_line() {
     };
     assert_eq!(expected, format!("{ED} {}", fingerprint(&key(ED, b"old"))));
     assert_eq!((file.as_path(), line), (Path::new("/k"), 3));
-    // Of another type only: no reason to trust it either.
+    // A key of another type is no reason to trust this one.
     assert!(matches!(known("h", &text).verdict(&key("ssh-rsa", b"x")), Verdict::Changed { .. }));
 }
 
@@ -129,7 +129,7 @@ fn a_key_that_is_known_without_the_port_is_known_unless_one_is_known_with_it() {
     assert_eq!(loose(&without).verdict(&key(ED, b"one")), Verdict::Known);
     assert_eq!(loose(&line(&hashed("h"), ED, b"one")).verdict(&key(ED, b"one")), Verdict::Known);
     assert_eq!(loose(&without).kinds().collect::<Vec<_>>(), [ED]);
-    // Another server on that port: not a changed key.
+    // Another server on that port is not a changed key.
     assert_eq!(loose(&without).verdict(&key(ED, b"two")), Verdict::Unknown);
     let both = without.clone() + &line("[h]:23", "ssh-rsa", b"two");
     assert_eq!(loose(&both).verdict(&key("ssh-rsa", b"two")), Verdict::Known);

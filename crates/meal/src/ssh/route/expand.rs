@@ -46,7 +46,7 @@ impl Expand<'_> {
     pub(super) fn proxy(&self, text: &str) -> Result<String, String> {
         let port = self.port.to_string();
         let found = tokens(text, &[('h', self.host), ('n', self.alias), ('p', &port), ('r', self.user)]);
-        if found.contains('\0') { Err("its way has a NUL in it".to_owned()) } else { Ok(found) }
+        if found.contains('\0') { Err("its proxy contains a NUL byte".to_owned()) } else { Ok(found) }
     }
 }
 

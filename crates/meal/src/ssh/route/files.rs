@@ -74,7 +74,7 @@ impl Files for Disk<'_> {
         }
         // The file names programs to run. OpenSSH has the same rule.
         if of == Owner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
-            return Err("it belongs to another user, or others may write to it; chmod go-w mends that".to_owned());
+            return Err("it belongs to another user, or others may write to it; `chmod go-w` fixes that".to_owned());
         }
         Ok(mer_files::read_given(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }

@@ -1,4 +1,4 @@
-//! Ways as they are planned, with real files.
+//! Routes from real configuration files.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::ssh::{
     target::{Identity, Method, Origin, Password},
 };
 
-/// Whatever the umask: what others may write to is not used.
+/// Independent of the umask: a file that is writable for others is ignored.
 fn write(file: &Path, text: &str) {
     fs::write(file, text).expect("a file");
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");
@@ -191,11 +191,11 @@ fn tokens_of_jump_hosts_and_commands() {
         ("nc bastion-23 22 bastion-23 u %", Path::new("/bin/sh"))
     );
     assert!(route.target.proxy_command.is_none());
-    // Only what leads to the first of several hosts is asked for.
+    // Only the first of several jump hosts may have a proxy of its own.
     let config = "Host gpu1\n ProxyJump a,b\nHost b\n ProxyCommand never\n";
     let route = plan(config, ConnParams::default()).0.expect("a route");
     assert!(route.jumps.iter().all(|jump| jump.proxy_command.is_none()));
-    // The registry's way goes before the configuration's.
+    // The registry's route takes precedence over the configuration's.
     let params = ConnParams { proxy_jump: Some("none".to_owned()), ..ConnParams::default() };
     let route = plan("ProxyCommand never\n", params).0.expect("a route");
     assert!(route.target.proxy_command.is_none() && route.jumps.is_empty());

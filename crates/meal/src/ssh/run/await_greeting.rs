@@ -44,7 +44,7 @@ pub(super) async fn await_greeting(pool: &Pool, pipes: &mut LocalPipes, nonce: &
             }
             Ok(_) => {
                 let output = end_of_output(&mut pipes.stderr, &seen).await;
-                return Err(no_shell(output.as_deref().unwrap_or("`it ended without a word`")));
+                return Err(no_shell(output.as_deref().unwrap_or("`it ended without output`")));
             }
             Err(_) => {
                 let output = end_of_output(&mut pipes.stderr, &seen).await;

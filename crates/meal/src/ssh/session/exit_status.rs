@@ -14,7 +14,7 @@ pub(super) struct ExitEvidence {
 }
 
 /// Why the exit is not known although the connection holds.
-const NO_STATUS: &str = "the server did not tell an exit status";
+const NO_STATUS: &str = "the server did not report an exit status";
 
 impl ExitEvidence {
     /// The exit, or why it is not known. A 0 from libssh2 alone proves nothing.
@@ -25,7 +25,7 @@ impl ExitEvidence {
             (Some(status), _) if status != 0 => Ok(of_shell(status)),
             (_, Some((name, None))) => {
                 let name = name.chars().take(60).collect::<String>();
-                Err(format!("the server tells of a signal that has no name here: `{}`", name.escape_debug()))
+                Err(format!("the server reports an unknown signal: `{}`", name.escape_debug()))
             }
             (_, None) if self.code != 0 => Ok(Exit::Code(self.code)),
             (Some(_), None) => Ok(Exit::Code(0)),

@@ -3,11 +3,11 @@ use crate::processes::{poll, until};
 
 const BOUND: Duration = Duration::from_secs(10);
 
-/// A server that sends back what it gets, on as many connections as come.
+/// A server that echoes, on any number of connections.
 fn echo() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
     let address = listener.local_addr().expect("address");
-    // It ends with the test's process: a listener has no end of its own.
+    // Ends with the test's process.
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || io::copy(&mut &stream, &mut &stream));

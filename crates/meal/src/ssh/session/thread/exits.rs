@@ -30,7 +30,7 @@ impl SessionThread {
                 Owner::Run { .. } => self.shared.free(),
                 Owner::Watchdog if self.watchdog.may_begin_again() => self.want_watchdog(),
                 Owner::Watchdog => {
-                    let detail = "the watchdog ended: is `sh` there?".to_owned();
+                    let detail = "the watchdog ended: is `sh` installed?".to_owned();
                     self.watchdog.fail(&GuardError::Failed(detail));
                 }
             }
@@ -40,7 +40,7 @@ impl SessionThread {
 
     fn exited(&mut self, index: usize, exit: Result<Exit, String>) {
         if let Owner::Run { run_state, guard, .. } = &self.channels[index].owner {
-            // What is left of the group holds none of its pipes.
+            // The rest of the group holds none of its pipes.
             if let Some((handle, group)) = guard.get() {
                 handle.send(Request::Release(*group));
             }

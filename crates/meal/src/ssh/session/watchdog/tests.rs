@@ -1,4 +1,4 @@
-//! The script in every shell that this machine has.
+//! The script in every shell of this machine.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -123,7 +123,7 @@ fn silence_is_the_end_of_the_groups_and_a_heartbeat_is_not() {
             assert_eq!(watchdog.receive(), "b");
         }
         assert!(child.try_wait().expect("asked").is_none(), "it was not silent");
-        // Its input stays open: only the time can tell.
+        // Its stdin stays open, so that only the time can end it.
         assert_eq!(child.wait().expect("ended").signal(), Some(15));
     });
 }
@@ -136,7 +136,7 @@ fn a_group_of_which_only_zombies_are_left_is_gone() {
             watchdog.send(&format!("a {} 3", child.id()));
             watchdog.receive();
         }
-        // Nobody waits for it before the watchdog has told.
+        // Reaped only after the watchdog has reported.
         watchdog.send(&format!("k {}", zombie.id()));
         let asked = std::time::Instant::now();
         loop {
@@ -156,7 +156,7 @@ fn a_group_of_which_only_zombies_are_left_is_gone() {
     });
 }
 
-/// Only root can start one that may not signal what it watches.
+/// Only root can start a watchdog that may not signal its group.
 #[test]
 fn a_group_that_may_not_be_signalled_is_not_gone() {
     if !rustix::process::getuid().is_root() {

@@ -1,4 +1,4 @@
-//! Ways to a server: `ProxyCommand`, host keys by other names, and what the configuration gives to the other side.
+//! Routes to a server: `ProxyCommand`, host keys under other names, and variables of the configuration.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     support::{BOUND, Home, command, config, fake, folder, run, text},
 };
 
-/// `ssh -W` by way of another server, with what is to stand before it.
+/// `ssh -W` through another server, with text in front.
 fn through(jump: &Sshd, before: &str) -> String {
     let file = jump.folder().join("proxy_config");
     fs::write(&file, jump.ssh_config("jump")).expect("a configuration");
@@ -136,7 +136,7 @@ async fn a_new_key_that_cannot_be_written_down_is_accepted_with_a_warning() {
         config.params.known_hosts = None;
         works(config).await;
     }
-    // Where it was asked for that it be written down, it is an error that it was not.
+    // If recording the key was requested, a failure to do so is an error.
     let mut config = config(&sshd);
     config.params.known_hosts = Some(text(&below));
     config.accept_new = true;
@@ -202,7 +202,7 @@ async fn a_refused_connection_is_tried_as_often_as_the_configuration_says() {
     let error = refused(config.clone()).await;
     assert!(matches!(error, SshError::Refused { .. }), "{error:?}");
     assert!(begin.elapsed() >= Duration::from_secs(1), "there is a second between the two");
-    // Within the bound, and no longer.
+    // Within the bound.
     config.params.connect_timeout = Some(Bound::After(Duration::from_millis(500)));
     let begin = Instant::now();
     refused(config).await;
