@@ -85,11 +85,13 @@ fn at_executor(megabytes: usize) {
 fn bulk(runtime: &Runtime, executor: &Executor, session: &Session, megabytes: usize) {
     let bytes = megabytes * 1024 * 1024;
     let rate = |took: Duration| megabytes as f64 / took.as_secs_f64();
-    let (mer, bare) =
-        in_turn(|| rate(time(|| runtime.block_on(down(executor, bytes)))), || rate(time(|| bare_down(session, bytes))));
+    let (mer, bare) = in_turn(
+        || rate(time(|| runtime.block_on(download(executor, bytes)))),
+        || rate(time(|| bare_down(session, bytes))),
+    );
     tell("bulk from there", "MiB/s", mer, bare);
     let (mer, bare) =
-        in_turn(|| rate(time(|| runtime.block_on(up(executor, bytes)))), || rate(time(|| bare_up(session, bytes))));
+        in_turn(|| rate(time(|| runtime.block_on(upload(executor, bytes)))), || rate(time(|| bare_up(session, bytes))));
     tell("bulk to there", "MiB/s", mer, bare);
 }
 
@@ -273,7 +275,7 @@ fn bare_down(session: &Session, bytes: usize) {
     channel.wait_close().unwrap();
 }
 
-async fn down(executor: &Executor, bytes: usize) {
+async fn download(executor: &Executor, bytes: usize) {
     let spec = spec(&["head", "-c", &bytes.to_string(), "/dev/zero"], Protocol::Oneshot);
     let run = executor.start(&spec).await.unwrap();
     let (out, mut taken) = mpsc::channel::<Bytes>(4);
@@ -302,7 +304,7 @@ fn bare_up(session: &Session, bytes: usize) {
     channel.wait_close().unwrap();
 }
 
-async fn up(executor: &Executor, bytes: usize) {
+async fn upload(executor: &Executor, bytes: usize) {
     let spec = spec(&["sh", "-c", "cat >/dev/null"], Protocol::Oneshot);
     let run = executor.start(&spec).await.unwrap();
     let (input, stream) = mpsc::channel(4);

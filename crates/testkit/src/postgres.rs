@@ -11,13 +11,16 @@
 //! **Access**: on the socket and on the loopback address, without a password; members of the role [`PASSWORDED`] need
 //! theirs on the loopback address.
 
+mod console;
+mod programs;
+
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufReader, Write as _},
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -32,6 +35,9 @@ use rustix::{
 };
 use tempfile::TempDir;
 
+pub use console::Console;
+
+use self::programs::{as_server_user, folder, other_user, programs};
 use crate::{certificate, processes, require};
 
 /// The administrator of every server.
@@ -307,39 +313,6 @@ impl Server {
     }
 }
 
-/// A session of the administrator.
-#[derive(Debug)]
-pub struct Console {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Console {
-    /// Runs SQL, and waits for its end. Returns what it printed.
-    pub fn run(&mut self, sql: &str) -> String {
-        const DONE: &str = "--done--";
-        writeln!(self.input, "{sql}\n\\echo {DONE}").expect("`psql` reads");
-        let mut printed = String::new();
-        loop {
-            let mut line = String::new();
-            let read = self.output.read_line(&mut line).expect("`psql` writes");
-            assert!(read > 0, "`psql` ended: {sql}");
-            if line.trim_end() == DONE {
-                return printed;
-            }
-            printed += &line;
-        }
-    }
-}
-
-impl Drop for Console {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Drop for Server {
     fn drop(&mut self) {
         // Killed first, so that it does not signal a pid that may be reused by then.
@@ -350,16 +323,6 @@ impl Drop for Server {
             let _ = writeln!(std::io::stderr().lock(), "--- log of PostgreSQL ---\n{}", self.log());
         }
     }
-}
-
-/// A folder that belongs to the server's user.
-fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("merpg").tempdir().expect("a temporary folder");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod of a folder of ours");
-    if let Some((uid, gid)) = other_user() {
-        chown(folder.path(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
-    }
-    folder
 }
 
 /// Waits for the end of this process, then ends the server and removes its folder.
@@ -382,52 +345,6 @@ fn watchdog(folder: &Path) -> Child {
 #[track_caller]
 fn say_missing() {
     require::missing("postgres", "no `postgres` on the PATH or below `/usr/lib/postgresql`");
-}
-
-/// The folder of the server's programs, of the newest version.
-fn programs() -> Option<PathBuf> {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut installed: Vec<(u32, String)> = installed
-        .filter_map(|entry| {
-            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").to_str()?.into()))
-        })
-        .collect();
-    installed.sort_unstable_by(|one, other| other.cmp(one));
-    let folders: Vec<&str> = installed.iter().map(|(_, folder)| folder.as_str()).collect();
-    let server = require::program("postgres", &folders)?;
-    // The PATH may name a link into the folder of the other programs.
-    Some(server.canonicalize().ok()?.parent()?.to_path_buf())
-}
-
-/// For root, the user and group that the server runs as.
-fn other_user() -> Option<(u32, u32)> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").expect("`/etc/passwd` is readable");
-    let fields = users.lines().find(|line| line.starts_with("postgres:")).expect("root needs a user `postgres`");
-    let mut ids = fields.split(':').skip(2).map(|id| id.parse().expect("a number"));
-    Some((ids.next().expect("a uid"), ids.next().expect("a gid")))
-}
-
-fn as_server_user(program: &Path) -> Command {
-    let mut command = match other_user() {
-        None => Command::new(program),
-        Some((uid, gid)) => {
-            // `setpriv` execs the program, which keeps the pid.
-            let mut command = Command::new("setpriv");
-            command.args([format!("--reuid={uid}"), format!("--regid={gid}")]).arg("--clear-groups").arg(program);
-            command
-        }
-    };
-    // The server's user may have no access to the current folder. Variables for other servers are removed.
-    command.current_dir("/").env("LC_ALL", "C");
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("PG")) {
-            command.env_remove(name);
-        }
-    }
-    command
 }
 
 fn free_port() -> u16 {

@@ -11,13 +11,14 @@
 mod builder;
 mod files;
 mod keys;
+mod launch;
 mod server;
 mod shell;
 
 pub use builder::Builder;
-pub(crate) use builder::greets;
 pub(crate) use files::show_log;
 pub use keys::{HostKey, KeyType};
 pub(crate) use keys::{client_key, known_hosts};
+pub(crate) use launch::greets;
 pub use server::Sshd;
 pub use shell::Shell;

@@ -101,7 +101,8 @@ mod tests {
         let shell = fs::read("/bin/sh").expect("a shell");
         assert!(file(&shell).is_ok());
         // The same program, with a loader that is not there.
-        if let Some(at) = shell.windows(5).position(|bytes| bytes == b"/lib6").or_else(|| find(&shell, b"/lib/ld")) {
+        if let Some(at) = shell.windows(5).position(|bytes| bytes == b"/lib6").or_else(|| position(&shell, b"/lib/ld"))
+        {
             let mut other = shell.clone();
             other[at + 1] = b'X';
             assert!(matches!(file(&other), Err(StartError::NoInterpreter { .. })));
@@ -109,7 +110,7 @@ mod tests {
         assert!(check(Path::new("/no/such/file")).is_ok(), "that is told by the search for it");
     }
 
-    fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    fn position(bytes: &[u8], part: &[u8]) -> Option<usize> {
         bytes.windows(part.len()).position(|found| found == part)
     }
 }

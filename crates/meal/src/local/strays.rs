@@ -17,15 +17,15 @@ use rustix::process::{
 };
 use tokio::time::{Instant as Wake, interval_at};
 
-use crate::watcher::{Found, Mark, look_at, scan, stat};
+use crate::watcher::{Mark, ScannedProcess, scan, scan_one, stat};
 
 /// Time between two searches.
-const LOOK: Duration = Duration::from_millis(5);
+const SEARCH_PAUSE: Duration = Duration::from_millis(5);
 /// How long strays may take to end after TERM, and after KILL.
 const TERM_WAIT: Duration = Duration::from_millis(250);
 const KILL_WAIT: Duration = Duration::from_secs(2);
 /// Time between two checks for orphans to reap.
-const ORPHANS: Duration = Duration::from_secs(2);
+const ORPHAN_CHECK: Duration = Duration::from_secs(2);
 
 /// The children that a part of this process waits for.
 static WAITED_FOR: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -61,7 +61,7 @@ pub(super) fn adopt_and_reap() {
 /// Reaps, forever, dead children that no part of this process waits for: adopted orphans. A child that was dead at
 /// one check and still exists at the next has no waiter.
 pub async fn reap_orphans() {
-    let mut looks = interval_at(Wake::now() + ORPHANS, ORPHANS);
+    let mut looks = interval_at(Wake::now() + ORPHAN_CHECK, ORPHAN_CHECK);
     let mut before = BTreeSet::new();
     loop {
         looks.tick().await;
@@ -95,12 +95,12 @@ impl Strays {
 
     /// Sends all of them a signal. Returns whether there were any.
     pub(super) fn signal(&self, signal: Signal) -> bool {
-        let found = self.find();
+        let found = self.search();
         found.iter().for_each(|one| self.send(*one, signal));
         !found.is_empty()
     }
 
-    fn send(&self, one: Found, signal: Signal) {
+    fn send(&self, one: ScannedProcess, signal: Signal) {
         self.signalled().insert(one.pid);
         let Some(pid) = Pid::from_raw(one.pid) else { return };
         // The leader of a group gets the signal for its whole group.
@@ -113,7 +113,7 @@ impl Strays {
             let begin = Instant::now();
             let mut told = BTreeSet::new();
             loop {
-                let found = self.find();
+                let found = self.search();
                 if found.is_empty() && (begin.elapsed() > wait || !self.signalled().iter().any(|pid| lives(*pid))) {
                     return;
                 }
@@ -125,18 +125,18 @@ impl Strays {
                     tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
                     self.send(*one, signal);
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(SEARCH_PAUSE).await;
             }
         }
         tracing::warn!("a child of a model that left its process group could not be ended");
     }
 
-    fn find(&self) -> Vec<Found> {
+    fn search(&self) -> Vec<ScannedProcess> {
         let is_stray = |pid: i32| !waited_for(|children| children.contains(&pid));
         match children().filter(|_| adopt()) {
             Some(children) => {
                 let strays = children.into_iter().filter(|pid| is_stray(*pid));
-                strays.filter_map(|pid| look_at(pid, Some(&self.mark), |_| false)).collect()
+                strays.filter_map(|pid| scan_one(pid, Some(&self.mark), |_| false)).collect()
             }
             None => {
                 let found = scan(Some(&self.mark), |_| false).unwrap_or_default();

@@ -7,7 +7,7 @@ use super::scan::{line_length, scan};
 use crate::{InputError, pipe::take_front};
 
 /// Maximum number of bytes of the output that are logged.
-const LOGGED: usize = 200;
+const MAX_LOGGED: usize = 200;
 
 /// What to do about a `lines` model that prints more than its answers.
 pub(super) const LINES_HINT: &str =
@@ -119,7 +119,7 @@ impl Framing {
             return Ok(());
         }
         match self {
-            Self::Lines => Err(format!("the process printed `{}` without being asked: {LINES_HINT}", shown(unread))),
+            Self::Lines => Err(format!("the process printed `{}` without being asked: {LINES_HINT}", excerpt(unread))),
             Self::Token { start, .. } => {
                 let (at_line, found) = skip_to(unread, start, *mid_line);
                 *mid_line = at_line;
@@ -147,17 +147,17 @@ impl Framing {
 pub(super) fn skip_to(unread: &mut BytesMut, marker: &str, mid_line: bool) -> (bool, bool) {
     let seen = scan(unread, marker.as_bytes(), mid_line);
     if seen.pass > 0 {
-        tracing::debug!(output = %shown(&unread[..seen.pass]), "noise");
+        tracing::debug!(output = %excerpt(&unread[..seen.pass]), "noise");
     }
     bytes::Buf::advance(unread, seen.pass + seen.marker.unwrap_or(0));
     (seen.mid_line, seen.marker.is_some())
 }
 
 /// The beginning of some output, escaped for the log.
-pub(super) fn shown(bytes: &[u8]) -> String {
-    let front = &bytes[..bytes.len().min(LOGGED)];
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    let front = &bytes[..bytes.len().min(MAX_LOGGED)];
     let text = String::from_utf8_lossy(front.trim_ascii_end());
-    let dots = if bytes.len() > LOGGED { "…" } else { "" };
+    let dots = if bytes.len() > MAX_LOGGED { "…" } else { "" };
     format!("{}{dots}", text.escape_debug())
 }
 

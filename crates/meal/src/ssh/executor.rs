@@ -45,7 +45,7 @@ impl SshExecutor {
         let line = run::path_query(spec)?;
         let mut shell = run::Shell::open(&pool, &nonce()).await?;
         let ask = async {
-            let answer = shell.say(&pool, &line).await?;
+            let answer = shell.run_line(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;
             let mut found = Vec::new();
             while let Ok(Some(bytes)) = shell.pipes.stdout.next().await {

@@ -14,7 +14,7 @@ use super::{
     SshError,
     session::{
         self, ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, RunState, SessionHandle,
-        SessionPipes, Start, Trace,
+        SessionParams, SessionPipes, Trace,
     },
     target::{Route, SecretSource},
 };
@@ -156,7 +156,7 @@ impl Pool {
         trace: Option<Arc<Mutex<Trace>>>,
     ) -> Result<SessionHandle, SshError> {
         let trace = trace.unwrap_or_else(|| Arc::new(Mutex::new(Trace::new())));
-        let answer = session::start(Start {
+        let answer = session::start(SessionParams {
             route: Arc::clone(&self.route),
             secrets: self.secrets.clone(),
             orphan_after: self.orphan_after,

@@ -10,14 +10,14 @@ use mer_core::{Bound, ConnParams};
 
 use self::{
     expand::Expand,
-    files::{Disk, config_files},
+    files::{LocalFiles, config_files},
 };
 use super::{
     SshConfig, SshError,
-    config::{Proxy, Settings, Strict, settings_for},
+    config::{Proxy, Settings, StrictHostKeyChecking, settings_for},
     known_hosts::KnownKeys,
     proxy::{ProxyCommand, RunningProxies},
-    target::{Hop, Password, Route, Unknown},
+    target::{Hop, Password, Route, UnknownHostKey},
 };
 
 /// Defaults of the registry's parameters.
@@ -28,52 +28,52 @@ const KEEPALIVE_COUNT: u32 = 3;
 /// Stands for "no bound": longer than any process lives.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// Maximum number of jump hosts.
-const MOST_JUMPS: usize = 8;
+const MAX_JUMPS: usize = 8;
 
 /// Builds the route, jump hosts included.
 pub(super) fn route(config: &SshConfig) -> Result<Route, SshError> {
-    let planner = Planner { config, files: Disk { environment: &config.environment } };
+    let planner = Planner { config, files: LocalFiles { environment: &config.environment } };
     let mut warnings = Vec::new();
     let host = config.params.host.clone().unwrap_or_else(|| config.server.clone());
     // The form `user@host:port` of the registry was split before; an alias has neither user nor port.
-    let found = planner.hop(&Spec { alias: host, user: None, port: None }, true, &mut warnings)?;
-    let Found { hop: mut target, via, settings } = found;
+    let found = planner.hop(&HostSpec { alias: host, user: None, port: None }, true, &mut warnings)?;
+    let ResolvedHop { hop: mut target, via, settings } = found;
     let variables = keys::variables(&settings, &config.environment.variables);
     let mut jumps = Vec::new();
     match via {
-        Via::Nothing => {}
-        Via::Command(command) => target.proxy_command = Some(command),
-        Via::Jumps(list) => planner.jumps(&list, &mut jumps, &mut HashSet::new(), &mut warnings)?,
+        HopProxy::None => {}
+        HopProxy::Command(command) => target.proxy_command = Some(command),
+        HopProxy::Jumps(list) => planner.jumps(&list, &mut jumps, &mut HashSet::new(), &mut warnings)?,
     }
     Ok(Route { jumps, target, variables, warnings })
 }
 
 /// A host as `ProxyJump` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Spec {
+struct HostSpec {
     alias: String,
     user: Option<String>,
     port: Option<u16>,
 }
 
 /// How a host is reached.
-enum Via {
-    Nothing,
+enum HopProxy {
+    None,
     /// A list of jump hosts, with its tokens replaced.
     Jumps(String),
     Command(ProxyCommand),
 }
 
 /// A host, and how it is reached.
-struct Found {
+struct ResolvedHop {
     hop: Hop,
-    via: Via,
+    via: HopProxy,
     settings: Settings,
 }
 
 struct Planner<'a> {
     config: &'a SshConfig,
-    files: Disk<'a>,
+    files: LocalFiles<'a>,
 }
 
 impl Planner<'_> {
@@ -91,25 +91,25 @@ impl Planner<'_> {
     ) -> Result<(), SshError> {
         for (index, text) in list.split(',').enumerate() {
             let spec = parse_spec(text.trim()).ok_or_else(|| self.error(format!("`{text}` is no jump host")))?;
-            let Found { mut hop, via, .. } = self.hop(&spec, false, warnings)?;
+            let ResolvedHop { mut hop, via, .. } = self.hop(&spec, false, warnings)?;
             if index == 0 {
-                if !seen.insert(spec.alias.clone()) || seen.len() > MOST_JUMPS {
+                if !seen.insert(spec.alias.clone()) || seen.len() > MAX_JUMPS {
                     return Err(self.error(format!("its jump host `{}` leads through itself", spec.alias)));
                 }
                 match via {
-                    Via::Nothing => {}
-                    Via::Command(command) => hop.proxy_command = Some(command),
-                    Via::Jumps(list) => self.jumps(&list, found, seen, warnings)?,
+                    HopProxy::None => {}
+                    HopProxy::Command(command) => hop.proxy_command = Some(command),
+                    HopProxy::Jumps(list) => self.jumps(&list, found, seen, warnings)?,
                 }
             }
             found.push(hop);
         }
-        if found.len() > MOST_JUMPS { Err(self.error("its route has too many jump hosts")) } else { Ok(()) }
+        if found.len() > MAX_JUMPS { Err(self.error("its route has too many jump hosts")) } else { Ok(()) }
     }
 
     /// Resolves one host, and how it is reached. The registry's parameters apply to the target only, except for
     /// bounds and `knownHosts`.
-    fn hop(&self, spec: &Spec, target: bool, warnings: &mut Vec<String>) -> Result<Found, SshError> {
+    fn hop(&self, spec: &HostSpec, target: bool, warnings: &mut Vec<String>) -> Result<ResolvedHop, SshError> {
         let (environment, all) = (&self.config.environment, &self.config.params);
         let none = ConnParams::default();
         let params = if target { all } else { &none };
@@ -141,9 +141,9 @@ impl Planner<'_> {
         let known_hosts = files::known_hosts(all.known_hosts.as_deref(), target, &settings, &expand)
             .map_err(|reason| self.error(reason))?;
         let unknown = match settings.strict {
-            _ if self.config.accept_new => Unknown::Record,
-            Some(Strict::AcceptNew) => Unknown::Accept,
-            _ => Unknown::Refuse,
+            _ if self.config.accept_new => UnknownHostKey::Record,
+            Some(StrictHostKeyChecking::AcceptNew) => UnknownHostKey::Accept,
+            _ => UnknownHostKey::Refuse,
         };
         let bound =
             |bound: Option<Bound>, other: Duration| bound.map_or(other, |bound| bound.duration().unwrap_or(FOR_EVER));
@@ -178,17 +178,17 @@ impl Planner<'_> {
             port,
             user,
         };
-        Ok(Found { hop, via, settings })
+        Ok(ResolvedHop { hop, via, settings })
     }
 
     /// How a host is reached: by the registry's `proxyJump`, or else as the configuration says.
-    fn via(&self, params: &ConnParams, settings: &Settings, expand: &Expand<'_>) -> Result<Via, SshError> {
+    fn via(&self, params: &ConnParams, settings: &Settings, expand: &Expand<'_>) -> Result<HopProxy, SshError> {
         let named = params.proxy_jump.clone().map(Proxy::Jump).or_else(|| settings.proxy.clone());
         let is_none = |text: &str| text.is_empty() || text.eq_ignore_ascii_case("none");
         Ok(match named {
-            None => Via::Nothing,
-            Some(Proxy::Jump(text) | Proxy::Command(text)) if is_none(&text) => Via::Nothing,
-            Some(Proxy::Jump(list)) => Via::Jumps(expand.proxy(&list).map_err(|reason| self.error(reason))?),
+            None => HopProxy::None,
+            Some(Proxy::Jump(text) | Proxy::Command(text)) if is_none(&text) => HopProxy::None,
+            Some(Proxy::Jump(list)) => HopProxy::Jumps(expand.proxy(&list).map_err(|reason| self.error(reason))?),
             Some(Proxy::Command(line)) => {
                 let variables = &self.config.environment.variables;
                 let shell = variables.get("SHELL").filter(|shell| shell.starts_with('/'));
@@ -197,7 +197,7 @@ impl Planner<'_> {
                 if let Some(name) = &self.config.params.password_env {
                     Arc::make_mut(&mut variables).remove(name);
                 }
-                Via::Command(ProxyCommand {
+                HopProxy::Command(ProxyCommand {
                     line: expand.proxy(&line).map_err(|reason| self.error(reason))?,
                     shell: shell.map_or_else(|| PathBuf::from("/bin/sh"), PathBuf::from),
                     variables,
@@ -216,7 +216,7 @@ fn password(params: &ConnParams) -> Option<Password> {
 }
 
 /// Parses `[user@]host[:port]`, `[user@][v6]:port`, or `ssh://…` of the same.
-fn parse_spec(text: &str) -> Option<Spec> {
+fn parse_spec(text: &str) -> Option<HostSpec> {
     let text = text.strip_prefix("ssh://").map_or(text, |text| text.strip_suffix('/').unwrap_or(text));
     let (user, rest) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user.to_owned()), rest));
     let (alias, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -229,7 +229,7 @@ fn parse_spec(text: &str) -> Option<Spec> {
         }
         None => (rest, None),
     };
-    (!alias.is_empty()).then(|| Spec { alias: alias.to_owned(), user, port })
+    (!alias.is_empty()).then(|| HostSpec { alias: alias.to_owned(), user, port })
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl Method {
 
 /// What to do about an unknown host key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unknown {
+pub(super) enum UnknownHostKey {
     /// Refuse it.
     Refuse,
     /// Accept and record it, because the configuration says so. A warning if it cannot be recorded.
@@ -145,7 +145,7 @@ pub(super) struct Hop {
     pub(super) known_hosts: Vec<PathBuf>,
     /// Where accepted keys are recorded.
     pub(super) record_in: Option<PathBuf>,
-    pub(super) unknown: Unknown,
+    pub(super) unknown: UnknownHostKey,
     /// Whether the host key is not checked for a loopback address.
     pub(super) loopback_unchecked: bool,
     /// In the order in which they are named.

@@ -20,7 +20,7 @@ use tokio::{
 use super::{Mark, group_table::GroupTable, proc_scan::scan};
 
 /// Time between two scans of `/proc`.
-const LOOK: Duration = Duration::from_millis(20);
+const SCAN_PAUSE: Duration = Duration::from_millis(20);
 /// Time between two reads of the pipe.
 const PAUSE_NANOS: i64 = 250_000_000;
 /// The capacity of a pipe, so that one read empties it.
@@ -36,7 +36,7 @@ const KILL_WAIT: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn watcher_main() -> ExitCode {
     let _handlers = outlive_signals();
-    let table = GroupTable::read(BufReader::with_capacity(PIPE_BYTES, Word::default()));
+    let table = GroupTable::read(BufReader::with_capacity(PIPE_BYTES, BatchedStdin::default()));
     if !(table.bye && table.groups.is_empty()) {
         end(&table);
     }
@@ -47,18 +47,18 @@ pub fn watcher_main() -> ExitCode {
 /// model. After a read only the end of the pipe is waited for, up to [`PAUSE_NANOS`]; lines meanwhile stay in the
 /// pipe, which has room for thousands and survives `mer`.
 #[derive(Debug, Default)]
-struct Word {
-    heard: bool,
+struct BatchedStdin {
+    has_read: bool,
 }
 
-impl Read for Word {
+impl Read for BatchedStdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let stdin = rustix::stdio::stdin();
-        if self.heard {
+        if self.has_read {
             let mut end_only = [PollFd::new(&stdin, PollFlags::empty())];
             let _ = poll(&mut end_only, Some(&Timespec { tv_sec: 0, tv_nsec: PAUSE_NANOS }));
         }
-        self.heard = true;
+        self.has_read = true;
         Ok(rustix::io::retry_on_intr(|| rustix::io::read(stdin, &mut *buffer))?)
     }
 }
@@ -90,7 +90,7 @@ fn end(table: &GroupTable) {
         let Ok(found) = scan(mark.as_ref(), |group| groups.contains_key(&group)) else {
             return end_blindly(&groups);
         };
-        for one in found.iter().filter(|one| one.bearer) {
+        for one in found.iter().filter(|one| one.is_marked) {
             if groups.contains_key(&one.group) {
                 continue;
             }
@@ -113,7 +113,7 @@ fn end(table: &GroupTable) {
         if last.is_none_or(|last| now > last + KILL_WAIT) && begin.elapsed() >= SETTLE {
             return;
         }
-        thread::sleep(LOOK);
+        thread::sleep(SCAN_PAUSE);
     }
 }
 
@@ -123,7 +123,7 @@ fn end_blindly(groups: &BTreeMap<i32, Instant>) {
     by_time.sort_by_key(|(_, at)| **at);
     for (group, at) in by_time {
         while Instant::now() < *at && alive(*group) {
-            thread::sleep(LOOK);
+            thread::sleep(SCAN_PAUSE);
         }
         signal_group(*group, Signal::KILL);
     }

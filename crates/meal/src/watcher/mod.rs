@@ -18,4 +18,4 @@ mod proc_scan;
 pub use main::watcher_main;
 pub use mark::WATCH_VARIABLE;
 pub(crate) use mark::{Mark, value as mark_value};
-pub(crate) use proc_scan::{Found, look_at, scan, stat};
+pub(crate) use proc_scan::{ScannedProcess, scan, scan_one, stat};

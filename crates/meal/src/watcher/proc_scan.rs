@@ -6,30 +6,30 @@ use super::Mark;
 
 /// A process that is not a zombie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ScannedProcess {
     pub(crate) pid: i32,
     pub(crate) group: i32,
     /// Whether it carries the mark.
-    pub(crate) bearer: bool,
+    pub(crate) is_marked: bool,
 }
 
 /// Returns all living processes whose group is `wanted`, or that carry the mark in their environment.
-pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Found>> {
+pub(crate) fn scan(mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> io::Result<Vec<ScannedProcess>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        found.extend(look_at(pid, mark, &wanted));
+        found.extend(scan_one(pid, mark, &wanted));
     }
     Ok(found)
 }
 
 /// Checks one process. A process that cannot be read has ended, or belongs to another user.
-pub(crate) fn look_at(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<Found> {
+pub(crate) fn scan_one(pid: i32, mark: Option<&Mark>, wanted: impl Fn(i32) -> bool) -> Option<ScannedProcess> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
     let group = living_group(pid).filter(|_| pid != me)?;
-    let bearer =
+    let is_marked =
         mark.is_some_and(|mark| mark.is_on(&mer_files::read_given(format!("/proc/{pid}/environ")).unwrap_or_default()));
-    (bearer || wanted(group)).then_some(Found { pid, group, bearer })
+    (is_marked || wanted(group)).then_some(ScannedProcess { pid, group, is_marked })
 }
 
 /// The group of a process, unless it is a zombie.

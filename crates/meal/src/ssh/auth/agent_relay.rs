@@ -41,7 +41,7 @@ impl AgentRelay {
         folders: &[PathBuf],
         deadline: Instant,
     ) -> Result<Self, String> {
-        let (mut agent, stream) = meet(session, folders)?;
+        let (mut agent, stream) = connect_libssh2(session, folders)?;
         let trouble = Arc::new(Mutex::new(None));
         let serve = RelayServer { stream, real, offers, deadline, trouble: Arc::clone(&trouble) };
         let spawned = thread::Builder::new().name("mer-agent".to_owned()).spawn(move || serve.run());
@@ -63,11 +63,11 @@ impl AgentRelay {
 }
 
 /// Connects libssh2 to the relay. It takes only a path, hence a socket in a private folder, for a moment.
-fn meet(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), String> {
+fn connect_libssh2(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), String> {
     let mut failure = "there is no folder for a socket".to_owned();
     for folder in folders {
-        let place = match Place::new(folder) {
-            Ok(place) => place,
+        let private = match PrivateSocket::new(folder) {
+            Ok(private) => private,
             Err(error) => {
                 failure = format!("no socket in `{}`: {error}", folder.display());
                 continue;
@@ -75,13 +75,13 @@ fn meet(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), S
         };
         let connect = || {
             let mut agent = session.agent()?;
-            agent.set_identity_path(&place.socket)?;
+            agent.set_identity_path(&private.socket)?;
             agent.connect()?;
             Ok(agent)
         };
         match connect().map_err(|error: ssh2::Error| error.message().to_owned()) {
             // Does not block, because the connection is in the queue already.
-            Ok(agent) => match place.listener.accept() {
+            Ok(agent) => match private.listener.accept() {
                 Ok((stream, _)) => return Ok((agent, stream)),
                 Err(error) => failure = error.to_string(),
             },
@@ -92,13 +92,13 @@ fn meet(session: &Session, folders: &[PathBuf]) -> Result<(Agent, UnixStream), S
 }
 
 /// A socket in a folder that only its owner may enter. Dropping it removes both.
-struct Place {
+struct PrivateSocket {
     folder: PathBuf,
     socket: PathBuf,
     listener: UnixListener,
 }
 
-impl Place {
+impl PrivateSocket {
     fn new(parent: &Path) -> io::Result<Self> {
         let folder = parent.join(format!("mer-{}", &nonce()));
         DirBuilder::new().mode(0o700).create(&folder)?;
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for PrivateSocket {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.socket);
         let _ = fs::remove_dir(&self.folder);

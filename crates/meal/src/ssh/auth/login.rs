@@ -42,7 +42,7 @@ pub(in crate::ssh) fn authenticate(
     Err(match stop {
         LoginStop::Failed | LoginStop::HungUp => {
             if let Ok(Some(banner)) = session.userauth_banner() {
-                attempt.tried.extend(shown(banner));
+                attempt.tried.extend(banner_line(banner));
             }
             let hung_up_after = matches!(stop, LoginStop::HungUp).then_some(attempt.offered);
             SshError::AuthFailed { user, host, tried: attempt.tried, hung_up_after }
@@ -62,7 +62,7 @@ pub(super) enum LoginStop {
 }
 
 /// The result of one method.
-pub(super) enum Answer {
+pub(super) enum MethodResult {
     /// The user is logged in.
     In,
     /// Accepted, as far as it is known; the server may want another method too.
@@ -95,23 +95,23 @@ impl LoginAttempt<'_> {
         let mut partly = false;
         for _ in 0..MOST_ROUNDS {
             let answer = self.round(&offered)?;
-            if matches!(answer, Answer::In) {
+            if matches!(answer, MethodResult::In) {
                 return Ok(());
             }
             // A refused key ends the login. A refused password may have been accepted as a part.
-            if matches!(answer, Answer::Refused) && !matches!(self.password, Some(Some(_))) {
+            if matches!(answer, MethodResult::Refused) && !matches!(self.password, Some(Some(_))) {
                 break;
             }
             let now = match self.methods() {
                 Ok(Some(now)) => now,
                 Ok(None) => return Ok(()),
                 // The server hung up on one question too many: its earlier refusal counts.
-                Err(LoginStop::HungUp | LoginStop::Lost(_)) if matches!(answer, Answer::Refused) => break,
+                Err(LoginStop::HungUp | LoginStop::Lost(_)) if matches!(answer, MethodResult::Refused) => break,
                 Err(stop) => return Err(stop),
             };
             // After a partial success a server lists the remaining methods. libssh2 reports a partial success as a
             // refusal.
-            if now == offered && !matches!(answer, Answer::Partly) {
+            if now == offered && !matches!(answer, MethodResult::Partly) {
                 break;
             }
             self.tried.push(format!("the server requires {now} too"));
@@ -132,7 +132,7 @@ impl LoginAttempt<'_> {
     }
 
     /// Tries each method that the server offers, until one is accepted.
-    fn round(&mut self, offered: &str) -> Result<Answer, LoginStop> {
+    fn round(&mut self, offered: &str) -> Result<MethodResult, LoginStop> {
         let hop = self.hop;
         for method in hop.methods.iter().copied().filter(|method| offers(offered, *method)) {
             let answer = match method {
@@ -140,11 +140,11 @@ impl LoginAttempt<'_> {
                 Method::KeyboardInteractive => self.keyboard()?,
                 Method::Password => self.by_password()?,
             };
-            if let Some(answer @ (Answer::In | Answer::Partly)) = answer {
+            if let Some(answer @ (MethodResult::In | MethodResult::Partly)) = answer {
                 return Ok(answer);
             }
         }
-        Ok(Answer::Refused)
+        Ok(MethodResult::Refused)
     }
 
     /// The methods that the server offers now. `None` if the user is logged in.
@@ -165,11 +165,11 @@ impl LoginAttempt<'_> {
     }
 
     /// Evaluates the answer to a method.
-    pub(super) fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<Answer, LoginStop> {
+    pub(super) fn outcome(&mut self, what: &str, answer: Result<(), ssh2::Error>) -> Result<MethodResult, LoginStop> {
         self.offered += 1;
         match answer {
-            Ok(()) if self.session.authenticated() => Ok(Answer::In),
-            Ok(()) => Ok(Answer::Partly),
+            Ok(()) if self.session.authenticated() => Ok(MethodResult::In),
+            Ok(()) => Ok(MethodResult::Partly),
             Err(error) => {
                 if let Some(stop) = self.stop(&error) {
                     let told = matches!(stop, LoginStop::HungUp);
@@ -180,7 +180,7 @@ impl LoginAttempt<'_> {
                     || libssh2_codes::is(&error, libssh2_codes::UNVERIFIED);
                 let why = if refused { "refused".to_owned() } else { error.message().to_owned() };
                 self.tried.push(format!("{what}: {why}"));
-                Ok(Answer::Refused)
+                Ok(MethodResult::Refused)
             }
         }
     }
@@ -210,7 +210,7 @@ fn offers(list: &str, method: Method) -> bool {
 }
 
 /// The server's banner on one line, shortened.
-fn shown(banner: &str) -> Option<String> {
+fn banner_line(banner: &str) -> Option<String> {
     let words = banner.split_whitespace().collect::<Vec<_>>().join(" ");
     let text: String = words.chars().take(BANNER).collect();
     (!text.is_empty()).then(|| format!("the server says: `{}`", text.escape_debug()))

@@ -10,7 +10,7 @@ use super::{
     agent_relay::AgentRelay,
     key_file::PrivateKey,
     key_order::{Candidate, KeyOrder, Signer, key_order},
-    login::{Answer, LoginAttempt, LoginStop},
+    login::{LoginAttempt, LoginStop, MethodResult},
     relay_server::Offer,
 };
 use crate::ssh::{SecretRequest, session::libssh2_codes};
@@ -20,7 +20,7 @@ const AGENT_BOUND: Duration = Duration::from_secs(5);
 
 impl LoginAttempt<'_> {
     /// Offers the remaining keys until the server accepts one. `None` if there were none.
-    pub(super) fn public_keys(&mut self) -> Result<Option<Answer>, LoginStop> {
+    pub(super) fn public_keys(&mut self) -> Result<Option<MethodResult>, LoginStop> {
         let mut plan = match self.keys.take() {
             Some(plan) => plan,
             None => self.plan()?,
@@ -32,7 +32,7 @@ impl LoginAttempt<'_> {
                 continue;
             }
             match self.offer(&candidate)? {
-                Some(Answer::Refused) => last = Some(Answer::Refused),
+                Some(MethodResult::Refused) => last = Some(MethodResult::Refused),
                 None => {}
                 Some(answer) => {
                     last = Some(answer);
@@ -93,7 +93,7 @@ impl LoginAttempt<'_> {
     }
 
     /// Offers one key. `None` if the server was not asked, or its answer does not count.
-    fn offer(&mut self, candidate: &Candidate) -> Result<Option<Answer>, LoginStop> {
+    fn offer(&mut self, candidate: &Candidate) -> Result<Option<MethodResult>, LoginStop> {
         match &candidate.signer {
             Signer::Agent(_) => self.by_agent(candidate),
             Signer::File(path, key) if key.is_encrypted => self.encrypted(candidate, path, key),
@@ -107,7 +107,7 @@ impl LoginAttempt<'_> {
         }
     }
 
-    fn by_agent(&mut self, candidate: &Candidate) -> Result<Option<Answer>, LoginStop> {
+    fn by_agent(&mut self, candidate: &Candidate) -> Result<Option<MethodResult>, LoginStop> {
         let Some(public) = &candidate.public else { return Ok(None) };
         self.wait_for_server();
         self.step = format!("waiting for {} or the server", self.agent_name());
@@ -126,7 +126,12 @@ impl LoginAttempt<'_> {
     }
 
     /// Offers an encrypted key. The passphrase is requested only if the server would accept the key.
-    fn encrypted(&mut self, candidate: &Candidate, path: &Path, key: &PrivateKey) -> Result<Option<Answer>, LoginStop> {
+    fn encrypted(
+        &mut self,
+        candidate: &Candidate,
+        path: &Path,
+        key: &PrivateKey,
+    ) -> Result<Option<MethodResult>, LoginStop> {
         let what = &candidate.what;
         let line = candidate.public.as_ref().map(super::public_key::PublicKey::line);
         if let Some(line) = &line {
@@ -164,7 +169,7 @@ impl LoginAttempt<'_> {
     }
 
     /// Evaluates the server's answer to a key.
-    fn judged(&mut self, candidate: &Candidate, answer: Result<(), ssh2::Error>) -> Result<Answer, LoginStop> {
+    fn judged(&mut self, candidate: &Candidate, answer: Result<(), ssh2::Error>) -> Result<MethodResult, LoginStop> {
         if let Some(public) = &candidate.public {
             self.settled.insert(public.blob.clone());
         }
@@ -175,13 +180,13 @@ impl LoginAttempt<'_> {
         if signed && self.stop_of(&answer).is_none() {
             self.offered += 1;
             self.tried.push(format!("{}: accepted, but not enough", candidate.what));
-            return Ok(Answer::Partly);
+            return Ok(MethodResult::Partly);
         }
         if answer.as_ref().is_err_and(is_unsigned) {
             self.offered += 1;
             self.tried
                 .push(format!("{}: the server would take it, but the private key cannot be used", candidate.what));
-            return Ok(Answer::Refused);
+            return Ok(MethodResult::Refused);
         }
         self.outcome(&candidate.what, answer)
     }

@@ -2,11 +2,11 @@
 
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
-use super::login::{Answer, LoginAttempt, LoginStop};
+use super::login::{LoginAttempt, LoginStop, MethodResult};
 use crate::ssh::{SecretRequest, target::Password};
 
 impl LoginAttempt<'_> {
-    pub(super) fn keyboard(&mut self) -> Result<Option<Answer>, LoginStop> {
+    pub(super) fn keyboard(&mut self) -> Result<Option<MethodResult>, LoginStop> {
         let Some(password) = self.password() else { return Ok(None) };
         let mut answers = Answers { password };
         self.wait_for_server();
@@ -14,7 +14,7 @@ impl LoginAttempt<'_> {
         self.outcome("keyboard-interactive", answer).map(Some)
     }
 
-    pub(super) fn by_password(&mut self) -> Result<Option<Answer>, LoginStop> {
+    pub(super) fn by_password(&mut self) -> Result<Option<MethodResult>, LoginStop> {
         let Some(password) = self.password() else { return Ok(None) };
         self.wait_for_server();
         let answer = self.session.userauth_password(&self.hop.user, &password);

@@ -17,5 +17,5 @@ mod oracle;
 mod tests;
 
 pub(super) use pattern::{matches_glob, matches_pattern};
-pub(super) use read_files::{Files, Owner, settings_for};
-pub(super) use settings::{Algorithms, Proxy, Settings, Strict};
+pub(super) use read_files::{ConfigOwner, Files, settings_for};
+pub(super) use settings::{Algorithms, Proxy, Settings, StrictHostKeyChecking};

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use super::{Settings, line::parse_line, pattern::matches_list};
 
 /// Maximum depth of `Include`, as in OpenSSH.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Access to the files; tests have them in memory.
 pub(in crate::ssh) trait Files {
     /// The text of a file, or `None` if it does not exist. The error says why it must not be used.
-    fn read(&self, path: &Path, of: Owner) -> Result<Option<String>, String>;
+    fn read(&self, path: &Path, of: ConfigOwner) -> Result<Option<String>, String>;
     /// The files that match a pattern of `Include`, sorted by name.
-    fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf>;
+    fn expand(&self, pattern: &str, of: ConfigOwner) -> Vec<PathBuf>;
 }
 
 /// Which configuration a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ssh) enum Owner {
+pub(in crate::ssh) enum ConfigOwner {
     /// The user's: relative names are below `~/.ssh`.
     User,
     /// The system's: relative names are below `/etc/ssh`.
@@ -26,7 +26,7 @@ pub(in crate::ssh) enum Owner {
 
 /// The host and user that the settings are for.
 #[derive(Debug, Clone, Copy)]
-struct Asked<'a> {
+struct Query<'a> {
     alias: &'a str,
     /// The user from the registry.
     user: Option<&'a str>,
@@ -37,9 +37,9 @@ struct Asked<'a> {
 
 /// The file that is being read.
 #[derive(Debug, Clone, Copy)]
-struct At<'a> {
+struct CurrentFile<'a> {
     path: &'a Path,
-    of: Owner,
+    of: ConfigOwner,
     depth: usize,
 }
 
@@ -47,7 +47,7 @@ struct At<'a> {
 /// matches.
 pub(in crate::ssh) fn settings_for(
     files: &dyn Files,
-    roots: &[(PathBuf, Owner)],
+    roots: &[(PathBuf, ConfigOwner)],
     alias: &str,
     user: Option<&str>,
     local_user: Option<&str>,
@@ -55,19 +55,19 @@ pub(in crate::ssh) fn settings_for(
     let mut settings = Settings::default();
     let mut again = false;
     for last in [false, true] {
-        let asked = Asked { alias, user, local_user, last };
+        let query = Query { alias, user, local_user, last };
         if last && !again {
             break;
         }
         for (path, of) in roots {
-            file(files, At { path, of: *of, depth: 0 }, asked, &mut again, &mut settings);
+            file(files, CurrentFile { path, of: *of, depth: 0 }, query, &mut again, &mut settings);
         }
     }
     settings
 }
 
-fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, settings: &mut Settings) {
-    if at.depth > DEEPEST {
+fn file(files: &dyn Files, at: CurrentFile<'_>, query: Query<'_>, again: &mut bool, settings: &mut Settings) {
+    if at.depth > MAX_DEPTH {
         settings.warn(format!("`{}`: `Include` goes too deep", at.path.display()));
         return;
     }
@@ -86,22 +86,22 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
         match line.keyword.as_str() {
             "host" => {
                 // The second round matches the name that the first one found.
-                let named = host_name(settings, asked).filter(|_| asked.last);
-                let named = named.unwrap_or_else(|| asked.alias.to_owned());
+                let named = host_name(settings, query).filter(|_| query.last);
+                let named = named.unwrap_or_else(|| query.alias.to_owned());
                 active = matches_list(line.args.iter().map(String::as_str), &named);
             }
-            "match" => active = is_match(&line.args, asked, again, settings, &location),
+            "match" => active = is_match(&line.args, query, again, settings, &location),
             "include" if active => {
                 for pattern in &line.args {
                     for included in files.expand(pattern, at.of) {
-                        let at = At { path: &included, of: at.of, depth: at.depth + 1 };
-                        file(files, at, asked, again, settings);
+                        let at = CurrentFile { path: &included, of: at.of, depth: at.depth + 1 };
+                        file(files, at, query, again, settings);
                     }
                 }
             }
             "include" => {}
             // Distributions set `SendEnv LANG LC_*`, which would make a model depend on the locale of its caller.
-            "sendenv" if at.of == Owner::System => {}
+            "sendenv" if at.of == ConfigOwner::System => {}
             _ if active => settings.set(&line, &location),
             _ => {}
         }
@@ -109,13 +109,13 @@ fn file(files: &dyn Files, at: At<'_>, asked: Asked<'_>, again: &mut bool, setti
 }
 
 /// `HostName`, as far as it is known by now.
-fn host_name(settings: &Settings, asked: Asked<'_>) -> Option<String> {
+fn host_name(settings: &Settings, query: Query<'_>) -> Option<String> {
     let parts = settings.host_name.as_deref()?.split("%%");
-    Some(parts.map(|part| part.replace("%h", asked.alias)).collect::<Vec<_>>().join("%"))
+    Some(parts.map(|part| part.replace("%h", query.alias)).collect::<Vec<_>>().join("%"))
 }
 
 /// Whether all criteria of a `Match` line hold. An unsupported criterion does not, and gives a warning.
-fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut Settings, location: &str) -> bool {
+fn is_match(args: &[String], query: Query<'_>, again: &mut bool, settings: &mut Settings, location: &str) -> bool {
     let mut words = args.iter().map(String::as_str);
     let mut holds = true;
     while let Some(word) = words.next() {
@@ -126,18 +126,18 @@ fn is_match(args: &[String], asked: Asked<'_>, again: &mut bool, settings: &mut 
             "all" => true,
             "final" => {
                 *again = true;
-                asked.last
+                query.last
             }
             // Host names are not canonicalized.
             "canonical" => false,
             "host" | "originalhost" | "user" | "localuser" => {
                 let Some(list) = attached.or_else(|| words.next()) else { return false };
-                let host = host_name(settings, asked).unwrap_or_else(|| asked.alias.to_owned()).to_lowercase();
+                let host = host_name(settings, query).unwrap_or_else(|| query.alias.to_owned()).to_lowercase();
                 let text = match criterion.as_str() {
                     "host" => host.as_str(),
-                    "originalhost" => asked.alias,
-                    "user" => asked.user.or(settings.user.as_deref()).or(asked.local_user).unwrap_or_default(),
-                    _ => asked.local_user.unwrap_or_default(),
+                    "originalhost" => query.alias,
+                    "user" => query.user.or(settings.user.as_deref()).or(query.local_user).unwrap_or_default(),
+                    _ => query.local_user.unwrap_or_default(),
                 };
                 matches_list(list.split(','), text)
             }

@@ -6,7 +6,7 @@ use super::{
     keywords::{HARMLESS, UNSUPPORTED},
     line::Line,
     pattern::{matches_list, matches_pattern},
-    settings::{Proxy, Settings, Strict},
+    settings::{Proxy, Settings, StrictHostKeyChecking},
     values::{parse_time, yes_no},
 };
 
@@ -119,15 +119,15 @@ impl Settings {
 
     fn set_strict(&mut self, value: &str, location: &str, wrong: &mut bool) {
         let strict = match value.to_ascii_lowercase().as_str() {
-            "yes" | "true" | "ask" => Some(Strict::Yes),
-            "accept-new" => Some(Strict::AcceptNew),
+            "yes" | "true" | "ask" => Some(StrictHostKeyChecking::Yes),
+            "accept-new" => Some(StrictHostKeyChecking::AcceptNew),
             "no" | "off" | "false" => {
                 if self.strict.is_none() {
                     self.warn(format!(
                         "{location}: `StrictHostKeyChecking {value}` accepts unknown keys only; changed ones are refused"
                     ));
                 }
-                Some(Strict::AcceptNew)
+                Some(StrictHostKeyChecking::AcceptNew)
             }
             _ => None,
         };

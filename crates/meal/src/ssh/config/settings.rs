@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// `StrictHostKeyChecking`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::ssh) enum Strict {
+pub(in crate::ssh) enum StrictHostKeyChecking {
     /// Unknown keys are refused: `yes`, and `ask`, because nothing asks.
     #[default]
     Yes,
@@ -37,7 +37,7 @@ pub(in crate::ssh) struct Settings {
     pub(in crate::ssh) user_known_hosts: Option<Vec<String>>,
     pub(in crate::ssh) global_known_hosts: Option<Vec<String>>,
     pub(in crate::ssh) host_key_alias: Option<String>,
-    pub(in crate::ssh) strict: Option<Strict>,
+    pub(in crate::ssh) strict: Option<StrictHostKeyChecking>,
     pub(in crate::ssh) alive_interval: Option<Duration>,
     pub(in crate::ssh) alive_count: Option<u32>,
     pub(in crate::ssh) connect_timeout: Option<Duration>,

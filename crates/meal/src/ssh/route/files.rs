@@ -9,13 +9,13 @@ use std::{
 use super::expand::{Expand, from_home, variables};
 use crate::ssh::{
     SshEnvironment,
-    config::{Files, Owner, Settings, matches_glob},
+    config::{ConfigOwner, Files, Settings, matches_glob},
 };
 
 /// The configuration files, in their order.
-pub(super) fn config_files(environment: &SshEnvironment) -> Vec<(PathBuf, Owner)> {
-    let own = environment.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
-    let system = environment.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
+pub(super) fn config_files(environment: &SshEnvironment) -> Vec<(PathBuf, ConfigOwner)> {
+    let own = environment.folder.as_ref().map(|folder| (folder.join("config"), ConfigOwner::User));
+    let system = environment.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), ConfigOwner::System));
     own.into_iter().chain(system).collect()
 }
 
@@ -62,29 +62,29 @@ pub(super) fn known_hosts(
 }
 
 /// Reads local files.
-pub(super) struct Disk<'a> {
+pub(super) struct LocalFiles<'a> {
     pub(super) environment: &'a SshEnvironment,
 }
 
-impl Files for Disk<'_> {
-    fn read(&self, path: &Path, of: Owner) -> Result<Option<String>, String> {
+impl Files for LocalFiles<'_> {
+    fn read(&self, path: &Path, of: ConfigOwner) -> Result<Option<String>, String> {
         let Ok(found) = fs::metadata(path) else { return Ok(None) };
         if !found.is_file() {
             return Ok(None);
         }
         // The file names programs to run. OpenSSH has the same rule.
-        if of == Owner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
+        if of == ConfigOwner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
             return Err("it belongs to another user, or others may write to it; `chmod go-w` fixes that".to_owned());
         }
         Ok(mer_files::read_given(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf> {
+    fn expand(&self, pattern: &str, of: ConfigOwner) -> Vec<PathBuf> {
         let named = variables(self.environment, pattern).and_then(|pattern| from_home(self.environment, &pattern));
         let Ok(path) = named else { return Vec::new() };
         let folder = match of {
-            Owner::User => &self.environment.folder,
-            Owner::System => &self.environment.system_folder,
+            ConfigOwner::User => &self.environment.folder,
+            ConfigOwner::System => &self.environment.system_folder,
         };
         let folder = folder.as_deref().unwrap_or(Path::new("/"));
         let mut found = vec![PathBuf::new()];

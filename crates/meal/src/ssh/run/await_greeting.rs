@@ -21,7 +21,7 @@ pub(super) const START_BOUND: Duration = Duration::from_secs(30);
 /// Maximum number of bytes that an rc file may print.
 const MOST_NOISE: usize = 1024 * 1024;
 /// Maximum number of characters of it in the error.
-const SHOWN: usize = 200;
+const MAX_SHOWN: usize = 200;
 /// How long the rest of stderr is waited for after the shell has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -69,7 +69,7 @@ async fn end_of_output(stderr: &mut Pipe, seen: &str) -> Option<String> {
     let errors = String::from_utf8_lossy(&errors);
     let lines = seen.lines().chain(errors.lines()).map(str::trim).filter(|line| !line.is_empty());
     let text = lines.collect::<Vec<_>>().join(" / ");
-    let skipped = text.chars().count().saturating_sub(SHOWN);
+    let skipped = text.chars().count().saturating_sub(MAX_SHOWN);
     let shown = text.chars().skip(skipped).collect::<String>();
     let mark = if skipped > 0 { "…" } else { "" };
     (!shown.is_empty()).then(|| format!("`{mark}{}`", shown.escape_debug()))

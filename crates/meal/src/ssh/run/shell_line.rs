@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use mer_core::RunSpec;
 
-use crate::{StartError, run::check_strings, ssh::session::say_end};
+use crate::{StartError, run::check_strings, ssh::session::marker_command};
 
 /// The wrapper's answers before the program starts. All have the same length, so that no output of the program is
 /// read with them.
@@ -37,7 +37,7 @@ pub(in crate::ssh) fn exec(spec: &RunSpec, mark: &str) -> Result<String, StartEr
         line.push(' ');
         line.push_str(&word);
     }
-    line.push_str(&format!(") 2>&3 3>&-; mer_s=$?; {} >&3; exit \"$mer_s\"\n", say_end(mark, "mer_s")));
+    line.push_str(&format!(") 2>&3 3>&-; mer_s=$?; {} >&3; exit \"$mer_s\"\n", marker_command(mark, "mer_s")));
     Ok(line)
 }
 

@@ -51,7 +51,7 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
         // From here on dropping it ends the group.
         let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state));
         let _ = shell.guard.set((watch, guarded.group));
-        let answer = shell.say(pool, &line).await?;
+        let answer = shell.run_line(pool, &line).await?;
         check(pool, spec, &answer)?;
         Ok::<_, StartError>(control)
     };
@@ -100,7 +100,7 @@ impl Shell {
     }
 
     /// Sends the line and reads the answer.
-    pub(in crate::ssh) async fn say(&mut self, pool: &Pool, line: &str) -> Result<Vec<u8>, SshError> {
+    pub(in crate::ssh) async fn run_line(&mut self, pool: &Pool, line: &str) -> Result<Vec<u8>, SshError> {
         let lost = |detail: String| SshError::ConnectionLost { host: pool.host(), detail };
         let mut rest = line.as_bytes();
         while !rest.is_empty() {

@@ -27,7 +27,7 @@ const LAST_STATUS: Duration = Duration::from_secs(2);
 
 /// What a channel belongs to.
 #[derive(Debug)]
-pub(super) enum Owner {
+pub(super) enum ChannelOwner {
     Run { run_state: Arc<RunState>, guard: GuardSlot, reply: Option<oneshot::Sender<Result<(), OpenError>>> },
     Watchdog,
 }
@@ -51,7 +51,7 @@ pub(super) struct Channel {
     eof_sent: bool,
     pub(super) out: ChannelOutput,
     pub(super) err: ChannelOutput,
-    pub(super) owner: Owner,
+    pub(super) owner: ChannelOwner,
     /// Finds the wrapper's last line on stderr.
     mark: Option<ExitMarker>,
     /// How the process ended, or why that is not known; set when the channel is closed.
@@ -68,7 +68,7 @@ impl Channel {
         channel: ssh2::Channel,
         command: Option<(String, Option<String>)>,
         session_pipes: (ChannelInput, ChannelOutput, ChannelOutput),
-        owner: Owner,
+        owner: ChannelOwner,
     ) -> Self {
         let (source, out, err) = session_pipes;
         let (command, mark) = command.map_or((None, None), |(command, mark)| (Some(command), mark));
@@ -99,12 +99,12 @@ impl Channel {
     }
 
     pub(super) fn is_run(&self) -> bool {
-        matches!(self.owner, Owner::Run { .. })
+        matches!(self.owner, ChannelOwner::Run { .. })
     }
 
     pub(super) fn run_state(&self) -> Option<&Arc<RunState>> {
         match &self.owner {
-            Owner::Run { run_state, .. } => Some(run_state),
+            ChannelOwner::Run { run_state, .. } => Some(run_state),
             _ => None,
         }
     }
@@ -198,7 +198,7 @@ impl Channel {
     }
 
     pub(super) fn answer(&mut self, answer: Result<(), OpenError>) {
-        if let Owner::Run { reply, .. } = &mut self.owner
+        if let ChannelOwner::Run { reply, .. } = &mut self.owner
             && let Some(reply) = reply.take()
         {
             let _ = reply.send(answer);

@@ -38,16 +38,16 @@ impl ExitMarker {
         while let Some(at) = rest.iter().position(|byte| *byte == FIRST) {
             out.extend_from_slice(&rest[..at]);
             rest = &rest[at..];
-            match self.look(rest) {
-                Look::Mark { status, length } => {
+            match self.match_marker(rest) {
+                MarkerMatch::Mark { status, length } => {
                     self.status = Some(status);
                     rest = &rest[length..];
                 }
-                Look::Text => {
+                MarkerMatch::Text => {
                     out.push(FIRST);
                     rest = &rest[1..];
                 }
-                Look::Unfinished => {
+                MarkerMatch::Unfinished => {
                     self.held = rest.to_vec();
                     return out;
                 }
@@ -62,25 +62,25 @@ impl ExitMarker {
         std::mem::take(&mut self.held)
     }
 
-    fn look(&self, bytes: &[u8]) -> Look {
+    fn match_marker(&self, bytes: &[u8]) -> MarkerMatch {
         let known = self.start.len().min(bytes.len());
         if bytes[..known] != self.start[..known] {
-            return Look::Text;
+            return MarkerMatch::Text;
         }
         let rest = &bytes[known..];
         let Some(end) = rest.iter().take(LONGEST).position(|byte| *byte == b'\n') else {
-            return if rest.len() < LONGEST { Look::Unfinished } else { Look::Text };
+            return if rest.len() < LONGEST { MarkerMatch::Unfinished } else { MarkerMatch::Text };
         };
         let text = std::str::from_utf8(&rest[..end]).ok().and_then(|text| text.strip_suffix('.'));
         match text.map(str::parse) {
-            Some(Ok(status)) => Look::Mark { status, length: known + end + 1 },
-            _ => Look::Text,
+            Some(Ok(status)) => MarkerMatch::Mark { status, length: known + end + 1 },
+            _ => MarkerMatch::Text,
         }
     }
 }
 
 /// What begins at a byte that may start a marker.
-enum Look {
+enum MarkerMatch {
     Mark { status: i32, length: usize },
     Text,
     Unfinished,
@@ -91,7 +91,7 @@ fn start(word: &str) -> String {
 }
 
 /// The shell command that writes the marker, without its redirection.
-pub(in crate::ssh) fn say(word: &str, variable: &str) -> String {
+pub(in crate::ssh) fn marker_command(word: &str, variable: &str) -> String {
     format!("echo \"{}${variable}.\"", start(word))
 }
 

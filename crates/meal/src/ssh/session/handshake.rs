@@ -6,13 +6,13 @@ use ssh2::Session;
 
 use super::{
     StepKind, Trace,
-    retry::{Dialer, Shaken, reach},
+    retry::{Dialer, UnverifiedSession, reach},
 };
 use crate::ssh::{
     SshError, algorithms,
     auth::authenticate,
     known_hosts::{KnownKeys, Verdict, fingerprint, key_kind},
-    target::{Hop, SecretSource, Unknown},
+    target::{Hop, SecretSource, UnknownHostKey},
 };
 
 /// The host key types that OpenSSH offers, in its order; for RSA keys SHA-2 signatures before SHA-1.
@@ -27,7 +27,7 @@ const HOST_KEYS: [&str; 7] = [
 ];
 
 /// A session that is logged in.
-pub(super) struct Ready {
+pub(super) struct LoggedIn {
     pub(super) session: Session,
     pub(super) socket: Arc<OwnedFd>,
 }
@@ -38,12 +38,12 @@ pub(super) fn connect(
     dial: &mut Dialer<'_>,
     secrets: Option<&SecretSource>,
     trace: &mut Trace,
-) -> Result<Ready, SshError> {
+) -> Result<LoggedIn, SshError> {
     trace.host(hop.label());
     let known = KnownKeys::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
         .inspect_err(|_| trace.begin(StepKind::HostKey))?;
     let host_keys = algorithms::host_keys(hop, &preference(&known))?;
-    let Shaken { session, socket } = reach(hop, dial, &host_keys, trace)?;
+    let UnverifiedSession { session, socket } = reach(hop, dial, &host_keys, trace)?;
     if hop.loopback_unchecked && is_loopback(&socket) {
         trace.note("not checked, because it is this machine".to_owned());
     } else {
@@ -56,7 +56,7 @@ pub(super) fn connect(
     trace.end();
     session.set_timeout(0);
     session.set_blocking(false);
-    Ok(Ready { session, socket })
+    Ok(LoggedIn { session, socket })
 }
 
 /// Puts the types of the recorded keys first: a host with several keys shows the first type that both sides name.
@@ -81,12 +81,14 @@ fn check_key(hop: &Hop, session: &Session, known: &KnownKeys) -> Result<String, 
     }
     match verdict {
         Verdict::Known => Ok(format!("{kind} {fingerprint}")),
-        Verdict::Unknown if hop.unknown == Unknown::Refuse => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+        Verdict::Unknown if hop.unknown == UnknownHostKey::Refuse => {
+            Err(SshError::KeyUnknown { host, kind, fingerprint })
+        }
         Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, KnownKeys::accept(&host, key, file))) {
             Some((file, Ok(()))) => Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display())),
             // Recording the key was requested.
-            Some((_, Err(error))) if hop.unknown == Unknown::Record => Err(error),
-            None if hop.unknown == Unknown::Record => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+            Some((_, Err(error))) if hop.unknown == UnknownHostKey::Record => Err(error),
+            None if hop.unknown == UnknownHostKey::Record => Err(SshError::KeyUnknown { host, kind, fingerprint }),
             Some((file, Err(error))) => {
                 let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(

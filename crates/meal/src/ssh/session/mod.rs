@@ -30,11 +30,11 @@ mod wrapper;
 pub use trace::StepKind;
 
 pub(super) use call_timeout::set_call_timeout;
-pub(super) use exit_marker::say as say_end;
+pub(super) use exit_marker::marker_command;
 pub(super) use handle::{
     ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
 };
 pub(super) use run_state::RunState;
-pub(super) use start::{Start, start};
+pub(super) use start::{SessionParams, start};
 pub(super) use trace::Trace;
 pub(super) use wrapper::{greeting, nonce, wrapper};

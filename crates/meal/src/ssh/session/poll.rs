@@ -11,13 +11,13 @@ use super::{channel::Channel, handle::Shared};
 
 /// What has happened.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Events {
     pub(super) socket: bool,
 }
 
 /// What a file descriptor belongs to.
 #[derive(Clone, Copy)]
-enum Which {
+enum PolledFd {
     Wake,
     Socket,
     Input(usize),
@@ -34,8 +34,8 @@ pub(super) fn wait(
     writable: bool,
     readable: bool,
     wake: Option<Instant>,
-) -> rustix::io::Result<Seen> {
-    let mut which = vec![Which::Wake, Which::Socket];
+) -> rustix::io::Result<Events> {
+    let mut which = vec![PolledFd::Wake, PolledFd::Socket];
     let mut fds = vec![PollFd::new(&shared.wake, PollFlags::IN)];
     let mut flags = if readable { PollFlags::IN } else { PollFlags::RDHUP };
     flags.set(PollFlags::OUT, stuck || writable);
@@ -43,10 +43,10 @@ pub(super) fn wait(
     // While a call must be repeated, the pipes are not polled.
     for (index, channel) in channels.iter().enumerate().filter(|_| !stuck) {
         if let Some(fd) = channel.source.wants().filter(|_| channel.wants_input()) {
-            which.push(Which::Input(index));
+            which.push(PolledFd::Input(index));
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
-        for (sink, name) in [(&channel.out, Which::Out(index)), (&channel.err, Which::Err(index))] {
+        for (sink, name) in [(&channel.out, PolledFd::Out(index)), (&channel.err, PolledFd::Err(index))] {
             if let Some(fd) = sink.fd() {
                 which.push(name);
                 // Without a flag, only a closed reader is reported.
@@ -59,22 +59,22 @@ pub(super) fn wait(
     rustix::io::retry_on_intr(|| poll(&mut fds, timeout.as_ref()))?;
     let happened: Vec<_> = fds.iter().map(PollFd::revents).collect();
     drop(fds);
-    let mut seen = Seen::default();
+    let mut events = Events::default();
     for (which, flags) in which.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty()) {
         match which {
-            Which::Wake => {
+            PolledFd::Wake => {
                 let mut count = [0; 8];
                 let _ = rustix::io::read(&shared.wake, &mut count);
             }
-            Which::Socket => {
-                seen.socket = flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP);
+            PolledFd::Socket => {
+                events.socket = flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP);
             }
-            Which::Input(index) => channels[index].input_ready(),
-            Which::Out(index) => sink_ready(&mut channels[index].out, flags),
-            Which::Err(index) => sink_ready(&mut channels[index].err, flags),
+            PolledFd::Input(index) => channels[index].input_ready(),
+            PolledFd::Out(index) => sink_ready(&mut channels[index].out, flags),
+            PolledFd::Err(index) => sink_ready(&mut channels[index].err, flags),
         }
     }
-    Ok(seen)
+    Ok(events)
 }
 
 fn sink_ready(sink: &mut super::channel_io::ChannelOutput, flags: PollFlags) {

@@ -32,13 +32,18 @@ const LONGEST: Duration = Duration::from_secs(1);
 pub(super) type Dialer<'a> = dyn FnMut(Instant, &mut Trace) -> Result<Transport, SshError> + 'a;
 
 /// A session after the handshake, with a host key that was not checked yet.
-pub(super) struct Shaken {
+pub(super) struct UnverifiedSession {
     pub(super) session: Session,
     pub(super) socket: Arc<OwnedFd>,
 }
 
 /// Connects and makes the handshake; again, if the server drops it. `host_keys` are the accepted host key types.
-pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &mut Trace) -> Result<Shaken, SshError> {
+pub(super) fn reach(
+    hop: &Hop,
+    dial: &mut Dialer<'_>,
+    host_keys: &str,
+    trace: &mut Trace,
+) -> Result<UnverifiedSession, SshError> {
     let begin = Instant::now();
     let deadline = begin + hop.connect_timeout;
     let start = trace.done.len();
@@ -64,7 +69,7 @@ pub(super) fn reach(hop: &Hop, dial: &mut Dialer<'_>, host_keys: &str, trace: &m
         prefer(&session, hop)?;
         session.method_pref(MethodType::HostKey, host_keys).map_err(|error| other(&error))?;
         let failure = match shake(&mut session, &socket, deadline) {
-            Ok(()) => return Ok(Shaken { session, socket }),
+            Ok(()) => return Ok(UnverifiedSession { session, socket }),
             Err(failure) => failure,
         };
         tries += 1;

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     ChannelType, OpenError, Request, RunState, SessionHandle, SessionPipes, StepKind, Trace,
-    handshake::{Ready, connect},
+    handshake::{LoggedIn, connect},
     thread::SessionThread,
     transport::{self, Transport},
 };
@@ -23,7 +23,7 @@ use crate::ssh::{
 };
 
 /// The parameters of a session.
-pub(in crate::ssh) struct Start {
+pub(in crate::ssh) struct SessionParams {
     pub(in crate::ssh) route: Arc<Route>,
     pub(in crate::ssh) secrets: Option<SecretSource>,
     pub(in crate::ssh) orphan_after: Duration,
@@ -37,7 +37,7 @@ pub(in crate::ssh) struct Start {
 }
 
 /// Starts the thread. The receiver gets the handle after the login, or the error.
-pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHandle, SshError>> {
+pub(in crate::ssh) fn start(start: SessionParams) -> oneshot::Receiver<Result<SessionHandle, SshError>> {
     let (answer, answered) = oneshot::channel();
     let host = start.route.target.label();
     let body = move || {
@@ -64,7 +64,10 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<SessionHan
     answered
 }
 
-fn establish(start: &Start, trace: &mut Trace) -> Result<(SessionThread, SessionHandle, Vec<SessionHandle>), SshError> {
+fn establish(
+    start: &SessionParams,
+    trace: &mut Trace,
+) -> Result<(SessionThread, SessionHandle, Vec<SessionHandle>), SshError> {
     let route = &start.route;
     let mut jumps: Vec<SessionHandle> = Vec::new();
     let result = (|| {
@@ -95,11 +98,11 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(SessionThread, Session
 
 /// Connects and logs in, directly or through the jump host before.
 fn enter(
-    start: &Start,
+    start: &SessionParams,
     through: Option<(&Hop, &SessionHandle)>,
     hop: &Hop,
     trace: &mut Trace,
-) -> Result<Ready, SshError> {
+) -> Result<LoggedIn, SshError> {
     let mut dial = |deadline: Instant, trace: &mut Trace| match through {
         Some((before, handle)) => tunnel(handle, before, hop, deadline, trace).map(Transport::from),
         None => transport::direct(hop, deadline, trace),
@@ -108,7 +111,7 @@ fn enter(
 }
 
 /// Serves a jump host's session on its own thread, for as long as it is used.
-fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<SessionHandle, SshError> {
+fn serve_jump(start: &SessionParams, hop: &Hop, ready: LoggedIn) -> Result<SessionHandle, SshError> {
     let handle = SessionHandle::new(Arc::new(Notify::new()))
         .map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
     let long = Duration::from_secs(365 * 86_400);

@@ -22,9 +22,9 @@ use self::{
 };
 use super::{
     Request, SessionHandle,
-    channel::{Channel, Owner},
+    channel::{Channel, ChannelOwner},
     handle::Shared,
-    handshake::Ready,
+    handshake::LoggedIn,
     nonce,
     pending_call::CallContext,
     poll,
@@ -70,7 +70,7 @@ pub(super) struct SessionThread {
 impl SessionThread {
     pub(super) fn new(
         hop: &Hop,
-        ready: Ready,
+        ready: LoggedIn,
         handle: &SessionHandle,
         orphan_after: Duration,
         idle_after: Duration,
@@ -156,7 +156,7 @@ impl SessionThread {
     fn take(&mut self, request: Request) {
         match request {
             Request::Open { channel_type, session_pipes, run_state, guard, reply } => {
-                let owner = Owner::Run { run_state, guard, reply: Some(reply) };
+                let owner = ChannelOwner::Run { run_state, guard, reply: Some(reply) };
                 self.openings.push_back(Opening::new(channel_type, Some(session_pipes), owner));
             }
             Request::Guard { guarded, grace, run_state, run, reply } => {

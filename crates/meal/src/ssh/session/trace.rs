@@ -20,7 +20,7 @@ pub enum StepKind {
 
 /// A successful step.
 #[derive(Debug)]
-pub(in crate::ssh) struct Done {
+pub(in crate::ssh) struct FinishedStep {
     pub(in crate::ssh) host: String,
     pub(in crate::ssh) kind: StepKind,
     pub(in crate::ssh) took: Duration,
@@ -31,7 +31,7 @@ pub(in crate::ssh) struct Done {
 #[derive(Debug)]
 pub(in crate::ssh) struct Trace {
     since: Instant,
-    pub(in crate::ssh) done: Vec<Done>,
+    pub(in crate::ssh) done: Vec<FinishedStep>,
     host: String,
     detail: Option<String>,
     /// The current step.
@@ -65,7 +65,7 @@ impl Trace {
 
     pub(in crate::ssh) fn end(&mut self) {
         let (host, detail, took) = (self.host.clone(), self.detail.take(), self.since.elapsed());
-        self.done.push(Done { host, kind: self.current, took, detail });
+        self.done.push(FinishedStep { host, kind: self.current, took, detail });
     }
 
     /// How long the current step has taken so far.

@@ -127,19 +127,19 @@ impl Watchdog {
                 let _ = reply.send(Err(error));
                 return;
             }
-            self.tell_add(group, grace);
+            self.send_add(group, grace);
         }
         let entry = Group { grace, namespace, run_state, run, reply: Some(reply), left: false, released: None };
         self.groups.insert(group, entry);
     }
 
     pub(super) fn terminate(&mut self, group: i32) {
-        self.tell(&format!("t {group}\n"));
+        self.send(&format!("t {group}\n"));
     }
 
     /// Sends KILL, and asks from then on whether the group is gone.
     pub(super) fn kill(&mut self, group: i32) {
-        self.tell(&format!("k {group}\n"));
+        self.send(&format!("k {group}\n"));
         self.release(group);
     }
 
@@ -147,7 +147,7 @@ impl Watchdog {
         if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.released.is_none()) {
             // Usually the answer comes first, and sets the next time.
             entry.released = Some(Instant::now() + Duration::from_secs(1));
-            self.tell(&format!("r {group}\n"));
+            self.send(&format!("r {group}\n"));
         }
     }
 
@@ -225,14 +225,14 @@ impl Watchdog {
         }
     }
 
-    fn tell(&mut self, line: &str) {
+    fn send(&mut self, line: &str) {
         self.outbox.extend_from_slice(line.as_bytes());
     }
 
     /// The grace period is sent in tenths of a second.
-    fn tell_add(&mut self, group: i32, grace: Duration) {
+    fn send_add(&mut self, group: i32, grace: Duration) {
         let tenths = grace.as_millis().div_ceil(100).max(1);
-        self.tell(&format!("a {group} {tenths}\n"));
+        self.send(&format!("a {group} {tenths}\n"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mer_core::Exit;
 
-use super::{Channel, LAST_OUTPUT, LAST_STATUS, Owner, Phase};
+use super::{Channel, ChannelOwner, LAST_OUTPUT, LAST_STATUS, Phase};
 use crate::ssh::session::{
     channel_io::ChannelOutput,
     exit_marker::ExitMarker,
@@ -25,7 +25,7 @@ impl Channel {
             return;
         }
         let nothing_waits = self.out.has_room() && self.err.has_room() && self.channel.read_window().available == 0;
-        if let (Some(at), Owner::Run { run_state, .. }) = (self.left, &self.owner)
+        if let (Some(at), ChannelOwner::Run { run_state, .. }) = (self.left, &self.owner)
             && nothing_waits
             && at.elapsed() >= LAST_OUTPUT
         {

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::SessionThread;
 use crate::ssh::{
     SshError,
-    session::{GuardError, OpenError, Request, channel::Owner, poll},
+    session::{GuardError, OpenError, Request, channel::ChannelOwner, poll},
 };
 
 impl SessionThread {
@@ -27,9 +27,9 @@ impl SessionThread {
             let channel = self.channels.swap_remove(index);
             self.last_closed = Some(Instant::now());
             match &channel.owner {
-                Owner::Run { .. } => self.shared.free(),
-                Owner::Watchdog if self.watchdog.may_begin_again() => self.want_watchdog(),
-                Owner::Watchdog => {
+                ChannelOwner::Run { .. } => self.shared.free(),
+                ChannelOwner::Watchdog if self.watchdog.may_begin_again() => self.want_watchdog(),
+                ChannelOwner::Watchdog => {
                     let detail = "the watchdog ended: is `sh` installed?".to_owned();
                     self.watchdog.fail(&GuardError::Failed(detail));
                 }
@@ -39,7 +39,7 @@ impl SessionThread {
     }
 
     fn exited(&mut self, index: usize, exit: Result<Exit, String>) {
-        if let Owner::Run { run_state, guard, .. } = &self.channels[index].owner {
+        if let ChannelOwner::Run { run_state, guard, .. } = &self.channels[index].owner {
             // The rest of the group holds none of its pipes.
             if let Some((handle, group)) = guard.get() {
                 handle.send(Request::Release(*group));
@@ -57,7 +57,7 @@ impl SessionThread {
         self.watchdog.fail(&GuardError::Dead(error.clone()));
         let why = error.to_string();
         for opening in self.openings.drain(..) {
-            if let Owner::Run { run_state, reply, .. } = opening.owner {
+            if let ChannelOwner::Run { run_state, reply, .. } = opening.owner {
                 run_state.lost(&why);
                 answer(reply, error);
             }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::ssh::session::{
     ChannelType, GuardError, OpenError,
-    channel::{Channel, Owner},
+    channel::{Channel, ChannelOwner},
     channel_io::{ChannelInput, ChannelOutput},
     libssh2_codes::ErrorScope,
 };
@@ -24,7 +24,7 @@ impl SessionThread {
     /// Opens channels, one after the other, because the session keeps the state of one opening only.
     pub(super) fn open(&mut self) -> Result<(), WorkStop> {
         while let Some(opening) = self.openings.front_mut() {
-            if let Owner::Run { reply: Some(reply), .. } = &opening.owner {
+            if let ChannelOwner::Run { reply: Some(reply), .. } = &opening.owner {
                 // The request was abandoned. An opening that has begun must be finished.
                 if reply.is_closed() && opening.begun.is_none() {
                     self.openings.pop_front();
@@ -93,15 +93,15 @@ impl SessionThread {
 
     pub(super) fn refused(&mut self, opening: Opening, detail: String) {
         match opening.owner {
-            Owner::Run { reply, .. } => {
+            ChannelOwner::Run { reply, .. } => {
                 let runs = self.channels.iter().filter(|channel| channel.is_run()).count();
                 self.shared.refused(runs);
                 if let Some(reply) = reply {
-                    let watchdog = self.channels.iter().any(|channel| matches!(channel.owner, Owner::Watchdog));
+                    let watchdog = self.channels.iter().any(|channel| matches!(channel.owner, ChannelOwner::Watchdog));
                     let _ = reply.send(Err(OpenError::Refused { alone: runs == 0, watchdog, detail }));
                 }
             }
-            Owner::Watchdog => self.watchdog.fail(&GuardError::NoChannel),
+            ChannelOwner::Watchdog => self.watchdog.fail(&GuardError::NoChannel),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use crate::ssh::session::{ChannelType, SessionPipes, channel::Owner};
+use crate::ssh::session::{ChannelType, SessionPipes, channel::ChannelOwner};
 
 /// A channel that is to be opened.
 pub(super) struct Opening {
     pub(super) channel_type: ChannelType,
     pub(super) pipes: Option<SessionPipes>,
-    pub(super) owner: Owner,
+    pub(super) owner: ChannelOwner,
     pub(super) begun: Option<Instant>,
     pub(super) refusals: u32,
     /// When to try again after a refusal.
@@ -16,7 +16,7 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub(super) fn new(channel_type: ChannelType, pipes: Option<SessionPipes>, owner: Owner) -> Self {
+    pub(super) fn new(channel_type: ChannelType, pipes: Option<SessionPipes>, owner: ChannelOwner) -> Self {
         Self { channel_type, pipes, owner, begun: None, refusals: 0, not_before: None }
     }
 }

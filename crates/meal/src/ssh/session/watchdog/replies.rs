@@ -33,7 +33,7 @@ impl Watchdog {
             self.next_beat = Instant::now() + (self.orphan_after / 3).min(SLOWEST_BEAT);
             self.refuse_strangers();
             let waiting: Vec<_> = self.groups.iter().map(|(group, entry)| (*group, entry.grace)).collect();
-            waiting.into_iter().for_each(|(group, grace)| self.tell_add(group, grace));
+            waiting.into_iter().for_each(|(group, grace)| self.send_add(group, grace));
             return;
         }
         let Some((verb, Ok(group))) = line.split_once(' ').map(|(verb, group)| (verb, group.parse::<i32>())) else {
