@@ -21,7 +21,7 @@ pub(crate) struct LocalControl {
     pid: Pid,
     notice: ExitNotice,
     exit: Option<Exit>,
-    watch: Option<Arc<WatcherClient>>,
+    watcher: Option<Arc<WatcherClient>>,
     /// The children that left its group. `None` if they are to go on.
     strays: Option<Strays>,
 }
@@ -29,21 +29,21 @@ pub(crate) struct LocalControl {
 impl LocalControl {
     pub(super) fn new(
         child: &Child,
-        watch: Option<Arc<WatcherClient>>,
+        watcher: Option<Arc<WatcherClient>>,
         strays: Option<Strays>,
         number: u64,
         grace: Duration,
     ) -> io::Result<Self> {
         let pid = Pid::from_child(child);
         strays::wait_for(pid);
-        if let Some(watch) = &watch {
-            watch.add(pid, grace, number);
+        if let Some(watcher) = &watcher {
+            watcher.add(pid, grace, number);
         }
         let notice = ExitNotice::new(pid);
         // Checked after `control` exists, so that a failure kills the process by dropping it.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
         let notice = notice.unwrap_or_else(|_| ExitNotice::ended());
-        let control = Self { pid, notice, exit: None, watch, strays };
+        let control = Self { pid, notice, exit: None, watcher, strays };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
 
@@ -100,8 +100,8 @@ impl LocalControl {
             self.kill_strays();
         }
         // Removed before the number can be reused, so that the watcher never lists a foreign group.
-        if let Some(watch) = &self.watch {
-            watch.remove(self.pid);
+        if let Some(watcher) = &self.watcher {
+            watcher.remove(self.pid);
         }
         if seen != Exit::Lost {
             reap(self.pid);
@@ -165,15 +165,15 @@ impl Drop for LocalControl {
             return;
         }
         // A killed process may take a moment to end, and longer within the kernel. The watcher lists it until then.
-        let (pid, watch, strays) = (self.pid, self.watch.take(), self.strays.take());
+        let (pid, watcher, strays) = (self.pid, self.watcher.take(), self.strays.take());
         let reap = move || {
             let _ =
                 rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
             if let Some(strays) = strays {
                 strays.signal(Signal::KILL);
             }
-            if let Some(watch) = watch {
-                watch.remove(pid);
+            if let Some(watcher) = watcher {
+                watcher.remove(pid);
             }
             reap(pid);
             strays::waited(pid);

@@ -31,15 +31,15 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 pub(crate) struct LocalExecutor {
     self_exe: Arc<Path>,
-    watch: Option<Arc<WatcherClient>>,
+    watcher: Option<Arc<WatcherClient>>,
     heeded: Arc<OnceLock<()>>,
 }
 
 impl LocalExecutor {
     pub(crate) fn new(config: LocalConfig) -> Self {
         let LocalConfig { self_exe, watcher_argv } = config;
-        let watch = (!watcher_argv.is_empty()).then(|| Arc::new(WatcherClient::new(self_exe.clone(), watcher_argv)));
-        Self { self_exe: self_exe.into(), watch, heeded: Arc::default() }
+        let watcher = (!watcher_argv.is_empty()).then(|| Arc::new(WatcherClient::new(self_exe.clone(), watcher_argv)));
+        Self { self_exe: self_exe.into(), watcher, heeded: Arc::default() }
     }
 
     /// Returns the program that would be started, after the checks that a start makes.
@@ -55,7 +55,7 @@ impl LocalExecutor {
         let program = resolve(spec, &self.self_exe)?;
         check_strings(spec)?;
         self.heeded.get_or_init(|| {
-            if self.watch.is_some() {
+            if self.watcher.is_some() {
                 strays::adopt_and_reap();
             }
             if let Err(error) = sigchld::heed() {
@@ -63,8 +63,8 @@ impl LocalExecutor {
             }
         });
         // The watcher is started before the first model, so that a kill -9 of this process finds it running.
-        if let Some(watch) = &self.watch {
-            watch.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
+        if let Some(watcher) = &self.watcher {
+            watcher.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
         }
         let mut command = Command::new(&program);
         command.arg0(&spec.argv[0]).args(&spec.argv[1..]).env_clear().envs(&spec.env).process_group(0);
@@ -72,7 +72,7 @@ impl LocalExecutor {
         if let Some(cwd) = &spec.cwd {
             command.current_dir(cwd);
         }
-        let (number, mark) = self.watch.as_ref().map(|watch| watch.mark(spec.leave_children)).unzip();
+        let (number, mark) = self.watcher.as_ref().map(|watcher| watcher.mark(spec.leave_children)).unzip();
         if let Some(mark) = &mark {
             command.env(WATCH_VARIABLE, mark);
         }
@@ -81,7 +81,7 @@ impl LocalExecutor {
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on dropping `control` kills the process.
         let failed = |source| StartError::Spawn { path: program.clone(), source };
-        let control = LocalControl::new(&child, self.watch.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
+        let control = LocalControl::new(&child, self.watcher.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
             .map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::Error::from(Errno::BADF)));

@@ -111,7 +111,7 @@ impl Strays {
     pub(super) async fn end(&self) {
         for (signal, wait) in [(Signal::TERM, TERM_WAIT), (Signal::KILL, KILL_WAIT)] {
             let begin = Instant::now();
-            let mut told = BTreeSet::new();
+            let mut signalled = BTreeSet::new();
             loop {
                 let found = self.search();
                 if found.is_empty() && (begin.elapsed() > wait || !self.signalled().iter().any(|pid| lives(*pid))) {
@@ -121,7 +121,7 @@ impl Strays {
                     break;
                 }
                 // When a parent has gone, its children are adopted one by one.
-                for one in found.iter().filter(|one| told.insert(one.pid)) {
+                for one in found.iter().filter(|one| signalled.insert(one.pid)) {
                     tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
                     self.send(*one, signal);
                 }

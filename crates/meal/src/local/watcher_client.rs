@@ -44,7 +44,7 @@ struct State {
     /// Grace period in milliseconds by group, to be told to a new watcher if this one dies.
     groups: BTreeMap<i32, u128>,
     /// The greatest number of a model that the watcher was told.
-    told: u64,
+    highest_number: u64,
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl WatcherClient {
         if state.live.is_some() {
             return Ok(());
         }
-        let mut hello = format!("nonce {}\ntold {}\n", self.nonce, state.told);
+        let mut hello = format!("nonce {}\ntold {}\n", self.nonce, state.highest_number);
         for (group, grace) in &state.groups {
             hello.push_str(&format!("+{group} {grace}\n"));
         }
@@ -85,7 +85,7 @@ impl WatcherClient {
         let group = group.as_raw_nonzero().get();
         let mut state = self.lock();
         state.groups.insert(group, grace.as_millis());
-        state.told = state.told.max(number);
+        state.highest_number = state.highest_number.max(number);
         if !state.write_line(&format!("+{group} {} {number}\n", grace.as_millis())) {
             // The watcher died (killed for memory, or by an administrator): another one takes over all groups.
             drop(state);

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The grace period of a model that was found by its environment only.
-const UNTOLD_GRACE: Duration = Duration::from_secs(5);
+const UNLISTED_GRACE: Duration = Duration::from_secs(5);
 
 /// The groups that are to be ended.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct GroupTable {
     pub(super) groups: BTreeMap<i32, Duration>,
     pub(super) nonce: Option<String>,
     /// The greatest number of a model that was told.
-    pub(super) told: u64,
+    pub(super) highest_number: u64,
     pub(super) bye: bool,
 }
 
@@ -38,10 +38,10 @@ impl GroupTable {
             // Numbers below 2 would signal every process, or init.
             if let (Ok(group @ 2..), Ok(grace)) = (group.parse(), grace.parse()) {
                 self.groups.insert(group, Duration::from_millis(grace));
-                self.told = self.told.max(number.parse().unwrap_or(0));
+                self.highest_number = self.highest_number.max(number.parse().unwrap_or(0));
             }
         } else if let Some(Ok(number)) = line.strip_prefix("told ").map(str::parse) {
-            self.told = self.told.max(number);
+            self.highest_number = self.highest_number.max(number);
         } else if let Some(Ok(group)) = line.strip_prefix('-').map(str::parse) {
             self.groups.remove(&group);
         } else if line == "bye" {
@@ -50,8 +50,8 @@ impl GroupTable {
     }
 
     /// The longest grace period of all groups.
-    pub(super) fn untold_grace(&self) -> Duration {
-        self.groups.values().copied().max().unwrap_or(UNTOLD_GRACE)
+    pub(super) fn unlisted_grace(&self) -> Duration {
+        self.groups.values().copied().max().unwrap_or(UNLISTED_GRACE)
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(table.groups, [(13, Duration::ZERO)].into());
         assert_eq!(table.nonce.as_deref(), Some("n-1"));
         assert!(table.bye);
-        assert_eq!(GroupTable::read(&b"told 7\n+12 5000 9\n+13 1 8\n+0 1 99\n"[..]).told, 9);
+        assert_eq!(GroupTable::read(&b"told 7\n+12 5000 9\n+13 1 8\n+0 1 99\n"[..]).highest_number, 9);
         assert!(!GroupTable::read(&b"nonce n\n+12 5000\n"[..]).bye);
     }
 }

@@ -77,7 +77,7 @@ fn outlive_signals() -> io::Result<impl Sized> {
 
 fn end(table: &GroupTable) {
     let begin = Instant::now();
-    let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, told: table.told });
+    let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, highest_number: table.highest_number });
     // When each target gets KILL: groups, and single processes that left their group and still carry the mark.
     let mut groups: BTreeMap<i32, Instant> =
         table.groups.iter().map(|(group, grace)| (*group, begin + *grace)).collect();
@@ -94,7 +94,7 @@ fn end(table: &GroupTable) {
             if groups.contains_key(&one.group) {
                 continue;
             }
-            let kill_at = now + table.untold_grace();
+            let kill_at = now + table.unlisted_grace();
             if one.group == one.pid {
                 signal_group(one.group, Signal::TERM);
                 groups.insert(one.group, kill_at);

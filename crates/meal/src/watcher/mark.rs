@@ -18,7 +18,7 @@ pub(crate) enum Mark {
         nonce: String,
         /// The greatest number that the watcher was told. Marked `.leave`, a process up to this number is a child
         /// that is to go on; one with a greater number is a model that the watcher was not told of.
-        told: u64,
+        highest_number: u64,
     },
 }
 
@@ -39,19 +39,19 @@ impl Mark {
     pub(crate) fn is_on(&self, environment: &[u8]) -> bool {
         environment.split(|byte| *byte == 0).any(|variable| match self {
             Self::One { variable: wanted } => variable == wanted.as_bytes(),
-            Self::Any { nonce, told } => is_any(variable, nonce, *told),
+            Self::Any { nonce, highest_number } => is_any(variable, nonce, *highest_number),
         })
     }
 }
 
-fn is_any(variable: &[u8], nonce: &str, told: u64) -> bool {
+fn is_any(variable: &[u8], nonce: &str, highest_number: u64) -> bool {
     let rest = std::str::from_utf8(variable)
         .ok()
         .and_then(|text| text.strip_prefix(WATCH_VARIABLE)?.strip_prefix('=')?.strip_prefix(nonce));
     match rest {
         Some("") => true,
         Some(rest) => match rest.strip_prefix('.').map(|rest| (rest.strip_suffix(LEAVE), rest)) {
-            Some((Some(number), _)) => number.parse::<u64>().is_ok_and(|number| number > told),
+            Some((Some(number), _)) => number.parse::<u64>().is_ok_and(|number| number > highest_number),
             Some((None, number)) => number.parse::<u64>().is_ok(),
             None => false,
         },
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_mark_is_that_of_one_mer_or_of_one_process() {
         let environment = |value: &str| format!("A=b\0MER_WATCH={value}\0C=d\0").into_bytes();
-        let any = Mark::Any { nonce: "7-ab".to_owned(), told: 3 };
+        let any = Mark::Any { nonce: "7-ab".to_owned(), highest_number: 3 };
         for (on, expected) in [
             ("7-ab", true),
             ("7-ab.1", true),

@@ -123,7 +123,7 @@ async fn two_keys_in_a_row() {
     works(config.clone()).await;
     config.params.identity_file = None;
     let error = refused(config).await.to_string();
-    assert!(error.contains("accepted, but not enough") && error.contains("wants publickey too"), "{error}");
+    assert!(error.contains("accepted, but not enough") && error.contains("requires publickey too"), "{error}");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_password_after_a_key() {
         config.params.password_env = None;
         let error = refused(config).await.to_string();
         let wanted = if keyboard { "keyboard-interactive" } else { "password" };
-        assert!(error.contains(&format!("wants {wanted} too; no password is registered")), "{error}");
+        assert!(error.contains(&format!("requires {wanted} too; no password is registered")), "{error}");
     }
 }
 

@@ -1,24 +1,20 @@
 //! A TCP proxy on loopback that counts what it forwards, and holds or cuts connections on command.
 
+mod state;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
+pub use self::state::Direction;
+use self::state::{Limit, Shared};
+
 /// How long a read waits before it checks whether the connection was cut.
 const TICK: Duration = Duration::from_millis(20);
-
-/// The direction of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From the client to the server.
-    ToServer,
-    /// From the server to the client.
-    ToClient,
-}
 
 /// A TCP proxy in front of one server. Dropping it ends it and its connections.
 #[derive(Debug)]
@@ -26,37 +22,6 @@ pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Nothing is forwarded.
-    held: bool,
-    /// Number of cuts so far. A connection that began before the last one is over.
-    cuts: u64,
-    /// The proxy is being dropped.
-    closed: bool,
-    connections: u64,
-    ways: [Way; 2],
-}
-
-#[derive(Debug, Default)]
-struct Way {
-    forwarded: u64,
-    /// What happens after this many bytes in total.
-    limit: Option<(u64, Limit)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Limit {
-    Hold,
-    Cut,
 }
 
 impl Proxy {
@@ -77,7 +42,7 @@ impl Proxy {
 
     /// Number of bytes that were forwarded in this direction, on all connections.
     pub fn forwarded(&self, direction: Direction) -> u64 {
-        self.shared.lock().ways[direction as usize].forwarded
+        self.shared.lock().counters[direction as usize].forwarded
     }
 
     /// Number of connections so far.
@@ -115,7 +80,7 @@ impl Proxy {
 
     fn limit(&self, direction: Direction, bytes: u64, then: Limit) {
         self.shared.change(|state| {
-            state.ways[direction as usize].limit = Some((bytes, then));
+            state.counters[direction as usize].limit = Some((bytes, then));
             // The limit may be passed already.
             state.act_on_limits();
         });
@@ -133,61 +98,6 @@ impl Drop for Proxy {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    /// Waits until bytes may be forwarded. Returns how many of `wanted`, or `None` if the connection is over.
-    fn permit(&self, direction: Direction, wanted: u64, born: u64) -> Option<u64> {
-        let mut state = self.lock();
-        loop {
-            if state.cuts > born {
-                return None;
-            }
-            if !state.held {
-                return Some(state.ways[direction as usize].left().min(wanted));
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Counts forwarded bytes, and applies the limits that they reach.
-    fn count(&self, direction: Direction, bytes: u64) {
-        self.change(|state| {
-            state.ways[direction as usize].forwarded += bytes;
-            state.act_on_limits();
-        });
-    }
-}
-
-impl State {
-    fn act_on_limits(&mut self) {
-        for way in &mut self.ways {
-            if way.left() > 0 {
-                continue;
-            }
-            match way.limit.take() {
-                Some((_, Limit::Hold)) => self.held = true,
-                Some((_, Limit::Cut)) => self.cuts += 1,
-                None => {}
-            }
-        }
-    }
-}
-
-impl Way {
-    /// Number of bytes up to the limit.
-    fn left(&self) -> u64 {
-        self.limit.map_or(u64::MAX, |(limit, _)| limit.saturating_sub(self.forwarded))
     }
 }
 

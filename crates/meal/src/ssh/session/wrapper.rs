@@ -74,8 +74,8 @@ pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
         let rest = &text[at + nonce.len()..];
         let Some(end) = rest.find(".\n") else { continue };
         // A shell that prints its commands prints the nonce too, but no numbers after it.
-        let Some(said) = rest[..end].strip_prefix('=') else { continue };
-        let mut words = said.split(' ');
+        let Some(greeting_text) = rest[..end].strip_prefix('=') else { continue };
+        let mut words = greeting_text.split(' ');
         if let (Some(Ok(group)), Some(Ok(pid)), Some(namespace)) =
             (words.next().map(str::parse), words.next().map(str::parse), words.next())
         {
@@ -143,9 +143,9 @@ mod tests {
             };
             let pid = i32::try_from(child.id()).expect("a pid");
             child.stdin.take().expect("piped").write_all(b"exit 0\n").expect("written");
-            let said = child.wait_with_output().expect("ended").stdout;
-            let said = greeting(&String::from_utf8_lossy(&said), "mer00").expect("a greeting");
-            assert_eq!((said.signal_group(), said.pid), (Ok(pid), pid), "{shell}");
+            let greeting_text = child.wait_with_output().expect("ended").stdout;
+            let greeting_text = greeting(&String::from_utf8_lossy(&greeting_text), "mer00").expect("a greeting");
+            assert_eq!((greeting_text.signal_group(), greeting_text.pid), (Ok(pid), pid), "{shell}");
         }
         assert!(Greeting { group: 1, pid: 1, namespace: String::new() }.signal_group().is_err());
     }
