@@ -78,7 +78,7 @@ pub(super) async fn get(database: &Database, version: &WeightsVersion) -> Vec<u8
     bytes
 }
 
-pub(super) async fn numbers(database: &Database, model: &Model) -> Vec<u64> {
+async fn numbers(database: &Database, model: &Model) -> Vec<u64> {
     with(database, async |session| {
         session.versions(model).await.unwrap().into_iter().map(|version| version.version).collect()
     })

@@ -4,7 +4,7 @@ use mer_core::{Access, AliasMove, CURRENT_ALIAS, Dtype, ExitCode, Kind, Status, 
 use mer_dal::{DalError, Database, NewVersion, Upload};
 use uuid::Uuid;
 
-use super::weights::{get, model, numbers, put, with};
+use super::weights::{get, model, put, raw, with};
 use crate::{ended, started};
 
 /// Copied versions keep their numbers and times, and aliases their history; versions of this database stay.

@@ -69,7 +69,7 @@ impl ChildProcess {
         let output = theirs.try_clone().map_err(failed("socket"))?;
         let kept = ours.try_clone().map_err(failed("socket"))?;
         let mut start = Command::new(shell);
-        start.arg("-c").arg(format!("exec {}", line)).env_clear().envs(variables.iter());
+        start.arg("-c").arg(format!("exec {line}")).env_clear().envs(variables.iter());
         start.stdin(Stdio::from(theirs)).stdout(Stdio::from(output)).stderr(Stdio::piped()).process_group(0);
         let mut child = start.spawn().map_err(|error| SshError::ProxyCommand {
             host: host.to_owned(),
