@@ -14,7 +14,7 @@ use mer_dal::{
 };
 use mer_testkit::{
     ended,
-    link::{Direction, Proxy},
+    network::{Direction, Proxy},
     postgres::{PASSWORDED, Server, shared},
     started,
 };

@@ -17,7 +17,7 @@ use mer_dal::{
 };
 use mer_testkit::{
     ended,
-    link::{Direction, Proxy},
+    network::{Direction, Proxy},
     started,
     surreal_server::{NAMESPACE, Server, shared},
 };
