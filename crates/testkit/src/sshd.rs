@@ -17,8 +17,10 @@ mod shell;
 
 pub use builder::Builder;
 pub(crate) use files::show_log;
+pub(crate) use keys::client_key;
+#[cfg(feature = "faulty-ssh")]
+pub(crate) use keys::known_hosts;
 pub use keys::{HostKey, KeyType};
-pub(crate) use keys::{client_key, known_hosts};
 pub(crate) use launch::greets;
 pub use server::Sshd;
 pub use shell::Shell;
