@@ -5,7 +5,7 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 use mer_core::{Distrust, ExitCode, Shortage};
 use thiserror::Error;
 
-use crate::{ScriptRun, remedy::disk_hint};
+use crate::{remedy::disk_hint, script_failure::ScriptFailure};
 
 /// The error of a database driver, with its type left behind.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -286,7 +286,7 @@ pub enum DalError {
         database: String,
     },
     /// A migration script failed; nothing of it was kept.
-    #[error("the script `{script}` failed{}", place(failure))]
+    #[error("the script `{script}` failed{failure}")]
     Script {
         /// File name of the script.
         script: String,
@@ -394,6 +394,7 @@ pub enum DalError {
     #[error("cannot drain the journal")]
     Journal {
         /// Which file, and why.
+        #[from]
         source: crate::JournalError,
     },
 }
@@ -401,32 +402,7 @@ pub enum DalError {
 /// How a user is called where there is none.
 pub(crate) const NOBODY: &str = "(nobody)";
 
-/// Where in a script the database stopped, as far as it is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScriptFailure {
-    /// Line in the file, from 1.
-    pub line: Option<usize>,
-    /// The statement, shortened to one line.
-    pub statement: Option<String>,
-    /// Which session of the server held the lock that the statement waited for.
-    pub holder: Option<String>,
-    /// Whether it may go well the next time, as after a wait for a lock that ran out.
-    pub may_pass: bool,
-}
-
 impl DalError {
-    /// A script that does what is MER's to do, and where.
-    pub(crate) fn own_transaction(script: &ScriptRun, line: usize, statement: String) -> Self {
-        const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
-        Self::refused_script(script, line, statement, WHY)
-    }
-
-    /// A script that is not run, and for which of its statements.
-    pub(crate) fn refused_script(script: &ScriptRun, line: usize, statement: String, why: &'static str) -> Self {
-        let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
-        Self::Script { script: script.file.clone(), failure: Box::new(failure), source: why.into() }
-    }
-
     /// Whether it may be that a row has what the database does not take, and not that nothing can be written.
     pub(crate) fn may_be_a_value(&self) -> bool {
         matches!(self, Self::Value { .. } | Self::Row { .. }) && disk_hint(self).is_none()
@@ -483,11 +459,4 @@ fn holder(pid: Option<u32>) -> String {
 
 fn seconds(waited: Duration) -> String {
     format!("{:.1} s", waited.as_secs_f64())
-}
-
-fn place(failure: &ScriptFailure) -> String {
-    let line = failure.line.map(|line| format!(" at line {line}")).unwrap_or_default();
-    let statement = failure.statement.as_deref().map(|text| format!(", in `{text}`")).unwrap_or_default();
-    let holder = failure.holder.as_deref().map(|holder| format!(": {holder} has locked what it needs"));
-    line + &statement + &holder.unwrap_or_default()
 }

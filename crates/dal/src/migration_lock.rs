@@ -8,10 +8,10 @@ use crate::surreal::LeaseLock;
 
 /// Keeps everybody else from migrating a database, until it is released or dropped.
 #[derive(Debug)]
-pub struct MigrationLock(Kind);
+pub struct MigrationLock(Holding);
 
 #[derive(Debug)]
-enum Kind {
+enum Holding {
     /// The lease of the embedded engine is the lock.
     Lease,
     #[cfg(feature = "postgres")]
@@ -21,25 +21,25 @@ enum Kind {
 }
 
 impl MigrationLock {
-    pub(crate) const fn none() -> Self {
-        Self(Kind::Lease)
+    pub(crate) const fn lease() -> Self {
+        Self(Holding::Lease)
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(lock: AdvisoryLock) -> Self {
-        Self(Kind::Postgres(Box::new(lock)))
+        Self(Holding::Postgres(Box::new(lock)))
     }
 
     #[cfg(feature = "surreal-server")]
     pub(crate) fn surreal(lock: LeaseLock) -> Self {
-        Self(Kind::Surreal(Box::new(lock)))
+        Self(Holding::Surreal(Box::new(lock)))
     }
 
     /// PostgreSQL's own, if it is one.
     #[cfg(feature = "postgres")]
     pub(crate) fn advisory(&mut self) -> Option<&mut AdvisoryLock> {
         match &mut self.0 {
-            Kind::Postgres(lock) => Some(lock),
+            Holding::Postgres(lock) => Some(lock),
             _ => None,
         }
     }
@@ -48,7 +48,7 @@ impl MigrationLock {
     pub(crate) fn fence(&self) -> Option<uuid::Uuid> {
         match &self.0 {
             #[cfg(feature = "surreal-server")]
-            Kind::Surreal(lock) => Some(lock.owner()),
+            Holding::Surreal(lock) => Some(lock.owner()),
             _ => None,
         }
     }
@@ -60,11 +60,11 @@ impl MigrationLock {
     /// [`DalError::Lost`], where it is not.
     pub async fn check(&mut self) -> Result<(), DalError> {
         match &mut self.0 {
-            Kind::Lease => Ok(()),
+            Holding::Lease => Ok(()),
             #[cfg(feature = "postgres")]
-            Kind::Postgres(lock) => lock.check().await,
+            Holding::Postgres(lock) => lock.check().await,
             #[cfg(feature = "surreal-server")]
-            Kind::Surreal(lock) => lock.check().await,
+            Holding::Surreal(lock) => lock.check().await,
         }
     }
 
@@ -72,11 +72,11 @@ impl MigrationLock {
     /// its lease has run out (SurrealDB).
     pub async fn release(self) {
         match self.0 {
-            Kind::Lease => {}
+            Holding::Lease => {}
             #[cfg(feature = "postgres")]
-            Kind::Postgres(lock) => lock.release().await,
+            Holding::Postgres(lock) => lock.release().await,
             #[cfg(feature = "surreal-server")]
-            Kind::Surreal(lock) => lock.release().await,
+            Holding::Surreal(lock) => lock.release().await,
         }
     }
 }

@@ -1,19 +1,8 @@
 //! The log page by page: a list of any length in little memory, and in sessions that are short.
 
-use jiff::Timestamp;
-use mer_core::{Access, AttemptKey};
+use mer_core::Access;
 
-use crate::{AccessFilter, DalError, Store, registry_restore::micros};
-
-/// The last access of the pages so far. Newer ones that come meanwhile change nothing for the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    /// When it began, to the microsecond.
-    pub(crate) start: Timestamp,
-    pub(crate) key: AttemptKey,
-    /// How many accesses of the pages so far began at that time; the last ones are these.
-    pub(crate) ties: usize,
-}
+use crate::{AccessFilter, DalError, Store, access_filter::Cursor, registry_restore::micros};
 
 /// Reads the accesses that a filter selects: the newest first, and of those that began at the same microsecond the one of
 /// the highest request and attempt.

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::engine;
 use crate::{
-    DalError, Database, Session, Store,
+    DalError, Store,
     store::Driver,
     surreal::{self, SurrealStore},
 };
@@ -32,7 +32,8 @@ impl Memory {
         &self.journal
     }
 
-    pub(crate) async fn session(&self, database: &Database) -> Result<Session, DalError> {
+    /// Returns the open engine, which the first call starts.
+    pub(crate) async fn store(&self) -> Result<Store, DalError> {
         let mut engine = self.engine.lock().await;
         let store = match &*engine {
             Some((store, _)) => store.clone(),
@@ -41,7 +42,7 @@ impl Memory {
                 engine.insert((store, end)).0.clone()
             }
         };
-        Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), None))
+        Ok(Store(Driver::Surreal(store)))
     }
 }
 

@@ -42,7 +42,7 @@ impl MemtableSize {
     }
 
     /// The size of the memtable for an engine with this folder of logs, in bytes.
-    pub(crate) fn memtable(self, logs: &Path) -> u64 {
+    pub(crate) fn bytes_for(self, logs: &Path) -> u64 {
         /// Places in it have 32 bits.
         const MOST: u64 = 3 << 30;
         (self.bytes() + 2 * length(logs)).min(MOST)
@@ -70,15 +70,15 @@ mod tests {
         let logs = folder.path();
         /// The largest batch, in the log.
         const BATCH: u64 = 6 * MIB;
-        for room in [MemtableSize::Usual, MemtableSize::Large] {
-            assert!((room.log() + BATCH) * 5 / 4 <= room.bytes(), "{room:?}");
-            assert_eq!(room.memtable(logs), room.bytes());
-            assert!(!room.is_used_up(logs));
+        for size in [MemtableSize::Usual, MemtableSize::Large] {
+            assert!((size.log() + BATCH) * 5 / 4 <= size.bytes(), "{size:?}");
+            assert_eq!(size.bytes_for(logs), size.bytes());
+            assert!(!size.is_used_up(logs));
         }
         for (name, length) in [("1.wal", 3 * MIB), ("2.wal", 2 * MIB)] {
             fs::File::create(logs.join(name)).and_then(|file| file.set_len(length)).expect("a log");
         }
-        assert_eq!(MemtableSize::Usual.memtable(logs), 26 * MIB);
+        assert_eq!(MemtableSize::Usual.bytes_for(logs), 26 * MIB);
         assert!(MemtableSize::Usual.is_used_up(logs));
         assert!(!MemtableSize::Large.is_used_up(logs));
         assert!(!MemtableSize::Usual.is_used_up(&logs.join("none")));

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Applied,
-    store::{Backend as _, Driver, Store},
+    backend::{MigrationBackend as _, RegistryBackend as _, VersionBackend as _},
     surreal::SurrealStore,
 };
 
@@ -124,7 +124,7 @@ pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
         let database_uid = store.database_uid().await?;
         let (servers, models) = (store.servers().await?, store.models().await?);
         let versions = store.newest_versions(&models, VERSIONS).await?;
-        let weights = Store(Driver::Surreal(store)).named_versions(&models).await?;
+        let weights = store.named_versions(&models).await?;
         Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models, weights, versions }))
     };
     read.await.unwrap_or_else(|error| {

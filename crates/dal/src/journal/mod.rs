@@ -32,6 +32,7 @@ mod record;
 mod report;
 mod scan;
 mod segment;
+mod segment_drain;
 mod segment_owner;
 mod sync;
 #[cfg(test)]
@@ -39,7 +40,6 @@ mod tests;
 mod writer;
 
 pub use drain::drain;
-pub(crate) use drain::drain_session;
 pub use error::JournalError;
 pub use files::Pending;
 pub(crate) use files::pending;

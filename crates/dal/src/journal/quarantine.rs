@@ -9,7 +9,7 @@ use mer_core::Access;
 use serde_json::{Value, json};
 
 use super::{
-    JournalError,
+    error::JournalError,
     files::{CORRUPT_LINES, REFUSED},
 };
 use crate::DalError;

@@ -9,7 +9,8 @@ use std::{
 use mer_core::Access;
 
 use super::{
-    JournalError, files,
+    error::JournalError,
+    files,
     format::{Header, Unreadable, decode, header},
 };
 use crate::embedded::try_lock;

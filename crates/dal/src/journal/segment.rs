@@ -12,7 +12,7 @@ use mer_core::AttemptKey;
 use uuid::Uuid;
 
 use super::{
-    JournalError,
+    error::JournalError,
     files::{NEW, SEGMENT},
 };
 

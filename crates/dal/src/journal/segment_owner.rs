@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{DrainOptions, format::Header};
+use super::{format::Header, report::DrainOptions};
 use crate::{DalError, Location, Session};
 
 /// The database that is drained into.

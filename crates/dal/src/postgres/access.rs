@@ -1,7 +1,5 @@
 //! The access log.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use mer_core::{Access, AttemptKey, Kind};
 use sqlx::{
@@ -17,13 +15,12 @@ use super::{
     rows::{self, claims, count, text},
     wire_types::{Id, Time},
 };
-use crate::{AccessFilter, DalError, pages::Cursor};
-
-/// How many rows go into one statement.
-const BATCH_ROWS: usize = 1000;
-
-/// How many bytes of text may go into one statement, or a little more.
-const BATCH_BYTES: usize = 4 << 20;
+use crate::{
+    AccessFilter, DalError,
+    access_batch::{batches, best_records},
+    access_filter::Cursor,
+    backend::AccessBackend,
+};
 
 /// Of two records of an attempt the one of the higher rank stays, and of equals the first: `Status::rank`.
 const RECORD: &str = r#"
@@ -92,43 +89,21 @@ const PAGE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
 ORDER BY "requestUid", "attempt" LIMIT $3"#;
 
-impl PostgresStore {
-    pub(super) async fn write_accesses(&self, accesses: &[Access]) -> Result<(), DalError> {
-        let mut rest = accesses;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fitting = rest.iter().take(BATCH_ROWS).take_while(|access| {
-                let fits = bytes < BATCH_BYTES;
-                bytes += access.stderr_tail.len() + access.error.as_ref().map_or(0, String::len);
-                fits
-            });
-            let (batch, later) = rest.split_at(fitting.count().max(1));
-            self.write_batch(batch).await?;
-            rest = later;
+impl AccessBackend for PostgresStore {
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        for batch in batches(accesses) {
+            // One statement cannot write a row twice.
+            let rows: Vec<&Access> = best_records(batch).into_values().collect();
+            call!(self.server(), "record accesses", |connection| self
+                .insert_accesses(&rows)
+                .execute(&mut *connection)
+                .await
+                .map(|_| ()));
         }
         Ok(())
     }
 
-    async fn write_batch(&self, batch: &[Access]) -> Result<(), DalError> {
-        // One statement cannot touch a row twice: of several records of one attempt the best goes. In the order of
-        // their keys, so that two writers of the same rows wait for each other and do not deadlock.
-        let mut best: BTreeMap<AttemptKey, &Access> = BTreeMap::new();
-        for access in batch {
-            let entry = best.entry(access.key()).or_insert(access);
-            if access.status.rank() > entry.status.rank() {
-                *entry = access;
-            }
-        }
-        let rows: Vec<&Access> = best.into_values().collect();
-        call!(self.server(), "record accesses", |connection| self
-            .record(&rows)
-            .execute(&mut *connection)
-            .await
-            .map(|_| ()));
-        Ok(())
-    }
-
-    pub(super) async fn read_accesses(
+    async fn accesses(
         &self,
         filter: &AccessFilter,
         after: Option<Cursor>,
@@ -162,7 +137,7 @@ impl PostgresStore {
         rows.iter().map(rows::access).collect()
     }
 
-    pub(super) async fn read_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
             self.query(BETWEEN).bind(Id(first)).bind(Id(last)).bind(limit).fetch_all(&mut *connection).await
@@ -170,14 +145,14 @@ impl PostgresStore {
         rows.iter().map(rows::access).collect()
     }
 
-    pub(super) async fn read_request(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
             self.query(REQUEST).bind(Id(request)).fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
     }
 
-    pub(super) async fn read_accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<PgRow> = call!(self.server(), "read the accesses", |connection| {
             let query = self.query(PAGE).bind(Id(key.request_uid)).bind(i64::from(key.attempt)).bind(limit);
@@ -186,8 +161,22 @@ impl PostgresStore {
         rows.iter().map(rows::access).collect()
     }
 
-    /// One array a column.
-    pub(super) fn record<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.renew_heartbeats(host, attempts).await
+    }
+
+    async fn has_silent(&self) -> Result<bool, DalError> {
+        self.find_silent().await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.mark_silent_lost().await
+    }
+}
+
+impl PostgresStore {
+    /// Makes the statement that inserts accesses; each column is one array.
+    pub(super) fn insert_accesses<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
         macro_rules! column {
             (|$access:ident| $value:expr) => {
                 rows.iter().map(|$access| $value).collect::<Vec<_>>()

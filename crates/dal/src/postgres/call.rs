@@ -3,14 +3,14 @@
 use std::{pin::pin, time::Duration};
 
 use sqlx::{Error, PgConnection};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
     error::{ErrorClass, boxed, classify},
     lock_holder,
     pool::{Held, PostgresServer},
 };
-use crate::{DalError, retry};
+use crate::{DalError, retry::Conflicts};
 
 /// How often a lost connection is made again for one call. A connection that has lain idle may be found dead once
 /// without any harm; more than that is a server in trouble.
@@ -48,7 +48,7 @@ pub(super) struct Call<'a> {
     server: &'a PostgresServer,
     operation: &'static str,
     transaction: bool,
-    conflicts: u32,
+    conflicts: Conflicts,
     reconnects: u32,
     /// Which session held a lock that the last try waited for.
     holder: Option<String>,
@@ -56,7 +56,7 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(server: &'a PostgresServer, operation: &'static str, transaction: bool) -> Self {
-        Self { server, operation, transaction, conflicts: 0, reconnects: 0, holder: None }
+        Self { server, operation, transaction, conflicts: Conflicts::new(operation), reconnects: 0, holder: None }
     }
 
     /// How long the work itself may take.
@@ -123,12 +123,7 @@ impl<'a> Call<'a> {
         }
         match classify(&error) {
             ErrorClass::Conflict => {
-                self.conflicts += 1;
-                if self.conflicts == retry::TRIES {
-                    let (operation, tries) = (self.operation, self.conflicts);
-                    return Err(DalError::Conflict { operation, tries, source: boxed(error) });
-                }
-                sleep(retry::pause(self.conflicts)).await;
+                self.conflicts.pause(boxed(error)).await?;
                 Ok(None)
             }
             ErrorClass::Lost | ErrorClass::NotReady => {
@@ -184,7 +179,7 @@ pub(super) async fn watched<T>(
         tokio::select! {
             biased;
             done = &mut work => done,
-            found = lock_holder::awaited(server) => {
+            found = lock_holder::of_awaited_lock(server) => {
                 *holder = Some(found);
                 work.await
             }

@@ -14,8 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     connection_params::{ConnectionParams, SslMode},
     error::{ErrorClass, boxed, classify, is_refused_connection},
-    pool::PostgresServer,
-    session,
+    script_session,
 };
 use crate::{DalError, retry};
 
@@ -48,16 +47,6 @@ impl Purpose {
     /// Short questions of MER's own.
     pub(super) const fn short(bound: Duration) -> Self {
         Self { statement: bound, lock: bound, script: false }
-    }
-
-    /// Calls that read and change rows.
-    pub(super) fn calls(server: &PostgresServer) -> Self {
-        Self { statement: server.call_bound(), lock: server.wait, script: false }
-    }
-
-    /// Migration scripts.
-    pub(super) fn script(server: &PostgresServer) -> Self {
-        Self { statement: server.settings.script_timeout, lock: server.wait, script: true }
     }
 }
 
@@ -114,7 +103,7 @@ async fn ready(
     let looks = version.is_some_and(|version| version >= LOOKS_FOR_CLIENT);
     // A pooler would keep the setting for others, and is itself the client that the server looks for.
     if purpose.script && looks && target.statement_cache {
-        session::look_for_client(&mut connection).await;
+        script_session::look_for_client(&mut connection).await;
     }
     Ok(connection)
 }
@@ -184,7 +173,7 @@ fn options(target: &ConnectionParams, purpose: Purpose) -> PgConnectOptions {
         let bounds = [("statement_timeout", purpose.statement), ("lock_timeout", purpose.lock)];
         options = options.options(bounds.map(|(name, bound)| (name, millis(bound))));
         if purpose.script {
-            options = options.options(session::KEEPALIVE);
+            options = options.options(script_session::KEEPALIVE);
         }
     }
     if !target.options.is_empty() {

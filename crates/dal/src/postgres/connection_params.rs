@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{PostgresUrl, passfile};
+use super::{passfile, url::PostgresUrl};
 use crate::{DalError, Secret, ServerSettings};
 
 const PORT: u16 = 5432;
@@ -117,7 +117,11 @@ impl ConnectionParams {
         if target.password.is_none() {
             let path = file("passfile", "PGPASSFILE").or_else(|| Some(settings.home.as_ref()?.join(".pgpass")));
             let path = path.filter(|path| path.is_file());
-            target.password = path.and_then(|path| passfile::find(&path, &target));
+            // The file calls the server on a socket of this machine `localhost`.
+            let host = if target.is_socket() { "localhost" } else { &target.host };
+            let port = target.port.to_string();
+            let connection = [host, &port, &target.database, &target.user];
+            target.password = path.and_then(|path| passfile::password_for(&path, connection));
         }
         Ok(target)
     }

@@ -5,11 +5,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, Row as _, postgres::PgRow, query};
 use tokio::time::sleep;
 
-use super::{
-    connect::Purpose,
-    lock::{CLASS, OBJECT, SHORT},
-    pool::PostgresServer,
-};
+use super::{connect::Purpose, pool::PostgresServer, script_session::SHORT};
 
 /// How long before the end of a wait for a lock its holder is looked up, at most; it has to be done while the wait lasts.
 const LEAD: Duration = Duration::from_secs(3);
@@ -19,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Of the user's rights it depends whether more than the pid is seen.
-const OF_MIGRATIONS: &str = "
+const OF_ADVISORY_LOCK: &str = "
 SELECT a.pid, coalesce(a.application_name, '') AS application, coalesce(a.usename, '') AS usename,
        coalesce(host(a.client_addr), '') AS client
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -37,16 +33,19 @@ WHERE ours.wait_event_type = 'Lock' AND ours.datname = current_database()
   AND ours.usename = session_user AND ours.application_name = current_setting('application_name')
 LIMIT 1";
 
-/// The session that has the lock of migrations.
-pub(super) async fn of_migrations(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    let asked = query(OF_MIGRATIONS).persistent(false).bind(i64::from(CLASS)).bind(i64::from(OBJECT));
+/// Returns the session that has the advisory lock with this key.
+pub(super) async fn of_advisory_lock(
+    connection: &mut PgConnection,
+    (class, object): (i32, i32),
+) -> Result<String, sqlx::Error> {
+    let asked = query(OF_ADVISORY_LOCK).persistent(false).bind(i64::from(class)).bind(i64::from(object));
     let found = asked.fetch_optional(connection).await?;
     found.map_or_else(|| Ok("another process".to_owned()), |row| described(&row))
 }
 
 /// Looks, over a connection of its own, which session holds the lock that a statement of this process waits for; not
 /// before the wait for it has nearly run out. Ends only when it has found one.
-pub(super) async fn awaited(server: &PostgresServer) -> String {
+pub(super) async fn of_awaited_lock(server: &PostgresServer) -> String {
     let lead = LEAD.min(server.wait / 2);
     sleep(server.wait - lead).await;
     let mut pause = FIRST_PAUSE;

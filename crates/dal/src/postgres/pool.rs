@@ -10,11 +10,11 @@ use sqlx::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    PostgresStore, PostgresUrl,
     connect::{self, Purpose},
     connection_params::ConnectionParams,
-    location::Seen,
-    session::Backend,
+    script_session::ServerProcess,
+    server_location::ServerLocation,
+    url::PostgresUrl,
 };
 use crate::{DalError, ServerSettings, Settings, location::Location};
 
@@ -31,8 +31,8 @@ pub(crate) struct PostgresServer {
     pub(super) settings: ServerSettings,
     pub(super) wait: Duration,
     idle: Mutex<Vec<Connection>>,
-    script: Mutex<Option<Backend>>,
-    seen: Mutex<Seen>,
+    script: Mutex<Option<ServerProcess>>,
+    seen: Mutex<ServerLocation>,
     permits: Arc<Semaphore>,
 }
 
@@ -66,13 +66,6 @@ impl PostgresServer {
         }
     }
 
-    /// A store, once the server has been seen.
-    pub(crate) async fn store(self: &Arc<Self>) -> Result<PostgresStore, DalError> {
-        let held = self.take("open it").await?;
-        self.give_back(held);
-        Ok(PostgresStore::new(Arc::clone(self)))
-    }
-
     pub(crate) fn journal_dir(&self) -> &Path {
         &self.journal
     }
@@ -99,7 +92,7 @@ impl PostgresServer {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.connect(Purpose::calls(self)).await?,
+            None => self.connect(self.call_purpose()).await?,
         };
         Ok(Held { connection, _permit: permit })
     }
@@ -110,13 +103,23 @@ impl PostgresServer {
         self.settings.call_timeout.max(self.wait.saturating_add(BEHIND_A_LOCK))
     }
 
+    /// Returns the purpose of connections for calls that read and change rows.
+    fn call_purpose(&self) -> Purpose {
+        Purpose { statement: self.call_bound(), lock: self.wait, script: false }
+    }
+
+    /// Returns the purpose of connections for migration scripts.
+    pub(super) fn script_purpose(&self) -> Purpose {
+        Purpose { statement: self.settings.script_timeout, lock: self.wait, script: true }
+    }
+
     /// Notes which of the server's processes runs a script now.
-    pub(super) fn script_runs(&self, backend: Option<Backend>) {
+    pub(super) fn script_runs(&self, backend: Option<ServerProcess>) {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = backend;
     }
 
     /// Which of the server's processes was running a script when it was last heard of. It is told once.
-    pub(super) fn take_script(&self) -> Option<Backend> {
+    pub(super) fn take_script(&self) -> Option<ServerProcess> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -144,7 +147,7 @@ impl PostgresServer {
         self.seen().location.clone()
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, ServerLocation> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,12 +10,13 @@ use sqlx::{
 use super::{
     PostgresStore,
     call::call,
-    registry, remove,
+    registry,
     rows::{get, params_text},
     wire_types::{Id, Time},
 };
 use crate::{
     DalError, RegistryCopy,
+    backend::RegistryBackend as _,
     registry_restore::{micros, uid},
 };
 
@@ -76,8 +77,8 @@ struct Columns {
 }
 
 impl PostgresStore {
-    pub(super) async fn write_copy(&self, copy: &RegistryCopy) -> Result<(), DalError> {
-        let copy = copy.without(&self.read_servers().await?, &self.read_models().await?);
+    pub(super) async fn restore_registry(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        let copy = copy.without(&self.servers().await?, &self.models().await?);
         if copy.is_empty() {
             return Ok(());
         }
@@ -108,7 +109,7 @@ impl PostgresStore {
             self.query(RELINK).bind(&servers.names).bind(&servers.uids).execute(&mut *connection).await?;
             self.query(DROP_SERVERS).bind(&servers.names).execute(&mut *connection).await?;
             self.rows(SERVERS, &servers).execute(&mut *connection).await?;
-            self.query(remove::MODELS).bind(&gone).execute(&mut *connection).await?;
+            self.query(registry::REMOVE_MODELS).bind(&gone).execute(&mut *connection).await?;
             self.rows(MODELS, &models).execute(&mut *connection).await?;
             Ok(None)
         });

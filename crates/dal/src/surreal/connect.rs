@@ -11,20 +11,13 @@ use tokio::runtime::Handle;
 #[cfg(feature = "embedded")]
 use tokio::task::JoinSet;
 
-use super::SurrealStore;
+use super::{
+    SurrealStore,
+    engine::{DATABASE, Local, NAMESPACE},
+};
 use crate::DalError;
 #[cfg(feature = "embedded")]
 use crate::embedded::engine;
-
-/// Where MER lives in a SurrealDB instance.
-pub(super) const NAMESPACE: &str = "ModelExecutorRuntimeNS";
-pub(super) const DATABASE: &str = "ModelExecutorRuntimeDB";
-
-/// The SDK's name of an engine in this process.
-#[cfg(feature = "embedded")]
-pub(super) type Local = surrealdb::engine::local::Db;
-#[cfg(not(feature = "embedded"))]
-pub(super) type Local = surrealdb::engine::any::Any;
 
 /// Opens an engine on the current thread, see [`crate::embedded::engine::spawn`], whose runtime must live until the store is
 /// gone and the engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes, and a
@@ -124,9 +117,9 @@ mod tests {
     use super::*;
     use crate::{DbUrl, embedded::MemtableSize};
 
-    async fn opened(questions: &Handle, engine: &Path, room: MemtableSize) -> SurrealStore {
+    async fn opened(questions: &Handle, engine: &Path, size: MemtableSize) -> SurrealStore {
         let url = DbUrl::Embedded(engine.to_path_buf()).to_string();
-        connect(questions, &url, room.memtable(&engine.join("wal")), false).await.expect("it opens")
+        connect(questions, &url, size.bytes_for(&engine.join("wal")), false).await.expect("it opens")
     }
 
     async fn write(store: &SurrealStore, rows: usize, bytes: usize) {
@@ -140,12 +133,12 @@ mod tests {
     async fn rows_in(
         questions: &Handle,
         engine: &Path,
-        room: MemtableSize,
+        size: MemtableSize,
         rows: usize,
         bytes: usize,
         then: impl FnOnce(),
     ) -> usize {
-        let store = opened(questions, engine, room).await;
+        let store = opened(questions, engine, size).await;
         write(&store, rows, bytes).await;
         let ids = "SELECT VALUE <string> id FROM log";
         let mut found = store.run("count", ids, Variables::new()).await.expect("it reads");

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::{
     SurrealStore,
+    query::{take, variables},
     registry::{row, server_ids},
     rows::datetime,
-    store::{take, variables},
 };
 use crate::{
     DalError, RegistryCopy,
+    backend::RegistryBackend as _,
     registry_restore::{self, micros},
 };
 
@@ -61,10 +62,10 @@ COMMIT;";
 const WEIGHTED: usize = 4;
 
 impl SurrealStore {
-    pub(super) async fn write_copy(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+    pub(super) async fn restore_registry(&self, copy: &RegistryCopy) -> Result<(), DalError> {
         const OPERATION: &str = "take over the registry";
-        let known = self.read_models().await?;
-        let copy = copy.without(&self.read_servers().await?, &known);
+        let known = self.models().await?;
+        let copy = copy.without(&self.servers().await?, &known);
         if copy.is_empty() {
             return Ok(());
         }
@@ -91,15 +92,13 @@ impl SurrealStore {
             ("models", models.into_value()),
             ("links", server_ids(copy.links()).into_value()),
         ]);
-        let mut results = self.write_and_answer(OPERATION, RESTORE, rows).await?;
+        let mut results = self.write(OPERATION, RESTORE, rows).await?;
         if let Some(uid) = take::<Uuid>(&mut results, WEIGHTED, "ModelWeights")?.first() {
             let uid = uid.to_string();
             let model = known.into_iter().find(|model| model.uid == uid).map(|model| model.name);
             return Err(DalError::HasWeights { model: model.unwrap_or(uid) });
         }
-        if self.writes_may_be_ignored()
-            && !copy.without(&self.read_servers().await?, &self.read_models().await?).is_empty()
-        {
+        if self.writes_may_be_ignored() && !copy.without(&self.servers().await?, &self.models().await?).is_empty() {
             return Err(self.ignored(OPERATION));
         }
         Ok(())

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mer_core::WeightsVersion;
 use sha2::{Digest as _, Sha256};
 
-use super::{Chunk, WeightsBackend as _, chunk_hash};
-use crate::{DalError, Database, batch_session::BatchSession, store::ask};
+use super::chunk::{Chunk, chunk_hash};
+use crate::{DalError, Database, backend::PayloadBackend as _, batch_session::BatchSession, store::ask};
 
 /// How many chunks are asked for at once.
 const BATCH: u32 = 4;
@@ -17,7 +17,7 @@ const BATCH: u32 = 4;
 /// twice took a third of the time.
 #[derive(Debug)]
 pub struct Download {
-    turn: BatchSession,
+    session: BatchSession,
     version: WeightsVersion,
     /// How many parts have been read, and their bytes.
     part: u64,
@@ -37,7 +37,7 @@ impl Download {
     #[must_use]
     pub fn new(database: &Database, version: &WeightsVersion) -> Self {
         Self {
-            turn: BatchSession::new(database),
+            session: BatchSession::new(database),
             version: version.clone(),
             part: 0,
             read: 0,
@@ -53,7 +53,7 @@ impl Download {
     /// # Errors
     /// As [`crate::Session::close`].
     pub async fn waiting<T>(&mut self, other: impl Future<Output = T>) -> Result<T, DalError> {
-        self.turn.waiting(other).await
+        self.session.waiting(other).await
     }
 
     /// The next bytes; nothing after the last, and the database is given back then.
@@ -73,7 +73,7 @@ impl Download {
             None => {
                 let whole = self.hash.take().is_none_or(|hash| format!("{:x}", hash.finalize()) == self.version.sha256);
                 let damage = if whole { None } else { Some(self.damage().await) };
-                self.turn.close().await?;
+                self.session.close().await?;
                 damage.map_or(Ok(None), Err)
             }
         }
@@ -91,7 +91,7 @@ impl Download {
             hash
         });
         let ahead = if self.read < self.version.bytes { self.read().await } else { Ok(Vec::new()) };
-        let hash = self.turn.waiting(hashing).await?.map_err(|_| DalError::Gone { operation: "hash weights" })?;
+        let hash = self.session.waiting(hashing).await?.map_err(|_| DalError::Gone { operation: "hash weights" })?;
         (self.ready, self.hash) = (ready, Some(hash));
         self.ahead = ahead?;
         Ok(())
@@ -116,7 +116,7 @@ impl Download {
     /// The next parts.
     async fn read(&mut self) -> Result<Vec<Chunk>, DalError> {
         let (payload, part) = (self.version.payload, self.part);
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         let chunks = ask!(session, backend => backend.read_parts(payload, part, BATCH))?;
         if chunks.is_empty() {
             return Err(self.damaged(format!("it has {} bytes, and there are {}", self.version.bytes, self.read)));
@@ -135,6 +135,6 @@ impl Download {
     /// # Errors
     /// As [`crate::Session::close`].
     pub async fn close(mut self) -> Result<(), DalError> {
-        self.turn.close().await
+        self.session.close().await
     }
 }

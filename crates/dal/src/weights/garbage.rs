@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::WeightsBackend as _;
-use crate::{DalError, Database, batch_session::BatchSession, store::ask};
+use crate::{DalError, Database, backend::PayloadBackend as _, batch_session::BatchSession, store::ask};
 
 /// What was cleared away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -27,14 +26,14 @@ pub struct Collected {
 /// # Errors
 /// As [`Database::session`] and [`crate::Store::apply`].
 pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Collected, DalError> {
-    let mut turn = BatchSession::new(database);
+    let mut batches = BatchSession::new(database);
     let mut collected = Collected::default();
-    let session = turn.session().await?;
+    let session = batches.acquire().await?;
     collected.uploads = ask!(session, backend => backend.expire_uploads(silent))?;
     let dead = ask!(session, backend => backend.dead_payloads())?;
     for payload in dead {
         loop {
-            let session = turn.session().await?;
+            let session = batches.acquire().await?;
             if !ask!(session, backend => backend.remove_parts(payload))? {
                 break;
             }
@@ -43,7 +42,7 @@ pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Co
     }
     let mut last: Option<String> = None;
     loop {
-        let session = turn.session().await?;
+        let session = batches.acquire().await?;
         let swept = ask!(session, backend => backend.sweep_chunks(last.as_deref()))?;
         collected.chunks += swept.chunks;
         collected.bytes += swept.bytes;
@@ -52,6 +51,6 @@ pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Co
             break;
         }
     }
-    turn.close().await?;
+    batches.close().await?;
     Ok(collected)
 }

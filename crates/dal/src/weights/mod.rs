@@ -15,17 +15,16 @@
 //! An [`Upload`] and a [`Download`] are on a database, not in a session: they take one when they need it, give it back
 //! before a second has passed, and hold none while their caller waits for somebody else ([`Upload::waiting`]).
 
-mod backend;
+mod chunk;
 mod download;
 mod garbage;
-mod store;
+mod new_version;
 mod upload;
 
 pub use download::Download;
 pub use garbage::{Collected, collect_garbage};
-pub use store::NewVersion;
+pub use new_version::NewVersion;
 pub use upload::Upload;
 
-pub(crate) use backend::{Chunk, Swept, WeightsBackend, chunk_hash};
-pub(crate) use store::in_use;
-pub(crate) use upload::{model_uid, names_by_uid};
+pub(crate) use chunk::{Chunk, SweptChunks};
+pub(crate) use new_version::{model_uid, names_by_uid, version_in_use};

@@ -1,14 +1,23 @@
 //! Weights on their way in.
 
-use std::{collections::HashMap, io};
+use std::io;
 
 use bytes::{Bytes, BytesMut};
 use mer_core::{Model, WeightsVersion, check_layout};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Chunk, NewVersion, WeightsBackend as _};
-use crate::{DalError, Database, DbUrl, batch_session::BatchSession, embedded::paths, store::ask};
+use super::{
+    chunk::Chunk,
+    new_version::{NewVersion, model_uid},
+};
+use crate::{
+    DalError, Database, DbUrl,
+    backend::{PayloadBackend as _, VersionBackend as _},
+    batch_session::BatchSession,
+    embedded::paths,
+    store::ask,
+};
 
 /// What weights are cut into.
 const CHUNK: usize = 1 << 20;
@@ -23,7 +32,7 @@ const LEFT_ALONE: u64 = 64 << 20;
 /// A payload on its way in. Dropped, or after an error, it leaves nothing that can be seen.
 #[derive(Debug)]
 pub struct Upload {
-    turn: BatchSession,
+    session: BatchSession,
     model: Model,
     /// Made with the first batch.
     uid: Option<Uuid>,
@@ -45,7 +54,7 @@ impl Upload {
     #[must_use]
     pub fn new(database: &Database, model: &Model) -> Self {
         Self {
-            turn: BatchSession::with_much_to_write(database),
+            session: BatchSession::for_bulk_writes(database),
             model: model.clone(),
             uid: None,
             rest: BytesMut::new(),
@@ -77,7 +86,7 @@ impl Upload {
     /// # Errors
     /// As [`crate::Session::close`].
     pub async fn waiting<T>(&mut self, other: impl Future<Output = T>) -> Result<T, DalError> {
-        self.turn.waiting(other).await
+        self.session.waiting(other).await
     }
 
     /// Takes the next bytes.
@@ -117,7 +126,7 @@ impl Upload {
             (hashed.collect(), hash)
         });
         self.send().await?;
-        let hashed = self.turn.waiting(hashing).await?;
+        let hashed = self.session.waiting(hashing).await?;
         (self.hashed, self.hash) = hashed.map_err(|_| DalError::Gone { operation: "hash weights" })?;
         Ok(())
     }
@@ -128,7 +137,7 @@ impl Upload {
             return Ok(uid);
         }
         let model = model_uid(&self.model)?;
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         let uid = ask!(session, backend => backend.begin_upload(model))?;
         self.uid = Some(uid);
         Ok(uid)
@@ -138,9 +147,9 @@ impl Upload {
         if self.hashed.is_empty() {
             return Ok(());
         }
-        self.check_room()?;
+        self.check_free_space()?;
         let uid = self.uid().await?;
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         ask!(session, backend => backend.put_parts(&self.model, uid, self.parts, &self.hashed))?;
         self.parts += self.hashed.len() as u64;
         self.hashed.clear();
@@ -149,8 +158,8 @@ impl Upload {
 
     /// Weights fill a disk as nothing else does, and an embedded engine on a full disk cannot be opened any more: its log
     /// is to be copied and merged first. They leave the last of it alone.
-    fn check_room(&self) -> Result<(), DalError> {
-        let DbUrl::Embedded(folder) = &self.turn.database().settings().url else { return Ok(()) };
+    fn check_free_space(&self) -> Result<(), DalError> {
+        let DbUrl::Embedded(folder) = &self.session.database().settings().url else { return Ok(()) };
         match paths::free(folder) {
             Some(free) if free < LEFT_ALONE => Err(DalError::NoRoom {
                 folder: folder.clone(),
@@ -170,9 +179,9 @@ impl Upload {
         fits.map_err(|source| DalError::Invalid { model: self.model.name.clone(), source })?;
         let uid = self.send_rest().await?;
         let sha256 = format!("{:x}", std::mem::take(&mut self.hash).finalize());
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         let version = ask!(session, backend => backend.commit_upload(&self.model, uid, new, self.bytes, &sha256))?;
-        self.turn.close().await?;
+        self.session.close().await?;
         Ok(version)
     }
 
@@ -190,9 +199,9 @@ impl Upload {
             return Err(DalError::Damaged { model: version.model.clone(), version: version.version, what });
         }
         let uid = self.send_rest().await?;
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         ask!(session, backend => backend.restore_version(&self.model, uid, version))?;
-        self.turn.close().await
+        self.session.close().await
     }
 
     /// Sends what has not been sent yet. [`Upload::finish`] does it too; this is for those who may give up until then, and
@@ -222,20 +231,9 @@ impl Upload {
     /// As [`Upload::write`]. What is left then is cleared away later.
     pub async fn abort(mut self) -> Result<(), DalError> {
         if let Some(uid) = self.uid {
-            let session = self.turn.session().await?;
+            let session = self.session.acquire().await?;
             ask!(session, backend => backend.abort_upload(uid))?;
         }
-        self.turn.close().await
+        self.session.close().await
     }
-}
-
-/// The uid by which rows name a model.
-pub(crate) fn model_uid(model: &Model) -> Result<Uuid, DalError> {
-    let wrong = |error| DalError::Row { table: "AvailableModels", reason: format!("`{}`: {error}", model.uid) };
-    Uuid::try_parse(&model.uid).map_err(wrong)
-}
-
-/// The names of models by the uids that rows have.
-pub(crate) fn names_by_uid(models: &[Model]) -> Result<HashMap<Uuid, &str>, DalError> {
-    models.iter().map(|model| Ok((model_uid(model)?, model.name.as_str()))).collect()
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mer_core::ExitCode;
-use mer_dal::{ALIVE, DalError, Database, drain, flush_journal, has_orphaned_segments, keep_alive};
+use mer_dal::{HEARTBEAT_TTL, DalError, Database, drain, flush_journal, has_orphaned_segments, keep_alive};
 use mer_scheduler::Scheduler;
 use tokio::{
     sync::Notify,
@@ -14,7 +14,7 @@ use tokio::{
 /// How long records gather before they are moved: of a run that is over by then nothing but the end is sent.
 const GATHER: Duration = Duration::from_millis(50);
 /// How often it is said that runs go on; more than one such word may get lost.
-const RENEW: Duration = Duration::from_secs(ALIVE.as_secs() / 4);
+const RENEW: Duration = Duration::from_secs(HEARTBEAT_TTL.as_secs() / 4);
 /// The pause after a first failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

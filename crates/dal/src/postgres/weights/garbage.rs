@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     DalError,
     postgres::{PostgresStore, call::call, rows::get, wire_types::Id},
-    weights::Swept,
+    weights::SweptChunks,
 };
 
 /// How many parts or chunks one step deletes.
@@ -33,7 +33,7 @@ DELETE FROM "ModelWeightParts" WHERE "payload" = $1 AND "part" IN (
     SELECT "part" FROM "ModelWeightParts" WHERE "payload" = $1 ORDER BY "part" DESC LIMIT $2)"#;
 
 /// Who puts chunks waits, and is waited for: what the statements after this see is all there is.
-const ALONE: &str = r#"LOCK TABLE "ModelWeightChunks" IN EXCLUSIVE MODE"#;
+const LOCK_CHUNKS: &str = r#"LOCK TABLE "ModelWeightChunks" IN EXCLUSIVE MODE"#;
 
 const NEXT: &str = r#"SELECT "sha256" FROM "ModelWeightChunks" WHERE "sha256" > $1 ORDER BY "sha256" LIMIT $2"#;
 
@@ -71,10 +71,10 @@ impl PostgresStore {
         Ok(gone > 0)
     }
 
-    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<Swept, DalError> {
+    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError> {
         let after = after.unwrap_or_default();
         let (last, gone): (Option<String>, Vec<i64>) = call!(self.server(), OPERATION, true, |connection| {
-            self.query(ALONE).execute(&mut *connection).await?;
+            self.query(LOCK_CHUNKS).execute(&mut *connection).await?;
             let next = self.query(NEXT).bind(after).bind(STEP).fetch_all(&mut *connection).await?;
             let hashes = next.iter().map(|row| row.try_get("sha256")).collect::<Result<Vec<String>, _>>()?;
             let gone = self.query(SWEEP).bind(&hashes).fetch_all(&mut *connection).await?;
@@ -82,6 +82,6 @@ impl PostgresStore {
             Ok((hashes.last().cloned(), gone))
         });
         let bytes = gone.iter().map(|bytes| bytes.cast_unsigned()).sum();
-        Ok(Swept { last, chunks: gone.len() as u64, bytes })
+        Ok(SweptChunks { last, chunks: gone.len() as u64, bytes })
     }
 }

@@ -25,9 +25,8 @@ use crate::{
     DalError, ServerSettings, Settings,
     location::{Location, host_and_port},
     surreal::{
-        SurrealStore,
         error::{ErrorClass, classify},
-        store::{Failure, outcome},
+        query::{Failure, outcome},
     },
 };
 
@@ -76,10 +75,9 @@ impl SurrealServer {
         }
     }
 
-    /// A store, once the server has been seen.
-    pub(crate) async fn store(self: &Arc<Self>) -> Result<SurrealStore, DalError> {
-        self.connection().await?;
-        Ok(SurrealStore::on_server(Arc::clone(self)))
+    /// Connects, unless there is a connection already.
+    pub(in crate::surreal) async fn check_connection(&self) -> Result<(), DalError> {
+        self.connection().await.map(drop)
     }
 
     pub(crate) fn journal_dir(&self) -> &Path {

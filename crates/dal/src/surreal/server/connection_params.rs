@@ -6,7 +6,7 @@ use super::SurrealUrl;
 use crate::{
     AuthLevel, Secret, ServerSettings,
     error::NOBODY,
-    surreal::connect::{DATABASE, NAMESPACE},
+    surreal::engine::{DATABASE, NAMESPACE},
 };
 
 /// Everything that a connection needs.

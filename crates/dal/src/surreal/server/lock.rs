@@ -15,7 +15,7 @@ use crate::{
     DalError, retry,
     surreal::{
         SurrealStore,
-        store::{take, variables},
+        query::{take, variables},
     },
 };
 
@@ -25,7 +25,7 @@ const LEASE: Duration = Duration::from_secs(15);
 const TABLE: &str = "MigrationsLock";
 
 /// What `mer migrate` may have to make first; a user of the database itself finds it made.
-const PLACE: &str =
+const DEFINE_DATABASE: &str =
     "DEFINE NAMESPACE IF NOT EXISTS $namespace; USE NS $namespace; DEFINE DATABASE IF NOT EXISTS $database;";
 
 const DEFINE: &str = "DEFINE TABLE IF NOT EXISTS MigrationsLock SCHEMALESS;";
@@ -108,7 +108,11 @@ impl SurrealStore {
             let mut results = self.run(OPERATION, HELD, variables([])).await?;
             let held: Option<Held> = take(&mut results, 0, TABLE)?.into_iter().next();
             if held.as_ref().is_some_and(|held| held.owner == owner) {
-                return Ok(LeaseLock { store: self.clone(), owner, renewing: tokio::spawn(keep(self.clone(), owner)) });
+                return Ok(LeaseLock {
+                    store: self.clone(),
+                    owner,
+                    renewing: tokio::spawn(keep_renewed(self.clone(), owner)),
+                });
             }
             if begun.elapsed() >= server.wait {
                 let holder = held.map_or_else(|| "another process".to_owned(), |held| held.holder);
@@ -127,16 +131,16 @@ impl SurrealStore {
                     ("namespace", server.target.namespace.clone().into_value()),
                     ("database", server.target.database.clone().into_value()),
                 ]);
-                self.write("create namespace and database", PLACE, values).await?;
-                self.write(OPERATION, DEFINE, variables([])).await
+                self.write("create namespace and database", DEFINE_DATABASE, values).await?;
+                self.write(OPERATION, DEFINE, variables([])).await.map(drop)
             }
-            outcome => outcome,
+            outcome => outcome.map(drop),
         }
     }
 }
 
 /// Renews it until it is released or lost.
-async fn keep(store: SurrealStore, owner: Uuid) {
+async fn keep_renewed(store: SurrealStore, owner: Uuid) {
     let mut pause = LEASE / 3;
     loop {
         sleep(pause).await;
@@ -155,22 +159,11 @@ struct Taken;
 
 async fn renew(store: &SurrealStore, owner: Uuid) -> Result<(), DalError> {
     const OPERATION: &str = "keep the lock of migrations";
-    let mut lost = 0;
-    loop {
-        let values = variables([("owner", owner.into_value()), ("lease", LEASE.into_value())]);
-        let mut results = match store.send(OPERATION, RENEW.into(), values).await? {
-            Ok(results) => results,
-            Err(failure) if crate::surreal::store::is_conflict(&failure.error) => {
-                lost += 1;
-                store.pause_or_give_up(OPERATION, lost, *failure.error).await?;
-                continue;
-            }
-            Err(failure) => return Err(store.failed(OPERATION, *failure.error)),
-        };
-        let held: Vec<Held> = take(&mut results, 0, TABLE)?;
-        return match held.first() {
-            Some(_) => Ok(()),
-            None => Err(DalError::Lost { operation: OPERATION, database: store.database(), source: Taken.into() }),
-        };
+    let values = variables([("owner", owner.into_value()), ("lease", LEASE.into_value())]);
+    let mut results = store.write(OPERATION, RENEW, values).await?;
+    let held: Vec<Held> = take(&mut results, 0, TABLE)?;
+    match held.first() {
+        Some(_) => Ok(()),
+        None => Err(DalError::Lost { operation: OPERATION, database: store.database(), source: Taken.into() }),
     }
 }

@@ -3,11 +3,8 @@
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PostgresStore, call::call, connection_params::ConnectionParams, rows::get, wire_types::Id};
-use crate::{
-    DalError,
-    location::{Location, host_and_port},
-};
+use super::{PostgresStore, call::call, rows::get, wire_types::Id};
+use crate::{DalError, location::Location};
 
 const TABLE: &str = "DatabaseIdentity";
 
@@ -25,22 +22,6 @@ const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
 
 const ADOPT: &str = r#"
 UPDATE "DatabaseIdentity" SET "uid" = gen_random_uuid(), "createdAt" = clock_timestamp() RETURNING "uid""#;
-
-/// The place as the last look at it found it.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    address: Option<String>,
-    pub(super) location: Option<Location>,
-    /// When a server's process was started, and what that server calls itself.
-    system: Option<(i64, String)>,
-}
-
-impl Seen {
-    pub(super) fn connected(&mut self, target: &ConnectionParams) {
-        let place = host_and_port(&target.host, target.port);
-        self.address = Some(format!("postgres://{place}/{}", target.database));
-    }
-}
 
 impl PostgresStore {
     /// The uid. Where the database is, is found out with it.

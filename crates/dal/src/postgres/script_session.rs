@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Error, PgConnection, Row as _, query, raw_sql};
-use tokio::time::{sleep, timeout};
-
-use super::{PostgresStore, connect::Purpose, lock::SHORT};
+use tokio::time::timeout;
 
 /// By these a server notices within a minute that the machine of its client is gone. They count over TCP only.
 pub(super) const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")];
+
+/// Bound on one short statement.
+pub(super) const SHORT: Duration = Duration::from_secs(10);
 
 /// How often the server looks, while a statement runs, whether its client is still there.
 const LOOK_FOR_CLIENT: &str = "SET client_connection_check_interval = '500ms'";
@@ -23,21 +24,17 @@ pub(super) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET A
 const CLEAN: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
                      DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP";
 
-/// How long a script that is to end is waited for, and the pause between two looks.
-const END: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(20);
-
 /// A process of the server. Its start tells it from a later one with the same number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Backend {
-    pid: i32,
-    started: String,
+pub(crate) struct ServerProcess {
+    pub(super) pid: i32,
+    pub(super) started: String,
 }
 
 /// What is known of a session before a script runs in it.
 #[derive(Debug)]
 pub(super) struct Before {
-    pub(super) backend: Backend,
+    pub(super) process: ServerProcess,
     /// The schema of the table `Migrations`, with quotes where it needs them.
     pub(super) schema: String,
     /// Whether names without a schema mean that one.
@@ -54,9 +51,9 @@ impl Before {
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = '"Migrations"'::regclass"#;
         let row = query(ASK).persistent(false).fetch_one(connection).await?;
         let started: Option<String> = row.try_get("started")?;
-        let backend = Backend { pid: row.try_get("pid")?, started: started.unwrap_or_default() };
+        let process = ServerProcess { pid: row.try_get("pid")?, started: started.unwrap_or_default() };
         let is_first: Option<bool> = row.try_get("first")?;
-        Ok(Self { backend, schema: row.try_get("schema")?, is_first: is_first.unwrap_or(false) })
+        Ok(Self { process, schema: row.try_get("schema")?, is_first: is_first.unwrap_or(false) })
     }
 
     /// Lets names without a schema mean the one of `Migrations` until the end of the transaction. A schema with the user's
@@ -88,37 +85,6 @@ pub(super) async fn clean(connection: &mut PgConnection, failed: bool, looks: bo
         look_for_client(connection).await;
     }
     Ok(())
-}
-
-impl PostgresStore {
-    /// Ends the script that a call was running when it was given up: its connection is closed by then, which a server does
-    /// not notice, or not at once. Over a connection of its own, and with the rights of the same user.
-    pub(crate) async fn stop_script(&self) {
-        let Some(backend) = self.server().take_script() else { return };
-        if timeout(END, self.stop(&backend)).await.is_err() {
-            tracing::warn!(pid = backend.pid, "the server still runs the script: `pg_terminate_backend` ends it");
-        }
-    }
-
-    async fn stop(&self, backend: &Backend) {
-        const END_IT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE pid = $1 AND backend_start::text = $2";
-        const RUNS: &str = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
-        let ask = |text: &'static str| query(text).persistent(false).bind(backend.pid).bind(&backend.started);
-        let ending = async {
-            let mut connection =
-                self.server().connect(Purpose::short(SHORT)).await.map_err(|error| error.to_string())?;
-            let connection = &mut connection.raw;
-            ask(END_IT).execute(&mut *connection).await.map_err(|error| error.to_string())?;
-            while ask(RUNS).fetch_optional(&mut *connection).await.map_err(|error| error.to_string())?.is_some() {
-                sleep(PAUSE).await;
-            }
-            Ok::<(), String>(())
-        };
-        if let Err(error) = ending.await {
-            tracing::warn!(pid = backend.pid, error, "the script could not be ended on the server");
-        }
-    }
 }
 
 /// The text of a statement of ours on a table in this schema.
