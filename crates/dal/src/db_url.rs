@@ -11,7 +11,7 @@ use crate::PostgresUrl;
 use crate::SurrealUrl;
 use crate::{DalError, Dialect};
 
-/// What `DbUrl::parse` understands.
+/// URLs that [`DbUrl::parse`] accepts.
 const KNOWN: &str = match (cfg!(feature = "postgres"), cfg!(feature = "surreal-server")) {
     (true, true) => {
         "this build knows `embedded`, `surrealkv://PATH`, `mem://`, `postgres://HOST/DATABASE`, `ws://HOST` and `wss://HOST`"
@@ -25,9 +25,9 @@ const KNOWN: &str = match (cfg!(feature = "postgres"), cfg!(feature = "surreal-s
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DbUrl {
-    /// The SurrealKV engine inside this process, on this folder.
+    /// The SurrealKV engine in this process, on this folder.
     Embedded(PathBuf),
-    /// An engine in memory, gone with the process.
+    /// An engine in memory, which ends with the process.
     Memory,
     /// A PostgreSQL server.
     #[cfg(feature = "postgres")]
@@ -74,7 +74,7 @@ impl DbUrl {
                 None => return Err(wrong(KNOWN)),
             },
         };
-        // The engine takes its folder as the text of a URL: what follows a `?` would be options.
+        // The engine takes its folder as text of a URL, in which options follow a `?`.
         match folder.to_str() {
             None => {
                 let shown = folder.to_string_lossy();
@@ -87,13 +87,13 @@ impl DbUrl {
         }
     }
 
-    /// Whether the database is inside this process: then it is migrated by itself on first use.
+    /// Returns whether the database is inside this process: such a database is migrated automatically on first use.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded(_) | Self::Memory)
     }
 
-    /// The language that it speaks.
+    /// Returns the language of its migration scripts.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match self {

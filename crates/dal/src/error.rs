@@ -1,4 +1,4 @@
-//! What can go wrong between MER and its databases.
+//! Errors of databases.
 
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
@@ -7,35 +7,35 @@ use thiserror::Error;
 
 use crate::{remedy::disk_hint, script_failure::ScriptFailure};
 
-/// The error of a database driver, with its type left behind.
+/// The error of a database driver, without its type.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// An operation on a database that failed. A message never repeats its source.
+/// An operation on a database failed. A message never repeats its source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DalError {
-    /// The database URL is none.
+    /// The database URL is not valid.
     #[error("`{url}` is no database that can be used: {reason}")]
     Url {
-        /// As it was given.
+        /// The URL, without password.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// A folder could not be made.
+    /// A folder could not be created.
     #[error("cannot create the data folder `{path}`")]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
-    /// Another user can have written to what belongs to the database.
+    /// Another user can have written to a file of the database.
     #[error("`{}` is not used: {why}", path.display())]
     Distrusted {
         /// The file or folder.
         path: PathBuf,
-        /// Which one.
+        /// Why it is not trusted.
         why: Distrust,
     },
     /// A lock file could not be opened, written or locked.
@@ -43,7 +43,7 @@ pub enum DalError {
     Lock {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
     /// Another process held the database for longer than the wait.
@@ -51,12 +51,12 @@ pub enum DalError {
     Busy {
         /// The database folder.
         path: PathBuf,
-        /// The process that holds it, where it is known.
+        /// Pid of the holder, if it is known.
         pid: Option<u32>,
-        /// How long it was waited for.
+        /// Duration of the wait.
         waited: Duration,
     },
-    /// The folder holds something that is no database of this engine.
+    /// The folder belongs to something other than this engine.
     #[error("`{path}` is no MER database: {reason}")]
     Foreign {
         /// The folder.
@@ -64,7 +64,7 @@ pub enum DalError {
         /// What was found.
         reason: String,
     },
-    /// The folder has rows of a database, and not what belongs to them.
+    /// The folder has rows of a database, but parts of the database are missing.
     #[error("the database `{path}` is not whole: {reason}")]
     Incomplete {
         /// The folder.
@@ -80,7 +80,7 @@ pub enum DalError {
         /// The bound.
         waited: Duration,
     },
-    /// A lock was taken away while it was held.
+    /// A lock file was removed or replaced while it was held.
     #[error("`{path}` was removed or replaced while the database was in use: what was written may be lost")]
     LockGone {
         /// The file or folder.
@@ -91,57 +91,57 @@ pub enum DalError {
     Open {
         /// Its URL.
         database: String,
-        /// The engine's word.
+        /// Error of the engine.
         source: BoxError,
     },
     /// A thread or runtime could not be started.
     #[error("cannot start the thread of the database engine")]
     Thread {
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The engine ended under an operation.
+    /// The engine ended during an operation.
     #[error("the database engine ended while it was asked to {operation}")]
     Gone {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
     },
     /// The database refused an operation.
     #[error("the database could not {operation}")]
     Query {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
-        /// The engine's word.
+        /// Error of the engine.
         source: BoxError,
     },
-    /// The database does not take a value.
+    /// The database refused a value.
     #[error("the database could not {operation}")]
     Value {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
-        /// Whether it is surely the value: the schema or the encoding has no place for it.
+        /// Whether the value is certainly at fault: schema or encoding do not allow it.
         sure: bool,
-        /// The database's word.
+        /// Error of the database.
         source: BoxError,
     },
-    /// The database cannot hold every text.
+    /// The database cannot store every text.
     #[error(
         "the database `{database}` has the encoding {encoding}, and the log needs UTF8: it holds what models write"
     )]
     Encoding {
         /// Its URL.
         database: String,
-        /// What the server calls it.
+        /// Name of the encoding.
         encoding: String,
     },
-    /// Other writers won every try.
+    /// Other writers were first at every attempt.
     #[error("the database could not {operation}: other writers were first {tries} times")]
     Conflict {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
-        /// How often it was tried.
+        /// Number of attempts.
         tries: u32,
-        /// The engine's word on the last try.
+        /// Error of the engine on the last attempt.
         source: BoxError,
     },
     /// No connection to the server.
@@ -149,23 +149,23 @@ pub enum DalError {
     Unreachable {
         /// Its URL.
         database: String,
-        /// The system's word, or the server's.
+        /// Error of the system, or of the server.
         source: BoxError,
     },
-    /// The connection was lost under an operation, and again when it was repeated.
+    /// The connection was lost during an operation, and again when it was repeated.
     #[error("the connection to the database `{database}` was lost while it was to {operation}")]
     Lost {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
         /// Its URL.
         database: String,
-        /// The system's word, or the server's.
+        /// Error of the system, or of the server.
         source: BoxError,
     },
-    /// The server took long for its answer.
+    /// The server did not answer in time.
     #[error("the database `{database}` did not {operation} within {}", seconds(*waited))]
     Late {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
         /// Its URL.
         database: String,
@@ -178,55 +178,55 @@ pub enum DalError {
         holder.as_deref().unwrap_or("another session"), seconds(*waited)
     )]
     Locked {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
         /// Its URL.
         database: String,
-        /// Which session, where it was found out.
+        /// The session, if it was found out.
         holder: Option<String>,
-        /// How long it was waited for.
+        /// Duration of the wait.
         waited: Duration,
     },
-    /// The server is there and takes no connection.
+    /// The server is running and accepts no connections.
     #[error("the database `{database}` takes no connection now; waited {}", seconds(*waited))]
     NotReady {
         /// Its URL.
         database: String,
-        /// How long it was waited for.
+        /// Duration of the wait.
         waited: Duration,
-        /// The server's word.
+        /// Error of the server.
         source: BoxError,
     },
-    /// The server is short of something that is there again soon, such as memory.
+    /// The server lacks a resource that is available again soon, such as memory.
     #[error("the database `{database}` is short of what it needs to {operation}")]
     Short {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
         /// Its URL.
         database: String,
-        /// The server's word.
+        /// Error of the server.
         source: BoxError,
     },
-    /// The server does not let this user in.
+    /// The server does not let this user sign in.
     #[error("the database `{database}` does not let the user `{user}` in")]
     Refused {
         /// Its URL.
         database: String,
         /// The database user.
         user: String,
-        /// The server's word.
+        /// Error of the server.
         source: BoxError,
     },
-    /// The user may not do this.
+    /// The user lacks the right to do this.
     #[error("the user `{user}` of the database `{database}` may not {operation}")]
     Rights {
-        /// What was asked for.
+        /// The operation, as in `read its uid`.
         operation: &'static str,
         /// Its URL.
         database: String,
         /// The database user.
         user: String,
-        /// The server's word: it names the table.
+        /// Error of the server, which names the table.
         source: BoxError,
     },
     /// The server has no database of this name.
@@ -237,27 +237,27 @@ pub enum DalError {
         /// Its URL.
         database: String,
     },
-    /// The server is older than what MER is made for.
+    /// The server is older than the oldest supported version.
     #[error("the server of `{database}` has version {found}; MER needs {least} or newer")]
     TooOld {
         /// Its URL.
         database: String,
         /// The server's version.
         found: String,
-        /// The oldest that is supported.
+        /// The oldest supported version.
         least: &'static str,
     },
-    /// Somebody else migrated the database for longer than the wait.
+    /// Another process migrated the database for longer than the wait.
     #[error("the database `{database}` is being migrated by {holder}; waited {}", seconds(*waited))]
     Migrating {
         /// Its URL.
         database: String,
-        /// Who, as far as it is known.
+        /// The process, as far as it is known.
         holder: String,
-        /// How long it was waited for.
+        /// Duration of the wait.
         waited: Duration,
     },
-    /// A row is not what MER writes.
+    /// A row does not have the shape that MER writes.
     #[error("a row of `{table}` cannot be read: {reason}")]
     Row {
         /// The table.
@@ -265,21 +265,21 @@ pub enum DalError {
         /// What is wrong.
         reason: String,
     },
-    /// An object is not any more what the change was made for.
-    #[error("somebody else has changed the {object} `{name}` meanwhile")]
+    /// An object was changed after the caller read it.
+    #[error("the {object} `{name}` was changed meanwhile by another process")]
     Changed {
         /// `server` or `model`.
         object: &'static str,
         /// Its name.
         name: String,
     },
-    /// A model that has weights cannot go, nor give its place to another.
+    /// A model with weights cannot be removed or replaced by another.
     #[error("the model `{model}` has weights")]
     HasWeights {
         /// The model.
         model: String,
     },
-    /// The schema is not there (yet).
+    /// The database has no schema yet.
     #[error("the database `{database}` has no MER schema")]
     NoSchema {
         /// Its URL.
@@ -308,12 +308,12 @@ pub enum DalError {
         /// The database's own message.
         source: BoxError,
     },
-    /// The engine did not let go of its files.
+    /// The engine did not release its files.
     #[error("the database engine did not close `{path}` within {}", seconds(*waited))]
     Close {
         /// The database folder.
         path: PathBuf,
-        /// How long it was waited for.
+        /// Duration of the wait.
         waited: Duration,
     },
     /// A model has no such version of its weights.
@@ -332,17 +332,17 @@ pub enum DalError {
         /// The alias that was asked for.
         alias: String,
     },
-    /// A version cannot be removed as long as it is used.
+    /// A version cannot be removed while it is in use.
     #[error("version {version} of the weights of `{model}` is in use: {why}")]
     VersionInUse {
         /// The model.
         model: String,
         /// The version.
         version: u64,
-        /// By whom.
+        /// What uses it.
         why: String,
     },
-    /// A number that a version of another database has belongs to another one here.
+    /// The number of a restored version belongs to another version.
     #[error("`{model}` has a version {version} of its weights already, and its bytes are others")]
     OtherVersion {
         /// The model.
@@ -350,7 +350,7 @@ pub enum DalError {
         /// The version.
         version: u64,
     },
-    /// Weights that no version can be.
+    /// Weights do not have the declared layout.
     #[error("the weights for `{model}` cannot be kept")]
     Invalid {
         /// The model.
@@ -358,29 +358,29 @@ pub enum DalError {
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// An upload was cleared away in the middle.
+    /// An upload was deleted before it was complete.
     #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
     UploadGone {
         /// The model.
         model: String,
     },
-    /// A model was removed while its weights came in.
+    /// A model was removed while its weights were uploaded.
     #[error("the model `{model}` was removed while its weights came in")]
     ModelGone {
         /// The model.
         model: String,
     },
-    /// Weights would take the room that the embedded database needs itself.
+    /// Weights would fill the disk that the embedded database needs.
     #[error("the disk of `{folder}` has {free_mib} MiB left, and weights leave the last 64 to the database")]
     NoRoom {
         /// The database's folder.
         folder: PathBuf,
-        /// What is left, in MiB.
+        /// Free space in MiB.
         free_mib: u64,
-        /// What a full disk is called.
+        /// Error of the system for a full disk.
         source: io::Error,
     },
-    /// What the database has is not what was put.
+    /// The stored bytes are not the uploaded ones.
     #[error("version {version} of the weights of `{model}` is damaged: {what}")]
     Damaged {
         /// The model.
@@ -393,22 +393,22 @@ pub enum DalError {
     /// The journal failed while it was drained.
     #[error("cannot drain the journal")]
     Journal {
-        /// Which file, and why.
+        /// The error of the journal.
         #[from]
         source: crate::JournalError,
     },
 }
 
-/// How a user is called where there is none.
+/// Name in messages for a connection without a user.
 pub(crate) const NOBODY: &str = "(nobody)";
 
 impl DalError {
-    /// Whether it may be that a row has what the database does not take, and not that nothing can be written.
+    /// Returns whether a value may be at fault, rather than the database as a whole.
     pub(crate) fn may_be_a_value(&self) -> bool {
         matches!(self, Self::Value { .. } | Self::Row { .. }) && disk_hint(self).is_none()
     }
 
-    /// Whether that is certain.
+    /// Returns whether a value is certainly at fault.
     pub(crate) fn is_a_value(&self) -> bool {
         matches!(self, Self::Value { sure: true, .. } | Self::Row { .. })
     }

@@ -6,7 +6,7 @@ use crate::postgres::AdvisoryLock;
 #[cfg(feature = "surreal-server")]
 use crate::surreal::LeaseLock;
 
-/// Keeps everybody else from migrating a database, until it is released or dropped.
+/// Excludes other processes from migrating a database, until it is released or dropped.
 #[derive(Debug)]
 pub struct MigrationLock(Holding);
 
@@ -35,7 +35,7 @@ impl MigrationLock {
         Self(Holding::Surreal(Box::new(lock)))
     }
 
-    /// PostgreSQL's own, if it is one.
+    /// Returns the lock of a PostgreSQL server, if it is one.
     #[cfg(feature = "postgres")]
     pub(crate) fn advisory(&mut self) -> Option<&mut AdvisoryLock> {
         match &mut self.0 {
@@ -44,7 +44,8 @@ impl MigrationLock {
         }
     }
 
-    /// By what a script of a SurrealDB server finds out, in its own transaction, whether the lock is still held.
+    /// Returns the owner by which a script on a SurrealDB server checks, in its own transaction, that the lock is still
+    /// held.
     pub(crate) fn fence(&self) -> Option<uuid::Uuid> {
         match &self.0 {
             #[cfg(feature = "surreal-server")]
@@ -53,11 +54,11 @@ impl MigrationLock {
         }
     }
 
-    /// Whether it is still held: the server forgets the lock of a connection that was lost. To be asked before each
+    /// Checks that the lock is still held: a server releases it when the connection is lost. Call this before each
     /// script.
     ///
     /// # Errors
-    /// [`DalError::Lost`], where it is not.
+    /// [`DalError::Lost`] if it is not.
     pub async fn check(&mut self) -> Result<(), DalError> {
         match &mut self.0 {
             Holding::Lease => Ok(()),
@@ -68,8 +69,8 @@ impl MigrationLock {
         }
     }
 
-    /// Gives it back. Dropped instead, it is given back as soon as the server has seen its connection end (PostgreSQL) or
-    /// its lease has run out (SurrealDB).
+    /// Releases the lock. If it is dropped instead, it is released as soon as the server has noticed the end of its
+    /// connection (PostgreSQL) or its lease has run out (SurrealDB).
     pub async fn release(self) {
         match self.0 {
             Holding::Lease => {}

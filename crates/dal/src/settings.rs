@@ -1,71 +1,70 @@
-//! Which database, and how long to wait for it.
+//! Settings of a database.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{AuthLevel, DbUrl, Secret};
 
-/// How long a session is waited for where nobody says otherwise.
+/// Default bound on waiting for a session.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
-/// What a [`crate::Database`] is made from.
+/// Settings of a [`crate::Database`].
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where it is.
+    /// Where the database is.
     pub url: DbUrl,
     /// Bound on waiting for a session.
     pub wait: Duration,
-    /// Where `mem://` keeps its journal while it lives.
+    /// Folder in which `mem://` keeps its journal.
     pub scratch: PathBuf,
-    /// What a database on a server needs beside its URL.
+    /// Settings of a database on a server.
     pub server: ServerSettings,
 }
 
-/// What a database on a server needs beside its URL, which wins over all of it. This crate reads no environment: whoever
-/// does hands it over here.
+/// Settings of a database on a server besides its URL, which takes precedence over all of them. This crate reads no
+/// environment: the caller passes its variables in here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
     /// The database user.
     pub username: Option<String>,
-    /// That user's password. Not used for another user that the URL names.
+    /// Password of that user. Ignored if the URL names another user.
     pub password: Option<Secret>,
-    /// What the server's list of connections shows for ours, such as `mer run, ada@desk, pid 4711`. The first 63 bytes
-    /// are kept.
+    /// Name of our connections in the server's list, such as `mer run, ada@desk, pid 4711`. The first 63 bytes are
+    /// kept.
     pub application: Option<String>,
-    /// The variables of the environment whose names begin with `PG`: PostgreSQL's own settings, see
-    /// `docs/reference/databases.md`.
+    /// Environment variables whose names begin with `PG`: PostgreSQL's own settings, see `docs/reference/databases.md`.
     pub variables: BTreeMap<String, String>,
-    /// The home folder, for `.pgpass`.
+    /// Home folder, in which `.pgpass` is looked up.
     pub home: Option<PathBuf>,
-    /// Who runs this process: the database user where nothing else names one.
+    /// User who runs this process: the database user if no other setting names one.
     pub os_user: Option<String>,
-    /// Bound on one call. A migration script has [`ServerSettings::script_timeout`] instead.
+    /// Bound on one call. Migration scripts have [`ServerSettings::script_timeout`] instead.
     pub call_timeout: Duration,
     /// Bound on one migration script.
     pub script_timeout: Duration,
-    /// Connections kept at most.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// Whether prepared statements are kept between calls. Not to be done through a pooler that hands out a connection
-    /// for a transaction only (PgBouncer): each call is then one transaction of its own.
+    /// Whether prepared statements are kept between calls. Switch it off for a pooler that hands out a connection for
+    /// one transaction only (PgBouncer); each call is then one transaction of its own.
     pub statement_cache: bool,
-    /// What only a SurrealDB server has.
+    /// Settings of a SurrealDB server.
     pub surreal: SurrealSettings,
 }
 
-/// What a SurrealDB server needs beside user and password. The URL wins over all of it.
+/// Settings of a SurrealDB server besides user and password. The URL takes precedence over all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SurrealSettings {
-    /// The namespace; `ModelExecutorRuntimeNS` where nobody says otherwise.
+    /// Namespace; the default is `ModelExecutorRuntimeNS`.
     pub namespace: Option<String>,
-    /// The database in it; `ModelExecutorRuntimeDB` where nobody says otherwise.
+    /// Database in it; the default is `ModelExecutorRuntimeDB`.
     pub database: Option<String>,
-    /// Where the user is defined. Nothing: a record user where an access is named, else the levels are tried, the one of
-    /// the fewest rights first.
+    /// Where the user is defined. Default: a record user if an access method is named; otherwise the levels are tried,
+    /// the one with the fewest rights first.
     pub auth_level: Option<AuthLevel>,
-    /// The access method of a record user.
+    /// Access method of a record user.
     pub access: Option<String>,
-    /// A PEM file of further authorities that may have signed the server's certificate.
+    /// PEM file of additional certificate authorities.
     pub tls_ca: Option<PathBuf>,
-    /// Takes whatever certificate the server shows, and warns of it.
+    /// Accepts any certificate of the server, with a warning.
     pub tls_insecure: bool,
 }
 
@@ -88,7 +87,7 @@ impl Default for ServerSettings {
 }
 
 impl Settings {
-    /// Settings with the default wait, and `/tmp` for what is temporary.
+    /// Makes settings with the default wait and `/tmp` for temporary files.
     #[must_use]
     pub fn new(url: DbUrl) -> Self {
         Self { url, wait: DEFAULT_WAIT, scratch: PathBuf::from("/tmp"), server: ServerSettings::default() }

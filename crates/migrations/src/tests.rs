@@ -135,7 +135,7 @@ fn own_scripts_stand_beside_those_of_the_binary() {
 }
 
 #[tokio::test]
-async fn own_scripts_in_the_database_stop_nobody_who_does_not_know_them() {
+async fn own_scripts_in_the_database_are_no_obstacle_without_their_folder() {
     let (_database, session) = session().await;
     let own = Script { own: true, ..script(1000, "CREATE Ours:1;") };
     let mut list = embedded(Dialect::Surreal).to_vec();

@@ -1,4 +1,4 @@
-//! Waiting for a kernel file lock, with a bound.
+//! Kernel file locks with a bounded wait.
 
 use std::{
     fs::{File, TryLockError},
@@ -10,17 +10,17 @@ use std::{
 use mer_core::not_started;
 use tokio::sync::oneshot;
 
-/// Opens a lock file, which is made where it does not exist.
+/// Opens a lock file, which is created if it does not exist.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     mer_files::own().read().write().create(0o600).open(path)
 }
 
-/// Whether this file surely is the one at the path.
+/// Returns whether this file is certainly the one at the path.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     mer_files::is_at(file, path).unwrap_or(false)
 }
 
-/// Locks a file if nobody has it locked.
+/// Locks a file if no other process has it locked.
 pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
@@ -29,10 +29,10 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Locks a file, waiting at most so long for its holder. Nothing: the wait ran out.
+/// Locks a file, and waits this long at most for its holder. Returns `None` if the wait ran out.
 ///
-/// The kernel queues those who wait and wakes the next one at once, which polling would not do. The waiting is done by
-/// a thread that may be left behind: if it gets the lock after all, nobody takes the file from it, and it closes it.
+/// The kernel queues waiting processes and wakes the next one at once, which polling would not do. A thread does the
+/// waiting and may be left behind: if it gets the lock after the wait ran out, its file is dropped and thereby closed.
 pub(crate) async fn lock_within(file: File, wait: Duration) -> io::Result<Option<File>> {
     if try_lock(&file)? {
         return Ok(Some(file));

@@ -14,7 +14,7 @@ use crate::{
     surreal::{self, SurrealStore},
 };
 
-/// One instance, made by its first session and gone with the last handle on its database.
+/// One instance, which the first session starts and which ends with the last handle on its database.
 #[derive(Debug)]
 pub(crate) struct Memory {
     engine: Mutex<Option<(SurrealStore, oneshot::Sender<()>)>>,
@@ -27,7 +27,7 @@ impl Memory {
         Self { engine: Mutex::new(None), journal }
     }
 
-    /// A folder that goes with the instance. It does not exist until a journal makes it.
+    /// Returns a folder that is removed with the instance. It does not exist until a journal creates it.
     pub(crate) fn journal_dir(&self) -> &Path {
         &self.journal
     }

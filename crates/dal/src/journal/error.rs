@@ -1,4 +1,4 @@
-//! What can go wrong with the journal.
+//! Errors of the journal.
 
 use std::{io, path::PathBuf};
 
@@ -7,16 +7,16 @@ use thiserror::Error;
 
 use crate::remedy::disk_hint;
 
-/// An operation on the journal that failed. After a failed start the run must not begin.
+/// An operation on the journal failed. After a failed start the run must not begin.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The folder or a segment could not be made.
+    /// The folder or a segment could not be created.
     #[error("cannot create the access journal `{path}`")]
     Create {
         /// The folder or file.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
     /// A record could not be written.
@@ -24,35 +24,35 @@ pub enum JournalError {
     Write {
         /// The segment.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
-    /// What was written may not be on disk.
+    /// Written records may not be on disk.
     #[error("cannot bring the access journal `{path}` to disk")]
     Sync {
         /// The segment.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
-    /// A segment, or what stands beside it, could not be read or removed.
+    /// A segment, or a file beside it, could not be read or removed.
     #[error("cannot read the access journal `{path}`")]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
-    /// An access could not be put into a line.
+    /// An access could not be encoded.
     #[error("an access cannot be written as JSON")]
     Encode {
         /// The reason.
         source: serde_json::Error,
     },
-    /// The thread that brings the journal to disk could not be started, or has ended.
+    /// The thread that syncs the journal to disk could not be started, or has ended.
     #[error("the thread of the access journal is not there")]
     Thread {
-        /// The system's word.
+        /// Error of the system.
         source: io::Error,
     },
 }
@@ -64,7 +64,7 @@ impl JournalError {
         Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code)
     }
 
-    /// Why it failed, in the system's words.
+    /// Returns the cause as text.
     pub(crate) fn reason(&self) -> String {
         std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
     }

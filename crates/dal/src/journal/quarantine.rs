@@ -1,4 +1,4 @@
-//! What is kept aside: it is not lost, and it does not keep the rest from the database.
+//! Files for lines and accesses that cannot be recorded: they are not lost, and do not keep the rest from the database.
 
 use std::{
     io::Write as _,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::DalError;
 
-/// Keeps a line that cannot be read.
+/// Copies a line that cannot be read to `corrupt.jsonl`.
 pub(super) fn corrupt(segment: &Path, offset: u64, line: &[u8], reason: &str) -> Result<(), JournalError> {
     let text = String::from_utf8_lossy(line);
     let kept = keep(segment, CORRUPT_LINES, json!({ "offset": offset, "reason": reason, "line": text }))?;
@@ -25,7 +25,7 @@ pub(super) fn corrupt(segment: &Path, offset: u64, line: &[u8], reason: &str) ->
     Ok(())
 }
 
-/// Keeps an access that the database does not take as it is.
+/// Copies an access that the database refuses to `refused.jsonl`.
 pub(super) fn refused(segment: &Path, access: &Access, error: &DalError) -> Result<(), JournalError> {
     let source = std::error::Error::source(error).map(ToString::to_string);
     let reason = source.unwrap_or_else(|| error.to_string());
@@ -38,7 +38,7 @@ pub(super) fn refused(segment: &Path, access: &Access, error: &DalError) -> Resu
     Ok(())
 }
 
-/// Adds a line to a file beside the segments.
+/// Appends a line to a file beside the segments.
 fn keep(segment: &Path, file: &str, mut entry: Value) -> Result<PathBuf, JournalError> {
     let path = segment.with_file_name(file);
     entry["segment"] = name(segment).into();

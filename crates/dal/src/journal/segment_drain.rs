@@ -210,7 +210,10 @@ async fn keep_alive(session: &Session, scan: &Scan, batch: &[Access]) -> Result<
     match session.keep_alive(&header.host, &running).await {
         // The runs are recorded, and their next heartbeat comes soon.
         Err(error) if error.may_be_a_value() => {
-            tracing::debug!(error = &error as &dyn std::error::Error, "runs that go on are not said to");
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the heartbeat of running attempts was not renewed"
+            );
             Ok(())
         }
         renewed => renewed,

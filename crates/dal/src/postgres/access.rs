@@ -1,4 +1,4 @@
-//! The access log.
+//! The log of accesses.
 
 use jiff::Timestamp;
 use mer_core::{Access, AttemptKey, Kind};
@@ -22,7 +22,7 @@ use crate::{
     backend::AccessBackend,
 };
 
-/// Of two records of an attempt the one of the higher rank stays, and of equals the first: `Status::rank`.
+/// Of two records of an attempt the one with the higher `Status::rank` stays, and of equals the first.
 const RECORD: &str = r#"
 INSERT INTO "ModelAccess" AS known (
     "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256", "caller",
@@ -49,7 +49,7 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
-/// Accesses that meet a condition, newest first, behind the last one of the page before.
+/// Selects accesses that meet a condition, newest first, after the last one of the page before.
 macro_rules! newest {
     ($condition:literal) => {
         concat!(
@@ -63,8 +63,8 @@ macro_rules! newest {
 
 const NEWEST: &str = newest!("");
 
-/// The index has the first [`INDEXED`] letters of the name only: an index entry of PostgreSQL ends at 2,704 bytes, a
-/// name need not. A name of fewer letters has just this one condition, as two would mislead the planner.
+/// The index has the first [`INDEXED`] letters of the name only, because an index entry of PostgreSQL has 2,704 bytes
+/// at most. For a shorter name one condition suffices; two would mislead the planner.
 const NEWEST_OF_MODEL: &str = newest!(r#"left("model", 200) = $7 AND "#);
 
 const NEWEST_OF_LONG_NAME: &str = newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "#);
@@ -74,7 +74,7 @@ const NEWEST_OF_VERSION: &str =
 
 const INDEXED: usize = 200;
 
-/// About the earliest time that the server can hold, in seconds: the year 4368 BC.
+/// Roughly the earliest time that the server can store, in seconds since 1970: the year 4368 BC.
 const EARLIEST: i64 = -200_000_000_000;
 
 const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
@@ -82,7 +82,7 @@ const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORD
 const BETWEEN: &str = r#"
 SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
 
-/// Every kind that there is.
+/// Every kind of access.
 const KINDS: [Kind; 3] = [Kind::Infer, Kind::Train, Kind::Ping];
 
 const PAGE: &str = r#"

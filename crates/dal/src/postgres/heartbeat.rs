@@ -1,4 +1,4 @@
-//! Runs that go on, and those that nobody has heard of for too long.
+//! Heartbeats of running attempts, and attempts without one for too long.
 
 use mer_core::AttemptKey;
 use sqlx::Row as _;
@@ -20,14 +20,14 @@ SELECT EXISTS (SELECT 1 FROM "ModelAccess" WHERE "status" = 'started' AND "alive
 
 impl PostgresStore {
     pub(super) async fn find_silent(&self) -> Result<bool, DalError> {
-        Ok(call!(self.server(), "look for runs that nobody hears of", |connection| {
+        Ok(call!(self.server(), "find runs without a heartbeat", |connection| {
             let row = self.query(ANY_SILENT).fetch_one(&mut *connection).await;
             row.and_then(|row| row.try_get::<bool, _>(0))
         }))
     }
 
     pub(super) async fn renew_heartbeats(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
-        call!(self.server(), "say that runs go on", |connection| {
+        call!(self.server(), "renew the heartbeat of runs", |connection| {
             let requests: Vec<Id> = attempts.iter().map(|key| Id(key.request_uid)).collect();
             let numbers: Vec<i64> = attempts.iter().map(|key| key.attempt.into()).collect();
             let query =
@@ -38,7 +38,7 @@ impl PostgresStore {
     }
 
     pub(super) async fn mark_silent_lost(&self) -> Result<(), DalError> {
-        call!(self.server(), "close runs that nobody hears of", |connection| {
+        call!(self.server(), "close runs without a heartbeat", |connection| {
             self.query(SILENT).execute(&mut *connection).await.map(|_| ())
         });
         Ok(())

@@ -1,4 +1,4 @@
-//! What a database calls itself, and where it is.
+//! The uid of the database, and its location.
 
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
@@ -10,8 +10,8 @@ const TABLE: &str = "DatabaseIdentity";
 
 const UID: &str = r#"SELECT "uid" FROM "DatabaseIdentity""#;
 
-/// The time in microseconds. Whether the system's identifier may be asked for is a question of its own, because a
-/// statement that names the function is refused as a whole.
+/// The time is in microseconds. The right to read the system identifier is queried separately, because a statement that
+/// names the function is refused as a whole.
 const WHERE: &str = r#"
 SELECT "uid", (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS "object",
     (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS "started",
@@ -24,7 +24,7 @@ const ADOPT: &str = r#"
 UPDATE "DatabaseIdentity" SET "uid" = gen_random_uuid(), "createdAt" = clock_timestamp() RETURNING "uid""#;
 
 impl PostgresStore {
-    /// The uid. Where the database is, is found out with it.
+    /// Reads the uid, and the location with it.
     pub(super) async fn read_uid(&self) -> Result<Uuid, DalError> {
         let read = async {
             Ok::<Option<PgRow>, DalError>(call!(self.server(), "read its uid", |connection| {
@@ -32,7 +32,7 @@ impl PostgresStore {
             }))
         };
         let row = match read.await {
-            // What is nearly a PostgreSQL may not know the functions.
+            // A compatible server may not have these functions.
             Err(DalError::Query { .. }) => return self.read_uid_only().await,
             row => row?.ok_or_else(|| DalError::NoSchema { database: self.server().name() })?,
         };
@@ -64,7 +64,7 @@ impl PostgresStore {
         Ok(get::<Id>(TABLE, &row, "uid")?.0)
     }
 
-    /// Nothing: the server does not say it after all.
+    /// Reads the system identifier. Returns `None` if the server refuses after all.
     async fn read_system(&self) -> Result<Option<String>, DalError> {
         let read = async {
             Ok::<PgRow, DalError>(call!(self.server(), "ask what the server calls itself", |connection| {

@@ -1,8 +1,8 @@
-//! The lock under which the database is migrated: an advisory one, on the connection on which the scripts run. So the lock
-//! is free only when the server has ended the script, whatever has become of the process that sent it.
+//! The lock under which the database is migrated: an advisory lock on the connection that runs the scripts. So it is
+//! free only when the server has ended the script, whatever happens to the process that sent it.
 //!
-//! It is asked for again and again rather than waited for in the server: a waiting statement keeps a snapshot open, and
-//! `CREATE INDEX CONCURRENTLY`, run by whoever has the lock, waits for every open snapshot.
+//! It is polled rather than awaited in the server: a waiting statement keeps a snapshot open, and `CREATE INDEX
+//! CONCURRENTLY`, run by the holder of the lock, waits for every open snapshot.
 
 use std::{sync::Arc, time::Instant};
 
@@ -30,7 +30,7 @@ const HELD: &str = "
 SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()
     AND classid = $1::bigint::oid AND objid = $2::bigint::oid";
 
-/// The lock, held as long as its connection is there.
+/// The lock, which is held as long as its connection is open.
 #[derive(Debug)]
 pub(crate) struct AdvisoryLock {
     connection: Connection,
@@ -49,14 +49,14 @@ impl AdvisoryLock {
         Err(DalError::Lost { operation: "keep the lock of migrations", database: self.server.name(), source })
     }
 
-    /// The connection that has it, where scripts can run there. Through a pooler the lock lives in a transaction, which a
-    /// script would end.
+    /// Returns the connection that holds the lock, if scripts can run on it. Through a pooler the lock lives in a
+    /// transaction, which a script would end.
     pub(super) fn session(&mut self) -> Option<&mut Connection> {
         self.connection.target.statement_cache.then_some(&mut self.connection)
     }
 
     pub(crate) async fn release(self) {
-        // It goes with the connection, whatever becomes of the farewell.
+        // The end of the connection releases the lock, even if closing it fails.
         let _ = timeout(SHORT, sqlx::Connection::close(self.connection.raw)).await;
     }
 }

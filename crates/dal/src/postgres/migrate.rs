@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{PostgresStore, call::call, error::code, rows::get, script_row::applied_row};
 use crate::{Applied, DalError, MigrationLock, ScriptRun, backend::MigrationBackend};
 
-/// Made by the program, before any script.
+/// Created by the program, before any script.
 const DEFINE: &str = r#"
 CREATE TABLE IF NOT EXISTS "Migrations" (
     "number" bigint PRIMARY KEY,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS "Migrations" (
 
 const APPLIED: &str = r#"SELECT * FROM "Migrations" ORDER BY "number""#;
 
-/// Codes of "there is one already", by which another process that makes the same table is noticed.
+/// SQLSTATEs of "already exists": another process created the same table.
 const MADE_ALREADY: [&str; 3] = ["23505", "42P07", "42710"];
 
 impl MigrationBackend for PostgresStore {

@@ -1,8 +1,8 @@
 //! The PostgreSQL driver. No other module tree names the crate `sqlx`.
 //!
 //! One [`PostgresServer`] lives as long as its [`crate::Database`] and keeps a few connections; every call takes one of
-//! them, for the call only. A call is bounded, is tried again where another writer was first or the connection was
-//! lost, and may therefore run twice: every statement of this driver is written so that this changes nothing.
+//! them, for the call only. A call is bounded, is repeated if another writer was first or the connection was lost, and
+//! may therefore run twice: every statement of this driver leaves the same rows then.
 
 mod access;
 mod call;

@@ -1,4 +1,4 @@
-//! PostgreSQL's password file: lines of `host:port:database:user:password`, in which `*` stands for anything.
+//! PostgreSQL's password file: lines of `host:port:database:user:password`, in which `*` matches anything.
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 

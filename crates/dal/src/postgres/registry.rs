@@ -59,7 +59,7 @@ INSERT INTO "ConnTypeParams" ("uid", "params")
 SELECT kept."connTypeParams", new.params::jsonb FROM kept JOIN new ON new.name = kept."name"
 ON CONFLICT ("uid") DO UPDATE SET "params" = EXCLUDED."params""#;
 
-/// A server that does not exist leaves a gap in the array, which the table's check refuses.
+/// A server that does not exist leaves a NULL in the array, which the table's check refuses.
 const APPLY_MODELS: &str = r#"
 WITH new AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS row(name, servers, params)
@@ -76,10 +76,10 @@ INSERT INTO "ModelParams" ("uid", "params")
 SELECT kept."modelParams", new.params::jsonb FROM kept JOIN new ON new.name = kept."name"
 ON CONFLICT ("uid") DO UPDATE SET "params" = EXCLUDED."params""#;
 
-/// Nobody else changes the registry until the end of the transaction; everybody may read it.
+/// Excludes other writers of the registry until the end of the transaction; reading stays possible.
 pub(super) const HOLD: &str = r#"LOCK TABLE "AvailableServers", "AvailableModels" IN SHARE ROW EXCLUSIVE MODE"#;
 
-/// Whether any row is not any more what was read.
+/// Finds a row that has changed since it was read.
 const CHANGED_SERVERS: &str = r#"
 SELECT 1 FROM unnest($1::text[], $2::timestamptz[]) AS read(name, updated)
 LEFT JOIN "AvailableServers" s ON s."name" = read.name WHERE s."lastUpdated" IS DISTINCT FROM read.updated LIMIT 1"#;
@@ -88,21 +88,22 @@ const CHANGED_MODELS: &str = r#"
 SELECT 1 FROM unnest($1::text[], $2::timestamptz[]) AS read(name, updated)
 LEFT JOIN "AvailableModels" m ON m."name" = read.name WHERE m."lastUpdated" IS DISTINCT FROM read.updated LIMIT 1"#;
 
-/// Taken before models are written: whoever removes a server waits until they are there, and sees them.
+/// Locked before models are written: a transaction that removes a server waits until they are written, and sees them.
 const HOLD_SERVERS: &str = r#"
 SELECT 1 FROM "AvailableServers" WHERE "name" = ANY($1) ORDER BY "name" FOR KEY SHARE"#;
 
-/// Models of these names, with their parameters.
+/// Removes the models of these names with their parameters.
 pub(super) const REMOVE_MODELS: &str = r#"
 WITH gone AS (DELETE FROM "AvailableModels" WHERE "name" = ANY($1) RETURNING "modelParams")
 DELETE FROM "ModelParams" WHERE "uid" IN (SELECT "modelParams" FROM gone)"#;
 
-/// Whoever adds a version to the model meanwhile waits, and then finds no model; see the writing of versions.
+/// A transaction that adds a version to the model meanwhile waits, and then finds no model; see the writing of
+/// versions.
 const HOLD_WEIGHTS: &str = r#"
 INSERT INTO "ModelWeightCounters" AS known ("model", "changes") SELECT "uid", 1 FROM "AvailableModels" WHERE "name" = $1
 ON CONFLICT ("model") DO UPDATE SET "changes" = known."changes" + 1"#;
 
-/// What is kept of weights for a model that has none. The rest of its uploads is cleared away later.
+/// Rows about weights that remain for a model without versions. The rest of its uploads is left to garbage collection.
 const OF_WEIGHTS: [&str; 4] = [
     r#"DELETE FROM "ModelWeightUploads" WHERE "model" IN (SELECT "uid" FROM "AvailableModels" WHERE "name" = $1)"#,
     r#"DELETE FROM "ModelWeightAliasMoves" WHERE "model" IN (SELECT "uid" FROM "AvailableModels" WHERE "name" = $1)"#,
@@ -114,8 +115,8 @@ const WEIGHTED: &str = r#"
 SELECT 1 FROM "AvailableModels" m WHERE m."name" = $1
 AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid")"#;
 
-/// Held until the end of the transaction: whoever writes a model that names the server waits for it, see the writing of
-/// the registry; and what they wrote before is seen by the next statement.
+/// Locked until the end of the transaction: a transaction that writes a model with this server waits for it, see the
+/// writing of the registry; the next statement sees what such transactions wrote before.
 const HOLD_SERVER: &str = r#"SELECT "uid" FROM "AvailableServers" WHERE "name" = $1 FOR UPDATE"#;
 
 const USERS: &str = r#"SELECT "name" FROM "AvailableModels" WHERE $1 = ANY("servers") ORDER BY "name""#;
@@ -124,7 +125,8 @@ const REMOVE_SERVER: &str = r#"
 WITH gone AS (DELETE FROM "AvailableServers" WHERE "uid" = $1 RETURNING "connTypeParams")
 DELETE FROM "ConnTypeParams" WHERE "uid" IN (SELECT "connTypeParams" FROM gone)"#;
 
-/// Columns of rows to be written: name, the part with a schema, the part without, and when what is there was changed.
+/// Columns of the rows to write: name, the part with a schema, the part without, and the time of the last change of the
+/// existing row.
 #[derive(Debug, Default)]
 struct Changes {
     names: Vec<String>,
@@ -150,7 +152,7 @@ impl RegistryBackend for PostgresStore {
     }
 
     async fn models(&self) -> Result<Vec<Model>, DalError> {
-        // The names after the models: a model that is seen has its servers.
+        // Names are read after the models: the servers of every model that was read exist by then.
         let (models, names): (Vec<PgRow>, Vec<PgRow>) = call!(self.server(), "list the models", |connection| {
             let models = self.query(MODELS).fetch_all(&mut *connection).await?;
             Ok((models, self.query(NAMES).fetch_all(&mut *connection).await?))
@@ -223,7 +225,7 @@ impl PostgresStore {
         let mut models = Changes::default();
         let mut links: BTreeSet<&str> = BTreeSet::new();
         for write in registry_change::models(registry, &self.models().await?, seen)? {
-            // The names of the servers are links, not parameters.
+            // The names of servers are links, not parameters.
             let params = params_text(&ModelSpec { servers: Vec::new(), ..write.spec.clone() })?;
             models.add(write.name, params_text(&write.spec.servers)?, params, write.updated);
             links.extend(write.spec.servers.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! A registry that comes from another database, with its uids and times.
+//! Restores a registry of another database, with its uids and times.
 
 use mer_core::ModelSpec;
 use sqlx::{
@@ -20,7 +20,7 @@ use crate::{
     registry_restore::{micros, uid},
 };
 
-/// Models name their servers by uid: they are told the new ones.
+/// Models name their servers by uid, so the new uids are written into them.
 const RELINK: &str = r#"
 UPDATE "AvailableModels" AS m SET "servers" = ARRAY(
     SELECT COALESCE(new.uid, link.uid) FROM unnest(m."servers") WITH ORDINALITY AS link(uid, place)
@@ -43,13 +43,14 @@ WITH new AS MATERIALIZED (
 INSERT INTO "AvailableServers" ("uid", "name", "connType", "createdAt", "lastUpdated", "connTypeParams")
 SELECT uid, name, "connType", created, updated, link FROM new"#;
 
-/// Models that would go, or get another uid, and have weights: those belong to their model's uid for good.
+/// Finds a model with weights that would be removed or get another uid: weights belong to the uid of their model for
+/// good.
 const WEIGHTED: &str = r#"
 SELECT m."name" FROM "AvailableModels" m
 WHERE m."name" = ANY($1) AND m."uid" <> ALL($2)
     AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid") LIMIT 1"#;
 
-/// A server that does not exist leaves a gap in the array, which the table's check refuses.
+/// A server that does not exist leaves a NULL in the array, which the table's check refuses.
 const MODELS: &str = r#"
 WITH new AS MATERIALIZED (
     SELECT row.*, gen_random_uuid() AS link
@@ -64,7 +65,7 @@ SELECT uid, name, ARRAY(
     LEFT JOIN "AvailableServers" s ON s."name" = named.server ORDER BY named.place), created, updated, link
 FROM new"#;
 
-/// Columns of rows to be written.
+/// Columns of the rows to write.
 #[derive(Debug, Default)]
 struct Columns {
     names: Vec<String>,
@@ -72,7 +73,7 @@ struct Columns {
     created: Vec<Time>,
     updated: Vec<Time>,
     params: Vec<String>,
-    /// What servers and models do not have in common.
+    /// Connection type of a server, or the names of a model's servers.
     own: Vec<String>,
 }
 

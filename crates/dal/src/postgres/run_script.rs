@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{Applied, DalError, Dialect, ScriptFailure, ScriptRun, script_statements::line_of};
 
-/// The number is the key: of two who apply the same script, one fails.
+/// The number is the key: if two processes apply the same script, one of them fails.
 const APPLY: &str = r#"
 INSERT INTO {schema}."Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
 VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6) RETURNING *"#;
@@ -31,8 +31,8 @@ const TRANSACTION: &str = "SELECT pg_current_xact_id()::text";
 const SAME_TRANSACTION: &str = "SELECT pg_current_xact_id_if_assigned()::text = $1";
 
 impl PostgresStore {
-    /// On the connection that has the lock, with bounds of its own. Nothing is tried again: whether a script that was cut off
-    /// has been applied is looked up by the next holder of the lock.
+    /// Runs a script on the connection that holds the lock, with bounds of its own. Nothing is repeated: the next
+    /// holder of the lock reads whether a script that was cut off has been applied.
     pub(super) async fn run_script(
         &self,
         lock: Option<&mut AdvisoryLock>,
@@ -107,20 +107,20 @@ impl PostgresStore {
     }
 }
 
-/// Whether it is the script that is wrong, and not the connection that ended.
+/// Returns whether the script is at fault, and not a lost connection.
 fn is_about_the_script(error: &Error) -> bool {
     classify(error) != ErrorClass::Lost
 }
 
-/// What stopped a script.
+/// Why a script was stopped.
 enum Stopped {
-    /// One of its statements, after so many.
+    /// A statement failed, after this many had completed.
     InScript { error: Error, completed: usize },
-    /// It ended the transaction in which its row is to be written.
+    /// The script ended the transaction in which its row must be written.
     LeftTransaction,
-    /// Its row could not be written.
+    /// The row could not be written.
     Row(Error),
-    /// What comes before it.
+    /// A statement before the script failed.
     Around(Error),
 }
 
@@ -147,7 +147,7 @@ async fn run(server: &PostgresServer, connection: &mut PgConnection, script: &Sc
     };
     let mut completed = 0;
     {
-        // One statement after the other as far as the results are concerned: their number tells which one failed.
+        // The results arrive one by one: their number tells which statement failed.
         let mut results = raw_sql(AssertSqlSafe(script.sql.as_str())).execute_many(&mut *connection);
         while let Some(result) = next(&mut results).await {
             result.map_err(|error| Stopped::InScript { error, completed })?;
@@ -155,7 +155,8 @@ async fn run(server: &PostgresServer, connection: &mut PgConnection, script: &Sc
         }
     }
     if let Some(transaction) = &transaction {
-        // What the eye may miss in a script, such as the end of a transaction behind strings that it reads otherwise.
+        // Finds an end of the transaction that the check of the text missed, such as one behind strings that the server
+        // parses otherwise.
         let asked = query(SAME_TRANSACTION).persistent(false).bind(transaction);
         let row = asked.fetch_one(&mut *connection).await.map_err(Stopped::Row)?;
         if sqlx::Row::try_get::<Option<bool>, _>(&row, 0)? != Some(true) {
@@ -163,7 +164,7 @@ async fn run(server: &PostgresServer, connection: &mut PgConnection, script: &Sc
         }
     }
     raw_sql(RESET).execute(&mut *connection).await.map_err(Stopped::Row)?;
-    // Unnamed: it is used once.
+    // Not prepared under a name: the statement is used once.
     let row = query(in_schema(APPLY, &before.schema))
         .persistent(false)
         .bind(i64::from(script.number))
@@ -181,8 +182,8 @@ async fn run(server: &PostgresServer, connection: &mut PgConnection, script: &Sc
     Ok(row)
 }
 
-/// Building an index outside of a transaction may leave one behind that is not valid, and that `IF NOT EXISTS` would take
-/// for the real one when the script is run again. One that another session builds just now is waited for.
+/// Drops an invalid index: building one outside of a transaction may leave it behind, and `IF NOT EXISTS` would accept
+/// it when the script is run again. An index that another session is building is waited for.
 async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Result<(), Error> {
     const INVALID: &str = "SELECT indexrelid::regclass::text, indrelid::regclass::text FROM pg_index
         WHERE NOT indisvalid AND indexrelid = to_regclass($1)";
@@ -190,10 +191,10 @@ async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Re
     let Some(name) = statements.first().and_then(|statement| concurrent_index(statement.text)) else { return Ok(()) };
     let found = query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?;
     let Some(row) = found else { return Ok(()) };
-    // The names come from the server, with the quotes that they need.
+    // The server returns the names with the quotes that they need.
     let index: String = sqlx::Row::try_get(&row, 0)?;
     let table: String = sqlx::Row::try_get(&row, 1)?;
-    // A session that builds an index holds this lock of its table until the index is valid.
+    // A session that builds an index holds this lock on its table until the index is valid.
     let builders = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; COMMIT");
     raw_sql(AssertSqlSafe(builders)).execute(&mut *connection).await?;
     if query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?.is_none() {
@@ -204,14 +205,15 @@ async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Re
     raw_sql(AssertSqlSafe(drop)).execute(connection).await.map(|_| ())
 }
 
-/// Where in the script the server stopped: at the position that it names, or in the statement whose turn it was.
+/// Returns where in the script the server stopped: at the position in its error, or in the statement after the
+/// completed ones.
 fn position(error: &Error, script: &str, completed: usize) -> ScriptFailure {
     let statements = Dialect::Postgres.statements(script);
     let position = server_error(error).and_then(|error| match error.position() {
         Some(PgErrorPosition::Original(position)) => Some(position),
         _ => None,
     });
-    // It counts characters, from 1.
+    // The position counts characters, from 1.
     let at = position.and_then(|position| script.char_indices().nth(position.checked_sub(1)?)).map(|(at, _)| at);
     let statement = match at {
         Some(at) => statements.iter().rev().find(|statement| statement.begin <= at),

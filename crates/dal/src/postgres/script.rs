@@ -1,15 +1,15 @@
-//! What the driver must know of a PostgreSQL script: whether it controls its transaction, copies rows through the client, or
-//! builds an index concurrently.
+//! Properties of a PostgreSQL script that the driver must know: whether it controls its transaction, copies rows
+//! through the client, or builds an index concurrently.
 
 use crate::{Dialect, script_statements::Statement};
 
-/// The statement by which a script would begin or end its transaction.
+/// Returns the first statement that would begin or end the script's transaction.
 pub(super) fn transaction_control<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     let mut in_body = false;
     statements.iter().find(|statement| {
         let words = words(statement.text);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        // The body of a function of SQL's own kind has semicolons, and an END of its own.
+        // The body of a SQL function contains semicolons, and an END of its own.
         if in_body {
             in_body = words != ["END"];
             return false;
@@ -23,8 +23,8 @@ pub(super) fn transaction_control<'a, 'b>(statements: &'a [Statement<'b>]) -> Op
     })
 }
 
-/// The statement by which a script would read rows from the client that sends it, or write them there: with a dump they follow in
-/// its text, and only `psql` knows what to do with them.
+/// Returns the first statement that copies rows from or to the client. In a dump the rows follow in the text, and only
+/// `psql` can handle that.
 pub(super) fn copy_through_client<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     statements.iter().find(|statement| {
         let words = words(statement.text);
@@ -33,7 +33,7 @@ pub(super) fn copy_through_client<'a, 'b>(statements: &'a [Statement<'b>]) -> Op
     })
 }
 
-/// The words of a statement in capitals, without comments, strings and signs.
+/// Returns the words of a statement in capitals, without comments, strings and punctuation.
 fn words(statement: &str) -> Vec<String> {
     let (mut words, mut word, mut at) = (Vec::new(), String::new(), 0);
     while let Some(c) = statement[at..].chars().next() {
@@ -50,7 +50,7 @@ fn words(statement: &str) -> Vec<String> {
     words
 }
 
-/// The name in `CREATE INDEX CONCURRENTLY IF NOT EXISTS name`, as it is written.
+/// Returns the name in `CREATE INDEX CONCURRENTLY IF NOT EXISTS name`, as it is written.
 pub(super) fn concurrent_index(statement: &str) -> Option<&str> {
     let mut rest = statement;
     for (word, is_needed) in [
@@ -70,7 +70,7 @@ pub(super) fn concurrent_index(statement: &str) -> Option<&str> {
         }
     }
     let mut end = 0;
-    // Quotes inside are doubled.
+    // Quotes inside a name are doubled.
     while rest[end..].starts_with('"') {
         end += Dialect::Postgres.quoted(&rest[end..])?;
     }

@@ -1,48 +1,47 @@
-//! The session in which migration scripts run: what it sets, how it is made as good as new after a script, and how a
-//! script that nothing waits for any more is ended on the server.
+//! The session in which migration scripts run: its settings, and how it is reset after a script.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Error, PgConnection, Row as _, query, raw_sql};
 use tokio::time::timeout;
 
-/// By these a server notices within a minute that the machine of its client is gone. They count over TCP only.
+/// Settings with which a server notices within a minute that its client's machine is gone. They apply to TCP only.
 pub(super) const KEEPALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")];
 
 /// Bound on one short statement.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
 
-/// How often the server looks, while a statement runs, whether its client is still there.
+/// Makes the server check twice a second, while a statement runs, whether its client is still connected.
 const LOOK_FOR_CLIENT: &str = "SET client_connection_check_interval = '500ms'";
 
-/// Takes back what a script may have set, so that it does not decide where the row of the script goes, and as which role it is
-/// written. May be done in the middle of a transaction.
+/// Resets what a script may have set, so that it decides neither where the row of the script goes nor as which role it
+/// is written. Can be run inside a transaction.
 pub(super) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 
-/// Takes back what a script may have left in the session, except for locks: the lock of migrations is one of them.
+/// Resets what a script may have left in the session, except for locks: the migration lock is one of them.
 const CLEAN: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
                      DISCARD PLANS; DISCARD SEQUENCES; DISCARD TEMP";
 
-/// A process of the server. Its start tells it from a later one with the same number.
+/// A process of the server. The time of its start distinguishes it from a later process with the same pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerProcess {
     pub(super) pid: i32,
     pub(super) started: String,
 }
 
-/// What is known of a session before a script runs in it.
+/// State of a session before a script runs in it.
 #[derive(Debug)]
 pub(super) struct Before {
     pub(super) process: ServerProcess,
-    /// The schema of the table `Migrations`, with quotes where it needs them.
+    /// Schema of the table `Migrations`, quoted if necessary.
     pub(super) schema: String,
-    /// Whether names without a schema mean that one.
+    /// Whether names without a schema refer to that one.
     pub(super) is_first: bool,
 }
 
 impl Before {
-    /// Asks the session.
+    /// Reads the state of the session.
     pub(super) async fn of(connection: &mut PgConnection) -> Result<Self, Error> {
         const ASK: &str = r#"
             SELECT pg_backend_pid() AS pid,
@@ -56,8 +55,8 @@ impl Before {
         Ok(Self { process, schema: row.try_get("schema")?, is_first: is_first.unwrap_or(false) })
     }
 
-    /// Lets names without a schema mean the one of `Migrations` until the end of the transaction. A schema with the user's
-    /// name, made after the first migration, would otherwise get the tables of the next one.
+    /// Makes names without a schema refer to the schema of `Migrations` until the end of the transaction. Otherwise a
+    /// schema with the user's name, created after the first migration, would get the tables of the next one.
     pub(super) async fn put_first(&self, connection: &mut PgConnection) -> Result<(), Error> {
         const PUT: &str = "SELECT set_config('search_path', $1 || ', ' || current_setting('search_path'), true)";
         if self.is_first {
@@ -67,15 +66,15 @@ impl Before {
     }
 }
 
-/// Lets the server end what this connection runs soon after this process is gone. Where its system cannot tell, nothing is
-/// changed.
+/// Makes the server end a running statement soon after this process is gone. Changes nothing if the server's system
+/// does not support that.
 pub(super) async fn look_for_client(connection: &mut PgConnection) {
     if let Ok(Err(error)) = timeout(SHORT, raw_sql(LOOK_FOR_CLIENT).execute(connection)).await {
         tracing::debug!(%error, "the server cannot look for its client while a statement runs");
     }
 }
 
-/// Makes a session as good as new, also after a script that failed.
+/// Resets a session after a script, also after one that failed.
 pub(super) async fn clean(connection: &mut PgConnection, failed: bool, looks: bool) -> Result<(), Error> {
     if failed {
         raw_sql("ROLLBACK").execute(&mut *connection).await?;
@@ -87,7 +86,7 @@ pub(super) async fn clean(connection: &mut PgConnection, failed: bool, looks: bo
     Ok(())
 }
 
-/// The text of a statement of ours on a table in this schema.
+/// Returns the text of one of our statements for a table in this schema.
 pub(super) fn in_schema(text: &str, schema: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(text.replace("{schema}", schema))
 }

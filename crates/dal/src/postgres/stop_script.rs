@@ -1,4 +1,4 @@
-//! Ending a script on the server that no call waits for any more.
+//! Ends a script on the server that no call waits for any more.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::{
     script_session::{SHORT, ServerProcess},
 };
 
-/// How long a script that is to end is waited for, and the pause between two looks.
+/// Bound on waiting for the end of a script, and the pause between two checks.
 const END: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl PostgresStore {
-    /// Ends the script that a call was running when it was given up: its connection is closed by then, which a server does
-    /// not notice, or not at once. Over a connection of its own, and with the rights of the same user.
+    /// Ends the script that a call was running when its future was dropped: the connection is closed by then, which a
+    /// server notices late or not at all. Uses a separate connection, with the rights of the same user.
     pub(crate) async fn stop_script(&self) {
         let Some(process) = self.server().take_script() else { return };
         if timeout(END, self.stop(&process)).await.is_err() {

@@ -1,4 +1,4 @@
-//! The access log.
+//! The log of accesses.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,8 +24,8 @@ const RECORD_OPERATION: &str = "record accesses";
 
 const STATUSES: &str = "SELECT requestUid, attempt, status FROM $ids;";
 
-/// What is new is inserted: it fails as a conflict where another writer was first, and is looked at again. What is known
-/// is replaced only while it still has one of the states that the new row beats.
+/// New rows are inserted; that fails as a conflict if another writer was first, and everything is read again. Existing
+/// rows are replaced only while they still have one of the statuses that the new record replaces.
 const RECORD: &str = "
 BEGIN;
 IF $new != [] { INSERT INTO ModelAccess $new RETURN NONE };
@@ -48,8 +48,8 @@ impl AccessBackend for SurrealStore {
         Ok(())
     }
 
-    /// By way of the indexes over `startMicros`, whose entries end with the record's id: read backwards they have the
-    /// order that is wanted. With more columns to sort by, this engine (3.3.5) would read and sort the whole table.
+    /// Reads the indexes over `startMicros` backwards. Their entries end with the record's id, so the result has the
+    /// wanted order. With more columns to sort by, this engine (3.3.5) would read and sort the whole table.
     async fn accesses(
         &self,
         filter: &AccessFilter,
@@ -66,7 +66,7 @@ impl AccessBackend for SurrealStore {
                 values.insert("version", i64::try_from(version).unwrap_or(i64::MAX));
             }
         }
-        // One bound of the time only: with two it would read on to the end of the log, looking for more.
+        // Only one bound on the time: with two, the engine would read to the end of the log, looking for more.
         let since = filter.since.map(Timestamp::as_microsecond);
         let mut seen = 0;
         if let Some(last) = after {
@@ -99,7 +99,7 @@ impl AccessBackend for SurrealStore {
     }
 
     async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
-        // By way of the function, as below.
+        // Uses the function for the same reason as `accesses_after`.
         const BETWEEN: &str =
             "SELECT * FROM type::record('ModelAccess', [$first, 0]..=[$last, 4294967295]) LIMIT $limit;";
         let values = variables([
@@ -118,7 +118,7 @@ impl AccessBackend for SurrealStore {
     }
 
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
-        // By way of the function: of a range that stands there as such this engine (3.3.5) reads all, whatever the limit.
+        // Uses the function, because this engine (3.3.5) reads all of a literal range, whatever the limit.
         const PAGE: &str = "SELECT * FROM type::record('ModelAccess', [$request, $attempt]>..) LIMIT $limit;";
         let values = variables([
             ("request", key.request_uid.into_value()),
@@ -146,7 +146,7 @@ impl SurrealStore {
     async fn record_batch(&self, batch: &[Access]) -> Result<(), DalError> {
         let best = best_records(batch);
         let mut written = false;
-        // If writes may be ignored, the rows are read again: nothing may be left to write.
+        // If writes may be ignored, the rows are read again; nothing may be left to write then.
         while until_written(RECORD_OPERATION, || self.try_record(&best)).await? && self.writes_may_be_ignored() {
             if std::mem::replace(&mut written, true) {
                 return Err(self.ignored(RECORD_OPERATION));

@@ -1,4 +1,4 @@
-//! Runs that go on, and those that nobody has heard of for too long.
+//! Heartbeats of running attempts, and attempts without one for too long.
 
 use mer_core::AttemptKey;
 use surrealdb::types::{SurrealValue as _, Value};
@@ -13,7 +13,7 @@ use crate::{DalError, store::HEARTBEAT_TTL};
 const RENEW: &str =
     "UPDATE $ids SET host = $host, aliveUntil = time::now() + $alive WHERE status = 'started' RETURN NONE;";
 
-/// Found by the index first; a row may have got its end meanwhile.
+/// Selected by the index first; a row may have got its end since.
 const SILENT: &str = "
 BEGIN;
 LET $silent = SELECT VALUE id FROM ModelAccess WHERE aliveMicros > 0 AND aliveMicros < time::micros(time::now());
@@ -26,7 +26,7 @@ const ANY_SILENT: &str =
 
 impl SurrealStore {
     pub(super) async fn find_silent(&self) -> Result<bool, DalError> {
-        let mut results = self.run("look for runs that nobody hears of", ANY_SILENT, variables([])).await?;
+        let mut results = self.run("find runs without a heartbeat", ANY_SILENT, variables([])).await?;
         Ok(!take::<Value>(&mut results, 0, "ModelAccess")?.is_empty())
     }
 
@@ -37,10 +37,10 @@ impl SurrealStore {
             ("host", host.to_owned().into_value()),
             ("alive", HEARTBEAT_TTL.into_value()),
         ]);
-        self.write("say that runs go on", RENEW, values).await.map(drop)
+        self.write("renew the heartbeat of runs", RENEW, values).await.map(drop)
     }
 
     pub(super) async fn mark_silent_lost(&self) -> Result<(), DalError> {
-        self.write("close runs that nobody hears of", SILENT, variables([])).await.map(drop)
+        self.write("close runs without a heartbeat", SILENT, variables([])).await.map(drop)
     }
 }

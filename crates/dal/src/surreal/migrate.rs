@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{Applied, DalError, MigrationLock, ScriptRun, backend::MigrationBackend};
 
-/// Made by the program, before any script. OVERWRITE, because IF NOT EXISTS does nothing to a table that a mere write
-/// has brought into being.
+/// Created by the program, before any script. OVERWRITE, because IF NOT EXISTS does nothing to a table that was brought
+/// into being by a mere write.
 const DEFINE: &str = "
 BEGIN;
 DEFINE TABLE OVERWRITE Migrations SCHEMAFULL;
@@ -34,7 +34,7 @@ impl MigrationBackend for SurrealStore {
         self.write_new_uid().await
     }
 
-    /// Every SurrealDB holds every text.
+    /// Succeeds: every SurrealDB can store every text.
     async fn check_encoding(&self) -> Result<(), DalError> {
         Ok(())
     }

@@ -28,12 +28,13 @@ const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
                      SELECT * FROM $found.map(|$row| type::record('ModelParams', $row.modelParams)); \
                      SELECT uid, name FROM AvailableServers;";
 
-/// The rows of an object that did not change are left alone, so that `lastUpdated` tells the truth.
+/// Writes the objects that change; the others keep their `lastUpdated`.
 ///
-/// The last part writes to a row of each server that a model names. Whoever removes the server at the same time deletes
-/// that row, and one of the two fails as a conflict: transactions of this engine do not notice what others have read.
+/// The last part writes to a row of each server that a model names. A transaction that removes the server at the same
+/// time deletes that row, and one of the two fails as a conflict: transactions of this engine do not notice what others
+/// have read.
 ///
-/// The first part looks whether what is to be changed is still what was read before, where that matters.
+/// The first part checks, if `$guarded`, that the objects to change are unchanged since they were read.
 const APPLY: &str = "
 BEGIN;
 LET $now = time::now();
@@ -62,12 +63,13 @@ FOR $link IN $links {
 };
 COMMIT;";
 
-/// What [`APPLY`] says then.
+/// Error that [`APPLY`] throws if an object was changed.
 const MEANWHILE: &str = "MER: changed meanwhile";
 
 const APPLY_OPERATION: &str = "change the registry";
 
-/// The counter of its weights is written, so that whoever adds a version meanwhile has to begin again, and finds no model.
+/// Writes the counter of the model's weights, so that a transaction that adds a version meanwhile starts again and
+/// finds no model.
 const REMOVE_MODEL: &str = "
 BEGIN;
 LET $found = SELECT * FROM $id;
@@ -99,7 +101,7 @@ IF $users = [] {
 $users;
 COMMIT;";
 
-/// Which statement of both says why nothing was done.
+/// Index of the statement, in both, that returns why nothing was removed.
 const REASON: usize = 4;
 
 #[derive(Debug, SurrealValue)]
@@ -199,7 +201,7 @@ impl SurrealStore {
         let mut models = Vec::new();
         let mut links = BTreeSet::new();
         for Write { name, spec, updated } in registry_change::models(registry, &self.models().await?, seen)? {
-            // The names of the servers are links, not parameters.
+            // The names of servers are links, not parameters.
             let mut row = row("AvailableModels", name, &ModelSpec { servers: Vec::new(), ..spec.clone() })?;
             row.insert("servers", server_ids(spec.servers.iter().map(String::as_str)));
             insert_time(&mut row, updated)?;
@@ -236,7 +238,7 @@ impl SurrealStore {
     }
 }
 
-/// When the row that is to be written over was last changed.
+/// Adds the time of the last change of the row that is replaced.
 fn insert_time(row: &mut Object, updated: Option<Timestamp>) -> Result<(), DalError> {
     if let Some(updated) = updated {
         row.insert("updated", datetime(updated)?.into_value());
@@ -244,7 +246,7 @@ fn insert_time(row: &mut Object, updated: Option<Timestamp>) -> Result<(), DalEr
     Ok(())
 }
 
-/// The record ids of servers.
+/// Returns the record ids of servers.
 pub(super) fn server_ids<'a>(names: impl IntoIterator<Item = &'a str>) -> Array {
     let ids = names.into_iter().map(|name| RecordId::new("AvailableServers", name).into_value());
     Array::from(ids.collect::<Vec<Value>>())
@@ -276,7 +278,7 @@ impl Params {
         Self(by_uid.collect())
     }
 
-    /// The row of this uid; one that is gone counts as empty.
+    /// Takes the row of this uid; a missing row counts as empty.
     fn of(&mut self, uid: Uuid) -> Result<serde_json::Value, DalError> {
         Ok(self.0.remove(&uid).unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())))
     }

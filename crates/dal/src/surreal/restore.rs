@@ -1,4 +1,4 @@
-//! A registry that comes from another database, with its uids and times.
+//! Restores a registry of another database, with its uids and times.
 
 use jiff::Timestamp;
 use mer_core::ModelSpec;
@@ -17,8 +17,8 @@ use crate::{
     registry_restore::{self, micros},
 };
 
-/// Rows are made anew, because neither uid nor time of creation can be changed. Models that stay are told the new uids of
-/// their servers; weights belong to their model's uid for good.
+/// Replaces rows, because neither uid nor time of creation can be changed. Models that stay get the new uids of their
+/// servers; weights belong to the uid of their model for good.
 const RESTORE: &str = "
 BEGIN;
 LET $leaving = SELECT uid FROM $gone WHERE uid NOT IN $models.uid;
@@ -58,7 +58,7 @@ IF $weighted = [] {
 $weighted;
 COMMIT;";
 
-/// Which statement says that nothing was done, because these models have weights.
+/// Index of the statement that returns a model with weights; then nothing was written.
 const WEIGHTED: usize = 4;
 
 impl SurrealStore {
@@ -105,7 +105,7 @@ impl SurrealStore {
     }
 }
 
-/// What the row is to be known by, and since when.
+/// Adds uid and times to a row.
 fn identify(row: &mut Object, uid: &str, created: Timestamp, updated: Timestamp) -> Result<(), DalError> {
     row.insert("uid", registry_restore::uid(uid)?.into_value());
     row.insert("createdAt", datetime(micros(created))?.into_value());

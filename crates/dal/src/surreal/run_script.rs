@@ -20,14 +20,14 @@ const BEFORE: &str = "BEGIN; LET $merBegan = time::now();";
 const LINES_BEFORE: usize = 1;
 const STATEMENTS_BEFORE: usize = 2;
 
-/// What a script may have set must decide neither where its row goes nor what becomes of it: `USE`, and the first line of
-/// an export.
+/// Resets what a script may have set, so that it decides neither where its row is written nor how: `USE`, and the first
+/// line of an export.
 const RESET: &str = "
 OPTION IMPORT = FALSE;
 OPTION FORCE = FALSE;
 USE NS $merNamespace DB $merDatabase;";
 
-/// The number is the record's id: of two who apply the same script, one fails.
+/// The number is the record's id: if two processes apply the same script, one of them fails.
 const AFTER: &str = "
 CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
     number: $merNumber, name: $merName, checksum: $merChecksum, merVersion: $merVersion, own: $merOwn,
@@ -35,7 +35,7 @@ CREATE ONLY type::record('Migrations', $merNumber) CONTENT {
 };
 COMMIT;";
 
-/// A process that has taken the lock meanwhile has written the same record, and one of the two transactions fails.
+/// A process that has taken the lock meanwhile has written the same record, so one of the two transactions fails.
 const FENCE: &str = "
 IF (SELECT VALUE owner FROM ONLY MigrationsLock:fence) != $merFence {
     THROW 'another process has taken the lock of migrations meanwhile'
@@ -45,8 +45,9 @@ UPSERT MigrationsLock:fence SET owner = $merFence, script = $merNumber RETURN NO
 const BACK: &str = "USE NS $merNamespace DB $merDatabase;";
 
 impl SurrealStore {
-    /// With `fence`, the owner of the lock of migrations: the script's transaction writes it too, as does every process
-    /// that takes the lock. So a script that still runs when another process has the lock, because its own was killed, is not kept.
+    /// Runs a script. `fence` is the owner of the migration lock: the transaction of the script writes it, as does
+    /// every process that takes the lock. So nothing is kept of a script that still runs when another process holds the
+    /// lock, because its own process was killed.
     pub(super) async fn run_script(&self, fence: Option<Uuid>, script: &ScriptRun) -> Result<Applied, DalError> {
         self.mark_changed();
         let statements = Dialect::Surreal.statements(&script.sql);
@@ -60,7 +61,7 @@ impl SurrealStore {
         } else {
             self.run_outside(script).await
         };
-        // The connection may have kept where the script went, also one that failed.
+        // A script, also one that failed, may have switched the connection to another database.
         let database = variables(self.session_database());
         if let Err(error) = self.run("go back to its own database", BACK, database).await {
             tracing::debug!(script = %script.file, error = %error, "the session of the script could not be cleaned");
@@ -70,10 +71,10 @@ impl SurrealStore {
 
     async fn run_inside(&self, fence: Option<Uuid>, script: &ScriptRun, count: usize) -> Result<Applied, DalError> {
         let fenced = if fence.is_some() { FENCE } else { "" };
-        // A semicolon of its own for a script that ends without one; an empty statement is none. Behind a newline, because
-        // the last line may be a comment.
+        // Adds a semicolon for a script that ends without one; an empty statement does no harm. It follows a newline,
+        // because the last line may be a comment.
         let after = [RESET, fenced, AFTER].concat();
-        // Names that no script has a variable of, so that none is changed by one.
+        // A random suffix for our variables, so that no script changes one.
         let own = Uuid::new_v4().simple().to_string();
         let [before, after] = [BEFORE, &after].map(|text| renamed(text, &own));
         let text = format!("{before}\n{}\n;{after}", script.sql.trim_end());
@@ -94,13 +95,13 @@ impl SurrealStore {
                 return Err(self.script_failed(script, failure, STATEMENTS_BEFORE, LINES_BEFORE));
             }
         };
-        // Before the COMMIT.
+        // The statement before the COMMIT.
         let row = results.num_statements().saturating_sub(2);
         written_row(&mut results, row, script)
     }
 
-    /// Runs the one statement of a script that wants no transaction, then writes its row. Cut off between the two, it is
-    /// run again.
+    /// Runs the one statement of a script without a transaction, then writes its row. A script that was cut off between
+    /// the two is run again.
     async fn run_outside(&self, script: &ScriptRun) -> Result<Applied, DalError> {
         let begun = Instant::now();
         if let Err(failure) = self.send_script(OPERATION, script.sql.clone().into(), variables([])).await? {
@@ -110,13 +111,14 @@ impl SurrealStore {
         self.write_row(script, begun.elapsed()).await
     }
 
-    /// Namespace and database of MER.
+    /// Returns the variables for namespace and database of MER.
     fn session_database(&self) -> [(&'static str, Value); 2] {
         let (namespace, database) = self.namespace_and_database();
         [("merNamespace", namespace.into_value()), ("merDatabase", database.into_value())]
     }
 
-    /// Names where in the script a query failed: by the statement's index, or by the position that a syntax error names.
+    /// Returns the error of a script, with the position at which it failed: the statement with that index, or the
+    /// position that a syntax error names.
     fn script_failed(
         &self,
         script: &ScriptRun,
@@ -147,7 +149,7 @@ impl SurrealStore {
     }
 }
 
-/// A text of ours with other names of its variables.
+/// Adds a suffix to the names of our variables in a text.
 fn renamed(text: &str, own: &str) -> String {
     let mut parts = text.split("$mer");
     let mut renamed = parts.next().unwrap_or_default().to_owned();

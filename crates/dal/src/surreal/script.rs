@@ -1,10 +1,10 @@
-//! What the driver must know of a SurrealQL script: whether it controls its transaction, and where the engine found it
-//! wrong.
+//! Properties of a SurrealQL script that the driver must know: whether it controls its transaction, and where the
+//! engine found a syntax error.
 
 use crate::{Dialect, script_statements::Statement};
 
-/// The statement by which a script would begin or end its transaction. What stands behind a `RETURN` is not run, and that
-/// would be the script's own row.
+/// Returns the first statement that would begin or end the script's transaction. A `RETURN` counts, because the
+/// statements behind it are not run, and the last of them writes the script's row.
 pub(super) fn transaction_control<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     statements.iter().find(|statement| {
         let end = statement.text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(statement.text.len());
@@ -13,18 +13,18 @@ pub(super) fn transaction_control<'a, 'b>(statements: &'a [Statement<'b>]) -> Op
     })
 }
 
-/// What the engine says of a text that it cannot read, when that text is a script with lines of ours around it.
+/// A syntax error of the engine, for a script with lines of ours around it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SyntaxError {
-    /// The line in the script.
+    /// Line in the script, from 1.
     pub(super) line: usize,
-    /// The statement there, on one line.
+    /// Statement on that line, shortened to one line.
     pub(super) statement: Option<String>,
-    /// The message in the script's own counting, without excerpts of what is not the script's.
+    /// Message with the line numbers of the script, without excerpts of our lines.
     pub(super) message: String,
 }
 
-/// Reads a message with excerpts such as
+/// Parses a message with excerpts such as
 ///
 /// ```text
 ///  --> [6:21]
@@ -33,7 +33,8 @@ pub(super) struct SyntaxError {
 ///   |                    ^
 /// ```
 ///
-/// None where it has none. What goes wrong behind the script, such as a bracket that is never closed, counts for its end.
+/// Returns `None` if there is no excerpt. An error behind the script, such as a bracket that is never closed, counts as
+/// one at its end.
 pub(super) fn syntax_error(message: &str, script: &str, lines_before: usize) -> Option<SyntaxError> {
     let script = script.trim_end();
     let lines = script.lines().count().max(1);
@@ -61,13 +62,13 @@ pub(super) fn syntax_error(message: &str, script: &str, lines_before: usize) -> 
     Some(SyntaxError { line, statement, message: kept.join("\n") })
 }
 
-/// Line and column of ` --> [LINE:COLUMN]`.
+/// Parses line and column of ` --> [LINE:COLUMN]`.
 fn position(text: &str) -> Option<(usize, usize)> {
     let (line, column) = text.trim().strip_prefix("--> [")?.strip_suffix(']')?.split_once(':')?;
     Some((line.parse().ok()?, column.parse().ok()?))
 }
 
-/// A line of an excerpt with the script's own number, as wide as the one it had.
+/// Replaces the line number in a line of an excerpt, with the same width.
 fn renumbered(text: &str, numbers: Option<&(String, String)>) -> String {
     let Some((theirs, own)) = numbers else { return text.to_owned() };
     let width = theirs.len();
@@ -80,7 +81,7 @@ fn renumbered(text: &str, numbers: Option<&(String, String)>) -> String {
     }
 }
 
-/// The byte at a line and a column, both from 1.
+/// Returns the offset of a line and a column, both from 1.
 fn offset(script: &str, line: usize, column: usize) -> usize {
     let before: usize = script.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let inside =
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!((error.line, error.statement.as_deref()), (3, Some("CREATE b SET x =")));
         assert_eq!(error.message, "Parse error: no\n  --> [3:18]\n   |\n 3 | CREATE b SET x = ;\n   | ^ why");
 
-        // What is behind the script is not shown, and an excerpt of the script itself goes before its end.
+        // Lines behind the script are not shown, and an excerpt of the script takes precedence over its end.
         let told = format!("no\n{}{}", excerpt("12:1", "12", "COMMIT;"), excerpt("9:1", " 9", "CREATE a;"));
         let error = syntax_error(&told, script, 7).expect("a place");
         assert_eq!((error.line, error.statement.as_deref()), (2, Some("CREATE a")));

@@ -45,7 +45,7 @@ impl AppliedRow {
 }
 
 impl SurrealStore {
-    /// Writes the row of a script that ran for this long, or that was not run at all.
+    /// Writes the row of a script, with its run time; zero if it was not run.
     pub(super) async fn write_row(&self, script: &ScriptRun, took: Duration) -> Result<Applied, DalError> {
         let mut values = values(script);
         values.insert("merMs", took.as_secs_f64() * 1000.0);

@@ -1,4 +1,4 @@
-//! Clearing away what no version has.
+//! Garbage collection of weights.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use serde::Serialize;
 
 use crate::{DalError, Database, backend::PayloadBackend as _, batch_session::BatchSession, store::ask};
 
-/// What was cleared away.
+/// What a garbage collection deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collected {
-    /// Uploads that had been silent for long.
+    /// Number of uploads without a batch for long.
     pub uploads: u64,
-    /// Payloads of uploads and of removed versions.
+    /// Number of payloads of such uploads and of removed versions.
     pub payloads: u64,
-    /// Chunks that nobody has any more.
+    /// Number of chunks that no payload uses any more.
     pub chunks: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
-/// Clears away what no version has: what dead uploads left, and what removed versions had alone. An upload that was silent
-/// for `silent` counts as dead. Safe beside uploads that live, whoever makes them.
+/// Deletes what no version uses: the remains of dead uploads, and the bytes that only removed versions had. An upload
+/// without a batch for `silent` counts as dead. Safe while other uploads run, in any process.
 ///
 /// # Errors
 /// As [`Database::session`] and [`crate::Store::apply`].

@@ -1,4 +1,4 @@
-//! What becomes of an upload, and how rows name a model.
+//! The version that an upload becomes, and the uid by which rows name a model.
 
 use std::collections::HashMap;
 

@@ -26,7 +26,7 @@ const BEGIN: &str = r#"INSERT INTO "ModelWeightUploads" ("model") VALUES ($1) RE
 
 const TOUCH: &str = r#"UPDATE "ModelWeightUploads" SET "touchedAt" = clock_timestamp() WHERE "uid" = $1"#;
 
-/// Which of them are new. The others are touched, so that nobody clears them away meanwhile.
+/// Returns which chunks are new. Existing ones are touched, so that garbage collection leaves them alone.
 const CHUNKS: &str = r#"
 INSERT INTO "ModelWeightChunks" ("sha256", "bytes") SELECT * FROM unnest($1::text[], $2::bigint[])
 ON CONFLICT ("sha256") DO UPDATE SET "touchedAt" = clock_timestamp()
@@ -54,7 +54,8 @@ impl PayloadBackend for PostgresStore {
     }
 
     async fn put_parts(&self, model: &Model, upload: Uuid, first: u64, chunks: &[Chunk]) -> Result<(), DalError> {
-        // In the order of their hashes, so that two writers of the same chunks wait for each other and do not deadlock.
+        // In the order of the hashes, so that two writers of the same chunks wait for each other instead of ending in a
+        // deadlock.
         let different: BTreeMap<&str, &Bytes> =
             chunks.iter().map(|chunk| (chunk.sha256.as_str(), &chunk.bytes)).collect();
         let hashes: Vec<&str> = different.keys().copied().collect();

@@ -1,4 +1,4 @@
-//! Versions and aliases that come from another database.
+//! Restores versions and aliases of another database.
 
 use mer_core::{AliasMove, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
@@ -34,7 +34,7 @@ ON CONFLICT ("model", "version") DO NOTHING"#;
 
 const THERE: &str = r#"SELECT "sha256" FROM "ModelWeights" WHERE "model" = $1 AND "version" = $2"#;
 
-/// Adds the move only where it is the next one, or a later one, of its alias.
+/// Adds a move only if it is later than the existing moves of its alias.
 const MOVE: &str = r#"
 WITH moved AS (
     INSERT INTO "ModelWeightAliases" AS known ("model", "name", "version", "moves") VALUES ($1, $2, $4, $3)
@@ -45,7 +45,7 @@ WITH moved AS (
 INSERT INTO "ModelWeightAliasMoves" ("model", "name", "number", "version", "movedAt", "caller", "requestUid")
 SELECT "model", "name", "moves", "version", $5, $6, $7 FROM moved"#;
 
-/// What came of a try to take over a version.
+/// Outcome of restoring a version.
 enum Restored {
     Done,
     NoModel,

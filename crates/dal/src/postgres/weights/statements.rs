@@ -1,16 +1,17 @@
-//! Statements that several files about weights need.
+//! Statements that several files about weights use.
 
 pub(super) const DELETE_UPLOAD: &str = r#"DELETE FROM "ModelWeightUploads" WHERE "uid" = $1"#;
 
-/// Whoever changes versions or aliases of a model waits here for others who do.
+/// Counts a change. Transactions that change versions or aliases of the same model wait for each other here.
 pub(super) const COUNT_CHANGE: &str = r#"
 INSERT INTO "ModelWeightCounters" AS known ("model", "changes") VALUES ($1, 1)
 ON CONFLICT ("model") DO UPDATE SET "changes" = known."changes" + 1"#;
 
-/// Asked once the counter is held: whoever removes a model holds it too.
+/// Run after the counter is locked: a transaction that removes a model locks it too.
 pub(super) const MODEL_EXISTS: &str = r#"SELECT 1 FROM "AvailableModels" WHERE "uid" = $1"#;
 
-/// Moves an alias and writes the move down. A move to where it is already is none, and so is taking away what is not there.
+/// Moves an alias and records the move. Nothing is recorded if the alias already names that version, or if an alias to
+/// remove does not exist.
 pub(super) const MOVE_ALIAS: &str = r#"
 WITH moved AS (
     INSERT INTO "ModelWeightAliases" AS known ("model", "name", "version", "moves")

@@ -1,4 +1,4 @@
-//! Versions.
+//! Versions of weights.
 
 use mer_core::{Access, Alias, AliasMove, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
@@ -43,7 +43,7 @@ const NAMES: &str = r#"SELECT "name" FROM "ModelWeightAliases" WHERE "model" = $
 
 const REMOVE: &str = r#"DELETE FROM "ModelWeights" WHERE "model" = $1 AND "version" = $2"#;
 
-/// What came of a try to remove a version.
+/// Outcome of removing a version.
 enum Removed {
     Done,
     NoVersion,
@@ -64,7 +64,7 @@ impl VersionBackend for PostgresStore {
         let request = new.access.as_ref().map(|access| access.request_uid);
         let row: Option<Option<PgRow>> = call!(self.server(), "add a version of weights", true, |connection| {
             if self.query(DELETE_UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {
-                // This may have been done already, over a connection that was lost.
+                // The transaction may have been committed before over a connection that was lost.
                 self.query(OF_PAYLOAD).bind(Id(upload)).fetch_optional(&mut *connection).await.map(Some)
             } else {
                 let counter = self.query(NUMBER).bind(Id(uid)).fetch_one(&mut *connection).await?;

@@ -1,5 +1,5 @@
-//! The lock under which a server's database is migrated: a record with an owner and an end, renewed while it is held.
-//! All times are the server's.
+//! The lock under which a server's database is migrated: a record with an owner and an expiry, renewed while it is
+//! held. All times are the server's.
 
 use std::{
     sync::Arc,
@@ -19,18 +19,20 @@ use crate::{
     },
 };
 
-/// How long the lock outlives a holder that is gone.
+/// Time after which the lock of a dead holder expires.
 const LEASE: Duration = Duration::from_secs(15);
 
 const TABLE: &str = "MigrationsLock";
 
-/// What `mer migrate` may have to make first; a user of the database itself finds it made.
+/// Creates namespace and database, which `mer migrate` may have to do first; for a user of the database itself they
+/// exist.
 const DEFINE_DATABASE: &str =
     "DEFINE NAMESPACE IF NOT EXISTS $namespace; USE NS $namespace; DEFINE DATABASE IF NOT EXISTS $database;";
 
 const DEFINE: &str = "DEFINE TABLE IF NOT EXISTS MigrationsLock SCHEMALESS;";
 
-/// The record `fence` is written by the transaction of every script too, see `run_script`: it changes only with the owner.
+/// The record `fence` is also written by the transaction of every script, see `run_script`: it changes only with the
+/// owner.
 const TAKE: &str = "
 BEGIN;
 LET $held = (SELECT * FROM MigrationsLock:this)[0];
@@ -55,7 +57,7 @@ struct Held {
     holder: String,
 }
 
-/// The lock. Dropped, it ends when its lease does.
+/// The lock. If it is dropped, it expires.
 #[derive(Debug)]
 pub(crate) struct LeaseLock {
     store: SurrealStore,
@@ -70,7 +72,7 @@ impl Drop for LeaseLock {
 }
 
 impl LeaseLock {
-    /// By what its scripts find out whether it is still held.
+    /// Returns the owner, by which scripts check that the lock is still held.
     pub(crate) const fn owner(&self) -> Uuid {
         self.owner
     }
@@ -81,7 +83,7 @@ impl LeaseLock {
 
     pub(crate) async fn release(self) {
         let owner = variables([("owner", self.owner.into_value())]);
-        // It ends by itself, whatever becomes of this.
+        // If this fails, the lock expires.
         let _ = self.store.write("release the lock of migrations", RELEASE, owner).await;
     }
 }
@@ -139,14 +141,14 @@ impl SurrealStore {
     }
 }
 
-/// Renews it until it is released or lost.
+/// Renews the lock until it is released or lost.
 async fn keep_renewed(store: SurrealStore, owner: Uuid) {
     let mut pause = LEASE / 3;
     loop {
         sleep(pause).await;
         pause = match renew(&store, owner).await {
             Ok(()) => LEASE / 3,
-            // Nobody gives it back; whoever holds it is told at the next check.
+            // The lock is lost for good; the next check reports it.
             Err(DalError::Lost { source, .. }) if source.is::<Taken>() => return,
             Err(_) => LEASE / 15,
         };

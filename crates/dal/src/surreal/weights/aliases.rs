@@ -24,13 +24,13 @@ SELECT model, name, version FROM ModelWeightAliases WHERE model IN $models AND v
 
 const VERSIONS: &str = "SELECT * FROM $ids;";
 
-/// Whoever adds a version writes its counter.
+/// Every transaction that adds a version writes a counter.
 const SEEN: &str = "SELECT VALUE model FROM ModelWeightCounters LIMIT 1; SELECT VALUE model FROM ModelWeights LIMIT 1;";
 
 const MOVES: &str = "SELECT * FROM ModelWeightAliasMoves WHERE model = $model AND ($name = NONE OR name = $name) \
                      ORDER BY movedAt DESC, name, number DESC;";
 
-/// A move to where it is already is none.
+/// Records no move if the alias already names that version.
 const MOVE: &str = "
 BEGIN;
 UPSERT $counterId SET model = $model, last = (last ?? 0), changes = (changes ?? 0) + 1 RETURN NONE;
@@ -45,8 +45,8 @@ IF $before != $version {
 COMMIT;";
 
 impl SurrealStore {
-    /// That nothing was found because there is nothing: to a user without PERMISSIONS the server shows empty tables, and a
-    /// model would run without its weights.
+    /// Checks that nothing was found because nothing exists: to a user without PERMISSIONS the server shows empty
+    /// tables, and a model would run without its weights.
     async fn check_reading(&self, operation: &'static str) -> Result<(), DalError> {
         if !self.writes_may_be_ignored() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Clearing away.
+//! Garbage collection.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
     weights::SweptChunks,
 };
 
-/// How many parts or chunks one step deletes.
+/// Number of parts or chunks that one step deletes.
 const STEP: i64 = 64;
 
-const OPERATION: &str = "clear away weights that nobody has";
+const OPERATION: &str = "collect the garbage of weights";
 
 const EXPIRE: &str = "DELETE ModelWeightUploads WHERE touchedAt <= time::now() - $silent RETURN BEFORE;";
 
-/// The parts are looked at first: an upload is there before its parts, and a version takes its place.
+/// Parts are read first: an upload exists before its parts, and a version replaces it.
 const PAYLOADS: &str = "SELECT VALUE payload FROM ModelWeightParts WHERE part = 0;";
 
 const LIVING: &str = "BEGIN; SELECT VALUE uid FROM ModelWeightUploads; SELECT VALUE payload FROM ModelWeights; COMMIT;";
 
-/// Part 0 goes last: by it a payload is found.
+/// Deletes part 0 last, because payloads are found by it.
 const PARTS: &str = "
 DELETE (SELECT VALUE id FROM ModelWeightParts:[$payload, 0]..=[$payload, 9223372036854775807] ORDER BY id DESC LIMIT $step)
     RETURN BEFORE;";
@@ -44,7 +44,7 @@ struct ChunkRow {
     bytes: i64,
 }
 
-/// A row of `ModelWeightUploads` or `ModelWeightParts`, of which only the number counts.
+/// A row of `ModelWeightUploads` or `ModelWeightParts`; only the number of rows matters.
 #[derive(Debug, SurrealValue)]
 struct Counted {}
 
@@ -73,7 +73,7 @@ impl SurrealStore {
     pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError> {
         let mut text = String::from("SELECT VALUE sha256 FROM ModelWeightChunks");
         if let Some(after) = after {
-            // A range takes no variable; a hash is hexadecimal.
+            // A range takes no variable. A hash is hexadecimal, so the text needs no quotes.
             text += &format!(":⟨{after}⟩>..");
         }
         text += " LIMIT $step;";

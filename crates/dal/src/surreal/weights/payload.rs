@@ -29,7 +29,7 @@ RETURN $uid;";
 
 const KNOWN: &str = "SELECT VALUE sha256 FROM $ids;";
 
-/// All of it may run twice: the same rows come out.
+/// Leaves the same rows if it runs twice.
 const PUT: &str = "
 BEGIN;
 LET $alive = UPDATE $upload SET touchedAt = time::now();

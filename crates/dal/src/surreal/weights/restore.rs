@@ -1,4 +1,4 @@
-//! Versions and aliases that come from another database.
+//! Restores versions and aliases of another database.
 
 use mer_core::{AliasMove, Model, WeightsVersion};
 use surrealdb::types::{Object, SurrealValue, Value};
@@ -19,7 +19,7 @@ use crate::{
 
 const LAST: &str = "SELECT VALUE last FROM $counterId;";
 
-/// One that is there with the same bytes is the same one.
+/// An existing version with the same bytes is the same version.
 const VERSION: &str = "
 BEGIN;
 LET $gone = DELETE $upload RETURN BEFORE;
@@ -70,7 +70,7 @@ impl SurrealStore {
         values.insert("new", content(uid, upload, version)?);
         let gone = match self.write_or_throw(OPERATION, VERSION, values).await? {
             Ok(()) => false,
-            // This may have been done already, over a connection that was lost.
+            // The transaction may have been committed before over a connection that was lost.
             Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
             Err(failure) if threw(&failure.error, NO_MODEL) => {
                 return Err(DalError::ModelGone { model: model.name.clone() });

@@ -1,4 +1,4 @@
-//! Rows of weights as the database has them.
+//! Rows about weights.
 
 use mer_core::{AliasMove, WeightsVersion};
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ pub(super) struct VersionRow {
 }
 
 impl VersionRow {
-    /// The version, of a model of this name.
+    /// Converts the row to a version of the model of this name.
     pub(super) fn version(self, model: &str) -> Result<WeightsVersion, DalError> {
         const TABLE: &str = "ModelWeights";
         Ok(WeightsVersion {
@@ -83,7 +83,7 @@ impl MoveRow {
     }
 }
 
-/// The name of an enum's variant.
+/// Reads the name of an enum's variant.
 fn word<T: DeserializeOwned>(table: &'static str, word: String) -> Result<T, DalError> {
     let reason = format!("`{word}` is not known");
     serde_json::from_value(word.into()).map_err(|_| DalError::Row { table, reason })

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{DalError, surreal::query::variables, weights::model_uid};
 
-/// What our statements throw, in the message of the error.
+/// Errors that our statements throw; they are part of the error's message.
 pub(super) const NO_UPLOAD: &str = "mer:no-upload";
 pub(super) const NO_MODEL: &str = "mer:no-model";
 pub(super) const NO_CHUNK: &str = "mer:no-chunk";
@@ -21,12 +21,12 @@ pub(super) fn threw(error: &Error, what: &str) -> bool {
     error.message().contains(what)
 }
 
-/// A record whose key is made of several.
+/// Returns a record id with a composite key.
 pub(super) fn record(table: &'static str, key: Vec<Value>) -> Value {
     RecordId::new(table, RecordIdKey::Array(key.into())).into_value()
 }
 
-/// A record whose key is a uid.
+/// Returns a record id whose key is a uid.
 pub(super) fn record_of(table: &'static str, uid: Uuid) -> Value {
     RecordId::new(table, RecordIdKey::Uuid(uid.into())).into_value()
 }
@@ -35,14 +35,14 @@ pub(super) fn number(count: u64) -> Value {
     i64::try_from(count).unwrap_or(i64::MAX).into_value()
 }
 
-/// A shape as the database keeps it. Its integers have a sign: the lengths beyond, which only an array of nothing can have,
-/// become negative ones, and are read back as what they were.
+/// Converts a shape. The database's integers are signed: lengths beyond them, which only an array without elements can
+/// have, become negative, and are converted back when they are read.
 pub(super) fn lengths(shape: Option<&[u64]>) -> Value {
     let lengths = |shape: &[u64]| shape.iter().map(|length| length.cast_signed()).collect::<Vec<i64>>();
     shape.map(lengths).into_value()
 }
 
-/// What a transaction is told of the model whose weights it changes.
+/// Returns the variables for the model whose weights a transaction changes.
 pub(super) fn of_model(model: &Model) -> Result<Variables, DalError> {
     let uid = model_uid(model)?;
     Ok(variables([

@@ -1,4 +1,4 @@
-//! Versions.
+//! Versions of weights.
 
 use mer_core::{Access, Alias, AliasMove, Model, WeightsVersion};
 use surrealdb::types::{Object, SurrealValue, Value};
@@ -82,7 +82,7 @@ impl VersionBackend for SurrealStore {
         values.insert("names", new.aliases.clone());
         values.insert("caller", new.caller.clone());
         values.insert("request", new.access.as_ref().map(|access| access.request_uid));
-        // That the upload is gone may mean that this was done already, over a connection that was lost.
+        // If the upload is gone, the transaction may have been committed before over a connection that was lost.
         let gone = match self.write_or_throw(OPERATION, COMMIT, values).await? {
             Ok(()) => false,
             Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
@@ -134,7 +134,7 @@ impl VersionBackend for SurrealStore {
         ]);
         let none = || DalError::NoVersion { model: model.name.clone(), version };
         match self.write_or_throw(OPERATION, REMOVE, values).await? {
-            // Of what may not be deleted nothing is.
+            // Without the right to delete, nothing is deleted either.
             Err(failure) if threw(&failure.error, NO_VERSION) => {
                 let kept = self.writes_may_be_ignored() && self.version(model, version).await?.is_some();
                 Err(if kept { self.ignored(OPERATION) } else { none() })
@@ -185,7 +185,7 @@ impl VersionBackend for SurrealStore {
 }
 
 impl SurrealStore {
-    /// The newest versions of all these models together.
+    /// Returns the newest versions of all these models together.
     pub(crate) async fn newest_versions(&self, models: &[Model], limit: u32) -> Result<Vec<WeightsVersion>, DalError> {
         let names = names_by_uid(models)?;
         let values = variables([("limit", i64::from(limit).into_value())]);
@@ -212,7 +212,7 @@ fn content(model: Uuid, payload: Uuid, new: &NewVersion, bytes: u64, sha256: &st
     Value::Object(row)
 }
 
-/// The end of the access that made the version, but for the version's number.
+/// Returns the end of the access that made the version, without the version's number.
 fn access_row(new: &NewVersion, sha256: &str) -> Result<Option<Value>, DalError> {
     let Some(access) = &new.access else { return Ok(None) };
     let access = Access { weights_sha256: Some(sha256.to_owned()), ..(**access).clone() };
