@@ -1,4 +1,4 @@
-//! What can go wrong with migrations.
+//! Errors of migrations.
 
 use std::{io, path::PathBuf};
 
@@ -6,7 +6,7 @@ use mer_core::{ExitCode, Shortage};
 use mer_dal::DalError;
 use thiserror::Error;
 
-/// A database that is not, or cannot be brought, to this binary's version.
+/// A database is not at this binary's version, or cannot be migrated to it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MigrationError {
@@ -25,7 +25,7 @@ pub enum MigrationError {
         /// Number of the last script in the binary.
         last: u32,
     },
-    /// The database has a script in the middle that the binary does not have.
+    /// The database has a script that is neither the newest nor known to this binary.
     #[error("the database has script {number:02} `{name}`, which this MER does not know")]
     Missing {
         /// Its number.
@@ -33,7 +33,7 @@ pub enum MigrationError {
         /// Its name.
         name: String,
     },
-    /// The database has an own script that the folder given does not have.
+    /// The database has an own script that the given folder lacks.
     #[error("the database has the own script {number:02} `{name}`, and the folder does not")]
     OwnMissing {
         /// Its number.
@@ -63,10 +63,10 @@ pub enum MigrationError {
         /// The number.
         number: u32,
     },
-    /// Scripts were to be noted in a database that has nothing of what they make.
+    /// A baseline was asked for in a database without any of the tables.
     #[error("the database has none of the tables yet, and a baseline makes none")]
     Bare,
-    /// Somebody else changed the database while a person was looking at what is to be done to it.
+    /// The database was changed by another process after the plan was shown.
     #[error("the database is not any more as it was shown")]
     Moved,
     /// A folder of own scripts, or a file in it, cannot be read.
@@ -82,7 +82,7 @@ pub enum MigrationError {
     Rules {
         /// The folder.
         path: PathBuf,
-        /// What is wrong.
+        /// The broken rules.
         problems: Vec<String>,
     },
     /// The database failed.

@@ -17,7 +17,7 @@ use crate::DalError;
 /// Copies a line that cannot be read to `corrupt.jsonl`.
 pub(super) fn corrupt(segment: &Path, offset: u64, line: &[u8], reason: &str) -> Result<(), JournalError> {
     let text = String::from_utf8_lossy(line);
-    let kept = keep(segment, CORRUPT_LINES, json!({ "offset": offset, "reason": reason, "line": text }))?;
+    let kept = append_line(segment, CORRUPT_LINES, json!({ "offset": offset, "reason": reason, "line": text }))?;
     tracing::warn!(
         segment = %name(segment), offset, reason, kept = %kept.display(),
         "a line of the access journal cannot be read, and is kept aside"
@@ -30,7 +30,7 @@ pub(super) fn refused(segment: &Path, access: &Access, error: &DalError) -> Resu
     let source = std::error::Error::source(error).map(ToString::to_string);
     let reason = source.unwrap_or_else(|| error.to_string());
     let whole = serde_json::to_value(access).map_err(|source| JournalError::Encode { source })?;
-    let kept = keep(segment, REFUSED, json!({ "reason": reason, "access": whole }))?;
+    let kept = append_line(segment, REFUSED, json!({ "reason": reason, "access": whole }))?;
     tracing::warn!(
         request = %access.request_uid, attempt = access.attempt, reason, kept = %kept.display(),
         "the database does not take an access as it is; the whole of it is kept aside"
@@ -39,7 +39,7 @@ pub(super) fn refused(segment: &Path, access: &Access, error: &DalError) -> Resu
 }
 
 /// Appends a line to a file beside the segments.
-fn keep(segment: &Path, file: &str, mut entry: Value) -> Result<PathBuf, JournalError> {
+fn append_line(segment: &Path, file: &str, mut entry: Value) -> Result<PathBuf, JournalError> {
     let path = segment.with_file_name(file);
     entry["segment"] = name(segment).into();
     let line = format!("{entry}\n");

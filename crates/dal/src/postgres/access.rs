@@ -22,7 +22,8 @@ use crate::{
     backend::AccessBackend,
 };
 
-/// Of two records of an attempt the one with the higher `Status::rank` stays, and of equals the first.
+/// Inserts accesses. If an attempt is recorded already, the record with the higher `Status::rank` stays, and of equals the
+/// first.
 const RECORD: &str = r#"
 INSERT INTO "ModelAccess" AS known (
     "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256", "caller",

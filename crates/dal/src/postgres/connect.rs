@@ -98,7 +98,7 @@ async fn ready(
     // A server that does not report its version is not PostgreSQL, but may be compatible.
     let version = connection.server_version_num();
     if let Some(found) = version.filter(|version| *version < LEAST_VERSION) {
-        return Err(DalError::TooOld { database: database.to_owned(), found: shown(found), least: LEAST });
+        return Err(DalError::TooOld { database: database.to_owned(), found: format_version(found), least: LEAST });
     }
     let looks = version.is_some_and(|version| version >= LOOKS_FOR_CLIENT);
     // A pooler would keep the setting for other clients, and is itself the client that the server checks.
@@ -109,7 +109,7 @@ async fn ready(
 }
 
 /// Formats a version: `90624` is 9.6.24, `150004` is 15.4.
-fn shown(version: u32) -> String {
+fn format_version(version: u32) -> String {
     if version < 100_000 {
         format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
     } else {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn versions_read_as_the_server_shows_them() {
-        assert_eq!(shown(90_624), "9.6.24");
-        assert_eq!(shown(120_004), "12.4");
+        assert_eq!(format_version(90_624), "9.6.24");
+        assert_eq!(format_version(120_004), "12.4");
     }
 }

@@ -73,18 +73,18 @@ const CLASSES: &[(&str, ErrorClass)] = &[
 pub(super) fn classify(error: &Error) -> ErrorClass {
     match error {
         Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed => ErrorClass::Lost,
-        Error::Database(_) => of_code(code(error)),
+        Error::Database(_) => classify_sqlstate(sqlstate(error)),
         Error::Encode(_) => ErrorClass::Value,
         _ => ErrorClass::Other,
     }
 }
 
-fn of_code(code: &str) -> ErrorClass {
-    CLASSES.iter().find(|(known, _)| code.starts_with(known)).map_or(ErrorClass::Other, |(_, class)| *class)
+fn classify_sqlstate(sqlstate: &str) -> ErrorClass {
+    CLASSES.iter().find(|(known, _)| sqlstate.starts_with(known)).map_or(ErrorClass::Other, |(_, class)| *class)
 }
 
 /// Returns the SQLSTATE; empty if the error is not the server's.
-pub(super) fn code(error: &Error) -> &str {
+pub(super) fn sqlstate(error: &Error) -> &str {
     server_error(error).map_or("", PgDatabaseError::code)
 }
 
@@ -103,7 +103,7 @@ pub(super) fn is_refused_connection(error: &Error) -> bool {
 /// Message of the server.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Words(String);
+struct Message(String);
 
 /// Returns the error without the text that sqlx adds, so that no line in a chain of causes repeats another.
 pub(super) fn boxed(error: Error) -> BoxError {
@@ -113,12 +113,12 @@ pub(super) fn boxed(error: Error) -> BoxError {
             text += "; ";
             text += more;
         }
-        return Words(format!("{text} ({})", server.code())).into();
+        return Message(format!("{text} ({})", server.code())).into();
     }
     match error {
         Error::Io(error) => error.into(),
         Error::Tls(error) | Error::Configuration(error) | Error::Encode(error) | Error::Decode(error) => error,
-        other => Words(other.to_string()).into(),
+        other => Message(other.to_string()).into(),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
             ("", ErrorClass::Other),
         ] {
             for code in codes.split(' ') {
-                assert_eq!(of_code(code), expected, "{code}");
+                assert_eq!(classify_sqlstate(code), expected, "{code}");
             }
         }
         // A code behind its class would never be found.

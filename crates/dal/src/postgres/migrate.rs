@@ -3,7 +3,7 @@
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::{PostgresStore, call::call, error::code, rows::get, script_row::applied_row};
+use super::{PostgresStore, call::call, error::sqlstate, rows::get, script_row::applied_row};
 use crate::{Applied, DalError, MigrationLock, ScriptRun, backend::MigrationBackend};
 
 /// Created by the program, before any script.
@@ -58,7 +58,7 @@ impl MigrationBackend for PostgresStore {
     async fn create_migrations(&self) -> Result<(), DalError> {
         call!(self.server(), "create the table `Migrations`", |connection| {
             match self.query(DEFINE).execute(&mut *connection).await {
-                Err(error) if MADE_ALREADY.contains(&code(&error)) => Ok(()),
+                Err(error) if MADE_ALREADY.contains(&sqlstate(&error)) => Ok(()),
                 outcome => outcome.map(|_| ()),
             }
         });

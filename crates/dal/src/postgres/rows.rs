@@ -25,7 +25,7 @@ pub(super) fn server(row: &PgRow) -> Result<Server, DalError> {
     Ok(Server {
         uid: get::<Id>(TABLE, row, "uid")?.0.to_string(),
         spec: ServerSpec {
-            conn_type: word(TABLE, &name, get(TABLE, row, "connType")?)?,
+            conn_type: enum_value(TABLE, &name, get(TABLE, row, "connType")?)?,
             params: params("ConnTypeParams", row, &name)?,
         },
         created_at: get::<Time>(TABLE, row, "createdAt")?.0,
@@ -67,7 +67,7 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         attempt: small(TABLE, get(TABLE, row, "attempt")?)?,
         model: get(TABLE, row, "model")?,
         server: get(TABLE, row, "server")?,
-        kind: word(TABLE, &about, get(TABLE, row, "kind")?)?,
+        kind: enum_value(TABLE, &about, get(TABLE, row, "kind")?)?,
         protocol: get(TABLE, row, "protocol")?,
         weights_version: get::<Option<i64>>(TABLE, row, "weightsVersion")?.map(i64::cast_unsigned),
         weights_sha256: get(TABLE, row, "weightsSha256")?,
@@ -76,7 +76,7 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         caller_claims: claims_of(row)?,
         start_access: get::<Time>(TABLE, row, "startAccess")?.0,
         stop_access: get::<Option<Time>>(TABLE, row, "stopAccess")?.map(|time| time.0),
-        status: word(TABLE, &about, get(TABLE, row, "status")?)?,
+        status: enum_value(TABLE, &about, get(TABLE, row, "status")?)?,
         exit_code: get(TABLE, row, "exitCode")?,
         signal: get(TABLE, row, "signal")?,
         queue_ms: get(TABLE, row, "queueMs")?,
@@ -134,6 +134,6 @@ fn params<T: DeserializeOwned>(table: &'static str, row: &PgRow, about: &str) ->
 }
 
 /// Reads the name of an enum's variant.
-pub(super) fn word<T: DeserializeOwned>(table: &'static str, about: &str, word: String) -> Result<T, DalError> {
-    serde_json::from_value(word.into()).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
+pub(super) fn enum_value<T: DeserializeOwned>(table: &'static str, about: &str, name: String) -> Result<T, DalError> {
+    serde_json::from_value(name.into()).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
 }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use crate::{
     DalError,
     postgres::{
-        rows::{get, word},
+        rows::{enum_value, get},
         wire_types::{Id, Time},
     },
 };
@@ -19,8 +19,12 @@ pub(super) fn version(row: &PgRow, model: &str) -> Result<WeightsVersion, DalErr
     Ok(WeightsVersion {
         model: model.to_owned(),
         version,
-        format: word(TABLE, &about, get(TABLE, row, "format")?)?,
-        dtype: word(TABLE, &about, get::<Option<String>>(TABLE, row, "dtype")?.unwrap_or_else(|| "opaque".to_owned()))?,
+        format: enum_value(TABLE, &about, get(TABLE, row, "format")?)?,
+        dtype: enum_value(
+            TABLE,
+            &about,
+            get::<Option<String>>(TABLE, row, "dtype")?.unwrap_or_else(|| "opaque".to_owned()),
+        )?,
         shape: get::<Option<Vec<i64>>>(TABLE, row, "shape")?
             .map(|shape| shape.into_iter().map(i64::cast_unsigned).collect()),
         bytes: get::<i64>(TABLE, row, "bytes")?.cast_unsigned(),

@@ -152,7 +152,7 @@ async fn once(target: &ConnectionParams, url: &SurrealUrl) -> Result<Connection,
     match db.use_ns(&target.namespace).use_db(&target.database).await {
         Ok(_) => {}
         // `mer migrate` creates them; until then the database is empty.
-        Err(error) if is_missing_place(&error) => {}
+        Err(error) if is_missing_database(&error) => {}
         Err(error) => return Err(stopped(error, target, url)),
     }
     let keeps_writes = db.query(EDIT).await.and_then(|answer| answer.check()).is_ok();
@@ -219,7 +219,7 @@ fn stopped(error: Error, target: &ConnectionParams, url: &SurrealUrl) -> Stopped
     }
 }
 
-fn is_missing_place(error: &Error) -> bool {
+fn is_missing_database(error: &Error) -> bool {
     matches!(
         error.details(),
         ErrorDetails::NotFound(Some(NotFoundError::Namespace { .. } | NotFoundError::Database { .. }))

@@ -33,8 +33,8 @@ impl VersionRow {
         Ok(WeightsVersion {
             model: model.to_owned(),
             version: self.version.cast_unsigned(),
-            format: word(TABLE, self.format)?,
-            dtype: word(TABLE, self.dtype.unwrap_or_else(|| "opaque".to_owned()))?,
+            format: enum_value(TABLE, self.format)?,
+            dtype: enum_value(TABLE, self.dtype.unwrap_or_else(|| "opaque".to_owned()))?,
             shape: self.shape.map(|shape| shape.into_iter().map(i64::cast_unsigned).collect()),
             bytes: self.bytes.cast_unsigned(),
             sha256: self.sha256,
@@ -84,7 +84,7 @@ impl MoveRow {
 }
 
 /// Reads the name of an enum's variant.
-fn word<T: DeserializeOwned>(table: &'static str, word: String) -> Result<T, DalError> {
-    let reason = format!("`{word}` is not known");
-    serde_json::from_value(word.into()).map_err(|_| DalError::Row { table, reason })
+fn enum_value<T: DeserializeOwned>(table: &'static str, name: String) -> Result<T, DalError> {
+    let reason = format!("`{name}` is not known");
+    serde_json::from_value(name.into()).map_err(|_| DalError::Row { table, reason })
 }
