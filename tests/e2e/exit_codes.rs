@@ -196,7 +196,7 @@ fn code_78_is_a_folder_that_is_no_database() {
     let env = TestEnv::new();
     env.file("data/mer/db/thesis.doc", "precious");
     let told = env.mer(["run", "echo", "x"]).failed(78);
-    assert!(told.contains("is no MER database: it holds `thesis.doc`"), "{told}");
+    assert!(told.contains("is not a MER database: it holds `thesis.doc`"), "{told}");
     assert_eq!(env.read("data/mer/db/thesis.doc"), "precious");
 }
 

@@ -24,6 +24,6 @@ impl std::str::FromStr for AuthLevel {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, level)| *level);
-        found.ok_or_else(|| format!("`{text}` is none of `root`, `namespace`, `database` and `record`"))
+        found.ok_or_else(|| format!("`{text}` is not one of `root`, `namespace`, `database` and `record`"))
     }
 }

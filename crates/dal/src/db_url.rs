@@ -69,7 +69,7 @@ impl DbUrl {
             "embedded" => data_dir.join("db"),
             "mem://" | "memory" => return Ok(Self::Memory),
             _ => match text.strip_prefix("surrealkv://") {
-                Some("") => return Err(wrong("a path belongs after `surrealkv://`")),
+                Some("") => return Err(wrong("a path must follow `surrealkv://`")),
                 Some(path) => PathBuf::from(path),
                 None => return Err(wrong(KNOWN)),
             },

@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[non_exhaustive]
 pub enum DalError {
     /// The database URL is not valid.
-    #[error("`{url}` is no database that can be used: {reason}")]
+    #[error("`{url}` is not a database that can be used: {reason}")]
     Url {
         /// The URL, without password.
         url: String,
@@ -57,7 +57,7 @@ pub enum DalError {
         waited: Duration,
     },
     /// The folder belongs to something other than this engine.
-    #[error("`{path}` is no MER database: {reason}")]
+    #[error("`{path}` is not a MER database: {reason}")]
     Foreign {
         /// The folder.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum DalError {
         reason: String,
     },
     /// The folder has rows of a database, but parts of the database are missing.
-    #[error("the database `{path}` is not whole: {reason}")]
+    #[error("the database `{path}` is incomplete: {reason}")]
     Incomplete {
         /// The folder.
         path: PathBuf,
@@ -174,7 +174,7 @@ pub enum DalError {
     },
     /// Another session of the server held a lock for longer than the wait.
     #[error(
-        "the database `{database}` could not {operation}: {} has locked what that needs; waited {}",
+        "the database `{database}` could not {operation}: {} holds a lock that this needs; waited {}",
         holder.as_deref().unwrap_or("another session"), seconds(*waited)
     )]
     Locked {
@@ -188,7 +188,7 @@ pub enum DalError {
         waited: Duration,
     },
     /// The server is running and accepts no connections.
-    #[error("the database `{database}` takes no connection now; waited {}", seconds(*waited))]
+    #[error("the database `{database}` accepts no connections now; waited {}", seconds(*waited))]
     NotReady {
         /// Its URL.
         database: String,
@@ -343,7 +343,7 @@ pub enum DalError {
         why: String,
     },
     /// The number of a restored version belongs to another version.
-    #[error("`{model}` has a version {version} of its weights already, and its bytes are others")]
+    #[error("`{model}` already has a version {version} of its weights, with other bytes")]
     OtherVersion {
         /// The model.
         model: String,
@@ -351,7 +351,7 @@ pub enum DalError {
         version: u64,
     },
     /// Weights do not have the declared layout.
-    #[error("the weights for `{model}` cannot be kept")]
+    #[error("the weights for `{model}` cannot be stored")]
     Invalid {
         /// The model.
         model: String,
@@ -359,19 +359,21 @@ pub enum DalError {
         source: mer_core::Invalid,
     },
     /// An upload was deleted before it was complete.
-    #[error("the weights for `{model}` were cleared away while they came in, because they were silent for too long")]
+    #[error("the upload of weights for `{model}` was deleted, because it was idle for too long")]
     UploadGone {
         /// The model.
         model: String,
     },
     /// A model was removed while its weights were uploaded.
-    #[error("the model `{model}` was removed while its weights came in")]
+    #[error("the model `{model}` was removed while its weights were uploaded")]
     ModelGone {
         /// The model.
         model: String,
     },
     /// Weights would fill the disk that the embedded database needs.
-    #[error("the disk of `{folder}` has {free_mib} MiB left, and weights leave the last 64 to the database")]
+    #[error(
+        "the disk of `{folder}` has {free_mib} MiB left, and uploads of weights leave 64 MiB free for the database"
+    )]
     NoRoom {
         /// The database's folder.
         folder: PathBuf,

@@ -68,6 +68,6 @@ pub(crate) fn micros(time: Timestamp) -> Timestamp {
 
 /// Parses the uid of a copied object.
 pub(crate) fn uid(text: &str) -> Result<Uuid, DalError> {
-    let wrong = |_| DalError::Row { table: "the copied registry", reason: format!("`{text}` is no uid") };
+    let wrong = |_| DalError::Row { table: "the copied registry", reason: format!("`{text}` is not a uid") };
     Uuid::parse_str(text).map_err(wrong)
 }

@@ -15,7 +15,7 @@ pub struct ScriptFailure {
     pub may_pass: bool,
 }
 
-/// Writes ` at line 3, in `…`: … has locked what it needs`, without the parts that are not known.
+/// Writes ` at line 3, in `…`: … holds a lock that it needs`, without the parts that are not known.
 impl fmt::Display for ScriptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
@@ -25,7 +25,7 @@ impl fmt::Display for ScriptFailure {
             write!(f, ", in `{statement}`")?;
         }
         match &self.holder {
-            Some(holder) => write!(f, ": {holder} has locked what it needs"),
+            Some(holder) => write!(f, ": {holder} holds a lock that it needs"),
             None => Ok(()),
         }
     }

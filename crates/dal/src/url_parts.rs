@@ -11,7 +11,7 @@ use crate::DalError;
 /// Splits `HOST[:PORT]`, `[ADDRESS][:PORT]`, `:PORT` or nothing.
 pub(crate) fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>), String> {
     if address.contains(',') {
-        return Err("one host belongs in it, not several".to_owned());
+        return Err("only one host is allowed".to_owned());
     }
     let (host, rest) = match address.strip_prefix('[') {
         Some(inside) => inside.split_once(']').ok_or("its `[` is not closed")?,
@@ -21,14 +21,14 @@ pub(crate) fn host_and_port(address: &str) -> Result<(Option<&str>, Option<u16>)
         ("" | ":", _) => None,
         (_, Some(text)) => Some(port(text)?),
         // Not quoted in the message: it may be part of a password.
-        (_, None) => return Err("what follows the host is no port".to_owned()),
+        (_, None) => return Err("the text after the host is not a port".to_owned()),
     };
     Ok((Some(host).filter(|host| !host.is_empty()), port))
 }
 
 /// Parses a port, which must not be 0.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| "its port is no number from 1 to 65535".to_owned())
+    text.parse().ok().filter(|port| *port != 0).ok_or_else(|| "the port is not a number from 1 to 65535".to_owned())
 }
 
 /// Returns the text, or `None` if it is empty.
@@ -44,13 +44,13 @@ pub(crate) fn decoded(text: &str) -> Result<String, String> {
         if byte == b'%' {
             let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
             let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-            bytes.push(value.ok_or("two hexadecimal digits belong after each `%` (a `%` itself is `%25`)")?);
+            bytes.push(value.ok_or("two hexadecimal digits must follow each `%` (a `%` itself is `%25`)")?);
         } else {
             bytes.push(byte);
         }
     }
-    let text = String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
-    if text.contains('\0') { Err("it has a zero byte in it".to_owned()) } else { Ok(text) }
+    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    if text.contains('\0') { Err("it contains a zero byte".to_owned()) } else { Ok(text) }
 }
 
 /// Encodes a text as part of a URL.

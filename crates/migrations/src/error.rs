@@ -64,10 +64,10 @@ pub enum MigrationError {
         number: u32,
     },
     /// A baseline was asked for in a database without any of the tables.
-    #[error("the database has none of the tables yet, and a baseline makes none")]
+    #[error("the database has none of the tables yet, and a baseline does not create them")]
     Bare,
     /// The database was changed by another process after the plan was shown.
-    #[error("the database is not any more as it was shown")]
+    #[error("the database has changed since it was shown")]
     Moved,
     /// A folder of own scripts, or a file in it, cannot be read.
     #[error("cannot read `{path}`")]

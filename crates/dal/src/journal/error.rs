@@ -28,7 +28,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// Written records may not be on disk.
-    #[error("cannot bring the access journal `{path}` to disk")]
+    #[error("cannot sync the access journal `{path}` to disk")]
     Sync {
         /// The segment.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum JournalError {
         source: serde_json::Error,
     },
     /// The thread that syncs the journal to disk could not be started, or has ended.
-    #[error("the thread of the access journal is not there")]
+    #[error("the thread of the access journal could not be started, or has ended")]
     Thread {
         /// Error of the system.
         source: io::Error,

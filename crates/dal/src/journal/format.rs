@@ -59,10 +59,10 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Erro
 /// Decodes the value of a line without its newline. The error says why there is none.
 pub(super) fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
     let (sum, json) = match line {
-        [sum @ .., _] if sum.len() < 8 => return Err(format!("{} bytes are no record", line.len())),
-        _ => line.split_at_checked(8).ok_or_else(|| "an empty line is no record".to_owned())?,
+        [sum @ .., _] if sum.len() < 8 => return Err(format!("{} bytes are too few for a record", line.len())),
+        _ => line.split_at_checked(8).ok_or_else(|| "the line is empty".to_owned())?,
     };
-    let json = json.strip_prefix(b" ").ok_or("there is no checksum in front")?;
+    let json = json.strip_prefix(b" ").ok_or("the checksum is missing")?;
     let sum = std::str::from_utf8(sum).ok().and_then(|sum| u32::from_str_radix(sum, 16).ok());
     if sum != Some(crc32fast::hash(json)) {
         return Err("the checksum does not match".to_owned());

@@ -122,7 +122,7 @@ impl Syncer {
                 let outcome = dirty.file.sync_data();
                 if let Err(error) = &outcome {
                     let path = dirty.path.display();
-                    tracing::warn!(%path, %error, "the access journal could not be brought to disk");
+                    tracing::warn!(%path, %error, "the access journal could not be synced to disk");
                 }
                 dirty.tell(&outcome);
             }

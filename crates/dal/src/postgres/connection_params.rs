@@ -61,7 +61,7 @@ impl ConnectionParams {
         let host = url.host.clone().or_else(|| variable("PGHOSTADDR")).or_else(|| variable("PGHOST"));
         let port = match (url.port, variable("PGPORT")) {
             (Some(port), _) => port,
-            (None, Some(text)) => text.parse().map_err(|_| format!("`{text}` in PGPORT is no port"))?,
+            (None, Some(text)) => text.parse().map_err(|_| format!("`{text}` in PGPORT is not a port"))?,
             (None, None) => PORT,
         };
         let user = url
@@ -70,7 +70,7 @@ impl ConnectionParams {
             .or_else(|| settings.username.clone())
             .or_else(|| variable("PGUSER"))
             .or_else(|| settings.os_user.clone())
-            .ok_or("it names no user, and this process has none by name: write `postgres://USER@…`")?;
+            .ok_or("no user is given, and the user of this process has no name: write `postgres://USER@…`")?;
         let database = url.database.clone().or_else(|| variable("PGDATABASE")).unwrap_or_else(|| user.clone());
         let mut target = Self {
             host: host.unwrap_or_else(|| default_host(port)),
@@ -155,7 +155,7 @@ fn ssl_mode(text: &str) -> Result<SslMode, String> {
         "verify-full" => SslMode::VerifyFull,
         _ => {
             return Err(format!(
-                "`{text}` is no sslmode; there are `disable`, `allow`, `prefer`, `require`, `verify-ca` and `verify-full`"
+                "`{text}` is not an sslmode; the modes are `disable`, `allow`, `prefer`, `require`, `verify-ca` and `verify-full`"
             ));
         }
     })

@@ -102,7 +102,7 @@ impl PostgresUrl {
             },
         }
         if self.host.as_ref().is_some_and(|host| host.contains(',')) {
-            return Err("one host belongs in it, not several".to_owned());
+            return Err("only one host is allowed".to_owned());
         }
         Ok(())
     }

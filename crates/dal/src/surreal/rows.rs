@@ -210,7 +210,7 @@ pub(super) fn datetime(time: Timestamp) -> Result<Datetime, DalError> {
     second
         .zip(nano)
         .and_then(|(second, nano)| Datetime::from_timestamp(second, nano))
-        .ok_or_else(|| DalError::Row { table: "times", reason: format!("{time} is no time the database can hold") })
+        .ok_or_else(|| DalError::Row { table: "times", reason: format!("the database cannot store the time {time}") })
 }
 
 /// Converts a time to the domain's type.

@@ -92,8 +92,8 @@ impl SurrealStore {
 
     /// Returns the error for a write that was silently dropped.
     pub(super) fn ignored(&self, operation: &'static str) -> DalError {
-        const WHY: &str = "the server took the rows and did not keep them: neither the user's role nor the tables' \
-                           PERMISSIONS let it write";
+        const WHY: &str = "the server accepted the rows and did not store them: neither the user's role nor the \
+                           tables' PERMISSIONS allow it to write";
         self.no_rights(operation, WHY)
     }
 
@@ -247,8 +247,8 @@ impl SurrealStore {
             Some(folder) if paths::is_limited(Path::new(folder)) => {
                 std::io::Error::from_raw_os_error(rustix::io::Errno::FBIG.raw_os_error()).into()
             }
-            Some(_) => "it may be too much for one transaction of the embedded database, which holds some 12 MiB: \
-                        give it less at a time"
+            Some(_) => "the change may be too large for one transaction of the embedded database, which holds \
+                        about 12 MiB: split it into smaller ones"
                 .into(),
             None => error.into(),
         }

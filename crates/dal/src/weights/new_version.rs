@@ -32,8 +32,8 @@ pub struct NewVersion {
 pub(crate) fn version_in_use(model: &Model, version: u64, aliases: &[String], logged: bool) -> DalError {
     let named = match aliases {
         [] => None,
-        [one] => Some(format!("the alias `{one}` means it")),
-        several => Some(format!("the aliases `{}` mean it", several.join("`, `"))),
+        [one] => Some(format!("the alias `{one}` names it")),
+        several => Some(format!("the aliases `{}` name it", several.join("`, `"))),
     };
     let logged = logged.then(|| "the log of accesses mentions it".to_owned());
     let why: Vec<String> = named.into_iter().chain(logged).collect();

@@ -53,11 +53,11 @@ impl SurrealUrl {
         let path = if path == "rpc" { "" } else { path.trim_end_matches('/') };
         let (namespace, database) = path.split_once('/').unwrap_or((path, ""));
         if database.contains('/') {
-            return Err("after the host belong a namespace and a database, and no more".to_owned());
+            return Err("only a namespace and a database may follow the host".to_owned());
         }
         let mut url = Self {
             tls,
-            host: host.map(decoded).transpose()?.ok_or("it names no host")?,
+            host: host.map(decoded).transpose()?.ok_or("no host is given")?,
             port: port.unwrap_or(if tls { TLS_PORT } else { PORT }),
             user: some(decoded(user)?),
             password,
