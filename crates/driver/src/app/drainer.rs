@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mer_core::ExitCode;
-use mer_dal::{HEARTBEAT_TTL, DalError, Database, drain, flush_journal, has_orphaned_segments, keep_alive};
+use mer_dal::{DalError, Database, HEARTBEAT_TTL, drain, flush_journal, has_orphaned_segments, keep_alive};
 use mer_scheduler::Scheduler;
 use tokio::{
     sync::Notify,
