@@ -218,7 +218,7 @@ pub async fn versions_in_use_are_not_removed(database: &Database) {
     with(database, async |session| {
         session.record(&[run]).await.unwrap();
         for (version, why) in
-            [(1, "the aliases `a`, `b` mean it"), (2, "the alias `c` means it, and the log of accesses mentions it")]
+            [(1, "the aliases `a`, `b` name it"), (2, "the alias `c` names it, and the log of accesses mentions it")]
         {
             let error = session.remove_version(&iris, version, false, "me").await.unwrap_err();
             assert!(matches!(error, DalError::VersionInUse { .. }) && error.to_string().contains(why), "{error:?}");

@@ -1,20 +1,17 @@
-//! What a database calls itself, and where it is.
+//! The uid of the database, and its location.
 
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PostgresStore, call::call, connection_params::ConnectionParams, rows::get, wire_types::Id};
-use crate::{
-    DalError,
-    location::{Location, host_and_port},
-};
+use super::{PostgresStore, call::call, rows::get, wire_types::Id};
+use crate::{DalError, location::Location};
 
 const TABLE: &str = "DatabaseIdentity";
 
 const UID: &str = r#"SELECT "uid" FROM "DatabaseIdentity""#;
 
-/// The time in microseconds. Whether the system's identifier may be asked for is a question of its own, because a
-/// statement that names the function is refused as a whole.
+/// The time is in microseconds. The right to read the system identifier is queried separately, because a statement that
+/// names the function is refused as a whole.
 const WHERE: &str = r#"
 SELECT "uid", (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS "object",
     (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS "started",
@@ -26,24 +23,8 @@ const SYSTEM: &str = "SELECT system_identifier::text FROM pg_control_system()";
 const ADOPT: &str = r#"
 UPDATE "DatabaseIdentity" SET "uid" = gen_random_uuid(), "createdAt" = clock_timestamp() RETURNING "uid""#;
 
-/// The place as the last look at it found it.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    address: Option<String>,
-    pub(super) location: Option<Location>,
-    /// When a server's process was started, and what that server calls itself.
-    system: Option<(i64, String)>,
-}
-
-impl Seen {
-    pub(super) fn connected(&mut self, target: &ConnectionParams) {
-        let place = host_and_port(&target.host, target.port);
-        self.address = Some(format!("postgres://{place}/{}", target.database));
-    }
-}
-
 impl PostgresStore {
-    /// The uid. Where the database is, is found out with it.
+    /// Reads the uid, and the location with it.
     pub(super) async fn read_uid(&self) -> Result<Uuid, DalError> {
         let read = async {
             Ok::<Option<PgRow>, DalError>(call!(self.server(), "read its uid", |connection| {
@@ -51,7 +32,7 @@ impl PostgresStore {
             }))
         };
         let row = match read.await {
-            // What is nearly a PostgreSQL may not know the functions.
+            // A compatible server may not have these functions.
             Err(DalError::Query { .. }) => return self.read_uid_only().await,
             row => row?.ok_or_else(|| DalError::NoSchema { database: self.server().name() })?,
         };
@@ -83,7 +64,7 @@ impl PostgresStore {
         Ok(get::<Id>(TABLE, &row, "uid")?.0)
     }
 
-    /// Nothing: the server does not say it after all.
+    /// Reads the system identifier. Returns `None` if the server refuses after all.
     async fn read_system(&self) -> Result<Option<String>, DalError> {
         let read = async {
             Ok::<PgRow, DalError>(call!(self.server(), "ask what the server calls itself", |connection| {

@@ -1,34 +1,13 @@
-//! What a [`Store`] knows of weights.
+//! Versions of weights and their aliases.
 
-use mer_core::{Access, Alias, AliasMove, Dtype, Model, WeightsFormat, WeightsVersion, Which};
+use mer_core::{Alias, AliasMove, Model, WeightsVersion, Which};
 use uuid::Uuid;
 
-use super::WeightsBackend as _;
-use crate::{DalError, Store, store::ask};
-
-/// What an upload becomes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewVersion {
-    /// How its bytes are laid out.
-    pub format: WeightsFormat,
-    /// The type of its elements.
-    pub dtype: Dtype,
-    /// How many elements it has in each dimension.
-    pub shape: Option<Vec<u64>>,
-    /// The version that it was made from.
-    pub parent: Option<u64>,
-    /// The access that made it. Its end is put on record in the same step, with the version's number and hash.
-    pub access: Option<Box<Access>>,
-    /// What a person said of it.
-    pub note: Option<String>,
-    /// Aliases that mean it from now on.
-    pub aliases: Vec<String>,
-    /// `user@host` of who put it.
-    pub caller: String,
-}
+use super::{Store, ask};
+use crate::{DalError, backend::VersionBackend as _, weights::version_in_use};
 
 impl Store {
-    /// The versions of a model, newest first.
+    /// Returns the versions of a model, newest first.
     ///
     /// # Errors
     /// As [`Store::servers`].
@@ -36,7 +15,7 @@ impl Store {
         ask!(self, backend => backend.versions(model))
     }
 
-    /// One version of a model, or nothing where there is none of that number.
+    /// Returns the version of this number.
     ///
     /// # Errors
     /// As [`Store::servers`].
@@ -44,7 +23,7 @@ impl Store {
         ask!(self, backend => backend.version(model, version))
     }
 
-    /// Every alias of these models and the version that it means, by model and name.
+    /// Returns every alias of these models with the version that it names, ordered by model and alias.
     ///
     /// # Errors
     /// As [`Store::servers`].
@@ -52,7 +31,7 @@ impl Store {
         ask!(self, backend => backend.named_versions(models))
     }
 
-    /// The version that is meant; nothing where the model alone is named and has no current one.
+    /// Returns the version that a reference names. `None` if it names the model alone and that has no current version.
     ///
     /// # Errors
     /// [`DalError::NoVersion`], [`DalError::NoAlias`]; otherwise as [`Store::servers`].
@@ -75,7 +54,7 @@ impl Store {
         }
     }
 
-    /// The moves of an alias, or of all of a model's, the newest first.
+    /// Returns the moves of one alias, or of all aliases of the model, newest first.
     ///
     /// # Errors
     /// As [`Store::servers`].
@@ -83,8 +62,8 @@ impl Store {
         ask!(self, backend => backend.alias_moves(model, name))
     }
 
-    /// Makes an alias mean a version, or takes it away, and writes the move down, in one transaction. An alias that means
-    /// it already is left as it is.
+    /// Points an alias at a version, or removes it, and records the move in the same transaction. Nothing is recorded if
+    /// the alias already names that version.
     ///
     /// # Errors
     /// [`DalError::NoVersion`]; otherwise as [`Store::apply`].
@@ -99,7 +78,7 @@ impl Store {
         ask!(self, backend => backend.move_alias(model, name, version, caller, request))
     }
 
-    /// The last number that a version of this model was given, whether it is still there or not; 0 where there was none.
+    /// Returns the highest number that a version of this model ever had, removed versions included, or 0.
     ///
     /// # Errors
     /// As [`Store::servers`].
@@ -107,9 +86,8 @@ impl Store {
         ask!(self, backend => backend.last_version(model))
     }
 
-    /// Takes over the last number of versions that another database gave, and the moves of its aliases. What is known here
-    /// stays: of an alias only those moves are added that come after the ones that are there. Times are kept to the
-    /// microsecond.
+    /// Restores the highest version number and the alias moves of another database. Existing moves stay: of an alias only
+    /// later moves are added. Times are kept to the microsecond.
     ///
     /// # Errors
     /// As [`Store::apply`].
@@ -117,8 +95,8 @@ impl Store {
         ask!(self, backend => backend.restore_aliases(model, last, moves))
     }
 
-    /// Removes a version. With `force` also one that aliases name, which are taken away with it, or that the log mentions.
-    /// Its bytes go with [`crate::collect_garbage`], unless another version has them too.
+    /// Removes a version. `force` also removes one that the log mentions or that aliases name, together with those
+    /// aliases. Its bytes are freed by [`crate::collect_garbage`], unless another version has the same bytes.
     ///
     /// # Errors
     /// [`DalError::NoVersion`], [`DalError::VersionInUse`]; otherwise as [`Store::apply`].
@@ -127,20 +105,8 @@ impl Store {
             let named = self.named_versions(std::slice::from_ref(model)).await?;
             let mine = named.into_iter().filter(|(_, meant)| meant.version == version);
             let names: Vec<String> = mine.map(|(alias, _)| alias.name).collect();
-            return Err(in_use(model, version, &names, true));
+            return Err(version_in_use(model, version, &names, true));
         }
         ask!(self, backend => backend.remove_version(model, version, force, caller))
     }
-}
-
-/// Why a version is not removed: the aliases that mean it, and whether the log mentions it.
-pub(crate) fn in_use(model: &Model, version: u64, aliases: &[String], logged: bool) -> DalError {
-    let named = match aliases {
-        [] => None,
-        [one] => Some(format!("the alias `{one}` means it")),
-        several => Some(format!("the aliases `{}` mean it", several.join("`, `"))),
-    };
-    let logged = logged.then(|| "the log of accesses mentions it".to_owned());
-    let why: Vec<String> = named.into_iter().chain(logged).collect();
-    DalError::VersionInUse { model: model.name.clone(), version, why: why.join(", and ") }
 }
