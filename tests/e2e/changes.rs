@@ -192,7 +192,7 @@ fn a_wrong_change_is_refused_with_its_reason() {
         ("model remove suicid", 66, "hint: did you mean `suicide`?"),
         ("server add far -oProxyCommand=x", 64, "no flag"),
         ("server add far a/b", 64, "a host was expected"),
-        ("server add far h:0", 64, "`0` is no port"),
+        ("server add far h:0", 64, "`0` is not a port"),
         ("server add far ada@h --user eve", 64, "cannot be used together"),
         ("server add far --port 22", 64, "needs its host"),
         ("server add local h", 78, "mer --allow-changes server set local h"),

@@ -59,7 +59,7 @@ fn a_database_without_its_manifest_is_74_and_left_as_it_is() {
         let before = all(&engine);
         for args in COMMANDS {
             let told = env.mer_args(args).failed(74);
-            assert!(told.contains("is incomplete") && told.contains("nothing was touched"), "{args:?}: {told}");
+            assert!(told.contains("is incomplete") && told.contains("nothing was changed"), "{args:?}: {told}");
         }
         assert_eq!(all(&engine), before);
         fs::create_dir_all(&manifest).expect("a folder");

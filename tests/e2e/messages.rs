@@ -36,7 +36,7 @@ fn a_wrong_line_gets_one_message_and_the_fitting_hint() {
 fn an_input_that_a_script_does_not_close_is_not_sent() {
     let env = TestEnv::ready();
     let told = env.script(&["use cat", "\"\"\"first", "second"]).failed(64);
-    assert!(told.contains("line 2 of the script opens a `\"\"\"` that nothing closes"), "{told}");
+    assert!(told.contains("line 2 of the script opens a `\"\"\"` that is never closed"), "{told}");
     assert!(env.rows().is_empty(), "nothing was run");
 }
 

@@ -173,7 +173,7 @@ fn a_baseline_runs_nothing_and_is_on_record() {
 fn a_baseline_of_nothing_is_refused() {
     let env = TestEnv::new();
     let told = env.mer(["migrate", "baseline", "8"]).failed(78);
-    assert!(told.contains("has none of the tables yet") && told.contains("hint: `mer migrate` makes them"), "{told}");
+    assert!(told.contains("has none of the tables yet") && told.contains("hint: `mer migrate` creates them"), "{told}");
     assert!(states(&env.mer(["migrate", "status", "--json"]).ended(78)).iter().all(|(_, state)| state == "pending"));
     assert_eq!(env.mer(["run", "echo", "x"]).ok(), "x\n");
 }

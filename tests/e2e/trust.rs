@@ -43,7 +43,7 @@ fn settings_that_others_can_write_are_ignored_with_a_warning() {
         mode(&path, 0o666);
         let (value, origin, warned) = show();
         assert_eq!((value, origin.as_str()), (json!("30s"), "default"));
-        assert!(warned.contains(&format!("{}` is passed over", path.display())), "{warned}");
+        assert!(warned.contains(&format!("{}` is ignored", path.display())), "{warned}");
         mode(&path, 0o644);
         mode(&env.path("work"), 0o777);
         let (value, _, warned) = show();

@@ -148,12 +148,13 @@ fn weights_of_another_format_than_named_are_refused() {
     }
     let said = env.script(&["weights put cat long.safetensors"]).failed(65);
     assert!(
-        said.contains("hint: see whether it was copied whole; bytes of any kind are put with `--format raw`"),
+        said.contains("hint: check that it was copied completely; `--format raw` stores bytes of any kind"),
         "{said}"
     );
     let said = env.piped(["weights", "put", "cat", "-", "--dtype", "f32"], "[9007199254740993]").failed(65);
     assert!(
-        said.contains("standard input: element 0 is 9007199254740993") && said.contains("`--dtype i64` has it"),
+        said.contains("standard input: element 0 is 9007199254740993")
+            && said.contains("`--dtype i64` can represent it"),
         "{said}"
     );
     let said = env.script(&["weights put cat eight --dtype f32 --shape 3"]).failed(65);

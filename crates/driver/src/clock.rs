@@ -1,13 +1,13 @@
-//! The clock of this machine: times before 1970 and after 9999 cannot be put on record.
+//! Checks the clock of this machine: times before 1970 and after 9999 cannot be recorded.
 
 use std::time::{Duration, SystemTime};
 
 use crate::errors::CliError;
 
-/// 9999-12-29T00:00:00Z, in seconds since 1970: the last day whose times every part can hold and reckon with.
+/// 9999-12-29T00:00:00Z, in seconds since 1970. Later times are out of range for a database or for arithmetic on times.
 const LAST: Duration = Duration::from_secs(253_402_041_600);
 
-/// Refuses to work with a clock that is surely wrong.
+/// Refuses to work with a clock that is certainly wrong.
 ///
 /// # Errors
 /// It is before 1970 or after 9999 (78).

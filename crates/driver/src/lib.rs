@@ -1,11 +1,10 @@
 //! The `mer` command: settings, grammar, commands, REPL, output, exit codes.
 //!
-//! This is the only crate that reads the environment, the settings or the terminal; the only module of it that writes
-//! to a standard stream is `ui`.
+//! This is the only crate that reads the environment, the settings or the terminal. Output is written by `ui`, and that of
+//! models by `io`.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-mod apart;
 mod app;
 mod cli;
 mod clock;
@@ -16,14 +15,11 @@ mod example_models;
 mod io;
 mod logging;
 mod panic_hook;
-mod place;
-mod registry_file;
 mod repl;
 mod shell;
 mod signal;
 mod stack;
 mod start;
-mod transfer;
 mod ui;
 mod variables;
 

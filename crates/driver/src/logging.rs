@@ -1,4 +1,4 @@
-//! Diagnostics: `tracing` on stderr, warnings only unless asked for more.
+//! Diagnostics: `tracing` on stderr, by default warnings only.
 
 use std::fmt;
 
@@ -14,45 +14,45 @@ use crate::{
     ui::{LogWriter, hide_status_line},
 };
 
-/// Our own crates: `-v` is about them, not about every library below.
+/// MER's crates: `-v` raises their level more than that of other libraries.
 const OURS: &[&str] = &["mer", "mer_core", "mer_dal", "mer_meal", "mer_migrations", "mer_scheduler"];
 
-/// How diagnostics are written.
+/// The format of diagnostics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
-    /// A line for people.
+    /// Lines for people.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object a line.
     Json,
 }
 
-/// What is logged and how.
+/// What is logged, and how.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Logging {
-    /// How often `-v` was given.
+    /// Number of times that `-v` was given.
     pub(crate) verbosity: u8,
-    /// Directives such as `mer_dal=debug`. They hold where `-v` was not given.
+    /// Directives such as `mer_dal=debug`; ignored if `-v` was given.
     pub(crate) directives: Option<String>,
-    /// Whether even warnings are too much.
+    /// Whether only errors are logged.
     pub(crate) quiet: bool,
-    /// Lines or objects.
+    /// Text or JSON.
     pub(crate) format: LogFormat,
     /// Whether stderr may carry colour.
     pub(crate) colour: bool,
 }
 
-/// Starts logging; only the first call has an effect.
+/// Starts logging; later calls have no effect.
 ///
 /// # Errors
-/// The directives cannot be read.
+/// The directives cannot be parsed (78).
 pub(crate) fn init(logging: &Logging) -> Result<(), CliError> {
     let filter = filter(logging)?;
     let json = logging.format == LogFormat::Json;
-    // The plain form has no colour of its own.
-    let plain = !json && logging.verbosity == 0 && logging.directives.is_none();
-    let stderr = LogWriter { json, colour: logging.colour && !json && !plain };
+    // The brief form has no colour.
+    let brief = !json && logging.verbosity == 0 && logging.directives.is_none();
+    let stderr = LogWriter { json, colour: logging.colour && !json && !brief };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || {
         hide_status_line();
         stderr
@@ -71,7 +71,7 @@ pub(crate) fn init(logging: &Logging) -> Result<(), CliError> {
 fn filter(logging: &Logging) -> Result<EnvFilter, CliError> {
     let directives = match (logging.verbosity, &logging.directives) {
         (0, Some(directives)) => directives.clone(),
-        // What a library warns of comes back as an error of what it was asked for, and is told once.
+        // Warnings of libraries are left out: the failed call returns an error, which is reported once.
         (0, None) => ours("off", if logging.quiet { "error" } else { "warn" }),
         (1, _) => ours("warn", "info"),
         (2, _) => ours("info", "debug"),
@@ -88,7 +88,7 @@ fn ours(others: &str, level: &str) -> String {
     OURS.iter().fold(others.to_owned(), |directives, name| format!("{directives},{name}={level}"))
 }
 
-/// `mer: warning: …`: what a person sees who asked for no log looks like every other message of the command.
+/// The form `mer: warning: …`, like other messages of the command, if no log was asked for.
 struct Brief;
 
 impl<S, N> FormatEvent<S, N> for Brief

@@ -1,4 +1,4 @@
-//! The command `mer`. All of it is in the library.
+//! The command `mer`, which is in the library.
 
 #[cfg(target_env = "musl")]
 #[global_allocator]

@@ -1,4 +1,4 @@
-//! A panic is a bug in MER: it prints one sentence and where to report it, and ends with 70.
+//! Reports a panic, which is a bug in MER, and ends the process with code 70.
 
 use std::panic::{self, PanicHookInfo};
 
@@ -9,19 +9,18 @@ use crate::{
     ui,
 };
 
-/// Installs the hook. A panic on any thread ends the process, because the other threads would wait for the dead one. The
-/// watcher then ends the models that were started.
+/// Installs the hook. A panic on any thread ends the whole process; the watcher then ends the models that it had started.
 pub(crate) fn install() {
     panic::set_hook(Box::new(|info| {
-        // Libraries panic where they cannot start a thread.
+        // Libraries panic if a thread cannot be started.
         let shortage = info.payload_as_str().and_then(Shortage::of_start_text);
-        ui::write_stderr(&shortage.map_or_else(|| report(info), |shortage| short_of(shortage, info)));
+        ui::write_stderr(&shortage.map_or_else(|| report(info), |shortage| shortage_report(shortage, info)));
         #[expect(clippy::exit, reason = "a panic has no caller to return a code to")]
         std::process::exit(i32::from(ExitCode::of(shortage.map_or(FailureKind::Bug, Shortage::failure_kind))));
     }));
 }
 
-fn short_of(shortage: Shortage, info: &PanicHookInfo<'_>) -> String {
+fn shortage_report(shortage: Shortage, info: &PanicHookInfo<'_>) -> String {
     let what = info.payload_as_str().unwrap_or_default();
     format!(
         "error: there is not enough of this: {}\ncaused by: {what}\nhint: {}\n",
@@ -41,11 +40,11 @@ fn report(info: &PanicHookInfo<'_>) -> String {
         "mer: this is a bug in MER {}: {what}{at}\n{backtrace}\
          hint: please report it, with the command you typed and this text, {}\n",
         env!("CARGO_PKG_VERSION"),
-        where_to_report(),
+        issue_tracker(),
     )
 }
 
-const fn where_to_report() -> &'static str {
+const fn issue_tracker() -> &'static str {
     if env!("CARGO_PKG_REPOSITORY").is_empty() {
         "in the issue tracker of the place you got MER from"
     } else {

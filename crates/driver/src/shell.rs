@@ -1,4 +1,4 @@
-//! The REPL and scripts, connected to what runs their commands.
+//! Runs the commands of the REPL and of scripts.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
     ui::{Ui, stop_asking},
 };
 
-/// Reads lines until there are no more, and runs what they say. Gives the exit code.
+/// Reads lines to the end of the input and runs them. Returns the exit code.
 ///
 /// # Errors
 /// The terminal or standard input cannot be read.
@@ -21,7 +21,7 @@ pub(crate) async fn host(app: &App, ui: Ui) -> Result<u8, CliError> {
     let options = Options {
         history: Some(app.settings.state_dir.join("history")),
         banner: format!("mer {}: `help` for help, `quit` or Ctrl-D to leave", env!("CARGO_PKG_VERSION")),
-        names: Box::new(Known(app.database.clone())),
+        names: Box::new(SnapshotNames(app.runtime.database().clone())),
     };
     let hints_as_lines = repl::is_interactive();
     repl::run(&mut Host { app, ui, hints_as_lines, ended_by: None }, options, ui).await
@@ -31,14 +31,14 @@ pub(crate) async fn host(app: &App, ui: Ui) -> Result<u8, CliError> {
 struct Host<'a> {
     app: &'a App,
     ui: Ui,
-    /// Whether hints are for the prompt of the REPL, and not for a shell.
+    /// Whether hints are worded for the prompt of the REPL, and not for a shell.
     hints_as_lines: bool,
     ended_by: Option<Signal>,
 }
 
 impl Host<'_> {
-    /// Tells of a failure and remembers which signal came meanwhile.
-    fn over(&mut self, result: Result<u8, CliError>, ui: Ui) -> u8 {
+    /// Prints a failure and remembers the signal that came meanwhile. Returns the exit code.
+    fn finish(&mut self, result: Result<u8, CliError>, ui: Ui) -> u8 {
         self.ended_by = self.app.signals.take_last();
         stop_asking();
         let allowed = self.app.settings.allow_model_server_runtime_changes;
@@ -53,7 +53,7 @@ impl Dispatch for Host<'_> {
         self.app.talks(ui);
         // Boxed, here and below: what is inside is deeper than the compiler looks.
         let result = Box::pin(command(self.app, &cli, ui)).await;
-        self.over(result, ui)
+        self.finish(result, ui)
     }
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
@@ -64,12 +64,14 @@ impl Dispatch for Host<'_> {
             }
             Err(error) => Err(error),
         };
-        self.over(result, self.ui)
+        self.finish(result, self.ui)
     }
 
-    async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+    async fn check_model(&mut self, name: &str) -> Result<(), CliError> {
         self.app.talks(self.ui);
-        self.app.view().await?.model(&selector(name)?.model).map(|_| ())
+        let view = self.app.runtime.view().await?;
+        view.model(&selector(name)?.model)?;
+        Ok(())
     }
 
     async fn signal(&mut self) -> Signal {
@@ -84,7 +86,7 @@ impl Dispatch for Host<'_> {
 }
 
 async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
-    // What this was started with may be said again: a line for a shell works here too.
+    // A flag that this was started with may be repeated: a line for a shell works here too.
     let known = |flag: &&str| app.settings.allow_model_server_runtime_changes && *flag == ALLOW_CHANGES;
     if let Some(flag) = cli.global.only_at_start().into_iter().find(|flag| !known(flag)) {
         return Err(
@@ -94,17 +96,17 @@ async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),
         Some(verb) => {
-            let typed = cli.typed.clone().started_with(app.loaded.database_flags());
+            let typed = cli.command_line.clone().started_with(app.loaded.database_flags());
             commands::execute(app, verb, &typed, ui, Origin::Line).await
         }
         None => Ok(0),
     }
 }
 
-/// Names for completion, from the snapshot: it is quick, and a wrong one would only be a missing offer.
-struct Known(mer_dal::Database);
+/// Names for completion, from the snapshot: that is quick, and an outdated one only makes a completion miss.
+struct SnapshotNames(mer_dal::Database);
 
-impl Names for Known {
+impl Names for SnapshotNames {
     fn models(&self) -> Vec<String> {
         let names = |snapshot: &mer_dal::Snapshot| snapshot.models.iter().map(|model| model.name.clone()).collect();
         self.0.snapshot().as_deref().map(names).unwrap_or_default()
@@ -121,7 +123,7 @@ impl Names for Known {
         let aliases =
             aliases.flat_map(|(alias, version)| [format!("{}@{}", alias.model, alias.name), version.to_string()]);
         let versions = snapshot.iter().flat_map(|snapshot| &snapshot.versions).map(ToString::to_string);
-        // A version may have several names, or none.
+        // A version may have several aliases, or none.
         aliases.chain(versions).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The stack that a command works on.
+//! Runs commands on a stack that is large enough.
 
 use std::thread;
 
@@ -7,20 +7,22 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::errors::CliError;
 
-/// What is enough for every command, the database engine's work included. It is also Linux's usual limit.
+/// Stack that is enough for every command, including the database engine: 8 MiB, Linux's default.
 const ENOUGH: u64 = 8 << 20;
-/// The size of the other stack: the same, as a thread wants it.
-const SIZE: usize = 8 << 20;
+/// The same, as the type that a thread takes.
+const THREAD_STACK: usize = 8 << 20;
 
-/// Does `work` on a stack that is large enough, whatever `ulimit -s` says: a stack that was used up ends a process by a
-/// signal, and without a word that helps. The limit holds for the first thread, and for what is started from here; a stack of
-/// another thread is as large as that is made.
+/// Runs `work` on a stack of at least 8 MiB, whatever `ulimit -s` says: a stack overflow ends the process by a signal, without a
+/// useful message. The limit applies to the first thread and to child processes; the stack of another thread may be larger.
+///
+/// # Errors
+/// A thread cannot be started (75).
 pub(crate) fn with_enough<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, CliError> {
     if getrlimit(Resource::Stack).current.is_none_or(|limit| limit >= ENOUGH) {
         return Ok(work());
     }
     thread::scope(|scope| {
-        let worker = thread::Builder::new().name("main".into()).stack_size(SIZE).spawn_scoped(scope, work);
+        let worker = thread::Builder::new().name("main".into()).stack_size(THREAD_STACK).spawn_scoped(scope, work);
         let worker = worker.map_err(|error| {
             CliError::io("the stack is too small (`ulimit -s`), and there cannot be a larger one", not_started(error))
         })?;

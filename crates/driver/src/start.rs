@@ -1,4 +1,4 @@
-//! How a `mer` process begins: which of its names it was called by, what needs no settings, and the rest.
+//! Starts a `mer` process: picks the program by the name it was called by, parses the line, loads settings, and runs the command.
 
 use std::{ffi::OsString, io, path::Path, process::ExitCode};
 
@@ -13,7 +13,7 @@ use crate::{
     app::{App, WATCHER_VERB, unblock},
     cli::{Cli, Parsed, Verb, parse, wants_json},
     clock, commands,
-    config::{Loaded, Surroundings, load},
+    config::{Environment, Loaded, load},
     errors::{CliError, finish},
     io::Origin,
     logging::{self, Logging},
@@ -23,51 +23,55 @@ use crate::{
     ui::{self, Format, Ui},
 };
 
-/// The whole command.
+/// Runs the command of this process; returns its exit code.
 #[must_use]
 pub fn main_impl() -> ExitCode {
     panic_hook::install();
     unblock();
     let words: Vec<OsString> = std::env::args_os().collect();
-    own_what_is_made();
+    clear_owner_umask();
     if words.get(1).is_some_and(|word| word == WATCHER_VERB) {
         return mer_meal::watcher_main();
     }
-    // The database's libraries ask for this too. With one thread the kernel does it at once; with several it first waits for
+    // The database's libraries register this too. With a single thread the kernel does it at once; with several it waits for
     // all processors, which takes 10 to 20 ms.
     let _ = membarrier(MembarrierCommand::RegisterPrivateExpedited);
     ExitCode::from(run(words))
 }
 
-/// Takes the owner's part out of the umask: what this makes, and what the database engine makes, its owner can use, however
-/// strange a umask was inherited. The parts for others stay, also for models.
-fn own_what_is_made() {
+/// Removes the owner's bits from the umask, so that the owner can use every file that MER and the database engine create,
+/// whatever umask was inherited. The bits for others stay, also for models.
+fn clear_owner_umask() {
     const OWNER: u32 = 0o700;
     let inherited = umask(Mode::from_raw_mode(0o077));
     umask(inherited.difference(Mode::from_raw_mode(OWNER)));
 }
 
-/// What every command needs, in one piece: where there is less, an allocation would fail somewhere in the middle of it, and
-/// that is an abort.
-const LEAST_MEMORY: usize = 24 << 20;
+/// Memory that every command needs, in bytes. With less, an allocation may fail in the middle of a command, which aborts the
+/// process.
+const MIN_MEMORY: usize = 24 << 20;
 
-/// Whether there is enough of what cannot be missed gracefully later.
-fn look_first() -> Result<(), CliError> {
-    let room = Vec::<u8>::new().try_reserve_exact(LEAST_MEMORY);
-    room.map_err(|_| CliError::io("there is too little memory to begin", io::Error::from(io::ErrorKind::OutOfMemory)))
+/// Checks that there is enough memory.
+///
+/// # Errors
+/// There is not (75).
+fn check_memory() -> Result<(), CliError> {
+    let reserved = Vec::<u8>::new().try_reserve_exact(MIN_MEMORY);
+    reserved
+        .map_err(|_| CliError::io("there is too little memory to begin", io::Error::from(io::ErrorKind::OutOfMemory)))
 }
 
 fn run(words: Vec<OsString>) -> u8 {
-    let around = Surroundings::of_this_process();
-    let words = by_name(words);
+    let environment = Environment::of_this_process();
+    let words = expand_program_name(words);
     let early = if wants_json(&words) { Format::Json } else { Format::Text };
-    let mut ui = Ui::new(early, around.no_color());
-    let outcome = stack::with_enough(|| begin(words, &around, &mut ui)).flatten();
+    let mut ui = Ui::new(early, environment.no_color());
+    let outcome = stack::with_enough(|| run_line(words, &environment, &mut ui)).flatten();
     finish(outcome, ui)
 }
 
-/// Called `mer-migrations`, it is `mer migrate`; called `mer-driver`, it is `mer`.
-fn by_name(mut words: Vec<OsString>) -> Vec<OsString> {
+/// Inserts the verb that the name of the program implies: `mer-migrations` is `mer migrate`, `mer-driver` is `mer`.
+fn expand_program_name(mut words: Vec<OsString>) -> Vec<OsString> {
     let name = words.first().and_then(|word| Path::new(word).file_name()).map(OsString::from);
     let migrations = name.is_some_and(|name| name == "mer-migrations");
     let itself = ["migrate", "version", "--version", "-V"];
@@ -81,10 +85,10 @@ fn by_name(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8, CliError> {
+fn run_line(words: Vec<OsString>, environment: &Environment, ui: &mut Ui) -> Result<u8, CliError> {
     let cli = match parse(words)? {
         Parsed::Command(cli) => *cli,
-        Parsed::Tell { plain, styled } => {
+        Parsed::Help { plain, styled } => {
             let text = if ui.colour_out() { styled } else { plain };
             return ui.data(text.as_bytes()).map(|()| 0);
         }
@@ -96,14 +100,14 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::ExampleModel(args)) => return Ok(commands::example_model(args)),
         _ => {}
     }
-    look_first()?;
+    check_memory()?;
     clock::check()?;
-    // A process of the same user, such as a model, must not read the passwords that stand in this one's environment and
-    // memory. What is started from here can be looked at again. Where the kernel refuses, it is as it was.
+    // Other processes of the same user, such as a model, must not read passwords in the environment and memory of this one.
+    // Child processes are not affected. If the kernel refuses, nothing changes.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let doctor = matches!(cli.verb, Some(Verb::Doctor(_)));
-    let loaded = match load(around, &cli.global.settings(), cli.global.config.as_deref()) {
-        // That is what it is asked about.
+    let loaded = match load(environment, &cli.global.settings(), cli.global.config.as_deref()) {
+        // `doctor` reports it as a finding.
         Err(error) if doctor => return commands::cannot_begin(&error, *ui).map(|()| 0),
         loaded => loaded?,
     };
@@ -114,11 +118,11 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
         Some(Verb::InternalOwner) => commands::owner(&loaded, *ui).map(|()| 0),
         Some(Verb::Use(_)) => Err(CliError::usage("`use` is a command of the REPL and of scripts")),
         Some(Verb::Quit) => Ok(0),
-        None | Some(Verb::Repl) => with_app(loaded, around, async |app| Box::pin(host(app, *ui)).await),
+        None | Some(Verb::Repl) => with_app(loaded, environment, async |app| Box::pin(host(app, *ui)).await),
         Some(verb) => {
-            let outcome = with_app(loaded, around, async |app| {
-                // On the heap: the stack may be a small one (`ulimit -s`).
-                let outcome = Box::pin(commands::execute(app, &verb, &cli.typed, *ui, Origin::Shell)).await;
+            let outcome = with_app(loaded, environment, async |app| {
+                // On the heap, because the stack may be small (`ulimit -s`).
+                let outcome = Box::pin(commands::execute(app, &verb, &cli.command_line, *ui, Origin::Shell)).await;
                 outcome.map_err(|error| app.hinting_at_this_database(error))
             });
             match outcome {
@@ -131,23 +135,23 @@ fn begin(words: Vec<OsString>, around: &Surroundings, ui: &mut Ui) -> Result<u8,
     }
 }
 
-/// Makes the runtime and what commands work with, does `work`, and ends what is kept warm.
+/// Creates the runtime and the state of commands, runs `work`, and ends warm models.
 fn with_app(
     loaded: Loaded,
-    around: &Surroundings,
+    environment: &Environment,
     work: impl AsyncFnOnce(&App) -> Result<u8, CliError>,
 ) -> Result<u8, CliError> {
-    // One thread: a request hops over none on its way from a pipe to another. What blocks has threads of its own.
+    // A single thread, so that no request waits for another to wake up. Blocking work has its own threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::io("cannot start the runtime", error))?;
     let result = runtime.block_on(async {
-        let app = App::new(loaded, &around.variables)?;
+        let app = App::new(loaded, &environment.variables)?;
         let result = work(&app).await;
         app.stop().await;
         result
     });
     ui::stop_asking();
-    // A thread that still waits for a lock or a terminal must not hold up the end.
+    // A thread that still waits for a lock or a terminal must not delay the end.
     runtime.shutdown_background();
     result
 }
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
 
     fn named(line: &str) -> String {
-        let words = by_name(line.split(' ').map(OsString::from).collect());
+        let words = expand_program_name(line.split(' ').map(OsString::from).collect());
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
@@ -183,6 +187,6 @@ mod tests {
         assert_eq!(named("mer-migrations version"), "mer-migrations version");
         assert_eq!(named("mer-migrations --version"), "mer-migrations --version");
         assert_eq!(named("mer-driver run x"), "mer-driver run x");
-        assert_eq!(by_name(Vec::new()), ["mer"]);
+        assert_eq!(expand_program_name(Vec::new()), ["mer"]);
     }
 }

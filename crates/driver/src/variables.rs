@@ -1,4 +1,4 @@
-//! Variables of an environment. They need be no text.
+//! Environment variables, which may be other than UTF-8.
 
 use std::{
     collections::BTreeMap,
@@ -6,32 +6,32 @@ use std::{
     path::PathBuf,
 };
 
-/// The environment of a process.
+/// The environment variables of a process.
 #[derive(Clone, Default)]
 pub(crate) struct Variables(BTreeMap<OsString, OsString>);
 
 impl Variables {
-    /// A variable that is set and not empty: an empty one is one that was left out (`${X:-}`).
+    /// Returns a variable that is set and not empty: an empty one counts as not set (`${X:-}`).
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// The same, where it is a text.
+    /// Returns a variable that is set, not empty, and UTF-8.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.to_str()
     }
 
-    /// The same as a path.
+    /// Returns a variable that is set and not empty as a path.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
     }
 
-    /// The home folder, where there is one.
+    /// Returns the home folder, if `HOME` is an absolute path.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.path("HOME").filter(|home| home.is_absolute())
     }
 
-    /// All of them.
+    /// Returns all variables, including empty ones.
     pub(crate) const fn all(&self) -> &BTreeMap<OsString, OsString> {
         &self.0
     }
@@ -48,7 +48,7 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Variables {
     }
 }
 
-/// Any of them may be a secret.
+/// Shows only the number of variables, because any of them may be a secret.
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Variables").field("count", &self.0.len()).finish()

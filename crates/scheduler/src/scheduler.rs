@@ -185,6 +185,12 @@ impl Scheduler {
         &self.config.journal
     }
 
+    /// Returns the model and the server of each process that is kept warm and serves no request, sorted.
+    #[must_use]
+    pub fn warm(&self) -> Vec<(String, String)> {
+        self.pool.list()
+    }
+
     /// Ends every process that is kept warm.
     pub async fn stop(&self) {
         self.pool.stop_all().await;

@@ -71,6 +71,15 @@ impl Pool {
         self.lock().entry((model.to_owned(), server.to_owned())).or_default().push(warm);
     }
 
+    /// Returns the model and the server of each idle process, sorted.
+    pub(crate) fn list(&self) -> Vec<(String, String)> {
+        let idle = self.lock();
+        let mut list: Vec<_> =
+            idle.iter().flat_map(|(key, processes)| std::iter::repeat_n(key.clone(), processes.len())).collect();
+        list.sort_unstable();
+        list
+    }
+
     /// Ends every idle process, all at once, each within its own grace.
     pub(crate) async fn stop_all(&self) {
         let all: Vec<Warm> = self.lock().drain().flat_map(|(_, processes)| processes).collect();

@@ -146,7 +146,7 @@ fn a_remote_training_that_fails_or_is_cancelled_leaves_nothing() {
     // A folder is not taken as weights, and stays where it was written.
     let said = there.env.mer(["train", "folder", "x"]).failed(76);
     assert!(said.contains("what it wrote is a folder, and weights are one file; no version was made"), "{said}");
-    let path = said.split_once("on `there` it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
+    let path = said.split_once("it is still on `there`, in `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(PathBuf::from(path).join("part")).expect("file"), b"x\n");
 }
 
@@ -181,7 +181,7 @@ fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
         "{said}"
     );
     // The files are still on the server.
-    let path = said.split_once("it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
+    let path = said.split_once("it is still on `there`, in `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(path).expect("file"), b"x\n");
     assert_eq!(there.env.mer(["weights", "list", "--json"]).objects().len(), 1);
 }

@@ -290,7 +290,7 @@ fn a_full_disk_on_a_server_is_74_with_a_hint() {
     let told = there.env.mer(["run", "reader:3"]).failed(74);
     assert!(told.contains("the weights `reader:3` cannot be put on `there`: cat: "), "{told}");
     assert!(told.contains("No space left on device"), "{told}");
-    assert!(told.contains("hint: make room there"), "{told}");
+    assert!(told.contains("hint: free some space there"), "{told}");
     assert_eq!(there.env.row()["error"].as_str().map(|error| error.contains("No space left")), Some(true));
 }
 

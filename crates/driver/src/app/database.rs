@@ -1,39 +1,40 @@
-//! From the settings to what the data access layer wants to know.
+//! From the settings of `mer` to those of the data access layer.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use mer_dal::{DbUrl, ServerSettings, SurrealSettings};
+use mer_service::{Caller, login_name};
 
-use super::caller;
 use crate::{
     config::{Login, Settings},
     errors::CliError,
     variables::Variables,
 };
 
-/// How long is waited where the settings say `none`: a lock that is never given back must not hold a command for ever.
+/// Bound on the wait where the settings say `none`: a lock that is never given back must not hold a command for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// The database, to be used by this user. `from_working_folder`: its URL was found there; then it gets no credentials from
-/// elsewhere.
+/// The database, as this user. `from_working_folder`: its URL was found in the working folder; then it gets no credentials
+/// from elsewhere.
 ///
 /// # Errors
-/// The URL is none, or a variable is no text (78).
+/// The URL is not valid, or a variable is not UTF-8 (78).
 pub(super) fn settings(
     settings: &Settings,
     login: Option<Login>,
     environment: &Variables,
+    caller: &Caller,
     from_working_folder: bool,
 ) -> Result<mer_dal::Settings, CliError> {
     let url = DbUrl::parse(settings.db.reveal(), &settings.data_dir)?;
     let server = ServerSettings {
-        application: Some(format!("mer, {}, process {}", caller::name(), std::process::id())),
+        application: Some(format!("mer, {}, process {}", caller.name, caller.pid)),
         variables: postgres_variables(settings.db.reveal(), environment, from_working_folder)?,
         // Beside the roots of the web, which are compiled in.
         surreal: SurrealSettings { tls_ca: authorities(environment), ..SurrealSettings::default() },
         // The password file is in it.
         home: environment.home().filter(|_| !from_working_folder),
-        os_user: Some(caller::user(environment)),
+        os_user: Some(user(environment)),
         ..ServerSettings::default()
     };
     let mut settings = mer_dal::Settings {
@@ -42,15 +43,24 @@ pub(super) fn settings(
         server,
         ..mer_dal::Settings::new(url)
     };
-    login.into_iter().for_each(|login| log_in_as(&mut settings, login));
+    if let Some(login) = login {
+        let mer_service::Login { username, password } = self::login(login);
+        settings.server.username = Some(username);
+        settings.server.password = password;
+    }
     Ok(settings)
 }
 
-/// Makes it the database as another user has it.
-pub(super) fn log_in_as(settings: &mut mer_dal::Settings, login: Login) {
+/// The user, as the service takes it.
+pub(super) fn login(login: Login) -> mer_service::Login {
     let Login { username, password } = login;
-    settings.server.username = Some(username);
-    settings.server.password = password.map(|password| password.reveal().to_owned().into());
+    mer_service::Login { username, password: password.map(|password| password.reveal().to_owned().into()) }
+}
+
+/// The user to sign in as where nothing names one. A server checks that name; so for a user that this machine does not list
+/// the environment may say it.
+fn user(environment: &Variables) -> String {
+    login_name(environment.all()).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
 }
 
 /// The file of authorities that the variable of OpenSSL names, where it exists.
@@ -58,11 +68,11 @@ fn authorities(environment: &Variables) -> Option<PathBuf> {
     environment.path("SSL_CERT_FILE").filter(|file| file.is_file())
 }
 
-/// PostgreSQL's variables that are, or name, credentials.
+/// PostgreSQL's variables that are credentials, or name files of them.
 const CREDENTIALS: [&str; 6] = ["PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
 
-/// PostgreSQL's own variables. Those who ask for the certificate to be looked at have it looked at with `SSL_CERT_FILE`,
-/// where they name no file for it; for others a file would mean that they had asked.
+/// PostgreSQL's own variables. Where they ask for the certificate to be verified and name no file of authorities, that is
+/// `SSL_CERT_FILE`. It is not set otherwise: a file of authorities alone would switch verification on.
 fn postgres_variables(
     url: &str,
     environment: &Variables,

@@ -1,39 +1,28 @@
-//! What commands work with: the settings, the database, the scheduler, the signals, and where output goes.
+//! What commands work with: the settings, the service, the signals, and where output goes.
 
-mod caller;
 mod confirm;
 mod database;
-mod drainer;
-mod journal;
-mod registry;
+mod events;
 mod secrets;
 mod signals;
-mod small_pages;
 mod ssh;
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
     io::{self, IsTerminal as _},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use mer_core::Claims;
-use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
-use mer_migrations::{MigrationError, Policy};
-use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler, Watch};
+use mer_scheduler::{CallerEnvironment, Watch};
+use mer_service::{Caller, ModelHost, Runtime};
 
-use self::drainer::Drainer;
-pub(crate) use journal::told;
-pub(crate) use registry::View;
+use self::events::UiEvents;
 pub(crate) use signals::{Signals, Streams, unblock};
-pub(crate) use small_pages::SmallPages;
 pub(crate) use ssh::Ssh;
 
 use crate::{
-    cli::Typed,
+    cli::CommandLine,
     config::{Loaded, Settings},
     errors::CliError,
     ui::{self, Ui, WaitNotice},
@@ -43,48 +32,29 @@ use crate::{
 /// The hidden verb with which `mer` calls itself to be the watcher of its models.
 pub(crate) const WATCHER_VERB: &str = "internal-watcher";
 
-/// Journal segments, or bytes in them, from which on a run that is over moves them into the database, so that a machine
-/// on which nobody ever asks for the log does not fill up.
-const MANY_SEGMENTS: usize = 256;
-/// See [`MANY_SEGMENTS`].
-const MANY_BYTES: u64 = 8 * 1024 * 1024;
-/// Runs of one `mer` for each look at the journal, the first included.
-const LOOK_EVERY: u32 = 256;
-
-/// One `mer`, from its start to its end.
+/// One `mer` process, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct App {
     /// The settings with their origins.
     pub(crate) loaded: Loaded,
     pub(crate) settings: Settings,
-    pub(crate) database: Database,
+    /// The service.
+    pub(crate) runtime: Runtime,
     pub(crate) signals: Signals,
     pub(crate) ssh: Ssh,
-    /// What the environment says of the caller.
-    claims: Claims,
-    /// The environment that this `mer` was given, and what processes get of it.
-    given: Arc<CallerEnvironment>,
-    scheduler: OnceCell<Arc<Scheduler>>,
-    /// For a database on a server.
-    drainer: RefCell<Option<Drainer>>,
-    runs: Cell<u32>,
-    /// How the command at hand talks; nothing is told before there is one.
-    pub(crate) ui: Cell<Option<Ui>>,
+    events: Arc<UiEvents>,
 }
 
 impl App {
     /// Touches neither the data folder nor the database. Must be called within the runtime.
     ///
     /// # Errors
-    /// The database's URL is none, or signals cannot be listened to.
+    /// The database's URL is not valid, or signals cannot be listened to.
     pub(crate) fn new(loaded: Loaded, environment: &Variables) -> Result<Self, CliError> {
         let settings = loaded.settings.clone();
-        let database = Database::new(database::settings(
-            &settings,
-            settings.driver_login(),
-            environment,
-            loaded.database_is_local,
-        )?);
+        let caller = Caller::of_this_process(environment.all());
+        let database =
+            database::settings(&settings, settings.driver_login(), environment, &caller, loaded.database_is_local)?;
         let signals = Signals::listen()?;
         if std::process::id() == 1 {
             // What every process of a container leaves behind is adopted by its first one.
@@ -98,118 +68,40 @@ impl App {
             .chain(environment.text("PGPASSWORD").map(str::to_owned));
         let given = Arc::new(CallerEnvironment::new(environment.all().clone(), secrets));
         let ssh = Ssh::new(environment, Arc::clone(&given), &loaded.folder, asks);
-        let (scheduler, drainer, runs) = (OnceCell::new(), RefCell::default(), Cell::new(0));
-        let (claims, ui) = (caller::claims(environment), Cell::new(None));
-        Ok(Self { loaded, settings, database, signals, ssh, claims, given, scheduler, drainer, runs, ui })
+        let events = Arc::new(UiEvents::new(database.url.to_string(), settings.db_wait));
+        let runtime = Runtime::new(mer_service::Settings {
+            database,
+            migrations_login: settings.migrations_login().map(database::login),
+            training_dir: settings.data_dir.join("training"),
+            weights_dir: settings.cache_dir.join("weights"),
+            weights_limit: settings.cache_limit,
+            executor: executor(),
+            remote: ssh.remote(),
+            environment: given,
+            caller,
+            events: Arc::clone(&events) as _,
+        });
+        Ok(Self { loaded, settings, runtime, signals, ssh, events })
     }
 
-    /// Opens the database and sees to it that its schema is this version's: an embedded one is migrated, a server's is
-    /// checked.
-    ///
-    /// # Errors
-    /// It cannot be opened (74, 75), or its schema is another one (78).
-    pub(crate) async fn session(&self) -> Result<Session, CliError> {
-        let _told = self.telling_of_database();
-        self.session_untold().await
+    /// The host that runs models: the scheduler of this process.
+    pub(crate) const fn model_host(&self) -> &impl ModelHost {
+        &self.runtime
     }
 
-    /// As [`App::session`], for a caller that tells of the wait itself.
-    ///
-    /// # Errors
-    /// As [`App::session`].
-    pub(crate) async fn session_untold(&self) -> Result<Session, CliError> {
-        self.checked(self.database.session().await?, false).await.map(|(session, _)| session)
-    }
-
-    /// Another session of a command that has had one, whose schema need not be looked at again.
-    ///
-    /// # Errors
-    /// It cannot be opened (74, 75).
-    pub(crate) async fn another_session(&self) -> Result<Session, CliError> {
-        let _told = self.telling_of_database();
-        Ok(self.database.session().await?)
-    }
-
-    /// As [`App::session`], but a database that a newer MER has migrated is opened too, with a warning: only to be read,
-    /// as far as this version understands it.
-    ///
-    /// # Errors
-    /// As [`App::session`].
-    pub(crate) async fn session_of_any_age(&self) -> Result<Session, CliError> {
-        let _told = self.telling_of_database();
-        self.checked(self.database.session().await?, true).await.map(|(session, _)| session)
-    }
-
-    /// The session, and whether the database is a newer one.
-    async fn checked(&self, session: Session, may_be_newer: bool) -> Result<(Session, bool), CliError> {
-        let policy = if self.database.settings().url.is_embedded() { Policy::Migrate } else { Policy::Check };
-        match mer_migrations::ensure_current(&session, policy).await {
-            Ok(_) => Ok((session, false)),
-            Err(error @ MigrationError::Newer { .. }) if may_be_newer => {
-                tracing::warn!("{error}: what only that version knows is left out");
-                Ok((session, true))
-            }
-            Err(error) => {
-                // The reason why it cannot be used matters more than how it closed.
-                let _ = session.close().await;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// The scheduler, made for the database of the first registry that was read.
-    pub(crate) fn scheduler(&self, view: &View) -> &Arc<Scheduler> {
-        self.scheduler.get_or_init(|| {
-            let owner = JournalOwner {
-                host: caller::host(),
-                pid: std::process::id(),
-                mer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            };
-            Arc::new(Scheduler::new(Config {
-                executor: self.executor(),
-                remote: self.ssh.remote(),
-                weights: Cache::new(
-                    self.database.clone(),
-                    self.settings.cache_dir.join("weights"),
-                    self.settings.cache_limit,
-                ),
-                journal: Journal::new(self.database.journal_dir(), view.database_uid, owner)
-                    .at(self.database.location()),
-                environment: Arc::clone(&self.given),
-                caller: caller::name(),
-                caller_claims: self.claims.clone(),
-                caller_pid: std::process::id(),
-            }))
-        })
-    }
-
-    /// Tells that there is, or soon will be, something in the journal: a database on a server is to hear of it while the
-    /// run goes on.
-    pub(crate) fn moves_records(&self, view: &View) {
-        if self.database.settings().url.is_embedded() {
-            return;
-        }
-        let scheduler = self.scheduler(view);
-        let mut drainer = self.drainer.borrow_mut();
-        drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
-    }
-
-    /// Says how the command at hand talks.
+    /// Sets where output of the command at hand goes.
     pub(crate) fn talks(&self, ui: Ui) {
-        self.ui.set(Some(ui));
+        self.events.set_ui(ui);
     }
 
-    /// Tells of a wait while what it gives lives, where there is a person to see it.
+    /// Where output of the command at hand goes; nothing before there is one.
+    pub(crate) fn ui(&self) -> Option<Ui> {
+        self.events.ui()
+    }
+
+    /// Shows a wait until what it returns is dropped, if there is a person to see it.
     pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<WaitNotice> {
-        self.ui.get()?.wait_notice(line)
-    }
-
-    /// The same, of a wait for the database.
-    pub(crate) fn telling_of_database(&self) -> Option<WaitNotice> {
-        self.telling(|| {
-            let (url, wait) = (&self.database.settings().url, self.settings.db_wait);
-            format!("waiting for the database `{url}` (at most {wait}: `--db-wait`; Ctrl-C ends the wait)")
-        })
+        self.events.show_wait(line)
     }
 
     /// The same, of a wait for the end of a model that was told to end.
@@ -217,62 +109,23 @@ impl App {
         self.telling(|| format!("waiting for `{model}` to end (at most its `grace`; Ctrl-C once more ends it at once)"))
     }
 
-    /// Hears from the scheduler what a request waits for, and tells of it.
+    /// Shows what the scheduler waits for.
     pub(crate) fn watch(&self) -> Option<Watch> {
-        let ui = self.ui.get()?;
-        let told: Mutex<Option<WaitNotice>> = Mutex::default();
+        let ui = self.ui()?;
+        let shown: Mutex<Option<WaitNotice>> = Mutex::default();
         Some(Watch::new(move |wait| {
             // The line before goes first.
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.take();
-            *told = wait.and_then(|wait| ui.wait_notice(|| wait.to_string()));
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.take();
+            *shown = wait.and_then(|wait| ui.wait_notice(|| wait.to_string()));
         }))
     }
 
-    /// `user@host` of who calls.
-    pub(crate) fn caller(&self) -> String {
-        caller::name()
-    }
-
-    fn executor(&self) -> Executor {
-        // The link survives an upgrade of the file underneath. An empty root folder may have no /proc: then it is found by
-        // the name it was called by.
-        let link = PathBuf::from("/proc/self/exe");
-        let self_exe = if link.exists() { link } else { own_path().unwrap_or(link) };
-        Executor::local(LocalConfig { self_exe, watcher_argv: vec![WATCHER_VERB.to_owned()] })
-    }
-
-    /// Opens the database for `mer migrate`, with that program's own credentials; whatever its schema is.
-    ///
-    /// # Errors
-    /// It cannot be opened (74, 75).
-    pub(crate) async fn migrations_session(&self) -> Result<Session, CliError> {
-        let _told = self.telling_of_database();
-        Ok(self.migrations_session_within(self.database.settings().wait).await?)
-    }
-
-    /// The same, with another bound on the wait.
-    ///
-    /// # Errors
-    /// As [`Database::session`].
-    pub(crate) async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
-        let mine = self.database.settings();
-        // A database in memory is the same place only by the same handle.
-        if matches!(mine.url, DbUrl::Memory) {
-            return self.database.session().await;
-        }
-        let mut settings = mer_dal::Settings { wait, ..mine.clone() };
-        if let Some(login) = self.settings.migrations_login() {
-            database::log_in_as(&mut settings, login);
-        }
-        Database::new(settings).session().await
-    }
-
-    /// Refuses what changes the registry, unless this `mer` was started with leave to do so.
+    /// Refuses to change the registry, unless this `mer` was started with the permission to do so.
     ///
     /// # Errors
     /// It is not allowed (77); the hint is the whole line to type.
-    pub(crate) fn check_changes_allowed(&self, typed: &Typed) -> Result<(), CliError> {
+    pub(crate) fn check_changes_allowed(&self, typed: &CommandLine) -> Result<(), CliError> {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }
@@ -280,57 +133,26 @@ impl App {
             .hint(format!("mer --allow-model-server-runtime-changes {}", typed.line())))
     }
 
-    /// What is to be done after a run: where much has piled up in the journal, it is moved into the database, if nobody
-    /// else has that open.
-    pub(crate) async fn after_run(&self) {
-        if let Some(drainer) = &*self.drainer.borrow() {
-            drainer.wake();
-            return;
-        }
-        // One look serves many runs: a script has but one segment.
-        let runs = self.runs.replace(self.runs.get().wrapping_add(1));
-        if !runs.is_multiple_of(LOOK_EVERY) {
-            return;
-        }
-        let pending = self.database.pending();
-        if pending.segments < MANY_SEGMENTS && pending.bytes < MANY_BYTES {
-            return;
-        }
-        let settings = mer_dal::Settings { wait: Duration::ZERO, ..self.database.settings().clone() };
-        let drained = match Database::new(settings).session().await {
-            Ok(session) => match session.drain().await {
-                Ok((session, _)) => session.close().await,
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
-        if let Err(error) = drained {
-            // The next command will do it.
-            tracing::debug!(error = &error as &dyn std::error::Error, "the journal was not drained");
-        }
-    }
-
-    /// Ends what is kept warm, and moves the last records into a database on a server.
+    /// Ends warm processes, and moves the last records into a database on a server. A signal ends the wait for processes.
     pub(crate) async fn stop(&self) {
-        if let Some(scheduler) = self.scheduler.get() {
-            let _told =
-                self.telling(|| "waiting for models to end (at most their `grace`; Ctrl-C ends them)".to_owned());
-            tokio::select! {
-                biased;
-                () = scheduler.stop() => {}
-                // What is not asked any more is killed.
-                _ = self.signals.next() => {}
-            }
-        }
-        let drainer = self.drainer.take();
-        if let Some(mut drainer) = drainer {
-            let _told = self.telling(|| "moving the last records into the database (at most 2 s)".to_owned());
-            drainer.finish().await;
-        }
+        self.runtime
+            .shut_down(async {
+                let _ = self.signals.next().await;
+            })
+            .await;
     }
 }
 
-/// Where this binary is, told without `/proc`: by the word it was called with.
+/// Starts processes of this machine.
+fn executor() -> Executor {
+    // The link survives an upgrade of the file underneath. An empty root folder may have no /proc: then the file is found by
+    // the name that it was called by.
+    let link = PathBuf::from("/proc/self/exe");
+    let self_exe = if link.exists() { link } else { own_path().unwrap_or(link) };
+    Executor::local(LocalConfig { self_exe, watcher_argv: vec![WATCHER_VERB.to_owned()] })
+}
+
+/// The path of this binary without `/proc`: by the name that it was called by.
 fn own_path() -> Option<PathBuf> {
     let word = PathBuf::from(std::env::args_os().next()?);
     if word.components().count() > 1 {

@@ -14,9 +14,10 @@ use std::{
 use mer_core::{escaped, not_started};
 use mer_meal::{SecretRequest, SecretSource};
 use mer_scheduler::CallerEnvironment;
+use mer_service::spawn_thread;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::{apart::on_a_thread, ui};
+use crate::ui;
 
 /// How long a `passwordCommand` may take, and a person.
 const COMMAND_BOUND: Duration = Duration::from_secs(20);
@@ -85,7 +86,7 @@ fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> R
         // Nobody listens any more where it took too long.
         let _ = told.send(result.map(|_| text));
     };
-    let heard = match on_a_thread("mer-secret", read) {
+    let heard = match spawn_thread("mer-secret", read) {
         Ok(_) => hear.recv_timeout(COMMAND_BOUND),
         Err(error) => return Err(format!("`{program}`: {error}")),
     };

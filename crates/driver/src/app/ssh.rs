@@ -12,7 +12,7 @@ use mer_core::ConnParams;
 use mer_meal::{Executor, SecretSource, SshConfig, SshPlaces};
 use mer_scheduler::{CallerEnvironment, Remote};
 
-use super::{caller, secrets};
+use super::secrets;
 use crate::variables::Variables;
 
 /// Makes executors. Cheap to clone; the clones share what was said and asked already.
@@ -39,7 +39,7 @@ impl Ssh {
             home: home.clone(),
             folder: Some(folder),
             system_folder: Some(PathBuf::from("/etc/ssh")),
-            user: caller::user_name(environment),
+            user: mer_service::login_name(environment.all()),
             agent: environment.path("SSH_AUTH_SOCK"),
             variables: Arc::default(),
         };
@@ -106,7 +106,7 @@ mod tests {
         let places = places(&[("SSH_AUTH_SOCK", "/run/agent"), ("HOME", "/h/ada"), ("USER", "ada")]);
         assert_eq!(places.folder.as_deref(), Some(Path::new("/h/ada/.ssh")));
         assert_eq!(places.agent.as_deref(), Some(Path::new("/run/agent")));
-        assert_eq!(places.user, caller::user_name(&Variables::from_iter([("USER", "ada")])));
+        assert_eq!(places.user, mer_service::login_name(Variables::from_iter([("USER", "ada")]).all()));
     }
 
     #[test]

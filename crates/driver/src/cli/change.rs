@@ -18,7 +18,7 @@ pub(crate) struct ModelAddArgs {
     #[command(flatten)]
     pub(crate) flags: ModelFlags,
 
-    /// The command that serves: program and arguments; with --shell one line
+    /// The command to run: program and arguments; with --shell one line
     #[arg(value_name = "COMMAND", last = true, required = true)]
     pub(crate) command: Vec<String>,
 }
@@ -33,20 +33,20 @@ pub(crate) struct ModelSetArgs {
     #[command(flatten)]
     pub(crate) flags: ModelFlags,
 
-    /// Change what differs on this server, and nothing else
+    /// Change only the parameters for this server
     #[arg(long, value_name = "NAME", conflicts_with = "servers")]
     pub(crate) on: Option<String>,
 
-    /// Take this key of the registry file away, such as timeout, env.NAME or on.SERVER
+    /// Remove this key of the registry file, such as timeout, env.NAME or on.SERVER
     #[arg(long, value_name = "KEY")]
     pub(crate) unset: Vec<String>,
 
-    /// The command that serves: program and arguments; with --shell one line
+    /// The command to run: program and arguments; with --shell one line
     #[arg(value_name = "COMMAND", last = true)]
     pub(crate) command: Vec<String>,
 }
 
-/// What a model may be given.
+/// Parameters of a model.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ModelFlags {
     /// A server it runs on; several are tried in this order
@@ -61,7 +61,7 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     pub(crate) path: Option<String>,
 
-    /// Commands are one line each, for sh -c
+    /// Run commands with sh -c, each as one line
     #[arg(long)]
     pub(crate) shell: bool,
 
@@ -77,43 +77,43 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "WORDS")]
     pub(crate) train_command: Option<String>,
 
-    /// What the process prints when it can serve
+    /// Line that the process prints when it is ready
     #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
     pub(crate) ready_token: Option<String>,
 
-    /// What opens a request and a reply
+    /// Line that begins a request and a reply
     #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
     pub(crate) start_token: Option<String>,
 
-    /// What closes a request and a reply
+    /// Line that ends a request and a reply
     #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
     pub(crate) stop_token: Option<String>,
 
-    /// What asks the process to leave
+    /// Line that asks the process to exit
     #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
     pub(crate) exit_token: Option<String>,
 
-    /// How long a run may take, such as 30s, 10m or none
+    /// Maximum duration of a run, such as 30s, 10m or none
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Bound>,
 
-    /// How long a training may take
+    /// Maximum duration of a training
     #[arg(long, value_name = "TIME")]
     pub(crate) train_timeout: Option<Bound>,
 
-    /// The type of the elements of weights that its training writes without a header, such as f32
+    /// Element type of weights that its training writes without a header, such as f32
     #[arg(long, value_name = "DTYPE", value_parser = dtype())]
     pub(crate) weights_dtype: Option<Dtype>,
 
-    /// How many elements such weights have in each dimension, such as 3x4
+    /// Number of elements of such weights in each dimension, such as 3x4
     #[arg(long, value_name = "SHAPE")]
     pub(crate) weights_shape: Option<Shape>,
 
-    /// What its training makes is current at once
+    /// Make the weights of each training the current ones
     #[arg(long)]
     pub(crate) promote: bool,
 
-    /// How long it may take until the ready token comes
+    /// Maximum time until the ready token
     #[arg(long, value_name = "TIME")]
     pub(crate) ready_timeout: Option<Bound>,
 
@@ -121,7 +121,7 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "TIME")]
     pub(crate) grace: Option<Bound>,
 
-    /// Its children that leave its process group go on when it has ended
+    /// Leave children that have left its process group running when it ends
     #[arg(long)]
     pub(crate) leave_children: bool,
 }
@@ -133,9 +133,9 @@ pub(crate) struct ServerAddArgs {
     #[arg(value_name = "NEW-NAME")]
     pub(crate) name: String,
 
-    /// Where it is reached by SSH: a host, an address ([::1]:22), or an alias of the SSH configuration
+    /// SSH destination: a host, an address ([::1]:22), or an alias of the SSH configuration
     ///
-    /// Without it the server is this machine, under another name and with a launcher of its own.
+    /// Without it the server is this machine, under another name and with its own launcher.
     #[arg(value_name = "[USER@]HOST[:PORT]")]
     pub(crate) destination: Option<Destination>,
 
@@ -150,22 +150,22 @@ pub(crate) struct ServerSetArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
-    /// Where it is reached by SSH; user and port stay where they are not named
+    /// SSH destination; a user or port that is not given stays as it is
     #[arg(value_name = "[USER@]HOST[:PORT]")]
     pub(crate) destination: Option<Destination>,
 
     #[command(flatten)]
     pub(crate) flags: ServerFlags,
 
-    /// Take this key of the registry file away, such as port
+    /// Remove this key of the registry file, such as port
     #[arg(long, value_name = "KEY")]
     pub(crate) unset: Vec<String>,
 }
 
-/// What a server may be given. No flag takes a password: command lines are seen by everybody on the machine.
+/// Parameters of a server. No flag takes a password: every user of the machine can see command lines.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ServerFlags {
-    /// The user there
+    /// The user name there
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<String>,
 
@@ -201,11 +201,11 @@ pub(crate) struct ServerFlags {
     #[arg(long, value_name = "WORDS")]
     pub(crate) password_command: Option<Words>,
 
-    /// How long making the connection may take
+    /// Maximum time to connect
     #[arg(long, value_name = "TIME")]
     pub(crate) connect_timeout: Option<Bound>,
 
-    /// How long authentication may take
+    /// Maximum time to authenticate
     #[arg(long, value_name = "TIME")]
     pub(crate) auth_timeout: Option<Bound>,
 
@@ -213,23 +213,23 @@ pub(crate) struct ServerFlags {
     #[arg(long, value_name = "TIME")]
     pub(crate) keepalive_interval: Option<Bound>,
 
-    /// Keepalives without an answer before the connection counts as lost
+    /// Unanswered keepalives after which the connection counts as lost
     #[arg(long, value_name = "COUNT")]
     pub(crate) keepalive_count: Option<u32>,
 
-    /// How long a process there lives without a word from mer
+    /// Time without contact to mer after which processes there are ended
     #[arg(long, value_name = "TIME")]
     pub(crate) orphan_after: Option<Bound>,
 
-    /// Connections at once
+    /// Maximum number of connections at once
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_sessions: Option<u32>,
 
-    /// The folder there in which weights are kept
+    /// The folder there for weights
     #[arg(long, value_name = "DIR")]
     pub(crate) cache_dir: Option<String>,
 
-    /// How much room weights may take there
+    /// Maximum size of that folder
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_limit: Option<Size>,
 }

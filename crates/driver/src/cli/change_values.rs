@@ -4,27 +4,27 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Program and arguments in one word, split as a POSIX shell would, without expanding anything.
+/// Program and arguments in one argument, split as a POSIX shell does, without expanding anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words(pub(crate) Vec<String>);
 
-/// A text that is no value of its kind.
+/// Why a text is not a value of its type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum ValueError {
-    /// Nothing can be run.
+    /// There is no program.
     #[error("words were expected, such as `srun -n1`")]
     NoWords,
-    /// A quote is open.
+    /// A quote is open, or a backslash ends the text.
     #[error("a quote is not closed, or a backslash ends it")]
     Quote,
-    /// No variable.
+    /// Not `NAME=VALUE`.
     #[error("`NAME=VALUE` was expected")]
     Variable,
-    /// No host.
+    /// There is no host.
     #[error("a host was expected: `host`, `user@host`, `host:22`, `[::1]:22` or `ssh://user@host:22`")]
     Host,
-    /// No port.
-    #[error("`{0}` is no port: that is a number from 1 to 65535")]
+    /// Not a port.
+    #[error("`{0}` is not a port: that is a number from 1 to 65535")]
     Port(String),
 }
 
@@ -40,7 +40,7 @@ impl FromStr for Words {
     }
 }
 
-/// A variable of an environment.
+/// An environment variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
     pub(crate) name: String,
@@ -58,7 +58,7 @@ impl FromStr for Variable {
     }
 }
 
-/// `[USER@]HOST[:PORT]`, or the same behind `ssh://`. An IPv6 address stands in brackets where a port follows it.
+/// `[USER@]HOST[:PORT]`, or the same behind `ssh://`. An IPv6 address needs brackets if a port follows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) user: Option<String>,
@@ -74,25 +74,25 @@ impl FromStr for Destination {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ssh") => rest.strip_suffix('/').unwrap_or(rest),
             _ => text,
         };
-        // A user's name may well hold an `@`: that of a directory service does.
-        let (user, place) = match text.rsplit_once('@') {
+        // User names of directory services contain an `@`.
+        let (user, address) = match text.rsplit_once('@') {
             Some(("", _)) => return Err(ValueError::Host),
-            Some((user, place)) => (Some(user.to_owned()), place),
+            Some((user, address)) => (Some(user.to_owned()), address),
             None => (None, text),
         };
-        if place.contains('/') {
+        if address.contains('/') {
             return Err(ValueError::Host);
         }
-        let (host, port) = match place.strip_prefix('[') {
+        let (host, port) = match address.strip_prefix('[') {
             Some(rest) => match rest.split_once(']') {
                 Some((host, "")) => (host, None),
                 Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or(ValueError::Host)?)),
                 None => return Err(ValueError::Host),
             },
-            // Without brackets, more than one colon makes an address.
-            None => match place.split_once(':') {
+            // Without brackets, several colons make an IPv6 address.
+            None => match address.split_once(':') {
                 Some((host, port)) if !port.contains(':') => (host, Some(port)),
-                _ => (place, None),
+                _ => (address, None),
             },
         };
         let wrong = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '@');

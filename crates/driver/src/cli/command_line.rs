@@ -1,54 +1,53 @@
-//! A line as it was typed, for messages that say what to type instead.
+//! The words of a command line as they were typed, for messages that say what to type instead.
 
 use std::ffi::OsString;
 
 use mer_core::{redacted, redacted_url};
 
-/// The words of a line, and what it says about questions.
+/// A command line as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Typed {
+pub(crate) struct CommandLine {
     words: Vec<String>,
-    /// Flags with which the `mer` was started that reads the line.
-    start: Vec<String>,
-    /// Whether it says never to ask.
+    /// Flags that the running `mer` was started with, if the line was typed into it.
+    start_flags: Vec<String>,
+    /// Whether the line has `--no-input`.
     pub(crate) no_input: bool,
 }
 
-impl Typed {
-    /// `words` begin with the program's name.
+impl CommandLine {
+    /// The first of `words` is the name of the program. Passwords are redacted.
     pub(super) fn new(words: &[OsString], no_input: bool) -> Self {
-        let mut shown: Vec<String> = Vec::with_capacity(words.len());
+        let mut redacted_words: Vec<String> = Vec::with_capacity(words.len());
         for word in words.iter().skip(1).map(|word| word.to_string_lossy()) {
             let word = match word.strip_prefix("--db=") {
                 Some(url) => format!("--db={}", redacted_url(url)),
-                None if shown.last().is_some_and(|flag| flag == "--db") => redacted_url(&word),
+                None if redacted_words.last().is_some_and(|flag| flag == "--db") => redacted_url(&word),
                 // A password may stand in any word: in a URL, or as `NAME=VALUE` after `--env`.
                 None => redacted(&word),
             };
-            shown.push(word);
+            redacted_words.push(word);
         }
-        Self { words: shown, start: Vec::new(), no_input }
+        Self { words: redacted_words, start_flags: Vec::new(), no_input }
     }
 
-    /// The same line, read by a `mer` that was started with these flags.
+    /// Adds the flags that the running `mer` was started with.
     #[must_use]
     pub(crate) fn started_with(self, flags: Vec<String>) -> Self {
-        Self { start: flags, ..self }
+        Self { start_flags: flags, ..self }
     }
 
-    /// The line without the program's name as a shell takes it, for a `mer` that is started for it. A password in the
-    /// database's URL is not shown.
+    /// Returns the line without the name of the program, quoted for a shell, with the flags of the running `mer` in front.
     pub(crate) fn line(&self) -> String {
-        line_of(self.start.iter().chain(&self.words))
+        line_of(self.start_flags.iter().chain(&self.words))
     }
 
-    /// Whether the line itself says that the registry may be changed.
+    /// Whether the line itself allows changes of the registry.
     pub(crate) fn allows_changes(&self) -> bool {
         let flags = self.words.iter().take_while(|word| *word != "--");
         flags.into_iter().any(|word| word == "--allow-changes" || word == "--allow-model-server-runtime-changes")
     }
 
-    /// The line with the verb `add` become `set`.
+    /// Returns the line with `set` in place of the verb `add`.
     pub(crate) fn set_instead_of_add(&self) -> String {
         let add = self.words.iter().position(|word| word == "add");
         let words = self.words.iter().enumerate();
@@ -56,7 +55,7 @@ impl Typed {
     }
 }
 
-/// Words, quoted for a shell.
+/// Joins words, quoted for a shell.
 pub(crate) fn line_of(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let quoted = |word: &str| shlex::try_quote(word).map_or_else(|_| word.to_owned(), |word| word.into_owned());
     words.into_iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")

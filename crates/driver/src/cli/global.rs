@@ -1,18 +1,18 @@
-//! Flags of every command, before or after the verb.
+//! Global flags, which may stand before or after the verb.
 
 use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
 use crate::{
-    config::{GivenFlag, NO_DOTENV},
+    config::{FlagValue, NO_DOTENV},
     ui::Format,
 };
 
-/// Flags that take a value, in every spelling. The scan for the verb must know them.
+/// Global flags that take a value, in every spelling. The search for the verb skips their values.
 pub(super) const VALUE_FLAGS: &[&str] = &["--db", "--data-dir", "--db-wait", "--config", "--log-format"];
 
-/// The flag that allows what changes models and servers.
+/// The flag that allows changes of models and servers.
 pub(crate) const ALLOW_CHANGES: &str = "--allow-model-server-runtime-changes";
 
 /// Flags of every command.
@@ -35,7 +35,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE", display_order = 103)]
     pub(crate) config: Option<OsString>,
 
-    /// Pass over ./.env
+    /// Ignore ./.env
     #[arg(long, global = true, display_order = 103)]
     pub(crate) no_dotenv: bool,
 
@@ -51,11 +51,11 @@ pub(crate) struct GlobalArgs {
     #[arg(short, long, global = true, display_order = 106)]
     pub(crate) quiet: bool,
 
-    /// Never ask
+    /// Never ask questions
     #[arg(long, global = true, display_order = 107)]
     pub(crate) no_input: bool,
 
-    /// Say more on stderr; twice for more still
+    /// Write more diagnostics to stderr; twice for more still
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 108)]
     pub(crate) verbose: u8,
 
@@ -74,8 +74,7 @@ pub(crate) enum LogFormatArg {
 }
 
 impl GlobalArgs {
-    /// The output format, where a flag asks for one. `--json` is quiet but for its data: whatever the order of the two,
-    /// who names a form for the data wants the data.
+    /// Returns the output format that a flag asks for. `--json` wins over `--quiet` in any order: it is quiet except for data.
     pub(crate) const fn format(&self) -> Option<Format> {
         match (self.json, self.quiet) {
             (true, _) => Some(Format::Json),
@@ -84,10 +83,10 @@ impl GlobalArgs {
         }
     }
 
-    /// The settings that flags give: the setting's name, the flag, the value.
-    pub(crate) fn settings(&self) -> Vec<GivenFlag> {
-        let mut given = Vec::new();
-        let mut give = |name, flag, value: Option<OsString>| given.extend(value.map(|value| (name, flag, value)));
+    /// Returns the settings that flags give: name of the setting, flag, value.
+    pub(crate) fn settings(&self) -> Vec<FlagValue> {
+        let mut values = Vec::new();
+        let mut give = |name, flag, value: Option<OsString>| values.extend(value.map(|value| (name, flag, value)));
         give("db", "--db", self.db.clone().map(Into::into));
         give("dataDir", "--data-dir", self.data_dir.clone());
         give("", NO_DOTENV, self.no_dotenv.then(OsString::new));
@@ -105,11 +104,10 @@ impl GlobalArgs {
             LogFormatArg::Json => "json".into(),
         });
         give("logFormat", "--log-format", log_format);
-        given
+        values
     }
 
-    /// The flags among those given that only mean something when `mer` starts: a line of the REPL or of a script comes
-    /// too late for them.
+    /// Returns the given flags that only count when `mer` starts, and not on a line of the REPL or of a script.
     pub(crate) fn only_at_start(&self) -> Vec<&'static str> {
         [
             (self.db.is_some(), "--db"),

@@ -1,4 +1,4 @@
-//! The input of a run as it is written on the command line.
+//! The argument that names the input of a run.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -8,22 +8,22 @@ use std::{
 
 use crate::errors::CliError;
 
-/// What a model is to be given.
+/// The input of a model, as the command line names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Nothing was written: standard input where that is no terminal, else nothing.
+    /// No argument: standard input unless that is a terminal, otherwise nothing.
     #[default]
     Absent,
     /// `-`: standard input, byte for byte.
     Stdin,
     /// `@FILE`: the file, byte for byte.
     File(PathBuf),
-    /// The word itself, as bytes; one newline is sent after it, which is not in here.
+    /// The bytes of the word itself; the newline that is sent after it is not included.
     Text(Vec<u8>),
 }
 
 impl Input {
-    /// Reads the word that stands for an input; `@@x` is a literal `@x`.
+    /// Parses the argument; `@@x` is a literal `@x`.
     ///
     /// # Errors
     /// `@` alone names no file.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date};
 use mer_core::{Bound, BoundError, Kind};
 
-/// What to do with the log of accesses.
+/// Commands of `mer log`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum LogVerb {
     /// List runs and trainings, newest first
@@ -14,26 +14,26 @@ pub(crate) enum LogVerb {
     List(LogListArgs),
     /// Show one access with all that is known of it
     Show(LogShowArgs),
-    /// Move what waits in this machine's journal into the database, as every look at the log does
+    /// Move the records in this machine's journal into the database, as `mer log list` and `show` do too
     Drain(LogDrainArgs),
 }
 
 /// Arguments of `mer log list`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogListArgs {
-    /// How many at most
+    /// Maximum number of rows
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: usize,
 
-    /// Of this model only, or of one version of its weights
+    /// Only accesses of this model, or of one version of its weights
     #[arg(long, value_name = "MODEL[:VERSION|@ALIAS]")]
     pub(crate) model: Option<String>,
 
-    /// Begun since then: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h
+    /// Only accesses that began since: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Since>,
 
-    /// Of these kinds: infer, train, ping (pings, and the checks of `mer doctor`), all
+    /// Only accesses of these kinds: infer, train, ping (pings, and the checks of `mer doctor`), all
     #[arg(
         long = "kind",
         value_name = "KIND",
@@ -46,21 +46,21 @@ pub(crate) struct LogListArgs {
     pub(crate) kinds: Vec<KindArg>,
 }
 
-/// A kind of access as it is typed.
+/// A value of `--kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KindArg {
-    /// Answers.
+    /// Runs.
     Infer,
-    /// New weights.
+    /// Trainings.
     Train,
-    /// Signs of life.
+    /// Pings and the checks of `mer doctor`.
     Ping,
     /// All of them.
     All,
 }
 
 impl LogListArgs {
-    /// The kinds that are wanted; none means all.
+    /// Returns the kinds to list; empty for all.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         let kind = |kind: &KindArg| match kind {
             KindArg::Infer => Some(Kind::Infer),
@@ -75,7 +75,7 @@ impl LogListArgs {
 /// Arguments of `mer log drain`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogDrainArgs {
-    /// Also what was made for this database when it was at this address, which `mer doctor` and `mer log list` name
+    /// Also records made for this database when it had this address; `mer doctor` and `mer log list` name it
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) from: Vec<String>,
 }
@@ -83,22 +83,22 @@ pub(crate) struct LogDrainArgs {
 /// Arguments of `mer log show`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogShowArgs {
-    /// The requestUid, or its beginning; the newest run or training where there is none
+    /// The requestUid, or its beginning; the newest run or training if it is left out
     #[arg(value_name = "UID")]
     pub(crate) uid: Option<String>,
 }
 
-/// A time as people write it.
+/// A moment, or how long ago it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     /// A moment.
     At(Timestamp),
-    /// So long ago.
+    /// This long ago.
     Ago(std::time::Duration),
 }
 
 impl Since {
-    /// The moment meant, seen from `now`.
+    /// Returns the moment, counted back from `now`.
     pub(crate) fn moment(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(moment) => moment,
@@ -117,7 +117,7 @@ impl FromStr for Since {
         if let Ok(moment) = text.parse::<Timestamp>() {
             return Ok(Self::At(moment));
         }
-        // `Date` also reads the date of a longer text; a time without a zone must not lose its time that way.
+        // `Date` also parses the date of a longer text; of a time without a zone it would drop the time.
         if text.len() == 10
             && let Ok(date) = text.parse::<Date>()
             && let Ok(midnight) = date.to_zoned(jiff::tz::TimeZone::UTC)
@@ -131,7 +131,7 @@ impl FromStr for Since {
     }
 }
 
-/// A text that is no time.
+/// A text that is neither a time nor a duration.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("write a time such as `2026-05-04T12:00:00Z`, a day (UTC) such as `2026-05-04`, or how long ago, such as `2h`")]
 pub(crate) struct SinceError(String);

@@ -5,31 +5,31 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use mer_core::Bound;
 
-/// What to do with the schema.
+/// Commands of `mer migrate`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum MigrateVerb {
-    /// Apply what is pending; also what `mer migrate` does by itself
+    /// Apply pending scripts; the default of `mer migrate`
     Up(UpArgs),
-    /// Show what is applied, pending, changed, and missing here; exit code 78 if anything but applied
+    /// Show which scripts are applied, pending, changed, and missing here; exit code 78 unless all are applied
     Status(ScriptsArgs),
-    /// Show what `up` would apply, and change nothing
+    /// Show what `up` would apply, without changing anything
     Plan(PlanArgs),
     /// Wait until the database answers
     Wait(WaitArgs),
-    /// Note scripts as applied without running them, for a schema that was made by other means
+    /// Record scripts as applied without running them, for a schema that was created by other means
     Baseline(BaselineArgs),
-    /// Accept scripts that have changed since they were applied; runs none of them
+    /// Accept scripts that have changed since they were applied, without running them
     Repair(RepairArgs),
-    /// Make this copy of a database one of its own: what runs of the original left in journals is no longer for it
+    /// Give this copy of a database its own identity: records of the original that are still in journals do not go into it
     Adopt(AdoptArgs),
 }
 
-/// Which scripts.
+/// Additional scripts.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ScriptsArgs {
-    /// Beside the scripts inside the binary, those of this folder: XX-NameOfTheScript.sql, from 1000 on
+    /// Also the scripts of this folder: XX-NameOfTheScript.sql, from 1000 on
     ///
-    /// Where the folder has one called `surreal` or `postgres`, those in there, as fits the database.
+    /// If the folder has a subfolder `surreal` or `postgres`, the one that fits the database is used.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) sql_dir: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) scripts: ScriptsArgs,
 
-    /// Go no further than this script
+    /// Stop after this script
     #[arg(long, value_name = "N")]
     pub(crate) target: Option<u32>,
 }
@@ -51,7 +51,7 @@ pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
 
-    /// Show what would be applied, and change nothing
+    /// Show what would be applied, without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -59,7 +59,7 @@ pub(crate) struct UpArgs {
 /// Arguments of `mer migrate wait`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
-    /// How long, such as 30s, 10m or none; as long as for any database where it is not given
+    /// Maximum wait, such as 30s, 10m or none; the setting dbWait if it is left out
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Bound>,
 }
@@ -78,7 +78,7 @@ pub(crate) struct BaselineArgs {
 /// Arguments of `mer migrate adopt`.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct AdoptArgs {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -89,7 +89,7 @@ pub(crate) struct RepairArgs {
     #[command(flatten)]
     pub(crate) scripts: ScriptsArgs,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,
 }

@@ -1,5 +1,5 @@
-//! What happens to the words of a line before clap sees them: names that other tools have taught people, groups without
-//! a verb, and inputs that look like flags.
+//! Rewrites the words of a line before clap parses them: verbs of other tools, groups without a verb, and inputs that look
+//! like flags.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,14 +10,14 @@ use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 
 use super::global::VALUE_FLAGS;
 
-/// Stands before a word that begins with `-` and is no flag, so that clap does not take it for one. No word that people
-/// type begins with this private character.
+/// Put before a word that begins with `-` and is no flag, so that clap does not parse it as one. A private character, which
+/// no typed word begins with.
 const SHIELD: &str = "\u{f5e1}";
 
-/// Verbs of other tools, and what they are here.
+/// Verbs of other tools, and their equivalents.
 const OTHER_TOOLS: &[(&str, &[&str])] = &[("ls", &["model", "list"]), ("list", &["model", "list"])];
 
-/// Groups, what they mean without a verb, and their verbs.
+/// Groups, each with the verb that it means by itself, and all its verbs.
 const GROUPS: &[(&[&str], &str, &[&str])] = &[
     (&["model", "models"], "list", &["list", "ls", "show", "ping", "add", "set", "remove", "rm", "delete", "help"]),
     (&["server", "servers"], "list", &["list", "ls", "show", "ping", "add", "set", "remove", "rm", "delete", "help"]),
@@ -33,23 +33,23 @@ const GROUPS: &[(&[&str], &str, &[&str])] = &[
 
 const RUN: &[&str] = &["run", "execute", "exec", "infer", "train"];
 
-/// Makes a line (its first word the program's name) one that the grammar knows.
+/// Rewrites a line into one of the grammar. The first word is the name of the program.
 pub(super) fn normalise(mut words: Vec<OsString>) -> Vec<OsString> {
     let Some(verb) = verb_at(&words) else { return words };
-    if let Some((_, meaning)) = OTHER_TOOLS.iter().find(|(name, _)| words[verb] == *name) {
-        words.splice(verb..=verb, meaning.iter().map(OsString::from));
+    if let Some((_, equivalent)) = OTHER_TOOLS.iter().find(|(name, _)| words[verb] == *name) {
+        words.splice(verb..=verb, equivalent.iter().map(OsString::from));
     } else if let Some((_, default, verbs)) = GROUPS.iter().find(|(names, ..)| is(&words[verb], names)) {
         if lacks_verb(&words[verb + 1..], verbs) {
             words.insert(verb + 1, default.into());
         }
     } else if is(&words[verb], RUN) {
-        // Also after `--`, where it does no harm: whoever reads the word takes the shield away.
+        // Behind `--` too: there the shield is not needed, and the value parser removes it all the same.
         words[verb + 1..].iter_mut().filter(|word| is_number_like(word)).for_each(shield);
     }
     words
 }
 
-/// Where the verb stands: the first word that is neither a flag nor a flag's value.
+/// Returns the position of the verb: the first word that is neither a flag nor a flag's value.
 pub(super) fn verb_at(words: &[OsString]) -> Option<usize> {
     let mut index = 1;
     while let Some(word) = words.get(index) {
@@ -73,7 +73,7 @@ fn lacks_verb(rest: &[OsString], verbs: &[&str]) -> bool {
     next_is_no_verb && !rest.iter().any(|word| is(word, verbs) || word == "-h" || word == "--help")
 }
 
-/// `-5.1,3` or `-.5`: no flag of ours begins with a digit.
+/// Whether a word is like `-5.1,3` or `-.5`: no flag begins with a digit.
 fn is_number_like(word: &OsStr) -> bool {
     matches!(word.as_bytes(), [b'-', b'0'..=b'9', ..] | [b'-', b'.', b'0'..=b'9', ..])
 }
@@ -82,20 +82,20 @@ fn shield(word: &mut OsString) {
     *word = OsString::from_vec([SHIELD.as_bytes(), word.as_bytes()].concat());
 }
 
-/// The text without shields: for messages that quote what was typed.
+/// Removes shields, for messages that quote the line.
 pub(super) fn unshielded(text: &str) -> String {
     text.replace(SHIELD, "")
 }
 
-/// Reads a word that may be shielded.
-pub(super) fn word() -> impl TypedValueParser<Value = OsString> {
+/// Parses an argument that may be shielded.
+pub(super) fn os_string() -> impl TypedValueParser<Value = OsString> {
     OsStringValueParser::new().map(|word| match word.as_bytes().strip_prefix(SHIELD.as_bytes()) {
         Some(bare) => OsString::from_vec(bare.to_vec()),
         None => word,
     })
 }
 
-/// Reads a text that may be shielded.
-pub(super) fn text() -> impl TypedValueParser<Value = String> {
+/// Parses an argument in UTF-8 that may be shielded.
+pub(super) fn string() -> impl TypedValueParser<Value = String> {
     StringValueParser::new().map(|text| unshielded(&text))
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::change::{ModelAddArgs, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerSetArgs};
 
-/// What to do with models.
+/// Commands of `mer model`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ModelVerb {
     /// List the models
@@ -18,14 +18,14 @@ pub(crate) enum ModelVerb {
     Ping(PingArgs),
     /// Register a model
     Add(Box<ModelAddArgs>),
-    /// Change what a model is registered as: only what is named
+    /// Change a registered model: only what is given
     Set(Box<ModelSetArgs>),
     /// Remove a model; its accesses stay in the log
     #[command(visible_aliases = ["rm", "delete"])]
     Remove(RemoveArgs),
 }
 
-/// What to do with servers.
+/// Commands of `mer server`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ServerVerb {
     /// List the servers
@@ -37,7 +37,7 @@ pub(crate) enum ServerVerb {
     Ping(ServerPingArgs),
     /// Register a server
     Add(Box<ServerAddArgs>),
-    /// Change what a server is registered as: only what is named
+    /// Change a registered server: only what is given
     Set(Box<ServerSetArgs>),
     /// Remove a server that no model names
     #[command(visible_aliases = ["rm", "delete"])]
@@ -55,7 +55,7 @@ pub(crate) struct NameArgs {
 /// Arguments of `mer model ping`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PingArgs {
-    /// The models; all of them where none is named
+    /// The models; all if none is given
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 
@@ -67,7 +67,7 @@ pub(crate) struct PingArgs {
 /// Arguments of `mer server ping`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServerPingArgs {
-    /// The servers; all of them where none is named
+    /// The servers; all if none is given
     #[arg(value_name = "NAME", group = "which")]
     pub(crate) names: Vec<String>,
 
@@ -77,7 +77,7 @@ pub(crate) struct ServerPingArgs {
 
     /// Accept host keys that are not known yet, and write them into known_hosts
     ///
-    /// A key that has changed or is revoked is refused all the same. The servers must be named, or `--all` be said.
+    /// A key that has changed or is revoked is still refused. Needs names of servers, or `--all`.
     #[arg(long, requires = "which")]
     pub(crate) accept_new: bool,
 }
@@ -93,7 +93,7 @@ pub(crate) struct ApplyArgs {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Only show what would change
+    /// Show what would change, without changing anything
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
 }

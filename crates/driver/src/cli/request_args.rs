@@ -1,4 +1,4 @@
-//! What `mer run` and `mer train` are told alike: which model, on which weights, with what input, and how.
+//! Arguments that `mer run` and `mer train` share: the model, its weights, the input, and how to run it.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,26 +8,26 @@ use mer_core::{Bound, FailureKind, Selector};
 use super::{Input, normalise};
 use crate::errors::CliError;
 
-/// What a model is asked.
+/// A request to a model.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RequestArgs {
     /// The model's name; MODEL:3 or MODEL@alias for other weights than the current ones
-    #[arg(value_name = "MODEL", value_parser = normalise::text())]
+    #[arg(value_name = "MODEL", value_parser = normalise::string())]
     pub(crate) model: String,
 
-    /// What it is given: the word itself and a newline, @FILE, or - for standard input
+    /// The input: the word itself and a newline, @FILE, or - for standard input
     ///
     /// A word is sent with one newline after it; `@FILE` and `-` are sent byte for byte; `@@x` is a literal `@x`. A word
     /// that begins with `-` and a digit is an input, not a flag; any other such word comes after `--`. Without INPUT,
     /// standard input is read where it is no terminal; with INPUT, it is never touched.
-    #[arg(value_name = "INPUT|@FILE|-", value_parser = normalise::word())]
+    #[arg(value_name = "INPUT|@FILE|-", value_parser = normalise::os_string())]
     input: Option<OsString>,
 
-    /// On this server, and on no other
+    /// Run on this server only
     #[arg(long, value_name = "NAME")]
     pub(crate) server: Option<String>,
 
-    /// How long it may take, such as 30s, 10m, 1d or none
+    /// Maximum duration, such as 30s, 10m, 1d or none
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Bound>,
 
@@ -36,12 +36,12 @@ pub(crate) struct RequestArgs {
     pub(crate) no_hash: bool,
 }
 
-/// A model and its weights, as they are named on a line.
+/// Parses a model's name with an optional version or alias.
 ///
 /// # Errors
-/// It names no version and no alias (64).
+/// Behind `:` or `@` there is no version and no alias (64).
 pub(crate) fn selector(text: &str) -> Result<Selector, CliError> {
-    // Whatever else it is, that there is no such model says more.
+    // Any other name is accepted: the error that there is no such model says more.
     if !text.contains([':', '@']) {
         return Ok(Selector::current(text));
     }
@@ -49,7 +49,7 @@ pub(crate) fn selector(text: &str) -> Result<Selector, CliError> {
 }
 
 impl RequestArgs {
-    /// What the model is to be given.
+    /// Returns the input of the request.
     ///
     /// # Errors
     /// `@` alone names no file.
@@ -57,7 +57,7 @@ impl RequestArgs {
         Input::from_word(self.input.as_deref().map(OsStr::new))
     }
 
-    /// Of this model, with nothing else said.
+    /// Requests this model without an input and without flags.
     pub(super) fn plain(model: &str) -> Self {
         Self { model: model.to_owned(), input: None, server: None, timeout: None, no_hash: false }
     }

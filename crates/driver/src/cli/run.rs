@@ -22,8 +22,8 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// A run of this model with this input and no flags: what a plain line means after `use MODEL`. The text is sent as
-    /// it is: neither `@` nor `-` means anything in it.
+    /// A run of this model without flags, for a plain line after `use MODEL`. The line is sent as it is: `@` and `-` have no
+    /// meaning in it.
     pub(crate) fn plain(model: &str) -> Self {
         Self { request: RequestArgs::plain(model), passthrough: false, output: None }
     }

@@ -165,7 +165,7 @@ fn help_and_version_are_answers_and_no_errors() {
     for text in
         ["--help", "help", "help run", "run --help", "--version", "-V", "mer --version", "log --help", "model help"]
     {
-        assert!(matches!(line(text), Ok(Parsed::Tell { .. })), "{text}");
+        assert!(matches!(line(text), Ok(Parsed::Help { .. })), "{text}");
     }
 }
 
@@ -223,13 +223,13 @@ fn models_and_servers_are_described_by_flags_and_a_command() {
 }
 
 #[test]
-fn a_line_is_known_as_it_was_typed() {
-    let typed = |line: &str| cli(line).typed;
-    assert_eq!(typed("mer model add 'a b' -- x").line(), "model add 'a b' -- x");
-    assert_eq!(typed("--json model add m -- add").set_instead_of_add(), "--json model set m -- add");
-    assert_eq!(typed("ls --db postgres://u:p@h/d").line(), "ls --db 'postgres://u:******@h/d'");
-    assert_eq!(typed("ls --db=postgres://u:p@h/d").line(), "ls '--db=postgres://u:******@h/d'");
-    assert!(typed("apply f --no-input").no_input && !typed("apply f").no_input);
+fn a_line_is_known_as_it_was_command_line() {
+    let command_line = |line: &str| cli(line).command_line;
+    assert_eq!(command_line("mer model add 'a b' -- x").line(), "model add 'a b' -- x");
+    assert_eq!(command_line("--json model add m -- add").set_instead_of_add(), "--json model set m -- add");
+    assert_eq!(command_line("ls --db postgres://u:p@h/d").line(), "ls --db 'postgres://u:******@h/d'");
+    assert_eq!(command_line("ls --db=postgres://u:p@h/d").line(), "ls '--db=postgres://u:******@h/d'");
+    assert!(command_line("apply f --no-input").no_input && !command_line("apply f").no_input);
 }
 
 #[test]

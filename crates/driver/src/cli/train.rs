@@ -14,7 +14,7 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     pub(crate) promote: bool,
 
-    /// What is to be remembered of it
+    /// A note to store with the version
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
 }

@@ -15,7 +15,7 @@ use super::{
     weights::WeightsVerb,
 };
 
-/// What to do.
+/// A command.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Verb {
     /// Run a model once; standard output carries exactly the model's output
@@ -32,16 +32,16 @@ pub(crate) enum Verb {
     /// List, show, put, get, name and remove versions of models' weights
     #[command(subcommand, aliases = ["weight"])]
     Weights(WeightsVerb),
-    /// List and show accesses: who ran what, when, and how it ended
+    /// List and show accesses: caller, model, time and outcome
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),
-    /// Bring servers and models to what a TOML file says
+    /// Change servers and models to match a TOML file
     Apply(ApplyArgs),
-    /// Write servers and models as one TOML file; with --all everything there is
+    /// Write servers and models as one TOML file; with --all the whole database
     Export(ExportArgs),
-    /// Take over what `mer export --all` of another database wrote
+    /// Import what `mer export --all` wrote from another database
     Import(ImportArgs),
-    /// Bring the database's schema to this version, or show where it stands
+    /// Update the database's schema to this version, or show its state
     #[command(subcommand, aliases = ["migrations"])]
     Migrate(MigrateVerb),
     /// Show the settings and where each comes from
@@ -53,7 +53,7 @@ pub(crate) enum Verb {
     /// Read commands: with a prompt on a terminal, else as a script
     #[command(aliases = ["shell"])]
     Repl,
-    /// Make plain lines inputs of this model (REPL and scripts); without MODEL: commands again
+    /// Send plain lines to this model (REPL and scripts); without MODEL they are commands again
     Use(UseArgs),
     /// Leave the REPL or the script
     #[command(aliases = ["exit", "bye", "q", ":q"])]
@@ -63,14 +63,14 @@ pub(crate) enum Verb {
     /// Print a completion script for a shell
     #[command(aliases = ["completion"])]
     Completions(CompletionsArgs),
-    /// Be one of the example models that are built in
+    /// Run as one of the built-in example models
     ExampleModel(ExampleModelArgs),
-    /// Tell startStopScripts, through a pipe, the owner of the database that they start
+    /// Write the owner of the database to a pipe, for startStopScripts
     #[command(hide = true)]
     InternalOwner,
 }
 
-/// What to do with the settings.
+/// Commands of `mer config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(crate) enum ConfigVerb {
     /// Show each setting's value and where it comes from; secrets are redacted

@@ -8,24 +8,24 @@ use clap::{
 };
 use mer_core::{Bound, Dtype, Selector, WeightsFormat};
 
-/// What to do with weights.
+/// Commands of `mer weights`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WeightsVerb {
-    /// List the versions of a model's weights, newest first; of all models where none is named
+    /// List the versions of a model's weights, newest first; of all models if none is given
     #[command(visible_alias = "ls")]
     List(WeightsListArgs),
-    /// Show one version: what it is, where it came from, and what its numbers are like
+    /// Show one version: its format, its origin, and statistics of its numbers
     Show(WeightsShowArgs),
-    /// Make a file the next version of a model's weights
+    /// Store a file as the next version of a model's weights
     Put(Box<WeightsPutArgs>),
-    /// Write the bytes of a version, as they were put or in another format
+    /// Write the bytes of a version, as they were stored or in another format
     Get(WeightsGetArgs),
-    /// Make an alias mean a version, take it away, or show its history
+    /// Set or remove an alias of a version, or show its history
     Alias(WeightsAliasArgs),
     /// Remove a version
     #[command(visible_aliases = ["rm", "delete"])]
     Remove(WeightsRemoveArgs),
-    /// Clear away what no version has: of removed versions, and of puts that were cut off
+    /// Delete data that no version uses: of removed versions, and of interrupted puts
     Gc(WeightsGcArgs),
 }
 
@@ -40,11 +40,11 @@ pub(crate) struct WeightsListArgs {
 /// Arguments of `mer weights show`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WeightsShowArgs {
-    /// The version: of the model alone the one that `current` means
+    /// The version; the model's name alone means its current version
     #[arg(value_name = "MODEL[:VERSION|@ALIAS]")]
     pub(crate) selector: Selector,
 
-    /// Leave out what its bytes have to be read for
+    /// Leave out statistics, which need all of its bytes
     #[arg(long)]
     pub(crate) no_statistics: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) struct WeightsPutArgs {
     #[arg(value_name = "FILE|-", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
 
-    /// How its bytes are laid out, where the name and the first bytes do not tell
+    /// The format of its bytes, if the name and the first bytes do not tell
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(crate) format: Option<WeightsFormat>,
 
@@ -68,23 +68,23 @@ pub(crate) struct WeightsPutArgs {
     #[arg(long, value_name = "DTYPE", value_parser = dtype())]
     pub(crate) dtype: Option<Dtype>,
 
-    /// How many elements it has in each dimension, such as 3x4
+    /// Number of elements in each dimension, such as 3x4
     #[arg(long, value_name = "SHAPE")]
     pub(crate) shape: Option<Shape>,
 
-    /// The version that it was made from
+    /// The version it was derived from
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) parent: Option<u64>,
 
-    /// What is to be remembered of it
+    /// A note to store with the version
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
 
-    /// Refuse it where an element is infinite or not a number
+    /// Refuse it if an element is infinite or not a number
     #[arg(long)]
     pub(crate) finite: bool,
 
-    /// An alias that means it from now on, such as current
+    /// An alias to set to the new version, such as current
     #[arg(long = "alias", value_name = "ALIAS")]
     pub(crate) aliases: Vec<String>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct WeightsPutArgs {
 /// Arguments of `mer weights get`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WeightsGetArgs {
-    /// The version: of the model alone the one that `current` means
+    /// The version; the model's name alone means its current version
     #[arg(value_name = "MODEL[:VERSION|@ALIAS]")]
     pub(crate) selector: Selector,
 
@@ -100,7 +100,7 @@ pub(crate) struct WeightsGetArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// In this format, where nothing is lost by it
+    /// Convert to this format, if that loses nothing
     #[arg(long, value_name = "FORMAT", value_parser = format())]
     pub(crate) format: Option<WeightsFormat>,
 }
@@ -108,15 +108,15 @@ pub(crate) struct WeightsGetArgs {
 /// Arguments of `mer weights alias`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WeightsAliasArgs {
-    /// The version that the alias is to mean; the model alone with --remove, and for the history
+    /// The version to set the alias to; with --remove, and for the history, the model's name alone
     #[arg(value_name = "MODEL[:VERSION|@ALIAS]")]
     pub(crate) selector: Selector,
 
-    /// The alias; `current` is what the model alone means
+    /// The alias; `current` is the version that the model's name alone means
     #[arg(value_name = "ALIAS")]
     pub(crate) alias: Option<String>,
 
-    /// Take the alias away
+    /// Remove the alias
     #[arg(long, requires = "alias")]
     pub(crate) remove: bool,
 }
@@ -128,7 +128,7 @@ pub(crate) struct WeightsRemoveArgs {
     #[arg(value_name = "MODEL:VERSION")]
     pub(crate) selector: Selector,
 
-    /// Also one that an alias names, which goes with it, or that the log mentions
+    /// Remove it even if the log mentions it or aliases name it; these aliases are removed too
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -136,16 +136,16 @@ pub(crate) struct WeightsRemoveArgs {
 /// Arguments of `mer weights gc`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WeightsGcArgs {
-    /// How long a put has to be silent until it counts as cut off
+    /// Time without progress after which a put counts as interrupted
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) silent: Bound,
 }
 
-/// How many elements there are in each dimension, written `3x4`, `3,4` or `(3, 4)`.
+/// Number of elements in each dimension, written `3x4`, `3,4` or `(3, 4)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape(pub(crate) Vec<u64>);
 
-/// A text that is no shape.
+/// A text that is not a shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a shape such as `3x4` was expected")]
 pub(crate) struct ShapeError;

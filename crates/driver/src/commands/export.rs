@@ -1,11 +1,12 @@
 //! `mer export`.
 
+use mer_service::{registry_file, transfer};
+
 use crate::{
     app::App,
     cli::ExportArgs,
     errors::CliError,
     io::{OutputFile, Sink, file_for},
-    registry_file, transfer,
     ui::Ui,
 };
 
@@ -16,10 +17,10 @@ pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), C
             Some(file) => Sink::File(OutputFile::create_private(file).await?),
             None => Sink::stdout()?,
         };
-        transfer::export(app, &mut sink).await?;
+        transfer::export(&app.runtime, &mut sink).await?;
         return sink.finish(true).await.map(|_| ());
     }
-    let session = app.session_of_any_age().await?;
+    let session = app.runtime.session_of_any_age().await?;
     let registry = session.registry().await;
     session.close().await?;
     let text = registry_file::write(&registry?)?;

@@ -7,6 +7,7 @@ mod config_show;
 mod doctor;
 mod example_model;
 mod export;
+mod import;
 mod log;
 mod log_rows;
 mod migrate;
@@ -30,10 +31,9 @@ pub(crate) use version::version;
 
 use crate::{
     app::App,
-    cli::{ModelVerb, ServerVerb, Typed, Verb},
+    cli::{CommandLine, ModelVerb, ServerVerb, Verb},
     errors::CliError,
     io::Origin,
-    transfer,
     ui::Ui,
 };
 
@@ -41,7 +41,13 @@ use crate::{
 ///
 /// # Errors
 /// What went wrong, with its exit code. `Verb`s that the REPL or the start deal with are usage errors here.
-pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+pub(crate) async fn execute(
+    app: &App,
+    verb: &Verb,
+    typed: &CommandLine,
+    ui: Ui,
+    origin: Origin,
+) -> Result<u8, CliError> {
     app.talks(ui);
     // Each command on the heap: together they would not fit on a small stack (`ulimit -s`).
     // A run listens to signals itself: its model is to be ended with it.
@@ -58,7 +64,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             return Box::pin(model::model(app, verb, ui)).await;
         }
         // So does a migration: the server is to end the script with it.
-        Verb::Migrate(verb) => return Box::pin(migrate::migrate(app, verb, ui)).await,
+        Verb::Migrate(verb) => return Box::pin(migrate::execute(app, verb, ui)).await,
         _ => {}
     }
     let work = async {
@@ -74,10 +80,7 @@ pub(crate) async fn execute(app: &App, verb: &Verb, typed: &Typed, ui: Ui, origi
             Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, typed, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
-            Verb::Import(args) => {
-                app.check_changes_allowed(typed)?;
-                Box::pin(transfer::import(app, &args.file, origin, ui)).await?;
-            }
+            Verb::Import(args) => Box::pin(import::import(app, args, ui, typed, origin)).await?,
             Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,

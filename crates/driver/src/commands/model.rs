@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
 use mer_scheduler::PingReport;
+use mer_service::{ModelHost as _, ResolvedModel};
 use serde::Serialize;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ use crate::{
 
 /// Lists, shows or checks models.
 pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view()).await?;
+    let view = app.signals.or_ended(async { Ok(app.runtime.view().await?) }).await?;
     match verb {
         ModelVerb::List if ui.format() == Format::Json => {
             ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?;
@@ -48,19 +49,21 @@ fn whole(model: &Model) -> Whole<'_, Model> {
 /// Checks that commands exist where they are to run, and that processes that stay up become ready. A line a model and
 /// server; the exit code is that of the first one that failed.
 async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(app.view()).await?;
+    let view = app.signals.or_ended(async { Ok(app.runtime.view().await?) }).await?;
     let models = if args.names.is_empty() {
         view.models.iter().collect()
     } else {
         args.names.iter().map(|name| view.model(name)).collect::<Result<Vec<_>, _>>()?
     };
+    let host = app.model_host();
     let mut reports = Vec::new();
     for model in models {
         let cancel = mer_meal::Cancel::new();
-        app.moves_records(&view);
-        let weights = weights::current(&view, &model.name, Some(ui));
-        let told = app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.name));
-        let pings = app.scheduler(&view).ping(model, &view.servers, weights.as_ref(), &cancel);
+        let weights = mer_service::weights::current(&view, &model.name);
+        let model = ResolvedModel::new(view.clone(), &model.name, weights)?;
+        let told =
+            app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.model().name));
+        let pings = async { host.load(&model, weights::progress(ui), &cancel).await };
         let (pings, signal) = app.signals.cancelling(&cancel, || None, pings).await;
         drop(told);
         reports.extend(pings?);

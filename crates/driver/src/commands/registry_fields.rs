@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mer_core::Registry;
+use mer_service::registry_file;
 use serde::Serialize;
 use serde_json::Value;
-
-use crate::registry_file;
-
-/// Stands for a secret. Who hands a specification to be shown has put it there already, in JSON too.
-pub(super) const REDACTED: &str = "(redacted)";
 
 /// The JSON of an object with every key that it may have, so that a program need not know which are left out.
 #[derive(Debug, Serialize)]

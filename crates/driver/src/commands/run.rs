@@ -3,7 +3,8 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mer_core::{Access, FailureKind, Kind as Purpose, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Outcome, Output, Request};
+use mer_scheduler::{Delivery, Outcome, Output};
+use mer_service::{ModelHost as _, RunRequest};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -44,9 +45,8 @@ impl<'a> RunJson<'a> {
 /// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
-    let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
-    let model = view.model(&selector.model)?;
-    let weights = app.signals.or_ended(weights::for_run(app, &view, &selector, ui)).await?;
+    let host = app.model_host();
+    let model = app.signals.or_ended(async { Ok(host.resolve(&selector).await?) }).await?;
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
@@ -63,28 +63,24 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         (None, _) => Sink::stdout()?,
     };
     let watched = (ui.format() == Format::Text).then_some(stderr);
-    let request = Request {
-        model,
-        servers: &view.servers,
-        pinned: args.request.server.as_deref(),
-        kind: Purpose::Infer,
-        weights,
+    let request = RunRequest {
+        server: args.request.server.as_deref(),
         input,
         timeout: args.request.timeout,
-        // A command line is over with its run; other lines may want the process again.
-        keep: origin == Origin::Line,
+        hashes: app.settings.hashes && !args.request.no_hash,
+        // A command line ends with its run; further lines may want the process again.
+        keep_warm: origin == Origin::Line,
         cancel: cancel.clone(),
         watch: app.watch(),
-        hashes: app.settings.hashes && !args.request.no_hash,
+        progress: weights::progress(ui),
     };
-    app.moves_records(&view);
     let work = async {
         let (delivery, receipt) = Delivery::new();
-        let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched }, delivery);
+        let run = host.run(&model, request, Output { stdout, stderr: watched }, delivery);
         tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel))
     };
     let ((outcome, poured, ()), signal) =
-        app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
+        app.signals.cancelling(&cancel, || app.telling_of_end(&model.model().name), work).await;
     let outcome = outcome?;
     // A reader that has gone is the reason for the cancelled run, and not the other way round.
     let bytes = poured?;
@@ -93,7 +89,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         let line = ui.json_line(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
         app.signals.or_ended(to_stdout(line)).await?;
     }
-    app.after_run().await;
+    app.runtime.after_run().await;
     if outcome.succeeded() {
         return Ok(0);
     }

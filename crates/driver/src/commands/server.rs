@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, Registry, Server};
+use mer_service::registry::REDACTED;
 
 use super::{
-    registry_fields::{REDACTED, Whole, registered},
+    registry_fields::{Whole, registered},
     server_ping,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 
 /// Lists, shows or checks servers.
 pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), CliError> {
-    let view = app.view().await?;
+    let view = app.runtime.view().await?;
     match verb {
         ServerVerb::List if ui.format() == Format::Json => {
             let servers: Vec<Server> = view.servers.iter().map(redacted).collect();

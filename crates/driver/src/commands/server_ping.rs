@@ -37,7 +37,7 @@ struct Step {
 /// Makes a new connection to each server, step by step, and runs a command that does nothing. A line a step; the exit
 /// code is that of the first server that failed.
 pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(), CliError> {
-    let view = app.view().await?;
+    let view = app.runtime.view().await?;
     let servers: Vec<&Server> = if args.names.is_empty() {
         view.servers.iter().collect()
     } else {

@@ -1,29 +1,29 @@
-//! `.env` files, as docker compose and people write them: `NAME=value`, `export NAME='value'`, comments. Nothing is
-//! expanded, nothing is executed, and nothing of it gets into the environment.
+//! Parses `.env` files, as docker compose reads them: `NAME=value`, `export NAME='value'`, comments. Nothing is expanded,
+//! nothing is executed, and nothing is added to the environment.
 //!
-//! Such a file often belongs to another program, which may read more than this: a line that sets nothing of MER's is passed
-//! over, whatever it is. A line that would set something of MER's, and cannot be read, is wrong.
+//! Such a file often belongs to another program with a richer syntax: a line that sets no variable of MER's is ignored, whatever
+//! it is. A line that names a variable of MER's and cannot be parsed is an error.
 
-/// One assignment. Its value need be no text: it may be a path.
+/// One assignment. The value may be a path and need not be UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
-    /// From 1.
+    /// Line number, from 1.
     pub(super) line: usize,
     pub(super) name: String,
     pub(super) value: Vec<u8>,
 }
 
-/// A line that names something of MER's, and does not set it in a way that can be read.
+/// A line that names a variable of MER's and cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wrong {
-    /// From 1.
+pub(super) struct InvalidLine {
+    /// Line number, from 1.
     pub(super) line: usize,
     pub(super) name: String,
-    pub(super) what: &'static str,
+    pub(super) reason: &'static str,
 }
 
-/// Reads a `.env` file. `is_ours` tells which variables a mistake matters in.
-pub(super) fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Result<Vec<Assignment>, Wrong> {
+/// Parses a `.env` file. `is_ours` says for which variables a line that cannot be parsed is an error.
+pub(super) fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Result<Vec<Assignment>, InvalidLine> {
     let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut found = Vec::new();
     let mut line = 1;
@@ -35,8 +35,8 @@ pub(super) fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Result<Vec<
                 taken
             }
             Entry::Nothing => line_end,
-            Entry::Wrong { name, what } if is_ours(&name) => return Err(Wrong { line, name, what }),
-            Entry::Wrong { .. } => line_end,
+            Entry::Invalid { name, reason } if is_ours(&name) => return Err(InvalidLine { line, name, reason }),
+            Entry::Invalid { .. } => line_end,
         };
         line += rest[..taken].iter().filter(|byte| **byte == b'\n').count();
         rest = &rest[taken..];
@@ -44,17 +44,17 @@ pub(super) fn parse(bytes: &[u8], is_ours: impl Fn(&str) -> bool) -> Result<Vec<
     Ok(found)
 }
 
-/// What begins in a line.
+/// An entry that begins in a line.
 enum Entry {
-    /// A variable is set; `taken` is how many bytes that takes, which may be several lines.
+    /// An assignment of `taken` bytes, which may be several lines.
     Set { name: String, value: Vec<u8>, taken: usize },
-    /// Nothing is set.
+    /// Nothing: a blank line, a comment, or a name alone.
     Nothing,
-    /// A variable is named and not set.
-    Wrong { name: String, what: &'static str },
+    /// A name that is not set.
+    Invalid { name: String, reason: &'static str },
 }
 
-/// `line` is the first line of `text`.
+/// Parses the first line of `text`, which is `line`, and those that its quotes span.
 fn entry(line: &[u8], text: &[u8]) -> Entry {
     let mut at = blanks(line);
     if let Some(after) = line[at..].strip_prefix(b"export").filter(|after| blanks(after) > 0) {
@@ -66,9 +66,9 @@ fn entry(line: &[u8], text: &[u8]) -> Entry {
     at = name_end + blanks(&line[name_end..]);
     if line.get(at) != Some(&b'=') {
         return match line[at..].trim_ascii() {
-            // `export NAME` passes on what is set elsewhere.
+            // `export NAME` exports a variable that is set elsewhere.
             b"" => Entry::Nothing,
-            _ => Entry::Wrong { name, what: "there is no `=` after the name" },
+            _ => Entry::Invalid { name, reason: "there is no `=` after the name" },
         };
     }
     at += 1;
@@ -78,17 +78,17 @@ fn entry(line: &[u8], text: &[u8]) -> Entry {
         _ => return Entry::Set { name, value: bare(&line[at..]), taken: line.len() },
     };
     let Some((value, closed)) = quoted(&text[at + 1..], quote) else {
-        return Entry::Wrong { name, what: "a quote is not closed" };
+        return Entry::Invalid { name, reason: "a quote is not closed" };
     };
     let after = at + 1 + closed;
     let tail = &text[after..after + end_of_line(&text[after..])];
     match tail.trim_ascii() {
         [] | [b'#', ..] => Entry::Set { name, value, taken: after + tail.len() },
-        _ => Entry::Wrong { name, what: "something follows the closing quote" },
+        _ => Entry::Invalid { name, reason: "something follows the closing quote" },
     }
 }
 
-/// How many bytes there are up to the end of the line, with its newline.
+/// Returns the length of the first line in bytes, including its newline.
 fn end_of_line(text: &[u8]) -> usize {
     text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1)
 }
@@ -97,15 +97,15 @@ fn blanks(text: &[u8]) -> usize {
     text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-/// A value without quotes ends where a comment begins: at a `#` after a blank.
+/// Parses a value without quotes. It ends at a comment, a `#` after a blank.
 fn bare(text: &[u8]) -> Vec<u8> {
     let is_comment = |at: &usize| text[*at] == b'#' && (*at == 0 || matches!(text[*at - 1], b' ' | b'\t'));
     let end = (0..text.len()).find(is_comment).unwrap_or(text.len());
     text[..end].trim_ascii().to_vec()
 }
 
-/// A value up to its closing quote, and how many bytes that took. Within `"` a backslash escapes, within `'` it is a
-/// backslash.
+/// Parses a value up to its closing quote; returns it with the number of bytes read. Within `"` a backslash escapes; within `'`
+/// it is an ordinary character.
 fn quoted(text: &[u8], quote: u8) -> Option<(Vec<u8>, usize)> {
     let mut value = Vec::new();
     let mut bytes = text.iter().enumerate();
@@ -129,7 +129,7 @@ fn quoted(text: &[u8], quote: u8) -> Option<(Vec<u8>, usize)> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &[u8]) -> Result<Vec<Assignment>, Wrong> {
+    fn parsed(text: &[u8]) -> Result<Vec<Assignment>, InvalidLine> {
         parse(text, |name| name.starts_with("MER_"))
     }
 
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(pairs(text), [(3, "A".to_owned(), "x\ny".to_owned()), (5, "B".to_owned(), "2".to_owned())]);
     }
 
-    /// Lines of other programs: none of them is an error, and what follows is read.
+    /// Lines of other programs: none of them is an error, and the lines behind them are read.
     #[test]
     fn a_line_that_sets_nothing_of_ours_is_passed_over() {
         const OTHERS: [&[u8]; 22] = [

@@ -1,5 +1,5 @@
-//! What the process finds around it. The only place that asks the operating system, so that everything else can be
-//! tested without it.
+//! The environment of the process. The only file here that asks the operating system, so that the rest can be tested without
+//! it.
 
 use std::{
     env,
@@ -9,19 +9,19 @@ use std::{
 use super::schema::Setting;
 use crate::variables::Variables;
 
-/// The environment, the working directory, and the system's settings file.
+/// Environment variables, working directory, and the system's settings file.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Surroundings {
-    /// The environment's variables.
+pub(crate) struct Environment {
+    /// The environment variables.
     pub(crate) variables: Variables,
-    /// The working directory; relative where it cannot be told.
+    /// The working directory; empty if it cannot be determined.
     pub(crate) cwd: PathBuf,
     /// The system's settings file.
     pub(crate) system_file: PathBuf,
 }
 
-impl Surroundings {
-    /// Those of this process.
+impl Environment {
+    /// Returns the environment of this process.
     pub(crate) fn of_this_process() -> Self {
         Self {
             variables: env::vars_os().collect(),
@@ -30,22 +30,22 @@ impl Surroundings {
         }
     }
 
-    /// Whether colour is unwanted everywhere (`NO_COLOR`).
+    /// Whether all colour is switched off (`NO_COLOR`, or `TERM=dumb`).
     pub(crate) fn no_color(&self) -> bool {
         self.variables.get("NO_COLOR").is_some() || self.variables.get("TERM").is_some_and(|term| term == "dumb")
     }
 
-    /// The home folder, where there is one.
+    /// Returns the home folder, if there is one.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.variables.home()
     }
 
-    /// The user's settings file.
+    /// Returns the path of the user's settings file.
     pub(crate) fn user_file(&self) -> Option<PathBuf> {
         Some(self.folder("XDG_CONFIG_HOME", ".config")?.join("mer.toml"))
     }
 
-    /// What a setting falls back to that depends on the surroundings; `data_dir` is the one that holds.
+    /// Returns the default of a setting that depends on the environment. `data_dir` is the value of `dataDir`.
     pub(crate) fn default_of(&self, setting: &Setting, data_dir: Option<&Path>) -> Option<PathBuf> {
         match setting.name {
             "dataDir" => {
@@ -64,7 +64,7 @@ impl Surroundings {
         Some(base.join("mer"))
     }
 
-    /// A folder that a variable names. By the XDG rules a relative one does not count.
+    /// Returns the folder in a variable. By the XDG rules a relative path is ignored.
     fn absolute(&self, variable: &str) -> Option<PathBuf> {
         self.variables.path(variable).filter(|path| path.is_absolute())
     }

@@ -1,9 +1,12 @@
 //! Settings: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the environment,
-//! flags; each layer over the one before. Every setting stands in one table ([`SETTINGS`]), from which reading, checking,
-//! `mer config show` and the reference are made.
+//! flags; each layer over the one before (`precedence`). All settings are in one table (`schema`), from which reading,
+//! checking, `mer config show` and the reference are made.
 
 mod dotenv;
+mod env_variables;
 mod environment;
+mod flags;
+mod layer;
 mod origin;
 mod precedence;
 #[cfg(test)]
@@ -15,10 +18,11 @@ mod settings_file;
 mod show;
 mod trusted_file;
 mod value;
-mod variables;
 
-pub(crate) use environment::Surroundings;
-pub(crate) use precedence::{GivenFlag, Loaded, NO_DOTENV, load};
+pub(crate) use environment::Environment;
+pub(crate) use flags::NO_DOTENV;
+pub(crate) use layer::FlagValue;
+pub(crate) use precedence::{Loaded, load};
 #[cfg(test)]
 use reference::reference;
 pub(crate) use settings::{Login, Settings};

@@ -1,26 +1,26 @@
-//! Where a value comes from.
+//! The origin of a setting's value.
 
 use std::{fmt, path::PathBuf};
 
-use crate::place::Place;
+use mer_service::registry_file::Position;
 
-/// Where a value comes from.
+/// The origin of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// MER itself.
+    /// The default.
     Default,
     /// A settings file.
-    File(Place),
+    File(Position),
     /// A variable in a `.env` file.
     DotEnv {
         /// The file.
         file: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// Its name.
+        /// Name of the variable.
         variable: String,
     },
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(String),
     /// A flag.
     Flag(&'static str),

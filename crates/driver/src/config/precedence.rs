@@ -1,190 +1,155 @@
-//! The layers, one over the other.
+//! The precedence of settings: defaults, settings files, `./.env`, the environment, flags; later layers win.
 
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
 
-use figment::{
-    Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Value},
-};
+use figment::Figment;
 
 use super::{
-    environment::Surroundings,
+    env_variables,
+    environment::Environment,
+    flags::{self, NO_DOTENV},
+    layer::{FlagValue, LayerValue},
     origin::Origin,
     schema::{self, CONFIG_VARIABLE, SETTINGS, Setting},
-    secret::{self, Secret},
+    secret::Secret,
     settings::Settings,
     settings_file,
     value::{self, Base},
-    variables,
 };
 use crate::errors::CliError;
-
-/// One setting's value in one layer.
-#[derive(Debug, Clone)]
-pub(super) struct Given {
-    pub(super) setting: &'static Setting,
-    pub(super) value: Value,
-    pub(super) origin: Origin,
-    /// Whether it was found in the working folder.
-    pub(super) is_local: bool,
-}
-
-/// The flag that has `./.env` passed over. It is no setting: what it is about would be the place to set it.
-pub(crate) const NO_DOTENV: &str = "--no-dotenv";
-
-/// A flag that was given: the setting's name, the flag, the value.
-pub(crate) type GivenFlag = (&'static str, &'static str, OsString);
 
 /// Settings that are sent to a database.
 const CREDENTIALS: [&str; 4] = ["driverDbUsername", "driverDbPassword", "migrationsDbUsername", "migrationsDbPassword"];
 
-impl Given {
-    /// The passwords in its value.
-    fn passwords(&self) -> Vec<Secret> {
-        let text = self.value.as_str().unwrap_or_default();
-        match self.setting.kind {
-            schema::Type::DbUrl => secret::passwords(text),
-            _ if self.setting.secret => vec![text.to_owned().into()],
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Each value is a provider of its own: that is how figment remembers which line or variable it came from.
-impl Provider for Given {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.origin.to_string())
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let dict = Dict::from([(self.setting.name.to_owned(), self.value.clone())]);
-        Ok(Map::from([(Profile::Default, dict)]))
-    }
-}
-
-/// The settings, and what is to be said about them.
+/// The merged settings, and facts about their layers.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// The settings.
+    /// The merged settings.
     pub(crate) settings: Settings,
-    /// Things that are probably mistakes. They are told once logging is on.
+    /// Probable mistakes, to be logged once logging has started.
     pub(crate) warnings: Vec<String>,
-    /// The folder of the settings: it stands for a home folder where there is none.
+    /// Folder of the settings file; it stands in for the home folder if there is none.
     pub(crate) folder: PathBuf,
     /// The file of `--config`.
     pub(super) config: Option<OsString>,
-    /// Every password of a database that any layer has, also where another one holds: no process may have them.
+    /// Passwords of a database in any layer, also where a later layer wins: no other process may get them.
     pub(crate) passwords: Vec<Secret>,
-    /// Whether `./.env` was to be passed over.
+    /// Whether `--no-dotenv` was given.
     pub(super) no_dotenv: bool,
-    /// Whether the database's URL was found in the working folder: then it gets no credentials from elsewhere.
+    /// Whether the database's URL was found in the working directory: it is not joined with credentials from elsewhere.
     pub(crate) database_is_local: bool,
+    /// Each value with its origin.
     pub(super) figment: Figment,
 }
 
-/// Reads all layers. `flags` are setting, flag, value; `config` is the file of `--config`.
+/// Reads and merges all layers. `config` is the file of `--config`.
 ///
 /// # Errors
-/// A file, variable or flag is wrong; the message names it, the key, and what is expected.
-pub(crate) fn load(around: &Surroundings, flags: &[GivenFlag], config: Option<&OsStr>) -> Result<Loaded, CliError> {
-    let home = around.home();
+/// A file or variable (78) or a flag (64) is invalid; the message names it, the key, and what is expected.
+pub(crate) fn load(environment: &Environment, flags: &[FlagValue], config: Option<&OsStr>) -> Result<Loaded, CliError> {
+    let home = environment.home();
     let home = home.as_deref();
     let mut warnings = Vec::new();
-    let mut layers = files(around, config, home, &mut warnings)?;
+    let mut layers = files(environment, config, home, &mut warnings)?;
     let no_dotenv = flags.iter().any(|(_, flag, _)| *flag == NO_DOTENV);
     if !no_dotenv {
-        layers.extend(variables::dot_env(around, &mut warnings)?);
+        layers.extend(env_variables::from_dotenv(environment, &mut warnings)?);
     }
-    layers.extend(variables::environment(around, &mut warnings)?);
-    layers.extend(variables::flags(flags, &around.cwd, home)?);
-    let passwords = layers.iter().flat_map(Given::passwords).collect();
-    let database_is_local = keep_credentials(&mut layers, &mut warnings);
-    let data_dir = layers.iter().rev().find(|given| given.setting.name == "dataDir");
-    let data_dir = data_dir.and_then(|given| value::as_path(&given.value));
-    let defaults = defaults(around, data_dir, home);
+    layers.extend(env_variables::from_environment(environment, &mut warnings)?);
+    layers.extend(flags::read(flags, &environment.cwd, home)?);
+    let passwords = layers.iter().flat_map(LayerValue::passwords).collect();
+    let database_is_local = drop_foreign_credentials(&mut layers, &mut warnings);
+    let data_dir = layers.iter().rev().find(|layer| layer.setting.name == "dataDir");
+    let data_dir = data_dir.and_then(|layer| value::as_path(&layer.value));
+    let defaults = defaults(environment, data_dir, home);
     let figment = defaults.into_iter().chain(layers).fold(Figment::new(), Figment::merge);
     let settings = figment
         .extract()
         .map_err(|error| CliError::bug("the table of settings and their types disagree").caused_by(error))?;
-    let folder = own_folder(around, config);
+    let folder = settings_folder(environment, config);
     let config = config.map(OsStr::to_owned);
     Ok(Loaded { settings, warnings, folder, config, passwords, no_dotenv, database_is_local, figment })
 }
 
-/// Takes credentials away that were not found in the working folder, where the database's URL was: the password may not
-/// have been meant for the server that this file names. Returns whether the URL was found there.
-fn keep_credentials(layers: &mut Vec<Given>, warnings: &mut Vec<String>) -> bool {
-    let Some(url) = layers.iter().rev().find(|given| given.setting.name == "db").filter(|url| url.is_local) else {
+/// If the database's URL was found in the working directory, drops credentials from elsewhere: they may not be meant for the
+/// server that this file names. Returns whether the URL was found there.
+fn drop_foreign_credentials(layers: &mut Vec<LayerValue>, warnings: &mut Vec<String>) -> bool {
+    let Some(url) = layers.iter().rev().find(|layer| layer.setting.name == "db").filter(|url| url.is_local) else {
         return false;
     };
     let text = url.value.as_str().unwrap_or_default();
     let is_server = !["embedded", "mem://"].contains(&text) && !text.starts_with("surrealkv://");
     let origin = url.origin.to_string();
-    let is_foreign = |given: &Given| CREDENTIALS.contains(&given.setting.name) && !given.is_local;
-    let secrets = layers.iter().filter(|given| is_server && is_foreign(given) && given.setting.secret);
-    warnings.extend(secrets.map(|given| {
+    let is_foreign = |layer: &LayerValue| CREDENTIALS.contains(&layer.setting.name) && !layer.is_local;
+    let secrets = layers.iter().filter(|layer| is_server && is_foreign(layer) && layer.setting.secret);
+    warnings.extend(secrets.map(|layer| {
         format!(
             "`{}` ({}) is not sent to the database that `{origin}` names: a URL of the working folder is never joined with \
              credentials from elsewhere; set both in one place",
-            given.setting.name, given.origin
+            layer.setting.name, layer.origin
         )
     }));
-    layers.retain(|given| !is_foreign(given));
+    layers.retain(|layer| !is_foreign(layer));
     true
 }
 
-/// The file that was named.
-fn named(around: &Surroundings, config: Option<&OsStr>) -> Option<PathBuf> {
-    let named = config.map(PathBuf::from).or_else(|| around.variables.path(CONFIG_VARIABLE));
-    named.map(|named| around.cwd.join(named))
+/// Returns the file that `--config` or `MER_CONFIG` names.
+fn named_file(environment: &Environment, config: Option<&OsStr>) -> Option<PathBuf> {
+    let file = config.map(PathBuf::from).or_else(|| environment.variables.path(CONFIG_VARIABLE));
+    file.map(|file| environment.cwd.join(file))
 }
 
-/// The folder of the file that was named, or else of the user's file, or of the system's.
-fn own_folder(around: &Surroundings, config: Option<&OsStr>) -> PathBuf {
-    let file = named(around, config).or_else(|| around.user_file()).unwrap_or_else(|| around.system_file.clone());
+/// Returns the folder of the named file, otherwise of the user's file, otherwise of the system's.
+fn settings_folder(environment: &Environment, config: Option<&OsStr>) -> PathBuf {
+    let file = named_file(environment, config).or_else(|| environment.user_file());
+    let file = file.unwrap_or_else(|| environment.system_file.clone());
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// Reads the named file, or those at the default paths.
 fn files(
-    around: &Surroundings,
+    environment: &Environment,
     config: Option<&OsStr>,
     home: Option<&Path>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Given>, CliError> {
-    if let Some(path) = named(around, config) {
-        return settings_file::named(&path, home)?
+) -> Result<Vec<LayerValue>, CliError> {
+    if let Some(path) = named_file(environment, config) {
+        return settings_file::read_named(&path, home)?
             .ok_or_else(|| CliError::config(format!("there is no settings file `{}`", path.display())));
     }
-    let usual: Vec<PathBuf> = [Some(around.system_file.clone()), around.user_file()].into_iter().flatten().collect();
+    let defaults = [Some(environment.system_file.clone()), environment.user_file()];
+    let defaults: Vec<PathBuf> = defaults.into_iter().flatten().collect();
     let mut layers = Vec::new();
-    for path in &usual {
-        layers.extend(settings_file::found(path, home, warnings)?);
+    for path in &defaults {
+        layers.extend(settings_file::read_default(path, home, warnings)?);
     }
-    let local = around.cwd.join("mer.toml");
-    // In the folder of the others it is one of them.
-    if !usual.contains(&local) {
-        let found = settings_file::found(&local, home, warnings)?;
-        layers.extend(found.into_iter().map(|given| Given { is_local: true, ..given }));
+    let local = environment.cwd.join("mer.toml");
+    // The working directory may be the folder of one of the other files.
+    if !defaults.contains(&local) {
+        let values = settings_file::read_default(&local, home, warnings)?;
+        layers.extend(values.into_iter().map(|value| LayerValue { is_local: true, ..value }));
     }
     Ok(layers)
 }
 
-fn defaults(around: &Surroundings, data_dir: Option<PathBuf>, home: Option<&Path>) -> Vec<Given> {
-    let base = Base { folder: &around.cwd, home };
-    let found = |setting| around.default_of(setting, None);
-    let data_dir = data_dir.or_else(|| schema::setting("dataDir").and_then(found));
+fn defaults(environment: &Environment, data_dir: Option<PathBuf>, home: Option<&Path>) -> Vec<LayerValue> {
+    let base = Base { folder: &environment.cwd, home };
+    let default = |setting| environment.default_of(setting, None);
+    let data_dir = data_dir.or_else(|| schema::setting("dataDir").and_then(default));
     let value_of = |setting: &'static Setting| match setting.default {
         schema::Default::None => None,
-        schema::Default::Is(text) => value::from_text(setting, text, base).ok(),
-        schema::Default::Found(_) => around.default_of(setting, data_dir.as_deref()).map(value::path_value),
+        schema::Default::Fixed(text) => value::from_text(setting, text, base).ok(),
+        schema::Default::FromEnvironment(_) => {
+            environment.default_of(setting, data_dir.as_deref()).map(value::path_value)
+        }
     };
     SETTINGS
         .iter()
         .filter_map(|setting| {
-            Some(Given { setting, value: value_of(setting)?, origin: Origin::Default, is_local: false })
+            Some(LayerValue { setting, value: value_of(setting)?, origin: Origin::Default, is_local: false })
         })
         .collect()
 }

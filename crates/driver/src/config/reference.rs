@@ -1,10 +1,10 @@
-//! The reference of settings (`docs/reference/settings.md`), made from the table.
+//! The reference of settings (`docs/reference/settings.md`), generated from the table.
 
 use std::fmt::Write;
 
 use super::schema::{Default, SETTINGS};
 
-/// What stands above the table.
+/// The text above the table.
 pub(super) const INTRODUCTION: &str = "\
 Layers, the lowest precedence first: defaults, `/etc/mer/mer.toml`, `$XDG_CONFIG_HOME/mer/mer.toml`, `./mer.toml`, `./.env`, the
 environment, flags. `--config FILE` (or `MER_CONFIG`) names one file that replaces the three files; `--no-dotenv` ignores `./.env`. A
@@ -21,7 +21,7 @@ a line with a variable of MER's that cannot be parsed is an error. A URL with a 
 byte, are errors in every layer. `startStopScripts` read the file through `mer`.
 ";
 
-/// The reference as Markdown.
+/// Returns the table as Markdown.
 pub(super) fn reference() -> String {
     let mut text = String::from("| setting | variables | flag | default | value |\n|---|---|---|---|---|\n");
     for setting in SETTINGS {
@@ -29,8 +29,8 @@ pub(super) fn reference() -> String {
         let flag = setting.flag.map(|flag| format!("`{flag}`")).unwrap_or_default();
         let default = match setting.default {
             Default::None => String::new(),
-            Default::Is(value) => format!("`{value}`"),
-            Default::Found(words) => words.to_owned(),
+            Default::Fixed(value) => format!("`{value}`"),
+            Default::FromEnvironment(description) => description.to_owned(),
         };
         let secret = if setting.secret { " Never shown." } else { "" };
         let _ = writeln!(

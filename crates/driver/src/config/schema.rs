@@ -1,11 +1,12 @@
-//! The one table of settings.
+//! The table of all settings.
 
-/// What a value must be.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     /// Any text.
     Text,
-    /// A folder or file; `~/` is the home, a relative one begins at its settings file or in the working directory.
+    /// A folder or file. `~/` is the home; a relative path begins at the folder of its settings file, or at the working
+    /// directory.
     Path,
     /// Yes or no.
     Switch,
@@ -20,7 +21,7 @@ pub(crate) enum Type {
 }
 
 impl Type {
-    /// What is expected, for people.
+    /// Describes the expected value, for messages.
     pub(crate) fn expected(self) -> String {
         match self {
             Self::Text => "a text".to_owned(),
@@ -34,40 +35,40 @@ impl Type {
     }
 }
 
-/// What a setting falls back to.
+/// The default of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Default {
-    /// Nothing.
+    /// No value.
     None,
     /// This value.
-    Is(&'static str),
-    /// What the surroundings say; the text is for people.
-    Found(&'static str),
+    Fixed(&'static str),
+    /// A value that depends on the environment; the text describes it.
+    FromEnvironment(&'static str),
 }
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
-    /// Its name in settings files. Its variable is `MER_` and this name in capitals.
+    /// Name in settings files. The variable is `MER_` and this name in capitals.
     pub(crate) name: &'static str,
-    /// What a value must be.
+    /// Type of the value.
     pub(crate) kind: Type,
-    /// What holds where nothing is set.
+    /// Value if nothing is set.
     pub(crate) default: Default,
-    /// Other variables that set it; `MER_…` wins over them.
+    /// Other variables that set it; the variable `MER_…` wins over them.
     pub(crate) variables: &'static [&'static str],
     /// The flag that sets it.
     #[cfg_attr(not(test), expect(dead_code, reason = "the reference is made by a test"))]
     pub(crate) flag: Option<&'static str>,
-    /// Whether it is never shown.
+    /// Whether the value is never shown.
     pub(crate) secret: bool,
-    /// What it is for.
+    /// Description for the reference.
     #[cfg_attr(not(test), expect(dead_code, reason = "the reference is made by a test"))]
     pub(crate) doc: &'static str,
 }
 
 impl Setting {
-    /// Its own variable: `dataDir` is `MER_DATA_DIR`.
+    /// Returns its variable: `MER_DATA_DIR` for `dataDir`.
     pub(crate) fn variable(&self) -> String {
         let mut variable = "MER_".to_owned();
         for c in self.name.chars() {
@@ -79,7 +80,7 @@ impl Setting {
         variable
     }
 
-    /// All its variables, the one that wins first.
+    /// Returns all its variables; the first that is set wins.
     pub(crate) fn all_variables(&self) -> Vec<String> {
         std::iter::once(self.variable()).chain(self.variables.iter().map(|name| (*name).to_owned())).collect()
     }
@@ -88,12 +89,12 @@ impl Setting {
 const PLAIN: Setting =
     Setting { name: "", kind: Type::Text, default: Default::None, variables: &[], flag: None, secret: false, doc: "" };
 
-/// Every setting there is.
+/// All settings, in the order in which they are shown.
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "db",
         kind: Type::DbUrl,
-        default: Default::Is("embedded"),
+        default: Default::Fixed("embedded"),
         variables: &["DB_CONNECTION_URL"],
         flag: Some("--db"),
         doc: "The database. Credentials inside the URL win over the four settings below.",
@@ -102,7 +103,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "dataDir",
         kind: Type::Path,
-        default: Default::Found("$XDG_DATA_HOME/mer, ~/.local/share/mer, or /var/lib/mer without a home"),
+        default: Default::FromEnvironment("$XDG_DATA_HOME/mer, ~/.local/share/mer, or /var/lib/mer without a home"),
         flag: Some("--data-dir"),
         doc: "The folder of the embedded database and of the journal of accesses.",
         ..PLAIN
@@ -110,30 +111,30 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "stateDir",
         kind: Type::Path,
-        default: Default::Found("$XDG_STATE_HOME/mer, ~/.local/state/mer, or dataDir without a home"),
+        default: Default::FromEnvironment("$XDG_STATE_HOME/mer, ~/.local/state/mer, or dataDir without a home"),
         doc: "The folder of the REPL's history.",
         ..PLAIN
     },
     Setting {
         name: "cacheDir",
         kind: Type::Path,
-        default: Default::Found("$XDG_CACHE_HOME/mer, ~/.cache/mer, or cache in dataDir without a home"),
-        doc: "The folder of weights that models were given. It may be emptied while no model runs.",
+        default: Default::FromEnvironment("$XDG_CACHE_HOME/mer, ~/.cache/mer, or cache in dataDir without a home"),
+        doc: "The folder of weights that were delivered to models. It may be emptied while no model runs.",
         ..PLAIN
     },
     Setting {
         name: "cacheLimit",
         kind: Type::Size,
-        default: Default::Is("16GiB"),
-        doc: "How much room weights may take in cacheDir, and on a server that has no limit of its own: what was used longest ago goes.",
+        default: Default::Fixed("16GiB"),
+        doc: "Maximum size of the weights in cacheDir, and on a server without a limit: the least recently used go first.",
         ..PLAIN
     },
     Setting {
         name: "dbWait",
         kind: Type::Bound,
-        default: Default::Is("30s"),
+        default: Default::Fixed("30s"),
         flag: Some("--db-wait"),
-        doc: "How long to wait for a database that is busy or away.",
+        doc: "How long to wait for a database that is busy or unreachable.",
         ..PLAIN
     },
     Setting {
@@ -165,16 +166,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "allowModelServerRuntimeChanges",
         kind: Type::Switch,
-        default: Default::Is("false"),
+        default: Default::Fixed("false"),
         variables: &["ALLOW_MODEL_SERVER_RUNTIME_CHANGES"],
         flag: Some("--allow-model-server-runtime-changes"),
-        doc: "Whether commands may change which models and servers there are.",
+        doc: "Whether commands may add, change and remove models and servers.",
         ..PLAIN
     },
     Setting {
         name: "hashes",
         kind: Type::Switch,
-        default: Default::Is("true"),
+        default: Default::Fixed("true"),
         flag: Some("--no-hash"),
         doc: "Whether the log keeps the sha256 of each input and output.",
         ..PLAIN
@@ -182,17 +183,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "output",
         kind: Type::Choice(&["text", "json", "quiet"]),
-        default: Default::Is("text"),
+        default: Default::Fixed("text"),
         flag: Some("--json, --quiet"),
-        doc: "For whom output is written: people, programs, or cron.",
+        doc: "The output format: for people, programs, or cron.",
         ..PLAIN
     },
     Setting {
         name: "noInput",
         kind: Type::Switch,
-        default: Default::Is("false"),
+        default: Default::Fixed("false"),
         flag: Some("--no-input"),
-        doc: "Whether never to ask. Nothing is asked without a terminal either.",
+        doc: "Whether questions are never asked. Without a terminal they are not asked either.",
         ..PLAIN
     },
     Setting {
@@ -205,15 +206,15 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "logFormat",
         kind: Type::Choice(&["text", "json"]),
-        default: Default::Is("text"),
+        default: Default::Fixed("text"),
         flag: Some("--log-format"),
         doc: "How diagnostics on stderr are written.",
         ..PLAIN
     },
 ];
 
-/// Variables that begin with `MER_` and are no settings: the name of a settings file, and what MER itself sets for the
-/// models it runs (a model may well call `mer`).
+/// Variables that begin with `MER_` and are no settings: the name of a settings file, and those that MER sets for models (a
+/// model may call `mer`).
 pub(crate) const OTHER_VARIABLES: &[&str] = &[
     CONFIG_VARIABLE,
     "MER_MODEL",
@@ -225,10 +226,10 @@ pub(crate) const OTHER_VARIABLES: &[&str] = &[
     mer_meal::WATCH_VARIABLE,
 ];
 
-/// Names a settings file, as `--config` does.
+/// The variable that names a settings file, as `--config` does.
 pub(crate) const CONFIG_VARIABLE: &str = "MER_CONFIG";
 
-/// The setting of this name.
+/// Returns the setting of this name.
 pub(crate) fn setting(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }

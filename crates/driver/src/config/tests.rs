@@ -3,13 +3,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{schema::SETTINGS, show::ShownSetting, *};
+use super::{schema::SETTINGS, show::SettingRow, *};
 use crate::errors::CliError;
 
-/// A machine of our own in a temporary folder.
+/// A machine in a temporary folder.
 struct Machine {
     dir: tempfile::TempDir,
-    around: Surroundings,
+    environment: Environment,
 }
 
 impl Machine {
@@ -19,12 +19,12 @@ impl Machine {
         for folder in ["home/.config/mer", "etc", "cwd"] {
             fs::create_dir_all(root.join(folder)).expect("folder");
         }
-        let around = Surroundings {
+        let environment = Environment {
             variables: [("HOME", root.join("home"))].into_iter().collect(),
             cwd: root.join("cwd"),
             system_file: root.join("etc/mer.toml"),
         };
-        Self { dir, around }
+        Self { dir, environment }
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -37,12 +37,12 @@ impl Machine {
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.around.variables.all_mut().insert(name.into(), value.into());
+        self.environment.variables.all_mut().insert(name.into(), value.into());
         self
     }
 
     fn load(&self) -> Result<Loaded, CliError> {
-        load(&self.around, &[], None)
+        load(&self.environment, &[], None)
     }
 
     fn loaded(&self) -> Loaded {
@@ -56,12 +56,12 @@ impl Machine {
     }
 
     fn origin(&self, name: &str) -> String {
-        shown(&self.loaded(), name).origin
+        row(&self.loaded(), name).origin
     }
 }
 
-fn shown(loaded: &Loaded, name: &str) -> ShownSetting {
-    loaded.shown().into_iter().find(|shown| shown.name == name).expect(name)
+fn row(loaded: &Loaded, name: &str) -> SettingRow {
+    loaded.setting_rows().into_iter().find(|row| row.name == name).expect(name)
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn each_layer_lies_over_the_one_before() {
     let machine = machine.variable("MER_DB_WAIT", "5s");
     assert_eq!(machine.origin("dbWait"), "environment MER_DB_WAIT");
     let flags = [("dbWait", "--db-wait", "6s".into())];
-    let loaded = load(&machine.around, &flags, None).expect("settings");
-    assert_eq!(shown(&loaded, "dbWait").origin, "flag --db-wait");
+    let loaded = load(&machine.environment, &flags, None).expect("settings");
+    assert_eq!(row(&loaded, "dbWait").origin, "flag --db-wait");
     assert_eq!(loaded.settings.db_wait, mer_core::Bound::secs(6));
 }
 
@@ -115,9 +115,9 @@ fn every_setting_is_read_from_its_file_key_and_from_each_of_its_variables() {
 #[test]
 fn mers_own_variable_wins_over_the_shared_one() {
     let machine = Machine::new().variable("DB_CONNECTION_URL", "mem://").variable("MER_DB", "postgres://h/d");
-    assert_eq!(machine.loaded().settings.shown_db(), "postgres://h/d");
+    assert_eq!(machine.loaded().settings.redacted_db(), "postgres://h/d");
     let machine = Machine::new().file("cwd/.env", "DB_CONNECTION_URL=mem://\n").variable("MER_DB", "");
-    assert_eq!(machine.loaded().settings.shown_db(), "mem://");
+    assert_eq!(machine.loaded().settings.redacted_db(), "mem://");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_wrong_value_names_origin_key_and_what_is_expected() {
     assert!(error.to_string().contains("`DB_CONNECTION_URL` sets `db`, which must be embedded"), "{error}");
     assert!(!format!("{error:?}").contains("hunter2"));
     let flags = [("dbWait", "--db-wait", "soon".into())];
-    let error = load(&Machine::new().around, &flags, None).expect_err("refused");
+    let error = load(&Machine::new().environment, &flags, None).expect_err("refused");
     assert_eq!(error.exit_code(), 64);
     assert!(error.to_string().starts_with("`--db-wait` must be a duration"));
 }
@@ -177,7 +177,7 @@ fn without_a_home_the_data_is_in_var_lib_and_the_history_beside_it() {
     let settings = machine.loaded().settings;
     assert_eq!(settings.data_dir, machine.path("home/.local/share/mer"));
     assert_eq!(settings.state_dir, machine.path("home/.local/state/mer"));
-    machine.around.variables.all_mut().clear();
+    machine.environment.variables.all_mut().clear();
     let settings = machine.loaded().settings;
     assert_eq!(settings.data_dir, Path::new("/var/lib/mer"));
     assert_eq!(settings.state_dir, Path::new("/var/lib/mer"));
@@ -200,9 +200,9 @@ fn a_path_begins_where_it_is_written() {
 #[test]
 fn a_named_settings_file_stands_for_the_usual_ones() {
     let machine = Machine::new().file("cwd/mer.toml", "hashes = false\n").file("cwd/other.toml", "noInput = true\n");
-    let loaded = load(&machine.around, &[], Some("other.toml".as_ref())).expect("settings");
+    let loaded = load(&machine.environment, &[], Some("other.toml".as_ref())).expect("settings");
     assert!(loaded.settings.hashes && loaded.settings.no_input);
-    let error = load(&machine.around, &[], Some("missing.toml".as_ref())).expect_err("refused");
+    let error = load(&machine.environment, &[], Some("missing.toml".as_ref())).expect_err("refused");
     assert!(error.to_string().contains("there is no settings file"));
     let machine = machine.variable("MER_CONFIG", "other.toml");
     assert!(machine.loaded().settings.no_input);
@@ -217,10 +217,10 @@ fn secrets_are_shown_nowhere() {
     let loaded = machine.loaded();
     let all = format!("{loaded:?}{:?}", loaded.settings);
     assert!(!all.contains("password: Some(\"hunter2"), "{all}");
-    let shown = serde_json::to_string(&loaded.shown()).expect("json");
+    let shown = serde_json::to_string(&loaded.setting_rows()).expect("json");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
-    assert_eq!(loaded.settings.shown_db(), "postgres://u:******@h/d");
+    assert_eq!(loaded.settings.redacted_db(), "postgres://u:******@h/d");
     assert_eq!(loaded.settings.driver_login(), None, "the URL's own user wins");
     let machine = machine.variable("MER_DB", "postgres://h/d");
     let login = machine.loaded().settings.driver_login().expect("login");

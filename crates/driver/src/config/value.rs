@@ -1,4 +1,4 @@
-//! From a text, or a value of a settings file, to a checked value.
+//! Parses and checks values of settings.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -13,16 +13,16 @@ use toml::de::DeValue;
 
 use super::schema::{Setting, Type};
 
-/// What paths are relative to.
+/// The folders that paths begin at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Base<'a> {
-    /// The folder that a relative path begins in.
+    /// Folder that a relative path begins at.
     pub(super) folder: &'a Path,
-    /// The home, for `~/`.
+    /// Home folder, for `~/`.
     pub(super) home: Option<&'a Path>,
 }
 
-/// Reads a variable's or a flag's value. Only a path need be no text.
+/// Parses the value of a variable or flag. Only a path may be other than UTF-8.
 pub(super) fn from_os(setting: &Setting, value: &OsStr, base: Base<'_>) -> Result<Value, Option<String>> {
     match (value.to_str(), setting.kind) {
         (Some(text), _) => from_text(setting, text, base),
@@ -31,7 +31,7 @@ pub(super) fn from_os(setting: &Setting, value: &OsStr, base: Base<'_>) -> Resul
     }
 }
 
-/// Reads a text; `Err` says what is wrong with it, where more is to be said than what was expected.
+/// Parses a text. `Err` has a reason if there is more to say than what was expected.
 pub(super) fn from_text(setting: &Setting, text: &str, base: Base<'_>) -> Result<Value, Option<String>> {
     match setting.kind {
         Type::Text => Ok(Value::from(text)),
@@ -50,7 +50,7 @@ pub(super) fn from_text(setting: &Setting, text: &str, base: Base<'_>) -> Result
     }
 }
 
-/// Reads a value of a settings file.
+/// Parses a value of a settings file.
 pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) -> Result<Value, Option<String>> {
     match (setting.kind, value) {
         (Type::Switch, DeValue::Boolean(on)) => Ok(Value::from(*on)),
@@ -62,7 +62,7 @@ pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) 
 }
 
 fn path(text: &OsStr, base: Base<'_>) -> Result<PathBuf, Option<String>> {
-    // Text of several lines in TOML ends in one; with the line ends of Windows, in two characters.
+    // A multi-line string in TOML ends with a line end; in a file from Windows, with two characters.
     if text.as_bytes().iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
         return Err(Some("it has a line end or a NUL byte in it".to_owned()));
     }
@@ -72,10 +72,10 @@ fn path(text: &OsStr, base: Base<'_>) -> Result<PathBuf, Option<String>> {
         (None, b"") => return Err(None),
         (None, _) => base.folder.join(text),
     };
-    Ok(tidy(&expanded))
+    Ok(without_dots(&expanded))
 }
 
-/// A path among values: a text, or bytes where it is none.
+/// Converts a path into a value: a text, or bytes if it is not UTF-8.
 pub(super) fn path_value(path: PathBuf) -> Value {
     match path.into_os_string().into_string() {
         Ok(text) => Value::from(text),
@@ -83,12 +83,12 @@ pub(super) fn path_value(path: PathBuf) -> Value {
     }
 }
 
-/// The path that a value is.
+/// Returns the path in a value.
 pub(super) fn as_path(value: &Value) -> Option<PathBuf> {
     read_path(value).ok()
 }
 
-/// Reads what [`path_value`] has made.
+/// Deserialises what [`path_value`] has made.
 pub(super) fn read_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -103,16 +103,16 @@ pub(super) fn read_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D
 }
 
 fn home(base: Base<'_>) -> Result<PathBuf, Option<String>> {
-    base.home.map(Path::to_owned).ok_or_else(|| Some("`~` is the home, and HOME is not set".to_owned()))
+    base.home.map(Path::to_owned).ok_or_else(|| Some("`~` is the home folder, and HOME is not set".to_owned()))
 }
 
-/// Without `.` in it. `..` stays: what it means depends on links.
-fn tidy(path: &Path) -> PathBuf {
+/// Removes `.` from a path. `..` stays, because its meaning depends on links.
+fn without_dots(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }
 
 fn db_url(text: &str, base: Base<'_>) -> Result<String, Option<String>> {
-    // Line ends of another system are the usual reason: `mem://` and a carriage return would be another database.
+    // Usually a carriage return of a file from Windows: with it `mem://` would be another database.
     if let Some(found) = text.chars().find(|c| c.is_control()) {
         return Err(Some(format!("it has the control character {found:?} in it")));
     }
@@ -122,8 +122,8 @@ fn db_url(text: &str, base: Base<'_>) -> Result<String, Option<String>> {
     }
     match text.strip_prefix("surrealkv://") {
         Some(file) => {
-            let no_text = |_| Some("the engine needs a path that is UTF-8".to_owned());
-            let file = path(OsStr::new(file), base)?.into_os_string().into_string().map_err(no_text)?;
+            let not_utf8 = |_| Some("the engine needs a path that is UTF-8".to_owned());
+            let file = path(OsStr::new(file), base)?.into_os_string().into_string().map_err(not_utf8)?;
             Ok(format!("surrealkv://{file}"))
         }
         None => Err(None),

@@ -198,7 +198,11 @@ impl CliError {
 
 /// Returns the hint `did you mean …?`, where a known name is near.
 pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let near = mer_core::nearest(wrong, known);
+    similar_names(&mer_core::nearest(wrong, known))
+}
+
+/// `did you mean …?`, where there are similar names.
+pub(crate) fn similar_names<S: fmt::Display>(near: &[S]) -> Option<String> {
     let (last, others) = near.split_last()?;
     let others: String = others.iter().map(|name| format!("`{name}` or ")).collect();
     Some(format!("did you mean {others}`{last}`?"))

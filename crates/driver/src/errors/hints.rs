@@ -29,43 +29,41 @@ pub(super) fn dal_hint(error: &DalError) -> Option<String> {
                 "`mer weights list {model}` shows them, and `mer weights remove {model}:VERSION` removes one"
             ));
         }
-        E::NoDatabase { name, .. } => return Some(format!("an administrator makes it: CREATE DATABASE \"{name}\"")),
+        E::NoDatabase { name, .. } => return Some(format!("an administrator creates it: CREATE DATABASE \"{name}\"")),
         E::NoVersion { model, .. } | E::NoAlias { model, .. } => {
             return Some(format!("`mer weights list {model}` shows what there is"));
         }
         E::Unreachable { database, source } => return Some(unreachable_hint(database, source.as_ref())),
-        E::Rights { .. } if error.is_anonymous() => return Some(format!("nobody signed in: {CREDENTIALS}")),
+        E::Rights { .. } if error.is_anonymous() => return Some(format!("no user signed in: {CREDENTIALS}")),
         // Another folder does not help with a socket.
         E::Lost { .. } => return None,
         E::Open { .. } if DiskFault::of(error).is_none() && error.is_damage() => {
-            "its files are damaged, and were left as they are: put back the folder from a copy"
+            "its files are damaged, and were not changed: restore the folder from a copy"
         }
-        E::Incomplete { .. } => "nothing was touched: put back the whole folder as it was, or from a copy",
-        E::Opening { .. } => {
-            "where `--db-wait` with a longer time does not help, its files are damaged: put back a copy"
-        }
+        E::Incomplete { .. } => "nothing was changed: restore the whole folder, as it was or from a copy",
+        E::Opening { .. } => "if a longer `--db-wait` does not help, its files are damaged: restore a copy",
         E::LockGone { .. } => {
-            "look whether it is there, and do it again if not; files of a database are left alone while it is used"
+            "check whether the change is there, and repeat it if not; do not touch the files of a database in use"
         }
         E::FolderName { .. } => "`--data-dir` names another folder",
         E::Foreign { .. } => "name an empty folder, or one that does not exist yet",
-        E::Changed { .. } => "nothing was done: look at it, and try again",
-        E::NoSchema { .. } => "`mer migrate` makes it",
-        E::Encoding { .. } => "an administrator makes one: CREATE DATABASE mer ENCODING 'UTF8' TEMPLATE template0",
+        E::Changed { .. } => "nothing was done: check it, and try again",
+        E::NoSchema { .. } => "`mer migrate` creates it",
+        E::Encoding { .. } => "an administrator creates one: CREATE DATABASE mer ENCODING 'UTF8' TEMPLATE template0",
         // SQLSTATE 25001: the statement must not run inside a transaction.
         E::Script { source, .. } if source.to_string().contains("(25001)") => {
-            "a first line `-- mer: no-transaction` has it run outside of one"
+            "with the first line `-- mer: no-transaction` it runs outside of a transaction"
         }
         E::Refused { .. } => CREDENTIALS,
-        E::Rights { .. } => "docs/reference/database-rights.md has the rights that each program needs",
-        E::VersionInUse { .. } => "`--force` removes it all the same, and takes the aliases away that mean it",
-        E::OtherVersion { .. } => "both databases have gone on by themselves; take over into one that has not",
+        E::Rights { .. } => "docs/reference/database-rights.md lists the rights that each program needs",
+        E::VersionInUse { .. } => "`--force` removes it anyway, with the aliases that point to it",
+        E::OtherVersion { .. } => "both databases have changed since they were copied; import into one that has not",
         E::UploadGone { .. } => "put them again",
         E::Busy { .. } | E::Migrating { .. } | E::Locked { .. } => {
             "wait for it, or allow a longer wait with `--db-wait`"
         }
         E::NotReady { .. } => {
-            "it starts, stops, or has as many connections as it allows: allow a longer wait with `--db-wait`"
+            "it is starting, stopping, or at its limit of connections: allow a longer wait with `--db-wait`"
         }
         E::Late { .. } | E::Short { .. } => "try again later",
         E::ScriptRow { .. } => {
@@ -90,7 +88,7 @@ pub(super) fn migration_hint(error: &MigrationError) -> Option<String> {
         E::OwnMissing { .. } => "name the folder that has it with `--sql-dir`",
         E::NoScript { .. } => "`mer migrate status` lists all there are",
         E::Moved => "look again",
-        E::Bare => "`mer migrate` makes them",
+        E::Bare => "`mer migrate` creates them",
         E::Pending { .. } => "run `mer migrate`",
         E::Database(error) => return dal_hint(error),
         _ => return None,
@@ -123,7 +121,7 @@ pub(crate) fn outcome_hint(outcome: &Outcome) -> Option<String> {
         }
         FailureCause::NoReply(protocol) => no_reply_hint(*protocol).map(str::to_owned),
         FailureCause::WeightsLeft { path } => {
-            Some(format!("on `{server}` it lies in `{path}` still; `mer weights put {model} FILE` puts a copy of it"))
+            Some(format!("it is still on `{server}`, in `{path}`; `mer weights put {model} FILE` stores a copy of it"))
         }
         _ => None,
     }
@@ -150,12 +148,12 @@ pub(super) fn delivery_hint(error: &DeliveryError) -> Option<String> {
     }
     match error {
         DeliveryError::Keep { .. } => {
-            Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned())
+            Some("free some space there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned())
         }
         DeliveryError::Distrusted { .. } => Some("name a folder of your own: `cacheDir`, MER_CACHE_DIR".to_owned()),
         DeliveryError::Database { source, .. } => dal_hint(source),
         DeliveryError::Refused { server, .. } => {
-            Some(format!("make room there, or name another folder: `mer server set {server} --cache-dir DIR`"))
+            Some(format!("free some space there, or name another folder: `mer server set {server} --cache-dir DIR`"))
         }
         _ => None,
     }
@@ -163,19 +161,19 @@ pub(super) fn delivery_hint(error: &DeliveryError) -> Option<String> {
 
 /// What to do about weights that are not what they are said to be.
 pub(super) fn weights_hint(error: &WeightsError) -> Option<String> {
-    const RAW: &str = "bytes of any kind are put with `--format raw`";
+    const RAW: &str = "`--format raw` stores bytes of any kind";
     let hint = match error {
         WeightsError::Header { .. } | WeightsError::Json { .. } => RAW,
-        WeightsError::Size { .. } => return Some(format!("see whether it was copied whole; {RAW}")),
+        WeightsError::Size { .. } => return Some(format!("check that it was copied completely; {RAW}")),
         WeightsError::OtherDtype { .. } => "omit `--dtype`: the file has its own",
         WeightsError::OtherShape { .. } => "omit `--shape`: the file has its own",
         WeightsError::Shape { dtype, found, .. } => return elements(*dtype, *found),
         WeightsError::Number { number, dtype, .. } if dtype.is_float() && number.parse::<i64>().is_ok() => {
-            "`--dtype i64` has it"
+            "`--dtype i64` can represent it"
         }
-        WeightsError::NoElements => "name it: `--dtype f32`",
+        WeightsError::NoElements => "give one, such as `--dtype f32`",
         WeightsError::LongJson { .. } => "use npy or safetensors",
-        WeightsError::Lossy { .. } => "without `--format` they come as they were put",
+        WeightsError::Lossy { .. } => "without `--format` they are written as they were put",
         _ => return None,
     };
     Some(hint.to_owned())
@@ -185,5 +183,5 @@ pub(super) fn weights_hint(error: &WeightsError) -> Option<String> {
 fn elements(dtype: Dtype, bytes: u64) -> Option<String> {
     let size = u64::try_from(dtype.size()?).ok()?;
     let whole = bytes.is_multiple_of(size).then(|| bytes / size)?;
-    Some(format!("as {dtype} they are {}; without `--shape` they are one array of them", counted(whole, "element")))
+    Some(format!("as {dtype} they are {}; without `--shape` they are one array", counted(whole, "element")))
 }

@@ -7,6 +7,7 @@ mod cli_error;
 mod exit_code;
 mod finish;
 mod from_layers;
+mod from_service;
 mod hints;
 mod ssh_hints;
 mod system_hints;

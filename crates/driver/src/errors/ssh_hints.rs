@@ -48,24 +48,24 @@ pub(crate) fn ssh_hint(error: &SshError, server: &str) -> Option<String> {
             "raise MaxStartups in the server's sshd_config, start fewer at once, or raise `connectTimeout`"
         }
         E::Dropped { .. } => {
-            "check `port`, and whether that machine keeps this one out (fail2ban, hosts.deny, MaxStartups in its \
+            "check `port`, and whether that machine blocks this one (fail2ban, hosts.deny, MaxStartups in its \
              sshd_config)"
         }
         E::NothingInCommon { .. } => {
             "allow one of them in the server's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs)"
         }
         E::NotSsh { .. } => "check `host` and `port`: an SSH server must listen there",
-        E::Handshake { .. } => "check that it is an SSH server that listens on that port",
+        E::Handshake { .. } => "check that an SSH server listens on that port",
         E::KeyRevoked { .. } => "do not connect; ask the server's owner",
         E::AuthFailed { .. } => "check `user` and `identityFile`, and that its public key is in authorized_keys there",
         E::ProxyCommand { .. } => {
-            "run the command of `ProxyCommand` in ~/.ssh/config by hand: it is to print the server's `SSH-2.0-` line"
+            "run the command of `ProxyCommand` in ~/.ssh/config by hand: it must print the server's `SSH-2.0-` line"
         }
         E::KnownHosts { .. } => {
             "make the file readable, and writable for `--accept-new`; or name another one as `knownHosts`"
         }
         E::NoGreeting { .. } => {
-            "an rc file there reads, starts another shell or waits: let it do so only where it is interactive \
+            "an rc file there reads input, starts another shell or waits: let it do so only in interactive shells \
              (`case $- in *i*) … esac` in ~/.bashrc, `status is-interactive` in config.fish)"
         }
         E::ChannelRefused { .. } => "check MaxSessions in the server's sshd_config",

@@ -64,21 +64,23 @@ pub(super) fn unreachable_hint(database: &str, source: &(dyn Error + 'static)) -
     let says = |word| text.contains(word);
     let file = if database.starts_with("postgres") { "sslrootcert" } else { "tlsCa" };
     if says("CaUsedAsEndEntity") {
-        "the server shows a certificate that is an authority's; one that it made for itself needs to be none: \
+        "the server's certificate is that of an authority, which a self-signed one must not be: \
          `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`"
             .to_owned()
     } else if says("UnknownIssuer") {
-        format!("no authority that is known here has signed the server's certificate: name the file with `{file}=FILE`")
+        format!(
+            "the server's certificate is signed by no known authority: name the authority's file with `{file}=FILE`"
+        )
     } else if says("NotValidForName") || says("not valid for name") {
-        "the certificate is for another name: name the host as the certificate does".to_owned()
+        "the server's certificate is for another name: name the host as the certificate does".to_owned()
     } else if says("Expired") || says("certificate expired") {
-        "the server's certificate is too old: it needs a new one".to_owned()
+        "the server's certificate has expired: it needs a new one".to_owned()
     } else if says("does not support TLS") {
-        "the server does not encrypt: `sslmode=prefer` does where the server can, and goes on without".to_owned()
+        "the server does not support TLS: `sslmode=prefer` encrypts only where the server can".to_owned()
     } else if says("InvalidContentType") {
-        "what answers there does not encrypt: it is reached with `ws://`, or needs a certificate of its own".to_owned()
+        "the server does not use TLS: reach it with `ws://`, or give it a certificate".to_owned()
     } else if says("invalid HTTP version") {
-        "what answers there may want to encrypt: it is then reached with `wss://`".to_owned()
+        "the server may require TLS: it is then reached with `wss://`".to_owned()
     } else if says("failed to lookup address") {
         "is the host's name right?".to_owned()
     } else {

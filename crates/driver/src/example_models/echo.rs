@@ -2,10 +2,10 @@
 
 use std::{fs::File, io, os::fd::AsFd};
 
-use super::Failure;
+use super::failure::Failure;
 
-/// Copies until end of file. The streams are taken as plain files, without the line buffer of `std::io::Stdout`: for
-/// those, `io::copy` lets the kernel move the bytes (splice, sendfile) between pipes and files.
+/// Copies until end of file. The streams are used as plain files, without the line buffer of `std::io::Stdout`: between plain
+/// files and pipes `io::copy` lets the kernel move the bytes (splice, sendfile).
 pub(super) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Failure> {
     let mut from = File::from(from.as_fd().try_clone_to_owned()?);
     let mut to = File::from(to.as_fd().try_clone_to_owned()?);
@@ -39,11 +39,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_left_is_told_apart() {
+    fn a_reader_that_left_is_a_broken_pipe() {
         let (from, mut input) = io::pipe().expect("a pipe");
         let (output, to) = io::pipe().expect("a pipe");
         drop(output);
-        input.write_all(b"to nobody").expect("sent");
+        input.write_all(b"unread").expect("sent");
         drop(input);
         match copy(from, to) {
             Err(Failure::Io(source)) => assert_eq!(source.kind(), io::ErrorKind::BrokenPipe),

@@ -1,43 +1,44 @@
 //! `iris`: which of three species a flower is, by softmax regression on four lengths.
 //!
-//! Inference reads a flower a line, `5.1,3.5,1.4,0.2`, and writes `{"species":"setosa","probability":0.98}` a line.
-//! Training reads the same with the species after it, holds out every fifth flower of a species, and writes a matrix
-//! of 3×5: a row a species, in it the constant and a weight a length. `examples/models/iris` tells the rest.
+//! Inference reads one flower a line, `5.1,3.5,1.4,0.2`, and writes one answer a line,
+//! `{"species":"setosa","probability":0.98}`. Training reads the same with the species at the end, holds out every fifth flower
+//! of a species, and writes a matrix of 3×5: a row for each species, with a constant and a weight for each length.
+//! `examples/models/iris` describes the rest.
 
 use std::{
     io::{BufRead, Read, Write},
     path::Path,
 };
 
-use super::{Failure, npy};
+use super::{failure::Failure, npy};
 
 /// The species, in the order of the rows of [`Weights`].
 const SPECIES: [&str; 3] = ["setosa", "versicolor", "virginica"];
 
-/// The constant and a weight a length, for each species.
+/// A constant and a weight for each length, for each species.
 type Weights = [[f64; 5]; 3];
 
 /// Sepal length, sepal width, petal length, petal width, in cm.
 type Lengths = [f64; 4];
 
-/// What `train` makes of `examples/models/iris/iris.csv`, which a test proves.
+/// The result of `train` on `examples/models/iris/iris.csv`; a test compares them.
 const BUILT_IN: Weights = [
     [5.488095, -1.195554, 2.388749, -0.949539, -2.108276],
     [2.367329, 0.740321, -0.999252, -0.184212, -0.989537],
     [-7.855423, 0.455233, -1.389497, 1.133751, 3.097814],
 ];
 
-/// Steps of gradient descent; by then the weights no longer move in the digits that are kept.
+/// Steps of gradient descent; more do not change the digits of [`BUILT_IN`].
 const STEPS: usize = 2_000;
-/// Length of a step, on standardised lengths.
+/// Step size, on standardised lengths.
 const RATE: f64 = 0.8;
-/// How much large weights cost, so that probabilities stay modest.
+/// Penalty on large weights, which keeps probabilities moderate.
 const PENALTY: f64 = 0.01;
 
-/// One flower in this many of each species is held out to measure the rest by.
+/// One in this many flowers of each species is held out to measure accuracy.
 const HOLD_OUT: usize = 5;
 
-/// A longer line is no flower.
+/// Maximum length of a line, in bytes.
 const LINE_BYTES: u64 = 4096;
 
 const EXPECTED: &str = "expected four lengths in cm (sepal length, sepal width, petal length, petal width), such as \
@@ -45,34 +46,39 @@ const EXPECTED: &str = "expected four lengths in cm (sepal length, sepal width, 
 const EXPECTED_TRAINING: &str = "expected four lengths in cm and a species (setosa, versicolor or virginica), such as \
                                  5.1,3.5,1.4,0.2,setosa";
 
-/// Answers every flower.
+/// Classifies every flower.
 pub(super) fn infer(flowers: impl BufRead, answers: impl Write, weights: Option<&Path>) -> Result<(), Failure> {
     let weights = match weights {
         None => BUILT_IN,
         Some(path) => {
-            let file = mer_files::read_external(path)
-                .map_err(|source| Failure::Said(format!("cannot read the weights `{}`: {source}", path.display())))?;
-            npy::decode(&file).map_err(|what| Failure::Said(format!("the weights `{}` {what}", path.display())))?
+            let file = mer_files::read_external(path).map_err(|source| {
+                Failure::Message(format!("cannot read the weights `{}`: {source}", path.display()))
+            })?;
+            npy::decode(&file).map_err(|what| Failure::Message(format!("the weights `{}` {what}", path.display())))?
         }
     };
     let mut answers = std::io::BufWriter::new(answers);
     let asked = each_line(flowers, EXPECTED, |number, line| {
-        let wrong = || Failure::Said(format!("line {number}: `{line}` is no flower; {EXPECTED}"));
+        let wrong = || Failure::Message(format!("line {number}: `{line}` is no flower; {EXPECTED}"));
         let mut fields = line.split(',');
         let lengths = lengths(&mut fields).filter(|_| fields.next().is_none()).ok_or_else(wrong)?;
         let (species, probability) = best(&probabilities(&weights, &lengths));
         let rounded = (probability * 100.0).round() / 100.0;
         Ok(writeln!(answers, r#"{{"species":"{}","probability":{rounded:?}}}"#, SPECIES[species])?)
     });
-    // What was answered before a bad line is still delivered.
+    // Answers before an invalid line are still written.
     answers.flush()?;
-    if asked? == 0 { Err(Failure::Said(format!("there is no flower on standard input; {EXPECTED}"))) } else { Ok(()) }
+    if asked? == 0 {
+        Err(Failure::Message(format!("there is no flower on standard input; {EXPECTED}")))
+    } else {
+        Ok(())
+    }
 }
 
-/// Learns weights, and tells how they do on the flowers that were held out.
+/// Learns weights and reports their accuracy on the flowers that were held out.
 pub(super) fn train(flowers: impl BufRead, mut report: impl Write, out: Option<&Path>) -> Result<(), Failure> {
     let out = out.ok_or_else(|| {
-        Failure::Said("MER_WEIGHTS_OUT is not set: it is the path that the weights are written to".to_owned())
+        Failure::Message("MER_WEIGHTS_OUT is not set: it is the path that the weights are written to".to_owned())
     })?;
     let (learned_from, held_out) = read(flowers)?;
     let weights = fit(&learned_from);
@@ -87,21 +93,21 @@ pub(super) fn train(flowers: impl BufRead, mut report: impl Write, out: Option<&
     let written = mer_files::external().write().create(0o666).truncate().open(out);
     written
         .and_then(|mut file| file.write_all(&npy::encode(&weights)))
-        .map_err(|source| Failure::Said(format!("cannot write the weights `{}`: {source}", out.display())))
+        .map_err(|source| Failure::Message(format!("cannot write the weights `{}`: {source}", out.display())))
 }
 
 type Labelled = (Lengths, usize);
 
-/// The labelled flowers: those to learn from, and those held out.
+/// Reads labelled flowers; returns those to learn from and those held out.
 fn read(flowers: impl BufRead) -> Result<(Vec<Labelled>, Vec<Labelled>), Failure> {
     let (mut learn, mut hold) = (Vec::new(), Vec::new());
     let mut seen = [0_usize; SPECIES.len()];
     each_line(flowers, EXPECTED_TRAINING, |number, line| {
-        // The names of the columns.
+        // The first line may have the names of the columns.
         if number == 1 && line.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return Ok(());
         }
-        let wrong = || Failure::Said(format!("line {number}: `{line}` is no labelled flower; {EXPECTED_TRAINING}"));
+        let wrong = || Failure::Message(format!("line {number}: `{line}` is no labelled flower; {EXPECTED_TRAINING}"));
         let mut fields = line.split(',');
         let lengths = lengths(&mut fields).ok_or_else(wrong)?;
         let name = fields.next().filter(|_| fields.next().is_none()).ok_or_else(wrong)?;
@@ -116,7 +122,7 @@ fn read(flowers: impl BufRead) -> Result<(Vec<Labelled>, Vec<Labelled>), Failure
     })?;
     for (species, count) in SPECIES.iter().zip(seen) {
         if count < HOLD_OUT {
-            return Err(Failure::Said(format!(
+            return Err(Failure::Message(format!(
                 "there are {count} flowers of {species}; at least {HOLD_OUT} are needed"
             )));
         }
@@ -124,8 +130,8 @@ fn read(flowers: impl BufRead) -> Result<(Vec<Labelled>, Vec<Labelled>), Failure
     Ok((learn, hold))
 }
 
-/// Gradient descent on the mean of the log loss. It runs on lengths with mean 0 and deviation 1, where one step length
-/// suits all of them; the weights that come out are for lengths in cm. No chance is involved.
+/// Minimises the mean log loss by gradient descent. It runs on lengths with mean 0 and deviation 1, for which one step size
+/// suits all; the returned weights are for lengths in cm. The result is deterministic.
 fn fit(flowers: &[Labelled]) -> Weights {
     let count = flowers.iter().map(|_| 1.0).sum::<f64>();
     let mut mean = [0.0; 4];
@@ -140,7 +146,7 @@ fn fit(flowers: &[Labelled]) -> Weights {
             deviation[i] += (lengths[i] - mean[i]).powi(2) / count;
         }
     }
-    // A length that is the same in all flowers tells nothing, and must not divide by 0.
+    // A length that is the same in all flowers must not divide by 0.
     let deviation = deviation.map(|variance: f64| if variance > 0.0 { variance.sqrt() } else { 1.0 });
     let standard: Vec<Labelled> = flowers
         .iter()
@@ -176,7 +182,7 @@ fn fit(flowers: &[Labelled]) -> Weights {
     })
 }
 
-/// Softmax of the three scores.
+/// Returns the softmax of the three scores.
 fn probabilities(weights: &Weights, lengths: &Lengths) -> [f64; 3] {
     let scores = weights.map(|row| row[0] + row[1..].iter().zip(lengths).map(|(w, l)| w * l).sum::<f64>());
     // The largest score becomes 0, so that no exponential overflows.
@@ -186,7 +192,7 @@ fn probabilities(weights: &Weights, lengths: &Lengths) -> [f64; 3] {
     powers.map(|power| power / sum)
 }
 
-/// The species with the largest probability, the first of equals.
+/// Returns the species with the largest probability, the first of equals.
 fn best(probabilities: &[f64; 3]) -> (usize, f64) {
     let mut best = (0, probabilities[0]);
     for (species, probability) in probabilities.iter().copied().enumerate() {
@@ -222,7 +228,7 @@ fn each_line(
         }
         number += 1;
         if line.len() as u64 == LINE_BYTES && !line.ends_with(b"\n") {
-            return Err(Failure::Said(format!(
+            return Err(Failure::Message(format!(
                 "line {number}: the line is longer than {LINE_BYTES} bytes; {expected}"
             )));
         }
@@ -231,7 +237,7 @@ fn each_line(
         if text.is_empty() {
             empty = empty.or(Some(number));
         } else if let Some(number) = empty {
-            return Err(Failure::Said(format!("line {number}: the line is empty; {expected}")));
+            return Err(Failure::Message(format!("line {number}: the line is empty; {expected}")));
         } else {
             take(number, text)?;
             taken += 1;

@@ -7,14 +7,14 @@ const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
 /// Header and data begin at multiples of this.
 const ALIGN: usize = 64;
 
-/// The file of a matrix.
+/// Encodes a matrix as a file.
 pub(super) fn encode<const R: usize, const C: usize>(matrix: &[[f64; C]; R]) -> Vec<u8> {
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({R}, {C}), }}");
     let before = MAGIC.len() + 2;
     let padding = ALIGN - (before + header.len() + 1) % ALIGN;
     header.extend(std::iter::repeat_n(' ', padding % ALIGN));
     header.push('\n');
-    // The header of a matrix is some 80 bytes; the format gives its length 16 bits.
+    // The header is about 80 bytes long; the format has 16 bits for its length.
     let length = u16::try_from(header.len()).unwrap_or(u16::MAX);
 
     let mut file = MAGIC.to_vec();
@@ -24,7 +24,7 @@ pub(super) fn encode<const R: usize, const C: usize>(matrix: &[[f64; C]; R]) -> 
     file
 }
 
-/// The matrix of a file; otherwise what is wrong with the file, to be put after its name.
+/// Decodes the matrix of a file. The error is a predicate for the file: `is cut short: …`.
 pub(super) fn decode<const R: usize, const C: usize>(file: &[u8]) -> Result<[[f64; C]; R], String> {
     let expected = format!("expected a .npy file (version 1.0) of {R}×{C} little-endian 64-bit floats");
     let body = file.strip_prefix(MAGIC).ok_or_else(|| format!("is no such file: {expected}"))?;

@@ -1,28 +1,29 @@
-//! Completion: verbs, flags and their values from the grammar, models and servers from whoever knows them.
+//! Completion: verbs, flags and their values from the grammar; names of models and servers from the registry.
 
 use clap::{Arg, Command};
 
-/// Who knows the names of models and servers. Asked on the reader's thread, while a person waits: it must answer quickly or with nothing.
+/// Names of models and servers. Called on the line editor's thread while a person waits: an implementation must be fast, and
+/// returns nothing if it cannot be.
 pub(crate) trait Names: Send {
-    /// The models.
+    /// Returns the models.
     fn models(&self) -> Vec<String>;
-    /// The servers.
+    /// Returns the servers.
     fn servers(&self) -> Vec<String>;
-    /// Models with weights that an alias names: `iris@current`, `iris:3`.
+    /// Returns models with a version or an alias of their weights: `iris@current`, `iris:3`.
     fn weights(&self) -> Vec<String>;
 }
 
-/// What may stand where the cursor is.
+/// Completions of a line at the cursor.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Offer {
-    /// One of these words, from this byte on.
+pub(super) enum Completion {
+    /// One of these words, beginning at this byte.
     Words(usize, Vec<String>),
-    /// A file, from this byte on.
+    /// The path of a file, beginning at this byte.
     File(usize),
 }
 
-/// What may complete a command line up to the cursor. `grammar` must have been built.
-pub(super) fn complete(grammar: &Command, names: &dyn Names, line: &str) -> Offer {
+/// Completes a command line that ends at the cursor. `grammar` must have been built.
+pub(super) fn complete(grammar: &Command, names: &dyn Names, line: &str) -> Completion {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let (before, word) = line.split_at(start);
     let (start, word) = match word.strip_prefix('/') {
@@ -36,44 +37,44 @@ pub(super) fn complete(grammar: &Command, names: &dyn Names, line: &str) -> Offe
     if words.first() == Some(&"mer") {
         words.remove(0);
     }
-    let at = walk(grammar, &words);
-    let candidates = match at.flag {
-        Some(flag) => return values(&at, flag, names, start, word),
-        None if word.starts_with('-') => flags(at.command),
-        None if at.command.has_subcommands() => verbs(at.command),
-        None => match at.command.get_positionals().nth(at.positional) {
-            Some(argument) => return values(&at, argument, names, start, word),
+    let context = context_of(grammar, &words);
+    let candidates = match context.flag {
+        Some(flag) => return values(&context, flag, names, start, word),
+        None if word.starts_with('-') => flags(context.command),
+        None if context.command.has_subcommands() => verbs(context.command),
+        None => match context.command.get_positionals().nth(context.positionals) {
+            Some(argument) => return values(&context, argument, names, start, word),
             None => Vec::new(),
         },
     };
     words_from(start, word, candidates)
 }
 
-/// Where a line has led to.
-struct At<'a> {
+/// The part of the grammar that the words before the cursor lead to.
+struct CursorContext<'a> {
     command: &'a Command,
-    /// The name of the group that the command belongs to.
+    /// Name of the group that the command belongs to.
     group: &'a str,
-    /// A flag that waits for its value.
+    /// The flag whose value comes next.
     flag: Option<&'a Arg>,
-    /// How many positional arguments there are already.
-    positional: usize,
+    /// Number of positional arguments before the cursor.
+    positionals: usize,
 }
 
-fn walk<'a>(grammar: &'a Command, words: &[&str]) -> At<'a> {
-    let mut at = At { command: grammar, group: "", flag: None, positional: 0 };
+fn context_of<'a>(grammar: &'a Command, words: &[&str]) -> CursorContext<'a> {
+    let mut context = CursorContext { command: grammar, group: "", flag: None, positionals: 0 };
     for word in words {
-        if at.flag.take().is_some() {
+        if context.flag.take().is_some() {
         } else if word.starts_with('-') {
             let takes_value = |arg: &&Arg| arg.get_action().takes_values() && is_spelled(arg, word);
-            at.flag = at.command.get_arguments().find(takes_value);
-        } else if let Some(sub) = at.command.find_subcommand(word) {
-            at = At { command: sub, group: at.command.get_name(), flag: None, positional: 0 };
+            context.flag = context.command.get_arguments().find(takes_value);
+        } else if let Some(sub) = context.command.find_subcommand(word) {
+            context = CursorContext { command: sub, group: context.command.get_name(), flag: None, positionals: 0 };
         } else {
-            at.positional += 1;
+            context.positionals += 1;
         }
     }
-    at
+    context
 }
 
 fn is_spelled(arg: &Arg, word: &str) -> bool {
@@ -82,21 +83,21 @@ fn is_spelled(arg: &Arg, word: &str) -> bool {
     long || short
 }
 
-fn values(at: &At<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &str) -> Offer {
+fn values(context: &CursorContext<'_>, argument: &Arg, names: &dyn Names, start: usize, word: &str) -> Completion {
     let kind = argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()).unwrap_or_default();
-    let candidates = match (kind, at.group, argument.get_long()) {
-        ("MODEL", ..) if word.contains([':', '@']) && takes_weights(at.command) => names.weights(),
+    let candidates = match (kind, context.group, argument.get_long()) {
+        ("MODEL", ..) if word.contains([':', '@']) && takes_weights(context.command) => names.weights(),
         ("MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) if word.contains([':', '@']) => names.weights(),
         ("MODEL" | "MODEL[:VERSION|@ALIAS]" | "MODEL:VERSION", ..) | ("NAME", "model", None) => names.models(),
         ("NAME", _, Some("server" | "on")) | ("NAME", "server", None) => names.servers(),
-        ("FILE" | "FILE|-" | "DIR" | "PATH", ..) => return Offer::File(start),
-        ("INPUT|@FILE|-", ..) if word.starts_with('@') => return Offer::File(start + 1),
+        ("FILE" | "FILE|-" | "DIR" | "PATH", ..) => return Completion::File(start),
+        ("INPUT|@FILE|-", ..) if word.starts_with('@') => return Completion::File(start + 1),
         _ => argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect(),
     };
     words_from(start, word, candidates)
 }
 
-/// Whether a model's name may have a version or an alias behind it.
+/// Whether the command takes a version or an alias behind the model's name.
 fn takes_weights(command: &Command) -> bool {
     matches!(command.get_name(), "run" | "use")
 }
@@ -111,10 +112,10 @@ fn flags(command: &Command) -> Vec<String> {
     arguments.filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect()
 }
 
-fn words_from(start: usize, word: &str, mut candidates: Vec<String>) -> Offer {
+fn words_from(start: usize, word: &str, mut candidates: Vec<String>) -> Completion {
     candidates.retain(|candidate| candidate.starts_with(word));
     candidates.sort_unstable();
-    Offer::Words(start, candidates)
+    Completion::Words(start, candidates)
 }
 
 #[cfg(test)]
@@ -135,19 +136,19 @@ mod tests {
         }
     }
 
-    fn offer(line: &str) -> Offer {
+    fn completion(line: &str) -> Completion {
         let mut grammar = crate::cli::command();
         grammar.build();
         complete(&grammar, &Known, line)
     }
 
     fn words(line: &str) -> Vec<String> {
-        match offer(line) {
-            Offer::Words(start, words) => {
+        match completion(line) {
+            Completion::Words(start, words) => {
                 assert!(words.iter().all(|word| word.starts_with(line[start..].trim_start_matches('/'))));
                 words
             }
-            Offer::File(_) => panic!("`{line}` wants a file"),
+            Completion::File(_) => panic!("`{line}` wants a file"),
         }
     }
 
@@ -188,14 +189,14 @@ mod tests {
 
     #[test]
     fn files_come_where_a_file_belongs() {
-        assert_eq!(offer("apply re"), Offer::File(6));
-        assert_eq!(offer("run iris @flo"), Offer::File(10));
-        assert_eq!(offer("run iris -o "), Offer::File(12));
-        assert_eq!(offer("model add m --path mo"), Offer::File(19));
-        assert_eq!(offer("server add s h --identity ~/"), Offer::File(26));
+        assert_eq!(completion("apply re"), Completion::File(6));
+        assert_eq!(completion("run iris @flo"), Completion::File(10));
+        assert_eq!(completion("run iris -o "), Completion::File(12));
+        assert_eq!(completion("model add m --path mo"), Completion::File(19));
+        assert_eq!(completion("server add s h --identity ~/"), Completion::File(26));
     }
 
-    /// Every argument that clap knows to be a path completes as one.
+    /// Every argument with clap's hint for a path completes as a path.
     #[test]
     fn every_path_completes() {
         let mut grammar = crate::cli::command();
@@ -208,8 +209,8 @@ mod tests {
                 matches!(arg.get_value_hint(), FilePath | DirPath) && arg.get_long().is_some()
             };
             for arg in command.get_arguments().filter(is_path) {
-                let typed = format!("{line}--{} x", arg.get_long().unwrap_or_default());
-                assert_eq!(complete(&grammar, &Known, &typed), Offer::File(typed.len() - 1), "{typed}");
+                let input = format!("{line}--{} x", arg.get_long().unwrap_or_default());
+                assert_eq!(complete(&grammar, &Known, &input), Completion::File(input.len() - 1), "{input}");
                 seen += 1;
             }
             let subs = command.get_subcommands().filter(|sub| sub.get_name() != "help");

@@ -1,41 +1,42 @@
-//! The line that is being edited, for drawing it again: the line editor does that for a window that changes its size, and not
-//! for a process that was stopped.
+//! The line that is being edited, for drawing it again after the process was stopped and continued: rustyline redraws only
+//! when the window changes its size.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What stands on the screen behind the cursor's line start, shared between the line editor and the REPL.
+/// Prompt, line and cursor, shared between the line editor and the REPL.
 #[derive(Debug, Clone, Default)]
-pub(super) struct EditedLine(Arc<Mutex<Shown>>);
+pub(super) struct EditedLine(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct Shown {
+struct State {
     prompt: String,
     line: String,
+    /// Byte of the line that the cursor is before.
     cursor: usize,
 }
 
 impl EditedLine {
-    /// Another prompt is shown, with nothing behind it.
+    /// Begins an empty line behind another prompt.
     pub(super) fn begin(&self, prompt: &str) {
-        *self.lock() = Shown { prompt: prompt.to_owned(), ..Shown::default() };
+        *self.lock() = State { prompt: prompt.to_owned(), ..State::default() };
     }
 
-    /// The line is this one now, with the cursor before this byte.
+    /// Sets the line and the byte that the cursor is before.
     pub(super) fn set(&self, line: &str, cursor: usize) {
-        let mut shown = self.lock();
-        line.clone_into(&mut shown.line);
-        shown.cursor = cursor;
+        let mut state = self.lock();
+        line.clone_into(&mut state.line);
+        state.cursor = cursor;
     }
 
-    /// What draws prompt and line at the start of an empty line, with the cursor where it was.
-    pub(super) fn drawn(&self) -> String {
-        let Shown { prompt, line, cursor } = &*self.lock();
+    /// Returns the bytes that draw prompt and line in the cursor's row and put the cursor back.
+    pub(super) fn render(&self) -> String {
+        let State { prompt, line, cursor } = &*self.lock();
         let (before, behind) = line.split_at_checked(*cursor).unwrap_or((line, ""));
-        let drawn = format!("\r\x1b[K{prompt}{before}\x1b7{behind}\x1b8");
-        drawn.replace('\n', "\r\n")
+        let text = format!("\r\x1b[K{prompt}{before}\x1b7{behind}\x1b8");
+        text.replace('\n', "\r\n")
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -49,8 +50,8 @@ mod tests {
         let line = EditedLine::default();
         line.begin("mer> ");
         line.set("run m 1", 4);
-        assert_eq!(line.drawn(), "\r\x1b[Kmer> run \x1b7m 1\x1b8");
+        assert_eq!(line.render(), "\r\x1b[Kmer> run \x1b7m 1\x1b8");
         line.begin("mer> ");
-        assert_eq!(line.drawn(), "\r\x1b[Kmer> \x1b7\x1b8");
+        assert_eq!(line.render(), "\r\x1b[Kmer> \x1b7\x1b8");
     }
 }

@@ -1,6 +1,4 @@
-//! What rustyline asks while a person types.
-
-use std::sync::{Arc, Mutex};
+//! The callbacks of rustyline: completion, and notes of the line for drawing it again.
 
 use clap::Command;
 use rustyline::{
@@ -11,24 +9,23 @@ use rustyline::{
 };
 
 use super::{
-    completion::{Names, Offer, complete},
+    completion::{Completion, Names, complete},
     edited_line::EditedLine,
-    session::current,
-    split::Mode,
+    mode::{Mode, SharedMode},
 };
 
-/// Completion. Every line is taken as it is: the reader asks for more where a quote is open.
+/// The helper of the line editor. It accepts every line; the line editor asks for more while a quote is open.
 #[derive(Helper, Validator)]
 pub(super) struct LineHelper {
     grammar: Command,
     names: Box<dyn Names>,
-    mode: Arc<Mutex<Mode>>,
+    mode: SharedMode,
     files: FilenameCompleter,
     edited: EditedLine,
 }
 
 impl LineHelper {
-    pub(super) fn new(names: Box<dyn Names>, mode: Arc<Mutex<Mode>>, edited: EditedLine) -> Self {
+    pub(super) fn new(names: Box<dyn Names>, mode: SharedMode, edited: EditedLine) -> Self {
         let mut grammar = crate::cli::command();
         grammar.build();
         Self { grammar, names, mode, files: FilenameCompleter::new(), edited }
@@ -40,15 +37,15 @@ impl Completer for LineHelper {
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         let line = line.get(..pos).unwrap_or(line);
-        // Only the line that the cursor is in counts; what is above it is over.
+        // In an entry of several lines only the one with the cursor is completed.
         let from = line.rfind('\n').map_or(0, |at| at + 1);
-        let typed = &line[from..];
-        if current(&self.mode) != Mode::Commands && !typed.starts_with('/') {
+        let current = &line[from..];
+        if self.mode.get() != Mode::Commands && !current.starts_with('/') {
             return Ok((pos, Vec::new()));
         }
-        match complete(&self.grammar, self.names.as_ref(), typed) {
-            Offer::File(_) => self.files.complete_path(line, pos),
-            Offer::Words(start, words) => {
+        match complete(&self.grammar, self.names.as_ref(), current) {
+            Completion::File(_) => self.files.complete_path(line, pos),
+            Completion::Words(start, words) => {
                 let pair = |word: String| Pair { replacement: format!("{word} "), display: word };
                 Ok((from + start, words.into_iter().map(pair).collect()))
             }
@@ -56,7 +53,7 @@ impl Completer for LineHelper {
     }
 }
 
-/// No hints: it is asked after each change, and takes note of the line.
+/// Gives no hints. Called after each change, so it notes the line.
 impl Hinter for LineHelper {
     type Hint = String;
 
@@ -66,7 +63,7 @@ impl Hinter for LineHelper {
     }
 }
 
-/// No colours: it is asked after each move of the cursor, and takes note of it.
+/// Gives no colours. Called after each move of the cursor, so it notes the cursor.
 impl Highlighter for LineHelper {
     fn highlight_char(&self, line: &str, pos: usize, _: CmdKind) -> bool {
         self.edited.set(line, pos);

@@ -1,5 +1,5 @@
-//! The history file. Every REPL appends to it in single writes, so that several at once lose nothing; none ever rewrites
-//! it. One entry is one line: newlines and backslashes are escaped.
+//! The history file. Each entry is appended in a single write and the file is never rewritten, so that several REPLs at once
+//! lose nothing. One entry is one line: newlines and backslashes are escaped.
 
 use std::{
     fs::File,
@@ -9,16 +9,16 @@ use std::{
 
 use mer_core::{redacted, redacted_url};
 
-/// How many entries a REPL remembers; older ones stay in the file.
-pub(super) const REMEMBERED: usize = 10_000;
+/// Maximum number of entries in memory; older ones stay in the file.
+pub(super) const MAX_ENTRIES: usize = 10_000;
 
 /// An open history file.
 #[derive(Debug)]
 pub(super) struct History(File);
 
 impl History {
-    /// Opens the file, which is made where it does not exist, with its folder, both readable by this user only. Returns
-    /// its newest entries, oldest first.
+    /// Opens the file and returns its newest entries, oldest first. File and folder are created if they are missing, readable
+    /// by this user only.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
         if let Some(folder) = path.parent() {
             mer_files::create_private_dir(folder)?;
@@ -27,19 +27,19 @@ impl History {
         let bytes = mer_files::read_internal(path)?;
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-        let newest = &lines[lines.len().saturating_sub(REMEMBERED)..];
-        // An older version kept all of them.
-        let entries = newest.iter().map(|line| unescaped(line)).filter(|entry| Self::may_keep(entry));
+        let newest = &lines[lines.len().saturating_sub(MAX_ENTRIES)..];
+        // Older versions stored entries with passwords too.
+        let entries = newest.iter().map(|line| unescaped(line)).filter(|entry| Self::may_store(entry));
         Ok((Self(file), entries.collect()))
     }
 
-    /// Whether an entry may be kept: one with a password in it is not, nor is one that gives a flag such as `--password-…`
-    /// something that might be one.
-    pub(super) fn may_keep(entry: &str) -> bool {
+    /// Whether an entry may be stored: not if it has a password in it, or a flag such as `--password-…` whose value may be
+    /// one.
+    pub(super) fn may_store(entry: &str) -> bool {
         let words = || entry.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '/'));
         let flag =
             words().any(|word| word.starts_with("--password") || word.starts_with("--db=") && word.contains(':'));
-        // A URL may be quoted, or have blanks in its password: the line as a whole is looked at too.
+        // A URL may be quoted or have blanks in its password, so the whole line is checked too.
         let url = entry.find("://").is_some_and(|at| redacted_url(&entry[at..]) != entry[at..]);
         !flag && !url && redacted(entry) == entry
     }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_a_secret_is_not_kept() {
+    fn a_line_with_a_secret_is_not_stored() {
         for line in [
             "log list --db postgres://u:hunter2@h/d",
             "--db=\"postgres://u:hunter 2@h/d\" log list",
@@ -106,7 +106,7 @@ mod tests {
             "model set m --env API_TOKEN='hunter2'",
             "run m postgres://u:hun/t?er2@h",
         ] {
-            assert!(!History::may_keep(line), "{line}");
+            assert!(!History::may_store(line), "{line}");
         }
         for line in [
             "run iris 5.1,3.5,1.4,0.2",
@@ -116,7 +116,7 @@ mod tests {
             "run m http://example.org/a?b=c",
             "the secret of the token is a password",
         ] {
-            assert!(History::may_keep(line), "{line}");
+            assert!(History::may_store(line), "{line}");
         }
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join("history");

@@ -1,16 +1,16 @@
-//! What comes from whoever types, and how it gets from the thread that reads to the one that acts.
+//! Events from the thread that reads lines to the REPL loop.
 
 use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-use super::Dispatch;
+use super::dispatch::Dispatch;
 use crate::{errors::CliError, signal::Signal};
 
-/// One thing that was said.
+/// One event of the thread that reads.
 #[derive(Debug)]
-pub(super) enum Said {
-    /// A person's entry, of one line or several, without the last line's end.
+pub(super) enum InputEvent {
+    /// An entry at the terminal, of one line or several, without the end of the last line.
     Entry(String),
     /// Lines of a script, each with its end.
     Lines(VecDeque<Vec<u8>>),
@@ -18,29 +18,29 @@ pub(super) enum Said {
     Cleared,
     /// Ctrl-D, or the end of the script.
     End,
-    /// The terminal is gone.
+    /// The terminal has gone.
     Hangup,
     /// Reading failed.
     Failed(CliError),
 }
 
-/// What is said arrives here.
-pub(super) type Saying = mpsc::Receiver<Said>;
+/// The receiving end of the events.
+pub(super) type InputEvents = mpsc::Receiver<InputEvent>;
 
-/// What came first.
+/// An event for the REPL loop.
 #[derive(Debug)]
-pub(super) enum Heard {
-    /// Something was said; nothing, where the reader has ended.
-    Said(Option<Said>),
+pub(super) enum Event {
+    /// Input; `None` if the reading thread has ended.
+    Input(Option<InputEvent>),
     /// A signal.
     Signal(Signal),
 }
 
-/// Waits for what is said next, or for a signal. What was said before a signal comes before it.
-pub(super) async fn hear(dispatch: &mut impl Dispatch, said: &mut Saying) -> Heard {
+/// Waits for input or a signal. Input that is there already comes before a signal.
+pub(super) async fn next_event(dispatch: &mut impl Dispatch, input: &mut InputEvents) -> Event {
     tokio::select! {
         biased;
-        next = said.recv() => Heard::Said(next),
-        signal = dispatch.signal() => Heard::Signal(signal),
+        input = input.recv() => Event::Input(input),
+        signal = dispatch.signal() => Event::Signal(signal),
     }
 }

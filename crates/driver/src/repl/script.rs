@@ -1,62 +1,63 @@
-//! Scripts: lines without a prompt, up to the first failure.
+//! Scripts: lines without a prompt, run until the first failure.
 
 use std::{
     collections::VecDeque,
     io::{BufRead as _, BufReader, Read},
 };
 
+use mer_service::spawn_thread;
 use tokio::sync::mpsc;
 
 use super::{
-    input_event::{Heard, Said, Saying, hear},
-    session::{Dispatch, Lines, Next, Session, current},
+    dispatch::Dispatch,
+    input_event::{Event, InputEvent, InputEvents, next_event},
+    session::{LineSource, Next, Session},
     split::{is_complete, missing},
 };
 use crate::{
-    apart::on_a_thread,
     errors::{CliError, ExitCode},
     ui::Ui,
 };
 
-/// Portions that are read ahead, so that no command waits for the next line to be read.
+/// Number of portions that are read ahead, so that no command waits for reading.
 const AHEAD: usize = 2;
-/// Lines of a portion. A line costs less than waking a thread for it.
+/// Maximum number of lines in a portion: waking a thread costs more than reading a line.
 const PORTION: usize = 64;
 
 /// Runs a script; returns the code of its first failure, or 0.
 ///
 /// # Errors
-/// It cannot be read, or is no UTF-8.
+/// It cannot be read, or is not UTF-8.
 pub(super) async fn run<R, F, D>(dispatch: &mut D, open: F, ui: Ui) -> Result<u8, CliError>
 where
     D: Dispatch,
     R: Read,
     F: FnOnce() -> R + Send + 'static,
 {
-    let mut said = start(open)?;
+    let mut input = start(open)?;
     let mut lines = VecDeque::new();
-    let mut session = Session::new(dispatch, ui, Lines::Script);
+    let mut session = Session::new(dispatch, ui, LineSource::Script);
     let mode = session.mode();
     let mut number = 0;
     loop {
-        // A unit goes on over as many lines as it takes.
+        // Reads lines until the unit is complete.
         let mut unit = String::new();
         let first = number + 1;
         loop {
             if lines.is_empty() {
-                match hear(session.dispatch, &mut said).await {
-                    Heard::Said(Some(Said::Lines(portion))) => lines = portion,
-                    Heard::Said(Some(Said::Failed(error))) => return Err(error),
-                    Heard::Said(_) => break,
-                    Heard::Signal(signal) => return Ok(ExitCode::of_signal(signal)),
+                match next_event(session.dispatch, &mut input).await {
+                    Event::Input(Some(InputEvent::Lines(portion))) => lines = portion,
+                    Event::Input(Some(InputEvent::Failed(error))) => return Err(error),
+                    Event::Input(_) => break,
+                    Event::Signal(signal) => return Ok(ExitCode::of_signal(signal)),
                 }
             }
             let Some(line) = lines.pop_front() else { break };
             number += 1;
             let text = std::str::from_utf8(&line)
-                .map_err(|_| CliError::usage(format!("line {number} of the script is no UTF-8")))?;
+                .map_err(|_| CliError::usage(format!("line {number} of the script is not UTF-8")))?;
             unit.push_str(text);
-            if is_complete(&current(&mode), unit.strip_suffix('\n').unwrap_or(&unit)) {
+            if is_complete(&mode.get(), unit.strip_suffix('\n').unwrap_or(&unit)) {
                 break;
             }
         }
@@ -66,10 +67,10 @@ where
         let unit = unit.strip_suffix('\n').unwrap_or(&unit);
         // A script written on Windows ends its lines with CR LF.
         let unit = unit.strip_suffix('\r').unwrap_or(unit);
-        if let Some(mark) = missing(&current(&mode), unit) {
-            let sentence =
-                format!("line {first} of the script opens a `{mark}` that nothing closes; nothing of it was sent");
-            return Err(CliError::usage(sentence));
+        if let Some(mark) = missing(&mode.get(), unit) {
+            return Err(CliError::usage(format!(
+                "line {first} of the script opens a `{mark}` that is never closed; nothing of it was sent"
+            )));
         }
         match session.unit(unit).await {
             Next::Line(0) => {}
@@ -84,14 +85,14 @@ where
     }
 }
 
-/// Reads on a thread of its own, so that signals are heard while standard input has nothing to say.
-fn start<R, F>(open: F) -> Result<Saying, CliError>
+/// Starts the thread that reads, so that signals are received while standard input blocks.
+fn start<R, F>(open: F) -> Result<InputEvents, CliError>
 where
     R: Read,
     F: FnOnce() -> R + Send + 'static,
 {
-    let (say, said) = mpsc::channel(AHEAD);
-    on_a_thread("script", move || {
+    let (events, input_events) = mpsc::channel(AHEAD);
+    spawn_thread("script", move || {
         let mut input = BufReader::new(open());
         loop {
             let mut lines = VecDeque::new();
@@ -102,26 +103,26 @@ where
                     Ok(_) => lines.push_back(line),
                     Err(source) => break Err(CliError::io("cannot read commands from standard input", source)),
                 }
-                // Only what is there already: a person or a program may wait for an answer to this very line.
+                // Reads only what is buffered: the other side may wait for the answer to this line.
                 if lines.len() >= PORTION || !input.buffer().contains(&b'\n') {
                     break Ok(true);
                 }
             };
-            if !lines.is_empty() && say.blocking_send(Said::Lines(lines)).is_err() {
+            if !lines.is_empty() && events.blocking_send(InputEvent::Lines(lines)).is_err() {
                 return;
             }
             match outcome {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    let _ = say.blocking_send(Said::Failed(error));
+                    let _ = events.blocking_send(InputEvent::Failed(error));
                     return;
                 }
             }
         }
     })
     .map_err(|source| CliError::io("cannot start a thread for the script", source))?;
-    Ok(said)
+    Ok(input_events)
 }
 
 #[cfg(test)]

@@ -1,72 +1,47 @@
-//! One unit after the other: what it means, and who does it.
+//! Runs one unit after the other: a command, or an input of the model in use.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use super::split::{Meaning, Mode, meaning};
+use super::{
+    dispatch::Dispatch,
+    hints::hints_as_lines,
+    mode::{Mode, SharedMode},
+    split::{Action, interpret},
+};
 use crate::{
-    cli::{Cli, Parsed, Verb, help_with, parse, split_line},
+    cli::{Parsed, Verb, help_with, parse, split_line},
     errors::{CliError, finish},
-    signal::Signal,
     ui::Ui,
 };
 
-/// What runs the commands of a REPL or script. A command that fails tells of it itself; what comes back is its exit code.
-/// SIGINT during a command cancels it, a second one at once.
-pub(crate) trait Dispatch {
-    /// Runs a command: every verb but `use`, `quit` and `repl`.
-    async fn run(&mut self, cli: Cli) -> u8;
-
-    /// Gives a model one input, which is sent with one newline after it, and streams its answer.
-    async fn input(&mut self, model: &str, text: &str) -> u8;
-
-    /// Whether there is such a model, for `use`.
-    ///
-    /// # Errors
-    /// There is none, or nobody can tell.
-    async fn find_model(&mut self, name: &str) -> Result<(), CliError>;
-
-    /// Waits for the next signal while no command runs. May be dropped and called again.
-    async fn signal(&mut self) -> Signal;
-
-    /// The signal that came during the last command, if one did: SIGTERM and SIGHUP end the REPL too.
-    fn ended_by(&self) -> Option<Signal>;
-}
-
-/// What plain lines mean now.
-pub(super) fn current(mode: &Mutex<Mode>) -> Mode {
-    mode.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// How it goes on after a unit.
+/// Continuation after a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// With the next; this one ended with a code.
+    /// With the next line; this unit ended with an exit code.
     Line(u8),
     /// Not at all.
     Leave,
 }
 
-/// Where lines come from.
+/// Origin of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lines {
-    /// A person types them.
-    Typed,
-    /// A script has them.
+pub(super) enum LineSource {
+    /// A person at a terminal.
+    Terminal,
+    /// A script.
     Script,
 }
 
-/// What means a command to a person, whatever the mode. Alone on a line that a model would get, it is asked about.
+/// Commands that people type in any mode. Alone on a line for a model they are refused with a hint, instead of being sent.
 const COMMANDS_OF_HABIT: [&str; 9] = ["help", "use", "quit", "exit", "bye", ":q", "\\q", "\\h", "\\?"];
 
-/// The state that lines share.
+/// A REPL or script from its first line to its last.
 pub(super) struct Session<'a, D> {
     pub(super) dispatch: &'a mut D,
     ui: Ui,
-    lines: Lines,
-    mode: Arc<Mutex<Mode>>,
+    source: LineSource,
+    mode: SharedMode,
 }
 
-/// What `help` adds inside a REPL.
+/// The paragraph that `help` adds inside a REPL.
 const HELP: &str = "\
 Here: lines are commands; a leading `mer` is ignored, `#` begins a comment, and a quote may span lines. \
 `use MODEL` makes plain lines inputs of that model: a line that begins with `/` is a command then, `\"\"\"` opens \
@@ -74,27 +49,26 @@ and closes a longer input, and `/use` goes back. A line that begins with a blank
 cancels a model, Ctrl-R searches the history, Ctrl-D leaves.";
 
 impl<'a, D: Dispatch> Session<'a, D> {
-    pub(super) fn new(dispatch: &'a mut D, ui: Ui, lines: Lines) -> Self {
-        Self { dispatch, ui, lines, mode: Arc::default() }
+    pub(super) fn new(dispatch: &'a mut D, ui: Ui, source: LineSource) -> Self {
+        Self { dispatch, ui, source, mode: SharedMode::default() }
     }
 
-    /// What plain lines mean, shared with whoever reads them.
-    pub(super) fn mode(&self) -> Arc<Mutex<Mode>> {
-        Arc::clone(&self.mode)
+    /// Returns the mode, shared with the thread that reads lines.
+    pub(super) fn mode(&self) -> SharedMode {
+        self.mode.clone()
     }
 
-    /// Does what a unit asks for. Failures are told.
+    /// Runs a unit. Failures are reported.
     pub(super) async fn unit(&mut self, unit: &str) -> Next {
-        let meaning = meaning(&current(&self.mode), unit);
-        match meaning {
-            Meaning::Nothing => Next::Line(0),
-            Meaning::Input { model, text } => {
-                if self.lines == Lines::Typed && unit == text && is_habit(&text) {
+        match interpret(&self.mode.get(), unit) {
+            Action::Nothing => Next::Line(0),
+            Action::Input { model, text } => {
+                if self.source == LineSource::Terminal && unit == text && is_habit(&text) {
                     return self.failed(not_sent(&model, text.trim()));
                 }
                 Next::Line(self.dispatch.input(&model, &text).await)
             }
-            Meaning::Command(line) => match self.command(&line).await {
+            Action::Command(line) => match self.command(&line).await {
                 Ok(next) => next,
                 Err(error) => self.failed(error),
             },
@@ -102,7 +76,7 @@ impl<'a, D: Dispatch> Session<'a, D> {
     }
 
     fn failed(&self, error: CliError) -> Next {
-        let error = if self.lines == Lines::Typed { hints_as_lines(error, false) } else { error };
+        let error = if self.source == LineSource::Terminal { hints_as_lines(error, false) } else { error };
         Next::Line(finish(Err(error), self.ui))
     }
 
@@ -114,7 +88,7 @@ impl<'a, D: Dispatch> Session<'a, D> {
         let asks_for_help = words.len() == 2 && words[1] == "help";
         let cli = match parse(words)? {
             Parsed::Command(cli) => *cli,
-            Parsed::Tell { plain, styled } => {
+            Parsed::Help { plain, styled } => {
                 let (plain, styled) = if asks_for_help { help_with(HELP) } else { (plain, styled) };
                 let text = if self.ui.colour_out() { styled } else { plain };
                 return self.ui.data(text.as_bytes()).map(|()| Next::Line(0));
@@ -125,12 +99,12 @@ impl<'a, D: Dispatch> Session<'a, D> {
             Some(Verb::Use(args)) => {
                 let mode = match &args.model {
                     Some(model) => {
-                        self.dispatch.find_model(model).await?;
+                        self.dispatch.check_model(model).await?;
                         Mode::Model(model.clone())
                     }
                     None => Mode::Commands,
                 };
-                *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+                self.mode.set(mode);
                 Ok(Next::Line(0))
             }
             Some(Verb::Repl) => Err(CliError::usage("this is the REPL")),
@@ -140,14 +114,14 @@ impl<'a, D: Dispatch> Session<'a, D> {
     }
 }
 
-/// Whether a line for a model is one that is probably meant for the REPL: a command that people know by heart, or `use` with a name.
+/// Whether a line for a model is probably meant for the REPL: a command of habit alone, or `use` with a name.
 fn is_habit(text: &str) -> bool {
     let mut words = text.split_whitespace();
     let (first, second, third) = (words.next().unwrap_or_default(), words.next(), words.next());
     COMMANDS_OF_HABIT.contains(&first) && (second.is_none() || (first == "use" && third.is_none()))
 }
 
-/// A line that looks like a command, and would be an input.
+/// Returns the error for a line that looks like a command and would have been an input.
 fn not_sent(model: &str, text: &str) -> CliError {
     let command = match text {
         "\\q" | ":q" | "bye" => "quit",
@@ -159,40 +133,13 @@ fn not_sent(model: &str, text: &str) -> CliError {
         .hint(format!("`\"\"\"{text}\"\"\"` sends it to the model"))
 }
 
-/// The failure with hints that can be typed into the REPL: there `mer` is left out, and what only counts when `mer` is started
-/// says so. `allowed`: whether this REPL may change models and servers.
-pub(crate) fn hints_as_lines(error: CliError, allowed: bool) -> CliError {
-    const ALLOW: [&str; 2] = ["mer --allow-model-server-runtime-changes ", "mer --allow-changes "];
-    error.with_hints(|hint| {
-        if let Some(flag) = ALLOW.iter().find(|flag| hint.contains(**flag)) {
-            if allowed {
-                return hint.replace(flag, "");
-            }
-            let line = hint.replace(flag, "");
-            let line = line.strip_prefix('`').and_then(|line| line.strip_suffix('`')).unwrap_or(&line);
-            return format!("leave with `quit`, start `{}`, and say: {line}", flag.trim_end());
-        }
-        if hint.contains("`mer --help`") {
-            return hint.replace("`mer --help`", "`help`");
-        }
-        let hint = hint.strip_prefix("mer ").filter(|rest| !rest.starts_with('-')).unwrap_or(hint);
-        let mut text = String::with_capacity(hint.len());
-        let mut rest = hint;
-        while let Some((before, behind)) = rest.split_once("`mer ") {
-            text.push_str(before);
-            text.push_str(if behind.starts_with("--") { "`mer " } else { "`" });
-            rest = behind;
-        }
-        text + rest
-    })
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::ui::Format;
+    use crate::cli::Cli;
+    use crate::{signal::Signal, ui::Format};
 
-    /// Remembers what it was asked for; `log show` fails with 66.
+    /// Records what it was asked for; `log show` fails with 66.
     #[derive(Default)]
     pub(crate) struct Recorder(pub(crate) Vec<String>);
 
@@ -213,7 +160,7 @@ pub(super) mod tests {
             0
         }
 
-        async fn find_model(&mut self, name: &str) -> Result<(), CliError> {
+        async fn check_model(&mut self, name: &str) -> Result<(), CliError> {
             if name == "upper" { Ok(()) } else { Err(CliError::not_found("model", name, ["upper"])) }
         }
 
@@ -236,7 +183,7 @@ pub(super) mod tests {
 
     fn units(lines: &[&str]) -> (Vec<Next>, Vec<String>) {
         let mut recorder = Recorder::default();
-        let mut session = Session::new(&mut recorder, ui(), Lines::Typed);
+        let mut session = Session::new(&mut recorder, ui(), LineSource::Terminal);
         let next = lines.iter().map(|line| block_on(session.unit(line))).collect();
         (next, recorder.0)
     }
@@ -260,26 +207,6 @@ pub(super) mod tests {
 
         let error = not_sent("upper", "\\q");
         assert_eq!(error.hints(), ["`/quit` is the command", "`\"\"\"\\q\"\"\"` sends it to the model"]);
-    }
-
-    #[test]
-    fn hints_at_a_prompt_are_lines_for_it() {
-        let hint = |hint: &str, allowed| {
-            hints_as_lines(CliError::usage("x").hint(hint), allowed).hints().first().cloned().expect("a hint")
-        };
-        assert_eq!(hint("`mer model list` shows all there are", false), "`model list` shows all there are");
-        assert_eq!(hint("mer model set m -- x", false), "model set m -- x");
-        for flag in ["--db", "--allow-model-server-runtime-changes"] {
-            let start = format!("start with it: `mer {flag}`");
-            assert_eq!(hint(&start, false), start);
-        }
-        assert_eq!(hint("`mer --help` shows how it is written", false), "`help` shows how it is written");
-        let allow = "mer --allow-model-server-runtime-changes model add m -- x";
-        assert_eq!(hint(allow, true), "model add m -- x");
-        assert_eq!(
-            hint(allow, false),
-            "leave with `quit`, start `mer --allow-model-server-runtime-changes`, and say: model add m -- x"
-        );
     }
 
     #[test]

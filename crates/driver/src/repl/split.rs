@@ -1,35 +1,27 @@
-//! What was typed, cut into commands and inputs.
+//! Cuts lines into units, each a command or an input, and interprets them.
 
-/// What plain lines mean.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Commands.
-    #[default]
-    Commands,
-    /// Inputs of this model (`use MODEL`).
-    Model(String),
-}
+use super::mode::Mode;
 
-/// What one unit of text asks for.
+/// The action that one unit of text asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// Nothing: a blank line.
+pub(super) enum Action {
+    /// Nothing: the line is blank.
     Nothing,
-    /// A command line.
+    /// Run this command line.
     Command(String),
-    /// An input of this model, as it is.
+    /// Send an input to a model.
     Input {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The input.
+        /// The input as it is.
         text: String,
     },
 }
 
-/// Opens and closes a longer input.
+/// Opens and closes an input of several lines.
 const LONG: &str = "\"\"\"";
 
-/// Whether nothing of the unit is missing: no quote is open, no backslash ends it, no `"""` waits for its twin.
+/// Whether the unit is complete: no quote is open, no backslash ends it, and no `"""` is open.
 pub(super) fn is_complete(mode: &Mode, unit: &str) -> bool {
     match command_of(mode, unit) {
         Some(command) => shlex::split(command).is_some(),
@@ -37,11 +29,11 @@ pub(super) fn is_complete(mode: &Mode, unit: &str) -> bool {
     }
 }
 
-/// The mark that an unfinished text waits for: an open quote, a backslash at the end of the line, or `"""`. Nothing where the
-/// text is whole.
+/// Returns the mark that keeps a text incomplete: an open quote, a backslash at the end, or `"""`; `None` if the text is
+/// complete.
 pub(super) fn missing(mode: &Mode, text: &str) -> Option<&'static str> {
-    let (found, whole) = units(mode, text);
-    let (last, before) = found.split_last().filter(|_| !whole)?;
+    let (found, complete) = units(mode, text);
+    let (last, before) = found.split_last().filter(|_| !complete)?;
     let mode = before.iter().fold(mode.clone(), |mode, unit| after(mode, unit));
     let Some(command) = command_of(&mode, last) else { return Some(LONG) };
     let (mut quote, mut escaped) = (None, false);
@@ -61,8 +53,8 @@ pub(super) fn missing(mode: &Mode, text: &str) -> Option<&'static str> {
     })
 }
 
-/// Cuts a text of several lines into units, `use` among them taken at its word. The last may be incomplete; the second
-/// value says whether it is whole.
+/// Cuts a text of several lines into units; a `use` among them changes how the rest is cut. The second value says whether the
+/// last unit is complete.
 pub(super) fn units<'a>(mode: &Mode, text: &'a str) -> (Vec<&'a str>, bool) {
     let mut mode = mode.clone();
     let mut found = Vec::new();
@@ -82,7 +74,7 @@ pub(super) fn units<'a>(mode: &Mode, text: &'a str) -> (Vec<&'a str>, bool) {
     }
 }
 
-/// What lines mean after this unit, should it succeed.
+/// Returns the mode after this unit, if it succeeds.
 fn after(mode: Mode, unit: &str) -> Mode {
     let mut words = command_of(&mode, unit).unwrap_or_default().split_whitespace().skip_while(|word| *word == "mer");
     match (words.next(), words.next()) {
@@ -92,25 +84,25 @@ fn after(mode: Mode, unit: &str) -> Mode {
     }
 }
 
-/// What a whole unit means.
-pub(super) fn meaning(mode: &Mode, unit: &str) -> Meaning {
+/// Interprets a complete unit.
+pub(super) fn interpret(mode: &Mode, unit: &str) -> Action {
     if let Some(command) = command_of(mode, unit) {
-        return if command.trim().is_empty() { Meaning::Nothing } else { Meaning::Command(command.to_owned()) };
+        return if command.trim().is_empty() { Action::Nothing } else { Action::Command(command.to_owned()) };
     }
-    let Mode::Model(model) = mode else { return Meaning::Nothing };
+    let Mode::Model(model) = mode else { return Action::Nothing };
     let text = match unit.trim_start().strip_prefix(LONG) {
         Some(rest) => {
             let body = rest.split(LONG).next().unwrap_or(rest);
             let body = body.strip_prefix('\n').unwrap_or(body);
             body.strip_suffix('\n').unwrap_or(body)
         }
-        None if unit.trim().is_empty() => return Meaning::Nothing,
+        None if unit.trim().is_empty() => return Action::Nothing,
         None => unit,
     };
-    Meaning::Input { model: model.clone(), text: text.to_owned() }
+    Action::Input { model: model.clone(), text: text.to_owned() }
 }
 
-/// The command in a unit. People who come from a chat put a `/` before commands everywhere.
+/// Returns the command in a unit. A leading `/`, as in chats, is accepted in both modes.
 fn command_of<'a>(mode: &Mode, unit: &'a str) -> Option<&'a str> {
     match (mode, unit.trim_start().strip_prefix('/')) {
         (_, Some(command)) => Some(command),
@@ -127,8 +119,8 @@ mod tests {
         Mode::Model("m".to_owned())
     }
 
-    fn input(text: &str) -> Meaning {
-        Meaning::Input { model: "m".to_owned(), text: text.to_owned() }
+    fn input(text: &str) -> Action {
+        Action::Input { model: "m".to_owned(), text: text.to_owned() }
     }
 
     #[test]
@@ -153,13 +145,13 @@ mod tests {
         assert!(!is_complete(&model(), "\"\"\"a"));
         assert!(is_complete(&model(), "\"\"\"a\nb\"\"\""));
         assert!(!is_complete(&model(), "/run 'x"));
-        assert_eq!(meaning(&model(), "don't # hash"), input("don't # hash"));
-        assert_eq!(meaning(&model(), "\"\"\"\na\n\nb\n\"\"\""), input("a\n\nb"));
-        assert_eq!(meaning(&model(), "\"\"\"/etc\"\"\""), input("/etc"));
-        assert_eq!(meaning(&model(), "\"\"\"\"\"\""), input(""));
-        assert_eq!(meaning(&model(), "  "), Meaning::Nothing);
-        assert_eq!(meaning(&model(), "/log list"), Meaning::Command("log list".to_owned()));
-        assert_eq!(meaning(&model(), "/"), Meaning::Nothing);
+        assert_eq!(interpret(&model(), "don't # hash"), input("don't # hash"));
+        assert_eq!(interpret(&model(), "\"\"\"\na\n\nb\n\"\"\""), input("a\n\nb"));
+        assert_eq!(interpret(&model(), "\"\"\"/etc\"\"\""), input("/etc"));
+        assert_eq!(interpret(&model(), "\"\"\"\"\"\""), input(""));
+        assert_eq!(interpret(&model(), "  "), Action::Nothing);
+        assert_eq!(interpret(&model(), "/log list"), Action::Command("log list".to_owned()));
+        assert_eq!(interpret(&model(), "/"), Action::Nothing);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The terminal's mode, for whoever must end `mer` while the line editor has it in raw mode.
+//! The terminal around the line editor: a fresh line before each prompt, and the mode to restore when `mer` ends or continues
+//! while the line editor has the terminal in raw mode.
 
 use rustix::{
     process::getpgrp,
@@ -14,18 +15,18 @@ use crate::{
     ui::{self, Ui},
 };
 
-/// Columns of a terminal that does not tell.
-const COLUMNS: u16 = 80;
+/// Columns to assume if the terminal does not report them.
+const DEFAULT_COLUMNS: u16 = 80;
 
-/// Moves to the start of a line. Where an answer ended without a newline, a mark stands behind it, and stays; elsewhere the mark
-/// is drawn over at once. Works wherever the cursor is: the mark and the blanks behind it fill exactly one line's width, so that
-/// they wrap only where something stood before them.
+/// Moves to the start of a line. If an answer ended without a newline, a mark is left behind it. This needs no cursor
+/// position: mark and blanks fill exactly one row, so they wrap only if the cursor was not in the first column; otherwise the
+/// prompt is drawn over the mark.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub(super) fn fresh_line(ui: Ui) -> Result<(), CliError> {
     let columns = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).map_or(0, |size| size.ws_col);
-    let columns = usize::from(if columns == 0 { COLUMNS } else { columns });
+    let columns = usize::from(if columns == 0 { DEFAULT_COLUMNS } else { columns });
     let (on, off) = if ui.colour_out() { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
     ui.data(format!("{on}\u{23ce}{off}{:blanks$}\r\x1b[K", "", blanks = columns - 1).as_bytes())
 }
@@ -35,13 +36,13 @@ pub(super) fn fresh_line(ui: Ui) -> Result<(), CliError> {
 pub(super) struct SavedTerminal(Termios);
 
 impl SavedTerminal {
-    /// Remembers the mode of standard input; none where that is no terminal.
+    /// Reads the mode of standard input; `None` if that is no terminal.
     pub(super) fn save() -> Option<Self> {
         tcgetattr(rustix::stdio::stdin()).ok().map(Self)
     }
 
-    /// Brings back the mode of the line editor, which a shell has replaced while this process was stopped, and draws the line
-    /// again. Does nothing in the background.
+    /// Sets the line editor's mode again, which a shell has replaced while this process was stopped, and redraws the line. Does
+    /// nothing in the background.
     pub(super) fn resume_editing(&self, edited: &EditedLine) {
         let stdin = rustix::stdio::stdin();
         if tcgetpgrp(stdin).ok() != Some(getpgrp()) {
@@ -55,11 +56,11 @@ impl SavedTerminal {
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
         let _ = tcsetattr(stdin, OptionalActions::Drain, &raw);
-        ui::write_stderr(&format!("\x1b[?2004h{}", edited.drawn()));
+        ui::write_stderr(&format!("\x1b[?2004h{}", edited.render()));
     }
 
-    /// Gives it back, with the bracketed paste that the editor had switched on off. A failure is dropped: then the
-    /// terminal is gone.
+    /// Restores the mode, and switches off the bracketed paste that the line editor had switched on. A failure is dropped: the
+    /// terminal has gone then.
     pub(super) fn restore(&self) {
         let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.0);
         ui::write_stderr("\x1b[?2004l\n");

@@ -1,5 +1,5 @@
 //! The REPL at a real terminal: each test opens a pseudo-terminal and starts this test binary again behind it, where
-//! [`child`] is a REPL whose commands only say that they ran.
+//! [`child`] is a REPL whose commands only print that they ran.
 
 mod terminal;
 
@@ -11,33 +11,34 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use super::*;
 use crate::{
     cli::{Cli, Verb},
-    errors::ExitCode,
+    errors::{CliError, ExitCode},
     signal::Signal,
-    ui::Format,
+    ui::{Format, Ui},
 };
 
-/// Commands that say that they ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C comes; `export` ends while one is on its way.
-struct Says {
+/// Prints that a command ran. `version` writes no newline; `doctor` runs until lines are typed ahead; `log` runs until Ctrl-C
+/// comes; `export` sends itself a Ctrl-C as it ends.
+struct Announcer {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hangup: unix::Signal,
 }
 
-fn say(text: &str) {
+fn announce(text: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "<{text}>").and_then(|()| out.flush()).expect("stdout");
 }
 
-impl Dispatch for Says {
+impl Dispatch for Announcer {
     async fn run(&mut self, cli: Cli) -> u8 {
         match cli.verb {
             Some(Verb::Run(args)) => {
-                say(&format!("run {} {:?}", args.request.model, args.request.input().expect("input")));
+                announce(&format!("run {} {:?}", args.request.model, args.request.input().expect("input")));
             }
             Some(Verb::Log(_)) => {
-                say("running");
+                announce("running");
                 self.interrupt.recv().await;
-                say("cancelled");
+                announce("cancelled");
                 return ExitCode::SIGINT;
             }
             Some(Verb::Version) => {
@@ -45,29 +46,29 @@ impl Dispatch for Says {
                 write!(out, "no newline").and_then(|()| out.flush()).expect("stdout");
             }
             Some(Verb::Doctor(_)) => {
-                say("waiting");
+                announce("waiting");
                 // Until two lines wait on the terminal.
                 while rustix::io::ioctl_fionread(rustix::stdio::stdin()).expect("terminal") < 16 {
                     tokio::task::yield_now().await;
                 }
-                say("waited");
+                announce("waited");
             }
             Some(Verb::Export(_)) => {
                 let this = rustix::process::getpid();
                 rustix::process::kill_process(this, rustix::process::Signal::INT).expect("signal");
-                say("exported");
+                announce("exported");
             }
-            other => say(&format!("{other:?}")),
+            other => announce(&format!("{other:?}")),
         }
         0
     }
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
-        say(&format!("{model} {text:?}"));
+        announce(&format!("{model} {text:?}"));
         0
     }
 
-    async fn find_model(&mut self, _: &str) -> Result<(), CliError> {
+    async fn check_model(&mut self, _: &str) -> Result<(), CliError> {
         Ok(())
     }
 
@@ -100,7 +101,7 @@ impl Names for Known {
     }
 }
 
-/// Not a test of its own: what the others find behind their terminal.
+/// Not a test by itself: the process that the others start behind their terminal.
 #[test]
 fn child() {
     let Some(history) = std::env::var_os(CHILD) else { return };
@@ -108,12 +109,12 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let code = runtime.block_on(async {
         let listen = |kind| signal(kind).expect("signal");
-        let mut says = Says {
+        let mut announcer = Announcer {
             interrupt: listen(SignalKind::interrupt()),
             terminate: listen(SignalKind::terminate()),
             hangup: listen(SignalKind::hangup()),
         };
-        run(&mut says, options, Ui::new(Format::Text, true)).await
+        run(&mut announcer, options, Ui::new(Format::Text, true)).await
     });
     #[expect(clippy::exit, reason = "the exit code is what the test behind this one looks at")]
     std::process::exit(i32::from(code.expect("repl")));
@@ -248,7 +249,7 @@ fn after_a_stop_the_line_is_drawn_again_and_can_be_edited() {
     let mut terminal = Terminal::open();
     terminal.expect("mer> ").keys("run m 1").expect("run m 1");
     terminal.signal(rustix::process::Signal::STOP);
-    // What a shell does when it takes the terminal back.
+    // A shell does this when it takes the terminal back.
     terminal.make_cooked();
     assert!(terminal.echoes());
     terminal.signal(rustix::process::Signal::CONT);

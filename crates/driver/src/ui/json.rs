@@ -1,41 +1,13 @@
 //! Output for programs: one object a line.
 
-use std::io;
-
-use mer_core::{is_invisible, redacted};
+use mer_core::redacted;
+use mer_service::write_visible_json as to_writer;
 use serde::Serialize;
 
 use crate::errors::CliError;
 
 /// Bytes of full lines that are written at once, so that a long list appears while it is made.
 const CHUNK: usize = 64 * 1024;
-
-/// `serde_json`'s compact form, with invisible and control characters escaped. It reads back as the same text.
-struct EscapeInvisible;
-
-impl serde_json::ser::Formatter for EscapeInvisible {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(is_invisible) {
-            let (before, after) = rest.split_at(at);
-            writer.write_all(before.as_bytes())?;
-            let Some(c) = after.chars().next() else { break };
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = &after[c.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
-
-/// Writes a value as JSON that may be shown on a terminal.
-///
-/// # Errors
-/// As `serde_json::to_writer`.
-pub(crate) fn to_writer<T: Serialize>(writer: impl io::Write, value: &T) -> serde_json::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(writer, EscapeInvisible))
-}
 
 /// Writes one line for each item.
 pub(super) fn lines<T: Serialize>(

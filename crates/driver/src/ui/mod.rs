@@ -18,7 +18,6 @@ mod text;
 mod views;
 
 pub(crate) use format::Format;
-pub(crate) use json::to_writer;
 pub(crate) use log_writer::LogWriter;
 pub(crate) use output::{Ui, stdin_is_terminal};
 pub(crate) use plural::counted;

@@ -1,4 +1,4 @@
-//! What commands write, in the format that was asked for.
+//! The output of commands, in the requested format.
 
 use std::io::{self, IsTerminal};
 

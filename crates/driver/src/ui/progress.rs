@@ -10,13 +10,13 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use super::{prompt_secret, status_line};
 
-/// What ends earlier shows no line.
+/// Time until the line appears; shorter work shows none.
 const DELAY: Duration = Duration::from_millis(500);
 
 /// Least time between two updates of the line.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// How far a transfer has come.
+/// The progress of a transfer.
 #[derive(Debug)]
 pub(crate) struct ProgressLine(Mutex<State>);
 

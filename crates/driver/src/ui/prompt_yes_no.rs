@@ -2,6 +2,7 @@
 
 use std::{io, os::fd::OwnedFd};
 
+use mer_service::run_blocking;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     pipe::{PipeFlags, pipe_with},
@@ -9,7 +10,7 @@ use rustix::{
 };
 
 use super::stderr;
-use crate::{apart::apart, errors::CliError};
+use crate::errors::CliError;
 
 /// Maximum length of an answer, in bytes.
 const MAX_ANSWER: usize = 1024;
@@ -22,7 +23,7 @@ pub(super) async fn confirm(question: &str) -> Result<bool, CliError> {
     let cannot = |error: io::Error| CliError::io("cannot read the answer", error);
     stderr::write(&format!("{question} [y/N] "));
     let (gone, waits) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| cannot(errno.into()))?;
-    let answer = apart("mer-confirm", move || read_answer(&gone)).await;
+    let answer = run_blocking("mer-confirm", move || read_answer(&gone)).await;
     drop(waits);
     let answer = answer.map_err(cannot)?;
     if answer.is_empty() {

@@ -8,6 +8,8 @@ use std::{
     sync::mpsc::{Receiver, channel},
 };
 
+use mer_core::FailureKind;
+use mer_service::spawn_thread;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -16,8 +18,7 @@ use rustix::{
 use tokio::sync::oneshot;
 
 use super::status_line;
-use crate::{apart::on_a_thread, app::Streams, errors::CliError, signal::Signal};
-use mer_core::FailureKind;
+use crate::{app::Streams, errors::CliError, signal::Signal};
 
 /// Bytes that a pipe which is ready takes without blocking (PIPE_BUF).
 const ATOMIC: usize = 4096;
@@ -87,7 +88,7 @@ impl Listener {
             })
         };
         // Without the thread only KILL ends the wait.
-        let _ = on_a_thread("mer-signals", move || drop(listen()));
+        let _ = spawn_thread("mer-signals", move || drop(listen()));
         Self { signals, _stop: stop }
     }
 

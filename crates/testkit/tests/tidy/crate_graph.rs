@@ -14,7 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("migrations", &["core", "dal", "files"]),
     ("weights", &["core"]),
     ("scheduler", &["core", "dal", "files", "meal"]),
-    ("driver", &["core", "dal", "files", "meal", "migrations", "scheduler", "weights"]),
+    ("service", &["core", "dal", "files", "meal", "migrations", "scheduler", "weights"]),
+    ("driver", &["core", "dal", "files", "meal", "migrations", "scheduler", "service", "weights"]),
 ];
 
 /// Returns every dependency (from, to) between crates of the workspace, without dev-dependencies.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{assert_none, read, rust};
 
 /// The crates that must not see the environment.
-const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler"];
+const BELOW_DRIVER: &[&str] = &["core", "dal", "files", "meal", "migrations", "scheduler", "service", "weights"];
 
 /// Paths that read or change the environment of the process.
 const ENVIRONMENT: &[&str] = &[
@@ -58,6 +58,34 @@ fn only_the_driver_reads_the_environment() {
     assert_none(&faults, "only `driver` reads the environment: hand the value down");
 }
 
+/// What belongs to a command line or a terminal, and is not named below the driver.
+const TERMINAL: &[&str] =
+    &["clap", "rustyline", "indicatif", "comfy_table", "IsTerminal", "isatty", "stdin", "stdout", "stderr", "CliError"];
+
+/// The names of [`TERMINAL`] that a line of the service may have: output streams of models, not of this process.
+const MODEL_STREAMS: &[&str] = &["stdin_", "stdout_", "stderr_"];
+
+/// Returns whether a line of code has something of a command line or a terminal.
+fn is_for_a_terminal(line: &str) -> bool {
+    let line = MODEL_STREAMS.iter().fold(line.to_owned(), |line, stream| line.replace(stream, ""));
+    line.contains("\\x1b[") || line.contains("\\u{1b}") || TERMINAL.iter().any(|name| names(&line, name))
+}
+
+#[test]
+fn the_service_has_no_terminal() {
+    let mut faults = Vec::new();
+    for (path, text) in rust("crates/service").into_iter().filter(|(path, _)| !is_test(path)) {
+        for (number, line) in shipped(&text).filter(|(_, line)| is_for_a_terminal(line)) {
+            faults.push(format!("{path}:{number}: {}", line.trim()));
+        }
+    }
+    assert_none(&faults, "the service takes plain requests: what has a terminal belongs into `driver`");
+    for bad in ["use clap::Parser;", "io::stdout().is_terminal()", "let red = \"\\x1b[31m\";", "fn f() -> CliError"] {
+        assert!(is_for_a_terminal(bad), "{bad}");
+    }
+    assert!(!is_for_a_terminal("access.stderr_tail.len()"));
+}
+
 #[test]
 fn a_database_and_a_transport_are_each_known_to_one_module_tree() {
     let mut faults = Vec::new();
@@ -87,8 +115,8 @@ fn every_shipped_crate_opens_files_in_one_place() {
     const PLACES: &[&str] = &[
         "crates/files/src/",
         "crates/driver/src/ui/prompt_secret.rs",
-        "crates/driver/src/repl/mod.rs",
-        "crates/driver/src/example_models/mod.rs",
+        "crates/driver/src/repl/run.rs",
+        "crates/driver/src/example_models/run.rs",
     ];
     let mut faults = Vec::new();
     for (path, text) in rust("crates") {

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use super::{Difference, differences, here, in_session, paths::settle};
+use mer_service::{
+    open_file,
+    registry::{self, Difference},
+    registry_file,
+};
+
+use super::{differences::lines, working_folder};
 use crate::{
     app::App,
-    cli::{ApplyArgs, Input, Typed},
+    cli::{ApplyArgs, CommandLine, Input},
     errors::CliError,
-    io::{Origin, opened, source, whole_text},
-    registry_file,
+    io::{Origin, source, whole_text},
     ui::{Format, Ui, counted},
 };
 
@@ -17,7 +22,7 @@ pub(in crate::commands) async fn apply(
     app: &App,
     args: &ApplyArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.dry_run {
@@ -29,28 +34,18 @@ pub(in crate::commands) async fn apply(
     };
     let file = registry_file::read(Path::new(&name), &text)?;
     file.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    // Relative paths begin in the file's folder; those of standard input in this one.
-    let folder = here().join(Path::new(&args.file).parent().unwrap_or(Path::new("")));
+    // Relative paths begin in the folder of the file; those of standard input in the working folder.
+    let folder = working_folder().join(Path::new(&args.file).parent().unwrap_or(Path::new("")));
     let ask = !args.yes && !args.dry_run && !app.settings.no_input && !typed.no_input && ui.can_ask();
-    // Nothing is shown and nobody is asked while the database is open: a slow reader would keep everybody else out.
-    let (known, wanted, changes) = in_session(app, async |store| {
-        let known = store.registry().await?;
-        file.check(&known)?;
-        let mut wanted = file.registry.clone();
-        settle(&mut wanted, &known, None, &folder)?;
-        let changes = differences(&known, &wanted);
-        if !ask && !args.dry_run {
-            store.apply_over(&known, &wanted).await?;
-        }
-        Ok((known, wanted, changes))
-    })
-    .await?;
-    show(&changes, ui)?;
-    if !changes.iter().any(Difference::is_one) {
+    // Nothing is printed or asked while the database is open: a slow reader would lock out every other process.
+    let plan = registry::plan(&app.runtime, &file, &folder, !ask && !args.dry_run).await?;
+    let changes = &plan.differences;
+    show(changes, ui)?;
+    if !changes.iter().any(Difference::is_change) {
         ui.note(&format!("nothing changes: the registry is as `{name}` says"));
         return Ok(());
     }
-    let what = summary(&changes);
+    let what = summary(changes);
     if args.dry_run {
         ui.note(&format!("would apply {what}"));
         return Ok(());
@@ -59,8 +54,8 @@ pub(in crate::commands) async fn apply(
         if !ui.confirm(&format!("apply {what}?")).await? {
             return Err(CliError::refused("nothing was applied: the answer was not `yes`"));
         }
-        // Only what has been shown: somebody else may have been at it meanwhile.
-        in_session(app, async |store| Ok(store.apply_over(&known, &wanted).await?)).await?;
+        // Fails if the registry has changed meanwhile: only what was shown is applied.
+        registry::apply(&app.runtime, &plan).await?;
     }
     ui.note(&format!("applied {what}"));
     Ok(())
@@ -71,8 +66,8 @@ fn show(changes: &[Difference], ui: Ui) -> Result<(), CliError> {
         Format::Json => ui.objects(changes),
         Format::Quiet => Ok(()),
         Format::Text => {
-            let mut text: String = changes.iter().filter(|one| one.is_one()).map(Difference::lines).collect();
-            let same = changes.iter().filter(|one| !one.is_one()).count();
+            let mut text: String = changes.iter().filter(|one| one.is_change()).map(lines).collect();
+            let same = changes.iter().filter(|one| !one.is_change()).count();
             if same > 0 {
                 text.push_str(&format!("= {same} unchanged\n"));
             }
@@ -81,20 +76,20 @@ fn show(changes: &[Difference], ui: Ui) -> Result<(), CliError> {
     }
 }
 
-/// How much of what is added or changed.
+/// How many objects are added or changed.
 fn summary(changes: &[Difference]) -> String {
-    let count = |object: &str| changes.iter().filter(|one| one.is_one() && one.object == object).count() as u64;
+    let count = |object: &str| changes.iter().filter(|one| one.is_change() && one.object == object).count() as u64;
     format!("{} and {}", counted(count("server"), "server"), counted(count("model"), "model"))
 }
 
-/// The most bytes of a registry file.
+/// Maximum number of bytes of a registry file.
 const LARGEST: usize = 64 << 20;
 
-/// The name to be shown, and the text.
+/// Returns the name for messages, and the text.
 async fn read(file: &Path, origin: Origin) -> Result<(String, String), CliError> {
     let (input, name) = if file != Path::new("-") {
         let name = file.display().to_string();
-        let opened = opened(file.to_owned()).await;
+        let opened = open_file(file.to_owned()).await;
         (opened.map_err(|error| CliError::io(format!("cannot read `{name}`"), error))?, name)
     } else if origin == Origin::Line {
         return Err(

@@ -4,17 +4,26 @@ use std::collections::BTreeMap;
 
 use mer_core::{Command, ModelParams, ModelSpec, Registry};
 use mer_dal::DalError;
+use mer_service::{
+    ServiceError,
+    registry::{self, require_server, unset},
+};
 
-use super::{change, diff::Difference, in_session, known_server, taken, tell, unset::unset};
+use super::{change, print_differences, taken};
 use crate::{
     app::App,
-    cli::{ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Typed, Words},
+    cli::{CommandLine, ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Words},
     errors::CliError,
     ui::Ui,
 };
 
 /// Registers a model.
-pub(in crate::commands) async fn add(app: &App, args: &ModelAddArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn add(
+    app: &App,
+    args: &ModelAddArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         if known.models.contains_key(&args.name) {
             return Err(taken("model", &args.name, typed));
@@ -28,11 +37,16 @@ pub(in crate::commands) async fn add(app: &App, args: &ModelAddArgs, ui: Ui, typ
 }
 
 /// Changes what is named of a model.
-pub(in crate::commands) async fn set(app: &App, args: &ModelSetArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn set(
+    app: &App,
+    args: &ModelSetArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         let spec = known.models.get(&args.name).ok_or_else(|| unknown(known, &args.name))?;
         if let Some(server) = &args.on {
-            known_server(known, server)?;
+            require_server(known, server)?;
         }
         Ok(only(&args.name, changed(spec, args, known)?))
     })
@@ -62,25 +76,24 @@ fn changed(spec: &ModelSpec, args: &ModelSetArgs, known: &Registry) -> Result<Mo
 }
 
 /// Removes a model.
-pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn remove(
+    app: &App,
+    args: &RemoveArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
-    in_session(app, async |store| {
-        if store.model(&args.name).await?.is_none() {
-            return Err(unknown(&store.registry().await?, &args.name));
+    let name = &args.name;
+    match registry::remove_model(&app.runtime, name).await {
+        Ok(removed) => print_differences(&[removed], ui),
+        Err(ServiceError::Dal(error @ DalError::HasWeights { .. })) => {
+            let allowed = if typed.allows_changes() { "--allow-changes " } else { "" };
+            Err(CliError::classified(error)
+                .hint(format!("`mer {allowed}weights remove {name}:VERSION` removes one"))
+                .hint(format!("`mer weights list {name}` shows which there are")))
         }
-        match store.remove_model(&args.name).await {
-            Err(error @ DalError::HasWeights { .. }) => {
-                let name = &args.name;
-                let allowed = if typed.allows_changes() { "--allow-changes " } else { "" };
-                Err(CliError::classified(error)
-                    .hint(format!("`mer {allowed}weights remove {name}:VERSION` removes one"))
-                    .hint(format!("`mer weights list {name}` shows which there are")))
-            }
-            removed => Ok(removed?),
-        }
-    })
-    .await?;
-    tell(&[Difference::removed("model", &args.name)], ui)
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn only(name: &str, spec: ModelSpec) -> Registry {
@@ -92,7 +105,7 @@ fn unknown(known: &Registry, name: &str) -> CliError {
 }
 
 fn set_servers(spec: &mut ModelSpec, flags: &ModelFlags, known: &Registry) -> Result<(), CliError> {
-    flags.servers.iter().try_for_each(|server| known_server(known, server))?;
+    flags.servers.iter().try_for_each(|server| require_server(known, server))?;
     if !flags.servers.is_empty() {
         spec.servers.clone_from(&flags.servers);
     }

@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use mer_core::{ConnParams, ConnType, LOCAL_SERVER, Registry, ServerSpec};
+use mer_core::{ConnParams, ConnType, Registry, ServerSpec};
+use mer_service::registry::{self, unset};
 
-use super::{change, diff::Difference, in_session, model::put, taken, tell, unset::unset};
+use super::{change, model::put, print_differences, taken};
 use crate::{
     app::App,
-    cli::{Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Typed, Words},
+    cli::{CommandLine, Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Words},
     errors::CliError,
     ui::Ui,
 };
 
 /// Registers a server.
-pub(in crate::commands) async fn add(app: &App, args: &ServerAddArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn add(
+    app: &App,
+    args: &ServerAddArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         if known.servers.contains_key(&args.name) {
             return Err(taken("server", &args.name, typed));
@@ -26,7 +32,12 @@ pub(in crate::commands) async fn add(app: &App, args: &ServerAddArgs, ui: Ui, ty
 }
 
 /// Changes what is named of a server.
-pub(in crate::commands) async fn set(app: &App, args: &ServerSetArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn set(
+    app: &App,
+    args: &ServerSetArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     change(app, ui, typed, |known| {
         let mut spec = known.servers.get(&args.name).ok_or_else(|| unknown(known, &args.name))?.clone();
         let keys: Vec<&str> = ConnParams::KEYS.iter().copied().filter(|key| *key != "connType").collect();
@@ -40,24 +51,14 @@ pub(in crate::commands) async fn set(app: &App, args: &ServerSetArgs, ui: Ui, ty
 }
 
 /// Removes a server that no model names.
-pub(in crate::commands) async fn remove(app: &App, args: &RemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+pub(in crate::commands) async fn remove(
+    app: &App,
+    args: &RemoveArgs,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<(), CliError> {
     app.check_changes_allowed(typed)?;
-    let name = args.name.as_str();
-    if name == LOCAL_SERVER {
-        return Err(CliError::config("the server `local` is this machine, and cannot be removed"));
-    }
-    in_session(app, async |store| {
-        if store.server(name).await?.is_none() {
-            return Err(unknown(&store.registry().await?, name));
-        }
-        let users = store.remove_server(name).await?;
-        let Some((last, others)) = users.split_last() else { return Ok(()) };
-        let others: String = others.iter().map(|user| format!("`{user}`, ")).collect();
-        let told = format!("the server `{name}` cannot be removed: models run on it: {others}`{last}`");
-        Err(CliError::refused(told).hint("remove them, or have them run elsewhere: `mer model set NAME --server S`"))
-    })
-    .await?;
-    tell(&[Difference::removed("server", name)], ui)
+    print_differences(&[registry::remove_server(&app.runtime, &args.name).await?], ui)
 }
 
 fn only(name: &str, spec: ServerSpec) -> Registry {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mer_core::Status;
 use mer_dal::{AccessFilter, AccessPages, DalError, Database, DbUrl, DrainOptions, DrainReport, Session, Settings};
 use mer_migrations::StepStatus;
+use mer_service::JournalState;
 
 use super::{Finding, Verdict};
 use crate::{app::App, cli::line_of, errors::CliError, ui::counted};
@@ -29,7 +30,7 @@ fn remedy(database: &Database) -> &'static str {
 
 /// Whether it answers within the bound and is at this version.
 pub(super) async fn briefly(app: &App) -> Finding {
-    let settings = app.database.settings();
+    let settings = app.runtime.database().settings();
     let wait = settings.wait.min(BRIEFLY);
     let database = Database::new(Settings { wait, ..settings.clone() });
     match tokio::time::timeout(BRIEFLY, schema(&database)).await {
@@ -40,13 +41,13 @@ pub(super) async fn briefly(app: &App) -> Finding {
 
 /// The database, the journal and lost runs; and whether the registry can be read.
 pub(super) async fn look(app: &App) -> (Vec<Finding>, bool) {
-    let mut findings = vec![schema(&app.database).await];
+    let mut findings = vec![schema(app.runtime.database()).await];
     if findings[0].remedy.is_some() {
         return (findings, false);
     }
     match drained(app).await {
         Ok(more) => findings.extend(more),
-        Err(error) => findings.push(Finding::error("journal", &error, remedy(&app.database))),
+        Err(error) => findings.push(Finding::error("journal", &error, remedy(app.runtime.database()))),
     }
     (findings, true)
 }
@@ -81,7 +82,8 @@ async fn schema(database: &Database) -> Finding {
 }
 
 async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
-    let (session, report, stopped) = app.drained(app.session().await?, DrainOptions::default()).await?;
+    let JournalState { session, report, stopped } =
+        app.runtime.drained(app.runtime.session().await?, DrainOptions::default()).await?;
     let mut findings = journal(app, &report, stopped);
     findings.push(lost(&session).await?);
     session.close().await?;
@@ -91,7 +93,7 @@ async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
 /// What became of the journal, and what of it does not get into the database by itself.
 fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Finding> {
     const CHECK: &str = "journal";
-    let folder = app.database.journal_dir();
+    let folder = app.runtime.database().journal_dir();
     let mut findings = Vec::new();
     if let Some(error) = stopped {
         let known =
@@ -126,7 +128,7 @@ fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Fi
     if !findings.is_empty() {
         return findings;
     }
-    let waiting = app.database.pending().bytes;
+    let waiting = app.runtime.database().pending().bytes;
     vec![if waiting > 0 {
         // Of other processes that are at work, or of another database that shares the folder.
         Finding::ok(CHECK, format!("drained; {waiting} bytes belong to runs or databases of others"))

@@ -18,7 +18,7 @@ const LITTLE: u64 = 64 << 20;
 pub(super) fn look(app: &App) -> Vec<Finding> {
     let settings = &app.settings;
     let mut findings = vec![data("data folder", &settings.data_dir)];
-    let journal = app.database.journal_dir();
+    let journal = app.runtime.database().journal_dir();
     // `mem://` keeps its own in a temporary folder.
     if !journal.starts_with(&settings.data_dir) {
         findings.push(data("journal folder", &journal));

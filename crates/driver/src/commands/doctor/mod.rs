@@ -9,9 +9,10 @@ mod folders;
 mod registry;
 mod secrets;
 
+use mer_core::FailureKind;
+
 use self::finding::{Finding, Verdict};
 use crate::{app::App, cli::DoctorArgs, errors::CliError, ui::Ui};
-use mer_core::FailureKind;
 
 /// Looks at everything, or with `--brief` at what a health check wants to know.
 pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {
@@ -40,7 +41,8 @@ pub(crate) fn cannot_begin(error: &CliError, ui: Ui) -> Result<(), CliError> {
 }
 
 fn settings(app: &App) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("settings", format!("the database is `{}`", app.database.settings().url))];
+    let mut findings =
+        vec![Finding::ok("settings", format!("the database is `{}`", app.runtime.database().settings().url))];
     let remedy = "`mer config show` prints what holds and why";
     findings.extend(app.loaded.warnings.iter().map(|warning| Finding::warning("settings", warning, remedy)));
     findings

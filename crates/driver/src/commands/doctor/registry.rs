@@ -8,17 +8,18 @@ use std::{
 use mer_core::{ConnType, Registry, Server, with_causes};
 use mer_dal::Snapshot;
 use mer_scheduler::PingReport;
+use mer_service::{ModelHost as _, ResolvedModel, View, weights};
 
 use super::Finding;
 use crate::{
-    app::{App, View},
-    commands::{model::ping_detail, server_ping, weights},
+    app::App,
+    commands::{model::ping_detail, server_ping},
     errors::CliError,
 };
 
 /// All at once or one after the other: a server that does not answer has its own bound.
 pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
-    let view = app.view().await?;
+    let view = app.runtime.view().await?;
     let mut findings = odd_rows(&view);
     for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
         findings.push(server_found(app, server).await);
@@ -57,8 +58,8 @@ async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
     for model in &view.models {
         let cancel = mer_meal::Cancel::new();
         let remedy = format!("mer model show {}", model.name);
-        let current = weights::current(view, &model.name, None);
-        match app.scheduler(view).ping(model, &view.servers, current.as_ref(), &cancel).await {
+        let resolved = ResolvedModel::new(view.clone(), &model.name, weights::current(view, &model.name))?;
+        match app.model_host().load(&resolved, None, &cancel).await {
             Ok(reports) => findings.extend(reports.iter().map(|report| model_found(view, report, &remedy))),
             Err(error) => findings.push(Finding::error(format!("model {}", model.name), &error.into(), &remedy)),
         }

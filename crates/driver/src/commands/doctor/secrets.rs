@@ -12,7 +12,7 @@ const CHECK: &str = "secrets";
 /// Passwords of servers in plain text, and what looks like a secret in a model's environment: both stand in the database,
 /// and in every export of it.
 pub(super) async fn in_registry(app: &App) -> Result<Vec<Finding>, CliError> {
-    let view = app.view().await?;
+    let view = app.runtime.view().await?;
     let mut findings = Vec::new();
     for server in view.servers.iter().filter(|server| server.spec.params.password.is_some()) {
         findings.push(Finding::warning(

@@ -7,7 +7,8 @@ mod wait;
 
 use std::path::Path;
 
-use mer_migrations::{MigrationError, Plan, Report, Scripts, StepStatus};
+use mer_migrations::{MigrationError, Report, Scripts, StepStatus};
+use mer_service::migrate;
 
 use self::rows::ScriptRow;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Brings the schema to this version, or shows where it stands.
-pub(crate) async fn migrate(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8, CliError> {
+pub(crate) async fn execute(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8, CliError> {
     let scripts = match verb {
         MigrateVerb::Up(UpArgs { plan, .. }) | MigrateVerb::Plan(plan) => Some(&plan.scripts),
         MigrateVerb::Status(scripts)
@@ -55,12 +56,12 @@ fn with_folder(error: CliError, folder: &Path) -> CliError {
     })
 }
 
-/// Listens to signals itself, so as to end on the server what runs there.
+/// Applies scripts. A signal also ends the script that runs on the server.
 async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     // Before a database is made for nothing.
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
-    let session = app.signals.or_ended(async { app.migrations_session().await }).await?;
+    let session = app.signals.or_ended(async { Ok(app.runtime.migrations_session().await?) }).await?;
     let mut report = Report::default();
     let told = app.telling(|| "waiting for the lock of the database, or for a script (Ctrl-C ends it)".to_owned());
     let work = async {
@@ -90,17 +91,15 @@ async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
 async fn baseline(app: &App, args: &BaselineArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     scripts.get(args.number)?;
-    let session = app.migrations_session().await?;
-    let report = mer_migrations::baseline(&session, &scripts, args.number).await;
-    session.close().await?;
-    tell(ui, report?, "noted as applied")
+    let report = migrate::baseline(&app.runtime, &scripts, args.number).await?;
+    tell(ui, report, "noted as applied")
 }
 
 /// What `up` would do. Takes no lock, and makes nothing.
 async fn show_plan(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
-    let plan = look(app, &scripts).await?;
+    let plan = migrate::plan(&app.runtime, &scripts).await?;
     plan.check()?;
     let target = args.target.unwrap_or(u32::MAX);
     let pending = |status, number| status == StepStatus::Pending && number <= target;
@@ -114,7 +113,7 @@ async fn show_plan(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
 }
 
 async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
-    let plan = look(app, &scripts(app, args)?).await?;
+    let plan = migrate::plan(&app.runtime, &scripts(app, args)?).await?;
     let wrong = plan.steps.iter().find(|step| step.status != StepStatus::Applied);
     let wrong = wrong.map(|step| {
         let told = CliError::config(format!(
@@ -138,23 +137,7 @@ async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
 
 /// The scripts that a command is about.
 fn scripts(app: &App, args: &ScriptsArgs) -> Result<Scripts, MigrationError> {
-    let dialect = app.database.settings().url.dialect();
-    let embedded = Scripts::embedded(dialect);
-    match &args.sql_dir {
-        Some(dir) => embedded.with_folder(dir, dialect),
-        None => Ok(embedded),
-    }
-}
-
-/// Compares the database with the scripts. One that is not there is not made for it.
-async fn look(app: &App, scripts: &Scripts) -> Result<Plan, CliError> {
-    if !app.database.is_there() {
-        return Ok(mer_migrations::plan(&[], scripts));
-    }
-    let session = app.migrations_session().await?;
-    let plan = mer_migrations::status_of(&session, scripts).await;
-    session.close().await?;
-    Ok(plan?)
+    migrate::scripts(&app.runtime, args.sql_dir.as_deref())
 }
 
 fn tell(ui: Ui, report: Report, done: &str) -> Result<(), CliError> {

@@ -1,35 +1,30 @@
 //! `mer train`.
 
-mod keep;
-mod scratch;
+mod put_line;
 
-use mer_core::Kind as Purpose;
+use mer_core::FailureKind;
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Output, Request, Training};
+use mer_scheduler::{Delivery, Outcome, Output, Training as Trained};
+use mer_service::{
+    ModelHost as _, ResolvedModel, RunRequest,
+    train::{NotKept, TrainOptions, Training},
+};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-pub(super) use scratch::clear;
-
-use self::{
-    keep::{Keeper, NotKept},
-    scratch::Scratch,
-};
+use self::put_line::{Kept, put_line};
 use super::{
     carry::{QUEUE, STDERR_QUEUE, pour, show},
     run::{RunJson, failure},
-    weights::{Told, for_run},
+    weights::{Told, progress},
 };
 use crate::{
     app::App,
-    cli::{TrainArgs, Typed, selector},
+    cli::{CommandLine, TrainArgs, selector},
     errors::{CliError, outcome_hint},
     io::Sink,
     ui::{Format, Ui},
 };
-
-/// The folder of trainings, in the data folder.
-pub(super) const FOLDER: &str = "training";
 
 /// The JSON of a training that made a version.
 #[derive(Serialize)]
@@ -40,16 +35,20 @@ struct TrainJson<'a> {
 }
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
-pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typed: &Typed) -> Result<u8, CliError> {
+pub(super) async fn train(
+    app: &App,
+    args: &TrainArgs,
+    input: Input,
+    ui: Ui,
+    typed: &CommandLine,
+) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     if args.promote {
         app.check_changes_allowed(typed)?;
     }
-    let view = app.signals.or_ended(app.view_of(&selector.model)).await?;
-    let model = view.model(&selector.model)?;
-    let parent = app.signals.or_ended(for_run(app, &view, &selector, ui)).await?;
-    let from = parent.as_ref().map(|weights| weights.version.version);
-    let scratch = Scratch::new(&app.settings.data_dir.join(FOLDER))?;
+    let model = app.signals.or_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
+    let options = TrainOptions { promote: args.promote, note: args.note.clone() };
+    let training = Training::new(&app.runtime, &model, options)?;
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
@@ -57,63 +56,71 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
         Format::Json => Sink::Memory(Vec::new()),
         _ => Sink::stdout()?,
     };
-    let request = Request {
-        model,
-        servers: &view.servers,
-        pinned: args.request.server.as_deref(),
-        kind: Purpose::Train,
-        weights: parent,
+    let request = RunRequest {
+        server: args.request.server.as_deref(),
         input,
         timeout: args.request.timeout,
-        keep: false,
+        hashes: app.settings.hashes && !args.request.no_hash,
+        keep_warm: false,
         cancel: cancel.clone(),
         watch: app.watch(),
-        hashes: app.settings.hashes && !args.request.no_hash,
+        progress: progress(ui),
     };
-    app.moves_records(&view);
-    let scheduler = app.scheduler(&view);
     let (delivery, receipt) = Delivery::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
-    let output = Output { stdout, stderr: watched };
-    let training = scheduler.train(request, scratch.path(), output, delivery);
-    let work = async { tokio::join!(training, pour(chunks, sink, receipt), show(diagnostics, &cancel)) };
-    let ((training, over, ()), signal) =
-        app.signals.cancelling(&cancel, || app.telling_of_end(&model.name), work).await;
-    // A cancelled training makes no version.
-    let cancelled = match signal {
-        Some(signal) => Err(CliError::ended_by(signal)),
-        None => Ok(()),
-    };
-    let keeper = Keeper { app, args, model, from, scratch: &scratch, scheduler };
-    let (kept, bytes) = match (training?, over) {
-        (Training::Over(_), Err(error)) => return Err(error),
-        (Training::Over(outcome), Ok(bytes)) => {
-            (Err(NotKept { hint: outcome_hint(&outcome), signal, outcome: *outcome }), bytes)
-        }
-        (Training::Trained(trained), Err(error)) => {
-            keeper.refuse(*trained, &error).await;
+    let run = training.run(request, Output { stdout, stderr: watched }, delivery);
+    let work = async { tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel)) };
+    let ((trained, poured, ()), signal) =
+        app.signals.cancelling(&cancel, || app.telling_of_end(&model.model().name), work).await;
+    let mut interruption = signal;
+    let (kept, bytes) = match (trained?, poured) {
+        (Trained::Over(_), Err(error)) => return Err(error),
+        (Trained::Over(outcome), Ok(bytes)) => (Err((outcome_hint(&outcome), *outcome)), bytes),
+        (Trained::Trained(trained), Err(error)) => {
+            training.refuse(*trained, error.kind(), error.in_one_line()).await;
             return Err(error);
         }
-        (Training::Trained(trained), Ok(bytes)) => match cancelled {
-            Err(error) => (Err(keeper.refuse(*trained, &error).await), bytes),
-            Ok(()) => (keeper.keep(*trained).await, bytes),
-        },
+        (Trained::Trained(trained), Ok(bytes)) => {
+            let kept = match signal {
+                // A cancelled training makes no version.
+                Some(_) => Err(training.refuse(*trained, FailureKind::Cancelled, String::new()).await),
+                None => training.keep(*trained, async { interruption = Some(app.signals.next().await) }).await,
+            };
+            (kept.map_err(|failed| not_kept(&model, args, failed)), bytes)
+        }
     };
-    app.after_run().await;
-    let (outcome, weights) = match kept {
+    app.runtime.after_run().await;
+    let (outcome, named) = match kept {
         Ok(kept) => kept,
-        Err(NotKept { outcome, signal, hint }) => {
+        Err((hint, outcome)) => {
             if ui.format() == Format::Json {
                 ui.json(&RunJson::new(&outcome.access, &bytes, true))?;
             }
-            return Err(failure(&outcome, signal, hint, ui));
+            return Err(failure(&outcome, interruption, hint, ui));
         }
     };
-    let run = RunJson::new(&outcome.access, &bytes, true);
+    let (run, weights) = (RunJson::new(&outcome.access, &bytes, true), Told::new(named));
     if ui.format() == Format::Json {
         ui.json(&TrainJson { run, weights: &weights })?;
         return Ok(0);
     }
     weights.sentences("trained").for_each(|sentence| ui.note(&sentence));
     Ok(0)
+}
+
+/// The hint and the record of a training that made no version.
+fn not_kept(model: &ResolvedModel, args: &TrainArgs, failed: NotKept) -> (Option<String>, Outcome) {
+    let NotKept { outcome, error, kept, is_wrong } = failed;
+    let line = kept.as_deref().and_then(|path| {
+        put_line(&Kept {
+            path,
+            model: model.model(),
+            server: &outcome.access.server,
+            is_wrong,
+            parent: model.weights.as_ref().map(|weights| weights.version),
+            note: args.note.as_deref(),
+        })
+    });
+    let hint = line.or_else(|| CliError::from(error?).hints().first().cloned());
+    (hint, outcome)
 }

@@ -2,12 +2,10 @@
 
 use std::io::{self, IsTerminal as _};
 
-use bytes::Bytes;
 use mer_core::WeightsFormat;
-use mer_dal::Download;
-use mer_weights::Converter;
+use mer_service::weights;
 
-use super::{find, version_view::Told};
+use super::version_view::Told;
 use crate::{
     app::App,
     cli::WeightsGetArgs,
@@ -18,43 +16,22 @@ use crate::{
 
 /// Writes the bytes of a version.
 pub(super) async fn get(app: &App, args: &WeightsGetArgs, ui: Ui) -> Result<(), CliError> {
-    let (version, aliases) = find::version(app, &args.selector).await?;
-    let format = args.format.unwrap_or(version.format);
+    let named = weights::version(&app.runtime, &args.selector).await?;
+    let format = args.format.unwrap_or(named.version.format);
     let file = file_for(args.output.as_ref());
     if file.is_none() && format != WeightsFormat::Json && io::stdout().is_terminal() {
         return Err(CliError::usage("weights are bytes, and standard output is a terminal")
             .hint("write them to a file: `-o FILE`"));
     }
-    let mut converter = None;
-    if format != version.format {
-        let shape = version.shape.as_deref();
-        converter = Some(Converter::new(version.format, format, version.dtype, shape, version.bytes)?);
-    }
+    let reader = weights::Reader::new(&named.version, format)?;
     let mut sink = match file {
         Some(file) => Sink::File(OutputFile::create(file).await?),
         None => Sink::stdout()?,
     };
-    let mut download = Download::new(&app.database, &version);
-    while let Some(bytes) = download.next().await? {
-        let bytes = match &mut converter {
-            None => bytes,
-            Some(converter) => {
-                let mut out = Vec::with_capacity(bytes.len());
-                converter.feed(&bytes, &mut out)?;
-                Bytes::from(out)
-            }
-        };
-        // A reader may be slow.
-        download.waiting(sink.put(bytes)).await??;
-    }
-    if let Some(converter) = converter {
-        let mut out = Vec::new();
-        converter.finish(&mut out)?;
-        sink.put(out.into()).await?;
-    }
+    reader.write_to(&app.runtime, &mut sink).await?;
     sink.finish(true).await?;
     match ui.format() {
-        Format::Json if args.output.is_some() => ui.json(&Told::new(version, aliases)),
+        Format::Json if args.output.is_some() => ui.json(&Told::new(named)),
         _ => Ok(()),
     }
 }

@@ -1,24 +1,20 @@
 //! `mer weights`.
 
 mod alias;
-mod deliver;
-mod find;
 mod get;
-mod intake;
 mod list;
+mod progress;
 mod put;
 mod remove;
 mod show;
 mod version_view;
 
-pub(in crate::commands) use deliver::{current, for_run};
-pub(super) use find::version;
-pub(super) use intake::Intake;
+pub(in crate::commands) use progress::progress;
 pub(super) use version_view::Told;
 
 use crate::{
     app::App,
-    cli::{Typed, WeightsVerb},
+    cli::{CommandLine, WeightsVerb},
     errors::CliError,
     io::Origin,
     ui::Ui,
@@ -29,7 +25,7 @@ pub(super) async fn weights(
     app: &App,
     verb: &WeightsVerb,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     match verb {

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use mer_core::{FailureKind, WeightsFormat, Which, check_known_name};
-use mer_dal::{NewVersion, Upload};
-use mer_weights::{Given, Inspected};
+use mer_service::{
+    ServiceError,
+    weights::{self, NewWeights},
+};
+use mer_weights::Given;
 
-use super::{find, intake::Intake, version_view::Told};
+use super::version_view::Told;
 use crate::{
     app::App,
-    cli::{Input, Shape, Typed, WeightsPutArgs},
-    commands::change::in_session,
+    cli::{CommandLine, Input, Shape, WeightsPutArgs},
     errors::CliError,
     io::{Origin, source},
     ui::{Format, Ui},
@@ -21,77 +22,44 @@ pub(super) async fn put(
     app: &App,
     args: &WeightsPutArgs,
     ui: Ui,
-    typed: &Typed,
+    typed: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.aliases.is_empty() {
         app.check_changes_allowed(typed)?;
     }
-    for alias in &args.aliases {
-        check_known_name(alias).map_err(|error| find::no_alias(alias, error))?;
-    }
-    let model = in_session(app, async |store| {
-        let model = find::model(store, &args.model).await?;
-        if let Some(parent) = args.parent {
-            find::named(store, &model, &Which::Version(parent)).await?;
-        }
-        for alias in &args.aliases {
-            find::check_alias(store, &model, alias).await?;
-        }
-        Ok(model)
-    })
-    .await?;
+    let prepared = weights::prepare_put(&app.runtime, new_weights(args)).await?;
     let input = if args.file == Path::new("-") { Input::Stdin } else { Input::File(args.file.clone()) };
-    let source = source(input, origin).await?;
-    let mut upload = Upload::new(&app.database, &model);
-    let (format, inspected) = match intake(args).send(source, &mut upload).await {
-        Ok(done) => done,
-        Err(error) => {
-            // Why it failed matters more; what is left of it is cleared away later.
-            let _ = upload.abort().await;
-            return Err(if error.kind() == FailureKind::Input { error.about(&name(args)) } else { error });
-        }
-    };
-    if upload.bytes() == 0 && args.format.is_none() {
-        upload.abort().await?;
-        return Err(CliError::input("the file is empty; nothing was stored")
-            .about(&name(args))
-            .hint("`--format raw` puts weights of no bytes all the same"));
-    }
-    let new = new_version(app, args, format, &inspected);
-    let version = upload.finish(&new).await?;
-    let told = Told::new(version, new.aliases);
+    let done = prepared.put(&app.runtime, source(input, origin).await?).await.map_err(|error| failure(error, args))?;
+    let told = Told::new(done.named);
     if ui.format() == Format::Json {
-        return ui.json(&told.with(inspected.tensors, inspected.statistics));
+        return ui.json(&told.with(done.inspected.tensors, done.inspected.statistics));
     }
     told.sentences("put").for_each(|sentence| ui.note(&sentence));
     Ok(())
 }
 
-/// What is put, as it is called in a message.
+fn new_weights(args: &WeightsPutArgs) -> NewWeights {
+    NewWeights {
+        model: args.model.clone(),
+        file: args.file.clone(),
+        format: args.format,
+        given: Given { dtype: args.dtype, shape: args.shape.clone().map(|Shape(lengths)| lengths) },
+        finite: args.finite,
+        parent: args.parent,
+        note: args.note.clone(),
+        aliases: args.aliases.clone(),
+    }
+}
+
+/// What is wrong with the bytes is said with the name of their file.
+fn failure(error: ServiceError, args: &WeightsPutArgs) -> CliError {
+    let is_input =
+        matches!(error, ServiceError::Weights(_) | ServiceError::NotFinite { .. } | ServiceError::EmptyWeights);
+    let error = CliError::from(error);
+    if is_input { error.about(&name(args)) } else { error }
+}
+
 fn name(args: &WeightsPutArgs) -> String {
     if args.file == Path::new("-") { "standard input".to_owned() } else { format!("`{}`", args.file.display()) }
-}
-
-fn intake(args: &WeightsPutArgs) -> Intake {
-    let shape = args.shape.clone().map(|Shape(lengths)| lengths);
-    let given = Given { dtype: args.dtype, shape };
-    Intake { format: args.format, file: args.file.clone(), given, finite: args.finite }
-}
-
-fn new_version(app: &App, args: &WeightsPutArgs, format: WeightsFormat, inspected: &Inspected) -> NewVersion {
-    let mut aliases = args.aliases.clone();
-    // Whoever says one twice means it once.
-    aliases.sort();
-    aliases.dedup();
-    NewVersion {
-        format,
-        dtype: inspected.dtype,
-        shape: inspected.shape.clone(),
-        parent: args.parent,
-        access: None,
-        note: args.note.clone(),
-        aliases,
-        caller: app.caller(),
-    }
 }

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use mer_core::Which;
-use mer_dal::collect_garbage;
+use mer_service::weights;
 use serde::Serialize;
 
-use super::find;
 use crate::{
     app::App,
-    cli::{Typed, WeightsGcArgs, WeightsRemoveArgs},
-    commands::{change::in_session, train},
+    cli::{CommandLine, WeightsGcArgs, WeightsRemoveArgs},
     errors::CliError,
     ui::{Format, Ui, counted},
 };
 
-/// Stands for `none`: longer than any database has been there, and a time that all of them can reckon with.
+/// Stands for `none`: longer than any database exists, and a time that all of them can calculate with.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What was removed.
@@ -27,23 +25,15 @@ struct Removed<'a> {
     version: u64,
 }
 
-/// Removes a version. What is in the journal is known to the log first: it may mention the version.
-pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &Typed) -> Result<(), CliError> {
+/// Removes a version.
+pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
     let selector = &args.selector;
     let Which::Version(number) = selector.which else {
         return Err(CliError::usage(format!("`{selector}` names no version of its own"))
             .hint(format!("write `mer weights remove {}:VERSION`", selector.model)));
     };
     app.check_changes_allowed(typed)?;
-    let caller = app.caller();
-    let (session, _) = app.session().await?.drain().await?;
-    session.close().await?;
-    in_session(app, async |store| {
-        let model = find::model(store, &selector.model).await?;
-        find::named(store, &model, &selector.which).await?;
-        Ok(store.remove_version(&model, number, args.force, &caller).await?)
-    })
-    .await?;
+    weights::remove(&app.runtime, &selector.model, number, args.force).await?;
     if ui.format() == Format::Json {
         return ui.json(&Removed { action: "removed", model: &selector.model, version: number });
     }
@@ -51,13 +41,10 @@ pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &
     Ok(())
 }
 
-/// Clears away what no version has.
+/// Removes the bytes that no version has.
 pub(super) async fn gc(app: &App, args: &WeightsGcArgs, ui: Ui) -> Result<(), CliError> {
-    // The schema must be there.
-    app.session().await?.close().await?;
-    train::clear(&app.settings.data_dir.join(train::FOLDER));
     let silent = args.silent.duration().unwrap_or(FOREVER);
-    let collected = collect_garbage(&app.database, silent).await?;
+    let collected = weights::collect_garbage(&app.runtime, silent).await?;
     if ui.format() == Format::Json {
         return ui.json(&collected);
     }

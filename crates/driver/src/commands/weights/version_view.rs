@@ -3,7 +3,8 @@
 use std::iter;
 
 use jiff::Timestamp;
-use mer_core::{AliasMove, CURRENT_ALIAS, Dtype, WeightsFormat, WeightsVersion};
+use mer_core::{AliasMove, CURRENT_ALIAS, Dtype, WeightsFormat};
+use mer_service::weights::NamedVersion;
 use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
@@ -36,7 +37,7 @@ pub(in crate::commands) struct Told {
 }
 
 impl Told {
-    pub(in crate::commands) fn new(version: WeightsVersion, aliases: Vec<String>) -> Self {
+    pub(in crate::commands) fn new(NamedVersion { version, aliases }: NamedVersion) -> Self {
         Self {
             model: version.model,
             version: version.version,

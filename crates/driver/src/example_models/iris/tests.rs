@@ -8,7 +8,7 @@ fn answers(flowers: &str, weights: Option<&Path>) -> Result<String, String> {
     let mut out = Vec::new();
     match infer(flowers.as_bytes(), &mut out, weights) {
         Ok(()) => Ok(String::from_utf8(out).expect("UTF-8")),
-        Err(Failure::Said(sentence)) => Err(sentence),
+        Err(Failure::Message(message)) => Err(message),
         Err(Failure::Io(source)) => panic!("{source}"),
     }
 }
@@ -17,7 +17,7 @@ fn trained(flowers: &str, out: Option<&Path>) -> Result<String, String> {
     let mut report = Vec::new();
     match train(flowers.as_bytes(), &mut report, out) {
         Ok(()) => Ok(String::from_utf8(report).expect("UTF-8")),
-        Err(Failure::Said(sentence)) => Err(sentence),
+        Err(Failure::Message(message)) => Err(message),
         Err(Failure::Io(source)) => panic!("{source}"),
     }
 }

@@ -22,17 +22,17 @@ use rustix::{
 /// The variable that makes the test `child` a REPL; it holds the path of the history.
 pub(super) const CHILD: &str = "MER_TEST_REPL_HISTORY";
 
-/// No wait is longer. A machine that is busy with other tests needs some of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Bound on each wait, long enough for a machine that is busy with other tests.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Terminal {
-    /// None once the terminal has been closed.
+    /// `None` once the terminal has been closed.
     master: Option<File>,
-    /// Held open, so that what was written is not lost with the process.
+    /// Kept open, so that output is not lost when the process ends.
     slave: Option<File>,
     child: Option<Child>,
     output: Vec<u8>,
-    /// What has been looked at.
+    /// Number of bytes that `expect` has consumed.
     read_to: usize,
     folder: Option<tempfile::TempDir>,
 }
@@ -42,7 +42,7 @@ impl Terminal {
         Self::in_folder(tempfile::tempdir().expect("temp dir"))
     }
 
-    /// Another one, with the same history.
+    /// Starts another REPL with the same history.
     pub(super) fn again(mut self) -> Self {
         Self::in_folder(self.folder.take().expect("folder"))
     }
@@ -73,21 +73,21 @@ impl Terminal {
         }
     }
 
-    /// Types. Ctrl-C typed after other keys is a key as well: the line discipline must not take it first.
+    /// Types keys. A Ctrl-C behind other keys is a key too: the line discipline must not take it first.
     pub(super) fn keys(&mut self, keys: &str) -> &mut Self {
         self.master.as_mut().expect("terminal").write_all(keys.as_bytes()).expect("keys");
         self
     }
 
-    /// What no keyboard of a UTF-8 terminal sends.
+    /// Sends bytes that no keyboard of a UTF-8 terminal sends.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.master.as_mut().expect("terminal").write_all(bytes).expect("bytes");
         self
     }
 
-    /// Waits until this text comes, after what was expected before.
+    /// Waits for this text, behind what was expected before.
     pub(super) fn expect(&mut self, text: &str) -> &mut Self {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let fresh = &self.output[self.read_to..];
             if let Some(at) = fresh.windows(text.len()).position(|window| window == text.as_bytes()) {
@@ -98,7 +98,7 @@ impl Terminal {
         }
     }
 
-    /// Reads what there is, once there is something.
+    /// Waits for output and reads it; returns whether any came.
     fn more(&mut self, deadline: Instant) -> bool {
         let master = self.master.as_mut().expect("terminal");
         let left = deadline.saturating_duration_since(Instant::now());
@@ -117,7 +117,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.output).into_owned()
     }
 
-    /// Whether the terminal shows what is typed, which a line editor does not let it.
+    /// Whether the terminal echoes keys, which the line editor switches off.
     pub(super) fn echoes(&self) -> bool {
         let mode = tcgetattr(self.slave.as_ref().expect("terminal")).expect("mode");
         mode.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON)
@@ -136,7 +136,7 @@ impl Terminal {
         kill_process(pid, signal).expect("signal");
     }
 
-    /// The exit code, once it has ended.
+    /// Waits for the end; returns the exit code.
     pub(super) fn ended(&mut self) -> Option<i32> {
         wait(self.child.as_mut().expect("child"))
     }
@@ -158,8 +158,8 @@ impl Drop for Terminal {
     }
 }
 
-/// Both ends of a new pseudo-terminal. Neither is inherited by what other tests start meanwhile, as those of `openpty`
-/// would be: then closing them here would close nothing.
+/// Opens both ends of a new pseudo-terminal. Unlike those of `openpty` they are not inherited by processes that other tests
+/// start meanwhile, so closing them here closes the terminal.
 fn pair() -> (File, File) {
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("pseudo-terminal");
     grantpt(&master).expect("grant");
@@ -169,11 +169,11 @@ fn pair() -> (File, File) {
     (OwnedFd::from(master).into(), options.open(name).expect("slave"))
 }
 
-/// Waits for the end, but not for ever.
+/// Waits for the end within the bound.
 pub(super) fn wait(child: &mut Child) -> Option<i32> {
     let pid = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("pidfd");
-    let patience = Timespec::try_from(PATIENCE).expect("a short time");
-    if poll(&mut [PollFd::new(&pid, PollFlags::IN)], Some(&patience)).expect("poll") == 0 {
+    let timeout = Timespec::try_from(TIMEOUT).expect("a short time");
+    if poll(&mut [PollFd::new(&pid, PollFlags::IN)], Some(&timeout)).expect("poll") == 0 {
         let _ = child.kill();
         panic!("it did not end");
     }

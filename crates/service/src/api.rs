@@ -1,0 +1,105 @@
+//! What a host of models can do. Commands and batches are written against it, so that they need not know whether models run
+//! in this process or in another one.
+
+use mer_core::{Bound, Model, Selector, WeightsVersion};
+use mer_meal::{Cancel, Input};
+use mer_scheduler::{Delivery, Outcome, Output, PingReport, Progress, Watch};
+
+use crate::{error::ServiceError, view::View};
+
+/// A registered model, and the version of weights that it is to work with.
+#[derive(Debug, Clone)]
+pub struct ResolvedModel {
+    pub(crate) view: View,
+    index: usize,
+    /// The weights, where it is to be given any.
+    pub weights: Option<WeightsVersion>,
+}
+
+impl ResolvedModel {
+    /// The model of this name, as the view has it.
+    ///
+    /// # Errors
+    /// [`ServiceError::UnknownObject`].
+    pub fn new(view: View, name: &str, weights: Option<WeightsVersion>) -> Result<Self, ServiceError> {
+        view.model(name)?;
+        let index = view.models.iter().position(|model| model.name == name).unwrap_or_default();
+        Ok(Self { view, index, weights })
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.view.models[self.index]
+    }
+}
+
+/// One request to a model.
+#[derive(Debug)]
+pub struct RunRequest<'a> {
+    /// The only server that may serve it; `None` leaves the choice.
+    pub server: Option<&'a str>,
+    /// What the model is sent.
+    pub input: Input,
+    /// Overrides the timeout of the model.
+    pub timeout: Option<Bound>,
+    /// Whether input and output are hashed for the log.
+    pub hashes: bool,
+    /// Whether a process that stays up is kept for further requests; otherwise it is ended after its reply.
+    pub keep_warm: bool,
+    /// Cancels the run.
+    pub cancel: Cancel,
+    /// Observes what the run waits for.
+    pub watch: Option<Watch>,
+    /// Observes the weights on their way to the server.
+    pub progress: Option<Progress>,
+}
+
+/// A warm process: it waits for requests to its model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WarmModel {
+    /// The model.
+    pub model: String,
+    /// The server that it runs on.
+    pub server: String,
+}
+
+/// Runs models, and keeps their processes warm.
+pub trait ModelHost {
+    /// Looks up a model, and the weights that the selector means.
+    ///
+    /// # Errors
+    /// There is no such model or version, or the database cannot be read.
+    fn resolve(&self, selector: &Selector) -> impl Future<Output = Result<ResolvedModel, ServiceError>>;
+
+    /// Runs one request. Output is forwarded as it comes, and `delivery` confirms that it has arrived before the run is
+    /// judged. The run is on record when this returns.
+    ///
+    /// # Errors
+    /// The run could not be attempted, or not be put on record. A run that did not succeed is an [`Outcome`].
+    fn run(
+        &self,
+        model: &ResolvedModel,
+        request: RunRequest<'_>,
+        output: Output,
+        delivery: Delivery,
+    ) -> impl Future<Output = Result<Outcome, ServiceError>>;
+
+    /// Loads the model on each of its servers, to find out whether it becomes ready there, and unloads it again. A model
+    /// whose process does not stay up is only looked for.
+    ///
+    /// # Errors
+    /// The registration is wrong, or the start could not be put on record.
+    fn load(
+        &self,
+        model: &ResolvedModel,
+        progress: Option<Progress>,
+        cancel: &Cancel,
+    ) -> impl Future<Output = Result<Vec<PingReport>, ServiceError>>;
+
+    /// Ends every warm process, each within its grace period.
+    fn stop(&self) -> impl Future<Output = ()>;
+
+    /// Lists the warm processes that serve no request at the moment, by model and server.
+    fn list(&self) -> impl Future<Output = Vec<WarmModel>>;
+}

@@ -1,0 +1,74 @@
+//! Runs models with the scheduler of this process.
+
+use mer_core::{Kind, Selector};
+use mer_meal::Cancel;
+use mer_scheduler::{Delivery, Outcome, Output, PingReport, Progress, Request, Weights};
+
+use crate::{
+    api::{ModelHost, ResolvedModel, RunRequest, WarmModel},
+    error::ServiceError,
+    runtime::Runtime,
+    weights,
+};
+
+impl ModelHost for Runtime {
+    async fn resolve(&self, selector: &Selector) -> Result<ResolvedModel, ServiceError> {
+        let view = self.view_of(&selector.model).await?;
+        view.model(&selector.model)?;
+        let weights = weights::resolve(self, &view, selector).await?;
+        ResolvedModel::new(view, &selector.model, weights)
+    }
+
+    async fn run(
+        &self,
+        model: &ResolvedModel,
+        request: RunRequest<'_>,
+        output: Output,
+        delivery: Delivery,
+    ) -> Result<Outcome, ServiceError> {
+        self.wake_drainer(model.view.database_uid);
+        let scheduler = self.scheduler(model.view.database_uid);
+        Ok(scheduler.run(scheduler_request(model, request, Kind::Infer), output, delivery).await?)
+    }
+
+    async fn load(
+        &self,
+        model: &ResolvedModel,
+        progress: Option<Progress>,
+        cancel: &Cancel,
+    ) -> Result<Vec<PingReport>, ServiceError> {
+        self.wake_drainer(model.view.database_uid);
+        let weights = model.weights.clone().map(|version| Weights { version, progress });
+        let scheduler = self.scheduler(model.view.database_uid);
+        Ok(scheduler.ping(model.model(), &model.view.servers, weights.as_ref(), cancel).await?)
+    }
+
+    async fn stop(&self) {
+        if let Some(scheduler) = self.started_scheduler() {
+            scheduler.stop().await;
+        }
+    }
+
+    async fn list(&self) -> Vec<WarmModel> {
+        let warm = self.started_scheduler().map(|scheduler| scheduler.warm()).unwrap_or_default();
+        warm.into_iter().map(|(model, server)| WarmModel { model, server }).collect()
+    }
+}
+
+/// The request as the scheduler takes it.
+pub(crate) fn scheduler_request<'a>(model: &'a ResolvedModel, request: RunRequest<'a>, kind: Kind) -> Request<'a> {
+    let RunRequest { server, input, timeout, hashes, keep_warm, cancel, watch, progress } = request;
+    Request {
+        model: model.model(),
+        servers: &model.view.servers,
+        pinned: server,
+        kind,
+        weights: model.weights.clone().map(|version| Weights { version, progress }),
+        input,
+        timeout,
+        hashes,
+        keep: keep_warm,
+        cancel,
+        watch,
+    }
+}

@@ -1,0 +1,163 @@
+//! The database, the scheduler and the drainer of one process.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use mer_dal::{Database, Journal, JournalOwner};
+use mer_scheduler::{Cache, Config, Scheduler};
+use uuid::Uuid;
+
+use crate::{
+    caller::Caller,
+    drainer::Drainer,
+    events::{Activity, ActivityGuard, Event},
+    settings::Settings,
+};
+
+/// Number of journal segments from which on a run that is over moves them into the database, so that the disk of a machine
+/// on which the log is never read does not fill up.
+const MANY_SEGMENTS: usize = 256;
+/// The same bound in bytes.
+const MANY_BYTES: u64 = 8 * 1024 * 1024;
+/// The journal is measured after the first run, and after each 256th from then on.
+const MEASURE_EVERY: u32 = 256;
+
+/// What all operations work with. Making one touches neither the disk nor the database.
+#[derive(Debug)]
+pub struct Runtime {
+    settings: Settings,
+    database: Database,
+    scheduler: OnceLock<Arc<Scheduler>>,
+    /// For a database on a server.
+    drainer: Mutex<Option<Drainer>>,
+    runs: AtomicU32,
+}
+
+impl Runtime {
+    /// A runtime with these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let database = Database::new(settings.database.clone());
+        Self { settings, database, scheduler: OnceLock::new(), drainer: Mutex::default(), runs: AtomicU32::new(0) }
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The database.
+    #[must_use]
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The caller, as the log of accesses has it.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.settings.caller
+    }
+
+    /// Reports an activity until the guard is dropped.
+    pub fn begin(&self, activity: Activity) -> ActivityGuard {
+        self.settings.events.begin(activity)
+    }
+
+    pub(crate) fn notify(&self, event: Event<'_>) {
+        self.settings.events.notify(event);
+    }
+
+    /// The scheduler. Its journal belongs to the database that is named by the first call.
+    pub(crate) fn scheduler(&self, database_uid: Uuid) -> &Arc<Scheduler> {
+        self.scheduler.get_or_init(|| {
+            let Settings { weights_dir, weights_limit, executor, remote, environment, caller, .. } = &self.settings;
+            let owner = JournalOwner {
+                host: caller.host.clone(),
+                pid: caller.pid,
+                mer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            Arc::new(Scheduler::new(Config {
+                executor: executor.clone(),
+                remote: remote.clone(),
+                weights: Cache::new(self.database.clone(), weights_dir.clone(), *weights_limit),
+                journal: Journal::new(self.database.journal_dir(), database_uid, owner).at(self.database.location()),
+                environment: Arc::clone(environment),
+                caller: caller.name.clone(),
+                caller_claims: caller.claims.clone(),
+                caller_pid: caller.pid,
+            }))
+        })
+    }
+
+    /// The scheduler, if there has been anything to do for it.
+    pub(crate) fn started_scheduler(&self) -> Option<&Arc<Scheduler>> {
+        self.scheduler.get()
+    }
+
+    /// Wakes the background drainer, so that a database on a server has the run while it lasts.
+    pub(crate) fn wake_drainer(&self, database_uid: Uuid) {
+        if self.database.settings().url.is_embedded() {
+            return;
+        }
+        let scheduler = self.scheduler(database_uid);
+        let mut drainer = self.lock_drainer();
+        drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
+    }
+
+    /// To be called after each run. Drains a journal that has become long into an embedded database, unless another process
+    /// has that open.
+    pub async fn after_run(&self) {
+        if let Some(drainer) = &*self.lock_drainer() {
+            drainer.wake();
+            return;
+        }
+        // A script writes one segment, however many runs it has.
+        if !self.runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEASURE_EVERY) {
+            return;
+        }
+        let pending = self.database.pending();
+        if pending.segments < MANY_SEGMENTS && pending.bytes < MANY_BYTES {
+            return;
+        }
+        let settings = mer_dal::Settings { wait: Duration::ZERO, ..self.database.settings().clone() };
+        let drained = match Database::new(settings).session().await {
+            Ok(session) => match session.drain().await {
+                Ok((session, _)) => session.close().await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = drained {
+            // The next command tries again.
+            tracing::debug!(error = &error as &dyn std::error::Error, "the journal was not drained");
+        }
+    }
+
+    /// Ends warm processes, each within its grace period, and moves the last records into a database on a server. Returns
+    /// early with the processes when `interrupted` completes: what is still running then is killed with this process.
+    pub async fn shut_down(&self, interrupted: impl Future<Output = ()>) {
+        if let Some(scheduler) = self.scheduler.get() {
+            let _activity = self.begin(Activity::EndingModels);
+            tokio::select! {
+                biased;
+                () = scheduler.stop() => {}
+                () = interrupted => {}
+            }
+        }
+        let drainer = self.lock_drainer().take();
+        if let Some(mut drainer) = drainer {
+            let _activity = self.begin(Activity::MovingRecords);
+            drainer.finish().await;
+        }
+    }
+
+    fn lock_drainer(&self) -> MutexGuard<'_, Option<Drainer>> {
+        self.drainer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,106 @@
+//! Servers and models at one moment: from the snapshot while that holds, else from the database.
+
+use std::{ops::Deref, sync::Arc};
+
+use mer_core::{Model, Server};
+use mer_dal::{Dialect, Snapshot, SnapshotOrSession};
+
+use crate::{error::ServiceError, events::Activity, runtime::Runtime};
+
+/// The registry at one moment. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct View(Arc<Snapshot>);
+
+impl Deref for View {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
+impl View {
+    /// The model of this name.
+    ///
+    /// # Errors
+    /// [`ServiceError::UnknownObject`] where there is none.
+    pub fn model(&self, name: &str) -> Result<&Model, ServiceError> {
+        let names = self.models.iter().map(|model| model.name.as_str());
+        let found = self.models.iter().find(|model| model.name == name);
+        found.ok_or_else(|| ServiceError::unknown_object("model", name, names))
+    }
+
+    /// The server of this name.
+    ///
+    /// # Errors
+    /// As [`View::model`].
+    pub fn server(&self, name: &str) -> Result<&Server, ServiceError> {
+        let names = self.servers.iter().map(|server| server.name.as_str());
+        let found = self.servers.iter().find(|server| server.name == name);
+        found.ok_or_else(|| ServiceError::unknown_object("server", name, names))
+    }
+}
+
+impl Runtime {
+    /// All servers and models. Opens the database only where the snapshot does not hold, which is also what creates and
+    /// migrates an embedded database on first use.
+    ///
+    /// # Errors
+    /// As [`Runtime::session`].
+    pub async fn view(&self) -> Result<View, ServiceError> {
+        let current = schema_version();
+        let _activity = self.begin(Activity::Database);
+        let session = match self.database().snapshot_or_session().await? {
+            SnapshotOrSession::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
+            SnapshotOrSession::Snapshot(_) => self.unreported_session().await?,
+            SnapshotOrSession::Session(session) => self.checked(*session, false).await?.0,
+        };
+        let models = session.models().await?;
+        let view = Snapshot {
+            database_uid: session.database_uid().await?,
+            schema_version: current,
+            servers: session.servers().await?,
+            weights: session.named_versions(&models).await?,
+            // The snapshot that closing leaves has them; a server is asked for the one that is named.
+            versions: Vec::new(),
+            models,
+        };
+        session.close().await?;
+        Ok(View(Arc::new(view)))
+    }
+
+    /// One model and all servers, where the database is on a server that may have thousands of models; all models where
+    /// none has this name, so that similar names are known, and of an embedded database.
+    ///
+    /// # Errors
+    /// As [`Runtime::session`].
+    pub async fn view_of(&self, model: &str) -> Result<View, ServiceError> {
+        if self.database().settings().url.is_embedded() {
+            return self.view().await;
+        }
+        let activity = self.begin(Activity::Database);
+        let session = self.unreported_session().await?;
+        let Some(model) = session.model(model).await? else {
+            drop(activity);
+            return self.view().await;
+        };
+        // All servers, in one question: a variable that holds the password of any of them is kept from the model.
+        let servers = session.servers().await?;
+        let models = vec![model];
+        let view = Snapshot {
+            database_uid: session.database_uid().await?,
+            schema_version: schema_version(),
+            servers,
+            weights: session.named_versions(&models).await?,
+            versions: Vec::new(),
+            models,
+        };
+        session.close().await?;
+        Ok(View(Arc::new(view)))
+    }
+}
+
+/// The schema of this version.
+fn schema_version() -> u32 {
+    mer_migrations::embedded(Dialect::Surreal).last().map_or(0, |script| script.number)
+}
