@@ -3,12 +3,20 @@
 use mer_core::{CURRENT_ALIAS, Model, NameError, Selector, WeightsVersion, Which, check_name};
 use mer_dal::{DalError, Store};
 
-use super::list::NamedVersion;
 use crate::{
     error::{ServiceError, similar},
     runtime::Runtime,
     view::View,
 };
+
+/// A version, and the aliases that mean it.
+#[derive(Debug, Clone)]
+pub struct NamedVersion {
+    /// The version.
+    pub version: WeightsVersion,
+    /// Its aliases.
+    pub aliases: Vec<String>,
+}
 
 /// Returns the version that a selector means; nothing where it names the model only, and the model has no current weights.
 ///

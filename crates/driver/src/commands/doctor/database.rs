@@ -1,4 +1,4 @@
-//! Whether the database answers, has this version's schema, and has heard of every access.
+//! Checks that the database answers, has the schema of this version, and has every access.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use mer_service::JournalState;
 use super::{Finding, Verdict};
 use crate::{app::App, cli::line_of, errors::CliError, ui::counted};
 
-/// A health check as a whole takes 5 s at most, on a busy machine too.
+/// Bound on the check of `--brief`: a health check as a whole takes at most 5 s, even on a busy machine.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// How far back runs without an end are looked for.
+/// Period in which lost runs are searched.
 const LATELY: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
-/// Accesses that are looked at.
+/// Maximum number of accesses that are read.
 const LOOK_BACK: usize = 10_000;
 const PAGE: usize = 500;
 
 const CHECK: &str = "database";
 
-/// What helps where the error has no hint of its own.
+/// The remedy for an error without a hint.
 fn remedy(database: &Database) -> &'static str {
     match database.settings().url.is_embedded() {
         true => "docs/reference/databases.md says what is in its folder, and how another one is named",
@@ -28,7 +28,7 @@ fn remedy(database: &Database) -> &'static str {
     }
 }
 
-/// Whether it answers within the bound and is at this version.
+/// Checks that it answers within the bound and is at this version.
 pub(super) async fn briefly(app: &App) -> Finding {
     let settings = app.runtime.database().settings();
     let wait = settings.wait.min(BRIEFLY);
@@ -39,7 +39,7 @@ pub(super) async fn briefly(app: &App) -> Finding {
     }
 }
 
-/// The database, the journal and lost runs; and whether the registry can be read.
+/// Checks the database, the journal and lost runs. Returns also whether the registry can be read.
 pub(super) async fn look(app: &App) -> (Vec<Finding>, bool) {
     let mut findings = vec![schema(app.runtime.database()).await];
     if findings[0].remedy.is_some() {
@@ -90,7 +90,7 @@ async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
     Ok(findings)
 }
 
-/// What became of the journal, and what of it does not get into the database by itself.
+/// Reports on the journal, and on what of it does not get into the database by itself.
 fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Finding> {
     const CHECK: &str = "journal";
     let folder = app.runtime.database().journal_dir();
@@ -130,7 +130,7 @@ fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Fi
     }
     let waiting = app.runtime.database().pending().bytes;
     vec![if waiting > 0 {
-        // Of other processes that are at work, or of another database that shares the folder.
+        // They belong to other processes that are at work, or to another database that shares the folder.
         Finding::ok(CHECK, format!("drained; {waiting} bytes belong to runs or databases of others"))
     } else {
         Finding::ok(CHECK, format!("drained, {} records", report.recorded))
