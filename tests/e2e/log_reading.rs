@@ -150,7 +150,7 @@ fn a_database_that_takes_no_writes_is_read() {
     is_read(&env, &server.url_of("reader", name), "permission denied");
     let mut locks = server.open(name);
     locks.run(r#"BEGIN; LOCK TABLE "ModelAccess" IN SHARE MODE;"#);
-    is_read(&env, &place.url, "has locked what that needs");
+    is_read(&env, &place.url, "holds a lock that this needs");
     locks.run("ROLLBACK;");
     server.sql(name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     is_read(&env, &place.url, "read-only transaction");

@@ -179,7 +179,7 @@ fn an_index_is_built_concurrently_and_a_half_made_one_anew() {
         .file("work/ours/1001-Again.sql", "CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON \"ModelAccess\" (\"error\");");
     let told = place.mer(["migrate", "--sql-dir", "ours"]).failed(78);
     assert!(told.contains("cannot run inside a transaction block"), "{told}");
-    assert!(told.contains("hint: a first line `-- mer: no-transaction`"), "{told}");
+    assert!(told.contains("hint: with the first line `-- mer: no-transaction`"), "{told}");
 }
 
 #[test]

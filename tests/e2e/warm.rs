@@ -197,7 +197,7 @@ fn a_hung_process_that_is_kept_is_waited_for_with_a_word() {
     let env = TestEnv::ready();
     let mut live = env.start([]);
     live.say("run liner silent --timeout 200ms\n");
-    live.wait_stderr("`liner` still works on what was given up: waiting up to 5s");
+    live.wait_stderr("`liner` is still working on the request that was given up: waiting up to 5s");
     live.signal(rustix::process::Signal::INT);
     live.signal(rustix::process::Signal::INT);
     live.finish();

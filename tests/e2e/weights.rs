@@ -227,7 +227,7 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     let moves = env.mer(["weights", "alias", "cat", "current", "--json"]).objects();
     assert_eq!(moves.iter().map(|row| row["version"].clone()).collect::<Vec<_>>(), [json!(1), json!(2), json!(1)]);
     assert_eq!(env.mer(["weights", "alias", "cat", "--json"]).objects().len(), 5);
-    for (version, why) in [("cat:1", "the aliases `current`, `old` mean it"), ("cat:2", "the alias `new` means it")] {
+    for (version, why) in [("cat:1", "the aliases `current`, `old` name it"), ("cat:2", "the alias `new` names it")] {
         let told = env.mer(["weights", "remove", version, "--allow-changes"]).failed(77);
         assert!(told.contains(why) && told.contains("--force"), "{told}");
     }

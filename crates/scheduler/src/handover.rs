@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mer_core::{Access, Bound, Status};
-use mer_meal::{Cancel, CancelLevel, End, Ended, until};
+use mer_meal::{Cancel, CancelLevel, EndCause, RequestEnd, until};
 use tokio::{
     pin,
     sync::mpsc,
@@ -58,11 +58,11 @@ impl Late<'_> {
 /// A run and the handing on of its output, at once. A reader that takes nothing must not hold up the end of a run for longer
 /// than the run's own bound, nor longer than a signal: then the rest is given up, and there is no hash of it.
 pub(crate) async fn both(
-    run: impl Future<Output = Ended>,
+    run: impl Future<Output = RequestEnd>,
     handing: impl Future<Output = Option<String>>,
     late: Late<'_>,
     cancel: &Cancel,
-) -> (Ended, Option<String>) {
+) -> (RequestEnd, Option<String>) {
     let deadline = late.bound.deadline(Instant::now());
     pin!(run, handing);
     let mut hash = None;
@@ -78,7 +78,7 @@ pub(crate) async fn both(
     drop(told);
     let hash = match hash {
         Some(hash) => hash,
-        None if ended.end == End::Done => tokio::select! {
+        None if ended.cause == EndCause::Done => tokio::select! {
             biased;
             hash = &mut handing => hash,
             () = patience(deadline, cancel) => None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mer_core::{Access, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
-use mer_meal::{End, Ended, SshError, StartError, WarmError};
+use mer_meal::{EndCause, RequestEnd, SshError, StartError, WarmError};
 
 use crate::{DeliveryError, FailureCause, request::Undelivered};
 
@@ -69,16 +69,16 @@ impl Verdict {
 
     /// Cancelled before there was a process.
     pub(crate) fn cancelled_before() -> Self {
-        Self::new(Status::Cancelled, FailureKind::Cancelled, End::Cancelled.to_string())
+        Self::new(Status::Cancelled, FailureKind::Cancelled, EndCause::Cancelled.to_string())
     }
 
     /// The input did not come whole, and nothing of it was sent.
-    pub(crate) fn not_collected(end: &End) -> Self {
+    pub(crate) fn not_collected(end: &EndCause) -> Self {
         match end {
-            End::Timeout { .. } => {
+            EndCause::Timeout { .. } => {
                 Self::new(Status::Timeout, FailureKind::Timeout, format!("{end}, before the whole input had come"))
             }
-            End::Cancelled => Self::cancelled_before(),
+            EndCause::Cancelled => Self::cancelled_before(),
             _ => Self::new(Status::Failed, FailureKind::Io, end.to_string()),
         }
     }
@@ -108,7 +108,7 @@ impl Verdict {
     /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
     pub(crate) fn cancelled_at_start(access: &Access, there: There) -> Self {
         let unverified = unverified(&access.server, there, None);
-        Self::new(Status::Cancelled, FailureKind::Cancelled, format!("{}{unverified}", End::Cancelled))
+        Self::new(Status::Cancelled, FailureKind::Cancelled, format!("{}{unverified}", EndCause::Cancelled))
     }
 
     /// There is no connection.
@@ -122,13 +122,15 @@ impl Verdict {
     }
 
     /// The process that serves one request has ended, and its exit is the verdict.
-    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended, there: There) -> Self {
+    pub(crate) fn of_oneshot(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
         count(access, ended);
-        match (&ended.end, ended.exit) {
-            (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
-            (End::Done, Some(Exit::Lost)) => Self::lost(ended),
-            (End::Done, Some(exit)) => Self::new(Status::Failed, FailureKind::ModelFailed, format!("the model {exit}")),
-            (End::Done, None) => {
+        match (&ended.cause, ended.exit) {
+            (EndCause::Done, Some(Exit::Code(0))) => Self::succeeded(),
+            (EndCause::Done, Some(Exit::Lost)) => Self::lost(ended),
+            (EndCause::Done, Some(exit)) => {
+                Self::new(Status::Failed, FailureKind::ModelFailed, format!("the model {exit}"))
+            }
+            (EndCause::Done, None) => {
                 Self::new(Status::Failed, FailureKind::ModelFailed, "the end of the model was not observed")
             }
             _ => Self::of_end(access, ended, there),
@@ -136,18 +138,18 @@ impl Verdict {
     }
 
     /// A process that stays up has replied, or not.
-    pub(crate) fn of_reply(access: &mut Access, ended: &Ended, there: There) -> Self {
+    pub(crate) fn of_reply(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
         count(access, ended);
-        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
+        if ended.cause == EndCause::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
     }
 
     /// A process that stays up did not become ready.
-    pub(crate) fn not_ready(access: &mut Access, ended: &Ended, there: There) -> Self {
+    pub(crate) fn not_ready(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
         count(access, ended);
         let mut verdict = Self::of_end(access, ended, there);
-        if let (End::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.end, ended.exit) {
+        if let (EndCause::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.cause, ended.exit) {
             verdict.error = Some(format!("the model {exit} before it was ready"));
-        } else if matches!(ended.end, End::Died | End::Timeout { .. }) {
+        } else if matches!(ended.cause, EndCause::Died | EndCause::Timeout { .. }) {
             verdict.error = verdict.error.map(|error| format!("before it was ready: {error}"));
         }
         verdict
@@ -186,7 +188,7 @@ impl Verdict {
     }
 
     /// The connection was lost, and with it the end.
-    fn lost(ended: &Ended) -> Self {
+    fn lost(ended: &RequestEnd) -> Self {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
         let verdict = Self::new(
             Status::Unreachable,
@@ -196,17 +198,17 @@ impl Verdict {
         Self { cause: Some(FailureCause::ConnectionLost), ..verdict }
     }
 
-    fn of_end(access: &Access, ended: &Ended, there: There) -> Self {
-        let said = format!("{}{}", ended.end, left_behind(&access.server, ended, there));
-        match &ended.end {
-            End::Timeout { no_reply, .. } => {
+    fn of_end(access: &Access, ended: &RequestEnd, there: There) -> Self {
+        let said = format!("{}{}", ended.cause, left_behind(&access.server, ended, there));
+        match &ended.cause {
+            EndCause::Timeout { no_reply, .. } => {
                 let cause = no_reply.map(FailureCause::NoReply);
                 Self { cause, ..Self::new(Status::Timeout, FailureKind::Timeout, said) }
             }
-            End::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, said),
-            End::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, said),
-            End::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, said),
-            End::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, said),
+            EndCause::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, said),
+            EndCause::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, said),
+            EndCause::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, said),
+            EndCause::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, said),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
                 let said = ended.exit.map_or(said, |exit| format!("the model {exit} in the middle of the request"));
@@ -223,10 +225,14 @@ impl Verdict {
 }
 
 /// Whether something of a process that was told to end may still run on another machine: that must not be left unsaid.
-fn left_behind(server: &str, ended: &Ended, there: There) -> String {
+fn left_behind(server: &str, ended: &RequestEnd, there: There) -> String {
     let was_told = matches!(
-        ended.end,
-        End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_) | End::InputFailed(_)
+        ended.cause,
+        EndCause::Cancelled
+            | EndCause::Timeout { .. }
+            | EndCause::ReaderGone
+            | EndCause::ProtocolBroken(_)
+            | EndCause::InputFailed(_)
     );
     match (there, ended.exit) {
         (There::Here | There::Serving, _) => String::new(),
@@ -245,7 +251,7 @@ fn unverified(server: &str, there: There, why: Option<&str>) -> String {
 }
 
 /// What was counted, into the record.
-fn count(access: &mut Access, ended: &Ended) {
+fn count(access: &mut Access, ended: &RequestEnd) {
     match ended.exit {
         Some(Exit::Code(code)) => access.exit_code = Some(code),
         Some(Exit::Signal(signal)) => access.signal = Some(signal_name(signal)),

@@ -11,7 +11,7 @@ use jiff::{Timestamp, Unit};
 use mer_core::{Access, Bound, Claims, Kind, RunSpec, Status};
 use mer_dal::{Durability, Journal};
 use mer_meal::{
-    BoundName, Cancel, CancelLevel, End, Executor, Input, Run, Sinks, StderrHook, check_input, oneshot, until,
+    BoundName, Cancel, CancelLevel, EndCause, Executor, Input, Run, Sinks, StderrHook, check_input, oneshot, until,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -339,7 +339,7 @@ async fn collect(
     input: Input,
     bound: Bound,
     cancel: &Cancel,
-) -> Result<Result<Bytes, End>, SchedulerError> {
+) -> Result<Result<Bytes, EndCause>, SchedulerError> {
     let mut chunks = match input {
         Input::Bytes(bytes) => return Ok(Ok(bytes)),
         Input::Stream(chunks) => chunks,
@@ -349,14 +349,14 @@ async fn collect(
     loop {
         let chunk = tokio::select! {
             biased;
-            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err(End::Cancelled)),
+            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err(EndCause::Cancelled)),
             chunk = chunks.recv() => chunk,
-            () = until(deadline) => return Ok(Err(End::timeout(BoundName::Timeout, bound))),
+            () = until(deadline) => return Ok(Err(EndCause::timeout(BoundName::Timeout, bound))),
         };
         match chunk {
             None => return Ok(Ok(all.freeze())),
             Some(Ok(chunk)) => all.extend_from_slice(&chunk),
-            Some(Err(error)) => return Ok(Err(End::InputFailed(error.to_string()))),
+            Some(Err(error)) => return Ok(Err(EndCause::InputFailed(error.to_string()))),
         }
         if all.len() > WARM_INPUT_BYTES {
             return Err(SchedulerError::TooLong { model: model.to_owned(), limit: WARM_INPUT_BYTES });

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use mer_core::{
     Access, Bound, Bounds, Classified as _, ConnType, Exit, FailureKind, Protocol, RunSpec, Status, Tokens, with_causes,
 };
-use mer_meal::{Cancel, CancelLevel, Ended, Executor, Input, Sinks, StartError, oneshot};
+use mer_meal::{Cancel, CancelLevel, Executor, Input, RequestEnd, Sinks, StartError, oneshot};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
@@ -294,7 +294,7 @@ async fn script(
     timeout: Bound,
     stdout: mpsc::Sender<Bytes>,
     cancel: &Cancel,
-) -> Result<Ended, StartError> {
+) -> Result<RequestEnd, StartError> {
     let mut argv = vec!["sh".to_owned(), "-c".to_owned(), text.to_owned(), "sh".to_owned()];
     argv.extend(words.iter().map(|word| (*word).to_owned()));
     let spec = RunSpec {
@@ -312,7 +312,7 @@ async fn script(
 }
 
 /// What a script said about its failure.
-fn said_why(ended: &Ended) -> String {
+fn said_why(ended: &RequestEnd) -> String {
     let said = String::from_utf8_lossy(&ended.stderr_tail);
     let last = said.lines().rfind(|line| !line.trim().is_empty()).map(str::trim).map(str::to_owned);
     last.or_else(|| ended.lost.clone()).map_or_else(String::new, |why| format!(": {why}"))

@@ -3,7 +3,7 @@
 use std::{os::unix::fs::symlink, process::Command, time::Duration};
 
 use mer_testkit::{
-    link::Proxy,
+    network::Proxy,
     require,
     sshd::{Shell, Sshd},
 };

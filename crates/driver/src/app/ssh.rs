@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_core::ConnParams;
-use mer_meal::{Executor, SecretSource, SshConfig, SshPlaces};
+use mer_meal::{Executor, SecretSource, SshConfig, SshEnvironment};
 use mer_scheduler::{CallerEnvironment, Remote};
 
 use super::secrets;
@@ -18,7 +18,7 @@ use crate::variables::Variables;
 /// Makes executors. Cheap to clone; the clones share warnings and passphrases.
 #[derive(Clone)]
 pub(crate) struct Ssh {
-    places: SshPlaces,
+    places: SshEnvironment,
     secrets: SecretSource,
     given: Arc<CallerEnvironment>,
     /// Warnings that were given already.
@@ -35,7 +35,7 @@ impl Ssh {
     ) -> Self {
         let home = environment.home();
         let folder = home.as_ref().map_or_else(|| settings_folder.join("ssh"), |home| home.join(".ssh"));
-        let places = SshPlaces {
+        let places = SshEnvironment {
             home: home.clone(),
             folder: Some(folder),
             system_folder: Some(PathBuf::from("/etc/ssh")),
@@ -54,7 +54,7 @@ impl Ssh {
         let executor = Executor::ssh(SshConfig {
             server: server.to_owned(),
             params: params.clone(),
-            places: SshPlaces { variables, ..self.places.clone() },
+            environment: SshEnvironment { variables, ..self.places.clone() },
             secrets: Some(Arc::clone(&self.secrets)),
             accept_new,
         });
@@ -89,7 +89,7 @@ impl fmt::Debug for Ssh {
 mod tests {
     use super::*;
 
-    fn places(variables: &[(&str, &str)]) -> SshPlaces {
+    fn places(variables: &[(&str, &str)]) -> SshEnvironment {
         let environment = variables.iter().copied().collect();
         Ssh::new(&environment, Arc::default(), Path::new("/etc/mer"), false).places
     }

@@ -32,7 +32,7 @@ pub(crate) enum Verb {
     /// List, show, put, get, name and remove versions of models' weights
     #[command(subcommand, aliases = ["weight"])]
     Weights(WeightsVerb),
-    /// List and show accesses: who ran what, when, and how it ended
+    /// List and show accesses: caller, model, time and outcome
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),
     /// Change servers and models to match a TOML file

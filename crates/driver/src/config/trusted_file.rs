@@ -1,5 +1,5 @@
-//! Reads files only if they can be trusted. A user who can write a settings file chooses the database, and with it the programs
-//! that run; so a file is read only if no other user than this one and root can write it.
+//! Reads files only if they can be trusted. Write access to a settings file means a choice of the database, and with it of the
+//! programs that run; so a file is read only if no other user than this one and root can write it.
 
 use std::{
     fs::{self, File, Metadata},

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Exit, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, CancelLevel, End, Ended, Executor, Input, SentHook, Sinks, oneshot};
+use mer_meal::{Cancel, CancelLevel, EndCause, Executor, Input, RequestEnd, SentHook, Sinks, oneshot};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -158,11 +158,13 @@ impl There<'_> {
         };
         let run = oneshot(run, input, Sinks { sent, ..Sinks::stdout(stdout) }, &spec.bounds, self.cancel);
         let (ended, said) = tokio::join!(run, collect);
-        match (&ended.end, ended.exit) {
-            (End::Done, Some(Exit::Code(0))) => self.understand(&said),
-            (End::Done, Some(Exit::Lost)) => Err(self.lost(ended.lost.unwrap_or_else(|| "it was lost".to_owned()))),
-            (End::Cancelled, _) => Err(DeliveryError::Cancelled),
-            (End::Timeout { .. }, _) => Err(self.lost(format!("it did not answer within {timeout}"))),
+        match (&ended.cause, ended.exit) {
+            (EndCause::Done, Some(Exit::Code(0))) => self.understand(&said),
+            (EndCause::Done, Some(Exit::Lost)) => {
+                Err(self.lost(ended.lost.unwrap_or_else(|| "it was lost".to_owned())))
+            }
+            (EndCause::Cancelled, _) => Err(DeliveryError::Cancelled),
+            (EndCause::Timeout { .. }, _) => Err(self.lost(format!("it did not answer within {timeout}"))),
             _ => Err(self.refused(why(&ended))),
         }
     }
@@ -217,7 +219,7 @@ impl There<'_> {
 }
 
 /// The last word of a script that gave up.
-fn why(ended: &Ended) -> String {
+fn why(ended: &RequestEnd) -> String {
     let said = String::from_utf8_lossy(&ended.stderr_tail);
     match (said.lines().rfind(|line| !line.trim().is_empty()), ended.exit) {
         (Some(line), _) => line.trim().to_owned(),
