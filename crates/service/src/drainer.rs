@@ -65,7 +65,7 @@ impl Drainer {
         });
         match moved.await {
             Ok(Ok(())) => {}
-            // This does not go away by itself, and a user who only runs models would not learn of it otherwise.
+            // Does not go away by itself, and would not be noticed otherwise while models are only run.
             Ok(Err(error)) if error.failure_kind() == FailureKind::Refused => {
                 tracing::warn!("what ran waits in the journal: {error}");
             }

@@ -4,7 +4,7 @@ use mer_scheduler::{Progress, Step};
 
 use crate::ui::Ui;
 
-/// Shows the progress, if there is a person who may be waiting for it.
+/// Shows the progress, if there is a terminal to show it on.
 pub(in crate::commands) fn progress(ui: Ui) -> Option<Progress> {
     let line = ui.progress_line()?;
     Some(Progress::new(move |step| match step {

@@ -1,4 +1,4 @@
-//! Makes what a training wrote a version.
+//! Makes a version of what a training wrote.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// A training that made no version.
 #[derive(Debug)]
-pub struct NotKept {
+pub struct NoVersion {
     /// What is on record.
     pub outcome: Outcome,
     /// Why there is no version, where the service knows.
@@ -34,15 +34,15 @@ impl Training<'_> {
     ///
     /// # Errors
     /// Why there is no version; that is on record too.
-    pub async fn keep(
+    pub async fn make_version(
         &self,
         trained: Trained,
         interrupted: impl Future<Output = ()>,
-    ) -> Result<(Outcome, NamedVersion), NotKept> {
+    ) -> Result<(Outcome, NamedVersion), NoVersion> {
         let uploaded = tokio::select! {
             biased;
             uploaded = self.upload(&trained) => uploaded,
-            () = interrupted => return Err(self.refuse(trained, FailureKind::Cancelled, String::new()).await),
+            () = interrupted => return Err(self.reject(trained, FailureKind::Cancelled, String::new()).await),
         };
         // From here on nothing interrupts it: it is one step, and its result must be known.
         let made = match uploaded {
@@ -55,15 +55,15 @@ impl Training<'_> {
                 Ok((outcome, NamedVersion { version, aliases }))
             }
             Err(error) => {
-                let refused = self.refuse(trained, error.failure_kind(), in_one_line(&error)).await;
-                Err(NotKept { error: Some(error), ..refused })
+                let refused = self.reject(trained, error.failure_kind(), in_one_line(&error)).await;
+                Err(NoVersion { error: Some(error), ..refused })
             }
         }
     }
 
     /// Puts on record that the training made no version, and keeps what it wrote, unless it was cancelled. `kind` and
     /// `message` say why.
-    pub async fn refuse(&self, trained: Trained, kind: FailureKind, message: String) -> NotKept {
+    pub async fn reject(&self, trained: Trained, kind: FailureKind, message: String) -> NoVersion {
         let is_wrong = kind == FailureKind::Input;
         let is_cancelled = matches!(kind, FailureKind::Cancelled | FailureKind::ReaderGone);
         let (status, kind, error) = match kind {
@@ -74,9 +74,9 @@ impl Training<'_> {
             }
             kind => (Status::Failed, kind, format!("the training ended well, but {message}")),
         };
-        let kept = if is_cancelled { None } else { self.keep_file(&trained) };
+        let kept = if is_cancelled { None } else { self.rescue_file(&trained) };
         let outcome = self.conclude(trained, Err(Unkept { status, kind, error })).await;
-        NotKept { outcome, error: None, kept, is_wrong }
+        NoVersion { outcome, error: None, kept, is_wrong }
     }
 
     async fn conclude(&self, trained: Trained, made: Result<&WeightsVersion, Unkept>) -> Outcome {
@@ -85,9 +85,9 @@ impl Training<'_> {
     }
 
     /// Moves what was written out of the folder of the training.
-    fn keep_file(&self, trained: &Trained) -> Option<PathBuf> {
+    fn rescue_file(&self, trained: &Trained) -> Option<PathBuf> {
         let name = format!("{}-{}", self.model.model().name, trained.access().request_uid);
-        let kept = self.scratch.keep(trained.file(), &name);
+        let kept = self.scratch.move_out(trained.file(), &name);
         kept.inspect_err(|error| tracing::warn!("what it wrote could not be kept: {error}")).ok()
     }
 
