@@ -1,23 +1,24 @@
-//! From how a run ended to its status, its exit code and the sentence that explains it.
+//! Judges how a run ended: its status, its exit code, and the sentence that explains it.
 
 use mer_core::{Access, Exit, ExitCode, Shortage, Status, signal_name, with_causes};
 use mer_meal::{End, Ended, SshError, StartError, WarmError};
 
-use crate::{delivery::DeliveryError, request::Undelivered};
+use crate::{delivery::DeliveryError, output_confirmation::OutputFailure, placement::ProcessLocation};
 
-/// A run that is over and on record.
+/// A run that is over and recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// What is on record.
+    /// The recorded access.
     pub access: Access,
-    /// The exit code of `mer` for it.
+    /// Exit code of `mer`.
     pub code: u8,
-    /// What to try next, where there is something.
+    /// What to try next, if there is something.
     pub hint: Option<String>,
 }
 
 impl Outcome {
-    /// The exit code for `--passthrough`: the model's own, or 128 and its signal, where the model ended by itself.
+    /// Returns the exit code for `--passthrough`. If the model failed by itself, it is the model's own, or 128 plus the number of
+    /// its signal.
     #[must_use]
     pub fn passthrough_code(&self) -> u8 {
         if self.code != ExitCode::MODEL_FAILED {
@@ -34,26 +35,15 @@ impl Outcome {
     }
 }
 
-/// How an attempt is judged.
+/// The judgement on an attempt.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) status: Status,
     pub(crate) code: u8,
     pub(crate) error: Option<String>,
     pub(crate) hint: Option<String>,
-    /// Whether nothing of the request has happened there, so that another server may be tried.
+    /// Whether another server may be tried, because nothing of the request has happened on this one.
     pub(crate) elsewhere: bool,
-}
-
-/// Where the process ran that was judged, as far as its end is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum There {
-    /// On this machine.
-    Here,
-    /// On another one.
-    Remote,
-    /// On another one, where it goes on to serve.
-    Serving,
 }
 
 impl Verdict {
@@ -65,12 +55,12 @@ impl Verdict {
         Self { status: Status::Succeeded, code: ExitCode::OK, error: None, hint: None, elsewhere: false }
     }
 
-    /// Cancelled before there was a process.
+    /// The run was cancelled before a process was started.
     pub(crate) fn cancelled_before() -> Self {
         Self::new(Status::Cancelled, ExitCode::SIGINT, End::Cancelled.to_string())
     }
 
-    /// The input did not come whole, and nothing of it was sent.
+    /// The input did not arrive complete, and nothing of it was sent.
     pub(crate) fn not_collected(end: &End) -> Self {
         match end {
             End::Timeout { .. } => {
@@ -81,64 +71,66 @@ impl Verdict {
         }
     }
 
-    /// The same, where the output has reached its reader; otherwise it was no success, whatever the model says.
-    pub(crate) fn delivered(self, output: Result<(), Undelivered>) -> Self {
-        // A reader that has gone, as the model's end tells it, may be a file that could not be written.
+    /// Returns the verdict that also counts whether the output was written. A run whose output was not has not succeeded.
+    pub(crate) fn with_output(self, output: Result<(), OutputFailure>) -> Self {
+        // A model that ended because its reader was gone may have had a file as its reader that could not be written.
         let hides = self.status == Status::Succeeded || self.code == ExitCode::SIGPIPE;
         match output {
-            Err(Undelivered { code: ExitCode::IO, said }) if hides => Self::new(Status::Failed, ExitCode::IO, said),
-            // It was ended because its reader was gone, or did not take all of its output.
-            Err(Undelivered { code, said }) if hides => Self::new(Status::Cancelled, code, said),
+            Err(OutputFailure { code: ExitCode::IO, message }) if hides => {
+                Self::new(Status::Failed, ExitCode::IO, message)
+            }
+            // The reader was gone, or did not take all of the output.
+            Err(OutputFailure { code, message }) if hides => Self::new(Status::Cancelled, code, message),
             _ => self,
         }
     }
 
-    /// The model has answered, and its output was not taken before a bound or a signal ended the wait for that.
-    pub(crate) fn not_taken(cancelled: bool) -> Self {
+    /// The model has answered, but a bound or a signal ended the wait until its output was read.
+    pub(crate) fn output_not_taken(cancelled: bool) -> Self {
         if cancelled {
             return Self::new(Status::Cancelled, ExitCode::SIGINT, "cancelled, before its output was taken");
         }
         Self::new(Status::Timeout, ExitCode::TIMEOUT, "`timeout` ran out before its output was taken")
     }
 
-    /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
-    pub(crate) fn cancelled_at_start(access: &Access, there: There) -> Self {
-        let unverified = unverified(&access.server, there, None);
+    /// The run was cancelled while its process was being started. What was started of it is killed.
+    pub(crate) fn cancelled_at_start(access: &Access, location: ProcessLocation) -> Self {
+        let unverified = unverified(&access.server, location, None);
         Self::new(Status::Cancelled, ExitCode::SIGINT, format!("{}{unverified}", End::Cancelled))
     }
 
-    /// There is no connection.
+    /// The server could not be connected to.
     pub(crate) fn not_connected(server: &str, error: &SshError) -> Self {
         let code = error.exit_code();
-        // What this machine is short of, or has registered, says nothing of the other one.
-        let here = matches!(code, ExitCode::CONFIG | ExitCode::BUSY | ExitCode::IO);
-        let status = if here { Status::Failed } else { Status::Unreachable };
+        // A shortage on this machine, or a wrong registration, does not mean that the server is unreachable.
+        let is_local = matches!(code, ExitCode::CONFIG | ExitCode::BUSY | ExitCode::IO);
+        let status = if is_local { Status::Failed } else { Status::Unreachable };
         let verdict = Self::new(status, code, with_causes(error));
         Self { hint: error.remedy(server), elsewhere: status == Status::Unreachable, ..verdict }
     }
 
-    /// The process that serves one request has ended, and its exit is the verdict.
-    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended, there: There) -> Self {
-        count(access, ended);
+    /// The process of one request has ended, and its exit decides.
+    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended, location: ProcessLocation) -> Self {
+        write_counts(access, ended);
         match (&ended.end, ended.exit) {
             (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
             (End::Done, Some(Exit::Lost)) => Self::lost(ended),
             (End::Done, Some(exit)) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, format!("the model {exit}")),
             (End::Done, None) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, "nobody saw how the model ended"),
-            _ => Self::of_end(access, ended, there),
+            _ => Self::of_end(access, ended, location),
         }
     }
 
-    /// A process that stays up has replied, or not.
-    pub(crate) fn of_reply(access: &mut Access, ended: &Ended, there: There) -> Self {
-        count(access, ended);
-        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
+    /// A process that stays up has replied, or failed to.
+    pub(crate) fn of_reply(access: &mut Access, ended: &Ended, location: ProcessLocation) -> Self {
+        write_counts(access, ended);
+        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(access, ended, location) }
     }
 
     /// A process that stays up did not become ready.
-    pub(crate) fn not_ready(access: &mut Access, ended: &Ended, there: There) -> Self {
-        count(access, ended);
-        let mut verdict = Self::of_end(access, ended, there);
+    pub(crate) fn not_ready(access: &mut Access, ended: &Ended, location: ProcessLocation) -> Self {
+        write_counts(access, ended);
+        let mut verdict = Self::of_end(access, ended, location);
         if let (End::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.end, ended.exit) {
             verdict.error = Some(format!("the model {exit} before it was ready"));
         } else if matches!(ended.end, End::Died | End::Timeout { .. }) {
@@ -147,7 +139,7 @@ impl Verdict {
         verdict
     }
 
-    /// The weights are not where the process was to run.
+    /// The weights could not be delivered to the server.
     pub(crate) fn not_delivered(server: &str, error: &DeliveryError) -> Self {
         let status = match error {
             DeliveryError::Cancelled => return Self::cancelled_before(),
@@ -155,7 +147,7 @@ impl Verdict {
             DeliveryError::Lost { .. } => Status::Unreachable,
             _ => Status::Failed,
         };
-        // Nothing of the request has happened there.
+        // Nothing of the request has happened on the server.
         let elsewhere = status == Status::Unreachable;
         Self { hint: error.hint(), elsewhere, ..Self::new(status, error.exit_code(), with_causes(error)) }
     }
@@ -164,7 +156,7 @@ impl Verdict {
     pub(crate) fn not_started(server: &str, error: &StartError) -> Self {
         if let StartError::Ssh(error) = error {
             let verdict = Self::not_connected(server, error);
-            // Here nobody knows how far it has come.
+            // The start may have succeeded.
             let unclear = matches!(error, SshError::ConnectionLost { .. } | SshError::StartTimedOut { .. });
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
@@ -175,12 +167,12 @@ impl Verdict {
         }
     }
 
-    /// A failure of a kind that this version does not know.
+    /// An error that this version does not know.
     pub(crate) fn broken(error: &WarmError) -> Self {
         Self::new(Status::Failed, ExitCode::BUG, with_causes(error))
     }
 
-    /// The connection was lost, and with it the end.
+    /// The connection was lost, so how the process ended is not known.
     fn lost(ended: &Ended) -> Self {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
         let verdict =
@@ -188,25 +180,25 @@ impl Verdict {
         Self { hint: Some("what still runs there ends by itself when `orphanAfter` has passed".to_owned()), ..verdict }
     }
 
-    fn of_end(access: &Access, ended: &Ended, there: There) -> Self {
-        let said = format!("{}{}", ended.end, left_behind(&access.server, ended, there));
+    fn of_end(access: &Access, ended: &Ended, location: ProcessLocation) -> Self {
+        let message = format!("{}{}", ended.end, left_behind(&access.server, ended, location));
         match &ended.end {
             End::Timeout { hint, .. } => {
-                Self { hint: hint.map(str::to_owned), ..Self::new(Status::Timeout, ExitCode::TIMEOUT, said) }
+                Self { hint: hint.map(str::to_owned), ..Self::new(Status::Timeout, ExitCode::TIMEOUT, message) }
             }
-            End::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, said),
-            End::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, said),
-            End::InputFailed(_) => Self::new(Status::Failed, ExitCode::IO, said),
-            End::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, said),
+            End::Cancelled => Self::new(Status::Cancelled, ExitCode::SIGINT, message),
+            End::ReaderGone => Self::new(Status::Cancelled, ExitCode::SIGPIPE, message),
+            End::InputFailed(_) => Self::new(Status::Failed, ExitCode::IO, message),
+            End::ProtocolBroken(_) => Self::new(Status::Failed, ExitCode::PROTOCOL, message),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
-                let said = ended.exit.map_or(said, |exit| format!("the model {exit} in the middle of the request"));
-                Self::new(Status::Failed, ExitCode::MODEL_FAILED, said)
+                let died = |exit| format!("the model {exit} in the middle of the request");
+                Self::new(Status::Failed, ExitCode::MODEL_FAILED, ended.exit.map_or(message, died))
             }
         }
     }
 
-    /// Writes the verdict into the record, and gives the hint.
+    /// Writes the verdict into the access. Returns the hint.
     pub(crate) fn write_to(&self, access: &mut Access) -> Option<String> {
         access.status = self.status;
         access.error.clone_from(&self.error);
@@ -214,30 +206,33 @@ impl Verdict {
     }
 }
 
-/// Whether something of a process that was told to end may still run on another machine: that must not be left unsaid.
-fn left_behind(server: &str, ended: &Ended, there: There) -> String {
-    let was_told = matches!(
+/// Returns whether a process that was terminated on another machine is gone, as the end of a sentence. Empty if the process
+/// was on this machine or was not terminated.
+fn left_behind(server: &str, ended: &Ended, location: ProcessLocation) -> String {
+    let was_terminated = matches!(
         ended.end,
         End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_) | End::InputFailed(_)
     );
-    match (there, ended.exit) {
-        (There::Here | There::Serving, _) => String::new(),
-        _ if !was_told => String::new(),
-        (There::Remote, Some(Exit::Code(_) | Exit::Signal(_))) => format!("; its process on `{server}` is gone"),
-        (There::Remote, _) => unverified(server, there, ended.lost.as_deref()),
+    match (location, ended.exit) {
+        (ProcessLocation::Local | ProcessLocation::Serving, _) => String::new(),
+        _ if !was_terminated => String::new(),
+        (ProcessLocation::Remote, Some(Exit::Code(_) | Exit::Signal(_))) => {
+            format!("; its process on `{server}` is gone")
+        }
+        (ProcessLocation::Remote, _) => unverified(server, location, ended.lost.as_deref()),
     }
 }
 
-fn unverified(server: &str, there: There, why: Option<&str>) -> String {
-    if there != There::Remote {
+fn unverified(server: &str, location: ProcessLocation, why: Option<&str>) -> String {
+    if location != ProcessLocation::Remote {
         return String::new();
     }
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     format!("; that its process on `{server}` is gone could not be verified{why}")
 }
 
-/// What was counted, into the record.
-fn count(access: &mut Access, ended: &Ended) {
+/// Writes exit, byte counts and the end of stderr into the access.
+fn write_counts(access: &mut Access, ended: &Ended) {
     match ended.exit {
         Some(Exit::Code(code)) => access.exit_code = Some(code),
         Some(Exit::Signal(signal)) => access.signal = Some(signal_name(signal)),
@@ -257,7 +252,7 @@ fn signal_number(name: &str) -> Option<i32> {
 pub(crate) mod tests {
     use super::*;
 
-    /// An access that has just begun.
+    /// Returns an access that has just begun.
     pub(crate) fn access() -> Access {
         serde_json::from_str(
             r#"{"requestUid":"0190b6b5-0000-7000-8000-000000000001","attempt":1,"model":"iris","server":"local",

@@ -1,4 +1,4 @@
-//! Whether a model could serve: its command exists where it is to run, and a process that stays up becomes ready.
+//! Checks whether a model can serve: its command exists on each of its servers, and a process that stays up becomes ready.
 
 use std::time::Instant;
 
@@ -8,67 +8,69 @@ use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
 use serde::Serialize;
 
 use crate::{
-    Placement, Scheduler, SchedulerError, Weights,
+    Scheduler, SchedulerError, Weights,
     outcome::Verdict,
-    placement::placements,
-    run_spec::{name_weights, place_weights, run_spec},
-    scheduler::millis,
+    placement::Placement,
+    record::millis,
+    replica::replicas,
+    run_spec::{name_weights, run_spec, set_weights_path},
+    start::Starter,
     warm_pool,
 };
 
-/// What was found of one model on one server.
+/// Result of pinging one model on one server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PingReport {
-    /// The model.
+pub struct ModelPingReport {
+    /// Name of the model.
     pub model: String,
-    /// The server.
+    /// Name of the server.
     pub server: String,
-    /// 0, or the exit code that a run would end with.
+    /// 0, or the exit code that a run would have.
     pub code: u8,
-    /// How long finding out took.
+    /// Duration of the check, in milliseconds.
     pub ms: f64,
-    /// What was found, or what is wrong.
+    /// Path of the command, or what is wrong.
     pub detail: String,
 }
 
 impl Scheduler {
-    /// Looks at every server of a model. Nothing is sent to it. A process that is started for this is on record as a
-    /// `ping`, and is ended again; it gets the weights, if there are any.
+    /// Pings a model on each of its servers. No request is sent to it. A process that is started for this gets the weights, is
+    /// recorded as a `ping`, and is stopped again.
     ///
     /// # Errors
-    /// The registration is wrong, or the start could not be put on record.
+    /// The registration is wrong, or the start could not be recorded.
     pub async fn ping(
         &self,
         model: &Model,
         servers: &[Server],
         weights: Option<&Weights>,
         cancel: &Cancel,
-    ) -> Result<Vec<PingReport>, SchedulerError> {
-        self.config.environment.learn(servers);
+    ) -> Result<Vec<ModelPingReport>, SchedulerError> {
+        self.environment.learn(servers);
         let mut reports = Vec::new();
-        for placement in placements(model, servers, None)? {
+        for placement in replicas(model, servers, None)? {
             let began = Instant::now();
-            let found = self.ping_there(&model.name, &placement, weights, cancel).await?;
+            let found = self.ping_on(&model.name, &placement, weights, cancel).await?;
             let (code, detail) = match found {
                 Ok(detail) => (ExitCode::OK, detail),
                 Err((code, detail)) => (code, detail),
             };
             let ms = millis(began.elapsed());
-            reports.push(PingReport { model: model.name.clone(), server: placement.server, code, ms, detail });
+            reports.push(ModelPingReport { model: model.name.clone(), server: placement.server, code, ms, detail });
         }
         Ok(reports)
     }
 
-    async fn ping_there(
+    async fn ping_on(
         &self,
         model: &str,
         placement: &Placement,
         weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Result<String, (u8, String)>, SchedulerError> {
-        let mut access = self.begin(model, Kind::Ping, placement);
-        let mut spec = run_spec(placement, &access, &self.config.environment, None)?;
+        let mut access = self.recorder.begin(model, Kind::Ping, placement);
+        let mut spec = run_spec(placement, &access, &self.environment, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
         let executor = self.executors.of(placement, Kind::Ping);
         let found = tokio::select! {
@@ -79,7 +81,7 @@ impl Scheduler {
         let path = match found {
             Ok(path) => path.display().to_string(),
             Err(StartError::Ssh(error)) => return Ok(Err(unreachable(&error, &placement.server))),
-            // As a run would end.
+            // The same exit code as that of a run.
             Err(error) => {
                 let code = Verdict::not_started(&placement.server, &error).code;
                 return Ok(Err((code, with_causes(&error))));
@@ -91,21 +93,22 @@ impl Scheduler {
         if let Some(weights) = weights {
             name_weights(&weights.version, &mut access, &mut spec);
         }
-        self.record_start(&access, Durability::Synced).await?;
+        self.recorder.record_start(&access, Durability::Synced).await?;
+        let starter = Starter { executor: &executor, placement, weights_cache: &self.weights_cache, cancel };
         let started = async {
             if let Some(weights) = weights {
-                place_weights(self.deliver(&executor, placement, weights, cancel).await?, &mut spec);
+                set_weights_path(starter.deliver(weights).await?, &mut spec);
             }
-            self.start_warm(&mut access, &executor, spec, placement, None, cancel).await
+            starter.start_warm(&mut access, spec, None).await
         };
         let verdict = match started.await {
-            Ok(warm) => {
-                warm_pool::stop(vec![warm]).await;
+            Ok(process) => {
+                warm_pool::stop(vec![process]).await;
                 Verdict::succeeded()
             }
             Err(verdict) => verdict,
         };
-        let outcome = self.record_end(access, verdict).await;
+        let outcome = self.recorder.record_end(access, verdict).await;
         Ok(match outcome.access.error {
             None => Ok(format!("{path}, ready")),
             Some(error) => {
@@ -116,7 +119,7 @@ impl Scheduler {
     }
 }
 
-/// A server that cannot be used: why, and what to do about it.
+/// Returns exit code and explanation for a server that cannot be used.
 fn unreachable(error: &SshError, server: &str) -> (u8, String) {
     let remedy = error.remedy(server).map(|remedy| format!(" ({remedy})")).unwrap_or_default();
     (error.exit_code(), format!("{}{remedy}", with_causes(error)))

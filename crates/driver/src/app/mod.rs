@@ -23,7 +23,7 @@ use mer_core::Claims;
 use mer_dal::{DalError, Database, DbUrl, Journal, JournalOwner, Session};
 use mer_meal::{Executor, LocalConfig};
 use mer_migrations::{MigrationError, Policy};
-use mer_scheduler::{Cache, CallerEnvironment, Config, Scheduler, Watch};
+use mer_scheduler::{CallerEnvironment, Config, Scheduler, WaitObserver, WeightsCache};
 
 use self::drainer::Drainer;
 pub(crate) use journal::told;
@@ -168,7 +168,7 @@ impl App {
             Arc::new(Scheduler::new(Config {
                 executor: self.executor(),
                 remote: self.ssh.remote(),
-                weights: Cache::new(
+                weights: WeightsCache::new(
                     self.database.clone(),
                     self.settings.cache_dir.join("weights"),
                     self.settings.cache_limit,
@@ -218,10 +218,10 @@ impl App {
     }
 
     /// Hears from the scheduler what a request waits for, and tells of it.
-    pub(crate) fn watch(&self) -> Option<Watch> {
+    pub(crate) fn watch(&self) -> Option<WaitObserver> {
         let ui = self.ui.get()?;
         let told: Mutex<Option<Telling>> = Mutex::default();
-        Some(Watch::new(move |wait| {
+        Some(WaitObserver::new(move |wait| {
             // The line before goes first.
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             told.take();

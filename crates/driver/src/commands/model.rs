@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
-use mer_scheduler::PingReport;
+use mer_scheduler::ModelPingReport;
 use serde_json::json;
 
 use super::registry_fields::{Whole, registered};
@@ -106,7 +106,7 @@ impl Shown for Model {
     }
 }
 
-impl Listed for PingReport {
+impl Listed for ModelPingReport {
     const COLUMNS: &'static [&'static str] = &["model", "server", "result", "ms", "detail"];
 
     fn cells(&self) -> Vec<String> {

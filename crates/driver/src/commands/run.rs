@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mer_core::{Access, Kind as Purpose, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Outcome, Output, Request};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, Request};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -78,7 +78,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     };
     app.moves_records(&view);
     let work = async {
-        let (delivery, receipt) = Delivery::new();
+        let (delivery, receipt) = OutputConfirmation::new();
         let run = app.scheduler(&view).run(request, Output { stdout, stderr: watched }, delivery);
         tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel))
     };

@@ -1,4 +1,4 @@
-//! Why weights did not get to where a model runs.
+//! Why weights were not delivered.
 
 use std::{io, path::PathBuf};
 
@@ -7,29 +7,29 @@ use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
 
-/// Weights that were not delivered; the model was not started.
+/// Why weights were not delivered. The model was not started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum DeliveryError {
-    /// The folder of this machine does not take them.
+    /// They could not be written to the folder on this machine.
     #[error("cannot put the weights `{version}` into `{}`", folder.display())]
-    Keep {
+    Cache {
         /// `MODEL:VERSION`.
         version: String,
-        /// Where.
+        /// The folder.
         folder: PathBuf,
-        /// What the kernel says.
+        /// Error of the system.
         source: io::Error,
     },
-    /// Another user can put other weights into the folder of this machine.
+    /// Another user can put other weights into the folder on this machine.
     #[error("the folder of weights `{}` is not used: {why}", folder.display())]
     Distrusted {
-        /// Where.
+        /// The folder.
         folder: PathBuf,
-        /// Why it is not to be believed.
+        /// Why it is not trusted.
         why: Distrust,
     },
-    /// The database says of them what cannot be.
+    /// Their row in the database is not valid.
     #[error("the weights `{version}` cannot be used")]
     Invalid {
         /// `MODEL:VERSION`.
@@ -37,43 +37,43 @@ pub(crate) enum DeliveryError {
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// The database does not give them.
+    /// They could not be read from the database.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
         /// `MODEL:VERSION`.
         version: String,
-        /// What the data access layer says.
+        /// Error of the data access layer.
         source: DalError,
     },
-    /// Nothing can be started on the server.
+    /// No process could be started on the server.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The server does not take them.
-    #[error("the weights `{version}` cannot be put on `{server}`: {said}")]
+    /// They could not be written on the server.
+    #[error("the weights `{version}` cannot be put on `{server}`: {message}")]
     Refused {
         /// `MODEL:VERSION`.
         version: String,
-        /// The server.
+        /// Name of the server.
         server: String,
-        /// The last word over there.
-        said: String,
+        /// Last line of the script's stderr.
+        message: String,
     },
-    /// They arrived as something else, twice.
+    /// They arrived with another sha256, twice.
     #[error("the weights `{version}` arrived on `{server}` with another sha256, twice")]
     Differs {
         /// `MODEL:VERSION`.
         version: String,
-        /// The server.
+        /// Name of the server.
         server: String,
     },
-    /// The server went away, or does nothing any more.
+    /// The connection was lost, or the transfer made no progress.
     #[error("the weights `{version}` did not get to `{server}`: {detail}")]
     Lost {
         /// `MODEL:VERSION`.
         version: String,
-        /// The server.
+        /// Name of the server.
         server: String,
-        /// What was noticed.
+        /// What happened.
         detail: String,
     },
     /// The request was cancelled.
@@ -82,10 +82,10 @@ pub(crate) enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// The exit code of `mer` for it.
+    /// Returns the exit code of `mer`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Keep { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
+            Self::Cache { .. } => Shortage::of(self).map_or(ExitCode::IO, Shortage::exit_code),
             Self::Distrusted { .. } => ExitCode::REFUSED,
             Self::Refused { .. } | Self::Differs { .. } => ExitCode::IO,
             Self::Invalid { .. } => ExitCode::INPUT,
@@ -96,13 +96,13 @@ impl DeliveryError {
         }
     }
 
-    /// What a person may do about it, where there is something.
+    /// Returns what the user can do about it, if there is something.
     pub(crate) fn hint(&self) -> Option<String> {
         if let Some(shortage) = Shortage::of(self) {
             return Some(shortage.hint().to_owned());
         }
         match self {
-            Self::Keep { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
+            Self::Cache { .. } => Some("make room there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::Distrusted { .. } => Some("name a folder of your own: `cacheDir`, MER_CACHE_DIR".to_owned()),
             Self::Database { source, .. } => source.hint(),
             Self::Refused { server, .. } => {

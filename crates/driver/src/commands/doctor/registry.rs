@@ -7,7 +7,7 @@ use std::{
 
 use mer_core::{ConnType, Registry, Server, with_causes};
 use mer_dal::Snapshot;
-use mer_scheduler::PingReport;
+use mer_scheduler::ModelPingReport;
 
 use super::Finding;
 use crate::{
@@ -66,7 +66,7 @@ async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
     Ok(findings)
 }
 
-fn model_found(view: &View, report: &PingReport, remedy: &str) -> Finding {
+fn model_found(view: &View, report: &ModelPingReport, remedy: &str) -> Finding {
     let check = format!("model {} on {}", report.model, report.server);
     if report.code != 0 {
         return Finding::failed(check, &report.detail, remedy);

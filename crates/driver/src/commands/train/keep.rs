@@ -2,7 +2,7 @@
 
 use mer_core::{CURRENT_ALIAS, Model, Status, WeightsFormat, WeightsVersion};
 use mer_dal::{NewVersion, Upload};
-use mer_scheduler::{Outcome, Scheduler, Trained, Unkept};
+use mer_scheduler::{Outcome, Scheduler, Trained, TrainingFailure};
 use mer_weights::Given;
 
 use super::scratch::Scratch;
@@ -56,7 +56,7 @@ impl Keeper<'_> {
         };
         let kept = if cancelled { None } else { self.put_line(&trained, error.kind() == Kind::Input) };
         let hint = kept.or_else(|| error.hints().first().cloned());
-        self.scheduler.conclude(trained, Err(Unkept { status, code, error: said, hint })).await
+        self.scheduler.conclude(trained, Err(TrainingFailure { status, code, error: said, hint })).await
     }
 
     /// Keeps what it wrote, and says what to type so that it becomes a version: the one that it would have been, or, where it

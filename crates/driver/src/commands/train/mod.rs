@@ -5,7 +5,7 @@ mod scratch;
 
 use mer_core::Kind as Purpose;
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Output, Request, Training};
+use mer_scheduler::{Output, OutputConfirmation, Request, Training};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -69,7 +69,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
     };
     app.moves_records(&view);
     let scheduler = app.scheduler(&view);
-    let (delivery, receipt) = Delivery::new();
+    let (delivery, receipt) = OutputConfirmation::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
     let output = Output { stdout, stderr: watched };
     let training = scheduler.train(request, scratch.path(), output, delivery);

@@ -1,7 +1,7 @@
 //! Weights for a run: which version is meant.
 
 use mer_core::{CURRENT_ALIAS, Selector, WeightsVersion, Which};
-use mer_scheduler::{Progress, Step, Weights};
+use mer_scheduler::{DeliveryEvent, DeliveryObserver, Weights};
 
 use super::find;
 use crate::{
@@ -32,13 +32,13 @@ pub(in crate::commands) fn current(view: &View, model: &str, ui: Option<Ui>) -> 
 }
 
 /// Says how far they are, where somebody may wait for them.
-fn progress(ui: Ui) -> Option<Progress> {
+fn progress(ui: Ui) -> Option<DeliveryObserver> {
     let passing = ui.passing()?;
-    Some(Progress::new(move |step| match step {
-        Step::Brought { version, server, bytes } => {
+    Some(DeliveryObserver::new(move |step| match step {
+        DeliveryEvent::Transferred { version, server, bytes } => {
             passing.show(|| format!("bringing {version} to {server}: {} of {} MiB", bytes >> 20, version.bytes >> 20));
         }
-        Step::Over => passing.clear(),
+        DeliveryEvent::Over => passing.clear(),
         _ => {}
     }))
 }
