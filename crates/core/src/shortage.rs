@@ -1,7 +1,7 @@
-//! What a machine can run short of, and how that is told: one rule for every crate.
+//! Shortages of resources of the machine, detected by one rule for all crates.
 //!
-//! A shortage is no fault of the registration, the database or MER: the same command may succeed a moment later. So its
-//! exit code is [`ExitCode::BUSY`], and its hint names the limit.
+//! A shortage is not an error in the registration, the database or MER: the same command may succeed a moment later. Its exit
+//! code is therefore [`ExitCode::BUSY`], and its hint names the limit.
 
 use std::{error::Error, io};
 
@@ -9,33 +9,33 @@ use thiserror::Error as ThisError;
 
 use crate::ExitCode;
 
-/// Something that a process did not get because a limit was reached.
+/// A resource that a process did not get because a limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// EMFILE: the files that this process may have open.
+    /// EMFILE: open files of this process.
     OpenFiles,
-    /// ENFILE: the files that all processes of the machine may have open.
+    /// ENFILE: open files of the whole machine.
     SystemFiles,
-    /// EAGAIN of a fork or of a new thread: processes and threads of this user, or of its control group.
+    /// EAGAIN when a process or thread is started: processes and threads of this user or its control group.
     Processes,
     /// ENOMEM.
     Memory,
-    /// EFBIG: the size of a file that this process writes.
+    /// EFBIG: the size of a file.
     FileSize,
 }
 
-/// Linux's number of EAGAIN.
+/// Number of EAGAIN on Linux.
 const AGAIN: i32 = 11;
 
-/// EAGAIN of a start, told apart from that of a pipe: by its type, and by its text where no more than that is handed on.
+/// EAGAIN when a process or thread was started. Recognised by its type, or by its text if only that is passed on.
 #[derive(Debug, ThisError)]
 #[error("{0}{NO_MORE}")]
 struct NotStarted(io::Error);
 
 const NO_MORE: &str = ": no more processes or threads";
 
-/// What a failed start of a process or a thread is handed on as: EAGAIN means a shortage there, and nothing elsewhere, so it
-/// is marked where it is known. For `map_err`; any other error stays as it is.
+/// Marks an error of starting a process or thread, for `map_err`. EAGAIN means a shortage there but not elsewhere, such as on
+/// a pipe, so only the code that starts something can tell. Other errors stay as they are.
 #[must_use]
 pub fn not_started(error: io::Error) -> io::Error {
     match Shortage::of_start(&error) {
@@ -45,8 +45,8 @@ pub fn not_started(error: io::Error) -> io::Error {
 }
 
 impl Shortage {
-    /// The shortage that this number of the system says; numbers are Linux's. EAGAIN is not among them, because it says
-    /// something else of a pipe or a socket: see [`not_started`].
+    /// Returns the shortage for an error number of Linux. EAGAIN is none here, because it means something else on a pipe or a
+    /// socket; see [`not_started`].
     #[must_use]
     pub const fn of_errno(errno: i32) -> Option<Self> {
         match errno {
@@ -58,7 +58,7 @@ impl Shortage {
         }
     }
 
-    /// The shortage that was the reason why a process or a thread could not be started.
+    /// Returns the shortage for which a process or thread could not be started.
     fn of_start(error: &io::Error) -> Option<Self> {
         match error.raw_os_error() {
             Some(AGAIN) => Some(Self::Processes),
@@ -66,7 +66,8 @@ impl Shortage {
         }
     }
 
-    /// The shortage somewhere in the chain of an error's causes. Many libraries hand on the system's word as text only.
+    /// Returns the shortage in an error or its causes. Texts are searched too, because many libraries pass on only the text of a
+    /// system error.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
@@ -92,7 +93,7 @@ impl Shortage {
         }
     }
 
-    /// The shortage that a text tells of, by the system's number in it: `(os error 24)` or `Os { code: 24`.
+    /// Returns the shortage in a text, by the error number in it: `(os error 24)` or `Os { code: 24`.
     #[must_use]
     pub fn of_text(text: &str) -> Option<Self> {
         if text.contains(NO_MORE) {
@@ -101,13 +102,13 @@ impl Shortage {
         numbers(text).find_map(Self::of_errno)
     }
 
-    /// The same for what is told when a thread or a process was not started.
+    /// Returns the shortage in a text about a thread or process that could not be started.
     #[must_use]
     pub fn of_start_text(text: &str) -> Option<Self> {
         numbers(text).find_map(|number| if number == AGAIN { Some(Self::Processes) } else { Self::of_errno(number) })
     }
 
-    /// What there is not enough of, as the object of a sentence.
+    /// Returns the missing resource, as the object of a sentence.
     #[must_use]
     pub const fn what(self) -> &'static str {
         match self {
@@ -151,7 +152,7 @@ impl Shortage {
     }
 }
 
-/// The system's numbers in a text, in the two forms in which Rust's own errors are printed.
+/// Returns the error numbers in a text, in the two forms in which Rust prints system errors.
 fn numbers(text: &str) -> impl Iterator<Item = i32> {
     let after = |mark: &'static str| text.match_indices(mark).map(move |(at, _)| &text[at + mark.len()..]);
     let number = |rest: &str| {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Bound;
+use crate::{Bound, ModelParams, ModelSpec, ServerSpec};
 
 fn model(json: &str) -> ModelSpec {
     serde_json::from_str(json).expect("a model")

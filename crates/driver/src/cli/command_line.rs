@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use mer_core::{redacted, redacted_url};
+use mer_core::redacted_command_line;
 
 /// The words of a line, and what it says about questions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,17 +17,9 @@ pub(crate) struct Typed {
 impl Typed {
     /// `words` begin with the program's name.
     pub(super) fn new(words: &[OsString], no_input: bool) -> Self {
-        let mut shown: Vec<String> = Vec::with_capacity(words.len());
-        for word in words.iter().skip(1).map(|word| word.to_string_lossy()) {
-            let word = match word.strip_prefix("--db=") {
-                Some(url) => format!("--db={}", redacted_url(url)),
-                None if shown.last().is_some_and(|flag| flag == "--db") => redacted_url(&word),
-                // A password may stand in any word: in a URL, or as `NAME=VALUE` after `--env`.
-                None => redacted(&word),
-            };
-            shown.push(word);
-        }
-        Self { words: shown, start: Vec::new(), no_input }
+        let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+        let words = redacted_command_line(words.iter().map(|word| &**word));
+        Self { words, start: Vec::new(), no_input }
     }
 
     /// The same line, read by a `mer` that was started with these flags.
