@@ -216,7 +216,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
         ("cat", 78, "model `cat` has no `trainCommand`"),
         ("cat", 78, "`mer --allow-changes model set cat --train-command 'PROGRAM ARGUMENTS'` gives it one"),
         ("coppies", 66, "did you mean `copies`?"),
-        ("copies:0", 64, "is no version"),
+        ("copies:0", 64, "is not a version"),
     ] {
         let said = env.mer(["train", model, "x"]).failed(code);
         assert!(said.contains(told), "{model}: {said}");
@@ -236,7 +236,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
 fn what_cannot_be_kept_is_not_thrown_away() {
     let env = with_trainers();
     let said = env.piped(["train", "numpy", "-"], "no array at all").failed(76);
-    assert!(said.contains("what it wrote cannot be kept: this is no npy file"), "{said}");
+    assert!(said.contains("what it wrote cannot be kept: this is not a valid npy file"), "{said}");
     let hint = said.lines().find_map(|line| line.split_once("what it wrote is kept: `mer ")).expect("a hint").1;
     let line = hint.trim_end_matches('`');
     check_nothing(&env, 1);

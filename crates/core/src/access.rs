@@ -201,7 +201,7 @@ impl Access {
         if let Some(signal) = &self.signal
             && (signal.is_empty() || signal.len() > 32 || !signal.bytes().all(|c| c.is_ascii_graphic() || c == b' '))
         {
-            return Err(Invalid::new("signal", "is no name of a signal"));
+            return Err(Invalid::new("signal", "is not the name of a signal"));
         }
         for (field, ms) in [
             ("queueMs", self.queue_ms),

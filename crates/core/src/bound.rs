@@ -20,7 +20,7 @@ pub enum Bound {
 
 /// The text is not a bound.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no duration; write for example `500ms`, `30s`, `10m`, `2h`, `1d` or `none`")]
+#[error("`{0}` is not a duration; write for example `500ms`, `30s`, `10m`, `2h`, `1d` or `none`")]
 pub struct BoundError(String);
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];

@@ -11,7 +11,7 @@ pub struct Size(u64);
 
 /// The text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no size; write for example `500MB`, `16GiB` or a number of bytes")]
+#[error("`{0}` is not a size; write for example `500MB`, `16GiB` or a number of bytes")]
 pub struct SizeError(String);
 
 const UNITS: [(&str, u64); 9] = [

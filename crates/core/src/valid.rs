@@ -38,7 +38,7 @@ impl Invalid {
 /// # Errors
 /// It is not a valid name.
 pub fn check_known(field: &'static str, text: &str) -> Result<(), Invalid> {
-    check_known_name(text).map_err(|error| Invalid::new(field, format!("is no name: {error}")))
+    check_known_name(text).map_err(|error| Invalid::new(field, format!("is not a valid name: {error}")))
 }
 
 /// Checks the number of something that counts from 1, such as a version.
@@ -86,14 +86,14 @@ pub fn check_sha256(field: &'static str, text: &str) -> Result<(), Invalid> {
     if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return Ok(());
     }
-    Err(Invalid::new(field, "is no sha256: that has 64 hexadecimal digits in small letters"))
+    Err(Invalid::new(field, "is not a sha256: 64 hexadecimal digits in lower case"))
 }
 
 /// Checks a uid that a database generated.
 pub(crate) fn uid(field: &'static str, text: &str) -> Result<(), Invalid> {
     match uuid::Uuid::try_parse(text) {
         Ok(uid) if uid.hyphenated().to_string() == text => Ok(()),
-        _ => Err(Invalid::new(field, "is no uid such as `01890a5d-ac96-774b-bcce-b302099a8057`")),
+        _ => Err(Invalid::new(field, "is not a uid such as `01890a5d-ac96-774b-bcce-b302099a8057`")),
     }
 }
 

@@ -1,116 +1,116 @@
-//! What can be wrong with weights.
+//! Errors in files of weights.
 
 use mer_core::{Dtype, WeightsFormat};
 use thiserror::Error;
 
-/// Weights that are not what they are said to be, or that cannot become what is asked for.
+/// Why weights are invalid, differ from what the caller expects, or cannot be converted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The header cannot be read.
-    #[error("this is no {format} file: {what}")]
+    /// The header is invalid.
+    #[error("this is not a valid {format} file: {what}")]
     Header {
-        /// What it was taken for.
+        /// The expected format.
         format: WeightsFormat,
         /// What is wrong with it.
         what: String,
     },
-    /// The header says another size than there is.
-    #[error("the header of this {format} file tells of {told} bytes of data, and there are {found}")]
+    /// The header declares another size than the data has.
+    #[error("the header of this {format} file declares {declared} bytes of data, but there are {found}")]
     Size {
         /// The format.
         format: WeightsFormat,
-        /// What the header says.
-        told: u64,
-        /// What there is.
+        /// Size according to the header.
+        declared: u64,
+        /// Actual size, in bytes.
         found: u64,
     },
-    /// The bytes are no whole number of elements.
+    /// The size is not a multiple of the element size.
     #[error("{found} bytes are not a whole number of elements of {dtype}")]
     Elements {
-        /// The type.
+        /// The dtype.
         dtype: Dtype,
-        /// How many bytes there are.
+        /// Actual size, in bytes.
         found: u64,
     },
-    /// The shape that was given asks for another number of bytes.
-    #[error("{} of {dtype} has {told} bytes, and there are {found}", shaped(shape))]
+    /// The expected shape needs another number of bytes.
+    #[error("{} of {dtype} has {needed} bytes, but there are {found}", shaped(shape))]
     Shape {
-        /// As it was given.
+        /// The expected shape.
         shape: Vec<u64>,
-        /// The type.
+        /// The dtype.
         dtype: Dtype,
-        /// What they ask for.
-        told: u64,
-        /// What there is.
+        /// Number of bytes that the shape needs.
+        needed: u64,
+        /// Actual size, in bytes.
         found: u64,
     },
-    /// The file says another dtype than was given.
-    #[error("the file says that its elements are {found}, not {given}")]
+    /// The file has another dtype than expected.
+    #[error("the file says that its elements are {found}, not {expected}")]
     OtherDtype {
-        /// What was given.
-        given: Dtype,
-        /// What the file says.
+        /// The expected one.
+        expected: Dtype,
+        /// The one in the file.
         found: Dtype,
     },
-    /// The file says another shape than was given.
-    #[error("the file says that its shape is {}, not {}", found.as_deref().map_or_else(|| "no single one".to_owned(), shaped), shaped(given))]
+    /// The file has another shape than expected.
+    #[error("the file says that its shape is {}, not {}", found.as_deref().map_or_else(|| "no single one".to_owned(), shaped), shaped(expected))]
     OtherShape {
-        /// What was given.
-        given: Vec<u64>,
-        /// What the file says.
+        /// The expected one.
+        expected: Vec<u64>,
+        /// The one in the file.
         found: Option<Vec<u64>>,
     },
-    /// A shape without elements to count.
+    /// A shape was given for opaque bytes.
     #[error("a shape needs a dtype, and `opaque` has no elements")]
     NoElements,
-    /// More than numbers overflow at.
-    #[error("a shape of {} has more bytes than can be", shaped(shape))]
+    /// The number of bytes overflows 64 bits.
+    #[error("a shape of {} has more bytes than can be counted", shaped(shape))]
     TooLarge {
         /// The shape.
         shape: Vec<u64>,
     },
-    /// Elements that are smaller than a byte, and do not fill the last one.
-    #[error("a shape of {} with {bits} bits an element is no whole number of bytes", shaped(shape))]
+    /// Elements smaller than a byte do not fill the last byte.
+    #[error("a shape of {} with {bits} bits an element is not a whole number of bytes", shaped(shape))]
     Bits {
         /// The shape.
         shape: Vec<u64>,
-        /// How many bits an element has.
+        /// Number of bits of an element.
         bits: u64,
     },
-    /// No JSON array of numbers.
-    #[error("this is no JSON array of numbers")]
+    /// The text is not a JSON array of numbers.
+    #[error("this is not a JSON array of numbers")]
     Json {
-        /// Where, and why.
+        /// Error of the parser, with its position.
         source: serde_json::Error,
     },
-    /// A number that the type does not have.
-    #[error("element {index} is {number}, which {dtype} does not have")]
+    /// The dtype cannot represent a number.
+    #[error("element {index} is {number}, which {dtype} cannot represent")]
     Number {
-        /// Counts from 0.
+        /// Index of the element, from 0.
         index: usize,
-        /// As it is written.
+        /// The number as it is written.
         number: String,
-        /// The type.
+        /// The dtype.
         dtype: Dtype,
     },
-    /// JSON is for small vectors.
+    /// The JSON text is too long.
     #[error("JSON is for small vectors, of at most {most} bytes")]
     LongJson {
-        /// The bound.
+        /// Maximum size, in bytes.
         most: usize,
     },
-    /// A conversion would lose something.
-    #[error("this cannot be made {to} without losing something: {why}")]
+    /// A conversion would lose information.
+    #[error("this cannot be converted to {to} without loss: {why}")]
     Lossy {
-        /// What was asked for.
+        /// The requested format.
         to: WeightsFormat,
         /// What would be lost.
         why: String,
     },
 }
 
-/// A shape as people write it on the command line: `3x4`.
+/// Formats a shape as on the command line: `3x4`.
 fn shaped(shape: &(impl AsRef<[u64]> + ?Sized)) -> String {
     let numbers: Vec<String> = shape.as_ref().iter().map(u64::to_string).collect();
     if numbers.is_empty() { "a single number".to_owned() } else { format!("`{}`", numbers.join("x")) }

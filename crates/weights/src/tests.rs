@@ -41,7 +41,7 @@ fn every_golden_file_is_what_numpy_says() {
     assert!(told.len() >= 20);
     for (name, told) in &told {
         let bytes = golden(name);
-        let format = detect(&bytes[..bytes.len().min(crate::HEAD)]);
+        let format = detect(&bytes[..bytes.len().min(crate::DETECT_BYTES)]);
         assert_eq!(name.rsplit('.').next(), Some(format.name()), "{name}");
         for piece in [1, 3, 64, 100_000] {
             let is = inspect(format, Given::default(), &bytes, piece).unwrap();
@@ -130,7 +130,7 @@ fn types_that_are_not_looked_into_are_opaque_and_keep_their_shape() {
     }
     let odd = r#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#;
     let error = inspect(WeightsFormat::Safetensors, Given::default(), &safetensors(odd, 2), 5).unwrap_err();
-    assert_eq!(error.to_string(), "a shape of `3` with 4 bits an element is no whole number of bytes");
+    assert_eq!(error.to_string(), "a shape of `3` with 4 bits an element is not a whole number of bytes");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_was_given_must_be_so() {
     let opaque = raw(Given::default(), b"anything").unwrap();
     assert_eq!((opaque.dtype, opaque.shape, opaque.statistics), (Dtype::Opaque, None, None));
     let wrong = |given, bytes: &[u8]| raw(given, bytes).unwrap_err().to_string();
-    assert_eq!(wrong(given(Some(Dtype::F32), Some(&[3])), &[0; 8]), "`3` of f32 has 12 bytes, and there are 8");
+    assert_eq!(wrong(given(Some(Dtype::F32), Some(&[3])), &[0; 8]), "`3` of f32 has 12 bytes, but there are 8");
     assert!(wrong(given(Some(Dtype::F32), None), &[0; 7]).contains("7 bytes"));
     assert!(wrong(given(None, Some(&[1])), &[0]).contains("needs a dtype"));
     assert!(wrong(given(Some(Dtype::F64), Some(&[1 << 40, 1 << 40])), &[0]).contains("more bytes than can be"));

@@ -142,7 +142,7 @@ fn a_training_over_there_that_fails_or_is_cancelled_leaves_nothing() {
     check_nothing(&there);
     // The ending is the one that the model chose.
     let said = there.env.piped(["train", "numpy", "-"], "no array").failed(76);
-    assert!(said.contains("this is no npy file"), "{said}");
+    assert!(said.contains("this is not a valid npy file"), "{said}");
     // What is a folder stays where it is.
     let said = there.env.mer(["train", "folder", "x"]).failed(76);
     assert!(said.contains("what it wrote is a folder, and weights are one file; no version was made"), "{said}");

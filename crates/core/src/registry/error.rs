@@ -42,7 +42,7 @@ pub enum RegistryError {
         server: String,
     },
     /// The host of a server is not a name or an address.
-    #[error("server `{server}`: `host = {host:?}` is no host: {why}")]
+    #[error("server `{server}`: `host = {host:?}` is not a host: {why}")]
     Host {
         /// Name of the server.
         server: String,

@@ -36,7 +36,7 @@ pub enum Dtype {
 
 /// The text is not a dtype.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no dtype; write f16, bf16, f32, f64, i8, i16, i32, i64, u8 or opaque")]
+#[error("`{0}` is not a dtype; write f16, bf16, f32, f64, i8, i16, i32, i64, u8 or opaque")]
 pub struct DtypeError(String);
 
 impl Dtype {

@@ -42,7 +42,7 @@ pub enum SelectorError {
         source: NameError,
     },
     /// The text after the colon is not a version.
-    #[error("`{version}` in `{text}` is no version; versions are 1, 2, 3, …, and an alias is written `MODEL@ALIAS`")]
+    #[error("`{version}` in `{text}` is not a version; versions are 1, 2, 3, …, and an alias is written `MODEL@ALIAS`")]
     Version {
         /// The whole text.
         text: String,

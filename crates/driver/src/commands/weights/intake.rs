@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mer_core::WeightsFormat;
 use mer_dal::Upload;
 use mer_meal::Input as Stream;
-use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
+use mer_weights::{DETECT_BYTES, Given, Inspected, Inspector, Statistics, detect};
 
 use crate::{
     errors::{CliError, Kind},
@@ -36,12 +36,13 @@ impl Intake {
         let (mut input, name) = (input, self.file.display().to_string());
         // The beginning tells the format; a pipe may give it in pieces.
         let mut head = Vec::new();
-        while head.len() < HEAD
+        while head.len() < DETECT_BYTES
             && let Some(chunk) = upload.waiting(next_bytes(&mut input, &name)).await??
         {
             head.extend_from_slice(&chunk);
         }
-        let format = self.format.or_else(|| named(&self.file)).unwrap_or_else(|| detect(&head[..head.len().min(HEAD)]));
+        let format =
+            self.format.or_else(|| named(&self.file)).unwrap_or_else(|| detect(&head[..head.len().min(DETECT_BYTES)]));
         let mut inspector = Inspector::new(format, self.given)?;
         let mut next = Some(Bytes::from(head));
         while let Some(chunk) = next {
