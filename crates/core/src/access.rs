@@ -12,7 +12,7 @@ use crate::{Claims, Invalid, micros, micros_where_known, valid};
 /// Maximum number of bytes of the end of stderr that an access keeps.
 pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
 
-/// What a model is used for in an access.
+/// Purpose of an access.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -46,7 +46,7 @@ pub enum SchedulerError {
         source: mer_meal::InputError,
     },
     /// The input is too long for a process that stays up.
-    #[error("the input for `{model}` is longer than {} MiB, which is the most that a `lines` or `token` model is sent", .limit / (1024 * 1024))]
+    #[error("the input for `{model}` is longer than {} MiB, the maximum for `lines` and `token` models", .limit / (1024 * 1024))]
     TooLong {
         /// Name of the model.
         model: String,
@@ -54,7 +54,7 @@ pub enum SchedulerError {
         limit: usize,
     },
     /// The start of the run could not be recorded, so nothing was started.
-    #[error("the start of the run of `{model}` could not be put on record, so that nothing was started")]
+    #[error("the start of the run of `{model}` could not be recorded, so nothing was started")]
     Record {
         /// Name of the model.
         model: String,

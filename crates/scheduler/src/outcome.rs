@@ -12,7 +12,7 @@ pub struct Outcome {
     pub access: Access,
     /// Exit code of `mer`.
     pub code: u8,
-    /// What to try next, if there is something.
+    /// Suggestion what to try next, if there is one.
     pub hint: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Verdict {
     pub(crate) fn not_collected(end: &End) -> Self {
         match end {
             End::Timeout { .. } => {
-                Self::new(Status::Timeout, ExitCode::TIMEOUT, format!("{end}, before the whole input had come"))
+                Self::new(Status::Timeout, ExitCode::TIMEOUT, format!("{end}, before the whole input had arrived"))
             }
             End::Cancelled => Self::cancelled_before(),
             _ => Self::new(Status::Failed, ExitCode::IO, end.to_string()),
@@ -88,9 +88,9 @@ impl Verdict {
     /// The model has answered, but a bound or a signal ended the wait until its output was read.
     pub(crate) fn output_not_taken(cancelled: bool) -> Self {
         if cancelled {
-            return Self::new(Status::Cancelled, ExitCode::SIGINT, "cancelled, before its output was taken");
+            return Self::new(Status::Cancelled, ExitCode::SIGINT, "cancelled before its output was read");
         }
-        Self::new(Status::Timeout, ExitCode::TIMEOUT, "`timeout` ran out before its output was taken")
+        Self::new(Status::Timeout, ExitCode::TIMEOUT, "`timeout` ran out before its output was read")
     }
 
     /// The run was cancelled while its process was being started. What was started of it is killed.
@@ -116,7 +116,9 @@ impl Verdict {
             (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
             (End::Done, Some(Exit::Lost)) => Self::lost(ended),
             (End::Done, Some(exit)) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, format!("the model {exit}")),
-            (End::Done, None) => Self::new(Status::Failed, ExitCode::MODEL_FAILED, "nobody saw how the model ended"),
+            (End::Done, None) => {
+                Self::new(Status::Failed, ExitCode::MODEL_FAILED, "the end of the model was not observed")
+            }
             _ => Self::of_end(access, ended, location),
         }
     }
@@ -177,7 +179,7 @@ impl Verdict {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
         let verdict =
             Self::new(Status::Unreachable, ExitCode::UNREACHABLE, format!("how the model ended is not known: {why}"));
-        Self { hint: Some("what still runs there ends by itself when `orphanAfter` has passed".to_owned()), ..verdict }
+        Self { hint: Some("a process that still runs there ends when `orphanAfter` has passed".to_owned()), ..verdict }
     }
 
     fn of_end(access: &Access, ended: &Ended, location: ProcessLocation) -> Self {
@@ -228,7 +230,7 @@ fn unverified(server: &str, location: ProcessLocation, why: Option<&str>) -> Str
         return String::new();
     }
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    format!("; that its process on `{server}` is gone could not be verified{why}")
+    format!("; it could not be verified that its process on `{server}` is gone{why}")
 }
 
 /// Writes exit, byte counts and the end of stderr into the access.

@@ -16,7 +16,7 @@ use crate::{
     warm_pool::{self, WarmPool},
 };
 
-/// What an attempt on one server is prepared with.
+/// Prepares attempts on one server.
 pub(crate) struct Preparation<'a> {
     pub(crate) recorder: &'a Recorder,
     pub(crate) warm_pool: &'a WarmPool,

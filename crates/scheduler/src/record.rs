@@ -76,7 +76,7 @@ impl Recorder {
         if let Err(error) = self.journal.ended(&access).await {
             // The access will become `lost`, and this line says why.
             tracing::error!(request = %access.request_uid, error = &error as &dyn std::error::Error,
-                "the end of the run could not be put on record");
+                "the end of the run could not be recorded");
         }
         Outcome { access, code: verdict.code, hint }
     }

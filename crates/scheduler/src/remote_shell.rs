@@ -17,7 +17,7 @@ const QUEUE: usize = 4;
 pub(crate) struct RemoteScript<'a> {
     /// POSIX sh.
     pub(crate) text: &'a str,
-    /// What the shell is called in its own messages (`$0`).
+    /// Name of the shell in its messages (`$0`).
     pub(crate) name: &'a str,
     /// `$1` and the following. No shell parses them.
     pub(crate) arguments: Vec<String>,

@@ -36,7 +36,7 @@ pub struct TrainingFailure {
     pub code: u8,
     /// Sentence for the user.
     pub error: String,
-    /// What to try next, if there is something.
+    /// Suggestion what to try next, if there is one.
     pub hint: Option<String>,
 }
 
@@ -128,7 +128,7 @@ async fn fetch(access: &Access, output: &TrainingOutput, cancel: &Cancel) -> Res
         Ok(None) => Err(Verdict {
             status: Status::Failed,
             code: ExitCode::PROTOCOL,
-            error: Some("the training ended well, and wrote nothing to the path in `MER_WEIGHTS_OUT`".to_owned()),
+            error: Some("the training succeeded, but wrote nothing to the path in `MER_WEIGHTS_OUT`".to_owned()),
             hint: None,
             elsewhere: false,
         }),

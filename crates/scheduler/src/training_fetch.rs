@@ -76,9 +76,13 @@ impl FetchError {
             }
             Self::Lost(why) => (Status::Unreachable, ExitCode::UNREACHABLE, why.clone()),
             Self::Sender(why) => (Status::Failed, ExitCode::IO, why.clone()),
-            Self::Differs => (Status::Failed, ExitCode::IO, "what came is not what was sent, twice".to_owned()),
+            Self::Differs => (
+                Status::Failed,
+                ExitCode::IO,
+                "the bytes that arrived differ from those that were sent, twice".to_owned(),
+            ),
             Self::Folder => {
-                (Status::Failed, ExitCode::PROTOCOL, "what it wrote is a folder, and weights are one file".to_owned())
+                (Status::Failed, ExitCode::PROTOCOL, "the training wrote a folder, and weights are one file".to_owned())
             }
             Self::Write { folder, source } => {
                 let why = format!("they cannot be written to `{}` here: {}", folder.display(), with_causes(source));
@@ -86,8 +90,9 @@ impl FetchError {
             }
         };
         let error = Some(format!("the weights could not be fetched from `{server}`: {why}"));
-        let hint =
-            Some(format!("on `{server}` it lies in `{path}` still; `mer weights put {model} FILE` puts a copy of it"));
+        let hint = Some(format!(
+            "the file is still at `{path}` on `{server}`; `mer weights put {model} FILE` stores a copy of it"
+        ));
         Verdict { status, code, error, hint, elsewhere: false }
     }
 }
@@ -119,7 +124,7 @@ pub(crate) async fn fetch(
     match ended.exit {
         Some(Exit::Code(0)) => {}
         Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => {
-            return Err(FetchError::Sender(format!("what sends them {exit}{}", reason(&ended))));
+            return Err(FetchError::Sender(format!("the process that sends them {exit}{}", reason(&ended))));
         }
         _ => return Err(FetchError::Lost(format!("the connection was lost{}", reason(&ended)))),
     }

@@ -51,7 +51,7 @@ impl fmt::Display for Wait {
             Self::Connection { server } => {
                 write!(f, "connecting to `{server}` (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)")
             }
-            Self::Weights { version } => write!(f, "bringing the weights `{version}` (Ctrl-C ends it)"),
+            Self::Weights { version } => write!(f, "delivering the weights `{version}` (Ctrl-C ends it)"),
             Self::Ready { model, ready_timeout } => {
                 write!(f, "waiting until `{model}` is ready (at most {ready_timeout}: `readyTimeout`; Ctrl-C ends it)")
             }

@@ -10,7 +10,7 @@ use crate::{
     statistics::StatisticsCollector,
 };
 
-/// What the caller states about weights. A file that contradicts it is refused.
+/// Dtype and shape that the caller states. A file that contradicts them is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
     /// Type of the elements.

@@ -145,8 +145,8 @@ fn a_training_over_there_that_fails_or_is_cancelled_leaves_nothing() {
     assert!(said.contains("this is not a valid npy file"), "{said}");
     // What is a folder stays where it is.
     let said = there.env.mer(["train", "folder", "x"]).failed(76);
-    assert!(said.contains("what it wrote is a folder, and weights are one file; no version was made"), "{said}");
-    let path = said.split_once("on `there` it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
+    assert!(said.contains("the training wrote a folder, and weights are one file; no version was made"), "{said}");
+    let path = said.split_once("the file is still at `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(PathBuf::from(path).join("part")).expect("file"), b"x\n");
 }
 
@@ -177,11 +177,11 @@ fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
     there.program("sha256sum", "cat > /dev/null; echo 00");
     let said = there.env.mer(["train", "goes-on", "x"]).ended(74).stderr;
     assert!(
-        said.contains("the weights could not be fetched from `there`: what came is not what was sent, twice"),
+        said.contains("the weights could not be fetched from `there`: the bytes that arrived differ from those that were sent, twice"),
         "{said}"
     );
     // They lie there still, for whoever wants them.
-    let path = said.split_once("it lies in `").expect("a hint").1.split_once('`').expect("a path").0;
+    let path = said.split_once("the file is still at `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(path).expect("file"), b"x\n");
     assert_eq!(there.env.mer(["weights", "list", "--json"]).objects().len(), 1);
 }

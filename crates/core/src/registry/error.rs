@@ -112,7 +112,7 @@ pub enum RegistryError {
         what: String,
     },
     /// A text has a NUL in it, so it cannot be passed to a program.
-    #[error("{object} `{name}`: `{key}` has a NUL in it, which no program can be given")]
+    #[error("{object} `{name}`: `{key}` has a NUL in it, which cannot be passed to a program")]
     Nul {
         /// `server` or `model`.
         object: &'static str,

@@ -67,7 +67,7 @@ pub(crate) enum DeliveryError {
         server: String,
     },
     /// The connection was lost, or the transfer made no progress.
-    #[error("the weights `{version}` did not get to `{server}`: {detail}")]
+    #[error("the weights `{version}` were not delivered to `{server}`: {detail}")]
     Lost {
         /// `MODEL:VERSION`.
         version: String,

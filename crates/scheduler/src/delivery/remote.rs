@@ -83,7 +83,7 @@ impl RemoteDelivery<'_> {
             Answer::Stored(path) => return Ok(path),
             Answer::Differs => {
                 let server = &self.placement.server;
-                tracing::warn!("the weights `{version}` on `{server}` were changed, and are brought again");
+                tracing::warn!("the weights `{version}` on `{server}` were changed, and are transferred again");
             }
             Answer::Missing | Answer::Unverified => {}
         }
@@ -133,7 +133,7 @@ impl RemoteDelivery<'_> {
         let (read, stored) = tokio::select! {
             biased;
             both = both => both,
-            () = stalled(&sent) => return Err(self.lost(format!("it took nothing for {}", Bound::After(STALL_BOUND)))),
+            () = stalled(&sent) => return Err(self.lost(format!("no progress for {}", Bound::After(STALL_BOUND)))),
         };
         // The server's answer to incomplete bytes matters less than why they are incomplete.
         read.map_err(|source| DeliveryError::Database { version: self.version(), source })?;
@@ -163,9 +163,11 @@ impl RemoteDelivery<'_> {
         let (ended, answer) = running.answer(input, sent, self.cancel).await;
         match (&ended.end, ended.exit) {
             (End::Done, Some(Exit::Code(0))) => self.parse(&answer),
-            (End::Done, Some(Exit::Lost)) => Err(self.lost(ended.lost.unwrap_or_else(|| "it was lost".to_owned()))),
+            (End::Done, Some(Exit::Lost)) => {
+                Err(self.lost(ended.lost.unwrap_or_else(|| "the connection was lost".to_owned())))
+            }
             (End::Cancelled, _) => Err(DeliveryError::Cancelled),
-            (End::Timeout { .. }, _) => Err(self.lost(format!("it did not answer within {timeout}"))),
+            (End::Timeout { .. }, _) => Err(self.lost(format!("no answer within {timeout}"))),
             _ => Err(self.refused(reason(&ended))),
         }
     }
@@ -213,7 +215,7 @@ impl RemoteDelivery<'_> {
 fn reason(ended: &Ended) -> String {
     last_stderr_line(ended).unwrap_or_else(|| match ended.exit {
         Some(exit) => format!("its shell {exit}"),
-        None => "nobody saw how its shell ended".to_owned(),
+        None => "the end of its shell was not observed".to_owned(),
     })
 }
 
