@@ -16,7 +16,7 @@ pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Kind {
+pub enum AccessKind {
     /// To answer a request.
     #[default]
     Infer,
@@ -80,7 +80,7 @@ impl fmt::Display for Status {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AccessKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Infer => "infer",
@@ -112,7 +112,7 @@ pub struct Access {
     /// Name of the server.
     pub server: String,
     /// What the model was used for.
-    pub kind: Kind,
+    pub kind: AccessKind,
     /// Name of the protocol; empty if nothing was started.
     pub protocol: String,
     /// Version of the weights, if there were any.

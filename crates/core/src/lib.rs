@@ -28,7 +28,7 @@ mod time;
 mod valid;
 mod weights;
 
-pub use access::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
+pub use access::{Access, AccessKind, AttemptKey, STDERR_TAIL_BYTES, Status};
 pub use bound::{Bound, BoundError};
 pub use causes::with_causes;
 pub use claims::Claims;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::{Bound, ConnParams, ConnType, Kind};
+use mer_core::{AccessKind, Bound, ConnParams, ConnType};
 use mer_meal::Executor;
 
 use crate::placement::Placement;
@@ -48,11 +48,11 @@ impl Executors {
     }
 
     /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.
-    pub(crate) fn of(&self, placement: &Placement, kind: Kind) -> Executor {
+    pub(crate) fn of(&self, placement: &Placement, kind: AccessKind) -> Executor {
         if placement.conn_type == ConnType::Local {
             return self.local.clone();
         }
-        let training = kind == Kind::Train;
+        let training = kind == AccessKind::Train;
         let mut params = placement.conn.clone();
         if training {
             params.orphan_after.get_or_insert(TRAIN_ORPHAN_AFTER);
@@ -108,17 +108,17 @@ mod tests {
         let local = Executor::local(LocalConfig { self_exe: "mer".into(), watcher_argv: Vec::new() });
         let executors = Executors::new(local, remote);
         for (port, kind, expected) in [
-            (22, Kind::Infer, 1),
-            (22, Kind::Ping, 1),
-            (23, Kind::Infer, 2),
-            (23, Kind::Train, 3),
-            (23, Kind::Infer, 3),
+            (22, AccessKind::Infer, 1),
+            (22, AccessKind::Ping, 1),
+            (23, AccessKind::Infer, 2),
+            (23, AccessKind::Train, 3),
+            (23, AccessKind::Infer, 3),
         ] {
             executors.of(&placement(port), kind);
             assert_eq!(made.load(Ordering::Relaxed), expected);
         }
         assert_eq!(*patience.lock().expect("lock"), [None, None, Some(TRAIN_ORPHAN_AFTER)]);
-        executors.of(&Placement { conn_type: ConnType::Local, ..placement(22) }, Kind::Infer);
+        executors.of(&Placement { conn_type: ConnType::Local, ..placement(22) }, AccessKind::Infer);
         assert_eq!(made.load(Ordering::Relaxed), 3);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mer_core::{ExitCode, Kind, Model, Server, with_causes};
+use mer_core::{AccessKind, ExitCode, Model, Server, with_causes};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
 use serde::Serialize;
@@ -69,10 +69,10 @@ impl Scheduler {
         weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Result<String, (u8, String)>, SchedulerError> {
-        let mut access = self.recorder.begin(model, Kind::Ping, placement);
+        let mut access = self.recorder.begin(model, AccessKind::Ping, placement);
         let mut spec = run_spec(placement, &access, &self.environment, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
-        let executor = self.executors.of(placement, Kind::Ping);
+        let executor = self.executors.of(placement, AccessKind::Ping);
         let found = tokio::select! {
             biased;
             found = executor.resolve(&spec) => found,

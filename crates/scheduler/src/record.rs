@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
-use mer_core::{Access, Claims, Kind, Status};
+use mer_core::{Access, AccessKind, Claims, Status};
 use mer_dal::{Durability, Journal};
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ impl Recorder {
     }
 
     /// Returns the access of an attempt that begins now, the first one of a new request. Nothing is written.
-    pub(crate) fn begin(&self, model: &str, kind: Kind, placement: &Placement) -> Access {
+    pub(crate) fn begin(&self, model: &str, kind: AccessKind, placement: &Placement) -> Access {
         Access {
             request_uid: Uuid::now_v7(),
             attempt: 1,

@@ -1,7 +1,7 @@
 //! A request to a model.
 
 use bytes::Bytes;
-use mer_core::{Bound, Kind, Model, Server, WeightsVersion};
+use mer_core::{AccessKind, Bound, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use tokio::sync::mpsc;
 
@@ -26,7 +26,7 @@ pub struct Request<'a> {
     /// Restricts the request to this server.
     pub pinned: Option<&'a str>,
     /// Whether it infers, trains or pings.
-    pub kind: Kind,
+    pub kind: AccessKind,
     /// The weights that it works with. A process that stays up serves requests with these weights only.
     pub weights: Option<Weights>,
     /// Data for the model's stdin.

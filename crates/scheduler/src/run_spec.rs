@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use mer_core::{Access, Bound, Command, ConnType, Kind, ModelParams, Protocol, RunSpec, WeightsVersion};
+use mer_core::{Access, AccessKind, Bound, Command, ConnType, ModelParams, Protocol, RunSpec, WeightsVersion};
 
 use crate::{CallerEnvironment, SchedulerError, placement::Placement};
 
@@ -19,7 +19,7 @@ pub(crate) fn run_spec(
 ) -> Result<RunSpec, SchedulerError> {
     let params = &placement.params;
     let (key, command) = match access.kind {
-        Kind::Train => ("trainCommand", &params.train_command),
+        AccessKind::Train => ("trainCommand", &params.train_command),
         _ => ("inferenceCommand", &params.inference_command),
     };
     let no_command =
@@ -37,7 +37,7 @@ pub(crate) fn run_spec(
     let base = if is_local { caller.public() } else { BTreeMap::new() };
     let env = environment(base, &access.model, params, access);
     let mut bounds = params.bounds();
-    if access.kind == Kind::Train {
+    if access.kind == AccessKind::Train {
         bounds.timeout = params.train_timeout.unwrap_or(Bound::Never);
     }
     if let Some(timeout) = timeout {
@@ -49,7 +49,7 @@ pub(crate) fn run_spec(
             true => expand_home(path, caller.variables()),
             false => PathBuf::from(path),
         }),
-        protocol: if access.kind == Kind::Train { Protocol::Oneshot } else { params.protocol() },
+        protocol: if access.kind == AccessKind::Train { Protocol::Oneshot } else { params.protocol() },
         tokens: params.tokens(),
         bounds,
         env,
@@ -71,7 +71,7 @@ pub(crate) fn environment(
     env.extend(params.env.iter().map(|(name, value)| (name.into(), value.into())));
     let mut set = |name: &str, value: String| env.insert(name.into(), value.into());
     set("MER_MODEL", model.to_owned());
-    if params.protocol() == Protocol::Oneshot || access.kind == Kind::Train {
+    if params.protocol() == Protocol::Oneshot || access.kind == AccessKind::Train {
         set("MER_REQUEST_UID", access.request_uid.to_string());
         set("MER_ATTEMPT", access.attempt.to_string());
     }
@@ -85,7 +85,7 @@ const WEIGHTS_PATH_VARIABLE: &str = "MER_WEIGHTS";
 /// until then their hash takes its place, so that processes with different weights have different specifications.
 pub(crate) fn name_weights(version: &WeightsVersion, access: &mut Access, spec: &mut RunSpec) {
     // The access of a training has the version that it makes. That version names its parent.
-    if access.kind != Kind::Train {
+    if access.kind != AccessKind::Train {
         access.weights_version = Some(version.version);
         access.weights_sha256 = Some(version.sha256.clone());
     }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn training_without_a_command_says_so() {
         let placement = placement(r#"{"inferenceCommand":["a"]}"#);
-        let access = Access { kind: Kind::Train, ..access() };
+        let access = Access { kind: AccessKind::Train, ..access() };
         let error = run_spec(&placement, &access, &CallerEnvironment::default(), None).expect_err("no trainCommand");
         assert!(error.to_string().contains("trainCommand"), "{error}");
     }

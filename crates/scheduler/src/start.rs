@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::Path, time::Instant};
 
 use bytes::Bytes;
-use mer_core::{Access, ConnType, Kind, RunSpec};
+use mer_core::{Access, AccessKind, ConnType, RunSpec};
 use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmProcess};
 use tokio::sync::mpsc;
 
@@ -54,7 +54,7 @@ impl Starter<'_> {
             let path = waiting(observer, wait, self.deliver(weights)).await?;
             set_weights_path(path, &mut started_spec);
         }
-        if access.kind == Kind::Train {
+        if access.kind == AccessKind::Train {
             // Boxed because it is rare, and would be the largest part of every run's future.
             return Box::pin(self.start_training(access, started_spec, scratch)).await;
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mer_core::{Access, ExitCode, Kind, Status};
+use mer_core::{Access, AccessKind, ExitCode, Status};
 use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
@@ -68,7 +68,7 @@ impl Scheduler {
         confirmation: OutputConfirmation,
     ) -> Result<Training, SchedulerError> {
         let cancel = request.cancel.clone();
-        let request = Request { kind: Kind::Train, ..request };
+        let request = Request { kind: AccessKind::Train, ..request };
         let (mut access, verdict, training_output, deadline) = match self.attempt(request, scratch, output).await? {
             Attempted::Over(outcome) => return Ok(Training::Over(Box::new(outcome))),
             Attempted::Served { access, verdict, training_output, deadline } => {

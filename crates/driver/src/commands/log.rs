@@ -1,7 +1,7 @@
 //! `mer log`.
 
 use jiff::Timestamp;
-use mer_core::{Access, Kind, Selector, Which};
+use mer_core::{Access, AccessKind, Selector, Which};
 use mer_dal::{AccessFilter, AccessPages, DrainOptions, DrainReport, Session};
 use serde::Serialize;
 use uuid::Uuid;
@@ -97,7 +97,7 @@ async fn show(app: &App, args: &LogShowArgs) -> Result<Vec<Access>, CliError> {
 
 /// The newest run or training, or whatever there is.
 async fn newest(session: &Session) -> Result<Uuid, CliError> {
-    for kinds in [vec![Kind::Infer, Kind::Train], Vec::new()] {
+    for kinds in [vec![AccessKind::Infer, AccessKind::Train], Vec::new()] {
         let found = session.accesses(&AccessFilter { limit: 1, kinds, ..AccessFilter::default() }).await?;
         if let Some(access) = found.first() {
             return Ok(access.request_uid);

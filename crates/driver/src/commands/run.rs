@@ -1,7 +1,7 @@
 //! `mer run`.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use mer_core::{Access, Kind as Purpose, Status};
+use mer_core::{Access, AccessKind, Status};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Outcome, Output, OutputConfirmation, Request};
 use serde::Serialize;
@@ -66,7 +66,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         model,
         servers: &view.servers,
         pinned: args.request.server.as_deref(),
-        kind: Purpose::Infer,
+        kind: AccessKind::Infer,
         weights,
         input,
         timeout: args.request.timeout,
@@ -112,7 +112,7 @@ pub(super) fn told(outcome: &Outcome, code: u8, signal: Option<Signal>, ui: Ui) 
         let rest = why.strip_prefix("cancelled").unwrap_or_default();
         why = format!("cancelled by {signal}{rest}");
     }
-    if outcome.access.kind == Purpose::Train {
+    if outcome.access.kind == AccessKind::Train {
         why.push_str("; no version was made");
     }
     let mut told = CliError::new(Kind::of_code(code), format!("`{model}` on `{server}`: {why}"));

@@ -3,7 +3,7 @@
 mod keep;
 mod scratch;
 
-use mer_core::Kind as Purpose;
+use mer_core::AccessKind;
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Output, OutputConfirmation, Request, Training};
 use serde::Serialize;
@@ -58,7 +58,7 @@ pub(super) async fn train(app: &App, args: &TrainArgs, input: Input, ui: Ui, typ
         model,
         servers: &view.servers,
         pinned: args.request.server.as_deref(),
-        kind: Purpose::Train,
+        kind: AccessKind::Train,
         weights: parent,
         input,
         timeout: args.request.timeout,
