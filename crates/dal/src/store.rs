@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mer_core::{Access, AttemptKey, Kind, Model, Registry, Server};
+use mer_core::{Access, AccessKind, AttemptKey, Model, Registry, Server};
 use uuid::Uuid;
 
 #[cfg(feature = "postgres")]
@@ -26,7 +26,7 @@ pub struct AccessFilter {
     /// That began at this time or later.
     pub since: Option<Timestamp>,
     /// Of these kinds only; of every kind where none is named.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<AccessKind>,
 }
 
 impl Default for AccessFilter {

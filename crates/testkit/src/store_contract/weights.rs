@@ -6,7 +6,7 @@ use std::{
 };
 
 use mer_core::{
-    Access, AliasMove, CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Kind, Model, Status, WeightsFormat,
+    Access, AccessKind, AliasMove, CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Model, Status, WeightsFormat,
     WeightsVersion, Which,
 };
 use mer_dal::{Collected, DalError, Database, Download, NewVersion, Session, Upload, collect_garbage};
@@ -440,7 +440,7 @@ pub async fn a_training_is_one_step(database: &Database) {
     let iris = model(database, "iris").await;
     let begun = |attempt| {
         let access = started(Uuid::from_u128(77), attempt, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
-        Access { kind: Kind::Train, ..access }
+        Access { kind: AccessKind::Train, ..access }
     };
     let made = |access: &Access| {
         let over = Access { weights_version: None, weights_sha256: None, ..ended(access, Status::Succeeded) };
