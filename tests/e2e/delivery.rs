@@ -53,7 +53,7 @@ fn a_run_gets_the_version_that_is_named_and_the_log_has_it() {
         ("reader:9", 66, "the nearest is `reader:2`"),
         ("reader@olds", 66, "did you mean `old`?"),
         ("raeder:1", 66, "did you mean `reader`?"),
-        ("reader:x", 64, "`x` in `reader:x` is no version"),
+        ("reader:x", 64, "`x` in `reader:x` is not a version"),
         ("reader@", 64, "names no alias"),
     ] {
         let said = env.mer(["run", model]).failed(code);
@@ -206,11 +206,14 @@ fn a_hash_that_names_no_file_is_no_hash() {
     place.mer(["import", "x.jsonl", "--allow-changes", "--quiet"]).ok();
     server.sql(&database, r#"UPDATE "ModelWeights" SET "sha256" = '../../../' || 'work/out' WHERE "version" = 1"#);
     let told = place.mer(["run", "reader:1"]).failed(65);
-    assert!(told.contains("the weights `reader:1` cannot be used") && told.contains("`sha256` is no sha256"), "{told}");
+    assert!(
+        told.contains("the weights `reader:1` cannot be used") && told.contains("`sha256` is not a sha256"),
+        "{told}"
+    );
     assert_eq!(fs::read_dir(place.env.path("work")).expect("folder").count(), 1);
     // `mer export` warns before such a database is moved.
     let warned = place.mer(["export", "--all"]).ended(74).stderr;
-    assert!(warned.contains("of the export is one that `mer import` refuses: `sha256` is no sha256"), "{warned}");
+    assert!(warned.contains("of the export is one that `mer import` refuses: `sha256` is not a sha256"), "{warned}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_run_that_cannot_be_put_on_record_is_not_started() {
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(lines[..3], ["before", "code 74", "after"], "{ran:?}");
     assert_eq!(lines.len(), 5, "two runs are on record: {ran:?}");
-    assert!(ran.stderr.contains("`slow` could not be put on record, so that nothing was started"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`slow` could not be recorded, so nothing was started"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: the disk is full"), "{}", ran.stderr);
     assert!(!env.path("work/slow.pid").exists());
 }

@@ -16,7 +16,8 @@ fn access(number: u32) -> Access {
     let start = jiff::Timestamp::from_second(1_700_000_000 + i64::from(number / 3)).expect("a time");
     let begun = started(uid, 1 + number % 2, ["iris", "echo"][number as usize % 2], start);
     let mut over = ended(&begun, mer_core::Status::Succeeded);
-    over.kind = [mer_core::Kind::Infer, mer_core::Kind::Train, mer_core::Kind::Ping][number as usize % 5 % 3];
+    over.kind =
+        [mer_core::AccessKind::Infer, mer_core::AccessKind::Train, mer_core::AccessKind::Ping][number as usize % 5 % 3];
     over
 }
 
@@ -47,11 +48,11 @@ fn a_list_of_any_length_has_the_same_order_in_every_database() {
     for place in everywhere() {
         record(&place.env, &place.url, &in_order);
         let listed = |args: &str| uids(place.mer_line(&format!("log list --json {args}")));
-        let ran = |access: &Access| access.kind != mer_core::Kind::Ping;
+        let ran = |access: &Access| access.kind != mer_core::AccessKind::Ping;
         assert_eq!(listed("--limit 1000000 --kind all"), expected(&|_| true), "{}", place.url);
         assert_eq!(listed("--limit 1000000"), expected(&ran), "{}", place.url);
         assert_eq!(listed("--limit 120"), expected(&ran)[..120], "{}", place.url);
-        assert_eq!(listed("--limit 1000 --kind train,ping"), expected(&|a| a.kind != mer_core::Kind::Infer));
+        assert_eq!(listed("--limit 1000 --kind train,ping"), expected(&|a| a.kind != mer_core::AccessKind::Infer));
         assert_eq!(listed("--limit 1000 --model iris"), expected(&|a| ran(a) && a.model == "iris"), "{}", place.url);
         let since = jiff::Timestamp::from_second(1_700_000_040).expect("a time");
         let late = |access: &Access| ran(access) && access.start_access >= since;

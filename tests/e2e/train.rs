@@ -216,7 +216,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
         ("cat", 78, "model `cat` has no `trainCommand`"),
         ("cat", 78, "`mer --allow-changes model set cat --train-command 'PROGRAM ARGUMENTS'` gives it one"),
         ("coppies", 66, "did you mean `copies`?"),
-        ("copies:0", 64, "is no version"),
+        ("copies:0", 64, "is not a version"),
     ] {
         let said = env.mer(["train", model, "x"]).failed(code);
         assert!(said.contains(told), "{model}: {said}");

@@ -330,7 +330,7 @@ fn an_incomplete_export_is_65_with_its_line() {
         (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read\ncaused by: missing field `name`"),
         (
             changed(4, "{\"uid\":\"", "{\"uid\":\"x"),
-            "line 5 of `x.jsonl` cannot be taken over\ncaused by: `uid` is no uid",
+            "line 5 of `x.jsonl` cannot be taken over\ncaused by: `uid` is not a uid",
         ),
         (with(4, lines[5]), "`name` is that of the model in line 5 too"),
         (with(1, ""), "line 2 of `x.jsonl` cannot be read"),

@@ -120,8 +120,8 @@ fn weights_of_another_format_than_named_are_refused() {
     let entries = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[4,8]}}"#;
     env.file("work/f8.safetensors", [&(entries.len() as u64).to_le_bytes(), entries.as_bytes(), &[0; 8]].concat());
     for (line, code, told) in [
-        ("cat cut.npy", 65, "says 60 bytes of data, and there are 22"),
-        ("cat long.safetensors", 65, "the header of this safetensors file says 20 bytes of data, and there are 29"),
+        ("cat cut.npy", 65, "declares 60 bytes of data, but there are 22"),
+        ("cat long.safetensors", 65, "the header of this safetensors file declares 20 bytes of data, but there are 29"),
         ("cat other.npy", 65, "this is not a valid npy file"),
         ("cat f16.npy --finite", 65, "1 of 7 elements are not a number, 2 infinite"),
         ("cat c8.npy --finite", 65, "whether the elements, of type `<c8`, are finite cannot be told"),
@@ -133,10 +133,10 @@ fn weights_of_another_format_than_named_are_refused() {
         ),
         ("cat f32.npy --shape 5x3", 65, "`f32.npy`: the file says that its shape is `3x5`, not `5x3`"),
         ("cat f32.npy --dtype f64", 65, "its elements are f32, not f64"),
-        ("cat eight --dtype f32 --shape 3", 65, "`3` of f32 has 12 bytes, and there are 8"),
+        ("cat eight --dtype f32 --shape 3", 65, "`3` of f32 has 12 bytes, but there are 8"),
         ("cat eight --shape 8", 65, "a shape needs a dtype"),
-        ("cat eight --dtype i64 --format json", 65, "no JSON array"),
-        ("cat eight --dtype f31", 64, "`f31` is no dtype"),
+        ("cat eight --dtype i64 --format json", 65, "not a JSON array"),
+        ("cat eight --dtype f31", 64, "`f31` is not a dtype"),
         ("cat eight --shape a", 64, "a shape such as `3x4`"),
         ("cat eight --parent 3", 66, "no version 3"),
         ("caat eight", 66, "did you mean `cat`?"),

@@ -1,5 +1,5 @@
-//! An access: one attempt to use a model, from its start to its end. The JSON of `mer run --json`, a row of
-//! `mer log list --json` and a row of `ModelAccess` are this one type.
+//! Accesses: attempts to use a model. [`Access`] is the JSON of `mer run --json`, a row of `mer log list --json`, and a row of
+//! the table `ModelAccess`.
 
 use std::fmt;
 
@@ -9,29 +9,29 @@ use uuid::Uuid;
 
 use crate::{Claims, Invalid, micros, micros_where_known, valid};
 
-/// How much of the end of stderr an access keeps, in bytes.
+/// Maximum number of bytes of the end of stderr that an access keeps.
 pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
 
-/// What a model was asked for.
+/// Purpose of an access.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Kind {
-    /// An answer.
+pub enum AccessKind {
+    /// To answer a request.
     #[default]
     Infer,
-    /// New weights.
+    /// To make new weights.
     Train,
-    /// A sign of life.
+    /// To check that it can be started.
     Ping,
 }
 
-/// Where an attempt stands.
+/// State of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Status {
-    /// Not yet over.
+    /// It is not over yet.
     Started,
     /// The model answered.
     Succeeded,
@@ -39,16 +39,16 @@ pub enum Status {
     Failed,
     /// A bound ran out.
     Timeout,
-    /// A person or a supervisor ended it.
+    /// The user or a supervisor ended it.
     Cancelled,
-    /// No connection, or it was lost in the middle; or no authentication.
+    /// The server could not be connected or authenticated to, or the connection was lost.
     Unreachable,
-    /// No end was recorded: `mer` was killed, or could not write it; a later command writes this.
+    /// No end was recorded, because `mer` was killed or could not write it. A later command sets this state.
     Lost,
 }
 
 impl Status {
-    /// The name in the database and in JSON.
+    /// Returns the name in the database and in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,8 @@ impl Status {
         }
     }
 
-    /// Which of two records of one attempt wins: an end that was seen beats `lost`, and that beats `started`.
+    /// Returns the rank of a record. Of two records of one attempt the higher rank wins: an observed end over `lost`, and `lost`
+    /// over `started`.
     #[must_use]
     pub const fn rank(self) -> u8 {
         match self {
@@ -79,7 +80,7 @@ impl fmt::Display for Status {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AccessKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Infer => "infer",
@@ -89,94 +90,94 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What an access is unique by.
+/// The key of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptKey {
-    /// The request.
+    /// Id of the request.
     pub request_uid: Uuid,
-    /// Its attempt, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
 }
 
-/// One attempt. Times are UTC with microseconds, durations milliseconds, counts bytes, hashes sha256 in hexadecimal.
+/// One attempt to use a model. Times are UTC with microseconds, durations are milliseconds, hashes are sha256 in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
-    /// The request; with `attempt` the key.
+    /// Id of the request; the key together with `attempt`.
     pub request_uid: Uuid,
-    /// From 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// The server's name.
+    /// Name of the server.
     pub server: String,
-    /// What it was asked for.
-    pub kind: Kind,
-    /// The protocol's name.
+    /// What the model was used for.
+    pub kind: AccessKind,
+    /// Name of the protocol; empty if nothing was started.
     pub protocol: String,
-    /// The version of the weights, where there were any.
+    /// Version of the weights, if there were any.
     pub weights_version: Option<u64>,
-    /// Their hash.
+    /// Sha256 of the weights.
     pub weights_sha256: Option<String>,
-    /// `user@host` of the caller: the name of the real user, as the system has it.
+    /// `user@host` of the caller. The user is the real one, as the system names it.
     pub caller: String,
-    /// The process that called.
+    /// Process id of the caller.
     pub caller_pid: u32,
-    /// What the caller's environment says of the caller beside that.
+    /// What the caller's environment claims about the caller.
     #[serde(default)]
     pub caller_claims: Claims,
-    /// When the attempt began.
+    /// Start of the attempt.
     #[serde(serialize_with = "micros")]
     pub start_access: Timestamp,
-    /// When it ended; none while it is not over, or when nobody saw the end.
+    /// End of the attempt; none if it is not over or its end was not observed.
     #[serde(serialize_with = "micros_where_known")]
     pub stop_access: Option<Timestamp>,
-    /// Where it stands.
+    /// State of the attempt.
     pub status: Status,
-    /// The process's exit code.
+    /// Exit code of the process.
     pub exit_code: Option<i32>,
-    /// The signal it died by, such as `SIGKILL`.
+    /// Signal that the process died by, such as `SIGKILL`.
     pub signal: Option<String>,
-    /// Waiting for a slot.
+    /// Time in the queue.
     pub queue_ms: Option<f64>,
-    /// Making the connection.
+    /// Time to connect to the server.
     pub connect_ms: Option<f64>,
-    /// Starting the process, up to its ready token.
+    /// Time to start the process, up to its ready token.
     pub start_ms: Option<f64>,
-    /// From the request to its end.
+    /// Time from sending the request to its end.
     pub run_ms: Option<f64>,
-    /// Input sent.
+    /// Number of bytes sent to the model.
     pub stdin_bytes: u64,
-    /// Output received.
+    /// Number of bytes received from stdout.
     pub stdout_bytes: u64,
-    /// Diagnostics received.
+    /// Number of bytes received from stderr.
     pub stderr_bytes: u64,
-    /// Of the input sent; none where hashing was switched off.
+    /// Sha256 of the input sent; none if hashing was off.
     pub stdin_sha256: Option<String>,
-    /// Of the output received; none where hashing was switched off.
+    /// Sha256 of the output received; none if hashing was off.
     pub stdout_sha256: Option<String>,
-    /// The end of stderr, at most [`STDERR_TAIL_BYTES`]; what is no UTF-8 is replaced.
+    /// The end of stderr, at most [`STDERR_TAIL_BYTES`]. Invalid UTF-8 is replaced.
     pub stderr_tail: String,
     /// What went wrong, as a sentence.
     pub error: Option<String>,
 }
 
 impl Access {
-    /// What this access is unique by.
+    /// Returns the key of this access.
     #[must_use]
     pub const fn key(&self) -> AttemptKey {
         AttemptKey { request_uid: self.request_uid, attempt: self.attempt }
     }
 
-    /// Checks what the types of the fields leave open. An end before the start is none of it: clocks are set.
+    /// Checks what the types of the fields leave open. An end before the start is accepted, because clocks can be set back.
     ///
     /// # Errors
-    /// The first field that no access has so.
+    /// The first invalid field.
     pub fn check(&self) -> Result<(), Invalid> {
         valid::check_counted("attempt", self.attempt.into())?;
         valid::check_known("model", &self.model)?;
         valid::check_known("server", &self.server)?;
-        // Empty where nothing was started.
+        // Empty if nothing was started.
         if !self.protocol.is_empty() {
             valid::check_known("protocol", &self.protocol)?;
         }
@@ -196,11 +197,11 @@ impl Access {
         if self.status == Status::Started && self.stop_access.is_some() {
             return Err(Invalid::new("stopAccess", "is set, and the attempt is `started`"));
         }
-        // `SIGKILL`, or `signal 40`.
+        // Such as `SIGKILL` or `signal 40`.
         if let Some(signal) = &self.signal
             && (signal.is_empty() || signal.len() > 32 || !signal.bytes().all(|c| c.is_ascii_graphic() || c == b' '))
         {
-            return Err(Invalid::new("signal", "is no name of a signal"));
+            return Err(Invalid::new("signal", "is not the name of a signal"));
         }
         for (field, ms) in [
             ("queueMs", self.queue_ms),
@@ -215,7 +216,7 @@ impl Access {
         {
             valid::bytes(field, bytes)?;
         }
-        // What is no UTF-8 has three bytes in place of one.
+        // An invalid byte is replaced by three bytes of UTF-8.
         let most = 3 * STDERR_TAIL_BYTES;
         if self.stderr_tail.len() > most {
             return Err(Invalid::new(

@@ -1,4 +1,4 @@
-//! Bounds on waits, as people write them: `500ms`, `30s`, `10m`, `2h`, `1d`, `none`.
+//! Bounds on waits, written as `500ms`, `30s`, `10m`, `2h`, `1d` or `none`.
 
 use std::{
     fmt,
@@ -9,30 +9,30 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// How long a wait may last.
+/// Maximum duration of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// At most this long.
+    /// This duration.
     After(Duration),
-    /// For ever (`none`).
+    /// Unlimited (`none`).
     Never,
 }
 
-/// A text that is no bound.
+/// The text is not a bound.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no duration; write for example `500ms`, `30s`, `10m`, `2h`, `1d` or `none`")]
+#[error("`{0}` is not a duration; write for example `500ms`, `30s`, `10m`, `2h`, `1d` or `none`")]
 pub struct BoundError(String);
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 impl Bound {
-    /// A bound of so many seconds.
+    /// Returns a bound of this number of seconds.
     #[must_use]
     pub const fn secs(seconds: u64) -> Self {
         Self::After(Duration::from_secs(seconds))
     }
 
-    /// The duration, or nothing where there is no bound.
+    /// Returns the duration; none if the wait is unlimited.
     #[must_use]
     pub const fn duration(self) -> Option<Duration> {
         match self {
@@ -41,7 +41,7 @@ impl Bound {
         }
     }
 
-    /// When it runs out, counted from a moment. Nothing where there is no bound, or one too long for the clock.
+    /// Returns when the wait ends if it begins at `from`; none if it is unlimited or beyond the range of the clock.
     #[must_use]
     pub fn deadline(self, from: Instant) -> Option<Instant> {
         self.duration().and_then(|bound| from.checked_add(bound))
@@ -64,7 +64,7 @@ impl fmt::Display for Bound {
 impl FromStr for Bound {
     type Err = BoundError;
 
-    /// Reads a whole number and its unit; a number alone is seconds.
+    /// Parses an integer and its unit. Without a unit it is seconds.
     fn from_str(text: &str) -> Result<Self, BoundError> {
         let wrong = || BoundError(text.to_owned());
         let text = text.trim();

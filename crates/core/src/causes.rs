@@ -1,8 +1,8 @@
-//! Errors as texts.
+//! Formats an error with its causes.
 
 use std::error::Error;
 
-/// An error and its causes in one line.
+/// Returns an error and its causes in one line, separated by colons.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -1,30 +1,30 @@
-//! What a caller's surroundings say of the caller.
+//! What the environment of a caller claims about the caller.
 
 use std::{collections::BTreeMap, ops::Deref};
 
 use serde::{Deserialize, Serialize};
 
-/// Claims that an access keeps at most.
-const MOST: usize = 8;
-/// The longest name of a claim, in bytes.
+/// Maximum number of claims of an access.
+const MAX_CLAIMS: usize = 8;
+/// Maximum length of the name of a claim, in bytes.
 const NAME_BYTES: usize = 64;
-/// The longest value of a claim, in bytes.
+/// Maximum length of the value of a claim, in bytes.
 const VALUE_BYTES: usize = 256;
 
-/// Variables by which a caller's environment names the caller, such as `SUDO_USER`. The caller may set them to anything:
-/// they help to find out what happened, and prove nothing.
+/// Variables in which an environment names its user, such as `SUDO_USER`. The caller can set them to anything: they help to
+/// find out what happened, but prove nothing.
 ///
-/// However they are made, also from a file or a database, they are few and short: what is too long is cut, and what is
-/// too many is left out.
+/// Names and values that are too long are cut, and claims beyond the maximum number are dropped, also when they are read
+/// from a file or a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, String>")]
 pub struct Claims(BTreeMap<String, String>);
 
 impl From<BTreeMap<String, String>> for Claims {
     fn from(claims: BTreeMap<String, String>) -> Self {
-        // A database that speaks JSON refuses the zero character.
-        let bounded = |text: &str, most| cut(text, most).replace('\0', "\u{fffd}");
-        let few = claims.iter().filter(|(name, value)| !name.is_empty() && !value.is_empty()).take(MOST);
+        // PostgreSQL refuses U+0000 in JSON.
+        let bounded = |text: &str, max_bytes| cut(text, max_bytes).replace('\0', "\u{fffd}");
+        let few = claims.iter().filter(|(name, value)| !name.is_empty() && !value.is_empty()).take(MAX_CLAIMS);
         Self(few.map(|(name, value)| (bounded(name, NAME_BYTES), bounded(value, VALUE_BYTES))).collect())
     }
 }
@@ -49,9 +49,9 @@ impl Deref for Claims {
     }
 }
 
-/// The beginning of a text, at most so many bytes of it.
-fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+/// Returns the beginning of a text, at most `max_bytes` long.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
 }
 
@@ -66,7 +66,7 @@ mod tests {
         let json = serde_json::to_string(&many).expect("JSON");
         let read: Claims = serde_json::from_str(&json).expect("claims");
         assert_eq!(read, Claims::from(many));
-        assert!(read.len() <= MOST);
+        assert!(read.len() <= MAX_CLAIMS);
         for (name, value) in read.iter() {
             assert!(name.len() <= NAME_BYTES && value.len() <= VALUE_BYTES, "{name} {value}");
         }

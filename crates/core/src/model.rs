@@ -7,51 +7,51 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Bound, Bounds, Dtype, Protocol, Tokens};
 
-/// A command: an argv array, or (only with `shell = true`) one string for `sh -c`.
+/// A command: an argv array, or one string for `sh -c` if `shell = true`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Command {
-    /// Program and arguments; no shell sees them.
+    /// Program and arguments; no shell parses them.
     Argv(Vec<String>),
     /// A line for `sh -c`.
     Line(String),
 }
 
-/// What varies from model to model: the schemaless row `ModelParams`, and a table `on.SERVER` of a registry file.
+/// Parameters of a model: the schemaless row `ModelParams`, and a table `on.SERVER` of a registry file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ModelParams {
-    /// How requests are framed; `oneshot` where it is not set.
+    /// How requests are framed; `oneshot` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
-    /// The command that serves.
+    /// Command that serves requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inference_command: Option<Command>,
-    /// The command that trains.
+    /// Command that trains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_command: Option<Command>,
-    /// Whether commands are lines for `sh -c`.
+    /// Whether commands are strings for `sh -c`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shell: Option<bool>,
-    /// The working directory.
+    /// Working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_path: Option<String>,
-    /// Environment variables set for the model.
+    /// Environment variables of the model.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Argv prefix of this model's commands, inside the server's own.
+    /// Argv prefix of the model's commands, after that of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launcher: Option<Vec<String>>,
-    /// Printed by the process when it can serve.
+    /// Line that the process prints when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_token: Option<String>,
-    /// Opens a request and a reply.
+    /// Line that begins a request and a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_token: Option<String>,
-    /// Closes a request and a reply.
+    /// Line that ends a request and a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_token: Option<String>,
-    /// Asks the process to leave.
+    /// Line that asks the process to exit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_token: Option<String>,
     /// Bound on a run.
@@ -60,28 +60,28 @@ pub struct ModelParams {
     /// Bound on a training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_timeout: Option<Bound>,
-    /// The type of the elements of weights that a training writes without any header; opaque where it is not set.
+    /// Element type of weights that a training writes without a header; `opaque` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_dtype: Option<Dtype>,
-    /// How many elements such weights have in each dimension.
+    /// Number of elements of such weights in each dimension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_shape: Option<Vec<u64>>,
-    /// Whether what a training makes is current at once.
+    /// Whether the alias `current` moves to the weights that a training makes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<bool>,
-    /// Bound on the way to the ready token.
+    /// Bound on the start, up to the ready token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_timeout: Option<Bound>,
     /// Time between TERM and KILL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Bound>,
-    /// Whether children that left the model's process group go on when it has ended.
+    /// Whether children that left the model's process group are left running after its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave_children: Option<bool>,
 }
 
 impl ModelParams {
-    /// Every key that a table `on.SERVER` of a model may have.
+    /// Every key of a table `on.SERVER` of a model.
     pub const KEYS: &'static [&'static str] = &[
         "protocol",
         "inferenceCommand",
@@ -104,7 +104,7 @@ impl ModelParams {
         "leaveChildren",
     ];
 
-    /// These parameters with what `over` sets laid over them. Environments are merged name by name.
+    /// Returns these parameters, overridden by those that `over` sets. Environments are merged name by name.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
         macro_rules! pick {
@@ -137,13 +137,13 @@ impl ModelParams {
         )
     }
 
-    /// The protocol, `oneshot` by default.
+    /// Returns the protocol, `oneshot` by default.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         self.protocol.unwrap_or_default()
     }
 
-    /// The marker lines: the protocol's own, or what is set.
+    /// Returns the marker lines: those that are set, or the defaults of the protocol.
     #[must_use]
     pub fn tokens(&self) -> Tokens {
         let defaults = Tokens::defaults(self.protocol());
@@ -155,7 +155,7 @@ impl ModelParams {
         }
     }
 
-    /// The bounds of a run, MER's own where the model sets none.
+    /// Returns the bounds of a run: those that are set, or MER's defaults.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
         let defaults = Bounds::default();
@@ -167,26 +167,26 @@ impl ModelParams {
     }
 }
 
-/// A model as a registry file describes it.
+/// A model in a registry file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ModelSpec {
-    /// The servers it runs on, in the order in which they are tried. Empty means `local`.
+    /// Names of the servers that it runs on, in the order in which they are tried. Empty means `local`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<String>,
-    /// What varies.
+    /// Its parameters.
     #[serde(flatten)]
     pub params: ModelParams,
-    /// What differs on one server.
+    /// Parameters that differ on one server, by name of the server.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub on: BTreeMap<String, ModelParams>,
 }
 
 impl ModelSpec {
-    /// The keys that a model's table has beside those of [`ModelParams::KEYS`].
+    /// The keys of a model's table besides [`ModelParams::KEYS`].
     pub const OWN_KEYS: &'static [&'static str] = &["servers", "on"];
 
-    /// The parameters that hold on one server.
+    /// Returns the parameters on one server.
     #[must_use]
     pub fn on_server(&self, server: &str) -> ModelParams {
         match self.on.get(server) {
@@ -195,7 +195,7 @@ impl ModelSpec {
         }
     }
 
-    /// The servers in the order in which they are tried; `local` where none is named.
+    /// Returns the names of the servers in the order in which they are tried; `local` if none is set.
     #[must_use]
     pub fn servers(&self) -> Vec<&str> {
         if self.servers.is_empty() {
@@ -206,31 +206,30 @@ impl ModelSpec {
     }
 }
 
-/// A model as the database has it.
+/// A model in the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Model {
-    /// Made by the database.
+    /// Generated by the database.
     pub uid: String,
-    /// Unique.
+    /// Unique name.
     pub name: String,
-    /// When it was registered.
+    /// Time of registration.
     #[serde(serialize_with = "crate::micros")]
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change.
     #[serde(serialize_with = "crate::micros")]
     pub last_updated: Timestamp,
-    /// What it is.
+    /// Its servers and parameters.
     #[serde(flatten)]
     pub spec: ModelSpec,
 }
 
 impl Model {
-    /// Checks what the types of the fields leave open, but for its name and what it is: those are checked with the registry
-    /// ([`crate::Registry::check`]).
+    /// Checks uid and times. Name and parameters are checked by [`crate::Registry::check`].
     ///
     /// # Errors
-    /// The first field that no model has so.
+    /// The first invalid field.
     pub fn check(&self) -> Result<(), crate::Invalid> {
         crate::valid::uid("uid", &self.uid)?;
         crate::valid::time("createdAt", self.created_at)?;

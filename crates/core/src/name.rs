@@ -1,32 +1,32 @@
-//! Names of servers, models and aliases, and what was probably meant by a wrong one.
+//! Rules for the names of servers, models, aliases and tags, and suggestions for wrong ones.
 
 use thiserror::Error;
 
-/// How many bytes a name may have: it is part of the names of files, whose parts have at most 255.
+/// Maximum length of a name, in bytes. Names become parts of file names, which have at most 255 bytes.
 pub const NAME_BYTES: usize = 128;
 
-/// A name that cannot be given to a server, a model, an alias or a tag.
+/// Why a text cannot be the name of a server, a model, an alias or a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// The name has no characters.
+    /// The name is empty.
     #[error("the name is empty; a name has letters, digits, `.`, `_` and `-`")]
     Empty,
-    /// The name has a character outside `[A-Za-z0-9._-]`, because `:` and `@` are grammar.
+    /// The name has a character outside of `[A-Za-z0-9._-]`. `:` and `@` separate a model from its weights.
     #[error("`{name}` has a {found:?} in it; a name has letters, digits, `.`, `_` and `-`")]
     Character {
         /// The whole name.
         name: String,
-        /// The first character that does not belong.
+        /// The first character that is not allowed.
         found: char,
     },
-    /// The name begins with `-`, which the command line would read as a flag.
+    /// The name begins with `-`, like a flag.
     #[error("`{name}` begins with `-`, which reads as a flag")]
     Dash {
         /// The whole name.
         name: String,
     },
-    /// The name is `.` or `..`, which are folders wherever a name becomes part of a path.
+    /// The name is `.` or `..`, which name folders in a path.
     #[error("`{name}` is the name of a folder everywhere; a name has more than dots")]
     Dots {
         /// The whole name.
@@ -40,13 +40,13 @@ pub enum NameError {
     },
 }
 
-/// Enough of a long name to know it by.
+/// Returns the beginning of a long name, enough to recognise it.
 fn beginning(name: &str) -> &str {
     &name[..name.floor_char_boundary(24)]
 }
 
 impl NameError {
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -56,11 +56,11 @@ impl NameError {
     }
 }
 
-/// Checks a name that a server, a model, an alias or a tag is to be given: [`check_known_name`], at most [`NAME_BYTES`], and
-/// neither `.` nor `..`.
+/// Checks the name of a new server, model, alias or tag: [`check_known_name`], at most [`NAME_BYTES`], and neither `.` nor
+/// `..`.
 ///
 /// # Errors
-/// [`NameError`] says which rule the name breaks.
+/// The rule that the name breaks.
 pub fn check_name(name: &str) -> Result<(), NameError> {
     check_known_name(name)?;
     if matches!(name, "." | "..") {
@@ -72,11 +72,11 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Checks a name that something may have already, from before there was a greatest length: `[A-Za-z0-9._-]+`, and no `-` in
-/// front.
+/// Checks the name of something that exists: `[A-Za-z0-9._-]+`, and not beginning with `-`. Older versions had no maximum
+/// length.
 ///
 /// # Errors
-/// [`NameError`] says which rule the name breaks.
+/// The rule that the name breaks.
 pub fn check_known_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
@@ -90,7 +90,7 @@ pub fn check_known_name(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// The known names nearest to a wrong one, best first, at most three; none that is far off.
+/// Returns the known names that are similar to a wrong one, best first, at most three.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wrong = wrong.to_lowercase();
@@ -102,8 +102,8 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec
     scored.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// How many letters have to be changed, where that is few enough to be a slip: one in three, two neighbours that changed places
-/// counting once. The beginning of a name, of three letters or more, is near as well.
+/// Returns the number of letters to change if it is small enough for a typing error: at most one in three. Swapping two
+/// neighbours counts once. The beginning of a name counts as similar if it has three letters or more.
 fn distance(wrong: &str, name: &str) -> Option<usize> {
     let distance = strsim::osa_distance(wrong, name);
     let length = wrong.chars().count().max(name.chars().count());

@@ -1,4 +1,4 @@
-//! Whether a file or folder may be believed: by its owner and by which other users may write to it.
+//! Decides whether a file or folder is trusted, by its owner and the other users that may write to it.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// The owner and the mode of a file or folder, as the system tells them.
+/// Owner and mode of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ownership {
-    /// The number of the user that owns it.
+    /// User id of the owner.
     pub user: u32,
-    /// The number of its group.
+    /// Group id.
     pub group: u32,
-    /// Its mode, of which the permissions and the sticky bit matter.
+    /// Mode, of which permissions and sticky bit are used.
     pub mode: u32,
     /// Whether it is a folder.
     pub is_folder: bool,
 }
 
-/// Why something is not to be believed.
+/// Why a file or folder is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Distrust {
-    /// It belongs to this user, which is neither root nor the user of this process.
+    /// It belongs to another user than root and the user of this process. Holds the user id.
     Owner(u32),
-    /// This group may write to it, and has other members.
+    /// A group with other members may write to it. Holds the group id.
     Group(u32),
-    /// Everyone may write to it.
+    /// Every user may write to it.
     Everyone,
 }
 
@@ -42,14 +42,14 @@ impl fmt::Display for Distrust {
 }
 
 impl Ownership {
-    /// Whether only `user` and root can have written to this. `is_private` tells whether a group has no member but `user`:
-    /// with a umask of 002 everything that people make may be written to by such a group.
+    /// Checks that only `user` and root can have written to this. `is_private` returns whether a group has no other member than
+    /// `user`; with a umask of 002 such a group may write to every new file.
     ///
-    /// A folder in which everyone may write is accepted where `sticky` says so and it has the sticky bit: there no user can
-    /// remove or rename what belongs to another.
+    /// With `sticky`, a folder that every user may write to is accepted if it has the sticky bit: users cannot remove or rename
+    /// the files of others there.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it is not trusted.
     pub fn check(self, user: u32, is_private: impl FnOnce(u32) -> bool, sticky: bool) -> Result<(), Distrust> {
         if self.user != user && self.user != 0 {
             return Err(Distrust::Owner(self.user));
@@ -67,10 +67,11 @@ impl Ownership {
     }
 }
 
-/// Whether a group has no member but one user, by the texts of `/etc/passwd` and `/etc/group`: it is named as the user is, or
-/// has the user's number, as where each user has a group of their own, and no other user is known to be in it. `own` are the
-/// groups of this process. Without a list of groups, as in an empty container, there are no other users: then a group that
-/// this process is in is its own.
+/// Whether a group has no other member than one user, according to the texts of `/etc/passwd` and `/etc/group`.
+///
+/// Such a group has the name or the number of the user, as on systems where each user has a private group, and no other user
+/// is in it. `own` are the groups of this process. Without `/etc/group`, as in an empty container, there are no other users,
+/// and every group of this process is private.
 #[must_use]
 pub fn is_private_group(group: u32, user: u32, own: &[u32], passwd: Option<&str>, groups: Option<&str>) -> bool {
     if group == 0 {
@@ -109,7 +110,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The name of a user by the text of `/etc/passwd`.
+/// Returns the name of a user, according to the text of `/etc/passwd`.
 #[must_use]
 pub fn user_name(user: u32, passwd: &str) -> Option<&str> {
     passwd.lines().filter_map(Entry::read).find(|entry| entry.number == user && !entry.name.is_empty()).map(|e| e.name)

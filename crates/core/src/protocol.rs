@@ -1,4 +1,4 @@
-//! The protocols that a model may speak over its standard pipes.
+//! The protocols of models over their standard input and output.
 
 use std::fmt;
 
@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Protocol {
-    /// One process a request: the input, then end of file; all of stdout is the reply, the exit code the verdict.
+    /// One process for each request. It reads the input up to the end of file; all of its stdout is the reply, and its exit code
+    /// decides whether it succeeded.
     #[default]
     Oneshot,
-    /// A process that stays up: one line a request, one line a reply, in order.
+    /// A process that stays up. A request is one line, and so is a reply; replies come in order.
     Lines,
-    /// A process that stays up: start token, payload, stop token, each on its own line, both ways.
+    /// A process that stays up. Requests and replies are a start token, the payload and a stop token, each on lines of its own.
     Token,
 }
 
@@ -25,7 +26,7 @@ impl Protocol {
         !matches!(self, Self::Oneshot)
     }
 
-    /// The name in the registry and in the access log.
+    /// Returns the name in the registry and in the access log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,30 +43,30 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The marker lines of a process that stays up. Each is compared with a whole line, without its line end.
+/// The marker lines of a process that stays up. Each is compared with a complete line, without its line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
-    /// Printed once by the process when it can serve. `None`: ready at once.
+    /// Printed once by the process when it is ready. `None`: it is ready at once.
     pub ready: Option<String>,
-    /// Opens a request and a reply (`token` only).
+    /// Begins a request and a reply (`token` only).
     pub start: String,
-    /// Closes a request and a reply (`token` only).
+    /// Ends a request and a reply (`token` only).
     pub stop: String,
-    /// Asks the process to leave. `None`: end of file does.
+    /// Asks the process to exit. `None`: it exits at the end of its input.
     pub exit: Option<String>,
 }
 
 impl Tokens {
-    /// The default marker lines of the `token` protocol.
+    /// Default `ready` line of the `token` protocol.
     pub const READY: &'static str = "@!#READY#!@";
-    /// See [`Tokens::READY`].
+    /// Default `start` line of the `token` protocol.
     pub const START: &'static str = "@!#START#!@";
-    /// See [`Tokens::READY`].
+    /// Default `stop` line of the `token` protocol.
     pub const STOP: &'static str = "@!#STOP#!@";
-    /// See [`Tokens::READY`].
+    /// Default `exit` line of the `token` protocol.
     pub const EXIT: &'static str = "@!#EXIT#!@";
 
-    /// The defaults of a protocol: `token` has all four, the others none.
+    /// Returns the defaults of a protocol. Only `token` has a `ready` and an `exit` line.
     #[must_use]
     pub fn defaults(protocol: Protocol) -> Self {
         let token = protocol == Protocol::Token;

@@ -1,17 +1,17 @@
-//! Texts without the secrets in them. The one place where it is decided what of a URL, or of a word of a command line, is
-//! a secret: also of one that nothing can read.
+//! Removes secrets from texts. Only this file decides which part of a URL or a command line is a secret; it also handles texts
+//! that are not valid URLs.
 
 use crate::nearest;
 
-/// What stands in a secret's place.
+/// Replacement for a secret.
 pub const REDACTED: &str = "******";
 
-/// A database's URL without its passwords. What has no scheme, or is none at all, is looked at in the same way.
+/// Returns the URL of a database without its passwords. A text without a scheme is treated in the same way.
 #[must_use]
 pub fn redacted_url(url: &str) -> String {
     if let Some(at) = url.find("://") {
         let (scheme, rest) = url.split_at(at + 3);
-        // A path may have any character in it, and has no secret.
+        // A path may contain any character, but no secret.
         return if scheme == "surrealkv://" { url.to_owned() } else { format!("{scheme}{}", without_secrets(rest)) };
     }
     if url.starts_with('/') {
@@ -20,45 +20,72 @@ pub fn redacted_url(url: &str) -> String {
     without_secrets(url)
 }
 
-/// A word of a line that a person has typed, or a text from elsewhere, without the passwords of the URLs
-/// in it and without the values that are given to names such as `password`.
+/// Returns a text without the passwords of the URLs in it, and without the values of names such as `password`.
 #[must_use]
 pub fn redacted(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+    let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     let mut quote = None;
     while !rest.is_empty() {
         let end =
             rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')).unwrap_or(rest.len());
         if let Some(end) = end_of_secret(rest, end, quote) {
-            shown.push_str(&redacted_word(&rest[..end]));
+            safe.push_str(&redacted_word(&rest[..end]));
             rest = &rest[end..];
             quote = None;
             continue;
         }
         let (word, more) = rest.split_at(end);
-        shown.push_str(&redacted_word(word));
+        safe.push_str(&redacted_word(word));
         quote = more.chars().next().filter(|c| is_quote(*c));
         let next = more.chars().next().map_or(0, char::len_utf8);
-        shown.push_str(&more[..next]);
+        safe.push_str(&more[..next]);
         rest = &more[next..];
     }
-    shown
+    safe
+}
+
+/// Returns the words of a command line without secrets: each word is [`redacted`], and the value of `--db` is redacted as a URL.
+#[must_use]
+pub fn redacted_command_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut safe: Vec<String> = Vec::new();
+    for word in words {
+        let word = match word.strip_prefix("--db=") {
+            Some(url) => format!("--db={}", redacted_url(url)),
+            None if safe.last().is_some_and(|flag| flag == "--db") => redacted_url(word),
+            // A password may be in any word: in a URL, or as `NAME=VALUE` after `--env`.
+            None => redacted(word),
+        };
+        safe.push(word);
+    }
+    safe
+}
+
+/// Whether a command line may hold a secret: [`redacted`] would change it, or it has a flag such as `--password-…`.
+#[must_use]
+pub fn may_hold_secret(line: &str) -> bool {
+    let words = || line.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '/'));
+    let has_flag =
+        words().any(|word| word.starts_with("--password") || word.starts_with("--db=") && word.contains(':'));
+    // A URL may be quoted, or have blanks in its password, so everything from its scheme on is checked too.
+    let has_url = line.find("://").is_some_and(|at| redacted_url(&line[at..]) != line[at..]);
+    has_flag || has_url || redacted(line) != line
 }
 
 const fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`')
 }
 
-/// Where a secret ends that has blanks or quotes in it: `NAME="a b"`, `'NAME=a b'`, `'ws://u:a b@h'`. `end` is where the word
-/// ends that the text begins with, and `quote` is what stands before it. Nothing where it has no such secret.
+/// Returns the end of a secret with blanks or quotes in it, if the text begins with one: `NAME="a b"`, `'NAME=a b'`,
+/// `'ws://u:a b@h'`. `end` is the end of the first word of the text, and `quote` is the quote before it.
 fn end_of_secret(text: &str, end: usize, quote: Option<char>) -> Option<usize> {
-    let names = |word: &str| word.split_once('=').is_some_and(|(name, _)| is_secret_name(name) && !is_a_place(name));
+    let names =
+        |word: &str| word.split_once('=').is_some_and(|(name, _)| is_secret_name(name) && !names_no_secret(name));
     let (word, more) = text.split_at(end);
     // The same quote again closes: `'NAME='` has no value.
     let opened = more.chars().next().filter(|c| is_quote(*c) && Some(*c) != quote);
     if let (true, Some(quote)) = (word.ends_with('=') && names(word), opened) {
-        // Without a closing quote all that follows may be it.
+        // Without a closing quote, the rest of the text may be the secret.
         return Some(more[1..].find(quote).map_or(text.len(), |at| end + 1 + at + 1));
     }
     let close = quote.and_then(|quote| text.find(quote)).filter(|close| *close > end)?;
@@ -66,13 +93,13 @@ fn end_of_secret(text: &str, end: usize, quote: Option<char>) -> Option<usize> {
     (is_url || names(word)).then_some(close)
 }
 
-/// Whether a name is that of a secret: of a variable, of a parameter, of a key.
+/// Whether a variable, a parameter or a key of this name holds a secret.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
     const WORDS: [&str; 9] =
         ["password", "passwd", "passphrase", "pwd", "token", "secret", "apikey", "credential", "privatekey"];
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    // `pass` alone is also the beginning of `passthrough` and the end of `bypass`.
+    // Only as a separate word: `passthrough` and `bypass` are no secrets.
     let is_pass = name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part.eq_ignore_ascii_case("pass"));
     is_pass || WORDS.iter().any(|word| plain.contains(word))
 }
@@ -81,22 +108,22 @@ fn redacted_word(word: &str) -> String {
     if let Some(at) = word.find("://") {
         let is_scheme = |c: &char| c.is_ascii_alphanumeric() || "+.-".contains(*c);
         let begin = at - word[..at].chars().rev().take_while(is_scheme).count();
-        // `--db=URL`, `NAME=URL`, `[URL`: what stands before it is no part of it.
+        // The URL may follow other text: `--db=URL`, `NAME=URL`, `[URL`.
         let begin = word[begin..at].find(|c: char| c.is_ascii_alphabetic()).map_or(begin, |skip| begin + skip);
-        // `at ws://h:8000, …`: what ends a part of a sentence is no part of it either.
+        // Punctuation may follow the URL in a sentence: `at ws://h:8000, …`.
         let end = word.trim_end_matches([':', ',', '.', ';', '!', ')', '}']).len().max(begin);
         return format!("{}{}{}", &word[..begin], redacted_url(&word[begin..end]), &word[end..]);
     }
     match word.split_once('=') {
-        Some((name, value)) if !value.is_empty() && is_secret_name(name) && !is_a_place(name) => {
+        Some((name, value)) if !value.is_empty() && is_secret_name(name) && !names_no_secret(name) => {
             format!("{name}={REDACTED}")
         }
         _ => word.to_owned(),
     }
 }
 
-/// Flags that name where a secret is, and have none themselves: `--password-env=NAME`.
-fn is_a_place(name: &str) -> bool {
+/// Whether a name says where a secret is, such as `--password-env`, or is a token that is no secret.
+fn names_no_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
     ["-env", "-file", "-command", "passwordenv", "passwordfile", "passwordcommand"]
         .iter()
@@ -104,12 +131,12 @@ fn is_a_place(name: &str) -> bool {
         || ["--ready-token", "--start-token", "--stop-token", "--exit-token"].contains(&name.as_str())
 }
 
-/// What follows the scheme, `[USER[:PASSWORD]@]PLACE[?PARAMETERS]`, without passwords.
+/// Returns the part after the scheme, `[USER[:PASSWORD]@]HOST[?PARAMETERS]`, without passwords.
 fn without_secrets(rest: &str) -> String {
-    // A password may well hold an unescaped `/`, `?`, `#` or `@`.
+    // A password may contain an unescaped `/`, `?`, `#` or `@`.
     let login_end = match rest.find('?') {
         Some(question) => match rest[..question].rfind('@') {
-            // Rather too little of a URL is shown than a piece of a password.
+            // If in doubt, too much of the URL is removed rather than too little.
             Some(at) => {
                 if rest[..at].contains(':') {
                     rest.rfind('@')
@@ -122,13 +149,12 @@ fn without_secrets(rest: &str) -> String {
         },
         None => rest.rfind('@'),
     };
-    let (login, place) = match login_end {
+    let (login, host) = match login_end {
         Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
         None => (None, rest),
     };
-    let shown_place = if login.is_none() { without_odd_port(place) } else { place.to_owned() };
-    let place = shown_place.as_str();
-    let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
+    let host = if login.is_none() { without_odd_port(host) } else { host.to_owned() };
+    let (host, query) = host.split_once('?').map_or((host.as_str(), None), |(host, query)| (host, Some(query)));
     let login = login.map(|login| match login.split_once(':') {
         Some((user, _)) => format!("{user}:{REDACTED}@"),
         None => format!("{login}@"),
@@ -137,37 +163,36 @@ fn without_secrets(rest: &str) -> String {
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
             Some((key, _)) if is_secret_parameter(&decoded(key)) => format!("{key}={REDACTED}"),
             Some(_) => pair.to_owned(),
-            // No parameter: a piece of a password, as likely as not.
+            // Not a parameter, so it may be a part of a password.
             None if pair.is_empty() => String::new(),
             None => REDACTED.to_owned(),
         });
         format!("?{}", pairs.collect::<Vec<_>>().join("&"))
     });
-    format!("{}{place}{}", login.unwrap_or_default(), query.unwrap_or_default())
+    format!("{}{host}{}", login.unwrap_or_default(), query.unwrap_or_default())
 }
 
-/// Whether a parameter of a URL is a secret, or would be without a slip of the finger: `pasword`.
+/// Whether a parameter of a URL holds a secret, also if its name is misspelt: `pasword`.
 fn is_secret_parameter(name: &str) -> bool {
     is_secret_name(name) || !nearest(name, ["password", "passwd", "passphrase", "sslpassword"]).is_empty()
 }
 
-/// A place without what stands where its port belongs and is none: the `@` behind a password may well be missing.
-fn without_odd_port(place: &str) -> String {
-    let end = place.find(['/', '?', '#']).unwrap_or(place.len());
-    let (address, rest) = place.split_at(end);
+/// Returns a host without a text in the position of its port that is no port: the `@` after a password may be missing.
+fn without_odd_port(host: &str) -> String {
+    let end = host.find(['/', '?', '#']).unwrap_or(host.len());
+    let (address, rest) = host.split_at(end);
     let host_end = if address.starts_with('[') { address.find(']').map_or(0, |at| at + 1) } else { 0 };
     match address[host_end..].find(':').map(|at| host_end + at) {
         Some(colon) if address[colon + 1..].parse::<u16>().is_err() && colon + 1 < address.len() => {
-            // What follows may be the rest of it.
+            // The text that follows may belong to the password.
             let rest = if rest.starts_with('?') { rest } else { "" };
             format!("{}:{REDACTED}{rest}", &address[..colon])
         }
-        _ => place.to_owned(),
+        _ => host.to_owned(),
     }
 }
 
-/// Whether what stands before a `?` is the beginning of a password that has the `?` in it, and not a host with its port and
-/// path.
+/// Whether the text before a `?` is a login whose password contains the `?`, and not a host with its port and path.
 fn holds_login(rest: &str, question: usize) -> bool {
     let (before, after) = rest.split_at(question);
     let Some((_, follows)) = before.split_once(':') else { return false };
@@ -177,7 +202,7 @@ fn holds_login(rest: &str, question: usize) -> bool {
     after.contains('@') && !(is_port && has_parameters)
 }
 
-/// The name of a parameter without its percents: `pass%77ord` is one too.
+/// Percent-decodes the name of a parameter, such as `pass%77ord`.
 fn decoded(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
@@ -196,93 +221,4 @@ fn decoded(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_password_of_a_url_is_shown() {
-        for (url, shown) in [
-            ("embedded", "embedded"),
-            ("mem://", "mem://"),
-            ("surrealkv:///var/lib/a@b:c", "surrealkv:///var/lib/a@b:c"),
-            ("postgres://u:p@h/d", "postgres://u:******@h/d"),
-            ("postgres://:p@h/d", "postgres://:******@h/d"),
-            ("postgres://u@h/d", "postgres://u@h/d"),
-            ("postgres://u:p/w@x@h:5432/d?sslmode=require", "postgres://u:******@h:5432/d?sslmode=require"),
-            ("postgres://u@h/d?password=p&x=1", "postgres://u@h/d?password=******&x=1"),
-            ("postgres:///d?user=u&sslpassword=p", "postgres:///d?user=u&sslpassword=******"),
-            ("postgres://h:5432/d?user=a@b", "postgres://h:5432/d?user=a@b"),
-            ("ws://[::1]:8000/n/d?pass%77ord=p", "ws://[::1]:8000/n/d?pass%77ord=******"),
-            ("postgres://u:p?w@h/d", "postgres://u:******@h/d"),
-            ("postgres://u:1?2@h/d", "postgres://u:******@h/d"),
-            ("postgres://u:p#w@h/d", "postgres://u:******@h/d"),
-            ("postgres://u:p@h/d?secretly", "postgres://u:******@h/d?******"),
-            (
-                "postgres://h/d?pasword=p&Passwort=p&paswd=p",
-                "postgres://h/d?pasword=******&Passwort=******&paswd=******",
-            ),
-            ("postgres://h/d?passfile=f&port=1&host=h", "postgres://h/d?passfile=f&port=1&host=h"),
-            ("mysql://u:p@h", "mysql://u:******@h"),
-            ("postgres://u:p", "postgres://u:******"),
-            ("postgres://u:p/w", "postgres://u:******"),
-            ("postgres://h:5432/d", "postgres://h:5432/d"),
-            ("postgres://[::1]:5432/d", "postgres://[::1]:5432/d"),
-            ("postgres://[::1]:p", "postgres://[::1]:******"),
-            ("u:p@h/d", "u:******@h/d"),
-            ("/a/path:with@signs", "/a/path:with@signs"),
-        ] {
-            assert_eq!(redacted_url(url), shown);
-        }
-    }
-
-    /// Whatever a password is made of, and wherever it stands: no URL shows it.
-    #[test]
-    fn no_password_is_shown_whatever_it_is_made_of() {
-        const PIECES: [&str; 12] = ["s3", "/", "?", "@", "#", ":", "%41", "&", "=", " ", "ü", "\\"];
-        for first in PIECES {
-            for second in PIECES {
-                let password = format!("zq{first}{second}zq");
-                for host in ["h", "h:5432", "[::1]:1", ""] {
-                    for tail in ["", "/d", "/d?sslmode=require", "?x=1"] {
-                        for scheme in ["postgres://", "ws://", "mysql://", ""] {
-                            let url = format!("{scheme}user:{password}@{host}{tail}");
-                            let shown = redacted_url(&url);
-                            assert!(!shown.contains("zq"), "{url}: {shown}");
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn words_of_a_line_lose_their_secrets_and_nothing_else() {
-        for (word, shown) in [
-            ("--db=postgres://u:p@h/d", "--db=postgres://u:******@h/d"),
-            ("see (ws://u:p@h) there", "see (ws://u:******@h) there"),
-            ("see ws://h:8000: (http://h:80), ws://[::1]:1.", "see ws://h:8000: (http://h:80), ws://[::1]:1."),
-            ("…ws://u:p@h… ü://x", "…ws://u:******@h… ü://x"),
-            ("at ws://[::1]", "at ws://[::1]"),
-            ("see ws://u:p@h:8000: no", "see ws://u:******@h:8000: no"),
-            ("--env", "--env"),
-            ("API_TOKEN=abc", "API_TOKEN=******"),
-            ("host=h user=u password=p", "host=h user=u password=******"),
-            ("--password-env=PW", "--password-env=PW"),
-            ("--ready-token=READY", "--ready-token=READY"),
-            ("--env API_TOKEN=\"a b\" x", "--env API_TOKEN=****** x"),
-            ("--env 'API_TOKEN=a b' x", "--env 'API_TOKEN=******' x"),
-            ("password='a \"b' user=u", "password=****** user=u"),
-            ("password='a b", "password=******"),
-            ("--db 'ws://u:a b@h' x", "--db 'ws://u:******@h' x"),
-            ("`ws://h:8000 is away` at x@y", "`ws://h:8000 is away` at x@y"),
-            ("--ready-token=\"a b\"", "--ready-token=\"a b\""),
-            ("{\"a\":\"password=\",\"b\":1}", "{\"a\":\"password=\",\"b\":1}"),
-            ("OMP_NUM_THREADS=2", "OMP_NUM_THREADS=2"),
-            ("--passthrough=x", "--passthrough=x"),
-            ("a:b@c", "a:b@c"),
-            ("5.1,3.5", "5.1,3.5"),
-        ] {
-            assert_eq!(redacted(word), shown);
-        }
-    }
-}
+mod tests;

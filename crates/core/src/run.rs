@@ -1,4 +1,4 @@
-//! What is to be run, under which bounds, and how it ended. Data only: `mer-meal` turns it into processes.
+//! Specifications of processes, and how processes end. `mer-meal` starts them.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{Bound, Protocol, Tokens};
 /// The bounds of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// From the request to the whole reply (`oneshot`: to the end of the process).
+    /// From the request to the end of the reply; for `oneshot`, to the end of the process.
     pub timeout: Bound,
     /// From the start of a process that stays up to its ready token.
     pub ready_timeout: Bound,
@@ -21,22 +21,22 @@ impl Default for Bounds {
     }
 }
 
-/// One process to be started: the same for this machine and for another.
+/// Specification of a process on this machine or another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSpec {
-    /// Program and arguments, the launcher in front included. `mer` as the program means this very binary.
+    /// Program and arguments, including the launchers. The program `mer` means the running binary.
     pub argv: Vec<String>,
-    /// The working directory; the caller's own where there is none.
+    /// Working directory; that of the caller by default.
     pub cwd: Option<PathBuf>,
-    /// The whole environment of the process. What the caller's own has in it need be no text.
+    /// Complete environment of the process. It may hold bytes that are not valid UTF-8.
     pub env: BTreeMap<OsString, OsString>,
     /// How requests are framed.
     pub protocol: Protocol,
-    /// The marker lines of a process that stays up.
+    /// Marker lines of a process that stays up.
     pub tokens: Tokens,
-    /// How long it may take.
+    /// Bounds on the run.
     pub bounds: Bounds,
-    /// Whether children that left its process group go on when it has ended. On this machine only.
+    /// Whether children that left its process group are left running after its end. Applies to this machine only.
     pub leave_children: bool,
 }
 
@@ -47,7 +47,7 @@ pub enum Exit {
     Code(i32),
     /// It died by the signal of this number.
     Signal(i32),
-    /// It is not known, because the connection to it was lost.
+    /// Its end is not known, because the connection was lost.
     Lost,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Exit {
     }
 }
 
-/// The name of a signal, such as `SIGKILL`, or `signal 40` where it has none. Numbers are Linux's.
+/// Returns the name of a signal, such as `SIGKILL`, or `signal 40` for one without a name. Numbers are those of Linux.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
     const NAMES: [&str; 31] = [

@@ -1,7 +1,7 @@
-//! Resources that a machine can run short of, and how a shortage is recognised in an error: one rule for every crate.
+//! Shortages of resources of the machine, detected by one rule for all crates.
 //!
-//! A shortage is no fault of the registration, the database or MER: the same command may succeed a moment later. So the
-//! failure is [`FailureKind::Busy`], whatever the operation was.
+//! A shortage is not an error in the registration, the database or MER: the same command may succeed a moment later. Its kind
+//! of failure is therefore [`FailureKind::Busy`].
 
 use std::{error::Error, io};
 
@@ -12,30 +12,30 @@ use crate::FailureKind;
 /// A resource that a process did not get because a limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// EMFILE: the open files of this process.
+    /// EMFILE: open files of this process.
     OpenFiles,
-    /// ENFILE: the open files of all processes of the machine.
+    /// ENFILE: open files of the whole machine.
     SystemFiles,
-    /// EAGAIN of a fork or of a new thread: the processes and threads of this user, or of its control group.
+    /// EAGAIN when a process or thread is started: processes and threads of this user or its control group.
     Processes,
     /// ENOMEM.
     Memory,
-    /// EFBIG: the size of one file that this process writes.
+    /// EFBIG: the size of a file.
     FileSize,
 }
 
-/// EAGAIN on Linux.
+/// Number of EAGAIN on Linux.
 const AGAIN: i32 = 11;
 
-/// EAGAIN of a start. Its type tells it from the EAGAIN of a pipe, and its text does where only the text is passed on.
+/// EAGAIN when a process or thread was started. Recognised by its type, or by its text if only that is passed on.
 #[derive(Debug, ThisError)]
 #[error("{0}{NO_MORE}")]
 struct NotStarted(io::Error);
 
 const NO_MORE: &str = ": no more processes or threads";
 
-/// Marks the error of a process or thread that could not be started, for `map_err`: EAGAIN means a shortage there, and
-/// nowhere else. Any other error is returned as it is.
+/// Marks an error of starting a process or thread, for `map_err`. EAGAIN means a shortage there but not elsewhere, such as on
+/// a pipe, so only the code that starts something can tell. Other errors stay as they are.
 #[must_use]
 pub fn not_started(error: io::Error) -> io::Error {
     match Shortage::of_start(&error) {
@@ -45,8 +45,8 @@ pub fn not_started(error: io::Error) -> io::Error {
 }
 
 impl Shortage {
-    /// Returns the shortage that an errno of Linux means. EAGAIN is not among them, because it means something else for a
-    /// pipe or a socket: see [`not_started`].
+    /// Returns the shortage for an error number of Linux. EAGAIN is none here, because it means something else on a pipe or a
+    /// socket; see [`not_started`].
     #[must_use]
     pub const fn of_errno(errno: i32) -> Option<Self> {
         match errno {
@@ -58,7 +58,7 @@ impl Shortage {
         }
     }
 
-    /// Returns the shortage because of which a process or a thread could not be started.
+    /// Returns the shortage for which a process or thread could not be started.
     fn of_start(error: &io::Error) -> Option<Self> {
         match error.raw_os_error() {
             Some(AGAIN) => Some(Self::Processes),
@@ -66,8 +66,8 @@ impl Shortage {
         }
     }
 
-    /// Returns the first shortage in the chain of an error's causes. Many libraries pass on the system's error as text only,
-    /// so the texts are searched too.
+    /// Returns the shortage in an error or its causes. Texts are searched too, because many libraries pass on only the text of a
+    /// system error.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
@@ -93,7 +93,7 @@ impl Shortage {
         }
     }
 
-    /// Returns the shortage that a text mentions by the system's number: `(os error 24)` or `Os { code: 24`.
+    /// Returns the shortage in a text, by the error number in it: `(os error 24)` or `Os { code: 24`.
     #[must_use]
     pub fn of_text(text: &str) -> Option<Self> {
         if text.contains(NO_MORE) {
@@ -102,13 +102,13 @@ impl Shortage {
         numbers(text).find_map(Self::of_errno)
     }
 
-    /// As [`Shortage::of_text`], for the text of a thread or process that could not be started: EAGAIN counts as well.
+    /// Returns the shortage in a text about a thread or process that could not be started.
     #[must_use]
     pub fn of_start_text(text: &str) -> Option<Self> {
         numbers(text).find_map(|number| if number == AGAIN { Some(Self::Processes) } else { Self::of_errno(number) })
     }
 
-    /// Returns the name of the resource, as the object of a sentence.
+    /// Returns the missing resource, as the object of a sentence.
     #[must_use]
     pub const fn what(self) -> &'static str {
         match self {
@@ -120,7 +120,7 @@ impl Shortage {
         }
     }
 
-    /// Returns the kind of a failure that this causes. Trying again does not make a file smaller, so [`FileSize`] is not
+    /// Returns the kind of a failure that this causes. A file does not get smaller by trying again, so [`FileSize`] is not
     /// [`Busy`].
     ///
     /// [`FileSize`]: Self::FileSize
@@ -134,7 +134,7 @@ impl Shortage {
     }
 }
 
-/// Returns the system's numbers in a text, in the two forms in which Rust prints an [`io::Error`].
+/// Returns the error numbers in a text, in the two forms in which Rust prints system errors.
 fn numbers(text: &str) -> impl Iterator<Item = i32> {
     let after = |mark: &'static str| text.match_indices(mark).map(move |(at, _)| &text[at + mark.len()..]);
     let number = |rest: &str| {

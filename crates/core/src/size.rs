@@ -1,17 +1,17 @@
-//! Numbers of bytes, as people write them: `500MB`, `16GiB`.
+//! Numbers of bytes, written as `500MB` or `16GiB`.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// How much room something may take.
+/// A number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(u64);
 
-/// A text that is no size.
+/// The text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no size; write for example `500MB`, `16GiB` or a number of bytes")]
+#[error("`{0}` is not a size; write for example `500MB`, `16GiB` or a number of bytes")]
 pub struct SizeError(String);
 
 const UNITS: [(&str, u64); 9] = [
@@ -27,13 +27,13 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 impl Size {
-    /// So many bytes.
+    /// Returns the size of this number of bytes.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// How many bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.0
@@ -51,7 +51,7 @@ impl fmt::Display for Size {
 impl FromStr for Size {
     type Err = SizeError;
 
-    /// Reads a whole number and its unit, in whatever case; a number alone is bytes.
+    /// Parses an integer and its unit, in any case. Without a unit it is bytes.
     fn from_str(text: &str) -> Result<Self, SizeError> {
         let wrong = || SizeError(text.to_owned());
         let text = text.trim();

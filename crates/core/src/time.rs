@@ -1,21 +1,21 @@
-//! Times as they are written: in one form, whatever the database keeps of them.
+//! Serializes times in one format, whatever precision the database has.
 
 use jiff::Timestamp;
 use serde::Serializer;
 
-/// RFC 3339 with six decimals, always: what every database holds. Such texts sort as their times do. For serde's
-/// `serialize_with`.
+/// Serializes a time as RFC 3339 with six decimals, the precision of every database. Such texts sort like their times. For
+/// serde's `serialize_with`.
 ///
 /// # Errors
-/// Those of the serializer.
+/// Errors of the serializer.
 pub fn micros<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.6}"))
 }
 
-/// The same of a time that may not be known.
+/// Serializes an optional time like [`micros`].
 ///
 /// # Errors
-/// Those of the serializer.
+/// Errors of the serializer.
 pub fn micros_where_known<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => micros(time, serializer),

@@ -1,7 +1,7 @@
 //! Which accesses a list of the log shows, and where its next page begins.
 
 use jiff::Timestamp;
-use mer_core::{AttemptKey, Kind};
+use mer_core::{AccessKind, AttemptKey};
 
 /// Selects accesses of the log; they are listed newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct AccessFilter {
     /// Only accesses that began at this time or later.
     pub since: Option<Timestamp>,
     /// Only accesses of these kinds; an empty list selects every kind.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<AccessKind>,
 }
 
 impl Default for AccessFilter {

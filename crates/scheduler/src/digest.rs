@@ -1,4 +1,4 @@
-//! Counting and hashing what passes by, off the thread that moves it once there is much of it.
+//! Counts and hashes a stream. Long streams are hashed on a thread of their own.
 
 use std::{
     io,
@@ -9,13 +9,13 @@ use std::{
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-/// Up to here a stream is hashed where it passes: handing over a short input costs more than hashing it.
+/// Streams up to this length are hashed in place: for a short one, a thread costs more than the hash.
 const INLINE_BYTES: u64 = 256 * 1024;
-/// Chunks that may wait for the hashing thread. A full queue holds up whoever moves the stream, never for longer than
-/// hashing one chunk takes.
+/// Maximum number of chunks that wait for the hashing thread. A full queue delays the stream by the time that hashing one
+/// chunk takes.
 const QUEUE: usize = 16;
 
-/// The byte count and, where hashing is on, the sha256 of a stream.
+/// Byte count and sha256 of a stream; no sha256 if hashing is off.
 #[derive(Debug)]
 pub(crate) struct Digest {
     bytes: u64,
@@ -34,14 +34,14 @@ impl Digest {
         Self { bytes: 0, state: if hashes { State::Inline(Sha256::new()) } else { State::Off } }
     }
 
-    /// Takes the next chunk into account.
+    /// Adds the next chunk.
     pub(crate) fn update(&mut self, chunk: &Bytes) {
         self.bytes += chunk.len() as u64;
         match &mut self.state {
             State::Off => {}
             State::Inline(hasher) => {
                 hasher.update(chunk);
-                // Where no thread is to be had, hashing goes on here.
+                // Without a thread, hashing goes on in place.
                 if self.bytes > INLINE_BYTES
                     && let Ok(state) = on_thread(hasher.clone())
                 {
@@ -49,13 +49,13 @@ impl Digest {
                 }
             }
             State::Thread { chunks, .. } => {
-                // The thread ends only when this sender is dropped, so that the send succeeds.
+                // Does not fail: the thread ends only when this sender is dropped.
                 let _ = chunks.send(chunk.clone());
             }
         }
     }
 
-    /// The bytes counted and the hash in hexadecimal, none where hashing is off.
+    /// Returns the number of bytes, and the sha256 in hexadecimal unless hashing is off.
     pub(crate) fn finish(self) -> (u64, Option<String>) {
         let hasher = match self.state {
             State::Off => None,

@@ -1,64 +1,64 @@
-//! Errors of a run that was not attempted, or could not be recorded.
+//! Errors of runs that were not attempted, or could not be recorded.
 
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-/// A run that was not attempted, or whose start could not be recorded.
+/// Why a run was not attempted, or could not be recorded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SchedulerError {
-    /// The caller chose a server that the model does not run on.
+    /// The caller pinned a server that the model does not run on.
     #[error("model `{model}` does not run on server `{server}` (it runs on {})", .runs_on.join(", "))]
     NotOnServer {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The chosen server.
+        /// Name of the pinned server.
         server: String,
-        /// The servers that it runs on.
+        /// Names of the servers that it runs on.
         runs_on: Vec<String>,
-        /// The servers with a similar name.
+        /// Those of them with a similar name.
         near: Vec<String>,
     },
     /// The model names a server that is not registered.
     #[error("model `{model}` names the server `{server}`, which is not registered")]
     NoSuchServer {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The server.
+        /// Name of the server.
         server: String,
     },
-    /// The model has no command of the requested kind.
+    /// The model has no command for this kind of request.
     #[error("model `{model}` has no `{key}` on server `{server}`")]
     NoCommand {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The server.
+        /// Name of the server.
         server: String,
         /// `inferenceCommand` or `trainCommand`.
         key: &'static str,
     },
-    /// The model's protocol cannot carry the input.
+    /// The input cannot be framed in the model's protocol.
     #[error("model `{model}` cannot be sent this input")]
     Input {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The part that cannot be carried.
+        /// What in it cannot be framed.
         source: mer_meal::InputError,
     },
-    /// The input is longer than a process that stays up may be sent.
-    #[error("the input for `{model}` is longer than {} MiB, which is the most that a `lines` or `token` model is sent", .limit / (1024 * 1024))]
+    /// The input is too long for a process that stays up.
+    #[error("the input for `{model}` is longer than {} MiB, the maximum for `lines` and `token` models", .limit / (1024 * 1024))]
     TooLong {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The bound, in bytes.
+        /// Maximum length, in bytes.
         limit: usize,
     },
     /// The start of the run could not be recorded, so nothing was started.
-    #[error("the start of the run of `{model}` could not be put on record, so that nothing was started")]
+    #[error("the start of the run of `{model}` could not be recorded, so nothing was started")]
     Record {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The error of the journal.
+        /// Error of the journal.
         source: mer_dal::JournalError,
     },
 }

@@ -1,4 +1,4 @@
-//! The executors of this machine and of the servers. They are kept for the life of the process, because connections are.
+//! Keeps the executors of all servers for the life of the process, because they hold the connections.
 
 use std::{
     collections::HashMap,
@@ -6,57 +6,58 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::{Bound, ConnParams, ConnType, Kind};
+use mer_core::{AccessKind, Bound, ConnParams, ConnType};
 use mer_meal::Executor;
 
-use crate::Placement;
+use crate::placement::Placement;
 
-/// How long a training goes on without a word from `mer`, where its server does not say.
+/// How long a training goes on after `mer` was last heard from, unless its server sets `orphanAfter`.
 const TRAIN_ORPHAN_AFTER: Bound = Bound::secs(30 * 60);
 
-/// Makes the executor of a server that is reached by SSH, from its name and parameters. Cheap to clone.
+/// Makes the executor of a server that is reached over SSH, from its name and parameters. Cheap to clone.
 #[derive(Clone)]
-pub struct Remote(Arc<Make>);
+pub struct ExecutorFactory(Arc<Make>);
 
 type Make = dyn Fn(&str, &ConnParams) -> Executor + Send + Sync;
 
-impl Remote {
-    /// `make` is called once for each server, and again when its parameters have changed.
+impl ExecutorFactory {
+    /// Makes a factory of a function that is called once for each server, and again after its parameters were changed.
     pub fn new(make: impl Fn(&str, &ConnParams) -> Executor + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
     }
 }
 
-impl fmt::Debug for Remote {
+impl fmt::Debug for ExecutorFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Remote")
+        f.write_str("ExecutorFactory")
     }
 }
 
-/// What executors are made from, and those that were made.
+/// The executors of this machine and of the servers.
 #[derive(Debug)]
 pub(crate) struct Executors {
     local: Executor,
-    remote: Remote,
+    remote: ExecutorFactory,
+    /// By name of the server, and whether for trainings.
     made: Mutex<HashMap<(String, bool), (ConnParams, Executor)>>,
 }
 
 impl Executors {
-    pub(crate) fn new(local: Executor, remote: Remote) -> Self {
+    pub(crate) fn new(local: Executor, remote: ExecutorFactory) -> Self {
         Self { local, remote, made: Mutex::default() }
     }
 
-    /// The executor of a placement. Trainings have connections of their own, whose watchdogs are more patient.
-    pub(crate) fn of(&self, placement: &Placement, kind: Kind) -> Executor {
+    /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.
+    pub(crate) fn of(&self, placement: &Placement, kind: AccessKind) -> Executor {
         if placement.conn_type == ConnType::Local {
             return self.local.clone();
         }
-        let training = kind == Kind::Train;
+        let training = kind == AccessKind::Train;
         let mut params = placement.conn.clone();
         if training {
             params.orphan_after.get_or_insert(TRAIN_ORPHAN_AFTER);
         }
-        // A panic while the map is held cannot leave it half changed: every change is one call.
+        // Every change is a single call, so a panic leaves the map consistent.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (placement.server.clone(), training);
         if let Some((known, executor)) = made.get(&key)
@@ -93,7 +94,7 @@ mod tests {
         let made = Arc::new(AtomicUsize::new(0));
         let patience = Arc::new(Mutex::new(Vec::new()));
         let (count, heard) = (Arc::clone(&made), Arc::clone(&patience));
-        let remote = Remote::new(move |server, params| {
+        let remote = ExecutorFactory::new(move |server, params| {
             count.fetch_add(1, Ordering::Relaxed);
             heard.lock().expect("lock").push(params.orphan_after);
             Executor::ssh(SshConfig {
@@ -107,17 +108,17 @@ mod tests {
         let local = Executor::local(LocalConfig { self_exe: "mer".into(), watcher_argv: Vec::new() });
         let executors = Executors::new(local, remote);
         for (port, kind, expected) in [
-            (22, Kind::Infer, 1),
-            (22, Kind::Ping, 1),
-            (23, Kind::Infer, 2),
-            (23, Kind::Train, 3),
-            (23, Kind::Infer, 3),
+            (22, AccessKind::Infer, 1),
+            (22, AccessKind::Ping, 1),
+            (23, AccessKind::Infer, 2),
+            (23, AccessKind::Train, 3),
+            (23, AccessKind::Infer, 3),
         ] {
             executors.of(&placement(port), kind);
             assert_eq!(made.load(Ordering::Relaxed), expected);
         }
         assert_eq!(*patience.lock().expect("lock"), [None, None, Some(TRAIN_ORPHAN_AFTER)]);
-        executors.of(&Placement { conn_type: ConnType::Local, ..placement(22) }, Kind::Infer);
+        executors.of(&Placement { conn_type: ConnType::Local, ..placement(22) }, AccessKind::Infer);
         assert_eq!(made.load(Ordering::Relaxed), 3);
     }
 }

@@ -1,7 +1,18 @@
-//! One run from its request to its record: where it runs, with what, how long, and what is written down of it.
+//! Runs one request to a model, from choosing the server to recording the end.
 //!
-//! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them
-//! knows it. It reads no environment and no settings: whoever makes a [`Scheduler`] hands them in.
+//! Start reading at [`Scheduler::run`] (`scheduler.rs`), which takes a request through these steps:
+//!
+//! 1. `replica.rs`: the servers that may serve it, in order; servers that were unreachable a moment ago come last
+//!    (`server_health.rs`).
+//! 2. `prepare.rs`: records the start, then takes a warm process from the pool or starts one (`start.rs`), with its weights
+//!    delivered to that server (`delivery/`).
+//! 3. `serve.rs`: sends the input and forwards the output (`output_forwarding.rs`).
+//! 4. `record.rs`: records the end.
+//!
+//! Trainings ([`Scheduler::train`]) take the same steps and fetch what the model wrote.
+//!
+//! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them knows
+//! it. It reads no environment and no settings: the caller passes them in as [`Config`].
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -11,29 +22,38 @@ mod digest;
 mod error;
 mod executors;
 mod failure_cause;
-mod handover;
+mod input;
 mod outcome;
+mod output_confirmation;
+mod output_forwarding;
 mod ping;
 mod placement;
 mod prepare;
+mod record;
+mod remote_shell;
+mod replica;
 mod request;
 mod run_spec;
 mod scheduler;
+mod serve;
 mod server_health;
+mod start;
 mod train;
+mod training_fetch;
 mod training_output;
 mod wait;
 mod warm_pool;
 
 pub use caller_environment::CallerEnvironment;
-pub use delivery::{Cache, DeliveryError, Progress, Step};
+pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};
 pub use error::SchedulerError;
-pub use executors::Remote;
+pub use executors::ExecutorFactory;
 pub use failure_cause::FailureCause;
 pub use outcome::Outcome;
-pub use ping::PingReport;
+pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
+pub use ping::ModelPingReport;
 pub use placement::Placement;
-pub use request::{Asked, Delivery, Output, Receipt, Request, Undelivered, Weights};
+pub use request::{Output, Request, Weights};
 pub use scheduler::{Config, Scheduler};
-pub use train::{Trained, Training, Unkept};
-pub use wait::{Wait, Watch};
+pub use train::{Trained, Training, TrainingFailure};
+pub use wait::{Wait, WaitObserver};

@@ -1,25 +1,28 @@
-//! Turns the end of an attempt into its status, the kind of its failure, and the sentence that explains it.
+//! Judges how a run ended: its status, the kind of its failure, and the sentence that explains it.
 
 use std::sync::Arc;
 
 use mer_core::{Access, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
 use mer_meal::{EndCause, RequestEnd, SshError, StartError, WarmError};
 
-use crate::{DeliveryError, FailureCause, request::Undelivered};
+use crate::{
+    delivery::DeliveryError, failure_cause::FailureCause, output_confirmation::OutputFailure,
+    placement::ProcessLocation,
+};
 
-/// A run that is over and on record.
+/// A run that is over and recorded.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The record.
+    /// The recorded access.
     pub access: Access,
-    /// The kind of the failure; `None` where the run succeeded.
+    /// Kind of the failure; `None` if the run succeeded.
     pub failure: Option<FailureKind>,
-    /// The facts for a hint, where there is something that can be done about the failure.
+    /// Facts for a hint, if something can be done about the failure.
     pub cause: Option<FailureCause>,
 }
 
 impl Outcome {
-    /// Returns the exit code of a model that failed by itself, or 128 and its signal, as a shell has it.
+    /// Returns the exit code of a model that failed by itself: its own, or 128 plus the number of its signal.
     #[must_use]
     pub fn model_exit_code(&self) -> Option<u8> {
         if self.failure != Some(FailureKind::ModelFailed) {
@@ -36,26 +39,15 @@ impl Outcome {
     }
 }
 
-/// How an attempt is judged.
+/// The judgement on an attempt.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) status: Status,
     pub(crate) failure: Option<FailureKind>,
     pub(crate) error: Option<String>,
     pub(crate) cause: Option<FailureCause>,
-    /// Whether nothing of the request has happened there, so that another server may be tried.
+    /// Whether another server may be tried, because nothing of the request has happened on this one.
     pub(crate) elsewhere: bool,
-}
-
-/// Where the process ran that was judged, as far as its end is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum There {
-    /// On this machine.
-    Here,
-    /// On another one.
-    Remote,
-    /// On another one, where it goes on to serve.
-    Serving,
 }
 
 impl Verdict {
@@ -67,63 +59,63 @@ impl Verdict {
         Self { status: Status::Succeeded, failure: None, error: None, cause: None, elsewhere: false }
     }
 
-    /// Cancelled before there was a process.
+    /// The run was cancelled before a process was started.
     pub(crate) fn cancelled_before() -> Self {
         Self::new(Status::Cancelled, FailureKind::Cancelled, EndCause::Cancelled.to_string())
     }
 
-    /// The input did not come whole, and nothing of it was sent.
+    /// The input did not arrive complete, and nothing of it was sent.
     pub(crate) fn not_collected(end: &EndCause) -> Self {
         match end {
             EndCause::Timeout { .. } => {
-                Self::new(Status::Timeout, FailureKind::Timeout, format!("{end}, before the whole input had come"))
+                Self::new(Status::Timeout, FailureKind::Timeout, format!("{end}, before the whole input had arrived"))
             }
             EndCause::Cancelled => Self::cancelled_before(),
             _ => Self::new(Status::Failed, FailureKind::Io, end.to_string()),
         }
     }
 
-    /// The same, where the output has reached its reader; otherwise it was no success, whatever the model says.
-    pub(crate) fn delivered(self, output: Result<(), Undelivered>) -> Self {
-        // A reader that has gone, as the model's end tells it, may be a file that could not be written.
+    /// Returns the verdict that also counts whether the output was written. A run whose output was not has not succeeded.
+    pub(crate) fn with_output(self, output: Result<(), OutputFailure>) -> Self {
+        // A model that ended because its reader was gone may have had a file as its reader that could not be written.
         let hides = self.status == Status::Succeeded || self.failure == Some(FailureKind::ReaderGone);
         match output {
-            Err(Undelivered { kind: FailureKind::Io, said }) if hides => {
-                Self::new(Status::Failed, FailureKind::Io, said)
+            Err(OutputFailure { kind: FailureKind::Io, message }) if hides => {
+                Self::new(Status::Failed, FailureKind::Io, message)
             }
-            // It was ended because its reader was gone, or did not take all of its output.
-            Err(Undelivered { kind, said }) if hides => Self::new(Status::Cancelled, kind, said),
+            // The reader was gone, or did not take all of the output.
+            Err(OutputFailure { kind, message }) if hides => Self::new(Status::Cancelled, kind, message),
             _ => self,
         }
     }
 
-    /// The model has answered, and its output was not taken before a bound or a signal ended the wait for that.
-    pub(crate) fn not_taken(cancelled: bool) -> Self {
+    /// The model has answered, but a bound or a signal ended the wait until its output was read.
+    pub(crate) fn output_not_taken(cancelled: bool) -> Self {
         if cancelled {
-            return Self::new(Status::Cancelled, FailureKind::Cancelled, "cancelled, before its output was taken");
+            return Self::new(Status::Cancelled, FailureKind::Cancelled, "cancelled before its output was read");
         }
-        Self::new(Status::Timeout, FailureKind::Timeout, "`timeout` ran out before its output was taken")
+        Self::new(Status::Timeout, FailureKind::Timeout, "`timeout` ran out before its output was read")
     }
 
-    /// Cancelled while the process was being started: the start was given up, and what of it there was is killed.
-    pub(crate) fn cancelled_at_start(access: &Access, there: There) -> Self {
-        let unverified = unverified(&access.server, there, None);
+    /// The run was cancelled while its process was being started. What was started of it is killed.
+    pub(crate) fn cancelled_at_start(access: &Access, location: ProcessLocation) -> Self {
+        let unverified = unverified(&access.server, location, None);
         Self::new(Status::Cancelled, FailureKind::Cancelled, format!("{}{unverified}", EndCause::Cancelled))
     }
 
-    /// There is no connection.
+    /// The server could not be connected to.
     pub(crate) fn not_connected(error: &SshError) -> Self {
         let kind = error.failure_kind();
-        // What this machine is short of, or has registered, says nothing of the other one.
-        let here = matches!(kind, FailureKind::Config | FailureKind::Busy | FailureKind::Io);
-        let status = if here { Status::Failed } else { Status::Unreachable };
+        // A shortage on this machine, or a wrong registration, does not mean that the server is unreachable.
+        let is_local = matches!(kind, FailureKind::Config | FailureKind::Busy | FailureKind::Io);
+        let status = if is_local { Status::Failed } else { Status::Unreachable };
         let cause = Some(FailureCause::Ssh(error.clone()));
         Self { cause, elsewhere: status == Status::Unreachable, ..Self::new(status, kind, with_causes(error)) }
     }
 
-    /// The process that serves one request has ended, and its exit is the verdict.
-    pub(crate) fn of_oneshot(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
-        count(access, ended);
+    /// The process of one request has ended, and its exit decides.
+    pub(crate) fn of_oneshot(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
+        write_counts(access, ended);
         match (&ended.cause, ended.exit) {
             (EndCause::Done, Some(Exit::Code(0))) => Self::succeeded(),
             (EndCause::Done, Some(Exit::Lost)) => Self::lost(ended),
@@ -133,20 +125,20 @@ impl Verdict {
             (EndCause::Done, None) => {
                 Self::new(Status::Failed, FailureKind::ModelFailed, "the end of the model was not observed")
             }
-            _ => Self::of_end(access, ended, there),
+            _ => Self::of_end(access, ended, location),
         }
     }
 
-    /// A process that stays up has replied, or not.
-    pub(crate) fn of_reply(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
-        count(access, ended);
-        if ended.cause == EndCause::Done { Self::succeeded() } else { Self::of_end(access, ended, there) }
+    /// A process that stays up has replied, or failed to.
+    pub(crate) fn of_reply(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
+        write_counts(access, ended);
+        if ended.cause == EndCause::Done { Self::succeeded() } else { Self::of_end(access, ended, location) }
     }
 
     /// A process that stays up did not become ready.
-    pub(crate) fn not_ready(access: &mut Access, ended: &RequestEnd, there: There) -> Self {
-        count(access, ended);
-        let mut verdict = Self::of_end(access, ended, there);
+    pub(crate) fn not_ready(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
+        write_counts(access, ended);
+        let mut verdict = Self::of_end(access, ended, location);
         if let (EndCause::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.cause, ended.exit) {
             verdict.error = Some(format!("the model {exit} before it was ready"));
         } else if matches!(ended.cause, EndCause::Died | EndCause::Timeout { .. }) {
@@ -155,7 +147,7 @@ impl Verdict {
         verdict
     }
 
-    /// The weights are not where the process was to run.
+    /// The weights could not be delivered to the server.
     pub(crate) fn not_delivered(error: DeliveryError) -> Self {
         let status = match &error {
             DeliveryError::Cancelled => return Self::cancelled_before(),
@@ -163,7 +155,7 @@ impl Verdict {
             DeliveryError::Lost { .. } => Status::Unreachable,
             _ => Status::Failed,
         };
-        // Nothing of the request has happened there.
+        // Nothing of the request has happened on the server.
         let elsewhere = status == Status::Unreachable;
         let verdict = Self::new(status, error.failure_kind(), with_causes(&error));
         Self { cause: Some(FailureCause::Delivery(Arc::new(error))), elsewhere, ..verdict }
@@ -173,7 +165,7 @@ impl Verdict {
     pub(crate) fn not_started(server: &str, error: &StartError) -> Self {
         if let StartError::Ssh(error) = error {
             let verdict = Self::not_connected(error);
-            // Here nobody knows how far it has come.
+            // The start may have succeeded.
             let unclear = matches!(error, SshError::ConnectionLost { .. } | SshError::StartTimedOut { .. });
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
@@ -182,12 +174,12 @@ impl Verdict {
         Self { cause, ..Self::new(Status::Failed, error.failure_kind(), why) }
     }
 
-    /// A failure of a kind that this version does not know.
+    /// An error that this version does not know.
     pub(crate) fn broken(error: &WarmError) -> Self {
         Self::new(Status::Failed, FailureKind::Bug, with_causes(error))
     }
 
-    /// The connection was lost, and with it the end.
+    /// The connection was lost, so how the process ended is not known.
     fn lost(ended: &RequestEnd) -> Self {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
         let verdict = Self::new(
@@ -198,35 +190,36 @@ impl Verdict {
         Self { cause: Some(FailureCause::ConnectionLost), ..verdict }
     }
 
-    fn of_end(access: &Access, ended: &RequestEnd, there: There) -> Self {
-        let said = format!("{}{}", ended.cause, left_behind(&access.server, ended, there));
+    fn of_end(access: &Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
+        let message = format!("{}{}", ended.cause, left_behind(&access.server, ended, location));
         match &ended.cause {
             EndCause::Timeout { no_reply, .. } => {
                 let cause = no_reply.map(FailureCause::NoReply);
-                Self { cause, ..Self::new(Status::Timeout, FailureKind::Timeout, said) }
+                Self { cause, ..Self::new(Status::Timeout, FailureKind::Timeout, message) }
             }
-            EndCause::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, said),
-            EndCause::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, said),
-            EndCause::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, said),
-            EndCause::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, said),
+            EndCause::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, message),
+            EndCause::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, message),
+            EndCause::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, message),
+            EndCause::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, message),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
-                let said = ended.exit.map_or(said, |exit| format!("the model {exit} in the middle of the request"));
-                Self::new(Status::Failed, FailureKind::ModelFailed, said)
+                let died = |exit| format!("the model {exit} in the middle of the request");
+                Self::new(Status::Failed, FailureKind::ModelFailed, ended.exit.map_or(message, died))
             }
         }
     }
 
-    /// Writes status and error into the record.
+    /// Writes status and error into the access.
     pub(crate) fn write_to(&self, access: &mut Access) {
         access.status = self.status;
         access.error.clone_from(&self.error);
     }
 }
 
-/// Whether something of a process that was told to end may still run on another machine: that must not be left unsaid.
-fn left_behind(server: &str, ended: &RequestEnd, there: There) -> String {
-    let was_told = matches!(
+/// Returns whether a process that was terminated on another machine is gone, as the end of a sentence. Empty if the process
+/// was on this machine or was not terminated.
+fn left_behind(server: &str, ended: &RequestEnd, location: ProcessLocation) -> String {
+    let was_terminated = matches!(
         ended.cause,
         EndCause::Cancelled
             | EndCause::Timeout { .. }
@@ -234,24 +227,26 @@ fn left_behind(server: &str, ended: &RequestEnd, there: There) -> String {
             | EndCause::ProtocolBroken(_)
             | EndCause::InputFailed(_)
     );
-    match (there, ended.exit) {
-        (There::Here | There::Serving, _) => String::new(),
-        _ if !was_told => String::new(),
-        (There::Remote, Some(Exit::Code(_) | Exit::Signal(_))) => format!("; its process on `{server}` is gone"),
-        (There::Remote, _) => unverified(server, there, ended.lost.as_deref()),
+    match (location, ended.exit) {
+        (ProcessLocation::Local | ProcessLocation::Serving, _) => String::new(),
+        _ if !was_terminated => String::new(),
+        (ProcessLocation::Remote, Some(Exit::Code(_) | Exit::Signal(_))) => {
+            format!("; its process on `{server}` is gone")
+        }
+        (ProcessLocation::Remote, _) => unverified(server, location, ended.lost.as_deref()),
     }
 }
 
-fn unverified(server: &str, there: There, why: Option<&str>) -> String {
-    if there != There::Remote {
+fn unverified(server: &str, location: ProcessLocation, why: Option<&str>) -> String {
+    if location != ProcessLocation::Remote {
         return String::new();
     }
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    format!("; that its process on `{server}` is gone could not be verified{why}")
+    format!("; it could not be verified that its process on `{server}` is gone{why}")
 }
 
-/// What was counted, into the record.
-fn count(access: &mut Access, ended: &RequestEnd) {
+/// Writes exit, byte counts and the end of stderr into the access.
+fn write_counts(access: &mut Access, ended: &RequestEnd) {
     match ended.exit {
         Some(Exit::Code(code)) => access.exit_code = Some(code),
         Some(Exit::Signal(signal)) => access.signal = Some(signal_name(signal)),
@@ -271,7 +266,7 @@ fn signal_number(name: &str) -> Option<i32> {
 pub(crate) mod tests {
     use super::*;
 
-    /// An access that has just begun.
+    /// Returns an access that has just begun.
     pub(crate) fn access() -> Access {
         serde_json::from_str(
             r#"{"requestUid":"0190b6b5-0000-7000-8000-000000000001","attempt":1,"model":"iris","server":"local",

@@ -1,34 +1,36 @@
-//! Whether a model could serve: its command exists where it is to run, and a process that stays up becomes ready.
+//! Checks whether a model can serve: its command exists on each of its servers, and a process that stays up becomes ready.
 
 use std::time::Instant;
 
-use mer_core::{Classified as _, FailureKind, Kind, Model, Server, with_causes};
+use mer_core::{AccessKind, Classified as _, FailureKind, Model, Server, with_causes};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
 
 use crate::{
-    Placement, Scheduler, SchedulerError, Weights,
+    Scheduler, SchedulerError, Weights,
     outcome::Verdict,
-    placement::placements,
-    run_spec::{name_weights, place_weights, run_spec},
-    scheduler::millis,
+    placement::Placement,
+    record::millis,
+    replica::replicas,
+    run_spec::{name_weights, run_spec, set_weights_path},
+    start::Starter,
     warm_pool,
 };
 
-/// What was found of one model on one server.
+/// Result of pinging one model on one server.
 #[derive(Debug, Clone)]
-pub struct PingReport {
-    /// The model.
+pub struct ModelPingReport {
+    /// Name of the model.
     pub model: String,
-    /// The server.
+    /// Name of the server.
     pub server: String,
-    /// The kind of failure that a run would end with; `None` where the model could serve.
+    /// Kind of failure that a run would have; `None` if the model can serve.
     pub failure: Option<FailureKind>,
     /// Duration of the check, in milliseconds.
     pub ms: f64,
-    /// What was found, or what is wrong.
+    /// Path of the command, or what is wrong.
     pub detail: String,
-    /// Why the server cannot be used, where `detail` is about that.
+    /// Why the server cannot be used, if `detail` is about that.
     pub unreachable: Option<SshError>,
 }
 
@@ -46,45 +48,45 @@ impl Fault {
 }
 
 impl Scheduler {
-    /// Looks at every server of a model. Nothing is sent to it. A process that is started for this is on record as a
-    /// `ping`, and is ended again; it gets the weights, if there are any.
+    /// Pings a model on each of its servers. No request is sent to it. A process that is started for this gets the weights, is
+    /// recorded as a `ping`, and is stopped again.
     ///
     /// # Errors
-    /// The registration is wrong, or the start could not be put on record.
+    /// The registration is wrong, or the start could not be recorded.
     pub async fn ping(
         &self,
         model: &Model,
         servers: &[Server],
         weights: Option<&Weights>,
         cancel: &Cancel,
-    ) -> Result<Vec<PingReport>, SchedulerError> {
-        self.config.environment.learn(servers);
+    ) -> Result<Vec<ModelPingReport>, SchedulerError> {
+        self.environment.learn(servers);
         let mut reports = Vec::new();
-        for placement in placements(model, servers, None)? {
+        for placement in replicas(model, servers, None)? {
             let began = Instant::now();
-            let found = self.ping_there(&model.name, &placement, weights, cancel).await?;
+            let found = self.ping_on(&model.name, &placement, weights, cancel).await?;
             let ms = millis(began.elapsed());
             let (failure, detail, unreachable) = match found {
                 Ok(detail) => (None, detail, None),
                 Err(fault) => (Some(fault.kind), fault.detail, fault.unreachable),
             };
             let (model, server) = (model.name.clone(), placement.server);
-            reports.push(PingReport { model, server, failure, ms, detail, unreachable });
+            reports.push(ModelPingReport { model, server, failure, ms, detail, unreachable });
         }
         Ok(reports)
     }
 
-    async fn ping_there(
+    async fn ping_on(
         &self,
         model: &str,
         placement: &Placement,
         weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Result<String, Fault>, SchedulerError> {
-        let mut access = self.begin(model, Kind::Ping, placement);
-        let mut spec = run_spec(placement, &access, &self.config.environment, None)?;
+        let mut access = self.recorder.begin(model, AccessKind::Ping, placement);
+        let mut spec = run_spec(placement, &access, &self.environment, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
-        let executor = self.executors.of(placement, Kind::Ping);
+        let executor = self.executors.of(placement, AccessKind::Ping);
         let found = tokio::select! {
             biased;
             found = executor.resolve(&spec) => found,
@@ -106,21 +108,22 @@ impl Scheduler {
         if let Some(weights) = weights {
             name_weights(&weights.version, &mut access, &mut spec);
         }
-        self.record_start(&access, Durability::Synced).await?;
+        self.recorder.record_start(&access, Durability::Synced).await?;
+        let starter = Starter { executor: &executor, placement, weights_cache: &self.weights_cache, cancel };
         let started = async {
             if let Some(weights) = weights {
-                place_weights(self.deliver(&executor, placement, weights, cancel).await?, &mut spec);
+                set_weights_path(starter.deliver(weights).await?, &mut spec);
             }
-            self.start_warm(&mut access, &executor, spec, placement, None, cancel).await
+            starter.start_warm(&mut access, spec, None).await
         };
         let verdict = match started.await {
-            Ok(warm) => {
-                warm_pool::stop(vec![warm]).await;
+            Ok(process) => {
+                warm_pool::stop(vec![process]).await;
                 Verdict::succeeded()
             }
             Err(verdict) => verdict,
         };
-        let outcome = self.record_end(access, verdict).await;
+        let outcome = self.recorder.record_end(access, verdict).await;
         Ok(match (outcome.failure, outcome.access.error) {
             (Some(kind), Some(error)) => {
                 let last = outcome.access.stderr_tail.lines().rfind(|line| !line.trim().is_empty());

@@ -1,19 +1,19 @@
-//! What is asked of the scheduler, and where the answer goes.
+//! A request to a model.
 
 use bytes::Bytes;
-use mer_core::{Bound, FailureKind, Kind, Model, Server, WeightsVersion};
+use mer_core::{AccessKind, Bound, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::{Progress, Watch};
+use crate::{DeliveryObserver, WaitObserver};
 
-/// The weights that a model is given.
+/// The weights that a model works with.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    /// Which.
+    /// Their version.
     pub version: WeightsVersion,
-    /// Who watches them being brought to where the model runs.
-    pub progress: Option<Progress>,
+    /// Receives the progress of their delivery.
+    pub progress: Option<DeliveryObserver>,
 }
 
 /// One request to one model.
@@ -23,97 +23,31 @@ pub struct Request<'a> {
     pub model: &'a Model,
     /// The servers that are registered.
     pub servers: &'a [Server],
-    /// The only server that may serve it; none leaves the choice.
+    /// Restricts the request to this server.
     pub pinned: Option<&'a str>,
-    /// What it is asked for.
-    pub kind: Kind,
-    /// The weights that it works with. A process that stays up works with no others.
+    /// Whether it infers, trains or pings.
+    pub kind: AccessKind,
+    /// The weights that it works with. A process that stays up serves requests with these weights only.
     pub weights: Option<Weights>,
-    /// What it is sent.
+    /// Data for the model's stdin.
     pub input: Input,
-    /// Instead of the model's own timeout.
+    /// Overrides the model's own timeout.
     pub timeout: Option<Bound>,
-    /// Whether input and output are hashed for the log.
+    /// Whether input and output are hashed for the access log.
     pub hashes: bool,
-    /// Whether there may be another request: a process that stays up is kept for it, else it ends with its reply.
+    /// Whether a process that stays up is kept for further requests; otherwise it ends after its reply.
     pub keep: bool,
     /// Ends the run early.
     pub cancel: Cancel,
-    /// Hears what is waited for meanwhile.
-    pub watch: Option<Watch>,
+    /// Receives what the request is waiting for.
+    pub watch: Option<WaitObserver>,
 }
 
-/// Where a model's output goes as it comes.
+/// Receivers of a model's output while it runs.
 #[derive(Debug)]
 pub struct Output {
-    /// Its stdout, byte for byte. Dropping the receiver says that nobody reads on: the run is then cancelled.
+    /// Stdout, byte for byte. The run is cancelled if the receiver is dropped.
     pub stdout: mpsc::Sender<Bytes>,
-    /// Its stderr, where somebody watches it. Never holds the model up: what the watcher cannot take is left out.
+    /// Stderr. It never delays the model: chunks that the receiver cannot take at once are dropped.
     pub stderr: Option<mpsc::Sender<Bytes>>,
-}
-
-/// Asks the writer of the output whether all of it has arrived.
-#[derive(Debug)]
-pub struct Delivery {
-    ask: oneshot::Sender<bool>,
-    told: oneshot::Receiver<Result<(), Undelivered>>,
-}
-
-/// The other end of a [`Delivery`].
-#[derive(Debug)]
-pub struct Receipt {
-    asked: oneshot::Receiver<bool>,
-    tell: oneshot::Sender<Result<(), Undelivered>>,
-}
-
-/// Why output did not get to where it was to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undelivered {
-    /// The kind of the failure; [`FailureKind::ReaderGone`] where the reader of the output went away.
-    pub kind: FailureKind,
-    /// A sentence.
-    pub said: String,
-}
-
-impl Delivery {
-    /// A question, and what answers it.
-    #[must_use]
-    pub fn new() -> (Self, Receipt) {
-        let ((ask, asked), (tell, told)) = (oneshot::channel(), oneshot::channel());
-        (Self { ask, told }, Receipt { asked, tell })
-    }
-
-    /// Asks once all output has been handed on. `succeeded`: whether the run will have, if the output gets there.
-    pub(crate) async fn outcome(self, succeeded: bool) -> Result<(), Undelivered> {
-        // Without a receiver nothing can be known.
-        let _ = self.ask.send(succeeded);
-        self.told.await.unwrap_or(Ok(()))
-    }
-}
-
-/// Tells how the run will be judged, once the model's part is over.
-#[derive(Debug)]
-pub struct Asked(oneshot::Receiver<bool>);
-
-impl Asked {
-    /// Whether the run will have succeeded if the output gets to where it is to go. Not, where no model was asked.
-    pub async fn succeeded(self) -> bool {
-        self.0.await.unwrap_or(false)
-    }
-}
-
-impl Receipt {
-    /// Carries the output to where it is to go, and tells what became of it. Nothing, where the run was given up meanwhile:
-    /// the carrying is dropped then.
-    pub async fn carrying<T>(self, carry: impl AsyncFnOnce(Asked) -> (T, Result<(), Undelivered>)) -> Option<T> {
-        let Self { asked, mut tell } = self;
-        let (done, outcome) = tokio::select! {
-            biased;
-            done = carry(Asked(asked)) => done,
-            () = tell.closed() => return None,
-        };
-        // There is no question where the run never began.
-        let _ = tell.send(outcome);
-        Some(done)
-    }
 }

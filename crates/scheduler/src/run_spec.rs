@@ -1,4 +1,4 @@
-//! From a model's parameters to the process that is started.
+//! Builds the specification of a process from the parameters of its model.
 
 use std::{
     collections::BTreeMap,
@@ -6,11 +6,11 @@ use std::{
     path::PathBuf,
 };
 
-use mer_core::{Access, Bound, Command, ConnType, Kind, Protocol, RunSpec, WeightsVersion};
+use mer_core::{Access, AccessKind, Bound, Command, ConnType, ModelParams, Protocol, RunSpec, WeightsVersion};
 
-use crate::{CallerEnvironment, Placement, SchedulerError, caller_environment::environment};
+use crate::{CallerEnvironment, SchedulerError, placement::Placement};
 
-/// What is to be started for one request. `timeout` overrides the model's own.
+/// Returns what is started for a request. `timeout` overrides the model's own.
 pub(crate) fn run_spec(
     placement: &Placement,
     access: &Access,
@@ -19,7 +19,7 @@ pub(crate) fn run_spec(
 ) -> Result<RunSpec, SchedulerError> {
     let params = &placement.params;
     let (key, command) = match access.kind {
-        Kind::Train => ("trainCommand", &params.train_command),
+        AccessKind::Train => ("trainCommand", &params.train_command),
         _ => ("inferenceCommand", &params.inference_command),
     };
     let no_command =
@@ -32,12 +32,12 @@ pub(crate) fn run_spec(
         Command::Argv(words) => argv.extend(words.iter().cloned()),
         Command::Line(line) => argv.extend(["sh".to_owned(), "-c".to_owned(), line.clone()]),
     }
-    // Another machine has an environment of its own, and folders of its own.
-    let is_here = placement.conn_type == ConnType::Local;
-    let given = if is_here { caller.public() } else { BTreeMap::new() };
-    let env = environment(given, &access.model, params, access);
+    // On another machine, environment and home folder are those of that machine.
+    let is_local = placement.conn_type == ConnType::Local;
+    let base = if is_local { caller.public() } else { BTreeMap::new() };
+    let env = environment(base, &access.model, params, access);
     let mut bounds = params.bounds();
-    if access.kind == Kind::Train {
+    if access.kind == AccessKind::Train {
         bounds.timeout = params.train_timeout.unwrap_or(Bound::Never);
     }
     if let Some(timeout) = timeout {
@@ -45,11 +45,11 @@ pub(crate) fn run_spec(
     }
     Ok(RunSpec {
         argv,
-        cwd: params.model_path.as_deref().map(|path| match is_here {
+        cwd: params.model_path.as_deref().map(|path| match is_local {
             true => expand_home(path, caller.variables()),
             false => PathBuf::from(path),
         }),
-        protocol: if access.kind == Kind::Train { Protocol::Oneshot } else { params.protocol() },
+        protocol: if access.kind == AccessKind::Train { Protocol::Oneshot } else { params.protocol() },
         tokens: params.tokens(),
         bounds,
         env,
@@ -57,27 +57,48 @@ pub(crate) fn run_spec(
     })
 }
 
-/// The variable that holds the path of a model's weights.
-const PATH_OF_WEIGHTS: &str = "MER_WEIGHTS";
+/// Returns the environment of a process: the variables of the caller, those of the model, and MER's own.
+///
+/// A process that stays up serves many requests, so it gets the name of its model but no request id.
+pub(crate) fn environment(
+    base: BTreeMap<OsString, OsString>,
+    model: &str,
+    params: &ModelParams,
+    access: &Access,
+) -> BTreeMap<OsString, OsString> {
+    let mut env = base;
+    env.entry("PYTHONUNBUFFERED".into()).or_insert_with(|| "1".into());
+    env.extend(params.env.iter().map(|(name, value)| (name.into(), value.into())));
+    let mut set = |name: &str, value: String| env.insert(name.into(), value.into());
+    set("MER_MODEL", model.to_owned());
+    if params.protocol() == Protocol::Oneshot || access.kind == AccessKind::Train {
+        set("MER_REQUEST_UID", access.request_uid.to_string());
+        set("MER_ATTEMPT", access.attempt.to_string());
+    }
+    env
+}
 
-/// Says which weights a process works with, to the log and to the process. Where they lie is known when they are there:
-/// until then their hash stands for the path, so that a process with other weights is another one.
+/// Variable that holds the path of a model's weights.
+const WEIGHTS_PATH_VARIABLE: &str = "MER_WEIGHTS";
+
+/// Sets the version of the weights in the access and in the process's environment. Their path is known only after delivery;
+/// until then their hash takes its place, so that processes with different weights have different specifications.
 pub(crate) fn name_weights(version: &WeightsVersion, access: &mut Access, spec: &mut RunSpec) {
-    // The log of a training has the version that it makes; that one names what it was made from.
-    if access.kind != Kind::Train {
+    // The access of a training has the version that it makes. That version names its parent.
+    if access.kind != AccessKind::Train {
         access.weights_version = Some(version.version);
         access.weights_sha256 = Some(version.sha256.clone());
     }
-    place_weights(version.sha256.clone().into(), spec);
+    set_weights_path(version.sha256.clone().into(), spec);
     spec.env.insert("MER_WEIGHTS_VERSION".into(), version.version.to_string().into());
 }
 
-/// Says where the weights lie.
-pub(crate) fn place_weights(path: OsString, spec: &mut RunSpec) {
-    spec.env.insert(PATH_OF_WEIGHTS.into(), path);
+/// Sets the path of the weights in the process's environment.
+pub(crate) fn set_weights_path(path: OsString, spec: &mut RunSpec) {
+    spec.env.insert(WEIGHTS_PATH_VARIABLE.into(), path);
 }
 
-/// `~` and `~/x` are the home folder's; everything else stays as it is.
+/// Expands `~` and `~/x` to the home folder; other paths stay as they are.
 fn expand_home(path: &str, env: &BTreeMap<OsString, OsString>) -> PathBuf {
     let home = || env.get(OsStr::new("HOME")).filter(|home| !home.is_empty()).map(PathBuf::from);
     match path.strip_prefix('~') {
@@ -92,7 +113,7 @@ fn expand_home(path: &str, env: &BTreeMap<OsString, OsString>) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use mer_core::{ConnParams, ModelParams};
+    use mer_core::ConnParams;
 
     use super::*;
     use crate::outcome::tests::access;
@@ -142,7 +163,7 @@ mod tests {
     #[test]
     fn training_without_a_command_says_so() {
         let placement = placement(r#"{"inferenceCommand":["a"]}"#);
-        let access = Access { kind: Kind::Train, ..access() };
+        let access = Access { kind: AccessKind::Train, ..access() };
         let error = run_spec(&placement, &access, &CallerEnvironment::default(), None).expect_err("no trainCommand");
         assert!(error.to_string().contains("trainCommand"), "{error}");
     }

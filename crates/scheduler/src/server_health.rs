@@ -1,4 +1,4 @@
-//! Servers that could not be reached a moment ago. A request asks them last, until their pause is over.
+//! Remembers servers that could not be reached. Requests try them last, until their pause is over.
 
 use std::{
     collections::HashMap,
@@ -8,53 +8,53 @@ use std::{
 
 use mer_core::ConnParams;
 
-use crate::Placement;
+use crate::placement::Placement;
 
-/// After the first failure; each further one doubles it.
+/// Pause after the first failure; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
-/// What is known of the servers that failed, by name.
+/// Servers whose last connection failed, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Down(Mutex<HashMap<String, Failed>>);
+pub(crate) struct ServerHealth(Mutex<HashMap<String, Failed>>);
 
 #[derive(Debug)]
 struct Failed {
-    /// With other parameters it is another server.
+    /// A server whose parameters were changed counts as another one.
     conn: ConnParams,
     failures: u32,
     until: Instant,
 }
 
-impl Down {
-    /// It could not be reached.
+impl ServerHealth {
+    /// Notes that a server could not be reached.
     pub(crate) fn failed(&self, placement: &Placement, now: Instant) {
-        let mut down = self.lock();
-        let before = down.get(&placement.server).filter(|failed| failed.conn == placement.conn);
+        let mut servers = self.lock();
+        let before = servers.get(&placement.server).filter(|failed| failed.conn == placement.conn);
         let failures = before.map_or(0, |failed| failed.failures) + 1;
-        let pause = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(MAX_PAUSE);
         let failed = Failed { conn: placement.conn.clone(), failures, until: now + pause };
-        down.insert(placement.server.clone(), failed);
+        servers.insert(placement.server.clone(), failed);
     }
 
-    /// It was reached.
+    /// Notes that a server was reached.
     pub(crate) fn reached(&self, placement: &Placement) {
         self.lock().remove(&placement.server);
     }
 
-    /// Moves those that are down behind the others; among equals the order stays.
-    pub(crate) fn last(&self, placements: &mut [Placement], now: Instant) {
-        let down = self.lock();
-        if !down.is_empty() {
+    /// Moves servers whose pause is not over behind the others; otherwise the order stays.
+    pub(crate) fn move_unreachable_last(&self, placements: &mut [Placement], now: Instant) {
+        let servers = self.lock();
+        if !servers.is_empty() {
             placements.sort_by_key(|placement| {
-                let failed = down.get(&placement.server).filter(|failed| failed.conn == placement.conn);
+                let failed = servers.get(&placement.server).filter(|failed| failed.conn == placement.conn);
                 failed.is_some_and(|failed| now < failed.until)
             });
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failed>> {
-        // Every change is one call: a panic cannot leave it half done.
+        // Every change is a single call, so a panic leaves the map consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,40 +74,40 @@ mod tests {
         }
     }
 
-    fn order(down: &Down, now: Instant) -> Vec<String> {
+    fn order(health: &ServerHealth, now: Instant) -> Vec<String> {
         let mut placements = ["a", "b", "c"].map(placement);
-        down.last(&mut placements, now);
+        health.move_unreachable_last(&mut placements, now);
         placements.map(|placement| placement.server).into()
     }
 
     #[test]
-    fn who_failed_is_asked_last_until_the_pause_is_over_and_longer_each_time() {
-        let (down, start) = (Down::default(), Instant::now());
-        assert_eq!(order(&down, start), ["a", "b", "c"]);
-        down.failed(&placement("a"), start);
-        assert_eq!(order(&down, start + Duration::from_secs(9)), ["b", "c", "a"]);
-        assert_eq!(order(&down, start + Duration::from_secs(10)), ["a", "b", "c"]);
-        down.failed(&placement("a"), start);
-        assert_eq!(order(&down, start + Duration::from_secs(19)), ["b", "c", "a"]);
+    fn a_server_that_failed_comes_last_until_its_pause_is_over_and_longer_each_time() {
+        let (health, start) = (ServerHealth::default(), Instant::now());
+        assert_eq!(order(&health, start), ["a", "b", "c"]);
+        health.failed(&placement("a"), start);
+        assert_eq!(order(&health, start + Duration::from_secs(9)), ["b", "c", "a"]);
+        assert_eq!(order(&health, start + Duration::from_secs(10)), ["a", "b", "c"]);
+        health.failed(&placement("a"), start);
+        assert_eq!(order(&health, start + Duration::from_secs(19)), ["b", "c", "a"]);
         for _ in 0..40 {
-            down.failed(&placement("a"), start);
+            health.failed(&placement("a"), start);
         }
-        assert_eq!(order(&down, start + Duration::from_secs(299)), ["b", "c", "a"]);
-        assert_eq!(order(&down, start + Duration::from_secs(300)), ["a", "b", "c"]);
-        down.reached(&placement("a"));
-        assert_eq!(order(&down, start), ["a", "b", "c"]);
+        assert_eq!(order(&health, start + Duration::from_secs(299)), ["b", "c", "a"]);
+        assert_eq!(order(&health, start + Duration::from_secs(300)), ["a", "b", "c"]);
+        health.reached(&placement("a"));
+        assert_eq!(order(&health, start), ["a", "b", "c"]);
     }
 
     #[test]
-    fn where_all_are_down_the_order_stays_and_a_changed_server_is_another() {
-        let (down, start) = (Down::default(), Instant::now());
+    fn if_all_failed_the_order_stays_and_a_changed_server_counts_as_another() {
+        let (health, start) = (ServerHealth::default(), Instant::now());
         for server in ["a", "b", "c"] {
-            down.failed(&placement(server), start);
+            health.failed(&placement(server), start);
         }
-        assert_eq!(order(&down, start), ["a", "b", "c"]);
+        assert_eq!(order(&health, start), ["a", "b", "c"]);
         let changed = Placement { conn: ConnParams { port: Some(2222), ..ConnParams::default() }, ..placement("c") };
         let mut placements = [placement("a"), changed];
-        down.last(&mut placements, start);
+        health.move_unreachable_last(&mut placements, start);
         assert_eq!(placements[0].server, "c");
     }
 }

@@ -1,53 +1,51 @@
-//! A training: a run of the train command, and what it wrote.
+//! Runs the train command of a model, and hands over what it wrote.
 
 use std::path::{Path, PathBuf};
 
-use mer_core::{Access, FailureKind, Kind, Status};
+use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
-    Delivery, Outcome, Output, Request, Scheduler, SchedulerError, handover,
-    outcome::Verdict,
-    scheduler::{Attempted, now},
-    training_output::Out,
+    Outcome, Output, OutputConfirmation, Request, Scheduler, SchedulerError, outcome::Verdict,
+    output_forwarding::confirm_output, record::now, scheduler::Attempted, training_output::TrainingOutput,
 };
 
-/// What came of a training.
+/// Result of a training.
 #[derive(Debug)]
 pub enum Training {
-    /// It is over and on record, and made nothing.
+    /// It failed, and its end is recorded.
     Over(Box<Outcome>),
-    /// Its process has ended well.
+    /// Its process has succeeded.
     Trained(Box<Trained>),
 }
 
-/// A training whose process has ended well. Its end is not on record: that, and what it wrote, are to be kept in one step,
-/// and [`Scheduler::conclude`] is to be told.
+/// A training whose process has succeeded. Its end is not recorded yet: the caller stores what it wrote together with
+/// [`Trained::access`] in one transaction, and then calls [`Scheduler::conclude`].
 #[derive(Debug)]
 pub struct Trained {
     access: Access,
     file: PathBuf,
 }
 
-/// Why what a training wrote was not kept.
+/// Why the weights that a training wrote were not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unkept {
-    /// How the training is judged therefore.
+pub struct TrainingFailure {
+    /// Status of the training.
     pub status: Status,
-    /// The kind of the failure.
+    /// Kind of the failure.
     pub kind: FailureKind,
-    /// A sentence.
+    /// Sentence for the user.
     pub error: String,
 }
 
 impl Trained {
-    /// Its end as it is to be on record, but for the version that it made.
+    /// Returns its access with the end, but without the version that it made.
     #[must_use]
     pub const fn access(&self) -> &Access {
         &self.access
     }
 
-    /// What it wrote, in the folder that was given for it; its ending is the one that the model chose.
+    /// Returns the file that it wrote, in the `scratch` folder. Its extension is the one that the model chose.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
@@ -56,7 +54,7 @@ impl Trained {
 
 impl Scheduler {
     /// Runs the train command of a model, with the input on its stdin and a path in `MER_WEIGHTS_OUT`. `scratch` is an empty
-    /// folder of this machine. What is written on another machine is fetched into it.
+    /// folder of this machine; weights that are written on another machine are fetched into it.
     ///
     /// # Errors
     /// As [`Scheduler::run`].
@@ -65,67 +63,69 @@ impl Scheduler {
         request: Request<'_>,
         scratch: &Path,
         output: Output,
-        delivery: Delivery,
+        confirmation: OutputConfirmation,
     ) -> Result<Training, SchedulerError> {
         let cancel = request.cancel.clone();
-        let request = Request { kind: Kind::Train, ..request };
-        let (mut access, verdict, out, deadline) = match self.attempts(request, scratch, output).await? {
+        let request = Request { kind: AccessKind::Train, ..request };
+        let (mut access, verdict, training_output, deadline) = match self.attempt(request, scratch, output).await? {
             Attempted::Over(outcome) => return Ok(Training::Over(Box::new(outcome))),
-            Attempted::Served { access, verdict, out, deadline } => (access, verdict, out, deadline),
+            Attempted::Served { access, verdict, training_output, deadline } => {
+                (access, verdict, training_output, deadline)
+            }
         };
-        let verdict = handover::settle(delivery, &mut access, verdict, deadline, &cancel).await;
-        let Some(out) = out else {
-            return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
+        let verdict = confirm_output(confirmation, &mut access, verdict, deadline, &cancel).await;
+        let Some(training_output) = training_output else {
+            return Ok(Training::Over(Box::new(self.recorder.record_end(access, verdict).await)));
         };
         if verdict.status != Status::Succeeded {
-            out.clear(verdict.status).await;
-            return Ok(Training::Over(Box::new(self.record_end(access, verdict).await)));
+            training_output.clear(verdict.status).await;
+            return Ok(Training::Over(Box::new(self.recorder.record_end(access, verdict).await)));
         }
-        let found = found(&access, &out, &cancel).await;
-        Ok(match found {
+        Ok(match fetch(&access, &training_output, &cancel).await {
             Ok(file) => {
                 verdict.write_to(&mut access);
                 access.stop_access = Some(now());
                 Training::Trained(Box::new(Trained { access, file }))
             }
-            Err(verdict) => Training::Over(Box::new(self.record_end(access, verdict).await)),
+            Err(verdict) => Training::Over(Box::new(self.recorder.record_end(access, verdict).await)),
         })
     }
 
-    /// Puts the end of a training on record: number and hash of the version that was made, or why there is none.
-    pub async fn conclude(&self, trained: Trained, made: Result<(u64, String), Unkept>) -> Outcome {
+    /// Records the end of a training: number and sha256 of the version that was stored, or why there is none.
+    pub async fn conclude(&self, trained: Trained, stored: Result<(u64, String), TrainingFailure>) -> Outcome {
         let mut access = trained.access;
-        match made {
+        match stored {
             Ok((version, sha256)) => {
                 (access.weights_version, access.weights_sha256) = (Some(version), Some(sha256));
-                // Where this is not heard, the record in the database stands above it.
-                self.record_end(access, Verdict::succeeded()).await
+                // If this cannot be written, the record that was stored with the version still holds.
+                self.recorder.record_end(access, Verdict::succeeded()).await
             }
-            Err(Unkept { status, kind, error }) => self.record_end(access, Verdict::new(status, kind, error)).await,
+            Err(TrainingFailure { status, kind, error }) => {
+                self.recorder.record_end(access, Verdict::new(status, kind, error)).await
+            }
         }
     }
 }
 
-/// The file, here. What could not be fetched stays where it is, for whoever wants it.
-async fn found(access: &Access, out: &Out, cancel: &Cancel) -> Result<PathBuf, Verdict> {
-    let found = tokio::select! {
+/// Returns the file on this machine. If it cannot be fetched, it stays on the other one.
+async fn fetch(access: &Access, output: &TrainingOutput, cancel: &Cancel) -> Result<PathBuf, Verdict> {
+    let fetched = tokio::select! {
         biased;
-        found = out.fetch(cancel) => found,
+        fetched = output.fetch(cancel) => fetched,
         () = cancel.reached(CancelLevel::Cancel) => {
-            out.clear(Status::Cancelled).await;
+            output.clear(Status::Cancelled).await;
             return Err(Verdict::cancelled_before());
         }
     };
-    if found.is_ok() {
-        out.clear(Status::Succeeded).await;
+    if fetched.is_ok() {
+        output.clear(Status::Succeeded).await;
     }
-    match found {
+    match fetched {
         Ok(Some(file)) => Ok(file),
-        // A train command promises to write weights.
         Ok(None) => {
-            let why = "the training ended well, and wrote nothing to the path in `MER_WEIGHTS_OUT`";
+            let why = "the training succeeded, but wrote nothing to the path in `MER_WEIGHTS_OUT`";
             Err(Verdict::new(Status::Failed, FailureKind::Protocol, why))
         }
-        Err(error) => Err(error.verdict(access, &out.path().to_string_lossy())),
+        Err(error) => Err(error.verdict(access, &output.path().to_string_lossy())),
     }
 }

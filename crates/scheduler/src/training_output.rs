@@ -1,35 +1,25 @@
-//! Where a training writes its weights, on this machine or on another.
+//! The place that a training writes its weights to, on this machine or on another one.
 
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
-    io::{self, Write as _},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use bytes::Bytes;
-use mer_core::{
-    Access, Bound, Bounds, Classified as _, ConnType, Exit, FailureKind, Protocol, RunSpec, Status, Tokens, with_causes,
-};
-use mer_meal::{Cancel, CancelLevel, Executor, Input, RequestEnd, Sinks, StartError, oneshot};
-use sha2::{Digest as _, Sha256};
+use mer_core::{Access, Bound, ConnType, Exit, FailureKind, Status};
+use mer_meal::{Cancel, CancelLevel, Executor};
 use tokio::sync::mpsc;
 
-use crate::{FailureCause, Placement, outcome::Verdict};
+use crate::{
+    Placement,
+    outcome::Verdict,
+    remote_shell::{RemoteScript, no_input},
+    training_fetch::{EXTENSIONS, FetchError, NAME, QUEUE, SCRIPT_GRACE, fetch, reason},
+};
 
-/// The file, whose path the model is told; and what programs make of it that insist on an ending.
-const NAME: &str = "weights";
-const ENDINGS: [&str; 4] = ["", ".npy", ".safetensors", ".json"];
+/// Bound on making or removing a folder on another machine.
+const FOLDER_BOUND: Bound = Bound::secs(30);
 
-/// How long making a folder or clearing it away may take.
-const SHORT: Bound = Bound::secs(30);
-/// Chunks that may wait to be written here.
-const QUEUE: usize = 4;
-/// The longest first line: an ending, a size, a hash.
-const LINE: usize = 200;
-
-/// Makes a folder for `$1` and says where. One that was left by a training whose end nobody saw goes after a month.
+/// Makes a folder named `$1` and prints its path. Folders of trainings whose end was not observed are removed after a month.
 const MAKE: &str = r#"umask 077
 case $2 in
 '') c=${XDG_CACHE_HOME:-}
@@ -44,55 +34,20 @@ find "$b" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
 mkdir "$b/$1" && printf %s "$b/$1"
 "#;
 
-/// Ending, size and hash of the file in the folder `$1`, and its bytes; `folder` where that is one, `none` where there is
-/// none. The hash is `-` where nothing there can tell it.
-const SEND: &str = r#"for e in '' .npy .safetensors .json; do
-    f=$1/weights$e
-    [ -d "$f" ] && { echo folder; exit; }
-    [ -f "$f" ] || continue
-    n=$(wc -c < "$f") || exit 1
-    h=$({ sha256sum < "$f" || shasum -a 256 < "$f" || openssl dgst -sha256 -r < "$f" || echo -; } 2>/dev/null)
-    echo "+$e $((n)) ${h%% *}"
-    exec cat "$f"
-done
-echo none
-"#;
-
+/// Removes the folder `$1`.
 const CLEAR: &str = "rm -rf \"$1\"";
 
-/// Where a training writes.
+/// The folder that a training writes to.
 #[derive(Debug)]
-pub(crate) enum Out {
-    /// In a folder of this machine.
-    Here(PathBuf),
-    /// In a folder of another, from which it is fetched into one of this.
-    There { executor: Executor, folder: String, scratch: PathBuf },
+pub(crate) enum TrainingOutput {
+    /// On this machine.
+    Local(PathBuf),
+    /// On another machine. What is in it is fetched into the local folder `scratch`.
+    Remote { executor: Executor, folder: String, scratch: PathBuf },
 }
 
-/// Why what was written did not get here.
-#[derive(Debug)]
-pub(crate) enum FetchError {
-    /// The process that sends it could not be started.
-    Start(StartError),
-    /// It ended otherwise than well, and why.
-    Sender(String),
-    /// The connection was lost, and why.
-    Lost(String),
-    /// What came is not what was sent, twice.
-    Differs,
-    /// It is a folder.
-    Folder,
-    /// It could not be written here.
-    Write {
-        /// Into which folder.
-        folder: PathBuf,
-        /// What the kernel says.
-        source: io::Error,
-    },
-}
-
-impl Out {
-    /// Sees to it that there is a folder to write to.
+impl TrainingOutput {
+    /// Makes the folder. `scratch` is an empty folder of this machine.
     pub(crate) async fn prepare(
         access: &Access,
         executor: &Executor,
@@ -101,48 +56,42 @@ impl Out {
         cancel: &Cancel,
     ) -> Result<Self, Verdict> {
         if placement.conn_type == ConnType::Local {
-            return Ok(Self::Here(scratch.to_owned()));
+            return Ok(Self::Local(scratch.to_owned()));
         }
         let name = format!("{}-{}", access.request_uid, access.attempt);
-        let (sink, mut said) = mpsc::channel::<Bytes>(QUEUE);
-        let listen = async {
-            let mut folder = Vec::new();
-            while let Some(bytes) = said.recv().await {
-                folder.extend_from_slice(&bytes);
-            }
-            String::from_utf8(folder).unwrap_or_default()
-        };
-        let words = [name.as_str(), placement.conn.cache_dir.as_deref().unwrap_or_default()];
-        let (ended, folder) = tokio::join!(script(executor, MAKE, &words, SHORT, sink, cancel), listen);
-        let ended = ended.map_err(|error| Verdict::not_started(&access.server, &error))?;
+        let arguments = vec![name, placement.conn.cache_dir.clone().unwrap_or_default()];
+        let script = RemoteScript { text: MAKE, name: "sh", arguments, timeout: FOLDER_BOUND, grace: SCRIPT_GRACE };
+        let script = script.start(executor).await.map_err(|error| Verdict::not_started(&access.server, &error))?;
+        let (ended, answer) = script.answer(no_input(), None, cancel).await;
+        let folder = String::from_utf8(answer).unwrap_or_default();
         if cancel.level() != CancelLevel::None {
             return Err(Verdict::cancelled_before());
         }
         if ended.exit != Some(Exit::Code(0)) || !folder.starts_with('/') {
-            let why = format!("cannot make a folder for the weights on `{}`{}", access.server, said_why(&ended));
+            let why = format!("cannot make a folder for the weights on `{}`{}", access.server, reason(&ended));
             return Err(Verdict::new(Status::Failed, FailureKind::Io, why));
         }
-        Ok(Self::There { executor: executor.clone(), folder, scratch: scratch.to_owned() })
+        Ok(Self::Remote { executor: executor.clone(), folder, scratch: scratch.to_owned() })
     }
 
-    /// The path that the model is told.
+    /// Returns the path that the model gets.
     pub(crate) fn path(&self) -> OsString {
         match self {
-            Self::Here(folder) => folder.join(NAME).into_os_string(),
-            Self::There { folder, .. } => format!("{folder}/{NAME}").into(),
+            Self::Local(folder) => folder.join(NAME).into_os_string(),
+            Self::Remote { folder, .. } => format!("{folder}/{NAME}").into(),
         }
     }
 
-    /// The file on this machine, or nothing where none was written.
+    /// Returns the file on this machine, fetched from the other one if necessary; nothing if the model wrote none.
     pub(crate) async fn fetch(&self, cancel: &Cancel) -> Result<Option<PathBuf>, FetchError> {
         match self {
-            Self::Here(folder) => {
-                let mut files = ENDINGS.iter().map(|ending| folder.join(format!("{NAME}{ending}")));
-                // What is a folder is told by whoever reads it, and is not thrown away.
+            Self::Local(folder) => {
+                let mut files = EXTENSIONS.iter().map(|extension| folder.join(format!("{NAME}{extension}")));
+                // A folder is returned too: reading it fails with a clear error, and it is not removed as if it were nothing.
                 Ok(files.find(|file| file.is_file() || file.is_dir()))
             }
-            Self::There { executor, folder, scratch } => {
-                // A transfer that went wrong once may go well.
+            Self::Remote { executor, folder, scratch } => {
+                // A second transfer may succeed where the first was damaged.
                 match fetch(executor, folder, scratch, cancel).await {
                     Err(FetchError::Differs) => fetch(executor, folder, scratch, cancel).await,
                     done => done,
@@ -151,169 +100,24 @@ impl Out {
         }
     }
 
-    /// Removes the folder on another machine, as far as that can be reached.
+    /// Removes the folder on another machine, if that machine can be reached. `status` is that of the run.
     pub(crate) async fn clear(&self, status: Status) {
-        let Self::There { executor, folder, .. } = self else { return };
-        // Over a connection that is lost nothing is cleared; the next training there does it some day.
+        let Self::Remote { executor, folder, .. } = self else { return };
+        // After a lost connection the folder stays until a later training removes it.
         if status == Status::Unreachable {
             return;
         }
-        // It says nothing; but a sink that is closed would end it.
-        let (sink, _open) = mpsc::channel(QUEUE);
-        if let Err(error) = script(executor, CLEAR, &[folder], SHORT, sink, &Cancel::new()).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the folder of a training was not removed");
-        }
-    }
-}
-
-impl FetchError {
-    /// How the training is judged therefore. The weights stay where they are.
-    pub(crate) fn verdict(&self, access: &Access, path: &str) -> Verdict {
-        let server = &access.server;
-        let (status, kind, why) = match self {
-            Self::Start(error) => {
-                (Verdict::not_started(server, error).status, error.failure_kind(), with_causes(error))
+        let arguments = vec![folder.clone()];
+        let script = RemoteScript { text: CLEAR, name: "sh", arguments, timeout: FOLDER_BOUND, grace: SCRIPT_GRACE };
+        match script.start(executor).await {
+            Ok(script) => {
+                // The receiver stays open: a closed one would end the script.
+                let (stdout, _receiver) = mpsc::channel(QUEUE);
+                script.forward(stdout, &Cancel::new()).await;
             }
-            Self::Lost(why) => (Status::Unreachable, FailureKind::Unreachable, why.clone()),
-            Self::Sender(why) => (Status::Failed, FailureKind::Io, why.clone()),
-            Self::Differs => (Status::Failed, FailureKind::Io, "what came is not what was sent, twice".to_owned()),
-            Self::Folder => (
-                Status::Failed,
-                FailureKind::Protocol,
-                "what it wrote is a folder, and weights are one file".to_owned(),
-            ),
-            Self::Write { folder, source } => {
-                let why = format!("they cannot be written to `{}` here: {}", folder.display(), with_causes(source));
-                (Status::Failed, FailureKind::Io, why)
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the folder of a training was not removed");
             }
-        };
-        let error = format!("the weights could not be fetched from `{server}`: {why}");
-        let cause = Some(FailureCause::WeightsLeft { path: path.to_owned() });
-        Verdict { cause, ..Verdict::new(status, kind, error) }
+        }
     }
-}
-
-async fn fetch(
-    executor: &Executor,
-    folder: &str,
-    scratch: &Path,
-    cancel: &Cancel,
-) -> Result<Option<PathBuf>, FetchError> {
-    let (sink, mut chunks) = mpsc::channel(QUEUE);
-    let words = [folder];
-    let sent = script(executor, SEND, &words, Bound::Never, sink, cancel);
-    let taking = async {
-        let taken = take(&mut chunks, scratch).await;
-        match taken {
-            // To its end, or the sender would be cut off; but what cannot be written is not waited for.
-            Ok(_) => while chunks.recv().await.is_some() {},
-            Err(_) => chunks.close(),
-        }
-        taken
-    };
-    let (ended, taken) = tokio::join!(sent, taking);
-    let ended = ended.map_err(FetchError::Start)?;
-    let taken = taken.map_err(|source| FetchError::Write { folder: scratch.to_owned(), source })?;
-    match ended.exit {
-        Some(Exit::Code(0)) => {}
-        Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => {
-            return Err(FetchError::Sender(format!("what sends them {exit}{}", said_why(&ended))));
-        }
-        _ => return Err(FetchError::Lost(format!("the connection was lost{}", said_why(&ended)))),
-    }
-    match taken {
-        Taken::Nothing => Ok(None),
-        Taken::Folder => Err(FetchError::Folder),
-        Taken::Whole(file) => Ok(Some(file)),
-        Taken::Other => Err(FetchError::Differs),
-    }
-}
-
-/// What came.
-enum Taken {
-    /// There is no file over there.
-    Nothing,
-    /// It is a folder over there.
-    Folder,
-    /// The file is here.
-    Whole(PathBuf),
-    /// Size or hash are others than those that were told.
-    Other,
-}
-
-/// Writes what comes into a file here.
-async fn take(chunks: &mut mpsc::Receiver<Bytes>, scratch: &Path) -> io::Result<Taken> {
-    let mut line = Vec::new();
-    let mut rest = loop {
-        match chunks.recv().await {
-            Some(chunk) => line.extend_from_slice(&chunk),
-            None => return Ok(Taken::Other),
-        }
-        if let Some(at) = line.iter().position(|byte| *byte == b'\n') {
-            let rest = line.split_off(at + 1);
-            break Some(Bytes::from(rest));
-        }
-        if line.len() > LINE {
-            return Ok(Taken::Other);
-        }
-    };
-    let line = String::from_utf8_lossy(&line).into_owned();
-    let mut words = line.split_whitespace();
-    let (first, size, told) = (words.next(), words.next(), words.next());
-    let ending = match first.and_then(|first| first.strip_prefix('+')) {
-        Some(ending) if ENDINGS.contains(&ending) => ending,
-        _ if first == Some("none") => return Ok(Taken::Nothing),
-        _ if first == Some("folder") => return Ok(Taken::Folder),
-        _ => return Ok(Taken::Other),
-    };
-    let path = scratch.join(format!("{NAME}{ending}"));
-    let mut file = mer_files::internal().write().create(0o600).truncate().open(&path)?;
-    let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
-    loop {
-        let chunk = match rest.take() {
-            Some(chunk) => chunk,
-            None => match chunks.recv().await {
-                Some(chunk) => chunk,
-                None => break,
-            },
-        };
-        file.write_all(&chunk)?;
-        hash.update(&chunk);
-        bytes += chunk.len() as u64;
-    }
-    let is_told = told == Some("-") || told == Some(&format!("{:x}", hash.finalize()));
-    let whole = is_told && size.and_then(|size| size.parse().ok()) == Some(bytes);
-    Ok(if whole { Taken::Whole(path) } else { Taken::Other })
-}
-
-/// Runs a script over there. Its words are no part of it.
-async fn script(
-    executor: &Executor,
-    text: &str,
-    words: &[&str],
-    timeout: Bound,
-    stdout: mpsc::Sender<Bytes>,
-    cancel: &Cancel,
-) -> Result<RequestEnd, StartError> {
-    let mut argv = vec!["sh".to_owned(), "-c".to_owned(), text.to_owned(), "sh".to_owned()];
-    argv.extend(words.iter().map(|word| (*word).to_owned()));
-    let spec = RunSpec {
-        argv,
-        cwd: None,
-        env: BTreeMap::new(),
-        protocol: Protocol::Oneshot,
-        tokens: Tokens::defaults(Protocol::Oneshot),
-        bounds: Bounds { timeout, grace: Duration::from_secs(1), ..Bounds::default() },
-        leave_children: false,
-    };
-    let run = executor.start(&spec).await?;
-    let sinks = Sinks { stdout, sent: None, stderr: None };
-    Ok(oneshot(run, Input::Bytes(Bytes::new()), sinks, &spec.bounds, cancel).await)
-}
-
-/// What a script said about its failure.
-fn said_why(ended: &RequestEnd) -> String {
-    let said = String::from_utf8_lossy(&ended.stderr_tail);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).map(str::trim).map(str::to_owned);
-    last.or_else(|| ended.lost.clone()).map_or_else(String::new, |why| format!(": {why}"))
 }

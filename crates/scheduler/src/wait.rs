@@ -1,40 +1,40 @@
-//! What a request waits for, as it is shown at a terminal.
+//! Reports what a request is waiting for.
 
 use std::{fmt, sync::Arc};
 
 use mer_core::Bound;
 
-/// Something that is waited for. Displayed, it says what that is, and what ends the wait.
+/// Something that a request waits for. Its `Display` names it, and what ends the wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wait {
-    /// All of the input: the model is sent it whole.
+    /// The end of the input, which is sent in one piece.
     Input {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// What ends it.
+        /// Maximum duration of the wait.
         timeout: Bound,
     },
     /// The connection to a server.
     Connection {
-        /// The server.
+        /// Name of the server.
         server: String,
     },
-    /// Weights on their way to where the model runs.
+    /// The delivery of weights to the server.
     Weights {
-        /// Model and version.
+        /// `MODEL:VERSION`.
         version: String,
     },
-    /// A process that stays up, until it is ready.
+    /// A process that stays up and is not ready yet.
     Ready {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// What ends it.
+        /// Maximum duration of the wait.
         ready_timeout: Bound,
     },
-    /// The end of a model whose time is up.
+    /// The end of a model whose `timeout` ran out.
     End {
-        /// The model.
+        /// Name of the model.
         model: String,
     },
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Wait {
             Self::Connection { server } => {
                 write!(f, "connecting to `{server}` (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)")
             }
-            Self::Weights { version } => write!(f, "bringing the weights `{version}` (Ctrl-C ends it)"),
+            Self::Weights { version } => write!(f, "delivering the weights `{version}` (Ctrl-C ends it)"),
             Self::Ready { model, ready_timeout } => {
                 write!(f, "waiting until `{model}` is ready (at most {ready_timeout}: `readyTimeout`; Ctrl-C ends it)")
             }
@@ -65,45 +65,49 @@ impl fmt::Display for Wait {
     }
 }
 
-/// Hears what is waited for; nothing, once that is over. Must not block. Cheap to clone.
+/// Receives what a request waits for, and `None` when that wait is over. Must not block. Cheap to clone.
 #[derive(Clone)]
-pub struct Watch(Arc<dyn Fn(Option<Wait>) + Send + Sync>);
+pub struct WaitObserver(Arc<dyn Fn(Option<Wait>) + Send + Sync>);
 
-impl Watch {
-    /// `hear` is called when a wait begins and when it ends.
-    pub fn new(hear: impl Fn(Option<Wait>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hear))
+impl WaitObserver {
+    /// Makes an observer of a function that is called when a wait begins and when it ends.
+    pub fn new(observe: impl Fn(Option<Wait>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for WaitObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
+        f.write_str("WaitObserver")
     }
 }
 
-/// Tells of a wait until this is dropped.
-pub(crate) struct Watched(Option<Watch>);
+/// A wait that is reported to an observer until this is dropped.
+pub(crate) struct ReportedWait(Option<WaitObserver>);
 
-impl Watched {
-    pub(crate) fn begin(watch: Option<&Watch>, wait: impl FnOnce() -> Wait) -> Self {
-        if let Some(Watch(hear)) = watch {
-            hear(Some(wait()));
+impl ReportedWait {
+    pub(crate) fn begin(observer: Option<&WaitObserver>, wait: impl FnOnce() -> Wait) -> Self {
+        if let Some(WaitObserver(observe)) = observer {
+            observe(Some(wait()));
         }
-        Self(watch.cloned())
+        Self(observer.cloned())
     }
 }
 
-impl Drop for Watched {
+impl Drop for ReportedWait {
     fn drop(&mut self) {
-        if let Some(Watch(hear)) = &self.0 {
-            hear(None);
+        if let Some(WaitObserver(observe)) = &self.0 {
+            observe(None);
         }
     }
 }
 
-/// Does work that is a wait.
-pub(crate) async fn waiting<T>(watch: Option<&Watch>, wait: impl FnOnce() -> Wait, work: impl Future<Output = T>) -> T {
-    let _watched = Watched::begin(watch, wait);
+/// Awaits `work`, and reports it as a wait meanwhile.
+pub(crate) async fn waiting<T>(
+    observer: Option<&WaitObserver>,
+    wait: impl FnOnce() -> Wait,
+    work: impl Future<Output = T>,
+) -> T {
+    let _reported = ReportedWait::begin(observer, wait);
     work.await
 }

@@ -1,4 +1,4 @@
-//! Processes that stay up, kept warm for the life of this `mer`.
+//! Processes that stay up between requests, for the life of this `mer`.
 
 use std::{
     collections::HashMap,
@@ -10,49 +10,55 @@ use mer_core::{ConnParams, RunSpec};
 use mer_meal::{Cancel, StderrHook, WarmProcess};
 use tokio::sync::mpsc;
 
-use crate::Placement;
+use crate::placement::Placement;
 
-/// Who watches the diagnostics of a process that stays up: whoever made the request at hand.
+/// Receives the stderr of a process that stays up, while it serves the request of that receiver. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watcher(Arc<Mutex<Option<mpsc::Sender<Bytes>>>>);
+pub(crate) struct StderrObserver(Arc<Mutex<Option<mpsc::Sender<Bytes>>>>);
 
-impl Watcher {
-    /// From now on this one, or nobody.
-    pub(crate) fn set(&self, watcher: Option<mpsc::Sender<Bytes>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = watcher;
+impl StderrObserver {
+    /// Sets the receiver from now on, or none.
+    pub(crate) fn set(&self, receiver: Option<mpsc::Sender<Bytes>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = receiver;
     }
 
-    /// What the process is started with. What the watcher cannot take at once is left out of the show, never of the log.
+    /// Returns the hook that the process is started with. Chunks that the receiver cannot take at once are dropped for it, but
+    /// not for the log.
     pub(crate) fn hook(&self) -> StderrHook {
-        let watcher = self.clone();
+        let observer = self.clone();
         Arc::new(move |chunk: &[u8]| {
-            if let Some(watcher) = watcher.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                let _ = watcher.try_send(Bytes::copy_from_slice(chunk));
+            if let Some(receiver) = observer.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                let _ = receiver.try_send(Bytes::copy_from_slice(chunk));
             }
         })
     }
 }
 
-/// One process that stays up, and what it was started from.
+/// A process that stays up, and what it was started from.
 #[derive(Debug)]
-pub(crate) struct Warm {
+pub(crate) struct PooledProcess {
     pub(crate) spec: RunSpec,
     pub(crate) conn: ConnParams,
     pub(crate) process: WarmProcess,
-    pub(crate) watcher: Watcher,
+    pub(crate) stderr: StderrObserver,
 }
 
-/// Idle warm processes by model and server. One that serves a request is not in here, so that two requests at once to
-/// one model get a process each.
+/// Idle processes by model and server. A process that serves a request is not in the pool, so two requests to one model at
+/// the same time get a process each.
 #[derive(Debug, Default)]
-pub(crate) struct Pool {
-    idle: Mutex<HashMap<(String, String), Vec<Warm>>>,
+pub(crate) struct WarmPool {
+    idle: Mutex<HashMap<(String, String), Vec<PooledProcess>>>,
 }
 
-impl Pool {
-    /// An idle process that was started from this very specification, on a server that is still the same, and lives; and
-    /// those that must go because their model or server was changed, or they died.
-    pub(crate) fn take(&self, model: &str, placement: &Placement, spec: &RunSpec) -> (Option<Warm>, Vec<Warm>) {
+impl WarmPool {
+    /// Takes an idle process that is alive and was started from this specification on a server with these parameters. Also
+    /// returns the processes to stop: those that died, or whose model or server was changed.
+    pub(crate) fn take(
+        &self,
+        model: &str,
+        placement: &Placement,
+        spec: &RunSpec,
+    ) -> (Option<PooledProcess>, Vec<PooledProcess>) {
         let mut idle = self.lock();
         let key = (model.to_owned(), placement.server.clone());
         let Some(processes) = idle.get_mut(&key) else { return (None, Vec::new()) };
@@ -66,12 +72,12 @@ impl Pool {
         (taken, stale)
     }
 
-    /// Gives a process back for the next request.
-    pub(crate) fn put(&self, model: &str, server: &str, warm: Warm) {
-        self.lock().entry((model.to_owned(), server.to_owned())).or_default().push(warm);
+    /// Puts a process back for the next request.
+    pub(crate) fn put(&self, model: &str, server: &str, process: PooledProcess) {
+        self.lock().entry((model.to_owned(), server.to_owned())).or_default().push(process);
     }
 
-    /// Returns the model and the server of each idle process, sorted.
+    /// Returns model and server of each idle process, sorted.
     pub(crate) fn list(&self) -> Vec<(String, String)> {
         let idle = self.lock();
         let mut list: Vec<_> =
@@ -80,22 +86,22 @@ impl Pool {
         list
     }
 
-    /// Ends every idle process, all at once, each within its own grace.
+    /// Stops all idle processes at the same time, each within its own grace period.
     pub(crate) async fn stop_all(&self) {
-        let all: Vec<Warm> = self.lock().drain().flat_map(|(_, processes)| processes).collect();
+        let all: Vec<PooledProcess> = self.lock().drain().flat_map(|(_, processes)| processes).collect();
         stop(all).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Warm>>> {
-        // A panic while the map is held cannot leave it half changed: every change is one call.
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<PooledProcess>>> {
+        // Every change is a single call, so a panic leaves the map consistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Ends processes at the same time, each within its own grace.
-pub(crate) async fn stop(processes: Vec<Warm>) {
+/// Stops processes at the same time, each within its own grace period.
+pub(crate) async fn stop(processes: Vec<PooledProcess>) {
     let mut ends = tokio::task::JoinSet::new();
-    for Warm { spec, process, .. } in processes {
+    for PooledProcess { spec, process, .. } in processes {
         ends.spawn(async move { process.stop(spec.bounds.grace, &Cancel::new()).await });
     }
     while ends.join_next().await.is_some() {}

@@ -3,7 +3,7 @@
 
 use mer_core::{Bound, Model, Selector, WeightsVersion};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Outcome, Output, PingReport, Progress, Watch};
+use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, WaitObserver};
 
 use crate::{error::ServiceError, view::View};
 
@@ -50,9 +50,9 @@ pub struct RunRequest<'a> {
     /// Cancels the run.
     pub cancel: Cancel,
     /// Observes what the run waits for.
-    pub watch: Option<Watch>,
+    pub watch: Option<WaitObserver>,
     /// Observes the weights on their way to the server.
-    pub progress: Option<Progress>,
+    pub progress: Option<DeliveryObserver>,
 }
 
 /// A warm process: it waits for requests to its model.
@@ -72,7 +72,7 @@ pub trait ModelHost {
     /// There is no such model or version, or the database cannot be read.
     fn resolve(&self, selector: &Selector) -> impl Future<Output = Result<ResolvedModel, ServiceError>>;
 
-    /// Runs one request. Output is forwarded as it comes, and `delivery` confirms that it has arrived before the run is
+    /// Runs one request. Output is forwarded as it comes, and `confirmation` confirms that it has arrived before the run is
     /// judged. The run is on record when this returns.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ pub trait ModelHost {
         model: &ResolvedModel,
         request: RunRequest<'_>,
         output: Output,
-        delivery: Delivery,
+        confirmation: OutputConfirmation,
     ) -> impl Future<Output = Result<Outcome, ServiceError>>;
 
     /// Loads the model on each of its servers, to find out whether it becomes ready there, and unloads it again. A model
@@ -93,9 +93,9 @@ pub trait ModelHost {
     fn load(
         &self,
         model: &ResolvedModel,
-        progress: Option<Progress>,
+        progress: Option<DeliveryObserver>,
         cancel: &Cancel,
-    ) -> impl Future<Output = Result<Vec<PingReport>, ServiceError>>;
+    ) -> impl Future<Output = Result<Vec<ModelPingReport>, ServiceError>>;
 
     /// Ends every warm process, each within its grace period.
     fn stop(&self) -> impl Future<Output = ()>;

@@ -1,8 +1,8 @@
 //! Runs models with the scheduler of this process.
 
-use mer_core::{Kind, Selector};
+use mer_core::{AccessKind, Selector};
 use mer_meal::Cancel;
-use mer_scheduler::{Delivery, Outcome, Output, PingReport, Progress, Request, Weights};
+use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
 
 use crate::{
     api::{ModelHost, ResolvedModel, RunRequest, WarmModel},
@@ -24,19 +24,19 @@ impl ModelHost for Runtime {
         model: &ResolvedModel,
         request: RunRequest<'_>,
         output: Output,
-        delivery: Delivery,
+        confirmation: OutputConfirmation,
     ) -> Result<Outcome, ServiceError> {
         self.wake_drainer(model.view.database_uid);
         let scheduler = self.scheduler(model.view.database_uid);
-        Ok(scheduler.run(scheduler_request(model, request, Kind::Infer), output, delivery).await?)
+        Ok(scheduler.run(scheduler_request(model, request, AccessKind::Infer), output, confirmation).await?)
     }
 
     async fn load(
         &self,
         model: &ResolvedModel,
-        progress: Option<Progress>,
+        progress: Option<DeliveryObserver>,
         cancel: &Cancel,
-    ) -> Result<Vec<PingReport>, ServiceError> {
+    ) -> Result<Vec<ModelPingReport>, ServiceError> {
         self.wake_drainer(model.view.database_uid);
         let weights = model.weights.clone().map(|version| Weights { version, progress });
         let scheduler = self.scheduler(model.view.database_uid);
@@ -56,7 +56,11 @@ impl ModelHost for Runtime {
 }
 
 /// The request as the scheduler takes it.
-pub(crate) fn scheduler_request<'a>(model: &'a ResolvedModel, request: RunRequest<'a>, kind: Kind) -> Request<'a> {
+pub(crate) fn scheduler_request<'a>(
+    model: &'a ResolvedModel,
+    request: RunRequest<'a>,
+    kind: AccessKind,
+) -> Request<'a> {
     let RunRequest { server, input, timeout, hashes, keep_warm, cancel, watch, progress } = request;
     Request {
         model: model.model(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_dal::{Database, Journal, JournalOwner};
-use mer_scheduler::{Cache, Config, Scheduler};
+use mer_scheduler::{Config, Scheduler, WeightsCache};
 use uuid::Uuid;
 
 use crate::{
@@ -85,7 +85,7 @@ impl Runtime {
             Arc::new(Scheduler::new(Config {
                 executor: executor.clone(),
                 remote: remote.clone(),
-                weights: Cache::new(self.database.clone(), weights_dir.clone(), *weights_limit),
+                weights: WeightsCache::new(self.database.clone(), weights_dir.clone(), *weights_limit),
                 journal: Journal::new(self.database.journal_dir(), database_uid, owner).at(self.database.location()),
                 environment: Arc::clone(environment),
                 caller: caller.name.clone(),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use mer_core::Size;
 use mer_meal::Executor;
-use mer_scheduler::{CallerEnvironment, Remote};
+use mer_scheduler::{CallerEnvironment, ExecutorFactory};
 
 use crate::{caller::Caller, events::EventSink};
 
@@ -33,7 +33,7 @@ pub struct Settings {
     /// Starts processes on this machine.
     pub executor: Executor,
     /// Makes the executors of other machines.
-    pub remote: Remote,
+    pub remote: ExecutorFactory,
     /// The caller's environment, from which a model's is made.
     pub environment: Arc<CallerEnvironment>,
     /// The caller, for the log of accesses.

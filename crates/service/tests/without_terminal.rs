@@ -11,10 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{Classified as _, FailureKind, Kind, Selector, WeightsFormat, Which};
+use mer_core::{AccessKind, Classified as _, FailureKind, Selector, WeightsFormat, Which};
 use mer_dal::{AccessFilter, DbUrl};
 use mer_meal::{Cancel, Executor, Input, LocalConfig};
-use mer_scheduler::{CallerEnvironment, Delivery, Outcome, Output, Remote, Training as Trained};
+use mer_scheduler::{CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
 use mer_service::{
     Activity, ActivityGuard, ByteSink, Caller, Event, EventSink, ModelHost, RunRequest, Runtime, ServiceError,
     Settings, WarmModel,
@@ -73,7 +73,7 @@ fn runtime(folder: &Path, events: &Arc<Recorder>) -> Runtime {
         weights_dir: folder.join("weights"),
         weights_limit: "1GiB".parse().expect("a size"),
         executor: Executor::local(LocalConfig { self_exe: "/bin/sh".into(), watcher_argv }),
-        remote: Remote::new(|server, _| panic!("`{server}` is not asked for")),
+        remote: ExecutorFactory::new(|server, _| panic!("`{server}` is not asked for")),
         environment: Arc::new(CallerEnvironment::new(path, [])),
         caller: Caller::of_this_process(&BTreeMap::new()),
         events: Arc::clone(events) as Arc<dyn EventSink>,
@@ -108,16 +108,16 @@ fn request(input: &'static str) -> RunRequest<'static> {
 async fn run(host: &impl ModelHost, model: &str, input: &'static str) -> Result<(Outcome, Vec<u8>), ServiceError> {
     let model = host.resolve(&selector(model, Which::Current)).await?;
     let (stdout, mut chunks) = mpsc::channel::<Bytes>(4);
-    let (delivery, receipt) = Delivery::new();
-    let collect = receipt.carrying(async |asked| {
+    let (confirmation, sender) = OutputConfirmation::new();
+    let collect = sender.confirm(async |asked| {
         let mut output = Vec::new();
         while let Some(chunk) = chunks.recv().await {
             output.extend_from_slice(&chunk);
         }
-        asked.succeeded().await;
+        asked.get().await;
         (output, Ok(()))
     });
-    let run = host.run(&model, request(input), Output { stdout, stderr: None }, delivery);
+    let run = host.run(&model, request(input), Output { stdout, stderr: None }, confirmation);
     let (outcome, output) = tokio::join!(run, collect);
     Ok((outcome?, output.unwrap_or_default()))
 }
@@ -127,9 +127,9 @@ async fn train(runtime: &Runtime, model: &str, input: &'static str) -> Result<u6
     let model = runtime.resolve(&selector(model, Which::Current)).await.expect("a model");
     let training = Training::new(runtime, &model, TrainOptions { promote: true, note: None }).expect("a folder");
     let (stdout, _chunks) = mpsc::channel::<Bytes>(4);
-    let (delivery, receipt) = Delivery::new();
-    let run = training.run(request(input), Output { stdout, stderr: None }, delivery);
-    let (trained, _) = tokio::join!(run, receipt.carrying(async |asked| (asked.succeeded().await, Ok(()))));
+    let (confirmation, sender) = OutputConfirmation::new();
+    let run = training.run(request(input), Output { stdout, stderr: None }, confirmation);
+    let (trained, _) = tokio::join!(run, sender.confirm(async |asked| (asked.get().await, Ok(()))));
     let Trained::Trained(trained) = trained.expect("a training") else { panic!("it did not end well") };
     match training.make_version(*trained, std::future::pending()).await {
         Ok((_, named)) => Ok(named.version.version),
@@ -191,7 +191,7 @@ async fn models_run_and_stay_warm() {
     while let Some(accesses) = reader.next().await.expect("accesses") {
         kinds.extend(accesses.into_iter().map(|access| access.kind));
     }
-    assert_eq!(kinds, [Kind::Ping, Kind::Infer, Kind::Infer, Kind::Infer]);
+    assert_eq!(kinds, [AccessKind::Ping, AccessKind::Infer, AccessKind::Infer, AccessKind::Infer]);
     let newest = log::attempts(&runtime, None).await.expect("attempts");
     let beginning = newest[0].request_uid.to_string();
     assert_eq!(log::attempts(&runtime, Some(&beginning[..20])).await.expect("attempts"), newest);

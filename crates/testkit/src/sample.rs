@@ -1,6 +1,6 @@
 //! Sample values of the domain.
 
-use mer_core::{Access, Claims, Kind, Status};
+use mer_core::{Access, AccessKind, Claims, Status};
 
 /// An attempt that has started.
 #[must_use]
@@ -10,7 +10,7 @@ pub fn started(request_uid: uuid::Uuid, attempt: u32, model: &str, start: jiff::
         attempt,
         model: model.to_owned(),
         server: "local".to_owned(),
-        kind: Kind::Infer,
+        kind: AccessKind::Infer,
         protocol: "oneshot".to_owned(),
         weights_version: None,
         weights_sha256: None,

@@ -1,20 +1,20 @@
-//! Weights in another format, where nothing is lost by it.
+//! Converts weights to another format without loss.
 
 use mer_core::{Dtype, WeightsFormat};
 
 use crate::{
     WeightsError,
-    head::Head,
+    header_reader::HeaderReader,
     json,
     layout::{Layout, bytes_in_order, bytes_of},
     npy, safetensors,
 };
 
-/// What an array is called where it had no name.
+/// Name of an array that had none.
 const NAME: &str = "weights";
 
-/// Turns weights into another format as they come. What there is of the array survives: its elements, their type, and
-/// their shape wherever the other format has shapes.
+/// Converts weights to another format as they arrive in pieces. Elements and dtype are preserved, and so is the shape if the other
+/// format has shapes.
 #[derive(Debug)]
 pub struct Converter {
     from: WeightsFormat,
@@ -22,21 +22,24 @@ pub struct Converter {
     dtype: Dtype,
     shape: Vec<u64>,
     size: usize,
-    /// How many bytes the elements have.
-    told: u64,
-    head: Head,
+    /// Number of bytes of the elements.
+    data_bytes: u64,
+    header: HeaderReader,
     layout: Option<Layout>,
-    begun: bool,
-    rest: Vec<u8>,
+    has_begun: bool,
+    /// The beginning of an element whose end has not arrived.
+    partial: Vec<u8>,
+    /// The JSON text so far.
     text: Vec<u8>,
+    /// Number of elements written as JSON.
     written: u64,
 }
 
 impl Converter {
-    /// From one format to another, of weights of this dtype and shape. `bytes` is how many they have as they are.
+    /// Returns a converter for weights of this dtype and shape. `bytes` is the size of the file to convert.
     ///
     /// # Errors
-    /// [`WeightsError::Lossy`]: something would be lost.
+    /// [`WeightsError::Lossy`] if something would be lost; [`WeightsError::LongJson`]; [`WeightsError::TooLarge`].
     pub fn new(
         from: WeightsFormat,
         to: WeightsFormat,
@@ -50,14 +53,14 @@ impl Converter {
         if to == WeightsFormat::Json && shape.len() != 1 {
             return Err(lossy("a JSON array has one dimension"));
         }
-        if to == WeightsFormat::Json && bytes > json::MOST as u64 {
-            return Err(WeightsError::LongJson { most: json::MOST });
+        if to == WeightsFormat::Json && bytes > json::MAX_BYTES as u64 {
+            return Err(WeightsError::LongJson { most: json::MAX_BYTES });
         }
         if to == WeightsFormat::Npy && npy::header(dtype, &shape).is_none() {
             return Err(lossy("numpy has no bf16"));
         }
-        let told = bytes_of(&shape, size as u64 * 8)?;
-        // Of an array of nothing the other lengths may be anything, but not for every reader.
+        let data_bytes = bytes_of(&shape, size as u64 * 8)?;
+        // The dimensions of an empty array may be larger than numpy or safetensors accept.
         if to == WeightsFormat::Npy && npy::check_lengths(&shape, size as u64).is_err() {
             return Err(lossy("numpy cannot count so many elements in so many dimensions"));
         }
@@ -70,27 +73,27 @@ impl Converter {
             dtype,
             shape,
             size,
-            told,
-            head: Head::default(),
+            data_bytes,
+            header: HeaderReader::default(),
             layout: None,
-            begun: false,
-            rest: Vec::new(),
+            has_begun: false,
+            partial: Vec::new(),
             text: Vec::new(),
             written: 0,
         })
     }
 
-    /// Takes the next bytes, and appends to `out` what they become.
+    /// Converts the next bytes, and appends the result to `out`.
     ///
     /// # Errors
-    /// [`WeightsError::Lossy`], once the header has told more than the database knows.
+    /// The header is invalid, or [`WeightsError::Lossy`] because of something that only the header tells.
     pub fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), WeightsError> {
         if self.from == WeightsFormat::Json {
             self.text.extend_from_slice(bytes);
             return Ok(());
         }
         if self.layout.is_none() && self.from != WeightsFormat::Raw {
-            let Some(layout) = self.head.feed(self.from, &mut bytes)? else { return Ok(()) };
+            let Some(layout) = self.header.feed(self.from, &mut bytes)? else { return Ok(()) };
             self.check(&layout)?;
             self.layout = Some(layout);
         }
@@ -109,19 +112,19 @@ impl Converter {
     }
 
     fn data(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), WeightsError> {
-        if !self.begun {
-            self.begun = true;
-            out.extend(self.header());
+        if !self.has_begun {
+            self.has_begun = true;
+            out.extend(self.new_header());
         }
         let swap = self.layout.as_ref().is_some_and(|layout| layout.big_endian);
         if !swap && self.to != WeightsFormat::Json {
             out.extend_from_slice(bytes);
             return Ok(());
         }
-        self.rest.extend_from_slice(bytes);
-        let whole = self.rest.len() - self.rest.len() % self.size;
-        let rest = self.rest.split_off(whole);
-        let mut elements = std::mem::replace(&mut self.rest, rest);
+        self.partial.extend_from_slice(bytes);
+        let whole = self.partial.len() - self.partial.len() % self.size;
+        let rest = self.partial.split_off(whole);
+        let mut elements = std::mem::replace(&mut self.partial, rest);
         for element in elements.chunks_exact_mut(self.size) {
             if swap {
                 element.reverse();
@@ -138,16 +141,17 @@ impl Converter {
         Ok(())
     }
 
-    fn header(&self) -> Vec<u8> {
+    /// Returns the header of the new file.
+    fn new_header(&self) -> Vec<u8> {
         let header = match self.to {
             WeightsFormat::Npy => npy::header(self.dtype, &self.shape),
-            WeightsFormat::Safetensors => safetensors::header(NAME, self.dtype, &self.shape, self.told),
+            WeightsFormat::Safetensors => safetensors::header(NAME, self.dtype, &self.shape, self.data_bytes),
             _ => None,
         };
         header.unwrap_or_default()
     }
 
-    /// Appends what is left.
+    /// Appends the rest of the new file.
     ///
     /// # Errors
     /// As [`Converter::feed`].
@@ -156,7 +160,7 @@ impl Converter {
             let data = json::parse(&std::mem::take(&mut self.text), self.dtype)?;
             self.data(&data, out)?;
         } else {
-            // The header of an array of nothing.
+            // Writes the header of an empty array.
             self.data(&[], out)?;
         }
         if self.to == WeightsFormat::Json {

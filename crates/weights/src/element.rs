@@ -1,8 +1,8 @@
-//! Elements as numbers.
+//! Converts elements to numbers and back.
 
 use mer_core::Dtype;
 
-/// The number of a little-endian element. Those of opaque ones are not asked for.
+/// Returns the value of a little-endian element, which is not opaque.
 pub(crate) fn number(dtype: Dtype, bytes: &[u8]) -> f64 {
     let mut eight = [0; 8];
     eight[..bytes.len()].copy_from_slice(bytes);
@@ -16,7 +16,7 @@ pub(crate) fn number(dtype: Dtype, bytes: &[u8]) -> f64 {
     }
 }
 
-/// The number of a little-endian element of a type without fractions. Those of opaque ones are not asked for.
+/// Returns the value of a little-endian element of an integer type.
 pub(crate) fn integer(dtype: Dtype, bytes: &[u8]) -> i64 {
     let mut eight = [0; 8];
     eight[..bytes.len()].copy_from_slice(bytes);
@@ -30,7 +30,7 @@ pub(crate) fn integer(dtype: Dtype, bytes: &[u8]) -> i64 {
     }
 }
 
-/// IEEE 754, 16 bits: sign, 5 bits of exponent, 10 of fraction.
+/// Returns the value of an IEEE 754 half: sign, 5 bits of exponent, 10 bits of fraction.
 fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
@@ -42,17 +42,17 @@ fn half(bits: u16) -> f64 {
     }
 }
 
-/// The half nearest to a number, ties to even; nothing where it is too large for one.
+/// Returns the half nearest to a number, ties to even; none if the number is too large.
 pub(crate) fn to_half(number: f64) -> Option<u16> {
     let sign = if number.is_sign_negative() { 0x8000 } else { 0 };
     let size = number.abs();
     if !size.is_finite() {
         return None;
     }
-    // What lies between two neighbours: a power of two that depends on the number's own, and never less than the least.
-    let exponent = if size < 2_f64.powi(-14) { -14 } else { power_of(size) };
+    // The distance of neighbouring halves is a power of two, which depends on the exponent of the number.
+    let exponent = if size < 2_f64.powi(-14) { -14 } else { exponent_of(size) };
     let steps = (size / 2_f64.powi(exponent - 10)).round_ties_even();
-    // Above 1024 the steps of the lowest exponent run on into the next one, as the bits do.
+    // Steps above 1024 carry over into the exponent, as the bits do.
     #[expect(clippy::cast_possible_truncation, reason = "at most 2048")]
     let steps = steps as u32;
     let lowest = u32::try_from(exponent + 14).ok()?;
@@ -60,13 +60,13 @@ pub(crate) fn to_half(number: f64) -> Option<u16> {
     u16::try_from(bits).ok().filter(|bits| *bits < 0x7c00).map(|bits| bits | sign)
 }
 
-/// The exponent of the greatest power of two that is not above it.
-fn power_of(size: f64) -> i32 {
+/// Returns the exponent of the greatest power of two that is not above `size`.
+fn exponent_of(size: f64) -> i32 {
     let bits = size.to_bits() >> 52 & 0x7ff;
     i32::try_from(bits).unwrap_or(0) - 1023
 }
 
-/// The bfloat16 nearest to a number, ties to even; nothing where it is too large for one.
+/// Returns the bfloat16 nearest to a number, ties to even; none if the number is too large.
 pub(crate) fn to_bfloat(number: f32) -> Option<u16> {
     let bits = number.to_bits();
     let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;

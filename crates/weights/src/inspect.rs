@@ -1,60 +1,62 @@
-//! Weights on their way in: what they are, whether they are whole, and what they are like.
+//! Validates weights as they arrive, and collects their dtype, shape and statistics.
 
 use mer_core::{Dtype, WeightsFormat};
 
 use crate::{
     Statistics, Tensor, WeightsError,
-    head::Head,
+    header_reader::HeaderReader,
     json,
     layout::{Layout, bytes_of},
-    statistics::Gathered,
+    statistics::StatisticsCollector,
 };
 
-/// What is said of weights besides their bytes.
+/// Dtype and shape that the caller states. A file that contradicts them is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
-    /// The type of the elements.
+    /// Type of the elements.
     pub dtype: Option<Dtype>,
-    /// How many there are in each dimension.
+    /// Number of elements in each dimension.
     pub shape: Option<Vec<u64>>,
 }
 
-/// What weights are.
+/// Result of an inspection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspected {
-    /// The type of all elements; opaque where there are several, or none that MER looks into.
+    /// Type of all elements; opaque if there are several types, or MER does not interpret them.
     pub dtype: Dtype,
-    /// How many elements there are in each dimension; nothing where it is not one array.
+    /// Number of elements in each dimension; none unless it is a single array.
     pub shape: Option<Vec<u64>>,
-    /// The arrays in them, in the order of their data; none where the format has no header.
+    /// The arrays in the order of their data; empty if the format has no header.
     pub tensors: Vec<Tensor>,
-    /// Of all elements that MER looks into; nothing where there is no such array.
+    /// Statistics of all elements that MER interprets; none if there is no such array.
     pub statistics: Option<Statistics>,
 }
 
-/// Looks at weights as they come.
+/// Inspects weights that arrive in pieces.
 #[derive(Debug)]
 pub struct Inspector {
     format: WeightsFormat,
     given: Given,
-    head: Head,
+    header: HeaderReader,
     layout: Option<Layout>,
-    /// Which array is next, and how many bytes of it have come.
-    at: (usize, u64),
-    /// Bytes of data so far.
+    /// Index of the current array, and the number of its bytes that have arrived.
+    position: (usize, u64),
+    /// Number of bytes of data that have arrived.
     bytes: u64,
-    /// An element of which a part has come.
-    rest: Vec<u8>,
-    gathered: Gathered,
-    looked: bool,
+    /// The beginning of an element whose end has not arrived.
+    partial: Vec<u8>,
+    statistics: StatisticsCollector,
+    /// Whether there was an array that MER interprets.
+    has_statistics: bool,
+    /// The JSON text so far.
     text: Vec<u8>,
 }
 
 impl Inspector {
-    /// For weights of this format.
+    /// Returns an inspector for weights of this format.
     ///
     /// # Errors
-    /// [`WeightsError::NoElements`] where a shape is given of what has no elements; [`WeightsError::TooLarge`].
+    /// [`WeightsError::NoElements`] if a shape is given without a dtype; [`WeightsError::TooLarge`].
     pub fn new(format: WeightsFormat, given: Given) -> Result<Self, WeightsError> {
         let mut layout = None;
         if format == WeightsFormat::Raw {
@@ -64,7 +66,7 @@ impl Inspector {
                 (Some(shape), Some(size)) => drop(bytes_of(shape, size as u64 * 8)?),
                 (None, _) => {}
             }
-            // Its end is not known yet.
+            // Raw elements have no header. Their number is known at the end.
             let tensor =
                 Tensor { name: None, dtype, type_name: dtype.name().to_owned(), shape: Vec::new(), bytes: u64::MAX };
             layout = Some(Layout::one(tensor));
@@ -72,62 +74,62 @@ impl Inspector {
         Ok(Self {
             format,
             given,
-            head: Head::default(),
+            header: HeaderReader::default(),
             layout,
-            at: (0, 0),
+            position: (0, 0),
             bytes: 0,
-            rest: Vec::with_capacity(8),
-            gathered: Gathered::new(),
-            looked: false,
+            partial: Vec::with_capacity(8),
+            statistics: StatisticsCollector::new(),
+            has_statistics: false,
             text: Vec::new(),
         })
     }
 
-    /// Takes the next bytes.
+    /// Inspects the next bytes.
     ///
     /// # Errors
-    /// The header is none, or says something else than was given.
+    /// The header is invalid, or contradicts what was given.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), WeightsError> {
         if self.format == WeightsFormat::Json {
-            if self.text.len() + bytes.len() > json::MOST {
-                return Err(WeightsError::LongJson { most: json::MOST });
+            if self.text.len() + bytes.len() > json::MAX_BYTES {
+                return Err(WeightsError::LongJson { most: json::MAX_BYTES });
             }
             self.text.extend_from_slice(bytes);
             return Ok(());
         }
         if self.layout.is_none() {
-            let Some(layout) = self.head.feed(self.format, &mut bytes)? else { return Ok(()) };
+            let Some(layout) = self.header.feed(self.format, &mut bytes)? else { return Ok(()) };
             self.compare(&layout)?;
             self.layout = Some(layout);
         }
         self.bytes += bytes.len() as u64;
-        self.look(bytes);
+        self.add(bytes);
         Ok(())
     }
 
-    /// That the file says what was given.
+    /// Checks that the header does not contradict what was given.
     fn compare(&self, layout: &Layout) -> Result<(), WeightsError> {
         if let Some(given) = self.given.dtype
             && given != layout.dtype()
         {
-            return Err(WeightsError::OtherDtype { given, found: layout.dtype() });
+            return Err(WeightsError::OtherDtype { expected: given, found: layout.dtype() });
         }
         match &self.given.shape {
             Some(given) if layout.shape().as_ref() != Some(given) => {
-                Err(WeightsError::OtherShape { given: given.clone(), found: layout.shape() })
+                Err(WeightsError::OtherShape { expected: given.clone(), found: layout.shape() })
             }
             _ => Ok(()),
         }
     }
 
-    /// Gathers statistics of data.
-    fn look(&mut self, mut bytes: &[u8]) {
+    /// Adds data to the statistics.
+    fn add(&mut self, mut bytes: &[u8]) {
         let Some(layout) = &self.layout else { return };
-        while let Some(tensor) = layout.tensors.get(self.at.0) {
-            let left = tensor.bytes - self.at.1;
+        while let Some(tensor) = layout.tensors.get(self.position.0) {
+            let left = tensor.bytes - self.position.1;
             if left == 0 {
-                self.looked |= tensor.dtype.size().is_some();
-                self.at = (self.at.0 + 1, 0);
+                self.has_statistics |= tensor.dtype.size().is_some();
+                self.position = (self.position.0 + 1, 0);
                 continue;
             }
             if bytes.is_empty() {
@@ -136,47 +138,47 @@ impl Inspector {
             let now = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
             let (mut data, later) = bytes.split_at(now);
             bytes = later;
-            self.at.1 += now as u64;
+            self.position.1 += now as u64;
             let Some(size) = tensor.dtype.size() else { continue };
-            self.looked = true;
-            if !self.rest.is_empty() {
-                let (first, others) = data.split_at(data.len().min(size - self.rest.len()));
-                self.rest.extend_from_slice(first);
+            self.has_statistics = true;
+            if !self.partial.is_empty() {
+                let (first, others) = data.split_at(data.len().min(size - self.partial.len()));
+                self.partial.extend_from_slice(first);
                 data = others;
-                if self.rest.len() < size {
+                if self.partial.len() < size {
                     continue;
                 }
-                whole(&mut self.gathered, layout, tensor.dtype, size, &mut self.rest);
-                self.rest.clear();
+                add_elements(&mut self.statistics, layout, tensor.dtype, size, &mut self.partial);
+                self.partial.clear();
             }
             let (elements, rest) = data.split_at(data.len() - data.len() % size);
             if layout.big_endian {
-                whole(&mut self.gathered, layout, tensor.dtype, size, &mut elements.to_vec());
+                add_elements(&mut self.statistics, layout, tensor.dtype, size, &mut elements.to_vec());
             } else {
-                self.gathered.add(tensor.dtype, size, elements);
+                self.statistics.add(tensor.dtype, size, elements);
             }
-            self.rest.extend_from_slice(rest);
+            self.partial.extend_from_slice(rest);
         }
     }
 
-    /// What they are, now that all of them have come.
+    /// Returns the result, after all bytes have arrived.
     ///
     /// # Errors
-    /// They are not what the header, or what was given, tells of.
+    /// The data is not as declared by the header, or as given.
     pub fn finish(mut self) -> Result<Inspected, WeightsError> {
         match self.format {
             WeightsFormat::Json => self.finish_json(),
             WeightsFormat::Raw => self.finish_raw(),
             format => {
-                // Arrays of nothing at the end.
-                self.look(&[]);
+                // Passes the empty arrays at the end.
+                self.add(&[]);
                 let missing = || WeightsError::Header { format, what: "it ends within its header".to_owned() };
                 let layout = self.layout.ok_or_else(missing)?;
                 layout.check(format, self.bytes)?;
                 Ok(Inspected {
                     dtype: layout.dtype(),
                     shape: layout.shape(),
-                    statistics: self.looked.then(|| self.gathered.finish()),
+                    statistics: self.has_statistics.then(|| self.statistics.finish()),
                     tensors: layout.tensors,
                 })
             }
@@ -190,16 +192,16 @@ impl Inspector {
         };
         let shape = match self.given.shape {
             Some(shape) => {
-                let told = bytes_of(&shape, size * 8)?;
-                if told != found {
-                    return Err(WeightsError::Shape { shape, dtype, told, found });
+                let needed = bytes_of(&shape, size * 8)?;
+                if needed != found {
+                    return Err(WeightsError::Shape { shape, dtype, needed, found });
                 }
                 shape
             }
             None if found.is_multiple_of(size) => vec![found / size],
             None => return Err(WeightsError::Elements { dtype, found }),
         };
-        let statistics = Some(self.gathered.finish());
+        let statistics = Some(self.statistics.finish());
         Ok(Inspected { dtype, shape: Some(shape), tensors: Vec::new(), statistics })
     }
 
@@ -211,18 +213,18 @@ impl Inspector {
         if let Some(given) = self.given.shape
             && given != shape
         {
-            return Err(WeightsError::OtherShape { given, found: Some(shape) });
+            return Err(WeightsError::OtherShape { expected: given, found: Some(shape) });
         }
-        self.gathered.add(dtype, size, &data);
-        let statistics = Some(self.gathered.finish());
+        self.statistics.add(dtype, size, &data);
+        let statistics = Some(self.statistics.finish());
         Ok(Inspected { dtype, shape: Some(shape), tensors: Vec::new(), statistics })
     }
 }
 
-/// Whole elements, in whichever order their bytes are.
-fn whole(gathered: &mut Gathered, layout: &Layout, dtype: Dtype, size: usize, elements: &mut [u8]) {
+/// Adds complete elements, in the byte order of the file, to the statistics.
+fn add_elements(statistics: &mut StatisticsCollector, layout: &Layout, dtype: Dtype, size: usize, elements: &mut [u8]) {
     if layout.big_endian {
         elements.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
-    gathered.add(dtype, size, elements);
+    statistics.add(dtype, size, elements);
 }

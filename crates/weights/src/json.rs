@@ -8,12 +8,13 @@ use crate::{
     element::{number, to_bfloat, to_half},
 };
 
-/// JSON is kept whole.
-pub(crate) const MOST: usize = 16 << 20;
+/// Maximum size of a JSON text, in bytes. It is kept in memory.
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 
-/// The elements of a JSON array, little-endian.
+/// Returns the elements of a JSON array, little-endian.
 pub(crate) fn parse(text: &[u8], dtype: Dtype) -> Result<Vec<u8>, WeightsError> {
-    // It says what is wrong and where, and does not read every fraction to the last bit.
+    // serde_json reports errors with their position, but may round a fraction differently in the last bit. The texts of the
+    // numbers are therefore parsed again below.
     let numbers: Vec<Number> = serde_json::from_slice(text).map_err(|source| WeightsError::Json { source })?;
     let mut bytes = Vec::with_capacity(numbers.len() * dtype.size().unwrap_or(1));
     let text = String::from_utf8_lossy(text);
@@ -25,8 +26,8 @@ pub(crate) fn parse(text: &[u8], dtype: Dtype) -> Result<Vec<u8>, WeightsError> 
     Ok(bytes)
 }
 
-/// Writes the number into its bytes; nothing where the type does not have it. A fraction is rounded to the nearest that
-/// there is, an integer is not.
+/// Appends the bytes of a number. Returns none if the type cannot represent it. Fractions are rounded to the nearest value,
+/// integers are not.
 fn element(text: &str, dtype: Dtype, bytes: &mut Vec<u8>) -> Option<()> {
     let start = bytes.len();
     let is_integer = !text.contains(['.', 'e', 'E']);
@@ -47,7 +48,7 @@ fn element(text: &str, dtype: Dtype, bytes: &mut Vec<u8>) -> Option<()> {
     (!dtype.is_float() || !is_integer || text.parse() == Ok(float)).then_some(())
 }
 
-/// An integer, which may be written as `3.0` or `1e3`.
+/// Parses an integer, which may be written as `3.0` or `1e3`.
 fn integer(text: &str) -> Option<i128> {
     if let Ok(integer) = text.parse() {
         return Some(integer);
@@ -57,7 +58,8 @@ fn integer(text: &str) -> Option<i128> {
     (float.fract() == 0.0).then_some(float as i128)
 }
 
-/// Appends little-endian elements as numbers, each in the fewest digits that read back as the same element.
+/// Appends a little-endian element as a number with the fewest digits that parse to the same element. Returns none if it is not
+/// finite.
 pub(crate) fn write(dtype: Dtype, element: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let value = number(dtype, element);
     if !value.is_finite() {

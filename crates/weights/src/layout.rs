@@ -1,4 +1,4 @@
-//! Where in a file the elements are.
+//! The arrays in a file, as its header describes them.
 
 use mer_core::{Dtype, WeightsFormat};
 use serde::Serialize;
@@ -9,22 +9,22 @@ use crate::WeightsError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tensor {
-    /// Its name, where the format has names.
+    /// Name, if the format has names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The type of its elements; opaque where MER does not look into them.
+    /// Type of the elements; opaque if MER does not interpret them.
     pub dtype: Dtype,
-    /// What the file itself calls the type.
+    /// Name of the type in the file.
     pub type_name: String,
-    /// How many elements it has in each dimension.
+    /// Number of elements in each dimension.
     pub shape: Vec<u64>,
-    /// How many bytes it has.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
 impl Tensor {
-    /// Whether it can be told of its elements if they are finite: they are looked into, or are integers and truth values,
-    /// which are so always.
+    /// Whether it is known that its elements are finite or not: MER interprets them, or they are integers or booleans, which
+    /// always are.
     #[must_use]
     pub fn can_be_judged(&self) -> bool {
         let of_numpy = self.type_name.trim_start_matches(['<', '>', '=', '|']);
@@ -34,37 +34,38 @@ impl Tensor {
     }
 }
 
-/// What a file says of itself before its data.
+/// Content of the header of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// In the order of their data, without a gap.
+    /// The arrays in the order of their data, without gaps.
     pub(crate) tensors: Vec<Tensor>,
-    /// Whether elements have their most significant byte first.
+    /// Whether elements are big-endian.
     pub(crate) big_endian: bool,
-    /// Whether the first index runs fastest.
+    /// Whether the first index varies fastest (Fortran order).
     pub(crate) fortran: bool,
-    /// Whether the file says more than its tensors do.
+    /// Whether the header has metadata besides its arrays.
     pub(crate) has_metadata: bool,
 }
 
 impl Layout {
+    /// Returns the layout of a little-endian file with one array and no metadata.
     pub(crate) fn one(tensor: Tensor) -> Self {
         Self { tensors: vec![tensor], big_endian: false, fortran: false, has_metadata: false }
     }
 
-    /// How many bytes of data it tells of. The parsers have seen to it that this is a number.
+    /// Returns the declared number of bytes of data. The parsers have checked that it does not overflow.
     pub(crate) fn bytes(&self) -> u64 {
         self.tensors.iter().map(|tensor| tensor.bytes).sum()
     }
 
-    /// The dtype that all tensors have; opaque where they differ.
+    /// Returns the dtype of all arrays; opaque if they differ.
     pub(crate) fn dtype(&self) -> Dtype {
         let mut dtypes = self.tensors.iter().map(|tensor| tensor.dtype);
         let first = dtypes.next().unwrap_or(Dtype::Opaque);
         if dtypes.all(|dtype| dtype == first) { first } else { Dtype::Opaque }
     }
 
-    /// The shape, where there is one array.
+    /// Returns the shape if there is exactly one array.
     pub(crate) fn shape(&self) -> Option<Vec<u64>> {
         match self.tensors.as_slice() {
             [one] => Some(one.shape.clone()),
@@ -72,14 +73,15 @@ impl Layout {
         }
     }
 
-    /// That so many bytes of data are those it tells of.
+    /// Checks that the data has the declared number of bytes.
     pub(crate) fn check(&self, format: WeightsFormat, found: u64) -> Result<(), WeightsError> {
-        let told = self.bytes();
-        if told == found { Ok(()) } else { Err(WeightsError::Size { format, told, found }) }
+        let declared = self.bytes();
+        if declared == found { Ok(()) } else { Err(WeightsError::Size { format, declared, found }) }
     }
 }
 
-/// How many bytes so many elements of so many bits have. A zero anywhere makes it nothing, however large the rest is.
+/// Returns the number of bytes of an array whose elements have `bits` bits. It is zero if a dimension is zero, even if the other
+/// dimensions would overflow.
 pub(crate) fn bytes_of(shape: &[u64], bits: u64) -> Result<u64, WeightsError> {
     if shape.contains(&0) {
         return Ok(0);
@@ -87,13 +89,13 @@ pub(crate) fn bytes_of(shape: &[u64], bits: u64) -> Result<u64, WeightsError> {
     whole_bytes(shape, product(shape.iter(), 1), bits)
 }
 
-/// The same where numbers are multiplied from left to right, as the package safetensors does it: what overflows before a
-/// zero comes is more than it can count.
+/// Returns the number of bytes like [`bytes_of`], but multiplies from left to right as the package safetensors does: an overflow
+/// before a zero is an error.
 pub(crate) fn bytes_in_order(shape: &[u64], bits: u64) -> Result<u64, WeightsError> {
     whole_bytes(shape, product(shape.iter(), 1), bits)
 }
 
-/// The product of those that are not zero; nothing where it is more than 64 bits hold.
+/// Returns the product of the dimensions that are not zero; none if it overflows 64 bits.
 pub(crate) fn product_without_zeros(shape: &[u64], first: u64) -> Option<u64> {
     product(shape.iter().filter(|length| **length > 0), first)
 }

@@ -1,16 +1,17 @@
-//! Weights as bytes: safetensors, npy, raw elements, and JSON arrays of numbers.
+//! File formats of weights: safetensors, npy, raw elements, and JSON arrays of numbers.
 //!
-//! Everything here is fed with bytes as they come and keeps none of them, but for headers and for JSON, which is for small
-//! vectors. No input or output.
+//! [`detect`] recognises a format, [`Inspector`] validates a file and collects its [`Statistics`], and [`Converter`] converts it
+//! to another format without loss. They process a file in pieces as it arrives, and keep only its header in memory, except
+//! for JSON, which is meant for small vectors. The crate does no I/O.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "test code: it is to panic"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 
 mod convert;
-mod detect;
+mod detect_format;
 mod element;
 mod error;
-mod head;
+mod header_reader;
 mod inspect;
 mod json;
 mod layout;
@@ -19,7 +20,7 @@ mod safetensors;
 mod statistics;
 
 pub use convert::Converter;
-pub use detect::{HEAD, detect};
+pub use detect_format::{DETECT_BYTES, detect};
 pub use error::WeightsError;
 pub use inspect::{Given, Inspected, Inspector};
 pub use layout::Tensor;

@@ -1,4 +1,4 @@
-//! npy: magic, version, the length of a header, the header as a literal of Python, the data.
+//! The format npy: magic bytes, version, length of the header, the header as a Python literal, and the data.
 
 use mer_core::{Dtype, WeightsFormat};
 
@@ -9,29 +9,29 @@ use crate::{
 
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Where the version stands.
+/// Position of the version.
 pub(crate) const VERSION: usize = MAGIC.len();
 
-/// Until where the length of the header is known: magic, two bytes of version, and at most four of length.
+/// Number of bytes up to the end of the header's length: magic, two bytes of version, and at most four of length.
 pub(crate) const PREAMBLE: usize = 12;
 
-/// numpy has no arrays of more dimensions.
-const DIMENSIONS: usize = 64;
+/// Maximum number of dimensions of a numpy array.
+const MAX_DIMENSIONS: usize = 64;
 
-/// The last version whose headers may have numbers of Python 2, with an `L` after them.
-const PYTHON_2: u8 = 2;
+/// The last version whose headers may have Python 2 integers, with an `L` after them.
+const LAST_PYTHON_2: u8 = 2;
 
-/// No header is longer; numpy itself reads none of more than 10 000 bytes without being told to.
-pub(crate) const LONGEST: usize = 1 << 20;
+/// Maximum length of a header, in bytes. By default numpy refuses headers of more than 10 000 bytes.
+pub(crate) const MAX_HEADER_BYTES: usize = 1 << 20;
 
 fn wrong(what: impl Into<String>) -> WeightsError {
     WeightsError::Header { format: WeightsFormat::Npy, what: what.into() }
 }
 
-/// Where the header begins and ends. `start` has [`PREAMBLE`] bytes.
+/// Returns where the header begins and ends. `start` has [`PREAMBLE`] bytes.
 pub(crate) fn extent(start: &[u8]) -> Result<(usize, usize), WeightsError> {
     if !start.starts_with(MAGIC) {
-        return Err(wrong("it does not begin as one"));
+        return Err(wrong("it does not begin like one"));
     }
     let (begin, length) = match start[VERSION] {
         1 => (10, usize::from(u16::from_le_bytes([start[8], start[9]]))),
@@ -48,13 +48,17 @@ pub(crate) fn extent(start: &[u8]) -> Result<(usize, usize), WeightsError> {
             start[VERSION + 1]
         )));
     }
-    if length > LONGEST { Err(wrong(format!("its header has {length} bytes"))) } else { Ok((begin, begin + length)) }
+    if length > MAX_HEADER_BYTES {
+        Err(wrong(format!("its header has {length} bytes")))
+    } else {
+        Ok((begin, begin + length))
+    }
 }
 
-/// Reads a header of this version, without what stands before it.
+/// Parses a header of this version, without the preamble.
 pub(crate) fn parse(header: &[u8], version: u8) -> Result<Layout, WeightsError> {
     let text = std::str::from_utf8(header).map_err(|_| wrong("its header is no text"))?;
-    let mut literal = Literal { rest: text, has_long_numbers: version <= PYTHON_2 };
+    let mut literal = Literal { rest: text, has_long_numbers: version <= LAST_PYTHON_2 };
     let (mut descr, mut fortran, mut shape) = (None, None, None);
     literal.take('{')?;
     while !literal.takes('}') {
@@ -84,10 +88,10 @@ pub(crate) fn parse(header: &[u8], version: u8) -> Result<Layout, WeightsError> 
     Ok(Layout { big_endian, fortran, ..Layout::one(tensor) })
 }
 
-/// numpy counts the bytes of an array with a sign, also where one of the lengths is zero: those do not count then.
+/// Checks that numpy can count the bytes of an array: with a signed integer, and without the dimensions that are zero.
 pub(crate) fn check_lengths(shape: &[u64], size: u64) -> Result<(), WeightsError> {
-    if shape.len() > DIMENSIONS {
-        return Err(wrong(format!("it has {} dimensions, and numpy has at most {DIMENSIONS}", shape.len())));
+    if shape.len() > MAX_DIMENSIONS {
+        return Err(wrong(format!("it has {} dimensions, and numpy has at most {MAX_DIMENSIONS}", shape.len())));
     }
     match product_without_zeros(shape, size.max(1)) {
         Some(bytes) if i64::try_from(bytes).is_ok() => Ok(()),
@@ -95,8 +99,8 @@ pub(crate) fn check_lengths(shape: &[u64], size: u64) -> Result<(), WeightsError
     }
 }
 
-/// The type that numpy's word means, how many bytes it has, and whether the first of them is the most significant. These are
-/// the words that numpy itself writes; it reads a few more, such as `float32`.
+/// Returns dtype, size in bytes and whether it is big-endian for the name of a numpy type. Only names that numpy writes are
+/// accepted, not the additional ones that it reads, such as `float32`.
 fn element(descr: &str) -> Result<(Dtype, u64, bool), WeightsError> {
     let none = || wrong(format!("`{descr}` is no type of elements"));
     let (order, word) = match descr.as_bytes().first() {
@@ -126,7 +130,7 @@ fn element(descr: &str) -> Result<(Dtype, u64, bool), WeightsError> {
         ('u', 1) => Dtype::U8,
         _ => Dtype::Opaque,
     };
-    // Characters have four bytes each.
+    // A character has four bytes.
     let size = u64::from(size) * if kind == 'U' { 4 } else { 1 };
     let exists = match kind {
         'f' => matches!(size, 2 | 4 | 8 | 16),
@@ -144,7 +148,7 @@ fn element(descr: &str) -> Result<(Dtype, u64, bool), WeightsError> {
     Ok((dtype, size, order && size > 1))
 }
 
-/// Whether times may be counted in it: a unit in brackets, which may have a number before it, such as `[ns]` or `[10ms]`.
+/// Whether a text is a unit of time in brackets, with an optional number, such as `[ns]` or `[10ms]`.
 fn is_unit(text: &str) -> bool {
     const UNITS: [&str; 13] = ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as"];
     let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) else { return false };
@@ -153,7 +157,7 @@ fn is_unit(text: &str) -> bool {
     UNITS.contains(&name) && (count.is_empty() || count.parse::<i32>().is_ok())
 }
 
-/// The header, with what stands before it, of one array. The data begins at a multiple of 64, as numpy has it.
+/// Returns preamble and header of an array; none if numpy has no such type. The data begins at a multiple of 64, as in numpy.
 pub(crate) fn header(dtype: Dtype, shape: &[u64]) -> Option<Vec<u8>> {
     let descr = match dtype {
         Dtype::F16 => "<f2",
@@ -176,21 +180,23 @@ pub(crate) fn header(dtype: Dtype, shape: &[u64]) -> Option<Vec<u8>> {
     Some([MAGIC, &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat())
 }
 
-/// What Python takes for a space between words.
+/// Characters that separate words in Python.
 const BLANK: [char; 5] = [' ', '\t', '\n', '\r', '\x0c'];
 
-/// What is left of a literal.
+/// The rest of a literal that is being parsed.
 struct Literal<'a> {
     rest: &'a str,
     has_long_numbers: bool,
 }
 
 impl<'a> Literal<'a> {
+    /// Whether the next character is `wanted`, after blanks.
     fn peeks(&mut self, wanted: char) -> bool {
         self.rest = self.rest.trim_start_matches(BLANK);
         self.rest.starts_with(wanted)
     }
 
+    /// Consumes the next character if it is `wanted`. Returns whether it was.
     fn takes(&mut self, wanted: char) -> bool {
         let there = self.peeks(wanted);
         if there {
@@ -229,7 +235,7 @@ impl<'a> Literal<'a> {
             shape.push(self.length()?);
             if !self.takes(',') {
                 self.take(')')?;
-                // In Python, one number in parentheses is a number.
+                // In Python, a number in parentheses is not a tuple.
                 if shape.len() == 1 {
                     return Err(wrong("its shape is a number, and not a tuple such as `(3,)`"));
                 }

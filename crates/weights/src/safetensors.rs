@@ -1,4 +1,4 @@
-//! safetensors: the length of a JSON header, the header, the data.
+//! The format safetensors: length of a JSON header, the header, and the data.
 
 use std::{collections::HashMap, fmt};
 
@@ -13,13 +13,13 @@ use crate::{
     layout::{Layout, Tensor, bytes_in_order},
 };
 
-/// How long the length is that stands before the header.
+/// Number of bytes of the header's length.
 pub(crate) const LENGTH: usize = 8;
 
-/// No header is longer: what the format itself allows.
-pub(crate) const LONGEST: u64 = 100_000_000;
+/// Maximum length of a header, in bytes, as the format defines it.
+pub(crate) const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// Every type of the format, as the package safetensors 0.8 has them: its name, how many bits an element has, and what it is here.
+/// Every type of the package safetensors 0.8: name, number of bits of an element, and dtype.
 const TYPES: &[(&str, u64, Dtype)] = &[
     ("F64", 64, Dtype::F64),
     ("F32", 32, Dtype::F32),
@@ -53,7 +53,7 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
-/// The header, in its own order; a name that stands there twice is seen twice.
+/// The header, with its entries in their order.
 struct Header {
     tensors: Vec<(String, Entry)>,
     has_metadata: bool,
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Header {
                         return Err(A::Error::custom(format!("`{name}` stands there twice")));
                     }
                     if name == "__metadata__" {
-                        // Names and texts, and nothing else: that is what readers of the format open.
+                        // Readers of the format accept only texts as values.
                         let metadata: Option<HashMap<String, String>> = map.next_value()?;
                         header.has_metadata = metadata.is_some_and(|metadata| !metadata.is_empty());
                     } else {
@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Reads a header without the length before it. The data of its tensors is one after the other, without gap or overlap.
+/// Parses a header, without the length before it. The data of its tensors must have no gaps and no overlaps.
 pub(crate) fn parse(header: &[u8]) -> Result<Layout, WeightsError> {
     let wrong = |what: String| WeightsError::Header { format: WeightsFormat::Safetensors, what };
     let Header { tensors, has_metadata } =
@@ -123,7 +123,8 @@ pub(crate) fn parse(header: &[u8]) -> Result<Layout, WeightsError> {
     Ok(Layout { tensors, big_endian: false, fortran: false, has_metadata })
 }
 
-/// The header, with the length before it, of one array of this name. The data begins at a multiple of eight.
+/// Returns the length and the header of a file with one array of this name; none for an opaque one. The data begins at a multiple
+/// of eight.
 pub(crate) fn header(name: &str, dtype: Dtype, shape: &[u64], bytes: u64) -> Option<Vec<u8>> {
     let (type_name, ..) = TYPES.iter().find(|(_, _, known)| *known == dtype && dtype != Dtype::Opaque)?;
     let entry = serde_json::json!({ name: { "dtype": type_name, "shape": shape, "data_offsets": [0, bytes] } });

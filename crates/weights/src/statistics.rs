@@ -1,4 +1,4 @@
-//! What a vector is like, told in one pass.
+//! Statistics of the elements of weights, computed in one pass.
 
 use std::cmp::Ordering;
 
@@ -7,36 +7,36 @@ use serde::Serialize;
 
 use crate::element::{integer, number};
 
-/// Far below one, and a power of two: a sum of numbers made this much smaller does not overflow.
+/// Factor for a sum that does not overflow. It is a power of two, so scaling is exact.
 const SMALL: f64 = 1.0 / (1_u128 << 80) as f64;
 
-/// Of all elements that are numbers.
+/// Statistics of the elements that MER interprets.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
-    /// How many elements there are, whatever they are.
+    /// Number of elements.
     pub elements: u64,
-    /// The least of those that are finite.
+    /// Minimum of the finite elements.
     pub minimum: Option<Extreme>,
-    /// The greatest of those that are finite.
+    /// Maximum of the finite elements.
     pub maximum: Option<Extreme>,
-    /// The mean of those that are finite.
+    /// Mean of the finite elements.
     pub mean: Option<f64>,
-    /// The Euclidean norm of those that are finite; infinite where it is more than a float holds.
+    /// Euclidean norm of the finite elements; infinite if it overflows a float.
     pub norm: f64,
-    /// How many are not a number.
+    /// Number of NaN.
     pub nan: u64,
-    /// How many are infinite.
+    /// Number of infinite elements.
     pub infinite: u64,
 }
 
-/// The least or the greatest element, as its type has it: not every integer of 64 bits is a float.
+/// The minimum or the maximum. Integers stay integers, because a float cannot represent all of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Extreme {
-    /// Of a type without fractions.
+    /// An element of an integer type.
     Integer(i64),
-    /// Of any other.
+    /// An element of another type.
     Float(f64),
 }
 
@@ -51,30 +51,30 @@ impl Extreme {
     }
 }
 
-/// How an integer stands to a number that is finite.
+/// Compares an integer with a finite number exactly.
 fn order(integer: i64, number: f64) -> Ordering {
     #[expect(clippy::cast_possible_truncation, reason = "a number that equals a rounded integer has no fraction")]
     (integer as f64).total_cmp(&number).then_with(|| i128::from(integer).cmp(&(number as i128)))
 }
 
-/// The ends of what was seen so far.
+/// Minimum and maximum of the elements so far.
 #[derive(Debug, Clone, Copy)]
 struct Range<T> {
-    least: T,
-    greatest: T,
+    minimum: T,
+    maximum: T,
 }
 
 impl<T: Copy + PartialOrd> Range<T> {
-    /// Nothing where nothing was seen.
-    fn seen(self, extreme: impl Fn(T) -> Extreme) -> Option<Range<Extreme>> {
-        let ends = Range { least: extreme(self.least), greatest: extreme(self.greatest) };
-        (self.least <= self.greatest).then_some(ends)
+    /// Returns the range with its ends converted; none if there were no elements.
+    fn converted(self, extreme: impl Fn(T) -> Extreme) -> Option<Range<Extreme>> {
+        let ends = Range { minimum: extreme(self.minimum), maximum: extreme(self.maximum) };
+        (self.minimum <= self.maximum).then_some(ends)
     }
 }
 
-/// Statistics on their way.
+/// Collects statistics.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gathered {
+pub(crate) struct StatisticsCollector {
     elements: u64,
     nan: u64,
     infinite: u64,
@@ -82,19 +82,19 @@ pub(crate) struct Gathered {
     integers: Range<i64>,
     sum: f64,
     small_sum: f64,
-    /// The sum of squares is `scale * scale * squares`: no square overflows that way.
+    /// The sum of squares is `scale * scale * squares`, so that no square overflows.
     scale: f64,
     squares: f64,
 }
 
-impl Gathered {
+impl StatisticsCollector {
     pub(crate) const fn new() -> Self {
         Self {
             elements: 0,
             nan: 0,
             infinite: 0,
-            floats: Range { least: f64::INFINITY, greatest: f64::NEG_INFINITY },
-            integers: Range { least: i64::MAX, greatest: i64::MIN },
+            floats: Range { minimum: f64::INFINITY, maximum: f64::NEG_INFINITY },
+            integers: Range { minimum: i64::MAX, maximum: i64::MIN },
             sum: 0.0,
             small_sum: 0.0,
             scale: 1.0,
@@ -102,7 +102,7 @@ impl Gathered {
         }
     }
 
-    /// Takes whole little-endian elements.
+    /// Adds little-endian elements of `size` bytes.
     pub(crate) fn add(&mut self, dtype: Dtype, size: usize, bytes: &[u8]) {
         let elements = bytes.chunks_exact(size);
         if dtype.is_float() {
@@ -113,16 +113,16 @@ impl Gathered {
     }
 
     fn add_integer(&mut self, number: i64) {
-        let Range { least, greatest } = self.integers;
-        self.integers = Range { least: least.min(number), greatest: greatest.max(number) };
+        let Range { minimum, maximum } = self.integers;
+        self.integers = Range { minimum: minimum.min(number), maximum: maximum.max(number) };
         self.add_finite(number as f64);
     }
 
-    /// Takes a number.
+    /// Adds a number of a float type.
     pub(crate) fn add_float(&mut self, number: f64) {
         if number.is_finite() {
-            let Range { least, greatest } = self.floats;
-            self.floats = Range { least: least.min(number), greatest: greatest.max(number) };
+            let Range { minimum, maximum } = self.floats;
+            self.floats = Range { minimum: minimum.min(number), maximum: maximum.max(number) };
             self.add_finite(number);
         } else {
             self.elements += 1;
@@ -137,7 +137,7 @@ impl Gathered {
         self.small_sum += number * SMALL;
         let mut scaled = number / self.scale;
         let size = scaled.abs();
-        // Between these squares neither overflow nor vanish.
+        // Rescales before a square could overflow.
         if size > 1e150 {
             let larger = number.abs();
             self.squares *= (self.scale / larger).powi(2);
@@ -150,11 +150,12 @@ impl Gathered {
     pub(crate) fn finish(self) -> Statistics {
         let finite = self.elements - self.nan - self.infinite;
         let mean = |sum: f64| sum / finite as f64;
-        let ends = [self.integers.seen(Extreme::Integer), self.floats.seen(Extreme::Float)].into_iter().flatten();
+        let ends =
+            [self.integers.converted(Extreme::Integer), self.floats.converted(Extreme::Float)].into_iter().flatten();
         Statistics {
             elements: self.elements,
-            minimum: ends.clone().map(|ends| ends.least).min_by(Extreme::order),
-            maximum: ends.map(|ends| ends.greatest).max_by(Extreme::order),
+            minimum: ends.clone().map(|ends| ends.minimum).min_by(Extreme::order),
+            maximum: ends.map(|ends| ends.maximum).max_by(Extreme::order),
             mean: (finite > 0)
                 .then(|| if self.sum.is_finite() { mean(self.sum) } else { mean(self.small_sum) / SMALL }),
             norm: self.scale * self.squares.sqrt(),
@@ -169,9 +170,9 @@ mod tests {
     use super::*;
 
     fn of(numbers: &[f64]) -> Statistics {
-        let mut gathered = Gathered::new();
-        numbers.iter().for_each(|number| gathered.add_float(*number));
-        gathered.finish()
+        let mut collector = StatisticsCollector::new();
+        numbers.iter().for_each(|number| collector.add_float(*number));
+        collector.finish()
     }
 
     #[test]
@@ -189,24 +190,24 @@ mod tests {
 
     #[test]
     fn integers_stay_integers() {
-        let mut gathered = Gathered::new();
-        let ends = |gathered: Gathered| {
-            let told = gathered.finish();
+        let mut collector = StatisticsCollector::new();
+        let ends = |collector: StatisticsCollector| {
+            let told = collector.finish();
             (told.minimum.unwrap(), told.maximum.unwrap())
         };
         let bytes = [i64::MIN, i64::MAX - 1, 0].map(i64::to_le_bytes).concat();
-        gathered.add(Dtype::I64, 8, &bytes);
-        assert_eq!(ends(gathered), (Extreme::Integer(i64::MIN), Extreme::Integer(i64::MAX - 1)));
-        assert_eq!(serde_json::to_string(&ends(gathered)).unwrap(), "[-9223372036854775808,9223372036854775806]");
+        collector.add(Dtype::I64, 8, &bytes);
+        assert_eq!(ends(collector), (Extreme::Integer(i64::MIN), Extreme::Integer(i64::MAX - 1)));
+        assert_eq!(serde_json::to_string(&ends(collector)).unwrap(), "[-9223372036854775808,9223372036854775806]");
         // Beside floats, the one that is less or greater indeed.
-        gathered.add_float(2_f64.powi(63));
-        gathered.add_float(-2_f64.powi(63));
-        assert_eq!(ends(gathered).1, Extreme::Float(2_f64.powi(63)));
-        let mut close = Gathered::new();
+        collector.add_float(2_f64.powi(63));
+        collector.add_float(-2_f64.powi(63));
+        assert_eq!(ends(collector).1, Extreme::Float(2_f64.powi(63)));
+        let mut close = StatisticsCollector::new();
         close.add(Dtype::I64, 8, &((1_i64 << 53) + 1).to_le_bytes());
         close.add_float(2_f64.powi(53));
         assert_eq!(ends(close), (Extreme::Float(2_f64.powi(53)), Extreme::Integer((1 << 53) + 1)));
-        let mut small = Gathered::new();
+        let mut small = StatisticsCollector::new();
         small.add(Dtype::U8, 1, &[255, 3]);
         assert_eq!(ends(small), (Extreme::Integer(3), Extreme::Integer(255)));
     }

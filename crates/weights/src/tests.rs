@@ -41,7 +41,7 @@ fn every_golden_file_is_what_numpy_says() {
     assert!(told.len() >= 20);
     for (name, told) in &told {
         let bytes = golden(name);
-        let format = detect(&bytes[..bytes.len().min(crate::HEAD)]);
+        let format = detect(&bytes[..bytes.len().min(crate::DETECT_BYTES)]);
         assert_eq!(name.rsplit('.').next(), Some(format.name()), "{name}");
         for piece in [1, 3, 64, 100_000] {
             let is = inspect(format, Given::default(), &bytes, piece).unwrap();
@@ -233,7 +233,7 @@ fn what_was_given_must_be_so() {
     let opaque = raw(Given::default(), b"anything").unwrap();
     assert_eq!((opaque.dtype, opaque.shape, opaque.statistics), (Dtype::Opaque, None, None));
     let wrong = |given, bytes: &[u8]| raw(given, bytes).unwrap_err().to_string();
-    assert_eq!(wrong(given(Some(Dtype::F32), Some(&[3])), &[0; 8]), "`3` of f32 has 12 bytes, and there are 8");
+    assert_eq!(wrong(given(Some(Dtype::F32), Some(&[3])), &[0; 8]), "`3` of f32 has 12 bytes, but there are 8");
     assert!(wrong(given(Some(Dtype::F32), None), &[0; 7]).contains("7 bytes"));
     assert!(wrong(given(None, Some(&[1])), &[0]).contains("needs a dtype"));
     assert!(wrong(given(Some(Dtype::F64), Some(&[1 << 40, 1 << 40])), &[0]).contains("too many bytes"));

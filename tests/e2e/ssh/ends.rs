@@ -179,10 +179,10 @@ fn a_cancelled_run_that_cannot_be_verified_says_so() {
     live.signal(Signal::INT);
     let ran = live.finish().ended(130);
     there.sshd.thaw();
-    let said = "cancelled by Ctrl-C; that its process on `there` is gone could not be verified";
+    let said = "cancelled by Ctrl-C; it could not be verified that its process on `there` is gone";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     let error = there.env.row()["error"].as_str().expect("text").to_owned();
-    assert!(error.starts_with("cancelled; that its process on `there` is gone could not be verified"), "{error}");
+    assert!(error.starts_with("cancelled; it could not be verified that its process on `there` is gone"), "{error}");
     wait_gone(pid_in(&there.home("grandchild.pid")));
 }
 

@@ -245,6 +245,6 @@ fn a_host_that_is_a_url_is_taken_apart_or_refused() {
     for (host, key) in [("ssh://gpu1", "a URL"), ("ada@gpu1", "`user`"), ("gpu1:22", "`port`")] {
         env.file("work/far.toml", format!("[servers.other]\nconnType = 'ssh'\nhost = '{host}'\n"));
         let told = env.mer(["apply", "far.toml", "--allow-changes"]).failed(78);
-        assert!(told.contains("is no host") && told.contains(key), "{told}");
+        assert!(told.contains("is not a host") && told.contains(key), "{told}");
     }
 }

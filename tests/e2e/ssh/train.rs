@@ -145,7 +145,7 @@ fn a_remote_training_that_fails_or_is_cancelled_leaves_nothing() {
     assert!(said.contains("this is not a valid npy file"), "{said}");
     // A folder is not taken as weights, and stays where it was written.
     let said = there.env.mer(["train", "folder", "x"]).failed(76);
-    assert!(said.contains("what it wrote is a folder, and weights are one file; no version was made"), "{said}");
+    assert!(said.contains("the training wrote a folder, and weights are one file; no version was made"), "{said}");
     let path = said.split_once("it is still on `there`, in `").expect("a hint").1.split_once('`').expect("a path").0;
     assert_eq!(fs::read(PathBuf::from(path).join("part")).expect("file"), b"x\n");
 }
@@ -177,7 +177,7 @@ fn weights_that_change_on_the_way_are_fetched_again_once_and_are_74() {
     there.program("sha256sum", "cat > /dev/null; echo 00");
     let said = there.env.mer(["train", "goes-on", "x"]).ended(74).stderr;
     assert!(
-        said.contains("the weights could not be fetched from `there`: what came is not what was sent, twice"),
+        said.contains("the weights could not be fetched from `there`: the bytes that arrived differ from those that were sent, twice"),
         "{said}"
     );
     // The files are still on the server.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Bound;
+use crate::{Bound, ModelParams, ModelSpec, ServerSpec};
 
 fn model(json: &str) -> ModelSpec {
     serde_json::from_str(json).expect("a model")
@@ -75,7 +75,7 @@ fn links_names_and_commands_are_checked() {
 #[test]
 fn what_can_never_work_is_not_registered() {
     let told = |json: &str| checked(&[("m", json)], &[]).map_err(|error| error.to_string());
-    let nul = |key: &str| Err(format!("model `m`: `{key}` has a NUL in it, which no program can be given"));
+    let nul = |key: &str| Err(format!("model `m`: `{key}` has a NUL in it, which cannot be passed to a program"));
     let with = |rest: &str| told(&format!(r#"{{"inferenceCommand":["a"],{rest}}}"#));
     assert_eq!(told(r#"{"inferenceCommand":["a","b\u0000"]}"#), nul("inferenceCommand"));
     assert_eq!(told(r#"{"inferenceCommand":"a\u0000","shell":true}"#), nul("inferenceCommand"));
@@ -92,7 +92,10 @@ fn what_can_never_work_is_not_registered() {
     let twice = with(r#""servers":["local","local"]"#);
     assert_eq!(twice, Err("model `m` names the server `local` twice in `servers`".to_owned()));
     let server = checked(&[], &[("gpu1", r#"{"launcher":["\u0000"]}"#)]).map_err(|error| error.to_string());
-    assert_eq!(server, Err("server `gpu1`: `launcher` has a NUL in it, which no program can be given".to_owned()));
+    assert_eq!(
+        server,
+        Err("server `gpu1`: `launcher` has a NUL in it, which cannot be passed to a program".to_owned())
+    );
 }
 
 #[test]
@@ -106,10 +109,13 @@ fn what_flags_refuse_a_file_cannot_say_either() {
         ),
         (r#"{"connType":"ssh","host":"h","passwordCommand":[]}"#, "server `s`: `passwordCommand` names no program"),
         (r#"{"launcher":["","x"]}"#, "server `s`: `launcher` names no program"),
-        (r#"{"connType":"ssh","host":"h\u0000"}"#, "server `s`: `host` has a NUL in it, which no program can be given"),
+        (
+            r#"{"connType":"ssh","host":"h\u0000"}"#,
+            "server `s`: `host` has a NUL in it, which cannot be passed to a program",
+        ),
         (
             r#"{"connType":"ssh","host":"h","cacheDir":"\u0000"}"#,
-            "server `s`: `cacheDir` has a NUL in it, which no program can be given",
+            "server `s`: `cacheDir` has a NUL in it, which cannot be passed to a program",
         ),
     ] {
         assert_eq!(server(json), Err(told.to_owned()));

@@ -1,9 +1,9 @@
-//! Values of single keys that their types leave open.
+//! Checks the values of single keys, as far as their types leave them open.
 
-use super::{RegistryError, no_nul};
+use super::error::RegistryError;
 use crate::{ConnParams, Dtype, ModelParams};
 
-/// The same that `mer server add` asks of its flags.
+/// Checks the values of a server, with the same rules as the flags of `mer server add`.
 pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), RegistryError> {
     let wrong = |key, what: &str| {
         Err(RegistryError::Value { object: "server", name: name.to_owned(), key, what: what.to_owned() })
@@ -39,7 +39,7 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
     Ok(())
 }
 
-/// The same that `mer model add` asks of its flags, and a shape that some weights can have.
+/// Checks the values of a model, with the same rules as the flags of `mer model add`, and that weights of its shape can exist.
 pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), RegistryError> {
     let wrong = |key, what: String| Err(RegistryError::Value { object: "model", name: name.to_owned(), key, what });
     if params.launcher.as_deref().is_some_and(names_no_program) {
@@ -57,7 +57,19 @@ pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), Regist
     Ok(())
 }
 
-/// An empty list takes a launcher away that holds elsewhere.
+/// Whether a launcher has an empty program. An empty list is allowed: it removes the launcher of a lower layer.
 fn names_no_program(words: &[String]) -> bool {
     words.first().is_some_and(String::is_empty)
+}
+
+pub(super) fn no_nul<'a>(
+    object: &'static str,
+    name: &str,
+    key: &str,
+    texts: impl IntoIterator<Item = &'a String>,
+) -> Result<(), RegistryError> {
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(RegistryError::Nul { object, name: name.to_owned(), key: key.to_owned() });
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Access, Dtype, Kind, STDERR_TAIL_BYTES, Selector, Status, WeightsFormat, WeightsVersion, Which, check_name,
+    Access, AccessKind, Dtype, STDERR_TAIL_BYTES, Selector, Status, WeightsFormat, WeightsVersion, Which, check_name,
 };
 
 /// Small numbers, the edges of what integers hold, and anything.
@@ -18,7 +18,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn millis_of_all_kinds() -> impl Strategy<Value = Option<f64>> {
-    let edges = [0.0, -0.0, 1e-9, 1e308, -1e-9, LONGEST_MS, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE];
+    let edges = [0.0, -0.0, 1e-9, 1e308, -1e-9, MAX_MS, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE];
     prop::option::of(prop_oneof![prop::sample::select(edges.to_vec()), 0.0..1e9, any::<f64>()])
 }
 
@@ -50,7 +50,7 @@ prop_compose! {
         tail in 0..4 * STDERR_TAIL_BYTES, begun in any::<bool>(), signal in prop::option::of("[ -~]{0,40}"),
     ) -> Access {
         Access {
-            request_uid: Uuid::from_u128(1), attempt, model: names.0, server: names.1, kind: Kind::Infer,
+            request_uid: Uuid::from_u128(1), attempt, model: names.0, server: names.1, kind: AccessKind::Infer,
             protocol: "lines".to_owned(), weights_version: version, weights_sha256: Some(hash), caller: "u@h".to_owned(),
             caller_pid: 1, caller_claims: crate::Claims::default(), start_access: times.0, stop_access: times.1,
             status: if begun { Status::Started } else { Status::Failed }, exit_code: None, signal, queue_ms: ms,

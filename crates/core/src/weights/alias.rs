@@ -1,4 +1,4 @@
-//! Aliases: names for versions, which move, and whose moves are kept.
+//! Aliases: names for versions that can be moved, and the history of their moves.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,48 +6,48 @@ use uuid::Uuid;
 
 use crate::{Invalid, valid};
 
-/// The alias that `MODEL` alone means.
+/// The alias that is meant by `MODEL` without a version or an alias.
 pub const CURRENT_ALIAS: &str = "current";
 
 /// A name for a version of a model's weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Alias {
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// Its own.
+    /// Name of the alias.
     pub name: String,
-    /// The version that it means.
+    /// The version that it points to.
     pub version: u64,
 }
 
-/// One move of an alias. From then on, up to its next move, it meant this version.
+/// One move of an alias. It points to this version until its next move.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AliasMove {
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// The alias.
+    /// Name of the alias.
     pub name: String,
-    /// Counts the moves of this alias from 1.
+    /// Number of the move, from 1 for each alias.
     pub number: u64,
-    /// The version from then on; nothing where the alias was taken away.
+    /// The new version; none if the alias was removed.
     pub version: Option<u64>,
-    /// When.
+    /// Time of the move.
     #[serde(serialize_with = "crate::micros")]
     pub moved_at: Timestamp,
-    /// `user@host` of who moved it.
+    /// `user@host` of the caller.
     pub caller: String,
-    /// The access that moved it, where one did.
+    /// Id of the access that moved it, if one did.
     pub request_uid: Option<Uuid>,
 }
 
 impl AliasMove {
-    /// Checks what the types of the fields leave open, but for the length of the name: one that is longer than names may be
-    /// now may be there from before.
+    /// Checks what the types of the fields leave open. The name may be longer than that of a new alias, because older versions
+    /// allowed that.
     ///
     /// # Errors
-    /// The first field that no move has so.
+    /// The first invalid field.
     pub fn check(&self) -> Result<(), Invalid> {
         valid::check_known("model", &self.model)?;
         valid::check_known("name", &self.name)?;

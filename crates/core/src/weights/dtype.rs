@@ -1,4 +1,4 @@
-//! What a weight is made of.
+//! Types of the elements of weights.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::nearest;
 
-/// The type of the elements of a vector. Little-endian, wherever bytes are meant.
+/// Type of the elements of weights. Their bytes are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -30,13 +30,13 @@ pub enum Dtype {
     I64,
     /// Unsigned, 8 bits.
     U8,
-    /// Bytes that MER does not look into, and what has several types.
+    /// Bytes that MER does not interpret, or elements of several types.
     Opaque,
 }
 
-/// A word that is no dtype.
+/// The text is not a dtype.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no dtype; write f16, bf16, f32, f64, i8, i16, i32, i64, u8 or opaque")]
+#[error("`{0}` is not a dtype; write f16, bf16, f32, f64, i8, i16, i32, i64, u8 or opaque")]
 pub struct DtypeError(String);
 
 impl Dtype {
@@ -54,7 +54,7 @@ impl Dtype {
         Self::Opaque,
     ];
 
-    /// The name in the database, in JSON and on the command line.
+    /// Returns the name in the database, in JSON and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl Dtype {
         }
     }
 
-    /// How many bytes an element has; nothing for what is opaque.
+    /// Returns the number of bytes of an element; none for [`Dtype::Opaque`].
     #[must_use]
     pub const fn size(self) -> Option<usize> {
         match self {
@@ -83,7 +83,7 @@ impl Dtype {
         }
     }
 
-    /// Whether it has NaN and infinities.
+    /// Whether the type has NaN and infinities.
     #[must_use]
     pub const fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
@@ -99,7 +99,7 @@ impl fmt::Display for Dtype {
 impl FromStr for Dtype {
     type Err = DtypeError;
 
-    /// Reads a name; those of numpy (`float32`, `int8`, `uint8`) are understood too.
+    /// Parses a name, also that of numpy (`float32`, `int8`, `uint8`).
     fn from_str(text: &str) -> Result<Self, DtypeError> {
         let lower = text.to_ascii_lowercase();
         let short = match lower.as_str() {
@@ -121,7 +121,7 @@ impl FromStr for Dtype {
 }
 
 impl DtypeError {
-    /// The nearest dtype, where one is near.
+    /// Returns the most similar dtype, if there is one.
     #[must_use]
     pub fn nearest(&self) -> Option<&'static str> {
         nearest(&self.0, Dtype::ALL.iter().map(|dtype| dtype.name())).first().copied()

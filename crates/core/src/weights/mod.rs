@@ -1,4 +1,4 @@
-//! Weights: versions of a model's vectors, their aliases, and how both are named.
+//! Weights of models: versions, aliases, and selectors that name them.
 
 mod alias;
 mod dtype;

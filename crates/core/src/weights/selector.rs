@@ -1,4 +1,4 @@
-//! Which weights are meant where a model is named: `MODEL`, `MODEL:3`, `MODEL@alias`.
+//! Selectors: `MODEL`, `MODEL:3` and `MODEL@alias` name a model and its weights.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use crate::{NameError, check_known_name};
 /// A model, and which of its weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
     /// Which of its weights.
     pub which: Which,
@@ -19,40 +19,40 @@ pub struct Selector {
 /// Which weights of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// Those that the alias `current` means; none where there is no such alias.
+    /// The version that the alias `current` points to; no weights if there is no such alias.
     Current,
     /// This version.
     Version(u64),
-    /// Those that this alias means.
+    /// The version that this alias points to.
     Alias(String),
 }
 
-/// A word that names no model and weights.
+/// The text is not a selector.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SelectorError {
-    /// A name in it cannot be one.
+    /// The name of the model or of the alias is not allowed.
     #[error("`{text}` names no {object}")]
     Name {
-        /// The whole word.
+        /// The whole text.
         text: String,
         /// `model` or `alias`.
         object: &'static str,
         /// The rule that the name breaks.
         source: NameError,
     },
-    /// What stands after the colon is no version.
-    #[error("`{version}` in `{text}` is no version; versions are 1, 2, 3, …, and an alias is written `MODEL@ALIAS`")]
+    /// The text after the colon is not a version.
+    #[error("`{version}` in `{text}` is not a version; versions are 1, 2, 3, …, and an alias is written `MODEL@ALIAS`")]
     Version {
-        /// The whole word.
+        /// The whole text.
         text: String,
-        /// What stands after the colon.
+        /// The text after the colon.
         version: String,
     },
 }
 
 impl Selector {
-    /// A model with its current weights.
+    /// Selects the current weights of a model.
     #[must_use]
     pub fn current(model: impl Into<String>) -> Self {
         Self { model: model.into(), which: Which::Current }
@@ -60,7 +60,7 @@ impl Selector {
 }
 
 impl Which {
-    /// The alias that decides, where one does.
+    /// Returns the alias that selects the version, if there is one.
     #[must_use]
     pub fn alias(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! One version of a model's weights.
+//! Versions of a model's weights.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use uuid::Uuid;
 use super::Dtype;
 use crate::{Invalid, valid};
 
-/// How the bytes of a version are laid out.
+/// File format of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum WeightsFormat {
-    /// Named tensors behind a JSON header.
+    /// Named tensors after a JSON header.
     Safetensors,
-    /// One array of numpy.
+    /// One numpy array.
     Npy,
-    /// The elements and nothing else, or bytes that MER does not look into.
+    /// Elements without a header, or bytes that MER does not interpret.
     Raw,
     /// A JSON array of numbers.
     Json,
@@ -28,7 +28,7 @@ impl WeightsFormat {
     /// Every format.
     pub const ALL: [Self; 4] = [Self::Safetensors, Self::Npy, Self::Raw, Self::Json];
 
-    /// The name in the database, in JSON and on the command line.
+    /// Returns the name in the database, in JSON and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,23 +46,23 @@ impl fmt::Display for WeightsFormat {
     }
 }
 
-/// A version: immutable once it is there. Versions of a model count from 1, and no number is given twice.
+/// A version of a model's weights. It is immutable. Versions of a model count from 1, and no number is used twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WeightsVersion {
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// From 1.
+    /// Number of the version, from 1.
     pub version: u64,
-    /// How its bytes are laid out.
+    /// File format.
     pub format: WeightsFormat,
-    /// The type of its elements.
+    /// Type of the elements.
     pub dtype: Dtype,
-    /// How many elements it has in each dimension; nothing where it is not one array.
+    /// Number of elements in each dimension; none unless it is a single array.
     pub shape: Option<Vec<u64>>,
-    /// How many bytes it has, as it was put.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Of those bytes, in hexadecimal.
+    /// Sha256 of the file, in hexadecimal.
     pub sha256: String,
     /// The version that it was made from.
     pub parent_version: Option<u64>,
@@ -70,20 +70,19 @@ pub struct WeightsVersion {
     pub request_uid: Option<Uuid>,
     /// The attempt of that access.
     pub attempt: Option<u32>,
-    /// What a person said of it.
+    /// Note of the user.
     pub note: Option<String>,
-    /// When it came to be.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// Where its bytes are: what its chunks are kept under.
+    /// Key of its chunks in the database.
     pub payload: Uuid,
 }
 
 impl WeightsVersion {
-    /// Checks what the types of the fields leave open, and that shape and bytes fit each other as far as that can be told
-    /// without the bytes.
+    /// Checks what the types of the fields leave open, and with [`check_layout`] that shape and size are consistent.
     ///
     /// # Errors
-    /// The first field that no version has so.
+    /// The first invalid field.
     pub fn check(&self) -> Result<(), Invalid> {
         valid::check_known("model", &self.model)?;
         valid::check_counted("version", self.version)?;
@@ -107,11 +106,11 @@ impl WeightsVersion {
     }
 }
 
-/// Checks that dtype, shape and bytes of weights fit each other, as far as that can be told without the bytes: formats with a
-/// header have more bytes than their elements.
+/// Checks that dtype, shape and size of weights are consistent, as far as that is possible without the bytes. A file with a
+/// header is larger than its elements.
 ///
 /// # Errors
-/// The field that does not fit.
+/// The field that is inconsistent.
 pub fn check_layout(format: WeightsFormat, dtype: Dtype, shape: Option<&[u64]>, bytes: u64) -> Result<(), Invalid> {
     let needs_shape = match format {
         WeightsFormat::Raw => dtype != Dtype::Opaque,
@@ -133,10 +132,10 @@ pub fn check_layout(format: WeightsFormat, dtype: Dtype, shape: Option<&[u64]>, 
         let what = "is set, and bytes that are not looked into have none";
         return if format == WeightsFormat::Raw { Err(Invalid::new("shape", what)) } else { Ok(()) };
     };
-    // A zero anywhere makes it nothing, however large the rest is.
+    // A dimension of zero makes the product zero, even if the other dimensions would overflow.
     let elements =
         if shape.contains(&0) { Some(0) } else { shape.iter().try_fold(1_u64, |all, length| all.checked_mul(*length)) };
-    // In JSON an element is a digit at least, and a comma or a bracket.
+    // In JSON an element has at least one digit, and a comma or a bracket.
     let size = if format == WeightsFormat::Json { 2 } else { size as u64 };
     let needed = elements.and_then(|elements| elements.checked_mul(size));
     let fits = match (format, needed) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mer_core::{Access, Claims, Classified as _, FailureKind, Kind, Status};
+use mer_core::{Access, AccessKind, Claims, Classified as _, FailureKind, Status};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ fn started() -> Access {
         attempt: 1,
         model: "m".into(),
         server: "local".into(),
-        kind: Kind::Infer,
+        kind: AccessKind::Infer,
         protocol: "oneshot".into(),
         weights_version: None,
         weights_sha256: None,

@@ -1,7 +1,7 @@
 //! The log of accesses.
 
 use jiff::Timestamp;
-use mer_core::{Access, AttemptKey, Kind};
+use mer_core::{Access, AccessKind, AttemptKey};
 use sqlx::{
     Postgres,
     postgres::{PgArguments, PgRow},
@@ -84,7 +84,7 @@ const BETWEEN: &str = r#"
 SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
 
 /// Every kind of access.
-const KINDS: [Kind; 3] = [Kind::Infer, Kind::Train, Kind::Ping];
+const KINDS: [AccessKind; 3] = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping];
 
 const PAGE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)

@@ -14,7 +14,7 @@ use std::{
 };
 
 use mer_meal::{Executor, LocalConfig};
-use mer_scheduler::{CallerEnvironment, Watch};
+use mer_scheduler::{CallerEnvironment, WaitObserver};
 use mer_service::{Caller, ModelHost, Runtime};
 
 use self::events::UiEvents;
@@ -112,10 +112,10 @@ impl App {
     }
 
     /// Shows what the scheduler waits for.
-    pub(crate) fn watch(&self) -> Option<Watch> {
+    pub(crate) fn watch(&self) -> Option<WaitObserver> {
         let ui = self.ui()?;
         let shown: Mutex<Option<WaitNotice>> = Mutex::default();
-        Some(Watch::new(move |wait| {
+        Some(WaitObserver::new(move |wait| {
             // The line before goes first.
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.take();

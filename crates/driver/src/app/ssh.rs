@@ -10,7 +10,7 @@ use std::{
 
 use mer_core::ConnParams;
 use mer_meal::{Executor, SecretSource, SshConfig, SshEnvironment};
-use mer_scheduler::{CallerEnvironment, Remote};
+use mer_scheduler::{CallerEnvironment, ExecutorFactory};
 
 use super::secrets;
 use crate::variables::Variables;
@@ -68,9 +68,9 @@ impl Ssh {
     }
 
     /// The same for the scheduler, where no unknown host key is accepted.
-    pub(super) fn remote(&self) -> Remote {
+    pub(super) fn remote(&self) -> ExecutorFactory {
         let ssh = self.clone();
-        Remote::new(move |server, params| ssh.executor(server, params, false))
+        ExecutorFactory::new(move |server, params| ssh.executor(server, params, false))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use mer_core::{redacted, redacted_url};
+use mer_core::redacted_command_line;
 
 /// A command line as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,17 +17,9 @@ pub(crate) struct CommandLine {
 impl CommandLine {
     /// The first of `words` is the name of the program. Passwords are redacted.
     pub(super) fn new(words: &[OsString], no_input: bool) -> Self {
-        let mut redacted_words: Vec<String> = Vec::with_capacity(words.len());
-        for word in words.iter().skip(1).map(|word| word.to_string_lossy()) {
-            let word = match word.strip_prefix("--db=") {
-                Some(url) => format!("--db={}", redacted_url(url)),
-                None if redacted_words.last().is_some_and(|flag| flag == "--db") => redacted_url(&word),
-                // A password may stand in any word: in a URL, or as `NAME=VALUE` after `--env`.
-                None => redacted(&word),
-            };
-            redacted_words.push(word);
-        }
-        Self { words: redacted_words, start_flags: Vec::new(), no_input }
+        let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+        let words = redacted_command_line(words.iter().map(|word| &**word));
+        Self { words, start_flags: Vec::new(), no_input }
     }
 
     /// Adds the flags that the running `mer` was started with.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date};
-use mer_core::{Bound, BoundError, Kind};
+use mer_core::{AccessKind, Bound, BoundError};
 
 /// Commands of `mer log`.
 #[derive(Debug, Clone, Subcommand)]
@@ -61,14 +61,14 @@ pub(crate) enum KindArg {
 
 impl LogListArgs {
     /// Returns the kinds to list; empty for all.
-    pub(crate) fn kinds(&self) -> Vec<Kind> {
+    pub(crate) fn kinds(&self) -> Vec<AccessKind> {
         let kind = |kind: &KindArg| match kind {
-            KindArg::Infer => Some(Kind::Infer),
-            KindArg::Train => Some(Kind::Train),
-            KindArg::Ping => Some(Kind::Ping),
+            KindArg::Infer => Some(AccessKind::Infer),
+            KindArg::Train => Some(AccessKind::Train),
+            KindArg::Ping => Some(AccessKind::Ping),
             KindArg::All => None,
         };
-        self.kinds.iter().map(kind).collect::<Option<Vec<Kind>>>().unwrap_or_default()
+        self.kinds.iter().map(kind).collect::<Option<Vec<AccessKind>>>().unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mer_meal::{Cancel, CancelLevel};
-use mer_scheduler::{Receipt, Undelivered};
+use mer_scheduler::{ConfirmationSender, OutputFailure};
 use tokio::sync::mpsc;
 
 use crate::{errors::CliError, io::Sink};
@@ -27,9 +27,9 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 pub(super) async fn pour(
     mut chunks: mpsc::Receiver<Bytes>,
     mut sink: Sink,
-    receipt: Receipt,
+    confirmation: ConfirmationSender,
 ) -> Result<Vec<u8>, CliError> {
-    let poured = receipt.carrying(async move |asked| {
+    let poured = confirmation.confirm(async move |asked| {
         let mut failed = None;
         while let Some(chunk) = chunks.recv().await {
             if let Err(error) = sink.put(chunk).await {
@@ -38,7 +38,7 @@ pub(super) async fn pour(
             }
         }
         drop(chunks);
-        let keep = asked.succeeded().await;
+        let keep = asked.get().await;
         let poured = match failed {
             None => sink.finish(keep).await,
             Some(error) => Err(error),
@@ -60,8 +60,8 @@ pub(super) async fn write_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
     out.finish(true).await.map(drop)
 }
 
-fn undelivered(error: &CliError) -> Undelivered {
-    Undelivered { kind: error.kind(), said: error.in_one_line() }
+fn undelivered(error: &CliError) -> OutputFailure {
+    OutputFailure { kind: error.kind(), message: error.in_one_line() }
 }
 
 /// Shows a model's diagnostics as they come. A failure to show them does not end the run, and a slow reader does not delay a

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mer_core::{Command, LOCAL_SERVER, Model, ModelParams, ModelSpec, Registry};
-use mer_scheduler::PingReport;
+use mer_scheduler::ModelPingReport;
 use mer_service::{ModelHost as _, ResolvedModel};
 use serde::Serialize;
 use serde_json::json;
@@ -92,16 +92,16 @@ struct PingRow {
     detail: String,
 }
 
-impl From<PingReport> for PingRow {
-    fn from(report: PingReport) -> Self {
+impl From<ModelPingReport> for PingRow {
+    fn from(report: ModelPingReport) -> Self {
         let detail = ping_detail(&report);
-        let PingReport { model, server, failure, ms, .. } = report;
+        let ModelPingReport { model, server, failure, ms, .. } = report;
         Self { model, server, code: ExitCode::of_outcome(failure), ms, detail }
     }
 }
 
 /// Returns the detail of a report, with what to do about a server that cannot be used.
-pub(super) fn ping_detail(report: &PingReport) -> String {
+pub(super) fn ping_detail(report: &ModelPingReport) -> String {
     match report.unreachable.as_ref().and_then(|error| ssh_hint(error, &report.server)) {
         Some(hint) => format!("{} ({hint})", report.detail),
         None => report.detail.clone(),

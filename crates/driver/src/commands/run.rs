@@ -1,9 +1,9 @@
 //! `mer run`.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use mer_core::{Access, FailureKind, Kind as Purpose, Status};
+use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Outcome, Output};
+use mer_scheduler::{Outcome, Output, OutputConfirmation};
 use mer_service::{ModelHost as _, RunRequest};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -75,9 +75,9 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         progress: weights::progress(ui),
     };
     let work = async {
-        let (delivery, receipt) = Delivery::new();
-        let run = host.run(&model, request, Output { stdout, stderr: watched }, delivery);
-        tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel))
+        let (confirmation, sender) = OutputConfirmation::new();
+        let run = host.run(&model, request, Output { stdout, stderr: watched }, confirmation);
+        tokio::join!(run, pour(chunks, sink, sender), show(diagnostics, &cancel))
     };
     let ((outcome, poured, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
@@ -108,7 +108,7 @@ pub(super) fn failure(outcome: &Outcome, signal: Option<Signal>, hint: Option<St
         let rest = why.strip_prefix("cancelled").unwrap_or_default();
         why = format!("cancelled by {signal}{rest}");
     }
-    if outcome.access.kind == Purpose::Train {
+    if outcome.access.kind == AccessKind::Train {
         why.push_str("; no version was made");
     }
     let message = format!("`{model}` on `{server}`: {why}");

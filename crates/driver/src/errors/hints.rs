@@ -117,7 +117,7 @@ pub(crate) fn outcome_hint(outcome: &Outcome) -> Option<String> {
         FailureCause::Shortage(shortage) => Some(shortage_hint(*shortage).to_owned()),
         FailureCause::Delivery(error) => delivery_hint(error),
         FailureCause::ConnectionLost => {
-            Some("what still runs there ends by itself when `orphanAfter` has passed".to_owned())
+            Some("a process that still runs there ends when `orphanAfter` has passed".to_owned())
         }
         FailureCause::NoReply(protocol) => no_reply_hint(*protocol).map(str::to_owned),
         FailureCause::WeightsLeft { path } => {
@@ -147,7 +147,7 @@ pub(super) fn delivery_hint(error: &DeliveryError) -> Option<String> {
         return Some(shortage_hint(shortage).to_owned());
     }
     match error {
-        DeliveryError::Keep { .. } => {
+        DeliveryError::Cache { .. } => {
             Some("free some space there, or name another folder: `cacheDir`, MER_CACHE_DIR".to_owned())
         }
         DeliveryError::Distrusted { .. } => Some("name a folder of your own: `cacheDir`, MER_CACHE_DIR".to_owned()),

@@ -184,12 +184,12 @@ fn weights() -> Vec<WeightsError> {
     let number = |number: &str, dtype| E::Number { index: 0, number: number.into(), dtype };
     vec![
         E::Header { format: WeightsFormat::Npy, what: "no magic".into() },
-        E::Size { format: WeightsFormat::Npy, told: 4, found: 3 },
+        E::Size { format: WeightsFormat::Npy, declared: 4, found: 3 },
         E::Elements { dtype: Dtype::F32, found: 3 },
-        E::Shape { shape: vec![2], dtype: Dtype::F32, told: 8, found: 12 },
-        E::Shape { shape: vec![2], dtype: Dtype::F32, told: 8, found: 11 },
-        E::OtherDtype { given: Dtype::F32, found: Dtype::I64 },
-        E::OtherShape { given: vec![2], found: None },
+        E::Shape { shape: vec![2], dtype: Dtype::F32, needed: 8, found: 12 },
+        E::Shape { shape: vec![2], dtype: Dtype::F32, needed: 8, found: 11 },
+        E::OtherDtype { expected: Dtype::F32, found: Dtype::I64 },
+        E::OtherShape { expected: vec![2], found: None },
         E::NoElements,
         E::TooLarge { shape: vec![9] },
         E::Bits { shape: vec![9], bits: 4 },
@@ -287,13 +287,13 @@ fn delivery() -> Vec<DeliveryError> {
         E::Database { version: version(), source: DalError::NoVersion { model: "iris".into(), version: 3 } },
         E::Start(StartError::NoCommand),
         E::Start(StartError::Ssh(SshError::StartTimedOut { host: "gpu1".into(), after: WAITED })),
-        E::Refused { version: version(), server: server(), said: "no space left".into() },
+        E::Refused { version: version(), server: server(), message: "no space left".into() },
         E::Differs { version: version(), server: server() },
         E::Lost { version: version(), server: server(), detail: "reset".into() },
         E::Cancelled,
     ];
     for errno in [28, 27, 24] {
-        errors.push(E::Keep { version: version(), folder: "/c".into(), source: os(errno) });
+        errors.push(E::Cache { version: version(), folder: "/c".into(), source: os(errno) });
     }
     errors
 }

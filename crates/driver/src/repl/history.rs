@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use mer_core::{redacted, redacted_url};
+use mer_core::may_hold_secret;
 
 /// Maximum number of entries in memory; older ones stay in the file.
 pub(super) const MAX_ENTRIES: usize = 10_000;
@@ -36,12 +36,7 @@ impl History {
     /// Whether an entry may be stored: not if it has a password in it, or a flag such as `--password-…` whose value may be
     /// one.
     pub(super) fn may_store(entry: &str) -> bool {
-        let words = || entry.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '/'));
-        let flag =
-            words().any(|word| word.starts_with("--password") || word.starts_with("--db=") && word.contains(':'));
-        // A URL may be quoted or have blanks in its password, so the whole line is checked too.
-        let url = entry.find("://").is_some_and(|at| redacted_url(&entry[at..]) != entry[at..]);
-        !flag && !url && redacted(entry) == entry
+        !may_hold_secret(entry)
     }
 
     /// Appends an entry.

@@ -1,9 +1,9 @@
 use std::os::unix::ffi::OsStringExt as _;
 
-use mer_core::{ConnParams, ConnType, ServerSpec};
+use mer_core::{ConnParams, ConnType, ModelParams, Protocol, ServerSpec};
 
 use super::*;
-use crate::outcome::tests::access;
+use crate::{outcome::tests::access, run_spec::environment};
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
     pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
@@ -41,7 +41,7 @@ fn a_model_sees_its_request_and_none_of_mers_secrets() {
 }
 
 #[test]
-fn a_process_that_stays_up_is_told_no_request() {
+fn a_process_that_stays_up_gets_no_request_id() {
     let params = ModelParams { protocol: Some(Protocol::Lines), ..ModelParams::default() };
     let env = environment(map(&[("PYTHONUNBUFFERED", "")]), "m", &params, &access());
     assert_eq!(env, map(&[("PYTHONUNBUFFERED", ""), ("MER_MODEL", "m")]));

@@ -1,4 +1,4 @@
-//! Errors of the delivery of weights to where a model runs.
+//! Why weights were not delivered.
 
 use std::{io, path::PathBuf};
 
@@ -7,29 +7,29 @@ use mer_dal::DalError;
 use mer_meal::StartError;
 use thiserror::Error;
 
-/// Weights that were not delivered, so that the model was not started.
+/// Why weights were not delivered. The model was not started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// The weights cannot be written to the cache folder of this machine.
+    /// They could not be written to the folder on this machine.
     #[error("cannot put the weights `{version}` into `{}`", folder.display())]
-    Keep {
+    Cache {
         /// `MODEL:VERSION`.
         version: String,
-        /// The cache folder.
+        /// The folder.
         folder: PathBuf,
-        /// The error of the system.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The cache folder of this machine is not protected from other users.
+    /// Another user can put other weights into the folder on this machine.
     #[error("the folder of weights `{}` is not used: {why}", folder.display())]
     Distrusted {
-        /// The cache folder.
+        /// The folder.
         folder: PathBuf,
-        /// How another user can have changed it.
+        /// Why it is not trusted.
         why: Distrust,
     },
-    /// The record of the version has an invalid value.
+    /// Their row in the database is not valid.
     #[error("the weights `{version}` cannot be used")]
     Invalid {
         /// `MODEL:VERSION`.
@@ -37,43 +37,43 @@ pub enum DeliveryError {
         /// The field, and what is wrong with it.
         source: mer_core::Invalid,
     },
-    /// The weights cannot be read from the database.
+    /// They could not be read from the database.
     #[error("cannot read the weights `{version}` from the database")]
     Database {
         /// `MODEL:VERSION`.
         version: String,
-        /// The error of the database.
+        /// Error of the data access layer.
         source: DalError,
     },
-    /// No process can be started on the server.
+    /// No process could be started on the server.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The server cannot store the weights.
-    #[error("the weights `{version}` cannot be put on `{server}`: {said}")]
+    /// They could not be written on the server.
+    #[error("the weights `{version}` cannot be put on `{server}`: {message}")]
     Refused {
         /// `MODEL:VERSION`.
         version: String,
-        /// The server.
+        /// Name of the server.
         server: String,
-        /// The last output of the script on the server.
-        said: String,
+        /// Last line of the script's stderr.
+        message: String,
     },
-    /// The weights arrived with another hash, twice.
+    /// They arrived with another sha256, twice.
     #[error("the weights `{version}` arrived on `{server}` with another sha256, twice")]
     Differs {
         /// `MODEL:VERSION`.
         version: String,
-        /// The server.
+        /// Name of the server.
         server: String,
     },
-    /// The server went away, or stopped responding.
-    #[error("the weights `{version}` did not get to `{server}`: {detail}")]
+    /// The connection was lost, or the transfer made no progress.
+    #[error("the weights `{version}` were not delivered to `{server}`: {detail}")]
     Lost {
         /// `MODEL:VERSION`.
         version: String,
-        /// The server.
+        /// Name of the server.
         server: String,
-        /// How the loss was noticed.
+        /// What happened.
         detail: String,
     },
     /// The request was cancelled.
@@ -84,7 +84,7 @@ pub enum DeliveryError {
 impl Classified for DeliveryError {
     fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::Keep { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
+            Self::Cache { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
             Self::Distrusted { .. } => FailureKind::Refused,
             Self::Refused { .. } | Self::Differs { .. } => FailureKind::Io,
             Self::Invalid { .. } => FailureKind::Input,

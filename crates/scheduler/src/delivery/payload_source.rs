@@ -1,4 +1,4 @@
-//! The bytes of a version on their way to another machine: from the file here where there is one, else from the database.
+//! Reads the bytes of a version for another machine: from the file on this machine if there is one, else from the database.
 
 use std::{
     fs::File,
@@ -10,25 +10,25 @@ use mer_core::WeightsVersion;
 use mer_dal::{DalError, Database, Download};
 use tokio::sync::mpsc::Sender;
 
-/// One read of a file.
+/// Number of bytes that are read from a file at once.
 const CHUNK: usize = 256 * 1024;
 
-/// Where the bytes are.
-pub(super) enum Source {
+/// Where the bytes are read from.
+pub(super) enum PayloadSource {
     File(File),
     Database(Box<Download>),
 }
 
-impl Source {
+impl PayloadSource {
     pub(super) fn of_database(database: &Database, version: &WeightsVersion) -> Self {
         Self::Database(Box::new(Download::new(database, version)))
     }
 
-    /// Gives all of them, unless nobody takes any more.
-    pub(super) async fn pour(self, to: Sender<io::Result<Bytes>>) -> Result<(), DalError> {
+    /// Sends all bytes, until the receiver is closed.
+    pub(super) async fn send(self, to: Sender<io::Result<Bytes>>) -> Result<(), DalError> {
         match self {
             Self::File(file) => {
-                // A file that cannot be read to its end is too short over there, which is noticed.
+                // If the file cannot be read to its end, the server notices that bytes are missing.
                 let _ = tokio::task::spawn_blocking(move || read(file, &to)).await;
             }
             Self::Database(mut download) => {

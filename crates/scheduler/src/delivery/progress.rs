@@ -1,69 +1,70 @@
-//! How far a delivery is, for those that wait for it.
+//! Reports the progress of a delivery.
 
 use std::{fmt, sync::Arc};
 
 use mer_core::WeightsVersion;
 
-/// Something about a delivery.
+/// Something that happened in a delivery.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Step<'a> {
-    /// So many bytes are on their way or there.
-    Brought {
-        /// Of which weights.
+pub enum DeliveryEvent<'a> {
+    /// More bytes were transferred.
+    Transferred {
+        /// The weights.
         version: &'a WeightsVersion,
-        /// To which server.
+        /// Name of the server that they are delivered to.
         server: &'a str,
-        /// Out of the version's own number.
+        /// Bytes transferred so far, out of [`WeightsVersion::bytes`].
         bytes: u64,
     },
-    /// It is over, well or not.
+    /// The delivery is over, whether it succeeded or not.
     Over,
 }
 
-/// Hears of deliveries. Must not block. Cheap to clone.
+/// Receives the events of deliveries. Must not block. Cheap to clone.
 #[derive(Clone)]
-pub struct Progress(Arc<dyn Fn(Step<'_>) + Send + Sync>);
+pub struct DeliveryObserver(Arc<dyn Fn(DeliveryEvent<'_>) + Send + Sync>);
 
-impl Progress {
-    /// `hear` is called for every piece.
-    pub fn new(hear: impl Fn(Step<'_>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hear))
+impl DeliveryObserver {
+    /// Makes an observer of a function that is called for every event.
+    pub fn new(observe: impl Fn(DeliveryEvent<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
     }
 }
 
-impl fmt::Debug for Progress {
+impl fmt::Debug for DeliveryObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Progress")
+        f.write_str("DeliveryObserver")
     }
 }
 
-/// One delivery, as it is told. Cheap to clone.
+/// Reports one delivery to its observer. Cheap to clone; the delivery is over when the last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Told(Arc<Telling>);
+pub(super) struct DeliveryProgress(Arc<Shared>);
 
-struct Telling {
+struct Shared {
     version: WeightsVersion,
     server: String,
-    progress: Option<Progress>,
+    observer: Option<DeliveryObserver>,
 }
 
-impl Told {
-    pub(super) fn new(version: &WeightsVersion, server: &str, progress: Option<Progress>) -> Self {
-        Self(Arc::new(Telling { version: version.clone(), server: server.to_owned(), progress }))
+impl DeliveryProgress {
+    pub(super) fn new(version: &WeightsVersion, server: &str, observer: Option<DeliveryObserver>) -> Self {
+        Self(Arc::new(Shared { version: version.clone(), server: server.to_owned(), observer }))
     }
 
-    pub(super) fn brought(&self, bytes: u64) {
-        if let Telling { version, server, progress: Some(Progress(hear)) } = &*self.0 {
-            hear(Step::Brought { version, server, bytes });
+    /// Reports the number of bytes transferred so far.
+    pub(super) fn transferred(&self, bytes: u64) {
+        if let Shared { version, server, observer: Some(DeliveryObserver(observe)) } = &*self.0 {
+            observe(DeliveryEvent::Transferred { version, server, bytes });
         }
     }
 }
 
-impl Drop for Telling {
+impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(Progress(hear)) = &self.progress {
-            hear(Step::Over);
+        if let Some(DeliveryObserver(observe)) = &self.observer {
+            observe(DeliveryEvent::Over);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Weights on another machine. They are brought there over a channel like that of a run, by a few lines of shell.
+//! Delivers weights to another machine with shell scripts, over connections like those of runs.
 
 use std::{
     sync::{
@@ -9,55 +9,62 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{Bound, Bounds, Exit, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, CancelLevel, EndCause, Executor, Input, RequestEnd, SentHook, Sinks, oneshot};
+use mer_core::{Bound, Bounds, Exit};
+use mer_meal::{Cancel, CancelLevel, EndCause, Executor, Input, RequestEnd, SentHook};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
-    Cache, DeliveryError, cache::file_name, lock::DeliveryLock, payload_source::Source, progress::Told,
+    cache::{WeightsCache, file_name},
+    error::DeliveryError,
+    lock::DeliveryLock,
+    payload_source::PayloadSource,
+    progress::DeliveryProgress,
     remote_scripts as script,
 };
-use crate::{Placement, Weights};
+use crate::{
+    placement::Placement,
+    remote_shell::{RemoteScript, last_stderr_line, no_input},
+    request::Weights,
+};
 
-/// Looking for a file takes no longer.
-const LOOK_SECS: u64 = 60;
-const LOOK_BOUND: Bound = Bound::secs(LOOK_SECS);
+/// Bound on looking for a file, in seconds.
+const LOOKUP_SECS: u64 = 60;
 
-/// Somebody who takes no byte for so long, and does not end either, takes none any more. A hash of what came is made in
-/// that time too.
-const STALL: Duration = Duration::from_secs(300);
+/// A transfer without progress for this long is abandoned. The server hashes what it received within this time.
+const STALL_BOUND: Duration = Duration::from_secs(300);
 
-/// An answer has a path in it, and little else.
-const LONGEST: usize = 64 * 1024;
-
-/// Chunks that wait for the connection.
+/// Maximum number of chunks that wait for the connection.
 const QUEUE: usize = 4;
 
 /// One delivery to one server.
-pub(super) struct There<'a> {
-    pub(super) cache: &'a Cache,
+pub(super) struct RemoteDelivery<'a> {
+    pub(super) cache: &'a WeightsCache,
     pub(super) executor: &'a Executor,
     pub(super) placement: &'a Placement,
     pub(super) weights: &'a Weights,
     pub(super) cancel: &'a Cancel,
 }
 
-/// What the script over there answered.
+/// Answer of a script.
 enum Answer {
-    Kept(String),
-    Not,
+    /// The weights are at this path.
+    Stored(String),
+    /// There is no such file.
+    Missing,
+    /// A file with another hash was removed, or did not arrive correctly.
     Differs,
-    Doubt,
+    /// There is a file that has to be hashed.
+    Unverified,
 }
 
-/// No disk that is worth it, and no hash, is slower: bytes in a second.
-const SLOWEST: u64 = 10_000_000;
+/// Lowest speed, in bytes a second, at which a server is expected to read and hash a file.
+const MIN_HASH_SPEED: u64 = 10_000_000;
 
-impl There<'_> {
-    /// The path over there. They are brought, unless they have been before.
-    pub(super) async fn deliver(&self, told: &Told) -> Result<String, DeliveryError> {
-        if let Answer::Kept(path) = self.look().await? {
+impl RemoteDelivery<'_> {
+    /// Returns the path of the weights on the server. They are transferred unless they are there already.
+    pub(super) async fn deliver(&self, progress: &DeliveryProgress) -> Result<String, DeliveryError> {
+        if let Answer::Stored(path) = self.look_up().await? {
             return Ok(path);
         }
         let version = &self.weights.version;
@@ -67,140 +74,126 @@ impl There<'_> {
             lock = DeliveryLock::acquire(self.cache.folder(), &name) => lock,
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
-        // Somebody may have done it meanwhile.
-        let mut found = self.look().await?;
-        if matches!(found, Answer::Doubt) {
-            found = self.check().await?;
+        // Another process may have delivered them meanwhile.
+        let mut found = self.look_up().await?;
+        if matches!(found, Answer::Unverified) {
+            found = self.verify().await?;
         }
         match found {
-            Answer::Kept(path) => return Ok(path),
+            Answer::Stored(path) => return Ok(path),
             Answer::Differs => {
                 let server = &self.placement.server;
-                tracing::warn!("the weights `{version}` on `{server}` were changed, and are brought again");
+                tracing::warn!("the weights `{version}` on `{server}` were changed, and are transferred again");
             }
-            Answer::Not | Answer::Doubt => {}
+            Answer::Missing | Answer::Unverified => {}
         }
-        let here = tokio::select! {
+        let local = tokio::select! {
             biased;
-            here = self.cache.open(version) => here.map(Source::File),
+            file = self.cache.open(version) => file.map(PayloadSource::File),
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
-        let from_database = || Source::of_database(self.cache.database(), version);
-        if let Answer::Kept(path) = self.keep(here.unwrap_or_else(from_database), told).await? {
+        let from_database = || PayloadSource::of_database(self.cache.database(), version);
+        if let Answer::Stored(path) = self.upload(local.unwrap_or_else(from_database), progress).await? {
             return Ok(path);
         }
-        // It may well be the file here that is damaged.
+        // The local file may be damaged.
         self.cache.forget(version);
-        match self.keep(from_database(), told).await? {
-            Answer::Kept(path) => Ok(path),
+        match self.upload(from_database(), progress).await? {
+            Answer::Stored(path) => Ok(path),
             _ => Err(DeliveryError::Differs { version: self.version(), server: self.placement.server.clone() }),
         }
     }
 
-    async fn look(&self) -> Result<Answer, DeliveryError> {
-        self.ask(script::LOOK, LOOK_BOUND, Input::Bytes(Bytes::new()), None).await
+    /// Looks for the file without reading it.
+    async fn look_up(&self) -> Result<Answer, DeliveryError> {
+        self.run(script::LOOK, Bound::secs(LOOKUP_SECS), no_input(), None).await
     }
 
-    /// Has the hash looked at of what lies there.
-    async fn check(&self) -> Result<Answer, DeliveryError> {
-        let bound = Bound::secs(LOOK_SECS.saturating_add(self.weights.version.bytes / SLOWEST));
-        self.ask(script::CHECK, bound, Input::Bytes(Bytes::new()), None).await
+    /// Hashes the file on the server.
+    async fn verify(&self) -> Result<Answer, DeliveryError> {
+        let bound = Bound::secs(LOOKUP_SECS.saturating_add(self.weights.version.bytes / MIN_HASH_SPEED));
+        self.run(script::CHECK, bound, no_input(), None).await
     }
 
-    async fn keep(&self, source: Source, told: &Told) -> Result<Answer, DeliveryError> {
+    /// Transfers the file to the server.
+    async fn upload(&self, source: PayloadSource, progress: &DeliveryProgress) -> Result<Answer, DeliveryError> {
         let (chunks, input) = mpsc::channel(QUEUE);
         let sent = Arc::new(AtomicU64::new(0));
         let hook: SentHook = Box::new({
-            let (sent, told) = (Arc::clone(&sent), told.clone());
+            let (sent, progress) = (Arc::clone(&sent), progress.clone());
             move |bytes: Bytes| {
                 let count = bytes.len() as u64;
-                told.brought(sent.fetch_add(count, Ordering::Relaxed) + count);
+                progress.transferred(sent.fetch_add(count, Ordering::Relaxed) + count);
             }
         });
         let both = async {
-            let kept = self.ask(script::KEEP, Bound::Never, Input::Stream(input), Some(hook));
-            tokio::join!(source.pour(chunks), kept)
+            let stored = self.run(script::KEEP, Bound::Never, Input::Stream(input), Some(hook));
+            tokio::join!(source.send(chunks), stored)
         };
-        let (poured, kept) = tokio::select! {
+        let (read, stored) = tokio::select! {
             biased;
             both = both => both,
-            () = stalled(&sent) => return Err(self.lost(format!("it took nothing for {}", Bound::After(STALL)))),
+            () = stalled(&sent) => return Err(self.lost(format!("no progress for {}", Bound::After(STALL_BOUND)))),
         };
-        // What was cut here is not whole there; but this is why.
-        poured.map_err(|source| DeliveryError::Database { version: self.version(), source })?;
-        kept
+        // The server's answer to incomplete bytes matters less than why they are incomplete.
+        read.map_err(|source| DeliveryError::Database { version: self.version(), source })?;
+        stored
     }
 
-    /// Runs a script over there, and takes its answer.
-    async fn ask(
+    /// Runs a script on the server, and returns its answer.
+    async fn run(
         &self,
         script: &str,
         timeout: Bound,
         input: Input,
         sent: Option<SentHook>,
     ) -> Result<Answer, DeliveryError> {
-        let spec = self.spec(script, timeout);
-        let run = tokio::select! {
+        let script = RemoteScript {
+            text: script,
+            name: "mer",
+            arguments: self.arguments(),
+            timeout,
+            grace: Bounds::default().grace,
+        };
+        let running = tokio::select! {
             biased;
-            run = self.executor.start(&spec) => run?,
+            started = script.start(self.executor) => started?,
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
-        let (stdout, mut chunks) = mpsc::channel::<Bytes>(QUEUE);
-        let collect = async {
-            let mut all = Vec::new();
-            while let Some(chunk) = chunks.recv().await {
-                // A shell that says more says something else.
-                if all.len() < LONGEST {
-                    all.extend_from_slice(&chunk);
-                }
-            }
-            all
-        };
-        let run = oneshot(run, input, Sinks { sent, ..Sinks::stdout(stdout) }, &spec.bounds, self.cancel);
-        let (ended, said) = tokio::join!(run, collect);
+        let (ended, answer) = running.answer(input, sent, self.cancel).await;
         match (&ended.cause, ended.exit) {
-            (EndCause::Done, Some(Exit::Code(0))) => self.understand(&said),
+            (EndCause::Done, Some(Exit::Code(0))) => self.parse(&answer),
             (EndCause::Done, Some(Exit::Lost)) => {
-                Err(self.lost(ended.lost.unwrap_or_else(|| "it was lost".to_owned())))
+                Err(self.lost(ended.lost.unwrap_or_else(|| "the connection was lost".to_owned())))
             }
             (EndCause::Cancelled, _) => Err(DeliveryError::Cancelled),
-            (EndCause::Timeout { .. }, _) => Err(self.lost(format!("it did not answer within {timeout}"))),
-            _ => Err(self.refused(why(&ended))),
+            (EndCause::Timeout { .. }, _) => Err(self.lost(format!("no answer within {timeout}"))),
+            _ => Err(self.refused(reason(&ended))),
         }
     }
 
-    fn spec(&self, script: &str, timeout: Bound) -> RunSpec {
+    /// Returns the arguments of every script, as `remote_scripts.rs` describes them.
+    fn arguments(&self) -> Vec<String> {
         let Weights { version, .. } = self.weights;
         let conn = &self.placement.conn;
-        let folder = conn.cache_dir.clone().unwrap_or_default();
         let limit = conn.cache_limit.unwrap_or_else(|| self.cache.limit());
-        let words = ["sh", "-c", script, "mer"].map(str::to_owned);
-        let named = [
-            folder,
+        vec![
+            conn.cache_dir.clone().unwrap_or_default(),
             file_name(version),
             version.bytes.to_string(),
             limit.bytes().to_string(),
             Uuid::now_v7().to_string(),
-        ];
-        RunSpec {
-            argv: words.into_iter().chain(named).collect(),
-            cwd: None,
-            env: [].into(),
-            protocol: Protocol::Oneshot,
-            tokens: Tokens::defaults(Protocol::Oneshot),
-            bounds: Bounds { timeout, ..Bounds::default() },
-            leave_children: false,
-        }
+        ]
     }
 
-    fn understand(&self, said: &[u8]) -> Result<Answer, DeliveryError> {
-        let text = String::from_utf8_lossy(said);
+    fn parse(&self, answer: &[u8]) -> Result<Answer, DeliveryError> {
+        let text = String::from_utf8_lossy(answer);
         let line = text.trim_end_matches('\n');
-        match line.strip_prefix(script::KEPT) {
-            Some(path) if std::str::from_utf8(said).is_ok() => Ok(Answer::Kept(path.to_owned())),
-            None if line == script::NONE => Ok(Answer::Not),
+        match line.strip_prefix(script::STORED) {
+            Some(path) if std::str::from_utf8(answer).is_ok() => Ok(Answer::Stored(path.to_owned())),
+            None if line == script::MISSING => Ok(Answer::Missing),
             None if line == script::DIFFERS => Ok(Answer::Differs),
-            None if line == script::DOUBT => Ok(Answer::Doubt),
+            None if line == script::UNVERIFIED => Ok(Answer::Unverified),
             _ => Err(self.refused(format!("its shell answered `{}`", line.escape_debug()))),
         }
     }
@@ -209,8 +202,8 @@ impl There<'_> {
         self.weights.version.to_string()
     }
 
-    fn refused(&self, said: String) -> DeliveryError {
-        DeliveryError::Refused { version: self.version(), server: self.placement.server.clone(), said }
+    fn refused(&self, message: String) -> DeliveryError {
+        DeliveryError::Refused { version: self.version(), server: self.placement.server.clone(), message }
     }
 
     fn lost(&self, detail: String) -> DeliveryError {
@@ -218,17 +211,15 @@ impl There<'_> {
     }
 }
 
-/// The last word of a script that gave up.
-fn why(ended: &RequestEnd) -> String {
-    let said = String::from_utf8_lossy(&ended.stderr_tail);
-    match (said.lines().rfind(|line| !line.trim().is_empty()), ended.exit) {
-        (Some(line), _) => line.trim().to_owned(),
-        (None, Some(exit)) => format!("its shell {exit}"),
-        (None, None) => "nobody saw how its shell ended".to_owned(),
-    }
+/// Returns why a script failed.
+fn reason(ended: &RequestEnd) -> String {
+    last_stderr_line(ended).unwrap_or_else(|| match ended.exit {
+        Some(exit) => format!("its shell {exit}"),
+        None => "the end of its shell was not observed".to_owned(),
+    })
 }
 
-/// Ends when nothing moves any more.
+/// Returns when no byte was sent for [`STALL_BOUND`].
 async fn stalled(sent: &AtomicU64) {
     let mut before = None;
     loop {
@@ -237,6 +228,6 @@ async fn stalled(sent: &AtomicU64) {
             return;
         }
         before = Some(now);
-        tokio::time::sleep(STALL).await;
+        tokio::time::sleep(STALL_BOUND).await;
     }
 }

@@ -1,27 +1,34 @@
-//! What is said to the other machine: POSIX sh, and what every system has beside it.
+//! The scripts that run on another machine. They need POSIX sh and the usual programs.
 //!
-//! A file is believed by its hash, or because it is the same file, unchanged, as when its hash was looked at. That a record
-//! beside the folder says: inode, length and times, as `stat` prints them. No standard has that program: it is asked in the
-//! words of GNU and busybox, then in those of the BSDs and macOS. Where there is none of it, the hash is looked at each time;
-//! where there is no program for hashes either, the length has to do.
+//! A file is accepted if it has the right hash, or if it has not been changed since it was hashed. A record beside the folder
+//! identifies the file that was hashed: inode, length and times, as `stat` prints them. POSIX has no `stat`, so the options of
+//! GNU and busybox are tried first, then those of the BSDs and macOS. Without `stat` the file is hashed each time. Without a
+//! program for hashes only the length is compared.
 //!
-//! Arguments: 1 the folder (nothing: that of caches), 2 the file's name, 3 how many bytes, 4 how much room there is for
-//! all, 5 a word that nobody else has. The answer is one line.
+//! Arguments: 1 the folder (empty for the user's cache folder), 2 the name of the file, 3 its size in bytes, 4 the maximum size
+//! of all files in bytes, 5 a unique word for temporary names. The answer is one line.
 
-/// The answer: it is there, and this is its path.
-pub(super) const KEPT: &str = "=kept ";
-/// It is not there.
-pub(super) const NONE: &str = "=none";
-/// What came is not what was sent; or what lay there was not what it is called, and is gone.
+/// Answer: the file is there, at the path that follows.
+pub(super) const STORED: &str = "=kept ";
+/// Answer: the file is not there.
+pub(super) const MISSING: &str = "=none";
+/// Answer: the bytes that arrived differ from those that were sent; or the file there had another hash, and was removed.
 pub(super) const DIFFERS: &str = "=differs";
-/// Something lies there, and only its hash can tell whether it is that.
-pub(super) const DOUBT: &str = "=doubt";
+/// Answer: there is a file, and it has to be hashed.
+pub(super) const UNVERIFIED: &str = "=doubt";
 
-/// Where it is (`$f` in `$d`), its record (`$r` in `$v`), how large a file is (`size`), whether only this user and root can
-/// write to it (`own`; a folder may be sticky, and the weights' must be so: `closed`), which one and since when (`stamp`), its
-/// hash (`digest`; `none` without a program for it), and writing its record (`note STAMP`). Times in whole seconds do not
-/// tell a file from the same one changed within that second: then there is no record before some seconds have passed.
-macro_rules! places {
+/// The beginning of every script. It sets
+///
+/// - `$f`, `$d`: the file and its folder; `$r`, `$v`: its record and the folder of records;
+/// - `size FILE`: prints the size of a file;
+/// - `own FILE`: whether it belongs to this user or root, and not every user may write to it, except to a sticky folder;
+/// - `closed`: exits unless the folder of weights is `own`;
+/// - `stamp FILE`: prints what identifies the file and its state;
+/// - `digest FILE`: prints its sha256, or `none` without a program for it;
+/// - `young STAMP`: whether the file may still be changed without changing its stamp. If times have whole seconds only, that
+///   is so for some seconds;
+/// - `note STAMP`: writes the record.
+macro_rules! prelude {
     () => {
         r#"set -f
 case $1 in
@@ -69,9 +76,9 @@ u=${2%%.*}.$5
     };
 }
 
-/// Looks whether it is there, without reading it. Then it was used now.
+/// Looks for the file without reading it, and marks it as used now.
 pub(super) const LOOK: &str = concat!(
-    places!(),
+    prelude!(),
     r#"[ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
 closed
 own "$f" || { echo '=doubt'; exit 0; }
@@ -84,9 +91,9 @@ echo "=kept $f"
 "#
 );
 
-/// Looks at the hash of what lies there. What is not what it is called goes.
+/// Hashes the file, and removes it if the hash is not the right one.
 pub(super) const CHECK: &str = concat!(
-    places!(),
+    prelude!(),
     r#"umask 077
 [ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
 case $(ls -ld "$f") in -r--------*) ;; *) chmod 400 "$f" 2>/dev/null ;; esac
@@ -99,11 +106,12 @@ echo "=kept $f"
 "#
 );
 
-/// Takes it from standard input. It appears whole, checked by its hash where there is a program for that, or not at all.
-/// Then what was used longest ago goes, as far as there is more than there should be, and what others left half way; but
-/// nothing that was used within the hour. A record's own time says when its file was used.
+/// Reads the file from standard input. It appears complete and with the right hash, or not at all.
+///
+/// Then removes the least recently used files until the rest fits into the maximum size, and partial files; but no file that
+/// was used within the last hour. The modification time of a record is the time when its file was last used.
 pub(super) const KEEP: &str = concat!(
-    places!(),
+    prelude!(),
     r#"umask 077
 mkdir -p "$d" || exit 1
 closed

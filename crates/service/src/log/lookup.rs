@@ -1,6 +1,6 @@
 //! Looks up one request by its uid, or by the beginning of its uid.
 
-use mer_core::{Access, Kind};
+use mer_core::{Access, AccessKind};
 use mer_dal::{AccessFilter, Session};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub async fn attempts(runtime: &Runtime, beginning: Option<&str>) -> Result<Vec<
 
 /// The newest run or training; the newest access of any kind if there is none.
 async fn newest(session: &Session) -> Result<Uuid, ServiceError> {
-    for kinds in [vec![Kind::Infer, Kind::Train], Vec::new()] {
+    for kinds in [vec![AccessKind::Infer, AccessKind::Train], Vec::new()] {
         let found = session.accesses(&AccessFilter { limit: 1, kinds, ..AccessFilter::default() }).await?;
         if let Some(access) = found.first() {
             return Ok(access.request_uid);

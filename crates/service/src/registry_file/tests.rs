@@ -135,7 +135,7 @@ fn every_mistake_has_its_line_and_column() {
 
     let (message, causes, _) = refused("[models.m]\ntimeout = 'soon'\n");
     assert!(message.contains("line 2, column 11"), "{message}");
-    assert!(causes[0].contains("`soon` is no duration"), "{causes:?}");
+    assert!(causes[0].contains("`soon` is not a duration"), "{causes:?}");
 
     let (message, causes, _) = refused("[models]\nm = 3\n");
     assert_eq!(message, "`r.toml`, line 2, column 5: `m` has a wrong value");

@@ -1,7 +1,7 @@
 //! One training.
 
-use mer_core::Kind;
-use mer_scheduler::{Delivery, Output};
+use mer_core::AccessKind;
+use mer_scheduler::{Output, OutputConfirmation};
 
 use super::scratch::Scratch;
 use crate::{
@@ -47,11 +47,11 @@ impl<'a> Training<'a> {
         &self,
         request: RunRequest<'_>,
         output: Output,
-        delivery: Delivery,
+        confirmation: OutputConfirmation,
     ) -> Result<mer_scheduler::Training, ServiceError> {
         let uid = self.model.view.database_uid;
         self.runtime.wake_drainer(uid);
-        let request = scheduler_request(self.model, RunRequest { keep_warm: false, ..request }, Kind::Train);
-        Ok(self.runtime.scheduler(uid).train(request, self.scratch.path(), output, delivery).await?)
+        let request = scheduler_request(self.model, RunRequest { keep_warm: false, ..request }, AccessKind::Train);
+        Ok(self.runtime.scheduler(uid).train(request, self.scratch.path(), output, confirmation).await?)
     }
 }

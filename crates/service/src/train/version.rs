@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mer_core::{CURRENT_ALIAS, Classified as _, FailureKind, Status, WeightsVersion};
 use mer_dal::{NewVersion, Upload};
-use mer_scheduler::{Outcome, Trained, Unkept};
+use mer_scheduler::{Outcome, Trained, TrainingFailure};
 use mer_weights::Given;
 
 use super::training::Training;
@@ -75,11 +75,11 @@ impl Training<'_> {
             kind => (Status::Failed, kind, format!("the training ended well, but {message}")),
         };
         let kept = if is_cancelled { None } else { self.rescue_file(&trained) };
-        let outcome = self.conclude(trained, Err(Unkept { status, kind, error })).await;
+        let outcome = self.conclude(trained, Err(TrainingFailure { status, kind, error })).await;
         NoVersion { outcome, error: None, kept, is_wrong }
     }
 
-    async fn conclude(&self, trained: Trained, made: Result<&WeightsVersion, Unkept>) -> Outcome {
+    async fn conclude(&self, trained: Trained, made: Result<&WeightsVersion, TrainingFailure>) -> Outcome {
         let made = made.map(|version| (version.version, version.sha256.clone()));
         self.runtime.scheduler(self.model.view.database_uid).conclude(trained, made).await
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mer_core::WeightsFormat;
 use mer_dal::Upload;
 use mer_meal::Input;
-use mer_weights::{Given, HEAD, Inspected, Inspector, Statistics, detect};
+use mer_weights::{DETECT_BYTES, Given, Inspected, Inspector, Statistics, detect};
 
 use crate::{byte_stream::next_chunk, error::ServiceError};
 
@@ -33,13 +33,15 @@ impl Intake {
         let name = self.file.display().to_string();
         // The beginning has the format; a pipe may deliver it in pieces.
         let mut head = Vec::new();
-        while head.len() < HEAD
+        while head.len() < DETECT_BYTES
             && let Some(chunk) = upload.waiting(next_chunk(&mut input, &name)).await??
         {
             head.extend_from_slice(&chunk);
         }
-        let format =
-            self.format.or_else(|| format_of_name(&self.file)).unwrap_or_else(|| detect(&head[..head.len().min(HEAD)]));
+        let format = self
+            .format
+            .or_else(|| format_of_name(&self.file))
+            .unwrap_or_else(|| detect(&head[..head.len().min(DETECT_BYTES)]));
         let mut inspector = Inspector::new(format, self.given)?;
         let mut next = Some(Bytes::from(head));
         while let Some(chunk) = next {

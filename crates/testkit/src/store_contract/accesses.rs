@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{Span, Timestamp};
-use mer_core::{Access, AttemptKey, Kind, STDERR_TAIL_BYTES, Status};
+use mer_core::{Access, AccessKind, AttemptKey, STDERR_TAIL_BYTES, Status};
 use mer_dal::{AccessFilter, AccessPages, Store};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ fn at(microseconds: i64) -> Timestamp {
 pub async fn every_field_comes_back(store: &Store) {
     let request = Uuid::now_v7();
     let begun = started(request, 2, "m", at(1));
-    let over = Access { kind: Kind::Train, ..ended(&started(request, 10, "m", at(2)), Status::Failed) };
+    let over = Access { kind: AccessKind::Train, ..ended(&started(request, 10, "m", at(2)), Status::Failed) };
     let first = ended(&started(request, 1, "m", at(0)), Status::Unreachable);
     let expected = vec![first, begun, over];
     store.record(&[expected[2].clone(), expected[0].clone(), expected[1].clone()]).await.unwrap();
@@ -114,7 +114,7 @@ pub async fn accesses_are_read_page_by_page(store: &Store) {
 
 /// The pages together are the list: newest first, then by request and attempt, however many started at the same time.
 pub async fn accesses_are_listed_page_by_page(store: &Store) {
-    let kinds = [Kind::Infer, Kind::Train, Kind::Ping];
+    let kinds = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping];
     let mut all: Vec<Access> = (0..60_u8)
         .map(|n| {
             let request = Uuid::from_bytes([n.wrapping_mul(151); 16]);
@@ -127,8 +127,8 @@ pub async fn accesses_are_listed_page_by_page(store: &Store) {
     all.sort_by_key(|access| std::cmp::Reverse((access.start_access, access.key())));
     for (model, since, kinds) in [
         (None, None, Vec::new()),
-        (None, Some(at(1)), vec![Kind::Ping]),
-        (Some("one"), None, vec![Kind::Infer, Kind::Train]),
+        (None, Some(at(1)), vec![AccessKind::Ping]),
+        (Some("one"), None, vec![AccessKind::Infer, AccessKind::Train]),
         (Some("two"), Some(at(1)), Vec::new()),
     ] {
         let wanted = |access: &&Access| {

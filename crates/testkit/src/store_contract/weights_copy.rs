@@ -1,7 +1,8 @@
 //! Weights that are copied from another database, and the end of a training. These cases open sessions themselves.
 
 use mer_core::{
-    Access, AliasMove, CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Kind, Status, WeightsFormat, WeightsVersion,
+    Access, AccessKind, AliasMove, CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Status, WeightsFormat,
+    WeightsVersion,
 };
 use mer_dal::{DalError, Database, NewVersion, Upload};
 use uuid::Uuid;
@@ -97,7 +98,7 @@ pub async fn a_training_is_one_step(database: &Database) {
     let iris = model(database, "iris").await;
     let begun = |attempt| {
         let access = started(Uuid::from_u128(77), attempt, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
-        Access { kind: Kind::Train, ..access }
+        Access { kind: AccessKind::Train, ..access }
     };
     let made = |access: &Access| {
         let over = Access { weights_version: None, weights_sha256: None, ..ended(access, Status::Succeeded) };

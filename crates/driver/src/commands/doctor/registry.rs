@@ -7,7 +7,7 @@ use std::{
 
 use mer_core::{ConnType, Registry, Server, with_causes};
 use mer_dal::Snapshot;
-use mer_scheduler::PingReport;
+use mer_scheduler::ModelPingReport;
 use mer_service::{ModelHost as _, ResolvedModel, View, weights};
 
 use super::Finding;
@@ -67,7 +67,7 @@ async fn models(app: &App, view: &View) -> Result<Vec<Finding>, CliError> {
     Ok(findings)
 }
 
-fn model_found(view: &View, report: &PingReport, remedy: &str) -> Finding {
+fn model_found(view: &View, report: &ModelPingReport, remedy: &str) -> Finding {
     let check = format!("model {} on {}", report.model, report.server);
     if report.failure.is_some() {
         return Finding::failed(check, ping_detail(report), remedy);

@@ -4,7 +4,7 @@ mod put_line;
 
 use mer_core::FailureKind;
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Delivery, Outcome, Output, Training as Trained};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, Training as Trained};
 use mer_service::{
     ModelHost as _, ResolvedModel, RunRequest,
     train::{NoVersion, TrainOptions, Training},
@@ -66,10 +66,10 @@ pub(super) async fn train(
         watch: app.watch(),
         progress: progress(ui),
     };
-    let (delivery, receipt) = Delivery::new();
+    let (confirmation, sender) = OutputConfirmation::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
-    let run = training.run(request, Output { stdout, stderr: watched }, delivery);
-    let work = async { tokio::join!(run, pour(chunks, sink, receipt), show(diagnostics, &cancel)) };
+    let run = training.run(request, Output { stdout, stderr: watched }, confirmation);
+    let work = async { tokio::join!(run, pour(chunks, sink, sender), show(diagnostics, &cancel)) };
     let ((trained, poured, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
     let mut interruption = signal;

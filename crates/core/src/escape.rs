@@ -1,9 +1,9 @@
-//! Texts of others as they may be shown: nothing in them moves a terminal's cursor, turns writing round, or hides.
+//! Escapes characters that would move a terminal's cursor, change the direction of text, or be invisible.
 
 use std::fmt::Write as _;
 
-/// Whether a character has no sign of its own, and changes what stands around it or cannot be seen: control characters,
-/// marks of direction, characters of no width, and the tags beyond them.
+/// Whether a character is invisible or changes the text around it: control characters, direction marks, characters without a
+/// width, and tags.
 #[must_use]
 pub const fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -14,12 +14,12 @@ pub const fn is_invisible(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with everything escaped that [`is_invisible`] names.
+/// Returns the text with every invisible character ([`is_invisible`]) escaped.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        // Writing into a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = match c {
             '\n' => safe.write_str("\\n"),
             '\r' => safe.write_str("\\r"),

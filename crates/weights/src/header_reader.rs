@@ -1,17 +1,17 @@
-//! Headers, as they come.
+//! Collects the header of a file that arrives in pieces.
 
 use mer_core::WeightsFormat;
 
 use crate::{WeightsError, layout::Layout, npy, safetensors};
 
-/// What has come of a header so far.
+/// The part of a header that has arrived.
 #[derive(Debug, Default)]
-pub(crate) struct Head {
+pub(crate) struct HeaderReader {
     bytes: Vec<u8>,
 }
 
-impl Head {
-    /// Takes as much of the bytes as belongs to the header of this format, which has one. The layout once it is whole.
+impl HeaderReader {
+    /// Consumes the bytes that belong to the header of this format, npy or safetensors. Returns its layout once it is complete.
     pub(crate) fn feed(&mut self, format: WeightsFormat, bytes: &mut &[u8]) -> Result<Option<Layout>, WeightsError> {
         let start = if format == WeightsFormat::Npy { npy::PREAMBLE } else { safetensors::LENGTH };
         if !self.fill(start, bytes) {
@@ -26,7 +26,7 @@ impl Head {
             WeightsFormat::Npy => npy::parse(header, self.bytes[npy::VERSION])?,
             _ => safetensors::parse(header)?,
         };
-        // A header of npy may be shorter than what had to be read to know its length.
+        // The header of an npy file may be shorter than the preamble that was read to get its length.
         if self.bytes.len() > end {
             return Err(WeightsError::Header { format, what: "its header is too short".to_owned() });
         }
@@ -34,6 +34,7 @@ impl Head {
         Ok(Some(layout))
     }
 
+    /// Returns where the header begins and ends. The start of the file has arrived.
     fn extent(&self, format: WeightsFormat) -> Result<(usize, usize), WeightsError> {
         if format == WeightsFormat::Npy {
             return npy::extent(&self.bytes);
@@ -42,12 +43,14 @@ impl Head {
         length.copy_from_slice(&self.bytes[..safetensors::LENGTH]);
         let length = u64::from_le_bytes(length);
         match usize::try_from(length) {
-            Ok(short) if length <= safetensors::LONGEST => Ok((safetensors::LENGTH, safetensors::LENGTH + short)),
+            Ok(short) if length <= safetensors::MAX_HEADER_BYTES => {
+                Ok((safetensors::LENGTH, safetensors::LENGTH + short))
+            }
             _ => Err(WeightsError::Header { format, what: format!("its header would have {length} bytes") }),
         }
     }
 
-    /// Whether there are so many bytes now.
+    /// Consumes bytes until there are `length` in all. Returns whether that is so.
     fn fill(&mut self, length: usize, bytes: &mut &[u8]) -> bool {
         let missing = length.saturating_sub(self.bytes.len()).min(bytes.len());
         let (now, later) = bytes.split_at(missing);

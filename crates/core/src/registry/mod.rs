@@ -1,0 +1,14 @@
+//! The registry: the servers and models that `mer apply` reads and `mer export` writes.
+
+mod carriage_returns;
+mod check;
+mod content;
+mod error;
+mod values;
+
+pub use carriage_returns::OddText;
+pub use content::Registry;
+pub use error::RegistryError;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Starts a process for a request: connects to the server, delivers the weights, and starts the command.
+
+use std::{ffi::OsString, path::Path, time::Instant};
+
+use bytes::Bytes;
+use mer_core::{Access, AccessKind, ConnType, RunSpec};
+use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmProcess};
+use tokio::sync::mpsc;
+
+use crate::{
+    Output, Request, Weights, WeightsCache, delivery,
+    outcome::Verdict,
+    placement::Placement,
+    record::millis,
+    run_spec::set_weights_path,
+    training_output::TrainingOutput,
+    wait::{Wait, waiting},
+    warm_pool::{PooledProcess, StderrObserver},
+};
+
+/// A process that waits for its request.
+#[derive(Debug)]
+pub(crate) enum ReadyProcess {
+    /// Serves this request only; for a training, with the place that it writes to.
+    Once(Box<Run>, Option<Box<TrainingOutput>>),
+    /// Stays up.
+    Warm(Box<PooledProcess>),
+}
+
+/// Starts processes on one server.
+pub(crate) struct Starter<'a> {
+    pub(crate) executor: &'a Executor,
+    pub(crate) placement: &'a Placement,
+    pub(crate) weights_cache: &'a WeightsCache,
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl Starter<'_> {
+    /// Connects, delivers the weights, and starts a process.
+    pub(crate) async fn start(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        request: &Request<'_>,
+        output: &Output,
+        scratch: &Path,
+    ) -> Result<ReadyProcess, Verdict> {
+        let observer = request.watch.as_ref();
+        let wait = || Wait::Connection { server: self.placement.server.clone() };
+        waiting(observer, wait, self.connect(access)).await?;
+        let mut started_spec = spec.clone();
+        if let Some(weights) = &request.weights {
+            let wait = || Wait::Weights { version: weights.version.to_string() };
+            let path = waiting(observer, wait, self.deliver(weights)).await?;
+            set_weights_path(path, &mut started_spec);
+        }
+        if access.kind == AccessKind::Train {
+            // Boxed because it is rare, and would be the largest part of every run's future.
+            return Box::pin(self.start_training(access, started_spec, scratch)).await;
+        }
+        if !spec.protocol.stays_up() {
+            let run = self.start_once(access, &started_spec).await?;
+            return Ok(ReadyProcess::Once(Box::new(run), None));
+        }
+        let ready_timeout = started_spec.bounds.ready_timeout;
+        let wait = || Wait::Ready { model: request.model.name.clone(), ready_timeout };
+        let starting = self.start_warm(access, started_spec, output.stderr.clone());
+        let process = waiting(observer, wait, starting).await?;
+        // The pool compares with the specification that a request asks for, which has no path of weights yet.
+        Ok(ReadyProcess::Warm(Box::new(PooledProcess { spec: spec.clone(), ..process })))
+    }
+
+    /// Delivers weights to the server, unless they are there already. Returns their path on the server.
+    pub(crate) async fn deliver(&self, weights: &Weights) -> Result<OsString, Verdict> {
+        let path = delivery::deliver(self.weights_cache, self.executor, self.placement, weights, self.cancel).await;
+        path.map_err(Verdict::not_delivered)
+    }
+
+    /// Starts a process that stays up, and waits until it is ready.
+    pub(crate) async fn start_warm(
+        &self,
+        access: &mut Access,
+        spec: RunSpec,
+        stderr: Option<mpsc::Sender<Bytes>>,
+    ) -> Result<PooledProcess, Verdict> {
+        let began = Instant::now();
+        let observer = StderrObserver::default();
+        observer.set(stderr);
+        let started = WarmProcess::start(self.executor, &spec, Some(observer.hook()), self.cancel).await;
+        access.start_ms = Some(millis(began.elapsed()));
+        match started {
+            Ok(process) => Ok(PooledProcess { spec, conn: self.placement.conn.clone(), process, stderr: observer }),
+            Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
+            Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended, self.placement.location())),
+            Err(error) => Err(Verdict::broken(&error)),
+        }
+    }
+
+    /// Connects to the server, unless it is this machine.
+    async fn connect(&self, access: &mut Access) -> Result<(), Verdict> {
+        if self.placement.conn_type == ConnType::Local {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let result = tokio::select! {
+            biased;
+            result = self.executor.connect() => result.map_err(|error| Verdict::not_connected(&error)),
+            () = self.cancel.reached(CancelLevel::Cancel) => Err(Verdict::cancelled_before()),
+        };
+        access.connect_ms = Some(millis(began.elapsed()));
+        result
+    }
+
+    /// Starts a process that trains, once there is a place to write to.
+    async fn start_training(
+        &self,
+        access: &mut Access,
+        mut spec: RunSpec,
+        scratch: &Path,
+    ) -> Result<ReadyProcess, Verdict> {
+        let output = TrainingOutput::prepare(access, self.executor, self.placement, scratch, self.cancel).await?;
+        spec.env.insert("MER_WEIGHTS_OUT".into(), output.path());
+        match self.start_once(access, &spec).await {
+            Ok(run) => Ok(ReadyProcess::Once(Box::new(run), Some(Box::new(output)))),
+            Err(verdict) => {
+                output.clear(verdict.status).await;
+                Err(verdict)
+            }
+        }
+    }
+
+    /// Starts a process for one request. On another machine this may take a while, so it can be cancelled.
+    async fn start_once(&self, access: &mut Access, spec: &RunSpec) -> Result<Run, Verdict> {
+        let location = self.placement.location();
+        let started: Result<Run, StartError> = tokio::select! {
+            biased;
+            started = self.executor.start(spec) => started,
+            () = self.cancel.reached(CancelLevel::Cancel) => {
+                return Err(Verdict::cancelled_at_start(access, location));
+            }
+        };
+        let run = started.map_err(|error| Verdict::not_started(&access.server, &error))?;
+        access.start_ms = Some(millis(run.started_in));
+        Ok(run)
+    }
+}
