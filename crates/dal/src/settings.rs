@@ -35,7 +35,7 @@ pub struct ServerSettings {
     pub variables: BTreeMap<String, String>,
     /// Home folder, in which `.pgpass` is looked up.
     pub home: Option<PathBuf>,
-    /// User who runs this process: the database user if no other setting names one.
+    /// User of this process: the database user if no other setting names one.
     pub os_user: Option<String>,
     /// Bound on one call. Migration scripts have [`ServerSettings::script_timeout`] instead.
     pub call_timeout: Duration,

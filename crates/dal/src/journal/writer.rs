@@ -28,7 +28,7 @@ pub enum Durability {
     Written,
 }
 
-/// The process that writes a journal, for people who look into it.
+/// The process that writes a journal, as the header of its segments names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalOwner {
     /// Name of this machine.

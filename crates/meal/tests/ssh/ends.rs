@@ -78,7 +78,7 @@ async fn dropping_a_run_ends_it() {
 
 /// The client is killed.
 #[tokio::test]
-async fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
+async fn kill_minus_9_ends_the_remote_group() {
     let Some(sshd) = Sshd::start() else { return };
     let mut client = Command::new(crate::common::FAKE)
         .args(["remote-parent", &sshd.host(), &sshd.port().to_string(), sshd.user(), &text(sshd.client_key())])
@@ -99,7 +99,7 @@ async fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
 
 /// The cable is pulled, and the server does not know it. A black hole stands for the cable.
 #[tokio::test]
-async fn field_ssh_6_a_silent_client_is_missed_after_orphan_after() {
+async fn a_silent_client_is_missed_after_orphan_after() {
     let Some(sshd) = Sshd::start() else { return };
     let proxy = Proxy::to(sshd.addresses()[0]);
     let (executor, run) = through(&sshd, &proxy).await;
@@ -127,7 +127,7 @@ async fn through(sshd: &Sshd, proxy: &Proxy) -> (Executor, mer_meal::Run) {
 
 /// A half-open connection is noticed within its bound, and the run gets an error.
 #[tokio::test]
-async fn field_ssh_5_a_half_open_link_is_noticed() {
+async fn a_half_open_link_is_noticed() {
     let Some(sshd) = Sshd::start() else { return };
     let proxy = Proxy::to(sshd.addresses()[0]);
     let (executor, mut run) = through(&sshd, &proxy).await;
@@ -143,7 +143,7 @@ async fn field_ssh_5_a_half_open_link_is_noticed() {
 
 /// A connection that stalls and recovers is kept.
 #[tokio::test]
-async fn field_ssh_5_a_stall_that_recovers_is_not_killed() {
+async fn a_stall_that_recovers_is_not_killed() {
     let Some(sshd) = Sshd::start() else { return };
     let mut config = config(&sshd);
     config.params.orphan_after = Some(Bound::secs(30));
@@ -181,7 +181,7 @@ async fn a_connection_cut_in_the_middle_is_lost_and_the_next_one_works() {
 
 /// A real cable is pulled: both ends end the run by themselves.
 #[test]
-fn field_ssh_6_the_cable_is_pulled() {
+fn the_cable_is_pulled() {
     let Some(cable) = Cable::new() else { return };
     let Some(sshd) = Sshd::builder().at_server_of(&cable).start() else { return };
     let mut config = config(&sshd);

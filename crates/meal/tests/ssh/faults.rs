@@ -13,7 +13,7 @@ use crate::{
 
 /// A signal comes without a status, and is told apart from an exit code.
 #[tokio::test]
-async fn field_ssh_1_an_exit_signal() {
+async fn an_exit_signal() {
     let Some(server) = FaultySsh::builder().exit_signal("SEGV").start() else { return };
     let (ended, _) = run(&Executor::ssh(faulty(&server)), &command(&["true"]), b"").await;
     assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Signal(11))));
@@ -37,7 +37,7 @@ async fn data_after_the_end_of_file_does_no_harm() {
 
 /// A window that is never adjusted stops the writer, and the bound holds.
 #[tokio::test]
-async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
+async fn a_window_that_stays_closed_ends_by_the_bound() {
     let Some(server) = FaultySsh::builder().window_stops(65_536).start() else { return };
     let executor = Executor::ssh(faulty(&server));
     let mut spec = fake(&["echo"]);
@@ -51,7 +51,7 @@ async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
 
 /// The socket is full in the middle of a packet, repeatedly, while replies come in.
 #[tokio::test]
-async fn field_ssh_9_many_channels_in_bulk_both_ways() {
+async fn many_channels_in_bulk_both_ways() {
     let Some(sshd) = mer_testkit::sshd::Sshd::start() else { return };
     let executor = Executor::ssh(crate::support::config(&sshd));
     let mut tasks = Vec::new();

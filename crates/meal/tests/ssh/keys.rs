@@ -208,7 +208,7 @@ async fn the_ways_not_to_arrive_are_told_apart() {
 
 /// An alias of `~/.ssh/config` is enough.
 #[tokio::test]
-async fn field_ssh_7_an_alias_of_the_config_is_enough() {
+async fn an_alias_of_the_config_is_enough() {
     let Some(sshd) = Sshd::start() else { return };
     let (_folder, home) = folder();
     fs::create_dir(home.join(".ssh")).expect("folder");
@@ -224,7 +224,7 @@ async fn field_ssh_7_an_alias_of_the_config_is_enough() {
 }
 
 #[tokio::test]
-async fn field_ssh_7_two_jump_hosts_in_a_row() {
+async fn two_jump_hosts_in_a_row() {
     let (Some(one), Some(two), Some(last)) = (Sshd::start(), Sshd::start(), Sshd::start()) else { return };
     let (_folder, home) = folder();
     fs::create_dir(home.join(".ssh")).expect("folder");
@@ -258,7 +258,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
 
 /// Without HOME, agent and user name; and with an agent.
 #[tokio::test]
-async fn field_ssh_8_the_agent_where_there_is_one() {
+async fn the_agent_where_there_is_one() {
     let Some(sshd) = Sshd::start() else { return };
     let (_folder, path) = folder();
     let socket = path.join("agent");

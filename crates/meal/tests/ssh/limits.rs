@@ -39,14 +39,14 @@ fn connections(sshd: &Sshd) -> usize {
 }
 
 #[tokio::test]
-async fn field_ssh_4_max_sessions_10() {
+async fn max_sessions_10() {
     let Some(sshd) = Sshd::start() else { return };
     many(&sshd, 2, 40).await;
     assert_eq!(connections(&sshd), 2);
 }
 
 #[tokio::test]
-async fn field_ssh_4_max_sessions_2() {
+async fn max_sessions_2() {
     let Some(sshd) = Sshd::builder().max_sessions(2).start() else { return };
     many(&sshd, 3, 12).await;
     assert!(connections(&sshd) <= 3, "{}", connections(&sshd));
@@ -54,7 +54,7 @@ async fn field_ssh_4_max_sessions_2() {
 
 /// One channel per connection: the watchdog has its own connection.
 #[tokio::test]
-async fn field_ssh_4_max_sessions_1() {
+async fn max_sessions_1() {
     let Some(sshd) = Sshd::builder().max_sessions(1).start() else { return };
     let executor = many(&sshd, 2, 8).await;
     assert!(connections(&sshd) <= 3, "{}", connections(&sshd));
@@ -68,7 +68,7 @@ async fn field_ssh_4_max_sessions_1() {
 
 /// A refused channel does not close the connection, and its runs go on.
 #[tokio::test]
-async fn field_ssh_4_a_refused_channel_leaves_the_others_alone() {
+async fn a_refused_channel_leaves_the_others_alone() {
     let Some(sshd) = Sshd::builder().max_sessions(2).start() else { return };
     let mut config = config(&sshd);
     config.params.max_sessions = Some(1);

@@ -37,7 +37,7 @@ async fn no_run_of_many_waits_for_a_packet_that_has_come() {
 
 /// 255 is an ordinary exit code; death by a signal comes without a code.
 #[tokio::test]
-async fn field_ssh_1_255_is_an_exit_code_and_a_signal_is_none() {
+async fn exit_code_255_is_one_and_a_signal_is_none() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let (ended, _) = run(&executor, &fake(&["exit", "255"]), b"").await;
@@ -50,7 +50,7 @@ async fn field_ssh_1_255_is_an_exit_code_and_a_signal_is_none() {
 
 /// Output on the remote stderr is no failure, and stays apart from stdout.
 #[tokio::test]
-async fn field_ssh_2_stderr_is_apart_and_no_failure() {
+async fn stderr_is_apart_and_no_failure() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let (ended, out) = run(&executor, &command(&["sh", "-c", "echo warning >&2; echo out"]), b"").await;
@@ -122,7 +122,7 @@ async fn a_slow_reader_holds_the_writer_and_not_its_neighbours() {
 
 /// Names with spaces, quotes, `&`, newlines and `$` survive.
 #[tokio::test]
-async fn field_ssh_3_arguments_and_environment_survive() {
+async fn arguments_and_environment_survive() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let nasty = ["a b", "it's", "\"q\"", "a&b;c|d", "$HOME `id`", "two\nlines\n", "\\", "*", "!!", "", "é"];

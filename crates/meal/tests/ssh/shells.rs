@@ -9,7 +9,7 @@ use mer_testkit::sshd::{Shell, Sshd};
 use crate::support::{command, config, run};
 
 #[tokio::test]
-async fn field_ssh_2_an_rc_file_that_prints_is_noise() {
+async fn an_rc_file_that_prints_is_noise() {
     let Some(sshd) = Sshd::builder().noisy().start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let (ended, out) = run(&executor, &command(&["printf", "%s", "only this"]), b"").await;
@@ -17,7 +17,7 @@ async fn field_ssh_2_an_rc_file_that_prints_is_noise() {
 }
 
 #[tokio::test]
-async fn field_ssh_3_login_shells_of_every_kind() {
+async fn login_shells_of_every_kind() {
     let shells = [
         (Shell::Sh, "printf noise"),
         (Shell::Bash, "set -x; echo noise; return 0 2>/dev/null"),

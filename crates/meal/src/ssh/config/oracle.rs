@@ -221,7 +221,7 @@ fn theirs(printed: &str, settings: &Settings) -> Vec<String> {
 }
 
 #[test]
-fn field_ssh_7_what_is_read_is_what_openssh_reads() {
+fn what_is_read_is_what_openssh_reads() {
     let Some(ssh) = require::program("ssh", &[]) else {
         require::missing("ssh", "OpenSSH is not installed");
         return;

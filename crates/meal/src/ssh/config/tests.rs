@@ -31,7 +31,7 @@ fn ask(alias: &str, text: &str) -> Settings {
 }
 
 #[test]
-fn field_ssh_7_the_first_value_wins() {
+fn the_first_value_wins() {
     let text = "Host gpu1\n  Port 2201\n  User a\nHost *\n  Port 9\n  User b\n  ConnectTimeout 7\n";
     let settings = ask("gpu1", text);
     assert_eq!((settings.port, settings.user.as_deref()), (Some(2201), Some("a")));
@@ -42,7 +42,7 @@ fn field_ssh_7_the_first_value_wins() {
 }
 
 #[test]
-fn field_ssh_7_each_listed_key_is_read() {
+fn each_listed_key_is_read() {
     let text = "hostname = %h.example.org\nUser=u\nPort 22\nIdentityFile ~/.ssh/a\nIdentityFile \"~/b c\"\n\
                 IdentitiesOnly yes\nProxyJump j1,u@j2:23\nUserKnownHostsFile /k1 /k2\nGlobalKnownHostsFile /g\n\
                 StrictHostKeyChecking accept-new\nServerAliveInterval 1m30s\nServerAliveCountMax 4\n\
@@ -62,7 +62,7 @@ fn field_ssh_7_each_listed_key_is_read() {
 }
 
 #[test]
-fn field_ssh_7_host_patterns_and_negation() {
+fn host_patterns_and_negation() {
     let text = "Host *.org !bad.org ?x\n  Port 5\n";
     for (alias, port) in [("a.org", Some(5)), ("bad.org", None), ("ax", Some(5)), ("abx", None), ("org", None)] {
         assert_eq!(ask(alias, text).port, port, "{alias}");
@@ -70,7 +70,7 @@ fn field_ssh_7_host_patterns_and_negation() {
 }
 
 #[test]
-fn field_ssh_7_match_host_sees_the_host_name_so_far() {
+fn match_host_sees_the_host_name_so_far() {
     let text =
         "Host g\n  HostName GPU1.example.org\nMatch host *.example.org\n  Port 7\nMatch originalhost g\n  User o\n";
     let settings = ask("g", text);
@@ -85,7 +85,7 @@ fn field_ssh_7_match_host_sees_the_host_name_so_far() {
 }
 
 #[test]
-fn field_ssh_7_include_counts_where_its_block_does() {
+fn include_counts_where_its_block_does() {
     let files = [
         ("config", "Host a\n  Include conf.d/*\nHost *\n  Port 9\n"),
         ("conf.d/1", "Port 5\nHost b\n  User never\n"),
@@ -101,7 +101,7 @@ fn field_ssh_7_include_counts_where_its_block_does() {
 }
 
 #[test]
-fn field_ssh_7_what_is_not_supported_is_said_once_and_only_where_it_counts() {
+fn what_is_not_supported_is_said_once_and_only_where_it_counts() {
     let text = "Host a\n  ProxyUseFdpass yes\n  ProxyCommand nc %h %p\n  ProxyJump j\n  Compression yes\n  Whatever 1\n\
                 Host b\n  ProxyJump j\n  ProxyCommand nc\n  ProxyUseFdpass no\nMatch exec true\n  Port 3\n\
                 Host c\n  Port x\n  StrictHostKeyChecking no\n  User\n";

@@ -44,7 +44,7 @@ fn plan(config: &str, params: ConnParams) -> (Result<Route, SshError>, tempfile:
 }
 
 #[test]
-fn field_ssh_7_the_registry_wins_over_the_config() {
+fn the_registry_wins_over_the_config() {
     let config = "Host gpu1\n HostName %h.org\n User u\n Port 1\n IdentityFile ~/k-%r\n ServerAliveInterval 9\n";
     let (route, home) = plan(config, ConnParams::default());
     let target = route.expect("a route").target;
@@ -74,7 +74,7 @@ fn field_ssh_7_the_registry_wins_over_the_config() {
 }
 
 #[test]
-fn field_ssh_7_jumps_lead_through_jumps() {
+fn jumps_lead_through_jumps() {
     let config = "Host gpu1\n ProxyJump b,c:23\nHost b\n HostName bb\n ProxyJump x@a\nHost c\n ProxyJump never\n";
     let route = plan(config, ConnParams::default()).0.expect("a route");
     let labels: Vec<_> = route.jumps.iter().map(|hop| format!("{}@{}", hop.user, hop.label())).collect();
@@ -86,7 +86,7 @@ fn field_ssh_7_jumps_lead_through_jumps() {
 }
 
 #[test]
-fn field_ssh_7_include_by_pattern_from_the_folder() {
+fn include_by_pattern_from_the_folder() {
     let (_, home) = plan("", ConnParams::default());
     let folder = home.path().join(".ssh");
     fs::create_dir(folder.join("conf.d")).expect("folder");
@@ -99,7 +99,7 @@ fn field_ssh_7_include_by_pattern_from_the_folder() {
 }
 
 #[test]
-fn field_ssh_8_no_home_no_user_no_agent() {
+fn no_home_no_user_no_agent() {
     let folder = PathBuf::from("/settings/ssh");
     let mut config = SshConfig {
         server: "gpu1".to_owned(),
@@ -137,7 +137,7 @@ fn jump_hosts_in_all_their_forms() {
 }
 
 #[test]
-fn field_ssh_8_a_container_has_no_name_for_its_user() {
+fn a_container_has_no_name_for_its_user() {
     let nameless = |user: Option<&str>| {
         let params = ConnParams { user: user.map(str::to_owned), ..ConnParams::default() };
         let (environment, server) = (SshEnvironment::default(), "gpu1".to_owned());

@@ -126,7 +126,7 @@ mod tests {
     use super::{directory, quote};
 
     #[test]
-    fn field_ssh_3_any_name_survives_a_shell() {
+    fn any_name_survives_a_shell() {
         let names = [
             "",
             "a b",
