@@ -30,7 +30,7 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::session`].
-    pub async fn session_drained(&self) -> Result<Session, ServiceError> {
+    pub(crate) async fn session_drained(&self) -> Result<Session, ServiceError> {
         let session = self.drained_and_reported(self.session().await?).await?;
         if !self.database().settings().url.is_embedded()
             && let Err(error) = self.close_silent(&session).await
@@ -44,7 +44,7 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::session`].
-    pub async fn session_of_any_age_drained(&self) -> Result<Session, ServiceError> {
+    pub(crate) async fn session_of_any_age_drained(&self) -> Result<Session, ServiceError> {
         let activity = self.begin(Activity::Database);
         let (session, is_newer) = self.checked(self.database().session().await?, true).await?;
         drop(activity);

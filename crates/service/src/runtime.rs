@@ -65,7 +65,7 @@ impl Runtime {
     }
 
     /// Reports an activity until the guard is dropped.
-    pub fn begin(&self, activity: Activity) -> ActivityGuard {
+    pub(crate) fn begin(&self, activity: Activity) -> ActivityGuard {
         self.settings.events.begin(activity)
     }
 

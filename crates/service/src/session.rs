@@ -41,7 +41,7 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::session`].
-    pub async fn session_of_any_age(&self) -> Result<Session, ServiceError> {
+    pub(crate) async fn session_of_any_age(&self) -> Result<Session, ServiceError> {
         let _activity = self.begin(Activity::Database);
         self.checked(self.database().session().await?, true).await.map(|(session, _)| session)
     }
@@ -91,7 +91,7 @@ impl Runtime {
     }
 
     /// As [`Runtime::migrations_session`], with another bound on the wait, and unreported.
-    pub async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
+    pub(crate) async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
         let mine = self.database().settings();
         // A database in memory is only reached through the same handle.
         if matches!(mine.url, DbUrl::Memory) {

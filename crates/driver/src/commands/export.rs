@@ -1,6 +1,6 @@
 //! `mer export`.
 
-use mer_service::{registry_file, transfer};
+use mer_service::{registry, registry_file, transfer};
 
 use crate::{
     app::App,
@@ -20,10 +20,7 @@ pub(super) async fn export(app: &App, args: &ExportArgs, ui: Ui) -> Result<(), C
         transfer::export(&app.runtime, &mut sink).await?;
         return sink.finish(true).await.map(|_| ());
     }
-    let session = app.runtime.session_of_any_age().await?;
-    let registry = session.registry().await;
-    session.close().await?;
-    let text = registry_file::write(&registry?)?;
+    let text = registry_file::write(&registry::read(&app.runtime).await?)?;
     let Some(file) = file_for(args.output.as_ref()) else { return ui.data(text.as_bytes()) };
     let mut sink = Sink::File(OutputFile::create_private(file).await?);
     sink.put(text.into()).await?;

@@ -105,3 +105,54 @@ const fn import_hint(fault: ImportFault) -> Option<&'static str> {
 fn known_keys(keys: &[String]) -> String {
     format!("known keys: {}", keys.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::Path};
+
+    use mer_service::registry_file;
+
+    use super::*;
+
+    fn of_registry(text: &str) -> CliError {
+        registry_file::read(Path::new("r.toml"), text).expect_err(text).into()
+    }
+
+    #[test]
+    fn a_wrong_key_of_a_registry_file_has_the_similar_or_all_keys_as_hint() {
+        let error = of_registry("[models.m]\ninferenceComand = ['a']\n");
+        assert_eq!((error.exit_code(), error.hints()), (78, &["did you mean `inferenceCommand`?".to_owned()][..]));
+        assert_eq!(of_registry("[server.x]\n").hints(), ["did you mean `servers`?"]);
+        assert_eq!(of_registry("[zzz]\n").hints(), ["known keys: servers, models"]);
+        assert_eq!(of_registry("{").hints(), ["what `mer export --all` wrote is read by `mer import`"]);
+    }
+
+    #[test]
+    fn a_wrong_object_of_a_registry_file_is_78_with_its_position() {
+        let file = registry_file::read(Path::new("r.toml"), "[models.'']\n").expect("TOML");
+        let error = CliError::from(file.check(&mer_core::Registry::default()).expect_err("no name"));
+        assert_eq!(error.exit_code(), 78);
+        assert_eq!(error.to_string(), "`r.toml`, line 1, column 9: this cannot be applied");
+        assert!(error.causes()[0].contains("name that cannot be used"), "{:?}", error.causes());
+    }
+
+    #[test]
+    fn names_that_are_not_there_are_66_with_a_hint() {
+        let unknown = |name: &str| CliError::from(ServiceError::unknown_object("model", name, ["iris", "echo"]));
+        assert_eq!(unknown("irsi").hints(), ["did you mean `iris`?"]);
+        assert_eq!(unknown("zzz").hints(), ["`mer model list` shows all there are"]);
+        assert_eq!(
+            (unknown("zzz").exit_code(), unknown("zzz").to_string()),
+            (66, "there is no model `zzz`".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_error_of_a_sink_of_this_crate_comes_back_as_it_was() {
+        let own = CliError::usage("too long").hint("write it to a file");
+        let error = CliError::from(ServiceError::Output { source: Box::new(own) });
+        assert_eq!((error.exit_code(), error.to_string(), error.hints().len()), (64, "too long".to_owned(), 1));
+        let other = CliError::from(ServiceError::Output { source: Box::new(io::Error::other("gone")) });
+        assert_eq!((other.exit_code(), other.causes()), (74, vec!["gone".to_owned()]));
+    }
+}

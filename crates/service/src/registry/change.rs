@@ -23,6 +23,17 @@ pub struct Plan {
     pub differences: Vec<Difference>,
 }
 
+/// Returns the registry, also that of a database which a newer MER has migrated.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn read(runtime: &Runtime) -> Result<Registry, ServiceError> {
+    let session = runtime.session_of_any_age().await?;
+    let registry = session.registry().await;
+    session.close().await?;
+    Ok(registry?)
+}
+
 /// Changes objects. `make` gets the registry, and returns the objects that are to be there in place of those of the same
 /// name. Relative paths begin in `folder`.
 ///

@@ -5,6 +5,6 @@ mod diff;
 mod paths;
 mod unset;
 
-pub use change::{Plan, apply, change, plan, remove_model, remove_server, require_server};
+pub use change::{Plan, apply, change, plan, read, remove_model, remove_server, require_server};
 pub use diff::{Change, Difference, KeyDifference, REDACTED, differences};
 pub use unset::unset;
