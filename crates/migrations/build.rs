@@ -1,4 +1,4 @@
-//! Refuses to build with scripts that break the rules, and notices scripts that are added or changed.
+//! Fails the build if a script breaks the rules, and reruns when scripts are added or changed.
 
 use std::{env, fs, path::Path, process::ExitCode};
 

@@ -78,7 +78,7 @@ fn a_person_is_asked_and_only_yes_is_yes() {
 }
 
 #[test]
-fn nobody_is_asked_who_does_not_want_to_be() {
+fn no_question_is_asked_where_it_is_not_wanted() {
     for args in [
         ["apply", "r.toml", "--allow-changes", "--yes"],
         ["apply", "r.toml", "--allow-changes", "--no-input"],
@@ -92,7 +92,7 @@ fn nobody_is_asked_who_does_not_want_to_be() {
 }
 
 #[test]
-fn while_a_question_stands_others_work_and_what_they_change_is_noticed() {
+fn changes_by_others_during_a_question_are_noticed() {
     let env = env();
     let mut asking = AtTerminal::start(&env, ["apply", "r.toml", "--allow-changes"]);
     asking.expect("[y/N] ");

@@ -60,7 +60,7 @@ fn a_model_is_added_changed_and_removed() {
 }
 
 #[test]
-fn a_model_with_weights_stays_and_the_way_out_is_told() {
+fn a_model_with_weights_is_not_removed_and_the_hint_says_how() {
     let env = TestEnv::ready();
     env.piped(["weights", "put", "cat", "-", "--quiet"], "bytes").ok();
     let told = env.mer(["model", "remove", "cat", "--allow-changes"]).failed(77);
@@ -170,7 +170,7 @@ fn a_server_is_added_changed_and_removed() {
 }
 
 #[test]
-fn what_is_wrong_with_a_change_is_told_and_nothing_is_changed() {
+fn a_wrong_change_is_refused_with_its_reason() {
     let env = TestEnv::ready();
     let before = env.mer(["export", "--all"]).ok();
     for (line, code, told) in [
@@ -211,7 +211,7 @@ fn what_is_wrong_with_a_change_is_told_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_told_with_the_line_that_changes_it() {
+fn a_taken_name_is_refused_with_the_line_that_changes_it() {
     let env = TestEnv::ready();
     let line = ["model", "add", "cat", "--allow-changes", "--env", "A=it's", "--", "sh", "-c", "echo $A"];
     let told = env.mer(line).failed(78);
@@ -227,7 +227,7 @@ fn a_name_that_is_taken_is_told_with_the_line_that_changes_it() {
 }
 
 #[test]
-fn without_leave_nothing_is_changed_in_the_repl_neither() {
+fn without_permission_the_repl_changes_nothing_either() {
     let env = TestEnv::ready();
     let before = env.mer(["export", "--all"]).ok();
     env.file("work/all.jsonl", &before);
@@ -255,7 +255,7 @@ fn without_leave_nothing_is_changed_in_the_repl_neither() {
 }
 
 #[test]
-fn a_change_is_one_object_for_programs_and_nothing_for_cron() {
+fn a_change_is_one_json_object_and_silent_with_quiet() {
     let env = TestEnv::new();
     let added = env.mer(["server", "add", "far", "h", "--allow-changes", "--json"]).object();
     assert_eq!(
@@ -270,7 +270,7 @@ fn a_change_is_one_object_for_programs_and_nothing_for_cron() {
 }
 
 #[test]
-fn what_can_never_work_is_64_as_a_flag_and_78_in_a_file() {
+fn an_impossible_value_is_64_as_a_flag_and_78_in_a_file() {
     let env = TestEnv::ready();
     let before = env.mer(["export", "--all"]).ok();
     for (line, words) in [
@@ -344,7 +344,7 @@ fn a_name_has_at_most_128_bytes_and_is_more_than_dots() {
 
 /// A registry that an older MER wrote, before names had a maximum length.
 #[test]
-fn what_has_a_long_name_already_is_worked_with_as_ever() {
+fn existing_long_names_keep_working() {
     let env = TestEnv::ready();
     let long = "n".repeat(200);
     with_session(&env, "embedded", async |session| {
@@ -370,7 +370,7 @@ fn what_has_a_long_name_already_is_worked_with_as_ever() {
 }
 
 #[test]
-fn a_carriage_return_is_told_of_where_it_becomes_part_of_something() {
+fn a_carriage_return_in_a_value_is_reported() {
     let env = TestEnv::ready();
     let text = "[models.m]\r\nshell = true\r\ninferenceCommand = '''\r\ncat\r\nwc\r\n'''\r\n";
     env.file("work/r.toml", text);

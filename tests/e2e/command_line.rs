@@ -59,7 +59,7 @@ fn a_reader_that_leaves_is_141_and_a_full_disk_is_74() {
 }
 
 #[test]
-fn its_other_names_are_other_programs() {
+fn the_name_of_the_binary_selects_the_program() {
     let env = TestEnv::new();
     for (name, usage) in [("mer-migrations", "Usage: mer migrate"), ("mer-driver", "Usage: mer [OPTIONS]")] {
         let link = env.path(name);

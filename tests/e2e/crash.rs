@@ -189,7 +189,7 @@ fn told_on_failure(number: u32, after: Duration, round: impl FnOnce()) {
 }
 
 #[test]
-fn the_moments_are_different_ones() {
+fn random_moments_differ() {
     let moments: BTreeSet<Duration> = (0..20)
         .map(|_| {
             thread::yield_now();

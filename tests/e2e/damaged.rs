@@ -101,7 +101,7 @@ fn a_damaged_table_is_74_soon() {
 
 /// Damage that would make the engine wait without a bound, or that it reports in its internal terms.
 #[test]
-fn files_of_the_engine_that_are_none_or_cut_are_74_soon() {
+fn irregular_or_cut_files_of_the_engine_are_74_soon() {
     for (folder, damage, told) in [
         ("manifest", "pipe", "is a named pipe, and must be a regular file"),
         ("sstables", "pipe", "is a named pipe, and must be a regular file"),

@@ -85,7 +85,7 @@ fn overwrite(file: &Path, text: &str) {
 }
 
 #[test]
-fn weights_that_were_changed_since_they_came_are_brought_again() {
+fn weights_changed_since_delivery_are_delivered_again() {
     let env = with_readers();
     env.mer(["run", "reader:1"]).ok();
     let (file, record) = delivered(&env, b"one\n");
@@ -217,7 +217,7 @@ fn a_hash_that_names_no_file_is_no_hash() {
 }
 
 #[test]
-fn weights_that_are_there_need_no_engine() {
+fn cached_weights_need_no_engine() {
     let env = with_readers();
     env.mer(["weights", "alias", "reader:2", "current", "--allow-changes", "--quiet"]).ok();
     env.mer(["run", "reader"]).ok();
@@ -238,7 +238,7 @@ fn weights_that_are_there_need_no_engine() {
 }
 
 #[test]
-fn what_was_used_longest_ago_makes_room() {
+fn the_least_recently_used_weights_are_removed() {
     let env = with_readers();
     let folder = env.path("work/cache/weights");
     let run = |model, limit: &str| {
@@ -264,7 +264,7 @@ fn what_was_used_longest_ago_makes_room() {
 }
 
 #[test]
-fn many_at_once_bring_them_once_and_all_get_them() {
+fn many_runs_at_once_deliver_weights_once() {
     let env = with_readers();
     let runs: Vec<Live> = (0..8).map(|_| env.start(["run", "reader:2"])).collect();
     for live in runs {
@@ -275,7 +275,7 @@ fn many_at_once_bring_them_once_and_all_get_them() {
 }
 
 #[test]
-fn a_ping_starts_what_stays_up_with_its_current_weights() {
+fn a_ping_starts_a_warm_model_with_its_current_weights() {
     let env = TestEnv::new();
     let model =
         r#"model add loader --shell --protocol token -- 'grep -q two "$MER_WEIGHTS" && echo READY && read -r x'"#;
@@ -321,7 +321,7 @@ fn iris_answers_with_the_weights_that_it_was_trained_to() {
 }
 
 #[test]
-fn from_every_database_to_here_and_there_and_the_log_says_which_version_answered() {
+fn delivery_from_every_database_to_both_machines_is_logged_with_its_version() {
     let Some(sshd) = Sshd::builder().start() else { return };
     let bytes = vec![b'w'; (2 << 20) + 5];
     for url in shared_databases() {

@@ -40,7 +40,7 @@ const FILL: &str = "cp -a \"$TEMPLATE/.\" \"$DISK\"; \"$MER\" run cat before || 
     cat /dev/zero > \"$DISK/filler\" 2> /dev/null";
 
 #[test]
-fn a_disk_that_is_full_at_the_first_use_is_74_with_a_hint_and_more_room_is_all_it_takes() {
+fn a_full_disk_at_the_first_use_is_74_with_a_hint_and_works_with_more_space() {
     let mut codes = Vec::new();
     for size in ["8k", "16k", "24k", "32k", "64k"] {
         let env = TestEnv::new();
@@ -99,7 +99,7 @@ fn a_log_that_cannot_be_written_loses_nothing() {
 }
 
 #[test]
-fn weights_that_find_no_room_are_74_and_are_not_there() {
+fn weights_that_do_not_fit_on_the_disk_are_74_and_make_no_version() {
     let env = with_template();
     env.file("work/weights", crate::support::noise(1, 6 << 20));
     env.file("work/small", b"small");
@@ -127,7 +127,7 @@ fn a_read_only_disk_is_74_with_a_hint() {
 }
 
 #[test]
-fn weights_that_the_cache_has_no_room_for_are_74_and_leave_nothing_there() {
+fn weights_that_do_not_fit_in_the_cache_are_74_and_leave_no_file() {
     let env = with_template();
     env.file("work/weights", vec![b'w'; 3 << 20]);
     let script = "\"$MER\" --data-dir \"$TEMPLATE\" weights put cat weights --quiet || exit 98

@@ -34,7 +34,7 @@ fn mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn all_is_well_on_a_machine_without_anything_and_nothing_is_made_for_a_health_check() {
+fn doctor_succeeds_on_a_fresh_machine_and_creates_nothing() {
     let env = TestEnv::new();
     env.mer(["doctor", "--brief", "--quiet"]).ok();
     assert_eq!(fs::read_dir(env.path("data")).expect("data").count(), 0);
@@ -115,7 +115,7 @@ fn models_interpreters_and_servers_that_are_not_there() {
 }
 
 #[test]
-fn secrets_in_files_of_everybody_and_on_the_command_line() {
+fn secrets_in_readable_files_and_on_the_command_line() {
     let env = TestEnv::new();
     let file = env.file("work/.env", "DRIVER_DB_USERNAME=u\nDRIVER_DB_PASSWORD=hush\n");
     mode(&file, 0o644);

@@ -249,7 +249,7 @@ fn with_json_a_failure_ends_stderr_with_one_object() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_is_74_for_everybody_but_root() {
+fn a_folder_that_may_not_be_written_is_74_unless_root_writes() {
     let env = TestEnv::new();
     fs::set_permissions(env.path("data"), fs::Permissions::from_mode(0o500)).expect("mode");
     let ran = env.mer(["run", "echo", "x"]);

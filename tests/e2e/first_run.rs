@@ -43,7 +43,7 @@ fn the_example_models_are_there() {
 }
 
 #[test]
-fn what_is_made_is_its_owners_alone() {
+fn new_files_are_private() {
     let env = TestEnv::new();
     env.mer(["run", "echo", "hello"]).ok();
     let mode = |path: &str| fs::metadata(env.path(path)).expect(path).permissions().mode() & 0o777;
@@ -56,7 +56,7 @@ fn what_is_made_is_its_owners_alone() {
 }
 
 #[test]
-fn while_the_snapshot_holds_a_run_opens_no_engine_and_waits_for_nobody() {
+fn a_run_with_a_valid_snapshot_opens_no_engine_and_takes_no_lock() {
     let env = TestEnv::ready();
     env.mer(["model", "list"]).ok();
     // The engine writes to this file on each opening.

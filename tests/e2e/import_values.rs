@@ -33,7 +33,7 @@ fn import(env: &TestEnv, lines: &[Value]) -> Result<(), String> {
 }
 
 #[test]
-fn what_no_command_writes_is_refused_with_its_line_and_its_field() {
+fn a_value_that_no_command_writes_is_refused_with_its_line_and_field() {
     let lines = whole();
     let (second, third) = (json!("2026-01-01T00:00:00Z"), json!("9999-06-01T00:00:00Z"));
     let cat = |value: &Value| value["name"] == "cat";
@@ -151,7 +151,7 @@ fn what_no_command_writes_is_refused_with_its_line_and_its_field() {
 const CASES: u64 = 5;
 
 #[test]
-fn what_an_import_takes_every_command_takes() {
+fn every_command_works_with_imported_values() {
     let lines = whole();
     let cases = std::env::var("MER_TEST_CASES").map_or(CASES, |number| number.parse().expect("a number"));
     let values = [

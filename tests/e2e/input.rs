@@ -85,7 +85,7 @@ fn a_closed_standard_input_is_an_empty_one() {
         command.arg("-c").arg(format!("exec \"$0\" {words} <&-")).arg(TestEnv::binary());
         run(command)
     };
-    assert_eq!(closed("run cat x").ok(), "x\n", "with an input nobody misses it");
+    assert_eq!(closed("run cat x").ok(), "x\n", "with a named input it is not needed");
     assert_eq!(closed("run cat -").ok(), "");
     assert_eq!(closed("run cat").ok(), "");
 }
@@ -149,12 +149,12 @@ fn a_model_is_not_told_that_a_cut_input_is_at_its_end() {
 fn with_an_input_standard_input_is_never_touched() {
     let env = TestEnv::ready();
     let (reader, mut writer) = std::io::pipe().expect("pipe");
-    std::io::Write::write_all(&mut writer, b"for somebody else").expect("written");
+    std::io::Write::write_all(&mut writer, b"for another program").expect("written");
     drop(writer);
     let theirs: OwnedFd = reader.as_fd().try_clone_to_owned().expect("reader");
     assert_eq!(Live::start(env.with(["run", "cat", "mine"]), Stdio::from(theirs)).finish().ok(), "mine\n");
     let left = std::io::read_to_string(reader).expect("what is left");
-    assert_eq!(left, "for somebody else");
+    assert_eq!(left, "for another program");
 }
 
 #[test]

@@ -116,5 +116,5 @@ fn accesses_of_another_database_stay_where_they_are() {
     let here = env.path("data/mer/db.journal").join(foreign.file_name().expect("name"));
     fs::copy(&foreign, &here).expect("copy");
     assert_eq!(env.rows().len(), 1);
-    assert!(here.is_file(), "whoever gets that database back will find it");
+    assert!(here.is_file(), "it waits until that database is back");
 }

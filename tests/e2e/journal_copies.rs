@@ -115,7 +115,7 @@ fn as_before(journal: &Path) {
 }
 
 #[test]
-fn a_segment_that_says_no_place_is_drained_by_its_uid() {
+fn a_segment_without_an_address_is_drained_by_its_uid() {
     let embedded = OnServer::embedded();
     embedded.apply(MODELS);
     for place in shared_databases().into_iter().map(OnServer::with_models).chain([embedded]) {
@@ -153,7 +153,7 @@ fn a_copy_that_is_adopted_is_another_database() {
 }
 
 #[test]
-fn one_server_under_several_addresses_is_one_place() {
+fn one_server_under_several_addresses_is_one_database() {
     let Some(server) = postgres::shared() else { return };
     let place = OnServer::with_models(server.url(&server.database()));
     let name = database_name(&place.url);
@@ -191,7 +191,7 @@ fn records_of_a_database_that_has_moved_are_released_by_a_command() {
 
 /// A backup at the address of the original; only a person can decide whether it is still the same database.
 #[test]
-fn a_database_that_was_restored_in_its_place_is_another_until_it_is_said() {
+fn a_backup_at_the_originals_address_needs_a_decision() {
     let Some(server) = postgres::shared() else { return };
     let place = OnServer::with_models(server.url(&server.database()));
     let name = database_name(&place.url);
@@ -214,7 +214,7 @@ fn copy_of(folder: &Path, to: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_copied_folder_is_another_place_and_a_moved_one_is_not() {
+fn a_copied_folder_is_another_database_and_a_moved_one_is_not() {
     let env = TestEnv::ready();
     leave_a_segment(env.with(["run", "slow", "x"]), &env);
     let copy = copy_of(&env.path("data/mer"), &env.path("data/copy"));

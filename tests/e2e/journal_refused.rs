@@ -105,7 +105,7 @@ fn values_that_a_table_does_not_take_are_kept_aside() {
 }
 
 #[test]
-fn what_is_no_segment_keeps_nothing_from_the_log() {
+fn a_file_that_is_no_segment_does_not_stop_draining() {
     let env = TestEnv::ready();
     env.mer(["run", "cat", "x"]).ok();
     let folder = env.path("data/mer/db.journal");
@@ -136,7 +136,7 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
         assert!(ran.stderr.contains("a newer MER wrote it"), "{}", ran.stderr);
     }
     assert!(!path("3.seg").exists(), "that one could be read");
-    assert!(path("4.seg").exists(), "it is for whoever can read it");
+    assert!(path("4.seg").exists(), "it is left for a newer MER");
     env.mer(["run", "cat", "y"]).ok();
     assert_eq!(env.mer(["log", "list", "--json"]).ended(0).stdout.lines().count(), 2);
     // Some of the models fail on purpose.
@@ -146,7 +146,7 @@ fn what_is_no_segment_keeps_nothing_from_the_log() {
 
 /// A segment of another user is not trusted, an unreadable one is reported, and one of root is drained.
 #[test]
-fn a_segment_of_another_user_keeps_nothing_from_the_log() {
+fn a_segment_of_another_user_does_not_stop_draining() {
     const USER: u32 = 4321;
     if !rustix::process::geteuid().is_root() {
         return;

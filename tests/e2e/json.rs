@@ -129,7 +129,7 @@ fn hashes_are_those_of_what_was_sent_and_received() {
 }
 
 #[test]
-fn hashes_can_be_left_out_and_bytes_are_counted_all_the_same() {
+fn without_hashes_bytes_are_still_counted() {
     let env = TestEnv::ready();
     let row = env.mer(["run", "cat", "word", "--json", "--no-hash"]).object();
     assert_eq!((&row["stdinSha256"], &row["stdoutSha256"]), (&Value::Null, &Value::Null));

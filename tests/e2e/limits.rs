@@ -72,7 +72,7 @@ fn little_memory_is_75_with_the_name_of_the_limit() {
 }
 
 #[test]
-fn a_file_that_may_not_grow_is_a_sentence() {
+fn a_file_that_may_not_grow_is_a_plain_error() {
     let env = TestEnv::ready();
     for bytes in [0, 100, 512, 1024, 2048, 4096, 32768, 1 << 20] {
         for words in ["run cat hello", "log list", "--allow-changes model set cat --timeout 9s"] {

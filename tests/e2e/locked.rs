@@ -64,8 +64,8 @@ fn a_server_without_a_free_connection_is_busy() {
     server.sql("postgres", "DROP ROLE IF EXISTS crowded; CREATE ROLE crowded LOGIN CONNECTION LIMIT 0");
     let crowded = server.url_of("crowded", &database);
     let told = place.env.mer_on(&crowded, ["model", "list", "--db-wait", "500ms"]).failed(75);
-    assert!(told.contains("takes no connection now") && told.contains("too many connections"), "{told}");
-    // `migrate wait` waits for it.
+    assert!(told.contains("accepts no connections now") && told.contains("too many connections"), "{told}");
+    // It is what `migrate wait` waits for.
     let mut command = place.with(["migrate", "wait", "--timeout", "60s"]);
     command.env("DB_CONNECTION_URL", crowded).env("RUST_LOG", "debug");
     let waiting = Live::start(command, Stdio::null());

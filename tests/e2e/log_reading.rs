@@ -82,7 +82,7 @@ fn pings_are_listed_when_they_are_asked_for() {
 }
 
 #[test]
-fn a_beginning_finds_an_access_of_any_age_and_several_are_named() {
+fn a_prefix_of_a_uid_finds_an_access_or_lists_all_matches() {
     let accesses: Vec<Access> = (0..60).map(access).collect();
     let old = &accesses[0].request_uid.to_string();
     assert!(old.starts_with("00000000-"));
@@ -143,7 +143,7 @@ fn is_read(env: &TestEnv, url: &str, why: &str) {
 }
 
 #[test]
-fn a_database_that_takes_no_writes_is_read() {
+fn a_read_only_database_can_be_read() {
     let Some(server) = postgres::shared() else { return };
     let (place, env) = with_a_waiting_run(server.url(&server.database()));
     let name = database_name(&place.url);
@@ -151,7 +151,7 @@ fn a_database_that_takes_no_writes_is_read() {
     is_read(&env, &server.url_of("reader", name), "permission denied");
     let mut locks = server.open(name);
     locks.run(r#"BEGIN; LOCK TABLE "ModelAccess" IN SHARE MODE;"#);
-    is_read(&env, &place.url, "has locked what that needs");
+    is_read(&env, &place.url, "holds a lock that this needs");
     locks.run("ROLLBACK;");
     server.sql(name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     is_read(&env, &place.url, "read-only transaction");

@@ -84,7 +84,7 @@ fn status(row: &Value) -> String {
 
 /// A run without a heartbeat for 90 s; its row's clock is set back instead of waiting.
 #[test]
-fn a_run_that_nobody_hears_of_is_lost_as_seen_from_another_machine_until_its_end_comes_after_all() {
+fn a_run_without_a_heartbeat_is_lost_elsewhere_until_its_end_comes() {
     for url in shared_databases() {
         let (here, elsewhere, live) = running(&url);
         wait_until("the run is seen", || seen(&elsewhere).filter(|row| status(row) == "started"));
@@ -108,7 +108,7 @@ fn a_run_whose_mer_was_killed_is_lost_as_seen_from_another_machine() {
         wait_until("the run is seen", || status(&elsewhere));
         live.signal(Signal::KILL);
         assert_eq!(live.finish().code, None, "killed");
-        assert_eq!(status(&elsewhere).as_deref(), Some("started"), "nobody can know it yet: {url}");
+        assert_eq!(status(&elsewhere).as_deref(), Some("started"), "it cannot be known yet: {url}");
         pass_time(&url);
         assert_eq!(status(&elsewhere).as_deref(), Some("lost"), "{url}");
         assert_eq!(status(&here).as_deref(), Some("lost"), "its own machine agrees: {url}");

@@ -80,7 +80,7 @@ fn twenty_migrations_of_an_empty_folder_at_once_apply_each_script_once() {
 }
 
 #[test]
-fn logs_registry_and_runs_at_once_disturb_nobody() {
+fn logs_registry_and_runs_at_the_same_time_all_succeed() {
     let env = TestEnv::ready();
     env.file("work/m.toml", "[models.new]\ninferenceCommand = ['cat']\n");
     at_once(8, 32, |number| match number % 4 {

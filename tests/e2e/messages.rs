@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn a_wrong_line_is_said_plainly_and_with_one_hint_at_the_mend() {
+fn a_wrong_line_gets_one_message_and_the_fitting_hint() {
     let env = TestEnv::ready();
     for (line, said) in [
         (
@@ -41,7 +41,7 @@ fn an_input_that_a_script_does_not_close_is_not_sent() {
 }
 
 #[test]
-fn at_a_terminal_an_absent_input_is_said() {
+fn a_missing_input_is_reported_at_a_terminal() {
     let env = TestEnv::ready();
     let mut asked = AtTerminal::start(&env, ["run", "cat"]);
     asked.expect("no input was given, and an empty one is sent");

@@ -19,7 +19,7 @@ fn is_untouched(env: &TestEnv) -> bool {
 }
 
 #[test]
-fn a_look_at_a_database_that_does_not_exist_makes_nothing() {
+fn reading_a_missing_database_creates_nothing() {
     let env = TestEnv::new();
     let ran = env.mer(["migrate", "--dry-run"]).ended(0);
     assert!(ran.stdout.contains("01      DatabaseIdentity  pending"), "{}", ran.stdout);
@@ -37,7 +37,7 @@ fn a_look_at_a_database_that_does_not_exist_makes_nothing() {
 }
 
 #[test]
-fn a_target_is_gone_to_and_no_further() {
+fn migrating_stops_at_the_target() {
     let env = TestEnv::new();
     assert_eq!(numbers(env.mer(["migrate", "--target", "2", "--json"])), [1, 2]);
     assert_eq!(numbers(env.mer(["migrate", "up", "--target=2", "--json"])), [0_u64; 0]);
@@ -49,7 +49,7 @@ fn a_target_is_gone_to_and_no_further() {
 }
 
 #[test]
-fn own_scripts_bring_their_models_and_are_looked_after() {
+fn own_scripts_can_register_models_and_are_checked() {
     let env = TestEnv::new();
     let ours = "UPSERT AvailableModels:sentinel SET name = 'sentinel';\n";
     env.file("work/ours/1000-Ours.sql", "CREATE OurTable:1 SET what = 'ours';\n");
@@ -193,7 +193,7 @@ fn a_script_neither_begins_nor_ends_its_transaction() {
 }
 
 #[test]
-fn what_was_applied_before_a_script_failed_is_told() {
+fn scripts_applied_before_a_failure_are_listed() {
     let env = TestEnv::new();
     env.mer(["migrate", "--quiet"]).ended(0);
     env.file("work/ours/1000-Good.sql", "CREATE T:1;");

@@ -30,7 +30,7 @@ fn twenty_migrations_at_once_apply_each_script_once() {
 }
 
 #[test]
-fn a_look_writes_nothing_and_waits_for_no_lock() {
+fn migrate_status_writes_nothing_and_waits_for_no_lock() {
     for url in shared_databases() {
         let place = OnServer::new(url.clone());
         let held = hold_lock(&url);
@@ -131,7 +131,7 @@ fn a_baseline_of_nothing_is_refused() {
 }
 
 #[test]
-fn what_keeps_a_command_from_its_server_has_a_line_to_type() {
+fn each_obstacle_to_a_server_has_a_hint_with_a_line_to_type() {
     for url in shared_databases() {
         let place = OnServer::new(url.clone());
         // A URL that was given as a flag is part of the hint's line.
@@ -215,7 +215,7 @@ fn rights(part: &str, title: &str) -> String {
 
 /// With the rights of docs/reference/database-rights.md only, one user migrates and the other one runs models.
 #[test]
-fn two_users_of_postgresql_do_with_the_documented_rights() {
+fn the_documented_rights_suffice_on_postgresql() {
     let Some(server) = postgres::shared() else { return };
     let page = |title| rights("## PostgreSQL", title);
     server.sql("postgres", &page("### The users"));
@@ -271,7 +271,7 @@ fn two_users_of_postgresql_do_with_the_documented_rights() {
 }
 
 #[test]
-fn two_users_of_surrealdb_do_with_the_documented_rights() {
+fn the_documented_rights_suffice_on_surrealdb() {
     let Some(server) = surreal_server::shared() else { return };
     let page = |title| rights("## SurrealDB", title);
     let name = server.database();

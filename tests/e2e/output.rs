@@ -104,7 +104,7 @@ fn an_output_that_cannot_be_written_is_on_record_as_a_failure() {
 }
 
 #[test]
-fn quiet_says_nothing_of_a_success_and_why_of_a_failure() {
+fn quiet_is_silent_on_success_and_explains_a_failure() {
     let env = TestEnv::ready();
     assert_eq!(env.mer(["--quiet", "run", "loud", "x"]).ok(), "answer\n");
     env.file("work/m.toml", "[models.m]\ninferenceCommand = ['cat']\n");

@@ -22,7 +22,7 @@ fn unused(server: &postgres::Server, database: &str) {
 }
 
 #[test]
-fn a_log_in_partitions_works_as_before() {
+fn a_partitioned_log_works_as_before() {
     let Some((server, database, place)) = OnServer::on_postgres() else { return };
     place.mer(["run", "echo", "before"]).ended(0);
     place.env.file("work/ours/1000-Partitions.sql", page("## A log in partitions", "sql"));
@@ -117,7 +117,7 @@ fn links_hold_and_what_was_broken_before_does_not_stop_a_migration() {
 }
 
 #[test]
-fn every_table_says_what_it_is() {
+fn every_table_has_a_comment() {
     if let Some(server) = postgres::shared() {
         let database = server.database();
         OnServer::migrated(server.url(&database));

@@ -38,7 +38,7 @@ fn apply_is_an_upsert_and_leaves_alone_what_it_does_not_name() {
 }
 
 #[test]
-fn leave_to_change_comes_from_flag_variable_or_file() {
+fn permission_to_change_comes_from_flag_variable_or_file() {
     let env = TestEnv::ready();
     env.file("work/m.toml", "[models.new]\ninferenceCommand = ['cat']\n");
     for name in ["ALLOW_MODEL_SERVER_RUNTIME_CHANGES", "MER_ALLOW_MODEL_SERVER_RUNTIME_CHANGES"] {
@@ -55,7 +55,7 @@ fn leave_to_change_comes_from_flag_variable_or_file() {
 }
 
 #[test]
-fn a_line_of_a_script_cannot_give_itself_leave() {
+fn a_line_of_a_script_cannot_permit_itself_to_change() {
     let env = TestEnv::ready();
     env.file("work/m.toml", "[models.new]\ninferenceCommand = ['cat']\n");
     let told = env.script(&["apply m.toml --allow-changes"]).failed(64);
@@ -103,7 +103,7 @@ fn a_mistake_in_a_registry_file_has_its_line_and_column_and_nothing_is_applied()
 }
 
 #[test]
-fn what_is_too_much_for_one_transaction_is_told_and_leaves_nothing() {
+fn a_file_too_large_for_one_transaction_is_refused_and_changes_nothing() {
     let env = TestEnv::ready();
     env.file("work/big.toml", format!("[models.big]\ninferenceCommand = ['cat', '{}']\n", "x".repeat(17 << 20)));
     let told = env.mer(["apply", "big.toml", "--allow-changes"]).failed(74);
@@ -170,7 +170,7 @@ fn ping_says_of_each_model_whether_it_could_serve() {
 }
 
 #[test]
-fn ping_tells_of_a_missing_interpreter() {
+fn ping_reports_a_missing_interpreter() {
     let env = TestEnv::new();
     std::fs::create_dir(env.path("bin")).expect("bin");
     let mut command = env.with(["model", "ping"]);

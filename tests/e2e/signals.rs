@@ -155,7 +155,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
 
 /// Other signals work as usual, and the model starts with the default action of the signal that ends it.
 #[test]
-fn what_is_not_ignored_is_heard_and_ends_the_model_at_once() {
+fn a_signal_that_is_not_ignored_ends_the_model_at_once() {
     for (ignored, signal, code) in [("HUP INT", Signal::TERM, 143), ("TERM", Signal::INT, 130)] {
         let env = TestEnv::ready();
         env.apply("[models.patient]\nshell = true\ngrace = '10m'\ninferenceCommand = 'echo begun; exec sleep 600'\n");
@@ -208,7 +208,7 @@ fn threads(pid: u32) -> Vec<String> {
 
 /// Some service managers and languages start their children with blocked signals.
 #[test]
-fn a_blocked_signal_is_heard_and_blocked_for_no_model() {
+fn a_blocked_signal_works_and_is_not_blocked_for_models() {
     let env = TestEnv::ready();
     let live = {
         let all = nix::sys::signal::SigSet::all();

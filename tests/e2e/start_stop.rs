@@ -218,7 +218,7 @@ fn the_scripts_read_the_settings_as_mer_does() {
 }
 
 #[test]
-fn what_cannot_be_started_here_is_said() {
+fn a_program_that_cannot_be_started_is_named() {
     let scripts = Scripts::new(TestEnv::new());
     for (args, code, words) in [
         (vec!["--database", "else"], 64, "--database is auto, compose, local or none"),
@@ -249,7 +249,7 @@ fn without(program: &str) -> String {
 
 /// A command that fails unexpectedly is named, so that the script does not end silently.
 #[test]
-fn a_script_never_fails_without_a_word() {
+fn a_script_never_fails_silently() {
     let scripts = Scripts::new(TestEnv::new());
     let lib = repository().join("startStopScripts/lib.sh");
     let failing = |body: &str| {

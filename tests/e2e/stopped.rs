@@ -120,7 +120,7 @@ fn a_run_that_is_over_was_not_cancelled_either() {
 }
 
 #[test]
-fn one_that_is_not_over_is_a_timeout_all_the_same() {
+fn a_run_that_is_not_over_is_a_timeout() {
     let env = env();
     let live = env.start(["run", "endless", "x"]);
     stop_over_the_bound(&env.path("work/begun"), &live);

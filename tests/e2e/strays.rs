@@ -37,7 +37,7 @@ fn stray(env: &TestEnv) -> u32 {
 }
 
 #[test]
-fn they_end_with_the_model_however_it_ends() {
+fn strays_end_with_the_model_however_it_ends() {
     let env = env();
     env.mer(["run", "leaver", "x"]).ended(0);
     assert!(!alive(stray(&env)), "after a good end");
@@ -58,7 +58,7 @@ fn they_end_with_the_model_however_it_ends() {
 }
 
 #[test]
-fn they_go_on_where_the_registry_says_so() {
+fn strays_stay_where_the_registry_says_so() {
     let env = env();
     env.mer(["run", "keeper", "x"]).ended(0);
     let left = stray(&env);
@@ -81,7 +81,7 @@ fn they_go_on_where_the_registry_says_so() {
 }
 
 #[test]
-fn a_killed_mer_takes_them_along() {
+fn a_killed_mer_ends_strays_too() {
     let env = env();
     let live = env.start(["run", "leaver", "stay"]);
     live.wait_stdout("begun\n");
@@ -92,7 +92,7 @@ fn a_killed_mer_takes_them_along() {
 }
 
 #[test]
-fn the_key_is_a_flag_of_add_and_set_and_comes_out_again() {
+fn leave_children_is_a_flag_of_add_and_set() {
     let env = TestEnv::ready();
     env.mer(["model", "add", "d", "--leave-children", "--allow-changes", "--", "true"]).ended(0);
     assert!(env.mer(["export"]).ok().contains("leaveChildren = true"));

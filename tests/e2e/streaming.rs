@@ -59,7 +59,7 @@ fn a_hundred_megabytes_pass_in_constant_memory() {
 }
 
 #[test]
-fn hashing_does_not_change_that() {
+fn hashing_a_stream_takes_constant_memory() {
     let peak = stream(&["run", "cat", "-"], 24_000_000);
     assert!(peak < MEMORY_KIB, "{peak} KiB");
 }
@@ -84,7 +84,7 @@ fn a_slow_reader_holds_up_the_writer_and_fills_no_memory() {
             }
             Err(errno) => panic!("{errno}"),
         }
-        assert!(taken < 64 << 20, "nobody reads, and {taken} bytes were taken");
+        assert!(taken < 64 << 20, "without a reader {taken} bytes were taken");
     }
     drop(stdin);
     let mut received = Vec::new();
@@ -94,7 +94,7 @@ fn a_slow_reader_holds_up_the_writer_and_fills_no_memory() {
 }
 
 #[test]
-fn head_takes_its_line_and_everything_ends() {
+fn head_ends_the_run_after_its_line() {
     let env = TestEnv::ready();
     let mut command = env.program("/bin/sh".as_ref());
     command.arg("-c").arg("{ \"$0\" run yes; echo \"code $?\" >&2; } | head -n 1").arg(TestEnv::binary());
@@ -104,7 +104,7 @@ fn head_takes_its_line_and_everything_ends() {
 }
 
 #[test]
-fn tens_of_megabytes_into_a_file() {
+fn tens_of_megabytes_are_written_to_a_file() {
     let env = TestEnv::ready();
     env.mer(["run", "flood", "50000000", "-o", "zeros", "--no-hash"]).ok();
     assert_eq!(fs::metadata(env.path("work/zeros")).expect("the file").len(), 50_000_000);

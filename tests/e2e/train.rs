@@ -194,7 +194,7 @@ fn a_training_goes_on_from_the_weights_that_are_named() {
 }
 
 #[test]
-fn raw_weights_have_the_type_that_their_model_tells() {
+fn raw_weights_have_the_type_of_their_model() {
     let env = with_trainers();
     let made = env.piped(["train", "floats", "-", "--json"], [0_u8; 16]).object();
     assert_eq!((&made["weights"]["dtype"], &made["weights"]["shape"]), (&json!("f32"), &json!([2, 2])));
@@ -233,7 +233,7 @@ fn a_training_that_fails_makes_no_version_and_says_so() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_not_thrown_away() {
+fn weights_that_cannot_be_stored_stay_in_a_file() {
     let env = with_trainers();
     let said = env.piped(["train", "numpy", "-"], "no array at all").failed(76);
     assert!(said.contains("what it wrote cannot be kept: this is not a valid npy file"), "{said}");
@@ -309,7 +309,7 @@ fn a_training_that_is_cancelled_while_its_weights_are_put_makes_no_version() {
 }
 
 #[test]
-fn a_database_that_is_away_at_the_end_costs_no_weights() {
+fn weights_survive_a_database_that_is_away_at_the_end() {
     for mut server in Server::each() {
         let place = OnServer::migrated(server.new_database());
         let lines = "model add copies --shell --weights-dtype u8 --train-command 'echo begun; cat > \"$MER_WEIGHTS_OUT\"' -- cat";

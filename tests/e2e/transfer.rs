@@ -155,7 +155,7 @@ fn weights_move_between_databases_and_are_equal_to_the_byte() {
 }
 
 #[test]
-fn weights_that_are_not_whole_are_65_and_are_not_there() {
+fn incomplete_weights_in_an_export_are_65_and_not_imported() {
     let env = with_weights(1 << 10);
     let whole = env.mer(["export", "--all"]).ok();
     let lines: Vec<&str> = whole.lines().collect();
@@ -217,7 +217,7 @@ fn an_export_that_is_applied_elsewhere_gives_an_equal_registry() {
 
 /// An export may contain passwords.
 #[test]
-fn an_export_is_for_nobody_elses_eyes() {
+fn an_export_is_readable_by_its_owner_only() {
     let env = TestEnv::ready();
     let mode = |file: &str| fs::metadata(env.path(file)).expect(file).permissions().mode() & 0o777;
     for args in [["export", "-o", "r"].as_slice(), &["export", "--all", "-o", "r"]] {
@@ -266,7 +266,7 @@ fn an_import_adds_to_what_is_there() {
 
 /// The end of the run is recorded in the database that it was exported from.
 #[test]
-fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_where_it_is_known() {
+fn an_imported_run_without_an_end_is_lost_unless_the_database_knows_it() {
     let env = source();
     let begun = accesses(1).remove(0);
     let begun = started(begun.request_uid, 1, "iris", begun.start_access);
@@ -295,7 +295,7 @@ fn a_run_that_had_not_ended_is_closed_where_it_is_imported_and_stays_as_it_is_wh
 }
 
 #[test]
-fn a_journal_that_waits_is_part_of_the_export() {
+fn an_export_contains_the_waiting_journal() {
     let env = TestEnv::ready();
     env.mer(["run", "cat", "x"]).ok();
     let exported = env.mer(["export", "--all"]).ok();
@@ -308,7 +308,7 @@ fn a_journal_that_waits_is_part_of_the_export() {
 }
 
 #[test]
-fn what_is_no_whole_export_is_65_and_says_where() {
+fn an_incomplete_export_is_65_with_its_line() {
     let env = source();
     record(&env, "embedded", &accesses(4));
     let whole = env.mer(["export", "--all"]).ok();
@@ -362,7 +362,7 @@ fn what_is_no_whole_export_is_65_and_says_where() {
 }
 
 #[test]
-fn a_slow_reader_of_an_export_keeps_nobody_out() {
+fn a_slow_reader_of_an_export_does_not_lock_the_database() {
     let env = TestEnv::ready();
     let mut log = accesses(1_500);
     log.iter_mut().for_each(|access| access.stderr_tail = "x".repeat(8_000));
@@ -392,7 +392,7 @@ fn a_slow_reader_of_an_export_keeps_nobody_out() {
 }
 
 #[test]
-fn a_model_that_has_weights_gives_way_to_no_other_of_its_name() {
+fn a_model_with_weights_is_not_replaced_by_another_of_its_name() {
     let (here, there) = (TestEnv::new(), TestEnv::new());
     for env in [&here, &there] {
         env.piped(["weights", "put", "iris", "-", "--quiet"], "[1]").ok();

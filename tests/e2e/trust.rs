@@ -33,7 +33,7 @@ fn setting(ran: Ran, name: &str) -> (serde_json::Value, String, String) {
 }
 
 #[test]
-fn settings_that_others_can_write_are_passed_over_with_a_word() {
+fn settings_that_others_can_write_are_ignored_with_a_warning() {
     for (file, text) in [(".env", "MER_DB_WAIT=7s\n"), ("mer.toml", "dbWait = '7s'\n")] {
         let env = TestEnv::new();
         let path = env.file(&format!("work/{file}"), text);
@@ -117,7 +117,7 @@ fn data_that_others_can_write_are_refused() {
 }
 
 #[test]
-fn root_leaves_the_folder_of_another_alone() {
+fn root_does_not_use_the_folder_of_another_user() {
     if !is_root() {
         return;
     }
@@ -153,7 +153,7 @@ fn a_folder_that_was_made_for_a_database_is_closed() {
 }
 
 #[test]
-fn what_is_no_text_reaches_a_model_as_it_is() {
+fn bytes_that_are_not_utf8_reach_a_model_unchanged() {
     let env = TestEnv::ready();
     let strange = OsStr::from_bytes(b"bin\xff");
     let folder = env.path("work").join(strange);
@@ -171,7 +171,7 @@ fn what_is_no_text_reaches_a_model_as_it_is() {
 }
 
 #[test]
-fn a_home_that_is_no_text_is_no_bug() {
+fn a_home_that_is_not_utf8_works() {
     let env = TestEnv::new();
     let home = env.path("").join(OsStr::from_bytes(b"h\xff"));
     fs::create_dir(&home).expect("a home");
@@ -321,7 +321,7 @@ fn no_url_shows_its_password_whatever_is_wrong_with_it() {
 }
 
 #[test]
-fn nothing_invisible_is_shown_and_an_export_reads_back() {
+fn invisible_characters_are_escaped_and_an_export_reads_back() {
     let env = TestEnv::new();
     let text = "a\u{202e}b\u{200b}c\u{9b}d\u{feff}e\u{e0041}";
     env.apply(

@@ -168,7 +168,7 @@ fn a_greeting_is_not_taken_for_the_answer() {
 
 /// The same where the script ends before the greeting has come: it is reported at the end.
 #[test]
-fn a_line_too_many_at_the_end_of_a_script_is_told() {
+fn an_extra_line_at_the_end_of_a_script_is_reported() {
     let env = TestEnv::ready();
     env.apply("[models.m]\nprotocol = 'lines'\nshell = true\ninferenceCommand = '''while read -r l; do echo \"A:$l\"; done; echo bye'''\n");
     let ran = env.script(&["run m x"]);
@@ -193,11 +193,11 @@ fn a_hung_process_that_is_not_kept_is_ended_at_once() {
 
 /// A process that stays up is waited for, with a message.
 #[test]
-fn a_hung_process_that_is_kept_is_waited_for_with_a_word() {
+fn a_hung_process_that_is_kept_is_waited_for_with_a_message() {
     let env = TestEnv::ready();
     let mut live = env.start([]);
     live.say("run liner silent --timeout 200ms\n");
-    live.wait_stderr("`liner` still works on what was given up: waiting up to 5s");
+    live.wait_stderr("`liner` is still working on the request that was given up: waiting up to 5s");
     live.signal(rustix::process::Signal::INT);
     live.signal(rustix::process::Signal::INT);
     live.finish();

@@ -27,7 +27,7 @@ fn npy(header: &str, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_at_all_is_no_version_and_an_alias_that_never_was_is_66() {
+fn an_empty_file_makes_no_version_and_an_unknown_alias_is_66() {
     let env = TestEnv::ready();
     let told = env.piped(["weights", "put", "cat", "-"], "").failed(65);
     assert!(told.contains("the file is empty; nothing was stored") && told.contains("`--format raw`"), "{told}");
@@ -51,7 +51,7 @@ fn a_dash_is_standard_output() {
 }
 
 #[test]
-fn what_was_put_is_shown_and_comes_back() {
+fn put_weights_are_shown_and_can_be_got() {
     let env = with_golden(["f32.npy", "mixed.safetensors"]);
     let put = env.mer(["weights", "put", "cat", "f32.npy", "--note", "first try"]).ended(0);
     let hash = sha256(&golden("f32.npy"));
@@ -110,7 +110,7 @@ fn standard_input_is_read_in_whatever_pieces_it_comes() {
 }
 
 #[test]
-fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
+fn weights_of_another_format_than_named_are_refused() {
     let env = with_golden(["f32.npy", "f16.npy", "several.safetensors"]);
     env.file("work/cut.npy", &golden("f32.npy")[..150]);
     env.file("work/long.safetensors", [golden("several.safetensors"), vec![0; 9]].concat());
@@ -166,7 +166,7 @@ fn what_is_not_what_it_is_said_to_be_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_not_there_is_66_and_the_nearest() {
+fn a_missing_version_is_66_with_the_nearest() {
     let env = with_golden(["u8.npy", "several.safetensors"]);
     let told = env.mer(["weights", "show", "cat"]).failed(66);
     assert!(told.contains("`cat` has no current weights") && told.contains("mer weights put cat FILE"), "{told}");
@@ -194,7 +194,7 @@ fn what_is_not_there_is_66_and_the_nearest() {
 }
 
 #[test]
-fn aliases_move_with_leave_only_and_their_history_is_kept() {
+fn aliases_move_with_permission_only_and_keep_their_history() {
     let env = with_golden(["u8.npy", "i8.npy"]);
     env.mer(["weights", "put", "cat", "u8.npy", "--quiet"]).ok();
     let told = env.mer(["weights", "alias", "cat:1", "current"]).failed(77);
@@ -227,7 +227,7 @@ fn aliases_move_with_leave_only_and_their_history_is_kept() {
     let moves = env.mer(["weights", "alias", "cat", "current", "--json"]).objects();
     assert_eq!(moves.iter().map(|row| row["version"].clone()).collect::<Vec<_>>(), [json!(1), json!(2), json!(1)]);
     assert_eq!(env.mer(["weights", "alias", "cat", "--json"]).objects().len(), 5);
-    for (version, why) in [("cat:1", "the aliases `current`, `old` mean it"), ("cat:2", "the alias `new` means it")] {
+    for (version, why) in [("cat:1", "the aliases `current`, `old` name it"), ("cat:2", "the alias `new` names it")] {
         let told = env.mer(["weights", "remove", version, "--allow-changes"]).failed(77);
         assert!(told.contains(why) && told.contains("--force"), "{told}");
     }

@@ -1,11 +1,11 @@
-//! Much into a database and out of it by its own means, for `tests/bench/run`. What it prints are the milliseconds that it
-//! took, the connection apart.
+//! Writes and reads much data by the database's own means, for `tests/bench/run`. Prints the milliseconds that it took,
+//! without connecting.
 //!
-//! `bench_bulk in|out URL FILE` inserts the file's mebibytes as one row each, one after the other, or reads them again. URL is
+//! `bench_bulk in|out URL FILE` inserts each MiB of the file as one row, one after the other, or reads the rows. URL is
 //! `surrealkv://PATH`, `ws://USER:PASSWORD@HOST:PORT/NAMESPACE/DATABASE` or `postgres://…`.
 //!
-//! `bench_bulk rows URL URL` inserts the access log of one SurrealDB into another that has the schema and no log, a thousand
-//! rows a statement.
+//! `bench_bulk rows URL URL` inserts the access log of one SurrealDB into another one with the schema and an empty log,
+//! a thousand rows in each statement.
 
 #![expect(
     clippy::print_stdout,
@@ -60,12 +60,12 @@ fn main() {
     runtime.shutdown_background();
 }
 
-/// How many mebibytes the file has.
+/// Returns the size of the file in MiB.
 fn count(file: &str) -> u64 {
     File::open(file).unwrap().metadata().unwrap().len().div_ceil(CHUNK)
 }
 
-/// The file's mebibytes, read as they are asked for: so does `mer`.
+/// Reads the file one MiB at a time, as `mer` does.
 fn chunks(file: &str) -> impl Iterator<Item = Vec<u8>> {
     let mut file = File::open(file).unwrap();
     std::iter::from_fn(move || {
@@ -100,7 +100,7 @@ async fn postgres_out(url: &str, count: u64) -> Duration {
     begun.elapsed()
 }
 
-/// `place` is the namespace and the database of an embedded engine; that of a server stands in its URL.
+/// `place` is namespace and database of an embedded engine; for a server the URL has them.
 async fn surreal(url: &str, place: [&str; 2]) -> Surreal<Any> {
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("ws")) else {
         let db = any::connect(url).await.unwrap();
@@ -117,7 +117,7 @@ async fn surreal(url: &str, place: [&str; 2]) -> Surreal<Any> {
     db
 }
 
-/// Lets go of it, and waits until an embedded engine has closed: killed, this one loses rows.
+/// Drops the handle, and waits until an embedded engine has closed: this one loses rows if it is killed.
 async fn close(db: Surreal<Any>, url: &str) {
     drop(db);
     let Some(folder) = url.strip_prefix("surrealkv://") else { return };

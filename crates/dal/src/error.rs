@@ -182,7 +182,7 @@ pub enum DalError {
     },
     /// Another session of the server held a lock for longer than the wait.
     #[error(
-        "the database `{database}` could not {operation}: {} has locked what that needs; waited {}",
+        "the database `{database}` could not {operation}: {} holds a lock that this needs; waited {}",
         holder.as_deref().unwrap_or("another session"), seconds(*waited)
     )]
     Locked {
@@ -196,7 +196,7 @@ pub enum DalError {
         waited: Duration,
     },
     /// The server runs, but accepts no connection.
-    #[error("the database `{database}` takes no connection now; waited {}", seconds(*waited))]
+    #[error("the database `{database}` accepts no connections now; waited {}", seconds(*waited))]
     NotReady {
         /// Its URL.
         database: String,
@@ -402,6 +402,7 @@ pub enum DalError {
     #[error("cannot drain the journal")]
     Journal {
         /// The error of the journal.
+        #[from]
         source: crate::JournalError,
     },
 }
@@ -410,18 +411,6 @@ pub enum DalError {
 pub(crate) const ANONYMOUS: &str = "(nobody)";
 
 impl DalError {
-    /// A script that begins or ends a transaction, which MER does itself.
-    pub(crate) fn own_transaction(script: &str, line: usize, statement: String) -> Self {
-        const WHY: &str = "a script runs in one transaction with its row in `Migrations`: it neither begins nor ends one itself, nor returns";
-        Self::refused_script(script, line, statement, WHY)
-    }
-
-    /// A script that is not run because of one of its statements.
-    pub(crate) fn refused_script(script: &str, line: usize, statement: String, why: &'static str) -> Self {
-        let failure = ScriptFailure { line: Some(line), statement: Some(statement), ..ScriptFailure::default() };
-        Self::Script { script: script.to_owned(), failure: Box::new(failure), source: why.into() }
-    }
-
     /// Returns whether a value of a row may be at fault, rather than the disk or the connection.
     pub(crate) fn may_be_a_value(&self) -> bool {
         matches!(self, Self::Value { .. } | Self::Row { .. }) && DiskFault::of(self).is_none()

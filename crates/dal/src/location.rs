@@ -1,40 +1,42 @@
-//! Where a database is, as far as its accesses must know it.
+//! Location of a database.
 //!
-//! A copy of a database has the uid of the original: a restored dump, a copied folder. What a run of one left in the
-//! journal must not be recorded in the other, so a segment of the journal also says where its database was.
+//! A copy of a database, such as a restored dump or a copied folder, has the uid of the original. Records that a run of
+//! one of them left in the journal must not be recorded in the other, so a segment of the journal also names the
+//! location of its database.
 
 use std::{fs, net::IpAddr, os::unix::fs::MetadataExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-/// What every name of this machine becomes.
+/// Host that replaces every name of this machine.
 const HERE: &str = "localhost";
 
-/// Where a database was when it was connected to.
+/// Location of a database when it was connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
-    /// What was connected to, without user and password.
+    /// Address without user and password.
     pub address: String,
-    /// What the server calls itself, for as long as its data exist.
+    /// Identifier of the server, which is stable for as long as its data exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) system: Option<String>,
-    /// What the server calls the database, for as long as that exists.
+    /// Identifier of the database on the server, which is stable for as long as the database exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) object: Option<String>,
-    /// What no other database has at the same time: when the server's process was started, or the device and the inode
+    /// Identifier that no other database has at the same time: the start of the server's process, or device and inode
     /// of the folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) instance: Option<String>,
 }
 
 impl Location {
-    /// A place of which no more is known than its address.
+    /// Makes a location of which only the address is known.
     pub(crate) const fn at(address: String) -> Self {
         Self { address, system: None, object: None, instance: None }
     }
 
-    /// The engine's folder: the same folder under another name (a link, a mount, after `mv`) is the same place.
+    /// Returns the location of an engine's folder. The same folder under another name (a link, a mount, after `mv`) is
+    /// the same location.
     pub(crate) fn of_folder(folder: &Path) -> Self {
         let found = folder.canonicalize();
         let path = found.as_deref().unwrap_or(folder);
@@ -45,10 +47,10 @@ impl Location {
         }
     }
 
-    /// Whether both are one place, and not merely the places of one database and its copy.
+    /// Returns whether both are the same database, and not a database and its copy.
     ///
-    /// What a server says of itself must not differ, as far as it is known. Where that does not: the address is the same,
-    /// as after a restart or a failover, or it is the same process under another address.
+    /// Identifiers that are known on both sides must not differ. Beyond that, either the address is the same, as after
+    /// a restart or a failover, or it is the same process under another address.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let differ = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
@@ -59,7 +61,7 @@ impl Location {
     }
 }
 
-/// A host and a port as part of an address: names of this machine, and sockets, are all the same.
+/// Returns host and port as part of an address. All names of this machine, and sockets, become the same host.
 #[cfg(any(feature = "postgres", feature = "surreal-server"))]
 pub(crate) fn host_and_port(host: &str, port: u16) -> String {
     let host = host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_lowercase();

@@ -6,12 +6,12 @@ use crate::postgres::AdvisoryLock;
 #[cfg(feature = "surreal-server")]
 use crate::surreal::LeaseLock;
 
-/// Keeps everybody else from migrating a database, until it is released or dropped.
+/// Excludes other processes from migrating a database, until it is released or dropped.
 #[derive(Debug)]
-pub struct MigrationLock(Kind);
+pub struct MigrationLock(Holding);
 
 #[derive(Debug)]
-enum Kind {
+enum Holding {
     /// The lease of the embedded engine is the lock.
     Lease,
     #[cfg(feature = "postgres")]
@@ -21,62 +21,63 @@ enum Kind {
 }
 
 impl MigrationLock {
-    pub(crate) const fn none() -> Self {
-        Self(Kind::Lease)
+    pub(crate) const fn lease() -> Self {
+        Self(Holding::Lease)
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(lock: AdvisoryLock) -> Self {
-        Self(Kind::Postgres(Box::new(lock)))
+        Self(Holding::Postgres(Box::new(lock)))
     }
 
     #[cfg(feature = "surreal-server")]
     pub(crate) fn surreal(lock: LeaseLock) -> Self {
-        Self(Kind::Surreal(Box::new(lock)))
+        Self(Holding::Surreal(Box::new(lock)))
     }
 
-    /// PostgreSQL's own, if it is one.
+    /// Returns the lock of a PostgreSQL server, if it is one.
     #[cfg(feature = "postgres")]
     pub(crate) fn advisory(&mut self) -> Option<&mut AdvisoryLock> {
         match &mut self.0 {
-            Kind::Postgres(lock) => Some(lock),
+            Holding::Postgres(lock) => Some(lock),
             _ => None,
         }
     }
 
-    /// By what a script of a SurrealDB server finds out, in its own transaction, whether the lock is still held.
+    /// Returns the owner by which a script on a SurrealDB server checks, in its own transaction, that the lock is still
+    /// held.
     pub(crate) fn fence(&self) -> Option<uuid::Uuid> {
         match &self.0 {
             #[cfg(feature = "surreal-server")]
-            Kind::Surreal(lock) => Some(lock.owner()),
+            Holding::Surreal(lock) => Some(lock.owner()),
             _ => None,
         }
     }
 
-    /// Whether it is still held: the server forgets the lock of a connection that was lost. To be asked before each
+    /// Checks that the lock is still held: a server releases it when the connection is lost. Call this before each
     /// script.
     ///
     /// # Errors
-    /// [`DalError::Lost`], where it is not.
+    /// [`DalError::Lost`] if it is not.
     pub async fn check(&mut self) -> Result<(), DalError> {
         match &mut self.0 {
-            Kind::Lease => Ok(()),
+            Holding::Lease => Ok(()),
             #[cfg(feature = "postgres")]
-            Kind::Postgres(lock) => lock.check().await,
+            Holding::Postgres(lock) => lock.check().await,
             #[cfg(feature = "surreal-server")]
-            Kind::Surreal(lock) => lock.check().await,
+            Holding::Surreal(lock) => lock.check().await,
         }
     }
 
-    /// Gives it back. Dropped instead, it is given back as soon as the server has seen its connection end (PostgreSQL) or
-    /// its lease has run out (SurrealDB).
+    /// Releases the lock. If it is dropped instead, it is released as soon as the server has noticed the end of its
+    /// connection (PostgreSQL) or its lease has run out (SurrealDB).
     pub async fn release(self) {
         match self.0 {
-            Kind::Lease => {}
+            Holding::Lease => {}
             #[cfg(feature = "postgres")]
-            Kind::Postgres(lock) => lock.release().await,
+            Holding::Postgres(lock) => lock.release().await,
             #[cfg(feature = "surreal-server")]
-            Kind::Surreal(lock) => lock.release().await,
+            Holding::Surreal(lock) => lock.release().await,
         }
     }
 }

@@ -1,22 +1,11 @@
-//! The log page by page: a list of any length in little memory, and in sessions that are short.
+//! Reads the log page by page, so that a list of any length needs little memory and short sessions.
 
-use jiff::Timestamp;
-use mer_core::{Access, AttemptKey};
+use mer_core::Access;
 
-use crate::{AccessFilter, DalError, Store, registry_restore::micros};
+use crate::{AccessFilter, DalError, Store, access_filter::Cursor, registry_restore::micros};
 
-/// The last access of the pages so far. Newer ones that come meanwhile change nothing for the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    /// When it began, to the microsecond.
-    pub(crate) start: Timestamp,
-    pub(crate) key: AttemptKey,
-    /// How many accesses of the pages so far began at that time; the last ones are these.
-    pub(crate) ties: usize,
-}
-
-/// Reads the accesses that a filter selects: the newest first, and of those that began at the same microsecond the one of
-/// the highest request and attempt.
+/// Reads the accesses that a filter selects, newest first; of those that began in the same microsecond, the one with
+/// the highest request and attempt first.
 #[derive(Debug, Clone)]
 pub struct AccessPages {
     filter: AccessFilter,
@@ -25,14 +14,14 @@ pub struct AccessPages {
 }
 
 impl AccessPages {
-    /// All of them, up to the filter's limit. Nothing is read yet.
+    /// Selects accesses up to the filter's limit. Reads nothing yet.
     #[must_use]
     pub const fn new(filter: AccessFilter) -> Self {
         let left = filter.limit;
         Self { filter, after: None, left }
     }
 
-    /// The next ones, at most so many; none where there are no more. The session may be another one each time.
+    /// Reads at most `at_most` further accesses; returns none if there are no more. Each call may use another session.
     ///
     /// # Errors
     /// As [`Store::accesses`].
@@ -44,7 +33,7 @@ impl AccessPages {
         let page = store.page(&self.filter, self.after, limit).await?;
         self.left = if page.len() < limit { 0 } else { self.left - limit };
         for access in &page {
-            // Databases compare times to the microsecond; what is shorter than that says nothing.
+            // Databases compare times to the microsecond; digits beyond that are ignored.
             let start = micros(access.start_access);
             let ties = self.after.filter(|last| last.start == start).map_or(0, |last| last.ties);
             self.after = Some(Cursor { start, key: access.key(), ties: ties + 1 });
@@ -52,7 +41,7 @@ impl AccessPages {
         Ok(page)
     }
 
-    /// Whether there is surely nothing more.
+    /// Returns whether all accesses have been read for certain.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.left == 0

@@ -1,4 +1,4 @@
-//! Which objects of a registry are to be written, and on what condition.
+//! Selects the objects of a registry that must be written, and the condition for each.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,16 +7,17 @@ use mer_core::{Model, ModelSpec, Registry, Server, ServerSpec};
 
 use crate::DalError;
 
-/// An object that is to be written.
+/// An object to write.
 #[derive(Debug)]
 pub(crate) struct Write<'a, T> {
     pub(crate) name: &'a str,
     pub(crate) spec: &'a T,
-    /// When what is there was last changed; none where nothing is. It must still be so when the object is written.
+    /// Time of the last change of the existing object, or `None` if there is none. It must be unchanged when the object
+    /// is written.
     pub(crate) updated: Option<Timestamp>,
 }
 
-/// The servers of `wanted` that differ from what there is.
+/// Returns the servers of `wanted` that differ from the existing ones.
 pub(crate) fn servers<'a>(
     wanted: &'a Registry,
     known: &[Server],
@@ -26,7 +27,7 @@ pub(crate) fn servers<'a>(
     writes("server", &wanted.servers, &known, seen.map(|seen| &seen.servers))
 }
 
-/// The models of `wanted` that differ from what there is.
+/// Returns the models of `wanted` that differ from the existing ones.
 pub(crate) fn models<'a>(
     wanted: &'a Registry,
     known: &[Model],
@@ -36,7 +37,7 @@ pub(crate) fn models<'a>(
     writes("model", &wanted.models, &known, seen.map(|seen| &seen.models))
 }
 
-/// Objects that are as they should be are left alone, so that `lastUpdated` tells the truth.
+/// Skips objects that do not change, so that `lastUpdated` stays true.
 fn writes<'a, T: PartialEq>(
     object: &'static str,
     wanted: &'a BTreeMap<String, T>,

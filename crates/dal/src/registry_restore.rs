@@ -1,4 +1,4 @@
-//! A registry that moves between databases.
+//! Restores a registry in another database.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 use crate::DalError;
 
-/// Servers and models as another database had them, to be taken over with their uids and times.
+/// Servers and models of another database, with their uids and times.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RegistryCopy {
-    /// The servers. One of the same name is replaced; models that run on it go on doing so.
+    /// The servers. A server of the same name is replaced; models that run on it keep doing so.
     pub servers: Vec<Server>,
-    /// The models. One of the same name is replaced.
+    /// The models. A model of the same name is replaced.
     pub models: Vec<Model>,
-    /// The names of models that are to go.
+    /// Names of models to remove.
     pub dropped: Vec<String>,
 }
 
 impl RegistryCopy {
-    /// What is left to do on a database that has these servers and models.
+    /// Returns what is left to do in a database that has these servers and models.
     pub(crate) fn without(&self, servers: &[Server], models: &[Model]) -> Self {
         let same_server = |a: &Server, b: &Server| {
             (&a.uid, &a.name, &a.spec) == (&b.uid, &b.name, &b.spec)
@@ -38,18 +38,18 @@ impl RegistryCopy {
         }
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
         self.servers.is_empty() && self.models.is_empty() && self.dropped.is_empty()
     }
 
-    /// The servers that models name.
+    /// Returns the servers that the models name.
     pub(crate) fn links(&self) -> BTreeSet<&str> {
         self.models.iter().flat_map(|model| &model.spec.servers).map(String::as_str).collect()
     }
 }
 
-/// Those of `wanted` that are not in `there` as they should be.
+/// Returns the objects of `wanted` that `there` lacks or has otherwise.
 fn left<T: Clone>(wanted: &[T], there: &[T], name: impl Fn(&T) -> &String, same: impl Fn(&T, &T) -> bool) -> Vec<T> {
     let there: std::collections::HashMap<&String, &T> = there.iter().map(|object| (name(object), object)).collect();
     let is_left = |object: &&T| there.get(name(object)).is_none_or(|known| !same(known, object));
@@ -60,14 +60,14 @@ fn same_times<T>(a: &T, b: &T, created: impl Fn(&T) -> Timestamp, updated: impl 
     micros(created(a)) == micros(created(b)) && micros(updated(a)) == micros(updated(b))
 }
 
-/// A time as every database can hold it.
+/// Rounds a time down to the microsecond, which every database can store.
 pub(crate) fn micros(time: Timestamp) -> Timestamp {
     let round = TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Floor);
     time.round(round).unwrap_or(time)
 }
 
-/// The uid of a copied object.
+/// Parses the uid of a copied object.
 pub(crate) fn uid(text: &str) -> Result<Uuid, DalError> {
-    let wrong = |_| DalError::Row { table: "the copied registry", reason: format!("`{text}` is no uid") };
+    let wrong = |_| DalError::Row { table: "the copied registry", reason: format!("`{text}` is not a uid") };
     Uuid::parse_str(text).map_err(wrong)
 }

@@ -1,13 +1,13 @@
-//! What is never printed.
+//! Texts that are never printed.
 
 use std::fmt;
 
-/// A password. Its `Debug` shows that there is one, and nothing of it.
+/// A password. `Debug` prints `***` in its place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself.
+    /// Returns the text.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

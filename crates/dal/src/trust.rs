@@ -1,5 +1,5 @@
-//! Whether what lies on the disk may be believed: it is the user's own or root's, and no other user may write to it. A user
-//! that can write to a database chooses the programs that this user runs.
+//! Checks that files on disk can be trusted: they must belong to the user or to root, and no other user may be able to
+//! write to them. A user that can write to a database chooses the programs that this user runs.
 
 use std::{
     fs::{self, Metadata},
@@ -12,11 +12,11 @@ use mer_core::{Distrust, Ownership, is_private_group};
 
 use crate::DalError;
 
-/// Whether only this user and root can have written to a file or folder. A folder that everyone may write to counts where it
-/// is sticky and `sticky` says that this is enough: no user can replace there what belongs to another.
+/// Checks that only this user and root can have written to a file or folder. A folder that everyone may write to passes
+/// if it is sticky and `sticky` is set: no user can replace files of other users there.
 ///
 /// # Errors
-/// Why it is not to be believed.
+/// Why it cannot be trusted.
 pub fn check_ownership(metadata: &Metadata, sticky: bool) -> Result<(), Distrust> {
     let ownership =
         Ownership { user: metadata.uid(), group: metadata.gid(), mode: metadata.mode(), is_folder: metadata.is_dir() };
@@ -24,16 +24,16 @@ pub fn check_ownership(metadata: &Metadata, sticky: bool) -> Result<(), Distrust
     ownership.check(user, |group| is_private(group, user), sticky)
 }
 
-/// Whether only this user and root can change where a link leads. Its mode means nothing.
+/// Checks that only this user and root can change where a link leads. The mode of a link has no meaning.
 ///
 /// # Errors
-/// It belongs to another user.
+/// The link belongs to another user.
 pub fn check_link(link: &Metadata) -> Result<(), Distrust> {
     let link = Ownership { user: link.uid(), group: 0, mode: 0, is_folder: false };
     link.check(rustix::process::geteuid().as_raw(), |_| true, false)
 }
 
-/// Looked up only for what a group may write to.
+/// Returns whether only this user is a member of a group. Called only if the group may write.
 fn is_private(group: u32, user: u32) -> bool {
     let mut own = vec![rustix::process::getegid().as_raw()];
     own.extend(rustix::process::getgroups().unwrap_or_default().iter().map(|group| group.as_raw()));
@@ -42,8 +42,8 @@ fn is_private(group: u32, user: u32) -> bool {
     is_private_group(group, user, &own, read("/etc/passwd").as_deref(), read("/etc/group").as_deref())
 }
 
-/// Checks a path as it stands, and what it leads to where it is a link. What is not there, or cannot be looked at, passes:
-/// using it will tell.
+/// Checks a path, and the target if it is a link. A path that does not exist or cannot be read passes: using it reports
+/// the error.
 pub(crate) fn check(path: &Path, sticky: bool) -> Result<(), DalError> {
     let distrust = |why| DalError::Distrusted { path: path.to_path_buf(), why };
     let Ok(own) = fs::symlink_metadata(path) else { return Ok(()) };
@@ -55,20 +55,20 @@ pub(crate) fn check(path: &Path, sticky: bool) -> Result<(), DalError> {
     check_ownership(&own, sticky).map_err(distrust)
 }
 
-/// Checks the folder that a path is, or would be made in.
+/// Checks the folder in which a path is or would be created.
 fn check_above(path: &Path) -> Result<(), DalError> {
     let above = path.ancestors().skip(1).find(|folder| fs::symlink_metadata(folder).is_ok());
     above.map_or(Ok(()), |folder| check(folder, true))
 }
 
-/// Checks a folder and the one that it is in.
+/// Checks a folder and its parent.
 pub(crate) fn check_folder(folder: &Path) -> Result<(), DalError> {
     check_above(folder)?;
     check(folder, false)
 }
 
-/// Closes a folder to other users, where it is this user's and open to all: one that was made beforehand, by the umask's
-/// mode. That it is open to a group may be meant.
+/// Closes a folder to other users if it belongs to this user and is open to all, because it was created beforehand with
+/// the mode of the umask. Access for a group may be intended and stays.
 pub(crate) fn close_to_others(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     const OTHERS: u32 = 0o007;

@@ -1,4 +1,4 @@
-//! kill -9 at any moment: the database opens again, and nothing that was acknowledged is missing.
+//! kill -9 at any moment: the database opens again, and every acknowledged row is there.
 
 #![cfg(feature = "embedded")]
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
@@ -19,12 +19,12 @@ use mer_dal::{Database, Durability, Journal, JournalOwner, Session, drain};
 use mer_testkit::{ended, image, started};
 use uuid::Uuid;
 
-/// Runs the other process for so long, and gives what it said.
+/// Runs the other process for this long, and returns its output.
 fn killed_after(test: &str, engine: &Path, time: Duration) -> Vec<String> {
     let mut child = another_process(test, engine).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let output = child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).collect::<Vec<_>>());
-    // No readiness is waited for: the moment is meant to be any.
+    // Does not wait until the process is ready: it is to be killed at any moment.
     std::thread::sleep(time);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -36,7 +36,7 @@ fn say(line: impl std::fmt::Display) {
     writeln!(output, "\n{line}").and_then(|()| output.flush()).unwrap();
 }
 
-/// Not a test of its own: the other process of the next one.
+/// Runs in the other process of the next test; not a test by itself.
 #[tokio::test]
 async fn write_for_ever() {
     let Some(engine) = argument() else { return };
@@ -88,7 +88,7 @@ async fn no_acknowledged_access_is_missing() {
     assert_eq!(fresh.pending().segments, 0);
 }
 
-/// Not a test of its own: the other process of the next one.
+/// Runs in the other process of the next test; not a test by itself.
 #[tokio::test]
 async fn migrate_once() {
     let Some(engine) = argument() else { return };
@@ -123,14 +123,14 @@ async fn a_migration_killed_in_the_middle_goes_on_where_it_was() {
     }
 }
 
-/// The database as it would be if its process were killed now, under another name.
+/// Copies the files of a database as a kill of its process would leave them.
 fn killed_now(engine: &Path, name: &str) -> Database {
     let copy = engine.with_file_name(name);
     image(engine, &copy);
     embedded(&copy)
 }
 
-/// Accesses of about 4 MiB.
+/// Records accesses of about 4 MiB.
 async fn record_much(session: &Session) -> Vec<Access> {
     let tail = "x".repeat(64 << 10);
     let much: Vec<Access> = (0..62)
@@ -149,7 +149,7 @@ async fn check_all(session: &Session, all: &[Access], told: &str) {
     }
 }
 
-/// The engine loses transactions where a memtable of it was full, so none may ever be: see `embedded/memtable.rs`.
+/// The engine loses transactions if a memtable was full, so no memtable may ever be full: see `embedded/memtable.rs`.
 #[tokio::test]
 async fn what_was_acknowledged_is_in_the_files_however_much_it_is() {
     let fresh = migrated().await;
@@ -168,7 +168,7 @@ async fn what_was_acknowledged_is_in_the_files_however_much_it_is() {
         let told = format!("killed after batch {batch}");
         let opened = killed.session().await.unwrap();
         check_all(&opened, &all, &told).await;
-        // Once more, after work that goes on where the killed process was.
+        // Once more, after further work on the files of the killed process.
         let more = [all.clone(), record_much(&opened).await].concat();
         let folder = engine.with_file_name(format!("killed{batch}"));
         let again = killed_now(&folder, &format!("again{batch}")).session().await.unwrap();

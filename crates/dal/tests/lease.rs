@@ -1,4 +1,4 @@
-//! The lease on the embedded engine: one at a time, bounded, and given back whatever happens.
+//! The lease on the embedded engine: one at a time, bounded, and released whatever happens.
 #![cfg(feature = "embedded")]
 
 mod common;
@@ -41,7 +41,7 @@ async fn who_waits_too_long_is_told_who_holds_it() {
     impatient(engine_of(&fresh), Duration::ZERO).session().await.unwrap().close().await.unwrap();
 }
 
-/// Not a test of its own: the other process of the next one.
+/// Runs in the other process of the next test; not a test by itself.
 #[tokio::test]
 async fn hold_the_lease_for_ever() {
     let Some(engine) = argument() else { return };
@@ -98,7 +98,7 @@ async fn a_dropped_session_is_closed_behind_our_back() {
     for _ in 0..3 {
         drop(fresh.session().await.unwrap());
     }
-    // Writes whose caller goes away, earlier or later.
+    // Writes whose future is dropped, earlier or later.
     for round in 0..6_u64 {
         let session = fresh.session().await.unwrap();
         let echo = session.model("echo").await.unwrap().unwrap().spec;

@@ -1,4 +1,4 @@
-//! Migrating a PostgreSQL server: once each, whoever comes, and with an answer for every mishap.
+//! Migrating a PostgreSQL server: each script once, however many processes migrate, and an error for every failure.
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -54,7 +54,7 @@ async fn a_dry_look_writes_nothing_and_a_migration_is_done_once() {
     ensure_current(&session, Policy::Check).await.unwrap();
 }
 
-/// Twenty processes on an empty database: all end well, each script has one row.
+/// Twenty processes migrate an empty database: all succeed, and each script has one row.
 #[test]
 fn twenty_processes_migrate_an_empty_database_once() {
     const NAME: &str = "twenty_processes_migrate_an_empty_database_once";
@@ -101,7 +101,7 @@ async fn whoever_waits_for_the_lock_learns_who_has_it() {
     assert!(matches!(&error, DalError::Migrating { holder, .. } if holder.contains("ada@desk")), "{error:?}");
     lock.release().await;
     let mut lock = second.lock_migrations().await.unwrap();
-    // A lock whose connection was ended is not held any more, and whoever has it is told.
+    // A lock whose connection was ended is no longer held, and its holder gets an error.
     let name = fresh.settings().url.to_string();
     server.end_connections(name.rsplit('/').next().unwrap());
     assert!(matches!(lock.check().await.unwrap_err(), DalError::Lost { .. }));
@@ -114,7 +114,7 @@ async fn an_error_names_line_statement_and_the_servers_own_words() {
     let (line, statement, words) = failure(&session, "CREATE TABLE a ();\n\nCREATE TABEL b ();\n").await;
     assert_eq!((line, statement.as_str()), (Some(3), "CREATE TABEL b ()"), "{words}");
     assert!(words.contains("syntax error"), "{words}");
-    // While it runs: no position is given, only the turn.
+    // Fails while it runs: the server gives no position, only the number of completed statements does.
     let running =
         "-- ü\nCREATE TABLE a (n int PRIMARY KEY);\nINSERT INTO a\n  VALUES (1);\nINSERT INTO a VALUES (1);\nSELECT 1;";
     let (line, statement, words) = failure(&session, running).await;
@@ -123,14 +123,14 @@ async fn an_error_names_line_statement_and_the_servers_own_words() {
     let deep = "SELECT 'ü';\nSELECT\n  1,\n  missing;";
     let (line, statement, words) = failure(&session, deep).await;
     assert_eq!((line, statement.as_str()), (Some(4), "SELECT 1, missing"), "{words}");
-    // Nothing of any of them is left.
+    // Nothing of any of them is kept.
     session.apply_script(&script(9_000, "CREATE TABLE a (); CREATE TABLE b ();")).await.unwrap();
-    // The same number twice fails, and leaves nothing.
+    // The same number twice fails, and nothing is kept.
     session.apply_script(&script(9_000, "CREATE TABLE c ();")).await.unwrap_err();
     session.apply_script(&script(9_001, "CREATE TABLE c ();")).await.unwrap();
 }
 
-/// An index that is made beside running transactions: outside of a transaction, and under the lock of migrations.
+/// An index that is built while transactions run: outside of a transaction, and under the migration lock.
 #[tokio::test]
 async fn a_script_may_opt_out_of_its_transaction() {
     let Some(server) = shared() else { return };
@@ -138,7 +138,7 @@ async fn a_script_may_opt_out_of_its_transaction() {
     up(&session).await.unwrap();
     let index = "CREATE INDEX CONCURRENTLY IF NOT EXISTS trial ON \"ModelAccess\" (\"server\");";
     let mut lock = session.lock_migrations().await.unwrap();
-    // Others wait for the lock meanwhile; they must not hold up the index.
+    // Other processes wait for the lock meanwhile, and must not hold up the index.
     let mut settings = fresh.settings().clone();
     settings.wait = Duration::from_secs(20);
     let waiting = tokio::spawn(async move {
@@ -149,7 +149,7 @@ async fn a_script_may_opt_out_of_its_transaction() {
     assert!(matches!(error, DalError::Script { .. }), "in a transaction it cannot be made: {error:?}");
     let outside = script(9_000, &format!("-- mer: no-transaction\n{index}"));
     let applied = session.apply_script_under(&mut lock, &outside).await.unwrap();
-    // It is held as before, also where a script would give it back.
+    // The lock is still held, although the script tried to release it.
     lock.check().await.unwrap();
     let gives_back = script(9_001, "SELECT pg_advisory_unlock_all();");
     session.apply_script_under(&mut lock, &gives_back).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_script_may_opt_out_of_its_transaction() {
     waiting.await.unwrap();
 }
 
-/// A server that dies in the middle of a script has kept nothing of it.
+/// A server that dies in the middle of a script keeps nothing of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_is_killed_in_the_middle_left_nothing() {
     let Some(mut server) = Server::start() else { return };
@@ -184,7 +184,7 @@ async fn a_script_that_is_killed_in_the_middle_left_nothing() {
     session.apply_script(&script(9_000, "CREATE TABLE half ();")).await.unwrap();
 }
 
-/// The scripts of both dialects make the same database, as far as anybody can see.
+/// The scripts of both dialects make the same database, as far as a store can tell.
 #[cfg(feature = "embedded")]
 #[tokio::test]
 async fn both_dialects_make_the_same_database() {

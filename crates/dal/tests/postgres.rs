@@ -1,4 +1,4 @@
-//! What only a server can do to a store: be away, be started again, refuse, be slow.
+//! Failures that only a server has: it is away, restarts, refuses, or is slow.
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -14,7 +14,7 @@ use mer_dal::{
 };
 use mer_testkit::{
     ended,
-    link::{Direction, Proxy},
+    network::{Direction, Proxy},
     postgres::{PASSWORDED, Server, shared},
     started,
 };
@@ -116,7 +116,7 @@ async fn the_socket_and_tls_modes() {
     let database = server.database();
     on_server(&server.socket_url(&database)).session().await.unwrap();
     on_server(&format!("{}?sslmode=disable", server.url(&database))).session().await.unwrap();
-    // This server has no certificate: who insists on encryption is told.
+    // This server has no certificate, so a connection that insists on encryption fails.
     let error = on_server(&format!("{}?sslmode=require", server.url(&database))).session().await.unwrap_err();
     assert!(error.source().unwrap().to_string().contains("TLS"), "{error:?}");
 }
@@ -140,7 +140,7 @@ async fn certificates_are_looked_at_as_far_as_the_mode_says() {
     ] {
         open("127.0.0.1", good).await.unwrap_or_else(|error| panic!("{good}: {error:?}"));
     }
-    // Not of an authority of the web; and of the right authority, but for another name.
+    // First a certificate of no public authority; then one of the right authority, but for another name.
     for (host, bad) in [
         ("127.0.0.1", "sslmode=verify-full"),
         ("127.0.0.1", "sslmode=verify-ca"),
@@ -170,7 +170,7 @@ async fn a_connection_that_falls_silent_is_given_up_within_the_bound() {
     let error = session.record(&accesses(1)).await.unwrap_err();
     assert!(matches!(error, DalError::Late { .. }), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    // The silent connection is not used again.
+    // The silent connection is not reused.
     proxy.release();
     session.record(&accesses(1)).await.unwrap();
 }
@@ -190,7 +190,7 @@ async fn rights_that_are_missing_are_named() {
     assert!(source.contains("ModelAccess"), "{source}");
 }
 
-/// What its host has not spoken of for too long is closed by others, until the host is heard of again.
+/// A run without a heartbeat for too long is recorded as lost by other processes, until its host reports its end.
 #[tokio::test]
 async fn runs_that_nobody_hears_of_are_closed() {
     let Some(server) = shared() else { return };
@@ -224,7 +224,7 @@ async fn runs_that_nobody_hears_of_are_closed() {
     assert_eq!(status(&begun[1]).await, log[1], "what is over stays as it is");
 }
 
-/// With the GRANTs of docs/reference/database-rights.md, and nothing else, the driver does its work.
+/// The GRANTs of docs/reference/database-rights.md suffice for the driver.
 #[tokio::test]
 async fn the_documented_rights_are_enough_and_no_more() {
     let Some(server) = shared() else { return };
@@ -254,7 +254,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
     ] {
         assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     }
-    // One who was set up before there were these tables.
+    // A user that was created before these tables existed.
     server.sql("mer", "REVOKE ALL ON \"ModelWeightAliases\", \"ModelWeightUploads\" FROM mer_driver");
     let error = session.named_versions(std::slice::from_ref(&iris)).await.unwrap_err();
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
@@ -305,7 +305,7 @@ async fn a_server_that_was_restarted_between_two_calls_goes_unnoticed() {
     server.kill();
     server.start_again();
     assert_eq!(count(&session).await, 2);
-    // While it is away, the error comes within the bound, and says so.
+    // While the server is away, the error comes within the bound, and says so.
     server.kill();
     let error = session.record(&log).await.unwrap_err();
     assert!(matches!(error, DalError::Lost { .. } | DalError::Unreachable { .. }), "{error:?}");
@@ -315,7 +315,7 @@ async fn a_server_that_was_restarted_between_two_calls_goes_unnoticed() {
     assert_eq!(count(&session).await, 3);
 }
 
-/// Wherever the connection breaks, the call is done again, and its rows are there once.
+/// Wherever the connection breaks, the call is repeated, and its rows are stored once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_lost_in_the_middle_is_made_again() {
     let Some(server) = shared() else { return };
@@ -352,7 +352,7 @@ async fn a_call_that_waits_for_a_lock_ends_within_its_bound() {
     let Some(server) = shared() else { return };
     let name = server.database();
     let fresh = migrated(&server.url(&name)).await;
-    // The lock of another transaction, held by a session of ours that has one open.
+    // The lock of another transaction, held by a session of this process that has one open.
     let mut locker = server.open(&name);
     locker.run("BEGIN; LOCK TABLE \"ModelAccess\" IN ACCESS EXCLUSIVE MODE;");
     let hasty = with(&fresh, |settings| settings.wait = Duration::from_secs(1));
@@ -366,7 +366,7 @@ async fn a_call_that_waits_for_a_lock_ends_within_its_bound() {
     session.record(&accesses(1)).await.unwrap();
 }
 
-/// Sixteen writers with connections of their own, two thousand claims for two hundred rows.
+/// Sixteen writers with connections of their own record two hundred rows two thousand times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_thousand_claims_have_one_winner_each() {
     let Some(server) = shared() else { return };
@@ -375,7 +375,7 @@ async fn two_thousand_claims_have_one_winner_each() {
     let writers: Vec<_> = (0..16usize)
         .map(|writer| {
             let (database, mut mine) = (Database::new(fresh.settings().clone()), begun.clone());
-            // Each in another order.
+            // Each writer in another order.
             mine.rotate_left(writer * 7);
             tokio::spawn(async move {
                 let session = database.session().await.unwrap();
@@ -405,7 +405,7 @@ async fn two_thousand_claims_have_one_winner_each() {
     assert_eq!(count(&fresh.session().await.unwrap()).await, begun.len());
 }
 
-/// As through a pooler that gives out a connection for one transaction only.
+/// As through a pooler that hands out a connection for one transaction only.
 #[tokio::test]
 async fn without_kept_statements_every_call_is_one_transaction() {
     let Some(server) = shared() else { return };
@@ -427,7 +427,7 @@ async fn without_kept_statements_every_call_is_one_transaction() {
     assert!(mine.len() >= 4 && mine.iter().all(|line| line.contains("execute <unnamed>")), "{mine:#?}");
 }
 
-/// The newest of a long log come from an index, of all models and of one.
+/// The newest accesses of a long log come from an index, for all models and for one.
 #[tokio::test]
 async fn the_newest_come_from_an_index() {
     let Some(server) = shared() else { return };
@@ -449,7 +449,7 @@ async fn the_newest_come_from_an_index() {
     let newest = session.accesses(&AccessFilter { model, ..AccessFilter::default() }).await.unwrap();
     assert_eq!(newest.len(), 50);
     assert_eq!(newest[0].start_access.as_second(), 29_957);
-    // Names that have their first letters in common.
+    // Names with the same first letters.
     for length in [199, 200, 201] {
         let models = ["a", "b"].map(|last| "n".repeat(length - 1) + last);
         for model in &models {

@@ -1,4 +1,4 @@
-//! The registry's snapshot: it holds exactly as long as nobody has written.
+//! The registry's snapshot is valid exactly as long as the database is not written to.
 #![cfg(feature = "embedded")]
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -31,7 +31,7 @@ async fn content(database: &Database) -> Snapshot {
         versions,
     };
     session.close().await.unwrap();
-    // Times that are written end at the microsecond.
+    // Times are written to the microsecond.
     serde_json::from_slice(&serde_json::to_vec(&snapshot).unwrap()).unwrap()
 }
 
@@ -67,7 +67,7 @@ async fn it_holds_after_a_lease_and_not_during_one() {
 async fn a_foreign_write_breaks_it_and_the_next_lease_mends_it() {
     let fresh = migrated().await;
     assert!(fresh.snapshot().is_some());
-    // By another path: with another lease lock and another snapshot.
+    // By another path, and therefore with another lease and another snapshot.
     let link = fresh.folder.path().join("link");
     std::os::unix::fs::symlink(engine_of(&fresh), &link).unwrap();
     let foreign = embedded(&link);
@@ -95,7 +95,7 @@ async fn a_file_that_is_not_whole_does_not_hold() {
     }
     fs::write(&path, &whole).unwrap();
     assert!(fresh.snapshot().is_some());
-    // A restored file of the engine, of the same size.
+    // A restored file of the engine, with the same size.
     let lock = engine_of(&fresh).join("LOCK");
     let content = fs::read(&lock).unwrap();
     fs::write(&lock, content).unwrap();
@@ -116,7 +116,7 @@ async fn who_waits_for_a_lease_gets_the_snapshot_that_it_leaves() {
             SnapshotOrSession::Session(_) => panic!("the engine was opened"),
         }
     }
-    // Nobody is in its way, and it is in nobody's.
+    // No other process holds the lease, and this one leaves it free.
     fresh.session().await.unwrap().close().await.unwrap();
     fs::remove_file(file(&fresh)).unwrap();
     match other.snapshot_or_session().await.unwrap() {

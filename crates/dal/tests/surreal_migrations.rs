@@ -1,4 +1,4 @@
-//! Migrating a SurrealDB server: once each, whoever comes.
+//! Migrating a SurrealDB server: each script once, however many processes migrate.
 #![cfg(feature = "surreal-server")]
 #![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -42,13 +42,13 @@ async fn a_dry_look_writes_nothing_and_a_migration_is_done_once() {
     ensure_current(&session, Policy::Check).await.unwrap();
 }
 
-/// Twenty processes on an empty database: all end well, each script has one row.
+/// Twenty processes migrate an empty database: all succeed, and each script has one row.
 #[test]
 fn twenty_processes_migrate_an_empty_database_once() {
     const NAME: &str = "twenty_processes_migrate_an_empty_database_once";
     if let Some(url) = argument() {
         let settings = Settings {
-            // Twenty sign in at once, on a server without optimisation.
+            // Twenty processes sign in at once, on a server that was built without optimisation.
             wait: Duration::from_secs(120),
             ..Settings::new(DbUrl::parse(url.to_str().unwrap(), std::path::Path::new("/nowhere")).unwrap())
         };
@@ -82,7 +82,7 @@ async fn whoever_waits_for_the_lock_learns_who_has_it() {
     let first = named(&fresh, "mer migrate, ada@desk", Duration::from_secs(30)).session().await.unwrap();
     let mut lock = first.lock_migrations().await.unwrap();
     lock.check().await.unwrap();
-    // Connected already, so that the short wait is one for the lock.
+    // Connected already, so that only the lock is waited for.
     let second = named(&fresh, "mer", Duration::from_secs(2)).session().await.unwrap();
     let error = second.lock_migrations().await.unwrap_err();
     assert_eq!(error.failure_kind(), FailureKind::Busy);
@@ -91,7 +91,7 @@ async fn whoever_waits_for_the_lock_learns_who_has_it() {
     second.lock_migrations().await.unwrap().release().await;
 }
 
-/// A lease that has run out may be taken by others, and whoever had it is told.
+/// A lease that has expired can be taken by another process, and its former holder gets an error.
 #[tokio::test]
 async fn a_lease_is_renewed_and_one_that_ran_out_is_lost() {
     let Some(server) = shared() else { return };
@@ -106,14 +106,14 @@ async fn a_lease_is_renewed_and_one_that_ran_out_is_lost() {
     server.sql(name, "UPDATE MigrationsLock:this SET expires = time::now() - 1s;");
     assert!(matches!(lock.check().await.unwrap_err(), DalError::Lost { .. }));
     let mut other = session.lock_migrations().await.unwrap();
-    // Its release takes nothing from who has it now.
+    // Its release does not affect the new holder.
     lock.release().await;
     other.check().await.unwrap();
     other.release().await;
 }
 
-/// As where the process that sent it was killed: the server goes on with the script, its lease runs out, and another
-/// process has the lock.
+/// As after a kill of the process that sent the script: the server goes on with the script, the lease expires, and
+/// another process holds the lock.
 #[tokio::test]
 async fn a_script_that_outlives_its_lease_is_not_kept() {
     let Some(server) = shared() else { return };
@@ -168,6 +168,6 @@ async fn an_error_names_line_statement_and_the_servers_own_words() {
         assert!(source.to_string().contains(words), "{source}");
     }
     session.apply_script(&script("DEFINE TABLE a;")).await.unwrap();
-    // The same number twice fails, and leaves nothing.
+    // The same number twice fails, and nothing is kept.
     session.apply_script(&script("DEFINE TABLE c;")).await.unwrap_err();
 }

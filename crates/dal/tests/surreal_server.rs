@@ -1,4 +1,4 @@
-//! What only a SurrealDB server can do to a store: be away, be started again, refuse, be slow.
+//! Failures that only a SurrealDB server has: it is away, restarts, refuses, or is slow.
 #![cfg(feature = "surreal-server")]
 #![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -17,7 +17,7 @@ use mer_dal::{
 };
 use mer_testkit::{
     ended,
-    link::{Direction, Proxy},
+    network::{Direction, Proxy},
     started,
     surreal_server::{NAMESPACE, Server, shared},
 };
@@ -107,7 +107,7 @@ async fn an_absent_server_and_a_missing_schema_are_told_apart() {
         assert_eq!(session.applied().await.unwrap(), None);
         assert_eq!(empty.journal_dir(), empty.folder.path().join("journal"));
     }
-    // The root user's migration makes namespace and database.
+    // The root user's migration creates namespace and database.
     let url = server.url("never_made").replace(&format!("/{NAMESPACE}/"), "/a%20new%20one/");
     let session = migrated(&url).await.session().await.unwrap();
     assert_eq!(count(&session).await, 0);
@@ -170,7 +170,7 @@ async fn a_connection_that_falls_silent_is_given_up_within_the_bound() {
     let error = session.record(&accesses(1)).await.unwrap_err();
     assert!(matches!(error, DalError::Late { .. }), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    // The silent connection is not used again.
+    // The silent connection is not reused.
     proxy.release();
     session.record(&accesses(1)).await.unwrap();
 }
@@ -203,7 +203,7 @@ async fn a_server_that_was_restarted_between_two_calls_goes_unnoticed() {
     server.kill();
     server.start_again();
     assert_eq!(count(&session).await, 2);
-    // While it is away, the error comes within the bound, and says so.
+    // While the server is away, the error comes within the bound, and says so.
     for end in [Server::kill, Server::stop] {
         end(&mut server);
         let begun = Instant::now();
@@ -217,7 +217,7 @@ async fn a_server_that_was_restarted_between_two_calls_goes_unnoticed() {
     assert_eq!(count(&session).await, 3);
 }
 
-/// Wherever the connection breaks, the call is done again, and its rows are there once.
+/// Wherever the connection breaks, the call is repeated, and its rows are stored once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_lost_in_the_middle_is_made_again() {
     let Some(server) = shared() else { return };
@@ -236,7 +236,7 @@ async fn a_connection_that_is_lost_in_the_middle_is_made_again() {
     }
 }
 
-/// Sixteen writers with connections of their own, two thousand claims for 125 rows.
+/// Sixteen writers with connections of their own record 125 rows two thousand times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_thousand_claims_have_one_winner_each() {
     let Some(server) = shared() else { return };
@@ -245,7 +245,7 @@ async fn two_thousand_claims_have_one_winner_each() {
     let writers: Vec<_> = (0..16usize)
         .map(|writer| {
             let (database, mut mine) = (Database::new(fresh.settings().clone()), begun.clone());
-            // Each in another order.
+            // Each writer in another order.
             mine.rotate_left(writer * 7);
             tokio::spawn(async move {
                 let session = database.session().await.unwrap();
@@ -275,7 +275,7 @@ async fn two_thousand_claims_have_one_winner_each() {
     assert_eq!(count(&fresh.session().await.unwrap()).await, begun.len());
 }
 
-/// What is more than one frame of other clients may have.
+/// A message that exceeds the frame size of other clients.
 #[tokio::test]
 async fn many_long_records_are_sent_in_frames_that_the_server_takes() {
     let Some(server) = shared() else { return };
@@ -310,7 +310,7 @@ async fn the_journal_of_a_server_drains_into_it() {
     drop::<Journal>(journal);
 }
 
-/// What its host has not spoken of for too long is closed by others, until the host is heard of again.
+/// A run without a heartbeat for too long is recorded as lost by other processes, until its host reports its end.
 #[tokio::test]
 async fn runs_that_nobody_hears_of_are_closed() {
     let Some(server) = shared() else { return };
@@ -346,7 +346,7 @@ async fn runs_that_nobody_hears_of_are_closed() {
     assert!(plan[0].to_string().contains("stillStarted"), "{plan:?}");
 }
 
-/// With the statements of docs/reference/database-rights.md, and nothing else, each program does its work.
+/// The statements of docs/reference/database-rights.md suffice for each program.
 #[tokio::test]
 async fn the_documented_rights_are_enough_and_no_more() {
     let Some(server) = shared() else { return };
@@ -384,7 +384,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
         }
         registry.models.retain(|name, _| name == "echo");
         registry.models.insert("new".to_owned(), registry.models["echo"].clone());
-        // A user of the database with the role EDITOR may change it; a record user may not, and is told.
+        // A user of the database with the role EDITOR may change it; a record user may not, and gets an error.
         let changed = session.apply(&registry).await;
         if more.is_empty() {
             changed.unwrap();
@@ -396,7 +396,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
             let error = session.remove_model("echo").await.unwrap_err();
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
             let mut models = session.models().await.unwrap();
-            // It has weights, which is another reason.
+            // The model has weights, which is another reason.
             models.retain(|model| model.name != "iris");
             models.iter_mut().for_each(|model| model.uid = Uuid::now_v7().to_string());
             let copy = RegistryCopy { models, ..RegistryCopy::default() };
@@ -406,7 +406,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
             assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
         }
     }
-    // A record user who was set up before there were the tables of weights: it sees none of them, and is told.
+    // A record user that was created before the tables of weights existed sees none of them, and gets an error.
     for table in ["Counters", "Uploads", "Chunks", "Payloads", "Parts", "Aliases", "AliasMoves"] {
         server.sql(&name, &format!("ALTER TABLE ModelWeight{table} PERMISSIONS NONE;"));
     }
@@ -419,14 +419,14 @@ async fn the_documented_rights_are_enough_and_no_more() {
     upload.write(b"x").await.unwrap();
     let error = upload.finish(&vector()).await.unwrap_err();
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
-    // A record user without any PERMISSIONS: the server takes its rows and keeps none, and that is an error.
+    // A record user without any PERMISSIONS: the server accepts its rows and stores none, which is an error.
     server.sql(&name, "ALTER TABLE ModelAccess PERMISSIONS FOR select FULL;");
     let session = on_server(&(server.url_of("mer:change-me", &name) + "?access=mer_driver")).session().await.unwrap();
     let error = session.record(&accesses(1)).await.unwrap_err();
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
 }
 
-/// Writers go on while the server is killed under them and started again: what was acknowledged is there, once.
+/// Writers go on while the server is killed and restarted: every acknowledged row is stored, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_loses_nothing_that_it_acknowledged() {
     let Some(mut server) = Server::start() else { return };
@@ -438,7 +438,7 @@ async fn a_killed_server_loses_nothing_that_it_acknowledged() {
                 let (mut kept, mut failures) = (Vec::new(), 0);
                 for batch in 0..15 {
                     let log = accesses(5);
-                    // As the journal does it: the same rows again, until they are there.
+                    // As the journal does: the same rows again, until they are stored.
                     while let Err(error) = async { database.session().await?.record(&log).await }.await {
                         failures += 1;
                         assert!(error.failure_kind() == FailureKind::Io && failures < 50, "{batch}: {error:?}");

@@ -50,14 +50,14 @@ impl Host<'_> {
 impl Dispatch for Host<'_> {
     async fn run(&mut self, cli: Cli) -> u8 {
         let ui = cli.global.format().map_or(self.ui, |format| self.ui.with_format(format));
-        self.app.talks(ui);
+        self.app.set_ui(ui);
         // Boxed, here and below: what is inside is deeper than the compiler looks.
         let result = Box::pin(command(self.app, &cli, ui)).await;
         self.finish(result, ui)
     }
 
     async fn input(&mut self, model: &str, text: &str) -> u8 {
-        self.app.talks(self.ui);
+        self.app.set_ui(self.ui);
         let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line).await {
             Ok(source) => {
                 Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui, Origin::Line)).await
@@ -68,7 +68,7 @@ impl Dispatch for Host<'_> {
     }
 
     async fn check_model(&mut self, name: &str) -> Result<(), CliError> {
-        self.app.talks(self.ui);
+        self.app.set_ui(self.ui);
         let view = self.app.runtime.view().await?;
         view.model(&selector(name)?.model)?;
         Ok(())

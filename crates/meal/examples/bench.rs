@@ -1,4 +1,4 @@
-//! What running costs beside the bare thing, measured in turns in one run. Prints a JSON object a line.
+//! Compares runs with the bare system calls, alternating in one process. Prints one JSON object a line.
 //!
 //! `cargo run --release -p mer-meal --example bench`
 
@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Buffers, Cancel, End, Executor, Input, LocalConfig, Sinks, WarmProcess, oneshot, watcher_main};
+use mer_meal::{Buffers, Cancel, EndCause, Executor, Input, LocalConfig, Sinks, WarmProcess, oneshot, watcher_main};
 use tokio::sync::mpsc;
 
 const ROUNDS: usize = 5;
@@ -49,7 +49,7 @@ fn executor() -> Result<Executor, Failure> {
     Ok(Executor::local(LocalConfig { self_exe, watcher_argv: vec!["watcher".to_owned()] }))
 }
 
-/// As in the whole program: one thread.
+/// One thread, as in `mer`.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -79,7 +79,7 @@ fn median(times: &mut [Duration]) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
-/// A line there and back: a warm process, and bare blocking pipes to the same child.
+/// One line and its echo: a warm process, and bare blocking pipes to the same child.
 async fn round_trips(executor: &Executor) -> Result<(), Failure> {
     let mut child =
         Command::new(std::env::current_exe()?).arg("lines").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -102,7 +102,7 @@ async fn round_trips(executor: &Executor) -> Result<(), Failure> {
             let ended = warm.request(b"5.1,3.5,1.4,0.2", &out, Bound::secs(60), &cancel).await;
             let reply = taken.recv().await;
             mer.push(begin.elapsed());
-            assert_eq!((ended.end, reply.as_deref()), (End::Done, Some(&b"5.1,3.5,1.4,0.2\n"[..])));
+            assert_eq!((ended.cause, reply.as_deref()), (EndCause::Done, Some(&b"5.1,3.5,1.4,0.2\n"[..])));
         }
     }
     drop(stdin);
@@ -113,7 +113,7 @@ async fn round_trips(executor: &Executor) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Spawn and wait of `true`: three pipes and the standard library, and all that MER does.
+/// Spawn and wait of `true`: by the standard library with three pipes, and by MER.
 async fn spawns(executor: &Executor) -> Result<(), Failure> {
     let spec = spec(&["true"], Protocol::Oneshot);
     let program = executor.resolve(&spec).await?;
@@ -132,7 +132,7 @@ async fn spawns(executor: &Executor) -> Result<(), Failure> {
             let cancel = Cancel::new();
             let ended = oneshot(run, Input::Bytes(Bytes::new()), Sinks::stdout(out), &spec.bounds, &cancel).await;
             mer.push(begin.elapsed());
-            assert_eq!(ended.end, End::Done);
+            assert_eq!(ended.cause, EndCause::Done);
         }
     }
     let (bare, mer) = (median(&mut bare), median(&mut mer));
@@ -140,7 +140,7 @@ async fn spawns(executor: &Executor) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes through `cat`, from a pipe to a pipe, beside `cat | cat | cat`.
+/// Bytes through `cat`, from a pipe to a pipe, compared with `cat | cat | cat`.
 async fn bulk(executor: &Executor) -> Result<(), Failure> {
     let (mut bare, mut mer) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -200,7 +200,7 @@ async fn through_mer(executor: &Executor) -> Result<(), Failure> {
     let cancel = Cancel::new();
     let (ended, (), ()) =
         tokio::join!(oneshot(run, Input::Stream(input), Sinks::stdout(out), &spec.bounds, &cancel), reader, writer);
-    assert_eq!((ended.end, ended.stdout_bytes), (End::Done, BULK));
+    assert_eq!((ended.cause, ended.stdout_bytes), (EndCause::Done, BULK));
     source.wait()?;
     sink.wait()?;
     Ok(())

@@ -1,8 +1,9 @@
-//! Runs over SSH at the `Executor`, beside bare `ssh2` doing the same, for `tests/bench/run`.
+//! Compares runs over SSH by the `Executor` with bare `ssh2`, for `tests/bench/run`.
 //!
-//! `bench_ssh at-executor [MEGABYTES]` starts an `sshd` of its own and prints a JSON object a line. Rounds of the two
-//! alternate, and medians are told. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does so many execs of `true`, or
-//! so many bytes, over one session, and prints the milliseconds that it took, the connection apart.
+//! `bench_ssh at-executor [MEGABYTES]` starts an `sshd` and prints one JSON object a line. Rounds of the two
+//! alternate, and the medians are printed. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does that many
+//! execs of `true`, or transfers that many bytes, over one session, and prints the milliseconds without the
+//! connection.
 
 #![expect(
     clippy::print_stdout,
@@ -21,14 +22,14 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, ConnParams, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, Executor, Input, Sinks, SshConfig, SshPlaces, WarmProcess, oneshot};
+use mer_meal::{Cancel, Executor, Input, Sinks, SshConfig, SshEnvironment, WarmProcess, oneshot};
 use mer_testkit::sshd::Sshd;
 use ssh2::Session;
 use tokio::{runtime::Runtime, sync::mpsc};
 
-/// What a chunk of bulk is.
+/// Bytes of a chunk.
 const CHUNK: usize = 128 * 1024;
-/// Rounds of each, and what a round has.
+/// Number of rounds, and the size of each.
 const ROUNDS: usize = 5;
 const EXECS: usize = 100;
 const LINES: usize = 2000;
@@ -84,15 +85,17 @@ fn at_executor(megabytes: usize) {
 fn bulk(runtime: &Runtime, executor: &Executor, session: &Session, megabytes: usize) {
     let bytes = megabytes * 1024 * 1024;
     let rate = |took: Duration| megabytes as f64 / took.as_secs_f64();
-    let (mer, bare) =
-        in_turn(|| rate(time(|| runtime.block_on(down(executor, bytes)))), || rate(time(|| bare_down(session, bytes))));
+    let (mer, bare) = in_turn(
+        || rate(time(|| runtime.block_on(download(executor, bytes)))),
+        || rate(time(|| bare_down(session, bytes))),
+    );
     tell("bulk from there", "MiB/s", mer, bare);
     let (mer, bare) =
-        in_turn(|| rate(time(|| runtime.block_on(up(executor, bytes)))), || rate(time(|| bare_up(session, bytes))));
+        in_turn(|| rate(time(|| runtime.block_on(upload(executor, bytes)))), || rate(time(|| bare_up(session, bytes))));
     tell("bulk to there", "MiB/s", mer, bare);
 }
 
-/// A round of each to warm up, then some of each, in turn; the medians.
+/// One round of each to warm up, then alternating rounds; returns the medians.
 fn in_turn(mut ours: impl FnMut() -> f64, mut bare: impl FnMut() -> f64) -> (f64, f64) {
     let mut rounds: Vec<(f64, f64)> = (0..=ROUNDS).map(|_| (ours(), bare())).skip(1).collect();
     let mut median = |of: fn(&(f64, f64)) -> f64| {
@@ -125,8 +128,8 @@ fn executor(sshd: &Sshd) -> Executor {
         known_hosts: Some(sshd.known_hosts_file().display().to_string()),
         ..ConnParams::default()
     };
-    let places = SshPlaces::default();
-    Executor::ssh(SshConfig { server: "bench".to_owned(), params, places, secrets: None, accept_new: false })
+    let environment = SshEnvironment::default();
+    Executor::ssh(SshConfig { server: "bench".to_owned(), params, environment, secrets: None, accept_new: false })
 }
 
 fn session(host: &str, port: u16, user: &str, key: &Path) -> Session {
@@ -222,14 +225,14 @@ async fn lines(executor: &Executor, count: usize) -> Duration {
         let begin = Instant::now();
         let (ended, line) = tokio::join!(warm.request(b"hello\n", &out, Bound::secs(5), &cancel), taken.recv());
         times.push(begin.elapsed());
-        assert_eq!((ended.end, line.as_deref()), (mer_meal::End::Done, Some(&b"hello\n"[..])));
+        assert_eq!((ended.cause, line.as_deref()), (mer_meal::EndCause::Done, Some(&b"hello\n"[..])));
     }
     warm.stop(Duration::from_secs(5), &cancel).await;
     times.sort();
     times[count / 2]
 }
 
-/// Requests a second of so many models that take 5 ms each, over one session.
+/// Requests per second of several models that take 5 ms each, over one session.
 async fn slow_models(executor: &Executor, models: usize) -> f64 {
     const REQUESTS: u32 = 200;
     let mut tasks = Vec::new();
@@ -272,7 +275,7 @@ fn bare_down(session: &Session, bytes: usize) {
     channel.wait_close().unwrap();
 }
 
-async fn down(executor: &Executor, bytes: usize) {
+async fn download(executor: &Executor, bytes: usize) {
     let spec = spec(&["head", "-c", &bytes.to_string(), "/dev/zero"], Protocol::Oneshot);
     let run = executor.start(&spec).await.unwrap();
     let (out, mut taken) = mpsc::channel::<Bytes>(4);
@@ -301,7 +304,7 @@ fn bare_up(session: &Session, bytes: usize) {
     channel.wait_close().unwrap();
 }
 
-async fn up(executor: &Executor, bytes: usize) {
+async fn upload(executor: &Executor, bytes: usize) {
     let spec = spec(&["sh", "-c", "cat >/dev/null"], Protocol::Oneshot);
     let run = executor.start(&spec).await.unwrap();
     let (input, stream) = mpsc::channel(4);

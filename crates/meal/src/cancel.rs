@@ -1,4 +1,4 @@
-//! Cancelling: a small token with two levels, for Ctrl-C and for the second Ctrl-C.
+//! A cancellation token with two levels: for the first Ctrl-C, and for the second.
 
 use std::sync::Arc;
 
@@ -7,50 +7,50 @@ use tokio::sync::watch;
 /// How urgently a run is to end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CancelLevel {
-    /// Not at all.
+    /// Not cancelled.
     #[default]
     None,
-    /// Politely: TERM, or the end of the reply, and the grace period.
+    /// TERM, or the end of the reply, and the grace period.
     Cancel,
-    /// At once: KILL.
+    /// KILL at once.
     Now,
 }
 
-/// A token that cancels whatever was given a clone of it. It is never reset: a new request takes a new token.
+/// Cancels everything that holds a clone of it. It is never reset: a new request takes a new token.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<watch::Sender<CancelLevel>>);
 
 impl Cancel {
-    /// A token that nobody has used yet.
+    /// Creates a token that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for a polite end.
+    /// Requests a polite end.
     pub fn cancel(&self) {
         self.raise(CancelLevel::Cancel);
     }
 
-    /// Asks for an immediate end.
+    /// Requests an immediate end.
     pub fn cancel_now(&self) {
         self.raise(CancelLevel::Now);
     }
 
-    /// The first call asks politely, the second does not: what Ctrl-C does.
+    /// Raises the level by one press of Ctrl-C: polite at first, immediate from the second on.
     pub fn press(&self) {
         self.raise(if self.level() == CancelLevel::None { CancelLevel::Cancel } else { CancelLevel::Now });
     }
 
-    /// What was asked for so far.
+    /// Returns the level that was requested so far.
     #[must_use]
     pub fn level(&self) -> CancelLevel {
         *self.0.borrow()
     }
 
-    /// Waits until at least this level was asked for.
+    /// Waits until at least this level is requested.
     pub async fn reached(&self, level: CancelLevel) {
-        // The sender lives in `self`, so the wait cannot end by its being dropped.
+        // The sender lives in `self`, so that the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|now| *now >= level).await;
     }
 

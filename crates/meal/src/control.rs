@@ -1,18 +1,18 @@
-//! The hold on a process and its group, wherever they are.
+//! Controls a process and its group, local or remote.
 
 use mer_core::Exit;
 
 use crate::{local::LocalControl, ssh::RemoteControl};
 
-/// The hold on a process and its group. Signals go to the whole group. Dropping it kills the group.
+/// Controls a process and its group. Signals go to the whole group. Dropping it kills the group.
 ///
-/// Over SSH, an exit after a signal is told only when the group was seen to be gone: a run that was cancelled and has an
-/// exit left nothing behind, one that has none (or `Lost`) could not be verified.
+/// Over SSH, the exit of a process that was signalled is known only once its group was seen to be gone. A cancelled
+/// run with an exit left nothing behind; one without an exit, or with `Lost`, could not be verified.
 #[derive(Debug)]
-pub struct Control(Kind);
+pub struct Control(ControlKind);
 
 #[derive(Debug)]
-enum Kind {
+enum ControlKind {
     Local(LocalControl),
     Remote(RemoteControl),
 }
@@ -20,28 +20,28 @@ enum Kind {
 macro_rules! each {
     ($self:ident, $control:ident => $what:expr) => {
         match &$self.0 {
-            Kind::Local($control) => $what,
-            Kind::Remote($control) => $what,
+            ControlKind::Local($control) => $what,
+            ControlKind::Remote($control) => $what,
         }
     };
 }
 
 impl Control {
     pub(crate) const fn local(control: LocalControl) -> Self {
-        Self(Kind::Local(control))
+        Self(ControlKind::Local(control))
     }
 
     pub(crate) const fn remote(control: RemoteControl) -> Self {
-        Self(Kind::Remote(control))
+        Self(ControlKind::Remote(control))
     }
 
-    /// The process's number where it runs; that of its group is the same.
+    /// The process ID on its machine; the process group has the same number.
     #[must_use]
     pub fn pid(&self) -> u32 {
         each!(self, control => control.pid())
     }
 
-    /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
+    /// Waits until the process has ended. Neither reaps it nor ends its group. Safe to cancel.
     pub async fn ended(&self) {
         each!(self, control => control.ended().await);
     }
@@ -52,57 +52,58 @@ impl Control {
         each!(self, control => control.has_ended())
     }
 
-    /// How it ended, once [`Control::finish`] or [`Control::wait`] has been called.
+    /// How it ended. `None` before [`Control::finish`] or [`Control::wait`] has returned it.
     #[must_use]
     pub const fn exit(&self) -> Option<Exit> {
         each!(self, control => control.exit())
     }
 
-    /// Why the exit is [`Exit::Lost`], where it is.
+    /// Why the exit is [`Exit::Lost`], if it is.
     #[must_use]
     pub fn why_lost(&self) -> Option<String> {
         match &self.0 {
-            Kind::Local(_) => None,
-            Kind::Remote(control) => control.why_lost(),
+            ControlKind::Local(_) => None,
+            ControlKind::Remote(control) => control.why_lost(),
         }
     }
 
-    /// Waits for the end, ends what is left of the group and what left it, and reaps.
+    /// Waits for the end of the process, ends its strays and what is left of its group, and reaps it.
     pub async fn wait(&mut self) -> Exit {
         self.ended().await;
         self.end_strays().await;
         self.finish().unwrap_or(Exit::Lost)
     }
 
-    /// TERM to the whole group.
+    /// Sends TERM to the whole group.
     pub fn terminate(&self) {
         each!(self, control => control.terminate());
     }
 
-    /// KILL to the whole group.
+    /// Sends KILL to the whole group.
     pub fn kill(&self) {
         each!(self, control => control.kill());
     }
 
-    /// If the process has ended: ends its children that left its group, on this machine, unless its model lets them go on.
+    /// Ends the children of a local process that has ended which left its group, unless its model lets them go on.
     pub async fn end_strays(&self) {
-        if let Kind::Local(control) = &self.0 {
+        if let ControlKind::Local(control) = &self.0 {
             control.end_strays().await;
         }
     }
 
-    /// If the process has ended: TERM to those children.
+    /// Sends TERM to those children, if the process has ended.
     pub(crate) fn terminate_strays(&self) {
-        if let Kind::Local(control) = &self.0 {
+        if let ControlKind::Local(control) = &self.0 {
             control.terminate_strays();
         }
     }
 
-    /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
+    /// If the process has ended: kills what is left of its group, reaps it, and returns how it ended. The watcher or
+    /// the watchdog is told that the group is gone.
     pub fn finish(&mut self) -> Option<Exit> {
         match &mut self.0 {
-            Kind::Local(control) => control.finish(),
-            Kind::Remote(control) => control.finish(),
+            ControlKind::Local(control) => control.finish(),
+            ControlKind::Remote(control) => control.finish(),
         }
     }
 }

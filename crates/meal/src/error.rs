@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-use crate::{Ended, SshError};
+use crate::{RequestEnd, SshError};
 
 /// A process that could not be started. Most often its registration is wrong: [`FailureKind::Config`].
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub enum StartError {
     /// An argument or a variable has a NUL byte in it, or the name of a variable is not valid.
     #[error("the environment variable or argument `{name}` cannot be passed to a program")]
     BadString {
-        /// The argument, or the variable's name.
+        /// The argument, or the name of the variable.
         name: String,
     },
     /// The system refused to start it for another reason.
@@ -116,6 +116,6 @@ pub enum WarmError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The process did not become ready. Its end says why: it died, timed out or was cancelled. Another attempt can succeed.
-    #[error("the process did not become ready: {}", .0.end)]
-    NotReady(Box<Ended>),
+    #[error("the process did not become ready: {}", .0.cause)]
+    NotReady(Box<RequestEnd>),
 }

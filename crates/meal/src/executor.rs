@@ -4,90 +4,81 @@ use std::path::PathBuf;
 
 use mer_core::RunSpec;
 
-use crate::{PingReport, Run, SshConfig, SshError, StartError, local::LocalExecutor, ssh::SshExecutor};
+use crate::{LocalConfig, PingReport, Run, SshConfig, SshError, StartError, local::LocalExecutor, ssh::SshExecutor};
 
-/// What the local executor has to know about the program it lives in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalConfig {
-    /// This very binary: the watcher, and what a command `mer` means. `/proc/self/exe` survives an upgrade of the file.
-    pub self_exe: PathBuf,
-    /// The arguments with which `self_exe` calls [`crate::watcher_main`]. Empty: no watcher, and models outlive a
-    /// kill -9 of this process; only for programs that are watched themselves.
-    pub watcher_argv: Vec<String>,
-}
-
-/// A place where processes are started. Cheap to clone; the clones share one watcher.
+/// Starts processes on one machine. Cheap to clone; the clones share one watcher.
 #[derive(Debug, Clone)]
-pub struct Executor(Kind);
+pub struct Executor(ExecutorKind);
 
-/// A closed set: an enum rather than `dyn`.
+/// An enum rather than `dyn`, because the set is closed.
 #[derive(Debug, Clone)]
-enum Kind {
+enum ExecutorKind {
     Local(LocalExecutor),
     Ssh(SshExecutor),
 }
 
 impl Executor {
-    /// The executor of this machine. Touches nothing until the first start.
+    /// Creates the executor of this machine. Does nothing before the first start.
     #[must_use]
     pub fn local(config: LocalConfig) -> Self {
-        Self(Kind::Local(LocalExecutor::new(config)))
+        Self(ExecutorKind::Local(LocalExecutor::new(config)))
     }
 
-    /// The executor of a server that is reached by SSH. Touches nothing until the first use.
+    /// Creates the executor of an SSH server. Does nothing before the first use.
     #[must_use]
     pub fn ssh(config: SshConfig) -> Self {
-        Self(Kind::Ssh(SshExecutor::new(config)))
+        Self(ExecutorKind::Ssh(SshExecutor::new(config)))
     }
 
-    /// Makes the connection, where there is none and one is needed. Starting does it too; this is for those who want to
-    /// know how long it takes.
+    /// Connects, if a connection is needed and there is none. [`Executor::start`] does so too; call this to measure
+    /// the time.
     ///
     /// # Errors
-    /// There is none to be had.
+    /// The connection could not be made.
     pub async fn connect(&self) -> Result<(), SshError> {
         match &self.0 {
-            Kind::Local(_) => Ok(()),
-            Kind::Ssh(ssh) => ssh.connect().await,
+            ExecutorKind::Local(_) => Ok(()),
+            ExecutorKind::Ssh(ssh) => ssh.connect().await,
         }
     }
 
-    /// Makes a new connection step by step, and runs a command that does nothing. On this machine there is no step.
+    /// Makes a new connection step by step, and runs a command that does nothing. `None` on this machine, which needs
+    /// no connection.
     pub async fn ping(&self) -> Option<PingReport> {
         match &self.0 {
-            Kind::Local(_) => None,
-            Kind::Ssh(ssh) => Some(ssh.ping().await),
+            ExecutorKind::Local(_) => None,
+            ExecutorKind::Ssh(ssh) => Some(ssh.ping().await),
         }
     }
 
-    /// What the SSH configuration asks for and will not be done: to be said once.
+    /// What the SSH configuration requests and MER does not do. To be shown once.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         match &self.0 {
-            Kind::Local(_) => Vec::new(),
-            Kind::Ssh(ssh) => ssh.warnings(),
+            ExecutorKind::Local(_) => Vec::new(),
+            ExecutorKind::Ssh(ssh) => ssh.warnings(),
         }
     }
 
-    /// Starts a process in a process group of its own. Must be called within a tokio runtime with I/O and time.
+    /// Starts a process in a new process group. Must be called within a tokio runtime with I/O and time.
     ///
     /// # Errors
     /// The command does not exist there, is no program, or could not be started.
     pub async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
         match &self.0 {
-            Kind::Local(local) => local.start(spec),
-            Kind::Ssh(ssh) => ssh.start(spec).await,
+            ExecutorKind::Local(local) => local.start(spec),
+            ExecutorKind::Ssh(ssh) => ssh.start(spec).await,
         }
     }
 
-    /// The file that [`Executor::start`] would execute, without starting it.
+    /// Returns the file that [`Executor::start`] would execute, without starting it.
     ///
     /// # Errors
-    /// As [`Executor::start`], as far as it can be known.
+    /// As [`Executor::start`], as far as they can be known in advance.
     pub async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         match &self.0 {
-            Kind::Local(local) => local.resolve(spec),
-            Kind::Ssh(ssh) => ssh.resolve(spec).await,
+            ExecutorKind::Local(local) => local.resolve(spec),
+            ExecutorKind::Ssh(ssh) => ssh.resolve(spec).await,
         }
     }
 }

@@ -1,23 +1,23 @@
 //! Model execution: processes, their pipes, their protocols, and their end.
 //!
-//! [`Executor::start`] turns a `RunSpec` into a [`Run`]: three pipes and a [`Control`], the same shape for every kind of
-//! server. [`oneshot`] and [`WarmProcess`] speak the protocols over a run. Nothing here reads the environment, a
-//! configuration or a terminal, and nothing here knows a database.
+//! [`Executor::start`] turns a `RunSpec` into a [`Run`]: three pipes and a [`Control`], the same for local and remote
+//! processes. [`oneshot`] and [`WarmProcess`] speak the protocols over a run. This crate reads no environment, no
+//! settings and no terminal, and knows no database.
 //!
-//! What dropping does: a [`Control`] that is dropped kills its process group, and a [`WarmProcess`] that is dropped
-//! (rather than stopped) does so without asking first.
+//! Dropping a [`Control`] kills its process group. Dropping a [`WarmProcess`] does the same, without asking it to
+//! exit first as [`WarmProcess::stop`] does.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod buffers;
 mod cancel;
 mod control;
-mod ended;
 mod error;
 mod executor;
 mod local;
 mod pipe;
 mod protocol;
+mod request_end;
 mod run;
 mod ssh;
 mod tail;
@@ -26,12 +26,12 @@ mod watcher;
 pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
-pub use ended::{BoundName, End, Ended};
 pub use error::{InputError, StartError, WarmError};
-pub use executor::{Executor, LocalConfig};
-pub use local::{ignored_signals, reap_orphans};
+pub use executor::Executor;
+pub use local::{LocalConfig, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot, until};
+pub use request_end::{BoundName, EndCause, RequestEnd};
 pub use run::Run;
-pub use ssh::{PingReport, PingStep, SecretRequest, SecretSource, SshConfig, SshError, SshPlaces, StepKind};
+pub use ssh::{PingReport, PingStep, SecretRequest, SecretSource, SshConfig, SshEnvironment, SshError, StepKind};
 pub use watcher::{WATCH_VARIABLE, watcher_main};

@@ -1,4 +1,4 @@
-//! The three pipes of a run. Types of our own, so that a remote run can have the same ones.
+//! The pipes of a run. Local and remote runs use the same types.
 
 use std::{io, os::fd::OwnedFd};
 
@@ -8,13 +8,13 @@ use tokio::net::unix::pipe;
 
 use crate::Buffers;
 
-/// Where reading begins: what a pipe holds unless it is made larger.
+/// Bytes of one read at first: the default capacity of a pipe.
 const SMALL: usize = 64 * 1024;
-/// One read, once a stream has shown that it is bulk.
+/// Bytes of one read, once the stream is known to be bulk.
 const LARGE: usize = 256 * 1024;
-/// What a pipe is asked to hold then. The kernel may refuse; nothing depends on it.
+/// Capacity that is then requested for the pipe. The kernel may refuse; nothing depends on it.
 const PIPE_BYTES: usize = 1024 * 1024;
-/// Up to this many bytes are copied out of the read buffer, so that a small line does not hold a large buffer.
+/// Up to this many bytes are copied out of the read buffer, so that a short line does not keep a large buffer alive.
 const COPIED: usize = 4096;
 
 /// The reading end of a model's stdout or stderr.
@@ -36,12 +36,12 @@ impl Pipe {
         })
     }
 
-    /// Waits until there may be something to read.
+    /// Waits until the pipe may be readable.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.inner.readable().await
     }
 
-    /// Reads what is there onto the end of `buffer`; 0 is the end of the stream, `WouldBlock` that nothing is there.
+    /// Reads what is available and appends it to `buffer`. 0: end of the stream. `WouldBlock`: the pipe is empty.
     pub(crate) fn try_fill(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         buffer.reserve(self.chunk);
         let count = self.try_read(buffer)?;
@@ -52,7 +52,7 @@ impl Pipe {
         Ok(count)
     }
 
-    /// Reads what is there, as far as the buffer has room for it.
+    /// Reads what is available, as far as the buffer has room.
     pub(crate) fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         loop {
             match self.inner.try_read_buf(buffer) {
@@ -62,21 +62,21 @@ impl Pipe {
         }
     }
 
-    /// Reads what is there, asking the kernel itself: the runtime knows only what it was told when it last waited, and
-    /// it may have waited for nothing since.
+    /// Reads what is available by a system call of its own: the readiness that the runtime caches may be out of date.
     pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::io::retry_on_intr(|| rustix::io::read(&self.inner, &mut *buffer))?)
     }
 
-    /// How many bytes the pipe holds now.
+    /// Number of bytes in the pipe.
     pub(crate) fn available(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.inner).unwrap_or(0)
     }
 
-    /// The next bytes, at most 256 KiB of them, or nothing at the end of the stream. Safe to cancel: nothing is lost.
+    /// Returns the next bytes, at most 256 KiB, or `None` at the end of the stream. Safe to cancel: no bytes are
+    /// lost.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// The error of the system.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.capacity() < self.chunk {
@@ -85,7 +85,7 @@ impl Pipe {
         loop {
             match self.try_fill(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Kept here while waiting, so that a wait that is cancelled does not cost it.
+                    // Stored during the wait, so that cancelling the wait does not lose the buffer.
                     self.buffer = buffer;
                     self.readable().await?;
                     buffer = std::mem::take(&mut self.buffer);
@@ -95,7 +95,7 @@ impl Pipe {
         }
     }
 
-    /// Exactly so many bytes, or fewer at the end of the stream: what comes after them stays in the pipe.
+    /// Reads exactly `count` bytes, or fewer at the end of the stream. The bytes after them stay in the pipe.
     pub(crate) async fn first(&self, count: usize) -> io::Result<Vec<u8>> {
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {
@@ -111,7 +111,7 @@ impl Pipe {
         Ok(taken)
     }
 
-    /// What is there now, by [`Pipe::read_now`].
+    /// Returns what is available, by [`Pipe::read_now`].
     pub(crate) fn next_now(&mut self) -> io::Result<Option<Bytes>> {
         let mut buffer = BytesMut::zeroed(SMALL);
         let count = self.read_now(&mut buffer)?;
@@ -130,7 +130,7 @@ impl Pipe {
     }
 }
 
-/// The first `count` bytes: copied where they are few, shared with the buffer where they are many.
+/// Takes the first `count` bytes: copied if they are few, shared with the buffer if they are many.
 pub(crate) fn take_front(buffer: &mut BytesMut, count: usize) -> Bytes {
     if count > COPIED {
         return buffer.split_to(count).freeze();
@@ -161,12 +161,12 @@ impl StdinPipe {
         self.inner.writable().await
     }
 
-    /// How many bytes were written and not read yet.
+    /// Number of bytes that were written and not read yet.
     pub(crate) fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.inner).unwrap_or(0)
     }
 
-    /// Writes what fits. `BrokenPipe`: the model wants no more. `WouldBlock`: the pipe is full.
+    /// Writes what fits. `BrokenPipe`: the model has closed its stdin. `WouldBlock`: the pipe is full.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = loop {
             match self.inner.try_write(bytes) {
@@ -174,7 +174,7 @@ impl StdinPipe {
                 result => break result,
             }
         };
-        // A write that did not fit is the sign of bulk.
+        // A write that does not fit shows that the input is bulk.
         if !self.raised && matches!(result, Ok(count) if count < bytes.len()) {
             self.raised = true;
             let _ = rustix::pipe::fcntl_setpipe_size(&self.inner, PIPE_BYTES);
@@ -182,11 +182,11 @@ impl StdinPipe {
         result
     }
 
-    /// Writes some of the bytes, waiting for room. Returns 0 where the model has closed its end: that is no error, it
-    /// simply wants no more.
+    /// Writes some of the bytes, and waits for room if there is none. Returns 0 if the model has closed its stdin,
+    /// which is no error.
     ///
     /// # Errors
-    /// What the kernel says otherwise.
+    /// Any other error of the system.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.try_write(bytes) {
@@ -198,7 +198,7 @@ impl StdinPipe {
     }
 }
 
-/// Whether a write failed because nobody reads any more.
+/// Whether a write failed because the reading end is closed.
 pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::PIPE.raw_os_error())
 }

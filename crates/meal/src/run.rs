@@ -1,4 +1,4 @@
-//! A process that runs, local or remote.
+//! A running process, local or remote.
 
 use std::{
     ffi::OsStr,
@@ -10,25 +10,25 @@ use mer_core::RunSpec;
 
 use crate::{Control, Pipe, StartError, StdinPipe};
 
-/// A started process: its pipes and the hold on it.
+/// A started process: its pipes and its control.
 #[derive(Debug)]
 pub struct Run {
-    /// Its input; dropping it is the end of file.
+    /// Its stdin. Dropping it is the end of file.
     pub stdin: StdinPipe,
-    /// Its output.
+    /// Its stdout.
     pub stdout: Pipe,
-    /// Its diagnostics. They must be read, or it may stop in the middle of a sentence.
+    /// Its stderr. Must be read, or the process may block on a full pipe.
     pub stderr: Pipe,
-    /// The hold on the process and its group; dropping it kills them.
+    /// Controls the process and its group. Dropping it kills them.
     pub control: Control,
-    /// How long starting took, the watcher included.
+    /// How long the start took, the watcher included.
     pub started_in: Duration,
     /// When it was started.
     pub started_at: Instant,
 }
 
-/// Refuses what no process can be given. Where there is nothing to check it, it would be an invalid input, without a word
-/// which.
+/// Refuses arguments and variables that cannot be passed to a process. The system would refuse them too, without
+/// naming them.
 pub(crate) fn check_strings(spec: &RunSpec) -> Result<(), StartError> {
     let bad = |name: &str| Err(StartError::BadString { name: name.escape_debug().to_string() });
     if let Some(arg) = spec.argv.iter().find(|arg| arg.contains('\0')) {

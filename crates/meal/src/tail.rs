@@ -1,4 +1,4 @@
-//! The end of a stream: what is kept of stderr.
+//! The end of a stream.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ impl Tail {
         self.kept.extend(bytes);
     }
 
-    /// What was kept and how many bytes there were; begins anew.
+    /// Takes the end of the stream and the number of bytes, and starts again.
     pub(crate) fn take(&mut self) -> (Vec<u8>, u64) {
         let Self { kept, total } = std::mem::take(self);
         (kept.into(), total)

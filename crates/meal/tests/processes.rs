@@ -1,4 +1,4 @@
-//! FIELD.md, "Breaks in the field: processes and pipes", for `oneshot`: each test names its line.
+//! Breaks in the field with processes and pipes, for `oneshot`.
 
 mod common;
 
@@ -10,14 +10,14 @@ use std::{
 use bytes::Bytes;
 use common::{bounds, collect, command, eventually, executor, run, runs, spec};
 use mer_core::{Bound, Exit};
-use mer_meal::{BoundName, Cancel, End, Input, Sinks, StartError, oneshot};
+use mer_meal::{BoundName, Cancel, EndCause, Input, Sinks, StartError, oneshot};
 use tokio::sync::mpsc;
 
 #[tokio::test]
 async fn the_input_comes_back_byte_for_byte() {
     let input: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
     let (ended, output) = run(&spec(&["echo"]), &input).await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     assert!(output == input);
     assert_eq!((ended.stdin_bytes, ended.stdout_bytes, ended.stderr_bytes), (3_000_000, 3_000_000, 0));
 }
@@ -44,11 +44,11 @@ async fn a_stream_comes_back_too_and_what_was_sent_is_seen() {
         count
     };
     let (ended, (), count) = tokio::join!(oneshot(run, Input::Stream(input), sinks, &limits, &cancel), feeder, taker);
-    assert_eq!((ended.end, count), (End::Done, 2_000_000));
+    assert_eq!((ended.cause, count), (EndCause::Done, 2_000_000));
     assert_eq!(sent.iter().map(|bytes| bytes.len()).sum::<usize>(), 2_000_000);
 }
 
-/// Line 1: stdout and stderr are drained together.
+/// Stdout and stderr are drained together.
 #[tokio::test]
 async fn a_flood_on_both_pipes_does_not_hang() {
     let (ended, output) = run(&spec(&["flood", "2500000"]), b"").await;
@@ -57,64 +57,64 @@ async fn a_flood_on_both_pipes_does_not_hang() {
     assert_eq!(ended.stderr_tail.len(), 16 * 1024);
 }
 
-/// Line 2: a model that never reads its input and exits; `mer` has a broken pipe, and that is no error.
+/// A model that exits without reading its input is no error, although `mer` gets a broken pipe.
 #[tokio::test]
 async fn a_model_that_exits_before_reading_is_judged_by_its_exit() {
     for (code, input) in [("0", 10_000_000), ("7", 10_000_000), ("7", 1)] {
         let (ended, _) = run(&spec(&["exit", code]), &vec![b'x'; input]).await;
-        assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(code.parse().expect("number")))));
+        assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(code.parse().expect("number")))));
     }
 }
 
-/// Line 2: the input does not end (a terminal), and the model ends without it.
+/// An input without an end (a terminal), and a model that ends without it.
 #[tokio::test]
 async fn an_input_that_never_ends_does_not_keep_a_model_that_ended() {
     let run = executor().start(&spec(&["exit", "0"])).await.expect("starts");
     let (_feed, input) = mpsc::channel(1);
     let (ended, _) = collect(run, Input::Stream(input), &bounds(20_000), &Cancel::new()).await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
 }
 
-/// Line 2: a model that waits on stdin gets its end of file; one that waits for ever meets its bound.
+/// A model that waits on stdin gets its end of file; one that waits forever meets its bound.
 #[tokio::test]
 async fn a_model_that_neither_reads_nor_ends_meets_its_bound() {
     let mut spec = spec(&["sleep"]);
     spec.bounds = bounds(100);
     let (ended, _) = run(&spec, &vec![b'x'; 10_000_000]).await;
     let after = Duration::from_millis(100);
-    assert_eq!(ended.end, End::Timeout { bound: BoundName::Timeout, after, no_reply: None });
-    assert_eq!(ended.end.to_string(), "`timeout` ran out after 100ms");
+    assert_eq!(ended.cause, EndCause::Timeout { bound: BoundName::Timeout, after, no_reply: None });
+    assert_eq!(ended.cause.to_string(), "`timeout` ran out after 100ms");
     assert_eq!(ended.exit, Some(Exit::Signal(15)));
 }
 
-/// Line 3: a grandchild holds stdout after the model ended.
+/// A grandchild holds stdout after the model has ended.
 #[tokio::test]
 async fn a_grandchild_that_holds_the_pipe_is_given_a_moment_and_ended() {
     let begin = Instant::now();
     let (ended, output) = run(&spec(&["grandchild", "60"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     assert!(begin.elapsed() < Duration::from_secs(5));
     let pid = String::from_utf8(output).expect("text").trim().parse().expect("the grandchild's number");
     eventually("the grandchild is gone", || !runs(pid));
 }
 
-/// Line 3: one that let go of the pipes is ended together with the model.
+/// A grandchild that closed the pipes is ended together with the model.
 #[tokio::test]
 async fn a_grandchild_without_pipes_does_not_outlive_the_model() {
     let (ended, output) = run(&spec(&["daemon"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     let pid = String::from_utf8(output).expect("text").trim().parse().expect("the grandchild's number");
     eventually("the grandchild is gone", || !runs(pid));
 }
 
-/// Line 3: the moment is long enough for one that is about to finish.
+/// A grandchild that is about to finish gets enough time.
 #[tokio::test]
 async fn a_grandchild_that_finishes_soon_is_heard() {
     let (_, output) = run(&spec(&["grandchild", "0.1"]), b"").await;
     assert!(output.ends_with(b"late\n"));
 }
 
-/// Line 7: death by a signal is told apart from an exit code; 126 and 127 are what they are.
+/// Death by a signal differs from an exit code; 126 and 127 are ordinary exit codes.
 #[tokio::test]
 async fn exits_and_signals_are_told_apart() {
     for code in [1, 126, 127, 137, 255] {
@@ -122,7 +122,7 @@ async fn exits_and_signals_are_told_apart() {
         assert_eq!(ended.exit, Some(Exit::Code(code)));
     }
     let (ended, _) = run(&spec(&["signal"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Signal(9))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Signal(9))));
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn one_that_ignores_term_is_killed_after_its_grace() {
     spec.bounds = bounds(300);
     let begin = Instant::now();
     let (ended, _) = run(&spec, b"").await;
-    assert!(matches!(ended.end, End::Timeout { .. }));
+    assert!(matches!(ended.cause, EndCause::Timeout { .. }));
     assert_eq!(ended.exit, Some(Exit::Signal(9)));
     assert!(begin.elapsed() >= Duration::from_millis(700));
 }
@@ -152,7 +152,7 @@ async fn cancelling_terms_and_cancelling_twice_kills() {
     };
     let (ended, ()) =
         tokio::join!(oneshot(run, Input::Bytes(Bytes::new()), Sinks::stdout(out), &spec.bounds, &cancel), presses);
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(9))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(9))));
     assert!(!runs(pid));
 }
 
@@ -167,7 +167,7 @@ async fn a_reader_that_goes_ends_the_model_quietly() {
         };
         let (ended, ()) =
             tokio::join!(oneshot(run, Input::Bytes(Bytes::new()), Sinks::stdout(out), &limits, &cancel), reader);
-        assert_eq!(ended.end, End::ReaderGone);
+        assert_eq!(ended.cause, EndCause::ReaderGone);
         assert!(matches!(ended.exit, Some(Exit::Signal(13 | 15))), "{:?}", ended.exit);
     }
 }
@@ -178,7 +178,7 @@ async fn a_slow_reader_gets_all_of_it_after_the_model_ended() {
     let (out, mut taken) = mpsc::channel::<Bytes>(1);
     let (limits, cancel) = (bounds(20_000), Cancel::new());
     let reader = async move {
-        // Longer than anybody waits for whoever holds a pipe: all of it is in the pipe by now, and the model gone.
+        // Longer than a pipe is waited for: all of the output is in the pipe by now, and the model has ended.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let mut count = 0;
         while let Some(chunk) = taken.recv().await {
@@ -188,7 +188,7 @@ async fn a_slow_reader_gets_all_of_it_after_the_model_ended() {
     };
     let (ended, count) =
         tokio::join!(oneshot(run, Input::Bytes(Bytes::new()), Sinks::stdout(out), &limits, &cancel), reader);
-    assert_eq!((ended.end, ended.exit, count), (End::Done, Some(Exit::Code(0)), 60_000));
+    assert_eq!((ended.cause, ended.exit, count), (EndCause::Done, Some(Exit::Code(0)), 60_000));
 }
 
 #[tokio::test]
@@ -272,10 +272,10 @@ async fn what_cannot_be_started_is_named() {
 async fn without_a_bound_nothing_runs_out() {
     let mut spec = spec(&["echo"]);
     spec.bounds.timeout = Bound::Never;
-    assert_eq!(run(&spec, b"x").await.0.end, End::Done);
+    assert_eq!(run(&spec, b"x").await.0.cause, EndCause::Done);
 }
 
-/// A verdict must not be lost because whoever started us ignores SIGCHLD, which is inherited.
+/// The exit status must not be lost if this process was started with SIGCHLD ignored, which is inherited.
 #[test]
 fn an_ignored_sigchld_costs_no_verdict() {
     for (args, told) in [(["exit", "7"].as_slice(), "exited with code 7\n"), (&["signal"], "died by SIGKILL\n")] {
@@ -292,7 +292,7 @@ fn an_ignored_sigchld_costs_no_verdict() {
 async fn a_model_that_closes_stdout_and_works_on_is_waited_for() {
     let mut spec = spec(&["close-stdout"]);
     spec.bounds = bounds(200);
-    assert!(matches!(run(&spec, b"").await.0.end, End::Timeout { .. }));
+    assert!(matches!(run(&spec, b"").await.0.cause, EndCause::Timeout { .. }));
 }
 
 #[tokio::test]

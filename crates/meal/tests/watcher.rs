@@ -1,4 +1,4 @@
-//! Nothing keeps running when the process that started the models is killed.
+//! No model runs on when the process that started it is killed.
 
 mod common;
 
@@ -41,14 +41,14 @@ fn killing_the_parent_ends_all_models_and_their_grandchildren() {
         line.clear();
         assert!(lines.read_line(&mut line).expect("a line") > 0);
     }
-    // Ten grandchildren among them, whose parents have ended.
+    // Ten of them are grandchildren, whose parents have ended.
     eventually("30 models run", || carrying(&format!("FAKE_MARK={mark}")).len() >= 30);
     child.kill().expect("killed");
     child.wait().expect("reaped");
     nothing_left(&mark);
 }
 
-/// At any moment: also between a spawn and the word to the watcher about it.
+/// Killed at any moment, also between a spawn and the line to the watcher about it.
 #[test]
 fn killing_the_parent_at_any_moment_leaves_nothing() {
     for round in 0..20u32 {
@@ -62,7 +62,7 @@ fn killing_the_parent_at_any_moment_leaves_nothing() {
     }
 }
 
-/// A model whose group the watcher was never told, because its parent died first, is found by its environment.
+/// A model whose group the watcher was not told, because its parent died first, is found by its environment.
 #[test]
 fn a_model_that_was_never_told_is_found_by_its_nonce() {
     let nonce = mark("nonce");
@@ -82,7 +82,7 @@ fn a_model_that_was_never_told_is_found_by_its_nonce() {
     }
     let mut watcher = Command::new(FAKE).arg("watcher").stdin(Stdio::piped()).env_clear().spawn().expect("a watcher");
     let mut pipe = watcher.stdin.take().expect("stdin");
-    // A group that is not there gives the grace.
+    // A group that does not exist sets the grace period.
     std::io::Write::write_all(&mut pipe, format!("nonce {nonce}\n+2147483647 300\n").as_bytes()).expect("written");
     drop(pipe);
     let pids: Vec<u32> = models.iter().map(Child::id).collect();
@@ -123,7 +123,7 @@ fn watchers(mark: &str) -> Vec<u32> {
     pids.filter(|pid| is(*pid) && runs(*pid)).collect()
 }
 
-/// What killed it may kill its `mer` next, so that it is replaced before the next start.
+/// A watcher that is killed is replaced before the next start, because its `mer` may be killed next.
 #[tokio::test]
 async fn a_watcher_that_died_is_replaced_although_nothing_is_started() {
     let mark = mark("at-once");
@@ -140,7 +140,7 @@ async fn a_watcher_that_died_is_replaced_although_nothing_is_started() {
     eventually("it has left", || watchers(&mark).is_empty());
 }
 
-/// It was killed for memory: the next start brings another one, which knows of all models.
+/// A watcher that was killed for memory: the next start starts another one, which knows all models.
 #[tokio::test]
 async fn a_watcher_that_died_is_replaced() {
     let mark = mark("replaced");
@@ -154,7 +154,7 @@ async fn a_watcher_that_died_is_replaced() {
     eventually("it is dead", || watchers().is_empty());
     let second = executor.start(&spec(&["sleep"])).await.expect("starts");
     eventually("a new one runs", || watchers().len() == 1);
-    // Both models end while it watches; then so does it.
+    // Both models end while it watches; then it ends too.
     first.control.kill();
     first.control.wait().await;
     drop((first, second, executor));

@@ -6,7 +6,7 @@ use mer_core::{Classified, FailureKind, Shortage};
 use mer_dal::DalError;
 use thiserror::Error;
 
-/// A database whose schema is not at the version of this binary, or cannot be brought to it.
+/// A database is not at this binary's version, or cannot be migrated to it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MigrationError {
@@ -25,7 +25,7 @@ pub enum MigrationError {
         /// Number of the last script in the binary.
         last: u32,
     },
-    /// The database has a script that this binary lacks, before the last one of the binary.
+    /// The database has a script that is neither the newest nor known to this binary.
     #[error("the database has script {number:02} `{name}`, which this MER does not know")]
     Missing {
         /// Its number.
@@ -33,7 +33,7 @@ pub enum MigrationError {
         /// Its name.
         name: String,
     },
-    /// The database has a script of the organisation that the given folder lacks.
+    /// The database has an own script that the given folder lacks.
     #[error("the database has the own script {number:02} `{name}`, and the folder does not")]
     OwnMissing {
         /// Its number.
@@ -63,10 +63,10 @@ pub enum MigrationError {
         /// The number.
         number: u32,
     },
-    /// A baseline was asked for in a database that has none of the tables.
-    #[error("the database has none of the tables yet, and a baseline makes none")]
+    /// A baseline was asked for in a database without any of the tables.
+    #[error("the database has none of the tables yet, and a baseline does not create them")]
     Bare,
-    /// The database was changed after the pending scripts were shown for confirmation.
+    /// The database was changed by another process after the plan was shown.
     #[error("the database has changed since it was shown")]
     Moved,
     /// A folder of the organisation's scripts, or a file in it, cannot be read.
@@ -82,7 +82,7 @@ pub enum MigrationError {
     Rules {
         /// The folder.
         path: PathBuf,
-        /// The rules that are broken, a sentence each.
+        /// The broken rules.
         problems: Vec<String>,
     },
     /// An operation on the database failed.

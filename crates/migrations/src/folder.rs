@@ -1,4 +1,4 @@
-//! An organisation's own scripts, in a folder of its own.
+//! Scripts of an organisation, in a folder.
 
 use std::{fs, io, path::Path};
 
@@ -6,12 +6,12 @@ use mer_dal::Dialect;
 
 use crate::{MigrationError, Script, Scripts, rules};
 
-/// Own scripts begin here: what a later MER brings has smaller numbers.
+/// First number of own scripts; MER's scripts, also those of later versions, have smaller numbers.
 pub(crate) const FIRST_OWN: u32 = 1000;
 
 impl Scripts {
-    /// Adds the scripts of a folder. Where it has a folder named after the dialect (`postgres`, `surreal`), those in
-    /// there; so one folder may serve both kinds of database. Files that do not end in `.sql` are left alone.
+    /// Adds the scripts of a folder. If it has a subfolder named after the dialect (`postgres`, `surreal`), that one is
+    /// read instead, so one folder can serve both kinds of database. Files that do not end in `.sql` are ignored.
     ///
     /// # Errors
     /// [`MigrationError::Folder`] where it cannot be read; [`MigrationError::Rules`] where a script breaks the rules that

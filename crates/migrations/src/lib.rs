@@ -1,8 +1,9 @@
-//! The SQL scripts compiled into the binary, and the program that applies them.
+//! Migrations: the SQL scripts compiled into the binary, and the program that applies them.
 //!
-//! [`Scripts`] are those of the binary, and perhaps a folder of an organisation's own; [`plan`] compares them with what a
-//! database has, and touches nothing; [`up`] applies what is missing, in numeric order, each script and its row in
-//! `Migrations` in one transaction. [`ensure_current`] is what every command calls first: one query where all is well.
+//! [`Scripts`] are the scripts of the binary, and optionally a folder with an organisation's own. [`plan`] compares
+//! them with those that a database has, and touches nothing. [`up`] applies the missing ones in numeric order, each
+//! script and its row in `Migrations` in one transaction. [`ensure_current`] is what every command calls first: one
+//! query if the database is current.
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

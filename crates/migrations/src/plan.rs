@@ -1,25 +1,25 @@
-//! What is to be done to a database: a pure function of what it has and what the binary has.
+//! Compares the scripts of a database with those of the binary.
 
 use mer_dal::Applied;
 
 use crate::{MigrationError, Script, Scripts};
 
-/// Where a script stands.
+/// Status of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepStatus {
-    /// In the database as in the binary.
+    /// In the database and in the binary, with the same text and name.
     Applied,
-    /// In the binary only: it is to be applied.
+    /// In the binary only: to be applied.
     Pending,
-    /// In the database only: this binary does not know it.
+    /// In the database only: unknown to this binary.
     Missing,
     /// In both, with another text or name.
     Changed,
 }
 
 impl StepStatus {
-    /// The name in output.
+    /// Returns the name for output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,48 +31,48 @@ impl StepStatus {
     }
 }
 
-/// One script of either side.
+/// A script of the database, the binary, or both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// Its number.
+    /// Number of the script.
     pub number: u32,
-    /// Its name; the binary's where the two differ.
+    /// Name; the binary's if the two differ.
     pub name: String,
-    /// Where it stands.
+    /// Status.
     pub status: StepStatus,
-    /// Whether it is an organisation's own, and none of MER's.
+    /// True for a script of an organisation, false for one of MER's.
     pub own: bool,
-    /// The checksum of the script at hand, where there is one.
+    /// Checksum of the binary's script, if there is one.
     pub checksum: Option<String>,
-    /// Its row, where it has been applied.
+    /// Row in the database, if it was applied.
     pub applied: Option<Applied>,
 }
 
-/// The scripts of both sides, by number.
+/// The scripts of database and binary, by number.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
-    /// Each number once.
+    /// One step for each number.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// The numbers of the scripts to apply, in their order.
+    /// Returns the numbers of the scripts to apply, in order.
     pub fn pending(&self) -> impl Iterator<Item = u32> {
         self.steps.iter().filter(|step| step.status == StepStatus::Pending).map(|step| step.number)
     }
 
-    /// The scripts that are not those that were applied under their numbers.
+    /// Returns the scripts that differ from the ones applied under their numbers.
     pub fn changed(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.status == StepStatus::Changed)
     }
 
-    /// Whether the database is exactly as the binary wants it.
+    /// Returns whether the database has exactly the scripts of the binary.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.steps.iter().all(|step| step.status == StepStatus::Applied)
     }
 
-    /// Refuses a database that knows scripts which this binary does not, or knows them otherwise.
+    /// Checks that this binary knows every script of the database, with the same text.
     ///
     /// # Errors
     /// [`MigrationError::Newer`], [`MigrationError::Missing`], [`MigrationError::OwnMissing`] or
@@ -88,7 +88,7 @@ impl Plan {
         }
     }
 
-    /// Refuses a database that knows scripts of MER which this binary does not.
+    /// Checks that this binary knows every script of MER in the database.
     ///
     /// # Errors
     /// [`MigrationError::Newer`], [`MigrationError::Missing`].
@@ -105,14 +105,14 @@ impl Plan {
         }
     }
 
-    /// The last script that is in the database only.
+    /// Returns the last script that is in the database only.
     fn missing(&self, own: bool) -> Option<&Step> {
         self.steps.iter().rfind(|step| step.status == StepStatus::Missing && step.own == own)
     }
 }
 
-/// Compares what a database has with what it is to have. The order of neither matters. Where no own scripts were given,
-/// those in the database are taken as they are: only who has the folder can tell.
+/// Compares the scripts of a database with those that it should have, in any order. If no own scripts are given, own
+/// scripts in the database count as applied: only their folder could tell more.
 #[must_use]
 pub fn plan(applied: &[Applied], scripts: &Scripts) -> Plan {
     let mut steps: Vec<Step> = scripts

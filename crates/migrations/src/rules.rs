@@ -1,12 +1,12 @@
-// The rules for scripts. Compiled into the build script too, so that a script that breaks them fails the build.
+// The rules for scripts. Also compiled into the build script, so that a script that breaks them fails the build.
 //
-// A file is named `XX-NameOfTheScript.sql`: a number of two or more digits, from 01, unique; a name in CamelCase. It
-// holds more than comments. Files whose name begins with a dot are the editors', and are not looked at.
+// A file is named `XX-NameOfTheScript.sql`: a unique number of two or more digits, from 01, and a name in CamelCase. It
+// contains more than comments. Files whose name begins with a dot belong to editors, and are ignored.
 //
-// A first line `-- mer: no-transaction` opts a script out of its transaction. What then fails half-way cannot be taken
-// back; so such a script is one statement that may be run again.
+// A first line `-- mer: no-transaction` opts a script out of its transaction. Such a script cannot be rolled back if it
+// fails half-way, so it must be one statement that can be run again.
 
-/// Number and name of a script, by its file name.
+/// Parses number and name of a script from its file name.
 pub(crate) fn parse_name(file: &str) -> Result<(u32, &str), String> {
     let wrong = || format!("`{file}` is misnamed: a script is called `XX-NameOfTheScript.sql`");
     let stem = file.strip_suffix(".sql").ok_or_else(wrong)?;
@@ -21,30 +21,30 @@ pub(crate) fn parse_name(file: &str) -> Result<(u32, &str), String> {
     }
 }
 
-/// Whether a file of the folder is a script at all.
+/// Returns whether a file is hidden, and therefore not a script.
 pub(crate) fn is_hidden(file: &str) -> bool {
     file.starts_with('.')
 }
 
-/// Whether a script says nothing.
+/// Returns whether a script has no statement.
 pub(crate) fn is_empty(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
     text.lines().map(str::trim).all(|line| line.is_empty() || line == ";" || line.starts_with("--"))
 }
 
-/// What a line begins with that is meant for MER and not for the database.
+/// Beginning of a line that is meant for MER and not for the database.
 const HEADER: &str = "-- mer:";
 
-/// The one that is known.
+/// The only known header.
 const NO_TRANSACTION: &str = "-- mer: no-transaction";
 
-/// By these words a statement may be run again, wherever in it they stand.
+/// Words that allow a statement to be run again, wherever they stand in it.
 const REPEATABLE: [&str; 5] = ["IF NOT EXISTS", "IF EXISTS", "OR REPLACE", "OVERWRITE", "ON CONFLICT DO NOTHING"];
 
-/// By these words when it begins with them.
+/// Words that allow a statement to be run again if it begins with them.
 const REPEATABLE_VERBS: [&str; 5] = ["REINDEX", "REBUILD", "REFRESH", "VACUUM", "ANALYZE"];
 
-/// What is wrong with the headers of a script, or with what one of them asks for.
+/// Returns what is wrong with the headers of a script, or with what a header asks for.
 pub(crate) fn header_problem(file: &str, text: &str) -> Option<String> {
     let text = text.trim_start_matches('\u{feff}');
     let is_header = |line: &str| line.trim_start().to_ascii_lowercase().starts_with(HEADER);
@@ -64,7 +64,7 @@ pub(crate) fn header_problem(file: &str, text: &str) -> Option<String> {
     let words: Vec<&str> = body.split_whitespace().collect();
     let statement = words.join(" ");
     let statement = statement.trim_end_matches([';', ' ']);
-    // A semicolon in a string is refused too: nobody has to trust a parser of ours here.
+    // A semicolon in a string is refused too, so that the check needs no SQL parser.
     if statement.contains(';') {
         return Some(format!("`{file}`: a script without a transaction is one statement, and here are several"));
     }
@@ -81,7 +81,7 @@ pub(crate) fn header_problem(file: &str, text: &str) -> Option<String> {
     ))
 }
 
-/// What is wrong with the scripts of a folder, given as file names and texts.
+/// Returns what is wrong with the scripts of a folder, given as file names and texts.
 pub(crate) fn problems<'a>(scripts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut numbers = std::collections::BTreeMap::new();
@@ -106,7 +106,7 @@ pub(crate) fn problems<'a>(scripts: impl IntoIterator<Item = (&'a str, &'a str)>
     problems
 }
 
-/// What one of two dialects has and the other has not, by file name.
+/// Returns the file names that only one of the two dialects has.
 pub(crate) fn twins(surreal: &[String], postgres: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for (mine, theirs, folder) in [(surreal, postgres, "postgres"), (postgres, surreal, "surreal")] {

@@ -1,29 +1,29 @@
-//! Applying scripts.
+//! Applies scripts.
 
 use mer_dal::{Applied, DalError, MigrationLock, ScriptRun, Store};
 
 use crate::{MigrationError, Plan, Script, Scripts, plan};
 
-/// The version of MER that is written beside what it applies.
+/// Version of MER that is written into the rows of applied scripts.
 const MER_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What a command may do to a database that is behind.
+/// What a command may do to a database with pending scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// Bring it up to date: for an embedded database.
+    /// Apply them: for an embedded database.
     Migrate,
-    /// Refuse it: for a server's.
+    /// Refuse the database: for one on a server.
     Check,
 }
 
-/// What has been done.
+/// Result of applying scripts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
-    /// The rows that were written now, in the order of their numbers.
+    /// Rows that were written, in the order of their numbers.
     pub applied: Vec<Applied>,
 }
 
-/// Compares a database with the binary. Writes nothing, takes no lock.
+/// Compares a database with the scripts of the binary. Writes nothing and takes no lock.
 ///
 /// # Errors
 /// [`MigrationError::Database`].
@@ -31,7 +31,7 @@ pub async fn status(store: &Store) -> Result<Plan, MigrationError> {
     status_of(store, &Scripts::embedded(store.dialect())).await
 }
 
-/// As [`status`], with these scripts.
+/// Compares a database with these scripts, like [`status`].
 ///
 /// # Errors
 /// As [`status`].
@@ -39,7 +39,7 @@ pub async fn status_of(store: &Store, scripts: &Scripts) -> Result<Plan, Migrati
     Ok(plan(&store.applied().await?.unwrap_or_default(), scripts))
 }
 
-/// Applies what is missing.
+/// Applies the pending scripts of the binary.
 ///
 /// # Errors
 /// Those of [`Plan::check`], before anything is written; [`MigrationError::Database`] with
@@ -48,7 +48,7 @@ pub async fn up(store: &Store) -> Result<Report, MigrationError> {
     up_to(store, &Scripts::embedded(store.dialect()), None).await
 }
 
-/// Applies what is missing of these scripts, up to the one of number `target` where that is given.
+/// Applies the pending ones of these scripts, up to the number `target` if it is given.
 ///
 /// # Errors
 /// As [`up`]; [`MigrationError::NoScript`] where no script has that number.
@@ -57,7 +57,7 @@ pub async fn up_to(store: &Store, scripts: &Scripts, target: Option<u32>) -> Res
     up_telling(store, scripts, target, &mut report).await.map(|()| report)
 }
 
-/// As [`up_to`]; `report` has what was applied also where a later script failed.
+/// Applies scripts like [`up_to`]; if a script fails, `report` still has the ones applied before it.
 ///
 /// # Errors
 /// As [`up_to`].
@@ -75,7 +75,7 @@ pub async fn up_telling(
     done
 }
 
-/// Everything is read under the lock: who waited for it may find that all is done.
+/// Applies scripts under the lock. The plan is made under it, because the former holder may have applied everything.
 async fn locked(
     store: &Store,
     scripts: &Scripts,
@@ -95,8 +95,8 @@ async fn locked(
     Ok(())
 }
 
-/// Writes down that the scripts up to this number have been applied, without running any: for a database whose schema
-/// was made by other means. Those that are on record already stay as they are.
+/// Records the scripts up to this number as applied without running any, for a database whose schema was created by
+/// other means. Scripts that are recorded already stay as they are.
 ///
 /// # Errors
 /// As [`up_to`]; [`MigrationError::Bare`] where nothing is there yet.
@@ -106,7 +106,7 @@ pub async fn baseline(store: &Store, scripts: &Scripts, number: u32) -> Result<R
     let report = async {
         let plan = status_of(store, scripts).await?;
         plan.check()?;
-        // Whoever noted scripts whose tables nobody has made could not go on, and not go back either.
+        // Without the tables of the recorded scripts, the database could be migrated neither forwards nor back.
         let begun = plan.steps.iter().any(|step| !step.own && step.applied.is_some());
         if !begun && matches!(store.database_uid().await, Err(DalError::NoSchema { .. })) {
             return Err(MigrationError::Bare);
@@ -120,8 +120,8 @@ pub async fn baseline(store: &Store, scripts: &Scripts, number: u32) -> Result<R
     report
 }
 
-/// Accepts the scripts at hand in place of those that were applied under their numbers. Only rows of `Migrations` are
-/// written; no script is run. `shown` is what was looked at before: where the database is not as it was, nothing is done.
+/// Accepts these scripts in place of those that were applied under their numbers. Writes rows of `Migrations` only and
+/// runs no script. `shown` is the plan that the user has seen: if the database differs from it, nothing is done.
 ///
 /// # Errors
 /// Those of [`Plan::check_age`]; [`MigrationError::Moved`], [`MigrationError::Database`].
@@ -165,7 +165,7 @@ async fn applied_or_made(store: &Store) -> Result<Vec<Applied>, MigrationError> 
     }
 }
 
-/// Makes sure that the database is as this binary wants it: one query where it is.
+/// Makes sure that the database has all scripts of this binary; one query if it has.
 ///
 /// # Errors
 /// [`MigrationError::Pending`] where [`Policy::Check`] forbids to apply what is missing; otherwise as [`up`].

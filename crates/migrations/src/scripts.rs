@@ -1,4 +1,4 @@
-//! The scripts inside the binary.
+//! The scripts compiled into the binary.
 
 use std::sync::LazyLock;
 
@@ -24,25 +24,25 @@ fn scripts(folder: &Dir<'_>) -> Vec<Script> {
     scripts
 }
 
-/// One script.
+/// A migration script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Its number: the order in which scripts are applied.
+    /// Number, which is the order in which scripts are applied.
     pub number: u32,
-    /// Its name, without number and ending.
+    /// Name without number and ending.
     pub name: String,
-    /// Its file name.
+    /// File name.
     pub file: String,
-    /// Its text: line ends are `\n`, there is no byte order mark.
+    /// Text, with line ends `\n` and without byte order mark.
     pub sql: String,
     /// sha256 of [`Script::sql`], in hexadecimal.
     pub checksum: String,
-    /// Whether it is an organisation's own, and none of MER's.
+    /// True for a script of an organisation, false for one of MER's.
     pub own: bool,
 }
 
 impl Script {
-    /// A script by its file name and text; nothing where the name is none.
+    /// Makes a script from its file name and text. Returns `None` if the name is not valid.
     #[must_use]
     pub fn new(file: &str, text: &str) -> Option<Self> {
         let (number, name) = rules::parse_name(file).ok()?;
@@ -54,28 +54,28 @@ impl Script {
     }
 }
 
-/// The scripts that a database is to have: those of this binary, and perhaps an organisation's own.
+/// The scripts that a database should have: those of this binary, and optionally an organisation's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scripts {
     pub(crate) list: Vec<Script>,
-    /// Whether own scripts were given: else nothing is known of those in the database.
+    /// Whether own scripts were given; otherwise own scripts in the database are not judged.
     pub(crate) with_own: bool,
 }
 
 impl Scripts {
-    /// Those compiled into this binary.
+    /// Returns the scripts of this binary.
     #[must_use]
     pub fn embedded(dialect: Dialect) -> Self {
         Self { list: embedded(dialect).to_vec(), with_own: false }
     }
 
-    /// By number.
+    /// Returns the scripts by number.
     #[must_use]
     pub fn list(&self) -> &[Script] {
         &self.list
     }
 
-    /// The script of this number.
+    /// Returns the script of this number.
     ///
     /// # Errors
     /// [`MigrationError::NoScript`].
@@ -84,7 +84,7 @@ impl Scripts {
     }
 }
 
-/// The scripts compiled into this binary, by number. They have the same numbers and names in every dialect.
+/// Returns the scripts of this binary by number. They have the same numbers and names in every dialect.
 #[must_use]
 pub fn embedded(dialect: Dialect) -> &'static [Script] {
     match dialect {

@@ -12,7 +12,7 @@ fn script(number: u32, sql: &str) -> Script {
     Script::new(&format!("{number:02}-Number{number}.sql"), sql).unwrap()
 }
 
-/// These and no others, as if they were the binary's.
+/// Exactly these scripts, as if they were the binary's.
 fn only(scripts: &[Script]) -> Scripts {
     Scripts { list: scripts.to_vec(), with_own: false }
 }
@@ -135,7 +135,7 @@ fn own_scripts_stand_beside_those_of_the_binary() {
 }
 
 #[tokio::test]
-async fn own_scripts_in_the_database_stop_nobody_who_does_not_know_them() {
+async fn own_scripts_in_the_database_are_no_obstacle_without_their_folder() {
     let (_database, session) = session().await;
     let own = Script { own: true, ..script(1000, "CREATE Ours:1;") };
     let mut list = embedded(Dialect::Surreal).to_vec();
@@ -145,7 +145,7 @@ async fn own_scripts_in_the_database_stop_nobody_who_does_not_know_them() {
     assert!(session.applied().await.unwrap().unwrap().last().unwrap().own);
     assert!(status(&session).await.unwrap().is_current());
     ensure_current(&session, Policy::Check).await.unwrap();
-    // Who has the folder sees that it was edited, or is gone from it.
+    // The check with the folder finds that the script was edited, or is missing from it.
     let edited = Script { own: true, ..script(1000, "CREATE Ours:2;") };
     *list.last_mut().unwrap() = edited;
     let plan = status_of(&session, &with(&list)).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_target_a_baseline_and_a_repair() {
     assert_eq!(numbers(baseline(&session, &only(&all), 3).await.unwrap()), [0_u32; 0]);
     assert_eq!(numbers(up_with(&session, &all).await.unwrap()), [4]);
     assert_eq!(session.applied().await.unwrap().unwrap()[1].duration_ms, 0.0);
-    // The fourth did run; the second is edited, and was not.
+    // The fourth was run; the second, which was edited, was not.
     let before = session.applied().await.unwrap().unwrap();
     let mut edited = all.clone();
     edited[1] = script(2, "CREATE Trace:4;");
@@ -226,7 +226,7 @@ fn the_embedded_scripts_are_in_numeric_order() {
 }
 
 proptest! {
-    /// Each number is there once, in order, and has the one status that its two sides give it.
+    /// Each number occurs once, in order, with the status that follows from the two sides.
     #[test]
     fn a_plan_is_a_function_of_both_sides(
         sides in prop::collection::btree_map(1_u32..300, (any::<bool>(), any::<bool>(), any::<bool>()), 0..40),
@@ -306,7 +306,7 @@ async fn the_example_models_are_registered_and_can_be_run() {
 #[test]
 fn the_parrot_says_what_it_heard() {
     let sql = &embedded(Dialect::Surreal).iter().find(|script| script.name == "ExampleModels").unwrap().sql;
-    // The program as the database reads it: one string, in which a backslash stands for itself when doubled.
+    // The program as the database parses it: one string, in which a doubled backslash stands for one.
     let program = sql.split("'-c', '").nth(1).and_then(|rest| rest.split("']").next()).unwrap().replace("\\\\", "\\");
     let child = std::process::Command::new("python3")
         .args(["-u", "-c", &program])
@@ -358,7 +358,7 @@ async fn a_failing_script_is_rolled_back_named_and_can_be_mended() {
     let MigrationError::Database(DalError::Script { failure, .. }) = &error else { panic!("{error}") };
     assert_eq!(failure.line, Some(3), "{error}");
 
-    // Nothing of either was kept: the same records can be made now.
+    // Nothing of either was kept: the same records can be created now.
     let mended = script(2, "CREATE Trace:2; CREATE Trace:3; CREATE Trace:4");
     assert_eq!(up_with(&session, &[good, mended]).await.unwrap().applied.len(), 1);
 }

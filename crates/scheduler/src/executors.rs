@@ -76,7 +76,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use mer_core::ModelParams;
-    use mer_meal::{LocalConfig, SshConfig, SshPlaces};
+    use mer_meal::{LocalConfig, SshConfig, SshEnvironment};
 
     use super::*;
 
@@ -100,7 +100,7 @@ mod tests {
             Executor::ssh(SshConfig {
                 server: server.to_owned(),
                 params: params.clone(),
-                places: SshPlaces::default(),
+                environment: SshEnvironment::default(),
                 secrets: None,
                 accept_new: false,
             })

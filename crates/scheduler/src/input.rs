@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use mer_core::{Access, Bound, RunSpec};
-use mer_meal::{BoundName, Cancel, CancelLevel, End, Input, check_input, until};
+use mer_meal::{BoundName, Cancel, CancelLevel, EndCause, Input, check_input, until};
 
 use crate::{
     Request, SchedulerError,
@@ -20,7 +20,7 @@ pub(crate) async fn read_whole_input(
     access: &Access,
     spec: &RunSpec,
     request: &mut Request<'_>,
-) -> Result<Result<(), End>, SchedulerError> {
+) -> Result<Result<(), EndCause>, SchedulerError> {
     let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
     let timeout = spec.bounds.timeout;
     let wait = || Wait::Input { model: access.model.clone(), timeout };
@@ -40,7 +40,7 @@ async fn collect(
     input: Input,
     bound: Bound,
     cancel: &Cancel,
-) -> Result<Result<Bytes, End>, SchedulerError> {
+) -> Result<Result<Bytes, EndCause>, SchedulerError> {
     let mut chunks = match input {
         Input::Bytes(bytes) => return Ok(Ok(bytes)),
         Input::Stream(chunks) => chunks,
@@ -50,14 +50,14 @@ async fn collect(
     loop {
         let chunk = tokio::select! {
             biased;
-            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err(End::Cancelled)),
+            () = cancel.reached(CancelLevel::Cancel) => return Ok(Err(EndCause::Cancelled)),
             chunk = chunks.recv() => chunk,
-            () = until(deadline) => return Ok(Err(End::timeout(BoundName::Timeout, bound))),
+            () = until(deadline) => return Ok(Err(EndCause::timeout(BoundName::Timeout, bound))),
         };
         match chunk {
             None => return Ok(Ok(all.freeze())),
             Some(Ok(chunk)) => all.extend_from_slice(&chunk),
-            Some(Err(error)) => return Ok(Err(End::InputFailed(error.to_string()))),
+            Some(Err(error)) => return Ok(Err(EndCause::InputFailed(error.to_string()))),
         }
         if all.len() > MAX_WARM_INPUT_BYTES {
             return Err(SchedulerError::TooLong { model: model.to_owned(), limit: MAX_WARM_INPUT_BYTES });

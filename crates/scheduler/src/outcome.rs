@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mer_core::{Access, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
-use mer_meal::{End, Ended, SshError, StartError, WarmError};
+use mer_meal::{EndCause, RequestEnd, SshError, StartError, WarmError};
 
 use crate::{
     delivery::DeliveryError, failure_cause::FailureCause, output_confirmation::OutputFailure,
@@ -61,16 +61,16 @@ impl Verdict {
 
     /// The run was cancelled before a process was started.
     pub(crate) fn cancelled_before() -> Self {
-        Self::new(Status::Cancelled, FailureKind::Cancelled, End::Cancelled.to_string())
+        Self::new(Status::Cancelled, FailureKind::Cancelled, EndCause::Cancelled.to_string())
     }
 
     /// The input did not arrive complete, and nothing of it was sent.
-    pub(crate) fn not_collected(end: &End) -> Self {
+    pub(crate) fn not_collected(end: &EndCause) -> Self {
         match end {
-            End::Timeout { .. } => {
+            EndCause::Timeout { .. } => {
                 Self::new(Status::Timeout, FailureKind::Timeout, format!("{end}, before the whole input had arrived"))
             }
-            End::Cancelled => Self::cancelled_before(),
+            EndCause::Cancelled => Self::cancelled_before(),
             _ => Self::new(Status::Failed, FailureKind::Io, end.to_string()),
         }
     }
@@ -100,7 +100,7 @@ impl Verdict {
     /// The run was cancelled while its process was being started. What was started of it is killed.
     pub(crate) fn cancelled_at_start(access: &Access, location: ProcessLocation) -> Self {
         let unverified = unverified(&access.server, location, None);
-        Self::new(Status::Cancelled, FailureKind::Cancelled, format!("{}{unverified}", End::Cancelled))
+        Self::new(Status::Cancelled, FailureKind::Cancelled, format!("{}{unverified}", EndCause::Cancelled))
     }
 
     /// The server could not be connected to.
@@ -114,13 +114,15 @@ impl Verdict {
     }
 
     /// The process of one request has ended, and its exit decides.
-    pub(crate) fn of_oneshot(access: &mut Access, ended: &Ended, location: ProcessLocation) -> Self {
+    pub(crate) fn of_oneshot(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
         write_counts(access, ended);
-        match (&ended.end, ended.exit) {
-            (End::Done, Some(Exit::Code(0))) => Self::succeeded(),
-            (End::Done, Some(Exit::Lost)) => Self::lost(ended),
-            (End::Done, Some(exit)) => Self::new(Status::Failed, FailureKind::ModelFailed, format!("the model {exit}")),
-            (End::Done, None) => {
+        match (&ended.cause, ended.exit) {
+            (EndCause::Done, Some(Exit::Code(0))) => Self::succeeded(),
+            (EndCause::Done, Some(Exit::Lost)) => Self::lost(ended),
+            (EndCause::Done, Some(exit)) => {
+                Self::new(Status::Failed, FailureKind::ModelFailed, format!("the model {exit}"))
+            }
+            (EndCause::Done, None) => {
                 Self::new(Status::Failed, FailureKind::ModelFailed, "the end of the model was not observed")
             }
             _ => Self::of_end(access, ended, location),
@@ -128,18 +130,18 @@ impl Verdict {
     }
 
     /// A process that stays up has replied, or failed to.
-    pub(crate) fn of_reply(access: &mut Access, ended: &Ended, location: ProcessLocation) -> Self {
+    pub(crate) fn of_reply(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
         write_counts(access, ended);
-        if ended.end == End::Done { Self::succeeded() } else { Self::of_end(access, ended, location) }
+        if ended.cause == EndCause::Done { Self::succeeded() } else { Self::of_end(access, ended, location) }
     }
 
     /// A process that stays up did not become ready.
-    pub(crate) fn not_ready(access: &mut Access, ended: &Ended, location: ProcessLocation) -> Self {
+    pub(crate) fn not_ready(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
         write_counts(access, ended);
         let mut verdict = Self::of_end(access, ended, location);
-        if let (End::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.end, ended.exit) {
+        if let (EndCause::Died, Some(exit @ (Exit::Code(_) | Exit::Signal(_)))) = (&ended.cause, ended.exit) {
             verdict.error = Some(format!("the model {exit} before it was ready"));
-        } else if matches!(ended.end, End::Died | End::Timeout { .. }) {
+        } else if matches!(ended.cause, EndCause::Died | EndCause::Timeout { .. }) {
             verdict.error = verdict.error.map(|error| format!("before it was ready: {error}"));
         }
         verdict
@@ -178,7 +180,7 @@ impl Verdict {
     }
 
     /// The connection was lost, so how the process ended is not known.
-    fn lost(ended: &Ended) -> Self {
+    fn lost(ended: &RequestEnd) -> Self {
         let why = ended.lost.as_deref().unwrap_or("the connection was lost");
         let verdict = Self::new(
             Status::Unreachable,
@@ -188,17 +190,17 @@ impl Verdict {
         Self { cause: Some(FailureCause::ConnectionLost), ..verdict }
     }
 
-    fn of_end(access: &Access, ended: &Ended, location: ProcessLocation) -> Self {
-        let message = format!("{}{}", ended.end, left_behind(&access.server, ended, location));
-        match &ended.end {
-            End::Timeout { no_reply, .. } => {
+    fn of_end(access: &Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
+        let message = format!("{}{}", ended.cause, left_behind(&access.server, ended, location));
+        match &ended.cause {
+            EndCause::Timeout { no_reply, .. } => {
                 let cause = no_reply.map(FailureCause::NoReply);
                 Self { cause, ..Self::new(Status::Timeout, FailureKind::Timeout, message) }
             }
-            End::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, message),
-            End::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, message),
-            End::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, message),
-            End::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, message),
+            EndCause::Cancelled => Self::new(Status::Cancelled, FailureKind::Cancelled, message),
+            EndCause::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, message),
+            EndCause::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, message),
+            EndCause::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, message),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
                 let died = |exit| format!("the model {exit} in the middle of the request");
@@ -216,10 +218,14 @@ impl Verdict {
 
 /// Returns whether a process that was terminated on another machine is gone, as the end of a sentence. Empty if the process
 /// was on this machine or was not terminated.
-fn left_behind(server: &str, ended: &Ended, location: ProcessLocation) -> String {
+fn left_behind(server: &str, ended: &RequestEnd, location: ProcessLocation) -> String {
     let was_terminated = matches!(
-        ended.end,
-        End::Cancelled | End::Timeout { .. } | End::ReaderGone | End::ProtocolBroken(_) | End::InputFailed(_)
+        ended.cause,
+        EndCause::Cancelled
+            | EndCause::Timeout { .. }
+            | EndCause::ReaderGone
+            | EndCause::ProtocolBroken(_)
+            | EndCause::InputFailed(_)
     );
     match (location, ended.exit) {
         (ProcessLocation::Local | ProcessLocation::Serving, _) => String::new(),
@@ -240,7 +246,7 @@ fn unverified(server: &str, location: ProcessLocation, why: Option<&str>) -> Str
 }
 
 /// Writes exit, byte counts and the end of stderr into the access.
-fn write_counts(access: &mut Access, ended: &Ended) {
+fn write_counts(access: &mut Access, ended: &RequestEnd) {
     match ended.exit {
         Some(Exit::Code(code)) => access.exit_code = Some(code),
         Some(Exit::Signal(signal)) => access.signal = Some(signal_name(signal)),

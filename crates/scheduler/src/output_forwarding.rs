@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mer_core::{Access, Bound, Status};
-use mer_meal::{Cancel, CancelLevel, End, Ended, until};
+use mer_meal::{Cancel, CancelLevel, EndCause, RequestEnd, until};
 use tokio::{
     pin,
     sync::mpsc,
@@ -61,11 +61,11 @@ impl LateRun<'_> {
 /// A reader that takes nothing delays the end of a run no longer than the run's own bound or a signal. The rest of the output
 /// is given up then, and there is no hash.
 pub(crate) async fn run_and_forward(
-    run: impl Future<Output = Ended>,
+    run: impl Future<Output = RequestEnd>,
     forwarding: impl Future<Output = Option<String>>,
     late: LateRun<'_>,
     cancel: &Cancel,
-) -> (Ended, Option<String>) {
+) -> (RequestEnd, Option<String>) {
     let deadline = late.bound.deadline(Instant::now());
     pin!(run, forwarding);
     let mut hash = None;
@@ -81,7 +81,7 @@ pub(crate) async fn run_and_forward(
     drop(reported);
     let hash = match hash {
         Some(hash) => hash,
-        None if ended.end == End::Done => tokio::select! {
+        None if ended.cause == EndCause::Done => tokio::select! {
             biased;
             hash = &mut forwarding => hash,
             () = reader_bound(deadline, cancel) => None,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use mer_core::{AccessKind, Classified as _, FailureKind, Model, Server, with_causes};
 use mer_dal::Durability;
-use mer_meal::{Cancel, CancelLevel, End, SshError, StartError};
+use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
 
 use crate::{
     Scheduler, SchedulerError, Weights,
@@ -91,7 +91,7 @@ impl Scheduler {
             biased;
             found = executor.resolve(&spec) => found,
             () = cancel.reached(CancelLevel::Cancel) => {
-                return Ok(Err(Fault::new(FailureKind::Cancelled, End::Cancelled.to_string())));
+                return Ok(Err(Fault::new(FailureKind::Cancelled, EndCause::Cancelled.to_string())));
             }
         };
         let path = match found {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, Ended, Executor, Input, Run, SentHook, Sinks, StartError, oneshot};
+use mer_meal::{Cancel, Executor, Input, RequestEnd, Run, SentHook, Sinks, StartError, oneshot};
 use tokio::sync::mpsc;
 
 /// Maximum number of bytes of an answer that are kept. An answer is a path or a few words.
@@ -53,13 +53,13 @@ impl RemoteScript<'_> {
 
 impl RunningScript {
     /// Sends no input, and waits for the end of the script while its output goes to `stdout`.
-    pub(crate) async fn forward(self, stdout: mpsc::Sender<Bytes>, cancel: &Cancel) -> Ended {
+    pub(crate) async fn forward(self, stdout: mpsc::Sender<Bytes>, cancel: &Cancel) -> RequestEnd {
         oneshot(self.run, no_input(), Sinks::stdout(stdout), &self.bounds, cancel).await
     }
 
     /// Sends `input`, and waits for the end of the script. Returns it with the script's output, of which
     /// [`MAX_ANSWER_BYTES`] or a little more are kept.
-    pub(crate) async fn answer(self, input: Input, sent: Option<SentHook>, cancel: &Cancel) -> (Ended, Vec<u8>) {
+    pub(crate) async fn answer(self, input: Input, sent: Option<SentHook>, cancel: &Cancel) -> (RequestEnd, Vec<u8>) {
         let (stdout, mut chunks) = mpsc::channel::<Bytes>(QUEUE);
         let collect = async {
             let mut all = Vec::new();
@@ -81,7 +81,7 @@ pub(crate) const fn no_input() -> Input {
 }
 
 /// Returns the last line that a script wrote to stderr, if there is one that is not blank.
-pub(crate) fn last_stderr_line(ended: &Ended) -> Option<String> {
+pub(crate) fn last_stderr_line(ended: &RequestEnd) -> Option<String> {
     let text = String::from_utf8_lossy(&ended.stderr_tail);
     text.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Access, Bound, Classified as _, Exit, FailureKind, Status, with_causes};
-use mer_meal::{Cancel, Ended, Executor, StartError};
+use mer_meal::{Cancel, Executor, RequestEnd, StartError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
@@ -194,6 +194,6 @@ async fn receive(chunks: &mut mpsc::Receiver<Bytes>, scratch: &Path) -> io::Resu
 }
 
 /// Returns why a script failed, as the end of a sentence.
-pub(crate) fn reason(ended: &Ended) -> String {
+pub(crate) fn reason(ended: &RequestEnd) -> String {
     last_stderr_line(ended).or_else(|| ended.lost.clone()).map_or_else(String::new, |why| format!(": {why}"))
 }

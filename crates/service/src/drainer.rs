@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mer_core::{Classified as _, FailureKind};
-use mer_dal::{ALIVE, DalError, Database, drain, flush_journal, has_orphaned_segments, keep_alive};
+use mer_dal::{DalError, Database, HEARTBEAT_TTL, drain, flush_journal, has_orphaned_segments, keep_alive};
 use mer_scheduler::Scheduler;
 use tokio::{
     sync::Notify,
@@ -14,7 +14,7 @@ use tokio::{
 /// Time in which records gather before they are moved: of a run that has ended by then only the end is sent.
 const GATHER: Duration = Duration::from_millis(50);
 /// Interval at which runs are renewed as alive; more than one renewal may get lost.
-const RENEW: Duration = Duration::from_secs(ALIVE.as_secs() / 4);
+const RENEW: Duration = Duration::from_secs(HEARTBEAT_TTL.as_secs() / 4);
 /// Pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum pause; each failure doubles it.
@@ -65,7 +65,7 @@ impl Drainer {
         });
         match moved.await {
             Ok(Ok(())) => {}
-            // This does not go away by itself, and a user who only runs models would not learn of it otherwise.
+            // Does not go away by itself, and would not be noticed otherwise while models are only run.
             Ok(Err(error)) if error.failure_kind() == FailureKind::Refused => {
                 tracing::warn!("what ran waits in the journal: {error}");
             }

@@ -129,7 +129,7 @@ pub enum ServiceError {
     #[error("{reason}")]
     UnknownVersion {
         /// What the database said.
-        reason: DalError,
+        reason: Box<DalError>,
         /// The version with the nearest number, where the model has any.
         nearest: Option<String>,
     },
@@ -137,7 +137,7 @@ pub enum ServiceError {
     #[error("{reason}")]
     UnknownAlias {
         /// What the database said.
-        reason: DalError,
+        reason: Box<DalError>,
         /// The model.
         model: String,
         /// Its aliases that are similar, the most similar first.
@@ -174,7 +174,7 @@ pub enum ServiceError {
         /// How long it was waited for.
         bound: Duration,
         /// The last failure.
-        source: DalError,
+        source: Box<DalError>,
     },
     /// The log is empty.
     #[error("there is no access yet")]
@@ -207,7 +207,7 @@ pub enum ServiceError {
     #[error("{reason} here, and is another than the one of that name in the file; nothing has been taken over")]
     DifferentModel {
         /// What the database said.
-        reason: DalError,
+        reason: Box<DalError>,
     },
 }
 

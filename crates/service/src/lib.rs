@@ -16,6 +16,7 @@ mod drainer;
 mod error;
 mod events;
 mod file_input;
+pub mod health;
 mod journal;
 pub mod log;
 pub mod migrate;

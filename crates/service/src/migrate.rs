@@ -121,7 +121,7 @@ pub async fn wait(runtime: &Runtime, bound: Option<Duration>) -> Result<Duration
             && bound.saturating_sub(began.elapsed()) <= PAUSE
         {
             let database = runtime.database().settings().url.to_string();
-            return Err(ServiceError::NoAnswer { database, bound, source: error });
+            return Err(ServiceError::NoAnswer { database, bound, source: Box::new(error) });
         }
         tokio::time::sleep(PAUSE).await;
     }

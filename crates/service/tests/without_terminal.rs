@@ -131,7 +131,7 @@ async fn train(runtime: &Runtime, model: &str, input: &'static str) -> Result<u6
     let run = training.run(request(input), Output { stdout, stderr: None }, confirmation);
     let (trained, _) = tokio::join!(run, sender.confirm(async |asked| (asked.get().await, Ok(()))));
     let Trained::Trained(trained) = trained.expect("a training") else { panic!("it did not end well") };
-    match training.keep(*trained, std::future::pending()).await {
+    match training.make_version(*trained, std::future::pending()).await {
         Ok((_, named)) => Ok(named.version.version),
         Err(failed) => Err(failed.outcome.access.error.unwrap_or_default()),
     }

@@ -1,11 +1,11 @@
-//! A certificate for a server of a test, and the authority that signed it.
+//! A TLS certificate for a test server, and the authority that signed it.
 
 use std::{fs, path::Path, process::Command};
 
 use crate::require;
 
-/// Makes `server.pem` and `server.key` for 127.0.0.1, signed by `ca.pem`. False, after saying so, where there is no
-/// `openssl`.
+/// Creates `server.pem` and `server.key` for 127.0.0.1, signed by `ca.pem`. Returns false, after reporting it, if
+/// there is no `openssl`.
 #[track_caller]
 pub(crate) fn make(folder: &Path) -> bool {
     let Some(openssl) = require::program("openssl", &[]) else {

@@ -1,7 +1,7 @@
-//! A real Dropbear for one test: the SSH server of routers and of small images, which does some things otherwise than sshd.
+//! A real Dropbear for one test: the SSH server of routers and small images, which differs from sshd in some points.
 //!
-//! It knows no other place for keys than the home folder of the account. So it runs in a mount namespace of its own, where
-//! `/etc/passwd` says that the home is the test's folder; only root can have that.
+//! It looks for keys only in the home folder of the account. So it runs in a private mount namespace, in which
+//! `/etc/passwd` names the test's folder as the home; this requires root.
 
 use std::{
     fs::{self, Permissions},
@@ -22,10 +22,10 @@ use crate::{
 
 /// How long a start may take on a loaded machine.
 const START: Duration = Duration::from_secs(20);
-/// Makes the namespace and becomes the server.
+/// Creates the namespace and execs the server.
 const SCRIPT: &str = "mount --bind \"$1\" /etc/passwd && shift && exec \"$@\"";
 
-/// A running Dropbear. Dropping it ends it, its connections and what they run.
+/// A running Dropbear. Dropping it ends the server, its connections, and their processes.
 #[derive(Debug)]
 pub struct Dropbear {
     child: Child,
@@ -37,7 +37,8 @@ pub struct Dropbear {
 }
 
 impl Dropbear {
-    /// Starts one. `None`, after saying so, where there is no Dropbear, or where the test may not make a namespace.
+    /// Starts a server. `None`, after reporting it, if there is no Dropbear, or if the test may not create a
+    /// namespace.
     #[track_caller]
     pub fn start() -> Option<Self> {
         let possible =
@@ -72,7 +73,7 @@ impl Dropbear {
         let host_key = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let nonce = processes::nonce();
         let mut log = String::new();
-        // Another process may take the port between the look and the bind: then again.
+        // Repeated, because another process may take the port before the server binds it.
         for _ in 0..10 {
             let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port");
             let port = socket.local_addr().expect("no port").port();
@@ -89,7 +90,7 @@ impl Dropbear {
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(fs::File::create(place.join("log")).expect("no log file"))
-                // Commands are in the group of their server: it must not be that of the test.
+                // Commands run in the process group of the server, which must not be the group of the test.
                 .process_group(0)
                 .spawn()
                 .expect("`unshare` cannot be run");
@@ -133,22 +134,22 @@ impl Dropbear {
         format!("[127.0.0.1]:{} {}\n", self.port, self.host_key)
     }
 
-    /// The folder that goes when this is dropped.
+    /// The temporary folder of the server, removed when it is dropped.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// What every process has in its environment that was started over a connection to this server.
+    /// The nonce in the environment of every process that was started over a connection to this server.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }
 
-    /// Whether the server itself still runs.
+    /// Whether the server still runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What it has logged.
+    /// The log of the server.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder().join("log")).unwrap_or_default()).into_owned()
     }

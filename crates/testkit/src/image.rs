@@ -1,16 +1,16 @@
-//! The files of a program that still runs, as a crash would leave them.
+//! Copies the files of a running program, as a crash would leave them.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Copies a folder as it is now: what a process that writes to it would leave if it were killed now.
+/// Copies a folder in its present state: what a process that writes to it would leave if it were killed now.
 ///
 /// # Panics
-/// Where it cannot be copied.
+/// If it cannot be copied.
 pub fn image(from: &Path, to: &Path) {
-    // What is merged away meanwhile is not there any more: then from the beginning.
+    // Files may be merged and removed meanwhile: then the copy is repeated.
     for _ in 0..100 {
         if copy(from, to).is_ok_and(|still| still) {
             return;
@@ -20,7 +20,7 @@ pub fn image(from: &Path, to: &Path) {
     panic!("`{}` does not stay the same for as long as it takes to copy it", from.display());
 }
 
-/// Whether the folder is still the same after it has been copied.
+/// Copies the folder. Returns whether it has not changed meanwhile.
 fn copy(from: &Path, to: &Path) -> io::Result<bool> {
     fs::create_dir_all(to)?;
     let before = files(from)?;
@@ -32,7 +32,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<bool> {
     Ok(before == files(from)?)
 }
 
-/// Names and lengths.
+/// The paths and lengths of all files.
 fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -1,14 +1,14 @@
 //! Test only: contract suites, real servers in temporary folders, fake models.
 //!
-//! Everything here is for tests: it panics with a plain sentence instead of returning errors, because a test has
-//! nothing better to do with one.
+//! Everything here panics with a plain message instead of returning errors, because a test could only panic with
+//! them.
 
 mod certificate;
 pub mod dropbear;
 #[cfg(feature = "faulty-ssh")]
 pub mod faulty_ssh;
 mod image;
-pub mod link;
+pub mod network;
 pub mod postgres;
 pub mod processes;
 pub mod require;

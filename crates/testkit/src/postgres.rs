@@ -1,22 +1,26 @@
-//! A real PostgreSQL server for tests: own folder, own data, a free loopback port and a socket, ended with the test.
+//! A real PostgreSQL server for tests: a temporary folder with its data, a free loopback port and a socket, ended
+//! with the test.
 //!
-//! It runs as whoever runs the test; as root, which PostgreSQL refuses to run as, it runs as the user `postgres`. It
-//! does not wait for the disk: what a power cut would lose is no matter here. A kill -9 loses nothing all the same.
+//! It runs as the user of the test; under root, as which PostgreSQL refuses to run, as the user `postgres`. It does
+//! not wait for the disk: data may be lost in a power cut, but not by a kill -9.
 //!
-//! [`shared`] is one server for all tests of a process, each of which has a database of its own. A static is never
-//! dropped, so a watchdog, which reads from a pipe that this process holds, ends the server when the process is gone,
-//! however it went. A test that stops or kills its server starts one of its own with [`Server::start`].
+//! [`shared`] is one server for all tests of a process, each of which has its own database. A static is never
+//! dropped, so that a watchdog, which reads from a pipe of this process, ends the server when the process is gone. A
+//! test that stops or kills its server starts one with [`Server::start`].
 //!
-//! **Who gets in**: everybody without a password, on the socket and on the loopback address; but members of the role
-//! [`PASSWORDED`] over the loopback address with their password only.
+//! **Access**: on the socket and on the loopback address, without a password; members of the role [`PASSWORDED`] need
+//! theirs on the loopback address.
+
+mod console;
+mod programs;
 
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufReader, Write as _},
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -31,15 +35,18 @@ use rustix::{
 };
 use tempfile::TempDir;
 
+pub use console::Console;
+
+use self::programs::{as_server_user, folder, other_user, programs};
 use crate::{certificate, processes, require};
 
 /// The administrator of every server.
 pub const ADMIN: &str = "admin";
 
-/// Who is a member of this role needs a password.
+/// Members of this role need a password.
 pub const PASSWORDED: &str = "passworded";
 
-/// A first start makes the data; a machine under load is slow.
+/// The first start creates the data, which takes long on a loaded machine.
 const START: Duration = Duration::from_secs(60);
 
 const OPTIONS: [&str; 7] = [
@@ -52,7 +59,7 @@ const OPTIONS: [&str; 7] = [
     "dynamic_shared_memory_type=mmap",
 ];
 
-/// A server. Dropped, it ends.
+/// A running server. Dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
     postgres: Option<Child>,
@@ -62,7 +69,8 @@ pub struct Server {
     port: u16,
 }
 
-/// The server that the tests of this process share; nothing, after saying so, where PostgreSQL is not installed.
+/// Returns the server that the tests of this process share. `None`, after reporting it, if PostgreSQL is not
+/// installed.
 #[track_caller]
 pub fn shared() -> Option<&'static Server> {
     static SHARED: OnceLock<Option<Server>> = OnceLock::new();
@@ -74,7 +82,7 @@ pub fn shared() -> Option<&'static Server> {
 }
 
 impl Server {
-    /// One that belongs to a single test, which may stop it.
+    /// Starts a server for a single test, which may stop it.
     #[track_caller]
     pub fn start() -> Option<Self> {
         let programs = programs();
@@ -84,7 +92,7 @@ impl Server {
         programs.map(Self::launch)
     }
 
-    /// A server that has a copy of everything and follows: it can be read only.
+    /// Starts a read-only replica of this server.
     #[must_use]
     pub fn standby(&self) -> Self {
         let standby = self.copied(&["--write-recovery-conf"]);
@@ -92,7 +100,7 @@ impl Server {
         standby
     }
 
-    /// A server that has a copy of this one's files, taken while it ran.
+    /// Starts a server with a copy of this one's files, taken while it runs.
     #[must_use]
     pub fn copy(&self) -> Self {
         self.copied(&[])
@@ -107,7 +115,7 @@ impl Server {
         Self::begin(self.programs.clone(), folder)
     }
 
-    /// What `pg_dump` writes of a database, to be given to [`Server::sql`] of another one.
+    /// The dump of a database by `pg_dump`, for [`Server::sql`] of another one.
     #[must_use]
     pub fn dump(&self, database: &str) -> String {
         let done = self.client("pg_dump").args(["--inserts", database]).output().expect("`pg_dump` starts");
@@ -127,14 +135,14 @@ impl Server {
             "local all all trust\nhost all +{PASSWORDED} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n\
              host replication all 127.0.0.1/32 trust\n"
         );
-        // The file is there and keeps its owner.
+        // Writes to the existing file, which keeps its owner.
         fs::write(folder.path().join("data/pg_hba.conf"), access).expect("the server's access file");
         let server = Self::begin(programs, folder);
         server.sql("postgres", &format!("CREATE ROLE {PASSWORDED} NOLOGIN"));
         server
     }
 
-    /// A server on the data that a folder has, and on a free port.
+    /// Starts a server with the data of a folder, on a free port.
     fn begin(programs: PathBuf, folder: TempDir) -> Self {
         let watchdog = watchdog(folder.path());
         let mut server = Self { postgres: None, watchdog, programs, folder, port: 0 };
@@ -147,7 +155,7 @@ impl Server {
         panic!("PostgreSQL does not start:\n{}", server.log());
     }
 
-    /// Starts the server, and waits until it answers; false where it gave up, as on a port that is taken.
+    /// Starts the server, and waits until it answers. Returns false if it exited, as on a port that is taken.
     fn run(&mut self) -> bool {
         let log = File::options().append(true).create(true).open(self.folder.path().join("log")).expect("a log file");
         let mut command = as_server_user(&self.programs.join("postgres"));
@@ -169,7 +177,7 @@ impl Server {
         ready == Some(true)
     }
 
-    /// A new database of its own name, empty.
+    /// Creates an empty database. Returns its name.
     #[must_use]
     pub fn database(&self) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -202,8 +210,8 @@ impl Server {
         self.port
     }
 
-    /// Gives the server a certificate for 127.0.0.1, and gives the file of the authority that signed it. Nothing, after
-    /// saying so, where there is no `openssl`.
+    /// Gives the server a certificate for 127.0.0.1. Returns the file of the authority that signed it; `None`, after
+    /// reporting it, if there is no `openssl`.
     #[must_use]
     pub fn offer_tls(&self) -> Option<PathBuf> {
         let folder = self.folder.path();
@@ -228,7 +236,7 @@ impl Server {
         Some(folder.join("ca.pem"))
     }
 
-    /// Runs SQL as the administrator, and gives what it printed: columns with `|` between them, one row a line.
+    /// Runs SQL as the administrator. Returns what it printed: columns separated by `|`, one row a line.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let mut child = self.psql(database).spawn().expect("`psql` starts");
         child.stdin.take().expect("a pipe").write_all(sql.as_bytes()).expect("`psql` reads");
@@ -237,7 +245,7 @@ impl Server {
         String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
     }
 
-    /// A session of the administrator that stays open, with whatever transaction it has begun.
+    /// Opens a session of the administrator, which keeps its transaction.
     #[must_use]
     pub fn open(&self, database: &str) -> Console {
         let mut child = self.psql(database).spawn().expect("`psql` starts");
@@ -267,7 +275,7 @@ impl Server {
         self.sql("postgres", &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"));
     }
 
-    /// Ends the server, with its connections but in good order.
+    /// Stops the server in an orderly way.
     pub fn stop(&mut self) {
         self.end(Signal::INT);
     }
@@ -278,7 +286,7 @@ impl Server {
         self.end(Signal::KILL);
         below.iter().for_each(|pid| processes::kill(*pid));
         processes::until("the server's processes are gone", START, || !below.iter().any(|pid| processes::alive(*pid)));
-        // Stale now, and the next server would look at it.
+        // The file is stale, and the next server would read it.
         let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
     }
 
@@ -288,7 +296,7 @@ impl Server {
         assert!(started.is_some(), "PostgreSQL does not start again:\n{}", self.log());
     }
 
-    /// What the server wrote.
+    /// The log of the server.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
@@ -305,42 +313,9 @@ impl Server {
     }
 }
 
-/// A session of the administrator.
-#[derive(Debug)]
-pub struct Console {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Console {
-    /// Runs SQL, and waits until it is done. Gives what it printed.
-    pub fn run(&mut self, sql: &str) -> String {
-        const DONE: &str = "--done--";
-        writeln!(self.input, "{sql}\n\\echo {DONE}").expect("`psql` reads");
-        let mut printed = String::new();
-        loop {
-            let mut line = String::new();
-            let read = self.output.read_line(&mut line).expect("`psql` writes");
-            assert!(read > 0, "`psql` ended: {sql}");
-            if line.trim_end() == DONE {
-                return printed;
-            }
-            printed += &line;
-        }
-    }
-}
-
-impl Drop for Console {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Drop for Server {
     fn drop(&mut self) {
-        // First, so that it does not look for a pid that may be somebody else's by then.
+        // Killed first, so that it does not signal a pid that may be reused by then.
         let _ = self.watchdog.kill();
         let _ = self.watchdog.wait();
         self.end(Signal::QUIT);
@@ -348,16 +323,6 @@ impl Drop for Server {
             let _ = writeln!(std::io::stderr().lock(), "--- log of PostgreSQL ---\n{}", self.log());
         }
     }
-}
-
-/// A folder that is the server's.
-fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("merpg").tempdir().expect("a temporary folder");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod of a folder of ours");
-    if let Some((uid, gid)) = other_user() {
-        chown(folder.path(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).expect("chown, as root");
-    }
-    folder
 }
 
 /// Waits for the end of this process, then ends the server and removes its folder.
@@ -372,7 +337,7 @@ fn watchdog(folder: &Path) -> Child {
         rm -rf "$0""#;
     let mut command = Command::new("sh");
     command.args(["-c", SCRIPT]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Away from the signals that a terminal sends to the test run.
+    // A new process group, which the signals of the terminal do not reach.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn().expect("`sh` starts")
 }
@@ -380,52 +345,6 @@ fn watchdog(folder: &Path) -> Child {
 #[track_caller]
 fn say_missing() {
     require::missing("postgres", "no `postgres` on the PATH or below `/usr/lib/postgresql`");
-}
-
-/// The folder of the server's programs, those of the newest version first.
-fn programs() -> Option<PathBuf> {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut installed: Vec<(u32, String)> = installed
-        .filter_map(|entry| {
-            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").to_str()?.into()))
-        })
-        .collect();
-    installed.sort_unstable_by(|one, other| other.cmp(one));
-    let folders: Vec<&str> = installed.iter().map(|(_, folder)| folder.as_str()).collect();
-    let server = require::program("postgres", &folders)?;
-    // The PATH may name a link into the folder where the others are.
-    Some(server.canonicalize().ok()?.parent()?.to_path_buf())
-}
-
-/// For root, the user and group that the server runs as.
-fn other_user() -> Option<(u32, u32)> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").expect("`/etc/passwd` is readable");
-    let fields = users.lines().find(|line| line.starts_with("postgres:")).expect("root needs a user `postgres`");
-    let mut ids = fields.split(':').skip(2).map(|id| id.parse().expect("a number"));
-    Some((ids.next().expect("a uid"), ids.next().expect("a gid")))
-}
-
-fn as_server_user(program: &Path) -> Command {
-    let mut command = match other_user() {
-        None => Command::new(program),
-        Some((uid, gid)) => {
-            // It becomes the program, under the same pid.
-            let mut command = Command::new("setpriv");
-            command.args([format!("--reuid={uid}"), format!("--regid={gid}")]).arg("--clear-groups").arg(program);
-            command
-        }
-    };
-    // The server's user may not be allowed into this folder. No variable of the user's own server counts.
-    command.current_dir("/").env("LC_ALL", "C");
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("PG")) {
-            command.env_remove(name);
-        }
-    }
-    command
 }
 
 fn free_port() -> u16 {

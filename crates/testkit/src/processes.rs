@@ -1,6 +1,7 @@
-//! Processes as a test sees them: found by a nonce in their environment, waited for with a bound, proven gone.
+//! Processes in tests: finds them by a nonce in their environment, waits for them with a bound, and proves that they
+//! are gone.
 //!
-//! Linux only: all of it reads `/proc`. Nothing here looks a process up by its name.
+//! Linux only, because it reads `/proc`. No process is looked up by its name.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often a condition is looked at.
+/// Time between two checks of a condition.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Calls `look` until it gives something, or until `bound` has passed. It is called at least once.
+/// Calls `look` until it returns a value, or until `bound` has passed; at least once.
 pub fn poll<T>(bound: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + bound;
     loop {
@@ -26,23 +27,23 @@ pub fn poll<T>(bound: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T
     }
 }
 
-/// Waits until `condition` holds. Panics, naming `what`, if it does not within `bound`.
+/// Waits until `condition` holds. Panics with `what` if it does not within `bound`.
 #[track_caller]
 pub fn until(what: &str, bound: Duration, mut condition: impl FnMut() -> bool) {
     assert!(poll(bound, || condition().then_some(())).is_some(), "not within {bound:?}: {what}");
 }
 
-/// A word that no other test has: to be put into the environment of what a test starts.
+/// A unique word for the environment of processes that a test starts.
 pub fn nonce() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("mer{}x{:x}x{}", std::process::id(), now.as_nanos(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The processes with `nonce` anywhere in the environment that they were started with, in ascending order.
+/// The processes with `nonce` in the environment that they were started with, in ascending order.
 ///
-/// Not seen: zombies (their environment is gone), processes of other users unless root asks, and a process that was
-/// started with an emptied environment.
+/// Not found: zombies (they have no environment), processes of other users unless the caller is root, and processes
+/// that were started with an empty environment.
 pub fn with_nonce(nonce: &str) -> Vec<u32> {
     assert!(!nonce.is_empty(), "an empty nonce is in every environment");
     all()
@@ -59,19 +60,19 @@ pub fn assert_gone(nonce: &str, bound: Duration) {
     }
 }
 
-/// Waits until at least one process has `nonce` in its environment, and gives them. Panics if none has within `bound`.
+/// Waits until processes have `nonce` in their environment, and returns them. Panics if there is none within `bound`.
 #[track_caller]
 pub fn assert_started(nonce: &str, bound: Duration) -> Vec<u32> {
     let found = poll(bound, || Some(with_nonce(nonce)).filter(|found| !found.is_empty()));
     found.unwrap_or_else(|| panic!("nothing with `{nonce}` in its environment within {bound:?}"))
 }
 
-/// Whether `pid` runs: a zombie does not.
+/// Whether `pid` runs. A zombie does not.
 pub fn alive(pid: u32) -> bool {
     state(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
 }
 
-/// The processes below `pid`, children before their own children. Those whose parent has ended are not among them.
+/// The processes below `pid`, parents before children. Orphans are not among them.
 pub fn descendants(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = all().filter_map(|pid| Some((pid, state(pid)?.1))).collect();
     let mut found = vec![pid];
@@ -83,12 +84,12 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// Sends SIGKILL to `pid`. One that has ended already is no failure.
+/// Sends SIGKILL to `pid`. A process that has ended already is no error.
 pub fn kill(pid: u32) {
     signal(pid, Signal::KILL);
 }
 
-/// Sends `signal` to `pid`. One that has ended already is no failure.
+/// Sends `signal` to `pid`. A process that has ended already is no error.
 pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
@@ -151,7 +152,7 @@ mod tests {
             kill(pid);
         }
         assert_gone(&nonce, BOUND);
-        // Not waited for yet: a zombie has its pid, and does not count.
+        // A zombie has a pid, and does not count.
         until("the shell has ended", BOUND, || !alive(child.id()));
         child.wait().expect("no exit status");
     }

@@ -1,14 +1,14 @@
-//! What a test needs of the machine, and what happens where it is missing.
+//! Requirements of a test on the machine, and what happens if one is missing.
 //!
-//! On a person's machine a test whose server is not installed says so on stderr, past the capture of the test runner,
-//! and passes. Under CI the same test fails: a skipped test that nobody sees is no test.
+//! On a developer's machine such a test reports on stderr that it was skipped, past the capture of the test runner,
+//! and passes. Under CI it fails, because a skipped test would go unnoticed.
 
 use std::env;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The variable that lists what must be there: names separated by commas or spaces, or `all`.
+/// The variable that lists required programs: names separated by commas or spaces, or `all`.
 pub const REQUIRE: &str = "MER_TEST_REQUIRE";
 
 /// Says that `what` is missing and why, or panics where it must be there: under `CI=true`, or if [`REQUIRE`] lists it.
@@ -25,13 +25,15 @@ pub fn missing(what: &str, why: &str) {
     report(what, why, is_true(env::var_os("CI").as_deref()));
 }
 
-/// As [`missing`], for what not every CI machine can give (network namespaces): only [`REQUIRE`] makes it a failure.
+/// As [`missing`], for things that not every CI machine has (network namespaces): only [`REQUIRE`] makes it a
+/// failure.
 #[track_caller]
 pub fn unavailable(what: &str, why: &str) {
     report(what, why, false);
 }
 
-/// The absolute path of `name`, from the PATH, then from `more`, then from the `sbin` folders that a user's PATH lacks.
+/// The absolute path of `name`: from the PATH, from `more`, or from the `sbin` folders, which are not on a user's
+/// PATH.
 pub fn program(name: &str, more: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -48,7 +50,7 @@ fn report(what: &str, why: &str, strict: bool) {
     assert!(!required, "`{what}` is missing, and this run requires it: {why}");
     let thread = std::thread::current();
     let line = format!("SKIPPED {}: no {what}: {why}\n", thread.name().unwrap_or("a test"));
-    // Not eprint!, which the test runner swallows when the test passes. If stderr is closed nobody listens anyway.
+    // Not by eprint!, which the test runner swallows when the test passes. A closed stderr does not matter.
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
 

@@ -2,7 +2,7 @@
 
 use mer_core::{Access, AccessKind, Claims, Status};
 
-/// An attempt that has begun.
+/// An attempt that has started.
 #[must_use]
 pub fn started(request_uid: uuid::Uuid, attempt: u32, model: &str, start: jiff::Timestamp) -> Access {
     Access {
@@ -36,7 +36,7 @@ pub fn started(request_uid: uuid::Uuid, attempt: u32, model: &str, start: jiff::
     }
 }
 
-/// The same attempt, over, with every field set.
+/// The end of the same attempt, with every field set.
 #[must_use]
 pub fn ended(begun: &Access, status: Status) -> Access {
     Access {
@@ -62,7 +62,7 @@ pub fn ended(begun: &Access, status: Status) -> Access {
     }
 }
 
-/// Bytes that look like chance, and are the same each time.
+/// Random-looking bytes that are the same each time.
 #[must_use]
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

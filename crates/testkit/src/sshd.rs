@@ -1,243 +1,26 @@
-//! A real OpenSSH `sshd` for one test: own folder, own keys, a free loopback port, ended with the test.
+//! A real OpenSSH `sshd` for one test: a temporary folder, new keys, a free loopback port, ended with the test.
 //!
-//! It runs as whoever runs the test and logs that user in: a normal user's `sshd` can do no more, and root's is told to
-//! allow root. It reads no file of the machine's own `sshd`, and its sessions have a HOME of their own, so that no rc
-//! file of that user is read. (They still start in the user's real home folder, and in the user's login shell.)
+//! It runs as the user of the test, and logs that user in; root is allowed to log in. It reads no file of the
+//! machine's own `sshd`, and its sessions have a HOME of their own, so that no rc file of that user is read. (They
+//! still start in the user's real home folder, and in the user's login shell.)
 //!
-//! **Passwords**: a real `sshd` checks them against the machine's accounts, through PAM or `/etc/shadow`, and a test owns
-//! none. So [`Builder::offer_password`] only makes it *offer* the method, and every password is refused, which is the
-//! test of "refused" and of "no method left". A password that is accepted is the faulty server's to give.
+//! **Passwords**: `sshd` checks them against the machine's accounts, through PAM or `/etc/shadow`, and a test has no
+//! account. So [`Builder::offer_password`] only *offers* the method, and every password is refused, which tests
+//! "refused" and "no method left". The faulty server accepts passwords.
 
 mod builder;
+mod files;
 mod keys;
+mod launch;
+mod server;
 mod shell;
 
-use std::fs;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::thread;
-use std::time::Duration;
-
-use rustix::process::Signal;
-use tempfile::TempDir;
-
 pub use builder::Builder;
-pub(crate) use builder::{greets, show_log};
+pub(crate) use files::show_log;
+pub(crate) use keys::client_key;
+#[cfg(feature = "faulty-ssh")]
+pub(crate) use keys::known_hosts;
 pub use keys::{HostKey, KeyType};
-pub(crate) use keys::{client_key, known_hosts};
+pub(crate) use launch::greets;
+pub use server::Sshd;
 pub use shell::Shell;
-
-use crate::processes;
-
-/// A running `sshd`. Dropping it ends it, its connections and what they run.
-///
-/// Do not keep one in a `static`: statics are never dropped, and it would outlive the tests.
-#[derive(Debug)]
-pub struct Sshd {
-    child: Child,
-    folder: TempDir,
-    port: u16,
-    listen: Vec<IpAddr>,
-    user: String,
-    client_key: PathBuf,
-    host_keys: Vec<HostKey>,
-    nonce: String,
-}
-
-impl Sshd {
-    /// Starts one with defaults. `None` after saying so if there is no `sshd` here; see [`crate::require::missing`].
-    #[track_caller]
-    pub fn start() -> Option<Self> {
-        Self::builder().start()
-    }
-
-    /// What may be asked of one before it starts.
-    pub fn builder<'a>() -> Builder<'a> {
-        Builder::default()
-    }
-
-    /// The first address that it listens on, as a config file has it.
-    pub fn host(&self) -> String {
-        self.listen[0].to_string()
-    }
-
-    /// The port, the same on every address.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Every address that it listens on, with the port.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listen.iter().map(|ip| SocketAddr::new(*ip, self.port)).collect()
-    }
-
-    /// The only user that it logs in: the one who runs the test.
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-
-    /// The private key that it accepts. The public one lies beside it, with `.pub`.
-    pub fn client_key(&self) -> &Path {
-        &self.client_key
-    }
-
-    /// Its host keys, in the order that they were asked for.
-    pub fn host_keys(&self) -> &[HostKey] {
-        &self.host_keys
-    }
-
-    /// The folder that goes when this is dropped; tests may put more into it.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The HOME of its sessions: empty at first.
-    pub fn home(&self) -> PathBuf {
-        home(self.folder())
-    }
-
-    /// The text of a known_hosts file: a line for each host key, that names each address as `[address]:port`.
-    pub fn known_hosts(&self) -> String {
-        known_hosts(&self.host_keys, &self.names())
-    }
-
-    /// The same for one address only, as that of a proxy in front of the server.
-    pub fn known_hosts_for(&self, address: SocketAddr) -> String {
-        known_hosts(&self.host_keys, &[format!("[{}]:{}", address.ip(), address.port())])
-    }
-
-    /// The same with hashed names (`|1|salt|hash`), a line for each key and address.
-    pub fn known_hosts_hashed(&self) -> String {
-        keys::hash_names(&self.host_keys, &self.names(), self.folder())
-    }
-
-    /// What [`Self::known_hosts`] says, as a file.
-    pub fn known_hosts_file(&self) -> PathBuf {
-        let file = self.folder().join("known_hosts");
-        fs::write(&file, self.known_hosts()).expect("known_hosts cannot be written");
-        file
-    }
-
-    /// A block of `~/.ssh/config` that makes `ssh ALIAS` reach this server, for jumps and for tests of the config.
-    pub fn ssh_config(&self, alias: &str) -> String {
-        format!(
-            "Host {alias}\n  HostName {}\n  Port {}\n  User {}\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
-             UserKnownHostsFile {}\n",
-            self.host(),
-            self.port,
-            self.user,
-            self.client_key.display(),
-            self.known_hosts_file().display()
-        )
-    }
-
-    /// An `ssh` client that reaches this server and reads nothing of the user's; the test adds the remote command.
-    pub fn ssh(&self) -> Command {
-        let config = self.folder().join("ssh_config");
-        fs::write(&config, self.ssh_config("server")).expect("ssh_config cannot be written");
-        let mut command = Command::new("ssh");
-        command.arg("-F").arg(&config).args(["-o", "BatchMode=yes", "-o", "GlobalKnownHostsFile=none", "server"]);
-        command.env_remove("SSH_AUTH_SOCK");
-        command
-    }
-
-    /// Its pid.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What every process has in its environment that was started over a connection to this server.
-    pub fn nonce(&self) -> &str {
-        &self.nonce
-    }
-
-    /// What it has logged, at VERBOSE.
-    pub fn log(&self) -> String {
-        let bytes = fs::read(log_file(self.folder())).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Waits until `text` is in the log. Panics if it does not come within `bound`.
-    #[track_caller]
-    pub fn wait_for_log(&self, text: &str, bound: Duration) {
-        processes::until(&format!("`{text}` in the log of sshd"), bound, || self.log().contains(text));
-    }
-
-    /// Ends every connection by killing the server's side of it, as an administrator does, and what runs over it; the
-    /// server goes on listening.
-    pub fn end_connections(&self) {
-        // Stopped first, so that no connection comes while they are counted.
-        processes::signal(self.pid(), Signal::STOP);
-        self.kill_below();
-        processes::signal(self.pid(), Signal::CONT);
-    }
-
-    /// Stops the server and its connections in the middle of whatever they do: alive for TCP, silent for SSH.
-    pub fn freeze(&self) {
-        self.signal_all(Signal::STOP);
-    }
-
-    /// Lets a frozen server go on.
-    pub fn thaw(&self) {
-        self.signal_all(Signal::CONT);
-    }
-
-    /// Ends server, connections and what they run, now. Nobody listens on the port afterwards.
-    pub fn stop(&mut self) {
-        processes::signal(self.pid(), Signal::STOP);
-        self.kill_below();
-        // Through the handle: once it has been waited for, the pid is somebody else's.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    fn signal_all(&self, signal: Signal) {
-        processes::signal(self.pid(), signal);
-        for pid in processes::descendants(self.pid()) {
-            processes::signal(pid, signal);
-        }
-    }
-
-    /// Kills the processes below the server, and those that have left it but still carry its nonce.
-    fn kill_below(&self) {
-        let none_left = || {
-            let mut below = processes::descendants(self.pid());
-            below.extend(processes::with_nonce(&self.nonce));
-            below.retain(|pid| processes::alive(*pid));
-            below.iter().for_each(|pid| processes::kill(*pid));
-            below.is_empty().then_some(())
-        };
-        if processes::poll(Duration::from_secs(5), none_left).is_none() && !thread::panicking() {
-            panic!("sessions of sshd {} outlived SIGKILL", self.pid());
-        }
-    }
-
-    /// The names that known_hosts has for it.
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.listen.iter().map(|ip| format!("[{ip}]:{}", self.port)).collect();
-        if self.listen.iter().any(IpAddr::is_loopback) {
-            names.push(format!("[localhost]:{}", self.port));
-        }
-        names
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            self.stop();
-        }
-        if thread::panicking() {
-            show_log("sshd", &self.log());
-        }
-    }
-}
-
-fn log_file(folder: &Path) -> PathBuf {
-    folder.join("sshd.log")
-}
-
-fn home(folder: &Path) -> PathBuf {
-    folder.join("home")
-}

@@ -1,10 +1,10 @@
-//! A real SurrealDB server for tests: own folder, own data, a free loopback port, ended with the test.
+//! A real SurrealDB server for tests: a temporary folder with its data, a free loopback port, ended with the test.
 //!
-//! Its program is `tests/surreal-server`, which `tests/run` builds once and names in [`PROGRAM`].
+//! Its program is `tests/surreal-server`, which `tests/run` builds and names in [`PROGRAM`].
 //!
-//! [`shared`] is one server for all tests of a process, each of which has a database of its own. A static is never
-//! dropped, so a watchdog, which reads from a pipe that this process holds, ends the server when the process is gone,
-//! however it went. A test that stops or kills its server starts one of its own with [`Server::start`].
+//! [`shared`] is one server for all tests of a process, each of which has its own database. A static is never
+//! dropped, so that a watchdog, which reads from a pipe of this process, ends the server when the process is gone. A
+//! test that stops or kills its server starts one with [`Server::start`].
 
 use std::{
     env,
@@ -40,7 +40,7 @@ const AUTHORIZATION: &str = "cm9vdDpyb290";
 
 const START: Duration = Duration::from_secs(60);
 
-/// A server. Dropped, it ends.
+/// A running server. Dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
@@ -51,7 +51,7 @@ pub struct Server {
     tls: bool,
 }
 
-/// The server that the tests of this process share; nothing, after saying so, where its program has not been built.
+/// Returns the server that the tests of this process share. `None`, after reporting it, if its program was not built.
 #[track_caller]
 pub fn shared() -> Option<&'static Server> {
     static SHARED: OnceLock<Option<Server>> = OnceLock::new();
@@ -70,7 +70,7 @@ enum Store {
 }
 
 impl Server {
-    /// One that belongs to a single test, which may stop it. Its data are on disk.
+    /// Starts a server for a single test, which may stop it. Its data are on disk.
     #[track_caller]
     pub fn start() -> Option<Self> {
         let program = program();
@@ -80,7 +80,8 @@ impl Server {
         program.map(|program| Self::launch(program, Store::Disk, false))
     }
 
-    /// One that speaks TLS, with a certificate for 127.0.0.1. Nothing, after saying so, also where there is no `openssl`.
+    /// Starts a server with TLS, with a certificate for 127.0.0.1. `None`, after reporting it, also without
+    /// `openssl`.
     #[track_caller]
     pub fn start_with_tls() -> Option<Self> {
         let program = program();
@@ -116,7 +117,7 @@ impl Server {
         panic!("SurrealDB does not start:\n{}", server.log());
     }
 
-    /// Starts the server, and waits until it answers; false where it gave up, as on a port that is taken.
+    /// Starts the server, and waits until it answers. Returns false if it exited, as on a port that is taken.
     fn run(&mut self) -> bool {
         let folder = self.folder.path();
         let log = File::options().append(true).create(true).open(folder.join("log")).expect("a log file");
@@ -141,7 +142,7 @@ impl Server {
             if child.try_wait().expect("a child of ours").is_some() {
                 return Some(false);
             }
-            // Behind TLS it is enough that it listens: it does so last of all.
+            // With TLS it is enough that it listens, which is the last step of its start.
             let answers = if tls {
                 TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
             } else {
@@ -152,7 +153,7 @@ impl Server {
         ready == Some(true)
     }
 
-    /// A new database of its own name, empty, in the namespace [`NAMESPACE`].
+    /// Creates an empty database in the namespace [`NAMESPACE`]. Returns its name.
     #[must_use]
     pub fn database(&self) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -186,8 +187,8 @@ impl Server {
         self.folder.path().join("ca.pem")
     }
 
-    /// Runs SurrealQL as the root user, in a database of [`NAMESPACE`] or, where its name is empty, in none. Gives the
-    /// results as JSON, one a statement.
+    /// Runs SurrealQL as the root user, in a database of [`NAMESPACE`], or in none if its name is empty. Returns the
+    /// results as JSON, one for each statement.
     pub fn sql(&self, database: &str, sql: &str) -> Vec<serde_json::Value> {
         let place = match database {
             "" => String::new(),
@@ -206,7 +207,7 @@ impl Server {
             .collect()
     }
 
-    /// Ends the server in good order.
+    /// Stops the server in an orderly way.
     pub fn stop(&mut self) {
         self.end(Signal::TERM);
     }
@@ -222,7 +223,7 @@ impl Server {
         assert!(started.is_some(), "SurrealDB does not start again:\n{}", self.log());
     }
 
-    /// What the server wrote.
+    /// The log of the server.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
@@ -242,7 +243,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // First, so that it does not look for a pid that may be somebody else's by then.
+        // Killed first, so that it does not signal a pid that may be reused by then.
         let _ = self.watchdog.kill();
         let _ = self.watchdog.wait();
         self.end(Signal::KILL);
@@ -252,7 +253,7 @@ impl Drop for Server {
     }
 }
 
-/// One request to the server, as the root user; the whole answer.
+/// Sends one request to the server, as the root user. Returns the whole response.
 fn http(port: u16, what: &str, headers: &str, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(START))?;
@@ -279,7 +280,7 @@ fn watchdog(folder: &Path) -> Child {
         rm -rf "$0""#;
     let mut command = Command::new("sh");
     command.args(["-c", SCRIPT]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Away from the signals that a terminal sends to the test run.
+    // A new process group, which the signals of the terminal do not reach.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn().expect("`sh` starts")
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use mer_testkit::faulty_ssh::FaultySsh;
-use mer_testkit::link::Direction;
+use mer_testkit::network::Direction;
 use mer_testkit::processes;
 
 const BOUND: Duration = Duration::from_secs(20);

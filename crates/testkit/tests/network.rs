@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use mer_testkit::link::{Cable, Direction, Proxy};
+use mer_testkit::network::{Cable, Direction, Proxy};
 use mer_testkit::processes;
 use mer_testkit::sshd::Sshd;
 

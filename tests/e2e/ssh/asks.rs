@@ -131,7 +131,7 @@ fn ctrl_c_at_the_question_leaves_and_gives_the_terminal_back() {
 }
 
 #[test]
-fn nobody_is_asked_who_does_not_want_to_be() {
+fn no_question_is_asked_where_it_is_not_wanted() {
     let Some(there) = there() else { return };
     let terminal = Terminal::start(&there, ["run", "far-cat", "x", "--no-input"]);
     let (code, shown) = terminal.finish();

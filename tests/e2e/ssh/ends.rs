@@ -3,7 +3,7 @@
 use std::{os::unix::fs::symlink, process::Command, time::Duration};
 
 use mer_testkit::{
-    link::Proxy,
+    network::Proxy,
     require,
     sshd::{Shell, Sshd},
 };
@@ -81,7 +81,7 @@ fn a_machine_of_busybox_only_and_one_whose_sh_is_mksh() {
 }
 
 #[test]
-fn one_that_ignores_term_is_killed_after_its_grace() {
+fn a_remote_model_that_ignores_term_is_killed_after_its_grace() {
     let Some(there) = There::new() else { return };
     let live = there.env.start(["run", "far-stubborn", "x"]);
     live.wait_stdout("begun\n");
@@ -131,7 +131,7 @@ fn ctrl_c_in_a_script_ends_the_warm_process_that_does_not_answer() {
 }
 
 #[test]
-fn the_end_of_a_script_ends_its_warm_processes_over_there() {
+fn the_end_of_a_script_ends_its_remote_warm_processes() {
     let Some(there) = There::new() else { return };
     let told = there.env.script(&["run far-liner pid", "run far-token x"]).ok();
     wait_gone(told.lines().next().expect("a line").parse().expect("a pid"));

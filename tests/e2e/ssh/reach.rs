@@ -36,7 +36,7 @@ fn a_server_that_refuses_or_has_no_address_is_69() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_69_within_its_bound() {
+fn a_silent_server_is_69_within_its_bound() {
     let Some(there) = There::new() else { return };
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = silent.local_addr().expect("an address").port();
@@ -89,7 +89,7 @@ fn a_changed_or_revoked_key_is_77_whatever_is_asked() {
 }
 
 #[test]
-fn nobody_to_log_in_as_is_77_and_what_was_tried_is_said() {
+fn a_login_that_fails_is_77_and_names_what_was_tried() {
     let Some(there) = There::with(Sshd::builder().offer_password()) else { return };
     let table = server("there", &there.sshd);
     let without_key = table.replace("identityFile", "passwordFile");

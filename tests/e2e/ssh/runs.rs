@@ -55,7 +55,7 @@ fn exit_code_255_is_the_models_and_a_warning_is_no_failure() {
 }
 
 #[test]
-fn the_environment_over_there_is_its_own() {
+fn a_remote_model_has_the_servers_environment() {
     let Some(there) = There::new() else { return };
     let mut command = there.env.with(["run", "far-env"]);
     command.env("LOCAL_SECRET", "hunter2").env("SSH_AUTH_SOCK", "/nowhere").env("LC_ALL", "tlh");
@@ -110,7 +110,7 @@ fn a_script_keeps_its_connection_and_its_warm_process() {
     assert_eq!(pids, [true, true, false, true]);
     assert_eq!(there.sshd.log().matches("Accepted publickey").count(), 1, "one connection serves all of it");
     let warm = rows.iter().find(|row| row["model"] == "far-liner").expect("a row");
-    assert_eq!(warm["connectMs"], 0.0, "nobody waited for a connection: {warm}");
+    assert_eq!(warm["connectMs"], 0.0, "no connection was waited for: {warm}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ inferenceCommand = "while read -r x; do touch \"$HOME/begun\"; sleep 0.5; echo \
 "#;
 
 #[test]
-fn what_is_over_there_is_no_timeout_however_late_that_is_heard() {
+fn a_remote_run_that_is_over_is_no_timeout_however_late_that_is_seen() {
     for (model, code, answer) in [("far-brief", 1, "done\n"), ("far-line", 0, "A:x\n")] {
         let Some(there) = There::new() else { return };
         there.apply(MODELS);

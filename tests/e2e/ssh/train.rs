@@ -97,7 +97,7 @@ fn iris_is_trained_served_promoted_and_rolled_back_over_ssh_on_every_backend() {
 }
 
 #[test]
-fn a_training_over_there_goes_on_from_weights_in_whatever_shell() {
+fn a_remote_training_continues_from_weights_in_every_shell() {
     let shells =
         [Sshd::builder(), Sshd::builder().shell(Shell::Fish, "echo hello"), Sshd::builder().noisy().max_sessions(1)];
     for builder in shells {
@@ -121,7 +121,7 @@ fn a_training_over_there_goes_on_from_weights_in_whatever_shell() {
 }
 
 #[test]
-fn a_training_over_there_that_fails_or_is_cancelled_leaves_nothing() {
+fn a_remote_training_that_fails_or_is_cancelled_leaves_nothing() {
     let Some(there) = with_trainers(Sshd::builder()) else { return };
     for (model, code, told) in [
         ("fails", 1, "`fails` on `there`: the model exited with code 3; no version was made"),

@@ -71,7 +71,7 @@ impl There {
 }
 
 #[test]
-fn weights_are_brought_once_and_the_log_has_them() {
+fn weights_are_delivered_once_and_logged() {
     let Some(there) = with_readers(Sshd::builder()) else { return };
     let env = &there.env;
     assert_eq!(env.mer(["run", "reader"]).ok(), "version \n");
@@ -101,7 +101,7 @@ const STATS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn weights_that_were_changed_over_there_are_brought_again() {
+fn changed_weights_on_a_server_are_delivered_again() {
     for (what, stat) in STATS {
         let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
         there.program("stat", stat);
@@ -147,7 +147,7 @@ fn changed_over_there(there: &There, what: &str) {
 
 /// Another user of the server could place false weights there, with a record that declares them verified.
 #[test]
-fn a_folder_over_there_that_others_can_write_to_is_not_used() {
+fn a_cache_on_a_server_that_others_can_write_to_is_not_used() {
     let Some(there) = with_readers(Sshd::builder()) else { return };
     let run = || there.env.mer(["run", "reader:1"]).ended(0).stdout;
     assert_eq!(run(), "version 1\none\n");
@@ -188,7 +188,7 @@ fn a_folder_over_there_that_others_can_write_to_is_not_used() {
 
 /// Weights are hashed once, on delivery, until the file changes.
 #[test]
-fn weights_over_there_are_hashed_once() {
+fn weights_on_a_server_are_hashed_once() {
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
     there.program("sha256sum", "echo x >> ~/asked; exec /usr/bin/env PATH=/usr/bin:/bin sha256sum");
     let asked = || fs::read_to_string(there.home("asked")).expect("asked").len() / 2;
@@ -204,7 +204,7 @@ fn weights_over_there_are_hashed_once() {
 }
 
 #[test]
-fn many_at_once_bring_them_once() {
+fn many_runs_at_once_deliver_weights_once() {
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
     there.program("sha256sum", "echo x >> ~/asked; sleep 1; exec /usr/bin/env PATH=/usr/bin:/bin sha256sum");
     let runs: Vec<_> = (0..6).map(|_| there.env.start(["run", "reader:2"])).collect();
@@ -216,7 +216,7 @@ fn many_at_once_bring_them_once() {
 }
 
 #[test]
-fn what_is_brought_is_whole_in_whatever_shell() {
+fn delivered_weights_are_whole_in_every_shell() {
     let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()[..1].to_vec()).collect();
     for builder in [Sshd::builder().shell(Shell::Fish, "echo hello"), Sshd::builder().noisy()] {
         let Some(there) = There::with(builder.max_sessions(1)) else { continue };
@@ -229,7 +229,7 @@ fn what_is_brought_is_whole_in_whatever_shell() {
 }
 
 #[test]
-fn a_process_over_there_serves_one_version_and_a_moved_alias_starts_a_fresh_one() {
+fn a_remote_process_serves_one_version_and_a_moved_alias_starts_another() {
     let Some(there) = with_readers(Sshd::builder()) else { return };
     let lines = "weights alias keeper:1 current\nrun keeper a\nrun keeper b
         weights alias keeper:2 current\nrun keeper c\nweights alias keeper:1 current\nrun keeper d";
@@ -242,7 +242,7 @@ fn a_process_over_there_serves_one_version_and_a_moved_alias_starts_a_fresh_one(
 }
 
 #[test]
-fn what_is_damaged_here_is_brought_from_the_database() {
+fn damaged_weights_in_the_local_cache_come_from_the_database() {
     let Some(there) = with_readers(Sshd::builder()) else { return };
     let file = there.here().join(format!("{}.raw", sha256(b"one\n")));
     fs::create_dir_all(there.here()).expect("folder");
@@ -255,7 +255,7 @@ fn what_is_damaged_here_is_brought_from_the_database() {
 }
 
 #[test]
-fn a_hash_that_does_not_match_is_tried_again_once_and_is_74() {
+fn a_wrong_hash_is_retried_once_and_is_74() {
     let Some(there) = with_readers(Sshd::builder().shell(Shell::Sh, OWN_PROGRAMS)) else { return };
     there.program("sha256sum", "echo x >> ~/asked; echo 0123 -");
     let told = there.env.mer(["run", "reader:1"]).failed(74);
@@ -273,7 +273,7 @@ fn a_hash_that_does_not_match_is_tried_again_once_and_is_74() {
 }
 
 #[test]
-fn a_full_disk_over_there_is_74_and_a_sentence() {
+fn a_full_disk_on_a_server_is_74_with_a_hint() {
     // Each session mounts a small disk.
     let disk = r#"mount -t tmpfs -o size=1m none "$HOME/small" && exec sh -c "$0""#;
     let rc = format!("unshare -rm true 2>/dev/null && exec unshare -rm sh -c '{disk}' \"$command\"");
@@ -295,12 +295,12 @@ fn a_full_disk_over_there_is_74_and_a_sentence() {
 }
 
 #[test]
-fn the_folder_over_there_is_a_setting_and_so_is_its_room() {
+fn folder_and_limit_of_a_servers_cache_are_settings() {
     cache_limit(Sshd::builder());
 }
 
 #[test]
-fn it_is_the_same_with_the_programs_of_busybox_and_mksh() {
+fn a_servers_cache_works_with_busybox_and_mksh() {
     for name in ["busybox", "mksh"] {
         let Some((_bin, path)) = programs(name) else { continue };
         cache_limit(Sshd::builder().shell(Shell::Sh, &path));
@@ -324,13 +324,13 @@ fn cache_limit(builder: Builder<'_>) {
         record.set_modified(ago).expect("time");
     }
     let half = folder.join(format!(".{}.x", "0".repeat(64)));
-    for other in [half.clone(), folder.join("somebody's")] {
+    for other in [half.clone(), folder.join("another's")] {
         File::create(other).expect("file").set_modified(ago).expect("time");
     }
     fs::remove_file(file("two\n")).expect("removed");
     assert_eq!(there.env.mer(["run", "reader:2"]).ok(), "version 2\ntwo\n");
     assert!(!file("one\n").exists() && !half.exists() && !record("one\n").exists());
-    assert_eq!(fs::read_dir(&folder).expect("folder").count(), 2, "what is somebody's stays");
+    assert_eq!(fs::read_dir(&folder).expect("folder").count(), 2, "files of others stay");
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Heard {
     fn all(&self, whose: &str) -> Vec<u8> {
         let so_far = self.so_far.lock().expect("lock");
         let (mut so_far, waited) = self.changed.wait_timeout_while(so_far, BOUND, |so_far| !so_far.1).expect("lock");
-        assert!(!waited.timed_out(), "somebody still holds {whose} of a mer that has ended");
+        assert!(!waited.timed_out(), "another process still holds {whose} of a mer that has ended");
         std::mem::take(&mut so_far.0)
     }
 }

@@ -180,7 +180,7 @@ fn check(kind: Kind, place: &FileCase, ran: &Ran) {
 }
 
 #[test]
-fn whatever_lies_in_the_place_of_a_file_nothing_waits_for_it() {
+fn no_replacement_of_a_file_makes_mer_wait() {
     for file in FILES {
         for kind in [Kind::Pipe, Kind::Folder, Kind::Link] {
             let env = TestEnv::ready();
@@ -191,7 +191,7 @@ fn whatever_lies_in_the_place_of_a_file_nothing_waits_for_it() {
 }
 
 #[test]
-fn what_a_connection_reads_is_not_waited_for_either() {
+fn no_replacement_of_a_file_makes_a_connection_wait() {
     let Some(there) = There::new() else { return };
     let key = there.env.path("home/.ssh/key");
     fs::copy(there.sshd.client_key(), &key).expect("a key");
@@ -221,7 +221,7 @@ fn what_a_connection_reads_is_not_waited_for_either() {
 }
 
 #[test]
-fn cached_weights_that_are_no_file_are_brought_anew() {
+fn cached_weights_that_are_no_file_are_delivered_again() {
     let env = TestEnv::ready();
     env.mer(["model", "add", "reader", "--shell", "--allow-changes", "--quiet", "--", "cat \"$MER_WEIGHTS\""]).ended(0);
     env.piped(["weights", "put", "reader", "-", "--quiet"], "weights").ok();
@@ -240,7 +240,7 @@ fn cached_weights_that_are_no_file_are_brought_anew() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_or_is_anothers_is_said_at_once() {
+fn an_unreadable_or_foreign_file_is_reported_at_once() {
     // Root can read every file, so it runs `mer` as another user.
     const OTHER: u32 = 65_534;
     let is_root = rustix::process::geteuid().is_root();

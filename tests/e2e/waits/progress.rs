@@ -103,7 +103,7 @@ fn while_a_connection_is_made_and_an_input_or_a_reader_is_waited_for() {
 }
 
 #[test]
-fn nobody_else_is_told() {
+fn with_quiet_json_or_a_pipe_no_line_is_written() {
     let env = ready();
     for flag in ["--quiet", "--json"] {
         let _ = std::fs::remove_file(env.path("work/go"));

@@ -1,10 +1,10 @@
 //! The thread and the runtimes that an engine lives on.
 //!
-//! The engine (surrealkv 0.21.4) merges tables beside what else is done, and this may end in a deadlock: whoever begins a
-//! scan locks the list of memtables and then the list of tables, and who has merged tables locks the two the other way
-//! round. It does so once after every opening, and whenever a memtable was full, which [`super::memtable`] prevents. So what the
-//! engine does by itself has a runtime of its own with a single thread, where one can wait for it, see [`idle`], before
-//! anybody reads; questions are answered on another.
+//! The engine (surrealkv 0.21.4) merges tables in the background, and that can end in a deadlock: a scan locks the list
+//! of memtables and then the list of tables, and the end of a merge locks the two in the opposite order. The engine
+//! merges once after every opening, and whenever a memtable was full, which [`super::memtable`] prevents. So the
+//! engine's own work has a runtime with a single thread, on which [`idle`] waits for the merge before anything is read;
+//! queries run on another runtime.
 
 use std::{
     io,
@@ -22,31 +22,32 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::limits;
 use crate::DalError;
 
-/// SurrealDB's parser and executor recurse, and unoptimised code does so with large frames.
+/// SurrealDB's parser and executor recurse, with large frames in unoptimised code.
 const STACK_BYTES: usize = if cfg!(debug_assertions) { 64 << 20 } else { 16 << 20 };
 
-/// The threads that the engine starts for its process once: as many as there are processors, sixteen at least.
+/// Least number of threads in the pool that the engine starts once for the process; it has as many as there are
+/// processors.
 const POOL_LEAST: usize = 16;
-/// The stack of such a thread.
+/// Stack of a thread of that pool.
 const POOL_STACK_BYTES: usize = 2 << 20;
-/// Those of each opening that have large stacks: its own, two that answer, and one in reserve.
+/// Number of threads of each opening with a large stack: the engine's own, two for queries, and one in reserve.
 const LARGE: usize = 4;
-/// Those of each opening that have not: the engine's writers, the clock, and some in reserve.
+/// Number of other threads of each opening: the engine's writers, the clock, and some in reserve.
 const SMALL: usize = 6;
-/// What an open engine holds beside its stacks, the memtable included, with a margin.
+/// Memory of an open engine besides its stacks: the memtable included, with a margin.
 const HEAP_BYTES: usize = 160 << 20;
 
-/// How long the threads of a runtime may take to end. The engine is closed by then.
+/// Bound on the end of a runtime's threads. The engine is closed by then.
 const RUNTIME_END: Duration = Duration::from_secs(1);
 
-/// Runs what `body` gives on a thread of its own, the engine's. `body` has the runtime that answers questions, which ends
-/// after it.
+/// Runs the future that `body` returns on a new thread, the engine's. `body` gets the handle of the runtime for
+/// queries, which ends after the future.
 pub(crate) fn spawn<F: Future<Output = ()>>(body: impl FnOnce(Handle) -> F + Send + 'static) -> Result<(), DalError> {
     let start = || {
         look_first()?;
         let (tell, told) = mpsc::channel();
         std::thread::Builder::new().name("mer-lease".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-            // Made here: one that is dropped because the next failed must not be dropped among the tasks of another.
+            // Both are made on this thread: dropping a runtime inside the tasks of another one panics.
             match runtimes() {
                 Ok((own, questions)) => {
                     let _ = tell.send(Ok(()));
@@ -61,7 +62,7 @@ pub(crate) fn spawn<F: Future<Output = ()>>(body: impl FnOnce(Handle) -> F + Sen
     start().map_err(|source| DalError::Thread { source: not_started(source) })
 }
 
-/// That of the engine's thread, and the one that answers.
+/// Makes the runtime of the engine's thread and the one for queries.
 fn runtimes() -> io::Result<(Runtime, Runtime)> {
     let own = Builder::new_current_thread().enable_all().build()?;
     let questions = Builder::new_multi_thread()
@@ -73,13 +74,13 @@ fn runtimes() -> io::Result<(Runtime, Runtime)> {
     Ok((own, questions))
 }
 
-/// Whether there is room for the threads and the memory of an engine. Its pool (affinitypool 0.8.0) starts a thread that
-/// could not be started once more, from within, until the stack is used up; other libraries panic, and an allocation that
-/// fails aborts. So as many threads are started and as much is allocated before: that is true for a moment only, but
-/// limits do not change by themselves.
+/// Checks that there is room for the threads and the memory of an engine. The engine's pool (affinitypool 0.8.0)
+/// replaces a thread that could not be started from within that thread, until the stack is used up; other libraries
+/// panic, and a failed allocation aborts. So as many threads are started, and as much memory is allocated, before the
+/// engine is opened. That proves it for a moment only, but limits rarely change.
 ///
-/// It is done where a limit is near enough to matter. Elsewhere it would cost each opening some twenty threads, and the static
-/// binary's allocator the memory that it keeps for each.
+/// Skipped unless a limit is near: it would cost each opening some twenty threads, and the allocator of the static
+/// binary keeps memory for each of them.
 fn look_first() -> io::Result<()> {
     if !limits::are_near() {
         return Ok(());
@@ -95,7 +96,7 @@ fn look_first() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts threads with these stacks at once, allocates, and lets all of it go.
+/// Starts threads with these stacks at once, allocates memory, and releases all of it.
 fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let mut started = Vec::new();
@@ -109,7 +110,7 @@ fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
         match std::thread::Builder::new().stack_size(stack).spawn(wait) {
             Ok(thread) => started.push(thread),
             Err(error) => {
-                // The system has one word for too many threads and for no room for a stack.
+                // The system reports the same error for too many threads and for too little memory for a stack.
                 outcome = if has_memory(stack) { Err(error) } else { Err(io::ErrorKind::OutOfMemory.into()) };
                 break;
             }
@@ -126,14 +127,14 @@ fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
     outcome
 }
 
-/// Whether so much can be allocated. Nothing of it is touched.
+/// Returns whether so many bytes can be allocated. They are not touched.
 fn has_memory(bytes: usize) -> bool {
     Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
-/// Waits, on the engine's thread, for the work that the engine has given itself there. A merge does not let go of the
-/// thread before it has ended, and tasks have their turns in the order in which they became ready: whoever comes last and
-/// has had a turn knows that the others have.
+/// Waits, on the engine's thread, for the tasks that the engine has spawned there. A merge keeps the thread until it
+/// has ended, and tasks run in the order in which they became ready: once the task that was spawned last has run, the
+/// others have run too.
 #[cfg(feature = "embedded")]
 pub(crate) async fn idle() {
     let _ = tokio::spawn(async {}).await;

@@ -1,16 +1,17 @@
-//! The stamp of the engine's files: it changes whenever anybody may have written to the database.
+//! Fingerprint of the engine's files: it changes whenever another process may have written to the database.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// The engine's own lock file, by its place in the folder.
+/// Name of the engine's own lock file in its folder.
 const LOCK: &str = "LOCK";
 
-/// Times of files move in steps of a clock tick, at most 10 ms: what is older than this changes with the next write.
+/// Resolution of file times: they move with a clock tick of 10 ms at most, so a time that is older than this changes
+/// with the next write.
 const GRANULE: Duration = Duration::from_millis(20);
 
-/// One file: name, inode, size, and the time of its last change. That is the time which no program can set back.
+/// One file: name, inode, size, and time of the last change in seconds and nanoseconds, which no program can set back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct FileMark(String, u64, u64, i64, i64);
 
@@ -19,7 +20,7 @@ struct FileMark(String, u64, u64, i64, i64);
 pub(crate) struct Fingerprint(Vec<FileMark>);
 
 impl Fingerprint {
-    /// The stamp of a folder as it is now.
+    /// Takes the fingerprint of a folder.
     pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let mut marks = Vec::with_capacity(16);
         walk(folder, "", &mut marks)?;
@@ -42,18 +43,18 @@ fn walk(folder: &Path, prefix: &str, marks: &mut Vec<FileMark>) -> io::Result<()
     Ok(())
 }
 
-/// The engine's lock file at one moment. Each opening of the engine writes its pid into it.
+/// State of the engine's lock file. Each opening of the engine writes its pid into that file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LockMark(FileMark);
 
 impl LockMark {
-    /// The mark as it is now.
+    /// Reads the state of the file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let meta = fs::metadata(path).ok()?;
         Some(Self(FileMark(LOCK.to_owned(), meta.ino(), meta.len(), meta.ctime(), meta.ctime_nsec())))
     }
 
-    /// How long to wait until another opening is sure to change the mark.
+    /// Returns how long to wait until another opening is certain to change this state.
     pub(crate) fn settles_in(&self) -> Duration {
         let FileMark(.., seconds, nanos) = self.0;
         let changed = Duration::new(seconds.try_into().unwrap_or(0), nanos.try_into().unwrap_or(0));

@@ -1,4 +1,4 @@
-//! What is in the engine's folder, before the engine is let at it.
+//! Checks the engine's folder before the engine opens it.
 
 use std::{fs, io, path::Path};
 
@@ -6,21 +6,22 @@ use mer_files::FileKind;
 
 use crate::DalError;
 
-/// What the engine makes in its folder, apart from `manifest`.
+/// Entries that the engine makes in its folder, apart from `manifest`.
 const OWN: [&str; 5] = ["LOCK", "sstables", "vlog", "wal", "discard_stats"];
 
-/// The folders whose files hold rows, and what those are.
+/// Folders whose files hold rows, and what messages call those files.
 const ROWS: [(&str, &str); 3] = [("sstables", "tables"), ("wal", "logs"), ("vlog", "values")];
 
-/// The folders whose files the engine opens, and waits for without a bound where they are pipes.
+/// Folders whose files the engine opens. If one of them is a pipe, it waits without a bound.
 const READ: [&str; 4] = ["manifest", "sstables", "wal", "vlog"];
 
-/// Whether the folder has no database in it yet. The engine writes its manifest before anything else, and where it finds
-/// none it begins a new database, removing the files of the one that was there: so such a folder is not opened.
+/// Returns whether the folder has no database yet. The engine writes its manifest before anything else. If it finds no
+/// manifest, it creates a new database and removes the files of the old one; so a folder with rows and without a
+/// manifest is not opened.
 ///
 /// # Errors
-/// [`DalError::Foreign`] for a folder of something else, [`DalError::Incomplete`] for rows without a manifest, and
-/// for what is no regular file in the place of one.
+/// [`DalError::Foreign`] if the folder belongs to something else; [`DalError::Incomplete`] if it has rows and no
+/// manifest, or anything but a regular file in place of one.
 pub(super) fn check(engine: &Path) -> Result<bool, DalError> {
     let fail = |source| DalError::Folder { path: engine.to_path_buf(), source };
     for folder in READ {
@@ -40,7 +41,7 @@ pub(super) fn check(engine: &Path) -> Result<bool, DalError> {
     }
     for entry in fs::read_dir(engine).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name();
-        // What an engine that was killed during its first moments may have left.
+        // An engine that was killed while it created the database may leave these.
         if name != "manifest" && !OWN.iter().any(|own| name == *own) {
             let reason = format!("it holds `{}` and no `manifest`", name.to_string_lossy());
             return Err(DalError::Foreign { path: engine.to_path_buf(), reason });
@@ -49,12 +50,12 @@ pub(super) fn check(engine: &Path) -> Result<bool, DalError> {
     Ok(true)
 }
 
-/// Whether there is a manifest, whatever it says: an empty one too is for the engine to refuse.
+/// Returns whether there is a manifest. An empty one counts: the engine refuses it.
 fn has_manifest(folder: &Path) -> io::Result<bool> {
     any(folder, |entry| Ok(entry.path().extension().is_some_and(|ending| ending == "manifest")))
 }
 
-/// The name of an entry that is no regular file, and what it is.
+/// Returns an entry that is not a regular file: its name and kind.
 fn no_file(folder: &Path) -> io::Result<Option<(String, FileKind)>> {
     let mut found = None;
     any(folder, |entry| {

@@ -1,20 +1,22 @@
-//! Whether this process may run short of memory or of threads while the engine is opened.
+//! Resource limits that may keep the engine from starting its threads.
 
 use rustix::process::{Resource, getrlimit};
 
-/// A limit of processes and threads below this is near: an opening needs some thirty, and a user has others too.
+/// A limit of processes and threads below this counts as near: an opening needs some thirty, and the user runs other
+/// processes too.
 const NEAR: u64 = 4096;
-/// So many have to be left in the control group.
+/// Number of processes that must be left in the control group.
 const LEFT: u64 = 256;
 
-/// Whether memory is limited at all, or threads to few.
+/// Returns whether memory is limited at all, or the number of threads to few.
 pub(super) fn are_near() -> bool {
     let is_limited = |resource| getrlimit(resource).current.is_some();
     let threads = getrlimit(Resource::Nproc).current.is_some_and(|most| most < NEAR);
     is_limited(Resource::As) || is_limited(Resource::Data) || threads || group_is_nearly_full()
 }
 
-/// Whether the control group of this process (version 2) has few processes left. Where there is none to look at, it is not.
+/// Returns whether the control group of this process (version 2) has few processes left. False if there is no group to
+/// read.
 fn group_is_nearly_full() -> bool {
     let read = |path: String| mer_files::read_external_to_string(path).ok();
     let Some(groups) = read("/proc/self/cgroup".to_owned()) else { return false };

@@ -9,12 +9,12 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::engine;
 use crate::{
-    DalError, Database, Session, Store,
+    DalError, Store,
     store::Driver,
     surreal::{self, SurrealStore},
 };
 
-/// One instance, made by its first session and gone with the last handle on its database.
+/// One instance, which the first session starts and which ends with the last handle on its database.
 #[derive(Debug)]
 pub(crate) struct Memory {
     engine: Mutex<Option<(SurrealStore, oneshot::Sender<()>)>>,
@@ -27,12 +27,13 @@ impl Memory {
         Self { engine: Mutex::new(None), journal }
     }
 
-    /// A folder that goes with the instance. It does not exist until a journal makes it.
+    /// Returns a folder that is removed with the instance. It does not exist until a journal creates it.
     pub(crate) fn journal_dir(&self) -> &Path {
         &self.journal
     }
 
-    pub(crate) async fn session(&self, database: &Database) -> Result<Session, DalError> {
+    /// Returns the open engine, which the first call starts.
+    pub(crate) async fn store(&self) -> Result<Store, DalError> {
         let mut engine = self.engine.lock().await;
         let store = match &*engine {
             Some((store, _)) => store.clone(),
@@ -41,7 +42,7 @@ impl Memory {
                 engine.insert((store, end)).0.clone()
             }
         };
-        Ok(Session::new(Store(Driver::Surreal(store)), database.clone(), None))
+        Ok(Store(Driver::Surreal(store)))
     }
 }
 

@@ -1,26 +1,26 @@
-//! How much is written between an opening of the engine and its closing.
+//! How much may be written between opening and closing the engine.
 //!
-//! The engine (surrealkv 0.21.4) can lose what it has acknowledged, where its process dies after a memtable was full:
+//! The engine (surrealkv 0.21.4) can lose acknowledged transactions if its process dies after a memtable was full:
 //!
-//! - The transaction that finds the memtable full stands in that memtable's segment of the log, but its rows go into the
-//!   next one. When the full one has been written out, its segment is removed, and until the next one is written out too
-//!   that transaction is nowhere on the disk.
-//! - A segment that needs two memtables when it is replayed counts as written out as soon as the first of them is, and what
-//!   is appended to it afterwards is not replayed again.
+//! - The transaction that finds the memtable full is logged in that memtable's segment of the log, but its rows go into
+//!   the next memtable. When the full memtable has been written out, its segment is removed, and until the next
+//!   memtable is written out too, that transaction is nowhere on the disk.
+//! - A segment that needs two memtables when it is replayed counts as written out as soon as the first of them is;
+//!   records that are appended to it afterwards are not replayed again.
 //!
-//! So no memtable ever becomes full. Bulk work closes the engine, which then writes out everything in good order, long before
-//! that, and who opens after a crash has room for all of the log that is left.
+//! No memtable may therefore become full. Bulk work closes the engine long before that, and closing writes everything
+//! out in order; an opening after a crash makes a memtable that holds all of the log that is left.
 
 use std::{fs, path::Path};
 
 const MIB: u64 = 1 << 20;
 
-/// The memtable of an opening. One transaction must fit into what is left of it.
+/// Size of the memtable. One transaction must fit into what is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemtableSize {
-    /// For rows. The allocator may touch all of it at every opening, and a run is to be small.
+    /// For rows. The allocator may touch all of it at every opening, and a run should need little memory.
     Usual,
-    /// For weights on their way in, which would be closing and opening most of the time otherwise.
+    /// For uploads of weights, which would otherwise open and close the engine most of the time.
     Large,
 }
 
@@ -32,8 +32,8 @@ impl MemtableSize {
         }
     }
 
-    /// How long the log may become until bulk work is to open anew. The largest batch, some 6 MiB, fits on top, and in the
-    /// memtable a small row takes half as much again as in the log.
+    /// Length of the log in bytes at which bulk work must reopen the engine. The largest batch, some 6 MiB, fits on
+    /// top, and a small row takes half as much again in the memtable as in the log.
     const fn log(self) -> u64 {
         match self {
             Self::Usual => 5 * MIB,
@@ -41,20 +41,20 @@ impl MemtableSize {
         }
     }
 
-    /// The size of the memtable for an engine with this folder of logs, in bytes.
-    pub(crate) fn memtable(self, logs: &Path) -> u64 {
-        /// Places in it have 32 bits.
+    /// Returns the size in bytes of the memtable for an engine with this folder of logs.
+    pub(crate) fn bytes_for(self, logs: &Path) -> u64 {
+        /// Offsets in the memtable have 32 bits.
         const MOST: u64 = 3 << 30;
         (self.bytes() + 2 * length(logs)).min(MOST)
     }
 
-    /// Whether so much has been written that bulk work must open anew.
+    /// Returns whether so much has been written that bulk work must reopen the engine.
     pub(super) fn is_used_up(self, logs: &Path) -> bool {
         length(logs) >= self.log()
     }
 }
 
-/// The bytes in a folder of logs. An engine that was closed leaves none.
+/// Returns the bytes in a folder of logs. A closed engine leaves none.
 fn length(logs: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(logs) else { return 0 };
     entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
@@ -70,15 +70,15 @@ mod tests {
         let logs = folder.path();
         /// The largest batch, in the log.
         const BATCH: u64 = 6 * MIB;
-        for room in [MemtableSize::Usual, MemtableSize::Large] {
-            assert!((room.log() + BATCH) * 5 / 4 <= room.bytes(), "{room:?}");
-            assert_eq!(room.memtable(logs), room.bytes());
-            assert!(!room.is_used_up(logs));
+        for size in [MemtableSize::Usual, MemtableSize::Large] {
+            assert!((size.log() + BATCH) * 5 / 4 <= size.bytes(), "{size:?}");
+            assert_eq!(size.bytes_for(logs), size.bytes());
+            assert!(!size.is_used_up(logs));
         }
         for (name, length) in [("1.wal", 3 * MIB), ("2.wal", 2 * MIB)] {
             fs::File::create(logs.join(name)).and_then(|file| file.set_len(length)).expect("a log");
         }
-        assert_eq!(MemtableSize::Usual.memtable(logs), 26 * MIB);
+        assert_eq!(MemtableSize::Usual.bytes_for(logs), 26 * MIB);
         assert!(MemtableSize::Usual.is_used_up(logs));
         assert!(!MemtableSize::Large.is_used_up(logs));
         assert!(!MemtableSize::Usual.is_used_up(&logs.join("none")));

@@ -1,7 +1,7 @@
-//! The files of an embedded database, and how they are made.
+//! Paths of an embedded database.
 //!
-//! Beside the engine's folder `X` stand `X.lock` (the lease), `X.snapshot` (the registry for those who need no engine)
-//! and `X.journal/` (accesses on their way into the database). Folders are made for their owner only.
+//! The engine's folder `X` has neighbours: `X.lock` (the lease), `X.snapshot` (the registry for commands that need no
+//! engine) and `X.journal/` (accesses that are not in the database yet). Folders are private to their owner.
 
 use std::{
     fs,
@@ -15,28 +15,28 @@ use crate::{
     trust::{check, check_folder, close_to_others},
 };
 
-/// Where everything of one embedded database is.
+/// Paths of one embedded database.
 #[derive(Debug, Clone)]
 pub(crate) struct EnginePaths {
-    /// The engine's own folder.
+    /// Folder of the engine.
     pub(crate) engine: PathBuf,
-    /// The folder of the engine's logs.
+    /// Folder of the engine's logs.
     pub(crate) logs: PathBuf,
-    /// The engine's own lock, held while it is open.
+    /// Lock file of the engine, which it holds while it is open.
     pub(crate) engine_lock: PathBuf,
-    /// The lease.
+    /// Lock file of the lease.
     pub(crate) lease: PathBuf,
-    /// The registry's snapshot.
+    /// Snapshot of the registry.
     pub(crate) snapshot: PathBuf,
-    /// The access journal.
+    /// Folder of the access journal.
     pub(crate) journal: PathBuf,
 }
 
 impl EnginePaths {
-    /// The files beside an engine folder. Nothing is touched.
+    /// Returns the paths for an engine folder, without touching them.
     pub(crate) fn beside(folder: &Path) -> Self {
-        // A relative path would mean another place after a change of directory; there is nothing to do where the
-        // current directory is gone.
+        // A relative path would lead elsewhere after a change of directory. If the current directory is gone, the path
+        // stays relative.
         let engine = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         let engine: PathBuf = engine.components().collect();
         let beside = |ending: &str| {
@@ -54,30 +54,30 @@ impl EnginePaths {
         }
     }
 
-    /// Makes the engine's folder and those above it.
+    /// Creates the engine's folder and its parents.
     pub(crate) fn create(&self) -> Result<(), DalError> {
         let fail = |source| DalError::Folder { path: self.engine.clone(), source };
         mer_files::create_private_dir(&self.engine).map_err(fail)?;
         close_to_others(&self.engine).map_err(fail)
     }
 
-    /// Checks everything that belongs to the database.
+    /// Checks that no other user can have written to the database or the files beside it.
     pub(crate) fn check(&self) -> Result<(), DalError> {
         check_folder(&self.engine)?;
         [&self.lease, &self.snapshot, &self.journal].into_iter().try_for_each(|path| check(path, false))
     }
 }
 
-/// Whether there is no room left on the disk of a folder.
+/// Returns whether the disk of a folder is full.
 pub(crate) fn is_full(folder: &Path) -> bool {
-    /// The engine writes a block of its log at a time.
+    /// Bytes that the engine writes to its log at a time.
     const A_BLOCK: u64 = 64 * 1024;
     free(folder).is_some_and(|free| free < A_BLOCK)
 }
 
-/// Whether the engine's log may have come to the size that this process's files may have at most (`ulimit -f`).
+/// Returns whether the engine's log may have reached the limit on the size of files of this process (`ulimit -f`).
 pub(crate) fn is_limited(engine: &Path) -> bool {
-    /// The most that one transaction writes.
+    /// Maximum number of bytes that one transaction writes.
     const TRANSACTION: u64 = 12 << 20;
     let Some(limit) = getrlimit(Resource::Fsize).current else { return false };
     let logs = fs::read_dir(engine.join("wal")).into_iter().flatten().flatten();
@@ -85,7 +85,7 @@ pub(crate) fn is_limited(engine: &Path) -> bool {
     longest.saturating_add(TRANSACTION) > limit
 }
 
-/// How many bytes there is room for on the disk of a folder, where the system tells.
+/// Returns the free bytes on the disk of a folder, if the system reports them.
 pub(crate) fn free(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -1,20 +1,23 @@
-//! The snapshot of the registry beside the database: with it, most commands need no engine.
+//! Snapshot of the registry beside the database; with it, most commands need no engine.
 //!
-//! It holds the registry, the aliases of weights with the versions that they mean, the newest versions, and a stamp of the
-//! engine's files. A reader takes the content for true when the stamp equals the files as they are. Why that is safe,
-//! whoever else writes, with our lease or without:
+//! It holds the registry, the aliases of weights with the versions that they name, the newest versions, and a
+//! fingerprint of the engine's files. A reader trusts the content if the fingerprint matches the files. That is safe
+//! whichever program writes to the database, with our lease or without:
 //!
-//! - Opening the engine rewrites its file `LOCK`, before anything else. So the time of `LOCK` in a stamp names one
-//!   opening, and a reader that finds it unchanged knows that nobody has opened the database since: what it read was
-//!   true at that moment. The other files of the stamp guard against restored backups and the like.
-//! - The stamp is taken after the engine has closed, while its `LOCK` is locked by us: nobody can have it open.
-//! - `LOCK` must still be as *our* opening left it; if not, somebody was in between, and no snapshot is written.
-//! - The content was read after the last write of the lease, with no operation running.
-//! - Times of files move in ticks. A snapshot is written only when `LOCK` is older than a tick, so that the next opening
-//!   cannot leave the same time.
+//! - Opening the engine rewrites its file `LOCK` before anything else. So the time of `LOCK` in a fingerprint
+//!   identifies one opening, and a reader that finds it unchanged knows that the database has not been opened since:
+//!   the content was true at that moment. The other files of the fingerprint protect against restored backups and the
+//!   like.
+//! - The fingerprint is taken after the engine has closed, while we hold its `LOCK`: no other process has the engine
+//!   open.
+//! - `LOCK` must still be as *our* opening left it; otherwise another process had the engine open in between, and no
+//!   snapshot is written.
+//! - The content was read after the last write of the lease, while no operation was running.
+//! - File times move in clock ticks. A snapshot is written only when `LOCK` is older than a tick, so that the next
+//!   opening cannot leave the same time.
 //!
-//! The content is not read again by a lease that found a valid snapshot and changed neither registry nor schema: it
-//! only gets the new stamp.
+//! A lease that found a valid snapshot and changed neither registry nor schema does not read the content again: only
+//! the fingerprint is replaced.
 
 use mer_core::{Alias, Model, Registry, Server, WeightsVersion};
 use serde::{Deserialize, Serialize};
@@ -26,31 +29,31 @@ use super::{
 };
 use crate::{
     Applied,
-    store::{Backend as _, Driver, Store},
+    backend::{MigrationBackend as _, RegistryBackend as _, VersionBackend as _},
     surreal::SurrealStore,
 };
 
-/// Changes with the shape of the file.
+/// Format number of the file.
 const FORMAT: u32 = 3;
 
-/// How many versions it holds besides those that aliases mean: every run reads all of it.
+/// Number of versions besides those that aliases name; every run reads all of them.
 const VERSIONS: u32 = 100;
 
-/// What a database says of itself and its registry; of its times to the microsecond, as wherever they are written.
+/// Content of a database that most commands need. Times are kept to the microsecond when it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    /// The database's own uid.
+    /// Uid of the database.
     pub database_uid: Uuid,
-    /// The number of the last of MER's scripts that was applied.
+    /// Number of the last of MER's scripts that was applied.
     pub schema_version: u32,
-    /// The servers by name.
+    /// Servers by name.
     pub servers: Vec<Server>,
-    /// The models by name.
+    /// Models by name.
     pub models: Vec<Model>,
-    /// The aliases of their weights, and the versions that they mean.
+    /// Aliases of their weights, with the versions that they name.
     pub weights: Vec<(Alias, WeightsVersion)>,
-    /// Some versions, named or not, the newest first: what is not here may be there all the same.
+    /// The newest versions, newest first. Older versions may exist that are not listed here.
     pub versions: Vec<WeightsVersion>,
 }
 
@@ -68,9 +71,9 @@ struct Stored {
 }
 
 impl Snapshot {
-    /// The snapshot, where there is one and it holds.
+    /// Loads the snapshot, if there is a valid one.
     pub(crate) fn load(files: &EnginePaths) -> Option<Self> {
-        // What another user can have written is refused when the database is opened.
+        // Files that another user can have written are ignored here, and refused when the database is opened.
         files.check().ok()?;
         let text = mer_files::read_internal(&files.snapshot).ok()?;
         let head: Head = serde_json::from_slice(&text).ok()?;
@@ -78,53 +81,53 @@ impl Snapshot {
             return None;
         }
         let stored: Stored = serde_json::from_slice(&text).ok()?;
-        // After the reading: the content is true of the moment at which the stamp is compared.
+        // Compared after reading: the content is true at the moment at which the fingerprint is taken.
         (Fingerprint::of(&files.engine).ok()? == stored.fingerprint).then_some(stored.content)
     }
 
-    /// Servers and models as `mer export` writes them.
+    /// Returns servers and models as `mer export` writes them.
     #[must_use]
     pub fn registry(&self) -> Registry {
         Registry::of(&self.servers, &self.models)
     }
 
-    /// The server of this name.
+    /// Returns the server of this name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|server| server.name == name)
     }
 
-    /// The model of this name.
+    /// Returns the model of this name.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)
     }
 
-    /// The version of this number, where it is known here.
+    /// Returns the version of this number, if the snapshot has it.
     #[must_use]
     pub fn version(&self, model: &str, number: u64) -> Option<&WeightsVersion> {
         let named = self.weights.iter().map(|(_, version)| version);
         named.chain(&self.versions).find(|version| version.model == model && version.version == number)
     }
 
-    /// The version that an alias of a model's weights means.
+    /// Returns the version that an alias of a model's weights names.
     #[must_use]
     pub fn alias(&self, model: &str, name: &str) -> Option<&WeightsVersion> {
         self.weights.iter().find(|(alias, _)| alias.model == model && alias.name == name).map(|(_, version)| version)
     }
 }
 
-/// Reads the content; nothing where the database has no schema yet, or another MER's.
+/// Reads the content. Returns `None` if the database has no schema, or the schema of another MER.
 pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
     let read = async {
-        // An organisation's own scripts do not count: their numbers are nobody's version.
+        // Scripts of an organisation do not count: their numbers say nothing about MER's schema.
         let last = |applied: Vec<Applied>| applied.iter().rfind(|row| !row.own).map(|row| row.number);
         let schema_version = store.applied().await?.and_then(last);
         let Some(schema_version) = schema_version else { return Ok(None) };
         let database_uid = store.database_uid().await?;
         let (servers, models) = (store.servers().await?, store.models().await?);
         let versions = store.newest_versions(&models, VERSIONS).await?;
-        let weights = Store(Driver::Surreal(store)).named_versions(&models).await?;
+        let weights = store.named_versions(&models).await?;
         Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models, weights, versions }))
     };
     read.await.unwrap_or_else(|error| {
@@ -133,19 +136,19 @@ pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
     })
 }
 
-/// Writes the snapshot. The engine is closed, and its lock is ours.
+/// Writes the snapshot. Call it with the engine closed and its lock held.
 pub(super) async fn save(files: &EnginePaths, content: Snapshot, opened: Option<LockMark>) {
     let Some(opened) = opened else { return };
     tokio::time::sleep(opened.settles_in()).await;
     if LockMark::of(&files.engine_lock).as_ref() != Some(&opened) {
-        tracing::debug!("somebody else had the database open: no snapshot");
+        tracing::debug!("another process had the database open: no snapshot");
         return;
     }
     let write = || {
         let stored = Stored { format: FORMAT, fingerprint: Fingerprint::of(&files.engine)?, content };
         mer_files::replace(&files.snapshot, &serde_json::to_vec(&stored)?)
     };
-    // Without a snapshot everything works, only slower.
+    // Everything works without a snapshot, only slower.
     if let Err(error) = write() {
         tracing::debug!(error = &error as &dyn std::error::Error, "the snapshot could not be written");
     }
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_not_written_when_somebody_was_in_between() {
+    async fn it_is_not_written_when_the_engine_was_opened_in_between() {
         let folder = tempfile::tempdir().unwrap();
         let files = EnginePaths::beside(&folder.path().join("db"));
         fs::create_dir_all(files.engine.join("wal")).unwrap();

@@ -48,7 +48,7 @@ pub enum JournalError {
         source: serde_json::Error,
     },
     /// The thread that syncs the journal to disk could not be started, or has ended.
-    #[error("the thread of the access journal does not run")]
+    #[error("the thread of the access journal could not be started, or has ended")]
     Thread {
         /// The error of the system.
         source: io::Error,

@@ -1,6 +1,6 @@
-//! The files of a journal folder: `ID.seg` a segment, `ID.drained` how far it has been recorded, `ID.new` one that is
-//! being made, `corrupt.jsonl` lines that could not be read, `ID.corrupt` segments without a readable header,
-//! `refused.jsonl` accesses that the database does not take.
+//! Files of a journal folder: `ID.seg` is a segment, `ID.drained` says how far it has been recorded, `ID.new` is an
+//! unfinished segment, `corrupt.jsonl` has lines that could not be read, `ID.corrupt` is a segment without a readable
+//! header, `refused.jsonl` has accesses that the database refused.
 
 use std::{
     fs::{self, File},
@@ -19,16 +19,16 @@ pub(super) const CORRUPT_LINES: &str = "corrupt.jsonl";
 pub(super) const REFUSED: &str = "refused.jsonl";
 pub(super) const DRAIN_LOCK: &str = "drain.lock";
 
-/// How much waits to be drained.
+/// Amount of data that waits to be drained.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pending {
-    /// Segments in the folder, those in use included.
+    /// Number of segments in the folder, those in use included.
     pub segments: usize,
-    /// Bytes that have not been recorded yet.
+    /// Number of bytes that have not been recorded yet.
     pub bytes: u64,
 }
 
-/// Counts what waits. A folder that is not there, or cannot be read, counts as empty.
+/// Counts the data that waits. A folder that does not exist or cannot be read counts as empty.
 pub(crate) fn pending(dir: &Path) -> Pending {
     let mut pending = Pending::default();
     for path in with_ending(dir, SEGMENT).unwrap_or_default() {
@@ -39,7 +39,8 @@ pub(crate) fn pending(dir: &Path) -> Pending {
     pending
 }
 
-/// Opens a segment to be read. One that another user has put there is not believed, but root is, and believes all.
+/// Opens a segment for reading. A segment of another user is refused, unless that user is root or this process runs as
+/// root.
 pub(super) fn open_segment(path: &Path) -> io::Result<File> {
     let file = mer_files::internal().read().open(path)?;
     let (owner, us) = (file.metadata()?.uid(), geteuid().as_raw());
@@ -49,7 +50,7 @@ pub(super) fn open_segment(path: &Path) -> io::Result<File> {
     Err(io::Error::other(format!("it belongs to user {owner}, and this is user {us}")))
 }
 
-/// The files of this ending, oldest first: their names begin with the time.
+/// Returns the files with this ending, oldest first: their names begin with the time.
 pub(super) fn with_ending(dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -66,13 +67,13 @@ pub(super) fn with_ending(dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> 
     Ok(found)
 }
 
-/// How many bytes of a segment have been recorded.
+/// Returns how many bytes of a segment have been recorded.
 pub(super) fn drained(segment: &Path) -> u64 {
     let text = mer_files::read_internal_to_string(segment.with_extension(DRAINED));
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Remembers how many bytes of a segment have been recorded.
+/// Notes how many bytes of a segment have been recorded.
 pub(super) fn set_drained(segment: &Path, bytes: u64) -> io::Result<()> {
     mer_files::replace(&segment.with_extension(DRAINED), bytes.to_string().as_bytes())
 }

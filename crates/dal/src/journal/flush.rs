@@ -1,20 +1,21 @@
-//! What a process does for its own journal while its runs go on: on a server the record is to be seen at once.
+//! What a process does for its own journal while its runs go on: on a server other processes see the records at once.
 
 use std::fs;
 
 use super::{
-    DrainOptions, DrainReport, Journal,
-    drain::Drain,
     files::{self, DRAINED, SEGMENT},
+    report::{DrainOptions, DrainReport},
+    segment_drain::SegmentDrain,
     segment_owner::DrainTarget,
+    writer::Journal,
 };
 use crate::{DalError, Database, embedded::try_lock};
 
-/// Moves what this process has written down into the database. Unlike [`super::drain`] it looks at no other process's
-/// segment and needs no lock.
+/// Moves the records of this process's journal into the database. Unlike [`crate::drain`] it reads no segment of another
+/// process and needs no lock.
 ///
 /// # Errors
-/// As [`super::drain`].
+/// As [`crate::drain`].
 pub async fn flush_journal(database: &Database, journal: &Journal) -> Result<DrainReport, DalError> {
     let waiting = |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|meta| meta.len() > files::drained(path));
     let paths: Vec<_> = journal.paths().into_iter().filter(waiting).collect();
@@ -23,7 +24,7 @@ pub async fn flush_journal(database: &Database, journal: &Journal) -> Result<Dra
     }
     let session = database.session().await?;
     let target = DrainTarget::of(&session, DrainOptions::default()).await?;
-    let mut drain = Drain::new(session);
+    let mut drain = SegmentDrain::new(session);
     for path in paths {
         drain.file(&target, path).await?;
     }
@@ -32,10 +33,10 @@ pub async fn flush_journal(database: &Database, journal: &Journal) -> Result<Dra
     Ok(report)
 }
 
-/// Says in the database that the runs of this process go on. To be called well within [`crate::ALIVE`].
+/// Renews the heartbeat of this process's runs. Call it well within [`crate::HEARTBEAT_TTL`].
 ///
 /// # Errors
-/// As [`crate::Store::keep_alive`], and those of sessions.
+/// As [`crate::Store::keep_alive`] and [`Database::session`].
 pub async fn keep_alive(database: &Database, journal: &Journal) -> Result<(), DalError> {
     let open = journal.open();
     if open.is_empty() {
@@ -46,7 +47,7 @@ pub async fn keep_alive(database: &Database, journal: &Journal) -> Result<(), Da
     session.close().await
 }
 
-/// Whether processes that are gone have left segments behind. Takes no lock for longer than a look.
+/// Returns whether processes that are gone have left segments. Each lock is released at once.
 #[must_use]
 pub fn has_orphaned_segments(database: &Database) -> bool {
     let segments = files::with_ending(&database.journal_dir(), SEGMENT).unwrap_or_default();
@@ -54,7 +55,7 @@ pub fn has_orphaned_segments(database: &Database) -> bool {
 }
 
 impl Journal {
-    /// Removes the segment where all of it is in the database and no run is open.
+    /// Removes the current segment if all of it is in the database and none of its runs goes on.
     pub fn tidy(&self) {
         let Some(path) = self.take_done(|segment| files::drained(&segment.path) >= segment.bytes) else { return };
         let _ = fs::remove_file(&path);

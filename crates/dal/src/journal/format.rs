@@ -1,11 +1,12 @@
-//! A line: eight hexadecimal digits of CRC-32, a space, JSON, a newline.
+//! Format of a line: eight hexadecimal digits of CRC-32, a space, JSON, a newline.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::Location;
 
-/// Changes when an older MER could not read the lines any more. A segment of a newer format is left alone.
+/// Number of the format. It grows when an older MER can no longer read the lines; a segment of a newer format is left
+/// alone.
 pub(super) const FORMAT: u32 = 1;
 
 /// The first line of a segment.
@@ -17,21 +18,21 @@ pub(super) struct Header {
     pub(super) host: String,
     pub(super) pid: u32,
     pub(super) mer_version: String,
-    /// Where the database was. An older MER did not write it.
+    /// Location of the database. Older versions of MER did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) location: Option<Location>,
 }
 
-/// Why a first line is no header.
+/// Why a first line is not a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// It is one of a newer format.
+    /// The header of a newer format.
     Newer(u32),
-    /// It is something else.
+    /// Anything else.
     Corrupt(String),
 }
 
-/// The header in a line without its newline.
+/// Decodes the header in a line without its newline.
 pub(super) fn header(line: &[u8]) -> Result<Header, Unreadable> {
     #[derive(Deserialize)]
     struct Format {
@@ -43,7 +44,7 @@ pub(super) fn header(line: &[u8]) -> Result<Header, Unreadable> {
     }
 }
 
-/// The line of a value, newline included.
+/// Encodes a value as a line, newline included.
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     const BLANK: &[u8] = b"00000000 ";
     let mut line = Vec::with_capacity(1024);
@@ -55,13 +56,13 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Erro
     Ok(line)
 }
 
-/// The value of a line without its newline, or why there is none.
+/// Decodes the value of a line without its newline. The error says why there is none.
 pub(super) fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
     let (sum, json) = match line {
-        [sum @ .., _] if sum.len() < 8 => return Err(format!("{} bytes are no record", line.len())),
-        _ => line.split_at_checked(8).ok_or_else(|| "an empty line is no record".to_owned())?,
+        [sum @ .., _] if sum.len() < 8 => return Err(format!("{} bytes are too few for a record", line.len())),
+        _ => line.split_at_checked(8).ok_or_else(|| "the line is empty".to_owned())?,
     };
-    let json = json.strip_prefix(b" ").ok_or("there is no checksum in front")?;
+    let json = json.strip_prefix(b" ").ok_or("the checksum is missing")?;
     let sum = std::str::from_utf8(sum).ok().and_then(|sum| u32::from_str_radix(sum, 16).ok());
     if sum != Some(crc32fast::hash(json)) {
         return Err("the checksum does not match".to_owned());

@@ -1,4 +1,4 @@
-//! What is kept aside: it is not lost, and it does not keep the rest from the database.
+//! Files for lines and accesses that cannot be recorded: they are not lost, and do not keep the rest from the database.
 
 use std::{
     io::Write as _,
@@ -9,15 +9,15 @@ use mer_core::Access;
 use serde_json::{Value, json};
 
 use super::{
-    JournalError,
+    error::JournalError,
     files::{CORRUPT_LINES, REFUSED},
 };
 use crate::DalError;
 
-/// Keeps a line that cannot be read.
+/// Copies a line that cannot be read to `corrupt.jsonl`.
 pub(super) fn corrupt(segment: &Path, offset: u64, line: &[u8], reason: &str) -> Result<(), JournalError> {
     let text = String::from_utf8_lossy(line);
-    let kept = keep(segment, CORRUPT_LINES, json!({ "offset": offset, "reason": reason, "line": text }))?;
+    let kept = append_line(segment, CORRUPT_LINES, json!({ "offset": offset, "reason": reason, "line": text }))?;
     tracing::warn!(
         segment = %name(segment), offset, reason, kept = %kept.display(),
         "a line of the access journal cannot be read, and is kept aside"
@@ -25,12 +25,12 @@ pub(super) fn corrupt(segment: &Path, offset: u64, line: &[u8], reason: &str) ->
     Ok(())
 }
 
-/// Keeps an access that the database does not take as it is.
+/// Copies an access that the database refuses to `refused.jsonl`.
 pub(super) fn refused(segment: &Path, access: &Access, error: &DalError) -> Result<(), JournalError> {
     let source = std::error::Error::source(error).map(ToString::to_string);
     let reason = source.unwrap_or_else(|| error.to_string());
     let whole = serde_json::to_value(access).map_err(|source| JournalError::Encode { source })?;
-    let kept = keep(segment, REFUSED, json!({ "reason": reason, "access": whole }))?;
+    let kept = append_line(segment, REFUSED, json!({ "reason": reason, "access": whole }))?;
     tracing::warn!(
         request = %access.request_uid, attempt = access.attempt, reason, kept = %kept.display(),
         "the database does not take an access as it is; the whole of it is kept aside"
@@ -38,8 +38,8 @@ pub(super) fn refused(segment: &Path, access: &Access, error: &DalError) -> Resu
     Ok(())
 }
 
-/// Adds a line to a file beside the segments.
-fn keep(segment: &Path, file: &str, mut entry: Value) -> Result<PathBuf, JournalError> {
+/// Appends a line to a file beside the segments.
+fn append_line(segment: &Path, file: &str, mut entry: Value) -> Result<PathBuf, JournalError> {
     let path = segment.with_file_name(file);
     entry["segment"] = name(segment).into();
     let line = format!("{entry}\n");

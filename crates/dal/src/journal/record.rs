@@ -1,23 +1,23 @@
-//! Recording a batch, and finding the record in it that the database does not take.
+//! Records a batch, and finds the records in it that the database refuses.
 
 use mer_core::{Access, Status};
 
 use crate::{DalError, Session};
 
-/// Said in the row of an access of which something had to be left out.
+/// Error in the row of an access that was recorded without some of its texts.
 const NOTE: &str =
     "the database does not take the whole of this record: `refused.jsonl` in the journal's folder has it";
 
-/// So many records that are refused, and none that is taken, are the database's fault.
+/// Number of refused records after which, if none was taken, the database is at fault and not the records.
 pub(super) const SUSPICIOUS: usize = 8;
 
-/// Records a batch as far as the database takes it. Gives the records that it does not take, and why.
+/// Records as much of a batch as the database takes. Returns the refused records, with the reason.
 ///
-/// A record is only suspected when the database says so itself, or when it takes others: where nothing can be written the
-/// records have nothing to do with it. `others` is whether it has taken some before.
+/// A record is blamed only if the database itself names the value, or takes other records; otherwise perhaps nothing
+/// can be written. `others` says whether other records were taken before.
 ///
 /// # Errors
-/// What is no record's fault. Records of the batch may have been kept.
+/// Errors that no record caused. Some records of the batch may have been stored.
 pub(super) async fn record<'a>(
     session: &Session,
     batch: &'a [Access],
@@ -51,7 +51,7 @@ pub(super) async fn record<'a>(
     Ok(refused)
 }
 
-/// Records of a refused access what the database does take: how it ended is on record then, or at least that it is over.
+/// Records as much of a refused access as the database takes: how it ended, or at least that it is over.
 pub(super) async fn record_less(session: &Session, access: &Access) -> Result<(), DalError> {
     for less in lesser(access) {
         match session.record(std::slice::from_ref(&less)).await {
@@ -62,7 +62,7 @@ pub(super) async fn record_less(session: &Session, access: &Access) -> Result<()
     Ok(())
 }
 
-/// What may be recorded in place of an access, the best first.
+/// Returns what to record in place of an access, the most complete record first.
 fn lesser(access: &Access) -> Vec<Access> {
     let plain = Access {
         model: ascii(&access.model),
@@ -93,7 +93,7 @@ fn lesser(access: &Access) -> Vec<Access> {
     vec![plain, short, over, silent]
 }
 
-/// The text with a question mark for every letter that an encoding may not have.
+/// Replaces every letter that an encoding may lack with a question mark.
 fn ascii(text: &str) -> String {
     text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect()
 }

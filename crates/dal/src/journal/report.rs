@@ -1,63 +1,64 @@
-//! What a drain is to do, and what it did.
+//! Options and results of draining the journal.
 
 use std::path::PathBuf;
 
 use crate::{DalError, Session};
 
-/// What a drain takes in.
+/// Selects the segments that a drain records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrainOptions {
-    /// Also what was made for this database at these addresses, because it has moved from there.
+    /// Also records segments that were written for this database at these addresses, because it has moved from there.
     pub from: Vec<String>,
-    /// Only what was surely made for this database at this place, which older segments do not say.
+    /// Records only segments that certainly were written for this database at its location; older segments do not name
+    /// a location.
     pub only_from_here: bool,
 }
 
-/// What a drain did.
+/// Result of a drain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrainReport {
-    /// Records handed to the database.
+    /// Number of records that the database took.
     pub recorded: usize,
-    /// Runs closed as `lost`.
+    /// Number of runs recorded as `lost`.
     pub lost: usize,
-    /// Lines that could not be read; they are in `corrupt.jsonl`.
+    /// Number of lines that could not be read; they are in `corrupt.jsonl`.
     pub corrupt: usize,
-    /// Accesses that the database did not take as they are; they are in `refused.jsonl`.
+    /// Number of accesses that the database refused; they are in `refused.jsonl`.
     pub refused: usize,
-    /// Segments that were done with, and removed.
+    /// Number of segments that were recorded whole and removed.
     pub segments: usize,
-    /// Segments that could not be read, and were left where they are.
+    /// Segments that could not be read and were left in place.
     pub skipped: Vec<Skipped>,
-    /// What waits for this database as it was at another place, one entry an address.
+    /// Segments for this database at another location, one entry for each address.
     pub elsewhere: Vec<Elsewhere>,
 }
 
-/// Something in the journal's folder that could not be drained.
+/// A file in the journal's folder that was not drained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
-/// Segments of a database that has the same uid as this one and was at another place.
+/// Segments of a database with the same uid at another location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elsewhere {
-    /// Where it was.
+    /// Address of that database.
     pub address: String,
-    /// How many segments have something that is not recorded.
+    /// Number of segments with records that are not in the database.
     pub segments: usize,
 }
 
-/// A session after draining as far as that was possible.
+/// A session after as much as possible was drained.
 #[derive(Debug)]
 pub struct Drained {
-    /// As good as before, also where draining failed.
+    /// The session, which can be used even if draining failed.
     pub session: Session,
-    /// What was done.
+    /// What was drained.
     pub report: DrainReport,
-    /// What put an end to it before all was done. The rest waits in the journal.
+    /// Error that stopped the drain. The rest stays in the journal.
     pub stopped: Option<DalError>,
 }
 

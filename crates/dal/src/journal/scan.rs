@@ -1,4 +1,4 @@
-//! Reading a segment that may still be written to.
+//! Reads a segment that its owner may still be writing.
 
 use std::{
     fs::File,
@@ -9,12 +9,14 @@ use std::{
 use mer_core::Access;
 
 use super::{
-    JournalError, files,
+    error::JournalError,
+    files,
     format::{Header, Unreadable, decode, header},
 };
 use crate::embedded::try_lock;
 
-/// No line that MER writes is as long: something else was put there, and it is not to fill the memory.
+/// Maximum length of a line in bytes. MER writes no line as long, so anything longer is refused before it fills the
+/// memory.
 const LONGEST: u64 = 16 << 20;
 
 /// One line of a segment.
@@ -22,40 +24,40 @@ const LONGEST: u64 = 16 << 20;
 pub(super) enum Line {
     /// An access.
     Access(Box<Access>),
-    /// Something else.
+    /// A line that is not an access.
     Corrupt {
-        /// The line as it is.
+        /// The whole line.
         bytes: Vec<u8>,
-        /// Why it is no access.
+        /// Why it is not an access.
         reason: String,
     },
-    /// The end; a line that is not complete stands behind it, or nothing.
+    /// The end of the file, with the bytes of an incomplete line behind it.
     End(Vec<u8>),
 }
 
-/// A segment under the eyes of whoever drains it. Of one without an owner the lock is held meanwhile.
+/// A segment that is being drained. If it has no owner, its lock is held meanwhile.
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) path: PathBuf,
-    /// What the first line says, or why it says nothing.
+    /// The header, or why there is none.
     pub(super) header: Result<Header, Unreadable>,
-    /// Whether the process that wrote it is gone.
+    /// Whether the process that wrote the segment is gone.
     pub(super) orphaned: bool,
-    /// Where the first access begins.
+    /// Offset of the first access.
     pub(super) first: u64,
     reader: BufReader<File>,
     at: u64,
 }
 
 impl Scan {
-    /// Opens a segment. Nothing: it is gone, because somebody else drained it.
+    /// Opens a segment. Returns `None` if another process has drained and removed it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, JournalError> {
         let fail = |source| JournalError::Read { path: path.to_path_buf(), source };
         let file = match files::open_segment(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(fail)?,
         };
-        // Before the first byte is read: what an owner wrote before it went is read then.
+        // Locked before the first byte is read, so that everything is read that the owner wrote before it went.
         let orphaned = try_lock(&file).map_err(fail)?;
         let mut reader = BufReader::with_capacity(64 << 10, file);
         let mut line = Vec::new();
@@ -67,23 +69,23 @@ impl Scan {
         Ok(Some(Self { path: path.to_path_buf(), header, orphaned, first, reader, at: first }))
     }
 
-    /// How many bytes there are by now.
+    /// Returns the length of the file by now.
     pub(super) fn length(&self) -> u64 {
         self.reader.get_ref().metadata().map_or(0, |meta| meta.len())
     }
 
-    /// Where the next line begins.
+    /// Returns the offset of the next line.
     pub(super) const fn at(&self) -> u64 {
         self.at
     }
 
-    /// Goes to where a line begins.
+    /// Continues at the beginning of a line.
     pub(super) fn seek(&mut self, at: u64) -> Result<(), JournalError> {
         self.at = at;
         self.reader.seek(SeekFrom::Start(at)).map(drop).map_err(|source| self.fail(source))
     }
 
-    /// The next line.
+    /// Reads the next line.
     pub(super) fn next(&mut self) -> Result<Line, JournalError> {
         let mut bytes = Vec::new();
         read_line(&mut self.reader, &mut bytes).map_err(|source| self.fail(source))?;
@@ -102,7 +104,7 @@ impl Scan {
     }
 }
 
-/// Reads up to the end of a line, or of the file. Gives how many bytes there were.
+/// Reads up to the end of a line or of the file, and returns the number of bytes.
 fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<u64> {
     let read = reader.take(LONGEST).read_until(b'\n', line)? as u64;
     if read == LONGEST { Err(io::Error::other("it has a line that is too long")) } else { Ok(read) }

@@ -1,4 +1,4 @@
-//! One segment, as its owner has it.
+//! One segment, as its owner writes it.
 
 use std::{
     collections::HashSet,
@@ -12,26 +12,26 @@ use mer_core::AttemptKey;
 use uuid::Uuid;
 
 use super::{
-    JournalError,
+    error::JournalError,
     files::{NEW, SEGMENT},
 };
 
-/// A segment that is written to. Its lock goes with its file.
+/// A segment that is being written. Dropping its file releases its lock.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) file: Arc<File>,
     pub(super) path: Arc<Path>,
     pub(super) bytes: u64,
-    /// Runs whose end is still to come.
+    /// Runs without an end.
     pub(super) open: HashSet<AttemptKey>,
     /// Ends that could not be written yet.
     backlog: Vec<u8>,
-    /// A line was cut short and could not be taken back: nothing may follow it.
+    /// A line was cut short and could not be truncated: nothing may follow it.
     pub(super) broken: bool,
 }
 
 impl Segment {
-    /// Makes a segment that holds these lines, on disk with its name.
+    /// Creates a segment with these lines, and syncs it to disk together with its name.
     pub(super) fn create(dir: &Path, lines: &[u8]) -> Result<Self, JournalError> {
         create_dir(dir).map_err(|source| JournalError::Create { path: dir.to_path_buf(), source })?;
         let temp = dir.join(Uuid::now_v7().simple().to_string()).with_extension(NEW);
@@ -53,12 +53,12 @@ impl Segment {
         }
     }
 
-    /// What a sync needs.
+    /// Returns what a sync needs.
     pub(super) fn handle(&self) -> (Arc<File>, Arc<Path>) {
         (Arc::clone(&self.file), Arc::clone(&self.path))
     }
 
-    /// Adds a line, after those that are late. On failure the segment is as it was.
+    /// Appends a line, after the backlog. On failure the segment is as it was.
     pub(super) fn write(&mut self, line: &[u8]) -> Result<(), JournalError> {
         let fail = |segment: &Self, source| JournalError::Write { path: segment.path.to_path_buf(), source };
         if self.broken {
@@ -74,12 +74,12 @@ impl Segment {
         self.append(line).map_err(|source| fail(self, source))
     }
 
-    /// Adds the line of an end. Where that fails it is tried again with the next line.
+    /// Appends the line of an end. If that fails it is tried again with the next line.
     pub(super) fn write_end(&mut self, line: &[u8]) -> Result<(), JournalError> {
         self.write(line).inspect_err(|_| self.backlog.extend_from_slice(line))
     }
 
-    /// Whether an end waits to be written.
+    /// Returns whether an end waits to be written.
     pub(super) fn is_late(&self) -> bool {
         !self.backlog.is_empty()
     }
@@ -94,7 +94,7 @@ impl Segment {
     }
 }
 
-/// Makes the journal's folder, durably.
+/// Creates the journal's folder and syncs its name to disk.
 fn create_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -105,7 +105,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
 
 fn write_new(dir: &Path, temp: &PathBuf, path: &PathBuf, lines: &[u8]) -> io::Result<File> {
     let mut file = mer_files::internal().append().create_new(0o600).open(temp)?;
-    // Nobody else knows the file yet: the lock is free.
+    // No other process knows the file yet: the lock is free.
     file.lock()?;
     file.write_all(lines)?;
     file.sync_data()?;

@@ -1,8 +1,8 @@
-//! Whose a segment is.
+//! Which database a segment belongs to.
 
 use uuid::Uuid;
 
-use super::{DrainOptions, format::Header};
+use super::{format::Header, report::DrainOptions};
 use crate::{DalError, Location, Session};
 
 /// The database that is drained into.
@@ -13,27 +13,28 @@ pub(super) struct DrainTarget {
     options: DrainOptions,
 }
 
-/// Whose a segment is.
+/// The database that a segment belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SegmentOwner {
-    /// This database's.
+    /// The database that is drained into.
     ThisDatabase,
-    /// The same database's at another place: of a copy, or from before it was moved.
+    /// The same database at another location: a copy, or the database before it was moved.
     OtherLocation,
-    /// Another database's.
+    /// Another database.
     OtherDatabase,
 }
 
 impl DrainTarget {
-    /// Asks the database.
+    /// Reads uid and location of the database.
     pub(super) async fn of(session: &Session, options: DrainOptions) -> Result<Self, DalError> {
         let uid = session.database_uid().await?;
         Ok(Self { uid, location: session.database().location(), options })
     }
 
+    /// Returns the database that a segment with this header belongs to.
     pub(super) fn owner(&self, header: &Header) -> SegmentOwner {
         let (Some(here), Some(there)) = (&self.location, &header.location) else {
-            // One of them is not known: what an older MER wrote, or a database in memory.
+            // A location is unknown in segments of an older MER, and for a database in memory.
             return match header.database_uid == self.uid {
                 true if self.options.only_from_here => SegmentOwner::OtherLocation,
                 true => SegmentOwner::ThisDatabase,
@@ -45,7 +46,7 @@ impl DrainTarget {
         match header.database_uid == self.uid {
             true if is_same || is_released => SegmentOwner::ThisDatabase,
             true => SegmentOwner::OtherLocation,
-            // Made for this very database before it was given another uid.
+            // Written for this very database before it was given another uid.
             false if is_same && is_released => SegmentOwner::ThisDatabase,
             false => SegmentOwner::OtherDatabase,
         }

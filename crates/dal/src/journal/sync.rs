@@ -1,4 +1,4 @@
-//! The thread that brings segments to disk.
+//! The thread that syncs segments to disk.
 
 use std::{
     fs::File,
@@ -13,12 +13,12 @@ use tokio::sync::oneshot;
 
 use super::JournalError;
 
-/// How long written records may stay with the kernel only.
+/// Maximum time between writing a record and syncing it.
 const LATEST: Duration = Duration::from_millis(100);
 
 type Waiter = oneshot::Sender<Result<(), JournalError>>;
 
-/// A file with something to bring to disk.
+/// A file with data to sync.
 struct Dirty {
     file: Arc<File>,
     path: Arc<Path>,
@@ -30,12 +30,12 @@ struct Dirty {
 struct State {
     dirty: Vec<Dirty>,
     thread: bool,
-    /// The thread looks again by itself, within [`LATEST`].
+    /// Whether the thread wakes up by itself within [`LATEST`].
     looks: bool,
     ended: bool,
 }
 
-/// The thread's end of the work. Whoever asks while a sync runs shares the next one.
+/// State shared with the thread. Calls that come while a sync runs share the next one.
 #[derive(Default)]
 pub(super) struct Syncer {
     state: Mutex<State>,
@@ -49,22 +49,22 @@ impl std::fmt::Debug for Syncer {
 }
 
 impl Syncer {
-    /// Notes that a file was written to; it is synced soon.
+    /// Notes that a file was written to, so that it is synced soon.
     pub(super) fn written(self: &Arc<Self>, file: &Arc<File>, path: &Arc<Path>) -> Result<(), JournalError> {
         self.note(file, path, None)
     }
 
-    /// Syncs a file, at once or with the next ones.
+    /// Syncs a file, at once or together with others.
     pub(super) async fn sync(self: &Arc<Self>, file: &Arc<File>, path: &Arc<Path>) -> Result<(), JournalError> {
         let (waiter, synced) = oneshot::channel();
         self.note(file, path, Some(waiter))?;
         synced.await.unwrap_or_else(|_| Err(JournalError::Thread { source: io::Error::other("it has ended") }))
     }
 
-    /// Syncs a file on the caller's own thread: where nothing else goes on in this process, telling another thread and
-    /// being told by it costs more than it spares.
+    /// Syncs a file on the calling thread. If nothing else goes on in this process, handing it to the other thread
+    /// costs more than it saves.
     pub(super) fn sync_here(&self, file: &File, path: &Path) -> Result<(), JournalError> {
-        // Taken out first: what is written from here on is noted again.
+        // Removed first: a write that comes from here on is noted again.
         let noted = {
             let mut state = self.lock();
             let at = state.dirty.iter().position(|dirty| std::ptr::eq(&*dirty.file, file));
@@ -77,7 +77,7 @@ impl Syncer {
         outcome.map_err(|source| JournalError::Sync { path: path.to_path_buf(), source })
     }
 
-    /// Lets the thread end, after what is still to be synced.
+    /// Ends the thread after the files that are still to be synced.
     pub(super) fn end(&self) {
         self.lock().ended = true;
         self.wake.notify_one();
@@ -94,7 +94,7 @@ impl Syncer {
                 .map_err(|source| JournalError::Thread { source: not_started(source) })?;
             state.thread = true;
         }
-        // A thread that sleeps for a while only will find it in time: waking it for each record would cost more.
+        // A thread that sleeps with a time limit finds the file in time; waking it for each record would cost more.
         let wake = waiter.is_some() || (state.dirty.is_empty() && !state.looks);
         match state.dirty.iter_mut().find(|dirty| Arc::ptr_eq(&dirty.file, file)) {
             Some(dirty) => dirty.waiters.extend(waiter),
@@ -122,7 +122,7 @@ impl Syncer {
                 let outcome = dirty.file.sync_data();
                 if let Err(error) = &outcome {
                     let path = dirty.path.display();
-                    tracing::warn!(%path, %error, "the access journal could not be brought to disk");
+                    tracing::warn!(%path, %error, "the access journal could not be synced to disk");
                 }
                 dirty.tell(&outcome);
             }
@@ -136,7 +136,7 @@ impl Syncer {
         state
     }
 
-    /// Waits until something is due, and takes all there is. Nothing: it is over.
+    /// Waits until a file is due, and takes all of them. Returns `None` when the journal is closed.
     fn due(&self) -> Option<Vec<Dirty>> {
         let mut state = self.lock();
         loop {
@@ -159,9 +159,9 @@ impl Syncer {
 }
 
 impl Dirty {
-    /// Tells those who wait how it went.
+    /// Sends the outcome to the calls that wait.
     fn tell(self, outcome: &io::Result<()>) {
-        // The lock of a segment may go with this handle: whoever is told is to find it free.
+        // Dropped first: the segment's lock may go with this handle, and must be free once the outcome is sent.
         let Self { file, path, waiters, .. } = self;
         drop(file);
         for waiter in waiters {
@@ -172,7 +172,7 @@ impl Dirty {
     }
 }
 
-/// The same error once more: each of those who wait gets one.
+/// Copies an error, so that each waiting call gets one.
 fn again(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }

@@ -57,7 +57,7 @@ fn ended(access: &Access) -> Access {
     Access { status: Status::Succeeded, exit_code: Some(0), stderr_tail: "done\n".into(), ..access.clone() }
 }
 
-/// A database with the tables that draining needs, in memory; and its uid.
+/// Makes a database in memory with the tables that draining needs, and returns its uid.
 async fn database() -> (Database, Uuid) {
     let database = Database::new(Settings::new(DbUrl::Memory));
     let session = database.session().await.unwrap();
@@ -140,7 +140,7 @@ async fn a_start_is_in_the_file_when_it_returns_and_many_share_a_sync() {
     let mut scan = Scan::open(&path).unwrap().unwrap();
     assert!(!scan.orphaned);
     assert!(matches!(scan.next().unwrap(), Line::Access(access) if *access == first));
-    // Two hundred at once, each synced: far fewer syncs than starts, or this would take its time.
+    // Two hundred starts at once, each synced: they must share syncs, or this would take long.
     let begun = Instant::now();
     let starts: Vec<Access> = (0..200).map(|_| started()).collect();
     let mut waiting: Vec<_> =
@@ -170,7 +170,7 @@ async fn what_is_over_is_recorded_and_what_is_not_is_lost_when_its_owner_is_gone
     assert_eq!(database.pending().segments, 1);
     assert!(database.pending().bytes > 0);
 
-    // In use: recorded as far as it goes, once, and not lost.
+    // A segment in use is recorded as far as it is written, once, and not as lost.
     let report = drain(&database).await.unwrap();
     assert_eq!(report, DrainReport { recorded: 3, ..DrainReport::default() });
     assert_eq!(database.pending().bytes, 0);
@@ -218,7 +218,7 @@ async fn a_torn_line_waits_while_its_owner_lives_and_is_kept_aside_after() {
     assert_eq!(fs::read_to_string(database.journal_dir().join(CORRUPT_LINES)).unwrap().lines().count(), 1);
 }
 
-/// The lock of a dropped journal goes with its thread.
+/// The lock of a dropped journal is released when its thread ends.
 fn wait_until(done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -284,7 +284,8 @@ async fn a_full_segment_is_replaced_and_kept_until_its_runs_end() {
         journal.started(&short, Durability::Written).await.unwrap();
         journal.ended(&ended(&short)).await.unwrap();
     }
-    // What waits to be synced is locked too. Of two starts one at least finds room, and is synced after the others.
+    // A segment that waits to be synced is locked too. At least one of two starts finds room in it, and is synced after
+    // the others.
     for _ in 0..2 {
         let short = started();
         journal.started(&short, Durability::Synced).await.unwrap();
@@ -342,14 +343,14 @@ fn a_full_disk_is_recognised() {
         let source = std::io::Error::from_raw_os_error(code);
         let error = super::JournalError::Write { path: "x".into(), source };
         assert_eq!(DiskFault::of(&error), Some(fault));
-        // The same when only text is left of it, as the engine hands it on.
+        // The same if only the text of the error is left, as the engine passes it on.
         let text = std::io::Error::from_raw_os_error(code).to_string();
         let error = crate::DalError::Open { database: "x".into(), source: text.into() };
         assert_eq!(DiskFault::of(&error), Some(fault), "{error}");
     }
 }
 
-/// Leaves a segment without an owner, with a run that succeeded and said this.
+/// Leaves a segment without an owner, with a run that succeeded and wrote this to stderr.
 async fn leave(database: &Database, uid: Uuid, said: &str) -> Access {
     let journal = Journal::new(database.journal_dir(), uid, owner());
     let access = started();
@@ -359,7 +360,7 @@ async fn leave(database: &Database, uid: Uuid, said: &str) -> Access {
     access
 }
 
-/// Makes the database refuse what this condition is true of.
+/// Makes the database refuse rows for which this condition is true.
 async fn refuse(database: &Database, number: u32, condition: &str) {
     let sql = format!("DEFINE EVENT OVERWRITE no ON ModelAccess WHEN {condition} THEN {{ THROW 'no' }};");
     let run = ScriptRun {
@@ -383,7 +384,7 @@ fn refused(database: &Database) -> usize {
 async fn a_refused_access_is_kept_aside_when_others_are_taken() {
     let (database, uid) = database().await;
     refuse(&database, 1000, "$after.stderrTail = 'bad'").await;
-    // The first of all: nothing has been taken by then.
+    // The first record of all: no other record has been taken by then.
     let bad = leave(&database, uid, "bad").await;
     for _ in 0..20 {
         leave(&database, uid, "good").await;
@@ -410,7 +411,7 @@ async fn where_nothing_can_be_written_no_access_is_to_blame() {
     assert_eq!(statuses(&database).await, [Status::Succeeded; 20]);
 }
 
-/// A disk that takes the start and not the end: `mer` has not died.
+/// The disk takes the start and not the end: `mer` has not died.
 #[tokio::test]
 async fn an_end_that_was_not_written_says_only_that() {
     let (database, uid) = database().await;

@@ -1,4 +1,4 @@
-//! Writing the journal.
+//! Writes the journal.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::Location;
 
-/// A segment that is larger is replaced by a new one.
+/// Size in bytes at which a segment is replaced by a new one.
 const SEGMENT_BYTES: u64 = 4 << 20;
 
 /// When a start is on disk.
@@ -24,22 +24,22 @@ const SEGMENT_BYTES: u64 = 4 << 20;
 pub enum Durability {
     /// When the call returns: for a process that is about to be started.
     Synced,
-    /// Within 100 ms; with the kernel when the call returns: for a request to a process that is already there.
+    /// Within 100 ms, and with the kernel when the call returns: for a request to a process that is already running.
     Written,
 }
 
-/// Who writes a journal, for those who look into it.
+/// The process that writes a journal, for people who look into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalOwner {
     /// Name of this machine.
     pub host: String,
-    /// This process.
+    /// Pid of this process.
     pub pid: u32,
-    /// The version of MER.
+    /// Version of MER.
     pub mer_version: String,
 }
 
-/// The journal of one `mer` process for one database. Making one touches nothing: the first start makes the segment.
+/// The journal of one `mer` process for one database. Making one touches nothing: the first start creates the segment.
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
@@ -52,15 +52,15 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct Segments {
     current: Option<Segment>,
-    /// Full ones with runs that have not ended.
+    /// Full segments with runs that have not ended.
     old: Vec<Segment>,
 }
 
-/// What a sync needs of a segment.
+/// File and path of a segment, as a sync needs them.
 type Handle = (Arc<std::fs::File>, Arc<Path>);
 
 impl Journal {
-    /// A journal in this folder ([`crate::Database::journal_dir`]) for the database of this uid.
+    /// Makes a journal in this folder ([`crate::Database::journal_dir`]) for the database with this uid.
     #[must_use]
     pub fn new(dir: PathBuf, database_uid: Uuid, owner: JournalOwner) -> Self {
         let JournalOwner { host, pid, mer_version } = owner;
@@ -73,7 +73,7 @@ impl Journal {
         }
     }
 
-    /// The same, with where the database is: its accesses are not recorded elsewhere, in a copy of it.
+    /// Sets the location of the database, so that its accesses are not recorded in a copy of it elsewhere.
     #[must_use]
     pub fn at(mut self, location: Option<Location>) -> Self {
         self.header.location = location;
@@ -89,7 +89,7 @@ impl Journal {
     /// Records that an attempt begins. Returns when the record is as durable as asked for.
     ///
     /// # Errors
-    /// The record may not be there, and what it stands for must not begin.
+    /// The record may not be there, and the attempt must not begin.
     pub async fn started(&self, access: &Access, durability: Durability) -> Result<(), JournalError> {
         let line = encode(access).map_err(|source| JournalError::Encode { source })?;
         let (handle, alone) = {
@@ -100,7 +100,7 @@ impl Journal {
         let Some((file, path)) = handle else { return Ok(()) };
         match durability {
             Durability::Written => self.syncer.written(&file, &path),
-            // Nothing that this thread would hold up, and nobody to share the sync with.
+            // No other run waits for this thread, and none shares the sync.
             Durability::Synced if alone => self.syncer.sync_here(&file, &path),
             Durability::Synced => self.syncer.sync(&file, &path).await,
         }
@@ -128,19 +128,19 @@ impl Journal {
         Ok(())
     }
 
-    /// The files of the segments that are written to.
+    /// Returns the files of the segments that are being written.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         let segments = self.lock();
         segments.old.iter().chain(&segments.current).map(|segment| segment.path.to_path_buf()).collect()
     }
 
-    /// The attempts that go on.
+    /// Returns the attempts that have not ended.
     pub(super) fn open(&self) -> Vec<AttemptKey> {
         let segments = self.lock();
         segments.old.iter().chain(&segments.current).flat_map(|segment| &segment.open).copied().collect()
     }
 
-    /// Lets the current segment go where no run of it goes on and it is done with. Gives its file.
+    /// Releases the current segment if none of its runs goes on and `is_done` says so. Returns its file.
     pub(super) fn take_done(&self, is_done: impl Fn(&Segment) -> bool) -> Option<PathBuf> {
         let done = |segment: &mut Segment| segment.open.is_empty() && !segment.is_late() && is_done(segment);
         self.lock().current.take_if(done).map(|segment| segment.path.to_path_buf())
@@ -168,7 +168,7 @@ impl Drop for Journal {
 }
 
 impl Segments {
-    /// Writes a start; gives the segment where it is still to be synced.
+    /// Writes a start. Returns the segment if it must still be synced.
     fn start(&mut self, journal: &Journal, access: &Access, line: &[u8]) -> Result<Option<Handle>, JournalError> {
         if let Some(full) = self.current.take_if(|segment| segment.broken || segment.bytes >= journal.segment_bytes) {
             self.retire(full);
@@ -179,14 +179,14 @@ impl Segments {
                 let handle = segment.handle();
                 (segment, Some(handle))
             }
-            // Made with its first record, on disk: nothing is left to wait for.
+            // It was created and synced with its first record.
             current => (current.insert(journal.create_segment(line)?), None),
         };
         segment.open.insert(access.key());
         Ok(handle)
     }
 
-    /// Writes an end into the segment of its start; gives the segment where it is still to be synced.
+    /// Writes an end into the segment of its start. Returns the segment if it must still be synced.
     fn end(&mut self, journal: &Journal, key: AttemptKey, line: &[u8]) -> Result<Option<Handle>, JournalError> {
         if let Some(at) = self.old.iter().position(|segment| segment.open.contains(&key)) {
             let segment = &mut self.old[at];
@@ -208,12 +208,12 @@ impl Segments {
         Ok(Some(segment.handle()))
     }
 
-    /// Whether the run that has just begun is the only one.
+    /// Returns whether the run that has just begun is the only one.
     fn is_alone(&self) -> bool {
         self.old.is_empty() && self.current.as_ref().is_none_or(|segment| segment.open.len() <= 1)
     }
 
-    /// A full segment stays ours while a run of it has not ended.
+    /// Keeps a full segment locked while one of its runs goes on.
     fn retire(&mut self, segment: Segment) {
         if !segment.open.is_empty() {
             self.old.push(segment);

@@ -1,6 +1,4 @@
-//! The access log.
-
-use std::collections::BTreeMap;
+//! The log of accesses.
 
 use jiff::Timestamp;
 use mer_core::{Access, AccessKind, AttemptKey};
@@ -17,15 +15,15 @@ use super::{
     rows::{self, claims, count, text},
     wire_types::{Id, Time},
 };
-use crate::{AccessFilter, DalError, pages::Cursor};
+use crate::{
+    AccessFilter, DalError,
+    access_batch::{batches, best_records},
+    access_filter::Cursor,
+    backend::AccessBackend,
+};
 
-/// How many rows go into one statement.
-const BATCH_ROWS: usize = 1000;
-
-/// How many bytes of text may go into one statement, or a little more.
-const BATCH_BYTES: usize = 4 << 20;
-
-/// Of two records of an attempt the one of the higher rank stays, and of equals the first: `Status::rank`.
+/// Inserts accesses. If an attempt is recorded already, the record with the higher `Status::rank` stays, and of equals the
+/// first.
 const RECORD: &str = r#"
 INSERT INTO "ModelAccess" AS known (
     "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256", "caller",
@@ -52,7 +50,7 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
-/// Accesses that meet a condition, newest first, behind the last one of the page before.
+/// Selects accesses that meet a condition, newest first, after the last one of the page before.
 macro_rules! newest {
     ($condition:literal) => {
         concat!(
@@ -66,8 +64,8 @@ macro_rules! newest {
 
 const NEWEST: &str = newest!("");
 
-/// The index has the first [`INDEXED`] letters of the name only: an index entry of PostgreSQL ends at 2,704 bytes, a
-/// name need not. A name of fewer letters has just this one condition, as two would mislead the planner.
+/// The index has the first [`INDEXED`] letters of the name only, because an index entry of PostgreSQL has 2,704 bytes
+/// at most. For a shorter name one condition suffices; two would mislead the planner.
 const NEWEST_OF_MODEL: &str = newest!(r#"left("model", 200) = $7 AND "#);
 
 const NEWEST_OF_LONG_NAME: &str = newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "#);
@@ -77,7 +75,7 @@ const NEWEST_OF_VERSION: &str =
 
 const INDEXED: usize = 200;
 
-/// About the earliest time that the server can hold, in seconds: the year 4368 BC.
+/// Roughly the earliest time that the server can store, in seconds since 1970: the year 4368 BC.
 const EARLIEST: i64 = -200_000_000_000;
 
 const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
@@ -85,50 +83,28 @@ const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORD
 const BETWEEN: &str = r#"
 SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
 
-/// Every kind that there is.
+/// Every kind of access.
 const KINDS: [AccessKind; 3] = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping];
 
 const PAGE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
 ORDER BY "requestUid", "attempt" LIMIT $3"#;
 
-impl PostgresStore {
-    pub(super) async fn write_accesses(&self, accesses: &[Access]) -> Result<(), DalError> {
-        let mut rest = accesses;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fitting = rest.iter().take(BATCH_ROWS).take_while(|access| {
-                let fits = bytes < BATCH_BYTES;
-                bytes += access.stderr_tail.len() + access.error.as_ref().map_or(0, String::len);
-                fits
-            });
-            let (batch, later) = rest.split_at(fitting.count().max(1));
-            self.write_batch(batch).await?;
-            rest = later;
+impl AccessBackend for PostgresStore {
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        for batch in batches(accesses) {
+            // One statement cannot write a row twice.
+            let rows: Vec<&Access> = best_records(batch).into_values().collect();
+            call!(self.server(), "record accesses", |connection| self
+                .insert_accesses(&rows)
+                .execute(&mut *connection)
+                .await
+                .map(|_| ()));
         }
         Ok(())
     }
 
-    async fn write_batch(&self, batch: &[Access]) -> Result<(), DalError> {
-        // One statement cannot touch a row twice: of several records of one attempt the best goes. In the order of
-        // their keys, so that two writers of the same rows wait for each other and do not deadlock.
-        let mut best: BTreeMap<AttemptKey, &Access> = BTreeMap::new();
-        for access in batch {
-            let entry = best.entry(access.key()).or_insert(access);
-            if access.status.rank() > entry.status.rank() {
-                *entry = access;
-            }
-        }
-        let rows: Vec<&Access> = best.into_values().collect();
-        call!(self.server(), "record accesses", |connection| self
-            .record(&rows)
-            .execute(&mut *connection)
-            .await
-            .map(|_| ()));
-        Ok(())
-    }
-
-    pub(super) async fn read_accesses(
+    async fn accesses(
         &self,
         filter: &AccessFilter,
         after: Option<Cursor>,
@@ -162,7 +138,7 @@ impl PostgresStore {
         rows.iter().map(rows::access).collect()
     }
 
-    pub(super) async fn read_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
             self.query(BETWEEN).bind(Id(first)).bind(Id(last)).bind(limit).fetch_all(&mut *connection).await
@@ -170,14 +146,14 @@ impl PostgresStore {
         rows.iter().map(rows::access).collect()
     }
 
-    pub(super) async fn read_request(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
             self.query(REQUEST).bind(Id(request)).fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
     }
 
-    pub(super) async fn read_accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<PgRow> = call!(self.server(), "read the accesses", |connection| {
             let query = self.query(PAGE).bind(Id(key.request_uid)).bind(i64::from(key.attempt)).bind(limit);
@@ -186,8 +162,22 @@ impl PostgresStore {
         rows.iter().map(rows::access).collect()
     }
 
-    /// One array a column.
-    pub(super) fn record<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.renew_heartbeats(host, attempts).await
+    }
+
+    async fn has_silent(&self) -> Result<bool, DalError> {
+        self.find_silent().await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.mark_silent_lost().await
+    }
+}
+
+impl PostgresStore {
+    /// Makes the statement that inserts accesses; each column is one array.
+    pub(super) fn insert_accesses<'q>(&self, rows: &[&'q Access]) -> Query<'q, Postgres, PgArguments> {
         macro_rules! column {
             (|$access:ident| $value:expr) => {
                 rows.iter().map(|$access| $value).collect::<Vec<_>>()

@@ -1,25 +1,25 @@
-//! One call to the server: a connection for it, a bound, and another try where that may help.
+//! Calls to the server: each takes a connection, is bounded, and is repeated if that may help.
 
 use std::{pin::pin, time::Duration};
 
 use sqlx::{Error, PgConnection};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
     error::{ErrorClass, boxed, classify},
     lock_holder,
     pool::{Held, PostgresServer},
 };
-use crate::{DalError, retry};
+use crate::{DalError, retry::Conflicts};
 
-/// How often a lost connection is made again for one call. A connection that has lain idle may be found dead once
-/// without any harm; more than that is a server in trouble.
+/// Number of times that a call reconnects. An idle connection may be found dead once without any harm; more than that
+/// is a server in trouble.
 const RECONNECTS: u32 = 3;
 
-/// How much later than the server we stop a call ourselves: the server's own word says more.
+/// How much later than the server we stop a call: the server's own error says more.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs an expression that asks a connection, until it has an answer. It may be run several times.
+/// Evaluates an expression that uses a connection, until it has a result. It may be evaluated several times.
 macro_rules! call {
     ($server:expr, $operation:expr, |$connection:ident| $work:expr) => {
         $crate::postgres::call::call!($server, $operation, false, |$connection| $work)
@@ -43,28 +43,28 @@ macro_rules! call {
 }
 pub(super) use call;
 
-/// A call and what has become of its tries.
+/// A call and the state of its attempts.
 pub(super) struct Call<'a> {
     server: &'a PostgresServer,
     operation: &'static str,
     transaction: bool,
-    conflicts: u32,
+    conflicts: Conflicts,
     reconnects: u32,
-    /// Which session held a lock that the last try waited for.
+    /// Session that held a lock which the last attempt waited for.
     holder: Option<String>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(server: &'a PostgresServer, operation: &'static str, transaction: bool) -> Self {
-        Self { server, operation, transaction, conflicts: 0, reconnects: 0, holder: None }
+        Self { server, operation, transaction, conflicts: Conflicts::new(operation), reconnects: 0, holder: None }
     }
 
-    /// How long the work itself may take.
+    /// Returns the bound on one attempt.
     fn bound(&self) -> Duration {
         self.server.call_bound() + GRACE
     }
 
-    /// Does the work, within its bound.
+    /// Runs one attempt within its bound; returns `None` if that ran out.
     pub(super) async fn bounded<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
@@ -73,7 +73,7 @@ impl<'a> Call<'a> {
         watched(self.server, self.bound(), work, &mut self.holder).await
     }
 
-    /// A connection, with a transaction where there is to be one; inside, the error of beginning that.
+    /// Takes a connection, and begins a transaction if there is to be one; the inner error is that of beginning it.
     pub(super) async fn begin(&mut self) -> Result<Result<Held, Error>, DalError> {
         let mut held = self.server.take(self.operation).await?;
         if self.in_transaction(&held)
@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
         Ok(Ok(held))
     }
 
-    /// What the outcome means: an answer, nothing where it is to be tried again, or an error.
+    /// Evaluates the outcome of an attempt: returns the result, `None` for another attempt, or the error of the call.
     pub(super) async fn end<T>(
         &mut self,
         held: Result<Held, Error>,
@@ -96,7 +96,7 @@ impl<'a> Call<'a> {
         };
         let in_transaction = self.in_transaction(&held);
         match outcome {
-            // Through a pooler only our own bound holds, also for locks.
+            // Through a pooler only our own bound applies, also to locks.
             None if self.holder.is_some() => Err(self.locked()),
             None => Err(self.late()),
             Some(Ok(answer)) => {
@@ -115,7 +115,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// After an error: whether it is tried again. The connection is given back where it is still good.
+    /// Decides after an error whether there is another attempt. Gives back the connection if it can still be used.
     async fn after<T>(&mut self, error: Error, held: Option<Held>) -> Result<Option<T>, DalError> {
         let user = held.as_ref().map(|held| held.connection.target.user.clone()).unwrap_or_default();
         if let Some(held) = held {
@@ -123,12 +123,7 @@ impl<'a> Call<'a> {
         }
         match classify(&error) {
             ErrorClass::Conflict => {
-                self.conflicts += 1;
-                if self.conflicts == retry::TRIES {
-                    let (operation, tries) = (self.operation, self.conflicts);
-                    return Err(DalError::Conflict { operation, tries, source: boxed(error) });
-                }
-                sleep(retry::pause(self.conflicts)).await;
+                self.conflicts.pause(boxed(error)).await?;
                 Ok(None)
             }
             ErrorClass::Lost | ErrorClass::NotReady => {
@@ -157,8 +152,8 @@ impl<'a> Call<'a> {
         DalError::Late { operation: self.operation, database: self.server.name(), waited }
     }
 
-    /// Where no statement may outlive its connection, each call is a transaction: a pooler gives out another
-    /// connection after that, not in the middle.
+    /// Returns whether the call is a transaction. Through a pooler every call is one: the pooler switches connections
+    /// between transactions only.
     fn in_transaction(&self, held: &Held) -> bool {
         self.transaction || !held.connection.target.statement_cache
     }
@@ -172,7 +167,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Does work on a connection, within a bound. Where it waits for a lock of another session, `holder` says whose it is.
+/// Awaits work on a connection within a bound. If it waits for a lock of another session, `holder` names that session.
 pub(super) async fn watched<T>(
     server: &PostgresServer,
     bound: Duration,
@@ -184,7 +179,7 @@ pub(super) async fn watched<T>(
         tokio::select! {
             biased;
             done = &mut work => done,
-            found = lock_holder::awaited(server) => {
+            found = lock_holder::of_awaited_lock(server) => {
                 *holder = Some(found);
                 work.await
             }
@@ -193,7 +188,7 @@ pub(super) async fn watched<T>(
     timeout(bound, done).await.ok()
 }
 
-/// An error that no other try would mend.
+/// Returns the error of a call that another attempt would not mend.
 pub(super) fn failed(server: &PostgresServer, operation: &'static str, user: String, error: Error) -> DalError {
     let database = server.name();
     match classify(&error) {

@@ -1,4 +1,4 @@
-//! Making a connection.
+//! Connects to a server.
 
 use std::{
     path::Path,
@@ -14,54 +14,43 @@ use tokio::time::{sleep, timeout};
 use super::{
     connection_params::{ConnectionParams, SslMode},
     error::{ErrorClass, boxed, classify, is_refused_connection},
-    pool::PostgresServer,
-    session,
+    script_session,
 };
 use crate::{DalError, retry};
 
-/// The oldest server that is supported, as the server counts: gen_random_uuid() is in core since then.
+/// Oldest supported server, in the server's numbering: gen_random_uuid() is in core since then.
 const LEAST_VERSION: u32 = 130_000;
 const LEAST: &str = "13";
 
-/// How long a server may be away because it is started again. One that does not listen for longer is not there; one
-/// that answers, but is not ready yet, is waited for as long as the caller waits.
+/// How long a server may refuse connections because it restarts. A server that is starting up and answers is waited for
+/// as long as the caller waits.
 const RESTART: Duration = Duration::from_secs(3);
 
-/// How many statements a connection keeps prepared.
+/// Number of statements that a connection keeps prepared.
 const STATEMENTS: usize = 50;
 
-/// Since which version a server notices while a statement runs that its client is gone.
+/// First version of the server that notices, while a statement runs, that its client is gone.
 const LOOKS_FOR_CLIENT: u32 = 140_000;
 
-/// What a connection is for.
+/// Purpose of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Purpose {
-    /// Bound on one statement, kept by the server.
+    /// Bound on one statement, which the server enforces.
     pub(super) statement: Duration,
     /// Bound on waiting for a lock of another transaction.
     pub(super) lock: Duration,
-    /// Whether statements run for long, and are to end with this process however it ends.
+    /// Whether statements run for long, and must end with this process however it ends.
     pub(super) script: bool,
 }
 
 impl Purpose {
-    /// Short questions of MER's own.
+    /// Short statements of MER itself.
     pub(super) const fn short(bound: Duration) -> Self {
         Self { statement: bound, lock: bound, script: false }
     }
-
-    /// Calls that read and change rows.
-    pub(super) fn calls(server: &PostgresServer) -> Self {
-        Self { statement: server.call_bound(), lock: server.wait, script: false }
-    }
-
-    /// Migration scripts.
-    pub(super) fn script(server: &PostgresServer) -> Self {
-        Self { statement: server.settings.script_timeout, lock: server.wait, script: true }
-    }
 }
 
-/// Connects, within the wait. `database` is the URL for messages.
+/// Connects within the wait. `database` is the URL for messages.
 pub(super) async fn connect(
     target: &ConnectionParams,
     database: &str,
@@ -84,7 +73,7 @@ pub(super) async fn connect(
             _ => Duration::ZERO,
         };
         lost += 1;
-        // In steps of up to half a second: many processes may be waiting for the same server.
+        // Up to half a second: many processes may be waiting for the same server.
         let pause = retry::pause(lost) * 5;
         if begun.elapsed() + pause >= patience {
             return Err(match classify(&error) {
@@ -106,21 +95,21 @@ async fn ready(
     purpose: Purpose,
     database: &str,
 ) -> Result<PgConnection, DalError> {
-    // What does not say its version is no PostgreSQL, but may be as good as one.
+    // A server that does not report its version is not PostgreSQL, but may be compatible.
     let version = connection.server_version_num();
     if let Some(found) = version.filter(|version| *version < LEAST_VERSION) {
-        return Err(DalError::TooOld { database: database.to_owned(), found: shown(found), least: LEAST });
+        return Err(DalError::TooOld { database: database.to_owned(), found: format_version(found), least: LEAST });
     }
     let looks = version.is_some_and(|version| version >= LOOKS_FOR_CLIENT);
-    // A pooler would keep the setting for others, and is itself the client that the server looks for.
+    // A pooler would keep the setting for other clients, and is itself the client that the server checks.
     if purpose.script && looks && target.statement_cache {
-        session::look_for_client(&mut connection).await;
+        script_session::look_for_client(&mut connection).await;
     }
     Ok(connection)
 }
 
-/// `90624` is 9.6.24, `150004` is 15.4.
-fn shown(version: u32) -> String {
+/// Formats a version: `90624` is 9.6.24, `150004` is 15.4.
+fn format_version(version: u32) -> String {
     if version < 100_000 {
         format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
     } else {
@@ -137,7 +126,7 @@ fn failed(error: Error, target: &ConnectionParams, database: &str) -> DalError {
     let database = database.to_owned();
     match classify(&error) {
         ErrorClass::Refused => DalError::Refused { database, user: target.user.clone(), source: boxed(error) },
-        // CONNECT on the database.
+        // The right CONNECT on the database.
         ErrorClass::Rights => {
             DalError::Rights { operation: "connect", database, user: target.user.clone(), source: boxed(error) }
         }
@@ -147,8 +136,8 @@ fn failed(error: Error, target: &ConnectionParams, database: &str) -> DalError {
     }
 }
 
-/// Everything is set, because sqlx fills from the environment what is not. (What it reads of that all the same, the
-/// PGSSL files where nobody names any, and PGOPTIONS, is what the settings would have said too.)
+/// Sets every option, because sqlx fills the others from the environment. (It still reads the PGSSL files if none are
+/// named, and PGOPTIONS; the settings contain the same values.)
 fn options(target: &ConnectionParams, purpose: Purpose) -> PgConnectOptions {
     let mut options = PgConnectOptions::new_without_pgpass()
         .port(target.port)
@@ -164,7 +153,7 @@ fn options(target: &ConnectionParams, purpose: Purpose) -> PgConnectOptions {
             SslMode::VerifyCa => PgSslMode::VerifyCa,
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         })
-        // The server's own default is exact since version 12, and a pooler knows no such parameter.
+        // The server's default is exact since version 12, and a pooler does not know the parameter.
         .extra_float_digits(None)
         .statement_cache_capacity(if target.statement_cache { STATEMENTS } else { 0 })
         .disable_statement_logging();
@@ -179,12 +168,12 @@ fn options(target: &ConnectionParams, purpose: Purpose) -> PgConnectOptions {
     if let (Some(cert), Some(key)) = (&target.ssl_cert, &target.ssl_key) {
         options = options.ssl_client_cert(cert).ssl_client_key(key);
     }
-    // A pooler refuses what it does not know; then only our own bounds hold.
+    // A pooler refuses parameters that it does not know; then only our own bounds apply.
     if target.statement_cache {
         let bounds = [("statement_timeout", purpose.statement), ("lock_timeout", purpose.lock)];
         options = options.options(bounds.map(|(name, bound)| (name, millis(bound))));
         if purpose.script {
-            options = options.options(session::KEEPALIVE);
+            options = options.options(script_session::KEEPALIVE);
         }
     }
     if !target.options.is_empty() {
@@ -193,7 +182,7 @@ fn options(target: &ConnectionParams, purpose: Purpose) -> PgConnectOptions {
     options
 }
 
-/// A bound as the server takes it: zero would mean that there is none, and it has room for 24 days.
+/// Formats a bound for the server, in milliseconds. Zero would mean no bound, and the maximum is 24 days.
 fn millis(bound: Duration) -> String {
     bound.as_millis().clamp(1, i32::MAX.unsigned_abs().into()).to_string()
 }
@@ -211,7 +200,7 @@ mod tests {
 
     #[test]
     fn versions_read_as_the_server_shows_them() {
-        assert_eq!(shown(90_624), "9.6.24");
-        assert_eq!(shown(120_004), "12.4");
+        assert_eq!(format_version(90_624), "9.6.24");
+        assert_eq!(format_version(120_004), "12.4");
     }
 }

@@ -1,20 +1,20 @@
-//! To whom a connection is made: the URL, and where it is silent the settings, PostgreSQL's own variables, the password
-//! file, and what PostgreSQL's own programs assume.
+//! Parameters of a connection: from the URL, and for what it leaves open from the settings, PostgreSQL's own variables,
+//! the password file, and the defaults of PostgreSQL's own programs.
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{PostgresUrl, passfile};
+use super::{passfile, url::PostgresUrl};
 use crate::{DalError, Secret, ServerSettings};
 
 const PORT: u16 = 5432;
 
-/// Where PostgreSQL's own programs look for a server that nobody has named.
+/// Folders in which PostgreSQL's own programs look for the socket of a server.
 const SOCKET_FOLDERS: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
 
-/// As long as the caller waits, unless somebody says otherwise.
+/// Default: as long as the caller waits.
 const CONNECT_TIMEOUT: Duration = Duration::MAX;
 
-/// How much of a connection must be encrypted, and how far the server's certificate is looked at.
+/// How far a connection must be encrypted and the server's certificate verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SslMode {
     Disable,
@@ -25,7 +25,7 @@ pub(super) enum SslMode {
     VerifyFull,
 }
 
-/// Everything that a connection needs.
+/// Parameters of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConnectionParams {
     /// A name, an address, or the folder of a socket.
@@ -35,7 +35,7 @@ pub(super) struct ConnectionParams {
     pub(super) password: Option<Secret>,
     pub(super) database: String,
     pub(super) ssl_mode: SslMode,
-    /// A file of certificates; those of the web where there is none.
+    /// File of root certificates; the public ones if there is none.
     pub(super) ssl_root: Option<PathBuf>,
     pub(super) ssl_cert: Option<PathBuf>,
     pub(super) ssl_key: Option<PathBuf>,
@@ -47,7 +47,7 @@ pub(super) struct ConnectionParams {
 }
 
 impl ConnectionParams {
-    /// Fills what the URL leaves open. Reads the password file where no password is given.
+    /// Completes the URL. Reads the password file if no password is given.
     pub(super) fn of(url: &PostgresUrl, settings: &ServerSettings) -> Result<Self, DalError> {
         Self::resolve(url, settings).map_err(|reason| DalError::Url { url: url.to_string(), reason })
     }
@@ -61,7 +61,7 @@ impl ConnectionParams {
         let host = url.host.clone().or_else(|| variable("PGHOSTADDR")).or_else(|| variable("PGHOST"));
         let port = match (url.port, variable("PGPORT")) {
             (Some(port), _) => port,
-            (None, Some(text)) => text.parse().map_err(|_| format!("`{text}` in PGPORT is no port"))?,
+            (None, Some(text)) => text.parse().map_err(|_| format!("`{text}` in PGPORT is not a port"))?,
             (None, None) => PORT,
         };
         let user = url
@@ -70,7 +70,7 @@ impl ConnectionParams {
             .or_else(|| settings.username.clone())
             .or_else(|| variable("PGUSER"))
             .or_else(|| settings.os_user.clone())
-            .ok_or("it names no user, and this process has none by name: write `postgres://USER@…`")?;
+            .ok_or("no user is given, and the user of this process has no name: write `postgres://USER@…`")?;
         let database = url.database.clone().or_else(|| variable("PGDATABASE")).unwrap_or_else(|| user.clone());
         let mut target = Self {
             host: host.unwrap_or_else(|| default_host(port)),
@@ -104,7 +104,7 @@ impl ConnectionParams {
                 Some(other) => return Err(format!("`statementCache` is `on` or `off`, not `{other}`")),
             },
         };
-        // As libpq has it: who names a root wants it looked at.
+        // As in libpq: naming a root certificate asks for verification.
         if target.ssl_mode == SslMode::Require && target.ssl_root.is_some() {
             target.ssl_mode = SslMode::VerifyCa;
         }
@@ -117,12 +117,16 @@ impl ConnectionParams {
         if target.password.is_none() {
             let path = file("passfile", "PGPASSFILE").or_else(|| Some(settings.home.as_ref()?.join(".pgpass")));
             let path = path.filter(|path| path.is_file());
-            target.password = path.and_then(|path| passfile::find(&path, &target));
+            // The file calls the server on a socket of this machine `localhost`.
+            let host = if target.is_socket() { "localhost" } else { &target.host };
+            let port = target.port.to_string();
+            let connection = [host, &port, &target.database, &target.user];
+            target.password = path.and_then(|path| passfile::password_for(&path, connection));
         }
         Ok(target)
     }
 
-    /// Whether the host is the folder of a socket.
+    /// Returns whether the host is the folder of a socket.
     pub(super) fn is_socket(&self) -> bool {
         self.host.starts_with('/')
     }
@@ -151,13 +155,13 @@ fn ssl_mode(text: &str) -> Result<SslMode, String> {
         "verify-full" => SslMode::VerifyFull,
         _ => {
             return Err(format!(
-                "`{text}` is no sslmode; there are `disable`, `allow`, `prefer`, `require`, `verify-ca` and `verify-full`"
+                "`{text}` is not an sslmode; the modes are `disable`, `allow`, `prefer`, `require`, `verify-ca` and `verify-full`"
             ));
         }
     })
 }
 
-/// Reads `-c NAME=VALUE`, `-cNAME=VALUE` and `--NAME=VALUE`, in which a backslash keeps a space.
+/// Parses `-c NAME=VALUE`, `-cNAME=VALUE` and `--NAME=VALUE`, in which a backslash escapes a space.
 fn options(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut words = vec![String::new()];
     let mut letters = text.chars();
@@ -236,12 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_says_is_as_psql_has_it() {
+    fn defaults_are_those_of_psql() {
         let found = target("h", &settings(&[]));
         assert_eq!((found.user.as_str(), found.database.as_str(), found.port), ("ada", "ada", 5432));
         assert_eq!((found.ssl_mode, found.application.as_str()), (SslMode::Prefer, "mer"));
-        let nobody = ServerSettings { os_user: None, ..settings(&[]) };
-        assert!(ConnectionParams::of(&PostgresUrl::parse("h").unwrap(), &nobody).is_err());
+        let without_user = ServerSettings { os_user: None, ..settings(&[]) };
+        assert!(ConnectionParams::of(&PostgresUrl::parse("h").unwrap(), &without_user).is_err());
     }
 
     #[test]
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_password_file_answers_where_nobody_else_does() {
+    fn the_password_file_is_read_if_no_other_password_is_given() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join(".pgpass"), "h:5432:*:ada:from\\:file\n").unwrap();
         let mode = |mode| {

@@ -1,4 +1,4 @@
-//! What the server's errors mean to MER.
+//! What the errors of PostgreSQL mean for MER.
 
 use std::io;
 
@@ -6,39 +6,38 @@ use sqlx::{Error, postgres::PgDatabaseError};
 
 use crate::BoxError;
 
-/// What is to be done about an error.
+/// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorClass {
-    /// Another writer was first: the whole transaction is to be run again.
+    /// Another writer was first: repeat the whole transaction.
     Conflict,
-    /// The connection is gone.
+    /// The connection was lost.
     Lost,
-    /// The server is there, but takes no connection yet.
+    /// The server is running, but does not accept connections yet.
     NotReady,
-    /// The statement was stopped by its bound.
+    /// The statement exceeded its time limit.
     Late,
     /// Another transaction held a lock for longer than the wait.
     Locked,
-    /// The server is short of memory, or of something else that is there again soon.
+    /// The server lacks memory or another resource that is available again soon.
     Short,
-    /// The user is not let in.
+    /// The server does not let the user sign in.
     Refused,
-    /// The user may not do this.
+    /// The user lacks the right.
     Rights,
     /// There is no such table or column.
     NoSchema,
     /// There is no such database.
     NoDatabase,
-    /// It is the values that the statement carries.
+    /// The server refused a value of the statement.
     Value,
-    /// It may be the values: a function or a trigger of the database's owner refused them.
+    /// The server may have refused a value: a function or trigger of the database's owner raised the error.
     PerhapsValue,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// The meaning of each SQLSTATE that has one, and of whole classes, by their first two characters. A code stands before its
-/// class.
+/// The class of each SQLSTATE, and of whole SQLSTATE classes by their first two characters. A code precedes its class.
 const CLASSES: &[(&str, ErrorClass)] = &[
     ("40001", ErrorClass::Conflict), // serialization failure
     ("40P01", ErrorClass::Conflict), // deadlock
@@ -70,22 +69,22 @@ const CLASSES: &[(&str, ErrorClass)] = &[
     ("38", ErrorClass::PerhapsValue),  // raised by a function in another language
 ];
 
-/// Reads the SQLSTATE, or what sqlx says where no server said anything.
+/// Classifies an error by its SQLSTATE, or by the error of sqlx if it is not the server's.
 pub(super) fn classify(error: &Error) -> ErrorClass {
     match error {
         Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed => ErrorClass::Lost,
-        Error::Database(_) => of_code(code(error)),
+        Error::Database(_) => classify_sqlstate(sqlstate(error)),
         Error::Encode(_) => ErrorClass::Value,
         _ => ErrorClass::Other,
     }
 }
 
-fn of_code(code: &str) -> ErrorClass {
-    CLASSES.iter().find(|(known, _)| code.starts_with(known)).map_or(ErrorClass::Other, |(_, class)| *class)
+fn classify_sqlstate(sqlstate: &str) -> ErrorClass {
+    CLASSES.iter().find(|(known, _)| sqlstate.starts_with(known)).map_or(ErrorClass::Other, |(_, class)| *class)
 }
 
-/// The SQLSTATE; empty where the error is not the server's.
-pub(super) fn code(error: &Error) -> &str {
+/// Returns the SQLSTATE; empty if the error is not the server's.
+pub(super) fn sqlstate(error: &Error) -> &str {
     server_error(error).map_or("", PgDatabaseError::code)
 }
 
@@ -93,20 +92,20 @@ pub(super) fn server_error(error: &Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
 }
 
-/// Whether nobody listens there, as while a server is started again.
+/// Returns whether no server listens there, as while a server restarts.
 pub(super) fn is_refused_connection(error: &Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
-    // NotFound: the socket file of a server that is not there.
+    // NotFound: the socket file of a server that is not running.
     let kinds = [ConnectionRefused, ConnectionReset, ConnectionAborted, UnexpectedEof, NotFound];
     matches!(error, Error::Io(error) if kinds.contains(&error.kind()))
 }
 
-/// The server's own words.
+/// Message of the server.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Words(String);
+struct Message(String);
 
-/// The error without what sqlx says around it, so that no line of a chain of causes repeats another.
+/// Returns the error without the text that sqlx adds, so that no line in a chain of causes repeats another.
 pub(super) fn boxed(error: Error) -> BoxError {
     if let Some(server) = server_error(&error) {
         let mut text = server.message().to_owned();
@@ -114,12 +113,12 @@ pub(super) fn boxed(error: Error) -> BoxError {
             text += "; ";
             text += more;
         }
-        return Words(format!("{text} ({})", server.code())).into();
+        return Message(format!("{text} ({})", server.code())).into();
     }
     match error {
         Error::Io(error) => error.into(),
         Error::Tls(error) | Error::Configuration(error) | Error::Encode(error) | Error::Decode(error) => error,
-        other => Words(other.to_string()).into(),
+        other => Message(other.to_string()).into(),
     }
 }
 
@@ -146,10 +145,10 @@ mod tests {
             ("", ErrorClass::Other),
         ] {
             for code in codes.split(' ') {
-                assert_eq!(of_code(code), expected, "{code}");
+                assert_eq!(classify_sqlstate(code), expected, "{code}");
             }
         }
-        // Nothing that stands behind its class is ever found.
+        // A code behind its class would never be found.
         for (place, (known, _)) in CLASSES.iter().enumerate() {
             let first = CLASSES.iter().position(|(earlier, _)| known.starts_with(earlier));
             assert_eq!(first, Some(place), "{known}");

@@ -1,28 +1,27 @@
-//! The lock under which the database is migrated: an advisory one, on the connection on which the scripts run. So the lock
-//! is free only when the server has ended the script, whatever has become of the process that sent it.
+//! The lock under which the database is migrated: an advisory lock on the connection that runs the scripts. So it is
+//! free only when the server has ended the script, whatever happens to the process that sent it.
 //!
-//! It is asked for again and again rather than waited for in the server: a waiting statement keeps a snapshot open, and
-//! `CREATE INDEX CONCURRENTLY`, run by whoever has the lock, waits for every open snapshot.
+//! It is polled rather than awaited in the server: a waiting statement keeps a snapshot open, and `CREATE INDEX
+//! CONCURRENTLY`, run by the holder of the lock, waits for every open snapshot.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use sqlx::{Row as _, query, raw_sql};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    PostgresServer, PostgresStore, call::failed, connect::Purpose, error::boxed, lock_holder, pool::Connection,
+    PostgresStore,
+    call::failed,
+    error::boxed,
+    lock_holder,
+    pool::{Connection, PostgresServer},
+    script_session::SHORT,
 };
 use crate::{DalError, retry};
 
 /// "MER" and a number: the two halves of the lock's key.
-pub(super) const CLASS: i32 = 0x004d_4552;
-pub(super) const OBJECT: i32 = 1;
-
-/// Bound on each short statement.
-pub(super) const SHORT: Duration = Duration::from_secs(10);
+const CLASS: i32 = 0x004d_4552;
+const OBJECT: i32 = 1;
 
 const TAKE: &str = "SELECT pg_try_advisory_lock($1, $2)";
 const TAKE_IN_TRANSACTION: &str = "SELECT pg_try_advisory_xact_lock($1, $2)";
@@ -31,7 +30,7 @@ const HELD: &str = "
 SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()
     AND classid = $1::bigint::oid AND objid = $2::bigint::oid";
 
-/// The lock, held as long as its connection is there.
+/// The lock, which is held as long as its connection is open.
 #[derive(Debug)]
 pub(crate) struct AdvisoryLock {
     connection: Connection,
@@ -50,14 +49,14 @@ impl AdvisoryLock {
         Err(DalError::Lost { operation: "keep the lock of migrations", database: self.server.name(), source })
     }
 
-    /// The connection that has it, where scripts can run there. Through a pooler the lock lives in a transaction, which a
-    /// script would end.
+    /// Returns the connection that holds the lock, if scripts can run on it. Through a pooler the lock lives in a
+    /// transaction, which a script would end.
     pub(super) fn session(&mut self) -> Option<&mut Connection> {
         self.connection.target.statement_cache.then_some(&mut self.connection)
     }
 
     pub(crate) async fn release(self) {
-        // It goes with the connection, whatever becomes of the farewell.
+        // The end of the connection releases the lock, even if closing it fails.
         let _ = timeout(SHORT, sqlx::Connection::close(self.connection.raw)).await;
     }
 }
@@ -68,7 +67,7 @@ impl PostgresStore {
         let server = self.server();
         let wait = server.wait;
         let begun = Instant::now();
-        let mut connection = server.connect(Purpose::script(server)).await?;
+        let mut connection = server.connect(server.script_purpose()).await?;
         let user = connection.target.user.clone();
         let fail = |error| failed(server, OPERATION, user.clone(), error);
         // Through a pooler only a transaction keeps its connection, so there the lock lives in one.
@@ -87,7 +86,7 @@ impl PostgresStore {
                 return Ok(AdvisoryLock { connection, server: Arc::clone(server) });
             }
             if begun.elapsed() >= wait {
-                let asked = timeout(SHORT, lock_holder::of_migrations(&mut connection.raw)).await;
+                let asked = timeout(SHORT, lock_holder::of_advisory_lock(&mut connection.raw, (CLASS, OBJECT))).await;
                 let holder = asked.map_err(late)?.map_err(fail)?;
                 return Err(DalError::Migrating { database: server.name(), holder, waited: begun.elapsed() });
             }

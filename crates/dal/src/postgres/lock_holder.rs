@@ -1,25 +1,22 @@
-//! Which session of the server stands in the way, in words.
+//! Describes the session of the server that holds a lock.
 
 use std::time::Duration;
 
 use sqlx::{PgConnection, Row as _, postgres::PgRow, query};
 use tokio::time::sleep;
 
-use super::{
-    connect::Purpose,
-    lock::{CLASS, OBJECT, SHORT},
-    pool::PostgresServer,
-};
+use super::{connect::Purpose, pool::PostgresServer, script_session::SHORT};
 
-/// How long before the end of a wait for a lock its holder is looked up, at most; it has to be done while the wait lasts.
+/// Maximum time before the end of a wait for a lock at which its holder is looked up; it must be found while the wait
+/// lasts.
 const LEAD: Duration = Duration::from_secs(3);
 
-/// The pauses between two looks.
+/// Pauses between two queries.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Of the user's rights it depends whether more than the pid is seen.
-const OF_MIGRATIONS: &str = "
+/// Columns other than the pid are empty if the user lacks the right to see them.
+const OF_ADVISORY_LOCK: &str = "
 SELECT a.pid, coalesce(a.application_name, '') AS application, coalesce(a.usename, '') AS usename,
        coalesce(host(a.client_addr), '') AS client
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -27,7 +24,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND 
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 LIMIT 1";
 
-/// Connections of this process are known by their name, which has the number of the process in it.
+/// Connections of this process are recognised by their application name, which contains the pid.
 const OF_OURS: &str = "
 SELECT a.pid, coalesce(a.application_name, '') AS application, coalesce(a.usename, '') AS usename,
        coalesce(host(a.client_addr), '') AS client
@@ -37,16 +34,19 @@ WHERE ours.wait_event_type = 'Lock' AND ours.datname = current_database()
   AND ours.usename = session_user AND ours.application_name = current_setting('application_name')
 LIMIT 1";
 
-/// The session that has the lock of migrations.
-pub(super) async fn of_migrations(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    let asked = query(OF_MIGRATIONS).persistent(false).bind(i64::from(CLASS)).bind(i64::from(OBJECT));
+/// Returns the session that has the advisory lock with this key.
+pub(super) async fn of_advisory_lock(
+    connection: &mut PgConnection,
+    (class, object): (i32, i32),
+) -> Result<String, sqlx::Error> {
+    let asked = query(OF_ADVISORY_LOCK).persistent(false).bind(i64::from(class)).bind(i64::from(object));
     let found = asked.fetch_optional(connection).await?;
     found.map_or_else(|| Ok("another process".to_owned()), |row| described(&row))
 }
 
-/// Looks, over a connection of its own, which session holds the lock that a statement of this process waits for; not
-/// before the wait for it has nearly run out. Ends only when it has found one.
-pub(super) async fn awaited(server: &PostgresServer) -> String {
+/// Finds, over a separate connection, the session that holds the lock which a statement of this process waits for;
+/// begins shortly before that wait runs out. Returns only once it has found one.
+pub(super) async fn of_awaited_lock(server: &PostgresServer) -> String {
     let lead = LEAD.min(server.wait / 2);
     sleep(server.wait - lead).await;
     let mut pause = FIRST_PAUSE;
@@ -60,7 +60,7 @@ pub(super) async fn awaited(server: &PostgresServer) -> String {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        // A server that takes no second connection is asked seldom.
+        // A server that accepts no second connection is asked rarely.
         sleep(LONGEST_PAUSE).await;
     }
 }

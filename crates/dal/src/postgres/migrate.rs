@@ -1,32 +1,12 @@
-//! The verbs of the migrations program.
+//! Schema of the database: the table `Migrations` and the scripts that it records.
 
-use std::{future::poll_fn, pin::Pin, time::Instant};
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
-use futures_core::Stream;
-use sqlx::{
-    AssertSqlSafe, Error, PgConnection,
-    postgres::{PgErrorPosition, PgRow},
-    query, raw_sql,
-};
-use tokio::time::timeout;
+use super::{PostgresStore, call::call, error::sqlstate, rows::get, script_row::applied_row};
+use crate::{Applied, DalError, MigrationLock, ScriptRun, backend::MigrationBackend};
 
-use super::{
-    PostgresServer, PostgresStore,
-    call::{call, failed, watched},
-    connect::Purpose,
-    error::{ErrorClass, boxed, classify, code, server_error},
-    lock::{AdvisoryLock, SHORT},
-    pool::Connection,
-    rows::{get, small},
-    script::{concurrent_index, copy_through_client, line_of, own_transaction, statements},
-    session::{self, Before, RESET, in_schema},
-    wire_types::Time,
-};
-use crate::{Applied, DalError, ScriptFailure, ScriptRun};
-
-const TABLE: &str = "Migrations";
-
-/// Made by the program, before any script.
+/// Created by the program, before any script.
 const DEFINE: &str = r#"
 CREATE TABLE IF NOT EXISTS "Migrations" (
     "number" bigint PRIMARY KEY,
@@ -40,24 +20,19 @@ CREATE TABLE IF NOT EXISTS "Migrations" (
 
 const APPLIED: &str = r#"SELECT * FROM "Migrations" ORDER BY "number""#;
 
-/// The number is the key: of two who apply the same script, one fails.
-const APPLY: &str = r#"
-INSERT INTO {schema}."Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
-VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6) RETURNING *"#;
-
-const TRANSACTION: &str = "SELECT pg_current_xact_id()::text";
-const SAME_TRANSACTION: &str = "SELECT pg_current_xact_id_if_assigned()::text = $1";
-
-const NOTE: &str = r#"
-INSERT INTO "Migrations" ("number", "name", "checksum", "appliedAt", "durationMs", "merVersion", "own")
-VALUES ($1, $2, $3, clock_timestamp(), 0, $4, $5)
-ON CONFLICT ("number") DO UPDATE SET "name" = EXCLUDED."name", "checksum" = EXCLUDED."checksum" RETURNING *"#;
-
-/// Codes of "there is one already", by which another process that makes the same table is noticed.
+/// SQLSTATEs of "already exists": another process created the same table.
 const MADE_ALREADY: [&str; 3] = ["23505", "42P07", "42710"];
 
-impl PostgresStore {
-    pub(super) async fn read_encoding(&self) -> Result<(), DalError> {
+impl MigrationBackend for PostgresStore {
+    async fn database_uid(&self) -> Result<Uuid, DalError> {
+        self.read_uid().await
+    }
+
+    async fn new_uid(&self) -> Result<Uuid, DalError> {
+        self.write_new_uid().await
+    }
+
+    async fn check_encoding(&self) -> Result<(), DalError> {
         let row: PgRow = call!(self.server(), "ask for its encoding", |connection| {
             self.query("SHOW server_encoding").fetch_one(&mut *connection).await
         });
@@ -68,7 +43,7 @@ impl PostgresStore {
         Err(DalError::Encoding { database: self.server().name(), encoding })
     }
 
-    pub(super) async fn read_applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
+    async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError> {
         let read = async {
             Ok::<Vec<PgRow>, DalError>(call!(self.server(), "list the applied scripts", |connection| {
                 self.query(APPLIED).fetch_all(&mut *connection).await
@@ -76,241 +51,29 @@ impl PostgresStore {
         };
         match read.await {
             Err(DalError::NoSchema { .. }) => Ok(None),
-            rows => rows?.iter().map(applied).collect::<Result<_, _>>().map(Some),
+            rows => rows?.iter().map(applied_row).collect::<Result<_, _>>().map(Some),
         }
     }
 
-    pub(super) async fn define_migrations(&self) -> Result<(), DalError> {
+    async fn create_migrations(&self) -> Result<(), DalError> {
         call!(self.server(), "create the table `Migrations`", |connection| {
             match self.query(DEFINE).execute(&mut *connection).await {
-                Err(error) if MADE_ALREADY.contains(&code(&error)) => Ok(()),
+                Err(error) if MADE_ALREADY.contains(&sqlstate(&error)) => Ok(()),
                 outcome => outcome.map(|_| ()),
             }
         });
         Ok(())
     }
 
-    /// On the connection that has the lock, with bounds of its own. Nothing is tried again: whether a script that was cut off
-    /// has been applied is looked up by the next holder of the lock.
-    pub(super) async fn run_script(
-        &self,
-        lock: Option<&mut AdvisoryLock>,
-        script: &ScriptRun,
-    ) -> Result<Applied, DalError> {
-        let statements = statements(&script.sql);
-        if script.in_transaction()
-            && let Some(statement) = own_transaction(&statements)
-        {
-            return Err(DalError::own_transaction(&script.file, statement.line, statement.summary()));
-        }
-        if let Some(statement) = copy_through_client(&statements) {
-            const WHY: &str =
-                "rows that follow in the text are for `psql`: `pg_dump --inserts` writes statements instead";
-            return Err(DalError::refused_script(&script.file, statement.line, statement.summary(), WHY));
-        }
-        if let Some(connection) = lock.and_then(AdvisoryLock::session) {
-            return self.run_script_on(connection, script).await;
-        }
-        let mut connection = self.server().connect(Purpose::script(self.server())).await?;
-        let applied = self.run_script_on(&mut connection, script).await;
-        let _ = timeout(SHORT, sqlx::Connection::close(connection.raw)).await;
-        applied
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError> {
+        self.take_lock().await.map(MigrationLock::postgres)
     }
 
-    async fn run_script_on(&self, connection: &mut Connection, script: &ScriptRun) -> Result<Applied, DalError> {
-        const OPERATION: &str = "apply a script";
-        let server = self.server();
-        let bound = server.settings.script_timeout;
-        let mut holder = None;
-        let outcome = watched(server, bound, run(server, &mut connection.raw, script), &mut holder).await;
-        let Some(outcome) = outcome else {
-            self.stop_script().await;
-            return Err(DalError::Late { operation: OPERATION, database: server.name(), waited: bound });
-        };
-        server.script_runs(None);
-        let looks = connection.target.statement_cache;
-        let cleaned = timeout(SHORT, session::clean(&mut connection.raw, outcome.is_err(), looks)).await;
-        if !matches!(cleaned, Ok(Ok(()))) {
-            tracing::debug!(script = %script.file, "the session of the script could not be cleaned");
-        }
-        match outcome {
-            Ok(row) => applied(&row),
-            Err(Stopped::InScript { error, completed }) if is_about_the_script(&error) => {
-                let class = classify(&error);
-                let holder = holder.filter(|_| class == ErrorClass::Locked);
-                let may_pass = matches!(
-                    class,
-                    ErrorClass::Locked
-                        | ErrorClass::Late
-                        | ErrorClass::Conflict
-                        | ErrorClass::Short
-                        | ErrorClass::NotReady
-                );
-                let failure = ScriptFailure { holder, may_pass, ..place(&error, &script.sql, completed) };
-                Err(DalError::Script { script: script.file.clone(), failure: failure.into(), source: boxed(error) })
-            }
-            Err(Stopped::LeftTransaction) => {
-                const WHY: &str = "it ended the transaction that it shares with its row in `Migrations`: what stands before \
-                                   that end is kept, and the script is not on record as applied";
-                let (script, failure) = (script.file.clone(), ScriptFailure::default());
-                Err(DalError::Script { script, failure: failure.into(), source: WHY.into() })
-            }
-            Err(Stopped::Row(error)) if is_about_the_script(&error) => {
-                let kept = !script.in_transaction();
-                Err(DalError::ScriptRow { script: script.file.clone(), kept, source: boxed(error) })
-            }
-            Err(Stopped::InScript { error, .. } | Stopped::Row(error) | Stopped::Around(error)) => {
-                Err(failed(server, OPERATION, connection.target.user.clone(), error))
-            }
-        }
+    async fn apply_script(&self, lock: &mut MigrationLock, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.run_script(lock.advisory(), script).await
     }
-}
 
-/// Whether it is the script that is wrong, and not the connection that ended.
-fn is_about_the_script(error: &Error) -> bool {
-    classify(error) != ErrorClass::Lost
-}
-
-impl PostgresStore {
-    pub(super) async fn write_note(&self, script: &ScriptRun) -> Result<Applied, DalError> {
-        let row: PgRow = call!(self.server(), "note a script as applied", |connection| {
-            self.query(NOTE)
-                .bind(i64::from(script.number))
-                .bind(&script.name)
-                .bind(&script.checksum)
-                .bind(&script.mer_version)
-                .bind(script.own)
-                .fetch_one(&mut *connection)
-                .await
-        });
-        applied(&row)
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError> {
+        self.write_row(script).await
     }
-}
-
-/// What stopped a script.
-enum Stopped {
-    /// One of its statements, after so many.
-    InScript { error: Error, completed: usize },
-    /// It ended the transaction in which its row is to be written.
-    LeftTransaction,
-    /// Its row could not be written.
-    Row(Error),
-    /// What comes before it.
-    Around(Error),
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Self {
-        Self::Around(error)
-    }
-}
-
-async fn run(server: &PostgresServer, connection: &mut PgConnection, script: &ScriptRun) -> Result<PgRow, Stopped> {
-    let begun = Instant::now();
-    let before = Before::of(connection).await?;
-    server.script_runs(Some(before.backend.clone()));
-    let transaction = if script.in_transaction() {
-        raw_sql("BEGIN").execute(&mut *connection).await?;
-        if !script.own {
-            before.put_first(connection).await?;
-        }
-        let row = query(TRANSACTION).persistent(false).fetch_one(&mut *connection).await?;
-        Some(sqlx::Row::try_get::<String, _>(&row, 0)?)
-    } else {
-        drop_half_made_index(connection, &script.sql).await?;
-        None
-    };
-    let mut completed = 0;
-    {
-        // One statement after the other as far as the results are concerned: their number tells which one failed.
-        let mut results = raw_sql(AssertSqlSafe(script.sql.as_str())).execute_many(&mut *connection);
-        while let Some(result) = next(&mut results).await {
-            result.map_err(|error| Stopped::InScript { error, completed })?;
-            completed += 1;
-        }
-    }
-    if let Some(transaction) = &transaction {
-        // What the eye may miss in a script, such as the end of a transaction behind strings that it reads otherwise.
-        let asked = query(SAME_TRANSACTION).persistent(false).bind(transaction);
-        let row = asked.fetch_one(&mut *connection).await.map_err(Stopped::Row)?;
-        if sqlx::Row::try_get::<Option<bool>, _>(&row, 0)? != Some(true) {
-            return Err(Stopped::LeftTransaction);
-        }
-    }
-    raw_sql(RESET).execute(&mut *connection).await.map_err(Stopped::Row)?;
-    // Unnamed: it is used once.
-    let row = query(in_schema(APPLY, &before.schema))
-        .persistent(false)
-        .bind(i64::from(script.number))
-        .bind(&script.name)
-        .bind(&script.checksum)
-        .bind(begun.elapsed().as_secs_f64() * 1000.0)
-        .bind(&script.mer_version)
-        .bind(script.own)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(Stopped::Row)?;
-    if transaction.is_some() {
-        raw_sql("COMMIT").execute(&mut *connection).await.map_err(Stopped::Row)?;
-    }
-    Ok(row)
-}
-
-/// Building an index outside of a transaction may leave one behind that is not valid, and that `IF NOT EXISTS` would take
-/// for the real one when the script is run again. One that another session builds just now is waited for.
-async fn drop_half_made_index(connection: &mut PgConnection, script: &str) -> Result<(), Error> {
-    const INVALID: &str = "SELECT indexrelid::regclass::text, indrelid::regclass::text FROM pg_index
-        WHERE NOT indisvalid AND indexrelid = to_regclass($1)";
-    let statements = statements(script);
-    let Some(name) = statements.first().and_then(|statement| concurrent_index(statement.text)) else { return Ok(()) };
-    let found = query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?;
-    let Some(row) = found else { return Ok(()) };
-    // The names come from the server, with the quotes that they need.
-    let index: String = sqlx::Row::try_get(&row, 0)?;
-    let table: String = sqlx::Row::try_get(&row, 1)?;
-    // A session that builds an index holds this lock of its table until the index is valid.
-    let builders = format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE; COMMIT");
-    raw_sql(AssertSqlSafe(builders)).execute(&mut *connection).await?;
-    if query(INVALID).persistent(false).bind(name).fetch_optional(&mut *connection).await?.is_none() {
-        return Ok(());
-    }
-    tracing::warn!(%index, "an index that was only half made is removed, and made anew");
-    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {index}");
-    raw_sql(AssertSqlSafe(drop)).execute(connection).await.map(|_| ())
-}
-
-/// Where in the script the server stopped: at the position that it names, or in the statement whose turn it was.
-fn place(error: &Error, script: &str, completed: usize) -> ScriptFailure {
-    let statements = statements(script);
-    let position = server_error(error).and_then(|error| match error.position() {
-        Some(PgErrorPosition::Original(position)) => Some(position),
-        _ => None,
-    });
-    // It counts characters, from 1.
-    let at = position.and_then(|position| script.char_indices().nth(position.checked_sub(1)?)).map(|(at, _)| at);
-    let statement = match at {
-        Some(at) => statements.iter().rev().find(|statement| statement.begin <= at),
-        None => statements.get(completed),
-    };
-    ScriptFailure {
-        line: at.map(|at| line_of(script, at)).or_else(|| statement.map(|statement| statement.line)),
-        statement: statement.map(|statement| statement.summary()),
-        ..ScriptFailure::default()
-    }
-}
-
-fn applied(row: &PgRow) -> Result<Applied, DalError> {
-    Ok(Applied {
-        number: small(TABLE, get(TABLE, row, "number")?)?,
-        name: get(TABLE, row, "name")?,
-        checksum: get(TABLE, row, "checksum")?,
-        applied_at: get::<Time>(TABLE, row, "appliedAt")?.0,
-        duration_ms: get(TABLE, row, "durationMs")?,
-        mer_version: get(TABLE, row, "merVersion")?,
-        own: get(TABLE, row, "own")?,
-    })
-}
-
-async fn next<T>(stream: &mut (impl Stream<Item = T> + Unpin)) -> Option<T> {
-    poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
 }

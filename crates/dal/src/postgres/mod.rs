@@ -1,8 +1,8 @@
 //! The PostgreSQL driver. No other module tree names the crate `sqlx`.
 //!
 //! One [`PostgresServer`] lives as long as its [`crate::Database`] and keeps a few connections; every call takes one of
-//! them, for the call only. A call is bounded, is tried again where another writer was first or the connection was
-//! lost, and may therefore run twice: every statement of this driver is written so that this changes nothing.
+//! them, for the call only. A call is bounded, is repeated if another writer was first or the connection was lost, and
+//! may therefore run twice: every statement of this driver leaves the same rows then.
 
 mod access;
 mod call;
@@ -10,18 +10,21 @@ mod connect;
 mod connection_params;
 mod error;
 mod heartbeat;
-mod location;
+mod identity;
 mod lock;
 mod lock_holder;
 mod migrate;
 mod passfile;
 mod pool;
 mod registry;
-mod remove;
 mod restore;
 mod rows;
+mod run_script;
 mod script;
-mod session;
+mod script_row;
+mod script_session;
+mod server_location;
+mod stop_script;
 mod store;
 mod url;
 mod weights;

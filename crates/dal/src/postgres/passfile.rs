@@ -1,12 +1,12 @@
-//! PostgreSQL's password file: lines of `host:port:database:user:password`, in which `*` stands for anything.
+//! PostgreSQL's password file: lines of `host:port:database:user:password`, in which `*` matches anything.
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::connection_params::ConnectionParams;
 use crate::Secret;
 
-/// The first password for this target. As PostgreSQL's own programs do, a file that others may read is not used.
-pub(super) fn find(path: &Path, target: &ConnectionParams) -> Option<Secret> {
+/// Returns the first password for this host, port, database and user. As in PostgreSQL's own programs, a file that other
+/// users may read is not used.
+pub(super) fn password_for(path: &Path, connection: [&str; 4]) -> Option<Secret> {
     let read = || {
         let mut file = mer_files::external().read().open(path)?;
         let mode = file.metadata()?.permissions().mode();
@@ -19,7 +19,7 @@ pub(super) fn find(path: &Path, target: &ConnectionParams) -> Option<Secret> {
             tracing::warn!(path = %path.display(), "the password file is not used: others may read it (chmod 600)");
             None
         }
-        Ok((_, text)) => text.lines().find_map(|line| password(line, target)),
+        Ok((_, text)) => text.lines().find_map(|line| password(line, connection)),
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "the password file cannot be read");
             None
@@ -27,14 +27,12 @@ pub(super) fn find(path: &Path, target: &ConnectionParams) -> Option<Secret> {
     }
 }
 
-fn password(line: &str, target: &ConnectionParams) -> Option<Secret> {
+fn password(line: &str, connection: [&str; 4]) -> Option<Secret> {
     if line.starts_with('#') {
         return None;
     }
-    // A server on this machine's socket goes by the name of localhost.
-    let host = if target.is_socket() { "localhost" } else { &target.host };
     let mut fields = fields(line).into_iter();
-    for expected in [host, &target.port.to_string(), &target.database, &target.user] {
+    for expected in connection {
         let field = fields.next()?;
         if field != "*" && field != expected {
             return None;

@@ -1,4 +1,4 @@
-//! The connections of one database.
+//! Connections to one database.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,15 +10,15 @@ use sqlx::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    PostgresStore, PostgresUrl,
     connect::{self, Purpose},
     connection_params::ConnectionParams,
-    location::Seen,
-    session::Backend,
+    script_session::ServerProcess,
+    server_location::ServerLocation,
+    url::PostgresUrl,
 };
 use crate::{DalError, ServerSettings, Settings, location::Location};
 
-/// What a statement may take behind a lock that it got in the last moment.
+/// Time that a statement may take after it got a lock at the last moment.
 const BEHIND_A_LOCK: Duration = Duration::from_secs(2);
 
 /// One database on a server, for the life of the process.
@@ -31,19 +31,20 @@ pub(crate) struct PostgresServer {
     pub(super) settings: ServerSettings,
     pub(super) wait: Duration,
     idle: Mutex<Vec<Connection>>,
-    script: Mutex<Option<Backend>>,
-    seen: Mutex<Seen>,
+    script: Mutex<Option<ServerProcess>>,
+    seen: Mutex<ServerLocation>,
     permits: Arc<Semaphore>,
 }
 
-/// A connection, and to whom.
+/// A connection and its parameters.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) raw: PgConnection,
     pub(super) target: Arc<ConnectionParams>,
 }
 
-/// A connection in use. Only one that is given back is used again: what is dropped in the middle of something is closed.
+/// A connection in use. Only a connection that is given back is reused; one that is dropped in the middle of a call is
+/// closed.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) connection: Connection,
@@ -66,18 +67,12 @@ impl PostgresServer {
         }
     }
 
-    /// A store, once the server has been seen.
-    pub(crate) async fn store(self: &Arc<Self>) -> Result<PostgresStore, DalError> {
-        let held = self.take("open it").await?;
-        self.give_back(held);
-        Ok(PostgresStore::new(Arc::clone(self)))
-    }
-
     pub(crate) fn journal_dir(&self) -> &Path {
         &self.journal
     }
 
-    /// Whether prepared statements are kept. If not, none may have a name: through a pooler it would meet its likes.
+    /// Returns whether prepared statements are kept. If not, none may have a name: through a pooler it would collide
+    /// with others of that name.
     pub(super) fn keeps_statements(&self) -> bool {
         match self.url.get("statementCache") {
             Some(value) => value == "on",
@@ -90,7 +85,7 @@ impl PostgresServer {
         self.name.clone()
     }
 
-    /// A connection that was made before, or a new one.
+    /// Takes an idle connection, or makes a new one.
     pub(super) async fn take(&self, operation: &'static str) -> Result<Held, DalError> {
         let late = |_| DalError::Late { operation, database: self.name(), waited: self.wait };
         let permit = Arc::clone(&self.permits).acquire_owned();
@@ -99,52 +94,62 @@ impl PostgresServer {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.connect(Purpose::calls(self)).await?,
+            None => self.connect(self.call_purpose()).await?,
         };
         Ok(Held { connection, _permit: permit })
     }
 
-    /// How long one statement may take, waits for locks of others included: where a lock may be waited for longer than a
-    /// call usually lasts, the wait counts.
+    /// Returns the bound on one statement, including waits for locks. If a lock may be waited for longer than a call
+    /// usually lasts, the wait counts.
     pub(super) fn call_bound(&self) -> Duration {
         self.settings.call_timeout.max(self.wait.saturating_add(BEHIND_A_LOCK))
     }
 
-    /// Notes which of the server's processes runs a script now.
-    pub(super) fn script_runs(&self, backend: Option<Backend>) {
+    /// Returns the purpose of connections for calls that read and change rows.
+    fn call_purpose(&self) -> Purpose {
+        Purpose { statement: self.call_bound(), lock: self.wait, script: false }
+    }
+
+    /// Returns the purpose of connections for migration scripts.
+    pub(super) fn script_purpose(&self) -> Purpose {
+        Purpose { statement: self.settings.script_timeout, lock: self.wait, script: true }
+    }
+
+    /// Notes the process of the server that runs a script now.
+    pub(super) fn script_runs(&self, backend: Option<ServerProcess>) {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = backend;
     }
 
-    /// Which of the server's processes was running a script when it was last heard of. It is told once.
-    pub(super) fn take_script(&self) -> Option<Backend> {
+    /// Takes the process of the server that was running a script when it was last noted.
+    pub(super) fn take_script(&self) -> Option<ServerProcess> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// A connection of its own, for whoever asks.
+    /// Makes a connection outside of the pool.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<Connection, DalError> {
-        // Each time anew: a password file may have been changed.
+        // Resolved for each connection: a password file may have been changed.
         let target = ConnectionParams::of(&self.url, &self.settings)?;
         let raw = connect::connect(&target, &self.name, purpose, self.wait).await?;
         self.seen().connected(&target);
         Ok(Connection { raw, target: Arc::new(target) })
     }
 
-    /// To be called with a connection that has nothing open.
+    /// Gives back a connection. It must have no open transaction.
     pub(super) fn give_back(&self, held: Held) {
         self.idle().push(held.connection);
     }
 
-    /// Closes what is idle: the server that it belonged to is gone.
+    /// Closes idle connections: their server is gone.
     pub(super) fn forget(&self) {
         self.idle().clear();
     }
 
-    /// Where the database was when its uid was last read.
+    /// Returns the location of the database when its uid was last read.
     pub(crate) fn location(&self) -> Option<Location> {
         self.seen().location.clone()
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, ServerLocation> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

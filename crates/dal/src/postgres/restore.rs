@@ -1,4 +1,4 @@
-//! A registry that comes from another database, with its uids and times.
+//! Restores a registry of another database, with its uids and times.
 
 use mer_core::ModelSpec;
 use sqlx::{
@@ -10,16 +10,17 @@ use sqlx::{
 use super::{
     PostgresStore,
     call::call,
-    registry, remove,
+    registry,
     rows::{get, params_text},
     wire_types::{Id, Time},
 };
 use crate::{
     DalError, RegistryCopy,
+    backend::RegistryBackend as _,
     registry_restore::{micros, uid},
 };
 
-/// Models name their servers by uid: they are told the new ones.
+/// Models name their servers by uid, so the new uids are written into them.
 const RELINK: &str = r#"
 UPDATE "AvailableModels" AS m SET "servers" = ARRAY(
     SELECT COALESCE(new.uid, link.uid) FROM unnest(m."servers") WITH ORDINALITY AS link(uid, place)
@@ -42,13 +43,14 @@ WITH new AS MATERIALIZED (
 INSERT INTO "AvailableServers" ("uid", "name", "connType", "createdAt", "lastUpdated", "connTypeParams")
 SELECT uid, name, "connType", created, updated, link FROM new"#;
 
-/// Models that would go, or get another uid, and have weights: those belong to their model's uid for good.
+/// Finds a model with weights that would be removed or get another uid: weights belong to the uid of their model for
+/// good.
 const WEIGHTED: &str = r#"
 SELECT m."name" FROM "AvailableModels" m
 WHERE m."name" = ANY($1) AND m."uid" <> ALL($2)
     AND EXISTS (SELECT 1 FROM "ModelWeights" w WHERE w."model" = m."uid") LIMIT 1"#;
 
-/// A server that does not exist leaves a gap in the array, which the table's check refuses.
+/// A server that does not exist leaves a NULL in the array, which the table's check refuses.
 const MODELS: &str = r#"
 WITH new AS MATERIALIZED (
     SELECT row.*, gen_random_uuid() AS link
@@ -63,7 +65,7 @@ SELECT uid, name, ARRAY(
     LEFT JOIN "AvailableServers" s ON s."name" = named.server ORDER BY named.place), created, updated, link
 FROM new"#;
 
-/// Columns of rows to be written.
+/// Columns of the rows to write.
 #[derive(Debug, Default)]
 struct Columns {
     names: Vec<String>,
@@ -71,13 +73,13 @@ struct Columns {
     created: Vec<Time>,
     updated: Vec<Time>,
     params: Vec<String>,
-    /// What servers and models do not have in common.
+    /// Connection type of a server, or the names of a model's servers.
     own: Vec<String>,
 }
 
 impl PostgresStore {
-    pub(super) async fn write_copy(&self, copy: &RegistryCopy) -> Result<(), DalError> {
-        let copy = copy.without(&self.read_servers().await?, &self.read_models().await?);
+    pub(super) async fn restore_registry(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        let copy = copy.without(&self.servers().await?, &self.models().await?);
         if copy.is_empty() {
             return Ok(());
         }
@@ -108,7 +110,7 @@ impl PostgresStore {
             self.query(RELINK).bind(&servers.names).bind(&servers.uids).execute(&mut *connection).await?;
             self.query(DROP_SERVERS).bind(&servers.names).execute(&mut *connection).await?;
             self.rows(SERVERS, &servers).execute(&mut *connection).await?;
-            self.query(remove::MODELS).bind(&gone).execute(&mut *connection).await?;
+            self.query(registry::REMOVE_MODELS).bind(&gone).execute(&mut *connection).await?;
             self.rows(MODELS, &models).execute(&mut *connection).await?;
             Ok(None)
         });

@@ -1,4 +1,4 @@
-//! Rows as the database has them, and their way from and into the domain's types.
+//! Converts rows of the database to and from the types of the domain.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::wire_types::{Id, Json, Time};
 use crate::DalError;
 
-/// A field of a row.
+/// Reads a field of a row.
 pub(super) fn get<'r, T>(table: &'static str, row: &'r PgRow, field: &str) -> Result<T, DalError>
 where
     T: Decode<'r, Postgres> + Type<Postgres>,
@@ -18,14 +18,14 @@ where
     row.try_get(field).map_err(|error| DalError::Row { table, reason: error.to_string() })
 }
 
-/// The server of a row of `AvailableServers` together with its parameters.
+/// Reads a server from a row of `AvailableServers` joined with its parameters.
 pub(super) fn server(row: &PgRow) -> Result<Server, DalError> {
     const TABLE: &str = "AvailableServers";
     let name: String = get(TABLE, row, "name")?;
     Ok(Server {
         uid: get::<Id>(TABLE, row, "uid")?.0.to_string(),
         spec: ServerSpec {
-            conn_type: word(TABLE, &name, get(TABLE, row, "connType")?)?,
+            conn_type: enum_value(TABLE, &name, get(TABLE, row, "connType")?)?,
             params: params("ConnTypeParams", row, &name)?,
         },
         created_at: get::<Time>(TABLE, row, "createdAt")?.0,
@@ -34,7 +34,7 @@ pub(super) fn server(row: &PgRow) -> Result<Server, DalError> {
     })
 }
 
-/// The model of a row of `AvailableModels` together with its parameters.
+/// Reads a model from a row of `AvailableModels` joined with its parameters.
 pub(super) fn model(row: &PgRow, server_name: impl Fn(Uuid) -> Option<String>) -> Result<Model, DalError> {
     const TABLE: &str = "AvailableModels";
     let name: String = get(TABLE, row, "name")?;
@@ -57,7 +57,7 @@ pub(super) fn model(row: &PgRow, server_name: impl Fn(Uuid) -> Option<String>) -
     })
 }
 
-/// The access of a row of `ModelAccess`.
+/// Reads an access from a row of `ModelAccess`.
 pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
     const TABLE: &str = "ModelAccess";
     let request_uid = get::<Id>(TABLE, row, "requestUid")?.0;
@@ -67,7 +67,7 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         attempt: small(TABLE, get(TABLE, row, "attempt")?)?,
         model: get(TABLE, row, "model")?,
         server: get(TABLE, row, "server")?,
-        kind: word(TABLE, &about, get(TABLE, row, "kind")?)?,
+        kind: enum_value(TABLE, &about, get(TABLE, row, "kind")?)?,
         protocol: get(TABLE, row, "protocol")?,
         weights_version: get::<Option<i64>>(TABLE, row, "weightsVersion")?.map(i64::cast_unsigned),
         weights_sha256: get(TABLE, row, "weightsSha256")?,
@@ -76,7 +76,7 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         caller_claims: claims_of(row)?,
         start_access: get::<Time>(TABLE, row, "startAccess")?.0,
         stop_access: get::<Option<Time>>(TABLE, row, "stopAccess")?.map(|time| time.0),
-        status: word(TABLE, &about, get(TABLE, row, "status")?)?,
+        status: enum_value(TABLE, &about, get(TABLE, row, "status")?)?,
         exit_code: get(TABLE, row, "exitCode")?,
         signal: get(TABLE, row, "signal")?,
         queue_ms: get(TABLE, row, "queueMs")?,
@@ -93,47 +93,47 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
     })
 }
 
-/// What the column `params` gets.
+/// Returns the value of the column `params`.
 pub(super) fn params_text(params: &impl Serialize) -> Result<String, DalError> {
     serde_json::to_string(params).map_err(|error| DalError::Row { table: "parameters", reason: error.to_string() })
 }
 
-/// What the column `callerClaims` gets.
+/// Returns the value of the column `callerClaims`.
 pub(super) fn claims(claims: &Claims) -> String {
-    // Texts by texts: they have a form in JSON.
+    // A map from text to text can always be encoded.
     serde_json::to_string(claims).unwrap_or_else(|_| "{}".to_owned())
 }
 
-/// The claims of a row: what is no object of texts is none of ours.
+/// Reads the claims of a row. Anything but an object of texts was not written by MER, and is ignored.
 fn claims_of(row: &PgRow) -> Result<Claims, DalError> {
     let text: Json<'_> = get("ModelAccess", row, "callerClaims")?;
     Ok(serde_json::from_str(text.0).unwrap_or_default())
 }
 
-/// A text that the server can keep: it has no zero byte. That becomes the sign for what cannot be shown, as bytes that
-/// are no UTF-8 did before.
+/// Returns a text that the server can store. Zero bytes become the replacement character, as bytes that are not UTF-8
+/// did before.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-/// Counts beyond 9.2 × 10^18 are kept as that: the database's integers have a sign.
+/// Converts a count. Counts beyond 9.2 × 10^18 are stored as that, because the database's integers are signed.
 pub(super) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number that the domain keeps in a smaller type.
+/// Converts a number to a smaller type of the domain.
 pub(super) fn small<T: TryFrom<i64>>(table: &'static str, number: i64) -> Result<T, DalError> {
     T::try_from(number).map_err(|_| DalError::Row { table, reason: format!("the number {number} is out of bounds") })
 }
 
-/// The schemaless part of a row, which comes as the text of its JSON; a row that is gone counts as empty.
+/// Reads the schemaless part of a row, which arrives as JSON text; a missing row counts as empty.
 fn params<T: DeserializeOwned>(table: &'static str, row: &PgRow, about: &str) -> Result<T, DalError> {
     let text: Option<&str> = get(table, row, "params")?;
     serde_json::from_str(text.unwrap_or("{}"))
         .map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
 }
 
-/// The name of an enum's variant.
-pub(super) fn word<T: DeserializeOwned>(table: &'static str, about: &str, word: String) -> Result<T, DalError> {
-    serde_json::from_value(word.into()).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
+/// Reads the name of an enum's variant.
+pub(super) fn enum_value<T: DeserializeOwned>(table: &'static str, about: &str, name: String) -> Result<T, DalError> {
+    serde_json::from_value(name.into()).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
 }

@@ -1,4 +1,4 @@
-//! `postgres://` URLs: what they may say. Nothing of the driver is needed to read one.
+//! Parses `postgres://` URLs, without the driver.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::{
     url_parts::{decoded, encoded, host_and_port, port, some, unreadable},
 };
 
-/// Every parameter that a URL may have, but those of [`IGNORED`].
+/// Every parameter of a URL except those in [`IGNORED`].
 const KNOWN: [&str; 15] = [
     "host",
     "hostaddr",
@@ -26,7 +26,7 @@ const KNOWN: [&str; 15] = [
     "statementCache",
 ];
 
-/// What other clients know, and what makes no difference here.
+/// Parameters of other clients that make no difference here.
 const IGNORED: [&str; 8] = [
     "client_encoding",
     "fallback_application_name",
@@ -38,9 +38,9 @@ const IGNORED: [&str; 8] = [
     "sslcompression",
 ];
 
-/// A PostgreSQL database as a URL names it: `postgres://[USER[:PASSWORD]@][HOST][:PORT][/DATABASE][?PARAMETER=VALUE&…]`.
+/// URL of a PostgreSQL database: `postgres://[USER[:PASSWORD]@][HOST][:PORT][/DATABASE][?PARAMETER=VALUE&…]`.
 ///
-/// What it leaves open comes from [`crate::ServerSettings`]. Its text never shows the password.
+/// [`crate::ServerSettings`] complete it. Its text never contains the password.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PostgresUrl {
     pub(super) host: Option<String>,
@@ -52,7 +52,7 @@ pub struct PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// Reads a URL without its `postgres://` or `postgresql://`.
+    /// Parses a URL without its `postgres://` or `postgresql://`.
     pub(crate) fn parse(rest: &str) -> Result<Self, DalError> {
         Self::read(rest).map_err(|why| unreadable("postgres", rest, why))
     }
@@ -102,12 +102,12 @@ impl PostgresUrl {
             },
         }
         if self.host.as_ref().is_some_and(|host| host.contains(',')) {
-            return Err("one host belongs in it, not several".to_owned());
+            return Err("only one host is allowed".to_owned());
         }
         Ok(())
     }
 
-    /// The last value of a parameter that has no field of its own.
+    /// Returns the last value of a parameter that has no field of its own.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }

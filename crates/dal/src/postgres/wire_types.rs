@@ -1,4 +1,4 @@
-//! The two types of our own that go over the wire: uids and times. Both in the server's binary form.
+//! Types that go over the wire in the server's binary form: uids, times and JSON.
 
 use jiff::Timestamp;
 use sqlx::{
@@ -9,14 +9,14 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-/// The server's times count from 2000-01-01.
+/// Start of the server's times: 2000-01-01, in microseconds since 1970.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// A `uuid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Id(pub(super) Uuid);
 
-/// A `timestamptz`: microseconds. What a time has beyond them is cut off.
+/// A `timestamptz` in microseconds; further digits are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Timestamp);
 
@@ -33,7 +33,7 @@ impl Type<Postgres> for Json<'_> {
 impl<'r> Decode<'r, Postgres> for Json<'r> {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         let bytes = value.as_bytes()?;
-        // The binary form is the text behind the number of its version.
+        // The binary form is the text behind a version number.
         let text = match value.format() {
             PgValueFormat::Binary => bytes.strip_prefix(&[1]).ok_or("jsonb of an unknown version")?,
             PgValueFormat::Text => bytes,

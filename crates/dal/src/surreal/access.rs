@@ -1,29 +1,31 @@
-//! The access log.
+//! The log of accesses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use mer_core::{Access, AttemptKey, Status};
+use mer_core::{Access, AttemptKey};
 use surrealdb::types::{Object, SurrealValue, Value};
 use uuid::Uuid;
 
 use super::{
     SurrealStore,
+    query::{take, variables},
     rows::{AccessRow, access_id},
-    store::{take, variables},
 };
-use crate::{AccessFilter, DalError, pages::Cursor};
+use crate::{
+    AccessFilter, DalError,
+    access_batch::{batches, best_records, replaced_by},
+    access_filter::Cursor,
+    backend::AccessBackend,
+    retry::{Attempt, until_written},
+};
 
-/// How many rows go into one transaction.
-const BATCH_ROWS: usize = 1000;
+const RECORD_OPERATION: &str = "record accesses";
 
-/// How many bytes of text may go into one transaction, or a little more.
-const BATCH_BYTES: usize = 4 << 20;
+const STATUSES: &str = "SELECT requestUid, attempt, status FROM $ids;";
 
-const KNOWN: &str = "SELECT requestUid, attempt, status FROM $ids;";
-
-/// What is new is inserted: it fails as a conflict where another writer was first, and is looked at again. What is known
-/// is replaced only while it still has one of the states that the new row beats.
+/// New rows are inserted; that fails as a conflict if another writer was first, and everything is read again. Existing
+/// rows are replaced only while they still have one of the statuses that the new record replaces.
 const RECORD: &str = "
 BEGIN;
 IF $new != [] { INSERT INTO ModelAccess $new RETURN NONE };
@@ -32,78 +34,23 @@ COMMIT;";
 
 #[derive(Debug, SurrealValue)]
 #[surreal(rename_all = "camelCase")]
-struct Known {
+struct StatusRow {
     request_uid: Uuid,
     attempt: i64,
     status: String,
 }
 
-impl SurrealStore {
-    pub(super) async fn write_accesses(&self, accesses: &[Access]) -> Result<(), DalError> {
-        let mut rest = accesses;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fitting = rest.iter().take(BATCH_ROWS).take_while(|access| {
-                let fits = bytes < BATCH_BYTES;
-                bytes += access.stderr_tail.len() + access.error.as_ref().map_or(0, String::len);
-                fits
-            });
-            let (batch, later) = rest.split_at(fitting.count().max(1));
-            self.write_batch(batch).await?;
-            rest = later;
+impl AccessBackend for SurrealStore {
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        for batch in batches(accesses) {
+            self.record_batch(batch).await?;
         }
         Ok(())
     }
 
-    async fn write_batch(&self, batch: &[Access]) -> Result<(), DalError> {
-        const OPERATION: &str = "record accesses";
-        // Of several records of one attempt only the best is written.
-        let mut best: HashMap<AttemptKey, &Access> = HashMap::with_capacity(batch.len());
-        for access in batch {
-            let entry = best.entry(access.key()).or_insert(access);
-            if access.status.rank() > entry.status.rank() {
-                *entry = access;
-            }
-        }
-        let (mut lost, mut written) = (0, false);
-        loop {
-            let ids: Vec<Value> = best.keys().map(|key| access_id(key.request_uid, key.attempt).into_value()).collect();
-            let mut results = self.run(OPERATION, KNOWN, variables([("ids", ids.into_value())])).await?;
-            let known: HashMap<(Uuid, i64), String> = take::<Known>(&mut results, 0, "ModelAccess")?
-                .into_iter()
-                .map(|row| ((row.request_uid, row.attempt), row.status))
-                .collect();
-            let (mut new, mut better) = (Vec::new(), Vec::new());
-            for access in
-                batch.iter().filter(|access| best.get(&access.key()).is_some_and(|b| std::ptr::eq(*b, *access)))
-            {
-                let beats = beaten_by(access.status);
-                match known.get(&(access.request_uid, access.attempt.into())) {
-                    None => new.push(AccessRow::value(access)?),
-                    Some(status) if beats.contains(&status.as_str()) => better.push(replacement(access, beats)?),
-                    Some(_) => {}
-                }
-            }
-            if new.is_empty() && better.is_empty() {
-                return Ok(());
-            }
-            let rows = variables([("new", new.into_value()), ("better", better.into_value())]);
-            match self.write_once(OPERATION, RECORD, rows).await? {
-                Ok(()) if !self.writes_may_be_ignored() => return Ok(()),
-                // Looked at again: there must be nothing left to write.
-                Ok(()) if std::mem::replace(&mut written, true) => return Err(self.ignored(OPERATION)),
-                Ok(()) => {}
-                Err(conflict) => {
-                    lost += 1;
-                    self.pause_or_give_up(OPERATION, lost, conflict).await?;
-                }
-            }
-        }
-    }
-
-    /// By way of the indexes over `startMicros`, whose entries end with the record's id: read backwards they have the
-    /// order that is wanted. With more columns to sort by, this engine (3.3.5) would read and sort the whole table.
-    pub(super) async fn read_accesses(
+    /// Reads the indexes over `startMicros` backwards. Their entries end with the record's id, so the result has the
+    /// wanted order. With more columns to sort by, this engine (3.3.5) would read and sort the whole table.
+    async fn accesses(
         &self,
         filter: &AccessFilter,
         after: Option<Cursor>,
@@ -119,7 +66,7 @@ impl SurrealStore {
                 values.insert("version", i64::try_from(version).unwrap_or(i64::MAX));
             }
         }
-        // One bound of the time only: with two it would read on to the end of the log, looking for more.
+        // Only one bound on the time: with two, the engine would read to the end of the log, looking for more.
         let since = filter.since.map(Timestamp::as_microsecond);
         let mut seen = 0;
         if let Some(last) = after {
@@ -151,8 +98,8 @@ impl SurrealStore {
             .collect()
     }
 
-    pub(super) async fn read_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
-        // By way of the function, as below.
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
+        // Uses the function for the same reason as `accesses_after`.
         const BETWEEN: &str =
             "SELECT * FROM type::record('ModelAccess', [$first, 0]..=[$last, 4294967295]) LIMIT $limit;";
         let values = variables([
@@ -164,14 +111,14 @@ impl SurrealStore {
         take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
     }
 
-    pub(super) async fn read_request(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
         const REQUEST: &str = "SELECT * FROM ModelAccess:[$request, 1]..=[$request, 4294967295];";
         let mut results = self.run("find the request", REQUEST, variables([("request", request.into_value())])).await?;
         take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
     }
 
-    pub(super) async fn read_accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
-        // By way of the function: of a range that stands there as such this engine (3.3.5) reads all, whatever the limit.
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
+        // Uses the function, because this engine (3.3.5) reads all of a literal range, whatever the limit.
         const PAGE: &str = "SELECT * FROM type::record('ModelAccess', [$request, $attempt]>..) LIMIT $limit;";
         let values = variables([
             ("request", key.request_uid.into_value()),
@@ -181,17 +128,59 @@ impl SurrealStore {
         let mut results = self.run("read the accesses", PAGE, values).await?;
         take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
     }
-}
 
-/// The states that a record of this state replaces.
-const fn beaten_by(status: Status) -> &'static [&'static str] {
-    match status.rank() {
-        0 => &[],
-        1 => &["started"],
-        _ => &["started", "lost"],
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {
+        self.renew_heartbeats(host, attempts).await
+    }
+
+    async fn has_silent(&self) -> Result<bool, DalError> {
+        self.find_silent().await
+    }
+
+    async fn close_silent(&self) -> Result<(), DalError> {
+        self.mark_silent_lost().await
     }
 }
 
+impl SurrealStore {
+    async fn record_batch(&self, batch: &[Access]) -> Result<(), DalError> {
+        let best = best_records(batch);
+        let mut written = false;
+        // If writes may be ignored, the rows are read again; nothing may be left to write then.
+        while until_written(RECORD_OPERATION, || self.try_record(&best)).await? && self.writes_may_be_ignored() {
+            if std::mem::replace(&mut written, true) {
+                return Err(self.ignored(RECORD_OPERATION));
+            }
+        }
+        Ok(())
+    }
+
+    /// Records accesses once; returns whether there was anything to write.
+    async fn try_record(&self, accesses: &BTreeMap<AttemptKey, &Access>) -> Attempt<bool> {
+        let ids: Vec<Value> = accesses.keys().map(|key| access_id(key.request_uid, key.attempt).into_value()).collect();
+        let mut results = self.run(RECORD_OPERATION, STATUSES, variables([("ids", ids.into_value())])).await?;
+        let known: HashMap<(Uuid, i64), String> = take::<StatusRow>(&mut results, 0, "ModelAccess")?
+            .into_iter()
+            .map(|row| ((row.request_uid, row.attempt), row.status))
+            .collect();
+        let (mut new, mut better) = (Vec::new(), Vec::new());
+        for access in accesses.values() {
+            let replaced = replaced_by(access.status);
+            match known.get(&(access.request_uid, access.attempt.into())) {
+                None => new.push(AccessRow::value(access)?),
+                Some(status) if replaced.contains(&status.as_str()) => better.push(replacement(access, replaced)?),
+                Some(_) => {}
+            }
+        }
+        if new.is_empty() && better.is_empty() {
+            return Ok(Ok(false));
+        }
+        let rows = variables([("new", new.into_value()), ("better", better.into_value())]);
+        Ok(self.try_write(RECORD_OPERATION, RECORD, rows).await?.map(|_| true))
+    }
+}
+
+/// Returns the row that replaces the record of an attempt while that has one of these statuses.
 pub(super) fn replacement(access: &Access, beats: &[&str]) -> Result<Value, DalError> {
     let mut content = AccessRow::value(access)?;
     if let Value::Object(content) = &mut content {

@@ -1,4 +1,4 @@
-//! Opening the engine.
+//! Opens the engine.
 
 use std::error::Error as _;
 #[cfg(feature = "embedded")]
@@ -11,24 +11,17 @@ use tokio::runtime::Handle;
 #[cfg(feature = "embedded")]
 use tokio::task::JoinSet;
 
-use super::SurrealStore;
+use super::{
+    SurrealStore,
+    engine::{DATABASE, Local, NAMESPACE},
+};
 use crate::DalError;
 #[cfg(feature = "embedded")]
 use crate::embedded::engine;
 
-/// Where MER lives in a SurrealDB instance.
-pub(super) const NAMESPACE: &str = "ModelExecutorRuntimeNS";
-pub(super) const DATABASE: &str = "ModelExecutorRuntimeDB";
-
-/// The SDK's name of an engine in this process.
-#[cfg(feature = "embedded")]
-pub(super) type Local = surrealdb::engine::local::Db;
-#[cfg(not(feature = "embedded"))]
-pub(super) type Local = surrealdb::engine::any::Any;
-
-/// Opens an engine on the current thread, see [`crate::embedded::engine::spawn`], whose runtime must live until the store is
-/// gone and the engine has closed; it answers on the runtime `questions`. On a disk its memtable has so many bytes, and a
-/// database that is not new has to say its version.
+/// Opens an engine on the current thread, see [`crate::embedded::engine::spawn`]. The thread's runtime must live until
+/// the store is dropped and the engine has closed; queries run on the runtime `questions`. `memtable` is the size of
+/// the memtable in bytes, on a disk. A database that is not new must report its version.
 pub(crate) async fn connect(
     questions: &Handle,
     url: &str,
@@ -49,28 +42,28 @@ pub(crate) async fn connect(
     }
 }
 
-/// What the SDK's own connecting does, with the engine's settings, which that has no words for.
+/// Does what connecting through the SDK does, with settings of the engine that the SDK does not expose.
 #[cfg(feature = "embedded")]
 async fn open(questions: &Handle, url: &str, memtable: u64, is_new: bool) -> Result<Surreal<Local>, surrealdb::Error> {
     let datastore = idle_engine(url, memtable).await.map_err(plain)?;
     let open = async move {
-        // The engine asks for it too, but asks again for two minutes where a damaged file gives no answer.
+        // The engine reads it too, but repeats that for two minutes if a damaged file gives no answer.
         if !is_new {
             datastore.get_version().await.map_err(plain)?;
         }
         datastore.check_version().await.map_err(plain)?;
         datastore.bootstrap().await.map_err(plain)?;
-        // Not before the version is written: they write themselves.
+        // Not started before the version is written, because these tasks write too.
         datastore.start_maintenance_tasks();
         Surreal::unstable_from_datastore(datastore, None).await
     };
-    // Dropped with this future: what was given up does not keep the engine open.
+    // Dropped with this future, so that an opening that was given up does not keep the engine open.
     let mut tasks = JoinSet::new();
     tasks.spawn_on(open, questions);
     tasks.join_next().await.ok_or_else(|| plain("the task of opening is gone"))?.map_err(plain)?
 }
 
-/// An engine that has merged what it wanted to merge, so that it may be read, see [`engine`].
+/// Opens an engine and waits until it has merged its tables, so that it may be read, see [`engine`].
 #[cfg(feature = "embedded")]
 async fn idle_engine(url: &str, memtable: u64) -> Result<Arc<Datastore>, impl std::fmt::Display> {
     let build = Datastore::builder().with_config(settings(memtable)).without_maintenance_tasks().build_with_path(url);
@@ -79,13 +72,13 @@ async fn idle_engine(url: &str, memtable: u64) -> Result<Arc<Datastore>, impl st
     datastore
 }
 
-/// The engine's defaults follow the machine's memory: with 16 GiB or more each memtable is an arena of 1 GiB, which an
-/// allocator that clears what it hands out touches whole at every opening, and the cache of blocks is half the memory.
-/// A lease lasts milliseconds and is one of many.
+/// Settings for short leases. The engine's defaults follow the machine's memory: with 16 GiB or more each memtable is
+/// an arena of 1 GiB, which an allocator that clears memory touches whole at every opening, and the block cache is half
+/// the memory. A lease lasts milliseconds, and there are many.
 #[cfg(feature = "embedded")]
 fn settings(memtable: u64) -> surrealdb_cnf::ConfigMap {
     surrealdb_cnf::ConfigMap::empty()
-        // Asked for, though it is the default: an acknowledged row must survive a power cut.
+        // Set although it is the default: an acknowledged row must survive a power cut.
         .with_key_value("datastore_sync", "every")
         .with_key_value("surrealkv_max_memtable_size", memtable.to_string())
         .with_key_value("surrealkv_block_cache_capacity", BLOCK_CACHE_BYTES.to_string())
@@ -109,7 +102,7 @@ fn plain(error: impl std::fmt::Display) -> surrealdb::Error {
     surrealdb::Error::internal(error.to_string())
 }
 
-/// Whether opening failed only because somebody else has the engine's lock.
+/// Returns whether opening failed only because another process holds the engine's lock.
 pub(crate) fn is_locked(error: &DalError) -> bool {
     error.source().is_some_and(|source| source.to_string().contains("already locked by another process"))
 }
@@ -124,9 +117,9 @@ mod tests {
     use super::*;
     use crate::{DbUrl, embedded::MemtableSize};
 
-    async fn opened(questions: &Handle, engine: &Path, room: MemtableSize) -> SurrealStore {
+    async fn opened(questions: &Handle, engine: &Path, size: MemtableSize) -> SurrealStore {
         let url = DbUrl::Embedded(engine.to_path_buf()).to_string();
-        connect(questions, &url, room.memtable(&engine.join("wal")), false).await.expect("it opens")
+        connect(questions, &url, size.bytes_for(&engine.join("wal")), false).await.expect("it opens")
     }
 
     async fn write(store: &SurrealStore, rows: usize, bytes: usize) {
@@ -136,16 +129,16 @@ mod tests {
         }
     }
 
-    /// Writes rows into an engine and tells how many there are; `then` happens before it is closed.
+    /// Writes rows into an engine and returns how many there are; `then` runs before it is closed.
     async fn rows_in(
         questions: &Handle,
         engine: &Path,
-        room: MemtableSize,
+        size: MemtableSize,
         rows: usize,
         bytes: usize,
         then: impl FnOnce(),
     ) -> usize {
-        let store = opened(questions, engine, room).await;
+        let store = opened(questions, engine, size).await;
         write(&store, rows, bytes).await;
         let ids = "SELECT VALUE <string> id FROM log";
         let mut found = store.run("count", ids, Variables::new()).await.expect("it reads");
@@ -153,15 +146,15 @@ mod tests {
         found.take::<Vec<String>>(0).expect("ids").len()
     }
 
-    /// Does this on an engine's thread.
+    /// Runs work on an engine's thread.
     fn on_a_thread<T: Send + 'static, F: Future<Output = T>>(work: impl FnOnce(Handle) -> F + Send + 'static) -> T {
         let (done, outcome) = std::sync::mpsc::channel();
-        let body = async move |questions| done.send(work(questions).await).expect("somebody who waits");
+        let body = async move |questions| done.send(work(questions).await).expect("a receiver");
         engine::spawn(body).expect("a thread");
         outcome.recv().expect("an outcome")
     }
 
-    /// Who opens after a crash in the middle of weights has all of them, and keeps what it writes itself.
+    /// An opening after a crash during an upload finds all rows, and keeps the rows that it writes itself.
     #[test]
     fn a_long_log_is_replayed_into_one_memtable() {
         let counts = on_a_thread(async |questions| {
@@ -174,7 +167,7 @@ mod tests {
         assert_eq!(counts, (21, 21));
     }
 
-    /// While tables are merged nobody may read: see [`engine`].
+    /// Nothing may be read while tables are merged: see [`engine`].
     #[test]
     fn an_engine_is_not_open_before_it_has_merged_its_tables() {
         fn tables(engine: &Path) -> Vec<std::ffi::OsString> {
@@ -183,7 +176,7 @@ mod tests {
         }
         let (before, after) = on_a_thread(async |questions| {
             let folder = tempfile::tempdir().expect("a folder");
-            // Each that is closed leaves one more.
+            // Each engine that is closed leaves one more table.
             for count in 1..=4 {
                 let store = opened(&questions, folder.path(), MemtableSize::Usual).await;
                 write(&store, 1000, 2 << 10).await;

@@ -1,25 +1,51 @@
-//! What a server's errors mean to MER.
+//! What the errors of SurrealDB mean for MER.
 
+#[cfg(feature = "surreal-server")]
+use surrealdb::types::{AuthError, NotAllowedError, NotFoundError};
 use surrealdb::{
     Error,
-    types::{AuthError, ErrorDetails, NotAllowedError, NotFoundError, QueryError},
+    types::{ErrorDetails, QueryError},
 };
 
-/// What is to be done about an error.
+/// Returns whether the error says only that the statement was not executed, and not why.
+pub(super) fn is_not_executed(error: &Error) -> bool {
+    matches!(error.details(), ErrorDetails::Query(Some(QueryError::NotExecuted)))
+}
+
+/// Returns whether another attempt may succeed: another writer committed first, or inserted the same row first.
+pub(super) fn is_conflict(error: &Error) -> bool {
+    is_race(error) || matches!(error.details(), ErrorDetails::AlreadyExists(_))
+}
+
+/// Returns whether another writer committed first.
+pub(super) fn is_race(error: &Error) -> bool {
+    matches!(error.details(), ErrorDetails::Query(Some(QueryError::TransactionConflict)))
+        || error.message().contains("This transaction can be retried")
+}
+
+/// Returns whether a field has a value that the schema refuses. The engine says so in its message only.
+pub(super) fn is_field_mismatch(error: &Error) -> bool {
+    let message = error.message();
+    message.starts_with("Couldn't coerce value for field") || message.contains("but field must conform to")
+}
+
+/// What to do about an error of a server.
+#[cfg(feature = "surreal-server")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorClass {
-    /// The connection is gone, or what was signed in on it.
+    /// The connection was lost, or the session on it.
     Lost,
-    /// The statement was stopped by its bound.
+    /// The statement exceeded its time limit.
     Late,
-    /// The user is not let in.
+    /// The server does not let the user sign in.
     Refused,
-    /// The user may not do this, or is somebody else after the client library has connected again by itself.
+    /// The user lacks the right, or is no longer signed in because the client library connected again by itself.
     Rights,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
+#[cfg(feature = "surreal-server")]
 pub(super) fn classify(error: &Error) -> ErrorClass {
     match error.details() {
         ErrorDetails::Connection(_) | ErrorDetails::NotFound(Some(NotFoundError::Session { .. })) => ErrorClass::Lost,

@@ -2,15 +2,18 @@
 
 mod access;
 mod connect;
-#[cfg(feature = "surreal-server")]
+mod engine;
 mod error;
 mod heartbeat;
+mod identity;
 mod migrate;
+mod query;
 mod registry;
-mod remove;
 mod restore;
 mod rows;
+mod run_script;
 mod script;
+mod script_row;
 #[cfg(feature = "surreal-server")]
 mod server;
 mod store;

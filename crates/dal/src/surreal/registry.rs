@@ -9,13 +9,14 @@ use uuid::Uuid;
 
 use super::{
     SurrealStore,
+    query::{take, variables},
     rows::{ModelRow, ServerRow, datetime, params_value},
-    store::{take, variables},
 };
 use crate::{
-    DalError,
+    BoxError, DalError, RegistryCopy,
+    backend::RegistryBackend,
     registry_change::{self, Write},
-    retry,
+    retry::{Attempt, until_written},
 };
 
 const SERVERS: &str = "SELECT * FROM AvailableServers ORDER BY name; SELECT * FROM ConnTypeParams;";
@@ -27,12 +28,13 @@ const MODEL: &str = "LET $found = SELECT * FROM $id; RETURN $found; \
                      SELECT * FROM $found.map(|$row| type::record('ModelParams', $row.modelParams)); \
                      SELECT uid, name FROM AvailableServers;";
 
-/// The rows of an object that did not change are left alone, so that `lastUpdated` tells the truth.
+/// Writes the objects that change; the others keep their `lastUpdated`.
 ///
-/// The last part writes to a row of each server that a model names. Whoever removes the server at the same time deletes
-/// that row, and one of the two fails as a conflict: transactions of this engine do not notice what others have read.
+/// The last part writes to a row of each server that a model names. A transaction that removes the server at the same
+/// time deletes that row, and one of the two fails as a conflict: transactions of this engine do not notice what others
+/// have read.
 ///
-/// The first part looks whether what is to be changed is still what was read before, where that matters.
+/// The first part checks, if `$guarded`, that the objects to change are unchanged since they were read.
 const APPLY: &str = "
 BEGIN;
 LET $now = time::now();
@@ -61,8 +63,46 @@ FOR $link IN $links {
 };
 COMMIT;";
 
-/// What [`APPLY`] says then.
+/// Error that [`APPLY`] throws if an object was changed.
 const MEANWHILE: &str = "MER: changed meanwhile";
+
+const APPLY_OPERATION: &str = "change the registry";
+
+/// Writes the counter of the model's weights, so that a transaction that adds a version meanwhile starts again and
+/// finds no model.
+const REMOVE_MODEL: &str = "
+BEGIN;
+LET $found = SELECT * FROM $id;
+LET $weighted = SELECT VALUE model FROM ModelWeights WHERE model IN $found.uid LIMIT 1;
+IF $weighted = [] {
+    FOR $row IN $found {
+        UPSERT type::record('ModelWeightCounters', $row.uid) SET model = $row.uid RETURN NONE;
+        DELETE type::record('ModelWeightCounters', $row.uid) RETURN NONE;
+        DELETE ModelWeightUploads WHERE model = $row.uid RETURN NONE;
+        DELETE ModelWeightAliases WHERE model = $row.uid RETURN NONE;
+        DELETE ModelWeightAliasMoves WHERE model = $row.uid RETURN NONE;
+        DELETE type::record('ModelParams', $row.modelParams) RETURN NONE;
+        DELETE $row.id RETURN NONE;
+    };
+};
+$weighted;
+COMMIT;";
+
+const REMOVE_SERVER: &str = "
+BEGIN;
+LET $found = SELECT * FROM $id;
+LET $users = SELECT VALUE name FROM AvailableModels WHERE servers CONTAINSANY $found.uid;
+IF $users = [] {
+    FOR $row IN $found {
+        DELETE type::record('ConnTypeParams', $row.connTypeParams) RETURN NONE;
+        DELETE $row.id RETURN NONE;
+    };
+};
+$users;
+COMMIT;";
+
+/// Index of the statement, in both, that returns why nothing was removed.
+const REASON: usize = 4;
 
 #[derive(Debug, SurrealValue)]
 struct Named {
@@ -70,15 +110,15 @@ struct Named {
     name: String,
 }
 
-impl SurrealStore {
-    pub(super) async fn read_servers(&self) -> Result<Vec<Server>, DalError> {
+impl RegistryBackend for SurrealStore {
+    async fn servers(&self) -> Result<Vec<Server>, DalError> {
         let mut results = self.run("list the servers", SERVERS, variables([])).await?;
         let rows: Vec<ServerRow> = take(&mut results, 0, "AvailableServers")?;
         let mut params = Params::new(take(&mut results, 1, "ConnTypeParams")?);
         rows.into_iter().map(|row| params.of(row.conn_type_params).and_then(|params| row.server(params))).collect()
     }
 
-    pub(super) async fn read_server(&self, name: &str) -> Result<Option<Server>, DalError> {
+    async fn server(&self, name: &str) -> Result<Option<Server>, DalError> {
         let id = variables([("id", RecordId::new("AvailableServers", name).into_value())]);
         let mut results = self.run("find the server", SERVER, id).await?;
         let rows: Vec<ServerRow> = take(&mut results, 1, "AvailableServers")?;
@@ -89,7 +129,7 @@ impl SurrealStore {
             .transpose()
     }
 
-    pub(super) async fn read_models(&self) -> Result<Vec<Model>, DalError> {
+    async fn models(&self) -> Result<Vec<Model>, DalError> {
         let mut results = self.run("list the models", MODELS, variables([])).await?;
         let rows: Vec<ModelRow> = take(&mut results, 0, "AvailableModels")?;
         let mut params = Params::new(take(&mut results, 1, "ModelParams")?);
@@ -99,7 +139,7 @@ impl SurrealStore {
             .collect()
     }
 
-    pub(super) async fn read_model(&self, name: &str) -> Result<Option<Model>, DalError> {
+    async fn model(&self, name: &str) -> Result<Option<Model>, DalError> {
         let id = variables([("id", RecordId::new("AvailableModels", name).into_value())]);
         let mut results = self.run("find the model", MODEL, id).await?;
         let rows: Vec<ModelRow> = take(&mut results, 1, "AvailableModels")?;
@@ -111,25 +151,48 @@ impl SurrealStore {
             .transpose()
     }
 
-    pub(super) async fn write_registry(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
-        let mut lost = 0;
-        loop {
-            match self.try_registry(registry, seen).await {
-                // Looked at again: whether that was a change that matters.
-                Err(DalError::Value { source, .. })
-                    if source.to_string().contains(MEANWHILE) && lost < retry::TRIES =>
-                {
-                    lost += 1;
-                    tokio::time::sleep(retry::pause(lost)).await;
-                }
-                done => return done,
-            }
-        }
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+        until_written(APPLY_OPERATION, || self.try_apply(registry, seen)).await
     }
 
-    async fn try_registry(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError> {
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+        self.restore_registry(copy).await
+    }
+
+    async fn remove_model(&self, name: &str) -> Result<(), DalError> {
+        const OPERATION: &str = "remove the model";
+        self.mark_changed();
+        let id = variables([("id", RecordId::new("AvailableModels", name).into_value())]);
+        let mut results = self.write(OPERATION, REMOVE_MODEL, id).await?;
+        if !take::<Uuid>(&mut results, REASON, "ModelWeights")?.is_empty() {
+            return Err(DalError::HasWeights { model: name.to_owned() });
+        }
+        if self.writes_may_be_ignored() && self.model(name).await?.is_some() {
+            return Err(self.ignored(OPERATION));
+        }
+        Ok(())
+    }
+
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError> {
+        const OPERATION: &str = "remove the server";
+        self.mark_changed();
+        let id = variables([("id", RecordId::new("AvailableServers", name).into_value())]);
+        let mut results = self.write(OPERATION, REMOVE_SERVER, id).await?;
+        let mut users: Vec<String> = take(&mut results, REASON, "AvailableModels")?;
+        users.sort_unstable();
+        if users.is_empty() && self.writes_may_be_ignored() && self.server(name).await?.is_some() {
+            return Err(self.ignored(OPERATION));
+        }
+        Ok(users)
+    }
+}
+
+impl SurrealStore {
+    /// Applies a registry once; the inner error says that an object was changed meanwhile. Then everything is read again, to
+    /// see whether that matters.
+    async fn try_apply(&self, registry: &Registry, seen: Option<&Registry>) -> Attempt<()> {
         let mut servers = Vec::new();
-        for Write { name, spec, updated } in registry_change::servers(registry, &self.read_servers().await?, seen)? {
+        for Write { name, spec, updated } in registry_change::servers(registry, &self.servers().await?, seen)? {
             let mut row = row("AvailableServers", name, &spec.params)?;
             row.insert("connType", spec.conn_type.to_string());
             insert_time(&mut row, updated)?;
@@ -137,8 +200,8 @@ impl SurrealStore {
         }
         let mut models = Vec::new();
         let mut links = BTreeSet::new();
-        for Write { name, spec, updated } in registry_change::models(registry, &self.read_models().await?, seen)? {
-            // The names of the servers are links, not parameters.
+        for Write { name, spec, updated } in registry_change::models(registry, &self.models().await?, seen)? {
+            // The names of servers are links, not parameters.
             let mut row = row("AvailableModels", name, &ModelSpec { servers: Vec::new(), ..spec.clone() })?;
             row.insert("servers", server_ids(spec.servers.iter().map(String::as_str)));
             insert_time(&mut row, updated)?;
@@ -146,7 +209,7 @@ impl SurrealStore {
             models.push(Value::Object(row));
         }
         if servers.is_empty() && models.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         self.mark_changed();
         let links = server_ids(links).into_value();
@@ -156,22 +219,26 @@ impl SurrealStore {
             ("links", links),
             ("guarded", seen.is_some().into_value()),
         ]);
-        const OPERATION: &str = "change the registry";
-        self.write(OPERATION, APPLY, rows).await?;
+        match self.write(APPLY_OPERATION, APPLY, rows).await {
+            Err(DalError::Value { source, .. }) if source.to_string().contains(MEANWHILE) => {
+                return Ok(Err(source as BoxError));
+            }
+            written => written?,
+        };
         if self.writes_may_be_ignored() {
-            let servers: HashMap<_, _> = self.read_servers().await?.into_iter().map(|s| (s.name, s.spec)).collect();
-            let models: HashMap<_, _> = self.read_models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
+            let servers: HashMap<_, _> = self.servers().await?.into_iter().map(|s| (s.name, s.spec)).collect();
+            let models: HashMap<_, _> = self.models().await?.into_iter().map(|m| (m.name, m.spec)).collect();
             let kept = registry.servers.iter().all(|(name, spec)| servers.get(name) == Some(spec))
                 && registry.models.iter().all(|(name, spec)| models.get(name) == Some(spec));
             if !kept {
-                return Err(self.ignored(OPERATION));
+                return Err(self.ignored(APPLY_OPERATION));
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 
-/// When the row that is to be written over was last changed.
+/// Adds the time of the last change of the row that is replaced.
 fn insert_time(row: &mut Object, updated: Option<Timestamp>) -> Result<(), DalError> {
     if let Some(updated) = updated {
         row.insert("updated", datetime(updated)?.into_value());
@@ -179,7 +246,7 @@ fn insert_time(row: &mut Object, updated: Option<Timestamp>) -> Result<(), DalEr
     Ok(())
 }
 
-/// The record ids of servers.
+/// Returns the record ids of servers.
 pub(super) fn server_ids<'a>(names: impl IntoIterator<Item = &'a str>) -> Array {
     let ids = names.into_iter().map(|name| RecordId::new("AvailableServers", name).into_value());
     Array::from(ids.collect::<Vec<Value>>())
@@ -211,7 +278,7 @@ impl Params {
         Self(by_uid.collect())
     }
 
-    /// The row of this uid; one that is gone counts as empty.
+    /// Takes the row of this uid; a missing row counts as empty.
     fn of(&mut self, uid: Uuid) -> Result<serde_json::Value, DalError> {
         Ok(self.0.remove(&uid).unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())))
     }

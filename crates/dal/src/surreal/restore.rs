@@ -1,4 +1,4 @@
-//! A registry that comes from another database, with its uids and times.
+//! Restores a registry of another database, with its uids and times.
 
 use jiff::Timestamp;
 use mer_core::ModelSpec;
@@ -7,17 +7,18 @@ use uuid::Uuid;
 
 use super::{
     SurrealStore,
+    query::{take, variables},
     registry::{row, server_ids},
     rows::datetime,
-    store::{take, variables},
 };
 use crate::{
     DalError, RegistryCopy,
+    backend::RegistryBackend as _,
     registry_restore::{self, micros},
 };
 
-/// Rows are made anew, because neither uid nor time of creation can be changed. Models that stay are told the new uids of
-/// their servers; weights belong to their model's uid for good.
+/// Replaces rows, because neither uid nor time of creation can be changed. Models that stay get the new uids of their
+/// servers; weights belong to the uid of their model for good.
 const RESTORE: &str = "
 BEGIN;
 LET $leaving = SELECT uid FROM $gone WHERE uid NOT IN $models.uid;
@@ -57,14 +58,14 @@ IF $weighted = [] {
 $weighted;
 COMMIT;";
 
-/// Which statement says that nothing was done, because these models have weights.
+/// Index of the statement that returns a model with weights; then nothing was written.
 const WEIGHTED: usize = 4;
 
 impl SurrealStore {
-    pub(super) async fn write_copy(&self, copy: &RegistryCopy) -> Result<(), DalError> {
+    pub(super) async fn restore_registry(&self, copy: &RegistryCopy) -> Result<(), DalError> {
         const OPERATION: &str = "take over the registry";
-        let known = self.read_models().await?;
-        let copy = copy.without(&self.read_servers().await?, &known);
+        let known = self.models().await?;
+        let copy = copy.without(&self.servers().await?, &known);
         if copy.is_empty() {
             return Ok(());
         }
@@ -91,22 +92,20 @@ impl SurrealStore {
             ("models", models.into_value()),
             ("links", server_ids(copy.links()).into_value()),
         ]);
-        let mut results = self.write_and_answer(OPERATION, RESTORE, rows).await?;
+        let mut results = self.write(OPERATION, RESTORE, rows).await?;
         if let Some(uid) = take::<Uuid>(&mut results, WEIGHTED, "ModelWeights")?.first() {
             let uid = uid.to_string();
             let model = known.into_iter().find(|model| model.uid == uid).map(|model| model.name);
             return Err(DalError::HasWeights { model: model.unwrap_or(uid) });
         }
-        if self.writes_may_be_ignored()
-            && !copy.without(&self.read_servers().await?, &self.read_models().await?).is_empty()
-        {
+        if self.writes_may_be_ignored() && !copy.without(&self.servers().await?, &self.models().await?).is_empty() {
             return Err(self.ignored(OPERATION));
         }
         Ok(())
     }
 }
 
-/// What the row is to be known by, and since when.
+/// Adds uid and times to a row.
 fn identify(row: &mut Object, uid: &str, created: Timestamp, updated: Timestamp) -> Result<(), DalError> {
     row.insert("uid", registry_restore::uid(uid)?.into_value());
     row.insert("createdAt", datetime(micros(created))?.into_value());

@@ -1,4 +1,4 @@
-//! Rows as the database has them, and their way from and into the domain's types.
+//! Converts rows of the database to and from the types of the domain.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) struct ModelRow {
 }
 
 impl ServerRow {
-    /// The server, with what its schemaless row says.
+    /// Converts the row, together with the schemaless row of its parameters.
     pub(super) fn server(self, params: serde_json::Value) -> Result<Server, DalError> {
         const TABLE: &str = "AvailableServers";
         Ok(Server {
@@ -52,7 +52,7 @@ impl ServerRow {
 }
 
 impl ModelRow {
-    /// The model, with what its schemaless row says and the names of its servers.
+    /// Converts the row, together with the schemaless row of its parameters and the names of its servers.
     pub(super) fn model(
         self,
         params: serde_json::Value,
@@ -114,7 +114,7 @@ pub(super) struct AccessRow {
 }
 
 impl AccessRow {
-    /// The row to write for an access, its record id included.
+    /// Makes the row of an access, record id included.
     pub(super) fn value(access: &Access) -> Result<Value, DalError> {
         let row = Self {
             request_uid: access.request_uid,
@@ -152,7 +152,7 @@ impl AccessRow {
         Ok(value)
     }
 
-    /// The access that a row tells of.
+    /// Converts the row to an access.
     pub(super) fn access(self) -> Result<Access, DalError> {
         const TABLE: &str = "ModelAccess";
         let about = self.request_uid.to_string();
@@ -188,38 +188,38 @@ impl AccessRow {
     }
 }
 
-/// The record id of an access: its key, so that no index has to keep it unique.
+/// Returns the record id of an access: its key, so that no index has to keep it unique.
 pub(super) fn access_id(request: Uuid, attempt: u32) -> RecordId {
     let key = vec![Value::Uuid(DbUuid::from(request)), Value::Number(Number::Int(attempt.into()))];
     RecordId::new("ModelAccess", RecordIdKey::Array(Array::from(key)))
 }
 
-/// What a schemaless row is made of.
+/// Makes the content of a schemaless row.
 pub(super) fn params_value(params: &impl Serialize) -> Result<Value, DalError> {
     let json = serde_json::to_value(params)
         .map_err(|error| DalError::Row { table: "parameters", reason: error.to_string() })?;
     Ok(json.into_value())
 }
 
-/// A time of the database's kind.
+/// Converts a time to the database's type.
 pub(super) fn datetime(time: Timestamp) -> Result<Datetime, DalError> {
-    // Nanoseconds count upwards in the database, also before 1970; jiff's take the sign of the second.
+    // Nanoseconds count upwards in the database, also before 1970; in jiff they have the sign of the second.
     let nanos = time.as_nanosecond();
     let second = i64::try_from(nanos.div_euclid(1_000_000_000)).ok();
     let nano = u32::try_from(nanos.rem_euclid(1_000_000_000)).ok();
     second
         .zip(nano)
         .and_then(|(second, nano)| Datetime::from_timestamp(second, nano))
-        .ok_or_else(|| DalError::Row { table: "times", reason: format!("{time} is no time the database can hold") })
+        .ok_or_else(|| DalError::Row { table: "times", reason: format!("the database cannot store the time {time}") })
 }
 
-/// A time of the domain's kind.
+/// Converts a time to the domain's type.
 pub(super) fn timestamp(table: &'static str, time: Datetime) -> Result<Timestamp, DalError> {
     let nanos = i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0);
     Timestamp::new(time.timestamp(), nanos).map_err(|error| DalError::Row { table, reason: error.to_string() })
 }
 
-/// Reads what serde can: names of enums, and schemaless rows.
+/// Decodes names of enums and schemaless rows with serde.
 fn read<T: DeserializeOwned>(table: &'static str, about: &str, json: serde_json::Value) -> Result<T, DalError> {
     serde_json::from_value(json).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
 }
@@ -228,7 +228,7 @@ fn small<T: TryFrom<i64>>(table: &'static str, number: i64) -> Result<T, DalErro
     T::try_from(number).map_err(|_| DalError::Row { table, reason: format!("the number {number} is out of bounds") })
 }
 
-/// Counts beyond 9.2 × 10^18 are kept as that: the database's integers have a sign.
+/// Converts a count. Counts beyond 9.2 × 10^18 are stored as that, because the database's integers are signed.
 fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

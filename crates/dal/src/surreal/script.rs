@@ -1,64 +1,11 @@
-//! A script's statements and where they begin, so that an error can name them. The database itself gets the whole text.
+//! Properties of a SurrealQL script that the driver must know: whether it controls its transaction, and where the
+//! engine found a syntax error.
 
-/// One statement of a script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Statement<'a> {
-    /// Where its first word begins, in bytes.
-    begin: usize,
-    /// Line of its first word, from 1.
-    pub(super) line: usize,
-    /// Its text, without the semicolon.
-    pub(super) text: &'a str,
-}
+use crate::{Dialect, script_statements::Statement};
 
-/// As much of a statement as a message shows.
-const SUMMARY_CHARS: usize = 80;
-
-impl Statement<'_> {
-    /// The statement on one line, shortened.
-    pub(super) fn summary(&self) -> String {
-        let words = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
-        match words.char_indices().nth(SUMMARY_CHARS) {
-            Some((end, _)) => format!("{}…", &words[..end]),
-            None => words,
-        }
-    }
-}
-
-/// Splits a script at the semicolons that are outside of strings, comments and brackets.
-pub(super) fn statements(script: &str) -> Vec<Statement<'_>> {
-    let mut found = Vec::new();
-    let mut begin = None;
-    let mut depth = 0usize;
-    let mut at = 0;
-    while let Some(c) = script[at..].chars().next() {
-        let rest = &script[at..];
-        if let Some(length) = comment(rest) {
-            at += length;
-            continue;
-        }
-        if c == ';' && depth == 0 {
-            found.extend(begin.take().map(|begin| statement(script, begin, at)));
-            at += 1;
-            continue;
-        }
-        if !c.is_whitespace() {
-            begin.get_or_insert(at);
-        }
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += quoted(rest).unwrap_or(c.len_utf8());
-    }
-    found.extend(begin.map(|begin| statement(script, begin, script.len())));
-    found
-}
-
-/// The statement by which a script would begin or end its transaction. What stands behind a `RETURN` is not run, and that
-/// would be the script's own row.
-pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
+/// Returns the first statement that would begin or end the script's transaction. A `RETURN` counts, because the
+/// statements behind it are not run, and the last of them writes the script's row.
+pub(super) fn transaction_control<'a, 'b>(statements: &'a [Statement<'b>]) -> Option<&'a Statement<'b>> {
     statements.iter().find(|statement| {
         let end = statement.text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(statement.text.len());
         let first = &statement.text[..end];
@@ -66,23 +13,18 @@ pub(super) fn own_transaction<'a, 'b>(statements: &'a [Statement<'b>]) -> Option
     })
 }
 
-fn statement(script: &str, begin: usize, end: usize) -> Statement<'_> {
-    let line = script[..begin].matches('\n').count() + 1;
-    Statement { begin, line, text: script[begin..end].trim_end() }
-}
-
-/// What the engine says of a text that it cannot read, when that text is a script with lines of ours around it.
+/// A syntax error of the engine, for a script with lines of ours around it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SyntaxError {
-    /// The line in the script.
+    /// Line in the script, from 1.
     pub(super) line: usize,
-    /// The statement there, on one line.
+    /// Statement on that line, shortened to one line.
     pub(super) statement: Option<String>,
-    /// The message in the script's own counting, without excerpts of what is not the script's.
+    /// Message with the line numbers of the script, without excerpts of our lines.
     pub(super) message: String,
 }
 
-/// Reads a message with excerpts such as
+/// Parses a message with excerpts such as
 ///
 /// ```text
 ///  --> [6:21]
@@ -91,7 +33,8 @@ pub(super) struct SyntaxError {
 ///   |                    ^
 /// ```
 ///
-/// None where it has none. What goes wrong behind the script, such as a bracket that is never closed, counts for its end.
+/// Returns `None` if there is no excerpt. An error behind the script, such as a bracket that is never closed, counts as
+/// one at its end.
 pub(super) fn syntax_error(message: &str, script: &str, lines_before: usize) -> Option<SyntaxError> {
     let script = script.trim_end();
     let lines = script.lines().count().max(1);
@@ -113,19 +56,19 @@ pub(super) fn syntax_error(message: &str, script: &str, lines_before: usize) -> 
         return None;
     }
     let offset = first.map_or(script.len(), |(line, column)| offset(script, line, column));
-    let statement = statements(script).into_iter().rfind(|statement| statement.begin <= offset);
+    let statement = Dialect::Surreal.statements(script).into_iter().rfind(|statement| statement.begin <= offset);
     let line = first.map_or(lines, |(line, _)| line);
     let statement = statement.map(|statement| statement.summary());
     Some(SyntaxError { line, statement, message: kept.join("\n") })
 }
 
-/// Line and column of ` --> [LINE:COLUMN]`.
+/// Parses line and column of ` --> [LINE:COLUMN]`.
 fn position(text: &str) -> Option<(usize, usize)> {
     let (line, column) = text.trim().strip_prefix("--> [")?.strip_suffix(']')?.split_once(':')?;
     Some((line.parse().ok()?, column.parse().ok()?))
 }
 
-/// A line of an excerpt with the script's own number, as wide as the one it had.
+/// Replaces the line number in a line of an excerpt, with the same width.
 fn renumbered(text: &str, numbers: Option<&(String, String)>) -> String {
     let Some((theirs, own)) = numbers else { return text.to_owned() };
     let width = theirs.len();
@@ -138,7 +81,7 @@ fn renumbered(text: &str, numbers: Option<&(String, String)>) -> String {
     }
 }
 
-/// The byte at a line and a column, both from 1.
+/// Returns the offset of a line and a column, both from 1.
 fn offset(script: &str, line: usize, column: usize) -> usize {
     let before: usize = script.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let inside =
@@ -146,60 +89,15 @@ fn offset(script: &str, line: usize, column: usize) -> usize {
     inside.min(script.len())
 }
 
-/// The length of a comment that begins here.
-fn comment(text: &str) -> Option<usize> {
-    if text.starts_with("--") || text.starts_with("//") || text.starts_with('#') {
-        return Some(text.find('\n').unwrap_or(text.len()));
-    }
-    let inside = text.strip_prefix("/*")?;
-    Some(inside.find("*/").map_or(text.len(), |end| end + 4))
-}
-
-/// The length of a string or quoted name that begins here.
-fn quoted(text: &str) -> Option<usize> {
-    let open = text.chars().next()?;
-    let close = match open {
-        '\'' | '"' | '`' => open,
-        '⟨' => '⟩',
-        _ => return None,
-    };
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if c == close => return Some(at + c.len_utf8()),
-            _ => {}
-        }
-    }
-    Some(text.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn statements_are_found_with_their_lines() {
-        let script = "-- a; comment\nDEFINE TABLE a;\n\n/* b;\n */ CREATE a SET x = 'it\\'s; \"', y = \"a;b\" ;\n\
-                      FOR $x IN [1] {\n  CREATE a;\n  CREATE b;\n};\nUPDATE ⟨a;b⟩ -- end;\n";
-        let found: Vec<_> = statements(script).iter().map(|s| (s.line, s.summary())).collect();
-        assert_eq!(
-            found,
-            [
-                (2, "DEFINE TABLE a".to_owned()),
-                (5, "CREATE a SET x = 'it\\'s; \"', y = \"a;b\"".to_owned()),
-                (6, "FOR $x IN [1] { CREATE a; CREATE b; }".to_owned()),
-                (10, "UPDATE ⟨a;b⟩ -- end;".to_owned()),
-            ]
-        );
-    }
-
-    #[test]
     fn what_would_begin_or_end_the_transaction_is_found() {
         let found = |script: &str| {
-            let statements = statements(script);
-            own_transaction(&statements).map(|statement| statement.line)
+            let statements = Dialect::Surreal.statements(script);
+            transaction_control(&statements).map(|statement| statement.line)
         };
         for script in ["commit", "BEGIN TRANSACTION;", "Cancel ;", "COMMIT/* now */;", "cancel--now\n", "RETURN(1);"] {
             assert_eq!(found(&format!("CREATE a;\n-- then\n{script}")), Some(3), "{script}");
@@ -216,7 +114,7 @@ mod tests {
         assert_eq!((error.line, error.statement.as_deref()), (3, Some("CREATE b SET x =")));
         assert_eq!(error.message, "Parse error: no\n  --> [3:18]\n   |\n 3 | CREATE b SET x = ;\n   | ^ why");
 
-        // What is behind the script is not shown, and an excerpt of the script itself goes before its end.
+        // Lines behind the script are not shown, and an excerpt of the script takes precedence over its end.
         let told = format!("no\n{}{}", excerpt("12:1", "12", "COMMIT;"), excerpt("9:1", " 9", "CREATE a;"));
         let error = syntax_error(&told, script, 7).expect("a place");
         assert_eq!((error.line, error.statement.as_deref()), (2, Some("CREATE a")));
@@ -227,13 +125,5 @@ mod tests {
 
         assert_eq!(syntax_error("no excerpt", script, 7), None);
         assert_eq!(syntax_error(" --> [1:1]", "", 0).map(|error| error.line), Some(1));
-    }
-
-    #[test]
-    fn what_is_not_closed_ends_with_the_script() {
-        for script in ["CREATE 'x;", "CREATE { ;", "/* ", "`", "⟨;"] {
-            assert!(statements(script).len() <= 1, "{script}");
-        }
-        assert!(statements("\n -- nothing\n ;; \n").is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Weights on their way out.
+//! Downloads of weights.
 
 use std::collections::VecDeque;
 
@@ -6,38 +6,38 @@ use bytes::Bytes;
 use mer_core::WeightsVersion;
 use sha2::{Digest as _, Sha256};
 
-use super::{Chunk, WeightsBackend as _, chunk_hash};
-use crate::{DalError, Database, batch_session::BatchSession, store::ask};
+use super::chunk::{Chunk, chunk_hash};
+use crate::{DalError, Database, backend::PayloadBackend as _, batch_session::BatchSession, store::ask};
 
-/// How many chunks are asked for at once.
+/// Number of chunks that are read at once.
 const BATCH: u32 = 4;
 
-/// A version on its way out. The whole is checked before the end is given: whoever takes the bytes must be able to throw them
-/// away until then. Each chunk by itself is looked at only where the whole is not what it should be: hashing everything
-/// twice took a third of the time.
+/// A download of one version. The hash of the whole is verified before the end is reported, so the caller must be able
+/// to discard the bytes until then. Single chunks are verified only if the whole is wrong: hashing everything twice
+/// took a third of the time.
 #[derive(Debug)]
 pub struct Download {
-    turn: BatchSession,
+    session: BatchSession,
     version: WeightsVersion,
-    /// How many parts have been read, and their bytes.
+    /// Number of parts that have been read.
     part: u64,
     read: u64,
-    /// Those that were read and not looked at yet.
+    /// Chunks that were read and not hashed yet.
     ahead: Vec<Chunk>,
-    /// What is to be given next.
+    /// Bytes to return next.
     ready: VecDeque<Bytes>,
-    /// How many bytes have been given.
+    /// Number of bytes that were returned.
     bytes: u64,
-    /// Of what was given and what is to be given next.
+    /// Hash of the bytes that were returned or are ready.
     hash: Option<Sha256>,
 }
 
 impl Download {
-    /// The bytes of a version. Touches nothing yet.
+    /// Prepares the download of a version. Reads nothing yet.
     #[must_use]
     pub fn new(database: &Database, version: &WeightsVersion) -> Self {
         Self {
-            turn: BatchSession::new(database),
+            session: BatchSession::new(database),
             version: version.clone(),
             part: 0,
             read: 0,
@@ -48,18 +48,18 @@ impl Download {
         }
     }
 
-    /// Waits for something else, such as a slow reader. The database is given back where that takes time.
+    /// Waits for something else, such as a slow reader. Closes the session if that takes time.
     ///
     /// # Errors
     /// As [`crate::Session::close`].
     pub async fn waiting<T>(&mut self, other: impl Future<Output = T>) -> Result<T, DalError> {
-        self.turn.waiting(other).await
+        self.session.waiting(other).await
     }
 
-    /// The next bytes; nothing after the last, and the database is given back then.
+    /// Returns the next bytes, or `None` after the last; the session is closed then.
     ///
     /// # Errors
-    /// [`DalError::Damaged`] where they are not those that were put; otherwise as [`Database::session`] and
+    /// [`DalError::Damaged`] if they differ from the uploaded bytes; otherwise as [`Database::session`] and
     /// [`crate::Store::servers`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, DalError> {
         if self.ready.is_empty() && self.bytes < self.version.bytes {
@@ -73,13 +73,13 @@ impl Download {
             None => {
                 let whole = self.hash.take().is_none_or(|hash| format!("{:x}", hash.finalize()) == self.version.sha256);
                 let damage = if whole { None } else { Some(self.damage().await) };
-                self.turn.close().await?;
+                self.session.close().await?;
                 damage.map_or(Ok(None), Err)
             }
         }
     }
 
-    /// Hashes what was read before while the next is read.
+    /// Hashes the chunks that were read before, and reads the next ones meanwhile.
     async fn advance(&mut self) -> Result<(), DalError> {
         if self.ahead.is_empty() {
             self.ahead = self.read().await?;
@@ -91,13 +91,13 @@ impl Download {
             hash
         });
         let ahead = if self.read < self.version.bytes { self.read().await } else { Ok(Vec::new()) };
-        let hash = self.turn.waiting(hashing).await?.map_err(|_| DalError::Gone { operation: "hash weights" })?;
+        let hash = self.session.waiting(hashing).await?.map_err(|_| DalError::Gone { operation: "hash weights" })?;
         (self.ready, self.hash) = (ready, Some(hash));
         self.ahead = ahead?;
         Ok(())
     }
 
-    /// Which part is not what it should be: everything is read once more.
+    /// Finds the damaged part by reading everything once more.
     async fn damage(&mut self) -> DalError {
         (self.part, self.read) = (0, 0);
         while self.read < self.version.bytes {
@@ -113,10 +113,10 @@ impl Download {
         self.damaged("its bytes do not have its sha256".to_owned())
     }
 
-    /// The next parts.
+    /// Reads the next parts.
     async fn read(&mut self) -> Result<Vec<Chunk>, DalError> {
         let (payload, part) = (self.version.payload, self.part);
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         let chunks = ask!(session, backend => backend.read_parts(payload, part, BATCH))?;
         if chunks.is_empty() {
             return Err(self.damaged(format!("it has {} bytes, and there are {}", self.version.bytes, self.read)));
@@ -130,11 +130,11 @@ impl Download {
         DalError::Damaged { model: self.version.model.clone(), version: self.version.version, what }
     }
 
-    /// Gives the database back before the end.
+    /// Closes the session before the end of the download.
     ///
     /// # Errors
     /// As [`crate::Session::close`].
     pub async fn close(mut self) -> Result<(), DalError> {
-        self.turn.close().await
+        self.session.close().await
     }
 }

@@ -1,40 +1,39 @@
-//! Clearing away what no version has.
+//! Garbage collection of weights.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::WeightsBackend as _;
-use crate::{DalError, Database, batch_session::BatchSession, store::ask};
+use crate::{DalError, Database, backend::PayloadBackend as _, batch_session::BatchSession, store::ask};
 
-/// What was cleared away.
+/// What a garbage collection deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collected {
-    /// Uploads that had been silent for long.
+    /// Number of uploads without a batch for long.
     pub uploads: u64,
-    /// Payloads of uploads and of removed versions.
+    /// Number of payloads of such uploads and of removed versions.
     pub payloads: u64,
-    /// Chunks that nobody has any more.
+    /// Number of chunks that no payload uses any more.
     pub chunks: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
-/// Clears away what no version has: what dead uploads left, and what removed versions had alone. An upload that was silent
-/// for `silent` counts as dead. Safe beside uploads that live, whoever makes them.
+/// Deletes what no version uses: the remains of dead uploads, and the bytes that only removed versions had. An upload
+/// without a batch for `silent` counts as dead. Safe while other uploads run, in any process.
 ///
 /// # Errors
 /// As [`Database::session`] and [`crate::Store::apply`].
 pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Collected, DalError> {
-    let mut turn = BatchSession::new(database);
+    let mut batches = BatchSession::new(database);
     let mut collected = Collected::default();
-    let session = turn.session().await?;
+    let session = batches.acquire().await?;
     collected.uploads = ask!(session, backend => backend.expire_uploads(silent))?;
     let dead = ask!(session, backend => backend.dead_payloads())?;
     for payload in dead {
         loop {
-            let session = turn.session().await?;
+            let session = batches.acquire().await?;
             if !ask!(session, backend => backend.remove_parts(payload))? {
                 break;
             }
@@ -43,7 +42,7 @@ pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Co
     }
     let mut last: Option<String> = None;
     loop {
-        let session = turn.session().await?;
+        let session = batches.acquire().await?;
         let swept = ask!(session, backend => backend.sweep_chunks(last.as_deref()))?;
         collected.chunks += swept.chunks;
         collected.bytes += swept.bytes;
@@ -52,6 +51,6 @@ pub async fn collect_garbage(database: &Database, silent: Duration) -> Result<Co
             break;
         }
     }
-    turn.close().await?;
+    batches.close().await?;
     Ok(collected)
 }

@@ -1,31 +1,30 @@
-//! Weights: their way into a database and out of it, in chunks.
+//! Uploads and downloads of weights, in chunks.
 //!
-//! # How they lie there
-//! A payload is cut into chunks of 1 MiB. A chunk is kept once, by its sha256, whoever has it; parts tell of which chunks
-//! a payload is made. While it comes in, a payload belongs to an upload. Its last step is one transaction: the upload goes,
-//! and a version takes its place, with its number, its access and its aliases. Whatever dies before that leaves nothing
-//! that can be seen, and [`collect_garbage`] clears it away.
+//! # Storage
+//! A payload is cut into chunks of 1 MiB. Equal chunks are stored once, by their sha256; parts say which chunks a payload
+//! consists of. While it is uploaded, a payload belongs to an upload. The last step is one transaction: a version replaces
+//! the upload, with its number, its access and its aliases. An upload that dies before that leaves nothing visible, and
+//! [`collect_garbage`] deletes its remains.
 //!
-//! # Beside each other
-//! An upload says with each batch that it lives; one that was silent for long is cleared away, and its next batch fails.
-//! A batch that uses a chunk which is there already touches it, and clearing away deletes it, in one transaction with the
-//! look at who uses it: of two at once one has to begin again. So a version that is there is whole.
+//! # Concurrency
+//! Each batch of an upload is also its heartbeat; an upload without one for long is deleted, and its next batch fails.
+//! A batch that uses an existing chunk touches it; garbage collection deletes a chunk in one transaction with the check
+//! for payloads that use it. If both happen at once, one of them starts again. So every version is whole.
 //!
 //! # Leases
-//! An [`Upload`] and a [`Download`] are on a database, not in a session: they take one when they need it, give it back
-//! before a second has passed, and hold none while their caller waits for somebody else ([`Upload::waiting`]).
+//! An [`Upload`] and a [`Download`] belong to a database, not to a session: they open a session when they need one, close
+//! it within a second, and keep none while their caller waits for something else ([`Upload::waiting`]).
 
-mod backend;
+mod chunk;
 mod download;
 mod garbage;
-mod store;
+mod new_version;
 mod upload;
 
 pub use download::Download;
 pub use garbage::{Collected, collect_garbage};
-pub use store::NewVersion;
+pub use new_version::NewVersion;
 pub use upload::Upload;
 
-pub(crate) use backend::{Chunk, Swept, WeightsBackend, chunk_hash};
-pub(crate) use store::in_use;
-pub(crate) use upload::{model_uid, names_by_uid};
+pub(crate) use chunk::{Chunk, SweptChunks};
+pub(crate) use new_version::{model_uid, names_by_uid, version_in_use};

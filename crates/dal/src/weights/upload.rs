@@ -1,51 +1,60 @@
-//! Weights on their way in.
+//! Uploads of weights.
 
-use std::{collections::HashMap, io};
+use std::io;
 
 use bytes::{Bytes, BytesMut};
 use mer_core::{Model, WeightsVersion, check_layout};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Chunk, NewVersion, WeightsBackend as _};
-use crate::{DalError, Database, DbUrl, batch_session::BatchSession, embedded::paths, store::ask};
+use super::{
+    chunk::Chunk,
+    new_version::{NewVersion, model_uid},
+};
+use crate::{
+    DalError, Database, DbUrl,
+    backend::{PayloadBackend as _, VersionBackend as _},
+    batch_session::BatchSession,
+    embedded::paths,
+    store::ask,
+};
 
-/// What weights are cut into.
+/// Size of a chunk in bytes.
 const CHUNK: usize = 1 << 20;
 
-/// How many chunks go into one transaction.
+/// Number of chunks in one transaction.
 const BATCH: usize = 4;
 
-/// How much of the disk of an embedded database weights leave alone: what they may have written between an opening of the
-/// engine and its closing.
+/// Bytes on the disk of an embedded database that uploads leave free: as much as they may write between opening and
+/// closing the engine.
 const LEFT_ALONE: u64 = 64 << 20;
 
-/// A payload on its way in. Dropped, or after an error, it leaves nothing that can be seen.
+/// An upload of one payload. If it is dropped or fails, it leaves nothing visible.
 #[derive(Debug)]
 pub struct Upload {
-    turn: BatchSession,
+    session: BatchSession,
     model: Model,
-    /// Made with the first batch.
+    /// Set with the first batch.
     uid: Option<Uuid>,
-    /// The beginning of a chunk.
+    /// The beginning of the next chunk.
     rest: BytesMut,
-    /// Chunks that have come.
+    /// Chunks that are not hashed yet.
     come: Vec<Bytes>,
-    /// Chunks that have been hashed since, and are to be sent.
+    /// Chunks that are hashed and not sent yet.
     hashed: Vec<Chunk>,
-    /// How many have been sent.
+    /// Number of chunks that were sent.
     parts: u64,
     bytes: u64,
-    /// Of what was sent and what is to be sent.
+    /// Hash of the chunks that were sent or are hashed.
     hash: Sha256,
 }
 
 impl Upload {
-    /// A payload for the next version of a model. Touches nothing yet.
+    /// Prepares an upload for the next version of a model. Writes nothing yet.
     #[must_use]
     pub fn new(database: &Database, model: &Model) -> Self {
         Self {
-            turn: BatchSession::with_much_to_write(database),
+            session: BatchSession::for_bulk_writes(database),
             model: model.clone(),
             uid: None,
             rest: BytesMut::new(),
@@ -57,13 +66,13 @@ impl Upload {
         }
     }
 
-    /// How many bytes it has so far.
+    /// Returns the number of bytes so far.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The sha256 of those bytes, in hexadecimal.
+    /// Returns the sha256 of those bytes, in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
         let mut hash = self.hash.clone();
@@ -72,19 +81,19 @@ impl Upload {
         format!("{:x}", hash.finalize())
     }
 
-    /// Waits for something else, such as the next bytes. The database is given back where that takes time.
+    /// Waits for something else, such as the next bytes. Closes the session if that takes time.
     ///
     /// # Errors
     /// As [`crate::Session::close`].
     pub async fn waiting<T>(&mut self, other: impl Future<Output = T>) -> Result<T, DalError> {
-        self.turn.waiting(other).await
+        self.session.waiting(other).await
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     ///
     /// # Errors
-    /// [`DalError::UploadGone`] where it was silent for so long that it was cleared away; otherwise as
-    /// [`Database::session`] and [`crate::Store::apply`].
+    /// [`DalError::UploadGone`] if it had no batch for so long that it was deleted; otherwise as [`Database::session`]
+    /// and [`crate::Store::apply`].
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), DalError> {
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
@@ -96,7 +105,7 @@ impl Upload {
             bytes = later;
             if self.rest.len() == CHUNK {
                 self.come.push(self.rest.split().freeze());
-                // The first goes alone: while it is sent, there are others to be hashed.
+                // The first chunk is sent alone, so that others are hashed meanwhile.
                 let is_first = self.parts == 0 && self.hashed.is_empty();
                 if self.come.len() == if is_first { 1 } else { BATCH } {
                     self.advance().await?;
@@ -106,7 +115,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Hashes what has come while what was hashed before is sent.
+    /// Hashes the new chunks, and sends the ones that were hashed before meanwhile.
     async fn advance(&mut self) -> Result<(), DalError> {
         let (come, mut hash) = (std::mem::take(&mut self.come), self.hash.clone());
         let hashing = tokio::task::spawn_blocking(move || {
@@ -117,18 +126,18 @@ impl Upload {
             (hashed.collect(), hash)
         });
         self.send().await?;
-        let hashed = self.turn.waiting(hashing).await?;
+        let hashed = self.session.waiting(hashing).await?;
         (self.hashed, self.hash) = hashed.map_err(|_| DalError::Gone { operation: "hash weights" })?;
         Ok(())
     }
 
-    /// The upload, which is made where it is not there yet.
+    /// Returns the uid of the upload, which is created on the first call.
     async fn uid(&mut self) -> Result<Uuid, DalError> {
         if let Some(uid) = self.uid {
             return Ok(uid);
         }
         let model = model_uid(&self.model)?;
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         let uid = ask!(session, backend => backend.begin_upload(model))?;
         self.uid = Some(uid);
         Ok(uid)
@@ -138,19 +147,19 @@ impl Upload {
         if self.hashed.is_empty() {
             return Ok(());
         }
-        self.check_room()?;
+        self.check_free_space()?;
         let uid = self.uid().await?;
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         ask!(session, backend => backend.put_parts(&self.model, uid, self.parts, &self.hashed))?;
         self.parts += self.hashed.len() as u64;
         self.hashed.clear();
         Ok(())
     }
 
-    /// Weights fill a disk as nothing else does, and an embedded engine on a full disk cannot be opened any more: its log
-    /// is to be copied and merged first. They leave the last of it alone.
-    fn check_room(&self) -> Result<(), DalError> {
-        let DbUrl::Embedded(folder) = &self.turn.database().settings().url else { return Ok(()) };
+    /// Checks the free space on the disk of an embedded database. An engine on a full disk cannot be opened any more,
+    /// because its log must be copied and merged first.
+    fn check_free_space(&self) -> Result<(), DalError> {
+        let DbUrl::Embedded(folder) = &self.session.database().settings().url else { return Ok(()) };
         match paths::free(folder) {
             Some(free) if free < LEFT_ALONE => Err(DalError::NoRoom {
                 folder: folder.clone(),
@@ -161,7 +170,7 @@ impl Upload {
         }
     }
 
-    /// Makes it the next version: version, access and aliases in one step.
+    /// Turns the upload into the next version: version, access and aliases in one transaction.
     ///
     /// # Errors
     /// [`DalError::Invalid`]; otherwise as [`Upload::write`].
@@ -170,18 +179,18 @@ impl Upload {
         fits.map_err(|source| DalError::Invalid { model: self.model.name.clone(), source })?;
         let uid = self.send_rest().await?;
         let sha256 = format!("{:x}", std::mem::take(&mut self.hash).finalize());
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         let version = ask!(session, backend => backend.commit_upload(&self.model, uid, new, self.bytes, &sha256))?;
-        self.turn.close().await?;
+        self.session.close().await?;
         Ok(version)
     }
 
-    /// Makes it the version that another database had, with its number and its time. Where it is there already, nothing
-    /// changes.
+    /// Turns the upload into the version that another database had, with its number and time. Changes nothing if the
+    /// version exists already.
     ///
     /// # Errors
-    /// [`DalError::Damaged`] where these are not its bytes; [`DalError::OtherVersion`] where the number belongs to others;
-    /// [`DalError::Invalid`]; as [`Upload::write`].
+    /// [`DalError::Damaged`] if the bytes are not those of the version; [`DalError::OtherVersion`] if the number
+    /// belongs to another version; [`DalError::Invalid`]; otherwise as [`Upload::write`].
     pub async fn restore(mut self, version: &WeightsVersion) -> Result<(), DalError> {
         version.check().map_err(|source| DalError::Invalid { model: self.model.name.clone(), source })?;
         let sha256 = self.sha256();
@@ -190,13 +199,13 @@ impl Upload {
             return Err(DalError::Damaged { model: version.model.clone(), version: version.version, what });
         }
         let uid = self.send_rest().await?;
-        let session = self.turn.session().await?;
+        let session = self.session.acquire().await?;
         ask!(session, backend => backend.restore_version(&self.model, uid, version))?;
-        self.turn.close().await
+        self.session.close().await
     }
 
-    /// Sends what has not been sent yet. [`Upload::finish`] does it too; this is for those who may give up until then, and
-    /// no more once it is to become a version.
+    /// Sends the remaining bytes. [`Upload::finish`] does that too; call this if the upload may still be aborted before
+    /// it becomes a version.
     ///
     /// # Errors
     /// As [`Upload::write`].
@@ -204,7 +213,7 @@ impl Upload {
         self.send_rest().await.map(|_| ())
     }
 
-    /// Sends what has not been sent yet, and gives the upload.
+    /// Sends the remaining bytes, and returns the uid of the upload.
     async fn send_rest(&mut self) -> Result<Uuid, DalError> {
         if !self.rest.is_empty() {
             self.come.push(self.rest.split().freeze());
@@ -216,26 +225,15 @@ impl Upload {
         self.uid().await
     }
 
-    /// Takes it back.
+    /// Deletes the upload.
     ///
     /// # Errors
-    /// As [`Upload::write`]. What is left then is cleared away later.
+    /// As [`Upload::write`]. Garbage collection deletes the remains.
     pub async fn abort(mut self) -> Result<(), DalError> {
         if let Some(uid) = self.uid {
-            let session = self.turn.session().await?;
+            let session = self.session.acquire().await?;
             ask!(session, backend => backend.abort_upload(uid))?;
         }
-        self.turn.close().await
+        self.session.close().await
     }
-}
-
-/// The uid by which rows name a model.
-pub(crate) fn model_uid(model: &Model) -> Result<Uuid, DalError> {
-    let wrong = |error| DalError::Row { table: "AvailableModels", reason: format!("`{}`: {error}", model.uid) };
-    Uuid::try_parse(&model.uid).map_err(wrong)
-}
-
-/// The names of models by the uids that rows have.
-pub(crate) fn names_by_uid(models: &[Model]) -> Result<HashMap<Uuid, &str>, DalError> {
-    models.iter().map(|model| Ok((model_uid(model)?, model.name.as_str()))).collect()
 }

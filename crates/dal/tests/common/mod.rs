@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Helpers of this crate's tests.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "test code: it is to panic")]
 
@@ -8,7 +8,7 @@ use mer_core::{Dtype, Model, WeightsFormat};
 use mer_dal::{Database, DbUrl, Download, NewVersion, Session, Settings, Upload, collect_garbage};
 use tempfile::TempDir;
 
-/// A database and the folder it lives in.
+/// A database and its folder.
 pub(crate) struct Fresh {
     pub(crate) database: Database,
     pub(crate) folder: TempDir,
@@ -30,14 +30,14 @@ pub(crate) fn impatient(engine: &Path, wait: Duration) -> Database {
     Database::new(Settings { wait, ..Settings::new(DbUrl::Embedded(engine.to_path_buf())) })
 }
 
-/// A database without a schema, in a folder with an awkward name.
+/// Makes a database without a schema, in a folder with an awkward name.
 pub(crate) fn empty() -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     let database = embedded(&folder.path().join("a b#%41ü").join("db"));
     Fresh { database, folder }
 }
 
-/// A database with the schema.
+/// Makes a database with the schema.
 pub(crate) async fn migrated() -> Fresh {
     let fresh = empty();
     let session = fresh.session().await.unwrap();
@@ -54,7 +54,7 @@ pub(crate) async fn memory() -> Fresh {
     fresh
 }
 
-/// A database with the schema on the shared PostgreSQL server, where there is one.
+/// Makes a database with the schema on the shared PostgreSQL server, if there is one.
 #[cfg(feature = "postgres")]
 pub(crate) async fn postgres() -> Option<Fresh> {
     let server = mer_testkit::postgres::shared()?;
@@ -63,7 +63,7 @@ pub(crate) async fn postgres() -> Option<Fresh> {
     Some(fresh)
 }
 
-/// A database with the schema on the shared SurrealDB server, where there is one.
+/// Makes a database with the schema on the shared SurrealDB server, if there is one.
 #[cfg(feature = "surreal-server")]
 pub(crate) async fn surreal_server() -> Option<Fresh> {
     let server = mer_testkit::surreal_server::shared()?;
@@ -72,7 +72,7 @@ pub(crate) async fn surreal_server() -> Option<Fresh> {
     Some(fresh)
 }
 
-/// The database of a URL, with its journal in a folder of its own.
+/// Makes the database of a URL, with its journal in a folder of its own.
 pub(crate) fn on_server(url: &str) -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     Fresh { database: Database::new(Settings::new(DbUrl::parse(url, folder.path()).unwrap())), folder }
@@ -82,7 +82,7 @@ pub(crate) async fn migrate(session: &Session) {
     mer_migrations::ensure_current(session, mer_migrations::Policy::Migrate).await.unwrap();
 }
 
-/// A vector, as it is put.
+/// Describes a vector to upload.
 pub(crate) fn vector() -> NewVersion {
     NewVersion {
         format: WeightsFormat::Raw,
@@ -96,7 +96,8 @@ pub(crate) fn vector() -> NewVersion {
     }
 }
 
-/// All that a driver does with weights that changes nothing else: two puts, a get, one taken back, and clearing away.
+/// Does everything with weights that changes nothing else: two uploads, a download, an upload that is aborted, and
+/// garbage collection.
 pub(crate) async fn weights_come_and_go(database: &Database, model: &Model) -> u64 {
     let whole = [vec![1; 1 << 20], vec![2; 7]].concat();
     let mut last = 0;
@@ -130,14 +131,14 @@ pub(crate) fn engine_of(database: &Database) -> &Path {
     }
 }
 
-/// A call of this test binary again, as another process: it runs the one test, which sees its argument.
+/// Makes a command that runs one test of this binary in another process, with an argument.
 pub(crate) fn another_process(test: &str, argument: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]).env("MER_TEST_ARGUMENT", argument);
     command
 }
 
-/// What [`another_process`] was given, or nothing in the test run itself.
+/// Returns the argument of [`another_process`], or `None` in the test run itself.
 pub(crate) fn argument() -> Option<std::path::PathBuf> {
     std::env::var_os("MER_TEST_ARGUMENT").map(Into::into)
 }

@@ -1,13 +1,13 @@
-//! Asking a person.
+//! Questions before something is changed.
 
 use super::App;
 use crate::{errors::CliError, ui::Ui};
 
 impl App {
-    /// Asks a question that is answered with yes or no; anything but a yes is a no.
+    /// Asks a question, and returns whether the answer is yes.
     ///
     /// # Errors
-    /// There is nobody to ask (64).
+    /// There is no terminal to ask on (64).
     pub(crate) async fn confirm(&self, question: &str, ui: Ui) -> Result<bool, CliError> {
         if self.settings.no_input || !ui.can_ask() {
             return Err(CliError::usage("this asks before it goes on, and here is nobody to ask")

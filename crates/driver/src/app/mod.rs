@@ -90,7 +90,7 @@ impl App {
     }
 
     /// Sets where output of the command at hand goes.
-    pub(crate) fn talks(&self, ui: Ui) {
+    pub(crate) fn set_ui(&self, ui: Ui) {
         self.events.set_ui(ui);
     }
 
@@ -100,13 +100,15 @@ impl App {
     }
 
     /// Shows a wait until what it returns is dropped, if there is a person to see it.
-    pub(crate) fn telling(&self, line: impl FnOnce() -> String) -> Option<WaitNotice> {
+    pub(crate) fn show_wait(&self, line: impl FnOnce() -> String) -> Option<WaitNotice> {
         self.events.show_wait(line)
     }
 
     /// The same, of a wait for the end of a model that was told to end.
-    pub(crate) fn telling_of_end(&self, model: &str) -> Option<WaitNotice> {
-        self.telling(|| format!("waiting for `{model}` to end (at most its `grace`; Ctrl-C once more ends it at once)"))
+    pub(crate) fn show_end_wait(&self, model: &str) -> Option<WaitNotice> {
+        self.show_wait(|| {
+            format!("waiting for `{model}` to end (at most its `grace`; Ctrl-C once more ends it at once)")
+        })
     }
 
     /// Shows what the scheduler waits for.

@@ -1,4 +1,4 @@
-//! Secrets of servers, fetched when they are needed and not before.
+//! Fetches secrets of servers when they are needed.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,16 +19,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::ui;
 
-/// How long a `passwordCommand` may take, and a person.
+/// Bound on a `passwordCommand`.
 const COMMAND_BOUND: Duration = Duration::from_secs(20);
+/// Bound on the answer to a question for a passphrase.
 const PERSON_BOUND: Duration = Duration::from_secs(60);
-/// A secret is one line; whatever prints more than this is none.
+/// Maximum output of a `passwordCommand`, in bytes.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// Answers from the environment, from files and commands, and from a person where `asks` allows it. A command gets no more of
-/// the environment than a model does.
+/// Answers from the environment, from files, from commands, and with `asks` from the terminal. A command gets the environment
+/// that a model gets.
 pub(super) fn source(given: Arc<CallerEnvironment>, home: Option<PathBuf>, asks: bool) -> SecretSource {
-    // A person is asked once for each key, and only one question stands on the terminal at a time.
+    // Each passphrase is asked for once, and only one question is on the terminal at a time.
     let passphrases: Mutex<HashMap<PathBuf, String>> = Mutex::default();
     Arc::new(move |request| match request {
         SecretRequest::Env(name) => match given.variables().get(OsStr::new(name)).map(|value| value.to_str()) {
@@ -72,7 +73,7 @@ fn from_file(file: &Path) -> Result<String, String> {
     first_line(&text).ok_or_else(|| format!("`{}` has no first line", file.display()))
 }
 
-/// The first line that a command prints. It is an argument array: no shell sees it.
+/// Returns the first line that a command prints. The command is an argument array and reaches no shell.
 fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> Result<String, String> {
     let (program, args) = argv.split_first().ok_or("`passwordCommand` is empty")?;
     let mut command = Command::new(program);
@@ -83,7 +84,7 @@ fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> R
     let read = move || {
         let mut text = String::new();
         let result = stdout.take(MOST_BYTES).read_to_string(&mut text);
-        // Nobody listens any more where it took too long.
+        // The receiver is gone if it took too long.
         let _ = told.send(result.map(|_| text));
     };
     let heard = match spawn_thread("mer-secret", read) {
@@ -95,7 +96,7 @@ fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> R
     {
         let _ = kill_process_group(group, Signal::KILL);
     }
-    // Its end may be unknown, where somebody made us ignore the ends of children; its output is what counts then.
+    // Its exit status is unknown if this process inherited SIGCHLD as ignored; its output is what counts then.
     let failed = child.wait().is_ok_and(|status| !status.success());
     match heard {
         Ok(Ok(text)) if !failed => first_line(&text).ok_or_else(|| format!("`{program}` printed nothing")),
@@ -119,7 +120,7 @@ mod tests {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
-    /// An environment in which commands are found.
+    /// An environment with `PATH`.
     fn path() -> Arc<CallerEnvironment> {
         environment(&[])
     }

@@ -1,7 +1,7 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks politely, the second insists.
+//! Ctrl-C, SIGTERM and SIGHUP: the first signal ends work within its grace period, the second at once.
 //!
-//! A signal that was ignored when `mer` began (`nohup`, `trap '' INT`, a background job of a script) is none to `mer`. Its
-//! models inherit that, with one exception: SIGTERM is what MER ends them with, so that they always begin with its default.
+//! A signal that was ignored when `mer` began (`nohup`, `trap '' INT`, a background job of a script) stays ignored, for its
+//! models too. The exception is SIGTERM: MER ends models with it, so they always begin with its default.
 
 use std::{cell::Cell, sync::OnceLock};
 
@@ -14,27 +14,27 @@ use crate::{errors::CliError, signal::Signal, ui::WaitNotice};
 #[derive(Debug)]
 pub(crate) struct Signals {
     streams: tokio::sync::Mutex<Streams>,
-    /// The last one that came.
+    /// The last signal that came.
     last: Cell<Option<Signal>>,
 }
 
-/// The signals as they come, to one listener.
+/// The signals of one listener.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    /// Nothing where it is ignored.
+    /// `None` if it is ignored.
     interrupt: Option<unix::Signal>,
     terminate: Option<unix::Signal>,
     hangup: Option<unix::Signal>,
-    /// Signals with a handler that does nothing: an exec gives a handled signal its default back, an ignored one stays
+    /// Signals with a handler that does nothing: after an exec a handled signal has its default again, an ignored one stays
     /// ignored.
     _unheard: Vec<unix::Signal>,
 }
 
-/// SIGXFSZ: a write beyond `ulimit -f` is to fail with an error that can be told, and not to kill.
+/// SIGXFSZ: with a handler, a write beyond `ulimit -f` fails with an error, and does not kill the process.
 const FILE_SIZE: i32 = 25;
 
 impl Streams {
-    /// From now on signals are told here, and do not end the process by themselves. Needs a runtime.
+    /// Starts to listen: from now on signals do not end the process by themselves. Must be called within the runtime.
     pub(crate) fn listen() -> Result<Self, CliError> {
         let ignored = ignored();
         let listen = |kind| unix::signal(kind).map_err(|error| CliError::io("cannot listen to signals", error));
@@ -51,7 +51,7 @@ impl Streams {
         })
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             () = heard(&mut self.interrupt) => Signal::Interrupt,
@@ -67,21 +67,21 @@ impl Signals {
         Ok(Self { streams: tokio::sync::Mutex::new(Streams::listen()?), last: Cell::new(None) })
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     pub(crate) async fn next(&self) -> Signal {
         let signal = self.streams.lock().await.next().await;
         self.last.set(Some(signal));
         signal
     }
 
-    /// The last signal that came since this was asked before.
+    /// Returns the last signal that came since the previous call.
     pub(crate) fn take_last(&self) -> Option<Signal> {
         self.last.take()
     }
 
-    /// Does `work`, and cancels it when a signal comes: politely at the first, at once at the second. Gives the result,
-    /// and the signal that came. `ending` begins to tell of the wait that follows the first.
-    pub(crate) async fn cancelling<T>(
+    /// Does `work`, and cancels it when a signal comes: within its grace period at the first, at once at the second. Returns
+    /// the result, and the first signal. `ending` shows the wait that follows the first signal.
+    pub(crate) async fn cancel_on_signal<T>(
         &self,
         cancel: &Cancel,
         ending: impl Fn() -> Option<WaitNotice>,
@@ -105,11 +105,11 @@ impl Signals {
         }
     }
 
-    /// Does `work`, and drops it when a signal comes.
+    /// Does `work`, or drops it when a signal comes.
     ///
     /// # Errors
     /// The signal, as the error that ends the command.
-    pub(crate) async fn or_ended<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    pub(crate) async fn unless_ended<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
         tokio::select! {
             biased;
             result = work => result,
@@ -118,10 +118,10 @@ impl Signals {
     }
 }
 
-/// Lets every signal through that was blocked when `mer` began: a blocked SIGTERM would never be heard, and models inherit
-/// what is blocked. To be called before there is a second thread.
+/// Unblocks all signals: a SIGTERM that was blocked when `mer` began would never arrive, and models inherit the mask. Must be
+/// called before there is a second thread.
 pub(crate) fn unblock() {
-    // Where that fails they stay blocked, and there is no log yet to say so.
+    // If that fails, they stay blocked; there is no log yet for a warning.
     let _ = nix::sys::signal::SigSet::all().thread_unblock();
 }
 
@@ -132,7 +132,7 @@ async fn heard(stream: &mut Option<unix::Signal>) {
     }
 }
 
-/// The signals that this process ignored when it began to listen. A handler changes that, also one that does nothing.
+/// The signals that this process ignored before it began to listen: any handler changes that.
 fn ignored() -> u64 {
     static IGNORED: OnceLock<u64> = OnceLock::new();
     *IGNORED.get_or_init(ignored_signals)

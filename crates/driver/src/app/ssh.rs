@@ -1,4 +1,4 @@
-//! What is known here of servers that are reached by SSH: where this machine keeps keys, and who knows the secrets.
+//! Makes executors for servers that are reached by SSH, with the keys and secrets of this machine.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -9,20 +9,20 @@ use std::{
 };
 
 use mer_core::ConnParams;
-use mer_meal::{Executor, SecretSource, SshConfig, SshPlaces};
+use mer_meal::{Executor, SecretSource, SshConfig, SshEnvironment};
 use mer_scheduler::{CallerEnvironment, ExecutorFactory};
 
 use super::secrets;
 use crate::variables::Variables;
 
-/// Makes executors. Cheap to clone; the clones share what was said and asked already.
+/// Makes executors. Cheap to clone; the clones share warnings and passphrases.
 #[derive(Clone)]
 pub(crate) struct Ssh {
-    places: SshPlaces,
+    places: SshEnvironment,
     secrets: SecretSource,
     given: Arc<CallerEnvironment>,
     /// Warnings that were given already.
-    said: Arc<Mutex<HashSet<String>>>,
+    warned: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Ssh {
@@ -35,7 +35,7 @@ impl Ssh {
     ) -> Self {
         let home = environment.home();
         let folder = home.as_ref().map_or_else(|| settings_folder.join("ssh"), |home| home.join(".ssh"));
-        let places = SshPlaces {
+        let places = SshEnvironment {
             home: home.clone(),
             folder: Some(folder),
             system_folder: Some(PathBuf::from("/etc/ssh")),
@@ -44,30 +44,30 @@ impl Ssh {
             variables: Arc::default(),
         };
         let secrets = secrets::source(Arc::clone(&given), home, asks);
-        Self { places, secrets, given, said: Arc::default() }
+        Self { places, secrets, given, warned: Arc::default() }
     }
 
-    /// The executor of a server. What the SSH configuration asks for and will not be done is said, once.
+    /// The executor of a server. Warns once of what the SSH configuration asks for and is not supported.
     pub(crate) fn executor(&self, server: &str, params: &ConnParams, accept_new: bool) -> Executor {
         // As for a model: no credentials of a database, and none of another server.
         let variables = Arc::new(texts(self.given.public()).collect());
         let executor = Executor::ssh(SshConfig {
             server: server.to_owned(),
             params: params.clone(),
-            places: SshPlaces { variables, ..self.places.clone() },
+            environment: SshEnvironment { variables, ..self.places.clone() },
             secrets: Some(Arc::clone(&self.secrets)),
             accept_new,
         });
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in executor.warnings() {
-            if said.insert(warning.clone()) {
+            if warned.insert(warning.clone()) {
                 tracing::warn!("{warning}");
             }
         }
         executor
     }
 
-    /// The same for the scheduler. Nobody there accepts a key.
+    /// The same for the scheduler, where no unknown host key is accepted.
     pub(super) fn remote(&self) -> ExecutorFactory {
         let ssh = self.clone();
         ExecutorFactory::new(move |server, params| ssh.executor(server, params, false))
@@ -89,7 +89,7 @@ impl fmt::Debug for Ssh {
 mod tests {
     use super::*;
 
-    fn places(variables: &[(&str, &str)]) -> SshPlaces {
+    fn places(variables: &[(&str, &str)]) -> SshEnvironment {
         let environment = variables.iter().copied().collect();
         Ssh::new(&environment, Arc::default(), Path::new("/etc/mer"), false).places
     }

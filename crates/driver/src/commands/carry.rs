@@ -1,4 +1,4 @@
-//! A run's output on its way out of this process.
+//! Carries the output of a run out of this process.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use tokio::sync::mpsc;
 
 use crate::{errors::CliError, io::Sink};
 
-/// Chunks that may wait for their reader.
+/// Maximum number of chunks that wait for their reader.
 pub(super) const QUEUE: usize = 4;
-/// Chunks of diagnostics that may wait; beyond that they are only in the log.
+/// Maximum number of chunks of diagnostics that wait; further ones are only in the log.
 pub(super) const STDERR_QUEUE: usize = 64;
 
-/// How long the reader of the diagnostics may take for the rest of them after a signal.
+/// Bound on showing the rest of the diagnostics after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// Writes chunks as they come, and says whether all of them have got there, before the run is judged. A file gets its name
-/// only where the model has answered well. Where the sink fails no more chunks are taken, which cancels the run.
+/// Writes chunks as they come, and confirms that all have arrived before the run is judged. A file gets its name only if the
+/// model succeeded. If the sink fails, no more chunks are taken, which cancels the run.
 ///
-/// Gives what was kept in memory.
+/// Returns the bytes of a sink in memory.
 ///
 /// # Errors
 /// Those of the sink.
@@ -46,15 +46,15 @@ pub(super) async fn pour(
         let told = poured.as_ref().map(drop).map_err(undelivered);
         (poured, told)
     });
-    // Given up: the reader has not taken the output either.
+    // The run was given up before all of its output was taken.
     poured.await.unwrap_or_else(|| Ok(Vec::new()))
 }
 
-/// Writes bytes to standard output. May be dropped while it waits for its reader.
+/// Writes bytes to standard output. May be dropped while it waits for the reader.
 ///
 /// # Errors
 /// Those of standard output.
-pub(super) async fn to_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
+pub(super) async fn write_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
     let mut out = Sink::stdout()?;
     out.put(bytes.into()).await?;
     out.finish(true).await.map(drop)
@@ -64,8 +64,8 @@ fn undelivered(error: &CliError) -> OutputFailure {
     OutputFailure { kind: error.kind(), message: error.in_one_line() }
 }
 
-/// Shows a model's diagnostics as they come. That they cannot be shown is no reason to end the run, and a slow reader
-/// of them does not hold up a signal.
+/// Shows a model's diagnostics as they come. A failure to show them does not end the run, and a slow reader does not delay a
+/// signal.
 pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
     let Ok(mut sink) = Sink::stderr() else { return };
     let shown = async {

@@ -1,4 +1,4 @@
-//! Accesses as they are listed and shown.
+//! Rows and fields of accesses.
 
 use mer_core::Access;
 
@@ -63,7 +63,7 @@ impl Details for Access {
     }
 }
 
-/// What the environment said of the caller.
+/// The claims of the environment about the caller.
 fn claims(access: &Access) -> String {
     access.caller_claims.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }

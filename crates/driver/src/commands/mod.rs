@@ -48,9 +48,9 @@ pub(crate) async fn execute(
     ui: Ui,
     origin: Origin,
 ) -> Result<u8, CliError> {
-    app.talks(ui);
-    // Each command on the heap: together they would not fit on a small stack (`ulimit -s`).
-    // A run listens to signals itself: its model is to be ended with it.
+    app.set_ui(ui);
+    // Each command is on the heap: together they would not fit on a small stack (`ulimit -s`).
+    // A run handles signals itself, as its model must end with it.
     match verb {
         Verb::Run(args) => {
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn execute(
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return Box::pin(model::model(app, verb, ui)).await;
         }
-        // So does a migration: the server is to end the script with it.
+        // A migration too, as it ends the script on the server.
         Verb::Migrate(verb) => return Box::pin(migrate::execute(app, verb, ui)).await,
         _ => {}
     }
@@ -92,7 +92,7 @@ pub(crate) async fn execute(
         }
         Ok(0)
     };
-    app.signals.or_ended(work).await
+    app.signals.unless_ended(work).await
 }
 
 fn not_here(verb: &str, instead: &str) -> CliError {

@@ -19,7 +19,7 @@ use crate::{
 
 /// Lists, shows or checks models.
 pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(async { Ok(app.runtime.view().await?) }).await?;
+    let view = app.signals.unless_ended(async { Ok(app.runtime.view().await?) }).await?;
     match verb {
         ModelVerb::List if ui.format() == Format::Json => {
             ui.objects(&view.models.iter().map(whole).collect::<Vec<_>>())?;
@@ -28,7 +28,7 @@ pub(crate) async fn model(app: &App, verb: &ModelVerb, ui: Ui) -> Result<u8, Cli
         ModelVerb::Show(args) if ui.format() == Format::Json => ui.json(&whole(view.model(&args.name)?))?,
         ModelVerb::Show(args) => ui.show(view.model(&args.name)?)?,
         ModelVerb::Ping(args) => return ping(app, args, ui).await,
-        // Those have a file of their own.
+        // These are in `change`.
         ModelVerb::Add(_) | ModelVerb::Set(_) | ModelVerb::Remove(_) => {}
     }
     Ok(0)
@@ -46,10 +46,10 @@ fn whole(model: &Model) -> Whole<'_, Model> {
     Whole::new(model, &keys, &defaults)
 }
 
-/// Checks that commands exist where they are to run, and that processes that stay up become ready. A line a model and
-/// server; the exit code is that of the first one that failed.
+/// Checks that commands exist where they are to run, and that processes which stay up become ready. Prints a line for each
+/// model and server; the exit code is that of the first failure.
 async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
-    let view = app.signals.or_ended(async { Ok(app.runtime.view().await?) }).await?;
+    let view = app.signals.unless_ended(async { Ok(app.runtime.view().await?) }).await?;
     let models = if args.names.is_empty() {
         view.models.iter().collect()
     } else {
@@ -61,10 +61,10 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
         let cancel = mer_meal::Cancel::new();
         let weights = mer_service::weights::current(&view, &model.name);
         let model = ResolvedModel::new(view.clone(), &model.name, weights)?;
-        let told =
-            app.telling(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.model().name));
+        let told = app
+            .show_wait(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.model().name));
         let pings = async { host.load(&model, weights::progress(ui), &cancel).await };
-        let (pings, signal) = app.signals.cancelling(&cancel, || None, pings).await;
+        let (pings, signal) = app.signals.cancel_on_signal(&cancel, || None, pings).await;
         drop(told);
         reports.extend(pings?);
         if let Some(signal) = signal {
@@ -149,7 +149,7 @@ fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), |word| word.into_owned())
 }
 
-/// As much of a command as a table has room for; `model show` has all of it.
+/// Shortens a command to fit into a table; `model show` prints all of it.
 fn shortened(command: &str) -> String {
     const ROOM: usize = 48;
     if command.chars().count() <= ROOM {

@@ -1,4 +1,4 @@
-//! What servers and models have in common when they are shown.
+//! Fields that servers and models have in common.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use mer_service::registry_file;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The JSON of an object with every key that it may have, so that a program need not know which are left out.
+/// The JSON of an object with every key that it can have, so that a program need not know which may be missing.
 #[derive(Debug, Serialize)]
 pub(super) struct Whole<'a, T: Serialize> {
     #[serde(flatten)]
@@ -18,7 +18,7 @@ pub(super) struct Whole<'a, T: Serialize> {
 }
 
 impl<'a, T: Serialize> Whole<'a, T> {
-    /// `keys` are all keys that it may have. One that it does not have gets its default, or else `null`.
+    /// `keys` are all keys that it can have. A key that is not set gets its default, or `null`.
     pub(super) fn new(item: &'a T, keys: &[&'static str], defaults: &[(&'static str, Value)]) -> Self {
         let own = serde_json::to_value(item).unwrap_or_default();
         let default =
@@ -28,7 +28,7 @@ impl<'a, T: Serialize> Whole<'a, T> {
     }
 }
 
-/// Name, uid, times, and the tables that it would be in a registry file: what is copied from here, `mer apply` reads.
+/// Name, uid, times, and the object as TOML, which `mer apply` can read.
 pub(super) fn registered(
     name: &str,
     uid: &str,

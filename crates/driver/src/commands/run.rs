@@ -12,7 +12,7 @@ use crate::{
     app::App,
     cli::{RunArgs, selector},
     commands::{
-        carry::{QUEUE, STDERR_QUEUE, pour, show, to_stdout},
+        carry::{QUEUE, STDERR_QUEUE, pour, show, write_stdout},
         weights,
     },
     errors::{CliError, outcome_hint},
@@ -34,19 +34,19 @@ pub(super) struct RunJson<'a> {
 }
 
 impl<'a> RunJson<'a> {
-    /// `shown`: whether the output is to be in it, and in no file.
-    pub(super) fn new(access: &'a Access, bytes: &'a [u8], shown: bool) -> Self {
+    /// `with_output`: whether the output is part of the JSON, as it goes to no file.
+    pub(super) fn new(access: &'a Access, bytes: &'a [u8], with_output: bool) -> Self {
         let text = std::str::from_utf8(bytes);
         let output_base64 = text.is_err().then(|| BASE64_STANDARD.encode(bytes));
-        Self { access, output: text.ok().filter(|_| shown), output_base64 }
+        Self { access, output: text.ok().filter(|_| with_output), output_base64 }
     }
 }
 
-/// Runs a model once. The exit code is the model's verdict; what it is about goes to stderr.
+/// Runs a model once. The exit code says how the run ended, and the failure is printed to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     let host = app.model_host();
-    let model = app.signals.or_ended(async { Ok(host.resolve(&selector).await?) }).await?;
+    let model = app.signals.unless_ended(async { Ok(host.resolve(&selector).await?) }).await?;
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
@@ -56,8 +56,8 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
                 format!("the output file `{}` could be opened", file.display())
             });
             let _told =
-                app.telling(|| format!("waiting for the output file `{}` (Ctrl-C ends the wait)", file.display()));
-            Sink::File(app.signals.or_ended(opened).await?)
+                app.show_wait(|| format!("waiting for the output file `{}` (Ctrl-C ends the wait)", file.display()));
+            Sink::File(app.signals.unless_ended(opened).await?)
         }
         (None, Format::Json) => Sink::Memory(Vec::new()),
         (None, _) => Sink::stdout()?,
@@ -80,14 +80,14 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         tokio::join!(run, pour(chunks, sink, sender), show(diagnostics, &cancel))
     };
     let ((outcome, poured, ()), signal) =
-        app.signals.cancelling(&cancel, || app.telling_of_end(&model.model().name), work).await;
+        app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
     let outcome = outcome?;
-    // A reader that has gone is the reason for the cancelled run, and not the other way round.
+    // A reader that has gone is the cause of the cancelled run, not its result.
     let bytes = poured?;
     if ui.format() == Format::Json {
-        // Told when it is on record: a caller that has read it finds the run in the log, whatever ends this process.
+        // Printed when the run is on record: a caller that has read it finds the run in the log, whatever ends this process.
         let line = ui.json_line(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
-        app.signals.or_ended(to_stdout(line)).await?;
+        app.signals.unless_ended(write_stdout(line)).await?;
     }
     app.runtime.after_run().await;
     if outcome.succeeded() {

@@ -28,7 +28,7 @@ pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), C
         ServerVerb::Ping(args) => server_ping::ping(app, args, ui).await,
         ServerVerb::Show(args) if ui.format() == Format::Json => ui.json(&whole(&redacted(view.server(&args.name)?))),
         ServerVerb::Show(args) => ui.show(&redacted(view.server(&args.name)?)),
-        // Those have a file of their own.
+        // These are in `change`.
         ServerVerb::Add(_) | ServerVerb::Set(_) | ServerVerb::Remove(_) => Ok(()),
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 struct Step {
     server: String,
-    /// The host that it was made to: the server, or one on the way.
+    /// The host that was connected to: the server, or a jump host.
     host: String,
     step: &'static str,
     /// 0, or the exit code of a run that fails here.
@@ -34,8 +34,8 @@ struct Step {
     remedy: Option<String>,
 }
 
-/// Makes a new connection to each server, step by step, and runs a command that does nothing. A line a step; the exit
-/// code is that of the first server that failed.
+/// Makes a new connection to each server, step by step, and runs a command that does nothing. Prints a line for each step; the
+/// exit code is that of the first server that failed.
 pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(), CliError> {
     let view = app.runtime.view().await?;
     let servers: Vec<&Server> = if args.names.is_empty() {
@@ -43,8 +43,8 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     } else {
         args.names.iter().map(|name| view.server(name)).collect::<Result<_, _>>()?
     };
-    let told = app.telling(|| "connecting (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)".to_owned());
-    // All at once: one that does not answer holds up nobody.
+    let told = app.show_wait(|| "connecting (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)".to_owned());
+    // All at once, so that a server which does not answer does not delay the others.
     let mut pings = JoinSet::new();
     for (index, server) in servers.iter().enumerate() {
         let name = server.name.clone();
@@ -63,7 +63,7 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     verdict(&steps, servers.len())
 }
 
-/// What a new connection to a server found: a word on it, or what is wrong and what to do about it.
+/// Connects to a server. Returns a summary, or what is wrong and what to do about it.
 pub(super) async fn look(app: &App, server: &Server) -> Result<String, (String, Option<String>)> {
     let executor = app.ssh.executor(&server.name, &server.spec.params, false);
     let steps = executor.ping().await.map_or_else(Vec::new, |report| steps(&server.name, report));

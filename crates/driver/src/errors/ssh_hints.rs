@@ -44,7 +44,7 @@ pub(crate) fn ssh_hint(error: &SshError, server: &str) -> Option<String> {
         E::ConnectTimedOut { .. } | E::Unreachable { .. } => {
             "check the network, a firewall on the way, or whether a `proxyJump` is needed"
         }
-        E::Dropped { said: Some(_), .. } => {
+        E::Dropped { message: Some(_), .. } => {
             "raise MaxStartups in the server's sshd_config, start fewer at once, or raise `connectTimeout`"
         }
         E::Dropped { .. } => {

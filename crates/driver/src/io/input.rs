@@ -42,10 +42,10 @@ impl App {
             _ => None,
         };
         let _notice = named.as_ref().map(|path| {
-            self.telling(|| format!("waiting for the input file `{}` (Ctrl-C ends the wait)", path.display()))
+            self.show_wait(|| format!("waiting for the input file `{}` (Ctrl-C ends the wait)", path.display()))
         });
         self.signals
-            .or_ended(within(bound, source(input, origin), || {
+            .unless_ended(within(bound, source(input, origin), || {
                 let path = named.unwrap_or_default();
                 format!("the input file `{}` could be opened", path.display())
             }))

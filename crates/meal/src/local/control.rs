@@ -1,70 +1,59 @@
-//! The hold on a process group: its end is waited for, and brought about, here.
+//! Controls a local process group: waits for its end, and ends it.
 
-use std::{io, os::fd::OwnedFd, process::Child, sync::Arc, time::Duration};
+use std::{io, process::Child, sync::Arc, time::Duration};
 
-use mer_core::{Exit, not_started};
+use mer_core::Exit;
 use rustix::{
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, waitid},
-};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::watch,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid},
 };
 
 use super::{
+    exit_notice::ExitNotice,
     strays::{self, Strays},
-    watch::Watch,
+    watcher_client::WatcherClient,
 };
 
-/// The hold on a process and its group. Signals go to the whole group, and only while the process has not been reaped,
-/// so that they cannot hit a stranger who got its number.
+/// Controls a local process and its group. Signals go to the whole group, and only until the process is reaped, so
+/// that they cannot reach another process with the same number.
 #[derive(Debug)]
 pub(crate) struct LocalControl {
     pid: Pid,
-    notice: Notice,
+    notice: ExitNotice,
     exit: Option<Exit>,
-    watch: Option<Arc<Watch>>,
-    /// What leaves its group; none where that is to go on.
+    watcher: Option<Arc<WatcherClient>>,
+    /// The children that left its group. `None` if they are to go on.
     strays: Option<Strays>,
-}
-
-/// How the end of a child is noticed.
-#[derive(Debug)]
-pub(super) enum Notice {
-    Pidfd(AsyncFd<OwnedFd>),
-    /// A kernel without pidfd_open: a thread that waits.
-    Thread(watch::Receiver<bool>),
 }
 
 impl LocalControl {
     pub(super) fn new(
         child: &Child,
-        watch: Option<Arc<Watch>>,
+        watcher: Option<Arc<WatcherClient>>,
         strays: Option<Strays>,
         number: u64,
         grace: Duration,
     ) -> io::Result<Self> {
         let pid = Pid::from_child(child);
         strays::wait_for(pid);
-        if let Some(watch) = &watch {
-            watch.add(pid, grace, number);
+        if let Some(watcher) = &watcher {
+            watcher.add(pid, grace, number);
         }
-        let notice = Notice::new(pid);
-        // Made first and checked after, so that a failure kills by the drop.
+        let notice = ExitNotice::new(pid);
+        // Checked after `control` exists, so that a failure kills the process by dropping it.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
-        let notice = notice.unwrap_or_else(|_| Notice::Thread(watch::channel(true).1));
-        let control = Self { pid, notice, exit: None, watch, strays };
+        let notice = notice.unwrap_or_else(|_| ExitNotice::ended());
+        let control = Self { pid, notice, exit: None, watcher, strays };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
 
-    /// The process's number; that of its group is the same.
+    /// The process ID; the process group has the same number.
     #[must_use]
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Waits until the process has ended. It is not reaped by this, nor is its group ended. Safe to cancel.
+    /// Waits until the process has ended. Neither reaps it nor ends its group. Safe to cancel.
     pub(crate) async fn ended(&self) {
         self.notice.seen().await;
     }
@@ -75,23 +64,23 @@ impl LocalControl {
         self.exit.is_some() || !matches!(self.peek(), Ok(None))
     }
 
-    /// How it ended, once [`LocalControl::finish`] has been called.
+    /// How it ended. `None` before [`LocalControl::finish`] has returned it.
     #[must_use]
     pub(crate) const fn exit(&self) -> Option<Exit> {
         self.exit
     }
 
-    /// TERM to the whole group.
+    /// Sends TERM to the whole group.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// KILL to the whole group.
+    /// Sends KILL to the whole group.
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// If the process has ended: kills what is left of its group, reaps it, and says how it ended.
+    /// If the process has ended: kills what is left of its group, reaps it, and returns how it ended.
     pub(crate) fn finish(&mut self) -> Option<Exit> {
         if self.exit.is_some() {
             return self.exit;
@@ -99,18 +88,20 @@ impl LocalControl {
         let seen = match self.peek() {
             Ok(None) => return None,
             Ok(Some(status)) => status_exit(&status),
-            // Whoever started this program had it ignore SIGCHLD: the kernel reaps, and the verdict is lost.
+            // This program was started with SIGCHLD ignored: the kernel has reaped the process, and its status is
+            // lost.
             Err(_) => Exit::Lost,
         };
         if seen != Exit::Lost {
-            // What is left has had its chance: it did not hold the pipes, or held them for too long. It goes while the
-            // watcher still knows of it: so it does not outlive this process, should that be killed in between.
+            // The rest of the group had its time: it did not hold the pipes, or held them for too long. It is killed
+            // while the watcher still lists the group, so that it does not outlive this process if that is killed in
+            // between.
             let _ = kill_process_group(self.pid, Signal::KILL);
             self.kill_strays();
         }
-        // Told before the number can be given away, so that the watcher never holds one that is not ours.
-        if let Some(watch) = &self.watch {
-            watch.remove(self.pid);
+        // Removed before the number can be reused, so that the watcher never lists a foreign group.
+        if let Some(watcher) = &self.watcher {
+            watcher.remove(self.pid);
         }
         if seen != Exit::Lost {
             reap(self.pid);
@@ -120,27 +111,27 @@ impl LocalControl {
         self.exit
     }
 
-    /// If the process has ended: ends what left its group, with TERM first.
+    /// Ends the children that left the group of a process that has ended, with TERM first.
     pub(crate) async fn end_strays(&self) {
         if let Some(strays) = self.left() {
             strays.end().await;
         }
     }
 
-    /// TERM to what left its group, if the process has ended.
+    /// Sends TERM to the children that left the group, if the process has ended.
     pub(crate) fn terminate_strays(&self) {
         if let Some(strays) = self.left() {
             strays.signal(Signal::TERM);
         }
     }
 
-    /// What left the group. As long as the process lives, that is its own business.
+    /// The children that left the group. `None` while the process lives: until then they are its own concern.
     fn left(&self) -> Option<&Strays> {
         self.strays.as_ref().filter(|_| self.exit.is_none() && self.has_ended())
     }
 
     fn kill_strays(&self) {
-        // Where a parent is killed, its children come to light: a few rounds, in case.
+        // When a parent is killed, its children are adopted and found only then: hence a few rounds.
         for _ in 0..4 {
             if !self.strays.as_ref().is_some_and(|strays| strays.signal(Signal::KILL)) {
                 return;
@@ -157,7 +148,7 @@ impl LocalControl {
         }
     }
 
-    /// Looks without reaping.
+    /// Checks without reaping.
     fn peek(&self) -> Result<Option<WaitIdStatus>, Errno> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), options))
@@ -173,16 +164,16 @@ impl Drop for LocalControl {
         if self.finish().is_some() {
             return;
         }
-        // Dying takes a moment, and a process in the kernel may take long. The watcher keeps it until it is over.
-        let (pid, watch, strays) = (self.pid, self.watch.take(), self.strays.take());
+        // A killed process may take a moment to end, and longer within the kernel. The watcher lists it until then.
+        let (pid, watcher, strays) = (self.pid, self.watcher.take(), self.strays.take());
         let reap = move || {
             let _ =
                 rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
             if let Some(strays) = strays {
                 strays.signal(Signal::KILL);
             }
-            if let Some(watch) = watch {
-                watch.remove(pid);
+            if let Some(watcher) = watcher {
+                watcher.remove(pid);
             }
             reap(pid);
             strays::waited(pid);
@@ -191,45 +182,11 @@ impl Drop for LocalControl {
     }
 }
 
-/// Reaps a process, and what of its group this process has adopted and is dead by now.
+/// Reaps a process, and the members of its group that this process has adopted and that have ended.
 fn reap(pid: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let _ = waitid(WaitId::Pid(pid), options);
     while matches!(waitid(WaitId::Pgid(Some(pid)), options), Ok(Some(_))) {}
-}
-
-impl Notice {
-    /// Waits until the process has ended. Safe to cancel.
-    pub(super) async fn seen(&self) {
-        match self {
-            Self::Pidfd(fd) => drop(fd.readable().await),
-            Self::Thread(done) => drop(done.clone().wait_for(|done| *done).await),
-        }
-    }
-
-    pub(super) fn new(pid: Pid) -> io::Result<Self> {
-        match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => register(fd).map(Self::Pidfd),
-            Err(Errno::NOSYS | Errno::PERM) => Self::thread(pid),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    fn thread(pid: Pid) -> io::Result<Self> {
-        let (done, seen) = watch::channel(false);
-        let wait = move || {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
-            let _ = done.send(true);
-        };
-        std::thread::Builder::new().name("mer-wait".to_owned()).spawn(wait).map_err(not_started)?;
-        Ok(Self::Thread(seen))
-    }
-}
-
-#[expect(deprecated, reason = "sound here: an OwnedFd stays open as long as it is owned; its successor is unsafe")]
-fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
 fn status_exit(status: &WaitIdStatus) -> Exit {

@@ -1,17 +1,20 @@
 //! Processes on this machine.
 //!
-//! A model is spawned by `std::process::Command` on its posix_spawn path (no code of ours between fork and exec), in a
-//! process group of its own. Its end is seen through a pidfd; the zombie is kept until the rest of its group has been
-//! dealt with, because as long as it is there its number cannot be given to somebody else.
+//! A model is spawned by `std::process::Command` by posix_spawn (no code of this program runs between fork and exec),
+//! in a new process group. A pidfd shows its end. The zombie stays until the rest of its group has been ended,
+//! because its number cannot be reused as long as it exists.
 
+mod config;
 mod control;
+mod exit_notice;
 mod resolve;
 mod runnable;
 mod sigchld;
 mod spawn;
 mod strays;
-mod watch;
+mod watcher_client;
 
+pub use config::LocalConfig;
 pub(crate) use control::LocalControl;
 pub use sigchld::ignored_signals;
 pub(crate) use spawn::LocalExecutor;

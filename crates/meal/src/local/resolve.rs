@@ -1,4 +1,4 @@
-//! Finding the file that a command names, before anything is spawned, so that an error can name it.
+//! Finds the file that a command names before anything is spawned, so that an error can name it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -15,14 +15,14 @@ use rustix::{
 
 use crate::StartError;
 
-/// Where programs are looked for when the environment has no PATH.
+/// Where programs are searched for if the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// The command that means this very binary.
+/// The command that means the running binary.
 const SELF_NAME: &str = "mer";
-/// The longest first line of a script that kernels look at.
+/// Maximum length of the first line of a script that kernels read.
 pub(super) const FIRST_LINE: u64 = 256;
 
-/// The file that the first word of a command means. `self_exe` is what `mer` means.
+/// Returns the file that the first word of a command means. `self_exe` is what `mer` means.
 pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartError> {
     check_cwd(spec.cwd.as_deref())?;
     let command = spec.argv.first().filter(|command| !command.is_empty()).ok_or(StartError::NoCommand)?;
@@ -44,7 +44,7 @@ pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartE
     let mut unusable = None;
     let directories = search.as_bytes().split(|byte| *byte == b':').map(|bytes| Path::new(OsStr::from_bytes(bytes)));
     for directory in directories {
-        // An empty element is the working directory, as for every program that searches PATH.
+        // An empty element of PATH is the working directory, as in shells.
         let path = within(spec.cwd.as_deref(), &directory.join(command));
         match state(&path) {
             State::Executable => return Ok(path),
@@ -58,7 +58,7 @@ pub(super) fn resolve(spec: &RunSpec, self_exe: &Path) -> Result<PathBuf, StartE
     })
 }
 
-/// Makes a path absolute: `Command` would search for a bare name once more, and a relative program together with a
+/// Makes a path absolute. `Command` would search PATH again for a bare name, and a relative program together with a
 /// working directory means different files on different systems.
 fn within(cwd: Option<&Path>, path: &Path) -> PathBuf {
     let path = cwd.map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
@@ -87,20 +87,20 @@ fn state(path: &Path) -> State {
             Ok(()) => State::Executable,
             Err(_) => State::Other,
         },
-        // A directory, or a path through a folder that we may not enter.
+        // A directory, or a path through a folder that this user may not enter.
         Ok(_) => State::Other,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::Other,
         Err(_) => State::Missing,
     }
 }
 
-/// What a refusal by the kernel means for a file that was found and may be executed.
+/// Explains an error of the kernel for a file that exists and is executable.
 pub(super) fn explain(path: &Path, source: io::Error) -> StartError {
     let path = path.to_owned();
     match Errno::from_io_error(&source) {
         Some(Errno::NOEXEC) => StartError::NotAProgram { path },
         Some(Errno::ACCESS | Errno::PERM) => StartError::NotExecutable { path },
-        // The file was there a moment ago: it is its interpreter that is not.
+        // The file exists, so that its interpreter is what is missing.
         Some(Errno::NOENT | Errno::NOTDIR) if path.exists() => {
             let interpreter = interpreter(&path).unwrap_or_else(|| "its dynamic loader".to_owned());
             StartError::NoInterpreter { path, interpreter }
@@ -109,15 +109,15 @@ pub(super) fn explain(path: &Path, source: io::Error) -> StartError {
     }
 }
 
-/// The interpreter that a script names in its `#!` line.
+/// The interpreter in the `#!` line of a script.
 fn interpreter(path: &Path) -> Option<String> {
     let mut head = Vec::new();
     mer_files::external().read().open(path).ok()?.take(FIRST_LINE).read_to_end(&mut head).ok()?;
-    // A carriage return at its end is the classic of scripts edited elsewhere: shown, since it is the reason.
+    // Escaped, to show a carriage return at its end, which is the usual reason in scripts from Windows.
     named_in(&head).map(|name| name.to_string_lossy().escape_debug().to_string())
 }
 
-/// The interpreter that the beginning of a file names, where it is that of a script.
+/// The interpreter that the beginning of a file names, if the file is a script.
 pub(super) fn named_in(head: &[u8]) -> Option<&OsStr> {
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty());

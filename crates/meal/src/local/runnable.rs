@@ -1,4 +1,4 @@
-//! Whether the kernel would execute a file, without executing it: for a ping, which is to say what a run would.
+//! Checks whether the kernel would execute a file, without executing it, for `ping`.
 
 use std::{
     fs::{self, File},
@@ -10,18 +10,18 @@ use std::{
 use super::resolve::{FIRST_LINE, explain, named_in};
 use crate::StartError;
 
-/// More headers than any program has.
+/// More program headers than any real program has.
 const MOST_HEADERS: u16 = 256;
-/// A header of a program that names its loader.
+/// The type of the program header that names the loader.
 const INTERPRETER: u32 = 3;
 
-/// Refuses a script whose interpreter is not there, a program whose loader is not there, and a file that is neither.
+/// Refuses a script whose interpreter is missing, a program whose loader is missing, and a file that is neither.
 ///
 /// # Errors
-/// What starting it would say. A missing loader is named here; a start does not know its name.
+/// The error that starting it would have. A missing loader is named here; a start does not know its name.
 pub(super) fn check(program: &Path) -> Result<(), StartError> {
     let mut head = Vec::new();
-    // What may be executed need not be readable.
+    // An executable file need not be readable.
     let Ok(file) = mer_files::external().read().open(program) else { return Ok(()) };
     if (&file).take(FIRST_LINE).read_to_end(&mut head).is_err() {
         return Ok(());
@@ -44,9 +44,9 @@ pub(super) fn check(program: &Path) -> Result<(), StartError> {
     }
 }
 
-/// The loader of a dynamic program. Only 64-bit programs are looked into: a 32-bit one is left to the kernel.
+/// The loader of a dynamic program. Only 64-bit little-endian programs are checked; others are left to the kernel.
 fn loader(file: &File, head: &[u8]) -> Option<PathBuf> {
-    // Class and order of bytes.
+    // Class and byte order.
     if head.get(4..6) != Some(&[2, 1]) {
         return None;
     }
@@ -69,7 +69,7 @@ fn loader(file: &File, head: &[u8]) -> Option<PathBuf> {
     None
 }
 
-/// Whether the kernel was told of further kinds of programs (binfmt_misc): then any file may be one.
+/// Whether further kinds of programs are registered with the kernel (binfmt_misc): any file may be one of them.
 fn others_are_executed() -> bool {
     let kinds = fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
     kinds.into_iter().any(|kind| kind.file_name() != "register" && kind.file_name() != "status")
@@ -101,7 +101,8 @@ mod tests {
         let shell = fs::read("/bin/sh").expect("a shell");
         assert!(file(&shell).is_ok());
         // The same program, with a loader that is not there.
-        if let Some(at) = shell.windows(5).position(|bytes| bytes == b"/lib6").or_else(|| find(&shell, b"/lib/ld")) {
+        if let Some(at) = shell.windows(5).position(|bytes| bytes == b"/lib6").or_else(|| position(&shell, b"/lib/ld"))
+        {
             let mut other = shell.clone();
             other[at + 1] = b'X';
             assert!(matches!(file(&other), Err(StartError::NoInterpreter { .. })));
@@ -109,7 +110,7 @@ mod tests {
         assert!(check(Path::new("/no/such/file")).is_ok(), "that is told by the search for it");
     }
 
-    fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    fn position(bytes: &[u8], part: &[u8]) -> Option<usize> {
         bytes.windows(part.len()).position(|found| found == part)
     }
 }

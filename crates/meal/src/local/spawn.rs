@@ -1,4 +1,4 @@
-//! Starting a process.
+//! Starts local processes.
 
 use std::{
     io,
@@ -17,13 +17,13 @@ use super::{
     resolve::{explain, resolve},
     runnable, sigchld,
     strays::{self, Strays},
-    watch::Watch,
+    watcher_client::WatcherClient,
 };
 use crate::{
     Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, run::check_strings, watcher::Mark,
 };
 
-/// How often a program that is just being written (ETXTBSY) is tried again, and how long between.
+/// Number of retries for a program that is being written (ETXTBSY), and the pause between them.
 const BUSY_TRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -31,18 +31,18 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone)]
 pub(crate) struct LocalExecutor {
     self_exe: Arc<Path>,
-    watch: Option<Arc<Watch>>,
+    watcher: Option<Arc<WatcherClient>>,
     heeded: Arc<OnceLock<()>>,
 }
 
 impl LocalExecutor {
     pub(crate) fn new(config: LocalConfig) -> Self {
         let LocalConfig { self_exe, watcher_argv } = config;
-        let watch = (!watcher_argv.is_empty()).then(|| Arc::new(Watch::new(self_exe.clone(), watcher_argv)));
-        Self { self_exe: self_exe.into(), watch, heeded: Arc::default() }
+        let watcher = (!watcher_argv.is_empty()).then(|| Arc::new(WatcherClient::new(self_exe.clone(), watcher_argv)));
+        Self { self_exe: self_exe.into(), watcher, heeded: Arc::default() }
     }
 
-    /// The program that would be started, where that would not fail.
+    /// Returns the program that would be started, after the checks that a start makes.
     pub(crate) fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let program = resolve(spec, &self.self_exe)?;
         check_strings(spec)?;
@@ -55,16 +55,16 @@ impl LocalExecutor {
         let program = resolve(spec, &self.self_exe)?;
         check_strings(spec)?;
         self.heeded.get_or_init(|| {
-            if self.watch.is_some() {
+            if self.watcher.is_some() {
                 strays::adopt_and_reap();
             }
             if let Err(error) = sigchld::heed() {
-                tracing::warn!(%error, "SIGCHLD is ignored, and stays so: nobody will know how models ended");
+                tracing::warn!(%error, "SIGCHLD is ignored, and could not be handled: the exit statuses of models will be unknown");
             }
         });
-        // The watcher is there before the first model is: a kill -9 of this process finds it listening.
-        if let Some(watch) = &self.watch {
-            watch.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
+        // The watcher is started before the first model, so that a kill -9 of this process finds it running.
+        if let Some(watcher) = &self.watcher {
+            watcher.ensure().map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
         }
         let mut command = Command::new(&program);
         command.arg0(&spec.argv[0]).args(&spec.argv[1..]).env_clear().envs(&spec.env).process_group(0);
@@ -72,16 +72,16 @@ impl LocalExecutor {
         if let Some(cwd) = &spec.cwd {
             command.current_dir(cwd);
         }
-        let (number, mark) = self.watch.as_ref().map(|watch| watch.mark(spec.leave_children)).unzip();
+        let (number, mark) = self.watcher.as_ref().map(|watcher| watcher.mark(spec.leave_children)).unzip();
         if let Some(mark) = &mark {
             command.env(WATCH_VARIABLE, mark);
         }
         let strays = mark.filter(|_| !spec.leave_children).map(|mark| Strays::of(Mark::one(&mark)));
         let mut child = spawn(&mut command).map_err(|source| explain(&program, not_started(source)))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        // From here on dropping `control` kills the process, whatever goes wrong.
+        // From here on dropping `control` kills the process.
         let failed = |source| StartError::Spawn { path: program.clone(), source };
-        let control = LocalControl::new(&child, self.watch.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
+        let control = LocalControl::new(&child, self.watcher.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
             .map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::Error::from(Errno::BADF)));
@@ -97,7 +97,7 @@ impl LocalExecutor {
     }
 }
 
-/// Spawns; a file that somebody still holds open for writing gets a moment, as after an install or a copy.
+/// Spawns, and retries a file that is still open for writing, as after an install or a copy.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     for _ in 0..BUSY_TRIES {
         match command.spawn() {

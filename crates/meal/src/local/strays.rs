@@ -1,9 +1,10 @@
-//! What left its process group: the children of a model that a signal to its group does not reach (`setsid`, Python's
-//! `start_new_session`). They carry the mark of their process in their environment, and end when it has ended.
+//! Strays: children of a model that left its process group (`setsid`, Python's `start_new_session`), so that a signal
+//! to the group does not reach them. They carry the mark of their process in their environment, and are ended when it
+//! has ended.
 //!
-//! Looking for them must cost next to nothing, because nearly no model has any. So this process adopts what its models
-//! leave behind (PR_SET_CHILD_SUBREAPER), and looks among its own children only. Where the kernel does not list them, all
-//! processes are looked at.
+//! Searching must cost almost nothing, because few models have strays. This process therefore adopts orphans of its
+//! models (PR_SET_CHILD_SUBREAPER), and searches its own children only. If the kernel does not list them, all
+//! processes are searched.
 
 use std::{
     collections::BTreeSet,
@@ -16,25 +17,25 @@ use rustix::process::{
 };
 use tokio::time::{Instant as Wake, interval_at};
 
-use crate::watcher::{Found, Mark, look_at, scan, stat};
+use crate::watcher::{Mark, ScannedProcess, scan, scan_one, stat};
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(5);
-/// What is left behind may take so long to end by TERM, and then by KILL.
+/// Time between two searches.
+const SEARCH_PAUSE: Duration = Duration::from_millis(5);
+/// How long strays may take to end after TERM, and after KILL.
 const TERM_WAIT: Duration = Duration::from_millis(250);
 const KILL_WAIT: Duration = Duration::from_secs(2);
-/// Time between two looks at the children that no part of this process waits for.
-const ORPHANS: Duration = Duration::from_secs(2);
+/// Time between two checks for orphans to reap.
+const ORPHAN_CHECK: Duration = Duration::from_secs(2);
 
 /// The children that a part of this process waits for.
 static WAITED_FOR: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// This child is waited for.
+/// Registers a child that is waited for.
 pub(super) fn wait_for(child: Pid) {
     waited_for(|children| children.insert(child.as_raw_nonzero().get()));
 }
 
-/// It is not waited for any more: it was reaped.
+/// Removes a child that was reaped.
 pub(super) fn waited(child: Pid) {
     waited_for(|children| children.remove(&child.as_raw_nonzero().get()));
 }
@@ -43,24 +44,24 @@ fn waited_for<T>(with: impl FnOnce(&mut BTreeSet<i32>) -> T) -> T {
     with(&mut WAITED_FOR.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// From now on this process adopts what its models leave behind. Whether it does.
+/// Makes this process adopt the orphans of its models. Returns whether it does.
 fn adopt() -> bool {
     static ADOPTS: OnceLock<bool> = OnceLock::new();
     *ADOPTS.get_or_init(|| set_child_subreaper(Some(getpid())).is_ok() && children().is_some())
 }
 
-/// The same, and whatever was adopted is reaped for as long as the runtime lives.
+/// Adopts orphans, and reaps them for as long as the runtime lives.
 pub(super) fn adopt_and_reap() {
-    // As process 1 this process does so from its start.
+    // As process 1, `mer` reaps orphans from its start.
     if adopt() && !getpid().is_init() && tokio::runtime::Handle::try_current().is_ok() {
         tokio::spawn(reap_orphans());
     }
 }
 
-/// Reaps, without an end, the dead children that no part of this process waits for: those that it has adopted. A child that
-/// was dead at one look and is still there at the next has no waiter.
+/// Reaps, forever, dead children that no part of this process waits for: adopted orphans. A child that was dead at
+/// one check and still exists at the next has no waiter.
 pub async fn reap_orphans() {
-    let mut looks = interval_at(Wake::now() + ORPHANS, ORPHANS);
+    let mut looks = interval_at(Wake::now() + ORPHAN_CHECK, ORPHAN_CHECK);
     let mut before = BTreeSet::new();
     loop {
         looks.tick().await;
@@ -74,11 +75,12 @@ pub async fn reap_orphans() {
     }
 }
 
-/// The mark of one process, by which its children are known.
+/// The strays of one process, found by its mark.
 #[derive(Debug)]
 pub(super) struct Strays {
     mark: Mark,
-    /// Those that were sent a signal. One that dies has no environment any more, and so no mark, a moment before it is gone.
+    /// The processes that were signalled. A dying process loses its environment, and with it the mark, a moment
+    /// before it is gone.
     signalled: Mutex<BTreeSet<i32>>,
 }
 
@@ -91,50 +93,50 @@ impl Strays {
         self.signalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends all of them a signal. Whether there was any.
+    /// Sends all of them a signal. Returns whether there were any.
     pub(super) fn signal(&self, signal: Signal) -> bool {
-        let found = self.find();
+        let found = self.search();
         found.iter().for_each(|one| self.send(*one, signal));
         !found.is_empty()
     }
 
-    fn send(&self, one: Found, signal: Signal) {
+    fn send(&self, one: ScannedProcess, signal: Signal) {
         self.signalled().insert(one.pid);
         let Some(pid) = Pid::from_raw(one.pid) else { return };
-        // The leader of a group has its children in it.
+        // The leader of a group gets the signal for its whole group.
         let _ = if one.group == one.pid { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
     }
 
-    /// Ends them: TERM, a moment, KILL. At most so long as dying of it takes.
+    /// Ends them: TERM, a moment, KILL. Returns when they are gone, or after the time that dying may take.
     pub(super) async fn end(&self) {
         for (signal, wait) in [(Signal::TERM, TERM_WAIT), (Signal::KILL, KILL_WAIT)] {
             let begin = Instant::now();
-            let mut told = BTreeSet::new();
+            let mut signalled = BTreeSet::new();
             loop {
-                let found = self.find();
+                let found = self.search();
                 if found.is_empty() && (begin.elapsed() > wait || !self.signalled().iter().any(|pid| lives(*pid))) {
                     return;
                 }
                 if begin.elapsed() > wait {
                     break;
                 }
-                // Where a parent has gone, its children come to light one by one.
-                for one in found.iter().filter(|one| told.insert(one.pid)) {
+                // When a parent has gone, its children are adopted one by one.
+                for one in found.iter().filter(|one| signalled.insert(one.pid)) {
                     tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
                     self.send(*one, signal);
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(SEARCH_PAUSE).await;
             }
         }
         tracing::warn!("a child of a model that left its process group could not be ended");
     }
 
-    fn find(&self) -> Vec<Found> {
+    fn search(&self) -> Vec<ScannedProcess> {
         let is_stray = |pid: i32| !waited_for(|children| children.contains(&pid));
         match children().filter(|_| adopt()) {
             Some(children) => {
                 let strays = children.into_iter().filter(|pid| is_stray(*pid));
-                strays.filter_map(|pid| look_at(pid, Some(&self.mark), |_| false)).collect()
+                strays.filter_map(|pid| scan_one(pid, Some(&self.mark), |_| false)).collect()
             }
             None => {
                 let found = scan(Some(&self.mark), |_| false).unwrap_or_default();
@@ -144,7 +146,7 @@ impl Strays {
     }
 }
 
-/// The children of the first thread, which adopts; nothing where the kernel does not list them.
+/// The children of the main thread, which adopts. `None` if the kernel does not list them.
 fn children() -> Option<Vec<i32>> {
     let pid = std::process::id();
     let list = mer_files::read_external_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;

@@ -1,4 +1,4 @@
-//! What differs between `lines` and `token`: how a request is framed, and where a reply begins and ends.
+//! The framing of `lines` and `token`: how a request is written, and where a reply begins and ends.
 
 use bytes::{Bytes, BytesMut};
 use mer_core::{Protocol, Tokens};
@@ -6,11 +6,12 @@ use mer_core::{Protocol, Tokens};
 use super::scan::{line_length, scan};
 use crate::{InputError, pipe::take_front};
 
-/// How much of a line the debug log shows.
-const LOGGED: usize = 200;
+/// Maximum number of bytes of the output that are logged.
+const MAX_LOGGED: usize = 200;
 
-/// What a model on `lines` is to do that prints more than its answers.
-pub(super) const REMEDY: &str = "set its readyToken, print one line for one line, and everything else to stderr";
+/// What to do about a `lines` model that prints more than its answers.
+pub(super) const LINES_HINT: &str =
+    "set its readyToken, print one line for each line of input, and everything else to stderr";
 
 /// The framing of a process that stays up.
 #[derive(Debug)]
@@ -19,25 +20,25 @@ pub(super) enum Framing {
     Token { start: String, stop: String },
 }
 
-/// Where a reply stands.
+/// How far a reply has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Before its start token: what comes is noise.
+    /// Before the start token: the output is noise.
     Before { mid_line: bool },
-    /// In the middle of it.
+    /// Within the reply.
     Inside { mid_line: bool },
-    /// All of it has come.
+    /// The whole reply has come.
     Over,
 }
 
-/// What the unread bytes hold next.
+/// What the unread bytes begin with.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// A piece of the reply.
+    /// A part of the reply.
     Payload(Bytes),
-    /// The reply is over.
+    /// The end of the reply.
     Over,
-    /// Read more first.
+    /// Nothing complete: read more first.
     More,
 }
 
@@ -68,7 +69,7 @@ impl Framing {
         bytes.freeze()
     }
 
-    /// `mid_line`: noise that came before has left a line unfinished.
+    /// `mid_line`: the output before ended in the middle of a line.
     pub(super) const fn begin(&self, mid_line: bool) -> Stage {
         match self {
             Self::Lines => Stage::Inside { mid_line: false },
@@ -111,14 +112,14 @@ impl Framing {
         }
     }
 
-    /// Whether bytes that came between two requests can be told from a reply. `lines` has no marks: there they cannot.
-    /// With marks they are noise, unless a reply begins among them.
+    /// Checks the output that came between two requests. `lines` has no tokens, so that any output could be a reply.
+    /// With tokens it is noise, unless it contains the start token.
     pub(super) fn unasked(&self, unread: &mut BytesMut, mid_line: &mut bool) -> Result<(), String> {
         if unread.is_empty() {
             return Ok(());
         }
         match self {
-            Self::Lines => Err(format!("the process printed `{}` without being asked: {REMEDY}", shown(unread))),
+            Self::Lines => Err(format!("the process printed `{}` without being asked: {LINES_HINT}", excerpt(unread))),
             Self::Token { start, .. } => {
                 let (at_line, found) = skip_to(unread, start, *mid_line);
                 *mid_line = at_line;
@@ -136,30 +137,30 @@ impl Framing {
     }
 }
 
-/// Takes noise off the front, up to and with the marker line. Says whether the front is the middle of a line, and whether
-/// the marker was found.
+/// Removes noise from the front, up to and including the marker line. Returns whether the front is in the middle of a
+/// line, and whether the marker was found.
 pub(super) fn skip_to(unread: &mut BytesMut, marker: &str, mid_line: bool) -> (bool, bool) {
     let seen = scan(unread, marker.as_bytes(), mid_line);
     if seen.pass > 0 {
-        tracing::debug!(output = %shown(&unread[..seen.pass]), "noise");
+        tracing::debug!(output = %excerpt(&unread[..seen.pass]), "noise");
     }
     bytes::Buf::advance(unread, seen.pass + seen.marker.unwrap_or(0));
     (seen.mid_line, seen.marker.is_some())
 }
 
-/// The front of some output, fit for a log.
-pub(super) fn shown(bytes: &[u8]) -> String {
-    let front = &bytes[..bytes.len().min(LOGGED)];
+/// The beginning of some output, escaped for the log.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    let front = &bytes[..bytes.len().min(MAX_LOGGED)];
     let text = String::from_utf8_lossy(front.trim_ascii_end());
-    let dots = if bytes.len() > LOGGED { "…" } else { "" };
+    let dots = if bytes.len() > MAX_LOGGED { "…" } else { "" };
     format!("{}{dots}", text.escape_debug())
 }
 
-/// Whether the protocol can carry an input. `lines` carries one line, with or without its newline; `token` anything in
-/// which no line is the stop token; `oneshot` anything.
+/// Checks whether the protocol can carry an input. `lines` carries one line, with or without its newline; `token`
+/// carries anything in which no line is the stop token; `oneshot` carries anything.
 ///
 /// # Errors
-/// What in the input is in the way, and where.
+/// What the protocol cannot carry, and where.
 pub fn check_input(protocol: Protocol, tokens: &Tokens, payload: &[u8]) -> Result<(), InputError> {
     match protocol {
         Protocol::Lines => match line_length(payload) {

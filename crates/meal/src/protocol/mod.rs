@@ -1,30 +1,26 @@
 //! The protocols: how a request and its reply are put on the pipes of a run.
 //!
-//! `oneshot` is a function over a [`crate::Run`]; `lines` and `token` are a [`WarmProcess`]. A framing is what differs
-//! between those two ([`framing`]); `frames` will be a third one.
+//! `oneshot` is a function over a [`crate::Run`]; `lines` and `token` are a [`WarmProcess`], and differ in their [`framing`].
+//! How a process is ended is in [`termination`], for all of them.
 
-mod exchange;
+mod deadline;
 mod framing;
-mod last;
-mod look;
 mod oneshot;
-mod pump;
+mod recheck;
 mod scan;
 mod sinks;
-mod start;
-mod stderr;
+mod stderr_drain;
+mod stdout_pump;
+mod termination;
 mod warm;
+mod warm_exchange;
+mod warm_pipes;
+mod warm_request;
+mod warm_shutdown;
+mod warm_start;
 
+pub use deadline::until;
 pub use framing::check_input;
 pub use oneshot::oneshot;
 pub use sinks::{Input, SentHook, Sinks, StderrHook};
-pub use warm::{WarmProcess, until};
-
-use std::time::Duration;
-
-/// How long a process that has ended may be outlived by whoever holds its pipes: then they get TERM.
-const LINGER: Duration = Duration::from_millis(500);
-/// And after this KILL.
-const LINGER_TERM: Duration = Duration::from_millis(250);
-/// How long dying of KILL may take before we stop waiting for it.
-const KILL_WAIT: Duration = Duration::from_secs(2);
+pub use warm::WarmProcess;

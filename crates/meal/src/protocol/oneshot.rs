@@ -1,4 +1,5 @@
-//! `oneshot`: one process for one request. The input, then end of file; all of stdout is the reply, the exit the verdict.
+//! `oneshot`: one process for each request. The input ends with end of file, all of stdout is the reply, and the exit status
+//! decides whether it succeeded.
 
 use std::{
     io,
@@ -12,81 +13,79 @@ use mer_core::Bounds;
 use tokio::time::{sleep_until, timeout};
 
 use super::{
-    Input, KILL_WAIT, LINGER, LINGER_TERM, SentHook, Sinks,
-    look::look,
-    pump::{Carried, OutPump},
-    stderr::ErrDrain,
+    Input, SentHook, Sinks,
+    stderr_drain::StderrDrain,
+    stdout_pump::{Carried, StdoutPump},
+    termination::{Stage, Termination, reap},
 };
-use crate::{BoundName, Cancel, CancelLevel, Control, End, Ended, Run, StdinPipe};
+use crate::{BoundName, Cancel, CancelLevel, EndCause, RequestEnd, Run, StdinPipe};
 
-/// How long, once a run has been given up, whoever takes the output may take for what is left of it.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long the receiver of the output may take for what is left of it, once a run was given up.
+const REST_WAIT: Duration = Duration::from_millis(250);
 
-/// Runs a process to its end. All streams flow at once. The future may be dropped: that kills the process group.
+/// Runs a process to its end. All three streams are carried at once. Dropping the future kills the process group.
 ///
-/// [`End::Done`] means that the process ended by itself; its exit says how. A process that ends without reading its
-/// input is no error.
-pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, cancel: &Cancel) -> Ended {
+/// [`EndCause::Done`] means that the process ended by itself; `exit` has its status. A process that ends without reading
+/// its input is no error.
+pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, cancel: &Cancel) -> RequestEnd {
     let Run { stdin, stdout, stderr, control, started_in, .. } = run;
     let begin = Instant::now();
     let Sinks { stdout: out, sent, stderr: hook } = sinks;
     let stdin_bytes = AtomicU64::new(0);
-    let (mut pump, drain) = (OutPump::new(stdout), ErrDrain::new(stderr, hook));
+    let (mut pump, drain) = (StdoutPump::new(stdout), StderrDrain::new(stderr, hook));
     let deadline = bounds.timeout.deadline(begin);
-    let stage = Stage::Running;
-    let mut course = Course { control, bounds, deadline, cause: None, doubt: None, stage, ended: false };
+    let mut termination = Termination::new(control, bounds, deadline);
 
     let at_end = {
         let mut feed = pin!(feed(stdin, input, sent, &stdin_bytes));
         let mut carry = pin!(pump.run(&out));
         let mut stderr = pin!(drain.run());
-        // Held open where the input was cut: its end would say that this was all of it.
+        // Kept open if the input was cut off: end of file would tell the process that it has all of it.
         let mut cut_off = None;
         let (mut fed, mut carried, mut drained) = (false, false, false);
-        while !(course.ended && carried && drained) && course.stage != Stage::Over {
-            let wake = course.wake();
-            let asked = if course.is_asked() { CancelLevel::Now } else { CancelLevel::Cancel };
+        while !(termination.ended && carried && drained) && termination.stage != Stage::Over {
+            let wake = termination.wake();
+            let level = if termination.is_requested() { CancelLevel::Now } else { CancelLevel::Cancel };
             tokio::select! {
                 biased;
                 how = &mut carry, if !carried => {
                     carried = true;
                     if how == Carried::ReaderGone {
-                        course.give_up(End::ReaderGone);
+                        termination.give_up(EndCause::ReaderGone);
                     }
                 }
                 () = &mut stderr, if !drained => drained = true,
                 whole = &mut feed, if !fed => {
                     fed = true;
-                    if let Err(Cut { said, stdin }) = whole {
+                    if let Err(CutOff { error, stdin }) = whole {
                         cut_off = Some(stdin);
-                        course.give_up(End::InputFailed(said));
+                        termination.give_up(EndCause::InputFailed(error));
                     }
                 }
-                () = course.control.ended(), if !course.ended => course.has_ended(),
-                () = cancel.reached(asked), if !course.is_killed() => {
+                () = termination.control.ended(), if !termination.ended => termination.has_ended(),
+                () = cancel.reached(level), if !termination.is_killed() => {
                     if cancel.level() == CancelLevel::Now {
-                        course.give_up(End::Cancelled);
-                        course.kill();
+                        termination.give_up(EndCause::Cancelled);
+                        termination.kill();
                     } else {
-                        course.doubt(End::Cancelled, Instant::now());
+                        termination.give_up_after_recheck(EndCause::Cancelled, Instant::now());
                     }
                 }
-                () = sleep_until(wake.unwrap_or(begin).into()), if wake.is_some() => course.time_is_up(),
+                () = sleep_until(wake.unwrap_or(begin).into()), if wake.is_some() => termination.time_is_up(),
             }
         }
         drop(cut_off);
         carried
     };
-    course.control.end_strays().await;
-    let exit = course.control.finish();
-    let lost = course.control.why_lost();
-    drain.rest();
+    let exit = reap(&mut termination.control).await;
+    let lost = termination.control.why_lost();
+    drain.drain_rest();
     if !at_end && !out.is_closed() {
-        course.last_words(&mut pump, &out, cancel).await;
+        termination.carry_rest(&mut pump, &out, cancel).await;
     }
     let (stderr_tail, stderr_bytes) = drain.take();
-    Ended {
-        end: course.cause.unwrap_or(End::Done),
+    RequestEnd {
+        cause: termination.cause.unwrap_or(EndCause::Done),
         exit,
         lost,
         stdin_bytes: stdin_bytes.into_inner(),
@@ -99,13 +98,13 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
 }
 
 /// An input that could not be read to its end.
-struct Cut {
-    /// What the system said.
-    said: String,
+struct CutOff {
+    /// The error message of the system.
+    error: String,
     stdin: StdinPipe,
 }
 
-/// Writes the input, then closes. A model that closes its end first has had enough.
+/// Writes the input and closes the pipe. A model that closes its end first needs no more input.
 ///
 /// # Errors
 /// The input could not be read to its end; the pipe is still open.
@@ -114,14 +113,14 @@ async fn feed(
     mut input: Input,
     mut sent: Option<SentHook>,
     count: &AtomicU64,
-) -> Result<(), Cut> {
+) -> Result<(), CutOff> {
     loop {
         let mut chunk = match &mut input {
             Input::Bytes(bytes) => std::mem::take(bytes),
             Input::Stream(stream) => match stream.recv().await {
                 Some(Ok(bytes)) if bytes.is_empty() => continue,
                 Some(Ok(bytes)) => bytes,
-                Some(Err(error)) => return Err(Cut { said: error.to_string(), stdin }),
+                Some(Err(error)) => return Err(CutOff { error: error.to_string(), stdin }),
                 None => Bytes::new(),
             },
         };
@@ -140,136 +139,26 @@ async fn feed(
     }
 }
 
-/// Where the life of the process stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Running,
-    /// It ended; somebody of its group holds a pipe, and gets TERM at this time.
-    Lingering(Instant),
-    /// TERM was sent; KILL at this time.
-    Terminating(Instant),
-    /// KILL was sent; no more waiting after this time.
-    Killed(Instant),
-    /// Nothing is waited for any more.
-    Over,
-}
-
-/// Decides who gets which signal, and when.
-struct Course<'a> {
-    control: Control,
-    bounds: &'a Bounds,
-    deadline: Option<Instant>,
-    /// Why it was given up, where it was.
-    cause: Option<End>,
-    /// Why it will be given up at this time, unless pipes and exit say until then that it is over.
-    doubt: Option<(Instant, End)>,
-    stage: Stage,
-    /// The process itself has ended; its group may not have.
-    ended: bool,
-}
-
-impl Course<'_> {
-    fn wake(&self) -> Option<Instant> {
-        let doubt = self.doubt.as_ref().map(|(at, _)| *at);
-        match self.stage {
-            Stage::Running => doubt.or(self.deadline),
-            Stage::Lingering(at) => Some(doubt.map_or(at, |doubt| doubt.min(at))),
-            Stage::Terminating(at) | Stage::Killed(at) => Some(at),
-            Stage::Over => None,
-        }
-    }
-
-    /// Whether the end has been asked for already.
-    const fn is_asked(&self) -> bool {
-        self.cause.is_some() || self.doubt.is_some()
-    }
-
-    const fn is_killed(&self) -> bool {
-        matches!(self.stage, Stage::Killed(_) | Stage::Over)
-    }
-
-    fn has_ended(&mut self) {
-        self.ended = true;
-        // One that has ended by itself was no timeout, however late it was seen.
-        if matches!(self.doubt, Some((_, End::Timeout { .. }))) {
-            self.doubt = None;
-        }
-        if self.cause.is_some() {
-            self.control.terminate_strays();
-        }
-        // One that was told to end has its grace, and so has its group.
-        if self.stage == Stage::Running {
-            self.stage = Stage::Lingering(Instant::now() + LINGER);
-        }
-    }
-
-    /// There is a reason to end the run, since `due`: but first pipes and exit are looked at once more.
-    fn doubt(&mut self, cause: End, due: Instant) {
-        if self.is_asked() {
-            return;
-        }
-        match look(due, || self.ended || self.control.has_ended()) {
-            Some(look) => self.doubt = Some((Instant::now() + look, cause)),
-            None => self.give_up(cause),
-        }
-    }
-
-    /// Ends the run for a reason; the first one stays.
-    fn give_up(&mut self, cause: End) {
-        let cause = self.doubt.take().map_or(cause, |(_, first)| first);
-        if self.cause.is_none() {
-            self.cause = Some(cause);
-            if !self.is_killed() {
-                self.control.terminate();
-                self.stage = Stage::Terminating(Instant::now() + self.bounds.grace);
-            }
-        }
-    }
-
-    fn kill(&mut self) {
-        self.control.kill();
-        self.stage = Stage::Killed(Instant::now() + if self.ended { LINGER_TERM } else { KILL_WAIT });
-    }
-
-    fn time_is_up(&mut self) {
-        if let Some((at, cause)) = self.doubt.clone()
-            && at <= Instant::now()
-        {
-            return self.give_up(cause);
-        }
-        match self.stage {
-            Stage::Running => self.doubt(
-                End::timeout(BoundName::Timeout, self.bounds.timeout),
-                self.deadline.unwrap_or_else(Instant::now),
-            ),
-            Stage::Lingering(_) => {
-                self.control.terminate();
-                self.stage = Stage::Terminating(Instant::now() + LINGER_TERM);
-            }
-            Stage::Terminating(_) => self.kill(),
-            Stage::Killed(_) | Stage::Over => self.stage = Stage::Over,
-        }
-    }
-
-    /// What is left in the pipe of a group that is dead, at the pace of whoever takes it; but the bounds hold here too.
-    async fn last_words(&mut self, pump: &mut OutPump, out: &tokio::sync::mpsc::Sender<Bytes>, cancel: &Cancel) {
+impl Termination<'_> {
+    /// Carries what is left in the pipe of a group that is dead, at the pace of the receiver, within the bounds of the run.
+    async fn carry_rest(&mut self, pump: &mut StdoutPump, out: &tokio::sync::mpsc::Sender<Bytes>, cancel: &Cancel) {
         let patience = if self.cause.is_some() {
-            Some(LAST_WORDS)
+            Some(REST_WAIT)
         } else {
-            // Also where the bound ran out meanwhile: the run is over, and its output is at hand.
-            self.deadline.map(|at| at.saturating_duration_since(Instant::now()).max(LAST_WORDS))
+            // At least the minimum, even if the bound has run out by now: the run is over, and its output is here.
+            self.deadline.map(|at| at.saturating_duration_since(Instant::now()).max(REST_WAIT))
         };
         let rest = async {
             tokio::select! {
                 biased;
-                how = pump.rest(out) => (how == Carried::ReaderGone).then_some(End::ReaderGone),
-                () = cancel.reached(CancelLevel::Cancel), if self.cause.is_none() => Some(End::Cancelled),
+                how = pump.run_rest(out) => (how == Carried::ReaderGone).then_some(EndCause::ReaderGone),
+                () = cancel.reached(CancelLevel::Cancel), if self.cause.is_none() => Some(EndCause::Cancelled),
             }
         };
         let cause = match patience {
             Some(patience) => timeout(patience, rest)
                 .await
-                .unwrap_or_else(|_| Some(End::timeout(BoundName::Timeout, self.bounds.timeout))),
+                .unwrap_or_else(|_| Some(EndCause::timeout(BoundName::Timeout, self.bounds.timeout))),
             None => rest.await,
         };
         self.cause = self.cause.take().or(cause);

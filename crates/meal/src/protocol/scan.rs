@@ -1,19 +1,19 @@
-//! Finding a marker line in a stream, without ever holding more of it than the marker is long.
+//! Finds a marker line in a stream, and never holds back more of it than the marker is long.
 
 use std::io::BufRead;
 
-/// What a look at the unread bytes found.
+/// What the unread bytes contain.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// So many bytes at the front are certainly not (part of) the marker line.
+    /// Number of bytes at the front that are not part of the marker line.
     pub(super) pass: usize,
-    /// The length of the marker line after them, its line end included, where it is there as a whole.
+    /// The length of the marker line after them, its line end included, if it is complete.
     pub(super) marker: Option<usize>,
-    /// Whether the byte after `pass` continues a line that is already known not to be the marker.
+    /// Whether the byte after `pass` continues a line that is not the marker.
     pub(super) mid_line: bool,
 }
 
-/// Looks for a line that equals `marker` (a carriage return before its newline is part of the line end).
+/// Searches for a line that equals `marker`. A carriage return before its newline is part of the line end.
 pub(super) fn scan(bytes: &[u8], marker: &[u8], mid_line: bool) -> Scan {
     let (mut pass, mut mid_line) = (0, mid_line);
     loop {
@@ -31,9 +31,9 @@ pub(super) fn scan(bytes: &[u8], marker: &[u8], mid_line: bool) -> Scan {
     }
 }
 
-/// The length of the first line, its newline included, where it is whole.
+/// The length of the first line, its newline included, if it is complete.
 pub(super) fn line_length(bytes: &[u8]) -> Option<usize> {
-    // The standard library's own memchr, by the only door it has.
+    // The only public function of the standard library that uses its memchr.
     let length = (&mut &*bytes).skip_until(b'\n').unwrap_or_default();
     (length > 0 && bytes[length - 1] == b'\n').then_some(length)
 }

@@ -8,32 +8,32 @@ use tokio::sync::mpsc;
 /// The input of a request.
 #[derive(Debug)]
 pub enum Input {
-    /// All of it.
+    /// The whole input.
     Bytes(Bytes),
-    /// As it comes; `oneshot` only. An error ends the process: it has been sent a part of its input, and is never told that
-    /// this was all of it.
+    /// A stream; `oneshot` only. An error ends the process: it has been sent a part of its input, and gets no end of
+    /// file that would make it look complete.
     Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 
-/// Sees exactly those bytes of the input that the process was sent, in order: what a hash of the input needs. A model
-/// may stop reading early.
+/// Receives the bytes of the input that were written to the process, in order, to hash them. A model may stop reading
+/// early.
 pub type SentHook = Box<dyn FnMut(Bytes) + Send>;
 
-/// Sees stderr as it comes. Must not block.
+/// Receives stderr as it comes. Must not block.
 pub type StderrHook = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// Where a `oneshot` run's streams go.
 pub struct Sinks {
-    /// Its output, in chunks of at most 256 KiB. A receiver that is dropped means that the reader is gone.
+    /// Its stdout, in chunks of at most 256 KiB. Dropping the receiver ends the run with `ReaderGone`.
     pub stdout: mpsc::Sender<Bytes>,
-    /// What was sent, if somebody wants to know.
+    /// Receives what was written to stdin.
     pub sent: Option<SentHook>,
-    /// Its diagnostics, if somebody wants to see them live; the tail is kept in any case.
+    /// Receives stderr live. The tail is recorded in any case.
     pub stderr: Option<StderrHook>,
 }
 
 impl Sinks {
-    /// Output only.
+    /// Only stdout.
     #[must_use]
     pub const fn stdout(stdout: mpsc::Sender<Bytes>) -> Self {
         Self { stdout, sent: None, stderr: None }

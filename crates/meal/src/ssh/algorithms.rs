@@ -1,4 +1,4 @@
-//! The algorithms that the SSH configuration asks for, out of those that libssh2 has.
+//! Selects the algorithms that the SSH configuration requests from those that libssh2 supports.
 
 use ssh2::{MethodType, Session};
 
@@ -8,10 +8,11 @@ use super::{
     target::Hop,
 };
 
-/// With RSA keys, in libssh2's order.
+/// The signature algorithms of RSA keys, in libssh2's order.
 const RSA: [&str; 3] = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
 
-/// What a list of the configuration makes of ours: names stand for themselves, `+` adds, `-` takes away, `^` puts first.
+/// Applies a list of the configuration to the supported names: plain names select, `+` adds, `-` removes, `^` puts
+/// first.
 pub(super) fn chosen<'a>(list: Option<&str>, ours: &[&'a str]) -> Vec<&'a str> {
     let Some(list) = list else { return ours.to_vec() };
     let (change, names) = match list.chars().next() {
@@ -30,7 +31,7 @@ pub(super) fn chosen<'a>(list: Option<&str>, ours: &[&'a str]) -> Vec<&'a str> {
     };
     match change {
         None => named.for_each(&mut add),
-        // What we have is offered anyway.
+        // All supported names are offered anyway.
         Some('+') => return ours.to_vec(),
         Some('-') => return ours.iter().copied().filter(|name| !is_named(name)).collect(),
         Some(_) => {
@@ -41,14 +42,14 @@ pub(super) fn chosen<'a>(list: Option<&str>, ours: &[&'a str]) -> Vec<&'a str> {
     found
 }
 
-/// The types of host key that are taken, of those that are preferred.
+/// The host key types to accept, from the preferred ones.
 pub(super) fn host_keys(hop: &Hop, preference: &[&str]) -> Result<String, SshError> {
     let list = hop.algorithms.host_key.as_deref();
     none_left("HostKeyAlgorithms", list, preference, hop)?;
     Ok(chosen(list, preference).join(","))
 }
 
-/// What the configuration says about a kind of algorithm.
+/// The list of the configuration for a kind of algorithm.
 pub(super) fn list_of(lists: &Algorithms, kind: MethodType) -> Option<&str> {
     match kind {
         MethodType::Kex => lists.kex.as_deref(),
@@ -59,7 +60,7 @@ pub(super) fn list_of(lists: &Algorithms, kind: MethodType) -> Option<&str> {
     }
 }
 
-/// Tells libssh2 what the configuration of a host asks for, beside the types of host key.
+/// Sets the algorithms that the configuration requests for a host, except for the host key types.
 pub(super) fn prefer(session: &Session, hop: &Hop) -> Result<(), SshError> {
     let all = [
         ("Ciphers", [MethodType::CryptCs, MethodType::CryptSc].as_slice()),
@@ -75,7 +76,7 @@ pub(super) fn prefer(session: &Session, hop: &Hop) -> Result<(), SshError> {
             session.method_pref(kind, &chosen(Some(list), &ours).join(",")).map_err(failed)?;
         }
     }
-    // Where the list has no RSA at all, it is about other keys.
+    // A list without any RSA algorithm is about other keys.
     let list = hop.algorithms.pubkey.as_deref();
     let rsa = chosen(list, &RSA);
     if list.is_some() && !rsa.is_empty() {

@@ -9,12 +9,12 @@ use thiserror::Error;
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum SshError {
-    /// The registry or the SSH configuration cannot be used as it is.
+    /// The registry or the SSH configuration is not usable.
     #[error("the server `{server}` cannot be used: {reason}")]
     Config {
         /// The server's name.
         server: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The name does not resolve to an address.
@@ -26,7 +26,7 @@ pub enum SshError {
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// The address refuses connections: no process listens there.
+    /// The port is closed.
     #[error("`{address}` refuses connections")]
     Refused {
         /// The last address tried.
@@ -41,29 +41,29 @@ pub enum SshError {
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// The connection was not made within `connectTimeout`.
+    /// The connection was not made in time.
     #[error("no connection to `{host}` after {}: `connectTimeout` ran out while {step}", Bound::After(*after))]
     ConnectTimedOut {
         /// The host.
         host: String,
         /// The bound.
         after: Duration,
-        /// The step that took too long.
+        /// What was being waited for.
         step: &'static str,
     },
-    /// The host answers, but does not complete the SSH handshake.
+    /// A server answers, and the SSH handshake fails.
     #[error("`{host}` does not complete the SSH handshake: {detail}")]
     Handshake {
         /// The host.
         host: String,
-        /// The error of libssh2.
+        /// The error message of libssh2.
         detail: String,
     },
-    /// The host closed or reset each connection before the SSH handshake was over.
+    /// The connection was closed every time before the SSH handshake was over.
     #[error(
         "`{host}` {} connections before the SSH handshake is over ({tries} in {}): {}",
         if *reset { "resets" } else { "closes" }, Bound::After(whole(*after)),
-        said.as_ref().map_or_else(|| "it says nothing".to_owned(), |said| format!("it says `{said}`"))
+        message.as_ref().map_or_else(|| "it says nothing".to_owned(), |message| format!("it says `{message}`"))
     )]
     Dropped {
         /// The host.
@@ -72,72 +72,72 @@ pub enum SshError {
         reset: bool,
         /// Number of attempts.
         tries: u32,
-        /// Duration of all attempts.
+        /// The time that they took.
         after: Duration,
-        /// The text that the host sent last, shortened.
-        said: Option<String>,
+        /// The last message of the server, shortened.
+        message: Option<String>,
     },
-    /// Another service than SSH answers.
-    #[error("`{host}` does not speak SSH: it says `{said}`")]
+    /// Another kind of server answers.
+    #[error("`{host}` does not speak SSH: it says `{first_line}`")]
     NotSsh {
         /// The host.
         host: String,
-        /// The first line of the answer, shortened.
-        said: String,
+        /// The first line of its answer, shortened.
+        first_line: String,
     },
-    /// The host and MER have no algorithm of a kind in common.
+    /// Client and server have no algorithm of a kind in common.
     #[error("`{host}` and MER know no {kind} in common: it offers {theirs}; MER knows {ours}")]
     NothingInCommon {
         /// The host.
         host: String,
-        /// The kind of algorithm, as sshd_config names it.
+        /// The kind of algorithm.
         kind: &'static str,
-        /// Names, as SSH has them.
+        /// The server's algorithms, by their SSH names.
         theirs: Box<str>,
-        /// Names, as SSH has them.
+        /// MER's algorithms, by their SSH names.
         ours: Box<str>,
     },
     /// The host key is in no known_hosts file.
     #[error("the host key of `{host}` is not known: {kind} {fingerprint}")]
     KeyUnknown {
-        /// As known_hosts would name it.
+        /// The name that known_hosts would have.
         host: String,
         /// The key's type.
         kind: String,
         /// `SHA256:…`
         fingerprint: String,
     },
-    /// The host key differs from the known one.
+    /// The host shows another key than the recorded one.
     #[error(
         "the host key of `{host}` has changed: it shows {kind} {fingerprint}, and `{}` line {line} has {expected}",
         file.display()
     )]
     KeyChanged {
-        /// As known_hosts names it.
+        /// The name in known_hosts.
         host: String,
-        /// The type of the key that was shown.
+        /// The type of the shown key.
         kind: Box<str>,
         /// Its fingerprint.
         fingerprint: String,
-        /// Type and fingerprint of the key that is known.
+        /// Type and fingerprint of the recorded key.
         expected: Box<str>,
-        /// The known_hosts file with the known key.
+        /// The file of the recorded key.
         file: PathBuf,
-        /// The line in that file, from 1.
+        /// Its line in that file.
         line: usize,
     },
-    /// The host key is revoked.
+    /// The host shows a revoked key.
     #[error("the host key of `{host}` is revoked by `{}` line {line}: {kind} {fingerprint}", file.display())]
     KeyRevoked {
-        /// As known_hosts names it.
+        /// The name in known_hosts.
         host: String,
         /// The key's type.
         kind: String,
         /// Its fingerprint.
         fingerprint: String,
-        /// The known_hosts file.
+        /// The file that revokes it.
         file: PathBuf,
-        /// The line in that file, from 1.
+        /// The line in that file.
         line: usize,
     },
     /// A known_hosts file could not be read or written.
@@ -149,39 +149,39 @@ pub enum SshError {
         #[source]
         source: std::sync::Arc<io::Error>,
     },
-    /// Every method of authentication failed.
+    /// No authentication method is left.
     #[error("`{user}` cannot log in on `{host}`: {}", tried_list(tried))]
     AuthFailed {
-        /// The user on the host.
+        /// The user that was to log in.
         user: String,
-        /// The known_hosts file.
+        /// The host.
         host: String,
-        /// Each method that was tried, and its result.
+        /// Everything that was tried, and the result of each.
         tried: Vec<String>,
-        /// Number of attempts after which the server closed the connection, if it did.
+        /// The number of attempts after which the server hung up, if it did.
         hung_up_after: Option<usize>,
     },
-    /// Authentication was not over within `authTimeout`.
+    /// Authentication did not finish in time.
     #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out while {step}", Bound::After(*after))]
     AuthTimedOut {
-        /// The user on the host.
+        /// The user that was to log in.
         user: String,
-        /// The known_hosts file.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
         /// The step that took too long.
         step: String,
     },
-    /// The server refuses to open any channel.
+    /// The server opens not even one channel.
     #[error("`{host}` refuses to open a channel: {detail}")]
     ChannelRefused {
         /// The host.
         host: String,
-        /// The error of the server.
+        /// The message of the server.
         detail: String,
     },
-    /// An established connection was lost.
+    /// An existing connection was lost.
     #[error("the connection to `{host}` was lost: {detail}")]
     ConnectionLost {
         /// The host.
@@ -189,68 +189,68 @@ pub enum SshError {
         /// How the loss was noticed.
         detail: String,
     },
-    /// The shell on the host does not run commands as expected.
+    /// The login shell did not run the command as expected.
     #[error("`{host}` does not run commands as expected: {detail}")]
     NoShell {
         /// The host.
         host: String,
-        /// What it did instead.
+        /// What happened instead.
         detail: String,
     },
     /// An rc file of the login shell keeps the command from starting.
     #[error(
         "the login shell on `{host}` did not start the command within {}: {}", Bound::After(*after),
-        said.as_ref().map_or_else(|| "it printed nothing".to_owned(), |said| format!("it printed {said}"))
+        output.as_ref().map_or_else(|| "it printed nothing".to_owned(), |output| format!("it printed {output}"))
     )]
     NoGreeting {
-        /// The known_hosts file.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
-        /// The output of the shell, quoted and shortened.
-        said: Option<String>,
+        /// What it printed, quoted and shortened.
+        output: Option<String>,
     },
-    /// The command did not start within the bound.
+    /// The command did not start in time.
     #[error("the command did not start on `{host}` within {}", Bound::After(*after))]
     StartTimedOut {
-        /// The known_hosts file.
+        /// The host.
         host: String,
         /// The bound.
         after: Duration,
     },
-    /// The `ProxyCommand`, whose pipes carry the connection, failed.
+    /// The process of `ProxyCommand` did not make a connection.
     #[error("the `ProxyCommand` to `{host}` failed: {detail}")]
     ProxyCommand {
         /// The host.
         host: String,
-        /// How it ended, and its output.
+        /// How it ended, and what it printed.
         detail: String,
     },
-    /// The connection to a jump host failed.
+    /// A jump host could not be used.
     #[error("the jump host `{hop}` cannot be passed")]
     Jump {
-        /// The host.
+        /// The jump host.
         hop: String,
-        /// What is wrong.
+        /// The error of the jump host.
         #[source]
         source: Box<SshError>,
     },
     /// The jump host cannot connect to the next host.
     #[error("`{host}` cannot be reached from the jump host `{hop}`: {detail}")]
     NoWayOn {
-        /// The host.
+        /// The next host.
         host: String,
         /// The jump host.
         hop: String,
-        /// The error of the jump host.
+        /// The message of the jump host.
         detail: String,
     },
-    /// This machine is short of file descriptors, threads or memory.
+    /// This machine is out of file descriptors, threads or memory.
     #[error("no {what} for the connection to `{host}`")]
     Resources {
         /// The host.
         host: String,
-        /// The resource.
+        /// The missing resource.
         what: &'static str,
         /// The error of the system.
         #[source]

@@ -1,4 +1,4 @@
-//! The executor of one server.
+//! The executor of one SSH server.
 
 use std::{
     fmt,
@@ -12,15 +12,15 @@ use mer_core::RunSpec;
 use super::{SshConfig, SshError, pool::Pool, route::route, run, session::nonce};
 use crate::{Run, StartError};
 
-/// How long a remote process lives without a word from us, and a session without a run.
+/// How long remote processes live without a heartbeat, and how long a session lives without a run.
 const ORPHAN_AFTER: Duration = Duration::from_secs(30);
 const IDLE_AFTER: Duration = Duration::from_secs(60);
-/// Connections to one server, where nothing else is said. sshd lets ten that are not logged in wait.
+/// Default for the maximum number of connections to one server. sshd's default lets ten wait for authentication.
 const MAX_SESSIONS: u32 = 4;
 /// How long a script that answers at once may take.
 const ANSWER_BOUND: Duration = Duration::from_secs(10);
 
-/// Shared by its clones. Reads files and connects only when it is first used.
+/// Clones share one pool. Reads files and connects at the first use only.
 #[derive(Clone)]
 pub(crate) struct SshExecutor(Arc<Inner>);
 
@@ -39,16 +39,16 @@ impl SshExecutor {
         run::start(&pool, spec).await
     }
 
-    /// The file that the command is over there.
+    /// Returns the file that the command names on the server.
     pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let pool = self.pool()?;
-        let line = run::find(spec)?;
+        let line = run::path_query(spec)?;
         let mut shell = run::Shell::open(&pool, &nonce()).await?;
         let ask = async {
-            let answer = shell.say(&pool, &line).await?;
+            let answer = shell.run_line(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;
             let mut found = Vec::new();
-            while let Ok(Some(bytes)) = shell.kept.stdout.next().await {
+            while let Ok(Some(bytes)) = shell.pipes.stdout.next().await {
                 found.extend_from_slice(&bytes);
             }
             Ok(PathBuf::from(String::from_utf8_lossy(&found).trim_end_matches('\n')))
@@ -61,7 +61,7 @@ impl SshExecutor {
         self.pool()?.connect().await
     }
 
-    /// What the SSH configuration asks for and will not be done.
+    /// What the SSH configuration requests and MER does not do.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.pool().map(|pool| pool.route.warnings.clone()).unwrap_or_default()
     }
@@ -71,7 +71,7 @@ impl SshExecutor {
             let params = &self.0.config.params;
             let route = Arc::new(route(&self.0.config)?);
             let orphan_after = params.orphan_after.map_or(ORPHAN_AFTER, |bound| {
-                // Nobody could mean that it stays for ever; but it is what they say.
+                // No bound: longer than any process lives.
                 bound.duration().unwrap_or(Duration::from_secs(365 * 86_400))
             });
             let most = params.max_sessions.unwrap_or(MAX_SESSIONS);

@@ -1,10 +1,10 @@
-//! Processes on other machines, over SSH, with libssh2 and without the `ssh` program.
+//! Processes on other machines, by SSH, with libssh2 and without the `ssh` program.
 //!
-//! A [`session`] is a thread that owns one connection and carries many channels; a [`pool`] has several sessions of one
-//! server; a [`run`] is a process over there with the shape of a local one: its pipes are pipes of this machine, whose
-//! other ends the session's thread holds. That thread is the only one that ever calls libssh2 on its connection.
+//! A [`session`] is a thread that owns one connection and carries many channels. It is the only thread that calls
+//! libssh2 on that connection. A [`pool`] has several sessions of one server. A [`run`] is a remote process in the
+//! shape of a local one: its pipes are local pipes, whose other ends the session's thread holds.
 //!
-//! Nothing stays behind over there: see [`session::watchdog`].
+//! No process stays behind on the server: see [`session::watchdog`].
 
 mod algorithms;
 mod auth;
@@ -25,4 +25,4 @@ pub(crate) use executor::SshExecutor;
 pub use ping::{PingReport, PingStep};
 pub(crate) use run::RemoteControl;
 pub use session::StepKind;
-pub use target::{SecretRequest, SecretSource, SshConfig, SshPlaces};
+pub use target::{SecretRequest, SecretSource, SshConfig, SshEnvironment};

@@ -1,4 +1,4 @@
-//! Each step of a new connection to a server, with its time, and the error of the one that failed.
+//! Makes a connection step by step, with the time of each step and the error of the one that failed.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,12 +11,12 @@ use super::{
     session::{StepKind, Trace, nonce},
 };
 
-/// A step that was made.
+/// A step of a ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PingStep {
-    /// The host that it was made to: a jump host, or the server.
+    /// The host of the step: a jump host, or the server.
     pub host: String,
-    /// What it was.
+    /// The kind of step.
     pub kind: StepKind,
     /// How long it took.
     pub took: Duration,
@@ -24,19 +24,19 @@ pub struct PingStep {
     pub detail: Option<String>,
 }
 
-/// What came of it.
+/// The result of a ping.
 #[derive(Debug)]
 pub struct PingReport {
-    /// The steps that went well, in order.
+    /// The successful steps, in order.
     pub steps: Vec<PingStep>,
-    /// The one that did not, how long it took to fail, and why.
+    /// The failed step with its time, and the error.
     pub failed: Option<(PingStep, SshError)>,
-    /// What the SSH configuration asks for and will not be done.
+    /// What the SSH configuration requests and MER does not do.
     pub warnings: Vec<String>,
 }
 
 impl SshExecutor {
-    /// Makes a new connection, step by step, and runs nothing over it.
+    /// Makes a new connection, step by step, and runs a command that does nothing.
     pub(crate) async fn ping(&self) -> PingReport {
         let trace = Arc::new(Mutex::new(Trace::new()));
         let result = self.try_steps(&trace).await;
@@ -63,9 +63,9 @@ impl SshExecutor {
         pool.adopt(pool.start(false, Some(Arc::clone(trace))).await?);
         trace.lock().unwrap_or_else(PoisonError::into_inner).begin(StepKind::Command);
         let mut shell = Shell::open(&pool, &nonce()).await?;
-        let answer = shell.say(&pool, "echo =ok; exit 0\n").await?;
+        let answer = shell.run_line(&pool, "echo =ok; exit 0\n").await?;
         if answer != b"=ok\n" {
-            return Err(SshError::NoShell { host: pool.host(), detail: "`echo` says something else".to_owned() });
+            return Err(SshError::NoShell { host: pool.host(), detail: "`echo` printed something else".to_owned() });
         }
         let mut trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.end();

@@ -1,5 +1,7 @@
-//! The sessions of one server: channels up to what it grants on one connection, then another connection up to
-//! `maxSessions`, then the queue.
+//! The sessions of one server. Channels are opened on one connection up to the server's limit, then on another
+//! connection up to `maxSessions`; further runs wait.
+
+mod acquire;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,11 +12,14 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     SshError,
-    session::{self, Ends, Guard, GuardError, Link, OpenError, Report, Request, Start, Trace, Ward, What},
+    session::{
+        self, ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, RunState, SessionHandle,
+        SessionParams, SessionPipes, Trace,
+    },
     target::{Route, SecretSource},
 };
 
-/// A pooled connection may be found dead when it is used: then the next one is tried, but not for ever.
+/// Number of attempts if a pooled connection turns out to be dead.
 const STALE_TRIES: usize = 3;
 
 /// Shared by an executor and its clones.
@@ -30,18 +35,11 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    links: Vec<Link>,
+    handles: Vec<SessionHandle>,
     connecting: bool,
-    /// The server grants one channel on a connection: then the watchdog has one of its own.
+    /// The server allows one channel on a connection, so that the watchdog has a connection of its own.
     solo: bool,
-    watch: Option<Link>,
-}
-
-/// What to do to get a channel.
-enum Choice {
-    Use(Link),
-    Connect,
-    Wait,
+    watch: Option<SessionHandle>,
 }
 
 impl Pool {
@@ -58,45 +56,51 @@ impl Pool {
 
     /// Connects, unless there is a connection already.
     pub(super) async fn connect(&self) -> Result<(), SshError> {
-        if self.lock().links.iter().any(|link| link.is_alive() && !link.shared().slots().closing) {
+        if self.lock().handles.iter().any(|handle| handle.is_alive() && !handle.shared().slots().closing) {
             return Ok(());
         }
-        let link = self.acquire().await?;
-        // Only the connection was wanted, not the slot.
-        let mut slots = link.shared().slots();
+        let handle = self.acquire().await?;
+        // Only the connection was requested, not the slot.
+        let mut slots = handle.shared().slots();
         slots.used = slots.used.saturating_sub(1);
         drop(slots);
         self.freed.notify_waiters();
         Ok(())
     }
 
-    /// Opens a channel for a command, which may tell how it ended by a mark with this word.
+    /// Opens a channel for a command. `mark` is the word of the line by which the wrapper reports its exit status.
     pub(super) async fn open(
         &self,
         command: &str,
         mark: &str,
-        ends: impl Fn() -> Result<(Ends, Kept), SshError>,
-        guard: &Guard,
-    ) -> Result<(Link, Kept, Arc<Report>), SshError> {
+        make_pipes: impl Fn() -> Result<(SessionPipes, LocalPipes), SshError>,
+        guard: &GuardSlot,
+    ) -> Result<(SessionHandle, LocalPipes, Arc<RunState>), SshError> {
         let mut stale = 0;
         loop {
-            let link = self.acquire().await?;
+            let handle = self.acquire().await?;
             let (reply, answer) = oneshot::channel();
-            let (ends, kept) = match ends() {
-                Ok(ends) => ends,
+            let (session_pipes, pipes) = match make_pipes() {
+                Ok(session_pipes) => session_pipes,
                 Err(error) => {
-                    let mut slots = link.shared().slots();
+                    let mut slots = handle.shared().slots();
                     slots.used = slots.used.saturating_sub(1);
                     return Err(error);
                 }
             };
-            let what = What::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
-            // A new one for each try: a session that dies tells it so.
-            let report = Arc::new(Report::new());
-            link.send(Request::Open { what, ends, report: Arc::clone(&report), guard: Arc::clone(guard), reply });
+            let channel_type = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
+            // New for each attempt, because a session that dies reports its end there.
+            let run_state = Arc::new(RunState::new());
+            handle.send(Request::Open {
+                channel_type,
+                session_pipes,
+                run_state: Arc::clone(&run_state),
+                guard: Arc::clone(guard),
+                reply,
+            });
             match answer.await {
-                Ok(Ok(())) => return Ok((link, kept, report)),
-                Ok(Err(OpenError::Refused { alone: true, watchdog: true, .. })) => self.turn_solo(&link),
+                Ok(Ok(())) => return Ok((handle, pipes, run_state)),
+                Ok(Err(OpenError::Refused { alone: true, watchdog: true, .. })) => self.use_for_watchdog_only(&handle),
                 Ok(Err(OpenError::Refused { alone: true, detail, .. })) => {
                     return Err(SshError::ChannelRefused { host: self.host(), detail });
                 }
@@ -115,23 +119,23 @@ impl Pool {
         }
     }
 
-    /// Puts a group under a watchdog's guard. Gives the session that the watchdog is on.
+    /// Puts a group under the guard of a watchdog. Returns the session of the watchdog.
     pub(super) async fn guard(
         &self,
-        run: &Link,
-        ward: &Ward,
+        run: &SessionHandle,
+        guarded: &GuardedGroup,
         grace: Duration,
-        report: &Arc<Report>,
-    ) -> Result<Link, SshError> {
+        run_state: &Arc<RunState>,
+    ) -> Result<SessionHandle, SshError> {
         let solo = self.lock().solo;
-        let mut link = if solo { self.watch().await? } else { run.clone() };
+        let mut handle = if solo { self.watchdog_session().await? } else { run.clone() };
         loop {
             let (reply, answer) = oneshot::channel();
-            let (report, shared) = (Arc::clone(report), Arc::clone(run.shared()));
-            link.send(Request::Guard { ward: ward.clone(), grace, report, run: shared, reply });
+            let (run_state, shared) = (Arc::clone(run_state), Arc::clone(run.shared()));
+            handle.send(Request::Guard { guarded: guarded.clone(), grace, run_state, run: shared, reply });
             match answer.await {
-                Ok(Ok(())) => return Ok(link),
-                Ok(Err(GuardError::NoChannel)) if link == *run => link = self.watch().await?,
+                Ok(Ok(())) => return Ok(handle),
+                Ok(Err(GuardError::NoChannel)) if handle == *run => handle = self.watchdog_session().await?,
                 Ok(Err(GuardError::NoChannel)) => {
                     let detail = "there is no channel for the watchdog".to_owned();
                     return Err(SshError::ChannelRefused { host: self.host(), detail });
@@ -145,81 +149,14 @@ impl Pool {
         }
     }
 
-    /// A session with a free slot, which is taken.
-    async fn acquire(&self) -> Result<Link, SshError> {
-        loop {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
-            // From here on, before the look, so that nothing is missed.
-            freed.as_mut().enable();
-            match self.choose() {
-                Choice::Use(link) => return Ok(link),
-                Choice::Wait => freed.await,
-                Choice::Connect => {
-                    let connecting = Connecting(self);
-                    let solo = self.lock().solo;
-                    if solo {
-                        self.watch().await?;
-                    }
-                    let link = self.start(!solo, None).await?;
-                    self.lock().links.push(link);
-                    drop(connecting);
-                }
-            }
-        }
-    }
-
-    fn choose(&self) -> Choice {
-        let mut state = self.lock();
-        state.links.retain(|link| link.is_alive() && !link.shared().slots().closing);
-        for link in &state.links {
-            let mut slots = link.shared().slots();
-            if slots.used < slots.most && !slots.closing {
-                slots.used += 1;
-                return Choice::Use(link.clone());
-            }
-        }
-        if state.links.len() < self.max_sessions && !state.connecting {
-            state.connecting = true;
-            return Choice::Connect;
-        }
-        Choice::Wait
-    }
-
-    /// The session showed that it has room for its watchdog only: then that is what it is for.
-    fn turn_solo(&self, link: &Link) {
-        let mut state = self.lock();
-        state.solo = true;
-        state.links.retain(|other| other != link);
-        if state.watch.as_ref().is_none_or(|watch| !watch.is_alive()) {
-            state.watch = Some(link.clone());
-        } else if state.watch.as_ref() != Some(link) {
-            link.send(Request::Finish);
-        }
-    }
-
-    /// The session that carries nothing but a watchdog.
-    async fn watch(&self) -> Result<Link, SshError> {
-        let alive = |link: &&Link| link.is_alive() && !link.shared().slots().closing;
-        if let Some(link) = self.lock().watch.as_ref().filter(alive) {
-            return Ok(link.clone());
-        }
-        let link = self.start(true, None).await?;
-        link.shared().slots().most = 0;
-        let mut state = self.lock();
-        // Somebody else may have been faster.
-        if let Some(other) = state.watch.as_ref().filter(alive) {
-            link.send(Request::Finish);
-            return Ok(other.clone());
-        }
-        state.watch = Some(link.clone());
-        Ok(link)
-    }
-
-    /// A new session.
-    pub(super) async fn start(&self, watchdog: bool, trace: Option<Arc<Mutex<Trace>>>) -> Result<Link, SshError> {
+    /// Starts a new session.
+    pub(super) async fn start(
+        &self,
+        watchdog: bool,
+        trace: Option<Arc<Mutex<Trace>>>,
+    ) -> Result<SessionHandle, SshError> {
         let trace = trace.unwrap_or_else(|| Arc::new(Mutex::new(Trace::new())));
-        let answer = session::start(Start {
+        let answer = session::start(SessionParams {
             route: Arc::clone(&self.route),
             secrets: self.secrets.clone(),
             orphan_after: self.orphan_after,
@@ -230,7 +167,8 @@ impl Pool {
         });
         let hops = self.route.jumps.iter().chain([&self.route.target]);
         let bound = hops.map(|hop| hop.connect_timeout.saturating_add(hop.auth_timeout)).sum::<Duration>();
-        // Each step has its own bound, and its own error; this is for what knows none, such as a file system that hangs.
+        // Each step has a bound and an error of its own. This bound is for everything else, such as a file system
+        // that hangs.
         let bound = bound.saturating_add(Duration::from_secs(2));
         match tokio::time::timeout(bound, answer).await {
             Ok(Ok(result)) => result,
@@ -247,9 +185,9 @@ impl Pool {
         }
     }
 
-    /// Takes a session that was started on its own among the others.
-    pub(super) fn adopt(&self, link: Link) {
-        self.lock().links.push(link);
+    /// Adds a session that was started separately.
+    pub(super) fn adopt(&self, handle: SessionHandle) {
+        self.lock().handles.push(handle);
         self.freed.notify_waiters();
     }
 
@@ -266,30 +204,20 @@ impl Pool {
     }
 }
 
-/// Our ends of a channel's pipes.
-pub(super) struct Kept {
+/// The local ends of a channel's pipes.
+pub(super) struct LocalPipes {
     pub(super) stdin: crate::StdinPipe,
     pub(super) stdout: crate::Pipe,
     pub(super) stderr: crate::Pipe,
 }
 
-/// Only one connects at a time: whoever waits may well get a channel of that connection.
-struct Connecting<'a>(&'a Pool);
-
-impl Drop for Connecting<'_> {
-    fn drop(&mut self) {
-        self.0.lock().connecting = false;
-        self.0.freed.notify_waiters();
-    }
-}
-
 impl Drop for Pool {
     fn drop(&mut self) {
         let state = self.lock();
-        state.links.iter().chain(&state.watch).for_each(|link| link.send(Request::Finish));
+        state.handles.iter().chain(&state.watch).for_each(|handle| handle.send(Request::Finish));
         drop(state);
-        // The threads may not live as long as it takes: this process may be about to end.
+        // This process may be about to exit, before the threads can end the commands.
         let hops = self.route.jumps.iter().chain([&self.route.target]);
-        hops.filter_map(|hop| hop.proxy_command.as_ref()).for_each(|command| command.live.end());
+        hops.filter_map(|hop| hop.proxy_command.as_ref()).for_each(|command| command.running.end());
     }
 }

@@ -1,12 +1,12 @@
-//! What the caller knows about a server, and what becomes of it together with the SSH configuration.
+//! What the caller provides about a server, and the hosts of a route with everything resolved.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use mer_core::ConnParams;
 
-use super::{config::Algorithms, proxy::Live};
+use super::{config::Algorithms, proxy::ProxyCommand};
 
-/// A secret that the caller is asked for at the moment it is needed.
+/// A secret that is requested when it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretRequest<'a> {
@@ -16,51 +16,51 @@ pub enum SecretRequest<'a> {
     File(&'a str),
     /// The first line that a command prints (`passwordCommand`).
     Command(&'a [String]),
-    /// The passphrase of a private key.
+    /// The passphrase of a private key file.
     Passphrase(&'a std::path::Path),
-    /// That passphrase was not the right one: the answer is of no interest, but it should not be given again.
+    /// Reports that the passphrase was wrong, so that it is not given again. The answer is ignored.
     WrongPassphrase(&'a std::path::Path),
 }
 
-/// Answers a [`SecretRequest`]: the secret, nothing where there is none, or why it cannot be had. Called on a thread of
-/// its own, so it may wait.
+/// Answers a [`SecretRequest`]: the secret, `None` if there is none, or why it is not available. Called on a separate
+/// thread, so that it may block.
 pub type SecretSource = Arc<dyn Fn(SecretRequest<'_>) -> Result<Option<String>, String> + Send + Sync>;
 
-/// Where things are on this machine. Nothing of it is read from the environment here.
+/// Files, user and variables of this machine. This crate reads nothing of it from the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SshPlaces {
-    /// What `~` means.
+pub struct SshEnvironment {
+    /// The home folder, which `~` stands for.
     pub home: Option<PathBuf>,
-    /// The folder of `config`, `known_hosts` and `id_*`: `~/.ssh`, or one beside the settings where there is no HOME.
+    /// The folder of `config`, `known_hosts` and `id_*`: `~/.ssh`, or a folder beside the settings if there is no
+    /// HOME.
     pub folder: Option<PathBuf>,
-    /// The folder of the machine's own `ssh_config` and `ssh_known_hosts`: `/etc/ssh`.
+    /// The folder of the system's `ssh_config` and `ssh_known_hosts`: `/etc/ssh`.
     pub system_folder: Option<PathBuf>,
-    /// The user on this machine: that name logs in where no other is given. Containers may have none.
+    /// The local user, which logs in if no other is named. May be unknown in containers.
     pub user: Option<String>,
-    /// The agent's socket. Cron has none.
+    /// The socket of the agent, if there is one.
     pub agent: Option<PathBuf>,
-    /// The environment, without what is secret: for `${NAME}` in the configuration, for `SendEnv`, and for what a
-    /// `ProxyCommand` runs.
+    /// The environment, without secrets: for `${NAME}` in the configuration, for `SendEnv`, and for `ProxyCommand`.
     pub variables: Arc<BTreeMap<String, String>>,
 }
 
-/// All that is needed to reach a server.
+/// Everything that is needed to reach a server.
 #[derive(Clone)]
 pub struct SshConfig {
-    /// The server's name in the registry; also its host where the registry names none.
+    /// The server's name in the registry. It is the host too, if the registry names none.
     pub server: String,
-    /// What the registry says.
+    /// The parameters in the registry.
     pub params: ConnParams,
-    /// Where things are.
-    pub places: SshPlaces,
-    /// Who knows the secrets.
+    /// Files, user and variables of this machine.
+    pub environment: SshEnvironment,
+    /// Answers requests for secrets.
     pub secrets: Option<SecretSource>,
-    /// Whether unknown host keys are accepted and written down, as `mer server ping --accept-new` does.
+    /// Whether unknown host keys are accepted and recorded, as by `mer server ping --accept-new`.
     pub accept_new: bool,
 }
 
 impl fmt::Debug for SshConfig {
-    /// Without the parameters: a password may be among them.
+    /// Leaves the parameters out, because they may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SshConfig")
             .field("server", &self.server)
@@ -84,7 +84,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A key file that is tried.
+/// A key file to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) path: PathBuf,
@@ -98,11 +98,11 @@ pub(super) enum Origin {
     Registry,
     /// The SSH configuration names it.
     Config,
-    /// It has one of the usual names: it is no loss where there is none.
+    /// It has a default name, and may be missing.
     Usual,
 }
 
-/// A way of logging in.
+/// An authentication method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     PublicKey,
@@ -111,7 +111,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// As the protocol and `PreferredAuthentications` name it.
+    /// Its name in the protocol and in `PreferredAuthentications`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::PublicKey => "publickey",
@@ -121,65 +121,47 @@ impl Method {
     }
 }
 
-/// What becomes of a host key that is not known.
+/// What to do about an unknown host key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unknown {
-    /// It is refused.
+pub(super) enum UnknownHostKey {
+    /// Refuse it.
     Refuse,
-    /// It is accepted and written down, because the configuration says so; where it cannot be written, that is said.
+    /// Accept and record it, because the configuration says so. A warning if it cannot be recorded.
     Accept,
-    /// It is to be written down: that is what was asked for.
+    /// Record it, because that was requested. An error if it cannot be recorded.
     Record,
 }
 
-/// A process whose pipes are the connection.
-#[derive(Clone)]
-pub(super) struct ProxyCommand {
-    /// The line, with its tokens replaced.
-    pub(super) line: String,
-    pub(super) shell: PathBuf,
-    pub(super) variables: Arc<BTreeMap<String, String>>,
-    /// What was started of it.
-    pub(super) live: Live,
-}
-
-impl fmt::Debug for ProxyCommand {
-    /// Without the variables: nothing of an environment belongs into a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyCommand").field("line", &self.line).finish_non_exhaustive()
-    }
-}
-
-/// One host on the way, with everything decided.
+/// One host of a route, with everything resolved.
 #[derive(Debug, Clone)]
 pub(super) struct Hop {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) user: String,
-    /// As known_hosts has it.
+    /// The name in known_hosts.
     pub(super) known_name: String,
-    /// The name without its port, where that may stand for it: a key that is known by it is known.
+    /// The name without its port, if keys recorded under it count.
     pub(super) known_name_without_port: Option<String>,
     pub(super) known_hosts: Vec<PathBuf>,
-    /// Where accepted keys are written.
+    /// Where accepted keys are recorded.
     pub(super) record_in: Option<PathBuf>,
-    pub(super) unknown: Unknown,
-    /// Whether the host key is not looked at where the address is one of this machine.
+    pub(super) unknown: UnknownHostKey,
+    /// Whether the host key is not checked for a loopback address.
     pub(super) loopback_unchecked: bool,
     /// In the order in which they are named.
     pub(super) identities: Vec<Identity>,
     pub(super) certificates: Vec<PathBuf>,
     pub(super) agent: Option<PathBuf>,
-    /// Where a socket between libssh2 and the agent may be for a moment; the first that can be used.
+    /// Folders for the socket between libssh2 and the agent; the first usable one is taken.
     pub(super) socket_folders: Vec<PathBuf>,
-    /// Whether the agent may offer only the keys of `identities` and `certificates`.
+    /// Whether only the keys of `identities` and `certificates` are offered by the agent.
     pub(super) identities_only: bool,
     /// In the order in which they are tried.
     pub(super) methods: Vec<Method>,
     pub(super) password: Option<Password>,
     pub(super) proxy_command: Option<ProxyCommand>,
     pub(super) connect_timeout: Duration,
-    /// How often it is tried, a second apart, to get a connection.
+    /// Number of connection attempts, a second apart.
     pub(super) connection_attempts: u32,
     pub(super) auth_timeout: Duration,
     pub(super) keepalive: Duration,
@@ -188,19 +170,19 @@ pub(super) struct Hop {
 }
 
 impl Hop {
-    /// `host`, or `host:port` where that says more.
+    /// `host`, or `host:port` if the port is not 22.
     pub(super) fn label(&self) -> String {
         if self.port == 22 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 
-/// The way to a server: the hosts to pass through, and the server itself at the end.
+/// The route to a server: the jump hosts, and the server itself.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) jumps: Vec<Hop>,
     pub(super) target: Hop,
-    /// Variables of the environment over there: `SendEnv` and `SetEnv`.
+    /// Variables of the remote environment: `SendEnv` and `SetEnv`.
     pub(super) variables: BTreeMap<String, String>,
-    /// What was asked for and will not be done.
+    /// What was requested and will not be done.
     pub(super) warnings: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The watcher's life: read to the end, then end what is left.
+//! The watcher process: reads the list of groups, then ends them.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -17,52 +17,55 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Mark, scan::scan, table::Table};
+use super::{Mark, group_table::GroupTable, proc_scan::scan};
 
-/// Between two looks at `/proc`.
-const LOOK: Duration = Duration::from_millis(20);
-/// Between two looks at what `mer` tells.
+/// Time between two scans of `/proc`.
+const SCAN_PAUSE: Duration = Duration::from_millis(20);
+/// Time between two reads of the pipe.
 const PAUSE_NANOS: i64 = 250_000_000;
-/// What a pipe holds: one look takes all of it.
+/// The capacity of a pipe, so that one read empties it.
 const PIPE_BYTES: usize = 64 * 1024;
-/// How long to go on looking for a model that was being spawned when `mer` died.
+/// How long to search for a model that was being spawned when `mer` died.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long a process may take to die of KILL before we leave; one that hangs in the kernel takes for ever.
+/// How long a process may take to die of KILL before the watcher exits. One that hangs in the kernel may take
+/// forever.
 const KILL_WAIT: Duration = Duration::from_secs(10);
 
-/// What the hidden subcommand of `mer` runs. Reads process groups from stdin until it ends; then ends them.
+/// Runs the watcher, which `mer` starts by a hidden subcommand. Reads process groups from stdin to its end, then ends
+/// them.
 #[must_use]
 pub fn watcher_main() -> ExitCode {
     let _handlers = outlive_signals();
-    let table = Table::read(BufReader::with_capacity(PIPE_BYTES, Word::default()));
+    let table = GroupTable::read(BufReader::with_capacity(PIPE_BYTES, BatchedStdin::default()));
     if !(table.bye && table.groups.is_empty()) {
         end(&table);
     }
     ExitCode::SUCCESS
 }
 
-/// What `mer` tells. Each short run is two lines, and waking for each line would cost `mer` as much as starting the model
-/// does: once something was heard, only the end of the pipe wakes us for a while. What is told meanwhile waits in the pipe,
-/// which holds thousands of lines and survives `mer`.
+/// Reads stdin in batches. A short run writes two lines, and waking for each would cost `mer` as much as starting the
+/// model. After a read only the end of the pipe is waited for, up to [`PAUSE_NANOS`]; lines meanwhile stay in the
+/// pipe, which has room for thousands and survives `mer`.
 #[derive(Debug, Default)]
-struct Word {
-    heard: bool,
+struct BatchedStdin {
+    has_read: bool,
 }
 
-impl Read for Word {
+impl Read for BatchedStdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let stdin = rustix::stdio::stdin();
-        if self.heard {
+        if self.has_read {
             let mut end_only = [PollFd::new(&stdin, PollFlags::empty())];
             let _ = poll(&mut end_only, Some(&Timespec { tv_sec: 0, tv_nsec: PAUSE_NANOS }));
         }
-        self.heard = true;
+        self.has_read = true;
         Ok(rustix::io::retry_on_intr(|| rustix::io::read(stdin, &mut *buffer))?)
     }
 }
 
-/// Handlers that do nothing, so that a TERM to the whole service does not end the watcher before `mer`. It cannot be
-/// left over: it ends with its stdin. The runtime is never run; it is how tokio installs handlers without unsafe code.
+/// Installs handlers that do nothing, so that a TERM to the whole service does not end the watcher before `mer`. The
+/// watcher cannot be left over, because it ends with its stdin. The runtime is never run: it is how tokio installs
+/// handlers without unsafe code.
 fn outlive_signals() -> io::Result<impl Sized> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let guard = runtime.enter();
@@ -72,10 +75,10 @@ fn outlive_signals() -> io::Result<impl Sized> {
     Ok((runtime, handlers))
 }
 
-fn end(table: &Table) {
+fn end(table: &GroupTable) {
     let begin = Instant::now();
-    let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, told: table.told });
-    // When each target gets its KILL: groups, and single processes that left theirs and still carry the nonce.
+    let mark = table.nonce.clone().map(|nonce| Mark::Any { nonce, highest_number: table.highest_number });
+    // When each target gets KILL: groups, and single processes that left their group and still carry the mark.
     let mut groups: BTreeMap<i32, Instant> =
         table.groups.iter().map(|(group, grace)| (*group, begin + *grace)).collect();
     let mut strays: BTreeMap<i32, Instant> = BTreeMap::new();
@@ -87,11 +90,11 @@ fn end(table: &Table) {
         let Ok(found) = scan(mark.as_ref(), |group| groups.contains_key(&group)) else {
             return end_blindly(&groups);
         };
-        for one in found.iter().filter(|one| one.bearer) {
+        for one in found.iter().filter(|one| one.is_marked) {
             if groups.contains_key(&one.group) {
                 continue;
             }
-            let kill_at = now + table.untold_grace();
+            let kill_at = now + table.unlisted_grace();
             if one.group == one.pid {
                 signal_group(one.group, Signal::TERM);
                 groups.insert(one.group, kill_at);
@@ -101,7 +104,7 @@ fn end(table: &Table) {
                 new.insert(kill_at);
             }
         }
-        // What is gone is forgotten at once: its number may belong to somebody else a little later.
+        // Processes that are gone are forgotten at once, because their numbers may be reused.
         groups.retain(|group, _| found.iter().any(|one| one.group == *group));
         strays.retain(|pid, _| found.iter().any(|one| one.pid == *pid));
         groups.iter().filter(|(_, at)| **at <= now).for_each(|(group, _)| signal_group(*group, Signal::KILL));
@@ -110,17 +113,17 @@ fn end(table: &Table) {
         if last.is_none_or(|last| now > last + KILL_WAIT) && begin.elapsed() >= SETTLE {
             return;
         }
-        thread::sleep(LOOK);
+        thread::sleep(SCAN_PAUSE);
     }
 }
 
-/// Without `/proc` there is nothing to see: each group gets its TERM, its grace, and its KILL.
+/// Without `/proc` nothing can be checked: each group gets TERM, its grace period, and KILL.
 fn end_blindly(groups: &BTreeMap<i32, Instant>) {
     let mut by_time: Vec<_> = groups.iter().collect();
     by_time.sort_by_key(|(_, at)| **at);
     for (group, at) in by_time {
         while Instant::now() < *at && alive(*group) {
-            thread::sleep(LOOK);
+            thread::sleep(SCAN_PAUSE);
         }
         signal_group(*group, Signal::KILL);
     }

@@ -1,23 +1,24 @@
-//! The mark that every model of this machine carries in its environment, and its children after it:
-//! `MER_WATCH=NONCE.NUMBER`, with `.leave` behind it where children that left the process group are to go on.
+//! The mark that every local model and its children carry in their environment: `MER_WATCH=NONCE.NUMBER`, with the
+//! suffix `.leave` if children that left the process group are to go on.
 
-use super::WATCH_VARIABLE;
+/// The variable that holds the mark. A `mer` that is itself a model must not take it for a setting.
+pub const WATCH_VARIABLE: &str = "MER_WATCH";
 
-/// What is looked for in an environment.
+/// A mark to search for in environments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// That of one process.
+    /// The mark of one process.
     One {
-        /// The whole variable, name included.
+        /// The whole variable, with its name.
         variable: String,
     },
-    /// That of any process of one `mer`, but those that are to be left alone.
+    /// The mark of any process of one `mer`, except for processes that are to go on.
     Any {
-        /// Of this `mer`.
+        /// The nonce of this `mer`.
         nonce: String,
-        /// The greatest number of a process that was told. What leaves such a process is left alone, where it is marked so;
-        /// one with a greater number is the process itself, which was not told any more.
-        told: u64,
+        /// The greatest number that the watcher was told. Marked `.leave`, a process up to this number is a child
+        /// that is to go on; one with a greater number is a model that the watcher was not told of.
+        highest_number: u64,
     },
 }
 
@@ -29,28 +30,28 @@ pub(crate) fn value(nonce: &str, number: u64, leave: bool) -> String {
 const LEAVE: &str = ".leave";
 
 impl Mark {
-    /// That of the process with this value of the variable.
+    /// The mark of the process with this value of the variable.
     pub(crate) fn one(value: &str) -> Self {
         Self::One { variable: format!("{WATCH_VARIABLE}={value}") }
     }
 
-    /// Whether an environment, as `/proc` has it, carries the mark.
+    /// Whether an environment in the format of `/proc` carries the mark.
     pub(crate) fn is_on(&self, environment: &[u8]) -> bool {
         environment.split(|byte| *byte == 0).any(|variable| match self {
             Self::One { variable: wanted } => variable == wanted.as_bytes(),
-            Self::Any { nonce, told } => is_any(variable, nonce, *told),
+            Self::Any { nonce, highest_number } => is_any(variable, nonce, *highest_number),
         })
     }
 }
 
-fn is_any(variable: &[u8], nonce: &str, told: u64) -> bool {
+fn is_any(variable: &[u8], nonce: &str, highest_number: u64) -> bool {
     let rest = std::str::from_utf8(variable)
         .ok()
         .and_then(|text| text.strip_prefix(WATCH_VARIABLE)?.strip_prefix('=')?.strip_prefix(nonce));
     match rest {
         Some("") => true,
         Some(rest) => match rest.strip_prefix('.').map(|rest| (rest.strip_suffix(LEAVE), rest)) {
-            Some((Some(number), _)) => number.parse::<u64>().is_ok_and(|number| number > told),
+            Some((Some(number), _)) => number.parse::<u64>().is_ok_and(|number| number > highest_number),
             Some((None, number)) => number.parse::<u64>().is_ok(),
             None => false,
         },
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn a_mark_is_that_of_one_mer_or_of_one_process() {
         let environment = |value: &str| format!("A=b\0MER_WATCH={value}\0C=d\0").into_bytes();
-        let any = Mark::Any { nonce: "7-ab".to_owned(), told: 3 };
+        let any = Mark::Any { nonce: "7-ab".to_owned(), highest_number: 3 };
         for (on, expected) in [
             ("7-ab", true),
             ("7-ab.1", true),

@@ -1,23 +1,21 @@
-//! The watcher: a tiny process beside `mer` that ends its models when it is gone, however it went.
+//! The watcher: a small process beside `mer` that ends the models when `mer` is gone, in whatever way.
 //!
-//! It reads lines from its stdin: `nonce N` and `told N` first, then `+GROUP GRACE_MS [NUMBER]` and `-GROUP`, and `bye`.
-//! `told` has the greatest number of a model that an earlier watcher was told; a group of an earlier one comes without its
-//! number. When stdin ends without `bye`, or with groups still listed, it sends them TERM, and KILL when their grace is
-//! over.
+//! It reads lines from stdin: first `nonce N` and `told N`, then `+GROUP GRACE_MS [NUMBER]`, `-GROUP` and `bye`.
+//! `told` has the greatest number of a model that an earlier watcher was told; groups from that time come without
+//! their number. If stdin ends without `bye`, or with groups still listed, the watcher sends them TERM, and KILL
+//! after their grace period.
 //!
-//! Between the spawn of a model and its `+` there is a moment. So every model carries the nonce in its environment, and
-//! the watcher looks for it in `/proc`. That sees every model: the child that is being spawned holds a copy of the
-//! pipe's writing end until its exec closes it, hence the end of file comes after the exec. The kernel closes it a few
-//! microseconds before the new environment can be read, therefore the search is repeated.
+//! A model runs for a moment before its `+` line is written. Every model therefore carries the nonce in its
+//! environment, and the watcher searches `/proc` for it. This finds every model: a child that is being spawned holds
+//! a copy of the writing end of the pipe until its exec closes it, so that the end of file comes after the exec. The
+//! kernel closes the copy a few microseconds before the new environment can be read, so that the search is repeated.
 
+mod group_table;
 mod main;
 mod mark;
-mod scan;
-mod table;
+mod proc_scan;
 
 pub use main::watcher_main;
+pub use mark::WATCH_VARIABLE;
 pub(crate) use mark::{Mark, value as mark_value};
-pub(crate) use scan::{Found, look_at, scan, stat};
-
-/// The variable that carries the nonce. A `mer` that is itself a model must take it as no setting of its own.
-pub const WATCH_VARIABLE: &str = "MER_WATCH";
+pub(crate) use proc_scan::{ScannedProcess, scan, scan_one, stat};

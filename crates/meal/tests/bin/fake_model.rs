@@ -1,4 +1,4 @@
-//! A model that behaves, or misbehaves, as its arguments say. For the tests of this crate; nothing ships it.
+//! A model that behaves, or misbehaves, as its arguments say. For the tests of this crate only.
 
 #![expect(clippy::exit, clippy::print_stdout, clippy::print_stderr, reason = "a model does what it likes")]
 
@@ -12,7 +12,7 @@ use std::{
 };
 
 use mer_core::{Bounds, ConnParams, Protocol, RunSpec, Tokens};
-use mer_meal::{Executor, LocalConfig, SshConfig, SshPlaces, watcher_main};
+use mer_meal::{Executor, LocalConfig, SshConfig, SshEnvironment, watcher_main};
 use rustix::process::{Pid, Signal, getpgid, getpid, kill_process, setsid};
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             sleep();
         }
         ["ignore-term"] => ignore_term(),
-        // All of stderr first: whoever reads only stdout never gets there.
+        // All of stderr comes first, so that reading only stdout blocks.
         ["flood", bytes] => {
             let bytes = bytes.parse().unwrap_or(0);
             flood(&mut io::stderr(), bytes);
@@ -105,7 +105,7 @@ fn flood(to: &mut impl Write, bytes: usize) {
     let _ = to.flush();
 }
 
-/// A child that holds our pipes, and outlives us.
+/// A child that holds the pipes of this process, and outlives it.
 fn grandchild(seconds: &str) {
     let me = env::current_exe().unwrap_or_default();
     if let Ok(child) = Command::new(me).args(["hold", seconds]).spawn() {
@@ -113,7 +113,7 @@ fn grandchild(seconds: &str) {
     }
 }
 
-/// A child that leaves our group, and then what comes after: `hold` its pipes, or not, and `stay` or end.
+/// A child that leaves the group; then `hold` keeps its pipes open, and `stay` keeps this process alive.
 #[expect(clippy::zombie_processes, reason = "it is left behind on purpose")]
 fn escape(words: &[&str]) {
     let mut command = Command::new(env::current_exe().unwrap_or_default());
@@ -133,7 +133,7 @@ fn escape(words: &[&str]) {
 }
 
 fn session(kind: &str) -> ! {
-    // Before it is in a group of its own, so that a test that waits for that does not go on too early.
+    // Written before the child leaves the group, so that a test that waits for it does not go on too early.
     let runtime = runtime();
     let _guard = runtime.enter();
     let _handler = (kind == "deaf").then(|| tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()));
@@ -141,7 +141,7 @@ fn session(kind: &str) -> ! {
     sleep()
 }
 
-/// Runs a model over SSH that does not listen to TERM, and waits for its own end.
+/// Runs a model over SSH that ignores TERM, and waits for its end.
 fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &str) -> ! {
     let own = |text: &str| Some(text.to_owned());
     let params = ConnParams {
@@ -152,8 +152,8 @@ fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &st
         known_hosts: own(known_hosts),
         ..ConnParams::default()
     };
-    let places = SshPlaces::default();
-    let config = SshConfig { server: host.to_owned(), params, places, secrets: None, accept_new: false };
+    let environment = SshEnvironment::default();
+    let config = SshConfig { server: host.to_owned(), params, environment, secrets: None, accept_new: false };
     let spec = RunSpec {
         argv: vec![env::current_exe().unwrap_or_default().display().to_string(), "ignore-term".to_owned()],
         cwd: None,
@@ -177,7 +177,7 @@ fn close_stdout_and_sleep() -> ! {
     sleep()
 }
 
-/// A process that stays up. What it does with a request is the request's first word.
+/// A process that stays up. The first word of a request says what to do with it.
 fn serve(protocol: &str, ready: &str, _rest: &[&str]) {
     match ready {
         "at-once" => {}
@@ -229,7 +229,7 @@ fn token_request(input: &mut impl BufRead) {
     let mut out = io::stdout().lock();
     if first == "drip" {
         let _ = out.write_all(b"Once upon").and_then(|()| out.flush());
-        // The rest comes only when somebody has seen the beginning.
+        // The rest comes only after the test has read the beginning.
         let _ = input.read_until(b'\n', &mut Vec::new());
         let _ = out.write_all(b" a time\n");
     } else {
@@ -271,7 +271,7 @@ fn act(text: &str) {
     }
 }
 
-/// Runs one model to its end, and says how it ended.
+/// Runs one model to its end, and prints how it ended.
 fn parent_of(args: &[&str]) {
     let executor = executor();
     let spec = spec("", args);
@@ -296,8 +296,8 @@ fn spec(mark: &str, args: &[&str]) -> RunSpec {
     }
 }
 
-/// Starts models one after another, some of which have grandchildren, until it is killed. Its first line on stdout says
-/// that the first one runs.
+/// Starts models one after another, some with grandchildren, until it is killed. Its first line on stdout says that
+/// the first model runs.
 fn parent(mark: &str) {
     let executor = executor();
     let commands: [&[&str]; 3] = [&["say-and-sleep"], &["ignore-term"], &["grandchild", "60"]];
@@ -310,7 +310,7 @@ fn parent(mark: &str) {
             }
         }
         say("all");
-        // Never to return: it is killed.
+        // Never returns: it is killed.
         let _ = io::stdin().read(&mut [0]);
     });
 }

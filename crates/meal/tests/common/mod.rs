@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -10,17 +10,17 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
-use mer_meal::{Cancel, Ended, Executor, Input, LocalConfig, Sinks, WarmError, WarmProcess, oneshot};
+use mer_meal::{Cancel, Executor, Input, LocalConfig, RequestEnd, Sinks, WarmError, WarmProcess, oneshot};
 use tokio::sync::mpsc;
 
-/// The fake model.
+/// The path of the fake model.
 pub(crate) const FAKE: &str = env!("CARGO_BIN_EXE_fake-model");
 
 pub(crate) fn executor() -> Executor {
     Executor::local(LocalConfig { self_exe: PathBuf::from(FAKE), watcher_argv: vec!["watcher".to_owned()] })
 }
 
-/// `mer` is the executor's own binary, which here is the fake model.
+/// `mer` is the executor's own binary, which is the fake model here.
 pub(crate) fn spec(args: &[&str]) -> RunSpec {
     command(&[&["mer"], args].concat())
 }
@@ -45,24 +45,29 @@ pub(crate) fn serve(protocol: Protocol, ready: &str) -> RunSpec {
     spec
 }
 
-/// A generous bound for what must not take so long, and a short grace.
+/// A long bound, and a short grace period.
 pub(crate) fn bounds(timeout_ms: u64) -> Bounds {
     let timeout = Bound::After(Duration::from_millis(timeout_ms));
     Bounds { timeout, ready_timeout: timeout, grace: Duration::from_millis(400) }
 }
 
-pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (Ended, Vec<u8>) {
+pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (RequestEnd, Vec<u8>) {
     let run = executor().start(spec).await.expect("starts");
     collect(run, Input::Bytes(Bytes::copy_from_slice(input)), &spec.bounds, &Cancel::new()).await
 }
 
-pub(crate) async fn collect(run: mer_meal::Run, input: Input, bounds: &Bounds, cancel: &Cancel) -> (Ended, Vec<u8>) {
+pub(crate) async fn collect(
+    run: mer_meal::Run,
+    input: Input,
+    bounds: &Bounds,
+    cancel: &Cancel,
+) -> (RequestEnd, Vec<u8>) {
     let (out, taken) = mpsc::channel(4);
-    // `oneshot` owns the sender, so its end is the end of the output.
+    // `oneshot` owns the sender, so that its end is the end of the output.
     tokio::join!(oneshot(run, input, Sinks::stdout(out), bounds, cancel), all(taken))
 }
 
-/// What comes until the sender is gone.
+/// Collects output until the sender is dropped.
 pub(crate) async fn all(mut taken: mpsc::Receiver<Bytes>) -> Vec<u8> {
     let mut all = Vec::new();
     while let Some(chunk) = taken.recv().await {
@@ -71,7 +76,7 @@ pub(crate) async fn all(mut taken: mpsc::Receiver<Bytes>) -> Vec<u8> {
     all
 }
 
-/// A warm process and what it answers.
+/// A warm process with its answers.
 pub(crate) struct Warm(pub(crate) WarmProcess);
 
 impl Warm {
@@ -79,22 +84,22 @@ impl Warm {
         WarmProcess::start(&executor(), spec, None, &Cancel::new()).await.map(Self)
     }
 
-    pub(crate) async fn ask(&mut self, payload: &str) -> (Ended, String) {
+    pub(crate) async fn ask(&mut self, payload: &str) -> (RequestEnd, String) {
         self.ask_within(payload, 20_000, &Cancel::new()).await
     }
 
-    pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (Ended, String) {
+    pub(crate) async fn ask_within(&mut self, payload: &str, timeout_ms: u64, cancel: &Cancel) -> (RequestEnd, String) {
         self.exchange(payload, timeout_ms, cancel, true).await
     }
 
-    /// A request after which the process is kept, or not.
+    /// Sends a request, after which the process is kept or not.
     pub(crate) async fn exchange(
         &mut self,
         payload: &str,
         timeout_ms: u64,
         cancel: &Cancel,
         keep: bool,
-    ) -> (Ended, String) {
+    ) -> (RequestEnd, String) {
         let (out, taken) = mpsc::channel(4);
         let bound = Bound::After(Duration::from_millis(timeout_ms));
         let ask = async {
@@ -110,7 +115,7 @@ impl Warm {
     }
 }
 
-/// Polls, with a bound.
+/// Polls a condition, with a bound.
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is() {
@@ -119,7 +124,7 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// The same, and other tasks of the test go on meanwhile.
+/// The same, while other tasks of the test go on.
 pub(crate) async fn eventually_async(what: &str, mut is: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is() {
@@ -128,13 +133,13 @@ pub(crate) async fn eventually_async(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process runs; a zombie does not.
+/// Whether a process runs. A zombie does not.
 pub(crate) fn runs(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
 }
 
-/// The processes that run with this variable in their environment.
+/// The running processes with this variable in their environment.
 pub(crate) fn carrying(variable: &str) -> Vec<u32> {
     let pids = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(|pid: &u32| {

@@ -1,4 +1,4 @@
-//! The agent: which of its keys are offered, and what becomes of one that does not answer.
+//! The agent: which of its keys are offered, and what happens if it does not answer.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{
     support::{self, Home, config, folder, text},
 };
 
-/// An `ssh-agent` of a test.
+/// An `ssh-agent` for one test.
 pub(crate) struct Agent {
     child: Child,
     pub(crate) socket: PathBuf,
@@ -53,7 +53,7 @@ impl Drop for Agent {
     }
 }
 
-/// A new key pair.
+/// Creates a key pair.
 pub(crate) fn key(folder: &Path, name: &str, kind: &str) -> PathBuf {
     let file = folder.join(name);
     let made = Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", name, "-f"]).arg(&file).status();
@@ -70,7 +70,7 @@ fn decrypted(key: &Path, passphrase: &str, folder: &Path) -> PathBuf {
     copy
 }
 
-/// Gives a key the passphrase `secret`.
+/// Encrypts a key with the passphrase `secret`.
 fn encrypt(key: &Path) {
     let done = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(key).status();
     assert!(done.expect("ssh-keygen").success());
@@ -89,10 +89,10 @@ async fn a_key_in_the_agent_is_not_asked_a_passphrase_for() {
     let (_folder, path) = folder();
     agent.add(&decrypted(sshd.client_key(), "open sesame", &path));
     let mut config = config(&sshd);
-    config.places.agent = Some(agent.socket.clone());
+    config.environment.agent = Some(agent.socket.clone());
     config.secrets = Some(Arc::new(|request: SecretRequest<'_>| panic!("asked for {request:?}")));
     works(config.clone()).await;
-    // Nor is it where another key of the agent does it.
+    // Nor if another key of the agent is accepted.
     let other = key(&path, "other", "ed25519");
     let encrypted = path.join("encrypted");
     fs::copy(&other, &encrypted).expect("a copy");
@@ -126,7 +126,8 @@ async fn a_key_that_is_named_goes_before_the_others_of_the_agent() {
     let (public, beside, gone) = (path.join("only.pub"), path.join("beside"), path.join("inside"));
     fs::copy(with(sshd.client_key(), ".pub"), &public).expect("a copy");
     fs::copy(with(sshd.client_key(), ".pub"), with(&beside, ".pub")).expect("a copy");
-    // The public half is in the key itself: it is the agent's that is used, though this one cannot be.
+    // The private key file contains the public key, so that the agent's key is used, although the file cannot be
+    // read.
     fs::copy(sshd.client_key(), &gone).expect("a copy");
     encrypt(&gone);
     for named in [&public, &beside, &gone] {
@@ -152,7 +153,9 @@ async fn a_public_half_without_a_private_one_and_missing_files_are_named() {
     let home =
         Home::new(&format!("IdentityFile {}\nIdentityFile /no/such/key\nCertificateFile /no/cert\n", public.display()));
     let error = refused(home.config(&sshd)).await.to_string();
-    for part in ["lonely.pub`: only its public half", "`/no/such/key`: No such file", "`/no/cert`: No such file"] {
+    for part in
+        ["lonely.pub`: there is only the public key", "`/no/such/key`: No such file", "`/no/cert`: No such file"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -173,7 +176,7 @@ fn silent_agent(path: PathBuf, real: PathBuf, silent_for: u8) {
                     let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).expect("a length")];
                     client.read_exact(&mut body).expect("a request");
                     if body[0] == silent_for {
-                        // Until the client is gone.
+                        // Until the client closes the connection.
                         let _ = client.read(&mut [0]);
                         return;
                     }
@@ -201,22 +204,22 @@ async fn an_agent_that_hangs_is_passed_over_and_named() {
     let (mute, lazy) = (path.join("mute"), path.join("lazy"));
     silent_agent(mute.clone(), real.socket.clone(), 11);
     silent_agent(lazy.clone(), real.socket.clone(), 13);
-    // A key of a file does it, after half of the time.
+    // A key file is accepted, after half of the time.
     let home = Home::new(&format!("IdentityFile {}\n", sshd.client_key().display()));
     let mut config = home.config(&sshd);
     config.params.auth_timeout = Some(Bound::secs(4));
-    config.places.agent = Some(mute.clone());
+    config.environment.agent = Some(mute.clone());
     let begin = Instant::now();
     works(config.clone()).await;
     assert!(begin.elapsed() < Duration::from_secs(9));
     let home = Home::new("");
     let mut config = home.config(&sshd);
     config.params.auth_timeout = Some(Bound::secs(1));
-    config.places.agent = Some(mute);
+    config.environment.agent = Some(mute);
     let error = refused(config.clone()).await;
     assert!(error.to_string().contains("mute`: it does not answer within 500ms"), "{error}");
-    // One that lists its keys and does not sign.
-    config.places.agent = Some(lazy);
+    // An agent that lists its keys and does not sign.
+    config.environment.agent = Some(lazy);
     let begin = Instant::now();
     let error = refused(config).await;
     let SshError::AuthTimedOut { step, .. } = &error else { panic!("{error:?}") };
@@ -252,8 +255,8 @@ async fn identity_agent_names_another_a_variable_or_none() {
     ] {
         let home = Home::new(&format!("IdentityAgent {value}\n"));
         let mut config = home.config(&sshd);
-        config.places.agent = usual;
-        config.places.variables = Arc::clone(&variables);
+        config.environment.agent = usual;
+        config.environment.variables = Arc::clone(&variables);
         if reached {
             works(config).await;
         } else {
@@ -270,14 +273,15 @@ async fn no_agents_socket_is_left_behind() {
     let (_folder, path) = folder();
     let home = Home::new("");
     let mut config = home.with_agent(&sshd, &agent);
-    // A folder that cannot be used is passed over.
+    // An unusable folder is skipped.
     let variables = [("XDG_RUNTIME_DIR", "/no/such/folder".to_owned()), ("TMPDIR", text(&path))];
-    config.places.variables = Arc::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    config.environment.variables =
+        Arc::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     works(config).await;
     assert_eq!(fs::read_dir(&path).expect("the folder").count(), 0);
 }
 
-/// A passphrase is kept where it was right, and asked for anew where it was not.
+/// A correct passphrase is kept; after a wrong one it is requested again.
 #[tokio::test]
 async fn a_wrong_passphrase_is_called_so() {
     let Some(sshd) = Sshd::builder().passphrase("open sesame").start() else { return };

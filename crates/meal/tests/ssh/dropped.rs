@@ -1,4 +1,4 @@
-//! Connections that come to nothing before there is SSH, and what is said about them.
+//! Connections that fail before the SSH handshake, and their errors.
 
 use std::{
     io::{Read as _, Write as _},
@@ -17,7 +17,7 @@ use mer_testkit::sshd::Sshd;
 
 use crate::support::{command, config, plain, run};
 
-/// As `xargs -P32 mer run` makes them: each with a connection of its own.
+/// As by `xargs -P32 mer run`: each with its own connection.
 #[tokio::test]
 async fn many_at_once_get_in_though_the_server_drops_most() {
     let Some(sshd) = Sshd::builder().max_startups("2:100:3").start() else { return };
@@ -40,7 +40,7 @@ async fn many_at_once_get_in_though_the_server_drops_most() {
     assert_eq!(log.matches("Accepted publickey").count(), 32);
 }
 
-/// A server that answers each connection in its own way. Ends with the test's process.
+/// A server that handles each connection in its own way. Ends with the test's process.
 fn answers(answer: impl Fn(std::net::TcpStream) + Send + 'static) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -89,7 +89,7 @@ async fn a_web_server_is_said_to_be_one_and_asked_once() {
 async fn a_server_that_greets_otherwise_and_waits_is_shown_too() {
     let (address, _) = answers(|mut stream| {
         let _ = stream.write_all(b"220 mail.example.com ESMTP\x1b[2J\r\n");
-        // It stays open until this side has had enough.
+        // Stays open until the client gives up.
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let text = fails(address, 3).await.0.to_string();
@@ -111,7 +111,7 @@ async fn dropped_reset_and_refused_for_their_number_are_three_texts_and_tried_ag
     assert!(count.load(Ordering::SeqCst) > 3 && took < Duration::from_secs(20), "{took:?}");
 
     let (address, count) = answers(|stream| {
-        // What was not read makes a reset of the close.
+        // Unread bytes turn the close into a reset.
         let mut some = [0; 1];
         let _ = (&stream).read(&mut some);
     });
@@ -124,7 +124,7 @@ async fn dropped_reset_and_refused_for_their_number_are_three_texts_and_tried_ag
     });
     let (error, _) = fails(address, 3).await;
     assert!(error.to_string().contains("it says `Exceeded MaxStartups`"), "{error}");
-    assert!(matches!(error, SshError::Dropped { said: Some(_), .. }), "{error:?}");
+    assert!(matches!(error, SshError::Dropped { message: Some(_), .. }), "{error:?}");
     assert!(count.load(Ordering::SeqCst) > 3);
 
     let (address, count) = answers(|mut stream| {
@@ -140,7 +140,7 @@ async fn nothing_in_common_names_both_lists() {
     let (kex, mac) = ("sntrup761x25519-sha512@openssh.com", "umac-64-etm@openssh.com");
     for (kind, builder, theirs, ours) in [
         ("KexAlgorithms", Sshd::builder().option("KexAlgorithms", kex), kex, "curve25519-sha256"),
-        // The cipher is one that needs a code beside it.
+        // A cipher that needs a MAC.
         ("MACs", Sshd::builder().option("MACs", mac).option("Ciphers", "aes256-ctr"), mac, "hmac-sha2-256"),
     ] {
         let Some(sshd) = builder.start() else { return };

@@ -1,4 +1,4 @@
-//! Nothing stays behind over there.
+//! No process stays behind on the server.
 
 use std::{
     process::{Command, Stdio},
@@ -6,9 +6,9 @@ use std::{
 };
 
 use mer_core::{Bound, Exit};
-use mer_meal::{Cancel, End, Executor, Input};
+use mer_meal::{Cancel, EndCause, Executor, Input};
 use mer_testkit::{
-    link::{Cable, Direction, Proxy},
+    network::{Cable, Direction, Proxy},
     processes,
     sshd::Sshd,
 };
@@ -18,7 +18,7 @@ use crate::{
     support::{self, BOUND, command, config, fake, is_ended_by, run, text},
 };
 
-/// The processes over there that are no part of the machinery: those of the fake model.
+/// The remote processes of the fake model, without the shells beside them.
 fn models(sshd: &Sshd) -> Vec<u32> {
     let is_model = |pid: &u32| processes::describe(*pid).contains("fake-model");
     processes::with_nonce(sshd.nonce()).into_iter().filter(is_model).filter(|pid| processes::alive(*pid)).collect()
@@ -34,7 +34,7 @@ async fn a_cancelled_run_has_an_exit_only_when_its_group_is_gone() {
     let executor = Executor::ssh(config(&sshd));
     for (args, signal) in [(&["say-and-sleep"][..], 15), (&["ignore-term"], 9)] {
         is_ended_by(signal, &executor, args).await;
-        // Not "soon": it was proven.
+        // At once, because the end was verified.
         assert_eq!(models(&sshd), [0; 0]);
     }
 }
@@ -47,19 +47,19 @@ async fn a_timeout_ends_the_group_with_its_grandchildren() {
         command(&["sh", "-c", &format!("{} sleep & {} ignore-term & wait", crate::common::FAKE, crate::common::FAKE)]);
     spec.bounds = bounds(500);
     let (ended, _) = run(&executor, &spec, b"").await;
-    assert!(matches!(ended.end, End::Timeout { .. }), "{:?}", ended.end);
+    assert!(matches!(ended.cause, EndCause::Timeout { .. }), "{:?}", ended.cause);
     assert!(ended.exit.is_some(), "it is proven to be gone");
     assert_eq!(models(&sshd), [0; 0]);
 }
 
-/// FIELD, processes 3: a grandchild that inherits stdout does not keep the run open.
+/// A grandchild that inherits stdout does not keep the run open.
 #[tokio::test]
 async fn a_grandchild_that_holds_the_pipes_does_not_hold_the_run() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let begin = Instant::now();
     let (ended, out) = run(&executor, &fake(&["grandchild", "60"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     assert!(!out.is_empty() && begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
     until_gone(&sshd, BOUND);
 }
@@ -71,12 +71,12 @@ async fn dropping_a_run_ends_it() {
     drop(executor.start(&fake(&["ignore-term"])).await.expect("starts"));
     until_gone(&sshd, BOUND);
     drop(executor.start(&fake(&["sleep"])).await.expect("starts"));
-    // The executor and all its sessions, too.
+    // Drops the executor and all its sessions too.
     drop(executor);
     until_gone(&sshd, BOUND);
 }
 
-/// FIELD, SSH 6: the client is killed.
+/// The client is killed.
 #[tokio::test]
 async fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
     let Some(sshd) = Sshd::start() else { return };
@@ -93,11 +93,11 @@ async fn field_ssh_6_kill_minus_9_ends_the_remote_group() {
     assert_eq!(models(&sshd).len(), 1);
     client.kill().expect("killed");
     client.wait().expect("ended");
-    // It ignores TERM: KILL comes after the grace.
+    // The model ignores TERM: KILL comes after the grace period.
     until_gone(&sshd, BOUND);
 }
 
-/// FIELD, SSH 6: the cable is pulled, and the server does not know it. A black hole in place of a cable.
+/// The cable is pulled, and the server does not know it. A black hole stands for the cable.
 #[tokio::test]
 async fn field_ssh_6_a_silent_client_is_missed_after_orphan_after() {
     let Some(sshd) = Sshd::start() else { return };
@@ -125,7 +125,7 @@ async fn through(sshd: &Sshd, proxy: &Proxy) -> (Executor, mer_meal::Run) {
     (executor, run)
 }
 
-/// FIELD, SSH 5: a half-open link is noticed within its bound, and the run is told.
+/// A half-open connection is noticed within its bound, and the run gets an error.
 #[tokio::test]
 async fn field_ssh_5_a_half_open_link_is_noticed() {
     let Some(sshd) = Sshd::start() else { return };
@@ -135,13 +135,13 @@ async fn field_ssh_5_a_half_open_link_is_noticed() {
     let begin = Instant::now();
     assert_eq!(run.control.wait().await, Exit::Lost);
     assert!(begin.elapsed() < BOUND);
-    // The next run makes a connection of its own.
+    // The next run makes a new connection.
     proxy.release();
     let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(6)));
 }
 
-/// FIELD, SSH 5: a stall that recovers is not killed.
+/// A connection that stalls and recovers is kept.
 #[tokio::test]
 async fn field_ssh_5_a_stall_that_recovers_is_not_killed() {
     let Some(sshd) = Sshd::start() else { return };
@@ -168,18 +168,18 @@ async fn a_connection_cut_in_the_middle_is_lost_and_the_next_one_works() {
     let cut = async { proxy.cut() };
     let cancel = Cancel::new();
     let (ended, ()) = tokio::join!(collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel), cut);
-    assert_eq!((ended.0.end, ended.0.exit), (End::Done, Some(Exit::Lost)));
+    assert_eq!((ended.0.cause, ended.0.exit), (EndCause::Done, Some(Exit::Lost)));
     until_gone(&sshd, BOUND);
     let (ended, _) = support::run(&executor, &fake(&["exit", "6"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(6)));
-    // And cut again after so many bytes of a reply.
+    // Cut again after some bytes of a reply.
     proxy.cut_after(Direction::ToClient, proxy.forwarded(Direction::ToClient) + 100_000);
     let (ended, out) = support::run(&executor, &command(&["cat"]), &vec![b'x'; 4_000_000]).await;
     assert_eq!(ended.exit, Some(Exit::Lost));
     assert!(out.len() < 4_000_000);
 }
 
-/// FIELD, SSH 6, with a real cable: both ends end the run by themselves.
+/// A real cable is pulled: both ends end the run by themselves.
 #[test]
 fn field_ssh_6_the_cable_is_pulled() {
     let Some(cable) = Cable::new() else { return };
@@ -203,13 +203,13 @@ fn field_ssh_6_the_cable_is_pulled() {
     until_gone(sshd, BOUND);
 }
 
-/// A watchdog that is killed takes no run with it, and nothing is unguarded in silence.
+/// A watchdog that is killed ends no run, and its groups do not stay unguarded.
 #[tokio::test]
 async fn a_watchdog_that_is_killed() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let mut first = executor.start(&command(&["cat"])).await.expect("starts");
-    // It answers: so the shell beside it has its child by now.
+    // It has answered, so that the shell beside it has its child by now.
     assert_eq!(first.stdin.write(b"w").await.expect("written"), 1);
     assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"w"[..]));
     let is_watchdog = |pid: &u32| {
@@ -224,12 +224,12 @@ async fn a_watchdog_that_is_killed() {
     assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"x"[..]));
     let (ended, _) = run(&executor, &fake(&["exit", "6"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(6)));
-    // The new one guards the old groups too.
+    // The new watchdog guards the old groups too.
     let cancel = Cancel::new();
     cancel.cancel();
     let (_sender, open) = tokio::sync::mpsc::channel(1);
     let (ended, _) = collect(first, Input::Stream(open), &bounds(5000), &cancel).await;
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(15))));
 }
 
 /// The shell beside the model ignores TERM, the model does not: also between its fork and its exec.
@@ -243,6 +243,6 @@ async fn a_run_that_is_cancelled_at_once_ends_by_the_first_signal() {
         let cancel = Cancel::new();
         cancel.cancel();
         let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-        assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))), "round {round}");
+        assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(15))), "round {round}");
     }
 }

@@ -1,22 +1,22 @@
-//! A server that misbehaves.
+//! A misbehaving server.
 
 use std::time::Duration;
 
 use mer_core::Exit;
-use mer_meal::{Cancel, End, Executor, Input};
-use mer_testkit::{faulty_ssh::FaultySsh, link::Direction};
+use mer_meal::{Cancel, EndCause, Executor, Input};
+use mer_testkit::{faulty_ssh::FaultySsh, network::Direction};
 
 use crate::{
     common::{bounds, collect},
     support::{command, fake, faulty, run},
 };
 
-/// FIELD, SSH 1: a signal comes without a status, and is told apart.
+/// A signal comes without a status, and is told apart from an exit code.
 #[tokio::test]
 async fn field_ssh_1_an_exit_signal() {
     let Some(server) = FaultySsh::builder().exit_signal("SEGV").start() else { return };
     let (ended, _) = run(&Executor::ssh(faulty(&server)), &command(&["true"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Signal(11))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Signal(11))));
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn data_after_the_end_of_file_does_no_harm() {
     assert!(out.starts_with(b"on time"), "{}", String::from_utf8_lossy(&out));
 }
 
-/// FIELD, SSH 9: a window that is never adjusted stops the writer, and the bound holds.
+/// A window that is never adjusted stops the writer, and the bound holds.
 #[tokio::test]
 async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
     let Some(server) = FaultySsh::builder().window_stops(65_536).start() else { return };
@@ -45,11 +45,11 @@ async fn field_ssh_9_a_window_that_stays_closed_ends_by_the_bound() {
     let run = executor.start(&spec).await.expect("starts");
     let input = Input::Bytes(vec![b'x'; 1_000_000].into());
     let (ended, out) = collect(run, input, &spec.bounds, &Cancel::new()).await;
-    assert!(matches!(ended.end, End::Timeout { .. }), "{:?}", ended.end);
+    assert!(matches!(ended.cause, EndCause::Timeout { .. }), "{:?}", ended.cause);
     assert!(out.len() < 200_000);
 }
 
-/// FIELD, SSH 9: the socket is full in the middle of a packet, again and again, while replies come back.
+/// The socket is full in the middle of a packet, repeatedly, while replies come in.
 #[tokio::test]
 async fn field_ssh_9_many_channels_in_bulk_both_ways() {
     let Some(sshd) = mer_testkit::sshd::Sshd::start() else { return };
@@ -93,7 +93,7 @@ async fn a_connection_cut_after_so_many_bytes_each_way() {
             };
             let (exit, came) = tokio::time::timeout(Duration::from_secs(20), attempt).await.expect("an answer");
             if bytes < 1_000 {
-                // Nothing had begun: it was tried again.
+                // Nothing had started, so that it was retried.
                 assert_eq!((exit, came), (Some(Exit::Code(0)), 200_000), "{direction:?} {bytes}");
             } else {
                 let again = exit == Some(Exit::Code(0)) && came == 200_000 && server.connections() > 1;

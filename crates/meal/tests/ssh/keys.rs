@@ -8,7 +8,7 @@ use std::{
 };
 
 use mer_core::{Bound, Classified as _, ConnParams, Exit, FailureKind};
-use mer_meal::{Executor, SecretRequest, SshConfig, SshError, SshPlaces, StartError, StepKind};
+use mer_meal::{Executor, SecretRequest, SshConfig, SshEnvironment, SshError, StartError, StepKind};
 use mer_testkit::{
     faulty_ssh::FaultySsh,
     sshd::{KeyType, Sshd},
@@ -88,7 +88,7 @@ async fn hashed_names_and_every_type_of_key() {
     }
 }
 
-/// The server has three keys and prefers another than the one that is known: no false "changed".
+/// The server has three keys and prefers another one than the recorded one: this is no changed key.
 #[tokio::test]
 async fn the_known_type_of_key_is_asked_for() {
     let kinds = [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Rsa];
@@ -199,14 +199,14 @@ async fn the_ways_not_to_arrive_are_told_apart() {
     let error = refused(at("no-such-host.invalid", 22)).await;
     let unresolved = matches!(error, SshError::NotResolved { .. } | SshError::ConnectTimedOut { .. });
     assert!(unresolved, "{error:?}");
-    // Somebody who accepts and says nothing.
+    // A server that accepts connections and sends nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let error = refused(at("127.0.0.1", silent.local_addr().expect("its number").port())).await;
     assert!(matches!(error, SshError::ConnectTimedOut { .. }), "{error:?}");
     assert_eq!(error.failure_kind(), FailureKind::Unreachable);
 }
 
-/// FIELD, SSH 7: an alias of `~/.ssh/config` is enough.
+/// An alias of `~/.ssh/config` is enough.
 #[tokio::test]
 async fn field_ssh_7_an_alias_of_the_config_is_enough() {
     let Some(sshd) = Sshd::start() else { return };
@@ -214,7 +214,8 @@ async fn field_ssh_7_an_alias_of_the_config_is_enough() {
     fs::create_dir(home.join(".ssh")).expect("folder");
     write_private(&home.join(".ssh/config"), &(sshd.ssh_config("gpu1") + "  RemoteForward 1 localhost:1\n"));
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
-    config.places = SshPlaces { folder: Some(home.join(".ssh")), home: Some(home), ..SshPlaces::default() };
+    config.environment =
+        SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
     let executor = Executor::ssh(config);
     let (ended, _) = run(&executor, &fake(&["exit", "5"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(5)));
@@ -230,7 +231,8 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     let text = one.ssh_config("one") + &two.ssh_config("two") + &last.ssh_config("gpu1") + "  ProxyJump one,two\n";
     write_private(&home.join(".ssh/config"), &text);
     let mut config = plain(ConnParams { host: Some("gpu1".to_owned()), ..ConnParams::default() });
-    config.places = SshPlaces { folder: Some(home.join(".ssh")), home: Some(home), ..SshPlaces::default() };
+    config.environment =
+        SshEnvironment { folder: Some(home.join(".ssh")), home: Some(home), ..SshEnvironment::default() };
     let executor = Executor::ssh(config.clone());
     let report = executor.ping().await.expect("a report");
     assert!(report.failed.is_none(), "{report:?}");
@@ -243,10 +245,10 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     for sshd in [&one, &two] {
         assert!(sshd.log().contains("Accepted publickey"), "passed through");
     }
-    // A jump host that does not let anybody through is named.
+    // The error names a jump host that refuses the login.
     let Some(wall) = Sshd::builder().option("AllowTcpForwarding", "no").start() else { return };
     write_private(
-        &config.places.folder.as_ref().expect("folder").join("config"),
+        &config.environment.folder.as_ref().expect("folder").join("config"),
         &(wall.ssh_config("one") + &last.ssh_config("gpu1") + "  ProxyJump one\n"),
     );
     let error = refused(config).await;
@@ -254,7 +256,7 @@ async fn field_ssh_7_two_jump_hosts_in_a_row() {
     assert!(host.ends_with(&last.port().to_string()) && hop.ends_with(&wall.port().to_string()), "{error:?}");
 }
 
-/// FIELD, SSH 8: neither HOME, nor agent, nor user name; and an agent, where there is one.
+/// Without HOME, agent and user name; and with an agent.
 #[tokio::test]
 async fn field_ssh_8_the_agent_where_there_is_one() {
     let Some(sshd) = Sshd::start() else { return };
@@ -267,9 +269,9 @@ async fn field_ssh_8_the_agent_where_there_is_one() {
     assert!(added.expect("ssh-add").success());
     let mut config = config(&sshd);
     config.params.identity_file = None;
-    config.places.agent = Some(socket);
+    config.environment.agent = Some(socket);
     works(config.clone()).await;
-    config.places.agent = Some(path.join("nobody"));
+    config.environment.agent = Some(path.join("nobody"));
     let error = refused(config).await;
     assert!(error.to_string().contains("agent"), "{error}");
     agent.kill().expect("ends");

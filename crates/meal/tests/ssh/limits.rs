@@ -1,7 +1,7 @@
-//! FIELD, SSH 4: what sshd limits.
+//! The limits of sshd.
 
 use mer_core::Exit;
-use mer_meal::{Cancel, End, Executor, Input};
+use mer_meal::{Cancel, EndCause, Executor, Input};
 use mer_testkit::sshd::Sshd;
 
 use crate::{
@@ -22,8 +22,8 @@ async fn many(sshd: &Sshd, sessions: u32, runs: usize) -> Executor {
                 run(&executor, &command(&["sh", "-c", &format!("sleep 0.02; cat; exit {code}")]), code.as_bytes())
                     .await;
             assert_eq!(
-                (ended.end, ended.exit, String::from_utf8_lossy(&out).into_owned()),
-                (End::Done, Some(Exit::Code(code.parse().expect("number"))), code)
+                (ended.cause, ended.exit, String::from_utf8_lossy(&out).into_owned()),
+                (EndCause::Done, Some(Exit::Code(code.parse().expect("number"))), code)
             );
         }));
     }
@@ -33,7 +33,7 @@ async fn many(sshd: &Sshd, sessions: u32, runs: usize) -> Executor {
     executor
 }
 
-/// Connections that logged in, as sshd has them in its log.
+/// The number of logins in the log of sshd.
 fn connections(sshd: &Sshd) -> usize {
     sshd.log().matches("Accepted publickey").count()
 }
@@ -52,7 +52,7 @@ async fn field_ssh_4_max_sessions_2() {
     assert!(connections(&sshd) <= 3, "{}", connections(&sshd));
 }
 
-/// One channel a connection: the watchdog has a connection of its own.
+/// One channel per connection: the watchdog has its own connection.
 #[tokio::test]
 async fn field_ssh_4_max_sessions_1() {
     let Some(sshd) = Sshd::builder().max_sessions(1).start() else { return };
@@ -63,10 +63,10 @@ async fn field_ssh_4_max_sessions_1() {
     cancel.cancel();
     let spec = fake(&["sleep"]);
     let (ended, _) = collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(15))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(15))));
 }
 
-/// A refused channel never closes the connection: what runs on it goes on.
+/// A refused channel does not close the connection, and its runs go on.
 #[tokio::test]
 async fn field_ssh_4_a_refused_channel_leaves_the_others_alone() {
     let Some(sshd) = Sshd::builder().max_sessions(2).start() else { return };
@@ -78,7 +78,7 @@ async fn field_ssh_4_a_refused_channel_leaves_the_others_alone() {
         let executor = executor.clone();
         async move { run(&executor, &fake(&["exit", "2"]), b"").await.0.exit }
     });
-    // The second is refused, and waits for its turn.
+    // The second is refused, and waits.
     for _ in 0..50 {
         assert_eq!(first.stdin.write(b"still here").await.expect("written"), 10);
         assert_eq!(first.stdout.next().await.expect("read").as_deref(), Some(&b"still here"[..]));

@@ -1,4 +1,4 @@
-//! MEAL over SSH against a real OpenSSH `sshd`, and against a server that misbehaves.
+//! The SSH executor with a real OpenSSH `sshd`, and with a misbehaving server.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -6,12 +6,12 @@ mod common;
 mod agents;
 mod dropped;
 mod ends;
+mod exit_status;
 mod faults;
 mod keys;
 mod limits;
 mod methods;
+mod routes;
 mod runs;
 mod shells;
 mod support;
-mod told;
-mod ways;

@@ -1,4 +1,4 @@
-//! Certificates, several methods in a row, and what the configuration says about methods.
+//! Certificates, several methods in a row, and the configuration of methods.
 
 use std::{
     fs,
@@ -35,7 +35,7 @@ impl Authority {
         Sshd::builder().option("TrustedUserCAKeys", self.folder.join("authority.pub").display())
     }
 
-    /// A key that no authorized_keys has, and its certificate beside it.
+    /// A key that is not in authorized_keys, with its certificate beside it.
     fn key(&self, name: &str, kind: &str, user: &str) -> PathBuf {
         let file = key(&self.folder, name, kind);
         self.sign(&file, user);
@@ -53,7 +53,7 @@ impl Authority {
     }
 }
 
-/// Moves the certificate of a key to where nothing finds it by itself.
+/// Moves the certificate of a key away, so that it is not found beside it.
 fn moved(file: &Path) -> PathBuf {
     let certificate = PathBuf::from(format!("{}-cert.pub", file.display()));
     let elsewhere = PathBuf::from(format!("{}.certificate", file.display()));
@@ -84,13 +84,13 @@ async fn certificates_of_every_type_in_the_agent() {
     let authority = Authority::new();
     let Some(sshd) = authority.server().start() else { return };
     for kind in ["ed25519", "ecdsa", "rsa"] {
-        // `ssh-add` takes the certificate that lies beside a key too.
+        // `ssh-add` loads the certificate beside a key too.
         let Some(agent) = Agent::start() else { return };
         let file = authority.key(&format!("held-{kind}"), kind, sshd.user());
         agent.add(&file);
         let home = Home::new("");
         works(home.with_agent(&sshd, &agent)).await;
-        // The key in the agent, the certificate in a file.
+        // The key is in the agent, the certificate in a file.
         let Some(agent) = Agent::start() else { return };
         let certificate = moved(&file);
         agent.add(&file);
@@ -110,7 +110,7 @@ async fn a_certificate_of_a_host_or_of_a_key_that_is_nowhere_is_named() {
     assert!(error.to_string().contains("its private key is in no file that is named"), "{error}");
 }
 
-/// A real sshd wants two keys.
+/// A real sshd requires two keys.
 #[tokio::test]
 async fn two_keys_in_a_row() {
     let (_folder, path) = folder();
@@ -124,7 +124,7 @@ async fn two_keys_in_a_row() {
     works(config.clone()).await;
     config.params.identity_file = None;
     let error = refused(config).await.to_string();
-    assert!(error.contains("accepted, but not enough") && error.contains("wants publickey too"), "{error}");
+    assert!(error.contains("accepted, but not enough") && error.contains("requires publickey too"), "{error}");
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_password_after_a_key() {
         config.params.password_env = None;
         let error = refused(config).await.to_string();
         let wanted = if keyboard { "keyboard-interactive" } else { "password" };
-        assert!(error.contains(&format!("wants {wanted} too; no password is registered")), "{error}");
+        assert!(error.contains(&format!("requires {wanted} too; no password is registered")), "{error}");
     }
 }
 
@@ -169,7 +169,7 @@ async fn the_configuration_orders_and_forbids_methods() {
     assert_eq!(tried(config).await, ["password"]);
     let (config, _home) = with(&format!("{named}PubkeyAuthentication no\n"));
     assert_eq!(tried(config).await, ["password"]);
-    // What the registry gives is used all the same.
+    // Credentials of the registry are used nevertheless.
     let (mut config, _home) = with("PreferredAuthentications gssapi-with-mic\nPubkeyAuthentication no\n");
     config.params.password = None;
     config.params.identity_file = Some(text(server.client_key()));

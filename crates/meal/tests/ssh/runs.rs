@@ -1,9 +1,9 @@
-//! A process over there is like one here.
+//! A remote process behaves like a local one.
 
 use std::time::Duration;
 
 use mer_core::{Exit, Protocol};
-use mer_meal::{Cancel, End, Executor, StartError, WarmProcess};
+use mer_meal::{Cancel, EndCause, Executor, StartError, WarmProcess};
 use mer_testkit::sshd::Sshd;
 use tokio::sync::mpsc;
 
@@ -17,12 +17,12 @@ async fn input_output_and_exit_code() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let (ended, out) = run(&executor, &fake(&["echo"]), b"hello\n").await;
-    assert_eq!((ended.end, ended.exit, out.as_slice()), (End::Done, Some(Exit::Code(0)), &b"hello\n"[..]));
+    assert_eq!((ended.cause, ended.exit, out.as_slice()), (EndCause::Done, Some(Exit::Code(0)), &b"hello\n"[..]));
     let (ended, _) = run(&executor, &fake(&["exit", "7"]), b"").await;
     assert_eq!(ended.exit, Some(Exit::Code(7)));
 }
 
-/// What came in one read with a reply that was waited for is not left lying.
+/// Output that came in the same read as a reply is not left in the buffer.
 #[tokio::test]
 async fn no_run_of_many_waits_for_a_packet_that_has_come() {
     let Some(sshd) = Sshd::start() else { return };
@@ -35,20 +35,20 @@ async fn no_run_of_many_waits_for_a_packet_that_has_come() {
     }
 }
 
-/// FIELD, SSH 1: 255 is a program's exit code like any other; death by signal comes without a code.
+/// 255 is an ordinary exit code; death by a signal comes without a code.
 #[tokio::test]
 async fn field_ssh_1_255_is_an_exit_code_and_a_signal_is_none() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let (ended, _) = run(&executor, &fake(&["exit", "255"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(255))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(255))));
     let (ended, _) = run(&executor, &fake(&["signal"]), b"").await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Signal(9))));
-    // The connection is as good as before.
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Signal(9))));
+    // The connection is still usable.
     assert_eq!(run(&executor, &fake(&["exit", "3"]), b"").await.0.exit, Some(Exit::Code(3)));
 }
 
-/// FIELD, SSH 2: what the other side prints on stderr is no failure, and stays apart from stdout.
+/// Output on the remote stderr is no failure, and stays apart from stdout.
 #[tokio::test]
 async fn field_ssh_2_stderr_is_apart_and_no_failure() {
     let Some(sshd) = Sshd::start() else { return };
@@ -66,7 +66,7 @@ async fn both_streams_at_once_in_bulk() {
     assert_eq!((ended.exit, out.len(), ended.stderr_bytes), (Some(Exit::Code(0)), 3_000_000, 6_000_000));
     let input: Vec<u8> = (0..20_000_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
     let (ended, out) = run(&executor, &fake(&["echo"]), &input).await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     assert!(out == input, "20 MB come back as they went, got {}", out.len());
 }
 
@@ -76,7 +76,7 @@ async fn keys_are_renewed_in_the_middle() {
     let executor = Executor::ssh(config(&sshd));
     let input: Vec<u8> = (0..24_000_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[2]).collect();
     let (ended, out) = run(&executor, &fake(&["echo"]), &input).await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(0))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(0))));
     assert!(out == input, "24 MB come back as they went, got {}", out.len());
 }
 
@@ -85,7 +85,7 @@ async fn a_model_that_does_not_read_its_input_is_no_broken_pipe() {
     let Some(sshd) = Sshd::start() else { return };
     let executor = Executor::ssh(config(&sshd));
     let (ended, _) = run(&executor, &fake(&["exit", "4"]), &vec![b'x'; 8_000_000]).await;
-    assert_eq!((ended.end, ended.exit), (End::Done, Some(Exit::Code(4))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Done, Some(Exit::Code(4))));
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_slow_reader_holds_the_writer_and_not_its_neighbours() {
     let executor = Executor::ssh(config(&sshd));
     let spec = fake(&["flood", "30000000"]);
     let mut slow = executor.start(&spec).await.expect("starts");
-    // Its stderr must flow before its stdout comes; then it is stuck with nobody reading.
+    // Its stderr must flow before its stdout comes; then it blocks on stdout, which is not read.
     let drained = tokio::spawn(async move {
         let mut count = 0;
         while let Ok(Some(bytes)) = slow.stderr.next().await {
@@ -120,7 +120,7 @@ async fn a_slow_reader_holds_the_writer_and_not_its_neighbours() {
     assert_eq!(slow.control.wait().await, Exit::Code(0));
 }
 
-/// FIELD, SSH 3: names with spaces, quotes, `&`, newlines and `$` survive.
+/// Names with spaces, quotes, `&`, newlines and `$` survive.
 #[tokio::test]
 async fn field_ssh_3_arguments_and_environment_survive() {
     let Some(sshd) = Sshd::start() else { return };
@@ -199,7 +199,7 @@ async fn warm_processes_speak_lines_and_token() {
             let (out, mut taken) = mpsc::channel(4);
             let request = warm.request(payload.as_bytes(), &out, spec.bounds.timeout, &cancel);
             let (ended, first) = tokio::join!(request, taken.recv());
-            assert_eq!(ended.end, End::Done);
+            assert_eq!(ended.cause, EndCause::Done);
             assert_eq!(first.as_deref(), Some(format!("{payload}\n").as_bytes()));
         }
         assert_eq!(warm.stop(Duration::from_secs(5), &cancel).await, Some(Exit::Code(0)));

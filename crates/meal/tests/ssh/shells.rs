@@ -1,4 +1,4 @@
-//! FIELD, SSH 2 and 3: whatever the login shell is, and whatever its rc file prints.
+//! Every login shell, and every output of its rc file.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ async fn a_server_that_runs_no_commands_says_what_it_says() {
     assert!(error.to_string().contains("no commands here"), "{error}");
 }
 
-/// An rc file that starts another shell, or reads, keeps the command from ever beginning.
+/// An rc file that starts another shell, or reads stdin, keeps the command from starting.
 #[tokio::test]
 async fn an_rc_file_that_lets_no_command_begin_is_shown_with_what_it_printed() {
     let rcs = [

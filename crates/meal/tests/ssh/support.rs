@@ -9,12 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, ConnParams, Exit, RunSpec};
-use mer_meal::{Cancel, End, Ended, Executor, Input, SecretRequest, SecretSource, SshConfig, SshPlaces};
+use mer_meal::{Cancel, EndCause, Executor, Input, RequestEnd, SecretRequest, SecretSource, SshConfig, SshEnvironment};
 use mer_testkit::{dropbear::Dropbear, faulty_ssh::FaultySsh, sshd::Sshd};
 
 use crate::{agents::Agent, common};
 
-/// How to reach a server, with nothing of this machine's own: no HOME, no agent, no `/etc/ssh`.
+/// The configuration for a server, without anything of this machine: no HOME, no agent, no `/etc/ssh`.
 pub(crate) fn config(sshd: &Sshd) -> SshConfig {
     let params = params(sshd.host(), sshd.port(), sshd.user(), sshd.client_key(), &sshd.known_hosts_file());
     plain(ConnParams { connect_timeout: Some(Bound::secs(10)), ..params })
@@ -49,42 +49,48 @@ fn params(host: String, port: u16, user: &str, key: &Path, known_hosts: &Path) -
 }
 
 pub(crate) fn plain(params: ConnParams) -> SshConfig {
-    SshConfig { server: "test".to_owned(), params, places: SshPlaces::default(), secrets: None, accept_new: false }
+    SshConfig {
+        server: "test".to_owned(),
+        params,
+        environment: SshEnvironment::default(),
+        secrets: None,
+        accept_new: false,
+    }
 }
 
 pub(crate) fn text(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-/// Answers every request with this.
+/// Answers every request with this secret.
 pub(crate) fn secret(answer: &str) -> Option<SecretSource> {
     let answer = answer.to_owned();
     Some(Arc::new(move |_: SecretRequest<'_>| Ok(Some(answer.clone()))))
 }
 
-/// A command for over there: it gets no PATH, so it has that of its login.
+/// A remote command. It is given no PATH, so that it has the one of its login.
 pub(crate) fn command(argv: &[&str]) -> RunSpec {
     RunSpec { env: [].into(), ..common::command(argv) }
 }
 
-/// The fake model over there.
+/// The fake model on the server.
 pub(crate) fn fake(args: &[&str]) -> RunSpec {
     command(&[&[common::FAKE], args].concat())
 }
 
-pub(crate) async fn run(executor: &Executor, spec: &RunSpec, input: &[u8]) -> (Ended, Vec<u8>) {
+pub(crate) async fn run(executor: &Executor, spec: &RunSpec, input: &[u8]) -> (RequestEnd, Vec<u8>) {
     let run = executor.start(spec).await.unwrap_or_else(|error| panic!("does not start: {error} {error:?}"));
     common::collect(run, Input::Bytes(Bytes::copy_from_slice(input)), &spec.bounds, &Cancel::new()).await
 }
 
-/// A folder that goes with the test.
+/// A temporary folder.
 pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_owned();
     (folder, path)
 }
 
-/// What nothing on one machine takes.
+/// A port on which nothing listens.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
 
 /// A HOME with an SSH configuration.
@@ -112,7 +118,7 @@ impl Home {
         write_private(&self.folder().join("config"), config);
     }
 
-    /// How to reach a server from there, without a key that the registry names.
+    /// The configuration for a server from this HOME, without a key in the registry.
     pub(crate) fn config(&self, sshd: &Sshd) -> SshConfig {
         let mut config = self.around(config(sshd));
         config.params.identity_file = None;
@@ -122,25 +128,25 @@ impl Home {
     /// The same with this agent.
     pub(crate) fn with_agent(&self, sshd: &Sshd, agent: &Agent) -> SshConfig {
         let mut config = self.config(sshd);
-        config.places.agent = Some(agent.socket.clone());
+        config.environment.agent = Some(agent.socket.clone());
         config
     }
 
     pub(crate) fn around(&self, mut config: SshConfig) -> SshConfig {
         let home = Some(self.0.path().to_owned());
-        config.places = SshPlaces { folder: Some(self.folder()), home, ..config.places };
+        config.environment = SshEnvironment { folder: Some(self.folder()), home, ..config.environment };
         config
     }
 }
 
-/// Whatever the umask: a configuration that others may write to is not used.
+/// Independent of the umask: a configuration that is writable for others is ignored.
 pub(crate) fn write_private(file: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(file, text).expect("the file");
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");
 }
 
-/// Cancels the fake model when it is ready: this signal ends it.
+/// Cancels the fake model when it is ready: the signal ends it.
 pub(crate) async fn is_ended_by(signal: i32, executor: &Executor, args: &[&str]) {
     let spec = fake(args);
     let mut run = executor.start(&spec).await.expect("starts");
@@ -148,5 +154,5 @@ pub(crate) async fn is_ended_by(signal: i32, executor: &Executor, args: &[&str])
     let cancel = Cancel::new();
     cancel.cancel();
     let (ended, _) = common::collect(run, Input::Bytes(Vec::new().into()), &spec.bounds, &cancel).await;
-    assert_eq!((ended.end, ended.exit), (End::Cancelled, Some(Exit::Signal(signal))));
+    assert_eq!((ended.cause, ended.exit), (EndCause::Cancelled, Some(Exit::Signal(signal))));
 }

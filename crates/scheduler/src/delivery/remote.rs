@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Exit};
-use mer_meal::{Cancel, CancelLevel, End, Ended, Executor, Input, SentHook};
+use mer_meal::{Cancel, CancelLevel, EndCause, Executor, Input, RequestEnd, SentHook};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -161,13 +161,13 @@ impl RemoteDelivery<'_> {
             () = self.cancel.reached(CancelLevel::Cancel) => return Err(DeliveryError::Cancelled),
         };
         let (ended, answer) = running.answer(input, sent, self.cancel).await;
-        match (&ended.end, ended.exit) {
-            (End::Done, Some(Exit::Code(0))) => self.parse(&answer),
-            (End::Done, Some(Exit::Lost)) => {
+        match (&ended.cause, ended.exit) {
+            (EndCause::Done, Some(Exit::Code(0))) => self.parse(&answer),
+            (EndCause::Done, Some(Exit::Lost)) => {
                 Err(self.lost(ended.lost.unwrap_or_else(|| "the connection was lost".to_owned())))
             }
-            (End::Cancelled, _) => Err(DeliveryError::Cancelled),
-            (End::Timeout { .. }, _) => Err(self.lost(format!("no answer within {timeout}"))),
+            (EndCause::Cancelled, _) => Err(DeliveryError::Cancelled),
+            (EndCause::Timeout { .. }, _) => Err(self.lost(format!("no answer within {timeout}"))),
             _ => Err(self.refused(reason(&ended))),
         }
     }
@@ -212,7 +212,7 @@ impl RemoteDelivery<'_> {
 }
 
 /// Returns why a script failed.
-fn reason(ended: &Ended) -> String {
+fn reason(ended: &RequestEnd) -> String {
     last_stderr_line(ended).unwrap_or_else(|| match ended.exit {
         Some(exit) => format!("its shell {exit}"),
         None => "the end of its shell was not observed".to_owned(),

@@ -25,7 +25,7 @@ pub enum RegistryFileError {
     #[error("{position}: unknown key `{key}`{}", of(object))]
     UnknownKey {
         /// Where.
-        position: Position,
+        position: Box<Position>,
         /// The key.
         key: String,
         /// The object that it is a key of; empty for a key of the file.

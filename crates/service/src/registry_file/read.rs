@@ -172,7 +172,7 @@ impl Source<'_> {
         let plain = key.get_ref().replace(['_', '-'], "");
         let near = mer_core::nearest(&plain, keys.iter().copied());
         RegistryFileError::UnknownKey {
-            position: self.position(key),
+            position: Box::new(self.position(key)),
             key: key.get_ref().to_string(),
             object: object.to_owned(),
             near: near.into_iter().map(str::to_owned).collect(),

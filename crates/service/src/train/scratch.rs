@@ -48,7 +48,7 @@ impl Scratch {
     }
 
     /// Moves a file out of the folder, to this name beside it, with its extension.
-    pub(super) fn keep(&self, file: &Path, name: &str) -> io::Result<PathBuf> {
+    pub(super) fn move_out(&self, file: &Path, name: &str) -> io::Result<PathBuf> {
         let mut kept = self.folder.with_file_name(name);
         if let Some(ending) = file.extension() {
             kept.as_mut_os_string().push(".");
@@ -95,7 +95,7 @@ mod tests {
         fs::write(&file, "x").expect("file");
         let second = Scratch::new(base.path()).expect("scratch");
         assert!(file.exists(), "it is in use");
-        let kept = first.keep(&file, "m-1").expect("kept");
+        let kept = first.move_out(&file, "m-1").expect("kept");
         assert_eq!(kept, base.path().join("m-1.npy"));
         drop(second);
         drop(first);

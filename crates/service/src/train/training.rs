@@ -39,7 +39,7 @@ impl<'a> Training<'a> {
         Ok(Self { runtime, model, options, scratch })
     }
 
-    /// Runs the train command. Where it has ended well, [`Training::keep`] or [`Training::refuse`] puts its end on record.
+    /// Runs the train command. Where it has ended well, [`Training::make_version`] or [`Training::reject`] puts its end on record.
     ///
     /// # Errors
     /// The training could not be attempted, or not be put on record.

@@ -83,7 +83,9 @@ async fn restore(store: &Store, read: Read, lines: &RecordReader) -> Result<Vec<
             Err(DalError::HasWeights { model }) if copy.dropped.contains(&model) => {
                 copy.dropped.retain(|name| *name != model);
             }
-            Err(reason @ DalError::HasWeights { .. }) => return Err(ServiceError::DifferentModel { reason }),
+            Err(reason @ DalError::HasWeights { .. }) => {
+                return Err(ServiceError::DifferentModel { reason: Box::new(reason) });
+            }
             done => return Ok(done.map(|()| copy.dropped)?),
         }
     }

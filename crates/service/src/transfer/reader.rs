@@ -39,7 +39,7 @@ impl RecordReader {
         self.count += 1;
         self.bytes += text.len();
         let record: Record = serde_json::from_slice(&text).map_err(|error| {
-            let field = Record::field_to_blame(&text, &error).map_or(String::new(), |field| format!(": `{field}`"));
+            let field = Record::faulty_field(&text, &error).map_or(String::new(), |field| format!(": `{field}`"));
             self.wrong(&format!("cannot be read{field}")).caused_by(error)
         })?;
         record.check().map_err(|error| self.refused(self.count, error))?;

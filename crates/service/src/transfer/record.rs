@@ -57,7 +57,7 @@ impl Record {
 
     /// Returns the field because of which a line cannot be read, where that can be found out. A missing field is named by the
     /// error itself.
-    pub(super) fn field_to_blame(line: &[u8], error: &serde_json::Error) -> Option<String> {
+    pub(super) fn faulty_field(line: &[u8], error: &serde_json::Error) -> Option<String> {
         let Ok(whole) = serde_json::from_slice::<Value>(line) else {
             // Not JSON: the last name before the position where the parser stopped.
             let before = String::from_utf8_lossy(line.get(..error.column())?).into_owned();

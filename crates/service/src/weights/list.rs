@@ -1,18 +1,7 @@
 //! Lists versions.
 
-use mer_core::WeightsVersion;
-
-use super::resolve::model;
+use super::resolve::{NamedVersion, model};
 use crate::{error::ServiceError, runtime::Runtime};
-
-/// A version, and the aliases that mean it.
-#[derive(Debug, Clone)]
-pub struct NamedVersion {
-    /// The version.
-    pub version: WeightsVersion,
-    /// Its aliases.
-    pub aliases: Vec<String>,
-}
 
 /// Lists the versions of one model or of all.
 ///

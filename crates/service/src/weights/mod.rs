@@ -10,8 +10,8 @@ mod resolve;
 
 pub use aliases::{alias_history, move_alias, remove_alias};
 pub(crate) use intake::Intake;
-pub use list::{NamedVersion, list};
+pub use list::list;
 pub use put::{NewWeights, PreparedPut, Put, prepare_put};
 pub use read::{Reader, inspect};
 pub use remove::{collect_garbage, remove};
-pub use resolve::{current, resolve, version};
+pub use resolve::{NamedVersion, current, resolve, version};

@@ -9,8 +9,7 @@ use mer_weights::{Given, Inspected};
 
 use super::{
     intake::Intake,
-    list::NamedVersion,
-    resolve::{check_alias, model, named, no_alias},
+    resolve::{NamedVersion, check_alias, model, named, no_alias},
 };
 use crate::{error::ServiceError, runtime::Runtime};
 

@@ -3,12 +3,20 @@
 use mer_core::{CURRENT_ALIAS, Model, NameError, Selector, WeightsVersion, Which, check_name};
 use mer_dal::{DalError, Store};
 
-use super::list::NamedVersion;
 use crate::{
     error::{ServiceError, similar},
     runtime::Runtime,
     view::View,
 };
+
+/// A version, and the aliases that mean it.
+#[derive(Debug, Clone)]
+pub struct NamedVersion {
+    /// The version.
+    pub version: WeightsVersion,
+    /// Its aliases.
+    pub aliases: Vec<String>,
+}
 
 /// Returns the version that a selector means; nothing where it names the model only, and the model has no current weights.
 ///
@@ -90,13 +98,13 @@ pub(super) async fn named(store: &Store, model: &Model, which: &Which) -> Result
             let wanted = if let Which::Version(number) = which { *number } else { 0 };
             let versions = store.versions(model).await?;
             let nearest = versions.iter().min_by_key(|known| known.version.abs_diff(wanted));
-            Err(ServiceError::UnknownVersion { reason, nearest: nearest.map(ToString::to_string) })
+            Err(ServiceError::UnknownVersion { reason: Box::new(reason), nearest: nearest.map(ToString::to_string) })
         }
         Err(reason @ DalError::NoAlias { .. }) => {
             let known = store.named_versions(std::slice::from_ref(model)).await?;
             let names = known.iter().map(|(alias, _)| alias.name.as_str());
             let near = which.alias().map(|wrong| similar(wrong, names)).unwrap_or_default();
-            Err(ServiceError::UnknownAlias { reason, model: model.name.clone(), near })
+            Err(ServiceError::UnknownAlias { reason: Box::new(reason), model: model.name.clone(), near })
         }
         Err(error) => Err(error.into()),
     }

@@ -1,25 +1,24 @@
-//! What may be asked of a faulty server before it starts, and its start.
+//! The options of a faulty server, and its start.
 
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use russh::server::Config;
-use russh::{MethodKind, MethodSet};
 use tokio::runtime;
 use tokio::sync::oneshot;
 
+use super::conduct::{Conduct, ExitReport};
 use super::handler::Connection;
-use super::{FaultySsh, Seen, lock};
-use crate::link::{Direction, Proxy};
+use super::server::{FaultySsh, Seen, lock};
+use crate::network::{Direction, Proxy};
 use crate::sshd::{HostKey, KeyType, client_key};
 use crate::{processes, require};
 
-/// What may be asked of a [`FaultySsh`] before it starts. Faults may be combined.
+/// The options of a [`FaultySsh`]. Faults may be combined.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     wrong_host_key: bool,
@@ -28,70 +27,36 @@ pub struct Builder {
     conduct: Conduct,
 }
 
-/// What each connection has to know.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Conduct {
-    pub(super) password: Option<String>,
-    pub(super) keyboard_interactive: Option<String>,
-    pub(super) no_keys: bool,
-    pub(super) key_first: bool,
-    pub(super) authentication_hangs: bool,
-    pub(super) channels: Option<usize>,
-    pub(super) window_stops: bool,
-    pub(super) one_byte: bool,
-    pub(super) end: End,
-    pub(super) after_eof: Vec<u8>,
-    pub(super) nonce: String,
-    pub(super) home: PathBuf,
-}
-
-/// How the end of a command is reported.
-#[derive(Debug, Clone, Default)]
-pub(super) enum End {
-    #[default]
-    Truly,
-    Signal(String),
-    Silently,
-}
-
-impl Conduct {
-    /// The methods that are offered, before or after a key was accepted.
-    pub(super) fn methods(&self, key_accepted: bool) -> MethodSet {
-        let others = !self.key_first || key_accepted;
-        let all = [
-            (MethodKind::PublicKey, !(self.no_keys || self.key_first && key_accepted)),
-            (MethodKind::KeyboardInteractive, self.keyboard_interactive.is_some() && others),
-            (MethodKind::Password, self.password.is_some() && others),
-        ];
-        let offered: Vec<MethodKind> =
-            all.into_iter().filter(|(_, offered)| *offered).map(|(method, _)| method).collect();
-        MethodSet::from(offered.as_slice())
+impl FaultySsh {
+    /// The options of a server, before it starts.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 
 impl Builder {
-    /// Accepts this password by the method `password`. Keys are accepted as well, until [`Self::no_keys`].
+    /// Accepts this password by the method `password`. Keys are accepted too, unless [`Self::no_keys`] is set.
     #[must_use]
     pub fn password(mut self, secret: &str) -> Self {
         self.conduct.password = Some(secret.to_owned());
         self
     }
 
-    /// Asks for this secret by keyboard-interactive, then, as PAM does, sends a round without questions.
+    /// Asks for this secret by keyboard-interactive, and then sends a round without questions, as PAM does.
     #[must_use]
     pub fn keyboard_interactive(mut self, secret: &str) -> Self {
         self.conduct.keyboard_interactive = Some(secret.to_owned());
         self
     }
 
-    /// Does not offer public keys. Otherwise any key is accepted.
+    /// Does not offer public keys. By default any key is accepted.
     #[must_use]
     pub fn no_keys(mut self) -> Self {
         self.conduct.no_keys = true;
         self
     }
 
-    /// Wants a key and another method after it, as sshd with `AuthenticationMethods publickey,password` does.
+    /// Requires a key and another method after it, as sshd with `AuthenticationMethods publickey,password`.
     #[must_use]
     pub fn key_first(mut self) -> Self {
         self.conduct.key_first = true;
@@ -112,17 +77,17 @@ impl Builder {
         self
     }
 
-    /// Resets the connection behind so many bytes of this direction, counted from the first one on the wire: an empty
-    /// login takes some 4 kB. Later connections are left alone.
+    /// Resets the connection after this many bytes in one direction, counted from the first byte on the wire; a login
+    /// without a command takes about 4 kB. Later connections are not affected.
     #[must_use]
     pub fn cut_after(mut self, direction: Direction, bytes: u64) -> Self {
         self.cuts.push((direction, bytes));
         self
     }
 
-    /// Gives each channel a window of `bytes` and renews it once in all the connection, when half of it is used: then
-    /// never again. A client may send one and a half windows at least and two at most. (The server's library has no way
-    /// to never renew it at all.)
+    /// Gives each channel a window of `bytes` and renews it once for the whole connection, when half of it is used,
+    /// and never again. A client may send between one and a half and two windows. (The server library cannot leave
+    /// the first renewal out.)
     #[must_use]
     pub fn window_stops(mut self, bytes: u32) -> Self {
         assert!(bytes >= 1024, "too small a window even for a command's first line");
@@ -131,42 +96,42 @@ impl Builder {
         self
     }
 
-    /// Reports that the command has died from this signal (`TERM`, `KILL`, … without SIG), whatever came of it.
+    /// Reports that the command died of this signal (`TERM`, `KILL`, …, without SIG), however it ended.
     #[must_use]
     pub fn exit_signal(mut self, name: &str) -> Self {
-        self.conduct.end = End::Signal(name.to_owned());
+        self.conduct.exit_report = ExitReport::Signal(name.to_owned());
         self
     }
 
-    /// Reports neither exit code nor signal: EOF, close, and that is all.
+    /// Reports neither exit code nor signal: only EOF and close.
     #[must_use]
     pub fn no_exit_status(mut self) -> Self {
-        self.conduct.end = End::Silently;
+        self.conduct.exit_report = ExitReport::None;
         self
     }
 
-    /// Sends these bytes as stdout between the EOF and the end of a command, which the protocol forbids.
+    /// Sends these bytes as stdout after the EOF of a command, which the protocol forbids.
     #[must_use]
     pub fn data_after_eof(mut self, bytes: &[u8]) -> Self {
         self.conduct.after_eof = bytes.to_vec();
         self
     }
 
-    /// Sends and takes one byte a packet.
+    /// Sends and receives packets of one byte.
     #[must_use]
     pub fn one_byte_packets(mut self) -> Self {
         self.conduct.one_byte = true;
         self
     }
 
-    /// Refuses every channel of a connection behind so many, though the first ones may have been closed.
+    /// Refuses every channel of a connection after this many, even if earlier ones were closed.
     #[must_use]
     pub fn channels(mut self, count: usize) -> Self {
         self.conduct.channels = Some(count);
         self
     }
 
-    /// Starts it. `None`, after [`require::missing`] has said so, without `ssh-keygen`.
+    /// Starts the server. `None`, after [`require::missing`] has reported it, if there is no `ssh-keygen`.
     #[track_caller]
     pub fn start(mut self) -> Option<FaultySsh> {
         if require::program("ssh-keygen", &[]).is_none() {
@@ -237,7 +202,7 @@ impl Builder {
     }
 }
 
-/// Accepts connections until `stopped` says so, or its sender is gone; then everything ends with the runtime.
+/// Accepts connections until `stopped` is sent or its sender is dropped; everything ends with the runtime.
 fn serve(
     listener: TcpListener,
     config: &Arc<Config>,
@@ -255,7 +220,7 @@ fn serve(
             lock(seen).connections += 1;
             let (config, handler) = (Arc::clone(config), Connection::new(Arc::clone(conduct), Arc::clone(seen)));
             tokio::spawn(async move {
-                // A client that goes away in the middle is what many tests are about.
+                // In many tests the client goes away in the middle.
                 if let Ok(session) = russh::server::run_stream(config, stream, handler).await {
                     let _ = session.await;
                 }

@@ -1,4 +1,4 @@
-//! One connection to a faulty server: who may come in, which channels, and what is run in them.
+//! One connection to a faulty server: authentication, channels and commands.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,14 +9,15 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Response, Session, Ve
 use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf};
 use tokio::sync::mpsc;
 
-use super::builder::Conduct;
-use super::{Seen, lock, run};
+use super::conduct::Conduct;
+use super::run;
+use super::server::{Seen, lock};
 
 pub(super) struct Connection {
     conduct: Arc<Conduct>,
     seen: Arc<Mutex<Seen>>,
     opened: usize,
-    /// Keyboard-interactive has asked its question and got the right answer.
+    /// Keyboard-interactive got the right answer to its question.
     answered: bool,
     key_accepted: bool,
     channels: HashMap<ChannelId, Open>,
@@ -44,7 +45,7 @@ impl Connection {
         if accept && !early { Auth::Accept } else { self.reject() }
     }
 
-    /// All methods stay open, as with sshd; the library would take away the one that failed.
+    /// Keeps all methods open, as sshd does. The library would remove the one that failed.
     fn reject(&self) -> Auth {
         let proceed_with_methods = Some(self.conduct.methods(self.key_accepted));
         Auth::Reject { proceed_with_methods, partial_success: false }
@@ -105,13 +106,13 @@ impl Handler for Connection {
     ) -> Result<(), Self::Error> {
         if self.conduct.channels.is_some_and(|most| self.opened >= most) {
             lock(&self.seen).refused += 1;
-            // What sshd says beyond MaxSessions.
+            // The failure that sshd reports beyond MaxSessions.
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
             return Ok(());
         }
         self.opened += 1;
         let id = channel.id();
-        // What the client sends comes to `data` too; the half for reading would only fill up.
+        // Input of the client is passed to `data` too, so that the reading half is not needed.
         let (_, output) = channel.split();
         self.channels.insert(id, Open { output: Some(output), stdin: None });
         reply.accept().await;
@@ -151,7 +152,7 @@ impl Handler for Connection {
     }
 
     fn adjust_window(&mut self, _channel: ChannelId, current: u32) -> u32 {
-        // The library renews a window that has fallen below half of this: below half a byte never.
+        // The library renews a window that is below half of this value: with 1, never.
         if self.conduct.window_stops { 1 } else { current }
     }
 }

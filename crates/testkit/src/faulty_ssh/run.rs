@@ -1,4 +1,4 @@
-//! A command in a channel of a faulty server, and how its end is told.
+//! A command on a channel of a faulty server, and the report of its end.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
-use super::builder::{Conduct, End};
+use super::conduct::{Conduct, ExitReport};
 
-/// Starts `sh -c command` in a process group of its own, as a login has.
+/// Starts `sh -c command` in a new process group, as a login does.
 pub(super) fn start(command: &[u8], conduct: &Conduct) -> io::Result<Child> {
     Command::new("sh")
         .arg("-c")
@@ -32,7 +32,7 @@ pub(super) fn start(command: &[u8], conduct: &Conduct) -> io::Result<Child> {
         .spawn()
 }
 
-/// Carries the three streams until the output has ended, and reports the end as the server is to.
+/// Carries the three streams until the output ends, and reports the end as configured.
 pub(super) async fn supervise(
     mut child: Child,
     input: mpsc::UnboundedReceiver<Vec<u8>>,
@@ -45,13 +45,13 @@ pub(super) async fn supervise(
     tokio::join!(carry(stdout, None, &output, &conduct), carry(stderr, Some(1), &output, &conduct));
     let status = child.wait().await;
     feeding.abort();
-    // Every send below fails if the client has gone, and then nobody is there to be told.
+    // If the client has gone, every send below fails, which does not matter.
     let _ = output.eof().await;
     if !conduct.after_eof.is_empty() {
         let _ = output.data_bytes(conduct.after_eof.clone()).await;
     }
     if let Ok(status) = status {
-        report(status, &conduct.end, &output, &handle).await;
+        report(status, &conduct.exit_report, &output, &handle).await;
     }
     let _ = output.close().await;
 }
@@ -65,7 +65,7 @@ async fn feed(mut input: mpsc::UnboundedReceiver<Vec<u8>>, stdin: Option<ChildSt
     }
 }
 
-/// Sends what comes from `from`, until it ends or the client has gone. Its end is then closed, as sshd closes it.
+/// Sends the output of `from` until it ends or the client has gone, and then closes it, as sshd does.
 async fn carry<R: AsyncRead + Unpin>(
     from: Option<R>,
     extended: Option<u32>,
@@ -89,11 +89,11 @@ async fn carry<R: AsyncRead + Unpin>(
     }
 }
 
-async fn report(status: ExitStatus, end: &End, output: &ChannelWriteHalf<Msg>, handle: &Handle) {
-    let signal = match end {
-        End::Silently => return,
-        End::Signal(name) => Some(name.clone()),
-        End::Truly => status.signal().map(name_of),
+async fn report(status: ExitStatus, exit_report: &ExitReport, output: &ChannelWriteHalf<Msg>, handle: &Handle) {
+    let signal = match exit_report {
+        ExitReport::None => return,
+        ExitReport::Signal(name) => Some(name.clone()),
+        ExitReport::Truthful => status.signal().map(name_of),
     };
     if let Some(name) = signal {
         let (message, language) = (String::new(), String::new());
@@ -104,7 +104,7 @@ async fn report(status: ExitStatus, end: &End, output: &ChannelWriteHalf<Msg>, h
     }
 }
 
-/// The name that the protocol has for a signal, or that of an extension.
+/// The protocol's name of a signal, or that of an extension.
 fn name_of(signal: i32) -> String {
     let name = match signal {
         1 => "HUP",

@@ -1,24 +1,20 @@
-//! What may be asked of an `sshd` before it starts, its configuration file, and its start.
+//! The options of an `sshd`, its configuration file, and its start.
 
-use std::fmt::{Display, Write as _};
-use std::fs::{self, File};
-use std::io::{Read, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::fmt::Display;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use tempfile::TempDir;
-
-use super::keys::{self, HostKey, KeyType};
-use super::{Shell, Sshd, client_key, home, log_file};
-use crate::link::Cable;
+use super::files::home;
+use super::keys::{self, HostKey, KeyType, client_key};
+use super::launch::{launch, version};
+use super::server::Sshd;
+use super::shell::Shell;
+use crate::network::Cable;
 use crate::{processes, require};
 
-/// How long a start may take: sshd's own start is some ms, but a loaded machine is slow.
-const START: Duration = Duration::from_secs(20);
-
-/// What may be asked of an [`Sshd`] before it starts.
+/// The options of an [`Sshd`].
 #[derive(Debug, Clone)]
 pub struct Builder<'a> {
     cable: Option<&'a Cable>,
@@ -50,20 +46,34 @@ impl Default for Builder<'_> {
     }
 }
 
+impl Sshd {
+    /// Starts a server with defaults. `None`, after reporting it, if there is no `sshd`; see
+    /// [`crate::require::missing`].
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        Self::builder().start()
+    }
+
+    /// The options of a server, before it starts.
+    pub fn builder<'a>() -> Builder<'a> {
+        Builder::default()
+    }
+}
+
 impl<'a> Builder<'a> {
-    /// How many channels one connection may have at a time (sshd's default is 10). The next one is refused.
+    /// Maximum number of channels on one connection (sshd's default is 10). The next one is refused.
     #[must_use]
     pub fn max_sessions(self, channels: u32) -> Self {
         self.option("MaxSessions", channels)
     }
 
-    /// `start:rate:full` for connections that have not logged in; sshd's default is 10:30:100, ours refuses nobody.
+    /// `start:rate:full` for connections that are not logged in. sshd's default is 10:30:100; here none is refused.
     #[must_use]
     pub fn max_startups(self, limit: &str) -> Self {
         self.option("MaxStartups", limit)
     }
 
-    /// Renews the keys of a connection after so much data, as `64M`.
+    /// Renews the keys of a connection after this amount of data, as `64M`.
     #[must_use]
     pub fn rekey_limit(self, limit: &str) -> Self {
         self.option("RekeyLimit", limit)
@@ -91,14 +101,14 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Accepts another client key too: a line of authorized_keys.
+    /// Accepts another client key: a line of authorized_keys.
     #[must_use]
     pub fn authorize(mut self, line: &str) -> Self {
         self.authorized.push(line.trim().to_owned());
         self
     }
 
-    /// The addresses to listen on, in place of 127.0.0.1 and, where the machine has it, ::1.
+    /// The addresses to listen on, in place of 127.0.0.1 and, if the machine has it, ::1.
     #[must_use]
     pub fn listen(mut self, addresses: &[IpAddr]) -> Self {
         assert!(!addresses.is_empty(), "sshd needs an address");
@@ -113,14 +123,14 @@ impl<'a> Builder<'a> {
         self.listen(&[cable.server_address()])
     }
 
-    /// Has each command run by `shell`, which runs `rc` (in its own language) before it.
+    /// Lets `shell` run each command, after `rc` in its own language.
     #[must_use]
     pub fn shell(mut self, shell: Shell, rc: &str) -> Self {
         self.shell = Some((shell, rc.to_owned()));
         self
     }
 
-    /// Has each command run by a bash whose rc file prints on both streams.
+    /// Lets a bash run each command whose rc file prints on both streams.
     #[must_use]
     pub fn noisy(self) -> Self {
         self.shell(
@@ -129,21 +139,21 @@ impl<'a> Builder<'a> {
         )
     }
 
-    /// Offers the method `password`, and refuses every one; see the module's text. Off by default.
+    /// Offers the method `password`, and refuses every password; see the module documentation. Off by default.
     #[must_use]
     pub fn offer_password(mut self) -> Self {
         self.password = true;
         self
     }
 
-    /// Doesn't offer public keys, so that nobody can log in.
+    /// Does not offer public keys, so that every login fails.
     #[must_use]
     pub fn no_public_key(mut self) -> Self {
         self.public_key = false;
         self
     }
 
-    /// Any line of sshd_config but SetEnv. It stands in place of our own line of that name.
+    /// Adds any line of sshd_config except SetEnv. It replaces the default line of that name.
     #[must_use]
     pub fn option(mut self, name: &str, value: impl Display) -> Self {
         assert!(!name.eq_ignore_ascii_case("SetEnv"), "the nonce is set by SetEnv, and sshd keeps only one");
@@ -151,10 +161,10 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Starts it and waits until it answers with its banner.
+    /// Starts the server, and waits for its banner.
     ///
-    /// `None`, after [`require::missing`] has said so, where there is no OpenSSH or not the shell that was asked for.
-    /// Panics with the log if it does not start.
+    /// `None`, after [`require::missing`] has reported it, if OpenSSH or the requested shell is not installed. Panics
+    /// with the log if the server does not start.
     #[track_caller]
     pub fn start(self) -> Option<Sshd> {
         let program = installed("sshd")?;
@@ -190,7 +200,7 @@ impl<'a> Builder<'a> {
         Some(Sshd { child, folder, port, listen, user: user(), client_key, host_keys, nonce })
     }
 
-    /// All of sshd_config but addresses and port.
+    /// The whole sshd_config, without addresses and port.
     fn config(&self, program: &Path, place: &Path, keys: &[HostKey], wrapper: Option<&Path>, nonce: &str) -> String {
         let yes = |is: bool| if is { "yes" } else { "no" };
         let mut lines = self.options.clone();
@@ -198,10 +208,10 @@ impl<'a> Builder<'a> {
         lines.push(format!("AuthorizedKeysFile {}", place.join("authorized_keys").display()));
         lines.push(format!("PubkeyAuthentication {}", yes(self.public_key)));
         lines.push(format!("PasswordAuthentication {}", yes(self.password)));
-        // One line for all: sshd keeps only the first.
+        // One line, because sshd uses only the first.
         lines.push(format!("SetEnv MER_TEST_SSHD={nonce} HOME={}", home(place).display()));
         lines.extend(wrapper.map(|wrapper| format!("ForceCommand {}", wrapper.display())));
-        // The temporary folder lies below one that everybody may write to, which StrictModes would refuse.
+        // StrictModes would refuse a temporary folder below one that is writable for all.
         let usual = [
             "KbdInteractiveAuthentication no",
             "PermitRootLogin yes",
@@ -211,86 +221,19 @@ impl<'a> Builder<'a> {
             "StrictModes no",
             "UseDNS no",
             "MaxStartups 500",
-            // DEBUG1 would go to the stderr of each session too.
+            // DEBUG1 would also be printed on the stderr of each session.
             "LogLevel VERBOSE",
         ];
-        // Of some names sshd takes the last line.
+        // For some names sshd uses the last line.
         let name = |line: &str| line.split(' ').next().unwrap_or_default().to_ascii_lowercase();
         let is_asked = |line: &&str| self.options.iter().any(|option| name(option) == name(line));
         lines.extend(usual.into_iter().filter(|line| !is_asked(line)).map(str::to_owned));
-        // Since 9.8 an address that fails to log in is kept out for a while, and all tests share one address.
+        // Since 9.8 sshd blocks an address for a while after a failed login, and all tests share one address.
         if version(program) >= (9, 8) {
             lines.push("PerSourcePenalties no".to_owned());
         }
         lines.join("\n") + "\n"
     }
-}
-
-/// Starts it on a free port. Another process may take the port between our look and sshd's bind: then again.
-fn launch(program: &Path, folder: &TempDir, listen: &[IpAddr], config: &str) -> (Child, u16) {
-    let file = folder.path().join("sshd_config");
-    let mut log = String::new();
-    for _ in 0..10 {
-        let port = free_port(listen);
-        let mut text = String::new();
-        for ip in listen {
-            writeln!(text, "ListenAddress {}", SocketAddr::new(*ip, port)).expect("writing to a String");
-        }
-        fs::write(&file, text + config).expect("sshd_config cannot be written");
-        let output = File::create(log_file(folder.path())).expect("no log file");
-        let mut child = Command::new(program)
-            .args(["-D", "-e", "-f"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .expect("`sshd` cannot be run");
-        if ready(&mut child, folder.path(), listen, port) {
-            return (child, port);
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-        log = String::from_utf8_lossy(&fs::read(log_file(folder.path())).unwrap_or_default()).into_owned();
-        if let Some(missing) = log.lines().find_map(|line| line.split_once("privilege separation directory: ")) {
-            // Root's sshd wants an empty folder that the package's start script makes at boot.
-            fs::create_dir_all(missing.1.trim()).expect("sshd's folder for privilege separation cannot be made");
-        } else if !port_is_taken(&log) {
-            break;
-        }
-    }
-    show_log("sshd", &log);
-    panic!("sshd did not start; its log is above");
-}
-
-/// Waits until it listens everywhere and greets; `false` if it ended, or could not bind an address.
-fn ready(child: &mut Child, folder: &Path, listen: &[IpAddr], port: u16) -> bool {
-    // Its own word first: another server on the port would greet just as well.
-    let listening = processes::poll(START, || {
-        let log = fs::read_to_string(log_file(folder)).unwrap_or_default();
-        let ended = !matches!(child.try_wait(), Ok(None)) || port_is_taken(&log);
-        let all = listen.iter().all(|ip| log.contains(&format!("Server listening on {ip} port {port}.")));
-        (ended || all).then_some(!ended)
-    });
-    listening == Some(true)
-        && listen.iter().all(|ip| processes::poll(START, || greets(SocketAddr::new(*ip, port)).then_some(())).is_some())
-}
-
-/// Whether sshd could not have an address: it goes on with the others if it has some.
-fn port_is_taken(log: &str) -> bool {
-    log.lines().any(|line| line.contains("Bind to port") && line.contains("failed"))
-}
-
-/// Whether an SSH server's banner comes from there.
-pub(crate) fn greets(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, START) else { return false };
-    let mut banner = [0; 8];
-    stream.set_read_timeout(Some(START)).is_ok() && stream.read_exact(&mut banner).is_ok() && &banner == b"SSH-2.0-"
-}
-
-fn free_port(listen: &[IpAddr]) -> u16 {
-    let any = TcpListener::bind((listen[0], 0)).expect("no free port");
-    any.local_addr().expect("no port").port()
 }
 
 fn loopback() -> Vec<IpAddr> {
@@ -308,42 +251,9 @@ fn installed(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// The name of the user who runs this, by uid: the environment may say anything.
+/// The name of the current user, by uid, because the environment may be wrong.
 fn user() -> String {
     let output = Command::new("id").arg("-un").output().expect("`id` cannot be run");
     assert!(output.status.success(), "this user has no name, and sshd logs in nobody without one");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// Major and minor number. Old ones do not know `-V`, and say their version all the same, above the usage.
-fn version(program: &Path) -> (u32, u32) {
-    let output = Command::new(program).arg("-V").stdin(Stdio::null()).output().expect("`sshd` cannot be run");
-    parse_version(&String::from_utf8_lossy(&output.stderr)).unwrap_or_default()
-}
-
-fn parse_version(text: &str) -> Option<(u32, u32)> {
-    let (_, rest) = text.split_once("OpenSSH_")?;
-    let (major, rest) = rest.split_once('.')?;
-    let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// Puts the end of a server's log on stderr, for the failure of a test.
-pub(crate) fn show_log(server: &str, log: &str) {
-    let lines: Vec<&str> = log.lines().collect();
-    let last = &lines[lines.len().saturating_sub(150)..];
-    let text = format!("---- log of {server}, its last {} lines ----\n{}\n----\n", last.len(), last.join("\n"));
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions() {
-        assert_eq!(parse_version("unknown option -- V\nOpenSSH_9.2p1 Debian-2, OpenSSL 3\nusage"), Some((9, 2)));
-        assert_eq!(parse_version("OpenSSH_10.0p2, OpenSSL 3"), Some((10, 0)));
-        assert_eq!(parse_version("something else"), None);
-    }
 }

@@ -1,4 +1,4 @@
-//! Keys for one test, made by `ssh-keygen`, and the known_hosts text that belongs to them.
+//! Keys for one test, made by `ssh-keygen`, and the known_hosts text for them.
 
 use std::fmt::Write;
 use std::fs;
@@ -34,21 +34,21 @@ impl KeyType {
     }
 }
 
-/// A host key, as a client gets to see it.
+/// A host key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKey {
     /// Its type.
     pub kind: KeyType,
-    /// Its public half, `ssh-ed25519 AAAA…`, as in known_hosts behind the name.
+    /// Its public key, `ssh-ed25519 AAAA…`, as known_hosts has it after the name.
     pub public: String,
-    /// Its fingerprint, `SHA256:…`, as `ssh-keygen -l` has it.
+    /// Its fingerprint, `SHA256:…`, as printed by `ssh-keygen -l`.
     pub fingerprint: String,
-    /// Its private half, PEM.
+    /// The file of its private key, PEM.
     pub file: PathBuf,
 }
 
 impl HostKey {
-    /// Makes a new one in `folder`: a server's own, or one for a test that needs a wrong one.
+    /// Creates a key in `folder`: for a server, or for a test that needs a wrong one.
     pub fn generate(kind: KeyType, folder: &Path) -> Self {
         let file = generate(kind, folder, "host", "");
         let public = public_half(&file);
@@ -58,12 +58,12 @@ impl HostKey {
     }
 }
 
-/// Makes a client's key pair in `folder` and gives the path of its private half. `passphrase` may be empty.
+/// Creates a client's key pair in `folder`, and returns the path of the private key. `passphrase` may be empty.
 pub(crate) fn client_key(kind: KeyType, folder: &Path, passphrase: &str) -> PathBuf {
     generate(kind, folder, "client", passphrase)
 }
 
-/// Makes a key pair in `folder` and gives the path of its private half. `passphrase` may be empty.
+/// Creates a key pair in `folder`, and returns the path of the private key. `passphrase` may be empty.
 fn generate(kind: KeyType, folder: &Path, whose: &str, passphrase: &str) -> PathBuf {
     let file = folder.join(kind.file_name(whose));
     let mut arguments = kind.arguments().to_vec();
@@ -72,7 +72,7 @@ fn generate(kind: KeyType, folder: &Path, whose: &str, passphrase: &str) -> Path
     file
 }
 
-/// Type and key of the public half beside `file`, without the comment.
+/// Type and public key beside `file`, without the comment.
 pub(super) fn public_half(file: &Path) -> String {
     let mut public = file.to_path_buf().into_os_string();
     public.push(".pub");
@@ -89,7 +89,8 @@ pub(crate) fn known_hosts(keys: &[HostKey], names: &[String]) -> String {
 }
 
 pub(super) fn hash_names(keys: &[HostKey], names: &[String], folder: &Path) -> String {
-    // A folder of its own: two threads of a test may ask at the same time, and ssh-keygen rewrites the file in place.
+    // In a new folder, because two threads of a test may call this at once, and ssh-keygen rewrites the file in
+    // place.
     let own = tempfile::tempdir_in(folder).expect("no temporary folder");
     let file = own.path().join("known_hosts");
     fs::write(&file, known_hosts(keys, names)).expect("known_hosts cannot be written");

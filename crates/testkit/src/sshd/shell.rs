@@ -1,4 +1,4 @@
-//! Login shells without touching the machine's accounts: a ForceCommand that hands each command to another shell.
+//! Login shells that do not touch the machine's accounts: a ForceCommand that passes each command to another shell.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::require;
 
-/// The shell that gets to see the client's command line, as `SHELL -c 'command line'`.
+/// The shell that runs the client's command line, as `SHELL -c 'command line'`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
     /// `sh`.
@@ -15,12 +15,12 @@ pub enum Shell {
     Bash,
     /// `fish`.
     Fish,
-    /// `csh`, or `tcsh` where that is the one installed.
+    /// `csh`, or `tcsh` if that is installed.
     Csh,
 }
 
 impl Shell {
-    /// Its path, where it is installed. A test that needs one says [`require::missing`] otherwise.
+    /// Its path, if it is installed. Otherwise a test calls [`require::missing`].
     pub fn path(self) -> Option<PathBuf> {
         let names: &[&str] = match self {
             Self::Sh => &["sh"],
@@ -41,16 +41,16 @@ impl Shell {
         }
     }
 
-    /// Writes the wrapper into `folder` and gives its path. `rc` is run by the shell itself, before the command.
+    /// Writes the wrapper into `folder`, and returns its path. The shell runs `rc` before the command.
     pub(super) fn wrapper(self, path: &Path, rc: &str, folder: &Path) -> PathBuf {
         let home = folder.join("shell");
         fs::create_dir(&home).expect("no folder for the login shell");
         let rc_file = home.join(if self == Self::Csh { ".cshrc" } else { "rc" });
-        // Each shell is pointed to the rc file by what it honours for a command that is not interactive, and the rc
-        // file undoes that first, so that the command sees the environment of a login.
+        // Each shell is pointed to the rc file in its own way for non-interactive commands. The rc file undoes that
+        // first, so that the command sees the environment of a login.
         let (undo, run) = match self {
             Self::Sh => (String::new(), format!(". '{}'\nexec SHELL -c", rc_file.display())),
-            // Some builds of bash look whether they run below sshd, and read ~/.bashrc in place of BASH_ENV then.
+            // Some builds of bash read ~/.bashrc instead of BASH_ENV when they run below sshd.
             Self::Bash => (
                 "unset BASH_ENV\n".to_owned(),
                 format!("unset SSH_CLIENT SSH2_CLIENT\nBASH_ENV='{}' exec SHELL -c", rc_file.display()),

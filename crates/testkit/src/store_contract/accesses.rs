@@ -13,7 +13,7 @@ fn at(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(1_700_000_000_000_000 + microseconds).unwrap()
 }
 
-/// Each field is read as it was recorded, set or not, and attempts of a request come in order.
+/// Each field is read as it was recorded, set or not, and the attempts of a request come in order.
 pub async fn every_field_comes_back(store: &Store) {
     let request = Uuid::now_v7();
     let begun = started(request, 2, "m", at(1));
@@ -45,14 +45,14 @@ pub async fn strange_texts_and_times_survive(store: &Store) {
     }
 }
 
-/// Newest first; limit, model and since each narrow it down.
+/// Newest first. Limit, model and start time each narrow the list down.
 pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
     let mut all: Vec<Access> =
         (0..40).map(|n| started(Uuid::now_v7(), 1, if n % 4 == 0 { "four" } else { "other" }, at(n * 10))).collect();
-    // Every other one of either model.
+    // Every second one of each model.
     all.iter_mut().step_by(2).for_each(|access| access.weights_version = Some(2));
     all.iter_mut().step_by(8).for_each(|access| access.weights_version = Some(3));
-    // Recorded in an order that is neither.
+    // Recorded in neither order.
     let (even, odd): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|access| access.model == "four");
     store.record(&odd).await.unwrap();
     store.record(&even).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn accesses_are_listed_newest_first_and_filtered(store: &Store) {
     assert_eq!(starts(nobody).await, []);
 }
 
-/// Each access once, in the order of keys, whatever was recorded first and whatever times it has.
+/// Returns each access once, in the order of keys, independent of recording order and times.
 pub async fn accesses_are_read_page_by_page(store: &Store) {
     let nil = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
     assert_eq!(store.accesses_after(nil, 10).await.unwrap(), []);
@@ -112,7 +112,7 @@ pub async fn accesses_are_read_page_by_page(store: &Store) {
     assert_eq!(store.accesses_after(all[40].key(), 3).await.unwrap(), all[41..44]);
 }
 
-/// A list in pages is the list: newest first, then by request and attempt, however many began at the same time.
+/// The pages together are the list: newest first, then by request and attempt, however many started at the same time.
 pub async fn accesses_are_listed_page_by_page(store: &Store) {
     let kinds = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping];
     let mut all: Vec<Access> = (0..60_u8)
@@ -167,7 +167,7 @@ pub async fn accesses_are_listed_page_by_page(store: &Store) {
     assert!(between(Uuid::from_u128(1), Uuid::from_u128(2), 1000).await.is_empty());
 }
 
-/// Whatever is recorded again, in whatever order: the higher rank stays, and of equals the first.
+/// Recording again in any order: the higher rank stays, and of equal ones the first.
 pub async fn recording_is_idempotent_and_rank_decides(store: &Store) {
     let begun = started(Uuid::now_v7(), 1, "m", at(0));
     let lost = Access { status: Status::Lost, ..begun.clone() };
@@ -187,7 +187,7 @@ pub async fn recording_is_idempotent_and_rank_decides(store: &Store) {
         store.record(std::slice::from_ref(record)).await.unwrap();
         assert_eq!(state().await, std::slice::from_ref(expected), "after {}", record.status);
     }
-    // The same within one call, the better record first or last, and the same one twice.
+    // The same within one call: the better record first or last, and the same one twice.
     for order in [[0, 1, 2, 2], [2, 1, 0, 0]] {
         let begun = started(Uuid::now_v7(), 1, "m", at(0));
         let of_rank = [begun.clone(), Access { status: Status::Lost, ..begun.clone() }, ended(&begun, Status::Timeout)];
@@ -208,7 +208,7 @@ pub async fn more_records_than_a_batch_are_recorded(store: &Store) {
     let mut listed = store.accesses(&filter).await.unwrap();
     listed.reverse();
     assert!(listed == over, "{} of {} records", listed.len(), over.len());
-    // A page costs what it holds, and not what comes after it.
+    // A page costs what it contains, independent of what comes after it.
     let nil = AttemptKey { request_uid: Uuid::nil(), attempt: 0 };
     let took = async |limit: usize| {
         let mut best = Duration::MAX;

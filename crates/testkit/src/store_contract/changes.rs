@@ -1,4 +1,4 @@
-//! What goes from the registry, and what comes into it from another database.
+//! Removing from the registry, and copying a registry from another database.
 
 use jiff::Timestamp;
 use mer_core::{Command, ConnParams, ConnType, Model, ModelParams, ModelSpec, Registry, Server, ServerSpec};
@@ -24,7 +24,8 @@ fn registry(servers: &[&str], models: &[(&str, &[&str])]) -> Registry {
     }
 }
 
-/// Exactly the one model goes; once more is no error, nor is a name that never was; it may come again, as another.
+/// Removes only the named model. Removing again, or an unknown name, is no error. Registered again, it is a new
+/// model.
 pub async fn what_is_removed_is_gone(store: &Store) {
     store.apply(&registry(&["far"], &[("gone", &["far"]), ("gone2", &[]), ("stays", &["far"])])).await.unwrap();
     let before = store.registry().await.unwrap();
@@ -42,7 +43,7 @@ pub async fn what_is_removed_is_gone(store: &Store) {
     assert_ne!(store.model("gone").await.unwrap().unwrap().uid, uid);
 }
 
-/// What somebody else has changed meanwhile stays, unless it is what was wanted, or nothing that is to change.
+/// An object that was changed meanwhile stays, unless it is as wanted, or nothing is to change.
 pub async fn a_change_of_what_has_changed_is_refused(store: &Store) {
     store.apply(&registry(&["far"], &[("m", &["far"]), ("n", &[])])).await.unwrap();
     let seen = store.registry().await.unwrap();
@@ -69,7 +70,7 @@ pub async fn a_change_of_what_has_changed_is_refused(store: &Store) {
     assert_eq!(store.registry().await.unwrap().models, before.models);
 }
 
-/// Sixteen register a model of the same name, having seen that there is none: one does, all others hear of it.
+/// Sixteen register a model of the same name that did not exist: one succeeds, and all others get an error.
 pub async fn of_sixteen_who_add_a_model_one_does(store: &Store) {
     for round in 0..3 {
         let name = format!("new-{round}");
@@ -94,7 +95,7 @@ pub async fn of_sixteen_who_add_a_model_one_does(store: &Store) {
     }
 }
 
-/// Weights belong to their model's uid: it neither goes nor gets another one, whatever else was to be done.
+/// Weights belong to the uid of their model: it is neither removed nor gets another uid, whatever else is to be done.
 pub async fn a_model_with_weights_stays_what_it_is(store: &Store) {
     store.apply(&registry(&[], &[("trained", &[]), ("other", &[])])).await.unwrap();
     let trained = store.model("trained").await.unwrap().unwrap();
@@ -115,7 +116,7 @@ pub async fn a_model_with_weights_stays_what_it_is(store: &Store) {
     store.remove_model("other").await.unwrap();
 }
 
-/// A version of weights, by a script: to the registry it matters only that there is one.
+/// Adds a version of weights by a script; the registry only checks that there is one.
 async fn put_weights(store: &Store, model: &str) {
     let sql = match store.dialect() {
         Dialect::Surreal => format!(
@@ -137,7 +138,7 @@ async fn put_weights(store: &Store, model: &str) {
     store.apply_script(&script).await.unwrap();
 }
 
-/// While models name it, it stays and they are named; then it goes, and nothing else.
+/// A server that models name stays, and the error names them. Without models it is removed, and nothing else.
 pub async fn a_server_goes_only_when_no_model_names_it(store: &Store) {
     let users: &[(&str, &[&str])] = &[("b", &["local", "far"]), ("a", &["far"]), ("c", &["near"])];
     store.apply(&registry(&["far", "near"], users)).await.unwrap();
@@ -156,8 +157,8 @@ pub async fn a_server_goes_only_when_no_model_names_it(store: &Store) {
     assert_eq!(store.model("c").await.unwrap().unwrap().spec.servers, ["near"]);
 }
 
-/// Of two who remove a server and register a model on it at the same time one is first: a model never names a server
-/// that is gone.
+/// One removes a server, and another registers a model on it at the same time: one of them is first, and a model
+/// never names a removed server.
 pub async fn a_server_that_goes_and_a_model_that_comes(store: &Store) {
     for round in 0..12 {
         store.apply(&registry(&["far"], &[])).await.unwrap();
@@ -209,7 +210,7 @@ fn copied_server(name: &str) -> Server {
     Server { uid, name: name.to_owned(), created_at: at(-1), last_updated: at(999_999), spec: server(name) }
 }
 
-/// What comes is read back as it is, once or twice; what is not named stays.
+/// Copied objects are read back unchanged, copied once or twice; other objects stay.
 pub async fn a_copied_registry_keeps_its_uids_and_times(store: &Store) {
     let (servers, models) = (store.servers().await.unwrap(), store.models().await.unwrap());
     let copy = RegistryCopy {
@@ -231,7 +232,7 @@ pub async fn a_copied_registry_keeps_its_uids_and_times(store: &Store) {
     for known in &models {
         assert_eq!(store.model(&known.name).await.unwrap().as_ref(), Some(known));
     }
-    // What has changed since is brought back, and later changes are changes of the same object.
+    // Later changes are reverted, and further changes are changes of the same object.
     store.apply(&registry(&["away"], &[("m1", &["local"])])).await.unwrap();
     assert_eq!(store.model("m1").await.unwrap().unwrap().uid, copy.models[0].uid);
     store.restore(&copy).await.unwrap();
@@ -239,8 +240,8 @@ pub async fn a_copied_registry_keeps_its_uids_and_times(store: &Store) {
     assert_eq!(store.remove_server("away").await.unwrap(), ["m1"]);
 }
 
-/// An object of the same name and another uid gives way; models go on on the servers that they name; of a copy that
-/// cannot be taken over nothing is kept.
+/// An object of the same name with another uid is replaced; models stay on the servers that they name; if a copy
+/// fails, nothing of it is kept.
 pub async fn a_copied_registry_takes_the_place_of_what_was_there(store: &Store) {
     store.apply(&registry(&["far", "near"], &[("m1", &["near", "far"]), ("m2", &["far"]), ("m3", &[])])).await.unwrap();
     let before = (store.servers().await.unwrap(), store.models().await.unwrap());

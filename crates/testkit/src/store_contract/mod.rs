@@ -1,4 +1,4 @@
-//! What every backend of [`mer_dal::Store`] must do, told as tests. Each case takes a database of its own, empty but for
+//! What every backend of [`mer_dal::Store`] must do, as tests. Each case takes a database of its own, empty but for
 //! the schema and what the scripts register, and is the same for every backend:
 //!
 //! ```text
@@ -15,6 +15,7 @@ mod changes;
 mod registry;
 mod schema;
 mod weights;
+mod weights_copy;
 mod writers;
 
 pub use accesses::{
@@ -34,11 +35,12 @@ pub use registry::{
 };
 pub use schema::{a_failing_script_leaves_nothing_and_names_its_place, the_uid_is_the_databases_own};
 pub use weights::{
-    a_removed_model_takes_no_version, a_training_is_one_step, aliases_move_whole_and_keep_their_history,
-    clearing_away_spares_what_lives, equal_chunks_are_kept_once, puts_and_clearing_away_at_once_leave_whole_versions,
-    puts_at_once_get_numbers_of_their_own, versions_in_use_are_not_removed, weights_of_another_database_are_taken_over,
-    weights_of_every_size_come_back, what_was_put_is_told,
+    a_removed_model_takes_no_version, aliases_move_whole_and_keep_their_history, clearing_away_spares_what_lives,
+    equal_chunks_are_kept_once, puts_and_clearing_away_at_once_leave_whole_versions,
+    puts_at_once_get_numbers_of_their_own, versions_in_use_are_not_removed, weights_of_every_size_come_back,
+    what_was_put_is_told,
 };
+pub use weights_copy::{a_training_is_one_step, weights_of_another_database_are_taken_over};
 pub use writers::{sixteen_writers_lose_nothing, sixteen_writers_race_for_one_record};
 
 /// Makes a module with the whole suite for one backend.
@@ -63,7 +65,7 @@ macro_rules! store_contract {
             weights_of_another_database_are_taken_over, a_training_is_one_step,
         );
     };
-    // First the cases that work in a session, then those that take sessions themselves.
+    // First the cases that use a session, then those that open sessions themselves.
     (@cases $module:ident, $fresh:block: $($case:ident),*; $($own:ident),* $(,)?) => {
         mod $module {
             $(

@@ -54,7 +54,7 @@ fn sample() -> Registry {
     }
 }
 
-/// What is applied is what is read, down to the order of servers and the odd characters.
+/// A registry is read as it was applied, including the order of servers and unusual characters.
 pub async fn a_registry_reads_back_as_it_was_applied(store: &Store) {
     let before = store.registry().await.unwrap();
     assert!(before.servers.contains_key("local"), "the scripts register this machine");
@@ -75,7 +75,7 @@ pub async fn a_registry_reads_back_as_it_was_applied(store: &Store) {
     assert!(names.is_sorted(), "{names:?}");
 }
 
-/// Applying again replaces what an object is, and not its identity; what did not change is not touched.
+/// Applying again replaces the content of an object, and keeps its identity; unchanged objects are not touched.
 pub async fn an_upsert_keeps_uid_and_creation(store: &Store) {
     let mut registry = sample();
     store.apply(&registry).await.unwrap();
@@ -113,7 +113,7 @@ pub async fn what_is_not_named_stays(store: &Store) {
     assert_eq!(after.models.len(), before.models.len() + 3);
 }
 
-/// Names are compared whole, and are never read as anything but names.
+/// Names are compared as a whole, and never interpreted.
 pub async fn unknown_names_are_nothing(store: &Store) {
     for name in ["nobody", "", "Local", "loca", "local; REMOVE TABLE AvailableServers", "⟨local⟩", "日本"] {
         assert!(store.server(name).await.unwrap().is_none(), "{name}");
@@ -122,7 +122,7 @@ pub async fn unknown_names_are_nothing(store: &Store) {
     assert!(store.access(uuid::Uuid::now_v7()).await.unwrap().is_empty());
 }
 
-/// A model of a server that does not exist fails, and nothing of the same registry is kept.
+/// A model on an unknown server fails, and nothing of the same registry is kept.
 pub async fn a_registry_is_applied_whole_or_not_at_all(store: &Store) {
     let mut registry = sample();
     registry.models.insert("zz-last".into(), model(&["no-such-server"]));

@@ -3,7 +3,7 @@
 use mer_core::{Classified as _, FailureKind};
 use mer_dal::{DalError, ScriptRun, Store};
 
-/// The uid stays the same, whoever asks.
+/// The uid stays the same in every session.
 pub async fn the_uid_is_the_databases_own(store: &Store) {
     let uid = store.database_uid().await.unwrap();
     assert_eq!(store.database_uid().await.unwrap(), uid);
@@ -25,7 +25,8 @@ pub async fn a_failing_script_leaves_nothing_and_names_its_place(store: &Store) 
         mer_version: "0.0.0".to_owned(),
         own: false,
     };
-    // The same text for every dialect: the second statement deletes from a table of each, the third is wrong.
+    // The text is the same for every dialect: the second statement deletes from an existing table, the third is
+    // invalid.
     let failing = "-- A comment; with a semicolon.\n\nDELETE FROM \"nothing\";\n";
     let error = store.apply_script(&run(failing)).await.unwrap_err();
     assert_eq!(error.failure_kind(), FailureKind::Config);

@@ -1,24 +1,21 @@
-//! Weights: payloads, versions, aliases, clearing away. These cases take sessions themselves.
+//! Weights: payloads, versions, aliases, garbage collection. These cases open sessions themselves.
 
 use std::{
     task::Poll,
     time::{Duration, Instant},
 };
 
-use mer_core::{
-    Access, AccessKind, AliasMove, CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Model, Status, WeightsFormat,
-    WeightsVersion, Which,
-};
+use mer_core::{CURRENT_ALIAS, Classified as _, Dtype, FailureKind, Model, WeightsFormat, WeightsVersion, Which};
 use mer_dal::{Collected, DalError, Database, Download, NewVersion, Session, Upload, collect_garbage};
 use uuid::Uuid;
 
 use super::writers::race;
-use crate::{ended, noise, started};
+use crate::{noise, started};
 
 const MIB: usize = 1 << 20;
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn raw() -> NewVersion {
+pub(super) fn raw() -> NewVersion {
     NewVersion {
         format: WeightsFormat::Raw,
         dtype: Dtype::Opaque,
@@ -31,7 +28,7 @@ fn raw() -> NewVersion {
     }
 }
 
-/// Longer than a database is kept for somebody who waits.
+/// Longer than a session is kept while another process waits.
 async fn a_while() {
     let end = Instant::now() + Duration::from_millis(40);
     std::future::poll_fn(|context| {
@@ -49,30 +46,30 @@ async fn a_while() {
     .await;
 }
 
-async fn model(database: &Database, name: &str) -> Model {
+pub(super) async fn model(database: &Database, name: &str) -> Model {
     let session = database.session().await.unwrap();
     let model = session.model(name).await.unwrap().unwrap();
     session.close().await.unwrap();
     model
 }
 
-async fn with<T>(database: &Database, work: impl AsyncFnOnce(&Session) -> T) -> T {
+pub(super) async fn with<T>(database: &Database, work: impl AsyncFnOnce(&Session) -> T) -> T {
     let session = database.session().await.unwrap();
     let answer = work(&session).await;
     session.close().await.unwrap();
     answer
 }
 
-async fn put(database: &Database, model: &Model, bytes: &[u8], new: &NewVersion) -> WeightsVersion {
+pub(super) async fn put(database: &Database, model: &Model, bytes: &[u8], new: &NewVersion) -> WeightsVersion {
     let mut upload = Upload::new(database, model);
-    // In pieces that fit no chunk.
+    // In pieces of a size that differs from the chunks.
     for piece in bytes.chunks(300_001) {
         upload.write(piece).await.unwrap();
     }
     upload.finish(new).await.unwrap()
 }
 
-async fn get(database: &Database, version: &WeightsVersion) -> Vec<u8> {
+pub(super) async fn get(database: &Database, version: &WeightsVersion) -> Vec<u8> {
     let mut download = Download::new(database, version);
     let mut bytes = Vec::new();
     while let Some(chunk) = download.next().await.unwrap() {
@@ -88,12 +85,12 @@ async fn numbers(database: &Database, model: &Model) -> Vec<u64> {
     .await
 }
 
-/// Whether large payloads are put: hashing takes seconds where it is not optimised.
+/// Whether large payloads are tested, which takes seconds in unoptimised builds.
 fn wants_large() -> bool {
     !cfg!(debug_assertions) || std::env::var_os("MER_TEST_LARGE").is_some()
 }
 
-/// Nothing, less than a chunk, exactly one, a little more, more than a batch; and more than a frame of 16 MiB where
+/// Nothing, less than a chunk, exactly one, a little more, more than a batch; and more than a frame of 16 MiB if
 /// [`wants_large`].
 pub async fn weights_of_every_size_come_back(database: &Database) {
     let iris = model(database, "iris").await;
@@ -109,7 +106,7 @@ pub async fn weights_of_every_size_come_back(database: &Database) {
     assert_eq!(first.sha256, empty);
 }
 
-/// Equal chunks are there once, within a version and between models; they go with the last who has them.
+/// Equal chunks are stored once, within a version and between models, and are removed with their last version.
 pub async fn equal_chunks_are_kept_once(database: &Database) {
     let (iris, echo) = (model(database, "iris").await, model(database, "echo").await);
     let zeros = vec![0; 3 * MIB];
@@ -122,7 +119,7 @@ pub async fn equal_chunks_are_kept_once(database: &Database) {
     })
     .await;
     let collected = collect_garbage(database, HOUR).await.unwrap();
-    // Of four chunks in the second version one was its own.
+    // One of the four chunks of the second version was not shared.
     let expected = Collected { uploads: 0, payloads: 2, chunks: 1, bytes: MIB as u64 };
     assert_eq!(collected, expected);
     assert_eq!(get(database, &mine).await.len(), 3 * MIB + 5);
@@ -132,7 +129,7 @@ pub async fn equal_chunks_are_kept_once(database: &Database) {
     assert_eq!(collect_garbage(database, Duration::ZERO).await.unwrap(), Collected::default());
 }
 
-/// Each field is read as it was put; numbers go on where they were, also after the newest version was removed.
+/// Each field is read as it was stored; numbers continue, also after the newest version was removed.
 pub async fn what_was_put_is_told(database: &Database) {
     let iris = model(database, "iris").await;
     let access = started(Uuid::now_v7(), 3, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
@@ -163,7 +160,7 @@ pub async fn what_was_put_is_told(database: &Database) {
     assert!(numbers(database, &model(database, "echo").await).await.is_empty());
 }
 
-/// An alias means one version at any time, and its history says which.
+/// An alias names one version at any time, and its history lists them.
 pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
     let (iris, echo) = (model(database, "iris").await, model(database, "echo").await);
     let first = NewVersion { aliases: vec!["first".to_owned(), CURRENT_ALIAS.to_owned()], ..raw() };
@@ -210,7 +207,7 @@ pub async fn aliases_move_whole_and_keep_their_history(database: &Database) {
     .await;
 }
 
-/// What an alias names or the log mentions stays, unless it is forced.
+/// A version that an alias or the log names is removed only by force.
 pub async fn versions_in_use_are_not_removed(database: &Database) {
     let iris = model(database, "iris").await;
     let named = |names: &[&str]| NewVersion { aliases: names.iter().map(|name| (*name).to_owned()).collect(), ..raw() };
@@ -221,7 +218,7 @@ pub async fn versions_in_use_are_not_removed(database: &Database) {
     with(database, async |session| {
         session.record(&[run]).await.unwrap();
         for (version, why) in
-            [(1, "the aliases `a`, `b` mean it"), (2, "the alias `c` means it, and the log of accesses mentions it")]
+            [(1, "the aliases `a`, `b` name it"), (2, "the alias `c` names it, and the log of accesses mentions it")]
         {
             let error = session.remove_version(&iris, version, false, "me").await.unwrap_err();
             assert!(matches!(error, DalError::VersionInUse { .. }) && error.to_string().contains(why), "{error:?}");
@@ -240,7 +237,7 @@ pub async fn versions_in_use_are_not_removed(database: &Database) {
     assert_eq!(numbers(database, &iris).await, [0_u64; 0]);
 }
 
-/// Writers at once, of one model and of equal bytes: as many versions, each with a number of its own, each whole.
+/// Concurrent writers of one model and of equal bytes: each gets a complete version with its own number.
 pub async fn puts_at_once_get_numbers_of_their_own(database: &Database) {
     const WRITERS: usize = 8;
     let iris = model(database, "iris").await;
@@ -265,7 +262,7 @@ pub async fn puts_at_once_get_numbers_of_their_own(database: &Database) {
     .await;
 }
 
-/// Half an upload is nothing; while it lives its chunks stay, and when it was given up they go.
+/// An upload that is not finished is invisible; its chunks stay while it lives, and are removed when it was given up.
 pub async fn clearing_away_spares_what_lives(database: &Database) {
     let iris = model(database, "iris").await;
     // More than a batch.
@@ -273,7 +270,7 @@ pub async fn clearing_away_spares_what_lives(database: &Database) {
     let begun = async || {
         let mut upload = Upload::new(database, &iris);
         upload.write(&whole).await.unwrap();
-        // Gives the database back.
+        // Closes the session meanwhile.
         upload.waiting(a_while()).await.unwrap();
         upload
     };
@@ -295,7 +292,7 @@ pub async fn clearing_away_spares_what_lives(database: &Database) {
     assert!(get(database, &version).await == [whole.as_slice(), b"end"].concat());
 }
 
-/// A model that was removed takes no version; its uploads, and what is told of its weights, go with it.
+/// A removed model takes no version; its uploads and weights are removed with it.
 pub async fn a_removed_model_takes_no_version(database: &Database) {
     let iris = model(database, "iris").await;
     let first = NewVersion { aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() };
@@ -318,7 +315,7 @@ pub async fn a_removed_model_takes_no_version(database: &Database) {
     assert_eq!((collected.payloads, collected.chunks), (1, 1));
 }
 
-/// Versions come and go while it is cleared away: what is there is whole.
+/// Versions are added and removed during garbage collection: existing versions are complete.
 pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Database) {
     let iris = model(database, "iris").await;
     let iris = &iris;
@@ -330,7 +327,7 @@ pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Data
                 collect_garbage(database, HOUR).await.unwrap();
                 continue;
             }
-            // Of the chunks that all have, and that nobody may have at this moment.
+            // Made of the chunks that all share, and that may be unused at this moment.
             let bytes = [common.as_slice(), &[writer, round]].concat();
             let version = put(database, iris, &bytes, &raw()).await;
             assert!(get(database, &version).await == bytes, "version {} is not whole", version.version);
@@ -350,138 +347,4 @@ pub async fn puts_and_clearing_away_at_once_leave_whole_versions(database: &Data
         with(database, async |session| session.remove_version(iris, version.version, false, "me").await.unwrap()).await;
     }
     assert_eq!(collect_garbage(database, HOUR).await.unwrap().chunks, 2 + 6);
-}
-
-/// Versions with the numbers and times they had elsewhere, and aliases with their history; what is known here stays.
-pub async fn weights_of_another_database_are_taken_over(database: &Database) {
-    let iris = &model(database, "iris").await;
-    let sha256 = async |bytes: &[u8]| {
-        let mut upload = Upload::new(database, iris);
-        upload.write(bytes).await.unwrap();
-        upload.sha256()
-    };
-    let elsewhere = async |version: u64, bytes: &[u8]| WeightsVersion {
-        model: iris.name.clone(),
-        version,
-        format: WeightsFormat::Raw,
-        dtype: Dtype::U8,
-        shape: Some(vec![bytes.len() as u64]),
-        bytes: bytes.len() as u64,
-        sha256: sha256(bytes).await,
-        parent_version: Some(1),
-        request_uid: Some(Uuid::from_u128(7)),
-        attempt: Some(2),
-        note: Some("from elsewhere".to_owned()),
-        created_at: "2025-01-02T03:04:05.123456Z".parse().unwrap(),
-        payload: Uuid::nil(),
-    };
-    let restore = async |version: &WeightsVersion, bytes: &[u8]| {
-        let mut upload = Upload::new(database, iris);
-        upload.write(bytes).await.unwrap();
-        upload.restore(version).await
-    };
-    let third = elsewhere(3, b"three").await;
-    for _ in 0..2 {
-        restore(&third, b"three").await.unwrap();
-    }
-    let found = with(database, async |session| session.versions(iris).await.unwrap()).await;
-    assert_eq!(found.len(), 1);
-    assert_eq!(WeightsVersion { payload: Uuid::nil(), ..found[0].clone() }, third);
-    assert_eq!(get(database, &found[0]).await, b"three");
-    let error = restore(&third, b"four").await.unwrap_err();
-    assert!(matches!(error, DalError::Damaged { .. }), "{error:?}");
-    for wrong in [
-        WeightsVersion { shape: Some(vec![4]), ..third.clone() },
-        WeightsVersion { parent_version: Some(3), ..third.clone() },
-        WeightsVersion { version: i64::MAX.unsigned_abs(), ..third.clone() },
-    ] {
-        let error = restore(&wrong, b"three").await.unwrap_err();
-        assert!(matches!(error, DalError::Invalid { .. }), "{error:?}");
-        assert_eq!(error.failure_kind(), FailureKind::Input);
-    }
-    let error = restore(&elsewhere(3, b"four").await, b"four").await.unwrap_err();
-    assert!(matches!(error, DalError::OtherVersion { version: 3, .. }), "{error:?}");
-    assert_eq!(error.failure_kind(), FailureKind::Config);
-    assert_eq!(get(database, &found[0]).await, b"three");
-
-    let moved = |number: u64, version: Option<u64>| AliasMove {
-        model: iris.name.clone(),
-        name: CURRENT_ALIAS.to_owned(),
-        number,
-        version,
-        moved_at: format!("2025-01-02T03:04:{number:02}.5Z").parse().unwrap(),
-        caller: "them@there".to_owned(),
-        request_uid: (number == 1).then(|| Uuid::from_u128(9)),
-    };
-    // Moves that come in any order, and again.
-    let moves = [moved(2, None), moved(1, Some(2)), moved(3, Some(3))];
-    for _ in 0..2 {
-        with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
-    }
-    let now = async || {
-        with(database, async |session| {
-            let named = session.named_versions(std::slice::from_ref(iris)).await.unwrap();
-            let moves = session.alias_moves(iris, None).await.unwrap();
-            (named.first().map(|(alias, _)| alias.version), moves, session.last_version(iris).await.unwrap())
-        })
-        .await
-    };
-    assert_eq!(now().await, (Some(3), vec![moved(3, Some(3)), moved(2, None), moved(1, Some(2))], 5));
-    // It goes on from there.
-    let sixth = put(database, iris, b"six", &NewVersion { aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() }).await;
-    assert_eq!(sixth.version, 6);
-    with(database, async |session| session.restore_aliases(iris, 5, &moves).await.unwrap()).await;
-    let (current, all, last) = now().await;
-    assert_eq!((current, all.len(), all[0].number, last), (Some(6), 4, 4, 6));
-}
-
-/// The version, the end of the access that made it and the move of the alias are there together or not at all.
-pub async fn a_training_is_one_step(database: &Database) {
-    let iris = model(database, "iris").await;
-    let begun = |attempt| {
-        let access = started(Uuid::from_u128(77), attempt, "iris", "2026-01-02T03:04:05Z".parse().unwrap());
-        Access { kind: AccessKind::Train, ..access }
-    };
-    let made = |access: &Access| {
-        let over = Access { weights_version: None, weights_sha256: None, ..ended(access, Status::Succeeded) };
-        NewVersion { access: Some(Box::new(over)), aliases: vec![CURRENT_ALIAS.to_owned()], ..raw() }
-    };
-    let row = async |attempt: u32| {
-        let rows = with(database, async |session| session.access(Uuid::from_u128(77)).await.unwrap()).await;
-        rows.into_iter().find(|row| row.attempt == attempt)
-    };
-    // On record as begun, closed as lost, or not heard of yet: as a journal that waits has it.
-    with(database, async |session| {
-        let lost = Access { status: Status::Lost, ..begun(2) };
-        session.record(&[begun(1), lost]).await.unwrap();
-    })
-    .await;
-    for attempt in 1..=3 {
-        let version = put(database, &iris, &[1, 2, u8::try_from(attempt).unwrap()], &made(&begun(attempt))).await;
-        assert_eq!((version.version, version.attempt), (u64::from(attempt), Some(attempt)));
-        let row = row(attempt).await.unwrap();
-        let wanted = Access {
-            weights_version: Some(version.version),
-            weights_sha256: Some(version.sha256),
-            ..ended(&begun(attempt), Status::Succeeded)
-        };
-        assert_eq!(row, wanted);
-    }
-    // What the journal says later changes nothing.
-    with(database, async |session| {
-        session.record(&[begun(1), Access { status: Status::Lost, ..begun(3) }]).await.unwrap();
-        let moves = session.alias_moves(&iris, None).await.unwrap();
-        assert!(moves.iter().all(|moved| moved.request_uid == Some(Uuid::from_u128(77))));
-        assert_eq!(moves.iter().map(|moved| moved.version).collect::<Vec<_>>(), [Some(3), Some(2), Some(1)]);
-    })
-    .await;
-    assert_eq!(row(3).await.unwrap().status, Status::Succeeded);
-    // One that cannot be kept leaves its access as it was.
-    with(database, async |session| session.record(&[begun(4)]).await.unwrap()).await;
-    let mut upload = Upload::new(database, &model(database, "echo").await);
-    upload.write(b"late").await.unwrap();
-    with(database, async |session| session.remove_model("echo").await.unwrap()).await;
-    let error = upload.finish(&made(&begun(4))).await.unwrap_err();
-    assert!(matches!(error, DalError::ModelGone { .. }), "{error:?}");
-    assert_eq!(row(4).await.unwrap().status, Status::Started);
 }

@@ -1,4 +1,4 @@
-//! Writers at once. Some engines let two win; all of them make some lose and try again.
+//! Concurrent writers. Some engines let two succeed; all of them make some fail and try again.
 
 use jiff::Timestamp;
 use mer_core::{Access, Command, ModelParams, ModelSpec, Registry, Status};
@@ -19,7 +19,7 @@ pub(super) async fn race<F: Future<Output = ()>>(writers: impl Iterator<Item = F
     .await;
 }
 
-/// Sixteen ends of the same attempt: one stays, whole, and every other writer agrees.
+/// Sixteen ends of the same attempt: one is kept, complete, and every writer reads the same.
 pub async fn sixteen_writers_race_for_one_record(store: &Store) {
     for round in 0..8 {
         let begun = started(Uuid::now_v7(), 1, "race", Timestamp::UNIX_EPOCH);
@@ -31,7 +31,7 @@ pub async fn sixteen_writers_race_for_one_record(store: &Store) {
         race((0..WRITERS).map(|writer| async move {
             let mine = Access { caller: format!("writer {writer}"), ..ended(begun, Status::Succeeded) };
             store.record(&[mine]).await.unwrap();
-            // From the moment at which a writer is through, the record does not change any more.
+            // After one writer is done, the record does not change any more.
             let seen = store.access(begun.request_uid).await.unwrap();
             winners.borrow_mut().push(seen);
         }))
@@ -42,7 +42,7 @@ pub async fn sixteen_writers_race_for_one_record(store: &Store) {
     }
 }
 
-/// Sixteen writers of overlapping batches and of the registry: nothing is missing, nothing is there twice.
+/// Sixteen writers of overlapping batches and of the registry: nothing is missing or duplicated.
 pub async fn sixteen_writers_lose_nothing(store: &Store) {
     let shared: Vec<Access> = (0..20).map(|_| started(Uuid::now_v7(), 1, "shared", Timestamp::UNIX_EPOCH)).collect();
     let shared = &shared;

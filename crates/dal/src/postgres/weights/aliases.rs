@@ -4,7 +4,10 @@ use mer_core::{Alias, AliasMove, Model, WeightsVersion};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::{rows, versions::CHANGE};
+use super::{
+    rows,
+    statements::{COUNT_CHANGE, MOVE_ALIAS},
+};
 use crate::{
     DalError,
     postgres::{
@@ -15,19 +18,6 @@ use crate::{
     },
     weights::{model_uid, names_by_uid},
 };
-
-/// Moves an alias and writes the move down. A move to where it is already is none, and so is taking away what is not there.
-pub(super) const ALIAS: &str = r#"
-WITH moved AS (
-    INSERT INTO "ModelWeightAliases" AS known ("model", "name", "version", "moves")
-    SELECT $1, $2, $3, 1 WHERE $3::bigint IS NOT NULL
-        OR EXISTS (SELECT FROM "ModelWeightAliases" WHERE "model" = $1 AND "name" = $2)
-    ON CONFLICT ("model", "name") DO UPDATE SET "version" = EXCLUDED."version", "moves" = known."moves" + 1
-    WHERE known."version" IS DISTINCT FROM EXCLUDED."version"
-    RETURNING "model", "name", "moves", "version"
-)
-INSERT INTO "ModelWeightAliasMoves" ("model", "name", "number", "version", "caller", "requestUid")
-SELECT "model", "name", "moves", "version", $4, $5 FROM moved"#;
 
 const EXISTS: &str = r#"SELECT 1 FROM "ModelWeights" WHERE "model" = $1 AND "version" = $2"#;
 
@@ -41,7 +31,7 @@ SELECT * FROM "ModelWeightAliasMoves" WHERE "model" = $1 AND ($2::text IS NULL O
 ORDER BY "movedAt" DESC, "name", "number" DESC"#;
 
 impl PostgresStore {
-    pub(super) async fn read_named(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+    pub(super) async fn read_named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
         let names = names_by_uid(models)?;
         let uids: Vec<Id> = names.keys().copied().map(Id).collect();
         let found: Vec<PgRow> = call!(self.server(), "list the aliases of weights", |connection| {
@@ -58,7 +48,7 @@ impl PostgresStore {
         Ok(named)
     }
 
-    pub(super) async fn read_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+    pub(super) async fn read_alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
         let uid = model_uid(model)?;
         let found: Vec<PgRow> = call!(self.server(), "read the history of aliases", |connection| {
             self.query(MOVES).bind(Id(uid)).bind(name).fetch_all(&mut *connection).await
@@ -66,7 +56,7 @@ impl PostgresStore {
         found.iter().map(|row| rows::alias_move(row, &model.name)).collect()
     }
 
-    pub(super) async fn write_alias(
+    pub(super) async fn write_alias_move(
         &self,
         model: &Model,
         name: &str,
@@ -77,7 +67,7 @@ impl PostgresStore {
         let uid = model_uid(model)?;
         let number = version.map(count);
         let there: bool = call!(self.server(), "move an alias of weights", true, |connection| {
-            self.query(CHANGE).bind(Id(uid)).execute(&mut *connection).await?;
+            self.query(COUNT_CHANGE).bind(Id(uid)).execute(&mut *connection).await?;
             let there = match number {
                 None => true,
                 Some(number) => {
@@ -86,7 +76,7 @@ impl PostgresStore {
                 }
             };
             if there {
-                self.query(ALIAS)
+                self.query(MOVE_ALIAS)
                     .bind(Id(uid))
                     .bind(name)
                     .bind(number)

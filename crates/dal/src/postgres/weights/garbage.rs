@@ -1,4 +1,4 @@
-//! Clearing away.
+//! Garbage collection.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use uuid::Uuid;
 use crate::{
     DalError,
     postgres::{PostgresStore, call::call, rows::get, wire_types::Id},
-    weights::Swept,
+    weights::SweptChunks,
 };
 
-/// How many parts or chunks one step deletes.
+/// Number of parts or chunks that one step deletes.
 const STEP: i64 = 64;
 
-const OPERATION: &str = "clear away weights that nobody has";
+const OPERATION: &str = "collect the garbage of weights";
 
 const EXPIRE: &str = r#"
 DELETE FROM "ModelWeightUploads" WHERE "touchedAt" <= clock_timestamp() - make_interval(secs => $1)"#;
 
-/// The parts are looked at first: an upload is there before its parts, and a version takes its place.
+/// Parts are read first: an upload exists before its parts, and a version replaces it.
 const PAYLOADS: &str = r#"SELECT "payload" FROM "ModelWeightParts" WHERE "part" = 0"#;
 
 const DEAD: &str = r#"
@@ -27,13 +27,13 @@ SELECT given."payload" FROM unnest($1::uuid[]) AS given("payload")
 WHERE NOT EXISTS (SELECT FROM "ModelWeightUploads" u WHERE u."uid" = given."payload")
   AND NOT EXISTS (SELECT FROM "ModelWeights" v WHERE v."payload" = given."payload")"#;
 
-/// Part 0 goes last: by it a payload is found.
+/// Deletes part 0 last, because payloads are found by it.
 const PARTS: &str = r#"
 DELETE FROM "ModelWeightParts" WHERE "payload" = $1 AND "part" IN (
     SELECT "part" FROM "ModelWeightParts" WHERE "payload" = $1 ORDER BY "part" DESC LIMIT $2)"#;
 
-/// Who puts chunks waits, and is waited for: what the statements after this see is all there is.
-const ALONE: &str = r#"LOCK TABLE "ModelWeightChunks" IN EXCLUSIVE MODE"#;
+/// Uploads that write chunks wait for this lock, and are waited for: the next statements see all their rows.
+const LOCK_CHUNKS: &str = r#"LOCK TABLE "ModelWeightChunks" IN EXCLUSIVE MODE"#;
 
 const NEXT: &str = r#"SELECT "sha256" FROM "ModelWeightChunks" WHERE "sha256" > $1 ORDER BY "sha256" LIMIT $2"#;
 
@@ -71,10 +71,10 @@ impl PostgresStore {
         Ok(gone > 0)
     }
 
-    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<Swept, DalError> {
+    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError> {
         let after = after.unwrap_or_default();
         let (last, gone): (Option<String>, Vec<i64>) = call!(self.server(), OPERATION, true, |connection| {
-            self.query(ALONE).execute(&mut *connection).await?;
+            self.query(LOCK_CHUNKS).execute(&mut *connection).await?;
             let next = self.query(NEXT).bind(after).bind(STEP).fetch_all(&mut *connection).await?;
             let hashes = next.iter().map(|row| row.try_get("sha256")).collect::<Result<Vec<String>, _>>()?;
             let gone = self.query(SWEEP).bind(&hashes).fetch_all(&mut *connection).await?;
@@ -82,6 +82,6 @@ impl PostgresStore {
             Ok((hashes.last().cloned(), gone))
         });
         let bytes = gone.iter().map(|bytes| bytes.cast_unsigned()).sum();
-        Ok(Swept { last, chunks: gone.len() as u64, bytes })
+        Ok(SweptChunks { last, chunks: gone.len() as u64, bytes })
     }
 }

@@ -1,6 +1,9 @@
 //! Payloads: uploads, parts, chunks.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use mer_core::Model;
@@ -9,20 +12,21 @@ use uuid::Uuid;
 
 use crate::{
     DalError,
+    backend::PayloadBackend,
     postgres::{
         PostgresStore,
         call::call,
         rows::{count, get},
         wire_types::Id,
     },
-    weights::Chunk,
+    weights::{Chunk, SweptChunks},
 };
 
 const BEGIN: &str = r#"INSERT INTO "ModelWeightUploads" ("model") VALUES ($1) RETURNING "uid""#;
 
 const TOUCH: &str = r#"UPDATE "ModelWeightUploads" SET "touchedAt" = clock_timestamp() WHERE "uid" = $1"#;
 
-/// Which of them are new. The others are touched, so that nobody clears them away meanwhile.
+/// Returns which chunks are new. Existing ones are touched, so that garbage collection leaves them alone.
 const CHUNKS: &str = r#"
 INSERT INTO "ModelWeightChunks" ("sha256", "bytes") SELECT * FROM unnest($1::text[], $2::bigint[])
 ON CONFLICT ("sha256") DO UPDATE SET "touchedAt" = clock_timestamp()
@@ -41,22 +45,17 @@ const READ: &str = r#"
 SELECT a."sha256", p."payload" FROM "ModelWeightParts" a JOIN "ModelWeightPayloads" p ON p."sha256" = a."sha256"
 WHERE a."payload" = $1 AND a."part" >= $2 AND a."part" < $3 ORDER BY a."part""#;
 
-impl PostgresStore {
-    pub(super) async fn new_upload(&self, model: Uuid) -> Result<Uuid, DalError> {
+impl PayloadBackend for PostgresStore {
+    async fn begin_upload(&self, model: Uuid) -> Result<Uuid, DalError> {
         let row: PgRow = call!(self.server(), "begin to put weights", |connection| {
             self.query(BEGIN).bind(Id(model)).fetch_one(&mut *connection).await
         });
         Ok(get::<Id>("ModelWeightUploads", &row, "uid")?.0)
     }
 
-    pub(super) async fn write_parts(
-        &self,
-        model: &Model,
-        upload: Uuid,
-        first: u64,
-        chunks: &[Chunk],
-    ) -> Result<(), DalError> {
-        // In the order of their hashes, so that two writers of the same chunks wait for each other and do not deadlock.
+    async fn put_parts(&self, model: &Model, upload: Uuid, first: u64, chunks: &[Chunk]) -> Result<(), DalError> {
+        // In the order of the hashes, so that two writers of the same chunks wait for each other instead of ending in a
+        // deadlock.
         let different: BTreeMap<&str, &Bytes> =
             chunks.iter().map(|chunk| (chunk.sha256.as_str(), &chunk.bytes)).collect();
         let hashes: Vec<&str> = different.keys().copied().collect();
@@ -91,14 +90,14 @@ impl PostgresStore {
         if alive { Ok(()) } else { Err(DalError::UploadGone { model: model.name.clone() }) }
     }
 
-    pub(super) async fn forget_upload(&self, upload: Uuid) -> Result<(), DalError> {
+    async fn abort_upload(&self, upload: Uuid) -> Result<(), DalError> {
         call!(self.server(), "take weights back", |connection| {
             self.query(ABORT).bind(Id(upload)).execute(&mut *connection).await.map(|_| ())
         });
         Ok(())
     }
 
-    pub(super) async fn read_chunks(&self, payload: Uuid, from: u64, number: u32) -> Result<Vec<Chunk>, DalError> {
+    async fn read_parts(&self, payload: Uuid, from: u64, number: u32) -> Result<Vec<Chunk>, DalError> {
         const TABLE: &str = "ModelWeightPayloads";
         let rows: Vec<PgRow> = call!(self.server(), "read weights", |connection| {
             self.query(READ)
@@ -114,5 +113,20 @@ impl PostgresStore {
                 Ok(Chunk { sha256: get(TABLE, row, "sha256")?, bytes: bytes.into() })
             })
             .collect()
+    }
+    async fn expire_uploads(&self, silent: Duration) -> Result<u64, DalError> {
+        self.delete_uploads(silent).await
+    }
+
+    async fn dead_payloads(&self) -> Result<Vec<Uuid>, DalError> {
+        self.read_dead_payloads().await
+    }
+
+    async fn remove_parts(&self, payload: Uuid) -> Result<bool, DalError> {
+        self.delete_parts(payload).await
+    }
+
+    async fn sweep_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError> {
+        self.delete_unused_chunks(after).await
     }
 }

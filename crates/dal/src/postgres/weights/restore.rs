@@ -1,4 +1,4 @@
-//! Versions and aliases that come from another database.
+//! Restores versions and aliases of another database.
 
 use mer_core::{AliasMove, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     rows::lengths,
-    versions::{MODEL, UPLOAD},
+    statements::{DELETE_UPLOAD, MODEL_EXISTS},
 };
 use crate::{
     DalError,
@@ -34,7 +34,7 @@ ON CONFLICT ("model", "version") DO NOTHING"#;
 
 const THERE: &str = r#"SELECT "sha256" FROM "ModelWeights" WHERE "model" = $1 AND "version" = $2"#;
 
-/// Adds the move only where it is the next one, or a later one, of its alias.
+/// Adds a move only if it is later than the existing moves of its alias.
 const MOVE: &str = r#"
 WITH moved AS (
     INSERT INTO "ModelWeightAliases" AS known ("model", "name", "version", "moves") VALUES ($1, $2, $4, $3)
@@ -45,7 +45,7 @@ WITH moved AS (
 INSERT INTO "ModelWeightAliasMoves" ("model", "name", "number", "version", "movedAt", "caller", "requestUid")
 SELECT "model", "name", "moves", "version", $5, $6, $7 FROM moved"#;
 
-/// What came of a try to take over a version.
+/// Outcome of restoring a version.
 enum Restored {
     Done,
     NoModel,
@@ -54,7 +54,7 @@ enum Restored {
 }
 
 impl PostgresStore {
-    pub(super) async fn read_last(&self, model: &Model) -> Result<u64, DalError> {
+    pub(super) async fn read_last_version(&self, model: &Model) -> Result<u64, DalError> {
         let uid = model_uid(model)?;
         let row: Option<PgRow> = call!(self.server(), "read the last number of weights", |connection| {
             self.query(LAST).bind(Id(uid)).fetch_optional(&mut *connection).await
@@ -62,7 +62,7 @@ impl PostgresStore {
         row.map_or(Ok(0), |row| get::<i64>("ModelWeightCounters", &row, "last").map(i64::cast_unsigned))
     }
 
-    pub(super) async fn write_restored(
+    pub(super) async fn write_restored_version(
         &self,
         model: &Model,
         upload: Uuid,
@@ -72,9 +72,9 @@ impl PostgresStore {
         let number = count(version.version);
         let shape = version.shape.as_deref().map(lengths);
         let restored: Restored = call!(self.server(), "take over a version of weights", true, |connection| {
-            let uploads = self.query(UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected();
+            let uploads = self.query(DELETE_UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected();
             self.query(COUNTER).bind(Id(uid)).bind(number).execute(&mut *connection).await?;
-            if self.query(MODEL).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
+            if self.query(MODEL_EXISTS).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
                 return Ok(Restored::NoModel);
             }
             if uploads > 0 {
@@ -112,13 +112,18 @@ impl PostgresStore {
         }
     }
 
-    pub(super) async fn write_moves(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
+    pub(super) async fn write_restored_aliases(
+        &self,
+        model: &Model,
+        last: u64,
+        moves: &[AliasMove],
+    ) -> Result<(), DalError> {
         let uid = model_uid(model)?;
         let mut sorted: Vec<&AliasMove> = moves.iter().collect();
         sorted.sort_by_key(|moved| (&moved.name, moved.number));
         let there: bool = call!(self.server(), "take over the aliases of weights", true, |connection| {
             self.query(COUNTER).bind(Id(uid)).bind(count(last)).execute(&mut *connection).await?;
-            if self.query(MODEL).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
+            if self.query(MODEL_EXISTS).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
                 return Ok(false);
             }
             for moved in &sorted {

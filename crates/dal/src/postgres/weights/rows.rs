@@ -1,4 +1,4 @@
-//! Rows of weights as the database has them.
+//! Rows about weights.
 
 use mer_core::{AliasMove, WeightsVersion};
 use sqlx::postgres::PgRow;
@@ -6,12 +6,12 @@ use sqlx::postgres::PgRow;
 use crate::{
     DalError,
     postgres::{
-        rows::{get, word},
+        rows::{enum_value, get},
         wire_types::{Id, Time},
     },
 };
 
-/// The version of a row of `ModelWeights`, of a model of this name.
+/// Reads a version of the model of this name from a row of `ModelWeights`.
 pub(super) fn version(row: &PgRow, model: &str) -> Result<WeightsVersion, DalError> {
     const TABLE: &str = "ModelWeights";
     let version = get::<i64>(TABLE, row, "version")?.cast_unsigned();
@@ -19,8 +19,12 @@ pub(super) fn version(row: &PgRow, model: &str) -> Result<WeightsVersion, DalErr
     Ok(WeightsVersion {
         model: model.to_owned(),
         version,
-        format: word(TABLE, &about, get(TABLE, row, "format")?)?,
-        dtype: word(TABLE, &about, get::<Option<String>>(TABLE, row, "dtype")?.unwrap_or_else(|| "opaque".to_owned()))?,
+        format: enum_value(TABLE, &about, get(TABLE, row, "format")?)?,
+        dtype: enum_value(
+            TABLE,
+            &about,
+            get::<Option<String>>(TABLE, row, "dtype")?.unwrap_or_else(|| "opaque".to_owned()),
+        )?,
         shape: get::<Option<Vec<i64>>>(TABLE, row, "shape")?
             .map(|shape| shape.into_iter().map(i64::cast_unsigned).collect()),
         bytes: get::<i64>(TABLE, row, "bytes")?.cast_unsigned(),
@@ -34,7 +38,7 @@ pub(super) fn version(row: &PgRow, model: &str) -> Result<WeightsVersion, DalErr
     })
 }
 
-/// The move of a row of `ModelWeightAliasMoves`.
+/// Reads a move from a row of `ModelWeightAliasMoves`.
 pub(super) fn alias_move(row: &PgRow, model: &str) -> Result<AliasMove, DalError> {
     const TABLE: &str = "ModelWeightAliasMoves";
     Ok(AliasMove {
@@ -48,8 +52,8 @@ pub(super) fn alias_move(row: &PgRow, model: &str) -> Result<AliasMove, DalError
     })
 }
 
-/// A shape as the database keeps it. Its integers have a sign: the lengths beyond, which only an array of nothing can have,
-/// become negative ones, and are read back as what they were.
+/// Converts a shape. The database's integers are signed: lengths beyond them, which only an array without elements can
+/// have, become negative, and are converted back when they are read.
 pub(super) fn lengths(shape: &[u64]) -> Vec<i64> {
     shape.iter().map(|length| length.cast_signed()).collect()
 }

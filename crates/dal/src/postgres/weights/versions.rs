@@ -1,40 +1,34 @@
-//! Versions.
+//! Versions of weights.
 
-use mer_core::{Access, Model, WeightsVersion};
+use mer_core::{Access, Alias, AliasMove, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{aliases::ALIAS, rows};
+use super::{
+    rows,
+    statements::{COUNT_CHANGE, DELETE_UPLOAD, MODEL_EXISTS, MOVE_ALIAS},
+};
 use crate::{
     DalError, NewVersion,
+    backend::VersionBackend,
     postgres::{
         PostgresStore,
         call::call,
         rows::{count, text},
         wire_types::Id,
     },
-    weights::{in_use, model_uid},
+    weights::{model_uid, version_in_use},
 };
-
-pub(super) const UPLOAD: &str = r#"DELETE FROM "ModelWeightUploads" WHERE "uid" = $1"#;
 
 const NUMBER: &str = r#"
 INSERT INTO "ModelWeightCounters" AS known ("model", "last", "changes") VALUES ($1, 1, 1)
 ON CONFLICT ("model") DO UPDATE SET "last" = known."last" + 1, "changes" = known."changes" + 1
 RETURNING "last""#;
 
-/// Whoever changes versions or aliases of a model waits here for others who do.
-pub(super) const CHANGE: &str = r#"
-INSERT INTO "ModelWeightCounters" AS known ("model", "changes") VALUES ($1, 1)
-ON CONFLICT ("model") DO UPDATE SET "changes" = known."changes" + 1"#;
-
 const INSERT: &str = r#"
 INSERT INTO "ModelWeights" ("model", "version", "format", "dtype", "shape", "bytes", "sha256", "parentVersion",
     "requestUid", "attempt", "note", "payload")
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING *"#;
-
-/// Asked once the counter is held: whoever removes a model holds it too.
-pub(super) const MODEL: &str = r#"SELECT 1 FROM "AvailableModels" WHERE "uid" = $1"#;
 
 const OF_PAYLOAD: &str = r#"SELECT * FROM "ModelWeights" WHERE "payload" = $1"#;
 
@@ -49,15 +43,15 @@ const NAMES: &str = r#"SELECT "name" FROM "ModelWeightAliases" WHERE "model" = $
 
 const REMOVE: &str = r#"DELETE FROM "ModelWeights" WHERE "model" = $1 AND "version" = $2"#;
 
-/// What came of a try to remove a version.
+/// Outcome of removing a version.
 enum Removed {
     Done,
     NoVersion,
     Named(Vec<String>),
 }
 
-impl PostgresStore {
-    pub(super) async fn write_version(
+impl VersionBackend for PostgresStore {
+    async fn commit_upload(
         &self,
         model: &Model,
         upload: Uuid,
@@ -69,13 +63,13 @@ impl PostgresStore {
         let shape = new.shape.as_deref().map(rows::lengths);
         let request = new.access.as_ref().map(|access| access.request_uid);
         let row: Option<Option<PgRow>> = call!(self.server(), "add a version of weights", true, |connection| {
-            if self.query(UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {
-                // This may have been done already, over a connection that was lost.
+            if self.query(DELETE_UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {
+                // The transaction may have been committed before over a connection that was lost.
                 self.query(OF_PAYLOAD).bind(Id(upload)).fetch_optional(&mut *connection).await.map(Some)
             } else {
                 let counter = self.query(NUMBER).bind(Id(uid)).fetch_one(&mut *connection).await?;
                 let number: i64 = counter.try_get("last")?;
-                if self.query(MODEL).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
+                if self.query(MODEL_EXISTS).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
                     return Ok(None);
                 }
                 let row = self
@@ -97,10 +91,10 @@ impl PostgresStore {
                 if let Some(access) = &new.access {
                     let (version, hash) = (Some(number.cast_unsigned()), Some(sha256.to_owned()));
                     let access = Access { weights_version: version, weights_sha256: hash, ..(**access).clone() };
-                    self.record(&[&access]).execute(&mut *connection).await?;
+                    self.insert_accesses(&[&access]).execute(&mut *connection).await?;
                 }
                 for name in &new.aliases {
-                    self.query(ALIAS)
+                    self.query(MOVE_ALIAS)
                         .bind(Id(uid))
                         .bind(name)
                         .bind(number)
@@ -119,7 +113,7 @@ impl PostgresStore {
         }
     }
 
-    pub(super) async fn read_versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
+    async fn versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
         let uid = model_uid(model)?;
         let rows: Vec<PgRow> = call!(self.server(), "list the versions of weights", |connection| {
             self.query(VERSIONS).bind(Id(uid)).fetch_all(&mut *connection).await
@@ -127,7 +121,7 @@ impl PostgresStore {
         rows.iter().map(|row| rows::version(row, &model.name)).collect()
     }
 
-    pub(super) async fn read_version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
+    async fn version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
         let uid = model_uid(model)?;
         let row: Option<PgRow> = call!(self.server(), "find the version of weights", |connection| {
             self.query(VERSION).bind(Id(uid)).bind(count(version)).fetch_optional(&mut *connection).await
@@ -135,30 +129,24 @@ impl PostgresStore {
         row.map(|row| rows::version(&row, &model.name)).transpose()
     }
 
-    pub(super) async fn read_mention(&self, model: &Model, version: u64) -> Result<bool, DalError> {
+    async fn is_in_log(&self, model: &Model, version: u64) -> Result<bool, DalError> {
         let row: Option<PgRow> = call!(self.server(), "look for the version in the log", |connection| {
             self.query(MENTION).bind(text(&model.name)).bind(count(version)).fetch_optional(&mut *connection).await
         });
         Ok(row.is_some())
     }
 
-    pub(super) async fn delete_version(
-        &self,
-        model: &Model,
-        version: u64,
-        force: bool,
-        caller: &str,
-    ) -> Result<(), DalError> {
+    async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError> {
         let uid = model_uid(model)?;
         let removed: Removed = call!(self.server(), "remove a version of weights", true, |connection| {
-            self.query(CHANGE).bind(Id(uid)).execute(&mut *connection).await?;
+            self.query(COUNT_CHANGE).bind(Id(uid)).execute(&mut *connection).await?;
             let named = self.query(NAMES).bind(Id(uid)).bind(count(version)).fetch_all(&mut *connection).await?;
             let names = named.iter().map(|row| row.try_get("name")).collect::<Result<Vec<String>, _>>()?;
             if !force && !names.is_empty() {
                 Ok(Removed::Named(names))
             } else {
                 for name in &names {
-                    self.query(ALIAS)
+                    self.query(MOVE_ALIAS)
                         .bind(Id(uid))
                         .bind(name)
                         .bind(None::<i64>)
@@ -174,7 +162,37 @@ impl PostgresStore {
         match removed {
             Removed::Done => Ok(()),
             Removed::NoVersion => Err(DalError::NoVersion { model: model.name.clone(), version }),
-            Removed::Named(names) => Err(in_use(model, version, &names, false)),
+            Removed::Named(names) => Err(version_in_use(model, version, &names, false)),
         }
+    }
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
+        self.read_last_version(model).await
+    }
+
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError> {
+        self.write_restored_version(model, upload, version).await
+    }
+
+    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+        self.read_named_versions(models).await
+    }
+
+    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+        self.read_alias_moves(model, name).await
+    }
+
+    async fn move_alias(
+        &self,
+        model: &Model,
+        name: &str,
+        version: Option<u64>,
+        caller: &str,
+        request: Option<Uuid>,
+    ) -> Result<(), DalError> {
+        self.write_alias_move(model, name, version, caller, request).await
+    }
+
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
+        self.write_restored_aliases(model, last, moves).await
     }
 }

@@ -1,4 +1,4 @@
-//! One call to the server: a connection for it, a bound, and another try where that may help.
+//! Calls to the server: each uses the connection, is bounded, and is repeated if that may help.
 
 use std::{
     borrow::Cow,
@@ -25,17 +25,16 @@ use crate::{
     DalError, ServerSettings, Settings,
     location::{Location, host_and_port},
     surreal::{
-        SurrealStore,
         error::{ErrorClass, classify},
-        store::{Failure, outcome},
+        query::{Failure, outcome},
     },
 };
 
-/// How often a lost connection is made again for one call.
+/// Number of times that a call reconnects.
 const RECONNECTS: u32 = 3;
 
-/// How long an answer may be awaited before it is looked whether the server is there at all: the client library leaves
-/// a call without an answer for as long as a server that took leave in good order stays away.
+/// Time without an answer after which the server is probed: if a server shut down in good order, the client library
+/// leaves the call without an answer until the server is back.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One database on a server, for the life of the process.
@@ -52,7 +51,7 @@ pub(crate) struct SurrealServer {
     keeps_writes: AtomicBool,
 }
 
-/// What became of one try.
+/// Outcome of one attempt.
 enum Tried {
     Answer(Result<IndexedResults, Failure>),
     Lost(crate::BoxError),
@@ -62,7 +61,7 @@ impl SurrealServer {
     pub(crate) fn new(url: &SurrealUrl, journal: &Path, settings: &Settings) -> Self {
         let target = ConnectionParams::of(url, &settings.server);
         if target.tls && target.tls_insecure {
-            tracing::warn!(database = %url, "the server's certificate is not verified: whoever is on the way may read along");
+            tracing::warn!(database = %url, "the server's certificate is not verified: others on the network may read the traffic");
         }
         Self {
             name: url.to_string(),
@@ -76,17 +75,16 @@ impl SurrealServer {
         }
     }
 
-    /// A store, once the server has been seen.
-    pub(crate) async fn store(self: &Arc<Self>) -> Result<SurrealStore, DalError> {
-        self.connection().await?;
-        Ok(SurrealStore::on_server(Arc::clone(self)))
+    /// Connects, unless there is a connection already.
+    pub(in crate::surreal) async fn check_connection(&self) -> Result<(), DalError> {
+        self.connection().await.map(drop)
     }
 
     pub(crate) fn journal_dir(&self) -> &Path {
         &self.journal
     }
 
-    /// Where the database is. A server has no name of its own that a copy would not have.
+    /// Returns the location of the database. A server has no identifier that a copy would not have too.
     pub(crate) fn location(&self) -> Location {
         let ConnectionParams { host, port, namespace, database, .. } = &self.target;
         Location::at(format!("ws://{}/{namespace}/{database}", host_and_port(host, *port)))
@@ -97,22 +95,22 @@ impl SurrealServer {
         &self.name
     }
 
-    /// Namespace and database in it.
+    /// Returns the namespace and the database in it.
     pub(crate) fn namespace_and_database(&self) -> (String, String) {
         (self.target.namespace.clone(), self.target.database.clone())
     }
 
-    /// The user as messages show them.
+    /// Returns the user for messages.
     pub(crate) fn user(&self) -> String {
         self.target.shown_user()
     }
 
-    /// Whether what this user writes without an error is there.
+    /// Returns whether writes of this user that report no error are stored.
     pub(crate) fn keeps_writes(&self) -> bool {
         self.keeps_writes.load(Ordering::Relaxed)
     }
 
-    /// Runs statements that may be run twice.
+    /// Runs statements, which may run twice.
     pub(in crate::surreal) async fn send(
         &self,
         operation: &'static str,
@@ -122,14 +120,15 @@ impl SurrealServer {
         self.bounded(operation, text, variables, self.settings.call_timeout, RECONNECTS).await
     }
 
-    /// Runs a script. Whether one that was cut off has been applied is to be looked up by whoever has the lock next.
+    /// Runs a script, once. The next holder of the migration lock reads whether a script that was cut off has been
+    /// applied.
     pub(in crate::surreal) async fn send_once(
         &self,
         operation: &'static str,
         text: Cow<'static, str>,
         variables: Variables,
     ) -> Result<Result<IndexedResults, Failure>, DalError> {
-        // An idle connection that is dead already is found so before it matters.
+        // Finds out whether an idle connection is dead before the script is sent.
         self.send("look at the server", "RETURN 1;".into(), Variables::new()).await?.ok();
         self.bounded(operation, text, variables, self.settings.script_timeout, 0).await
     }
@@ -157,7 +156,7 @@ impl SurrealServer {
                 Tried::Answer(Err(failure)) => match classify(&failure.error) {
                     ErrorClass::Lost => (*failure.error).into(),
                     ErrorClass::Late => return Err(late()),
-                    // The library may have connected again behind our back, and found nobody signed in any more.
+                    // The library may have connected again by itself, without signing in.
                     ErrorClass::Rights | ErrorClass::Refused if !fresh && !signed_in_again => {
                         signed_in_again = true;
                         self.forget(&connection).await;
@@ -197,7 +196,7 @@ impl SurrealServer {
         }
     }
 
-    /// The connection, and whether it was made just now.
+    /// Returns the connection, and whether it was made just now.
     async fn connection(&self) -> Result<(Arc<Connection>, bool), DalError> {
         let mut held = self.connection.lock().await;
         if let Some(connection) = &*held {
@@ -209,7 +208,7 @@ impl SurrealServer {
         Ok((connection, true))
     }
 
-    /// Lets a connection go, unless another call has put a new one in its place already.
+    /// Drops a connection, unless another call has replaced it already.
     async fn forget(&self, connection: &Arc<Connection>) {
         let mut held = self.connection.lock().await;
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, connection)) {

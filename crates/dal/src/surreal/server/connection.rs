@@ -1,4 +1,4 @@
-//! Making a connection.
+//! Connects to a server.
 
 use std::{
     future::IntoFuture as _,
@@ -28,24 +28,24 @@ use crate::{
     surreal::error::{ErrorClass, classify},
 };
 
-/// How long a server may be away because it is started again.
+/// How long a server may refuse connections because it restarts.
 const RESTART: Duration = Duration::from_secs(3);
 
-/// What an answer may take. What is sent is a few MiB at most, far below the server's own limit of 128 MiB.
+/// Maximum size of an answer in bytes. Requests have a few MiB at most, far below the server's own limit of 128 MiB.
 const LONGEST_ANSWER: usize = 1 << 30;
 
-/// Changes nothing, and fails for who may not edit. The server passes over what a VIEWER or a record user may not write,
-/// without a word, and has no other way to ask.
+/// Changes nothing, and fails without the right to edit. The server silently drops writes of a VIEWER or a record user,
+/// and has no other way to query that right.
 const EDIT: &str = "REMOVE TABLE IF EXISTS `mer: no such table`;";
 
-/// A connection, signed in.
+/// A connection on which the user is signed in.
 ///
-/// The client library answers for it with a task that connects again by itself, for ever. It therefore has a runtime of
-/// its own, which ends with the connection and takes that task with it.
+/// The client library has a task for it that reconnects for ever. So each connection has a runtime of its own, which
+/// ends with the connection and takes that task with it.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) db: Surreal<Any>,
-    /// Whether what is written without an error is there. Otherwise it is to be looked at again.
+    /// Whether writes that report no error are stored. If not, they must be read back.
     pub(super) keeps_writes: bool,
     runtime: Option<Runtime>,
 }
@@ -58,12 +58,12 @@ impl Drop for Connection {
     }
 }
 
-/// Whether somebody listens there.
+/// Checks that a server listens.
 pub(super) async fn probe(target: &ConnectionParams) -> io::Result<()> {
     TcpStream::connect((target.host.as_str(), target.port)).await.map(drop)
 }
 
-/// Connects, within the wait.
+/// Connects within the wait.
 pub(super) async fn connect(
     target: &ConnectionParams,
     url: &SurrealUrl,
@@ -72,7 +72,8 @@ pub(super) async fn connect(
     let begun = Instant::now();
     let mut lost = 0;
     loop {
-        // Not in shorter tries: one that is slow to sign in would be asked again and again, and be slower for it.
+        // One long attempt instead of short ones: a server that is slow to sign in would become slower by repeated
+        // attempts.
         let bound = wait.saturating_sub(begun.elapsed()).max(Duration::from_millis(100));
         let stopped = match timeout(bound, once(target, url)).await {
             Ok(Ok(connection)) => return Ok(Arc::new(connection)),
@@ -97,9 +98,9 @@ pub(super) async fn connect(
 }
 
 enum Stopped {
-    /// Nobody listens; perhaps the server is being started again.
+    /// No server listens; it may be restarting.
     Away(io::Error),
-    /// Another try would not help.
+    /// Another attempt would not help.
     For(DalError),
 }
 
@@ -118,7 +119,7 @@ async fn once(target: &ConnectionParams, url: &SurrealUrl) -> Result<Connection,
     let websocket = WebsocketConfig::new().max_message_size(LONGEST_ANSWER);
     let config = Config::new().websocket(websocket).map_err(|error| Stopped::For(unreachable(url, error)))?;
     let config = if target.tls {
-        // The file of authorities: a setting, as with PostgreSQL, and nothing of the server's.
+        // The file of certificate authorities is a setting, as with PostgreSQL, so the error is one of the URL.
         let wrong = |error: BoxError| Stopped::For(DalError::Url { url: url.to_string(), reason: error.to_string() });
         config.rustls(tls::config(target.tls_ca.as_deref(), target.tls_insecure).map_err(wrong)?)
     } else {
@@ -130,7 +131,7 @@ async fn once(target: &ConnectionParams, url: &SurrealUrl) -> Result<Connection,
         .enable_all()
         .build()
         .map_err(|source| Stopped::For(DalError::Thread { source }))?;
-    // From here on it is ended whatever happens.
+    // From here on the runtime is shut down whatever happens.
     let mut ending = Ending(Some(runtime));
     let address = format!("{}://{}:{}", if target.tls { "wss" } else { "ws" }, url.bracketed_host(), target.port);
     let opening = surrealdb::engine::any::connect((address, config)).into_future();
@@ -143,22 +144,22 @@ async fn once(target: &ConnectionParams, url: &SurrealUrl) -> Result<Connection,
     };
     let db = match opened {
         Ok(db) => db,
-        // Between the look at the server and this it may have gone.
+        // The server may have gone since it was probed.
         Err(error) if is_away(&error) => return Err(Stopped::Away(io::Error::other(error))),
         Err(error) => return Err(Stopped::For(unreachable(url, error))),
     };
     sign_in(&db, target, url).await?;
     match db.use_ns(&target.namespace).use_db(&target.database).await {
         Ok(_) => {}
-        // `mer migrate` makes them; until then there is nothing to be found in it.
-        Err(error) if is_missing_place(&error) => {}
+        // `mer migrate` creates them; until then the database is empty.
+        Err(error) if is_missing_database(&error) => {}
         Err(error) => return Err(stopped(error, target, url)),
     }
     let keeps_writes = db.query(EDIT).await.and_then(|answer| answer.check()).is_ok();
     Ok(Connection { db, keeps_writes, runtime: ending.0.take() })
 }
 
-/// A runtime that must not be dropped on a thread of another.
+/// Shuts a runtime down in the background, because it must not be dropped on a thread of another runtime.
 struct Ending(Option<Runtime>);
 
 impl Drop for Ending {
@@ -169,7 +170,7 @@ impl Drop for Ending {
     }
 }
 
-/// Signs in at the level at which the server knows the user.
+/// Signs in at the level at which the user is defined.
 async fn sign_in(db: &Surreal<Any>, target: &ConnectionParams, url: &SurrealUrl) -> Result<(), Stopped> {
     let Some(user) = &target.user else { return Ok(()) };
     let mut refused = None;
@@ -177,7 +178,7 @@ async fn sign_in(db: &Surreal<Any>, target: &ConnectionParams, url: &SurrealUrl)
         match sign_in_as(db, target, user, level).await {
             Ok(()) => return Ok(()),
             Err(error) if classify(&error) == ErrorClass::Lost => return Err(stopped(error, target, url)),
-            // The last word is the one to be shown: of the level with the most rights.
+            // The error of the last level is reported: the one with the most rights.
             Err(error) => refused = Some(error),
         }
     }
@@ -213,19 +214,19 @@ fn stopped(error: Error, target: &ConnectionParams, url: &SurrealUrl) -> Stopped
         ErrorClass::Rights => {
             Stopped::For(DalError::Rights { operation: "connect", database, user, source: error.into() })
         }
-        // What else keeps somebody out is said in many ways.
+        // Servers report a refused sign-in by various errors.
         _ => Stopped::For(DalError::Refused { database, user, source: error.into() }),
     }
 }
 
-fn is_missing_place(error: &Error) -> bool {
+fn is_missing_database(error: &Error) -> bool {
     matches!(
         error.details(),
         ErrorDetails::NotFound(Some(NotFoundError::Namespace { .. } | NotFoundError::Database { .. }))
     )
 }
 
-/// The library hands on text only.
+/// Returns whether the server was away; the library reports that as text only.
 fn is_away(error: &Error) -> bool {
     let text = error.message();
     ["Connection refused", "Connection reset", "os error 104", "os error 111", "Handshake not finished"]

@@ -1,4 +1,4 @@
-//! To whom a connection is made: the URL, and where it is silent the settings.
+//! Parameters of a connection: from the URL, and for what it leaves open from the settings.
 
 use std::path::PathBuf;
 
@@ -6,21 +6,21 @@ use super::SurrealUrl;
 use crate::{
     AuthLevel, Secret, ServerSettings,
     error::ANONYMOUS,
-    surreal::connect::{DATABASE, NAMESPACE},
+    surreal::engine::{DATABASE, NAMESPACE},
 };
 
-/// Everything that a connection needs.
+/// Parameters of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConnectionParams {
     pub(super) tls: bool,
     pub(super) host: String,
     pub(super) port: u16,
-    /// Without one nobody signs in: a server may let guests do what they like.
+    /// Without a user, the connection does not sign in; a server may give rights to guests.
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) namespace: String,
     pub(super) database: String,
-    /// The levels to be tried, in this order.
+    /// Levels to try, in this order.
     pub(super) levels: Vec<AuthLevel>,
     pub(super) access: Option<String>,
     pub(super) tls_ca: Option<PathBuf>,
@@ -61,7 +61,7 @@ impl ConnectionParams {
         }
     }
 
-    /// The user as messages show them.
+    /// Returns the user for messages.
     pub(super) fn shown_user(&self) -> String {
         self.user.clone().unwrap_or_else(|| ANONYMOUS.to_owned())
     }

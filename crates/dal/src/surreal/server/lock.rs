@@ -1,5 +1,5 @@
-//! The lock under which a server's database is migrated: a record with an owner and an end, renewed while it is held.
-//! All times are the server's.
+//! The lock under which a server's database is migrated: a record with an owner and an expiry, renewed while it is
+//! held. All times are the server's.
 
 use std::{
     sync::Arc,
@@ -15,22 +15,24 @@ use crate::{
     DalError, retry,
     surreal::{
         SurrealStore,
-        store::{take, variables},
+        query::{take, variables},
     },
 };
 
-/// How long the lock outlives a holder that is gone.
+/// Time after which the lock of a dead holder expires.
 const LEASE: Duration = Duration::from_secs(15);
 
 const TABLE: &str = "MigrationsLock";
 
-/// What `mer migrate` may have to make first; a user of the database itself finds it made.
-const PLACE: &str =
+/// Creates namespace and database, which `mer migrate` may have to do first; for a user of the database itself they
+/// exist.
+const DEFINE_DATABASE: &str =
     "DEFINE NAMESPACE IF NOT EXISTS $namespace; USE NS $namespace; DEFINE DATABASE IF NOT EXISTS $database;";
 
 const DEFINE: &str = "DEFINE TABLE IF NOT EXISTS MigrationsLock SCHEMALESS;";
 
-/// The record `fence` is written by the transaction of every script too, see `run_script`: it changes only with the owner.
+/// The record `fence` is also written by the transaction of every script, see `run_script`: it changes only with the
+/// owner.
 const TAKE: &str = "
 BEGIN;
 LET $held = (SELECT * FROM MigrationsLock:this)[0];
@@ -55,7 +57,7 @@ struct Held {
     holder: String,
 }
 
-/// The lock. Dropped, it ends when its lease does.
+/// The lock. If it is dropped, it expires.
 #[derive(Debug)]
 pub(crate) struct LeaseLock {
     store: SurrealStore,
@@ -70,7 +72,7 @@ impl Drop for LeaseLock {
 }
 
 impl LeaseLock {
-    /// By what its scripts find out whether it is still held.
+    /// Returns the owner, by which scripts check that the lock is still held.
     pub(crate) const fn owner(&self) -> Uuid {
         self.owner
     }
@@ -81,7 +83,7 @@ impl LeaseLock {
 
     pub(crate) async fn release(self) {
         let owner = variables([("owner", self.owner.into_value())]);
-        // It ends by itself, whatever becomes of this.
+        // If this fails, the lock expires.
         let _ = self.store.write("release the lock of migrations", RELEASE, owner).await;
     }
 }
@@ -108,7 +110,11 @@ impl SurrealStore {
             let mut results = self.run(OPERATION, HELD, variables([])).await?;
             let held: Option<Held> = take(&mut results, 0, TABLE)?.into_iter().next();
             if held.as_ref().is_some_and(|held| held.owner == owner) {
-                return Ok(LeaseLock { store: self.clone(), owner, renewing: tokio::spawn(keep(self.clone(), owner)) });
+                return Ok(LeaseLock {
+                    store: self.clone(),
+                    owner,
+                    renewing: tokio::spawn(keep_renewed(self.clone(), owner)),
+                });
             }
             if begun.elapsed() >= server.wait {
                 let holder = held.map_or_else(|| "another process".to_owned(), |held| held.holder);
@@ -127,22 +133,22 @@ impl SurrealStore {
                     ("namespace", server.target.namespace.clone().into_value()),
                     ("database", server.target.database.clone().into_value()),
                 ]);
-                self.write("create namespace and database", PLACE, values).await?;
-                self.write(OPERATION, DEFINE, variables([])).await
+                self.write("create namespace and database", DEFINE_DATABASE, values).await?;
+                self.write(OPERATION, DEFINE, variables([])).await.map(drop)
             }
-            outcome => outcome,
+            outcome => outcome.map(drop),
         }
     }
 }
 
-/// Renews it until it is released or lost.
-async fn keep(store: SurrealStore, owner: Uuid) {
+/// Renews the lock until it is released or lost.
+async fn keep_renewed(store: SurrealStore, owner: Uuid) {
     let mut pause = LEASE / 3;
     loop {
         sleep(pause).await;
         pause = match renew(&store, owner).await {
             Ok(()) => LEASE / 3,
-            // Nobody gives it back; whoever holds it is told at the next check.
+            // The lock is lost for good; the next check reports it.
             Err(DalError::Lost { source, .. }) if source.is::<Taken>() => return,
             Err(_) => LEASE / 15,
         };
@@ -155,22 +161,11 @@ struct Taken;
 
 async fn renew(store: &SurrealStore, owner: Uuid) -> Result<(), DalError> {
     const OPERATION: &str = "keep the lock of migrations";
-    let mut lost = 0;
-    loop {
-        let values = variables([("owner", owner.into_value()), ("lease", LEASE.into_value())]);
-        let mut results = match store.send(OPERATION, RENEW.into(), values).await? {
-            Ok(results) => results,
-            Err(failure) if crate::surreal::store::is_conflict(&failure.error) => {
-                lost += 1;
-                store.pause_or_give_up(OPERATION, lost, *failure.error).await?;
-                continue;
-            }
-            Err(failure) => return Err(store.failed(OPERATION, *failure.error)),
-        };
-        let held: Vec<Held> = take(&mut results, 0, TABLE)?;
-        return match held.first() {
-            Some(_) => Ok(()),
-            None => Err(DalError::Lost { operation: OPERATION, database: store.database(), source: Taken.into() }),
-        };
+    let values = variables([("owner", owner.into_value()), ("lease", LEASE.into_value())]);
+    let mut results = store.write(OPERATION, RENEW, values).await?;
+    let held: Vec<Held> = take(&mut results, 0, TABLE)?;
+    match held.first() {
+        Some(_) => Ok(()),
+        None => Err(DalError::Lost { operation: OPERATION, database: store.database(), source: Taken.into() }),
     }
 }

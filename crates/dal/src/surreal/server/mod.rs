@@ -1,7 +1,7 @@
-//! A SurrealDB server: one connection for the life of the process, made again whenever it is lost.
+//! A SurrealDB server: one connection for the life of the process, which is made again whenever it is lost.
 //!
-//! A call is bounded, is tried again where the connection was lost, and may therefore run twice: every statement of this
-//! driver is written so that this changes nothing; a script is run once only.
+//! A call is bounded, is repeated if the connection was lost, and may therefore run twice: every statement of this
+//! driver leaves the same rows then. A script is sent once only.
 
 mod call;
 mod connection;

@@ -1,8 +1,8 @@
-//! Nagle's algorithm, which the client library (3.3.5) leaves on and has no setting for.
+//! Switches off Nagle's algorithm, for which the client library (3.3.5) has no setting.
 //!
-//! With it a message waits until the one before it has been acknowledged, which the other side puts off by 40 ms. The library
-//! hands out no socket; the kernel does: a second handle on each that leads to the server's port, and what is set through
-//! the one holds for the other.
+//! With it a message waits until the one before has been acknowledged, which the other side delays by 40 ms. The
+//! library does not expose its socket, but the kernel does: it gives a second handle on each socket of this process
+//! that is connected to the server's port, and a setting made through that handle applies to the socket.
 
 use std::{fs, io, pin::pin, time::Duration};
 
@@ -13,11 +13,11 @@ use rustix::{
 };
 use tokio::time::timeout;
 
-/// The first pause between two looks for the new socket. Each is twice as long as the one before.
+/// First pause between two searches for the new socket; it doubles each time.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// Waits for somebody who connects to this port, and switches it off for that connection as soon as there is one. Where the
-/// kernel does not allow that (before Linux 5.6, or in a container without `ptrace`), everything works as well, only slower.
+/// Awaits a connection to this port, and switches the algorithm off as soon as the connection exists. If the kernel
+/// does not allow that (before Linux 5.6, or in a container without `ptrace`), everything works, only slower.
 pub(super) async fn off_while<T>(port: u16, connecting: impl Future<Output = T>) -> T {
     let mut connecting = pin!(connecting);
     let mut pause = PAUSE;
@@ -35,7 +35,7 @@ pub(super) async fn off_while<T>(port: u16, connecting: impl Future<Output = T>)
     }
 }
 
-/// For how many of this process's connections to this port it was on.
+/// Switches it off, and returns for how many of this process's connections to this port it was on.
 fn switch_off(port: u16) -> io::Result<usize> {
     let mut count = 0;
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
@@ -47,11 +47,11 @@ fn switch_off(port: u16) -> io::Result<usize> {
         let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let socket = match pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
             Ok(socket) => socket,
-            // Closed meanwhile.
+            // Closed in the meantime.
             Err(Errno::BADF) => continue,
             Err(error) => return Err(error.into()),
         };
-        // One that is not connected, or not with the network, has no such peer.
+        // A socket that is not connected, or not to the network, has no such peer.
         let peer = getpeername(&socket).ok().flatten().and_then(|peer| std::net::SocketAddr::try_from(peer).ok());
         if peer.is_some_and(|peer| peer.port() == port) && !sockopt::tcp_nodelay(&socket)? {
             sockopt::set_tcp_nodelay(&socket, true)?;

@@ -1,4 +1,4 @@
-//! How far a server's certificate is looked at.
+//! How a server's certificate is verified.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -11,7 +11,8 @@ use rustls::{
 
 use crate::BoxError;
 
-/// The roots of the web, and those of the file; or no look at the certificate at all.
+/// Makes a configuration with the public root certificates and those of the file, or without verification of the
+/// certificate.
 pub(super) fn config(ca: Option<&Path>, insecure: bool) -> Result<ClientConfig, BoxError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
@@ -36,7 +37,7 @@ pub(super) fn config(ca: Option<&Path>, insecure: bool) -> Result<ClientConfig, 
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Takes every certificate. That its owner has its key is still looked at.
+/// Accepts every certificate. It still verifies that the server has the certificate's key.
 #[derive(Debug)]
 struct Unverified(Arc<CryptoProvider>);
 

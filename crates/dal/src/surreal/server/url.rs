@@ -1,4 +1,4 @@
-//! `ws://` and `wss://` URLs: what they may say.
+//! Parses `ws://` and `wss://` URLs.
 
 use std::{fmt, path::PathBuf};
 
@@ -7,18 +7,18 @@ use crate::{
     url_parts::{decoded, encoded, host_and_port, some, unreadable},
 };
 
-/// Every parameter that a URL may have.
+/// Every parameter of a URL.
 const KNOWN: [&str; 8] = ["user", "password", "namespace", "database", "authLevel", "access", "tlsCa", "tlsVerify"];
 
-/// The server's own default.
+/// Default port of the server.
 const PORT: u16 = 8000;
-/// Of what stands before a server on the web.
+/// Default port of a proxy with TLS in front of a server.
 const TLS_PORT: u16 = 443;
 
-/// A database on a SurrealDB server as a URL names it:
+/// URL of a database on a SurrealDB server:
 /// `ws[s]://[USER[:PASSWORD]@]HOST[:PORT][/NAMESPACE[/DATABASE]][?PARAMETER=VALUE&…]`.
 ///
-/// What it leaves open comes from [`crate::ServerSettings`]. Its text never shows the password.
+/// [`crate::ServerSettings`] complete it. Its text never contains the password.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SurrealUrl {
     pub(super) tls: bool,
@@ -35,7 +35,7 @@ pub struct SurrealUrl {
 }
 
 impl SurrealUrl {
-    /// Reads a URL without its `ws://` or `wss://`.
+    /// Parses a URL without its `ws://` or `wss://`.
     pub(crate) fn parse(tls: bool, rest: &str) -> Result<Self, DalError> {
         Self::read(tls, rest).map_err(|why| unreadable(scheme(tls), rest, why))
     }
@@ -49,15 +49,15 @@ impl SurrealUrl {
             None => (login, None),
         };
         let (host, port) = host_and_port(address)?;
-        // `/rpc` is where the protocol lives; other clients' URLs name it.
+        // `/rpc` is the path of the protocol, which URLs of other clients name.
         let path = if path == "rpc" { "" } else { path.trim_end_matches('/') };
         let (namespace, database) = path.split_once('/').unwrap_or((path, ""));
         if database.contains('/') {
-            return Err("after the host belong a namespace and a database, and no more".to_owned());
+            return Err("only a namespace and a database may follow the host".to_owned());
         }
         let mut url = Self {
             tls,
-            host: host.map(decoded).transpose()?.ok_or("it names no host")?,
+            host: host.map(decoded).transpose()?.ok_or("no host is given")?,
             port: port.unwrap_or(if tls { TLS_PORT } else { PORT }),
             user: some(decoded(user)?),
             password,
@@ -97,7 +97,7 @@ impl SurrealUrl {
         Ok(())
     }
 
-    /// The host as it stands before a port.
+    /// Returns the host as it is written before a port.
     pub(super) fn bracketed_host(&self) -> String {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }

@@ -7,16 +7,14 @@ use surrealdb::types::{SurrealValue, Value};
 use uuid::Uuid;
 
 use super::{
-    NO_VERSION, number, record_of,
     rows::{AliasRow, MoveRow, VersionRow},
-    threw,
-    versions::version_id,
+    values::{NO_VERSION, number, record_of, threw, version_id},
 };
 use crate::{
     DalError,
     surreal::{
         SurrealStore,
-        store::{take, variables},
+        query::{take, variables},
     },
     weights::{model_uid, names_by_uid},
 };
@@ -26,13 +24,13 @@ SELECT model, name, version FROM ModelWeightAliases WHERE model IN $models AND v
 
 const VERSIONS: &str = "SELECT * FROM $ids;";
 
-/// Whoever adds a version writes its counter.
+/// Every transaction that adds a version writes a counter.
 const SEEN: &str = "SELECT VALUE model FROM ModelWeightCounters LIMIT 1; SELECT VALUE model FROM ModelWeights LIMIT 1;";
 
 const MOVES: &str = "SELECT * FROM ModelWeightAliasMoves WHERE model = $model AND ($name = NONE OR name = $name) \
                      ORDER BY movedAt DESC, name, number DESC;";
 
-/// A move to where it is already is none.
+/// Records no move if the alias already names that version.
 const MOVE: &str = "
 BEGIN;
 UPSERT $counterId SET model = $model, last = (last ?? 0), changes = (changes ?? 0) + 1 RETURN NONE;
@@ -47,8 +45,8 @@ IF $before != $version {
 COMMIT;";
 
 impl SurrealStore {
-    /// That nothing was found because there is nothing: to a user without PERMISSIONS the server shows empty tables, and a
-    /// model would run without its weights.
+    /// Checks that nothing was found because nothing exists: to a user without PERMISSIONS the server shows empty
+    /// tables, and a model would run without its weights.
     async fn check_reading(&self, operation: &'static str) -> Result<(), DalError> {
         if !self.writes_may_be_ignored() {
             return Ok(());
@@ -59,7 +57,7 @@ impl SurrealStore {
         if counters.is_empty() && !versions.is_empty() { Err(self.hidden(operation)) } else { Ok(()) }
     }
 
-    pub(super) async fn read_named(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+    pub(super) async fn read_named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
         const OPERATION: &str = "list the aliases of weights";
         let names = names_by_uid(models)?;
         let uids: Vec<Uuid> = names.keys().copied().collect();
@@ -93,7 +91,7 @@ impl SurrealStore {
         Ok(named)
     }
 
-    pub(super) async fn read_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+    pub(super) async fn read_alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
         let values =
             variables([("model", model_uid(model)?.into_value()), ("name", name.map(str::to_owned).into_value())]);
         let mut results = self.run("read the history of aliases", MOVES, values).await?;
@@ -101,7 +99,7 @@ impl SurrealStore {
         rows.into_iter().map(|row| row.alias_move(&model.name)).collect()
     }
 
-    pub(super) async fn write_alias(
+    pub(super) async fn write_alias_move(
         &self,
         model: &Model,
         name: &str,
@@ -121,13 +119,13 @@ impl SurrealStore {
             ("caller", caller.to_owned().into_value()),
             ("request", request.into_value()),
         ]);
-        match self.persist(OPERATION, MOVE, values).await? {
+        match self.write_or_throw(OPERATION, MOVE, values).await? {
             Err(failure) if threw(&failure.error, NO_VERSION) => {
                 Err(DalError::NoVersion { model: model.name.clone(), version: version.unwrap_or(0) })
             }
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),
             Ok(()) if self.writes_may_be_ignored() => {
-                let named = self.read_named(std::slice::from_ref(model)).await?;
+                let named = self.read_named_versions(std::slice::from_ref(model)).await?;
                 let now = named.iter().find(|(alias, _)| alias.name == name).map(|(alias, _)| alias.version);
                 if now == version { Ok(()) } else { Err(self.ignored(OPERATION)) }
             }

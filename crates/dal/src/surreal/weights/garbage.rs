@@ -1,4 +1,4 @@
-//! Clearing away.
+//! Garbage collection.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -9,24 +9,24 @@ use crate::{
     DalError,
     surreal::{
         SurrealStore,
-        store::{is_conflict, take, variables},
+        query::{take, variables},
     },
-    weights::Swept,
+    weights::SweptChunks,
 };
 
-/// How many parts or chunks one step deletes.
+/// Number of parts or chunks that one step deletes.
 const STEP: i64 = 64;
 
-const OPERATION: &str = "clear away weights that nobody has";
+const OPERATION: &str = "collect the garbage of weights";
 
 const EXPIRE: &str = "DELETE ModelWeightUploads WHERE touchedAt <= time::now() - $silent RETURN BEFORE;";
 
-/// The parts are looked at first: an upload is there before its parts, and a version takes its place.
+/// Parts are read first: an upload exists before its parts, and a version replaces it.
 const PAYLOADS: &str = "SELECT VALUE payload FROM ModelWeightParts WHERE part = 0;";
 
 const LIVING: &str = "BEGIN; SELECT VALUE uid FROM ModelWeightUploads; SELECT VALUE payload FROM ModelWeights; COMMIT;";
 
-/// Part 0 goes last: by it a payload is found.
+/// Deletes part 0 last, because payloads are found by it.
 const PARTS: &str = "
 DELETE (SELECT VALUE id FROM ModelWeightParts:[$payload, 0]..=[$payload, 9223372036854775807] ORDER BY id DESC LIMIT $step)
     RETURN BEFORE;";
@@ -44,25 +44,15 @@ struct ChunkRow {
     bytes: i64,
 }
 
-/// A row of `ModelWeightUploads` or `ModelWeightParts`, of which only the number counts.
+/// A row of `ModelWeightUploads` or `ModelWeightParts`; only the number of rows matters.
 #[derive(Debug, SurrealValue)]
 struct Counted {}
 
 impl SurrealStore {
     pub(super) async fn delete_uploads(&self, silent: Duration) -> Result<u64, DalError> {
         let silent = surrealdb::types::Duration::from(silent).into_value();
-        let mut lost = 0;
-        loop {
-            let values = variables([("silent", silent.clone())]);
-            match self.send(OPERATION, EXPIRE.into(), values).await? {
-                Ok(mut results) => return Ok(take::<Counted>(&mut results, 0, "ModelWeightUploads")?.len() as u64),
-                Err(failure) if is_conflict(&failure.error) => {
-                    lost += 1;
-                    self.pause_or_give_up(OPERATION, lost, *failure.error).await?;
-                }
-                Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
-            }
-        }
+        let mut results = self.write(OPERATION, EXPIRE, variables([("silent", silent)])).await?;
+        Ok(take::<Counted>(&mut results, 0, "ModelWeightUploads")?.len() as u64)
     }
 
     pub(super) async fn read_dead_payloads(&self) -> Result<Vec<Uuid>, DalError> {
@@ -80,31 +70,19 @@ impl SurrealStore {
         Ok(!take::<Counted>(&mut results, 0, "ModelWeightParts")?.is_empty())
     }
 
-    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<Swept, DalError> {
+    pub(super) async fn delete_unused_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError> {
         let mut text = String::from("SELECT VALUE sha256 FROM ModelWeightChunks");
         if let Some(after) = after {
-            // A range takes no variable; a hash is hexadecimal.
+            // A range takes no variable. A hash is hexadecimal, so the text needs no quotes.
             text += &format!(":⟨{after}⟩>..");
         }
         text += " LIMIT $step;";
         let mut results = self.run(OPERATION, text, variables([("step", STEP.into_value())])).await?;
         let hashes: Vec<String> = take(&mut results, 0, "ModelWeightChunks")?;
-        let Some(last) = hashes.last().cloned() else { return Ok(Swept::default()) };
-        let hashes = hashes.into_value();
-        let mut lost = 0;
-        loop {
-            match self.send(OPERATION, SWEEP.into(), variables([("hashes", hashes.clone())])).await? {
-                Ok(mut results) => {
-                    let gone: Vec<ChunkRow> = take(&mut results, 2, "ModelWeightChunks")?;
-                    let bytes = gone.iter().map(|row| row.bytes.cast_unsigned()).sum();
-                    return Ok(Swept { last: Some(last), chunks: gone.len() as u64, bytes });
-                }
-                Err(failure) if is_conflict(&failure.error) => {
-                    lost += 1;
-                    self.pause_or_give_up(OPERATION, lost, *failure.error).await?;
-                }
-                Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
-            }
-        }
+        let Some(last) = hashes.last().cloned() else { return Ok(SweptChunks::default()) };
+        let mut results = self.write(OPERATION, SWEEP, variables([("hashes", hashes.into_value())])).await?;
+        let gone: Vec<ChunkRow> = take(&mut results, 2, "ModelWeightChunks")?;
+        let bytes = gone.iter().map(|row| row.bytes.cast_unsigned()).sum();
+        Ok(SweptChunks { last: Some(last), chunks: gone.len() as u64, bytes })
     }
 }

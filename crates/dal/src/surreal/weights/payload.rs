@@ -1,19 +1,25 @@
 //! Payloads: uploads, parts, chunks.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use mer_core::Model;
 use surrealdb::types::{Bytes, Object, RecordId, SurrealValue, Value};
 use uuid::Uuid;
 
-use super::{NO_CHUNK, NO_UPLOAD, number, record, record_of, threw};
+use super::values::{NO_CHUNK, NO_UPLOAD, number, record, record_of, threw};
 use crate::{
-    DalError,
+    BoxError, DalError,
+    backend::PayloadBackend,
+    retry::until_written,
     surreal::{
         SurrealStore,
-        store::{is_conflict, take, variables},
+        error::is_conflict,
+        query::{take, variables},
     },
-    weights::Chunk,
+    weights::{Chunk, SweptChunks},
 };
 
 const BEGIN: &str = "
@@ -23,7 +29,7 @@ RETURN $uid;";
 
 const KNOWN: &str = "SELECT VALUE sha256 FROM $ids;";
 
-/// All of it may run twice: the same rows come out.
+/// Leaves the same rows if it runs twice.
 const PUT: &str = "
 BEGIN;
 LET $alive = UPDATE $upload SET touchedAt = time::now();
@@ -58,26 +64,19 @@ struct PayloadRow {
     payload: Bytes,
 }
 
-impl SurrealStore {
-    pub(super) async fn new_upload(&self, model: Uuid) -> Result<Uuid, DalError> {
+impl PayloadBackend for SurrealStore {
+    async fn begin_upload(&self, model: Uuid) -> Result<Uuid, DalError> {
         let mut results = self.run("begin to put weights", BEGIN, variables([("model", model.into_value())])).await?;
         let uids: Vec<Uuid> = take(&mut results, 2, "ModelWeightUploads")?;
         let none = || DalError::Row { table: "ModelWeightUploads", reason: "an upload has no uid".to_owned() };
         uids.into_iter().next().ok_or_else(none)
     }
 
-    pub(super) async fn write_parts(
-        &self,
-        model: &Model,
-        upload: Uuid,
-        first: u64,
-        chunks: &[Chunk],
-    ) -> Result<(), DalError> {
+    async fn put_parts(&self, model: &Model, upload: Uuid, first: u64, chunks: &[Chunk]) -> Result<(), DalError> {
         const OPERATION: &str = "put weights";
         let parts: Vec<Value> = (first..).zip(chunks).map(|(part, chunk)| part_value(upload, part, chunk)).collect();
         let ids: Vec<Value> = chunks.iter().map(|chunk| chunk_id(&chunk.sha256)).collect();
-        let mut lost = 0;
-        loop {
+        until_written(OPERATION, || async {
             let mut results = self.run(OPERATION, KNOWN, variables([("ids", ids.clone().into_value())])).await?;
             let there: HashSet<String> = take(&mut results, 0, "ModelWeightChunks")?.into_iter().collect();
             let (mut known, mut new) = (Vec::new(), Vec::new());
@@ -95,29 +94,30 @@ impl SurrealStore {
                 ("new", new.into_value()),
                 ("parts", parts.clone().into_value()),
             ]);
-            let conflict = match self.send(OPERATION, PUT.into(), values).await? {
-                Ok(_) => return Ok(()),
-                // Cleared away since we looked.
-                Err(failure) if is_conflict(&failure.error) || threw(&failure.error, NO_CHUNK) => *failure.error,
+            match self.send(OPERATION, PUT.into(), values).await? {
+                Ok(_) => Ok(Ok(())),
+                // The chunk was deleted after it was found.
+                Err(failure) if is_conflict(&failure.error) || threw(&failure.error, NO_CHUNK) => {
+                    Ok(Err(failure.error as BoxError))
+                }
                 Err(failure) if threw(&failure.error, NO_UPLOAD) && self.writes_may_be_ignored() => {
-                    return Err(self.ignored(OPERATION));
+                    Err(self.ignored(OPERATION))
                 }
                 Err(failure) if threw(&failure.error, NO_UPLOAD) => {
-                    return Err(DalError::UploadGone { model: model.name.clone() });
+                    Err(DalError::UploadGone { model: model.name.clone() })
                 }
-                Err(failure) => return Err(self.failed(OPERATION, *failure.error)),
-            };
-            lost += 1;
-            self.pause_or_give_up(OPERATION, lost, conflict).await?;
-        }
+                Err(failure) => Err(self.failed(OPERATION, *failure.error)),
+            }
+        })
+        .await
     }
 
-    pub(super) async fn forget_upload(&self, upload: Uuid) -> Result<(), DalError> {
+    async fn abort_upload(&self, upload: Uuid) -> Result<(), DalError> {
         let values = variables([("upload", record_of("ModelWeightUploads", upload))]);
-        self.write("take weights back", ABORT, values).await
+        self.write("take weights back", ABORT, values).await.map(drop)
     }
 
-    pub(super) async fn read_chunks(&self, payload: Uuid, from: u64, count: u32) -> Result<Vec<Chunk>, DalError> {
+    async fn read_parts(&self, payload: Uuid, from: u64, count: u32) -> Result<Vec<Chunk>, DalError> {
         const OPERATION: &str = "read weights";
         let values = variables([
             ("payload", payload.into_value()),
@@ -143,6 +143,22 @@ impl SurrealStore {
                 }
             })
             .collect()
+    }
+
+    async fn expire_uploads(&self, silent: Duration) -> Result<u64, DalError> {
+        self.delete_uploads(silent).await
+    }
+
+    async fn dead_payloads(&self) -> Result<Vec<Uuid>, DalError> {
+        self.read_dead_payloads().await
+    }
+
+    async fn remove_parts(&self, payload: Uuid) -> Result<bool, DalError> {
+        self.delete_parts(payload).await
+    }
+
+    async fn sweep_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError> {
+        self.delete_unused_chunks(after).await
     }
 }
 

@@ -1,24 +1,25 @@
-//! Versions and aliases that come from another database.
+//! Restores versions and aliases of another database.
 
 use mer_core::{AliasMove, Model, WeightsVersion};
 use surrealdb::types::{Object, SurrealValue, Value};
 use uuid::Uuid;
 
-use super::{NO_MODEL, NO_UPLOAD, OTHER, lengths, number, of_model, record_of, threw, versions::version_id};
+use super::values::{NO_MODEL, NO_UPLOAD, OTHER, lengths, number, of_model, record_of, threw, version_id};
 use crate::{
     DalError,
+    backend::VersionBackend as _,
     registry_restore::micros,
     surreal::{
         SurrealStore,
+        query::{take, variables},
         rows::datetime,
-        store::{take, variables},
     },
     weights::model_uid,
 };
 
 const LAST: &str = "SELECT VALUE last FROM $counterId;";
 
-/// One that is there with the same bytes is the same one.
+/// An existing version with the same bytes is the same version.
 const VERSION: &str = "
 BEGIN;
 LET $gone = DELETE $upload RETURN BEFORE;
@@ -45,14 +46,14 @@ FOR $move IN $moves {
 COMMIT;";
 
 impl SurrealStore {
-    pub(super) async fn read_last(&self, model: &Model) -> Result<u64, DalError> {
+    pub(super) async fn read_last_version(&self, model: &Model) -> Result<u64, DalError> {
         let values = variables([("counterId", record_of("ModelWeightCounters", model_uid(model)?))]);
         let mut results = self.run("read the last number of weights", LAST, values).await?;
         let last: Vec<i64> = take(&mut results, 0, "ModelWeightCounters")?;
         Ok(last.first().copied().unwrap_or(0).cast_unsigned())
     }
 
-    pub(super) async fn write_restored(
+    pub(super) async fn write_restored_version(
         &self,
         model: &Model,
         upload: Uuid,
@@ -67,9 +68,9 @@ impl SurrealStore {
         values.insert("version", number(version.version));
         values.insert("sha256", version.sha256.clone());
         values.insert("new", content(uid, upload, version)?);
-        let gone = match self.persist(OPERATION, VERSION, values).await? {
+        let gone = match self.write_or_throw(OPERATION, VERSION, values).await? {
             Ok(()) => false,
-            // This may have been done already, over a connection that was lost.
+            // The transaction may have been committed before over a connection that was lost.
             Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
             Err(failure) if threw(&failure.error, NO_MODEL) => {
                 return Err(DalError::ModelGone { model: model.name.clone() });
@@ -82,14 +83,19 @@ impl SurrealStore {
         if !gone && !self.writes_may_be_ignored() {
             return Ok(());
         }
-        match self.read_version(model, version.version).await? {
+        match self.version(model, version.version).await? {
             Some(there) if there.sha256 == version.sha256 => Ok(()),
             _ if self.writes_may_be_ignored() => Err(self.ignored(OPERATION)),
             _ => Err(DalError::UploadGone { model: model.name.clone() }),
         }
     }
 
-    pub(super) async fn write_moves(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
+    pub(super) async fn write_restored_aliases(
+        &self,
+        model: &Model,
+        last: u64,
+        moves: &[AliasMove],
+    ) -> Result<(), DalError> {
         const OPERATION: &str = "take over the aliases of weights";
         let uid = model_uid(model)?;
         self.mark_changed();
@@ -99,10 +105,10 @@ impl SurrealStore {
         let mut values = of_model(model)?;
         values.insert("last", number(last));
         values.insert("moves", rows);
-        match self.persist(OPERATION, ALIASES, values).await? {
+        match self.write_or_throw(OPERATION, ALIASES, values).await? {
             Err(failure) if threw(&failure.error, NO_MODEL) => Err(DalError::ModelGone { model: model.name.clone() }),
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),
-            Ok(()) if self.writes_may_be_ignored() && self.read_last(model).await? < last => {
+            Ok(()) if self.writes_may_be_ignored() && self.read_last_version(model).await? < last => {
                 Err(self.ignored(OPERATION))
             }
             Ok(()) => Ok(()),

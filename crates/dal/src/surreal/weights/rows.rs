@@ -1,4 +1,4 @@
-//! Rows of weights as the database has them.
+//! Rows about weights.
 
 use mer_core::{AliasMove, WeightsVersion};
 use serde::de::DeserializeOwned;
@@ -27,14 +27,14 @@ pub(super) struct VersionRow {
 }
 
 impl VersionRow {
-    /// The version, of a model of this name.
+    /// Converts the row to a version of the model of this name.
     pub(super) fn version(self, model: &str) -> Result<WeightsVersion, DalError> {
         const TABLE: &str = "ModelWeights";
         Ok(WeightsVersion {
             model: model.to_owned(),
             version: self.version.cast_unsigned(),
-            format: word(TABLE, self.format)?,
-            dtype: word(TABLE, self.dtype.unwrap_or_else(|| "opaque".to_owned()))?,
+            format: enum_value(TABLE, self.format)?,
+            dtype: enum_value(TABLE, self.dtype.unwrap_or_else(|| "opaque".to_owned()))?,
             shape: self.shape.map(|shape| shape.into_iter().map(i64::cast_unsigned).collect()),
             bytes: self.bytes.cast_unsigned(),
             sha256: self.sha256,
@@ -83,8 +83,8 @@ impl MoveRow {
     }
 }
 
-/// The name of an enum's variant.
-fn word<T: DeserializeOwned>(table: &'static str, word: String) -> Result<T, DalError> {
-    let reason = format!("`{word}` is not known");
-    serde_json::from_value(word.into()).map_err(|_| DalError::Row { table, reason })
+/// Reads the name of an enum's variant.
+fn enum_value<T: DeserializeOwned>(table: &'static str, name: String) -> Result<T, DalError> {
+    let reason = format!("`{name}` is not known");
+    serde_json::from_value(name.into()).map_err(|_| DalError::Row { table, reason })
 }

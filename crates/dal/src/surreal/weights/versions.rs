@@ -1,20 +1,22 @@
-//! Versions.
+//! Versions of weights.
 
-use mer_core::{Access, Model, WeightsVersion};
-use surrealdb::types::{Object, SurrealValue, Value, Variables};
+use mer_core::{Access, Alias, AliasMove, Model, WeightsVersion};
+use surrealdb::types::{Object, SurrealValue, Value};
 use uuid::Uuid;
 
 use super::{
-    NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, lengths, number, of_model, record, record_of, rows::VersionRow, threw,
+    rows::VersionRow,
+    values::{NAMED, NO_MODEL, NO_UPLOAD, NO_VERSION, lengths, number, of_model, record_of, threw, version_id},
 };
 use crate::{
     DalError, NewVersion,
+    backend::VersionBackend,
     surreal::{
         SurrealStore,
         access::replacement,
-        store::{Failure, is_conflict, take, variables},
+        query::{take, variables},
     },
-    weights::{in_use, model_uid, names_by_uid},
+    weights::{model_uid, names_by_uid, version_in_use},
 };
 
 const COMMIT: &str = "
@@ -61,8 +63,8 @@ FOR $name IN $named {
 };
 COMMIT;";
 
-impl SurrealStore {
-    pub(super) async fn write_version(
+impl VersionBackend for SurrealStore {
+    async fn commit_upload(
         &self,
         model: &Model,
         upload: Uuid,
@@ -80,8 +82,8 @@ impl SurrealStore {
         values.insert("names", new.aliases.clone());
         values.insert("caller", new.caller.clone());
         values.insert("request", new.access.as_ref().map(|access| access.request_uid));
-        // That the upload is gone may mean that this was done already, over a connection that was lost.
-        let gone = match self.persist(OPERATION, COMMIT, values).await? {
+        // If the upload is gone, the transaction may have been committed before over a connection that was lost.
+        let gone = match self.write_or_throw(OPERATION, COMMIT, values).await? {
             Ok(()) => false,
             Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
             Err(failure) if threw(&failure.error, NO_MODEL) => {
@@ -98,63 +100,27 @@ impl SurrealStore {
         }
     }
 
-    /// Runs a transaction until no other writer is first; inside, what else stopped it.
-    pub(super) async fn persist(
-        &self,
-        operation: &'static str,
-        text: &'static str,
-        values: Variables,
-    ) -> Result<Result<(), Failure>, DalError> {
-        let mut lost = 0;
-        loop {
-            match self.send(operation, text.into(), values.clone()).await? {
-                Ok(_) => return Ok(Ok(())),
-                Err(failure) if is_conflict(&failure.error) => {
-                    lost += 1;
-                    self.pause_or_give_up(operation, lost, *failure.error).await?;
-                }
-                Err(failure) => return Ok(Err(failure)),
-            }
-        }
-    }
-
-    pub(super) async fn read_versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
+    async fn versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError> {
         let values = variables([("model", model_uid(model)?.into_value())]);
         let mut results = self.run("list the versions of weights", VERSIONS, values).await?;
         let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
         rows.into_iter().map(|row| row.version(&model.name)).collect()
     }
 
-    /// The newest versions of all these models together.
-    pub(crate) async fn newest_versions(&self, models: &[Model], limit: u32) -> Result<Vec<WeightsVersion>, DalError> {
-        let names = names_by_uid(models)?;
-        let values = variables([("limit", i64::from(limit).into_value())]);
-        let mut results = self.run("list the newest versions of weights", NEWEST, values).await?;
-        let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
-        let known = rows.into_iter().filter_map(|row| names.get(&row.model).map(|name| row.version(name)));
-        known.collect()
-    }
-
-    pub(super) async fn read_version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
+    async fn version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError> {
         let id = version_id(model_uid(model)?, version);
         let mut results = self.run("find the version of weights", VERSION, variables([("id", id)])).await?;
         let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
         rows.into_iter().next().map(|row| row.version(&model.name)).transpose()
     }
 
-    pub(super) async fn read_mention(&self, model: &Model, version: u64) -> Result<bool, DalError> {
+    async fn is_in_log(&self, model: &Model, version: u64) -> Result<bool, DalError> {
         let values = variables([("name", model.name.clone().into_value()), ("version", number(version))]);
         let mut results = self.run("look for the version in the log", MENTION, values).await?;
         Ok(!take::<Uuid>(&mut results, 0, "ModelAccess")?.is_empty())
     }
 
-    pub(super) async fn delete_version(
-        &self,
-        model: &Model,
-        version: u64,
-        force: bool,
-        caller: &str,
-    ) -> Result<(), DalError> {
+    async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError> {
         const OPERATION: &str = "remove a version of weights";
         let uid = model_uid(model)?;
         self.mark_changed();
@@ -167,29 +133,67 @@ impl SurrealStore {
             ("caller", caller.to_owned().into_value()),
         ]);
         let none = || DalError::NoVersion { model: model.name.clone(), version };
-        match self.persist(OPERATION, REMOVE, values).await? {
-            // Of what may not be deleted nothing is.
+        match self.write_or_throw(OPERATION, REMOVE, values).await? {
+            // Without the right to delete, nothing is deleted either.
             Err(failure) if threw(&failure.error, NO_VERSION) => {
-                let kept = self.writes_may_be_ignored() && self.read_version(model, version).await?.is_some();
+                let kept = self.writes_may_be_ignored() && self.version(model, version).await?.is_some();
                 Err(if kept { self.ignored(OPERATION) } else { none() })
             }
             Err(failure) if threw(&failure.error, NAMED) => {
                 let names = failure.error.message().split_once(NAMED).map_or("", |(_, names)| names.trim());
                 let names: Vec<String> = names.split(", ").map(str::to_owned).collect();
-                Err(in_use(model, version, &names, false))
+                Err(version_in_use(model, version, &names, false))
             }
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),
-            Ok(()) if self.writes_may_be_ignored() && self.read_version(model, version).await?.is_some() => {
+            Ok(()) if self.writes_may_be_ignored() && self.version(model, version).await?.is_some() => {
                 Err(self.ignored(OPERATION))
             }
             Ok(()) => Ok(()),
         }
     }
+
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
+        self.read_last_version(model).await
+    }
+
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError> {
+        self.write_restored_version(model, upload, version).await
+    }
+
+    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+        self.read_named_versions(models).await
+    }
+
+    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+        self.read_alias_moves(model, name).await
+    }
+
+    async fn move_alias(
+        &self,
+        model: &Model,
+        name: &str,
+        version: Option<u64>,
+        caller: &str,
+        request: Option<Uuid>,
+    ) -> Result<(), DalError> {
+        self.write_alias_move(model, name, version, caller, request).await
+    }
+
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
+        self.write_restored_aliases(model, last, moves).await
+    }
 }
 
-/// The record id of a version: its key, so that no index has to keep it unique.
-pub(super) fn version_id(model: Uuid, version: u64) -> Value {
-    record("ModelWeights", vec![model.into_value(), number(version)])
+impl SurrealStore {
+    /// Returns the newest versions of all these models together.
+    pub(crate) async fn newest_versions(&self, models: &[Model], limit: u32) -> Result<Vec<WeightsVersion>, DalError> {
+        let names = names_by_uid(models)?;
+        let values = variables([("limit", i64::from(limit).into_value())]);
+        let mut results = self.run("list the newest versions of weights", NEWEST, values).await?;
+        let rows: Vec<VersionRow> = take(&mut results, 0, "ModelWeights")?;
+        let known = rows.into_iter().filter_map(|row| names.get(&row.model).map(|name| row.version(name)));
+        known.collect()
+    }
 }
 
 fn content(model: Uuid, payload: Uuid, new: &NewVersion, bytes: u64, sha256: &str) -> Value {
@@ -208,7 +212,7 @@ fn content(model: Uuid, payload: Uuid, new: &NewVersion, bytes: u64, sha256: &st
     Value::Object(row)
 }
 
-/// The end of the access that made the version, but for the version's number.
+/// Returns the end of the access that made the version, without the version's number.
 fn access_row(new: &NewVersion, sha256: &str) -> Result<Option<Value>, DalError> {
     let Some(access) = &new.access else { return Ok(None) };
     let access = Access { weights_sha256: Some(sha256.to_owned()), ..(**access).clone() };

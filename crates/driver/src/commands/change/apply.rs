@@ -29,7 +29,7 @@ pub(in crate::commands) async fn apply(
         app.check_changes_allowed(typed)?;
     }
     let (name, text) = {
-        let _told = app.telling(|| format!("waiting for the input `{}` (Ctrl-C ends the wait)", args.file.display()));
+        let _told = app.show_wait(|| format!("waiting for the input `{}` (Ctrl-C ends the wait)", args.file.display()));
         read(&args.file, origin).await?
     };
     let file = registry_file::read(Path::new(&name), &text)?;

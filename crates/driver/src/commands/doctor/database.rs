@@ -1,26 +1,24 @@
-//! Whether the database answers, has this version's schema, and has heard of every access.
+//! Checks that the database answers, has the schema of this version, and has every access.
 
 use std::time::Duration;
 
-use mer_core::Status;
-use mer_dal::{AccessFilter, AccessPages, DalError, Database, DbUrl, DrainOptions, DrainReport, Session, Settings};
-use mer_migrations::StepStatus;
-use mer_service::JournalState;
+use mer_dal::{DalError, Database, DrainOptions, DrainReport};
+use mer_service::{
+    JournalState, ServiceError,
+    health::{self, LostRuns, SchemaState},
+};
 
 use super::{Finding, Verdict};
 use crate::{app::App, cli::line_of, errors::CliError, ui::counted};
 
-/// A health check as a whole takes 5 s at most, on a busy machine too.
+/// Bound on the check of `--brief`: a health check as a whole takes at most 5 s, even on a busy machine.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// How far back runs without an end are looked for.
+/// Period in which lost runs are searched.
 const LATELY: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
-/// Accesses that are looked at.
-const LOOK_BACK: usize = 10_000;
-const PAGE: usize = 500;
 
 const CHECK: &str = "database";
 
-/// What helps where the error has no hint of its own.
+/// The remedy for an error without a hint.
 fn remedy(database: &Database) -> &'static str {
     match database.settings().url.is_embedded() {
         true => "docs/reference/databases.md says what is in its folder, and how another one is named",
@@ -28,20 +26,18 @@ fn remedy(database: &Database) -> &'static str {
     }
 }
 
-/// Whether it answers within the bound and is at this version.
+/// Checks that it answers within the bound and is at this version.
 pub(super) async fn briefly(app: &App) -> Finding {
-    let settings = app.runtime.database().settings();
-    let wait = settings.wait.min(BRIEFLY);
-    let database = Database::new(Settings { wait, ..settings.clone() });
-    match tokio::time::timeout(BRIEFLY, schema(&database)).await {
-        Ok(finding) => finding,
-        Err(_) => Finding::failed(CHECK, format!("no answer within {} s", BRIEFLY.as_secs()), remedy(&database)),
+    let otherwise = remedy(app.runtime.database());
+    match health::schema_state_within(&app.runtime, BRIEFLY).await {
+        Some(state) => schema(app, state),
+        None => Finding::failed(CHECK, format!("no answer within {} s", BRIEFLY.as_secs()), otherwise),
     }
 }
 
-/// The database, the journal and lost runs; and whether the registry can be read.
+/// Checks the database, the journal and lost runs. Returns also whether the registry can be read.
 pub(super) async fn look(app: &App) -> (Vec<Finding>, bool) {
-    let mut findings = vec![schema(app.runtime.database()).await];
+    let mut findings = vec![schema(app, health::schema_state(&app.runtime).await)];
     if findings[0].remedy.is_some() {
         return (findings, false);
     }
@@ -52,32 +48,22 @@ pub(super) async fn look(app: &App) -> (Vec<Finding>, bool) {
     (findings, true)
 }
 
-async fn schema(database: &Database) -> Finding {
-    if let DbUrl::Embedded(folder) = &database.settings().url
-        && !folder.exists()
-    {
-        return Finding::ok(CHECK, "is made by the first command that needs it");
-    }
-    let found = async {
-        let session = database.session().await?;
-        let plan = mer_migrations::status(&session).await;
-        session.close().await?;
-        Ok::<_, CliError>(plan?)
-    };
-    let plan = match found.await {
-        Ok(plan) => plan,
-        Err(error) => return Finding::error(CHECK, &error, remedy(database)),
-    };
-    if let Err(error) = plan.check() {
-        return Finding::error(CHECK, &error.into(), "`mer migrate status` shows where the two differ");
-    }
-    let pending = plan.steps.iter().filter(|step| step.status == StepStatus::Pending).count();
-    match pending {
-        0 => Finding::ok(CHECK, format!("answers, at script {:02}", plan.steps.last().map_or(0, |step| step.number))),
-        count if database.settings().url.is_embedded() => {
+fn schema(app: &App, state: Result<SchemaState, ServiceError>) -> Finding {
+    let database = app.runtime.database();
+    match state {
+        Ok(SchemaState::NotCreated) => Finding::ok(CHECK, "is made by the first command that needs it"),
+        Ok(SchemaState::Current { script }) => Finding::ok(CHECK, format!("answers, at script {script:02}")),
+        Ok(SchemaState::Pending { count }) if database.settings().url.is_embedded() => {
             Finding::ok(CHECK, format!("{count} scripts are applied by the next command"))
         }
-        count => Finding::failed(CHECK, format!("{count} scripts are not applied"), "mer migrate"),
+        Ok(SchemaState::Pending { count }) => {
+            Finding::failed(CHECK, format!("{count} scripts are not applied"), "mer migrate")
+        }
+        Ok(SchemaState::Different { error }) => {
+            Finding::error(CHECK, &error.into(), "`mer migrate status` shows where the two differ")
+        }
+        Ok(_) => Finding::ok(CHECK, "answers"),
+        Err(error) => Finding::error(CHECK, &error.into(), remedy(database)),
     }
 }
 
@@ -85,12 +71,12 @@ async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
     let JournalState { session, report, stopped } =
         app.runtime.drained(app.runtime.session().await?, DrainOptions::default()).await?;
     let mut findings = journal(app, &report, stopped);
-    findings.push(lost(&session).await?);
+    findings.push(lost(health::lost_runs(&session, LATELY).await?));
     session.close().await?;
     Ok(findings)
 }
 
-/// What became of the journal, and what of it does not get into the database by itself.
+/// Reports on the journal, and on what of it does not get into the database by itself.
 fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Finding> {
     const CHECK: &str = "journal";
     let folder = app.runtime.database().journal_dir();
@@ -130,32 +116,20 @@ fn journal(app: &App, report: &DrainReport, stopped: Option<DalError>) -> Vec<Fi
     }
     let waiting = app.runtime.database().pending().bytes;
     vec![if waiting > 0 {
-        // Of other processes that are at work, or of another database that shares the folder.
+        // They belong to other processes that are at work, or to another database that shares the folder.
         Finding::ok(CHECK, format!("drained; {waiting} bytes belong to runs or databases of others"))
     } else {
         Finding::ok(CHECK, format!("drained, {} records", report.recorded))
     }]
 }
 
-async fn lost(session: &Session) -> Result<Finding, CliError> {
-    let since = jiff::Timestamp::now().checked_sub(LATELY).ok();
-    let filter = AccessFilter { limit: LOOK_BACK, since, ..AccessFilter::default() };
-    let mut pages = AccessPages::new(filter);
-    let (mut count, mut newest) = (0, None);
-    while !pages.is_over() {
-        for access in pages.next(session, PAGE).await? {
-            if access.status == Status::Lost {
-                count += 1;
-                newest.get_or_insert(access);
-            }
-        }
-    }
-    Ok(match newest {
+fn lost(LostRuns { count, newest }: LostRuns) -> Finding {
+    match newest {
         None => Finding::ok("lost runs", "none within 7 days"),
         Some(newest) => Finding::warning(
             "lost runs",
             format!("{count} within 7 days, whose end was not recorded; the last one ran `{}`", newest.model),
             format!("mer log show {}", newest.request_uid),
         ),
-    })
+    }
 }

@@ -1,26 +1,26 @@
-//! One line of what was found.
+//! The result of one check.
 
 use serde::Serialize;
 
 use crate::{errors::CliError, ui::TableRow};
 
-/// How a check came out.
+/// Whether a check passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
-    /// All is well.
+    /// Passed.
     Ok,
-    /// Works, and should not stay so.
+    /// Works, but should be changed.
     Warning,
     /// Does not work.
     Failed,
 }
 
-/// What one check found, and what to do about it.
+/// The result of one check, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub(super) check: String,
     pub(super) result: Verdict,
     pub(super) detail: String,
@@ -42,7 +42,7 @@ impl Finding {
         Self { result: Verdict::Failed, ..Self::warning(check, detail, remedy) }
     }
 
-    /// A failure that a command would have ended with; `otherwise` is what to do where it has no hint of its own.
+    /// An error that would have ended a command; `otherwise` is the remedy if it has no hint.
     pub(super) fn error(check: impl Into<String>, error: &CliError, otherwise: &str) -> Self {
         let remedy = if error.hints().is_empty() { otherwise.to_owned() } else { error.hints().join("; ") };
         Self::failed(check, error.in_one_line(), remedy)

@@ -1,4 +1,4 @@
-//! Whether the folders can be written to, and by nobody else; whether there is room.
+//! Checks that folders can be written to, are closed to other users, and have room.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use rustix::fs::{Access, access, statvfs};
 use super::Finding;
 use crate::app::App;
 
-/// Below this the engine and the journal may fail in the middle.
+/// Free bytes below which the engine and the journal may fail in the middle of their work.
 const LITTLE: u64 = 64 << 20;
 
 /// The data folder, the journal's, the REPL's, and that of weights.
@@ -27,7 +27,7 @@ pub(super) fn look(app: &App) -> Vec<Finding> {
     if settings.state_dir != settings.data_dir {
         others.insert(0, ("state folder", &settings.state_dir));
     }
-    // Without them a REPL forgets, and models get no weights; nothing is lost.
+    // Without them the REPL has no history and models get no weights, but nothing is lost.
     findings.extend(others.into_iter().map(|(check, folder)| match writable(check, folder) {
         Finding { remedy: Some(remedy), detail, check, .. } => Finding::warning(check, detail, remedy),
         fine => fine,
@@ -35,7 +35,7 @@ pub(super) fn look(app: &App) -> Vec<Finding> {
     findings
 }
 
-/// A folder whose files are secrets of those who ran models.
+/// Checks a folder whose files may hold secrets of users.
 fn data(check: &str, folder: &Path) -> Finding {
     let finding = writable(check, folder);
     if finding.remedy.is_some() {

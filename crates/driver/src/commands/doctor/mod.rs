@@ -1,4 +1,4 @@
-//! `mer doctor`: what keeps this installation from working, and what to do about it. A line a check.
+//! `mer doctor`: finds what keeps this installation from working, and says what to do about it. Prints a line for each check.
 //!
 //! It changes nothing but what any command changes: the journal is drained, and a process that is started to see whether
 //! it becomes ready is on record as a `ping`.
@@ -14,9 +14,9 @@ use mer_core::FailureKind;
 use self::finding::{Finding, Verdict};
 use crate::{app::App, cli::DoctorArgs, errors::CliError, ui::Ui};
 
-/// Looks at everything, or with `--brief` at what a health check wants to know.
+/// Checks everything, or with `--brief` what a health check needs.
 pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {
-    let told = app.telling(|| "looking at everything (each look has its bound; Ctrl-C ends it)".to_owned());
+    let told = app.show_wait(|| "looking at everything (each look has its bound; Ctrl-C ends it)".to_owned());
     let mut findings = settings(app);
     findings.extend(folders::look(app));
     if args.brief {
@@ -35,7 +35,7 @@ pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), Cl
     tell(&findings, ui)
 }
 
-/// The settings themselves are wrong: then there is nothing else to look at.
+/// Reports settings that cannot be read; nothing else can be checked then.
 pub(crate) fn cannot_begin(error: &CliError, ui: Ui) -> Result<(), CliError> {
     tell(&[Finding::error("settings", error, "docs/reference/settings.md has every setting")], ui)
 }

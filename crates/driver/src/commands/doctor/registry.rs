@@ -1,4 +1,4 @@
-//! Whether servers can be reached, and models and their interpreters are where they are to run.
+//! Checks that servers can be reached, and that models and their interpreters are where they are to run.
 
 use std::{
     io::Read as _,
@@ -17,7 +17,7 @@ use crate::{
     errors::CliError,
 };
 
-/// All at once or one after the other: a server that does not answer has its own bound.
+/// Checks the rows, the servers and the models. A server that does not answer has its own bound.
 pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     let view = app.runtime.view().await?;
     let mut findings = odd_rows(&view);
@@ -28,7 +28,7 @@ pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     Ok(findings)
 }
 
-/// Rows that no command writes, and that `mer import` refuses: they came into the database by another way.
+/// Finds rows that no command writes and that `mer import` refuses: another program has written them.
 fn odd_rows(found: &Snapshot) -> Vec<Finding> {
     let of = |check: String, wrong: String| {
         let detail = format!("the row has a value that `mer import` refuses: {wrong}");
@@ -74,7 +74,7 @@ fn model_found(view: &View, report: &ModelPingReport, remedy: &str) -> Finding {
     }
     let local =
         view.servers.iter().all(|server| server.name != report.server || server.spec.conn_type == ConnType::Local);
-    // What a ping of a process that stays up found has ", ready" behind it: that one has run.
+    // The detail of a process that became ready ends with ", ready" and is no path: its interpreter has run.
     match local.then(|| missing_interpreter(Path::new(&report.detail))).flatten() {
         Some(interpreter) => {
             let detail = format!("{} wants `{}`, which is not there", report.detail, interpreter.display());
@@ -84,7 +84,7 @@ fn model_found(view: &View, report: &ModelPingReport, remedy: &str) -> Finding {
     }
 }
 
-/// The interpreter that a script's first line names, where that does not exist.
+/// Returns the interpreter that the first line of a script names, if it does not exist.
 fn missing_interpreter(program: &Path) -> Option<PathBuf> {
     let mut head = [0_u8; 256];
     let count = mer_files::external().read().open(program).ok()?.read(&mut head).ok()?;

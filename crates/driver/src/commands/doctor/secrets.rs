@@ -1,4 +1,4 @@
-//! Secrets that stand where others can read them.
+//! Finds secrets that other users can read.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -9,8 +9,8 @@ use crate::{app::App, errors::CliError};
 
 const CHECK: &str = "secrets";
 
-/// Passwords of servers in plain text, and what looks like a secret in a model's environment: both stand in the database,
-/// and in every export of it.
+/// Finds passwords of servers in plain text, and what looks like a secret in a model's environment: both are in the database
+/// and in every export.
 pub(super) async fn in_registry(app: &App) -> Result<Vec<Finding>, CliError> {
     let view = app.runtime.view().await?;
     let mut findings = Vec::new();
@@ -34,7 +34,7 @@ pub(super) async fn in_registry(app: &App) -> Result<Vec<Finding>, CliError> {
     Ok(findings)
 }
 
-/// Files with passwords in them that others may read, and passwords on the command line.
+/// Finds files with passwords that other users can read, and passwords on the command line.
 pub(super) fn in_settings(app: &App) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (setting, origin) in app.loaded.secrets() {

@@ -18,7 +18,7 @@ use crate::{
     ui::Ui,
 };
 
-/// Brings the schema to this version, or shows where it stands.
+/// Brings the schema to this version, or shows its state.
 pub(crate) async fn execute(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8, CliError> {
     let scripts = match verb {
         MigrateVerb::Up(UpArgs { plan, .. }) | MigrateVerb::Plan(plan) => Some(&plan.scripts),
@@ -39,13 +39,13 @@ pub(crate) async fn execute(app: &App, verb: &MigrateVerb, ui: Ui) -> Result<u8,
     };
     let done = match verb {
         MigrateVerb::Up(UpArgs { plan, dry_run: false }) => up(app, plan, ui).await,
-        _ => app.signals.or_ended(work).await,
+        _ => app.signals.unless_ended(work).await,
     };
     let folder = scripts.and_then(|scripts| scripts.sql_dir.as_deref());
     done.map(|()| 0).map_err(|error| folder.into_iter().fold(error, with_folder))
 }
 
-/// The failure with hints for the same folder: without it they would look at other scripts.
+/// Adds the folder of scripts to the commands in hints; without it they would use other scripts.
 fn with_folder(error: CliError, folder: &Path) -> CliError {
     let folder = line_of(["--sql-dir", &folder.to_string_lossy()]);
     error.with_hints(|hint| {
@@ -59,30 +59,31 @@ fn with_folder(error: CliError, folder: &Path) -> CliError {
 /// Applies scripts. A signal also ends the script that runs on the server.
 async fn up(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
-    // Before a database is made for nothing.
+    // Checked before a database is created.
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
-    let session = app.signals.or_ended(async { Ok(app.runtime.migrations_session().await?) }).await?;
+    let session = app.signals.unless_ended(async { Ok(app.runtime.migrations_session().await?) }).await?;
     let mut report = Report::default();
-    let told = app.telling(|| "waiting for the lock of the database, or for a script (Ctrl-C ends it)".to_owned());
+    let wait_notice =
+        app.show_wait(|| "waiting for the lock of the database, or for a script (Ctrl-C ends it)".to_owned());
     let work = async {
         let done = mer_migrations::up_telling(&session, &scripts, args.target, &mut report).await;
         done.map_err(CliError::from)
     };
-    let done = app.signals.or_ended(work).await;
-    drop(told);
+    let done = app.signals.unless_ended(work).await;
+    drop(wait_notice);
     let closed = if done.as_ref().is_err_and(|error| error.signal().is_some()) {
-        // The work was dropped in the middle, and a server goes on with its script: its end is waited for.
+        // The work was dropped in the middle. A server goes on with its script, whose end is waited for.
         let stopping = async {
             session.stop_script().await;
             Ok(())
         };
-        app.signals.or_ended(stopping).await
+        app.signals.unless_ended(stopping).await
     } else {
-        app.signals.or_ended(async { Ok(session.close().await?) }).await
+        app.signals.unless_ended(async { Ok(session.close().await?) }).await
     };
-    // What was applied before a script failed stays, and is told.
+    // Scripts that were applied before another one failed stay applied, and are listed.
     if done.is_ok() || !report.applied.is_empty() {
-        tell(ui, report, "applied")?;
+        print_applied(ui, report, "applied")?;
     }
     done?;
     closed
@@ -92,10 +93,10 @@ async fn baseline(app: &App, args: &BaselineArgs, ui: Ui) -> Result<(), CliError
     let scripts = scripts(app, &args.scripts)?;
     scripts.get(args.number)?;
     let report = migrate::baseline(&app.runtime, &scripts, args.number).await?;
-    tell(ui, report, "noted as applied")
+    print_applied(ui, report, "noted as applied")
 }
 
-/// What `up` would do. Takes no lock, and makes nothing.
+/// Shows what `up` would do. Takes no lock, and creates no database.
 async fn show_plan(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     let scripts = scripts(app, &args.scripts)?;
     args.target.map_or(Ok(()), |number| scripts.get(number).map(drop))?;
@@ -108,7 +109,7 @@ async fn show_plan(app: &App, args: &PlanArgs, ui: Ui) -> Result<(), CliError> {
     if !rows.is_empty() {
         ui.list(&rows)?;
     }
-    ui.note(&told(rows.len(), "would be applied"));
+    ui.note(&summary(rows.len(), "would be applied"));
     Ok(())
 }
 
@@ -116,18 +117,18 @@ async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
     let plan = migrate::plan(&app.runtime, &scripts(app, args)?).await?;
     let wrong = plan.steps.iter().find(|step| step.status != StepStatus::Applied);
     let wrong = wrong.map(|step| {
-        let told = CliError::config(format!(
+        let error = CliError::config(format!(
             "the schema is not at this version: script {:02} `{}` is {}",
             step.number,
             step.name,
             step.status.name()
         ));
         match step.status {
-            StepStatus::Pending => told.hint("`mer migrate` applies what is pending"),
-            StepStatus::Changed => told.hint("`mer migrate repair` shows the difference, and accepts it"),
-            StepStatus::Missing if step.own => told.hint("name the folder that has it with `--sql-dir`"),
-            StepStatus::Missing => told.hint("use the MER that migrated it, or a newer one"),
-            _ => told,
+            StepStatus::Pending => error.hint("`mer migrate` applies what is pending"),
+            StepStatus::Changed => error.hint("`mer migrate repair` shows the difference, and accepts it"),
+            StepStatus::Missing if step.own => error.hint("name the folder that has it with `--sql-dir`"),
+            StepStatus::Missing => error.hint("use the MER that migrated it, or a newer one"),
+            _ => error,
         }
     });
     let rows: Vec<ScriptRow> = plan.steps.into_iter().map(ScriptRow::from).collect();
@@ -135,21 +136,21 @@ async fn status(app: &App, args: &ScriptsArgs, ui: Ui) -> Result<(), CliError> {
     wrong.map_or(Ok(()), Err)
 }
 
-/// The scripts that a command is about.
+/// The scripts of a command.
 fn scripts(app: &App, args: &ScriptsArgs) -> Result<Scripts, MigrationError> {
     migrate::scripts(&app.runtime, args.sql_dir.as_deref())
 }
 
-fn tell(ui: Ui, report: Report, done: &str) -> Result<(), CliError> {
+fn print_applied(ui: Ui, report: Report, done: &str) -> Result<(), CliError> {
     let rows: Vec<ScriptRow> = report.applied.into_iter().map(ScriptRow::applied).collect();
     if !rows.is_empty() {
         ui.list(&rows)?;
     }
-    ui.note(&told(rows.len(), done));
+    ui.note(&summary(rows.len(), done));
     Ok(())
 }
 
-fn told(count: usize, done: &str) -> String {
+fn summary(count: usize, done: &str) -> String {
     match (count, done) {
         (0, _) => "nothing to apply: the schema is at this version".to_owned(),
         (1, "applied") => "applied 1 script".to_owned(),

@@ -15,9 +15,9 @@ pub(super) struct ScriptRow {
     name: String,
     status: &'static str,
     own: bool,
-    /// Of the script that was applied.
+    /// Checksum of the script that was applied.
     checksum: Option<String>,
-    /// Of the script at hand.
+    /// Checksum of the script at hand.
     script_checksum: Option<String>,
     #[serde(serialize_with = "mer_core::micros_where_known")]
     applied_at: Option<Timestamp>,
@@ -79,10 +79,10 @@ impl TableRow for ScriptRow {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Difference {
     number: u32,
-    /// Of the one that was applied.
+    /// Name of the script that was applied.
     name: String,
     checksum: String,
-    /// Of the one at hand.
+    /// Name of the script at hand.
     script_name: String,
     script_checksum: String,
 }

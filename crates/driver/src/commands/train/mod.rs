@@ -7,7 +7,7 @@ use mer_meal::{Cancel, Input};
 use mer_scheduler::{Outcome, Output, OutputConfirmation, Training as Trained};
 use mer_service::{
     ModelHost as _, ResolvedModel, RunRequest,
-    train::{NotKept, TrainOptions, Training},
+    train::{NoVersion, TrainOptions, Training},
 };
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use self::put_line::{Kept, put_line};
 use super::{
     carry::{QUEUE, STDERR_QUEUE, pour, show},
     run::{RunJson, failure},
-    weights::{Told, progress},
+    weights::{VersionView, progress},
 };
 use crate::{
     app::App,
@@ -31,7 +31,7 @@ use crate::{
 struct TrainJson<'a> {
     #[serde(flatten)]
     run: RunJson<'a>,
-    weights: &'a Told,
+    weights: &'a VersionView,
 }
 
 /// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
@@ -46,7 +46,7 @@ pub(super) async fn train(
     if args.promote {
         app.check_changes_allowed(typed)?;
     }
-    let model = app.signals.or_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
+    let model = app.signals.unless_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
     let options = TrainOptions { promote: args.promote, note: args.note.clone() };
     let training = Training::new(&app.runtime, &model, options)?;
     let cancel = Cancel::new();
@@ -71,20 +71,20 @@ pub(super) async fn train(
     let run = training.run(request, Output { stdout, stderr: watched }, confirmation);
     let work = async { tokio::join!(run, pour(chunks, sink, sender), show(diagnostics, &cancel)) };
     let ((trained, poured, ()), signal) =
-        app.signals.cancelling(&cancel, || app.telling_of_end(&model.model().name), work).await;
+        app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
     let mut interruption = signal;
     let (kept, bytes) = match (trained?, poured) {
         (Trained::Over(_), Err(error)) => return Err(error),
         (Trained::Over(outcome), Ok(bytes)) => (Err((outcome_hint(&outcome), *outcome)), bytes),
         (Trained::Trained(trained), Err(error)) => {
-            training.refuse(*trained, error.kind(), error.in_one_line()).await;
+            training.reject(*trained, error.kind(), error.in_one_line()).await;
             return Err(error);
         }
         (Trained::Trained(trained), Ok(bytes)) => {
             let kept = match signal {
                 // A cancelled training makes no version.
-                Some(_) => Err(training.refuse(*trained, FailureKind::Cancelled, String::new()).await),
-                None => training.keep(*trained, async { interruption = Some(app.signals.next().await) }).await,
+                Some(_) => Err(training.reject(*trained, FailureKind::Cancelled, String::new()).await),
+                None => training.make_version(*trained, async { interruption = Some(app.signals.next().await) }).await,
             };
             (kept.map_err(|failed| not_kept(&model, args, failed)), bytes)
         }
@@ -99,7 +99,7 @@ pub(super) async fn train(
             return Err(failure(&outcome, interruption, hint, ui));
         }
     };
-    let (run, weights) = (RunJson::new(&outcome.access, &bytes, true), Told::new(named));
+    let (run, weights) = (RunJson::new(&outcome.access, &bytes, true), VersionView::new(named));
     if ui.format() == Format::Json {
         ui.json(&TrainJson { run, weights: &weights })?;
         return Ok(0);
@@ -109,8 +109,8 @@ pub(super) async fn train(
 }
 
 /// The hint and the record of a training that made no version.
-fn not_kept(model: &ResolvedModel, args: &TrainArgs, failed: NotKept) -> (Option<String>, Outcome) {
-    let NotKept { outcome, error, kept, is_wrong } = failed;
+fn not_kept(model: &ResolvedModel, args: &TrainArgs, failed: NoVersion) -> (Option<String>, Outcome) {
+    let NoVersion { outcome, error, kept, is_wrong } = failed;
     let line = kept.as_deref().and_then(|path| {
         put_line(&Kept {
             path,

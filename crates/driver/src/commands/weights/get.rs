@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use mer_core::WeightsFormat;
 use mer_service::weights;
 
-use super::version_view::Told;
+use super::version_view::VersionView;
 use crate::{
     app::App,
     cli::WeightsGetArgs,
@@ -31,7 +31,7 @@ pub(super) async fn get(app: &App, args: &WeightsGetArgs, ui: Ui) -> Result<(), 
     reader.write_to(&app.runtime, &mut sink).await?;
     sink.finish(true).await?;
     match ui.format() {
-        Format::Json if args.output.is_some() => ui.json(&Told::new(named)),
+        Format::Json if args.output.is_some() => ui.json(&VersionView::new(named)),
         _ => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ mod show;
 mod version_view;
 
 pub(in crate::commands) use progress::progress;
-pub(super) use version_view::Told;
+pub(super) use version_view::VersionView;
 
 use crate::{
     app::App,

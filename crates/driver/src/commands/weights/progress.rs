@@ -4,7 +4,7 @@ use mer_scheduler::{DeliveryEvent, DeliveryObserver};
 
 use crate::ui::Ui;
 
-/// Shows the progress, if there is a person who may be waiting for it.
+/// Shows the progress, if there is a terminal to show it on.
 pub(in crate::commands) fn progress(ui: Ui) -> Option<DeliveryObserver> {
     let line = ui.progress_line()?;
     Some(DeliveryObserver::new(move |event| match event {

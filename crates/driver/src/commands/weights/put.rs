@@ -8,7 +8,7 @@ use mer_service::{
 };
 use mer_weights::Given;
 
-use super::version_view::Told;
+use super::version_view::VersionView;
 use crate::{
     app::App,
     cli::{CommandLine, Input, Shape, WeightsPutArgs},
@@ -31,11 +31,11 @@ pub(super) async fn put(
     let prepared = weights::prepare_put(&app.runtime, new_weights(args)).await?;
     let input = if args.file == Path::new("-") { Input::Stdin } else { Input::File(args.file.clone()) };
     let done = prepared.put(&app.runtime, source(input, origin).await?).await.map_err(|error| failure(error, args))?;
-    let told = Told::new(done.named);
+    let view = VersionView::new(done.named);
     if ui.format() == Format::Json {
-        return ui.json(&told.with(done.inspected.tensors, done.inspected.statistics));
+        return ui.json(&view.with(done.inspected.tensors, done.inspected.statistics));
     }
-    told.sentences("put").for_each(|sentence| ui.note(&sentence));
+    view.sentences("put").for_each(|sentence| ui.note(&sentence));
     Ok(())
 }
 

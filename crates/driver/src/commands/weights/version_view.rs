@@ -1,4 +1,4 @@
-//! Versions as they are listed and shown.
+//! Rows and fields of versions of weights.
 
 use std::iter;
 
@@ -11,11 +11,10 @@ use uuid::Uuid;
 
 use crate::ui::{Details, TableRow};
 
-/// A version, its aliases, and, where they were asked for, what its bytes are like. Where the bytes lie is nobody's
-/// business.
+/// A version, its aliases, and, if asked for, the statistics of its bytes. The place of the bytes is not shown.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::commands) struct Told {
+pub(in crate::commands) struct VersionView {
     model: String,
     version: u64,
     format: WeightsFormat,
@@ -36,7 +35,7 @@ pub(in crate::commands) struct Told {
     statistics: Option<Statistics>,
 }
 
-impl Told {
+impl VersionView {
     pub(in crate::commands) fn new(NamedVersion { version, aliases }: NamedVersion) -> Self {
         Self {
             model: version.model,
@@ -106,7 +105,7 @@ fn float(number: f64) -> String {
     }
 }
 
-impl TableRow for Told {
+impl TableRow for VersionView {
     const COLUMNS: &'static [&'static str] =
         &["model", "version", "aliases", "dtype", "shape", "format", "bytes", "parent", "created", "note"];
 
@@ -126,7 +125,7 @@ impl TableRow for Told {
     }
 }
 
-impl Details for Told {
+impl Details for VersionView {
     fn fields(&self) -> Vec<(&'static str, String)> {
         let access = self.request_uid.map(|uid| format!("{uid}, attempt {}", text(self.attempt)));
         let mut fields = vec![

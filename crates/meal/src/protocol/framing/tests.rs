@@ -1,4 +1,4 @@
-//! Replies cut in every way.
+//! Replies that arrive in pieces, cut at every byte.
 
 use bytes::BytesMut;
 use mer_core::{Protocol, Tokens};
@@ -12,7 +12,7 @@ fn token() -> Framing {
     Framing::new(Protocol::Token, &tokens)
 }
 
-/// What a reader sees of a stream that arrives in two pieces: the reply, whether it is over, and what is left.
+/// Reads a stream that arrives in two pieces. Returns the reply, whether it is complete, and the rest.
 fn read(framing: &Framing, stream: &[u8], cut: usize) -> (Vec<u8>, bool, Vec<u8>) {
     let (mut stage, mut unread, mut reply) = (framing.begin(false), BytesMut::new(), Vec::new());
     for part in [&stream[..cut], &stream[cut..]] {

@@ -9,25 +9,25 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
-    agent::AgentKey,
-    plan::{Candidate, Signer, plan},
-    public::Public,
-    wire::put_string,
+    agent_client::AgentKey,
+    key_order::{Candidate, Signer, key_order},
+    public_key::PublicKey,
+    wire_format::put_string,
 };
 use crate::ssh::{
-    SshConfig, SshPlaces,
+    SshConfig, SshEnvironment,
     route::route,
     target::{Hop, Identity, Origin},
 };
 
-fn public(name: &str) -> Public {
+fn public(name: &str) -> PublicKey {
     let mut blob = Vec::new();
     put_string(&mut blob, b"ssh-ed25519");
     put_string(&mut blob, name.as_bytes());
-    Public { blob }
+    PublicKey { blob }
 }
 
-/// A file in OpenSSH's format, as far as it is looked at.
+/// A file in OpenSSH's format, as far as it is read.
 fn private(folder: &Path, name: &str, cipher: &str) -> PathBuf {
     let mut bytes = b"openssh-key-v1\0".to_vec();
     for word in [cipher, "none", ""] {
@@ -47,11 +47,11 @@ fn held(name: &str) -> AgentKey {
 }
 
 fn hop(identities: &[(&Path, Origin)], only: bool) -> Hop {
-    let places = SshPlaces { user: Some("me".to_owned()), ..SshPlaces::default() };
+    let environment = SshEnvironment { user: Some("me".to_owned()), ..SshEnvironment::default() };
     let config = SshConfig {
         server: "h".to_owned(),
         params: mer_core::ConnParams::default(),
-        places,
+        environment,
         secrets: None,
         accept_new: false,
     };
@@ -62,13 +62,13 @@ fn hop(identities: &[(&Path, Origin)], only: bool) -> Hop {
     hop
 }
 
-/// `agent NAME` or `file NAME`.
+/// The candidates as `agent NAME` or `file NAME`.
 fn order(hop: &Hop, agent: &[AgentKey]) -> Vec<String> {
     let name = |candidate: &Candidate| match &candidate.signer {
         Signer::Agent(_) => candidate.what.replace("agent key ", "agent ").replace('`', ""),
         Signer::File(path, _) => format!("file {}", path.file_name().expect("a name").to_string_lossy()),
     };
-    plan(hop, agent).candidates.iter().map(name).collect()
+    key_order(hop, agent).candidates.iter().map(name).collect()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn named_keys_of_the_agent_then_its_others_then_files() {
     assert_eq!(order(&hop(&identities, false), &agent), expected);
     let expected = ["agent both", "file locked", "file own", "file both"];
     assert_eq!(order(&hop(&identities, true), &agent), expected);
-    // What the registry names and what needs no passphrase goes first of all.
+    // A key that the registry names and that needs no passphrase comes first.
     let identities = [(own.as_path(), Origin::Registry), (both.as_path(), Origin::Config)];
     let expected = ["file own", "agent both", "agent x", "agent y", "file both"];
     assert_eq!(order(&hop(&identities, false), &agent), expected);
@@ -95,7 +95,7 @@ fn named_keys_of_the_agent_then_its_others_then_files() {
 #[test]
 fn what_is_named_and_missing_is_said_and_what_is_usual_is_not() {
     let identities = [(Path::new("/no/named"), Origin::Config), (Path::new("/no/usual"), Origin::Usual)];
-    let found = plan(&hop(&identities, false), &[]);
+    let found = key_order(&hop(&identities, false), &[]);
     assert!(found.candidates.is_empty());
     assert!(found.notes.len() == 1 && found.notes[0].contains("/no/named"), "{:?}", found.notes);
 }
@@ -111,7 +111,7 @@ fn a_private_key_that_others_can_read_only_names_one_of_the_agent() {
     for mode in [0o644, 0o640, 0o604, 0o620, 0o660] {
         set_mode(&own, mode);
         let hop = hop(&[(own.as_path(), Origin::Registry)], true);
-        let found = plan(&hop, &[]);
+        let found = key_order(&hop, &[]);
         assert!(found.candidates.is_empty() && found.notes.len() == 1, "{:?}", found.notes);
         let said = format!("(mode {mode:04o}); `chmod 600 {}`", own.display());
         assert!(found.notes[0].contains(&said), "{:?}", found.notes);
@@ -130,13 +130,13 @@ fn a_security_key_is_used_by_way_of_an_agent() {
     for word in ["sk-ssh-ed25519@openssh.com", "point", "ssh:"] {
         put_string(&mut blob, word.as_bytes());
     }
-    let public = Public { blob };
+    let public = PublicKey { blob };
     let file = folder.path().join("id");
     fs::write(&file, "-----BEGIN OPENSSH PRIVATE KEY-----\n").expect("a key");
     set_mode(&file, 0o600);
     fs::write(folder.path().join("id.pub"), public.line()).expect("a key");
     let hop = hop(&[(file.as_path(), Origin::Config)], true);
-    let found = plan(&hop, &[]);
+    let found = key_order(&hop, &[]);
     assert!(found.candidates.is_empty() && found.notes[0].contains("by way of an agent"), "{:?}", found.notes);
     assert_eq!(order(&hop, &[AgentKey { public, comment: "fob".to_owned() }]), ["agent fob"]);
 }

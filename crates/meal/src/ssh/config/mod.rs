@@ -1,18 +1,21 @@
-//! `~/.ssh/config`, as far as it matters to a program that runs commands.
+//! `~/.ssh/config`, as far as it matters for running commands.
 //!
-//! The first value of a key wins, as in OpenSSH, and files are read anew for each host, so that `Include` inside a block
-//! counts only where the block does. What a file asks for and MER cannot do comes back as warnings.
+//! As in OpenSSH, the first value of a key wins. Files are read anew for each host, so that `Include` in a block
+//! counts only where the block does. What a file requests and MER cannot do is returned as warnings.
 
-mod apply;
+mod keywords;
+mod line;
 mod pattern;
+mod read_files;
+mod set;
 mod settings;
-mod words;
+mod values;
 
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod tests;
 
-pub(super) use apply::{Files, Owner, settings_for};
 pub(super) use pattern::{matches_glob, matches_pattern};
-pub(super) use settings::{Algorithms, Proxy, Settings, Strict};
+pub(super) use read_files::{ConfigOwner, Files, settings_for};
+pub(super) use settings::{Algorithms, Proxy, Settings, StrictHostKeyChecking};

@@ -1,4 +1,4 @@
-//! What is read of generated files equals what `ssh -G` reads of them.
+//! Compares what MER reads from generated files with what `ssh -G` reads from them.
 
 use std::{
     fs,
@@ -8,12 +8,12 @@ use std::{
 
 use mer_testkit::require;
 
-use super::{Files, Owner, Proxy, Settings, Strict, settings_for};
+use super::{ConfigOwner, Files, Proxy, Settings, StrictHostKeyChecking, settings_for};
 
-/// A generator of numbers that is the same on every run: a failure can be looked at again.
-struct Numbers(u64);
+/// A random number generator with a fixed sequence, so that failures can be repeated.
+struct Random(u64);
 
-impl Numbers {
+impl Random {
     fn below(&mut self, most: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits") % most
@@ -26,7 +26,7 @@ impl Numbers {
 
 const ALIASES: [&str; 4] = ["gpu1", "gpu2.lab.org", "bastion", "10.0.0.7"];
 
-/// Keywords, and values of each.
+/// Keywords and some values of each.
 const VALUES: &[(&str, &[&str])] = &[
     ("HostName", &["%h.example.org", "10.1.2.3", "host-%%"]),
     ("User", &["ada", "\"grace\"", "'root'"]),
@@ -69,9 +69,9 @@ const BLOCKS: &[&str] = &[
     "Match final host *.example.org",
 ];
 
-fn config(numbers: &mut Numbers, included: &Path) -> String {
+fn config(numbers: &mut Random, included: &Path) -> String {
     let mut text = String::new();
-    let lines = |numbers: &mut Numbers, text: &mut String| {
+    let lines = |numbers: &mut Random, text: &mut String| {
         for _ in 0..numbers.below(6) {
             let (keyword, values) = VALUES[numbers.below(VALUES.len())];
             let value = numbers.one(values);
@@ -96,15 +96,15 @@ fn config(numbers: &mut Numbers, included: &Path) -> String {
     text
 }
 
-/// The real files, and the pattern of `Include` by the same function as in use.
-struct Disk;
+/// Reads real files, and expands `Include` by the same function as the product.
+struct LocalFiles;
 
-impl Files for Disk {
-    fn read(&self, path: &Path, _of: Owner) -> Result<Option<String>, String> {
+impl Files for LocalFiles {
+    fn read(&self, path: &Path, _of: ConfigOwner) -> Result<Option<String>, String> {
         Ok(fs::read_to_string(path).ok())
     }
 
-    fn expand(&self, pattern: &str, _of: Owner) -> Vec<PathBuf> {
+    fn expand(&self, pattern: &str, _of: ConfigOwner) -> Vec<PathBuf> {
         let pattern = Path::new(pattern);
         let (folder, name) = (pattern.parent().expect("a folder"), pattern.file_name().expect("a name"));
         let entries = fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path());
@@ -118,7 +118,7 @@ impl Files for Disk {
     }
 }
 
-/// What is compared, a line each, sorted within a keyword where the order says nothing.
+/// The settings as lines, sorted.
 fn ours(settings: &Settings, alias: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut say = |name: &str, value: Option<String>| out.extend(value.map(|value| format!("{name} {value}")));
@@ -148,7 +148,7 @@ fn ours(settings: &Settings, alias: &str) -> Vec<String> {
     say("globalknownhostsfile", settings.global_known_hosts.as_ref().map(|files| files.join(" ")));
     say("hostkeyalias", settings.host_key_alias.clone());
     let strict = match settings.strict {
-        Some(Strict::AcceptNew) => "accepts",
+        Some(StrictHostKeyChecking::AcceptNew) => "accepts",
         _ => "refuses",
     };
     say("stricthostkeychecking", Some(strict.to_owned()));
@@ -167,12 +167,12 @@ fn ours(settings: &Settings, alias: &str) -> Vec<String> {
         say("setenv", Some(format!("{name}={value}")));
     }
     out.sort();
-    // A name that is sent twice is sent.
+    // Sending a name twice is the same as once.
     out.dedup();
     out
 }
 
-/// The same of `ssh -G`. Its defaults for what is not named are ours elsewhere, and left out here.
+/// The output of `ssh -G`, without the defaults that MER sets elsewhere.
 fn theirs(printed: &str, settings: &Settings) -> Vec<String> {
     let mut out = Vec::new();
     for line in printed.lines() {
@@ -215,7 +215,7 @@ fn theirs(printed: &str, settings: &Settings) -> Vec<String> {
         }
     }
     out.sort();
-    // A name that is sent twice is sent.
+    // Sending a name twice is the same as once.
     out.dedup();
     out
 }
@@ -228,30 +228,30 @@ fn field_ssh_7_what_is_read_is_what_openssh_reads() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config");
-    let mut numbers = Numbers(7);
+    let mut numbers = Random(7);
     let mut compared = 0;
     for round in 0..96 {
         for name in ["in1.conf", "in20.conf", "inx.conf"] {
             let text = config(&mut numbers, &folder.path().join("none"));
-            // A folder that has nothing: no circles.
+            // An empty folder, so that included files include nothing.
             fs::create_dir_all(folder.path().join("none")).expect("a folder");
             fs::write(folder.path().join(name), text).expect("an included file");
         }
         let text = config(&mut numbers, folder.path());
         fs::write(&file, &text).expect("a configuration");
         let alias = numbers.one(&ALIASES);
-        let asked = Command::new(&ssh).arg("-F").arg(&file).args(["-G", alias]).env("OTHER_AGENT", "/o").output();
-        let asked = asked.expect("`ssh` runs");
-        // What it takes for an error is no matter of values.
-        if !asked.status.success() {
+        let query = Command::new(&ssh).arg("-F").arg(&file).args(["-G", alias]).env("OTHER_AGENT", "/o").output();
+        let query = query.expect("`ssh` runs");
+        // Files that `ssh` rejects are not compared.
+        if !query.status.success() {
             continue;
         }
         compared += 1;
-        let roots = [(file.clone(), Owner::User)];
+        let roots = [(file.clone(), ConfigOwner::User)];
         let local = Command::new("id").arg("-un").output().expect("`id` runs");
         let local = String::from_utf8_lossy(&local.stdout).trim().to_owned();
-        let settings = settings_for(&Disk, &roots, alias, None, Some(&local));
-        let printed = String::from_utf8_lossy(&asked.stdout);
+        let settings = settings_for(&LocalFiles, &roots, alias, None, Some(&local));
+        let printed = String::from_utf8_lossy(&query.stdout);
         assert_eq!(ours(&settings, alias), theirs(&printed, &settings), "round {round}, `{alias}`:\n{text}");
     }
     assert!(compared > 60, "only {compared} were compared");

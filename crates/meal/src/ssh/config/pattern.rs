@@ -1,10 +1,10 @@
 //! Patterns of host names: `*`, `?`, and lists with `!`.
 
-/// Whether a text matches a pattern of `*` and `?`. Iterative: a pattern comes from a file.
+/// Whether a text matches a pattern of `*` and `?`. Iterative, because patterns come from files.
 pub(in crate::ssh) fn matches_pattern(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
-    // Where to go on when the text goes on and the pattern does not: after the last star, one byte later.
+    // Where to continue after a mismatch: after the last star, one byte later.
     let mut star = None;
     while t < text.len() {
         match pattern.get(p) {
@@ -25,7 +25,7 @@ pub(in crate::ssh) fn matches_pattern(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|one| *one == b'*')
 }
 
-/// Whether a file's name matches a pattern of a shell: `*`, `?`, `[0-9]`, `[!a]`, and `\` before what is meant as it is.
+/// Whether a file name matches a shell pattern: `*`, `?`, `[0-9]`, `[!a]`, and `\` before a literal character.
 pub(in crate::ssh) fn matches_glob(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
@@ -51,7 +51,7 @@ pub(in crate::ssh) fn matches_glob(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|one| *one == '*')
 }
 
-/// Whether the first element of a pattern means this character: then how long that element is.
+/// Whether the first element of a pattern matches this character. Returns the length of the element.
 fn one(pattern: &[char], c: char) -> Option<usize> {
     match pattern {
         ['?', ..] => Some(1),
@@ -59,7 +59,7 @@ fn one(pattern: &[char], c: char) -> Option<usize> {
         ['[', rest @ ..] => match set(rest, c) {
             Some((true, length)) => Some(length + 1),
             Some((false, _)) => None,
-            // A bracket that is never closed is a bracket.
+            // A bracket that is never closed is a literal one.
             None => (c == '[').then_some(1),
         },
         [literal, ..] => (*literal == c).then_some(1),
@@ -67,7 +67,7 @@ fn one(pattern: &[char], c: char) -> Option<usize> {
     }
 }
 
-/// Whether a set has a character, and where it ends. `rest` begins after the bracket.
+/// Whether a set contains a character, and where the set ends. `rest` begins after the opening bracket.
 fn set(rest: &[char], c: char) -> Option<(bool, usize)> {
     let negated = matches!(rest.first(), Some('!' | '^'));
     let begin = usize::from(negated);
@@ -75,7 +75,7 @@ fn set(rest: &[char], c: char) -> Option<(bool, usize)> {
     let mut found = false;
     loop {
         let first = *rest.get(at)?;
-        // A bracket that comes first is one of the set.
+        // A closing bracket at the beginning belongs to the set.
         if first == ']' && at > begin {
             return Some((found != negated, at + 1));
         }
@@ -92,7 +92,7 @@ fn set(rest: &[char], c: char) -> Option<(bool, usize)> {
     }
 }
 
-/// Whether a list holds: some pattern matches and no negated one does.
+/// Whether a list matches: at least one pattern matches, and no negated one.
 pub(super) fn matches_list<'a>(patterns: impl IntoIterator<Item = &'a str>, text: &str) -> bool {
     let mut found = false;
     for pattern in patterns {

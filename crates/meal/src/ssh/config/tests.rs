@@ -1,4 +1,4 @@
-//! FIELD, SSH 7: what `~/.ssh/config` says is honoured, and what is not supported is said.
+//! `~/.ssh/config` is followed, and what is not supported gives a warning.
 
 use std::{
     collections::BTreeMap,
@@ -6,16 +6,16 @@ use std::{
     time::Duration,
 };
 
-use super::{Files, Owner, Proxy, Settings, Strict, matches_glob, matches_pattern, settings_for};
+use super::{ConfigOwner, Files, Proxy, Settings, StrictHostKeyChecking, matches_glob, matches_pattern, settings_for};
 
 struct Memory(BTreeMap<PathBuf, String>);
 
 impl Files for Memory {
-    fn read(&self, path: &Path, _of: Owner) -> Result<Option<String>, String> {
+    fn read(&self, path: &Path, _of: ConfigOwner) -> Result<Option<String>, String> {
         Ok(self.0.get(path).cloned())
     }
 
-    fn expand(&self, pattern: &str, _of: Owner) -> Vec<PathBuf> {
+    fn expand(&self, pattern: &str, _of: ConfigOwner) -> Vec<PathBuf> {
         let matching = |path: &&PathBuf| matches_pattern(pattern, &path.to_string_lossy());
         self.0.keys().filter(matching).cloned().collect()
     }
@@ -23,7 +23,7 @@ impl Files for Memory {
 
 fn ask_as(alias: &str, user: Option<&str>, files: &[(&str, &str)]) -> Settings {
     let memory = Memory(files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect());
-    settings_for(&memory, &[(PathBuf::from("config"), Owner::User)], alias, user, Some("me"))
+    settings_for(&memory, &[(PathBuf::from("config"), ConfigOwner::User)], alias, user, Some("me"))
 }
 
 fn ask(alias: &str, text: &str) -> Settings {
@@ -37,7 +37,7 @@ fn field_ssh_7_the_first_value_wins() {
     assert_eq!((settings.port, settings.user.as_deref()), (Some(2201), Some("a")));
     assert_eq!(settings.connect_timeout, Some(Duration::from_secs(7)));
     assert_eq!(ask("gpu2", text).port, Some(9));
-    // Before any block: for everybody, and first.
+    // Lines before the first block apply to all hosts, and come first.
     assert_eq!(ask("gpu1", &format!("Port 1\n{text}")).port, Some(1));
 }
 
@@ -54,7 +54,7 @@ fn field_ssh_7_each_listed_key_is_read() {
     assert_eq!(settings.proxy, Some(Proxy::Jump("j1,u@j2:23".to_owned())));
     assert_eq!(settings.user_known_hosts, Some(vec!["/k1".to_owned(), "/k2".to_owned()]));
     assert_eq!(settings.global_known_hosts, Some(vec!["/g".to_owned()]));
-    assert_eq!(settings.strict, Some(Strict::AcceptNew));
+    assert_eq!(settings.strict, Some(StrictHostKeyChecking::AcceptNew));
     assert_eq!((settings.alive_interval, settings.alive_count), (Some(Duration::from_secs(90)), Some(4)));
     assert_eq!(settings.host_key_alias.as_deref(), Some("name"));
     assert_eq!(settings.identity_agent.as_deref(), Some("none"));
@@ -114,7 +114,7 @@ fn field_ssh_7_what_is_not_supported_is_said_once_and_only_where_it_counts() {
     let b = ask("b", text);
     assert_eq!((b.proxy, b.port, b.warnings.len()), (Some(Proxy::Jump("j".to_owned())), None, 1));
     let c = ask("c", text);
-    assert_eq!((c.strict, c.port, c.warnings.len()), (Some(Strict::AcceptNew), None, 4));
+    assert_eq!((c.strict, c.port, c.warnings.len()), (Some(StrictHostKeyChecking::AcceptNew), None, 4));
 }
 
 #[test]
@@ -140,10 +140,7 @@ fn what_is_unknown_may_be_ignored_and_what_changes_nothing_is_never_said() {
     let said = ask("a", text).warnings;
     assert_eq!(
         said,
-        [
-            "`config` line 1: `whatever` is not known, and not used",
-            "`config` line 5: `third` is not known, and not used"
-        ]
+        ["`config` line 1: `whatever` is unknown, and ignored", "`config` line 5: `third` is unknown, and ignored"]
     );
     let quiet = "LocalForward 8080 localhost:80\nDynamicForward 1080\nLocalCommand echo\nPermitLocalCommand no\n\
                  SendEnv LANG LC_*\nCiphers aes256-ctr\nHashKnownHosts yes\nGSSAPIAuthentication yes\n\
@@ -164,7 +161,7 @@ fn variables_are_collected_and_taken_away() {
 #[test]
 fn what_the_machines_own_file_sends_is_not_sent() {
     let memory = Memory([(PathBuf::from("system"), "SendEnv LANG\nSetEnv A=1\n".to_owned())].into());
-    let settings = settings_for(&memory, &[(PathBuf::from("system"), Owner::System)], "a", None, None);
+    let settings = settings_for(&memory, &[(PathBuf::from("system"), ConfigOwner::System)], "a", None, None);
     assert_eq!((settings.send_env.len(), settings.set_env.len(), settings.warnings.len()), (0, 1, 0));
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ssh::config::matches_pattern;
 
-/// What stands before the names.
+/// The marker in front of the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
     None,
@@ -25,7 +25,7 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line; comments, empty lines and nonsense are nothing.
+    /// Parses a line. `None` for comments, empty lines and invalid ones.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -44,11 +44,11 @@ impl<'a> Line<'a> {
         }
         let kind = words.next()?;
         let key = STANDARD.decode(words.next()?).ok()?;
-        // The type inside the key is the one that counts; a line in which they differ is broken.
+        // The type within the key must be the type in the line.
         (key_kind(&key)? == kind).then_some(Self { marker, names, kind, key })
     }
 
-    /// Whether the line is about the host of this name (`name` or `[name]:port`).
+    /// Whether the line applies to a host, given as `name` or `[name]:port`.
     pub(super) fn is_about(&self, host: &str) -> bool {
         if let Some(hash) = self.names.strip_prefix("|1|") {
             return hash.split_once('|').is_some_and(|(salt, hash)| hashed(host, salt, hash).unwrap_or(false));
@@ -73,14 +73,14 @@ fn hashed(host: &str, salt: &str, hash: &str) -> Option<bool> {
     Some(mac.verify_slice(&STANDARD.decode(hash).ok()?).is_ok())
 }
 
-/// The type that a public key in SSH's wire format names.
+/// The key type in a public key in SSH wire format.
 pub(in crate::ssh) fn key_kind(key: &[u8]) -> Option<&str> {
     let (length, rest) = key.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     std::str::from_utf8(rest.get(..length)?).ok()
 }
 
-/// `SHA256:…`, as OpenSSH prints it.
+/// The fingerprint as OpenSSH prints it: `SHA256:…`.
 pub(in crate::ssh) fn fingerprint(key: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
 }

@@ -1,4 +1,4 @@
-//! Lines as OpenSSH writes them.
+//! Lines in OpenSSH's format.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 
-use super::{Known, Verdict, fingerprint};
+use super::{KnownKeys, Verdict, fingerprint};
 
 fn key(kind: &str, body: &[u8]) -> Vec<u8> {
     let mut key = u32::try_from(kind.len()).expect("short").to_be_bytes().to_vec();
@@ -26,8 +26,8 @@ fn hashed(host: &str) -> String {
     format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-fn known(host: &str, text: &str) -> Known {
-    let mut known = Known::default();
+fn known(host: &str, text: &str) -> KnownKeys {
+    let mut known = KnownKeys::default();
     known.add(host, None, Path::new("/k"), text);
     known
 }
@@ -78,7 +78,7 @@ fn a_changed_key_is_told_with_the_known_one_and_its_line() {
     };
     assert_eq!(expected, format!("{ED} {}", fingerprint(&key(ED, b"old"))));
     assert_eq!((file.as_path(), line), (Path::new("/k"), 3));
-    // Of another type only: no reason to trust it either.
+    // A key of another type is no reason to trust this one.
     assert!(matches!(known("h", &text).verdict(&key("ssh-rsa", b"x")), Verdict::Changed { .. }));
 }
 
@@ -107,21 +107,21 @@ fn nonsense_is_skipped() {
 fn accepting_adds_one_line_even_after_a_line_without_end() {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("new/known_hosts");
-    Known::accept("a", &key(ED, b"1"), &file).expect("accepted");
+    KnownKeys::accept("a", &key(ED, b"1"), &file).expect("accepted");
     let mut text = std::fs::read_to_string(&file).expect("written");
     assert_eq!(text.lines().count(), 1);
     text.pop();
     std::fs::write(&file, text).expect("shortened");
-    Known::accept("[b]:23", &key(ED, b"2"), &file).expect("accepted");
+    KnownKeys::accept("[b]:23", &key(ED, b"2"), &file).expect("accepted");
     let files = [file];
-    assert_eq!(Known::read("a", None, &files).expect("read").verdict(&key(ED, b"1")), Verdict::Known);
-    assert_eq!(Known::read("[b]:23", None, &files).expect("read").verdict(&key(ED, b"2")), Verdict::Known);
+    assert_eq!(KnownKeys::read("a", None, &files).expect("read").verdict(&key(ED, b"1")), Verdict::Known);
+    assert_eq!(KnownKeys::read("[b]:23", None, &files).expect("read").verdict(&key(ED, b"2")), Verdict::Known);
 }
 
 #[test]
 fn a_key_that_is_known_without_the_port_is_known_unless_one_is_known_with_it() {
     let loose = |text: &str| {
-        let mut known = Known::default();
+        let mut known = KnownKeys::default();
         known.add("[h]:23", Some("h"), Path::new("/k"), text);
         known
     };
@@ -129,7 +129,7 @@ fn a_key_that_is_known_without_the_port_is_known_unless_one_is_known_with_it() {
     assert_eq!(loose(&without).verdict(&key(ED, b"one")), Verdict::Known);
     assert_eq!(loose(&line(&hashed("h"), ED, b"one")).verdict(&key(ED, b"one")), Verdict::Known);
     assert_eq!(loose(&without).kinds().collect::<Vec<_>>(), [ED]);
-    // Another server on that port: not a changed key.
+    // Another server on that port is not a changed key.
     assert_eq!(loose(&without).verdict(&key(ED, b"two")), Verdict::Unknown);
     let both = without.clone() + &line("[h]:23", "ssh-rsa", b"two");
     assert_eq!(loose(&both).verdict(&key("ssh-rsa", b"two")), Verdict::Known);
@@ -144,6 +144,9 @@ fn a_pipe_is_no_known_hosts_file_and_is_not_waited_for() {
     let pipe = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
-    assert!(Known::read("h", None, &[pipe]).is_err());
-    assert_eq!(Known::read("h", None, &["/dev/null".into()]).expect("read").verdict(&key(ED, b"k")), Verdict::Unknown);
+    assert!(KnownKeys::read("h", None, &[pipe]).is_err());
+    assert_eq!(
+        KnownKeys::read("h", None, &["/dev/null".into()]).expect("read").verdict(&key(ED, b"k")),
+        Verdict::Unknown
+    );
 }

@@ -1,4 +1,4 @@
-//! The files of this machine: the configuration, what it includes, and known_hosts.
+//! The local files: the configuration, what it includes, and known_hosts.
 
 use std::{
     fs,
@@ -8,33 +8,33 @@ use std::{
 
 use super::expand::{Expand, from_home, variables};
 use crate::ssh::{
-    SshPlaces,
-    config::{Files, Owner, Settings, matches_glob},
+    SshEnvironment,
+    config::{ConfigOwner, Files, Settings, matches_glob},
 };
 
-/// The files of the configuration, in the order in which they count.
-pub(super) fn config_files(places: &SshPlaces) -> Vec<(PathBuf, Owner)> {
-    let own = places.folder.as_ref().map(|folder| (folder.join("config"), Owner::User));
-    let system = places.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), Owner::System));
+/// The configuration files, in their order.
+pub(super) fn config_files(environment: &SshEnvironment) -> Vec<(PathBuf, ConfigOwner)> {
+    let own = environment.folder.as_ref().map(|folder| (folder.join("config"), ConfigOwner::User));
+    let system = environment.system_folder.as_ref().map(|folder| (folder.join("ssh_config"), ConfigOwner::System));
     own.into_iter().chain(system).collect()
 }
 
-/// Where host keys are known from.
+/// The known_hosts files of a host.
 pub(super) struct KnownHosts {
     pub(super) files: Vec<PathBuf>,
-    /// Where a new one is written: the first file of the user.
+    /// Where new keys are recorded: the user's first file.
     pub(super) record_in: Option<PathBuf>,
 }
 
-/// `registry` is the registry's file. It is the only one of the user for the target; a jump host may be known from the
-/// others too, because nothing names a file for it alone.
+/// Returns the known_hosts files. `registry` is the file that the registry names: for the target it replaces the
+/// user's files; for a jump host it is added to them, because the registry names none for it.
 pub(super) fn known_hosts(
     registry: Option<&str>,
     target: bool,
     settings: &Settings,
     expand: &Expand<'_>,
 ) -> Result<KnownHosts, String> {
-    let places = expand.places;
+    let environment = expand.environment;
     let none = |list: &[String]| list.iter().any(|file| file.eq_ignore_ascii_case("none"));
     let paths = |list: &[String]| list.iter().map(|file| expand.path(file)).collect::<Result<Vec<_>, _>>();
     let usual = |folder: &Option<PathBuf>, name: &str| {
@@ -49,46 +49,46 @@ pub(super) fn known_hosts(
         files.extend(match &settings.user_known_hosts {
             Some(list) if none(list) => Vec::new(),
             Some(list) => paths(list)?,
-            None => usual(&places.folder, "known_hosts"),
+            None => usual(&environment.folder, "known_hosts"),
         });
     }
     let record_in = files.first().cloned();
     files.extend(match &settings.global_known_hosts {
         Some(list) if none(list) => Vec::new(),
         Some(list) => paths(list)?,
-        None => usual(&places.system_folder, "ssh_known_hosts"),
+        None => usual(&environment.system_folder, "ssh_known_hosts"),
     });
     Ok(KnownHosts { files, record_in })
 }
 
-/// The files of this machine.
-pub(super) struct Disk<'a> {
-    pub(super) places: &'a SshPlaces,
+/// Reads local files.
+pub(super) struct LocalFiles<'a> {
+    pub(super) environment: &'a SshEnvironment,
 }
 
-impl Files for Disk<'_> {
-    fn read(&self, path: &Path, of: Owner) -> Result<Option<String>, String> {
+impl Files for LocalFiles<'_> {
+    fn read(&self, path: &Path, of: ConfigOwner) -> Result<Option<String>, String> {
         let Ok(found) = fs::metadata(path) else { return Ok(None) };
         if !found.is_file() {
             return Ok(None);
         }
-        // It names programs that are run. OpenSSH has the same rule.
-        if of == Owner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
-            return Err("it belongs to another user, or others may write to it; chmod go-w mends that".to_owned());
+        // The file names programs to run. OpenSSH has the same rule.
+        if of == ConfigOwner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
+            return Err("it belongs to another user, or others may write to it; `chmod go-w` fixes that".to_owned());
         }
         Ok(mer_files::read_external(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn expand(&self, pattern: &str, of: Owner) -> Vec<PathBuf> {
-        let named = variables(self.places, pattern).and_then(|pattern| from_home(self.places, &pattern));
+    fn expand(&self, pattern: &str, of: ConfigOwner) -> Vec<PathBuf> {
+        let named = variables(self.environment, pattern).and_then(|pattern| from_home(self.environment, &pattern));
         let Ok(path) = named else { return Vec::new() };
         let folder = match of {
-            Owner::User => &self.places.folder,
-            Owner::System => &self.places.system_folder,
+            ConfigOwner::User => &self.environment.folder,
+            ConfigOwner::System => &self.environment.system_folder,
         };
         let folder = folder.as_deref().unwrap_or(Path::new("/"));
         let mut found = vec![PathBuf::new()];
-        // `join` of an absolute path is that path.
+        // `join` with an absolute path returns that path.
         for part in folder.join(path).components() {
             let name = part.as_os_str().to_string_lossy();
             found = if name.contains(['*', '?', '[']) {

@@ -1,4 +1,4 @@
-//! Which keys and methods a host is shown, and which variables it gets.
+//! The keys and methods to log in with, and the variables to send.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -6,20 +6,20 @@ use mer_core::ConnParams;
 
 use super::expand::Expand;
 use crate::ssh::{
-    SshPlaces,
+    SshEnvironment,
     config::{Settings, matches_pattern},
     target::{Identity, Method, Origin},
 };
 
-/// The private keys that are looked for where none is named, in OpenSSH's order.
+/// The key files that are used by default, in OpenSSH's order.
 const USUAL_KEYS: [&str; 5] = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
 
-/// What there is to log in with.
+/// The keys to log in with.
 pub(super) struct Keys {
     pub(super) identities: Vec<Identity>,
     pub(super) certificates: Vec<PathBuf>,
     pub(super) agent: Option<PathBuf>,
-    /// Whether only the keys that are named count.
+    /// Whether only the named keys are offered.
     pub(super) only: bool,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
     if let Some(file) = &params.identity_file {
         identities.push(Identity { path: expand.path(file)?, origin: Origin::Registry });
     }
-    // The configuration forbids keys, and the registry names one: that one is meant.
+    // The configuration disables keys, and the registry names one: the registry wins.
     let forbidden = settings.pubkey == Some(false);
     if forbidden {
         return Ok(Keys { identities, certificates: Vec::new(), agent: agent(settings, expand)?, only: true });
@@ -41,7 +41,7 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
         }
     }
     if params.identity_file.is_none() && settings.identity_files.is_empty() {
-        let usual = expand.places.folder.iter().flat_map(|folder| USUAL_KEYS.map(|name| folder.join(name)));
+        let usual = expand.environment.folder.iter().flat_map(|folder| USUAL_KEYS.map(|name| folder.join(name)));
         identities.extend(usual.map(|path| Identity { path, origin: Origin::Usual }));
     }
     let certificates = settings.certificate_files.iter().filter(named).map(|file| expand.path(file));
@@ -53,28 +53,28 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
     })
 }
 
-/// The agent's socket: a path, `$NAME` (the variable holds it), `SSH_AUTH_SOCK`, or `none`.
+/// The socket of the agent: a path, `$NAME` (a variable with the path), `SSH_AUTH_SOCK`, or `none`.
 fn agent(settings: &Settings, expand: &Expand<'_>) -> Result<Option<PathBuf>, String> {
-    let places = expand.places;
+    let environment = expand.environment;
     Ok(match settings.identity_agent.as_deref() {
         Some(text) if text.eq_ignore_ascii_case("none") => None,
-        None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK" | "${SSH_AUTH_SOCK}") => places.agent.clone(),
+        None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK" | "${SSH_AUTH_SOCK}") => environment.agent.clone(),
         Some(text) => match text.strip_prefix('$').filter(|name| !name.starts_with('{')) {
-            // As in OpenSSH: where it is not set, there is no agent.
-            Some(name) => places.variables.get(name).filter(|path| !path.is_empty()).map(PathBuf::from),
+            // As in OpenSSH, an unset variable means no agent.
+            Some(name) => environment.variables.get(name).filter(|path| !path.is_empty()).map(PathBuf::from),
             None => Some(expand.path(text)?),
         },
     })
 }
 
-/// Folders that are there for a moment's use.
-pub(super) fn socket_folders(places: &SshPlaces) -> Vec<PathBuf> {
-    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| places.variables.get(name));
+/// Folders for short-lived sockets.
+pub(super) fn socket_folders(environment: &SshEnvironment) -> Vec<PathBuf> {
+    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| environment.variables.get(name));
     let named = named.filter(|folder| folder.starts_with('/')).map(PathBuf::from);
     named.chain(["/tmp", "/dev/shm"].map(PathBuf::from)).collect()
 }
 
-/// The methods in their order. What the registry gives to log in with is used, whatever the configuration prefers.
+/// The methods in their order. Credentials of the registry are used, whatever the configuration prefers.
 pub(super) fn methods(params: &ConnParams, settings: &Settings, password: bool) -> Vec<Method> {
     let usual = [Method::PublicKey, Method::KeyboardInteractive, Method::Password];
     let mut methods = match &settings.preferred_authentications {
@@ -96,7 +96,7 @@ pub(super) fn methods(params: &ConnParams, settings: &Settings, password: bool) 
     methods
 }
 
-/// What `SendEnv` and `SetEnv` give to the other side; `SetEnv` wins.
+/// The variables of `SendEnv` and `SetEnv`; `SetEnv` wins.
 pub(super) fn variables(settings: &Settings, ours: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let sent = |name: &str| settings.send_env.iter().any(|pattern| matches_pattern(pattern, name));
     let sent = ours.iter().filter(|(name, _)| sent(name)).map(|(name, value)| (name.clone(), value.clone()));

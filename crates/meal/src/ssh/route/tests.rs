@@ -1,4 +1,4 @@
-//! Ways as they are planned, with real files.
+//! Routes from real configuration files.
 
 use std::{
     fs,
@@ -12,11 +12,11 @@ use mer_core::{Bound, Classified as _, ConnParams, FailureKind};
 
 use super::{Route, parse_spec, route};
 use crate::ssh::{
-    SshConfig, SshError, SshPlaces,
+    SshConfig, SshEnvironment, SshError,
     target::{Identity, Method, Origin, Password},
 };
 
-/// Whatever the umask: what others may write to is not used.
+/// Independent of the umask: a file that is writable for others is ignored.
 fn write(file: &Path, text: &str) {
     fs::write(file, text).expect("a file");
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("a mode");
@@ -31,7 +31,7 @@ fn plan(config: &str, params: ConnParams) -> (Result<Route, SshError>, tempfile:
     let folder = home.path().join(".ssh");
     fs::create_dir(&folder).expect("folder");
     write(&folder.join("config"), config);
-    let places = SshPlaces {
+    let environment = SshEnvironment {
         home: Some(home.path().to_owned()),
         folder: Some(folder),
         user: Some("me".to_owned()),
@@ -39,7 +39,7 @@ fn plan(config: &str, params: ConnParams) -> (Result<Route, SshError>, tempfile:
         system_folder: None,
         variables: Arc::default(),
     };
-    let config = SshConfig { server: "gpu1".to_owned(), params, places, secrets: None, accept_new: false };
+    let config = SshConfig { server: "gpu1".to_owned(), params, environment, secrets: None, accept_new: false };
     (route(&config), home)
 }
 
@@ -92,9 +92,9 @@ fn field_ssh_7_include_by_pattern_from_the_folder() {
     fs::create_dir(folder.join("conf.d")).expect("folder");
     write(&folder.join("conf.d/1.conf"), "Port 5\n");
     write(&folder.join("config"), "Include conf.d/[0-9].conf ~/.ssh/none\nPort 6\n");
-    let places = SshPlaces { folder: Some(folder), user: Some("me".to_owned()), ..SshPlaces::default() };
+    let environment = SshEnvironment { folder: Some(folder), user: Some("me".to_owned()), ..SshEnvironment::default() };
     let server = "gpu1".to_owned();
-    let config = SshConfig { server, params: ConnParams::default(), places, secrets: None, accept_new: false };
+    let config = SshConfig { server, params: ConnParams::default(), environment, secrets: None, accept_new: false };
     assert_eq!(route(&config).expect("a route").target.port, 5);
 }
 
@@ -104,7 +104,7 @@ fn field_ssh_8_no_home_no_user_no_agent() {
     let mut config = SshConfig {
         server: "gpu1".to_owned(),
         params: ConnParams { identity_file: Some("~/.ssh/k".to_owned()), ..ConnParams::default() },
-        places: SshPlaces { folder: Some(folder.clone()), ..SshPlaces::default() },
+        environment: SshEnvironment { folder: Some(folder.clone()), ..SshEnvironment::default() },
         secrets: None,
         accept_new: false,
     };
@@ -140,8 +140,8 @@ fn jump_hosts_in_all_their_forms() {
 fn field_ssh_8_a_container_has_no_name_for_its_user() {
     let nameless = |user: Option<&str>| {
         let params = ConnParams { user: user.map(str::to_owned), ..ConnParams::default() };
-        let (places, server) = (SshPlaces::default(), "gpu1".to_owned());
-        route(&SshConfig { server, params, places, secrets: None, accept_new: false })
+        let (environment, server) = (SshEnvironment::default(), "gpu1".to_owned());
+        route(&SshConfig { server, params, environment, secrets: None, accept_new: false })
     };
     assert_eq!(nameless(Some("ada")).expect("a route").target.user, "ada");
     let error = nameless(None).expect_err("nobody to be");
@@ -159,14 +159,19 @@ fn names_in_the_machines_own_file_are_relative_to_its_folder() {
     }
     write(&own.join("config"), "Host *\n");
     write(&system.join("ssh_config"), "Include conf.d/*.conf\n");
-    let places = SshPlaces {
+    let environment = SshEnvironment {
         folder: Some(own.clone()),
         system_folder: Some(system.clone()),
         user: Some("me".to_owned()),
-        ..SshPlaces::default()
+        ..SshEnvironment::default()
     };
-    let config =
-        SshConfig { server: "h".to_owned(), params: ConnParams::default(), places, secrets: None, accept_new: false };
+    let config = SshConfig {
+        server: "h".to_owned(),
+        params: ConnParams::default(),
+        environment,
+        secrets: None,
+        accept_new: false,
+    };
     assert_eq!(named(&route(&config).expect("a route").target.identities), [(system.join("k"), Origin::Config)]);
     write(&own.join("config"), "Include conf.d/*.conf\n");
     let found = named(&route(&config).expect("a route").target.identities);
@@ -186,11 +191,11 @@ fn tokens_of_jump_hosts_and_commands() {
         ("nc bastion-23 22 bastion-23 u %", Path::new("/bin/sh"))
     );
     assert!(route.target.proxy_command.is_none());
-    // Only what leads to the first of several hosts is asked for.
+    // Only the first of several jump hosts may have a proxy of its own.
     let config = "Host gpu1\n ProxyJump a,b\nHost b\n ProxyCommand never\n";
     let route = plan(config, ConnParams::default()).0.expect("a route");
     assert!(route.jumps.iter().all(|jump| jump.proxy_command.is_none()));
-    // The registry's way goes before the configuration's.
+    // The registry's route takes precedence over the configuration's.
     let params = ConnParams { proxy_jump: Some("none".to_owned()), ..ConnParams::default() };
     let route = plan("ProxyCommand never\n", params).0.expect("a route");
     assert!(route.target.proxy_command.is_none() && route.jumps.is_empty());

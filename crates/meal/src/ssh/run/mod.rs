@@ -1,10 +1,10 @@
-//! A process over there, in the shape of a local one.
+//! A remote process in the shape of a local one.
 
+mod await_greeting;
 mod control;
-mod greet;
-mod script;
+mod shell_line;
 mod start;
 
 pub(crate) use control::RemoteControl;
-pub(super) use script::find;
+pub(super) use shell_line::path_query;
 pub(super) use start::{Shell, check, start};

@@ -1,4 +1,4 @@
-//! TCP: names, addresses, and the first one that answers.
+//! Resolves names, and connects to the first address that answers.
 
 use std::{
     io,
@@ -22,7 +22,8 @@ pub(super) fn dial(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<Ow
     trace.begin(StepKind::Connect);
     let mut failure = timed_out(hop, "resolving the name");
     for (index, address) in addresses.iter().enumerate() {
-        // What is left is shared by those that have not been tried: one that never answers leaves time for the others.
+        // The remaining time is divided among the addresses that were not tried, so that one without an answer leaves
+        // time for the others.
         let left = deadline.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         if share.is_zero() {
@@ -41,7 +42,7 @@ pub(super) fn dial(hop: &Hop, deadline: Instant, trace: &mut Trace) -> Result<Ow
     Err(failure)
 }
 
-/// The resolver of the C library knows no bound, so it is left alone on a thread that nobody waits for.
+/// The resolver of the C library has no time limit, so that it runs on a thread that can be abandoned.
 fn resolve(hop: &Hop, deadline: Instant) -> Result<Vec<SocketAddr>, SshError> {
     if let Ok(ip) = hop.host.parse() {
         return Ok(vec![SocketAddr::new(ip, hop.port)]);

@@ -1,26 +1,21 @@
-//! From nothing to a session that is logged in. Blocking, with bounds; nothing else runs on it yet.
+//! Connects, checks the host key, and logs in. Blocking, with time limits, before the session's loop runs.
 
-use std::{
-    net::TcpStream,
-    os::fd::OwnedFd,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::TcpStream, os::fd::OwnedFd, sync::Arc};
 
 use ssh2::Session;
 
 use super::{
     StepKind, Trace,
-    retry::{Dialer, Shaken, reach},
+    retry::{Dialer, UnverifiedSession, reach},
 };
 use crate::ssh::{
     SshError, algorithms,
     auth::authenticate,
-    known_hosts::{Known, Verdict, fingerprint, key_kind},
-    target::{Hop, SecretSource, Unknown},
+    known_hosts::{KnownKeys, Verdict, fingerprint, key_kind},
+    target::{Hop, SecretSource, UnknownHostKey},
 };
 
-/// What OpenSSH offers, newest first; for RSA keys the signatures of today before those of yesterday.
+/// The host key types that OpenSSH offers, in its order; for RSA keys SHA-2 signatures before SHA-1.
 const HOST_KEYS: [&str; 7] = [
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -32,7 +27,7 @@ const HOST_KEYS: [&str; 7] = [
 ];
 
 /// A session that is logged in.
-pub(super) struct Ready {
+pub(super) struct LoggedIn {
     pub(super) session: Session,
     pub(super) socket: Arc<OwnedFd>,
 }
@@ -43,12 +38,12 @@ pub(super) fn connect(
     dial: &mut Dialer<'_>,
     secrets: Option<&SecretSource>,
     trace: &mut Trace,
-) -> Result<Ready, SshError> {
+) -> Result<LoggedIn, SshError> {
     trace.host(hop.label());
-    let known = Known::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
+    let known = KnownKeys::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
         .inspect_err(|_| trace.begin(StepKind::HostKey))?;
     let host_keys = algorithms::host_keys(hop, &preference(&known))?;
-    let Shaken { session, socket } = reach(hop, dial, &host_keys, trace)?;
+    let UnverifiedSession { session, socket } = reach(hop, dial, &host_keys, trace)?;
     if hop.loopback_unchecked && is_loopback(&socket) {
         trace.note("not checked, because it is this machine".to_owned());
     } else {
@@ -61,17 +56,11 @@ pub(super) fn connect(
     trace.end();
     session.set_timeout(0);
     session.set_blocking(false);
-    Ok(Ready { session, socket })
+    Ok(LoggedIn { session, socket })
 }
 
-/// Lets the next call take until the deadline, and no longer. Zero would mean for ever.
-pub(in crate::ssh) fn bound(session: &Session, deadline: Instant) {
-    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    session.set_timeout(u32::try_from(left.as_millis()).unwrap_or(u32::MAX));
-}
-
-/// The types of the known keys first: a host that has several keys shows the first that both sides name.
-fn preference(known: &Known) -> [&'static str; HOST_KEYS.len()] {
+/// Puts the types of the recorded keys first: a host with several keys shows the first type that both sides name.
+fn preference(known: &KnownKeys) -> [&'static str; HOST_KEYS.len()] {
     let is_known =
         |name: &str| known.kinds().any(|kind| kind == name || (kind == "ssh-rsa" && name.starts_with("rsa-sha2-")));
     let mut names = HOST_KEYS;
@@ -79,8 +68,8 @@ fn preference(known: &Known) -> [&'static str; HOST_KEYS.len()] {
     names
 }
 
-/// Type and fingerprint of the key, and where it was accepted to, if it was.
-fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshError> {
+/// Checks the host key. Returns type and fingerprint, and the file in which the key was recorded, if it was.
+fn check_key(hop: &Hop, session: &Session, known: &KnownKeys) -> Result<String, SshError> {
     let Some((key, _)) = session.host_key() else {
         return Err(SshError::Handshake { host: hop.label(), detail: "it shows no host key".to_owned() });
     };
@@ -92,12 +81,14 @@ fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshE
     }
     match verdict {
         Verdict::Known => Ok(format!("{kind} {fingerprint}")),
-        Verdict::Unknown if hop.unknown == Unknown::Refuse => Err(SshError::KeyUnknown { host, kind, fingerprint }),
-        Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, Known::accept(&host, key, file))) {
+        Verdict::Unknown if hop.unknown == UnknownHostKey::Refuse => {
+            Err(SshError::KeyUnknown { host, kind, fingerprint })
+        }
+        Verdict::Unknown => match hop.record_in.as_ref().map(|file| (file, KnownKeys::accept(&host, key, file))) {
             Some((file, Ok(()))) => Ok(format!("{kind} {fingerprint}, accepted into `{}`", file.display())),
-            // To write it down is what was asked for.
-            Some((_, Err(error))) if hop.unknown == Unknown::Record => Err(error),
-            None if hop.unknown == Unknown::Record => Err(SshError::KeyUnknown { host, kind, fingerprint }),
+            // Recording the key was requested.
+            Some((_, Err(error))) if hop.unknown == UnknownHostKey::Record => Err(error),
+            None if hop.unknown == UnknownHostKey::Record => Err(SshError::KeyUnknown { host, kind, fingerprint }),
             Some((file, Err(error))) => {
                 let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(
@@ -116,7 +107,7 @@ fn check_key(hop: &Hop, session: &Session, known: &Known) -> Result<String, SshE
     }
 }
 
-/// Whether the other end is on this machine. What leads through a jump host or a process is no such connection.
+/// Whether the other end is on this machine. False for connections through a jump host or a process.
 fn is_loopback(socket: &OwnedFd) -> bool {
     let peer = socket.try_clone().and_then(|socket| TcpStream::from(socket).peer_addr());
     peer.is_ok_and(|peer| peer.ip().is_loopback())

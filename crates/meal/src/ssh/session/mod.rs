@@ -1,36 +1,40 @@
-//! A session: one connection, and the one thread that ever calls libssh2 on it.
+//! A session: one connection, and the one thread that calls libssh2 on it.
 //!
-//! The thread polls the socket, a wake-up, and the pipes of its channels; nothing in it blocks. Whoever wants something
-//! sends a [`Request`]. libssh2 has one rule that shapes the loop: a call that could not send its whole packet must be
-//! repeated before any other that sends, and almost every call may send, a read too (it adjusts the window). Such a call
-//! is kept as an [`chan::Op`] and repeated first.
+//! The thread polls the socket, a wake-up event, and the pipes of its channels, and never blocks elsewhere. It is
+//! asked by [`Request`]s. A rule of libssh2 shapes the loop: a call that could not send its whole packet must be
+//! repeated before any other call that sends, and almost every call may send; a read does (it adjusts the window).
+//! Such a call is stored as a [`pending_call::PendingCall`] and repeated first.
 
-mod algorithms;
+mod algorithm_mismatch;
 mod banner;
-mod chan;
-pub(super) mod code;
+mod call_timeout;
+mod channel;
+mod channel_io;
 mod dial;
+mod exit_marker;
+mod exit_status;
+mod handle;
 mod handshake;
-mod link;
-mod mark;
+pub(super) mod libssh2_codes;
+mod pending_call;
 mod poll;
-mod report;
 mod retry;
+mod run_state;
 mod start;
-mod status;
-mod stream;
 mod thread;
 mod trace;
+mod transport;
 mod watchdog;
-mod way;
 mod wrapper;
 
 pub use trace::StepKind;
 
-pub(super) use handshake::bound;
-pub(super) use link::{Ends, Guard, GuardError, Link, OpenError, Request, Ward, What};
-pub(super) use mark::say as say_end;
-pub(super) use report::Report;
-pub(super) use start::{Start, start};
+pub(super) use call_timeout::set_call_timeout;
+pub(super) use exit_marker::marker_command;
+pub(super) use handle::{
+    ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
+};
+pub(super) use run_state::RunState;
+pub(super) use start::{SessionParams, start};
 pub(super) use trace::Trace;
 pub(super) use wrapper::{greeting, nonce, wrapper};

@@ -1,4 +1,4 @@
-//! Starting a session: a thread that connects, tells how that went, and then serves.
+//! Starts a session: a thread that connects, reports the result, and then serves.
 
 use std::{
     io,
@@ -12,32 +12,32 @@ use mer_core::not_started;
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    Ends, Link, OpenError, Report, Request, StepKind, Trace, What,
-    handshake::{Ready, connect},
-    thread::Thread,
-    way::{self, Way},
+    ChannelType, OpenError, Request, RunState, SessionHandle, SessionPipes, StepKind, Trace,
+    handshake::{LoggedIn, connect},
+    thread::SessionThread,
+    transport::{self, Transport},
 };
 use crate::ssh::{
     SshError,
     target::{Hop, Route, SecretSource},
 };
 
-/// What a session is started with.
-pub(in crate::ssh) struct Start {
+/// The parameters of a session.
+pub(in crate::ssh) struct SessionParams {
     pub(in crate::ssh) route: Arc<Route>,
     pub(in crate::ssh) secrets: Option<SecretSource>,
     pub(in crate::ssh) orphan_after: Duration,
     /// How long it stays without a run.
     pub(in crate::ssh) idle_after: Duration,
-    /// Whether it has a watchdog of its own from the start.
+    /// Whether it starts a watchdog at once.
     pub(in crate::ssh) watchdog: bool,
     pub(in crate::ssh) freed: Arc<Notify>,
-    /// Where its steps are written down.
+    /// Where its steps are recorded.
     pub(in crate::ssh) trace: Arc<Mutex<Trace>>,
 }
 
-/// Starts the thread. The answer comes when the user is logged in, or why not.
-pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshError>> {
+/// Starts the thread. The receiver gets the handle after the login, or the error.
+pub(in crate::ssh) fn start(start: SessionParams) -> oneshot::Receiver<Result<SessionHandle, SshError>> {
     let (answer, answered) = oneshot::channel();
     let host = start.route.target.label();
     let body = move || {
@@ -45,12 +45,12 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshE
         let result = establish(&start, &mut trace);
         *start.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
         match result {
-            Ok((thread, link, jumps)) => {
-                // Nobody waits any more: then there is nothing to serve either.
-                if answer.send(Ok(link)).is_ok() {
+            Ok((thread, handle, jumps)) => {
+                // Without a receiver there is nothing to serve.
+                if answer.send(Ok(handle)).is_ok() {
                     thread.run();
                 }
-                // The tunnels close first, then the hosts they lead through.
+                // The tunnels close first, then the jump hosts.
                 jumps.iter().for_each(|jump| jump.send(Request::Finish));
             }
             Err(error) => drop(answer.send(Err(error))),
@@ -64,9 +64,12 @@ pub(in crate::ssh) fn start(start: Start) -> oneshot::Receiver<Result<Link, SshE
     answered
 }
 
-fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link>), SshError> {
+fn establish(
+    start: &SessionParams,
+    trace: &mut Trace,
+) -> Result<(SessionThread, SessionHandle, Vec<SessionHandle>), SshError> {
     let route = &start.route;
-    let mut jumps: Vec<Link> = Vec::new();
+    let mut jumps: Vec<SessionHandle> = Vec::new();
     let result = (|| {
         let mut before: Option<&Hop> = None;
         for hop in &route.jumps {
@@ -76,16 +79,16 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
             before = Some(hop);
         }
         let ready = enter(start, before.zip(jumps.last()), &route.target, trace)?;
-        let link = Link::new(Arc::clone(&start.freed))
+        let handle = SessionHandle::new(Arc::clone(&start.freed))
             .map_err(|errno| SshError::resources(route.target.label(), "eventfd", errno))?;
-        let mut thread = Thread::new(&route.target, ready, &link, start.orphan_after, start.idle_after);
+        let mut thread = SessionThread::new(&route.target, ready, &handle, start.orphan_after, start.idle_after);
         if start.watchdog {
             thread.want_watchdog();
         }
-        Ok((thread, link))
+        Ok((thread, handle))
     })();
     match result {
-        Ok((thread, link)) => Ok((thread, link, jumps)),
+        Ok((thread, handle)) => Ok((thread, handle, jumps)),
         Err(error) => {
             jumps.iter().for_each(|jump| jump.send(Request::Finish));
             Err(error)
@@ -93,37 +96,54 @@ fn establish(start: &Start, trace: &mut Trace) -> Result<(Thread, Link, Vec<Link
     }
 }
 
-/// Connects and logs in: directly, or through the host that was entered before.
-fn enter(start: &Start, through: Option<(&Hop, &Link)>, hop: &Hop, trace: &mut Trace) -> Result<Ready, SshError> {
+/// Connects and logs in, directly or through the jump host before.
+fn enter(
+    start: &SessionParams,
+    through: Option<(&Hop, &SessionHandle)>,
+    hop: &Hop,
+    trace: &mut Trace,
+) -> Result<LoggedIn, SshError> {
     let mut dial = |deadline: Instant, trace: &mut Trace| match through {
-        Some((before, link)) => tunnel(link, before, hop, deadline, trace).map(Way::from),
-        None => way::direct(hop, deadline, trace),
+        Some((before, handle)) => tunnel(handle, before, hop, deadline, trace).map(Transport::from),
+        None => transport::direct(hop, deadline, trace),
     };
     connect(hop, &mut dial, start.secrets.as_ref(), trace)
 }
 
-/// A jump host's session is served by a thread of its own, for as long as something goes through it.
-fn serve_jump(start: &Start, hop: &Hop, ready: Ready) -> Result<Link, SshError> {
-    let link =
-        Link::new(Arc::new(Notify::new())).map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
+/// Serves a jump host's session on its own thread, for as long as it is used.
+fn serve_jump(start: &SessionParams, hop: &Hop, ready: LoggedIn) -> Result<SessionHandle, SshError> {
+    let handle = SessionHandle::new(Arc::new(Notify::new()))
+        .map_err(|errno| SshError::resources(hop.label(), "eventfd", errno))?;
     let long = Duration::from_secs(365 * 86_400);
-    let thread = Thread::new(hop, ready, &link, start.orphan_after, long);
+    let thread = SessionThread::new(hop, ready, &handle, start.orphan_after, long);
     let spawned = thread::Builder::new().name("mer-ssh-jump".to_owned()).spawn(move || thread.run());
     spawned.map_err(|source| SshError::resources(hop.label(), "thread", not_started(source)))?;
-    Ok(link)
+    Ok(handle)
 }
 
-/// A connection from a jump host to the next one, as a socket: libssh2 takes nothing else.
-fn tunnel(link: &Link, hop: &Hop, next: &Hop, deadline: Instant, trace: &mut Trace) -> Result<OwnedFd, SshError> {
+/// Opens a connection from a jump host to the next host, as a socket, because libssh2 takes nothing else.
+fn tunnel(
+    handle: &SessionHandle,
+    hop: &Hop,
+    next: &Hop,
+    deadline: Instant,
+    trace: &mut Trace,
+) -> Result<OwnedFd, SshError> {
     trace.begin(StepKind::Connect);
     let failed = |source: io::Error| SshError::resources(hop.label(), "socket", source);
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     theirs.set_nonblocking(true).map_err(failed)?;
     let output = theirs.try_clone().map_err(failed)?;
     let (reply, answered) = oneshot::channel();
-    let what = What::Tunnel { host: next.host.clone(), port: next.port };
-    let ends = Ends { input: theirs.into(), output: output.into(), errors: None };
-    link.send(Request::Open { what, ends, report: Arc::new(Report::new()), guard: super::Guard::default(), reply });
+    let channel_type = ChannelType::Tunnel { host: next.host.clone(), port: next.port };
+    let session_pipes = SessionPipes { input: theirs.into(), output: output.into(), errors: None };
+    handle.send(Request::Open {
+        channel_type,
+        session_pipes,
+        run_state: Arc::new(RunState::new()),
+        guard: super::GuardSlot::default(),
+        reply,
+    });
     match wait(answered, deadline) {
         Some(Ok(())) => {
             trace.note(format!("through {}", hop.label()));
@@ -138,8 +158,7 @@ fn tunnel(link: &Link, hop: &Hop, next: &Hop, deadline: Instant, trace: &mut Tra
     }
 }
 
-/// Waits for an answer on a thread that is no runtime's. Answers come from another thread's loop, always, but perhaps
-/// not in time.
+/// Waits for an answer on a thread without a runtime, at most until the deadline.
 fn wait<T>(mut answer: oneshot::Receiver<T>, deadline: Instant) -> Option<T> {
     loop {
         match answer.try_recv() {

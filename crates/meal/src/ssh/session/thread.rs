@@ -1,8 +1,11 @@
-//! The loop.
+//! The loop of a session's thread.
 
 mod clock;
 mod exits;
+mod open_channels;
 mod opening;
+mod unfinished;
+mod watchdog_channel;
 
 use std::{
     collections::VecDeque,
@@ -13,47 +16,43 @@ use std::{
 
 use ssh2::Session;
 
-use self::opening::Opening;
+use self::{
+    opening::Opening,
+    unfinished::{Unfinished, WorkStop},
+};
 use super::{
-    Link, Request, What,
-    chan::{Chan, Halt, Op, Owner, Turn},
-    handshake::Ready,
-    link::Shared,
-    nonce, poll,
-    stream::Sink,
-    watchdog::{self, Watchdog},
-    wrapper,
+    Request, SessionHandle,
+    channel::{Channel, ChannelOwner},
+    handle::Shared,
+    handshake::LoggedIn,
+    nonce,
+    pending_call::CallContext,
+    poll,
+    watchdog::Watchdog,
 };
 use crate::ssh::{SshError, target::Hop};
 
-/// One read from a channel.
+/// Bytes of one read from a channel.
 const SCRATCH: usize = 128 * 1024;
-/// libssh2 sends no keepalives more often than this.
+/// Minimum time between two keepalives of libssh2.
 const FASTEST_KEEPALIVE: Duration = Duration::from_secs(2);
-/// Rounds over all channels before the socket is looked at again.
+/// Maximum number of rounds over all channels before the socket is polled again.
 const ROUNDS: usize = 4;
 
-/// What is stuck with half a packet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stuck {
-    Open,
-    Chan(u64, Op),
-}
-
 /// A session's thread, with everything that it owns.
-pub(super) struct Thread {
+pub(super) struct SessionThread {
     host: String,
     session: Session,
     socket: Arc<OwnedFd>,
     shared: Arc<Shared>,
-    chans: Vec<Chan>,
+    channels: Vec<Channel>,
     openings: VecDeque<Opening>,
-    stuck: Option<Stuck>,
-    /// Whether there is more to do before the next wait.
+    unfinished: Option<Unfinished>,
+    /// Whether there is more to do before the next poll.
     again: bool,
-    /// Whether a channel was opened: see [`Turn::pumped`].
+    /// Whether a channel was opened: see [`CallContext::pumped`].
     opened: bool,
-    /// Whether the socket had something when it was last looked at.
+    /// Whether the socket was readable at the last poll.
     readable: bool,
     watchdog: Watchdog,
     next_id: u64,
@@ -68,18 +67,24 @@ pub(super) struct Thread {
     idle_since: Option<Instant>,
 }
 
-impl Thread {
-    pub(super) fn new(hop: &Hop, ready: Ready, link: &Link, orphan_after: Duration, idle_after: Duration) -> Self {
+impl SessionThread {
+    pub(super) fn new(
+        hop: &Hop,
+        ready: LoggedIn,
+        handle: &SessionHandle,
+        orphan_after: Duration,
+        idle_after: Duration,
+    ) -> Self {
         let now = Instant::now();
         ready.session.set_keepalive(true, 1);
         Self {
             host: hop.label(),
             session: ready.session,
             socket: ready.socket,
-            shared: Arc::clone(&link.0),
-            chans: Vec::new(),
+            shared: Arc::clone(&handle.0),
+            channels: Vec::new(),
             openings: VecDeque::new(),
-            stuck: None,
+            unfinished: None,
             again: false,
             opened: false,
             readable: false,
@@ -96,19 +101,11 @@ impl Thread {
         }
     }
 
-    pub(super) fn want_watchdog(&mut self) {
-        if self.watchdog.phase == watchdog::Phase::Off {
-            self.watchdog.phase = watchdog::Phase::Starting;
-            let what = What::Exec { command: wrapper(self.watchdog.nonce()), mark: None };
-            self.openings.push_back(Opening::new(what, None, Owner::Watchdog));
-        }
-    }
-
     /// Serves until the session is idle or lost.
     pub(super) fn run(mut self) {
         let mut scratch = vec![0; SCRATCH];
         let error = loop {
-            match self.turn(&mut scratch) {
+            match self.round(&mut scratch) {
                 Ok(true) => {}
                 Ok(false) => break self.lost("it was closed, because nothing ran over it"),
                 Err(detail) => break self.lost(&detail),
@@ -122,8 +119,8 @@ impl Thread {
         SshError::ConnectionLost { host: self.host.clone(), detail: detail.to_owned() }
     }
 
-    /// One round: what was asked, what is stuck, what the channels can do, and then the wait. False: it is over.
-    fn turn(&mut self, scratch: &mut [u8]) -> Result<bool, String> {
+    /// Makes one round: requests, the pending call, the channels, and then the poll. Returns false at the end.
+    fn round(&mut self, scratch: &mut [u8]) -> Result<bool, String> {
         for request in self.shared.take() {
             self.take(request);
         }
@@ -131,19 +128,19 @@ impl Thread {
         self.watchdog.tick(now);
         self.keep_alive(now)?;
         match self.work(scratch) {
-            Ok(()) => self.stuck = None,
-            Err(Work::Stuck(stuck)) => self.stuck = Some(stuck),
-            Err(Work::Dead(detail)) => return Err(detail),
+            Ok(()) => self.unfinished = None,
+            Err(WorkStop::Unfinished(call)) => self.unfinished = Some(call),
+            Err(WorkStop::Dead(detail)) => return Err(detail),
         }
         if self.is_done(now) {
             return Ok(false);
         }
-        let eof = self.chans.iter().any(Chan::wants_writable);
-        // Without a channel there is no call that reads. What comes is read with the next one.
-        let readable = !self.chans.is_empty() || !self.openings.is_empty();
-        let stuck = self.stuck.is_some();
+        let eof = self.channels.iter().any(Channel::wants_writable);
+        // Without a channel no call reads from the socket; the next channel reads what comes meanwhile.
+        let readable = !self.channels.is_empty() || !self.openings.is_empty();
+        let stuck = self.unfinished.is_some();
         let wake = if stuck { self.alive_at() } else { self.wake(now) };
-        let seen = poll::wait(&self.shared, &self.socket, &mut self.chans, stuck, eof, readable, Some(wake))
+        let seen = poll::wait(&self.shared, &self.socket, &mut self.channels, stuck, eof, readable, Some(wake))
             .map_err(|errno| format!("poll: {errno}"))?;
         self.readable = seen.socket;
         if seen.socket {
@@ -158,72 +155,74 @@ impl Thread {
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Open { what, ends, report, guard, reply } => {
-                let owner = Owner::Run { report, guard, reply: Some(reply) };
-                self.openings.push_back(Opening::new(what, Some(ends), owner));
+            Request::Open { channel_type, session_pipes, run_state, guard, reply } => {
+                let owner = ChannelOwner::Run { run_state, guard, reply: Some(reply) };
+                self.openings.push_back(Opening::new(channel_type, Some(session_pipes), owner));
             }
-            Request::Guard { ward, grace, report, run, reply } => {
+            Request::Guard { guarded, grace, run_state, run, reply } => {
                 self.want_watchdog();
-                self.watchdog.guard(ward, grace, report, run, reply);
+                self.watchdog.guard(guarded, grace, run_state, run, reply);
             }
             Request::Terminate(group) => self.watchdog.terminate(group),
             Request::Kill(group) => self.watchdog.kill(group),
             Request::Release(group) => self.watchdog.release(group),
-            Request::Left(report) => {
-                let is_its = |chan: &&mut Chan| chan.report().is_some_and(|other| Arc::ptr_eq(other, &report));
-                if let Some(chan) = self.chans.iter_mut().find(is_its) {
-                    chan.process_left();
+            Request::Left(run_state) => {
+                let is_its =
+                    |channel: &&mut Channel| channel.run_state().is_some_and(|other| Arc::ptr_eq(other, &run_state));
+                if let Some(channel) = self.channels.iter_mut().find(is_its) {
+                    channel.process_left();
                 }
             }
             Request::Finish => self.idle_after = Duration::ZERO,
         }
     }
 
-    /// Everything that calls libssh2.
-    fn work(&mut self, scratch: &mut [u8]) -> Result<(), Work> {
+    /// Makes all calls of libssh2.
+    fn work(&mut self, scratch: &mut [u8]) -> Result<(), WorkStop> {
         let socket = Arc::clone(&self.socket);
         let (mut writable, mut pumped) = (move || poll::is_writable(&socket), !self.readable);
         let session = self.session.clone();
-        let mut turn = Turn { session: &session, scratch, writable: &mut writable, pumped: &mut pumped };
-        match self.stuck {
-            Some(Stuck::Chan(id, op)) => {
-                if let Some(chan) = self.chans.iter_mut().find(|chan| chan.id == id) {
-                    chan.retry(op, &mut turn).map_err(|halt| Work::of(id, halt))?;
+        let mut context = CallContext { session: &session, scratch, writable: &mut writable, pumped: &mut pumped };
+        match self.unfinished {
+            Some(Unfinished::Channel(id, call)) => {
+                if let Some(channel) = self.channels.iter_mut().find(|channel| channel.id == id) {
+                    channel.retry(call, &mut context).map_err(|halt| WorkStop::of(id, halt))?;
                 }
             }
-            Some(Stuck::Open) | None => {}
+            Some(Unfinished::Open) | None => {}
         }
-        // Almost every call takes in whatever the socket has, for all channels: what one call brings may be for somebody
-        // who has had their turn.
+        // Almost every call takes in whatever the socket has, for all channels, so that channels served before may
+        // have work again.
         self.again = true;
         for round in 0..ROUNDS {
             self.open()?;
-            *turn.pumped &= !std::mem::take(&mut self.opened);
-            self.talk_to_watchdog();
-            for index in 0..self.chans.len() {
-                let id = self.chans[index].id;
-                // libssh2 takes a reply that is for another channel for the failure of this one. sshd starts one command
-                // after the other anyway.
-                if self.chans[index].is_starting() && self.chans[..index].iter().any(Chan::is_starting) {
+            *context.pumped &= !std::mem::take(&mut self.opened);
+            self.write_to_watchdog();
+            for index in 0..self.channels.len() {
+                let id = self.channels[index].id;
+                // libssh2 takes a reply for another channel as the failure of this one, so that one command is
+                // started at a time. sshd starts them one after the other anyway.
+                if self.channels[index].is_starting() && self.channels[..index].iter().any(Channel::is_starting) {
                     continue;
                 }
-                self.chans[index].serve(&mut turn).map_err(|halt| Work::of(id, halt))?;
+                self.channels[index].serve(&mut context).map_err(|halt| WorkStop::of(id, halt))?;
             }
             let mut brought = false;
-            if !*turn.pumped {
-                for chan in &mut self.chans {
-                    let id = chan.id;
-                    if chan.pump(&mut turn).map_err(|halt| Work::of(id, halt))? {
+            if !*context.pumped {
+                for channel in &mut self.channels {
+                    let id = channel.id;
+                    if channel.pump(&mut context).map_err(|halt| WorkStop::of(id, halt))? {
                         brought = true;
                         break;
                     }
                 }
-                *turn.pumped = true;
+                *context.pumped = true;
             }
-            self.listen_to_watchdog();
-            self.bury();
-            let waits =
-                round == 0 && self.chans.len() + self.openings.len() > 1 && self.replies_at(Instant::now()).is_some();
+            self.read_from_watchdog();
+            self.remove_closed();
+            let waits = round == 0
+                && self.channels.len() + self.openings.len() > 1
+                && self.replies_at(Instant::now()).is_some();
             if !waits && !brought && !self.has_work() {
                 self.again = false;
                 break;
@@ -232,40 +231,10 @@ impl Thread {
         Ok(())
     }
 
-    /// Whether a round more would do something, as far as it can be known without asking the socket.
+    /// Whether another round has work, as far as it is known without the socket.
     fn has_work(&self) -> bool {
         self.watchdog.has_outgoing()
             || self.openings.front().is_some_and(|opening| opening.begun.is_none())
-            || self.chans.iter().any(Chan::has_work)
-    }
-
-    fn talk_to_watchdog(&mut self) {
-        if let Some(chan) = self.chans.iter_mut().find(|chan| matches!(chan.owner, Owner::Watchdog)) {
-            let bytes = self.watchdog.outgoing();
-            chan.source.push(&bytes);
-        }
-    }
-
-    fn listen_to_watchdog(&mut self) {
-        if let Some(chan) = self.chans.iter_mut().find(|chan| matches!(chan.owner, Owner::Watchdog))
-            && let Sink::Memory(memory) = &mut chan.out
-        {
-            self.watchdog.hear(memory);
-        }
-    }
-}
-
-/// Why work stopped.
-enum Work {
-    Stuck(Stuck),
-    Dead(String),
-}
-
-impl Work {
-    fn of(id: u64, halt: Halt) -> Self {
-        match halt {
-            Halt::Stuck(op) => Self::Stuck(Stuck::Chan(id, op)),
-            Halt::Dead(detail) => Self::Dead(detail),
-        }
+            || self.channels.iter().any(Channel::has_work)
     }
 }

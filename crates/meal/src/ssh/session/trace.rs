@@ -6,35 +6,35 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepKind {
-    /// The name becomes addresses.
+    /// Resolving the name.
     Resolve,
-    /// One of them accepts the connection.
+    /// Connecting to one of its addresses.
     Connect,
-    /// Encryption is agreed upon, and the host key is checked.
+    /// The key exchange, and the check of the host key.
     HostKey,
-    /// The user is logged in.
+    /// Logging in.
     Authenticate,
-    /// A command that does nothing is run.
+    /// Running a command that does nothing.
     Command,
 }
 
-/// A step that went well.
+/// A successful step.
 #[derive(Debug)]
-pub(in crate::ssh) struct Done {
+pub(in crate::ssh) struct FinishedStep {
     pub(in crate::ssh) host: String,
     pub(in crate::ssh) kind: StepKind,
     pub(in crate::ssh) took: Duration,
     pub(in crate::ssh) detail: Option<String>,
 }
 
-/// What has been done, and since when the next thing is being done.
+/// The successful steps, and the current one.
 #[derive(Debug)]
 pub(in crate::ssh) struct Trace {
     since: Instant,
-    pub(in crate::ssh) done: Vec<Done>,
+    pub(in crate::ssh) done: Vec<FinishedStep>,
     host: String,
     detail: Option<String>,
-    /// What is being tried now.
+    /// The current step.
     pub(in crate::ssh) current: StepKind,
 }
 
@@ -43,13 +43,13 @@ impl Trace {
         Self { since: Instant::now(), done: Vec::new(), host: String::new(), detail: None, current: StepKind::Resolve }
     }
 
-    /// From here on it is about this host.
+    /// Starts the steps of another host.
     pub(in crate::ssh) fn host(&mut self, host: String) {
         self.host = host;
         self.begin(StepKind::Resolve);
     }
 
-    /// The host that it is about.
+    /// The host of the current step.
     pub(in crate::ssh) fn about(&self) -> &str {
         &self.host
     }
@@ -58,17 +58,17 @@ impl Trace {
         (self.since, self.current, self.detail) = (Instant::now(), step, None);
     }
 
-    /// What was found in the current step.
+    /// Records a detail of the current step.
     pub(in crate::ssh) fn note(&mut self, detail: String) {
         self.detail = Some(detail);
     }
 
     pub(in crate::ssh) fn end(&mut self) {
         let (host, detail, took) = (self.host.clone(), self.detail.take(), self.since.elapsed());
-        self.done.push(Done { host, kind: self.current, took, detail });
+        self.done.push(FinishedStep { host, kind: self.current, took, detail });
     }
 
-    /// How long the current step takes so far.
+    /// How long the current step has taken so far.
     pub(in crate::ssh) fn elapsed(&self) -> Duration {
         self.since.elapsed()
     }

@@ -1,14 +1,14 @@
-//! What the login shell over there gets to see: one line that means the same in every shell.
+//! The command for the remote login shell: one line with the same meaning in every shell.
 //!
-//! fish, csh and the POSIX shells agree on single quotes as long as there is no quote, backslash, exclamation mark or
-//! newline between them. So the line is always the same but for a nonce: it lets `sh` print the nonce and its process
-//! group, then read one more line and do what that says. What an rc file prints comes before the nonce, and is noise. The
-//! command, its arguments and its environment go over stdin in that second line: no shell but `sh` reads them, and they
-//! are in no process list before the program itself runs.
+//! fish, csh and the POSIX shells treat single quotes alike if there is no quote, backslash, exclamation mark or
+//! newline between them. So the line is constant except for a nonce: it lets `sh` print the nonce and its process
+//! group, and then read and run one more line. Output of an rc file comes before the nonce, and is noise. The
+//! command, its arguments and its environment are sent over stdin in that second line, so that no shell but `sh`
+//! reads them, and no process list shows them before the program itself runs.
 //!
-//! The group must be the command's own, because it is what signals go to. sshd makes one for each command. Other servers
-//! do not (Dropbear's commands are in its own group), nor does what a forced command starts: there the shell makes itself
-//! the leader of a new one, with `setsid` or `perl`.
+//! Signals go to the group, so that it must contain nothing but the command. sshd makes a group for each command.
+//! Other servers do not (Dropbear runs commands in its own group), nor do forced commands: there the shell makes
+//! itself the leader of a new group, by `setsid` or `perl`.
 
 use std::{
     collections::hash_map::RandomState,
@@ -17,7 +17,7 @@ use std::{
 
 use super::GuardError;
 
-/// The line for the login shell. The script is handed over as a word, so that it can begin once more in its own group.
+/// The line for the login shell. The script is passed as a word, so that it can start once more in a new group.
 pub(in crate::ssh) fn wrapper(nonce: &str) -> String {
     format!(
         "exec sh -c 'eval \"$0\"' '{{ read -r mer_p mer_x mer_x mer_x mer_g mer_x </proc/self/stat; }} 2>/dev/null && \
@@ -32,20 +32,20 @@ pub(in crate::ssh) fn wrapper(nonce: &str) -> String {
     )
 }
 
-/// What the wrapper says of itself.
+/// The greeting of the wrapper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ssh) struct Greeting {
     /// Its process group.
     group: i32,
-    /// Its process.
+    /// Its process ID.
     pid: i32,
-    /// The PID namespace of its children, where the system knows such.
+    /// The PID namespace of its children, if the system has namespaces.
     pub(in crate::ssh) namespace: String,
 }
 
 impl Greeting {
-    /// The group that signals may go to, or why there is none.
-    pub(in crate::ssh) fn own_group(&self) -> Result<i32, &'static str> {
+    /// The group for signals, or why there is none.
+    pub(in crate::ssh) fn signal_group(&self) -> Result<i32, &'static str> {
         match self.group {
             group if group == self.pid && group > 1 => Ok(group),
             0 | 1 => Err("an rc file puts commands into a PID namespace where their process group cannot be known \
@@ -58,8 +58,8 @@ impl Greeting {
     }
 }
 
-/// Whether what is in one namespace can be seen in the other.
-pub(super) fn same_place(watchdog: &str, run: &str) -> Result<(), GuardError> {
+/// Checks that a process in one namespace can be seen from the other.
+pub(super) fn same_namespace(watchdog: &str, run: &str) -> Result<(), GuardError> {
     if watchdog == run || watchdog.is_empty() || run.is_empty() {
         return Ok(());
     }
@@ -68,14 +68,14 @@ pub(super) fn same_place(watchdog: &str, run: &str) -> Result<(), GuardError> {
     Err(GuardError::Failed(detail.to_owned()))
 }
 
-/// Looks for the nonce and what stands after it.
+/// Searches for the nonce, and parses what follows.
 pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
     for (at, _) in text.match_indices(nonce) {
         let rest = &text[at + nonce.len()..];
         let Some(end) = rest.find(".\n") else { continue };
-        // A shell that shows the commands it runs shows the nonce too, but no numbers after it.
-        let Some(said) = rest[..end].strip_prefix('=') else { continue };
-        let mut words = said.split(' ');
+        // A shell that prints its commands prints the nonce too, but no numbers after it.
+        let Some(greeting_text) = rest[..end].strip_prefix('=') else { continue };
+        let mut words = greeting_text.split(' ');
         if let (Some(Ok(group)), Some(Ok(pid)), Some(namespace)) =
             (words.next().map(str::parse), words.next().map(str::parse), words.next())
         {
@@ -85,7 +85,7 @@ pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
     None
 }
 
-/// Something that nobody over there prints by chance. The hasher's keys come from the kernel's random numbers.
+/// A word that the server does not print by chance. The keys of the hasher come from the kernel's random numbers.
 pub(in crate::ssh) fn nonce() -> String {
     let word = || RandomState::new().build_hasher().finish();
     format!("mer{:016x}{:016x}", word(), word())
@@ -98,7 +98,7 @@ mod tests {
         process::{Command, Stdio},
     };
 
-    use super::{Greeting, greeting, same_place, wrapper};
+    use super::{Greeting, greeting, same_namespace, wrapper};
 
     #[test]
     fn every_shell_takes_the_line_as_it_is() {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_greeting_is_found_in_noise() {
-        let found = |text: &str| greeting(text, "mer00").map(|found| (found.own_group().ok(), found.namespace));
+        let found = |text: &str| greeting(text, "mer00").map(|found| (found.signal_group().ok(), found.namespace));
         assert_eq!(found("mer00=42 42 .\n"), Some((Some(42), String::new())));
         assert_eq!(found("hello mer00=42 42 pid:[7].\nrest"), Some((Some(42), "pid:[7]".to_owned())));
         assert_eq!(found("+ echo mer00=$g $$.\nmer00=7 7 .\n"), Some((Some(7), String::new())));
@@ -125,11 +125,11 @@ mod tests {
 
     #[test]
     fn namespaces_that_are_known_and_differ_are_two_places() {
-        assert!(same_place("pid:[1]", "pid:[1]").is_ok() && same_place("", "pid:[1]").is_ok());
-        assert!(same_place("pid:[1]", "pid:[2]").is_err());
+        assert!(same_namespace("pid:[1]", "pid:[1]").is_ok() && same_namespace("", "pid:[1]").is_ok());
+        assert!(same_namespace("pid:[1]", "pid:[2]").is_err());
     }
 
-    /// It is started as no leader of a group, as Dropbear does it.
+    /// The shell is not started as the leader of a group, as with Dropbear.
     #[test]
     fn it_makes_a_group_of_its_own_where_it_has_none() {
         for shell in ["sh", "dash", "bash", "mksh"] {
@@ -143,10 +143,10 @@ mod tests {
             };
             let pid = i32::try_from(child.id()).expect("a pid");
             child.stdin.take().expect("piped").write_all(b"exit 0\n").expect("written");
-            let said = child.wait_with_output().expect("ended").stdout;
-            let said = greeting(&String::from_utf8_lossy(&said), "mer00").expect("a greeting");
-            assert_eq!((said.own_group(), said.pid), (Ok(pid), pid), "{shell}");
+            let greeting_text = child.wait_with_output().expect("ended").stdout;
+            let greeting_text = greeting(&String::from_utf8_lossy(&greeting_text), "mer00").expect("a greeting");
+            assert_eq!((greeting_text.signal_group(), greeting_text.pid), (Ok(pid), pid), "{shell}");
         }
-        assert!(Greeting { group: 1, pid: 1, namespace: String::new() }.own_group().is_err());
+        assert!(Greeting { group: 1, pid: 1, namespace: String::new() }.signal_group().is_err());
     }
 }

@@ -1,28 +1,29 @@
-//! When to look again, when to ask whether the other side is there, and when to stop.
+//! The times of the loop: the next wake-up, keepalives, and the end of an idle session.
 
 use std::time::{Duration, Instant};
 
-use super::Thread;
-use crate::ssh::session::{chan::Chan, poll, watchdog};
+use super::SessionThread;
+use crate::ssh::session::{channel::Channel, poll, watchdog};
 
-/// Replies are looked for so soon, and at least so often, though the socket is silent.
+/// Minimum and maximum time between two checks for replies, while the socket is silent.
 const SOON: Duration = Duration::from_millis(2);
 const SELDOM: Duration = Duration::from_secs(1);
 
-impl Thread {
-    /// When to ask again for replies that somebody else's call may have taken in: soon, and then ever more seldom.
+impl SessionThread {
+    /// When to check again for replies that another channel's call may have taken in. The checks become less
+    /// frequent.
     pub(super) fn replies_at(&self, now: Instant) -> Option<Instant> {
         let opening = self.openings.front().and_then(|opening| match opening.not_before {
             Some(at) if at > now => None,
             _ => opening.begun,
         });
         let paused = self.openings.front().and_then(|opening| opening.not_before).filter(|at| *at > now);
-        let since = self.chans.iter().filter_map(Chan::waits_since).chain(opening).max();
+        let since = self.channels.iter().filter_map(Channel::waits_since).chain(opening).max();
         let again = since.map(|at| now + (now.duration_since(at) / 4).clamp(SOON, SELDOM));
         again.into_iter().chain(paused).min()
     }
 
-    /// Asks whether the other side is still there, when it has been silent; and gives up when it stays so.
+    /// Sends a keepalive if the server was silent. Fails if it does not answer several times.
     pub(super) fn keep_alive(&mut self, now: Instant) -> Result<(), String> {
         let silent_since = self.last_heard.max(self.last_asked);
         if now.duration_since(silent_since) < self.keepalive {
@@ -35,16 +36,16 @@ impl Thread {
         self.unanswered += 1;
         if self.watchdog.phase == watchdog::Phase::Ready {
             self.watchdog.beat();
-        } else if self.stuck.is_none() && poll::is_writable(&self.socket) {
-            // Built on libssh2's stack, as an EOF is: see there.
+        } else if self.unfinished.is_none() && poll::is_writable(&self.socket) {
+            // Built on libssh2's stack, as the end of the input: see [`crate::ssh::session::channel`].
             self.session.keepalive_send().map_err(|error| error.message().to_owned())?;
         }
         Ok(())
     }
 
-    /// Idle long enough. Whoever takes a slot a moment later sees that it is closing.
+    /// Whether the session was idle for long enough. Its slots are closed then, so that no run takes one.
     pub(super) fn is_done(&mut self, now: Instant) -> bool {
-        let busy = self.chans.iter().any(Chan::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
+        let busy = self.channels.iter().any(Channel::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
         if busy {
             self.idle_since = None;
             return false;
@@ -64,13 +65,20 @@ impl Thread {
 
     pub(super) fn wake(&self, now: Instant) -> Instant {
         let idle = self.idle_since.and_then(|since| since.checked_add(self.idle_after)).map(|at| {
-            // Somebody has a slot and has not asked for its channel yet.
+            // A run has a slot and has not requested its channel yet.
             at.max(now + Duration::from_millis(10))
         });
         let alive = self.alive_at();
-        let chans = self.chans.iter().filter_map(Chan::wake).map(|at| at.max(now + Duration::from_millis(10)));
+        let channels = self.channels.iter().filter_map(Channel::wake).map(|at| at.max(now + Duration::from_millis(10)));
         let more = (self.again || self.has_work()).then_some(now);
         let replies = self.replies_at(now);
-        chans.chain(idle).chain(self.watchdog.wake()).chain(more).chain(replies).chain([alive]).min().unwrap_or(alive)
+        channels
+            .chain(idle)
+            .chain(self.watchdog.wake())
+            .chain(more)
+            .chain(replies)
+            .chain([alive])
+            .min()
+            .unwrap_or(alive)
     }
 }

@@ -1,4 +1,4 @@
-//! The script in every shell that this machine has.
+//! The script in every shell of this machine.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::script;
+use super::script::script;
 
 const SHELLS: [&[&str]; 6] = [&["sh"], &["dash"], &["bash", "--posix"], &["busybox", "sh"], &["mksh"], &["ksh"]];
 
@@ -24,16 +24,16 @@ impl Watchdog {
         let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
         let (stdin, lines) = (shell.stdin.take(), BufReader::new(shell.stdout.take()?));
         let mut started = Self { shell, stdin, lines };
-        started.say(script(orphan_after).trim_end());
-        assert_eq!(started.hear(), "r");
+        started.send(script(orphan_after).trim_end());
+        assert_eq!(started.receive(), "r");
         Some(started)
     }
 
-    fn say(&mut self, line: &str) {
+    fn send(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().expect("open"), "{line}").expect("written");
     }
 
-    fn hear(&mut self) -> String {
+    fn receive(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("a line");
         line.trim_end().to_owned()
@@ -76,20 +76,20 @@ fn each(orphan_after: Duration, test: impl Fn(&mut Watchdog)) {
 fn it_signals_and_tells_what_is_gone() {
     each(Duration::from_secs(30), |watchdog| {
         let (mut one, mut two) = (sleeper(), sleeper());
-        watchdog.say(&format!("a {} 3", one.id()));
-        assert_eq!(watchdog.hear(), format!("a {}", one.id()));
-        watchdog.say(&format!("a {} 3", two.id()));
-        assert_eq!(watchdog.hear(), format!("a {}", two.id()));
-        watchdog.say(&format!("t {}", one.id()));
+        watchdog.send(&format!("a {} 3", one.id()));
+        assert_eq!(watchdog.receive(), format!("a {}", one.id()));
+        watchdog.send(&format!("a {} 3", two.id()));
+        assert_eq!(watchdog.receive(), format!("a {}", two.id()));
+        watchdog.send(&format!("t {}", one.id()));
         assert_eq!(one.wait().expect("ended").signal(), Some(15));
-        watchdog.say("c");
-        assert_eq!(watchdog.hear(), format!("e {}", one.id()));
-        watchdog.say(&format!("r {}", one.id()));
-        assert_eq!(watchdog.hear(), format!("g {}", one.id()));
-        watchdog.say("c");
-        watchdog.say("b");
-        assert_eq!(watchdog.hear(), "b");
-        watchdog.say(&format!("k {}", two.id()));
+        watchdog.send("c");
+        assert_eq!(watchdog.receive(), format!("e {}", one.id()));
+        watchdog.send(&format!("r {}", one.id()));
+        assert_eq!(watchdog.receive(), format!("g {}", one.id()));
+        watchdog.send("c");
+        watchdog.send("b");
+        assert_eq!(watchdog.receive(), "b");
+        watchdog.send(&format!("k {}", two.id()));
         assert_eq!(two.wait().expect("ended").signal(), Some(9));
     });
 }
@@ -102,8 +102,8 @@ fn the_end_of_its_input_is_the_end_of_the_groups() {
         let mut line = String::new();
         BufReader::new(deaf.stdout.take().expect("piped")).read_line(&mut line).expect("it has set its trap");
         for child in [&polite, &deaf] {
-            watchdog.say(&format!("a {} 2", child.id()));
-            watchdog.hear();
+            watchdog.send(&format!("a {} 2", child.id()));
+            watchdog.receive();
         }
         watchdog.stdin = None;
         assert_eq!(polite.wait().expect("ended").signal(), Some(15));
@@ -115,15 +115,15 @@ fn the_end_of_its_input_is_the_end_of_the_groups() {
 fn silence_is_the_end_of_the_groups_and_a_heartbeat_is_not() {
     each(Duration::from_millis(600), |watchdog| {
         let mut child = sleeper();
-        watchdog.say(&format!("a {} 1", child.id()));
-        watchdog.hear();
+        watchdog.send(&format!("a {} 1", child.id()));
+        watchdog.receive();
         for _ in 0..4 {
             std::thread::sleep(Duration::from_millis(250));
-            watchdog.say("b");
-            assert_eq!(watchdog.hear(), "b");
+            watchdog.send("b");
+            assert_eq!(watchdog.receive(), "b");
         }
         assert!(child.try_wait().expect("asked").is_none(), "it was not silent");
-        // Its input stays open: only the time can tell.
+        // Its stdin stays open, so that only the time can end it.
         assert_eq!(child.wait().expect("ended").signal(), Some(15));
     });
 }
@@ -133,30 +133,30 @@ fn a_group_of_which_only_zombies_are_left_is_gone() {
     each(Duration::from_secs(30), |watchdog| {
         let (mut zombie, mut living) = (sleeper(), sleeper());
         for child in [&zombie, &living] {
-            watchdog.say(&format!("a {} 3", child.id()));
-            watchdog.hear();
+            watchdog.send(&format!("a {} 3", child.id()));
+            watchdog.receive();
         }
-        // Nobody waits for it before the watchdog has told.
-        watchdog.say(&format!("k {}", zombie.id()));
+        // Reaped only after the watchdog has reported.
+        watchdog.send(&format!("k {}", zombie.id()));
         let asked = std::time::Instant::now();
         loop {
-            watchdog.say(&format!("r {}", zombie.id()));
-            if watchdog.hear() == format!("g {}", zombie.id()) {
+            watchdog.send(&format!("r {}", zombie.id()));
+            if watchdog.receive() == format!("g {}", zombie.id()) {
                 break;
             }
             assert!(asked.elapsed() < Duration::from_secs(20), "it is dead");
         }
         assert_eq!(zombie.wait().expect("ended").signal(), Some(9));
-        watchdog.say("c");
-        watchdog.say("b");
-        assert_eq!(watchdog.hear(), "b");
+        watchdog.send("c");
+        watchdog.send("b");
+        assert_eq!(watchdog.receive(), "b");
         assert!(living.try_wait().expect("asked").is_none());
-        watchdog.say(&format!("k {}", living.id()));
+        watchdog.send(&format!("k {}", living.id()));
         living.wait().expect("ended");
     });
 }
 
-/// Only root can start one that may not signal what it watches.
+/// Only root can start a watchdog that may not signal its group.
 #[test]
 fn a_group_that_may_not_be_signalled_is_not_gone() {
     if !rustix::process::getuid().is_root() {
@@ -171,17 +171,17 @@ fn a_group_that_may_not_be_signalled_is_not_gone() {
         let nobody = [&["runuser", "-u", "nobody", "--"], shell].concat();
         let Some(mut watchdog) = Watchdog::start(&nobody, Duration::from_secs(30)) else { return };
         let mut child = sleeper();
-        watchdog.say(&format!("a {} 3", child.id()));
-        watchdog.hear();
-        watchdog.say("c");
-        watchdog.say(&format!("r {}", child.id()));
-        assert_eq!(watchdog.hear(), format!("n {}", child.id()), "{shell:?}");
+        watchdog.send(&format!("a {} 3", child.id()));
+        watchdog.receive();
+        watchdog.send("c");
+        watchdog.send(&format!("r {}", child.id()));
+        assert_eq!(watchdog.receive(), format!("n {}", child.id()), "{shell:?}");
         child.kill().expect("killed");
         child.wait().expect("ended");
-        watchdog.say("c");
-        assert_eq!(watchdog.hear(), format!("e {}", child.id()), "{shell:?}");
-        watchdog.say(&format!("r {}", child.id()));
-        assert_eq!(watchdog.hear(), format!("g {}", child.id()), "{shell:?}");
+        watchdog.send("c");
+        assert_eq!(watchdog.receive(), format!("e {}", child.id()), "{shell:?}");
+        watchdog.send(&format!("r {}", child.id()));
+        assert_eq!(watchdog.receive(), format!("g {}", child.id()), "{shell:?}");
         tested += 1;
     }
     assert!(tested > 0, "no shell at all");

@@ -1,0 +1,132 @@
+//! What each database driver implements, one trait for each concern. Private: [`crate::Store`] is an enum over the drivers.
+//!
+//! The connection to a server may be lost after a call was carried out and before its answer arrived; the call is then
+//! repeated. So every method leaves the same rows when it runs twice.
+
+use std::time::Duration;
+
+use mer_core::{Access, Alias, AliasMove, AttemptKey, Model, Registry, Server, WeightsVersion};
+use uuid::Uuid;
+
+use crate::{
+    DalError, MigrationLock, NewVersion, RegistryCopy,
+    access_filter::{AccessFilter, Cursor},
+    migration_script::{Applied, ScriptRun},
+    weights::{Chunk, SweptChunks},
+};
+
+/// Servers and models.
+pub(crate) trait RegistryBackend {
+    /// Returns the servers by name.
+    async fn servers(&self) -> Result<Vec<Server>, DalError>;
+    /// Returns the models by name.
+    async fn models(&self) -> Result<Vec<Model>, DalError>;
+    async fn server(&self, name: &str) -> Result<Option<Server>, DalError>;
+    async fn model(&self, name: &str) -> Result<Option<Model>, DalError>;
+    /// Adds and replaces objects in one transaction. With `seen`, fails with [`DalError::Changed`] where an object is no
+    /// longer what it was there.
+    async fn apply(&self, registry: &Registry, seen: Option<&Registry>) -> Result<(), DalError>;
+    /// Restores objects of another database with their uids and times, in one transaction.
+    async fn restore(&self, copy: &RegistryCopy) -> Result<(), DalError>;
+    async fn remove_model(&self, name: &str) -> Result<(), DalError>;
+    /// Removes a server, unless models name it; returns the names of those models.
+    async fn remove_server(&self, name: &str) -> Result<Vec<String>, DalError>;
+}
+
+/// The log of accesses.
+pub(crate) trait AccessBackend {
+    /// Records accesses in batches, see [`crate::access_batch`].
+    async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
+    /// Returns at most `limit` accesses after the cursor, newest first.
+    async fn accesses(
+        &self,
+        filter: &AccessFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Access>, DalError>;
+    /// Returns at most `limit` attempts of the requests from `first` to `last`, both included, by key.
+    async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError>;
+    /// Returns the attempts of one request, the first attempt first.
+    async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
+    /// Returns at most `limit` accesses whose key is greater than this one, by key.
+    async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
+    /// Renews the heartbeat of attempts that are recorded as `started`.
+    async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
+    /// Returns whether a started attempt has had no heartbeat for too long.
+    async fn has_silent(&self) -> Result<bool, DalError>;
+    /// Records such attempts as `lost`.
+    async fn close_silent(&self) -> Result<(), DalError>;
+}
+
+/// The database itself: its identity, its schema, and the scripts that were applied to it.
+pub(crate) trait MigrationBackend {
+    async fn database_uid(&self) -> Result<Uuid, DalError>;
+    async fn new_uid(&self) -> Result<Uuid, DalError>;
+    /// Fails with [`DalError::Encoding`] where the database cannot hold every text.
+    async fn check_encoding(&self) -> Result<(), DalError>;
+    /// Returns the rows of `Migrations` by number, or `None` where the table does not exist.
+    async fn applied(&self) -> Result<Option<Vec<Applied>>, DalError>;
+    async fn lock_migrations(&self) -> Result<MigrationLock, DalError>;
+    async fn create_migrations(&self) -> Result<(), DalError>;
+    async fn apply_script(&self, lock: &mut MigrationLock, script: &ScriptRun) -> Result<Applied, DalError>;
+    /// Writes the row of a script without running it.
+    async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
+}
+
+/// Versions of weights and their aliases.
+pub(crate) trait VersionBackend {
+    /// Returns the versions of a model, newest first.
+    async fn versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError>;
+    async fn version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError>;
+    /// Returns the highest number that a version of this model ever had, or 0.
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError>;
+    /// Turns an upload into the next version.
+    async fn commit_upload(
+        &self,
+        model: &Model,
+        upload: Uuid,
+        new: &NewVersion,
+        bytes: u64,
+        sha256: &str,
+    ) -> Result<WeightsVersion, DalError>;
+    /// Turns an upload into the version that another database had, with its number and time.
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError>;
+    /// Returns whether the log mentions a run with this version.
+    async fn is_in_log(&self, model: &Model, version: u64) -> Result<bool, DalError>;
+    /// Removes a version, and with `force` the aliases that name it.
+    async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError>;
+    /// Returns every alias of these models with the version that it names.
+    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError>;
+    /// Returns the moves of one alias, or of all aliases of the model, newest first.
+    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError>;
+    async fn move_alias(
+        &self,
+        model: &Model,
+        name: &str,
+        version: Option<u64>,
+        caller: &str,
+        request: Option<Uuid>,
+    ) -> Result<(), DalError>;
+    /// Restores the last number and those moves of aliases that come after the ones in this database.
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError>;
+}
+
+/// Payloads of weights: uploads, parts and chunks.
+pub(crate) trait PayloadBackend {
+    /// Creates an upload and returns its uid, which is also the uid of the payload.
+    async fn begin_upload(&self, model: Uuid) -> Result<Uuid, DalError>;
+    /// Stores chunks, and the parts from number `first` on that consist of them.
+    async fn put_parts(&self, model: &Model, upload: Uuid, first: u64, chunks: &[Chunk]) -> Result<(), DalError>;
+    /// Deletes an upload. Its chunks stay until the next garbage collection.
+    async fn abort_upload(&self, upload: Uuid) -> Result<(), DalError>;
+    /// Returns at most `count` chunks of a payload in their order, from the part with number `from` on.
+    async fn read_parts(&self, payload: Uuid, from: u64, count: u32) -> Result<Vec<Chunk>, DalError>;
+    /// Deletes uploads without a batch for this long; returns how many.
+    async fn expire_uploads(&self, silent: Duration) -> Result<u64, DalError>;
+    /// Returns the payloads that belong neither to an upload nor to a version.
+    async fn dead_payloads(&self) -> Result<Vec<Uuid>, DalError>;
+    /// Deletes some parts of a payload; returns whether it may have more.
+    async fn remove_parts(&self, payload: Uuid) -> Result<bool, DalError>;
+    /// Deletes those of the next chunks after this hash that no payload uses.
+    async fn sweep_chunks(&self, after: Option<&str>) -> Result<SweptChunks, DalError>;
+}

@@ -1,0 +1,138 @@
+//! The exit marker: the last line on stderr, by which the remote wrapper reports the exit status of the program.
+//!
+//! libssh2 returns 0 if the server sent no exit status, and some servers send none, so that its status proves no
+//! success. The wrapper stays beside the program and writes a last line to stderr, with a word that only it and this
+//! side know. The line is removed from the stream here.
+
+/// The first byte, before the word. It is rare in text, so that bytes are seldom held back.
+const FIRST: u8 = 0x1e;
+/// Length of the longest status with the characters around it: `=512.` and a newline.
+const LONGEST: usize = 6;
+
+/// Searches stderr for the marker.
+#[derive(Debug)]
+pub(super) struct ExitMarker {
+    /// The bytes before the status.
+    start: Vec<u8>,
+    /// Bytes that may be the beginning of a marker.
+    held: Vec<u8>,
+    status: Option<i32>,
+}
+
+impl ExitMarker {
+    pub(super) fn new(word: &str) -> Self {
+        Self { start: start(word).into_bytes(), held: Vec::new(), status: None }
+    }
+
+    /// The exit status, after the marker has come.
+    pub(super) const fn status(&self) -> Option<i32> {
+        self.status
+    }
+
+    /// Takes bytes of stderr, and returns those that are not part of the marker.
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(bytes);
+        let mut out = Vec::with_capacity(all.len());
+        let mut rest = all.as_slice();
+        while let Some(at) = rest.iter().position(|byte| *byte == FIRST) {
+            out.extend_from_slice(&rest[..at]);
+            rest = &rest[at..];
+            match self.match_marker(rest) {
+                MarkerMatch::Mark { status, length } => {
+                    self.status = Some(status);
+                    rest = &rest[length..];
+                }
+                MarkerMatch::Text => {
+                    out.push(FIRST);
+                    rest = &rest[1..];
+                }
+                MarkerMatch::Unfinished => {
+                    self.held = rest.to_vec();
+                    return out;
+                }
+            }
+        }
+        out.extend_from_slice(rest);
+        out
+    }
+
+    /// Returns the bytes that were held back, at the end of the stream.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
+    fn match_marker(&self, bytes: &[u8]) -> MarkerMatch {
+        let known = self.start.len().min(bytes.len());
+        if bytes[..known] != self.start[..known] {
+            return MarkerMatch::Text;
+        }
+        let rest = &bytes[known..];
+        let Some(end) = rest.iter().take(LONGEST).position(|byte| *byte == b'\n') else {
+            return if rest.len() < LONGEST { MarkerMatch::Unfinished } else { MarkerMatch::Text };
+        };
+        let text = std::str::from_utf8(&rest[..end]).ok().and_then(|text| text.strip_suffix('.'));
+        match text.map(str::parse) {
+            Some(Ok(status)) => MarkerMatch::Mark { status, length: known + end + 1 },
+            _ => MarkerMatch::Text,
+        }
+    }
+}
+
+/// What begins at a byte that may start a marker.
+enum MarkerMatch {
+    Mark { status: i32, length: usize },
+    Text,
+    Unfinished,
+}
+
+fn start(word: &str) -> String {
+    format!("{}{word}=", char::from(FIRST))
+}
+
+/// The shell command that writes the marker, without its redirection.
+pub(in crate::ssh) fn marker_command(word: &str, variable: &str) -> String {
+    format!("echo \"{}${variable}.\"", start(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExitMarker;
+
+    #[test]
+    fn it_is_found_however_it_is_cut() {
+        let whole = b"some text\x1e and more\x1ethe-word=139.\nlate";
+        for at in 0..whole.len() {
+            for more in at..whole.len() {
+                let mut mark = ExitMarker::new("the-word");
+                let mut out = Vec::new();
+                for piece in [&whole[..at], &whole[at..more], &whole[more..]] {
+                    out.extend(mark.pass(piece));
+                }
+                out.extend(mark.rest());
+                assert_eq!(String::from_utf8_lossy(&out), "some text\u{1e} and morelate", "{at} {more}");
+                assert_eq!(mark.status(), Some(139));
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_passed_on() {
+        for text in
+            ["\x1eother=0.\n", "\x1ethe-word", "\x1ethe-word=x.\n", "\x1ethe-word=0\n", "\x1ethe-word=1234567.\n"]
+        {
+            let mut mark = ExitMarker::new("the-word");
+            let mut out = mark.pass(text.as_bytes());
+            out.extend(mark.rest());
+            assert_eq!((String::from_utf8_lossy(&out).as_ref(), mark.status()), (text, None));
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_back_that_cannot_be_one() {
+        let mut mark = ExitMarker::new("the-word");
+        assert_eq!(mark.pass(b"a prompt> "), b"a prompt> ");
+        assert_eq!(mark.pass(b"\x1ethe-"), b"");
+        assert_eq!(mark.pass(b"wrong"), b"\x1ethe-wrong");
+    }
+}
