@@ -18,7 +18,7 @@ pub struct Options {
     follows: bool,
 }
 
-/// Options for a file that MER writes for itself. A symbolic link is refused: with it, another user with write access to the
+/// Options for a file that MER writes for itself. A symbolic link is refused: otherwise another user with write access to the
 /// folder could choose which file is read and written.
 #[must_use]
 pub fn internal() -> Options {
