@@ -80,7 +80,7 @@ fn a_mistake_in_a_registry_file_has_its_line_and_column_and_nothing_is_applied()
         ("[server.x]\nhost = 'h'\n", (3, 2), "hint: did you mean `servers`?"),
         ("[servers.x]\nconnType = 'ssh'\nhots = 'h'\n", (5, 1), "hint: did you mean `host`?"),
         ("[models.m.on.local]\nmodelPaht = '/'\n", (4, 1), "hint: did you mean `modelPath`?"),
-        ("[models.m\n", (3, 10), "this is no TOML"),
+        ("[models.m\n", (3, 10), "this is not valid TOML"),
     ] {
         env.file("work/bad.toml", format!("{good}{text}"));
         let said = env.mer(["apply", "bad.toml", "--allow-changes"]).failed(78);
@@ -107,7 +107,7 @@ fn a_file_too_large_for_one_transaction_is_refused_and_changes_nothing() {
     let env = TestEnv::ready();
     env.file("work/big.toml", format!("[models.big]\ninferenceCommand = ['cat', '{}']\n", "x".repeat(17 << 20)));
     let told = env.mer(["apply", "big.toml", "--allow-changes"]).failed(74);
-    assert!(told.contains("too much for one transaction") && told.contains("less at a time"), "{told}");
+    assert!(told.contains("too large for one transaction") && told.contains("split it into smaller ones"), "{told}");
     env.mer(["model", "show", "big"]).failed(66);
 }
 

@@ -322,9 +322,9 @@ fn an_incomplete_export_is_65_with_its_line() {
     };
     let changed = |at: usize, from: &str, to: &str| with(at, &lines[at].replacen(from, to, 1));
     for (text, told) in [
-        (String::new(), "is no export"),
-        ("[models.m]\n".to_owned(), "is no export"),
-        (changed(0, "mer-export", "other"), "is no export"),
+        (String::new(), "is not an export"),
+        ("[models.m]\n".to_owned(), "is not an export"),
+        (changed(0, "mer-export", "other"), "is not an export"),
         (changed(0, "\"version\":2", "\"version\":3"), "has version 3 of the format, and this MER knows 2"),
         (lines[..5].join("\n"), "ends early: nothing has been taken over"),
         (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read\ncaused by: missing field `name`"),

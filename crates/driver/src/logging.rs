@@ -15,7 +15,17 @@ use crate::{
 };
 
 /// MER's crates: `-v` raises their level more than that of other libraries.
-const OURS: &[&str] = &["mer", "mer_core", "mer_dal", "mer_meal", "mer_migrations", "mer_scheduler"];
+const OURS: &[&str] = &[
+    "mer",
+    "mer_core",
+    "mer_dal",
+    "mer_files",
+    "mer_meal",
+    "mer_migrations",
+    "mer_scheduler",
+    "mer_service",
+    "mer_weights",
+];
 
 /// The format of diagnostics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
@@ -128,6 +138,17 @@ mod tests {
         assert_eq!(directives(&asked), "mer_dal=trace");
         let verbose = directives(&Logging { verbosity: 1, ..asked });
         assert!(verbose.contains("mer_dal=info") && !verbose.contains("trace"), "{verbose}");
+    }
+
+    #[test]
+    fn every_shipped_crate_is_one_of_ours() {
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("crates");
+        let entries = std::fs::read_dir(crates).expect("the folder").map(|entry| entry.expect("an entry").file_name());
+        let names = entries.filter_map(|name| name.into_string().ok()).filter(|name| name != "testkit");
+        let mut names: Vec<_> =
+            names.map(|name| if name == "driver" { "mer".to_owned() } else { format!("mer_{name}") }).collect();
+        names.sort();
+        assert_eq!(names, OURS);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn parse(file: &Path, text: &str, home: Option<&Path>) -> Result<Vec<LayerValue>
     let base = Base { folder: file.parent().unwrap_or(Path::new("")), home };
     let table = DeTable::parse(text).map_err(|error| {
         let place = Position::of_span(file, text, error.span());
-        CliError::config(format!("{place}: this is no TOML")).caused_by(error.message().to_owned())
+        CliError::config(format!("{place}: this is not valid TOML")).caused_by(error.message().to_owned())
     })?;
     let mut values = Vec::new();
     for (key, value) in table.get_ref() {

@@ -12,7 +12,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum RegistryFileError {
     /// The text is not TOML.
-    #[error("{position}: this is no TOML")]
+    #[error("{position}: this is not valid TOML")]
     Syntax {
         /// Where.
         position: Position,

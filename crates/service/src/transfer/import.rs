@@ -88,7 +88,7 @@ async fn header(lines: &mut RecordReader) -> Result<(), ServiceError> {
             Ok(())
         }
         Err(error) if lines.count == 0 => Err(error),
-        _ => Err(lines.wrong_whole("is no export").with_fault(ImportFault::NoExport).into()),
+        _ => Err(lines.wrong_whole("is not an export").with_fault(ImportFault::NoExport).into()),
     }
 }
 
