@@ -1,6 +1,5 @@
 //! The commands, one file each.
 
-mod carry;
 mod change;
 mod completions;
 mod config_show;
@@ -15,6 +14,7 @@ mod model;
 mod owner;
 mod registry_fields;
 mod run;
+mod run_output;
 mod server;
 mod server_ping;
 mod train;

@@ -1,18 +1,16 @@
 //! `mer run`.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Outcome, Output, OutputConfirmation};
 use mer_service::{ModelHost as _, RunRequest};
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
     app::App,
     cli::{RunArgs, selector},
     commands::{
-        carry::{QUEUE, STDERR_QUEUE, pour, show, write_stdout},
+        run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output, write_stdout},
         weights,
     },
     errors::{CliError, outcome_hint},
@@ -20,27 +18,6 @@ use crate::{
     signal::Signal,
     ui::{Format, Ui},
 };
-
-/// The JSON of a run: what is on record, and the output.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RunJson<'a> {
-    #[serde(flatten)]
-    access: &'a Access,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_base64: Option<String>,
-}
-
-impl<'a> RunJson<'a> {
-    /// `with_output`: whether the output is part of the JSON, as it goes to no file.
-    pub(super) fn new(access: &'a Access, bytes: &'a [u8], with_output: bool) -> Self {
-        let text = std::str::from_utf8(bytes);
-        let output_base64 = text.is_err().then(|| BASE64_STANDARD.encode(bytes));
-        Self { access, output: text.ok().filter(|_| with_output), output_base64 }
-    }
-}
 
 /// Runs a model once. The exit code says how the run ended, and the failure is printed to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
@@ -55,7 +32,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
             let opened = within(args.request.timeout, OutputFile::create(file), || {
                 format!("the output file `{}` could be opened", file.display())
             });
-            let _told =
+            let _wait =
                 app.show_wait(|| format!("waiting for the output file `{}` (Ctrl-C ends the wait)", file.display()));
             Sink::File(app.signals.unless_ended(opened).await?)
         }
@@ -77,13 +54,13 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     let work = async {
         let (confirmation, sender) = OutputConfirmation::new();
         let run = host.run(&model, request, Output { stdout, stderr: watched }, confirmation);
-        tokio::join!(run, pour(chunks, sink, sender), show(diagnostics, &cancel))
+        tokio::join!(run, write_output(chunks, sink, sender), show_diagnostics(diagnostics, &cancel))
     };
-    let ((outcome, poured, ()), signal) =
+    let ((outcome, written, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
     let outcome = outcome?;
     // A reader that has gone is the cause of the cancelled run, not its result.
-    let bytes = poured?;
+    let bytes = written?;
     if ui.format() == Format::Json {
         // Printed when the run is on record: a caller that has read it finds the run in the log, whatever ends this process.
         let line = ui.json_line(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use self::put_line::{Kept, put_line};
 use super::{
-    carry::{QUEUE, STDERR_QUEUE, pour, show},
-    run::{RunJson, failure},
+    run::failure,
+    run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output},
     weights::{VersionView, progress},
 };
 use crate::{
@@ -69,7 +69,7 @@ pub(super) async fn train(
     let (confirmation, sender) = OutputConfirmation::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
     let run = training.run(request, Output { stdout, stderr: watched }, confirmation);
-    let work = async { tokio::join!(run, pour(chunks, sink, sender), show(diagnostics, &cancel)) };
+    let work = async { tokio::join!(run, write_output(chunks, sink, sender), show_diagnostics(diagnostics, &cancel)) };
     let ((trained, poured, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
     let mut interruption = signal;

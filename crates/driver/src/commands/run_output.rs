@@ -1,10 +1,13 @@
-//! Carries the output of a run out of this process.
+//! The output of a run: its bytes, its diagnostics and its JSON.
 
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use mer_core::Access;
 use mer_meal::{Cancel, CancelLevel};
 use mer_scheduler::{ConfirmationSender, OutputFailure};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{errors::CliError, io::Sink};
@@ -24,12 +27,12 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// Those of the sink.
-pub(super) async fn pour(
+pub(super) async fn write_output(
     mut chunks: mpsc::Receiver<Bytes>,
     mut sink: Sink,
     confirmation: ConfirmationSender,
 ) -> Result<Vec<u8>, CliError> {
-    let poured = confirmation.confirm(async move |asked| {
+    let written = confirmation.confirm(async move |asked| {
         let mut failed = None;
         while let Some(chunk) = chunks.recv().await {
             if let Err(error) = sink.put(chunk).await {
@@ -39,15 +42,15 @@ pub(super) async fn pour(
         }
         drop(chunks);
         let keep = asked.get().await;
-        let poured = match failed {
+        let written = match failed {
             None => sink.finish(keep).await,
             Some(error) => Err(error),
         };
-        let told = poured.as_ref().map(drop).map_err(undelivered);
-        (poured, told)
+        let result = written.as_ref().map(drop).map_err(output_failure);
+        (written, result)
     });
     // The run was given up before all of its output was taken.
-    poured.await.unwrap_or_else(|| Ok(Vec::new()))
+    written.await.unwrap_or_else(|| Ok(Vec::new()))
 }
 
 /// Writes bytes to standard output. May be dropped while it waits for the reader.
@@ -60,13 +63,13 @@ pub(super) async fn write_stdout(bytes: Vec<u8>) -> Result<(), CliError> {
     out.finish(true).await.map(drop)
 }
 
-fn undelivered(error: &CliError) -> OutputFailure {
+fn output_failure(error: &CliError) -> OutputFailure {
     OutputFailure { kind: error.kind(), message: error.in_one_line() }
 }
 
 /// Shows a model's diagnostics as they come. A failure to show them does not end the run, and a slow reader does not delay a
 /// signal.
-pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
+pub(super) async fn show_diagnostics(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
     let Ok(mut sink) = Sink::stderr() else { return };
     let shown = async {
         while let Some(chunk) = diagnostics.recv().await {
@@ -86,4 +89,25 @@ pub(super) async fn show(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel
         () = given_up => {}
     }
     let _ = tokio::time::timeout(LAST_WORDS, shown).await;
+}
+
+/// The JSON of a run: what is on record, and the output.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunJson<'a> {
+    #[serde(flatten)]
+    access: &'a Access,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_base64: Option<String>,
+}
+
+impl<'a> RunJson<'a> {
+    /// `with_output`: whether the output is part of the JSON, as it goes to no file.
+    pub(super) fn new(access: &'a Access, bytes: &'a [u8], with_output: bool) -> Self {
+        let text = std::str::from_utf8(bytes);
+        let output_base64 = text.is_err().then(|| BASE64_STANDARD.encode(bytes));
+        Self { access, output: text.ok().filter(|_| with_output), output_base64 }
+    }
 }
