@@ -96,8 +96,8 @@ async fn command(app: &App, cli: &Cli, ui: Ui) -> Result<u8, CliError> {
     match &cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&app.loaded, ui).map(|()| 0),
         Some(verb) => {
-            let typed = cli.command_line.clone().started_with(app.loaded.database_flags());
-            commands::execute(app, verb, &typed, ui, Origin::Line).await
+            let command_line = cli.command_line.clone().started_with(app.loaded.database_flags());
+            commands::execute(app, verb, &command_line, ui, Origin::Line).await
         }
         None => Ok(0),
     }

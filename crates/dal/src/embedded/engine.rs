@@ -45,19 +45,19 @@ const RUNTIME_END: Duration = Duration::from_secs(1);
 pub(crate) fn spawn<F: Future<Output = ()>>(body: impl FnOnce(Handle) -> F + Send + 'static) -> Result<(), DalError> {
     let start = || {
         look_first()?;
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         std::thread::Builder::new().name("mer-lease".to_owned()).stack_size(STACK_BYTES).spawn(move || {
             // Both are made on this thread: dropping a runtime inside the tasks of another one panics.
             match runtimes() {
                 Ok((own, questions)) => {
-                    let _ = tell.send(Ok(()));
+                    let _ = sender.send(Ok(()));
                     own.block_on(body(questions.handle().clone()));
                     questions.shutdown_timeout(RUNTIME_END);
                 }
-                Err(error) => drop(tell.send(Err(error))),
+                Err(error) => drop(sender.send(Err(error))),
             }
         })?;
-        told.recv().unwrap_or_else(|_| Err(io::Error::other("it has ended")))
+        receiver.recv().unwrap_or_else(|_| Err(io::Error::other("it has ended")))
     };
     start().map_err(|source| DalError::Thread { source: not_started(source) })
 }

@@ -127,12 +127,12 @@ impl App {
     ///
     /// # Errors
     /// It is not allowed (77); the hint is the whole line to type.
-    pub(crate) fn check_changes_allowed(&self, typed: &CommandLine) -> Result<(), CliError> {
+    pub(crate) fn check_changes_allowed(&self, command_line: &CommandLine) -> Result<(), CliError> {
         if self.settings.allow_model_server_runtime_changes {
             return Ok(());
         }
         Err(CliError::refused("changing models and servers is not allowed here")
-            .hint(format!("mer --allow-model-server-runtime-changes {}", typed.line())))
+            .hint(format!("mer --allow-model-server-runtime-changes {}", command_line.line())))
     }
 
     /// Ends warm processes, and moves the last records into a database on a server. A signal ends the wait for processes.

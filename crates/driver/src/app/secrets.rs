@@ -80,25 +80,25 @@ fn from_command(argv: &[String], environment: BTreeMap<OsString, OsString>) -> R
     command.args(args).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("`{program}`: {}", not_started(error)))?;
     let Some(stdout) = child.stdout.take() else { return Err(format!("`{program}` has no output")) };
-    let (told, hear) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let read = move || {
         let mut text = String::new();
         let result = stdout.take(MOST_BYTES).read_to_string(&mut text);
         // The receiver is gone if it took too long.
-        let _ = told.send(result.map(|_| text));
+        let _ = sender.send(result.map(|_| text));
     };
-    let heard = match spawn_thread("mer-secret", read) {
-        Ok(_) => hear.recv_timeout(COMMAND_BOUND),
+    let received = match spawn_thread("mer-secret", read) {
+        Ok(_) => receiver.recv_timeout(COMMAND_BOUND),
         Err(error) => return Err(format!("`{program}`: {error}")),
     };
-    if heard.is_err()
+    if received.is_err()
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
     {
         let _ = kill_process_group(group, Signal::KILL);
     }
     // Its exit status is unknown if this process inherited SIGCHLD as ignored; its output is what counts then.
     let failed = child.wait().is_ok_and(|status| !status.success());
-    match heard {
+    match received {
         Ok(Ok(text)) if !failed => first_line(&text).ok_or_else(|| format!("`{program}` printed nothing")),
         Ok(Ok(_)) => Err(format!("`{program}` failed")),
         Ok(Err(error)) => Err(format!("`{program}`: {error}")),

@@ -54,9 +54,9 @@ impl Streams {
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
-            () = heard(&mut self.interrupt) => Signal::Interrupt,
-            () = heard(&mut self.terminate) => Signal::Terminate,
-            () = heard(&mut self.hangup) => Signal::Hangup,
+            () = received(&mut self.interrupt) => Signal::Interrupt,
+            () = received(&mut self.terminate) => Signal::Terminate,
+            () = received(&mut self.hangup) => Signal::Hangup,
         }
     }
 }
@@ -87,18 +87,18 @@ impl Signals {
         ending: impl Fn() -> Option<WaitNotice>,
         work: impl Future<Output = T>,
     ) -> (T, Option<Signal>) {
-        let (mut came, mut told) = (None, None);
+        let (mut came, mut notice) = (None, None);
         tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
                 result = &mut work => {
-                    drop(told);
+                    drop(notice);
                     return (result, came);
                 }
                 signal = self.next() => {
                     came.get_or_insert(signal);
-                    told = told.or_else(&ending);
+                    notice = notice.or_else(&ending);
                     cancel.press();
                 }
             }
@@ -125,7 +125,7 @@ pub(crate) fn unblock() {
     let _ = nix::sys::signal::SigSet::all().thread_unblock();
 }
 
-async fn heard(stream: &mut Option<unix::Signal>) {
+async fn received(stream: &mut Option<unix::Signal>) {
     match stream {
         Some(stream) => drop(stream.recv().await),
         None => std::future::pending().await,

@@ -17,10 +17,10 @@ pub(super) async fn import(
     app: &App,
     args: &ImportArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
-    app.check_changes_allowed(typed)?;
+    app.check_changes_allowed(command_line)?;
     let file = &args.file;
     let (input, name) = if file == Path::new("-") {
         (Input::Stdin, "<stdin>".to_owned())

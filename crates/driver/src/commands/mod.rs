@@ -44,7 +44,7 @@ use crate::{
 pub(crate) async fn execute(
     app: &App,
     verb: &Verb,
-    typed: &CommandLine,
+    command_line: &CommandLine,
     ui: Ui,
     origin: Origin,
 ) -> Result<u8, CliError> {
@@ -58,7 +58,7 @@ pub(crate) async fn execute(
         }
         Verb::Train(args) => {
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
-            return Box::pin(train::train(app, args, input, ui, typed)).await;
+            return Box::pin(train::train(app, args, input, ui, command_line)).await;
         }
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return Box::pin(model::model(app, verb, ui)).await;
@@ -69,18 +69,20 @@ pub(crate) async fn execute(
     }
     let work = async {
         match verb {
-            Verb::Model(ModelVerb::Add(args)) => Box::pin(change::add_model(app, args, ui, typed)).await?,
-            Verb::Model(ModelVerb::Set(args)) => Box::pin(change::set_model(app, args, ui, typed)).await?,
-            Verb::Model(ModelVerb::Remove(args)) => Box::pin(change::remove_model(app, args, ui, typed)).await?,
-            Verb::Server(ServerVerb::Add(args)) => Box::pin(change::add_server(app, args, ui, typed)).await?,
-            Verb::Server(ServerVerb::Set(args)) => Box::pin(change::set_server(app, args, ui, typed)).await?,
-            Verb::Server(ServerVerb::Remove(args)) => Box::pin(change::remove_server(app, args, ui, typed)).await?,
+            Verb::Model(ModelVerb::Add(args)) => Box::pin(change::add_model(app, args, ui, command_line)).await?,
+            Verb::Model(ModelVerb::Set(args)) => Box::pin(change::set_model(app, args, ui, command_line)).await?,
+            Verb::Model(ModelVerb::Remove(args)) => Box::pin(change::remove_model(app, args, ui, command_line)).await?,
+            Verb::Server(ServerVerb::Add(args)) => Box::pin(change::add_server(app, args, ui, command_line)).await?,
+            Verb::Server(ServerVerb::Set(args)) => Box::pin(change::set_server(app, args, ui, command_line)).await?,
+            Verb::Server(ServerVerb::Remove(args)) => {
+                Box::pin(change::remove_server(app, args, ui, command_line)).await?;
+            }
             Verb::Server(verb) => Box::pin(server::server(app, verb, ui)).await?,
-            Verb::Weights(verb) => Box::pin(weights::weights(app, verb, ui, typed, origin)).await?,
+            Verb::Weights(verb) => Box::pin(weights::weights(app, verb, ui, command_line, origin)).await?,
             Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
-            Verb::Apply(args) => Box::pin(change::apply(app, args, ui, typed, origin)).await?,
+            Verb::Apply(args) => Box::pin(change::apply(app, args, ui, command_line, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
-            Verb::Import(args) => Box::pin(import::import(app, args, ui, typed, origin)).await?,
+            Verb::Import(args) => Box::pin(import::import(app, args, ui, command_line, origin)).await?,
             Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,

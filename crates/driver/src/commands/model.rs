@@ -61,11 +61,11 @@ async fn ping(app: &App, args: &PingArgs, ui: Ui) -> Result<u8, CliError> {
         let cancel = mer_meal::Cancel::new();
         let weights = mer_service::weights::current(&view, &model.name);
         let model = ResolvedModel::new(view.clone(), &model.name, weights)?;
-        let told = app
+        let wait = app
             .show_wait(|| format!("looking at `{}` (at most its `readyTimeout`; Ctrl-C ends it)", model.model().name));
         let pings = async { host.load(&model, weights::progress(ui), &cancel).await };
         let (pings, signal) = app.signals.cancel_on_signal(&cancel, || None, pings).await;
-        drop(told);
+        drop(wait);
         reports.extend(pings?);
         if let Some(signal) = signal {
             return Err(CliError::ended_by(signal));

@@ -43,7 +43,7 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     } else {
         args.names.iter().map(|name| view.server(name)).collect::<Result<_, _>>()?
     };
-    let told = app.show_wait(|| "connecting (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)".to_owned());
+    let wait = app.show_wait(|| "connecting (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)".to_owned());
     // All at once, so that a server which does not answer does not delay the others.
     let mut pings = JoinSet::new();
     for (index, server) in servers.iter().enumerate() {
@@ -56,7 +56,7 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
         pings.spawn(async move { (index, executor.ping().await.map_or_else(Vec::new, |report| steps(&name, report))) });
     }
     let mut found = pings.join_all().await;
-    drop(told);
+    drop(wait);
     found.sort_by_key(|(index, _)| *index);
     let steps: Vec<Step> = found.into_iter().flat_map(|(_, steps)| steps).collect();
     ui.list(&steps)?;
@@ -77,15 +77,15 @@ fn verdict(steps: &[Step], servers: usize) -> Result<(), CliError> {
     let failed: Vec<&Step> = steps.iter().filter(|step| step.failure.is_some()).collect();
     let Some((first, kind)) = failed.first().and_then(|step| Some((step, step.failure?))) else { return Ok(()) };
     let why = first.detail.as_deref().unwrap_or_default();
-    let mut told = format!("`{}`: {why}", first.server);
+    let mut message = format!("`{}`: {why}", first.server);
     if failed.len() > 1 {
-        told = format!("{} of {servers} servers cannot be used, the first of them {told}", failed.len());
+        message = format!("{} of {servers} servers cannot be used, the first of them {message}", failed.len());
     }
     let hints = failed.iter().filter_map(|step| {
         let remedy = step.remedy.as_deref()?;
         Some(if failed.len() > 1 { format!("`{}`: {remedy}", step.server) } else { remedy.to_owned() })
     });
-    Err(hints.fold(CliError::new(kind, told), CliError::hint))
+    Err(hints.fold(CliError::new(kind, message), CliError::hint))
 }
 
 fn here(server: String) -> Vec<Step> {

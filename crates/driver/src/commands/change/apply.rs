@@ -22,11 +22,11 @@ pub(in crate::commands) async fn apply(
     app: &App,
     args: &ApplyArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.dry_run {
-        app.check_changes_allowed(typed)?;
+        app.check_changes_allowed(command_line)?;
     }
     let (name, text) = {
         let _told = app.show_wait(|| format!("waiting for the input `{}` (Ctrl-C ends the wait)", args.file.display()));
@@ -36,7 +36,7 @@ pub(in crate::commands) async fn apply(
     file.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     // Relative paths begin in the folder of the file; those of standard input in the working folder.
     let folder = working_folder().join(Path::new(&args.file).parent().unwrap_or(Path::new("")));
-    let ask = !args.yes && !args.dry_run && !app.settings.no_input && !typed.no_input && ui.can_ask();
+    let ask = !args.yes && !args.dry_run && !app.settings.no_input && !command_line.no_input && ui.can_ask();
     // Nothing is printed or asked while the database is open: a slow reader would lock out every other process.
     let plan = registry::plan(&app.runtime, &file, &folder, !ask && !args.dry_run).await?;
     let changes = &plan.differences;

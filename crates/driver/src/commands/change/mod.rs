@@ -26,10 +26,10 @@ use crate::{
 async fn change(
     app: &App,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
     make: impl FnOnce(&Registry) -> Result<Registry, CliError>,
 ) -> Result<(), CliError> {
-    app.check_changes_allowed(typed)?;
+    app.check_changes_allowed(command_line)?;
     print_differences(&registry::change(&app.runtime, &working_folder(), make).await?, ui)
 }
 
@@ -48,7 +48,7 @@ fn print_differences(differences: &[Difference], ui: Ui) -> Result<(), CliError>
 }
 
 /// The failure of `add` with a name that is taken.
-fn taken(object: &str, name: &str, typed: &CommandLine) -> CliError {
+fn taken(object: &str, name: &str, command_line: &CommandLine) -> CliError {
     CliError::config(format!("there is a {object} `{name}` already"))
-        .hint(format!("mer {}", typed.set_instead_of_add()))
+        .hint(format!("mer {}", command_line.set_instead_of_add()))
 }

@@ -22,11 +22,11 @@ pub(in crate::commands) async fn add(
     app: &App,
     args: &ModelAddArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<(), CliError> {
-    change(app, ui, typed, |known| {
+    change(app, ui, command_line, |known| {
         if known.models.contains_key(&args.name) {
-            return Err(taken("model", &args.name, typed));
+            return Err(taken("model", &args.name, command_line));
         }
         let mut spec = ModelSpec::default();
         set_servers(&mut spec, &args.flags, known)?;
@@ -41,9 +41,9 @@ pub(in crate::commands) async fn set(
     app: &App,
     args: &ModelSetArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<(), CliError> {
-    change(app, ui, typed, |known| {
+    change(app, ui, command_line, |known| {
         let spec = known.models.get(&args.name).ok_or_else(|| unknown(known, &args.name))?;
         if let Some(server) = &args.on {
             require_server(known, server)?;
@@ -80,14 +80,14 @@ pub(in crate::commands) async fn remove(
     app: &App,
     args: &RemoveArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<(), CliError> {
-    app.check_changes_allowed(typed)?;
+    app.check_changes_allowed(command_line)?;
     let name = &args.name;
     match registry::remove_model(&app.runtime, name).await {
         Ok(removed) => print_differences(&[removed], ui),
         Err(ServiceError::Dal(error @ DalError::HasWeights { .. })) => {
-            let allowed = if typed.allows_changes() { "--allow-changes " } else { "" };
+            let allowed = if command_line.allows_changes() { "--allow-changes " } else { "" };
             Err(CliError::classified(error)
                 .hint(format!("`mer {allowed}weights remove {name}:VERSION` removes one"))
                 .hint(format!("`mer weights list {name}` shows which there are")))

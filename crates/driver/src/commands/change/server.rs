@@ -18,11 +18,11 @@ pub(in crate::commands) async fn add(
     app: &App,
     args: &ServerAddArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<(), CliError> {
-    change(app, ui, typed, |known| {
+    change(app, ui, command_line, |known| {
         if known.servers.contains_key(&args.name) {
-            return Err(taken("server", &args.name, typed));
+            return Err(taken("server", &args.name, command_line));
         }
         let mut spec = ServerSpec::default();
         set_params(&mut spec, args.destination.as_ref(), &args.flags)?;
@@ -36,9 +36,9 @@ pub(in crate::commands) async fn set(
     app: &App,
     args: &ServerSetArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<(), CliError> {
-    change(app, ui, typed, |known| {
+    change(app, ui, command_line, |known| {
         let mut spec = known.servers.get(&args.name).ok_or_else(|| unknown(known, &args.name))?.clone();
         let keys: Vec<&str> = ConnParams::KEYS.iter().copied().filter(|key| *key != "connType").collect();
         for key in &args.unset {
@@ -55,9 +55,9 @@ pub(in crate::commands) async fn remove(
     app: &App,
     args: &RemoveArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<(), CliError> {
-    app.check_changes_allowed(typed)?;
+    app.check_changes_allowed(command_line)?;
     print_differences(&[registry::remove_server(&app.runtime, &args.name).await?], ui)
 }
 

@@ -16,12 +16,12 @@ use crate::{app::App, cli::DoctorArgs, errors::CliError, ui::Ui};
 
 /// Checks everything, or with `--brief` what a health check needs.
 pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), CliError> {
-    let told = app.show_wait(|| "looking at everything (each look has its bound; Ctrl-C ends it)".to_owned());
+    let wait = app.show_wait(|| "looking at everything (each look has its bound; Ctrl-C ends it)".to_owned());
     let mut findings = settings(app);
     findings.extend(folders::look(app));
     if args.brief {
         findings.push(database::briefly(app).await);
-        drop(told);
+        drop(wait);
         return tell(&findings, ui);
     }
     let (database, usable) = database::look(app).await;
@@ -31,7 +31,7 @@ pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), Cl
         findings.extend(secrets::in_registry(app).await?);
     }
     findings.extend(secrets::in_settings(app));
-    drop(told);
+    drop(wait);
     tell(&findings, ui)
 }
 
@@ -52,7 +52,7 @@ fn tell(findings: &[Finding], ui: Ui) -> Result<(), CliError> {
     ui.list(findings)?;
     let failed: Vec<&Finding> = findings.iter().filter(|finding| finding.result == Verdict::Failed).collect();
     let Some(first) = failed.first() else { return Ok(()) };
-    let told = format!("{} of {} checks failed", failed.len(), findings.len());
-    let error = CliError::new(FailureKind::ModelFailed, told).saying(&format!("{}: {}", first.check, first.detail));
+    let message = format!("{} of {} checks failed", failed.len(), findings.len());
+    let error = CliError::new(FailureKind::ModelFailed, message).saying(&format!("{}: {}", first.check, first.detail));
     Err(first.remedy.iter().fold(error, CliError::hint))
 }

@@ -40,11 +40,11 @@ pub(super) async fn train(
     args: &TrainArgs,
     input: Input,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
 ) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
     if args.promote {
-        app.check_changes_allowed(typed)?;
+        app.check_changes_allowed(command_line)?;
     }
     let model = app.signals.unless_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
     let options = TrainOptions { promote: args.promote, note: args.note.clone() };

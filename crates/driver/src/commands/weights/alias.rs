@@ -12,7 +12,12 @@ use crate::{
 };
 
 /// Moves or removes an alias, or prints its history.
-pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
+pub(super) async fn alias(
+    app: &App,
+    args: &WeightsAliasArgs,
+    ui: Ui,
+    command_line: &CommandLine,
+) -> Result<(), CliError> {
     let selector = &args.selector;
     let names_model_only = selector.which == Which::Current;
     let Some(alias) = args.alias.as_deref().filter(|_| args.remove || !names_model_only) else {
@@ -22,7 +27,7 @@ pub(super) async fn alias(app: &App, args: &WeightsAliasArgs, ui: Ui, typed: &Co
         return Err(CliError::usage(format!("an alias is taken away from the model, not from `{selector}`"))
             .hint(format!("`mer weights alias {} {alias} --remove`", selector.model)));
     }
-    app.check_changes_allowed(typed)?;
+    app.check_changes_allowed(command_line)?;
     let moved = if args.remove {
         weights::remove_alias(&app.runtime, &selector.model, alias).await?
     } else {

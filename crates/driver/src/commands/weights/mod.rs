@@ -25,16 +25,16 @@ pub(super) async fn weights(
     app: &App,
     verb: &WeightsVerb,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     match verb {
         WeightsVerb::List(args) => list::list(app, args, ui).await,
         WeightsVerb::Show(args) => show::show(app, args, ui).await,
-        WeightsVerb::Put(args) => put::put(app, args, ui, typed, origin).await,
+        WeightsVerb::Put(args) => put::put(app, args, ui, command_line, origin).await,
         WeightsVerb::Get(args) => get::get(app, args, ui).await,
-        WeightsVerb::Alias(args) => alias::alias(app, args, ui, typed).await,
-        WeightsVerb::Remove(args) => remove::remove(app, args, ui, typed).await,
+        WeightsVerb::Alias(args) => alias::alias(app, args, ui, command_line).await,
+        WeightsVerb::Remove(args) => remove::remove(app, args, ui, command_line).await,
         WeightsVerb::Gc(args) => remove::gc(app, args, ui).await,
     }
 }

@@ -22,11 +22,11 @@ pub(super) async fn put(
     app: &App,
     args: &WeightsPutArgs,
     ui: Ui,
-    typed: &CommandLine,
+    command_line: &CommandLine,
     origin: Origin,
 ) -> Result<(), CliError> {
     if !args.aliases.is_empty() {
-        app.check_changes_allowed(typed)?;
+        app.check_changes_allowed(command_line)?;
     }
     let prepared = weights::prepare_put(&app.runtime, new_weights(args)).await?;
     let input = if args.file == Path::new("-") { Input::Stdin } else { Input::File(args.file.clone()) };

@@ -26,13 +26,18 @@ struct Removed<'a> {
 }
 
 /// Removes a version.
-pub(super) async fn remove(app: &App, args: &WeightsRemoveArgs, ui: Ui, typed: &CommandLine) -> Result<(), CliError> {
+pub(super) async fn remove(
+    app: &App,
+    args: &WeightsRemoveArgs,
+    ui: Ui,
+    command_line: &CommandLine,
+) -> Result<(), CliError> {
     let selector = &args.selector;
     let Which::Version(number) = selector.which else {
         return Err(CliError::usage(format!("`{selector}` names no version of its own"))
             .hint(format!("write `mer weights remove {}:VERSION`", selector.model)));
     };
-    app.check_changes_allowed(typed)?;
+    app.check_changes_allowed(command_line)?;
     weights::remove(&app.runtime, &selector.model, number, args.force).await?;
     if ui.format() == Format::Json {
         return ui.json(&Removed { action: "removed", model: &selector.model, version: number });

@@ -142,15 +142,15 @@ impl Details for VersionView {
             ("created", format!("{:.6}", self.created_at)),
             ("note", self.note.clone().unwrap_or_default()),
         ];
-        if let Some(told) = &self.statistics {
+        if let Some(statistics) = &self.statistics {
             fields.extend([
-                ("elements", told.elements.to_string()),
-                ("minimum", told.minimum.map(extreme).unwrap_or_default()),
-                ("maximum", told.maximum.map(extreme).unwrap_or_default()),
-                ("mean", told.mean.map(float).unwrap_or_default()),
-                ("norm", float(told.norm)),
-                ("nan", told.nan.to_string()),
-                ("infinite", told.infinite.to_string()),
+                ("elements", statistics.elements.to_string()),
+                ("minimum", statistics.minimum.map(extreme).unwrap_or_default()),
+                ("maximum", statistics.maximum.map(extreme).unwrap_or_default()),
+                ("mean", statistics.mean.map(float).unwrap_or_default()),
+                ("norm", float(statistics.norm)),
+                ("nan", statistics.nan.to_string()),
+                ("infinite", statistics.infinite.to_string()),
             ]);
         }
         let named = self.tensors.iter().filter_map(|tensor| {

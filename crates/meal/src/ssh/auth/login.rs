@@ -172,8 +172,8 @@ impl LoginAttempt<'_> {
             Ok(()) => Ok(MethodResult::Partly),
             Err(error) => {
                 if let Some(stop) = self.stop(&error) {
-                    let told = matches!(stop, LoginStop::HungUp);
-                    self.tried.extend(told.then(|| format!("{what}: the server hung up")));
+                    let hung_up = matches!(stop, LoginStop::HungUp);
+                    self.tried.extend(hung_up.then(|| format!("{what}: the server hung up")));
                     return Err(stop);
                 }
                 let refused = libssh2_codes::is(&error, libssh2_codes::AUTHENTICATION_FAILED)

@@ -108,12 +108,12 @@ impl ChildProcess {
         let words = String::from_utf8_lossy(&self.lock_stderr().bytes).into_owned();
         let words: Vec<_> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let words = words.iter().rev().take(3).rev().copied().collect::<Vec<_>>().join("; ");
-        let said = if words.is_empty() { String::new() } else { format!(": {}", words.escape_debug()) };
+        let printed = if words.is_empty() { String::new() } else { format!(": {}", words.escape_debug()) };
         let detail = if ended {
             let status = self.status().filter(|status| !status.success())?;
-            format!("it ended with {status}{said}")
+            format!("it ended with {status}{printed}")
         } else if late && !words.is_empty() {
-            format!("no SSH server answered within {}{said}", mer_core::Bound::After(connect_timeout))
+            format!("no SSH server answered within {}{printed}", mer_core::Bound::After(connect_timeout))
         } else {
             return None;
         };
