@@ -235,7 +235,7 @@ fn an_export_is_readable_by_its_owner_only() {
     // An export in place of a registry file.
     env.mer(["export", "--all", "-o", "all.jsonl"]).ok();
     let told = env.mer(["apply", "all.jsonl", "--allow-changes"]).failed(78);
-    assert!(told.contains("is no TOML") && told.contains("hint: what `mer export --all` wrote"), "{told}");
+    assert!(told.contains("is not valid TOML") && told.contains("hint: what `mer export --all` wrote"), "{told}");
 }
 
 #[test]
