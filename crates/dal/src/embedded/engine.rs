@@ -96,16 +96,28 @@ fn look_first() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts threads with these stacks at once, allocates memory, and releases all of it.
+/// Starts threads with these stacks at once, allocates memory in each of them and then as much as the engine takes, and
+/// releases all of it.
+///
+/// Each thread allocates, because allocators reserve address space for every thread that does (64 MiB with glibc). Those of
+/// the engine use what is reserved here; otherwise they would take it from what the engine was found to have.
 fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
-    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    /// Bytes that a thread allocates.
+    const SOME: usize = 1024;
+    let gate = Arc::new((Mutex::new(Gate::default()), Condvar::new()));
     let mut started = Vec::new();
     let mut outcome = Ok(());
     for stack in stacks {
         let gate = Arc::clone(&gate);
         let wait = move || {
-            let open = gate.0.lock().unwrap_or_else(PoisonError::into_inner);
-            drop(gate.1.wait_while(open, |open| !*open).unwrap_or_else(PoisonError::into_inner));
+            let mut bytes = Vec::<u8>::new();
+            let has_allocated = bytes.try_reserve_exact(SOME).is_ok();
+            let mut state = gate.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.waiting += 1;
+            state.is_short |= !has_allocated;
+            gate.1.notify_all();
+            drop(gate.1.wait_while(state, |state| !state.open).unwrap_or_else(PoisonError::into_inner));
+            drop(bytes);
         };
         match std::thread::Builder::new().stack_size(stack).spawn(wait) {
             Ok(thread) => started.push(thread),
@@ -116,15 +128,29 @@ fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
             }
         }
     }
-    if outcome.is_ok() && !has_memory(HEAP_BYTES) {
+    let state = gate.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state =
+        gate.1.wait_while(state, |state| state.waiting < started.len()).unwrap_or_else(PoisonError::into_inner);
+    if outcome.is_ok() && (state.is_short || !has_memory(HEAP_BYTES)) {
         outcome = Err(io::ErrorKind::OutOfMemory.into());
     }
-    *gate.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    state.open = true;
+    drop(state);
     gate.1.notify_all();
     for thread in started {
         let _ = thread.join();
     }
     outcome
+}
+
+/// Holds the threads of [`room_for`] until all of them have been started.
+#[derive(Default)]
+struct Gate {
+    /// Number of threads that have allocated and wait.
+    waiting: usize,
+    /// A thread could not allocate.
+    is_short: bool,
+    open: bool,
 }
 
 /// Returns whether so many bytes can be allocated. They are not touched.
