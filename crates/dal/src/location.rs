@@ -4,11 +4,14 @@
 //! one of them left in the journal must not be recorded in the other, so a segment of the journal also names the
 //! location of its database.
 
-use std::{fs, net::IpAddr, os::unix::fs::MetadataExt as _, path::Path};
+#[cfg(any(feature = "postgres", feature = "surreal-server"))]
+use std::net::IpAddr;
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 /// Host that replaces every name of this machine.
+#[cfg(any(feature = "postgres", feature = "surreal-server"))]
 const HERE: &str = "localhost";
 
 /// Location of a database when it was connected to.
