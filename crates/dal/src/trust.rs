@@ -37,8 +37,7 @@ pub fn check_link(link: &Metadata) -> Result<(), Distrust> {
 fn is_private(group: u32, user: u32) -> bool {
     let mut own = vec![rustix::process::getegid().as_raw()];
     own.extend(rustix::process::getgroups().unwrap_or_default().iter().map(|group| group.as_raw()));
-    let read =
-        |file: &str| mer_files::read_external(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read = |file: &str| mer_files::read_external_lossy(file).ok();
     is_private_group(group, user, &own, read("/etc/passwd").as_deref(), read("/etc/group").as_deref())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io,
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::fs::OpenOptionsExt as _,
@@ -18,7 +18,7 @@ use rustix::{
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
 };
 
-use crate::{FileKind, MAX_EXTERNAL_BYTES, file_kind::explained};
+use crate::{FileKind, file_kind::explained, read_file::read_bounded};
 
 /// Opens an input. A named pipe is opened at once, even without a writer; call [`Input::wait`] before the first read. May
 /// still block on a file system that does not respond.
@@ -81,21 +81,18 @@ fn folder() -> io::Error {
     io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")
 }
 
-/// Reads a pipe to its end, such as a shell's `<(…)`, but at most [`MAX_EXTERNAL_BYTES`]. The thread that reads is abandoned
+/// Reads a pipe to its end, such as a shell's `<(…)`, but at most [`crate::MAX_EXTERNAL_BYTES`]. The thread that reads is abandoned
 /// if it takes longer than `bound`.
 ///
 /// # Errors
-/// Errors of the system, and [`io::ErrorKind::TimedOut`].
+/// Errors of the system, [`io::ErrorKind::TimedOut`], and [`io::ErrorKind::FileTooLarge`] for a longer pipe.
 pub fn read_pipe_within(path: &Path, bound: Duration) -> io::Result<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     let path = path.to_owned();
     let read = move || {
-        let read = || {
-            let mut bytes = Vec::new();
-            if let Some(fd) = open_input(&path)?.wait(|| true)? {
-                File::from(fd).take(MAX_EXTERNAL_BYTES).read_to_end(&mut bytes)?;
-            }
-            Ok(bytes)
+        let read = || match open_input(&path)?.wait(|| true)? {
+            Some(fd) => read_bounded(File::from(fd)),
+            None => Ok(Vec::new()),
         };
         // The receiver is gone if it took too long.
         let _ = sender.send(read());

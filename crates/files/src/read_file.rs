@@ -1,7 +1,7 @@
 //! Reads whole files.
 
 use std::{
-    io::{self, Read as _},
+    io::{self, Read},
     path::Path,
 };
 
@@ -33,8 +33,16 @@ pub fn read_internal_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 /// # Errors
 /// As [`crate::Options::open`], errors of reading, and if it is longer than [`MAX_EXTERNAL_BYTES`].
 pub fn read_external(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    read_bounded(external().read().open(path)?)
+}
+
+/// Reads to the end.
+///
+/// # Errors
+/// Errors of reading, and [`io::ErrorKind::FileTooLarge`] beyond [`MAX_EXTERNAL_BYTES`].
+pub(crate) fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    external().read().open(path)?.take(MAX_EXTERNAL_BYTES + 1).read_to_end(&mut bytes)?;
+    from.take(MAX_EXTERNAL_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_EXTERNAL_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -50,6 +58,15 @@ pub fn read_external(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// As [`read_external`], and if it is not valid UTF-8.
 pub fn read_external_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     read_external(path).and_then(text)
+}
+
+/// Reads a file that a user or another program maintains, as text, with a replacement character for bytes that are not
+/// UTF-8.
+///
+/// # Errors
+/// As [`read_external`].
+pub fn read_external_lossy(path: impl AsRef<Path>) -> io::Result<String> {
+    read_external(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn text(bytes: Vec<u8>) -> io::Result<String> {

@@ -86,6 +86,7 @@ fn whole_files_are_read_and_none_that_is_far_too_long() {
     assert_eq!(NotRegular::within(&read_internal("/dev/null").expect_err("a device")), Some(FileKind::Device));
     fs::write(path("bytes"), b"\xff").expect("a file");
     assert_eq!(error_text(read_external_to_string(path("bytes"))), Some("it is not valid UTF-8".to_owned()));
+    assert_eq!(read_external_lossy(path("bytes")).expect("read"), "\u{fffd}");
     fs::File::create(path("long")).expect("a file").set_len(MAX_EXTERNAL_BYTES + 1).expect("its length");
     assert_eq!(error_text(read_external(path("long"))), Some("it is longer than 64 MiB".to_owned()));
     assert!(open_folder(path("folder")).is_ok());
@@ -112,4 +113,21 @@ fn an_input_may_be_a_pipe_whose_writer_comes_late() {
     assert_eq!(error_text(open_output(&folder.path().join("folder"))), Some("it is a folder".to_owned()));
     let told = error_text(read_pipe_within(&path, Duration::from_millis(10))).expect("nobody writes");
     assert!(told.contains("named pipe"), "{told}");
+}
+
+#[test]
+fn a_pipe_that_is_too_long_is_refused_and_not_cut() {
+    let folder = one_of_each_kind();
+    let path = folder.path().join("pipe");
+    for (bytes, error) in [(MAX_EXTERNAL_BYTES, None), (MAX_EXTERNAL_BYTES + 1, Some("it is longer than 64 MiB"))] {
+        let writer = std::thread::spawn({
+            let path = path.clone();
+            // The reader leaves at the bound.
+            move || drop(fs::write(path, vec![b'x'; usize::try_from(bytes).expect("a length")]))
+        });
+        let read = read_pipe_within(&path, Duration::from_secs(60));
+        writer.join().expect("the writer");
+        assert_eq!(read.as_ref().ok().map(Vec::len), error.is_none().then_some(64 << 20));
+        assert_eq!(error_text(read), error.map(str::to_owned));
+    }
 }

@@ -4,12 +4,8 @@
 //! included, has each signed by the key that belongs to it, and keeps the time limit.
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::{
-        fs::DirBuilderExt,
-        net::{UnixListener, UnixStream},
-    },
+    fs, io,
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -101,7 +97,7 @@ struct PrivateSocket {
 impl PrivateSocket {
     fn new(parent: &Path) -> io::Result<Self> {
         let folder = parent.join(format!("mer-{}", &nonce()));
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        mer_files::create_new_private_dir(&folder)?;
         let socket = folder.join("agent");
         let bound = UnixListener::bind(&socket).and_then(|listener| {
             listener.set_nonblocking(true)?;

@@ -69,7 +69,7 @@ fn beside(path: &Path, suffix: &str) -> Option<PublicKey> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    mer_files::read_external(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    mer_files::read_external_lossy(path)
 }
 
 /// Reads OpenSSH's format: whether the key is encrypted, and the public key, which never is.

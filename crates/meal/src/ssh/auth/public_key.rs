@@ -29,7 +29,7 @@ impl PublicKey {
     }
 
     pub(super) fn read(path: &Path) -> Option<Self> {
-        Self::parse(&mer_files::read_external_to_string(path).ok()?)
+        Self::parse(&mer_files::read_external_lossy(path).ok()?)
     }
 
     /// The line of a `.pub` file, in which libssh2 takes keys.
@@ -98,6 +98,7 @@ mod tests {
 
     #[test]
     fn a_certificate_holds_the_key_that_it_is_for() {
+        let folder = tempfile::tempdir().expect("a folder");
         for (kind, plain, fields) in [
             ("ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519", &[&b"point"[..]][..]),
             ("ssh-rsa-cert-v01@openssh.com", "ssh-rsa", &[b"e", b"n"]),
@@ -111,7 +112,11 @@ mod tests {
             assert!(user.is_certificate() && user.is_for_users(), "{kind}");
             assert_eq!(user.key(), key, "{kind}");
             assert!(!certificate(kind, fields, 2).is_for_users(), "{kind}");
-            assert_eq!(PublicKey::parse(&format!("# why\n{} me@here\n", user.line())), Some(user));
+            let user_line = user.line();
+            assert_eq!(PublicKey::parse(&format!("# why\n{user_line} me@here\n")), Some(user));
+            let file = folder.path().join("key.pub");
+            std::fs::write(&file, [user_line.as_bytes(), b" J\xf6rg@here\n"].concat()).expect("a file");
+            assert!(PublicKey::read(&file).is_some(), "a comment in another encoding");
             let key = PublicKey { blob: key };
             assert!(!key.is_certificate() && key.is_for_users() && key.key() == key.blob);
         }

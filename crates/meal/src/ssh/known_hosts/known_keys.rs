@@ -151,7 +151,7 @@ fn text(file: &Path) -> io::Result<String> {
     if is_device(file) {
         return Ok(String::new());
     }
-    mer_files::read_external(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    mer_files::read_external_lossy(file)
 }
 
 /// Whether the file is a device: `UserKnownHostsFile /dev/null`.

@@ -75,7 +75,7 @@ pub(super) fn from_home(environment: &SshEnvironment, text: &str) -> Result<Path
     if user.is_empty() {
         return Ok(environment.home.as_ref().map_or_else(|| PathBuf::from(text), |home| home.join(rest)));
     }
-    let listed = mer_files::read_external_to_string("/etc/passwd").unwrap_or_default();
+    let listed = mer_files::read_external_lossy("/etc/passwd").unwrap_or_default();
     let home = home_of(user, &listed).ok_or_else(|| format!("`{text}`: there is no user `{user}` on this machine"))?;
     Ok(home.join(rest))
 }

@@ -76,7 +76,7 @@ impl Files for LocalFiles<'_> {
         if of == ConfigOwner::User && (found.mode() & 0o022 != 0 || !is_trusted(found.uid())) {
             return Err("it belongs to another user, or others may write to it; `chmod go-w` fixes that".to_owned());
         }
-        Ok(mer_files::read_external(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(mer_files::read_external_lossy(path).ok())
     }
 
     fn expand(&self, pattern: &str, of: ConfigOwner) -> Vec<PathBuf> {
