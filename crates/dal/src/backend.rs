@@ -73,13 +73,11 @@ pub(crate) trait MigrationBackend {
     async fn note_script(&self, script: &ScriptRun) -> Result<Applied, DalError>;
 }
 
-/// Versions of weights and their aliases.
+/// Versions of weights.
 pub(crate) trait VersionBackend {
     /// Returns the versions of a model, newest first.
     async fn versions(&self, model: &Model) -> Result<Vec<WeightsVersion>, DalError>;
     async fn version(&self, model: &Model, version: u64) -> Result<Option<WeightsVersion>, DalError>;
-    /// Returns the highest number that a version of this model ever had, or 0.
-    async fn last_version(&self, model: &Model) -> Result<u64, DalError>;
     /// Turns an upload into the next version.
     async fn commit_upload(
         &self,
@@ -89,12 +87,14 @@ pub(crate) trait VersionBackend {
         bytes: u64,
         sha256: &str,
     ) -> Result<WeightsVersion, DalError>;
-    /// Turns an upload into the version that another database had, with its number and time.
-    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError>;
     /// Returns whether the log mentions a run with this version.
     async fn is_in_log(&self, model: &Model, version: u64) -> Result<bool, DalError>;
     /// Removes a version, and with `force` the aliases that name it.
     async fn remove_version(&self, model: &Model, version: u64, force: bool, caller: &str) -> Result<(), DalError>;
+}
+
+/// Aliases of versions, and their moves.
+pub(crate) trait AliasBackend {
     /// Returns every alias of these models with the version that it names.
     async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError>;
     /// Returns the moves of one alias, or of all aliases of the model, newest first.
@@ -107,6 +107,14 @@ pub(crate) trait VersionBackend {
         caller: &str,
         request: Option<Uuid>,
     ) -> Result<(), DalError>;
+}
+
+/// Versions and aliases that come from another database.
+pub(crate) trait RestoreBackend {
+    /// Returns the highest number that a version of this model ever had, or 0.
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError>;
+    /// Turns an upload into the version that another database had, with its number and time.
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError>;
     /// Restores the last number and those moves of aliases that come after the ones in this database.
     async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError>;
 }

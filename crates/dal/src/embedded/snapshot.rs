@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     Applied,
-    backend::{MigrationBackend as _, RegistryBackend as _, VersionBackend as _},
+    backend::{AliasBackend as _, MigrationBackend as _, RegistryBackend as _},
     surreal::SurrealStore,
 };
 

@@ -4,7 +4,11 @@ use mer_core::{Alias, AliasMove, Model, WeightsVersion, Which};
 use uuid::Uuid;
 
 use super::{Store, ask};
-use crate::{DalError, backend::VersionBackend as _, weights::version_in_use};
+use crate::{
+    DalError,
+    backend::{AliasBackend as _, RestoreBackend as _, VersionBackend as _},
+    weights::version_in_use,
+};
 
 impl Store {
     /// Returns the versions of a model, newest first.

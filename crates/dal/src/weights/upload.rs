@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     DalError, Database, DbUrl,
-    backend::{PayloadBackend as _, VersionBackend as _},
+    backend::{PayloadBackend as _, RestoreBackend as _, VersionBackend as _},
     batch_session::BatchSession,
     embedded::paths,
     store::ask,

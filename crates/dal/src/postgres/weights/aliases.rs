@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     DalError,
+    backend::AliasBackend,
     postgres::{
         PostgresStore,
         call::call,
@@ -30,8 +31,8 @@ const MOVES: &str = r#"
 SELECT * FROM "ModelWeightAliasMoves" WHERE "model" = $1 AND ($2::text IS NULL OR "name" = $2)
 ORDER BY "movedAt" DESC, "name", "number" DESC"#;
 
-impl PostgresStore {
-    pub(super) async fn read_named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+impl AliasBackend for PostgresStore {
+    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
         let names = names_by_uid(models)?;
         let uids: Vec<Id> = names.keys().copied().map(Id).collect();
         let found: Vec<PgRow> = call!(self.server(), "list the aliases of weights", |connection| {
@@ -48,7 +49,7 @@ impl PostgresStore {
         Ok(named)
     }
 
-    pub(super) async fn read_alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
         let uid = model_uid(model)?;
         let found: Vec<PgRow> = call!(self.server(), "read the history of aliases", |connection| {
             self.query(MOVES).bind(Id(uid)).bind(name).fetch_all(&mut *connection).await
@@ -56,7 +57,7 @@ impl PostgresStore {
         found.iter().map(|row| rows::alias_move(row, &model.name)).collect()
     }
 
-    pub(super) async fn write_alias_move(
+    async fn move_alias(
         &self,
         model: &Model,
         name: &str,

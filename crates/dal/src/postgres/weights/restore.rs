@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     DalError,
+    backend::RestoreBackend,
     postgres::{
         PostgresStore,
         call::call,
@@ -53,8 +54,8 @@ enum Restored {
     Other,
 }
 
-impl PostgresStore {
-    pub(super) async fn read_last_version(&self, model: &Model) -> Result<u64, DalError> {
+impl RestoreBackend for PostgresStore {
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
         let uid = model_uid(model)?;
         let row: Option<PgRow> = call!(self.server(), "read the last number of weights", |connection| {
             self.query(LAST).bind(Id(uid)).fetch_optional(&mut *connection).await
@@ -62,12 +63,7 @@ impl PostgresStore {
         row.map_or(Ok(0), |row| get::<i64>("ModelWeightCounters", &row, "last").map(i64::cast_unsigned))
     }
 
-    pub(super) async fn write_restored_version(
-        &self,
-        model: &Model,
-        upload: Uuid,
-        version: &WeightsVersion,
-    ) -> Result<(), DalError> {
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError> {
         let uid = model_uid(model)?;
         let number = count(version.version);
         let shape = version.shape.as_deref().map(lengths);
@@ -112,12 +108,7 @@ impl PostgresStore {
         }
     }
 
-    pub(super) async fn write_restored_aliases(
-        &self,
-        model: &Model,
-        last: u64,
-        moves: &[AliasMove],
-    ) -> Result<(), DalError> {
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
         let uid = model_uid(model)?;
         let mut sorted: Vec<&AliasMove> = moves.iter().collect();
         sorted.sort_by_key(|moved| (&moved.name, moved.number));

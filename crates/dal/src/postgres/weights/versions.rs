@@ -1,6 +1,6 @@
 //! Versions of weights.
 
-use mer_core::{Access, Alias, AliasMove, Model, WeightsVersion};
+use mer_core::{Access, Model, WeightsVersion};
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
@@ -164,35 +164,5 @@ impl VersionBackend for PostgresStore {
             Removed::NoVersion => Err(DalError::NoVersion { model: model.name.clone(), version }),
             Removed::Named(names) => Err(version_in_use(model, version, &names, false)),
         }
-    }
-    async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
-        self.read_last_version(model).await
-    }
-
-    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError> {
-        self.write_restored_version(model, upload, version).await
-    }
-
-    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
-        self.read_named_versions(models).await
-    }
-
-    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
-        self.read_alias_moves(model, name).await
-    }
-
-    async fn move_alias(
-        &self,
-        model: &Model,
-        name: &str,
-        version: Option<u64>,
-        caller: &str,
-        request: Option<Uuid>,
-    ) -> Result<(), DalError> {
-        self.write_alias_move(model, name, version, caller, request).await
-    }
-
-    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
-        self.write_restored_aliases(model, last, moves).await
     }
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     DalError,
+    backend::AliasBackend,
     surreal::{
         SurrealStore,
         query::{take, variables},
@@ -56,8 +57,10 @@ impl SurrealStore {
         let versions: Vec<Uuid> = take(&mut results, 1, "ModelWeights")?;
         if counters.is_empty() && !versions.is_empty() { Err(self.hidden(operation)) } else { Ok(()) }
     }
+}
 
-    pub(super) async fn read_named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
+impl AliasBackend for SurrealStore {
+    async fn named_versions(&self, models: &[Model]) -> Result<Vec<(Alias, WeightsVersion)>, DalError> {
         const OPERATION: &str = "list the aliases of weights";
         let names = names_by_uid(models)?;
         let uids: Vec<Uuid> = names.keys().copied().collect();
@@ -91,7 +94,7 @@ impl SurrealStore {
         Ok(named)
     }
 
-    pub(super) async fn read_alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
+    async fn alias_moves(&self, model: &Model, name: Option<&str>) -> Result<Vec<AliasMove>, DalError> {
         let values =
             variables([("model", model_uid(model)?.into_value()), ("name", name.map(str::to_owned).into_value())]);
         let mut results = self.run("read the history of aliases", MOVES, values).await?;
@@ -99,7 +102,7 @@ impl SurrealStore {
         rows.into_iter().map(|row| row.alias_move(&model.name)).collect()
     }
 
-    pub(super) async fn write_alias_move(
+    async fn move_alias(
         &self,
         model: &Model,
         name: &str,
@@ -125,7 +128,7 @@ impl SurrealStore {
             }
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),
             Ok(()) if self.writes_may_be_ignored() => {
-                let named = self.read_named_versions(std::slice::from_ref(model)).await?;
+                let named = self.named_versions(std::slice::from_ref(model)).await?;
                 let now = named.iter().find(|(alias, _)| alias.name == name).map(|(alias, _)| alias.version);
                 if now == version { Ok(()) } else { Err(self.ignored(OPERATION)) }
             }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::values::{NO_MODEL, NO_UPLOAD, OTHER, lengths, number, of_model, record_of, threw, version_id};
 use crate::{
     DalError,
-    backend::VersionBackend as _,
+    backend::{RestoreBackend, VersionBackend as _},
     registry_restore::micros,
     surreal::{
         SurrealStore,
@@ -45,20 +45,15 @@ FOR $move IN $moves {
 };
 COMMIT;";
 
-impl SurrealStore {
-    pub(super) async fn read_last_version(&self, model: &Model) -> Result<u64, DalError> {
+impl RestoreBackend for SurrealStore {
+    async fn last_version(&self, model: &Model) -> Result<u64, DalError> {
         let values = variables([("counterId", record_of("ModelWeightCounters", model_uid(model)?))]);
         let mut results = self.run("read the last number of weights", LAST, values).await?;
         let last: Vec<i64> = take(&mut results, 0, "ModelWeightCounters")?;
         Ok(last.first().copied().unwrap_or(0).cast_unsigned())
     }
 
-    pub(super) async fn write_restored_version(
-        &self,
-        model: &Model,
-        upload: Uuid,
-        version: &WeightsVersion,
-    ) -> Result<(), DalError> {
+    async fn restore_version(&self, model: &Model, upload: Uuid, version: &WeightsVersion) -> Result<(), DalError> {
         const OPERATION: &str = "take over a version of weights";
         let uid = model_uid(model)?;
         self.mark_changed();
@@ -90,12 +85,7 @@ impl SurrealStore {
         }
     }
 
-    pub(super) async fn write_restored_aliases(
-        &self,
-        model: &Model,
-        last: u64,
-        moves: &[AliasMove],
-    ) -> Result<(), DalError> {
+    async fn restore_aliases(&self, model: &Model, last: u64, moves: &[AliasMove]) -> Result<(), DalError> {
         const OPERATION: &str = "take over the aliases of weights";
         let uid = model_uid(model)?;
         self.mark_changed();
@@ -108,7 +98,7 @@ impl SurrealStore {
         match self.write_or_throw(OPERATION, ALIASES, values).await? {
             Err(failure) if threw(&failure.error, NO_MODEL) => Err(DalError::ModelGone { model: model.name.clone() }),
             Err(failure) => Err(self.failed(OPERATION, *failure.error)),
-            Ok(()) if self.writes_may_be_ignored() && self.read_last_version(model).await? < last => {
+            Ok(()) if self.writes_may_be_ignored() && self.last_version(model).await? < last => {
                 Err(self.ignored(OPERATION))
             }
             Ok(()) => Ok(()),
