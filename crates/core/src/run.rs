@@ -9,15 +9,22 @@ use crate::{Bound, Protocol, Tokens};
 pub struct Bounds {
     /// From the request to the end of the reply; for `oneshot`, to the end of the process.
     pub timeout: Bound,
-    /// From the start of a process that stays up to its ready token.
+    /// Without output, from the start of a process that stays up to its ready token.
     pub ready_timeout: Bound,
+    /// From the start of a process that stays up to its ready token, with and without output.
+    pub start_timeout: Bound,
     /// From TERM to KILL.
     pub grace: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { timeout: Bound::secs(600), ready_timeout: Bound::secs(300), grace: Duration::from_secs(5) }
+        Self {
+            timeout: Bound::secs(600),
+            ready_timeout: Bound::secs(300),
+            start_timeout: Bound::secs(3_600),
+            grace: Duration::from_secs(5),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;
-pub use local::{LocalConfig, ignored_signals, reap_orphans};
+pub use local::{LocalConfig, group_memory, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot, until};
 pub use request_end::{BoundName, EndCause, RequestEnd};

@@ -10,8 +10,10 @@ use mer_core::{Bound, Exit, Protocol};
 pub enum BoundName {
     /// From the request to the whole reply.
     Timeout,
-    /// From the start to the ready token.
+    /// Without output, from the start to the ready token.
     ReadyTimeout,
+    /// From the start to the ready token.
+    StartTimeout,
 }
 
 impl fmt::Display for BoundName {
@@ -19,6 +21,7 @@ impl fmt::Display for BoundName {
         f.write_str(match self {
             Self::Timeout => "timeout",
             Self::ReadyTimeout => "readyTimeout",
+            Self::StartTimeout => "startTimeout",
         })
     }
 }

@@ -250,6 +250,25 @@ async fn loading_meets_its_bound_and_can_be_cancelled() {
     assert_eq!(ended.cause, EndCause::Cancelled);
 }
 
+/// The bound is on the silence before the ready token, and output of either stream breaks it.
+#[tokio::test]
+async fn a_load_that_prints_is_bounded_by_its_whole_time_only() {
+    for stream in ["chatty-stdout", "chatty-stderr"] {
+        let mut spec = serve(Protocol::Lines, stream);
+        spec.bounds.ready_timeout = Bound::After(Duration::from_millis(500));
+        let mut warm = Warm::start(&spec).await.expect("it prints all the time");
+        assert!(warm.0.start_duration() > Duration::from_millis(500));
+        assert_eq!(warm.ask("x").await.1, "x\n");
+    }
+    for stream in ["endless", "flood"] {
+        let mut spec = serve(Protocol::Lines, stream);
+        spec.bounds.ready_timeout = Bound::After(Duration::from_millis(500));
+        spec.bounds.start_timeout = Bound::After(Duration::from_millis(700));
+        let Err(WarmError::NotReady(ended)) = Warm::start(&spec).await.map(|_| ()) else { panic!("it is not ready") };
+        assert_eq!(ended.cause.to_string(), "`startTimeout` ran out after 700ms");
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_will_not_leave_is_made_to() {
     let mut spec = serve(Protocol::Lines, "0");

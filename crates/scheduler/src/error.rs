@@ -53,6 +53,20 @@ pub enum SchedulerError {
         /// Maximum length, in bytes.
         limit: usize,
     },
+    /// The model is to be kept, and each of its processes ends with its request.
+    #[error("model `{model}` cannot be kept: a `oneshot` process ends with its request")]
+    NotKept {
+        /// Name of the model.
+        model: String,
+    },
+    /// Too many requests wait for the model.
+    #[error("{queued} requests wait for model `{model}` already, the maximum (`queueLength`)")]
+    QueueFull {
+        /// Name of the model.
+        model: String,
+        /// Number of requests that wait.
+        queued: usize,
+    },
     /// The start of the run could not be recorded, so nothing was started.
     #[error("the start of the run of `{model}` could not be recorded, so nothing was started")]
     Record {
@@ -69,6 +83,8 @@ impl Classified for SchedulerError {
             Self::NotOnServer { .. } => FailureKind::NotFound,
             Self::NoSuchServer { .. } | Self::NoCommand { .. } => FailureKind::Config,
             Self::Input { .. } | Self::TooLong { .. } => FailureKind::Input,
+            Self::NotKept { .. } => FailureKind::Usage,
+            Self::QueueFull { .. } => FailureKind::Busy,
             Self::Record { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
         }
     }

@@ -26,4 +26,9 @@ pub enum FailureCause {
         /// The path on the server, without an ending.
         path: String,
     },
+    /// The run was served by another process, which has made the hint.
+    Relayed {
+        /// The words of the hint.
+        hint: Option<String>,
+    },
 }

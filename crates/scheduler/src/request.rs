@@ -1,11 +1,14 @@
 //! A request to a model.
 
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
 use bytes::Bytes;
-use mer_core::{AccessKind, Bound, Model, Server, WeightsVersion};
+use mer_core::{AccessKind, Bound, Claims, Model, Server, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::{DeliveryObserver, WaitObserver};
+use crate::{CallerEnvironment, DeliveryObserver, WaitObserver};
 
 /// The weights that a model works with.
 #[derive(Debug, Clone)]
@@ -16,9 +19,40 @@ pub struct Weights {
     pub progress: Option<DeliveryObserver>,
 }
 
+/// The sender of a request, if it is another process than the one of the scheduler.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    /// `user@host`.
+    pub caller: String,
+    /// What its environment claims about the caller.
+    pub claims: Claims,
+    /// Its process id.
+    pub pid: u32,
+    /// Its environment. Only the variables that say where programs and libraries are found are used.
+    pub environment: Arc<CallerEnvironment>,
+    /// Its working folder, which is that of a process on this machine.
+    pub folder: PathBuf,
+}
+
+/// Whether a process that stays up is kept for further requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It ends after its reply. A process that is kept already serves the request all the same, and is kept on.
+    No,
+    /// It is kept as long as the scheduler lives. Requests at the same time get a process each.
+    WhileHere,
+    /// It is kept for the model's `keepalive`, counted from the end of its last request. At most `instances` processes of a
+    /// model are kept on a server; further requests wait for them in their order.
+    ByKeepalive,
+}
+
 /// One request to one model.
 #[derive(Debug)]
 pub struct Request<'a> {
+    /// Id of the request, made by its sender.
+    pub uid: Uuid,
+    /// The sender; `None` for the process of the scheduler.
+    pub requester: Option<Arc<Requester>>,
     /// The model, as registered.
     pub model: &'a Model,
     /// The servers that are registered.
@@ -35,8 +69,18 @@ pub struct Request<'a> {
     pub timeout: Option<Bound>,
     /// Whether input and output are hashed for the access log.
     pub hashes: bool,
-    /// Whether a process that stays up is kept for further requests; otherwise it ends after its reply.
-    pub keep: bool,
+    /// Whether a process that stays up is kept for further requests.
+    pub keep: Keep,
+    /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
+    pub retries: u32,
+    /// Whether further attempts are made also after the model itself failed.
+    pub retry_failed: bool,
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
+    pub priority: i8,
+    /// Tags for the access log.
+    pub tags: BTreeMap<String, String>,
+    /// What served the request on behalf of its sender, for the access log.
+    pub via: Option<String>,
     /// Ends the run early.
     pub cancel: Cancel,
     /// Receives what the request is waiting for.

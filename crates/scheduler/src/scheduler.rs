@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc, time::Instant};
 use mer_core::{Access, Claims, RunSpec};
 use mer_dal::{Durability, Journal};
 use mer_meal::Executor;
-use uuid::Uuid;
 
 use crate::{
     CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Request, SchedulerError, WeightsCache,
@@ -112,13 +111,12 @@ impl Scheduler {
     ) -> Result<Attempted, SchedulerError> {
         self.environment.learn(request.servers);
         let replicas = replicas_by_health(request.model, request.servers, request.pinned, &self.server_health)?;
-        let request_uid = Uuid::now_v7();
         let mut unreachable: Option<Outcome> = None;
         for (attempt, placement) in (1_u32..).zip(&replicas) {
             if let Some(before) = &unreachable {
                 warn_of_fallback(before, placement);
             }
-            let (mut access, spec) = self.begin(request_uid, attempt, &request, placement)?;
+            let (mut access, spec) = self.begin(attempt, &request, placement)?;
             if spec.protocol.stays_up()
                 && let Err(end) = read_whole_input(&access, &spec, &mut request).await?
             {
@@ -164,13 +162,17 @@ impl Scheduler {
     /// Returns the access of an attempt that begins now, and what is to be started for it.
     fn begin(
         &self,
-        request_uid: Uuid,
         attempt: u32,
         request: &Request<'_>,
         placement: &Placement,
     ) -> Result<(Access, RunSpec), SchedulerError> {
         let access = self.recorder.begin(&request.model.name, request.kind, placement);
-        let mut access = Access { request_uid, attempt, ..access };
+        let mut access = Access { request_uid: request.uid, attempt, ..access };
+        if let Some(requester) = &request.requester {
+            access.caller.clone_from(&requester.caller);
+            access.caller_claims.clone_from(&requester.claims);
+            access.caller_pid = requester.pid;
+        }
         let mut spec = run_spec(placement, &access, &self.environment, request.timeout)?;
         if let Some(weights) = &request.weights {
             name_weights(&weights.version, &mut access, &mut spec);

@@ -8,7 +8,7 @@ use mer_meal::{Input, Run, Sinks, StderrHook, oneshot};
 use tokio::sync::mpsc;
 
 use crate::{
-    Output, Request,
+    Keep, Output, Request,
     digest::Digest,
     outcome::Verdict,
     output_forwarding::{LateRun, forward, run_and_forward},
@@ -94,7 +94,7 @@ async fn serve_warm(
     let timeout = process.spec.bounds.timeout;
     let reply = async {
         let stdout = stdout;
-        if request.keep {
+        if request.keep != Keep::No {
             process.process.request(&payload, &stdout, timeout, &request.cancel).await
         } else {
             process.process.last_request(&payload, &stdout, timeout, &request.cancel).await

@@ -1,8 +1,11 @@
 //! Runs models with the scheduler of this process.
 
+use std::collections::BTreeMap;
+
 use mer_core::{AccessKind, Selector};
 use mer_meal::Cancel;
-use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
+use mer_scheduler::{DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
+use uuid::Uuid;
 
 use crate::{
     api::{ModelHost, ResolvedModel, RunRequest, WarmModel},
@@ -63,6 +66,8 @@ pub(crate) fn scheduler_request<'a>(
 ) -> Request<'a> {
     let RunRequest { server, input, timeout, hashes, keep_warm, cancel, watch, progress } = request;
     Request {
+        uid: Uuid::now_v7(),
+        requester: None,
         model: model.model(),
         servers: &model.view.servers,
         pinned: server,
@@ -71,7 +76,12 @@ pub(crate) fn scheduler_request<'a>(
         input,
         timeout,
         hashes,
-        keep: keep_warm,
+        keep: if keep_warm { Keep::WhileHere } else { Keep::No },
+        retries: 0,
+        retry_failed: false,
+        priority: 0,
+        tags: BTreeMap::new(),
+        via: None,
         cancel,
         watch,
     }

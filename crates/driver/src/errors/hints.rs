@@ -123,6 +123,7 @@ pub(crate) fn outcome_hint(outcome: &Outcome) -> Option<String> {
         FailureCause::WeightsLeft { path } => {
             Some(format!("it is still on `{server}`, in `{path}`; `mer weights put {model} FILE` stores a copy of it"))
         }
+        FailureCause::Relayed { hint } => hint.clone(),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@
 mod config;
 mod control;
 mod exit_notice;
+mod memory;
 mod resolve;
 mod runnable;
 mod sigchld;
@@ -16,6 +17,7 @@ mod watcher_client;
 
 pub use config::LocalConfig;
 pub(crate) use control::LocalControl;
+pub use memory::group_memory;
 pub use sigchld::ignored_signals;
 pub(crate) use spawn::LocalExecutor;
 pub use strays::reap_orphans;

@@ -5,6 +5,7 @@
 
 mod deadline;
 mod framing;
+mod last_output;
 mod oneshot;
 mod recheck;
 mod scan;

@@ -2,12 +2,12 @@
 
 use std::{
     fmt, io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::BytesMut;
 
-use super::StderrHook;
+use super::{StderrHook, last_output::LastOutput};
 use crate::{Pipe, tail::Tail};
 
 /// Bytes of one read. Diagnostics are rarely bulk, and need no speed.
@@ -17,12 +17,19 @@ const CHUNK: usize = 16 * 1024;
 pub(super) struct StderrDrain {
     pipe: Pipe,
     hook: Option<StderrHook>,
+    /// Noted at each read, for the bound on the start.
+    last_output: Option<Arc<LastOutput>>,
     state: Mutex<(BytesMut, Tail)>,
 }
 
 impl StderrDrain {
     pub(super) fn new(pipe: Pipe, hook: Option<StderrHook>) -> Self {
-        Self { pipe, hook, state: Mutex::default() }
+        Self { pipe, hook, last_output: None, state: Mutex::default() }
+    }
+
+    /// Also notes when the stream was last written to.
+    pub(super) fn noting(self, last_output: Arc<LastOutput>) -> Self {
+        Self { last_output: Some(last_output), ..self }
     }
 
     /// Drains to the end of the stream. Safe to cancel.
@@ -71,6 +78,9 @@ impl StderrDrain {
 
     fn record(&self, tail: &mut Tail, bytes: &[u8]) {
         tail.push(bytes);
+        if let Some(last_output) = &self.last_output {
+            last_output.note();
+        }
         if let Some(hook) = &self.hook {
             hook(bytes);
         }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::{
     StderrHook,
     framing::Framing,
+    last_output::LastOutput,
     stderr_drain::StderrDrain,
     termination::{WarmTermination, reap},
     warm_pipes::ModelPipes,
@@ -30,6 +31,7 @@ pub struct WarmProcess {
     pub(super) tokens: Tokens,
     pub(super) grace: Duration,
     pub(super) start: Duration,
+    pub(super) last_output: Arc<LastOutput>,
     /// The protocol is `lines` and there is no ready token, so that its first line may be anything.
     pub(super) unmarked: bool,
     /// Whether there may be another request.
@@ -40,8 +42,9 @@ pub struct WarmProcess {
 
 impl WarmProcess {
     pub(super) fn new(run: Run, spec: &RunSpec, hook: Option<StderrHook>) -> Self {
-        let Run { stdin, stdout, stderr, control, started_in, .. } = run;
-        let stderr = Arc::new(StderrDrain::new(stderr, hook));
+        let Run { stdin, stdout, stderr, control, started_in, started_at, .. } = run;
+        let last_output = Arc::new(LastOutput::new(started_at));
+        let stderr = Arc::new(StderrDrain::new(stderr, hook).noting(Arc::clone(&last_output)));
         let drain = tokio::spawn({
             let stderr = Arc::clone(&stderr);
             async move { stderr.run().await }
@@ -52,7 +55,8 @@ impl WarmProcess {
         let name = spec.env.get(OsStr::new("MER_MODEL")).map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| format!("process {}", control.pid()));
         let unmarked = spec.protocol == Protocol::Lines && tokens.ready.is_none();
-        Self { name, control, pipes, stderr, drain, tokens, grace, start, unmarked, reusable: true, fault: None }
+        let (reusable, fault) = (true, None);
+        Self { name, control, pipes, stderr, drain, tokens, grace, start, last_output, unmarked, reusable, fault }
     }
 
     /// The process ID; the process group has the same number.

@@ -4,7 +4,10 @@ use std::io;
 
 use bytes::BytesMut;
 
-use super::framing::{Framing, LINES_HINT, skip_to};
+use super::{
+    framing::{Framing, LINES_HINT, skip_to},
+    last_output::LastOutput,
+};
 use crate::{Pipe, StdinPipe};
 
 /// More than any pipe holds: a process that prints more than this at once prints without end.
@@ -23,11 +26,14 @@ pub(super) struct ModelPipes {
 
 impl ModelPipes {
     /// Reads until the ready token has come; false if stdout ends before. Safe to cancel.
-    pub(super) async fn ready(&mut self, token: &str) -> bool {
+    pub(super) async fn ready(&mut self, token: &str, last_output: &LastOutput) -> bool {
         loop {
+            // A process that prints without end must not keep the bounds on its start from being seen.
+            tokio::task::consume_budget().await;
             match self.stdout.try_fill(&mut self.unread) {
                 Ok(0) => return false,
                 Ok(_) => {
+                    last_output.note();
                     let (mid_line, found) = skip_to(&mut self.unread, token, self.mid_line);
                     self.mid_line = mid_line;
                     if found {

@@ -1,6 +1,8 @@
 //! The start of a process that stays up, to its ready token.
 
-use mer_core::RunSpec;
+use std::sync::Arc;
+
+use mer_core::{Bounds, RunSpec};
 use tokio::time::sleep;
 
 use super::{
@@ -33,21 +35,31 @@ impl WarmProcess {
         let begin = run.started_at;
         let mut process = Self::new(run, spec, hook);
         let Some(token) = &spec.tokens.ready else { return Ok(process) };
-        let deadline = spec.bounds.ready_timeout.deadline(begin);
+        let Bounds { ready_timeout, start_timeout, .. } = spec.bounds;
+        let start_deadline = start_timeout.deadline(begin);
+        let last_output = Arc::clone(&process.last_output);
         let (control, pipes) = (&process.control, &mut process.pipes);
+        let mut due = None;
         let mut cause = tokio::select! {
             biased;
-            ready = pipes.ready(token) => (!ready).then_some(EndCause::Died),
+            ready = pipes.ready(token, &last_output) => (!ready).then_some(EndCause::Died),
             () = cancel.reached(CancelLevel::Cancel) => Some(EndCause::Cancelled),
-            () = until(deadline) => Some(EndCause::timeout(BoundName::ReadyTimeout, spec.bounds.ready_timeout)),
+            silent_at = last_output.silence(ready_timeout) => {
+                due = silent_at;
+                Some(EndCause::timeout(BoundName::ReadyTimeout, ready_timeout))
+            }
+            () = until(start_deadline) => {
+                due = start_deadline;
+                Some(EndCause::timeout(BoundName::StartTimeout, start_timeout))
+            }
             () = control.ended() => Some(EndCause::Died),
         };
-        if let (Some(EndCause::Timeout { .. }), Some(due)) = (&cause, deadline)
+        if let (Some(EndCause::Timeout { .. }), Some(due)) = (&cause, due)
             && let Some(time) = recheck_time(due, || control.has_ended() || pipes.stdout.available() > 0)
         {
             cause = tokio::select! {
                 biased;
-                ready = pipes.ready(token) => (!ready).then_some(EndCause::Died),
+                ready = pipes.ready(token, &last_output) => (!ready).then_some(EndCause::Died),
                 () = cancel.reached(CancelLevel::Now) => cause,
                 () = sleep(time) => if control.has_ended() { Some(EndCause::Died) } else { cause },
             };

@@ -192,6 +192,24 @@ fn serve(protocol: &str, ready: &str, _rest: &[&str]) {
             eprintln!("no such weights");
             std::process::exit(3);
         }
+        "chatty-stdout" | "chatty-stderr" => {
+            for _ in 0..40 {
+                if ready == "chatty-stdout" {
+                    say("loading");
+                } else {
+                    eprintln!("loading");
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            say(Tokens::READY);
+        }
+        "endless" => loop {
+            say("loading");
+            thread::sleep(Duration::from_millis(20));
+        },
+        "flood" => loop {
+            flood(&mut io::stdout(), 1 << 20);
+        },
         "noise" => {
             print!("loading…\n@!#READY#!@ not yet\n{}\n@!#READY#!@\n", "x".repeat(300_000));
             let _ = io::stdout().flush();

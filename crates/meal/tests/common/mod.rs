@@ -48,7 +48,7 @@ pub(crate) fn serve(protocol: Protocol, ready: &str) -> RunSpec {
 /// A long bound, and a short grace period.
 pub(crate) fn bounds(timeout_ms: u64) -> Bounds {
     let timeout = Bound::After(Duration::from_millis(timeout_ms));
-    Bounds { timeout, ready_timeout: timeout, grace: Duration::from_millis(400) }
+    Bounds { timeout, ready_timeout: timeout, start_timeout: timeout, grace: Duration::from_millis(400) }
 }
 
 pub(crate) async fn run(spec: &RunSpec, input: &[u8]) -> (RequestEnd, Vec<u8>) {

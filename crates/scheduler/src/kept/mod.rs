@@ -1,0 +1,5 @@
+//! Processes that are kept for further requests.
+
+mod selection;
+
+pub use selection::Selection;
