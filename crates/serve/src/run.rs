@@ -9,7 +9,7 @@ use mer_client::wire::{
 use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, WaitObserver};
-use mer_service::{ModelHost as _, ResolvedModel, RunOptions, RunRequest, ServiceError};
+use mer_service::{ModelHost as _, ResolvedModel, RunRequest, ServiceError};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split},
     sync::{mpsc, oneshot},
@@ -151,17 +151,15 @@ async fn run<S: AsyncRead + AsyncWrite>(
     };
     let request = RunRequest {
         sender: Some(sender(open.request_uid, open.context)),
-        options: RunOptions {
-            retries: open.retries,
-            retry_failed: open.retry_failed,
-            priority: open.priority,
-            tags: open.tags,
-        },
         server: open.server.as_deref(),
         input: Input::Stream(received),
         timeout: open.timeout,
         hashes: open.hashes,
         keep,
+        retries: open.retries,
+        retry_failed: open.retry_failed,
+        priority: open.priority,
+        tags: open.tags,
         cancel,
         watch: Some(WaitObserver::new(move |waited| {
             let _ = wait.send(waited.map(|waited| waited.to_string()));

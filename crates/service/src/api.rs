@@ -1,9 +1,9 @@
 //! What a host of models can do. Commands and batches are written against it, so that they need not know whether models run
 //! in this process or in another one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use mer_core::{Bound, ConnType, Model, Selector, WeightsVersion};
+use mer_core::{Bound, ConnType, Model, Selector, Tags, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{
     DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, WaitObserver,
@@ -46,19 +46,6 @@ impl ResolvedModel {
     }
 }
 
-/// How a request is served, beside what the model is sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunOptions {
-    /// Number of further attempts after failures of transport.
-    pub retries: u32,
-    /// Whether further attempts are made also after the model itself failed.
-    pub retry_failed: bool,
-    /// Place among waiting requests, from -10 to 10.
-    pub priority: i8,
-    /// Tags for the log.
-    pub tags: BTreeMap<String, String>,
-}
-
 /// The sender of a request, if it is another process than this one.
 #[derive(Debug, Clone)]
 pub struct Sender {
@@ -75,8 +62,6 @@ pub struct Sender {
 pub struct RunRequest<'a> {
     /// The sender; `None` for this process.
     pub sender: Option<Sender>,
-    /// Retries, priority and tags.
-    pub options: RunOptions,
     /// The only server that may serve it; `None` leaves the choice.
     pub server: Option<&'a str>,
     /// What the model is sent.
@@ -87,6 +72,14 @@ pub struct RunRequest<'a> {
     pub hashes: bool,
     /// Whether a process that stays up is kept for further requests.
     pub keep: Keep,
+    /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
+    pub retries: u32,
+    /// Whether further attempts are made also after the model itself failed.
+    pub retry_failed: bool,
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
+    pub priority: i8,
+    /// Labels for the log of accesses.
+    pub tags: Tags,
     /// Cancels the run.
     pub cancel: Cancel,
     /// Observes what the run waits for.

@@ -1,11 +1,11 @@
 //! Lists, loads and stops the processes that this process keeps.
 
-use mer_core::{AccessKind, KeptProcess};
+use mer_core::{AccessKind, KeptProcess, Tags};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{Keep, Outcome, Selection};
 
 use crate::{
-    api::{ResolvedModel, RunOptions, RunRequest, Sender},
+    api::{ResolvedModel, RunRequest, Sender},
     error::ServiceError,
     run::scheduler_request,
     runtime::Runtime,
@@ -31,12 +31,15 @@ impl Runtime {
         self.wake_drainer(model.view.database_uid);
         let request = RunRequest {
             sender,
-            options: RunOptions::default(),
             server: None,
             input: Input::Bytes(bytes::Bytes::new()),
             timeout: None,
             hashes: false,
             keep: Keep::ByKeepalive,
+            retries: 0,
+            retry_failed: false,
+            priority: 0,
+            tags: Tags::default(),
             cancel,
             watch: None,
             progress: None,

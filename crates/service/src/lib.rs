@@ -34,7 +34,7 @@ mod view;
 mod visible_json;
 pub mod weights;
 
-pub use api::{ModelHost, ResolvedModel, RunOptions, RunRequest, Sender, WarmModel};
+pub use api::{ModelHost, ResolvedModel, RunRequest, Sender, WarmModel};
 pub use blocking::{run_blocking, spawn_thread};
 pub use byte_stream::{ByteSink, next_chunk};
 pub use caller::{Caller, host_name, login_name};

@@ -6,7 +6,7 @@ use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputCo
 use uuid::Uuid;
 
 use crate::{
-    api::{ModelHost, ResolvedModel, RunOptions, RunRequest, Sender, WarmModel},
+    api::{ModelHost, ResolvedModel, RunRequest, Sender, WarmModel},
     error::ServiceError,
     runtime::Runtime,
     weights,
@@ -62,8 +62,21 @@ pub(crate) fn scheduler_request<'a>(
     request: RunRequest<'a>,
     kind: AccessKind,
 ) -> Request<'a> {
-    let RunRequest { sender, options, server, input, timeout, hashes, keep, cancel, watch, progress } = request;
-    let RunOptions { retries, retry_failed, priority, tags } = options;
+    let RunRequest {
+        sender,
+        server,
+        input,
+        timeout,
+        hashes,
+        keep,
+        retries,
+        retry_failed,
+        priority,
+        tags,
+        cancel,
+        watch,
+        progress,
+    } = request;
     let (uid, requester, via) = match sender {
         None => (Uuid::now_v7(), None, None),
         Some(Sender { request_uid, requester, via }) => (request_uid, Some(requester), Some(via)),
@@ -83,7 +96,7 @@ pub(crate) fn scheduler_request<'a>(
         retries,
         retry_failed,
         priority,
-        tags,
+        tags: tags.0,
         via,
         cancel,
         watch,

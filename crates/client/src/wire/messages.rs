@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess};
+use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess, Tags};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ pub struct Open {
     /// Place among waiting requests, from -10 to 10.
     pub priority: i8,
     /// Tags for the log.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// Whether the diagnostics are wanted while the run goes on.
     pub diagnostics: bool,
     /// The caller.
