@@ -303,7 +303,7 @@ fn an_export_contains_the_waiting_journal() {
     let runs: Vec<_> = accesses.iter().filter(|line| line["kind"] == "access").collect();
     assert_eq!(runs.len(), 1);
     assert_eq!((&runs[0]["value"]["model"], &runs[0]["value"]["status"]), (&json!("cat"), &json!("succeeded")));
-    assert_eq!(accesses[0], json!({"kind": "header", "value": {"format": "mer-export", "version": 2}}));
+    assert_eq!(accesses[0], json!({"kind": "header", "value": {"format": "mer-export", "version": 3}}));
     assert_eq!(accesses[accesses.len() - 1]["value"]["lines"], accesses.len() - 1);
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Claims, Invalid, micros, micros_where_known, valid};
+use crate::{Claims, Invalid, Tags, micros, micros_where_known, valid};
 
 /// Maximum number of bytes of the end of stderr that an access keeps.
 pub const STDERR_TAIL_BYTES: usize = 16 * 1024;
@@ -24,6 +24,8 @@ pub enum AccessKind {
     Train,
     /// To check that it can be started.
     Ping,
+    /// To have a process ready before the first request.
+    Load,
 }
 
 /// State of an attempt.
@@ -86,6 +88,7 @@ impl fmt::Display for AccessKind {
             Self::Infer => "infer",
             Self::Train => "train",
             Self::Ping => "ping",
+            Self::Load => "load",
         })
     }
 }
@@ -160,6 +163,24 @@ pub struct Access {
     pub stderr_tail: String,
     /// What went wrong, as a sentence.
     pub error: Option<String>,
+    /// Id of the batch that it is a part of.
+    #[serde(default)]
+    pub batch_uid: Option<Uuid>,
+    /// Number of items of a part of a batch.
+    #[serde(default)]
+    pub items: Option<u64>,
+    /// Number of those items that failed.
+    #[serde(default)]
+    pub failed_items: Option<u64>,
+    /// Id of the job, on a cluster.
+    #[serde(default)]
+    pub job_id: Option<String>,
+    /// What ran it for the caller: `resident`, or none for the `mer` of the caller.
+    #[serde(default)]
+    pub via: Option<String>,
+    /// Labels of the caller.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 impl Access {
@@ -216,6 +237,7 @@ impl Access {
         {
             valid::bytes(field, bytes)?;
         }
+        self.check_batch()?;
         // An invalid byte is replaced by three bytes of UTF-8.
         let most = 3 * STDERR_TAIL_BYTES;
         if self.stderr_tail.len() > most {
@@ -225,6 +247,20 @@ impl Access {
             ));
         }
         Ok(())
+    }
+
+    /// Checks the fields of batches, jobs and tags.
+    fn check_batch(&self) -> Result<(), Invalid> {
+        for (field, count) in [("items", self.items), ("failedItems", self.failed_items)] {
+            count.map_or(Ok(()), |count| valid::bytes(field, count))?;
+        }
+        if self.failed_items.unwrap_or(0) > self.items.unwrap_or(0) {
+            return Err(Invalid::new("failedItems", "is greater than `items`"));
+        }
+        for (field, text) in [("jobId", &self.job_id), ("via", &self.via)] {
+            text.as_deref().map_or(Ok(()), |text| valid::check_known(field, text))?;
+        }
+        self.tags.check()
     }
 }
 

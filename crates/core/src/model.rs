@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bound, Bounds, Dtype, Protocol, Tokens};
+use crate::{Bound, Bounds, Dtype, Protocol, Size, Tokens};
 
 /// A command: an argv array, or one string for `sh -c` if `shell = true`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,42 @@ pub struct ModelParams {
     /// Whether children that left the model's process group are left running after its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leave_children: Option<bool>,
+    /// What a process takes of its server, by name of the resource; one of `slots` if nothing is named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, u32>,
+    /// Names of the environment variables that list the units of a resource, by name of the resource.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub resource_env: BTreeMap<String, String>,
+    /// How long a process that stays up is kept after its last request; `0s`, the default, keeps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<Bound>,
+    /// Whether a kept process is never stopped to make room for another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// Maximum number of kept processes on a server; 1 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u32>,
+    /// Number of requests after which a kept process is replaced by a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_requests: Option<u64>,
+    /// Age from which on a kept process is replaced by a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Bound>,
+    /// Memory of a kept local process group from which on it is replaced by a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<Size>,
+    /// Bound on the whole start of a process that stays up; an hour by default. `readyTimeout` bounds its silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_timeout: Option<Bound>,
+    /// Bound on the wait for a free process or resource; ten minutes by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_timeout: Option<Bound>,
+    /// Maximum number of requests that wait in one `mer` process; 512 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_length: Option<u32>,
+    /// Keys of a newer version, which are stored and shown.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, serde_json::Value>,
 }
 
 impl ModelParams {
@@ -102,15 +138,30 @@ impl ModelParams {
         "readyTimeout",
         "grace",
         "leaveChildren",
+        "needs",
+        "resourceEnv",
+        "keepalive",
+        "pinned",
+        "instances",
+        "maxRequests",
+        "maxAge",
+        "maxMemory",
+        "startTimeout",
+        "queueTimeout",
+        "queueLength",
     ];
 
-    /// Returns these parameters, overridden by those that `over` sets. Environments are merged name by name.
+    /// Returns these parameters, overridden by those that `over` sets. Environments are merged name by name; needs are
+    /// replaced as a whole.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
         macro_rules! pick {
             ($($field:ident),* $(,)?) => {
                 Self {
-                    env: self.env.iter().chain(&over.env).map(|(k, v)| (k.clone(), v.clone())).collect(),
+                    env: merged(&self.env, &over.env),
+                    needs: if over.needs.is_empty() { self.needs.clone() } else { over.needs.clone() },
+                    resource_env: merged(&self.resource_env, &over.resource_env),
+                    extra: merged(&self.extra, &over.extra),
                     $($field: over.$field.clone().or_else(|| self.$field.clone()),)*
                 }
             };
@@ -134,6 +185,15 @@ impl ModelParams {
             ready_timeout,
             grace,
             leave_children,
+            keepalive,
+            pinned,
+            instances,
+            max_requests,
+            max_age,
+            max_memory,
+            start_timeout,
+            queue_timeout,
+            queue_length,
         )
     }
 
@@ -166,6 +226,11 @@ impl ModelParams {
             grace: self.grace.and_then(Bound::duration).unwrap_or(defaults.grace),
         }
     }
+}
+
+/// Returns both maps as one, in which `over` wins.
+fn merged<T: Clone>(under: &BTreeMap<String, T>, over: &BTreeMap<String, T>) -> BTreeMap<String, T> {
+    under.iter().chain(over).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// A model in a registry file.

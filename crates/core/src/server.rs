@@ -1,11 +1,11 @@
 //! Servers: this machine, or one that is reached over SSH.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bound, Size};
+use crate::{Bound, ResourceAmount, Size};
 
 /// Name of the server that always exists: this machine.
 pub const LOCAL_SERVER: &str = "local";
@@ -92,6 +92,15 @@ pub struct ConnParams {
     /// Maximum size of the cached weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_limit: Option<Size>,
+    /// What the server has, by name of the resource. `slots` is unlimited if it is not named; others there are none of.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, ResourceAmount>,
+    /// Name of the machine. Servers with the same one share what they have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// Keys of a newer version, which are stored and shown.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, serde_json::Value>,
 }
 
 impl ConnParams {
@@ -117,14 +126,17 @@ impl ConnParams {
         "maxSessions",
         "cacheDir",
         "cacheLimit",
+        "resources",
+        "pool",
     ];
 }
 
 impl ConnParams {
-    /// Returns a key that is set and applies to SSH only. All keys but `launcher` do.
+    /// Returns a key that is set and applies to SSH only. All keys but `launcher`, `resources` and `pool` do.
     #[must_use]
     pub fn only_by_ssh(&self) -> Option<&'static str> {
-        let set = serde_json::to_value(Self { launcher: None, ..self.clone() }).ok()?;
+        let others = Self { launcher: None, resources: BTreeMap::new(), pool: None, ..self.clone() };
+        let set = serde_json::to_value(others).ok()?;
         Self::KEYS.iter().copied().find(|key| set.get(key).is_some())
     }
 }

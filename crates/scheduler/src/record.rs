@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
-use mer_core::{Access, AccessKind, Claims, Status};
+use mer_core::{Access, AccessKind, Claims, Status, Tags};
 use mer_dal::{Durability, Journal};
 use uuid::Uuid;
 
@@ -58,6 +58,12 @@ impl Recorder {
             stdout_sha256: None,
             stderr_tail: String::new(),
             error: None,
+            batch_uid: None,
+            items: None,
+            failed_items: None,
+            job_id: None,
+            via: None,
+            tags: Tags::default(),
         }
     }
 

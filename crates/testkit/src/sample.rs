@@ -1,6 +1,6 @@
 //! Sample values of the domain.
 
-use mer_core::{Access, AccessKind, Claims, Status};
+use mer_core::{Access, AccessKind, Claims, Status, Tags};
 
 /// An attempt that has started.
 #[must_use]
@@ -33,6 +33,12 @@ pub fn started(request_uid: uuid::Uuid, attempt: u32, model: &str, start: jiff::
         stdout_sha256: None,
         stderr_tail: String::new(),
         error: None,
+        batch_uid: None,
+        items: None,
+        failed_items: None,
+        job_id: None,
+        via: None,
+        tags: Tags::default(),
     }
 }
 
@@ -58,6 +64,12 @@ pub fn ended(begun: &Access, status: Status) -> Access {
         stdout_sha256: Some("c3".repeat(32)),
         stderr_tail: "Traceback (most recent call last):\n\tline 1 'x' \"y\" \\ ; -- ñ 日本 🦀\r\n".to_owned(),
         error: Some("it said: `nö`".to_owned()),
+        batch_uid: Some(uuid::Uuid::from_u128(0x0190_b6b5_0000_7000_8000_0000_0000_0009)),
+        items: Some(1000),
+        failed_items: Some(3),
+        job_id: Some("4711_3".to_owned()),
+        via: Some("resident".to_owned()),
+        tags: Tags([("team", "vïsion \"x\""), ("run.1", "")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()),
         ..begun.clone()
     }
 }

@@ -39,7 +39,9 @@ fn every_known_key_is_read_and_written_under_that_name() {
     let json = r#"{"protocol":"token","inferenceCommand":["a"],"trainCommand":["b"],"shell":false,"modelPath":"/m",
         "env":{"A":"1"},"launcher":["x"],"readyToken":"R","startToken":"S","stopToken":"T","exitToken":"E",
         "timeout":"1s","trainTimeout":"none","weightsDtype":"f32","weightsShape":[3,5],"promote":true,
-        "readyTimeout":"2s","grace":"3s","leaveChildren":true}"#;
+        "readyTimeout":"2s","grace":"3s","leaveChildren":true,"needs":{"gpu":1},
+        "resourceEnv":{"tpu":"TPU_VISIBLE_CHIPS"},"keepalive":"5m","pinned":true,"instances":2,"maxRequests":100,
+        "maxAge":"1d","maxMemory":"2GiB","startTimeout":"1h","queueTimeout":"10m","queueLength":512}"#;
     let params: ModelParams = serde_json::from_str(json).expect("all keys");
     let written = serde_json::to_value(&params).expect("json");
     let mut keys: Vec<&str> = written.as_object().expect("object").keys().map(String::as_str).collect();
@@ -47,6 +49,58 @@ fn every_known_key_is_read_and_written_under_that_name() {
     keys.sort_unstable();
     known.sort_unstable();
     assert_eq!(keys, known);
+}
+
+#[test]
+fn keys_of_a_newer_version_are_kept() {
+    let json = r#"{"servers":["local"],"inferenceCommand":["a"],"later":{"x":[1]},"on":{"local":{"sooner":true}}}"#;
+    let spec: crate::ModelSpec = serde_json::from_str(json).expect("a model");
+    assert_eq!(
+        serde_json::to_value(&spec).expect("JSON"),
+        serde_json::from_str::<serde_json::Value>(json).expect("JSON")
+    );
+    assert_eq!(spec.on_server("local").extra.into_keys().collect::<Vec<_>>(), ["later", "sooner"]);
+    let json = r#"{"connType":"ssh","host":"h","later":null}"#;
+    let spec: crate::ServerSpec = serde_json::from_str(json).expect("a server");
+    assert_eq!(
+        serde_json::to_value(&spec).expect("JSON"),
+        serde_json::from_str::<serde_json::Value>(json).expect("JSON")
+    );
+}
+
+#[test]
+fn resources_and_needs_are_checked() {
+    let with = |more: &str| format!(r#"{{"inferenceCommand":["a"],{more}}}"#);
+    for right in [r#""needs":{"gpu":2}"#, r#""instances":1,"queueLength":1,"maxRequests":1"#, r#""keepalive":"none""#] {
+        assert_eq!(checked(&[("m", &with(right))], &[]), Ok(()), "{right}");
+    }
+    for wrong in [
+        r#""needs":{"gpu":0}"#,
+        r#""needs":{"":1}"#,
+        r#""needs":{"a b":1}"#,
+        r#""needs":{"gpu":4097}"#,
+        r#""resourceEnv":{"gpu":""}"#,
+        r#""resourceEnv":{"gpu":"A=B"}"#,
+        r#""instances":0"#,
+        r#""queueLength":0"#,
+        r#""maxRequests":0"#,
+    ] {
+        assert!(matches!(checked(&[("m", &with(wrong))], &[]), Err(RegistryError::Value { .. })), "{wrong}");
+    }
+    let server = |more: &str| format!(r#"{{"connType":"ssh","host":"h",{more}}}"#);
+    for right in [r#""resources":{"slots":4,"gpu":["a","b"]}"#, r#""pool":"lab_1""#] {
+        assert_eq!(checked(&[], &[("s", &server(right))]), Ok(()), "{right}");
+    }
+    for wrong in [
+        r#""resources":{"gpu":["a","a"]}"#,
+        r#""resources":{"gpu":["a b"]}"#,
+        r#""resources":{"g.u":1}"#,
+        r#""resources":{"gpu":5000}"#,
+        r#""pool":"a b""#,
+        r#""pool":"""#,
+    ] {
+        assert!(matches!(checked(&[], &[("s", &server(wrong))]), Err(RegistryError::Value { .. })), "{wrong}");
+    }
 }
 
 #[test]

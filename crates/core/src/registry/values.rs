@@ -1,7 +1,7 @@
 //! Checks the values of single keys, as far as their types leave them open.
 
 use super::error::RegistryError;
-use crate::{ConnParams, Dtype, ModelParams};
+use crate::{ConnParams, Dtype, MOST_UNITS, ModelParams, is_resource_name};
 
 /// Checks the values of a server, with the same rules as the flags of `mer server add`.
 pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), RegistryError> {
@@ -19,6 +19,19 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
     }
     if params.password_command.as_ref().is_some_and(|words| words.is_empty() || names_no_program(words)) {
         return wrong("passwordCommand", "names no program");
+    }
+    if let Some(pool) = &params.pool
+        && !is_resource_name(pool)
+    {
+        return wrong("pool", "is no name; names are made of letters, digits, `_` and `-`");
+    }
+    for (resource, amount) in &params.resources {
+        if !is_resource_name(resource) {
+            return wrong("resources", &format!("name {resource:?}; names are made of letters, digits, `_` and `-`"));
+        }
+        if let Err(what) = amount.check() {
+            return wrong("resources", &format!("are not possible: `{resource}` {what}"));
+        }
     }
     let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
     for (key, texts) in [
@@ -45,6 +58,7 @@ pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), Regist
     if params.launcher.as_deref().is_some_and(names_no_program) {
         return wrong("launcher", "names no program".to_owned());
     }
+    check_needs(name, params)?;
     let Some(shape) = &params.weights_shape else { return Ok(()) };
     if let Some(length) = shape.iter().find(|length| i64::try_from(**length).is_err()) {
         return wrong("weightsShape", format!("has a length of {length}; the greatest is {}", i64::MAX));
@@ -55,6 +69,34 @@ pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), Regist
         return wrong("weightsShape", "asks for more bytes than the databases count".to_owned());
     }
     Ok(())
+}
+
+/// Checks what a process of the model takes, and the bounds of kept processes.
+fn check_needs(name: &str, params: &ModelParams) -> Result<(), RegistryError> {
+    let wrong = |key, what: String| Err(RegistryError::Value { object: "model", name: name.to_owned(), key, what });
+    for (resource, count) in &params.needs {
+        if !is_resource_name(resource) {
+            let what = format!("names the resource {resource:?}; names are made of letters, digits, `_` and `-`");
+            return wrong("needs", what);
+        }
+        if *count == 0 || *count > MOST_UNITS {
+            return wrong("needs", format!("asks for {count} of `{resource}`; from 1 to {MOST_UNITS} are possible"));
+        }
+    }
+    for (resource, variable) in &params.resource_env {
+        if !is_resource_name(resource) || variable.is_empty() || variable.contains(['=', '\0']) {
+            return wrong("resourceEnv", format!("has `{resource}` = {variable:?}, which names no variable"));
+        }
+    }
+    let zeros = [
+        ("instances", params.instances.map(u64::from)),
+        ("maxRequests", params.max_requests),
+        ("queueLength", params.queue_length.map(u64::from)),
+    ];
+    match zeros.into_iter().find(|(_, value)| *value == Some(0)) {
+        Some((key, _)) => wrong(key, "is 0; it is 1 at least".to_owned()),
+        None => Ok(()),
+    }
 }
 
 /// Whether a launcher has an empty program. An empty list is allowed: it removes the launcher of a lower layer.

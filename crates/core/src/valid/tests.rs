@@ -56,6 +56,7 @@ prop_compose! {
             status: if begun { Status::Started } else { Status::Failed }, exit_code: None, signal, queue_ms: ms,
             connect_ms: None, start_ms: ms, run_ms: None, stdin_bytes: bytes, stdout_bytes: 0, stderr_bytes: 0,
             stdin_sha256: None, stdout_sha256: None, stderr_tail: "x".repeat(tail), error: None,
+            batch_uid: None, items: None, failed_items: None, job_id: None, via: None, tags: crate::Tags::default(),
         }
     }
 }

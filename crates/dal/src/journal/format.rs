@@ -7,7 +7,7 @@ use crate::Location;
 
 /// Number of the format. It grows when an older MER can no longer read the lines; a segment of a newer format is left
 /// alone.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The first line of a segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,6 +50,12 @@ fn started() -> Access {
         stdout_sha256: None,
         stderr_tail: String::new(),
         error: None,
+        batch_uid: None,
+        items: None,
+        failed_items: None,
+        job_id: None,
+        via: None,
+        tags: mer_core::Tags::default(),
     }
 }
 
@@ -57,17 +63,20 @@ fn ended(access: &Access) -> Access {
     Access { status: Status::Succeeded, exit_code: Some(0), stderr_tail: "done\n".into(), ..access.clone() }
 }
 
-/// Makes a database in memory with the tables that draining needs, and returns its uid.
+/// Makes a database in memory with the tables of every script, and returns its uid.
 async fn database() -> (Database, Uuid) {
     let database = Database::new(Settings::new(DbUrl::Memory));
     let session = database.session().await.unwrap();
     session.create_migrations().await.unwrap();
-    for (number, name) in [(1, "01-DatabaseIdentity.sql"), (5, "05-ModelAccess.sql"), (10, "10-CallerClaims.sql")] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/surreal").join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql/surreal");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for (number, path) in (1..).zip(paths) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let run = ScriptRun {
             number,
-            name: name.into(),
-            file: name.into(),
+            name: name.clone(),
+            file: name,
             checksum: String::new(),
             sql: fs::read_to_string(path).unwrap(),
             mer_version: "0".into(),

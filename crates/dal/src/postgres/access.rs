@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     PostgresStore,
     call::call,
-    rows::{self, claims, count, text},
+    rows::{self, count, text, texts},
     wire_types::{Id, Time},
 };
 use crate::{
@@ -29,13 +29,13 @@ INSERT INTO "ModelAccess" AS known (
     "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256", "caller",
     "callerPid", "startAccess", "stopAccess", "status", "exitCode", "signal", "queueMs", "connectMs", "startMs", "runMs",
     "stdinBytes", "stdoutBytes", "stderrBytes", "stdinSha256", "stdoutSha256", "stderrTail", "error",
-    "callerClaims")
+    "callerClaims", "batchUid", "items", "failedItems", "jobId", "via", "tags")
 SELECT * FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[],
     $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::integer[], $15::text[],
     $16::double precision[], $17::double precision[], $18::double precision[], $19::double precision[],
     $20::bigint[], $21::bigint[], $22::bigint[], $23::text[], $24::text[], $25::text[], $26::text[],
-    $27::text[]::jsonb[])
+    $27::text[]::jsonb[], $28::uuid[], $29::bigint[], $30::bigint[], $31::text[], $32::text[], $33::text[]::jsonb[])
 ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
     "model" = EXCLUDED."model", "server" = EXCLUDED."server", "kind" = EXCLUDED."kind",
     "protocol" = EXCLUDED."protocol", "weightsVersion" = EXCLUDED."weightsVersion",
@@ -46,7 +46,8 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
     "stdinBytes" = EXCLUDED."stdinBytes", "stdoutBytes" = EXCLUDED."stdoutBytes",
     "stderrBytes" = EXCLUDED."stderrBytes", "stdinSha256" = EXCLUDED."stdinSha256",
     "stdoutSha256" = EXCLUDED."stdoutSha256", "stderrTail" = EXCLUDED."stderrTail", "error" = EXCLUDED."error",
-    "callerClaims" = EXCLUDED."callerClaims"
+    "callerClaims" = EXCLUDED."callerClaims", "batchUid" = EXCLUDED."batchUid", "items" = EXCLUDED."items",
+    "failedItems" = EXCLUDED."failedItems", "jobId" = EXCLUDED."jobId", "via" = EXCLUDED."via", "tags" = EXCLUDED."tags"
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
@@ -84,7 +85,7 @@ const BETWEEN: &str = r#"
 SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
 
 /// Every kind of access.
-const KINDS: [AccessKind; 3] = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping];
+const KINDS: [AccessKind; 4] = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping, AccessKind::Load];
 
 const PAGE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
@@ -210,6 +211,12 @@ impl PostgresStore {
             .bind(column!(|access| access.stdout_sha256.as_deref().map(text)))
             .bind(column!(|access| text(&access.stderr_tail)))
             .bind(column!(|access| access.error.as_deref().map(text)))
-            .bind(column!(|access| claims(&access.caller_claims)))
+            .bind(column!(|access| texts(&access.caller_claims)))
+            .bind(column!(|access| access.batch_uid.map(Id)))
+            .bind(column!(|access| access.items.map(count)))
+            .bind(column!(|access| access.failed_items.map(count)))
+            .bind(column!(|access| access.job_id.as_deref().map(text)))
+            .bind(column!(|access| access.via.as_deref().map(text)))
+            .bind(column!(|access| texts(&access.tags)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mer_core::{Access, Claims, Model, ModelSpec, Server, ServerSpec};
+use mer_core::{Access, Model, ModelSpec, Server, ServerSpec};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgRow};
 use uuid::Uuid;
@@ -73,7 +73,7 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         weights_sha256: get(TABLE, row, "weightsSha256")?,
         caller: get(TABLE, row, "caller")?,
         caller_pid: small(TABLE, get(TABLE, row, "callerPid")?)?,
-        caller_claims: claims_of(row)?,
+        caller_claims: texts_of(row, "callerClaims")?,
         start_access: get::<Time>(TABLE, row, "startAccess")?.0,
         stop_access: get::<Option<Time>>(TABLE, row, "stopAccess")?.map(|time| time.0),
         status: enum_value(TABLE, &about, get(TABLE, row, "status")?)?,
@@ -90,6 +90,12 @@ pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
         stdout_sha256: get(TABLE, row, "stdoutSha256")?,
         stderr_tail: get(TABLE, row, "stderrTail")?,
         error: get(TABLE, row, "error")?,
+        batch_uid: get::<Option<Id>>(TABLE, row, "batchUid")?.map(|uid| uid.0),
+        items: get::<Option<i64>>(TABLE, row, "items")?.map(i64::cast_unsigned),
+        failed_items: get::<Option<i64>>(TABLE, row, "failedItems")?.map(i64::cast_unsigned),
+        job_id: get(TABLE, row, "jobId")?,
+        via: get(TABLE, row, "via")?,
+        tags: texts_of(row, "tags")?,
     })
 }
 
@@ -98,15 +104,15 @@ pub(super) fn params_text(params: &impl Serialize) -> Result<String, DalError> {
     serde_json::to_string(params).map_err(|error| DalError::Row { table: "parameters", reason: error.to_string() })
 }
 
-/// Returns the value of the column `callerClaims`.
-pub(super) fn claims(claims: &Claims) -> String {
+/// Returns the value of a column that holds an object of texts.
+pub(super) fn texts(texts: &impl Serialize) -> String {
     // A map from text to text can always be encoded.
-    serde_json::to_string(claims).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(texts).unwrap_or_else(|_| "{}".to_owned())
 }
 
-/// Reads the claims of a row. Anything but an object of texts was not written by MER, and is ignored.
-fn claims_of(row: &PgRow) -> Result<Claims, DalError> {
-    let text: Json<'_> = get("ModelAccess", row, "callerClaims")?;
+/// Reads an object of texts from a row of `ModelAccess`. Anything else was not written by MER, and is ignored.
+fn texts_of<T: DeserializeOwned + Default>(row: &PgRow, column: &str) -> Result<T, DalError> {
+    let text: Json<'_> = get("ModelAccess", row, column)?;
     Ok(serde_json::from_str(text.0).unwrap_or_default())
 }
 

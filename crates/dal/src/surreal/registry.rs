@@ -272,6 +272,8 @@ impl Params {
         let by_uid = rows.into_iter().filter_map(|row| {
             let Value::Object(mut row) = row else { return None };
             row.remove("id");
+            // The link to the row that it belongs to.
+            row.remove("linked");
             let Some(Value::Uuid(uid)) = row.remove("uid") else { return None };
             Some((uid.into_inner(), Value::Object(row).into_json_value()))
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mer_core::{Access, Model, ModelSpec, Server, ServerSpec};
+use mer_core::{Access, Model, ModelSpec, Server, ServerSpec, Tags};
 use serde::{Serialize, de::DeserializeOwned};
 use surrealdb::types::{Array, Datetime, Number, RecordId, RecordIdKey, SurrealValue, Uuid as DbUuid, Value};
 use uuid::Uuid;
@@ -111,6 +111,12 @@ pub(super) struct AccessRow {
     stdout_sha256: Option<String>,
     stderr_tail: String,
     error: Option<String>,
+    batch_uid: Option<Uuid>,
+    items: Option<i64>,
+    failed_items: Option<i64>,
+    job_id: Option<String>,
+    via: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
 }
 
 impl AccessRow {
@@ -144,6 +150,12 @@ impl AccessRow {
             stdout_sha256: access.stdout_sha256.clone(),
             stderr_tail: access.stderr_tail.clone(),
             error: access.error.clone(),
+            batch_uid: access.batch_uid,
+            items: access.items.map(count),
+            failed_items: access.failed_items.map(count),
+            job_id: access.job_id.clone(),
+            via: access.via.clone(),
+            tags: (!access.tags.0.is_empty()).then(|| access.tags.0.clone()),
         };
         let mut value = row.into_value();
         if let Value::Object(object) = &mut value {
@@ -184,6 +196,12 @@ impl AccessRow {
             stdout_sha256: self.stdout_sha256,
             stderr_tail: self.stderr_tail,
             error: self.error,
+            batch_uid: self.batch_uid,
+            items: self.items.map(i64::cast_unsigned),
+            failed_items: self.failed_items.map(i64::cast_unsigned),
+            job_id: self.job_id,
+            via: self.via,
+            tags: Tags(self.tags.unwrap_or_default()),
         })
     }
 }

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::{Bound, Exit};
-use mer_meal::{Cancel, EndCause, Executor, Input};
+use mer_core::{Bound, Classified as _, Exit, FailureKind};
+use mer_meal::{Cancel, EndCause, Executor, Input, SshConfig};
 use mer_testkit::{
     network::{Cable, Direction, Proxy},
     processes,
@@ -108,7 +108,39 @@ async fn a_silent_client_is_missed_after_orphan_after() {
     drop((run, executor));
 }
 
+/// A connection that is cut while it is made is made again, or is lost. It is never taken for a refusal, wherever it is
+/// cut.
+#[tokio::test]
+async fn a_connection_that_is_cut_while_it_logs_in_was_not_refused() {
+    let Some(sshd) = Sshd::start() else { return };
+    let whole = Proxy::to(sshd.addresses()[0]);
+    let through_whole = Executor::ssh(config_through(&sshd, &whole));
+    through_whole.connect().await.expect("connects");
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        let length = whole.forwarded(direction);
+        let mut again = 0;
+        for part in 1..=40 {
+            let proxy = Proxy::to(sshd.addresses()[0]);
+            proxy.cut_after(direction, length * part / 40);
+            let executor = Executor::ssh(config_through(&sshd, &proxy));
+            match executor.connect().await {
+                Ok(()) => again += u32::from(proxy.connections() > 1),
+                Err(error) => assert_eq!(error.failure_kind(), FailureKind::Unreachable, "{part} of 40: {error}"),
+            }
+        }
+        assert!(again >= 20, "{direction:?}: only {again} of 40 were made again");
+    }
+    drop(through_whole);
+}
+
 async fn through(sshd: &Sshd, proxy: &Proxy) -> (Executor, mer_meal::Run) {
+    let executor = Executor::ssh(config_through(sshd, proxy));
+    let mut run = executor.start(&fake(&["ignore-term"])).await.expect("starts");
+    assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
+    (executor, run)
+}
+
+fn config_through(sshd: &Sshd, proxy: &Proxy) -> SshConfig {
     let mut config = config(sshd);
     let file = sshd.folder().join("known_by_proxy");
     let (_, key) = sshd.known_hosts().trim().split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("key");
@@ -119,10 +151,7 @@ async fn through(sshd: &Sshd, proxy: &Proxy) -> (Executor, mer_meal::Run) {
     config.params.orphan_after = Some(Bound::After(Duration::from_millis(1500)));
     config.params.keepalive_interval = Some(Bound::secs(2));
     config.params.keepalive_count = Some(1);
-    let executor = Executor::ssh(config);
-    let mut run = executor.start(&fake(&["ignore-term"])).await.expect("starts");
-    assert_eq!(run.stdout.next().await.expect("read").as_deref(), Some(&b"ready\n"[..]));
-    (executor, run)
+    config
 }
 
 /// A half-open connection is noticed within its bound, and the run gets an error.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(super) const FORMAT: &str = "mer-export";
 
 /// The version of the format. It grows when an older MER could not read an export any more.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// One line of an export.
 #[derive(Debug, Serialize, Deserialize)]

@@ -16,12 +16,21 @@ const MOST_ROUNDS: usize = 6;
 /// Maximum number of characters of the server's banner in the error.
 const BANNER: usize = 300;
 
-/// Logs in. The error lists everything that was tried.
+/// A login that failed.
+pub(in crate::ssh) struct LoginFailure {
+    /// Lists everything that was tried.
+    pub(in crate::ssh) error: SshError,
+    /// Whether the server may only have lost the connection: it hung up, and was given no password or passphrase, of which
+    /// a second try would cost the account one more.
+    pub(in crate::ssh) may_be_cut: bool,
+}
+
+/// Logs in.
 pub(in crate::ssh) fn authenticate(
     session: &Session,
     hop: &Hop,
     secrets: Option<&SecretSource>,
-) -> Result<(), SshError> {
+) -> Result<(), LoginFailure> {
     let deadline = Instant::now() + hop.auth_timeout;
     let mut attempt = LoginAttempt {
         session,
@@ -35,11 +44,13 @@ pub(in crate::ssh) fn authenticate(
         settled: HashSet::new(),
         relay: None,
         password: None,
+        secret_given: false,
     };
     let result = attempt.run();
     let Err(stop) = result else { return Ok(()) };
     let (user, host) = (hop.user.clone(), hop.label());
-    Err(match stop {
+    let may_be_cut = matches!(stop, LoginStop::HungUp) && !attempt.secret_given;
+    let error = match stop {
         LoginStop::Failed | LoginStop::HungUp => {
             if let Ok(Some(banner)) = session.userauth_banner() {
                 attempt.tried.extend(banner_line(banner));
@@ -49,7 +60,8 @@ pub(in crate::ssh) fn authenticate(
         }
         LoginStop::TimedOut => SshError::AuthTimedOut { user, host, after: hop.auth_timeout, step: attempt.step },
         LoginStop::Lost(detail) => SshError::ConnectionLost { host, detail },
-    })
+    };
+    Err(LoginFailure { error, may_be_cut })
 }
 
 /// Why the login ended without success.
@@ -87,6 +99,8 @@ pub(super) struct LoginAttempt<'a> {
     pub(super) relay: Option<AgentRelay>,
     /// The password, after it was requested once. The inner `None` means that there is none.
     pub(super) password: Option<Option<String>>,
+    /// Whether a password or a passphrase was used.
+    pub(super) secret_given: bool,
 }
 
 impl LoginAttempt<'_> {

@@ -14,4 +14,4 @@ mod wire_format;
 #[cfg(test)]
 mod tests;
 
-pub(super) use login::authenticate;
+pub(super) use login::{LoginFailure, authenticate};

@@ -158,6 +158,7 @@ impl LoginAttempt<'_> {
                 return Ok(None);
             }
         };
+        self.secret_given = true;
         self.wait_for_server();
         let answer = self.session.userauth_pubkey_memory(&self.hop.user, line.as_deref(), &key.text, Some(&passphrase));
         if answer.as_ref().is_err_and(|error| is_unsigned(error) || is_unread(error)) {

@@ -34,6 +34,7 @@ impl LoginAttempt<'_> {
                 self.tried.push(format!("password: {reason}"));
                 None
             });
+            self.secret_given |= found.is_some();
             self.password = Some(found);
         }
         self.password.clone().flatten()

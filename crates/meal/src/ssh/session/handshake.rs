@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ssh::{
     SshError, algorithms,
-    auth::authenticate,
+    auth::{LoginFailure, authenticate},
     known_hosts::{KnownKeys, Verdict, fingerprint, key_kind},
     target::{Hop, SecretSource, UnknownHostKey},
 };
@@ -33,6 +33,9 @@ pub(super) struct LoggedIn {
 }
 
 /// Connects, checks the host key, and logs in.
+///
+/// A server that hangs up during the login may refuse it, or may just be restarted, or killed. A second connection tells
+/// them apart: what refuses does so again.
 pub(super) fn connect(
     hop: &Hop,
     dial: &mut Dialer<'_>,
@@ -43,19 +46,44 @@ pub(super) fn connect(
     let known = KnownKeys::read(&hop.known_name, hop.known_name_without_port.as_deref(), &hop.known_hosts)
         .inspect_err(|_| trace.begin(StepKind::HostKey))?;
     let host_keys = algorithms::host_keys(hop, &preference(&known))?;
-    let UnverifiedSession { session, socket } = reach(hop, dial, &host_keys, trace)?;
+    let start = trace.done.len();
+    let mut repeated = false;
+    let LoggedIn { session, socket } = loop {
+        let unverified = reach(hop, dial, &host_keys, trace)?;
+        match log_in(hop, unverified, &known, secrets, trace) {
+            Ok(session) => break session,
+            Err(LoginFailure { error, may_be_cut: true }) if !repeated => {
+                tracing::debug!(%error, "logging in once more");
+                trace.done.truncate(start);
+                repeated = true;
+            }
+            Err(LoginFailure { error, .. }) => return Err(error),
+        }
+    };
+    session.set_timeout(0);
+    session.set_blocking(false);
+    Ok(LoggedIn { session, socket })
+}
+
+/// Checks the host key, and logs in.
+fn log_in(
+    hop: &Hop,
+    UnverifiedSession { session, socket }: UnverifiedSession,
+    known: &KnownKeys,
+    secrets: Option<&SecretSource>,
+    trace: &mut Trace,
+) -> Result<LoggedIn, LoginFailure> {
     if hop.loopback_unchecked && is_loopback(&socket) {
         trace.note("not checked, because it is this machine".to_owned());
     } else {
-        trace.note(check_key(hop, &session, &known)?);
+        let checked = check_key(hop, &session, known).map_err(|error| LoginFailure { error, may_be_cut: false });
+        trace.note(checked?);
     }
     trace.end();
     trace.begin(StepKind::Authenticate);
     authenticate(&session, hop, secrets)?;
     trace.note(hop.user.clone());
     trace.end();
-    session.set_timeout(0);
-    session.set_blocking(false);
     Ok(LoggedIn { session, socket })
 }
 
