@@ -238,7 +238,7 @@ pub(crate) fn servers() -> Vec<Server> {
         server.as_object_mut().expect("an object").extend(params);
         serde_json::from_value(server).expect("a server")
     };
-    let nowhere = json!({"host": "127.0.0.1", "port": 1, "connectTimeout": "2s"});
+    let nowhere = json!({"host": "127.0.0.1", "port": 1, "user": "ada", "connectTimeout": "2s"});
     vec![
         server("a", ConnType::Local, json!({})),
         server("b", ConnType::Local, json!({})),
