@@ -43,7 +43,7 @@ impl SshExecutor {
     pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let pool = self.pool()?;
         let line = run::path_query(spec)?;
-        let mut shell = run::Shell::open(&pool, &nonce()).await?;
+        let mut shell = run::Shell::open(&pool, &nonce(), false).await?;
         let ask = async {
             let answer = shell.run_line(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;

@@ -13,8 +13,8 @@ use tokio::sync::{Notify, oneshot};
 use super::{
     SshError,
     session::{
-        self, ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, RunState, SessionHandle,
-        SessionParams, SessionPipes, Trace,
+        self, ChannelType, GuardError, GuardFolder, GuardSlot, GuardedGroup, OpenError, Request, RunState,
+        SessionHandle, SessionParams, SessionPipes, Trace, wrapper,
     },
     target::{Route, SecretSource},
 };
@@ -68,17 +68,20 @@ impl Pool {
         Ok(())
     }
 
-    /// Opens a channel for a command. `mark` is the word of the line by which the wrapper reports its exit status.
+    /// Opens a channel for the wrapper. `mark` is the word of the line by which the wrapper reports its exit status. If
+    /// the watchdog's folder is wanted and there is one, it is returned with its session, and the wrapper does not report
+    /// its namespace.
     pub(super) async fn open(
         &self,
-        command: &str,
-        mark: &str,
+        (nonce, mark): (&str, &str),
+        want_folder: bool,
         make_pipes: impl Fn() -> Result<(SessionPipes, LocalPipes), SshError>,
         guard: &GuardSlot,
-    ) -> Result<(SessionHandle, LocalPipes, Arc<RunState>), SshError> {
+    ) -> Result<OpenShell, SshError> {
         let mut stale = 0;
         loop {
             let handle = self.acquire().await?;
+            let folder = want_folder.then(|| self.folder(&handle)).flatten();
             let (reply, answer) = oneshot::channel();
             let (session_pipes, pipes) = match make_pipes() {
                 Ok(session_pipes) => session_pipes,
@@ -88,7 +91,8 @@ impl Pool {
                     return Err(error);
                 }
             };
-            let channel_type = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
+            let command = wrapper(nonce, folder.is_none());
+            let channel_type = ChannelType::Exec { command, mark: Some(mark.to_owned()) };
             // New for each attempt, because a session that dies reports its end there.
             let run_state = Arc::new(RunState::new());
             handle.send(Request::Open {
@@ -99,7 +103,7 @@ impl Pool {
                 reply,
             });
             match answer.await {
-                Ok(Ok(())) => return Ok((handle, pipes, run_state)),
+                Ok(Ok(())) => return Ok(OpenShell { handle, pipes, run_state, folder }),
                 Ok(Err(OpenError::Refused { alone: true, watchdog: true, .. })) => self.use_for_watchdog_only(&handle),
                 Ok(Err(OpenError::Refused { alone: true, detail, .. })) => {
                     return Err(SshError::ChannelRefused { host: self.host(), detail });
@@ -117,6 +121,16 @@ impl Pool {
                 Err(_) => return Err(self.lost()),
             }
         }
+    }
+
+    /// The watchdog's folder for a run over this session, and the session of that watchdog.
+    fn folder(&self, run: &SessionHandle) -> Option<(SessionHandle, Arc<GuardFolder>)> {
+        let watch = {
+            let state = self.lock();
+            if state.solo { state.watch.clone()? } else { run.clone() }
+        };
+        let folder = watch.shared().folder()?;
+        Some((watch, folder))
     }
 
     /// Puts a group under the guard of a watchdog. Returns the session of the watchdog.
@@ -202,6 +216,15 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The channel of a wrapper.
+pub(super) struct OpenShell {
+    pub(super) handle: SessionHandle,
+    pub(super) pipes: LocalPipes,
+    pub(super) run_state: Arc<RunState>,
+    /// The folder of the watchdog, and the watchdog's session.
+    pub(super) folder: Option<(SessionHandle, Arc<GuardFolder>)>,
 }
 
 /// The local ends of a channel's pipes.

@@ -7,6 +7,7 @@ use std::{
 
 use mer_core::RunSpec;
 use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::sync::oneshot;
 
 use super::{
     RemoteControl,
@@ -17,8 +18,10 @@ use crate::{
     Control, Pipe, Run, StartError, StdinPipe,
     ssh::{
         SshError,
-        pool::{LocalPipes, Pool},
-        session::{GuardSlot, GuardedGroup, RunState, SessionHandle, SessionPipes, nonce, wrapper},
+        pool::{LocalPipes, OpenShell, Pool},
+        session::{
+            GuardFolder, GuardSlot, GuardedGroup, Request, RunState, SessionHandle, SessionPipes, nonce, tenths,
+        },
     },
 };
 
@@ -29,6 +32,7 @@ pub(in crate::ssh) struct Shell {
     handle: SessionHandle,
     guarded: GuardedGroup,
     guard: GuardSlot,
+    folder: Option<(SessionHandle, Arc<GuardFolder>)>,
 }
 
 /// Starts a process.
@@ -39,28 +43,56 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
     for (name, value) in &pool.route.variables {
         spec.env.entry(name.into()).or_insert_with(|| value.into());
     }
-    let spec = &spec;
+    let run = match attempt(pool, &spec, true).await? {
+        Some(run) => run,
+        // The wrapper could not use the folder of the watchdog. Nothing was started.
+        None => attempt(pool, &spec, false).await?.ok_or_else(|| not_guarded(pool))?,
+    };
+    Ok(Run { started_in: started_at.elapsed(), started_at, ..run })
+}
+
+/// Starts a process. Returns `None` if the folder of the watchdog could not be used.
+async fn attempt(pool: &Pool, spec: &RunSpec, want_folder: bool) -> Result<Option<Run>, StartError> {
+    let started_at = Instant::now();
     // Errors in the command are reported before connecting.
     let mark = nonce();
-    let line = shell_line::exec(spec, &mark)?;
+    let plain_line = shell_line::exec(spec, &mark, None)?;
     // Waiting for a connection and a free channel has bounds of its own.
-    let mut shell = Shell::open(pool, &mark).await?;
+    let mut shell = Shell::open(pool, &mark, want_folder).await?;
     let begin = async {
-        let Shell { handle, guarded, run_state, .. } = &shell;
-        let watch = pool.guard(handle, guarded, spec.bounds.grace, run_state).await?;
-        // From here on dropping it ends the group.
-        let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state));
-        let _ = shell.guard.set((watch, guarded.group));
+        let (control, line) = match shell.folder.clone() {
+            Some((watch, folder)) => {
+                let name = format!("{}.{}", tenths(spec.bounds.grace), nonce());
+                let line = shell_line::exec(spec, &mark, Some((&folder, &name)))?;
+                shell.guarded.name = Some(name);
+                (shell.guard_by_name(watch, spec), line)
+            }
+            None => {
+                let watch = pool.guard(&shell.handle, &shell.guarded, spec.bounds.grace, &shell.run_state).await?;
+                (shell.guarded_by(watch), plain_line)
+            }
+        };
         let answer = shell.run_line(pool, &line).await?;
+        if let (shell_line::NOT_GUARDED, Some((_, folder))) = (answer.as_slice(), &shell.folder) {
+            folder.refuse();
+            return Ok(None);
+        }
         check(pool, spec, &answer)?;
-        Ok::<_, StartError>(control)
+        Ok::<_, StartError>(Some(control))
     };
     let control = match tokio::time::timeout(START_BOUND, begin).await {
         Ok(result) => result?,
         Err(_) => return Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }.into()),
     };
     let LocalPipes { stdin, stdout, stderr } = shell.pipes;
-    Ok(Run { stdin, stdout, stderr, control: Control::remote(control), started_in: started_at.elapsed(), started_at })
+    Ok(control.map(|control| {
+        let control = Control::remote(control);
+        Run { stdin, stdout, stderr, control, started_in: started_at.elapsed(), started_at }
+    }))
+}
+
+fn not_guarded(pool: &Pool) -> SshError {
+    SshError::NoShell { host: pool.host(), detail: "no watchdog guards its group".to_owned() }
 }
 
 /// Evaluates the answer of the wrapper.
@@ -89,14 +121,38 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
 }
 
 impl Shell {
-    /// Opens a channel and waits for the greeting. `mark` is the word of the marker that reports the exit status.
-    pub(in crate::ssh) async fn open(pool: &Pool, mark: &str) -> Result<Self, SshError> {
+    /// Opens a channel and waits for the greeting. `mark` is the word of the marker that reports the exit status. The
+    /// folder of the watchdog is used if it is wanted, and there is one.
+    pub(in crate::ssh) async fn open(pool: &Pool, mark: &str, want_folder: bool) -> Result<Self, SshError> {
         let word = nonce();
         let guard = Arc::new(OnceLock::new());
         let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
-        let (handle, mut pipes, run_state) = pool.open(&wrapper(&word), mark, ends, &guard).await?;
-        let guarded = await_greeting(pool, &mut pipes, &word).await?;
-        Ok(Self { pipes, run_state, handle, guarded, guard })
+        let OpenShell { handle, mut pipes, run_state, folder } =
+            pool.open((&word, mark), want_folder, ends, &guard).await?;
+        let (group, greeting) = await_greeting(pool, &mut pipes, &word).await?;
+        let guarded = GuardedGroup { group, namespace: greeting.namespace, name: None };
+        Ok(Self { pipes, run_state, handle, guarded, guard, folder })
+    }
+
+    /// Puts the group under the guard of the watchdog without waiting: the wrapper puts its name into the folder before it
+    /// starts the program, and fails if the watchdog is gone.
+    fn guard_by_name(&self, watch: SessionHandle, spec: &RunSpec) -> RemoteControl {
+        let (reply, _) = oneshot::channel();
+        watch.send(Request::Guard {
+            guarded: self.guarded.clone(),
+            grace: spec.bounds.grace,
+            run_state: Arc::clone(&self.run_state),
+            run: Arc::clone(self.handle.shared()),
+            reply,
+        });
+        self.guarded_by(watch)
+    }
+
+    /// The control of the group. From here on dropping it ends the group.
+    fn guarded_by(&self, watch: SessionHandle) -> RemoteControl {
+        let group = self.guarded.group;
+        let _ = self.guard.set((watch.clone(), group));
+        RemoteControl::new(group, watch, Arc::clone(&self.run_state))
     }
 
     /// Sends the line and reads the answer.
