@@ -26,7 +26,11 @@ const MAX_SHOWN: usize = 200;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Reads what the rc files print, up to the greeting. Returns the process group, and the greeting.
-pub(super) async fn await_greeting(pool: &Pool, pipes: &mut LocalPipes, nonce: &str) -> Result<(i32, Greeting), SshError> {
+pub(super) async fn await_greeting(
+    pool: &Pool,
+    pipes: &mut LocalPipes,
+    nonce: &str,
+) -> Result<(i32, Greeting), SshError> {
     let no_shell = |detail: &str| SshError::NoShell { host: pool.host(), detail: detail.to_owned() };
     let until = Instant::now() + START_BOUND;
     let mut seen = String::new();

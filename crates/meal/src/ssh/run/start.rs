@@ -1,12 +1,8 @@
 //! Starts a remote process: the wrapper greets, the watchdog takes its group, then the program starts.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use mer_core::RunSpec;
-use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::oneshot;
 
 use super::{
@@ -15,13 +11,11 @@ use super::{
     shell_line,
 };
 use crate::{
-    Control, Pipe, Run, StartError, StdinPipe,
+    Control, Run, StartError,
     ssh::{
         SshError,
         pool::{LocalPipes, OpenShell, Pool},
-        session::{
-            GuardFolder, GuardSlot, GuardedGroup, Request, RunState, SessionHandle, SessionPipes, nonce, tenths,
-        },
+        session::{GuardFolder, GuardSlot, GuardedGroup, Request, RunState, SessionHandle, nonce, tenths},
     },
 };
 
@@ -33,6 +27,8 @@ pub(in crate::ssh) struct Shell {
     guarded: GuardedGroup,
     guard: GuardSlot,
     folder: Option<(SessionHandle, Arc<GuardFolder>)>,
+    /// The word of the marker that reports the exit status.
+    mark: String,
 }
 
 /// Starts a process.
@@ -55,21 +51,23 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
 async fn attempt(pool: &Pool, spec: &RunSpec, want_folder: bool) -> Result<Option<Run>, StartError> {
     let started_at = Instant::now();
     // Errors in the command are reported before connecting.
-    let mark = nonce();
-    let plain_line = shell_line::exec(spec, &mark, None)?;
+    shell_line::exec(spec, "", None)?;
     // Waiting for a connection and a free channel has bounds of its own.
-    let mut shell = Shell::open(pool, &mark, want_folder).await?;
+    let mut shell = match Shell::take_spare(pool, want_folder).await {
+        Some(spare) => spare,
+        None => Shell::open(pool, want_folder).await?,
+    };
     let begin = async {
         let (control, line) = match shell.folder.clone() {
             Some((watch, folder)) => {
                 let name = format!("{}.{}", tenths(spec.bounds.grace), nonce());
-                let line = shell_line::exec(spec, &mark, Some((&folder, &name)))?;
+                let line = shell_line::exec(spec, &shell.mark, Some((&folder, &name)))?;
                 shell.guarded.name = Some(name);
                 (shell.guard_by_name(watch, spec), line)
             }
             None => {
                 let watch = pool.guard(&shell.handle, &shell.guarded, spec.bounds.grace, &shell.run_state).await?;
-                (shell.guarded_by(watch), plain_line)
+                (shell.guarded_by(watch), shell_line::exec(spec, &shell.mark, None)?)
             }
         };
         let answer = shell.run_line(pool, &line).await?;
@@ -78,6 +76,7 @@ async fn attempt(pool: &Pool, spec: &RunSpec, want_folder: bool) -> Result<Optio
             return Ok(None);
         }
         check(pool, spec, &answer)?;
+        pool.prepare();
         Ok::<_, StartError>(Some(control))
     };
     let control = match tokio::time::timeout(START_BOUND, begin).await {
@@ -121,17 +120,24 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
 }
 
 impl Shell {
-    /// Opens a channel and waits for the greeting. `mark` is the word of the marker that reports the exit status. The
-    /// folder of the watchdog is used if it is wanted, and there is one.
-    pub(in crate::ssh) async fn open(pool: &Pool, mark: &str, want_folder: bool) -> Result<Self, SshError> {
-        let word = nonce();
-        let guard = Arc::new(OnceLock::new());
-        let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
-        let OpenShell { handle, mut pipes, run_state, folder } =
-            pool.open((&word, mark), want_folder, ends, &guard).await?;
-        let (group, greeting) = await_greeting(pool, &mut pipes, &word).await?;
+    /// Opens a channel and waits for the greeting. The folder of the watchdog is used if it is wanted, and there is one.
+    pub(in crate::ssh) async fn open(pool: &Pool, want_folder: bool) -> Result<Self, SshError> {
+        Self::greeted(pool, pool.open(want_folder).await?).await
+    }
+
+    /// Takes the wrapper that was started for the next run, if there is one and it greets.
+    async fn take_spare(pool: &Pool, want_folder: bool) -> Option<Self> {
+        if !want_folder {
+            return None;
+        }
+        Self::greeted(pool, pool.take_spare().await?).await.ok()
+    }
+
+    async fn greeted(pool: &Pool, open: OpenShell) -> Result<Self, SshError> {
+        let OpenShell { handle, mut pipes, run_state, guard, folder, nonce, mark, .. } = open;
+        let (group, greeting) = await_greeting(pool, &mut pipes, &nonce).await?;
         let guarded = GuardedGroup { group, namespace: greeting.namespace, name: None };
-        Ok(Self { pipes, run_state, handle, guarded, guard, folder })
+        Ok(Self { pipes, run_state, handle, guarded, guard, folder, mark })
     }
 
     /// Puts the group under the guard of the watchdog without waiting: the wrapper puts its name into the folder before it
@@ -168,14 +174,4 @@ impl Shell {
         }
         self.pipes.stdout.first(shell_line::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
-}
-
-/// Creates three pipes: the local ends, and those of the session's thread.
-fn pipes() -> std::io::Result<(SessionPipes, LocalPipes)> {
-    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-    let (input, stdin) = pipe_with(flags)?;
-    let (stdout, output) = pipe_with(flags)?;
-    let (stderr, errors) = pipe_with(flags)?;
-    let pipes = LocalPipes { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
-    Ok((SessionPipes { input, output, errors: Some(errors) }, pipes))
 }

@@ -142,7 +142,8 @@ impl Watchdog {
             }
         }
         let named = name.is_some();
-        let mut entry = Group { grace, namespace, name, run_state, run, reply: Some(reply), left: false, released: None };
+        let mut entry =
+            Group { grace, namespace, name, run_state, run, reply: Some(reply), left: false, released: None };
         if named && let Some(reply) = entry.reply.take() {
             let _ = reply.send(Ok(()));
         }

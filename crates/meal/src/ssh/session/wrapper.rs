@@ -28,8 +28,7 @@ use super::GuardError;
 /// for many signals. The shell ignores signals that are meant for the program, and prints nothing. The subshell execs
 /// the program, so that the program runs in its place. It is the subshell that answers `=ok`: its traps are those of the
 /// program by then, so a signal sent right after the answer is not lost.
-const FUNCTIONS: &str =
-    "mer_c() { command -v \"$1\" >/dev/null 2>&1 || { echo =nf; exit 127; }; }; \
+const FUNCTIONS: &str = "mer_c() { command -v \"$1\" >/dev/null 2>&1 || { echo =nf; exit 127; }; }; \
      mer_f() { [ -e \"$1\" ] || { echo =nf; exit 127; }; [ -f \"$1\" ] && [ -x \"$1\" ] || { echo =nx; exit 126; }; }; \
      mer_w() { [ /proc/$2/cwd -ef \"$1\" ] && [ /proc/$2/ns/pid -ef /proc/$$/ns/pid ] && true >\"$1/$mer_g.$3\" && \
      [ -e \"$1/$mer_g.$3\" ] || { echo =ng; exit 125; }; } 2>/dev/null; \
