@@ -1,7 +1,7 @@
 //! What a host of models can do. Commands and batches are written against it, so that they need not know whether models run
 //! in this process or in another one.
 
-use mer_core::{Bound, Model, Selector, WeightsVersion};
+use mer_core::{Bound, Model, Selector, Tags, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, WaitObserver};
 
@@ -47,6 +47,14 @@ pub struct RunRequest<'a> {
     pub hashes: bool,
     /// Whether a process that stays up is kept for further requests; otherwise it is ended after its reply.
     pub keep_warm: bool,
+    /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
+    pub retries: u32,
+    /// Whether further attempts are made also after the model itself failed.
+    pub retry_failed: bool,
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
+    pub priority: i8,
+    /// Labels for the log of accesses.
+    pub tags: Tags,
     /// Cancels the run.
     pub cancel: Cancel,
     /// Observes what the run waits for.

@@ -1,7 +1,5 @@
 //! Runs models with the scheduler of this process.
 
-use std::collections::BTreeMap;
-
 use mer_core::{AccessKind, Selector};
 use mer_meal::Cancel;
 use mer_scheduler::{DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
@@ -64,7 +62,20 @@ pub(crate) fn scheduler_request<'a>(
     request: RunRequest<'a>,
     kind: AccessKind,
 ) -> Request<'a> {
-    let RunRequest { server, input, timeout, hashes, keep_warm, cancel, watch, progress } = request;
+    let RunRequest {
+        server,
+        input,
+        timeout,
+        hashes,
+        keep_warm,
+        retries,
+        retry_failed,
+        priority,
+        tags,
+        cancel,
+        watch,
+        progress,
+    } = request;
     Request {
         uid: Uuid::now_v7(),
         requester: None,
@@ -77,10 +88,10 @@ pub(crate) fn scheduler_request<'a>(
         timeout,
         hashes,
         keep: if keep_warm { Keep::WhileHere } else { Keep::No },
-        retries: 0,
-        retry_failed: false,
-        priority: 0,
-        tags: BTreeMap::new(),
+        retries,
+        retry_failed,
+        priority,
+        tags: tags.0,
         via: None,
         cancel,
         watch,

@@ -75,6 +75,8 @@ impl App {
             training_dir: settings.data_dir.join("training"),
             weights_dir: settings.cache_dir.join("weights"),
             weights_limit: settings.cache_limit,
+            resources: settings.resources.0.clone(),
+            pool: settings.pool.clone(),
             executor: executor(),
             remote: ssh.remote(),
             environment: given,

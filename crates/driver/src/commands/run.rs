@@ -47,6 +47,10 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         hashes: app.settings.hashes && !args.request.no_hash,
         // A command line ends with its run; further lines may want the process again.
         keep_warm: origin == Origin::Line,
+        retries: args.retries,
+        retry_failed: args.retry_failed,
+        priority: args.request.priority,
+        tags: args.request.tags()?,
         cancel: cancel.clone(),
         watch: app.watch(),
         progress: weights::progress(ui),

@@ -11,6 +11,7 @@ mod origin;
 mod precedence;
 #[cfg(test)]
 mod reference;
+mod resources;
 mod schema;
 mod secret;
 mod settings;

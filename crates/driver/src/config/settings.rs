@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mer_core::{Bound, Size};
 use serde::Deserialize;
 
-use super::{secret::Secret, value};
+use super::{resources::Resources, secret::Secret, value};
 use crate::{logging::LogFormat, ui::Format};
 
 /// All settings. Paths are absolute.
@@ -35,6 +35,13 @@ pub(crate) struct Settings {
     pub(crate) allow_model_server_runtime_changes: bool,
     /// Whether the log keeps hashes.
     pub(crate) hashes: bool,
+    /// Whether a resident is used, and started where a model asks for one.
+    pub(crate) serve: bool,
+    /// What this machine has.
+    #[serde(default)]
+    pub(crate) resources: Resources,
+    /// The name of this machine, which servers of the same one share.
+    pub(crate) pool: Option<String>,
     /// The output format.
     pub(crate) output: Format,
     /// Whether questions are never asked.

@@ -5,13 +5,16 @@ use serde_json::Value;
 
 use crate::error::{ServiceError, similar};
 
-/// Returns the value without this key, which may be `env.NAME` or `on.SERVER`. A key that is not set is no error.
+/// Keys whose values are tables of which single entries can be removed.
+const TABLES: [&str; 5] = ["env", "on", "needs", "resourceEnv", "resources"];
+
+/// Returns the value without this key, which may be one of a table: `env.NAME`, `on.SERVER`, `needs.gpu`. A key that is not set is no error.
 ///
 /// # Errors
 /// [`ServiceError::UnknownKey`].
 pub fn unset<T: Serialize + DeserializeOwned>(value: &T, key: &str, known: &[&str]) -> Result<T, ServiceError> {
     let (first, rest) = match key.split_once('.') {
-        Some((first @ ("env" | "on"), rest)) => (first, Some(rest)),
+        Some((first, rest)) if TABLES.contains(&first) => (first, Some(rest)),
         _ => (key, None),
     };
     if !known.contains(&first) {
