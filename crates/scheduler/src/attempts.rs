@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{Access, AccessKind, RunSpec, Status};
+use mer_core::{Access, AccessKind, RunSpec, Status, Tags};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, Input};
 use tokio::time::sleep;
@@ -203,7 +203,8 @@ impl Scheduler {
         placement: &Placement,
     ) -> Result<(Access, RunSpec), SchedulerError> {
         let access = self.recorder.begin(&request.model.name, request.kind, placement);
-        let mut access = Access { request_uid: request.uid, attempt, ..access };
+        let (tags, via) = (Tags(request.tags.clone()), request.via.clone());
+        let mut access = Access { request_uid: request.uid, attempt, tags, via, ..access };
         if let Some(requester) = &request.requester {
             access.caller.clone_from(&requester.caller);
             access.caller_claims.clone_from(&requester.claims);

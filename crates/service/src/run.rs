@@ -2,11 +2,11 @@
 
 use mer_core::{AccessKind, Selector};
 use mer_meal::Cancel;
-use mer_scheduler::{DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
+use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
 use uuid::Uuid;
 
 use crate::{
-    api::{ModelHost, ResolvedModel, RunRequest, WarmModel},
+    api::{ModelHost, ResolvedModel, RunRequest, Sender, WarmModel},
     error::ServiceError,
     runtime::Runtime,
     weights,
@@ -63,11 +63,12 @@ pub(crate) fn scheduler_request<'a>(
     kind: AccessKind,
 ) -> Request<'a> {
     let RunRequest {
+        sender,
         server,
         input,
         timeout,
         hashes,
-        keep_warm,
+        keep,
         retries,
         retry_failed,
         priority,
@@ -76,9 +77,13 @@ pub(crate) fn scheduler_request<'a>(
         watch,
         progress,
     } = request;
+    let (uid, requester, via) = match sender {
+        None => (Uuid::now_v7(), None, None),
+        Some(Sender { request_uid, requester, via }) => (request_uid, Some(requester), Some(via)),
+    };
     Request {
-        uid: Uuid::now_v7(),
-        requester: None,
+        uid,
+        requester,
         model: model.model(),
         servers: &model.view.servers,
         pinned: server,
@@ -87,12 +92,12 @@ pub(crate) fn scheduler_request<'a>(
         input,
         timeout,
         hashes,
-        keep: if keep_warm { Keep::WhileHere } else { Keep::No },
+        keep,
         retries,
         retry_failed,
         priority,
         tags: tags.0,
-        via: None,
+        via,
         cancel,
         watch,
     }

@@ -54,14 +54,14 @@ fn every_known_key_is_read_and_written_under_that_name() {
 #[test]
 fn keys_of_a_newer_version_are_kept() {
     let json = r#"{"servers":["local"],"inferenceCommand":["a"],"later":{"x":[1]},"on":{"local":{"sooner":true}}}"#;
-    let spec: crate::ModelSpec = serde_json::from_str(json).expect("a model");
+    let spec: ModelSpec = serde_json::from_str(json).expect("a model");
     assert_eq!(
         serde_json::to_value(&spec).expect("JSON"),
         serde_json::from_str::<serde_json::Value>(json).expect("JSON")
     );
     assert_eq!(spec.on_server("local").extra.into_keys().collect::<Vec<_>>(), ["later", "sooner"]);
     let json = r#"{"connType":"ssh","host":"h","later":null}"#;
-    let spec: crate::ServerSpec = serde_json::from_str(json).expect("a server");
+    let spec: ServerSpec = serde_json::from_str(json).expect("a server");
     assert_eq!(
         serde_json::to_value(&spec).expect("JSON"),
         serde_json::from_str::<serde_json::Value>(json).expect("JSON")
@@ -120,6 +120,10 @@ fn links_names_and_commands_are_checked() {
     assert_eq!(checked(&[], &[("gpu1", r#"{"user":"u","host":"h"}"#)]), Err(forgotten));
     assert_eq!(checked(&[], &[("cpus", r#"{"launcher":["nice"]}"#)]), Ok(()));
     assert_eq!(checked(&[], &[("local", r#"{"connType":"ssh","host":"h"}"#)]), Err(RegistryError::LocalIsLocal));
+    for settings in [r#"{"resources":{"gpu":1}}"#, r#"{"pool":"lab"}"#] {
+        assert!(matches!(checked(&[], &[("local", settings)]), Err(RegistryError::Value { .. })), "{settings}");
+        assert_eq!(checked(&[], &[("cpus", settings)]), Ok(()));
+    }
     let elsewhere = r#"{"inferenceCommand":["a"],"on":{"gpu1":{"modelPath":"/x"}}}"#;
     assert!(matches!(checked(&[("m", elsewhere)], &[]), Err(RegistryError::NotOnServer { .. })));
     let token = r#"{"inferenceCommand":["a"],"protocol":"token","stopToken":""}"#;

@@ -1,7 +1,7 @@
 //! Checks the values of single keys, as far as their types leave them open.
 
 use super::error::RegistryError;
-use crate::{ConnParams, Dtype, MOST_UNITS, ModelParams, is_resource_name};
+use crate::{ConnParams, Dtype, LOCAL_SERVER, MOST_UNITS, ModelParams, is_resource_name};
 
 /// Checks the values of a server, with the same rules as the flags of `mer server add`.
 pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), RegistryError> {
@@ -19,6 +19,15 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
     }
     if params.password_command.as_ref().is_some_and(|words| words.is_empty() || names_no_program(words)) {
         return wrong("passwordCommand", "names no program");
+    }
+    if name == LOCAL_SERVER {
+        let settings = "is set; `local` is each machine, and what it has stands in its `mer.toml`";
+        if !params.resources.is_empty() {
+            return wrong("resources", settings);
+        }
+        if params.pool.is_some() {
+            return wrong("pool", settings);
+        }
     }
     if let Some(pool) = &params.pool
         && !is_resource_name(pool)

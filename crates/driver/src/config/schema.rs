@@ -207,6 +207,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        name: "runtimeDir",
+        kind: Type::Path,
+        default: Default::FromEnvironment("/run/user/UID/mer, or /tmp/mer-UID"),
+        of_machine: true,
+        doc: "The folder of the resident's socket and of locks for resources. Not read from the working folder.",
+        ..PLAIN
+    },
+    Setting {
         name: "resources",
         kind: Type::Resources,
         of_machine: true,

@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     pub(crate) hashes: bool,
     /// Whether a resident is used, and started where a model asks for one.
     pub(crate) serve: bool,
+    /// The folder of the resident's socket and of locks for resources; `None` for the one of this user's session.
+    #[serde(default, deserialize_with = "value::read_optional_path")]
+    pub(crate) runtime_dir: Option<PathBuf>,
     /// What this machine has.
     #[serde(default)]
     pub(crate) resources: Resources,

@@ -96,13 +96,16 @@ fn every_setting_is_read_from_its_file_key_and_from_each_of_its_variables() {
         schema::Type::DbUrl => "mem://",
         schema::Type::Path => "/somewhere",
         schema::Type::Text => "text",
+        schema::Type::Resources => "gpu=0,1 slots=4",
+        schema::Type::Name => "box1",
     };
     for setting in SETTINGS {
         let text = match setting.kind {
             schema::Type::Switch => format!("{} = true\n", setting.name),
             kind => format!("{} = '{}'\n", setting.name, value(kind)),
         };
-        let machine = Machine::new().file("cwd/mer.toml", &text);
+        let file = if setting.of_machine { "etc/mer.toml" } else { "cwd/mer.toml" };
+        let machine = Machine::new().file(file, &text);
         assert!(machine.origin(setting.name).ends_with("mer.toml:1"), "{}", setting.name);
         for variable in setting.all_variables() {
             let machine = Machine::new().variable(&variable, value(setting.kind));

@@ -109,6 +109,11 @@ pub(super) fn read_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D
     })
 }
 
+/// As [`read_path`], of a setting without a default.
+pub(super) fn read_optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    read_path(from).map(Some)
+}
+
 fn home(base: Base<'_>) -> Result<PathBuf, Option<String>> {
     base.home.map(Path::to_owned).ok_or_else(|| Some("`~` is the home folder, and HOME is not set".to_owned()))
 }

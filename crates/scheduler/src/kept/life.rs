@@ -2,9 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use mer_core::{Bound, ModelParams};
+use mer_core::{Bound, ModelParams, Size};
 
 use crate::Keep;
+
+/// The default of `keepalive`: nothing stays.
+const NOTHING: Bound = Bound::secs(0);
+/// The default of `queueLength`.
+const QUEUE_LENGTH: usize = 512;
+/// The default of `queueTimeout`.
+const QUEUE_TIMEOUT: Bound = Bound::secs(600);
 
 /// The bounds on the life of a kept process, and on the requests that wait for one.
 #[derive(Debug, Clone, Copy)]
@@ -32,62 +39,35 @@ pub(crate) struct Life {
 impl Life {
     /// Returns the life of a process that is started for a request which is kept so, or that is loaded without a request.
     pub(crate) fn new(params: &ModelParams, keep: Keep, loading: bool) -> Self {
-        let registered = keepalive(params);
+        let registered = params.keepalive.unwrap_or(NOTHING);
         let keepalive = match keep {
             Keep::WhileHere => Bound::Never,
-            Keep::ByKeepalive if loading && is_nothing(registered) => Bound::Never,
+            Keep::ByKeepalive if loading && registered == NOTHING => Bound::Never,
             Keep::No | Keep::ByKeepalive => registered,
         };
-        let instances = instances(params).map(|instances| usize::try_from(instances).unwrap_or(usize::MAX).max(1));
+        let instances = params.instances.map(|instances| usize::try_from(instances).unwrap_or(usize::MAX).max(1));
         Self {
             keepalive,
-            pinned: pinned(params),
+            pinned: params.pinned.unwrap_or(false),
             private: keep != Keep::ByKeepalive,
-            max_requests: max_requests(params),
-            max_age: max_age(params),
-            max_memory: max_memory(params),
+            max_requests: params.max_requests,
+            max_age: params.max_age.and_then(Bound::duration),
+            max_memory: params.max_memory.map(Size::bytes),
             instances: instances.unwrap_or(if keep == Keep::ByKeepalive { 1 } else { usize::MAX }),
-            queue_length: queue_length(params),
-            queue_timeout: queue_timeout(params),
+            queue_length: params
+                .queue_length
+                .map_or(QUEUE_LENGTH, |length| usize::try_from(length).unwrap_or(usize::MAX)),
+            queue_timeout: params.queue_timeout.unwrap_or(QUEUE_TIMEOUT),
         }
     }
 
     /// Whether a process is ended at once after its request.
     pub(crate) fn is_short(&self) -> bool {
-        is_nothing(self.keepalive)
+        self.keepalive == NOTHING
     }
 
     /// Whether a process that was started at `start` and has answered `served` requests is to be replaced.
     pub(crate) fn is_over(&self, start: Instant, served: u64) -> bool {
         self.max_age.is_some_and(|age| start.elapsed() >= age) || self.max_requests.is_some_and(|most| served >= most)
     }
-}
-
-fn is_nothing(bound: Bound) -> bool {
-    bound == Bound::After(Duration::ZERO)
-}
-
-const fn keepalive(_: &ModelParams) -> Bound {
-    Bound::After(Duration::ZERO)
-}
-const fn instances(_: &ModelParams) -> Option<u32> {
-    None
-}
-const fn pinned(_: &ModelParams) -> bool {
-    false
-}
-const fn max_requests(_: &ModelParams) -> Option<u64> {
-    None
-}
-const fn max_age(_: &ModelParams) -> Option<Duration> {
-    None
-}
-const fn max_memory(_: &ModelParams) -> Option<u64> {
-    None
-}
-const fn queue_length(_: &ModelParams) -> usize {
-    512
-}
-const fn queue_timeout(_: &ModelParams) -> Bound {
-    Bound::secs(600)
 }
