@@ -9,7 +9,7 @@ use mer_core::{Access, Alias, AliasMove, AttemptKey, Model, Registry, Server, We
 use uuid::Uuid;
 
 use crate::{
-    DalError, MigrationLock, NewVersion, RegistryCopy,
+    ClaimOwner, ClaimUnit, DalError, MigrationLock, NewVersion, RegistryCopy, Taken, UnitClaim,
     access_filter::{AccessFilter, Cursor},
     migration_script::{Applied, ScriptRun},
     weights::{Chunk, SweptChunks},
@@ -56,6 +56,24 @@ pub(crate) trait AccessBackend {
     async fn has_silent(&self) -> Result<bool, DalError>;
     /// Records such attempts as `lost`.
     async fn close_silent(&self) -> Result<(), DalError>;
+}
+
+/// Claims of units of resources. Units are ordered, each is there once, and there is at least one.
+pub(crate) trait ClaimBackend {
+    /// Takes all claims or none.
+    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError>;
+    /// Returns the units whose claims were renewed.
+    async fn renew_claims(&self, owner: Uuid, units: &[ClaimUnit], lasts: Duration)
+    -> Result<Vec<ClaimUnit>, DalError>;
+    async fn release_claims(&self, owner: Uuid, units: &[ClaimUnit]) -> Result<(), DalError>;
+    /// Returns all claims by unit.
+    async fn list_claims(&self) -> Result<Vec<UnitClaim>, DalError>;
+    async fn want_claims(&self, units: &[ClaimUnit], by: Uuid) -> Result<(), DalError>;
+    /// Returns the units of this owner that others wait for, in order.
+    async fn wanted_of(&self, owner: Uuid) -> Result<Vec<ClaimUnit>, DalError>;
+    /// Removes claims whose time has passed; returns how many.
+    async fn clear_void_claims(&self) -> Result<u64, DalError>;
+    async fn registry_revision(&self) -> Result<u64, DalError>;
 }
 
 /// The database itself: its identity, its schema, and the scripts that were applied to it.

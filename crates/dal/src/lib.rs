@@ -41,6 +41,7 @@ mod surreal;
 #[cfg(feature = "postgres")]
 mod tls_provider;
 mod trust;
+mod unit_claim;
 mod url_parts;
 mod weights;
 
@@ -70,4 +71,5 @@ pub use store::{HEARTBEAT_TTL, Store};
 #[cfg(feature = "surreal-server")]
 pub use surreal::SurrealUrl;
 pub use trust::{check_link, check_ownership};
+pub use unit_claim::{ClaimOwner, ClaimUnit, Taken, UnitClaim, WANTED_TTL};
 pub use weights::{Collected, Download, NewVersion, Upload, collect_garbage};

@@ -74,7 +74,7 @@ impl Scheduler {
             }
             let preparation = self.preparation(&placement, &request.cancel, false);
             let output = Output { stdout: output.stdout.clone(), stderr: output.stderr.clone() };
-            let prepared = preparation.prepare(&mut access, &spec, &request, &output, scratch).await?;
+            let prepared = Box::pin(preparation.prepare(&mut access, &spec, &request, &output, scratch)).await?;
             // The bound of the run counts from here on: the process gets its input now.
             let deadline = spec.bounds.timeout.deadline(Instant::now());
             let served = match prepared {
@@ -89,7 +89,8 @@ impl Scheduler {
                     let observer = request.watch.as_ref();
                     let exchange =
                         Exchange { input, spec: &spec, hashes: request.hashes, cancel: &request.cancel, observer };
-                    Ok(serve(process, &mut access, &placement, exchange, output).await)
+                    // On the heap, as the future would be deeper than the compiler looks.
+                    Ok(Box::pin(serve(process, &mut access, &placement, exchange, output)).await)
                 }
                 Err(verdict) => Err(verdict),
             };

@@ -68,7 +68,8 @@ impl Preparation<'_> {
                 Ok(ReadyProcess::Kept(Box::new(lease)))
             }
             Acquired::Loaded => Ok(ReadyProcess::Loaded),
-            Acquired::Place(place) => self.start_kept(place, access, spec, start, request).await,
+            // Boxed because it is rare, and would be a large part of every run's future.
+            Acquired::Place(place) => Box::pin(self.start_kept(place, access, spec, start, request)).await,
             Acquired::Failed(failure) => {
                 failure.facts.write_to(access);
                 Err(failure.verdict)
@@ -82,7 +83,7 @@ impl Preparation<'_> {
                     weights_cache: self.weights_cache,
                     cancel: self.cancel,
                 };
-                starter.start(access, spec, &start, scratch).await
+                Box::pin(starter.start(access, spec, &start, scratch)).await
             }
         })
     }

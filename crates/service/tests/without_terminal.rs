@@ -14,7 +14,7 @@ use bytes::Bytes;
 use mer_core::{AccessKind, Classified as _, FailureKind, Selector, Tags, WeightsFormat, Which};
 use mer_dal::{AccessFilter, DbUrl};
 use mer_meal::{Cancel, Executor, Input, LocalConfig};
-use mer_scheduler::{CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
+use mer_scheduler::{Keep, CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
 use mer_service::{
     Activity, ActivityGuard, ByteSink, Caller, Event, EventSink, ModelHost, RunRequest, Runtime, ServiceError,
     Settings, WarmModel,
@@ -99,7 +99,8 @@ fn request(input: &'static str) -> RunRequest<'static> {
         input: Input::Bytes(Bytes::from_static(input.as_bytes())),
         timeout: None,
         hashes: true,
-        keep_warm: true,
+        keep: Keep::WhileHere,
+        sender: None,
         retries: 0,
         retry_failed: false,
         priority: 0,

@@ -69,6 +69,56 @@ fn keys_of_a_newer_version_are_kept() {
 }
 
 #[test]
+fn keys_of_a_newer_version_fit_into_every_database() {
+    let model = |more: &str| checked(&[("m", &format!(r#"{{"inferenceCommand":["a"],{more}}}"#))], &[]);
+    assert_eq!(model(r#""later":{"x":[null,1.5,{"y":"z"}]},"on":{"local":{"sooner":null}}"#), Ok(()));
+    for wrong in [r#""id":1"#, r#""uid":"x""#, r#""linked":[]"#, r#""on":{"local":{"id":1}}"#] {
+        assert!(matches!(model(wrong), Err(RegistryError::Value { .. })), "{wrong}");
+    }
+    for wrong in [r#""a\u0000":1"#, r#""a":{"b":["\u0000"]}"#, r#""a":{"\u0000":1}"#] {
+        assert!(matches!(model(wrong), Err(RegistryError::Nul { .. })), "{wrong}");
+    }
+    let server = |more: &str| checked(&[], &[("s", &format!(r#"{{"connType":"ssh","host":"h",{more}}}"#))]);
+    assert_eq!(server(r#""later":1"#), Ok(()));
+    assert!(matches!(server(r#""uid":1"#), Err(RegistryError::Value { .. })));
+    assert!(matches!(server(r#""later":"\u0000""#), Err(RegistryError::Nul { .. })));
+}
+
+#[test]
+fn needs_that_no_server_can_give_are_found() {
+    let servers = [
+        ("one", r#"{"connType":"ssh","host":"a","resources":{"gpu":1}}"#),
+        ("two", r#"{"connType":"ssh","host":"b","resources":{"gpu":["x","y"],"slots":1}}"#),
+        ("pooled", r#"{"connType":"ssh","host":"c","pool":"lab"}"#),
+    ];
+    let unmet = |servers_of: &str, needs: &str| {
+        let spec = format!(r#"{{"inferenceCommand":["a"],"servers":{servers_of},"needs":{needs}}}"#);
+        let read = |(name, json): (&str, &str)| (name.to_owned(), serde_json::from_str(json).expect("a server"));
+        let known = Registry { servers: servers.map(read).into(), ..Registry::default() };
+        let wanted = Registry { models: [("m".to_owned(), model(&spec))].into(), ..Registry::default() };
+        wanted
+            .unmet_needs(&known)
+            .into_iter()
+            .map(|need| format!("{} {}", need.resource, need.count))
+            .collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(unmet(r#"["one"]"#, r#"{"gpu":1}"#), none);
+    assert_eq!(unmet(r#"["one"]"#, r#"{"gpu":2}"#), ["gpu 2"]);
+    assert_eq!(unmet(r#"["one","two"]"#, r#"{"gpu":2}"#), none, "one of them is enough");
+    assert_eq!(
+        unmet(r#"["one"]"#, r#"{"tpu":1,"slots":9}"#),
+        ["tpu 1"],
+        "slots are unlimited where they are not named"
+    );
+    assert_eq!(unmet(r#"["two"]"#, r#"{"slots":2}"#), ["slots 2"]);
+    // What these have is not in the registry.
+    for elsewhere in [r#"["local"]"#, r#"["one","local"]"#, r#"["pooled"]"#] {
+        assert_eq!(unmet(elsewhere, r#"{"gpu":9}"#), none, "{elsewhere}");
+    }
+}
+
+#[test]
 fn resources_and_needs_are_checked() {
     let with = |more: &str| format!(r#"{{"inferenceCommand":["a"],{more}}}"#);
     for right in [r#""needs":{"gpu":2}"#, r#""instances":1,"queueLength":1,"maxRequests":1"#, r#""keepalive":"none""#] {

@@ -6,6 +6,7 @@
 
 mod access;
 mod call;
+mod claims;
 mod connect;
 mod connection_params;
 mod error;

@@ -80,6 +80,11 @@ impl PostgresServer {
         }
     }
 
+    /// Returns the database user.
+    pub(super) fn user(&self) -> Result<String, DalError> {
+        ConnectionParams::of(&self.url, &self.settings).map(|target| target.user)
+    }
+
     /// The URL as messages show it.
     pub(super) fn name(&self) -> String {
         self.name.clone()

@@ -1,6 +1,7 @@
 //! The open database: every question that MER asks it, whichever database it is.
 
 mod accesses;
+mod claims;
 mod driver;
 mod migrations;
 mod registry;

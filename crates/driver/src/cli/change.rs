@@ -238,7 +238,7 @@ pub(crate) struct ServerFlags {
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_limit: Option<Size>,
 
-    /// What it has, such as slots=4, gpu=0,1 or one named unit gpu=0,; may be repeated
+    /// What it has, such as slots=4 or gpu=0,1 (a single name: gpu=0,); may be repeated
     #[arg(long = "resource", value_name = "RESOURCE=COUNT|NAMES")]
     pub(crate) resources: Vec<Resource>,
 

@@ -17,6 +17,7 @@ mod request_args;
 mod request_values;
 mod resource_values;
 mod run;
+mod serve;
 mod train;
 mod usage_error;
 mod verb;
@@ -39,6 +40,7 @@ pub(crate) use registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, PingArgs
 pub(crate) use request_args::{RequestArgs, selector};
 pub(crate) use resource_values::{Need, Resource};
 pub(crate) use run::RunArgs;
+pub(crate) use serve::{LoadArgs, ServeArgs, StopArgs};
 pub(crate) use train::TrainArgs;
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 pub(crate) use weights::{

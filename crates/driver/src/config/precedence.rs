@@ -35,6 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) folder: PathBuf,
     /// The file of `--config`.
     pub(super) config: Option<OsString>,
+    /// The settings file that `--config` or MER_CONFIG names; none if the default ones were read.
+    pub(super) named_file: Option<PathBuf>,
     /// Passwords of a database in any layer, also where a later layer wins: no other process may get them.
     pub(crate) passwords: Vec<Secret>,
     /// Whether `--no-dotenv` was given.
@@ -71,8 +73,9 @@ pub(crate) fn load(environment: &Environment, flags: &[FlagValue], config: Optio
         .extract()
         .map_err(|error| CliError::bug("the table of settings and their types disagree").caused_by(error))?;
     let folder = settings_folder(environment, config);
+    let named_file = named_file(environment, config);
     let config = config.map(OsStr::to_owned);
-    Ok(Loaded { settings, warnings, folder, config, passwords, no_dotenv, database_is_local, figment })
+    Ok(Loaded { settings, warnings, folder, config, named_file, passwords, no_dotenv, database_is_local, figment })
 }
 
 /// Drops what the working folder says about the machine: its limits hold for every `mer` of it, wherever that is started.

@@ -12,6 +12,7 @@
 
 mod accesses;
 mod changes;
+mod claims;
 mod registry;
 mod schema;
 mod weights;
@@ -29,9 +30,14 @@ pub use changes::{
     a_server_goes_only_when_no_model_names_it, a_server_that_goes_and_a_model_that_comes,
     of_sixteen_who_add_a_model_one_does, what_is_removed_is_gone,
 };
+pub use claims::{
+    claims_are_taken_all_or_none, claims_run_out_by_the_clock_of_the_database, owners_learn_what_is_wanted,
+    sixteen_processes_share_two_units, the_revision_grows_with_each_change,
+};
 pub use registry::{
     a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
-    an_upsert_keeps_uid_and_creation, unknown_names_are_nothing, what_is_not_named_stays,
+    an_upsert_keeps_uid_and_creation, keys_of_a_newer_version_are_kept, unknown_names_are_nothing,
+    what_is_not_named_stays,
 };
 pub use schema::{a_failing_script_leaves_nothing_and_names_its_place, the_uid_is_the_databases_own};
 pub use weights::{
@@ -49,6 +55,7 @@ macro_rules! store_contract {
     (@all $module:ident, $fresh:block) => {
         $crate::store_contract!(@cases $module, $fresh:
             a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
+            keys_of_a_newer_version_are_kept,
             unknown_names_are_nothing, what_is_removed_is_gone, a_server_goes_only_when_no_model_names_it,
             a_change_of_what_has_changed_is_refused, of_sixteen_who_add_a_model_one_does,
             a_server_that_goes_and_a_model_that_comes, a_model_with_weights_stays_what_it_is,
@@ -57,6 +64,8 @@ macro_rules! store_contract {
             every_field_comes_back, strange_texts_and_times_survive, accesses_are_listed_newest_first_and_filtered,
             accesses_are_read_page_by_page, accesses_are_listed_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
             sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
+            claims_are_taken_all_or_none, sixteen_processes_share_two_units, claims_run_out_by_the_clock_of_the_database,
+            owners_learn_what_is_wanted, the_revision_grows_with_each_change,
             the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place;
             weights_of_every_size_come_back, equal_chunks_are_kept_once, what_was_put_is_told,
             aliases_move_whole_and_keep_their_history, versions_in_use_are_not_removed,
