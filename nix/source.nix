@@ -7,7 +7,7 @@ lib.fileset.toSource {
     # Tests compare the pages, the examples and the shipped settings with the code.
     ++ lib.optionals withTests [
       ../.env ../.ci ../README.md ../CHANGELOG.md ../CONTRIBUTING.md ../Dockerfile ../docker-compose.yaml ../container
-      ../deny.toml ../docs ../examples ../flake.nix ../nix
+      ../deny.toml ../systemd ../docs ../examples ../flake.nix ../nix
     ]
   );
 }

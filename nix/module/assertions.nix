@@ -18,7 +18,7 @@ let
 
   isName = name: match "[A-Za-z0-9][A-Za-z0-9._-]*" name != null;
   misnamed = filter (name: !isName name);
-  own = filter (name: cfg.settings ? ${name}) [ "dataDir" "stateDir" "cacheDir" ];
+  own = filter (name: cfg.settings ? ${name}) [ "dataDir" "stateDir" "cacheDir" "runtimeDir" ];
   quoted = names: concatStringsSep ", " (map (name: "`${name}`") names);
 in
 [
@@ -44,11 +44,15 @@ in
   }
   {
     assertion = own == [ ];
-    message = "services.mer.settings: ${quoted own} cannot be set here: the folders are /var/lib/mer and /var/cache/mer, which systemd creates";
+    message = "services.mer.settings: ${quoted own} cannot be set here: the folders are /var/lib/mer, /var/cache/mer and /run/mer, which systemd creates";
   }
   {
     assertion = misnamed (attrNames cfg.schedules) == [ ];
     message = "services.mer.schedules: ${quoted (misnamed (attrNames cfg.schedules))} cannot be part of a unit's name: letters, digits, `.`, `_` and `-` only";
+  }
+  {
+    assertion = cfg.resident.socket == null || match "[0-9a-f]{16}" cfg.resident.socket != null;
+    message = "services.mer.resident.socket: 16 hex digits, as `mer-service doctor` prints them";
   }
   {
     assertion = all (schedule: schedule.output == null || schedule.command == "run") (attrValues cfg.schedules);

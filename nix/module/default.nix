@@ -26,6 +26,7 @@ let
     MER_DATA_DIR = "/var/lib/mer";
     MER_STATE_DIR = "/var/lib/mer";
     MER_CACHE_DIR = "/var/cache/mer";
+    MER_RUNTIME_DIR = "/run/mer";
   };
 
   # `--config` replaces the settings files; all other settings come from the unit's environment.
@@ -51,8 +52,28 @@ let
   withRegistry = cfg.registry != { };
   driver = "${cfg.package}/bin/mer${config' "driver"}";
 
-  run = name: schedule: unit "driver" "MER: ${schedule.model} (${name})" {
+  resident = unit "driver" "MER: models that stay warm" {
     after = afterwards;
+    wants = afterwards;
+    wantedBy = lib.optional (cfg.resident.socket == null) "multi-user.target";
+    path = cfg.path ++ cfg.resident.path;
+    serviceConfig = lib.mkMerge [
+      {
+        Type = "notify";
+        ExecStart = "${driver} serve " + texts.command (lib.concatMap (model: [ "--preload" model ]) cfg.resident.preload);
+        # `mer` ends its models itself, each within its grace period.
+        KillMode = lib.mkDefault "mixed";
+        # Each start of a model has its own bounds.
+        TimeoutStartSec = lib.mkDefault "infinity";
+        TimeoutStopSec = lib.mkDefault "2min";
+        Restart = lib.mkDefault "on-failure";
+      }
+      cfg.resident.serviceConfig
+    ];
+  };
+
+  run = name: schedule: unit "driver" "MER: ${schedule.model} (${name})" {
+    after = afterwards ++ lib.optional cfg.resident.enable "mer-resident.service";
     wants = afterwards;
     onFailure = schedule.onFailure;
     # A new generation of the system does not end a run in progress.
@@ -94,6 +115,7 @@ let
       exec systemd-run --quiet --wait --collect "$how" --service-type=exec --expand-environment=no \
         --property=User=mer --property=Group=mer --property=WorkingDirectory=/var/lib/mer --property=UMask=0077 \
         --property=StateDirectory=mer --property=CacheDirectory=mer \
+        --property=RuntimeDirectory=mer --property=RuntimeDirectoryMode=0700 --property=RuntimeDirectoryPreserve=yes \
         ${lib.concatMapStringsSep " " (item: lib.escapeShellArg "--property=LoadCredential=${item}") (load "driver")} \
         ${lib.escapeShellArgs (lib.mapAttrsToList (name: value: "--setenv=${name}=${value}") variables)} \
         -- ${pkgs.bash}/bin/bash -c 'exec "$0"${lib.optionalString (cfg.credentials.driver != null) '' --config "$CREDENTIALS_DIRECTORY/mer.toml"''} "$@"' \
@@ -135,6 +157,7 @@ in
           };
         };
       })
+      (lib.mkIf cfg.resident.enable { mer-resident = resident; })
       (lib.mkIf cfg.gc.enable {
         mer-gc = unit "driver" "MER: bytes of weights that no version has" {
           after = [ "mer-migrate.service" ];
@@ -145,6 +168,21 @@ in
       })
       (lib.mapAttrs' (name: schedule: lib.nameValuePair "mer-run-${name}" (run name schedule)) cfg.schedules)
     ];
+
+    # Its socket exists before any unit of MER has run.
+    systemd.tmpfiles.rules = [ "d /run/mer 0700 mer mer -" ];
+    systemd.sockets = lib.mkIf (cfg.resident.enable && cfg.resident.socket != null) {
+      mer-resident = {
+        description = "MER: socket of the resident";
+        wantedBy = [ "sockets.target" ];
+        socketConfig = {
+          ListenStream = "/run/mer/${cfg.resident.socket}.sock";
+          SocketUser = "mer";
+          SocketGroup = "mer";
+          SocketMode = "0600";
+        };
+      };
+    };
 
     systemd.timers = lib.mkMerge [
       (lib.mkIf cfg.gc.enable { mer-gc = timer "MER: bytes of weights that no version has" cfg.gc; })

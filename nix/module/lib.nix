@@ -20,6 +20,16 @@ rec {
   # Settings as environment variables, with unescaped values.
   variables = lib.mapAttrs' (name: value:
     lib.nameValuePair (variable name) (
-      if builtins.isBool value then (if value then "true" else "false") else toString value
+      if builtins.isBool value then (if value then "true" else "false")
+      else if builtins.isAttrs value then resources value
+      else toString value
     ));
+
+  # The resources of a machine as the text of a variable: `gpu=0,1 slots=4`. One name has a comma after it.
+  resources = value: builtins.concatStringsSep " " (lib.mapAttrsToList (name: amount:
+    "${name}=" + (
+      if builtins.isList amount
+      then builtins.concatStringsSep "," amount + (if builtins.length amount == 1 then "," else "")
+      else toString amount
+    )) value);
 }

@@ -41,9 +41,12 @@ in
     description = "The package; `mer.override { sqlDir = ./sql; }` contains an organisation's own scripts.";
   };
 
-  settings = option (types.attrsOf (types.oneOf [ types.str types.bool types.int ])) { } ''
+  settings = option (types.attrsOf (types.oneOf [
+    types.str types.bool types.int (types.attrsOf (types.either types.int (types.listOf types.str)))
+  ])) { } ''
     Settings by their names in docs/reference/settings.md: `{ db = "postgres://db.example.org/mer"; dbWait = "2m"; }`. They are
-    checked when the system is built. Passwords belong into `credentials`. The folders are fixed: /var/lib/mer, /var/cache/mer.
+    checked when the system is built. Passwords belong into `credentials`. The folders are fixed: /var/lib/mer, /var/cache/mer, /run/mer.
+    What the machine has is `resources = { slots = 4; gpu = [ "0" "1" ]; }`.
   '';
 
   credentials = {
@@ -75,6 +78,20 @@ in
   gc = timer // {
     enable = option types.bool true "Whether bytes of weights that belong to no version are freed regularly.";
     onCalendar = option times "weekly" "The times, in the notation of systemd.time(7).";
+  };
+
+  resident = {
+    enable = option types.bool false "Whether a resident keeps models warm for the schedules and for `mer-service`.";
+    preload = option (types.listOf types.nonEmptyStr) [ ] "Models to load at its start, before units that come after it.";
+    socket = maybe types.nonEmptyStr ''
+      The id of the database, which `mer-service doctor` prints: then systemd listens at the socket, and the first call starts the
+      resident. By default it is started with the machine.
+    '';
+    path = option (types.listOf types.package) [ ] "Packages whose programs are in the PATH of what it keeps.";
+    serviceConfig = option (types.attrsOf unitOption) { } ''
+      Changes of the unit's `[Service]` section, such as `PrivateDevices = false` for graphics cards. Lists are added to those of
+      the module.
+    '';
   };
 
   schedules = mkOption {

@@ -28,6 +28,12 @@ let
     schedules.migrate = nightly;
     schedules.registry = nightly;
   };
+  resident = with_ {
+    settings.resources = { slots = 4; gpu = [ "0" "1" ]; one = [ "a" ]; };
+    resident = { enable = true; preload = [ "chat" "iris:3" ]; serviceConfig.PrivateDevices = false; };
+    schedules.nightly = nightly;
+  };
+  activated = with_ { resident = { enable = true; socket = "0123456789abcdef"; }; };
   plain = with_ { schedules.hourly = { model = "iris"; onCalendar = "hourly"; }; gc.enable = false; };
   off = with_ { enable = false; schedules.nightly = nightly; };
   twice = with' [ module { services.mer.schedules.nightly = nightly; } ];
@@ -100,6 +106,25 @@ let
     "gc has a timer, which can be disabled" =
       full.systemd.timers.mer-gc.timerConfig.OnCalendar == "weekly" && has "weights gc --quiet" (exec "mer-gc")
       && !(plain.systemd.services ? mer-gc) && !(plain.systemd.timers ? mer-gc);
+    "a resident is a service that says when it is ready" =
+      let u = resident.systemd.services.mer-resident; in
+      has ''/bin/mer serve "--preload" "chat" "--preload" "iris:3"'' u.serviceConfig.ExecStart
+      && u.serviceConfig.Type == "notify" && u.serviceConfig.KillMode == "mixed" && u.serviceConfig.ProtectSystem == "strict"
+      && u.serviceConfig.NoNewPrivileges && !u.serviceConfig.PrivateDevices && u.wantedBy == [ "multi-user.target" ]
+      && builtins.elem "mer-migrate.service" u.after && resident.systemd.sockets == { };
+    "a run comes after the resident, and does not wait for one that is off" =
+      builtins.elem "mer-resident.service" resident.systemd.services.mer-run-nightly.after
+      && !(builtins.elem "mer-resident.service" (unit "mer-run-nightly").after) && !(full.systemd.services ? mer-resident);
+    "a resident can be started by its socket" =
+      activated.systemd.sockets.mer-resident.socketConfig.ListenStream == "/run/mer/0123456789abcdef.sock"
+      && activated.systemd.sockets.mer-resident.socketConfig.SocketUser == "mer"
+      && activated.systemd.services.mer-resident.wantedBy == [ ];
+    "every unit has the runtime folder, which stays" = builtins.all (name: let s = (unit name).serviceConfig; in
+      s.RuntimeDirectory == "mer" && s.RuntimeDirectoryPreserve == "yes" && (unit name).environment.MER_RUNTIME_DIR == "/run/mer") units
+      && builtins.elem "d /run/mer 0700 mer mer -" full.systemd.tmpfiles.rules;
+    "resources become a variable" =
+      resident.systemd.services.mer-resident.environment.MER_RESOURCES == "gpu=0,1 one=a, slots=4";
+    "the id of a socket is checked" = faulty { resident.socket = "x"; } && !faulty { resident.socket = "0123456789abcdef"; };
     "a schedule does not replace one of the module's own units" =
       has "/bin/mer-migrations" (exec "mer-migrate") && has " apply " (exec "mer-registry")
       && has "sentiment" (exec "mer-run-migrate") && has "sentiment" (exec "mer-run-registry");
@@ -124,7 +149,7 @@ let
     "a secret in the store is refused" = faulty { credentials.driver = "${builtins.storeDir}/x"; }
       && faulty { credentials.files.key = "${builtins.storeDir}/x"; };
     "a secret has a valid name" = faulty { credentials.files."a/b" = "/run/x"; } && faulty { credentials.files."mer.toml" = "/run/x"; };
-    "folders cannot be set" = builtins.all (name: faulty { settings.${name} = "/srv"; }) [ "dataDir" "stateDir" "cacheDir" ];
+    "folders cannot be set" = builtins.all (name: faulty { settings.${name} = "/srv"; }) [ "dataDir" "stateDir" "cacheDir" "runtimeDir" ];
     "the name of a schedule is valid for a unit" = builtins.all named [ "a/b" "a b" "" "ä" "a@b" ] && !named "a.b-c_9";
     "an unknown key of a schedule is refused" = refused { schedules.nightly = nightly // { when = "02:00"; }; };
     "a schedule without a time is refused" =

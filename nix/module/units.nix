@@ -21,6 +21,10 @@
     StateDirectoryMode = "0700";
     CacheDirectory = "mer";
     CacheDirectoryMode = "0700";
+    RuntimeDirectory = "mer";
+    RuntimeDirectoryMode = "0700";
+    # The socket of the resident and the locks of other units are in it.
+    RuntimeDirectoryPreserve = "yes";
     WorkingDirectory = "/var/lib/mer";
     UMask = "0077";
 

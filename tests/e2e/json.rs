@@ -10,7 +10,8 @@ use crate::support::{TestEnv, sha256};
 /// Fields of an access in the contract's order.
 const FIELDS: &str = "requestUid attempt model server kind protocol weightsVersion weightsSha256 caller callerPid \
                       callerClaims startAccess stopAccess status exitCode signal queueMs connectMs startMs runMs stdinBytes \
-                      stdoutBytes stderrBytes stdinSha256 stdoutSha256 stderrTail error";
+                      stdoutBytes stderrBytes stdinSha256 stdoutSha256 stderrTail error batchUid items \
+                      failedItems jobId via tags";
 
 /// Returns the names of an object's fields.
 pub(crate) fn keys(object: &Value) -> BTreeSet<&str> {

@@ -16,6 +16,7 @@ mod doctor;
 mod documents;
 mod exit_codes;
 mod first_run;
+mod formats;
 mod import_values;
 mod input;
 mod journal;

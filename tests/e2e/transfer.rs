@@ -325,7 +325,7 @@ fn an_incomplete_export_is_65_with_its_line() {
         (String::new(), "is not an export"),
         ("[models.m]\n".to_owned(), "is not an export"),
         (changed(0, "mer-export", "other"), "is not an export"),
-        (changed(0, "\"version\":2", "\"version\":3"), "has version 3 of the format, and this MER knows 2"),
+        (changed(0, "\"version\":3", "\"version\":4"), "has version 4 of the format, and this MER knows 3"),
         (lines[..5].join("\n"), "ends early: nothing has been taken over"),
         (changed(3, "\"name\"", "\"nam\""), "line 4 of `x.jsonl` cannot be read\ncaused by: missing field `name`"),
         (

@@ -5,8 +5,11 @@
 
 use std::error::Error;
 
+use serde::{Deserialize, Serialize};
+
 /// The kind of a failure: whose fault it is, and whether trying again can help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum FailureKind {
     /// The model failed: it exited with a code other than 0, or died by a signal. HTTP: 502.
     ModelFailed,

@@ -43,7 +43,7 @@ pub use name::{NAME_BYTES, NameError, check_known_name, check_name, nearest};
 pub use ownership::{Distrust, Ownership, is_private_group, user_name};
 pub use protocol::{Protocol, Tokens};
 pub use redact::{REDACTED, is_secret_name, may_hold_secret, redacted, redacted_command_line, redacted_url};
-pub use registry::{OddText, Registry, RegistryError};
+pub use registry::{OddText, Registry, RegistryError, UnmetNeed};
 pub use resources::{MOST_UNITS, ResourceAmount, SLOTS, is_resource_name};
 pub use run::{Bounds, Exit, RunSpec, signal_name};
 pub use server::{ConnParams, ConnType, LOCAL_SERVER, Server, ServerSpec};

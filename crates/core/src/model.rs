@@ -222,7 +222,7 @@ impl ModelParams {
         Bounds {
             timeout: self.timeout.unwrap_or(defaults.timeout),
             ready_timeout: self.ready_timeout.unwrap_or(defaults.ready_timeout),
-            start_timeout: defaults.start_timeout,
+            start_timeout: self.start_timeout.unwrap_or(defaults.start_timeout),
             grace: self.grace.and_then(Bound::duration).unwrap_or(defaults.grace),
         }
     }

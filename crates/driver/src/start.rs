@@ -14,6 +14,7 @@ use crate::{
     cli::{Cli, Parsed, Verb, parse, wants_json},
     clock, commands,
     config::{Environment, Loaded, load},
+    engine::leave_starter,
     errors::{CliError, finish},
     io::Origin,
     logging::{self, Logging},
@@ -29,6 +30,7 @@ pub fn main_impl() -> ExitCode {
     panic_hook::install();
     unblock();
     let words: Vec<OsString> = std::env::args_os().collect();
+    leave_starter(&words);
     clear_owner_umask();
     if words.get(1).is_some_and(|word| word == WATCHER_VERB) {
         return mer_meal::watcher_main();
@@ -145,7 +147,7 @@ fn with_app(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::io("cannot start the runtime", error))?;
     let result = runtime.block_on(async {
-        let app = App::new(loaded, &environment.variables)?;
+        let app = App::new(loaded, environment)?;
         let result = work(&app).await;
         app.stop().await;
         result

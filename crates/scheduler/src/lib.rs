@@ -1,11 +1,12 @@
 //! Runs one request to a model, from choosing the server to recording the end.
 //!
-//! Start reading at [`Scheduler::run`] (`scheduler.rs`), which takes a request through these steps:
+//! Start reading at [`Scheduler::run`] (`run.rs`), which takes a request through these steps:
 //!
-//! 1. `replica.rs`: the servers that may serve it, in order; servers that were unreachable a moment ago come last
-//!    (`server_health.rs`).
-//! 2. `prepare.rs`: records the start, then takes a warm process from the pool or starts one (`start.rs`), with its weights
-//!    delivered to that server (`delivery/`).
+//! 1. `attempts.rs`: chooses the server that serves it soonest (`replica.rs`, `kept/standing.rs`); servers that were
+//!    unreachable a moment ago come last (`server_health.rs`). Attempts that failed are made again elsewhere
+//!    (`itinerary.rs`).
+//! 2. `prepare.rs`: takes a kept process from the pool (`kept/`) or starts one (`start.rs`), with its weights delivered to
+//!    that server (`delivery/`), and records the start before.
 //! 3. `serve.rs`: sends the input and forwards the output (`output_forwarding.rs`).
 //! 4. `record.rs`: records the end.
 //!
@@ -16,6 +17,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod attempts;
 mod caller_environment;
 mod delivery;
 mod digest;
@@ -23,6 +25,8 @@ mod error;
 mod executors;
 mod failure_cause;
 mod input;
+mod itinerary;
+mod jitter;
 mod kept;
 mod outcome;
 mod output_confirmation;
@@ -33,8 +37,10 @@ mod prepare;
 mod processes;
 mod record;
 mod remote_shell;
+mod replay;
 mod replica;
 mod request;
+mod run;
 mod run_spec;
 mod scheduler;
 mod serve;
@@ -44,7 +50,6 @@ mod train;
 mod training_fetch;
 mod training_output;
 mod wait;
-mod warm_pool;
 
 pub use caller_environment::CallerEnvironment;
 pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mer_core::{Access, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
+use mer_core::{Access, Bound, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
 use mer_meal::{EndCause, RequestEnd, SshError, StartError, WarmError};
 
 use crate::{
@@ -39,8 +39,19 @@ impl Outcome {
     }
 }
 
+/// Which kind of retry may help after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// None.
+    None,
+    /// Another attempt after a failure of transport, or after the death of a process that was kept.
+    Retry,
+    /// Another attempt although the model itself has failed.
+    RetryFailed,
+}
+
 /// The judgement on an attempt.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Verdict {
     pub(crate) status: Status,
     pub(crate) failure: Option<FailureKind>,
@@ -48,15 +59,58 @@ pub(crate) struct Verdict {
     pub(crate) cause: Option<FailureCause>,
     /// Whether another server may be tried, because nothing of the request has happened on this one.
     pub(crate) elsewhere: bool,
+    /// Whether the process was one that is kept, and died before its reply began.
+    pub(crate) died_unheard: bool,
 }
 
 impl Verdict {
     pub(crate) fn new(status: Status, failure: FailureKind, error: impl Into<String>) -> Self {
-        Self { status, failure: Some(failure), error: Some(error.into()), cause: None, elsewhere: false }
+        Self {
+            status,
+            failure: Some(failure),
+            error: Some(error.into()),
+            cause: None,
+            elsewhere: false,
+            died_unheard: false,
+        }
     }
 
     pub(crate) fn succeeded() -> Self {
-        Self { status: Status::Succeeded, failure: None, error: None, cause: None, elsewhere: false }
+        Self {
+            status: Status::Succeeded,
+            failure: None,
+            error: None,
+            cause: None,
+            elsewhere: false,
+            died_unheard: false,
+        }
+    }
+
+    /// Returns which kind of retry may help.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self.failure {
+            Some(FailureKind::Unreachable) => Remedy::Retry,
+            Some(FailureKind::ModelFailed) if self.died_unheard => Remedy::Retry,
+            Some(FailureKind::ModelFailed | FailureKind::Protocol) => Remedy::RetryFailed,
+            _ => Remedy::None,
+        }
+    }
+
+    /// All processes of the model were busy for too long.
+    pub(crate) fn queue_timeout(model: &str, server: &str, bound: Bound) -> Self {
+        let why = format!("`queueTimeout` ran out after {bound}: the processes of `{model}` on `{server}` are busy");
+        Self::new(Status::Timeout, FailureKind::Busy, why)
+    }
+
+    /// The process was stopped while it was started.
+    pub(crate) fn stopped_at_start() -> Self {
+        Self::new(Status::Cancelled, FailureKind::Busy, "the process was stopped before it was ready (`mer stop`)")
+    }
+
+    /// The process was stopped in the middle of the request.
+    pub(crate) fn stopped() -> Self {
+        let why = "the process was stopped in the middle of the request (`mer stop --now`)";
+        Self::new(Status::Cancelled, FailureKind::Busy, why)
     }
 
     /// The run was cancelled before a process was started.

@@ -35,7 +35,10 @@ impl OutputConfirmation {
     }
 
     /// Asks, once all output has been forwarded. `succeeded` is whether the run succeeds if its output is written.
-    pub(crate) async fn ask(self, succeeded: bool) -> Result<(), OutputFailure> {
+    ///
+    /// # Errors
+    /// Why it was not written.
+    pub async fn ask(self, succeeded: bool) -> Result<(), OutputFailure> {
         // Without a writer there is nothing to confirm.
         let _ = self.ask.send(succeeded);
         self.answer.await.unwrap_or(Ok(()))

@@ -8,13 +8,13 @@ use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
 
 use crate::{
     Scheduler, SchedulerError, Weights,
+    kept::stop_now,
     outcome::Verdict,
     placement::Placement,
     record::millis,
     replica::replicas,
     run_spec::{name_weights, run_spec, set_weights_path},
     start::Starter,
-    warm_pool,
 };
 
 /// Result of pinging one model on one server.
@@ -84,7 +84,7 @@ impl Scheduler {
         cancel: &Cancel,
     ) -> Result<Result<String, Fault>, SchedulerError> {
         let mut access = self.recorder.begin(model, AccessKind::Ping, placement);
-        let mut spec = run_spec(placement, &access, &self.environment, None)?;
+        let mut spec = run_spec(placement, &access, &self.environment, None, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
         let executor = self.executors.of(placement, AccessKind::Ping);
         let found = tokio::select! {
@@ -118,7 +118,7 @@ impl Scheduler {
         };
         let verdict = match started.await {
             Ok(process) => {
-                warm_pool::stop(vec![process]).await;
+                stop_now(process).await;
                 Verdict::succeeded()
             }
             Err(verdict) => verdict,

@@ -1,36 +1,44 @@
 //! Prepares an attempt: records its start, and provides a process that is ready to serve it.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use mer_core::{Access, RunSpec};
+use mer_core::{Access, FailureKind, RunSpec, Status};
 use mer_dal::Durability;
 use mer_meal::Cancel;
 
 use crate::{
-    Output, Request, SchedulerError, WeightsCache,
+    Keep, Output, Request, SchedulerError, WeightsCache,
     executors::Executors,
+    kept::{Acquired, Ask, Place, Pool, PooledProcess},
     outcome::Verdict,
     placement::Placement,
-    record::Recorder,
-    start::{ReadyProcess, Starter},
-    warm_pool::{self, WarmPool},
+    record::{Recorder, millis},
+    start::{ReadyProcess, StartRequest, Starter},
 };
 
 /// Prepares attempts on one server.
 pub(crate) struct Preparation<'a> {
     pub(crate) recorder: &'a Recorder,
-    pub(crate) warm_pool: &'a WarmPool,
+    pub(crate) pool: &'a Pool,
     pub(crate) executors: &'a Executors,
     pub(crate) weights_cache: &'a WeightsCache,
     pub(crate) placement: &'a Placement,
     pub(crate) cancel: &'a Cancel,
+    /// Whether a process is loaded and sent nothing.
+    pub(crate) loading: bool,
 }
 
 impl Preparation<'_> {
     /// Records the start, and takes a process from the pool or starts one. `scratch` is the local folder of a training.
     ///
     /// # Errors
-    /// The start could not be recorded. A process that could not be started is a [`Verdict`].
+    /// Too many requests wait, or the start could not be recorded. A process that could not be started is a [`Verdict`].
     pub(crate) async fn prepare(
         &self,
         access: &mut Access,
@@ -39,27 +47,124 @@ impl Preparation<'_> {
         output: &Output,
         scratch: &Path,
     ) -> Result<Result<ReadyProcess, Verdict>, SchedulerError> {
-        let (idle, stale) = match spec.protocol.stays_up() {
-            true => self.warm_pool.take(&access.model, self.placement, spec),
-            false => (None, Vec::new()),
+        let start = StartRequest {
+            weights: request.weights.clone(),
+            watch: request.watch.clone(),
+            stderr: output.stderr.clone(),
         };
-        if !stale.is_empty() {
-            warm_pool::stop(stale).await;
-        }
+        let acquired = match spec.protocol.stays_up() {
+            true => self.acquire(access, spec, request).await?,
+            false => Acquired::Unkept,
+        };
         // Only a process that is started needs its access on disk first.
-        let durability = if idle.is_some() { Durability::Written } else { Durability::Synced };
-        self.recorder.record_start(access, durability).await?;
-        if let Some(process) = idle {
-            access.start_ms = Some(0.0);
-            return Ok(Ok(ReadyProcess::Warm(Box::new(process))));
-        }
-        let executor = self.executors.of(self.placement, request.kind);
-        let starter = Starter {
-            executor: &executor,
-            placement: self.placement,
-            weights_cache: self.weights_cache,
-            cancel: self.cancel,
+        let durability = match acquired {
+            Acquired::Unkept | Acquired::Place(_) => Durability::Synced,
+            _ => Durability::Written,
         };
-        Ok(starter.start(access, spec, request, output, scratch).await)
+        self.recorder.record_start(access, durability).await?;
+        Ok(match acquired {
+            Acquired::Process(lease) => {
+                access.start_ms = Some(0.0);
+                Ok(ReadyProcess::Kept(Box::new(lease)))
+            }
+            Acquired::Loaded => Ok(ReadyProcess::Loaded),
+            // Boxed because it is rare, and would be a large part of every run's future.
+            Acquired::Place(place) => Box::pin(self.start_kept(place, access, spec, start, request)).await,
+            Acquired::Failed(failure) => {
+                failure.facts.write_to(access);
+                Err(failure.verdict)
+            }
+            Acquired::Unkept if self.loading => Err(self.no_place(&access.model)),
+            Acquired::Unkept => {
+                let executor = self.executors.of(self.placement, request.kind);
+                let starter = Starter {
+                    executor: &executor,
+                    placement: self.placement,
+                    weights_cache: self.weights_cache,
+                    cancel: self.cancel,
+                };
+                Box::pin(starter.start(access, spec, &start, scratch)).await
+            }
+        })
+    }
+
+    /// Takes a process or a place from the pool.
+    async fn acquire(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        request: &Request<'_>,
+    ) -> Result<Acquired, SchedulerError> {
+        let ask = Ask {
+            model: &access.model,
+            placement: self.placement,
+            spec,
+            weights_version: access.weights_version,
+            keep: request.keep,
+            loading: self.loading,
+            priority: request.priority,
+            cancel: self.cancel,
+            observer: request.watch.as_ref(),
+        };
+        if request.keep == Keep::No {
+            return Ok(self.pool.take_idle(&ask).map_or(Acquired::Unkept, Acquired::Process));
+        }
+        let (acquired, waited) = self
+            .pool
+            .acquire(&ask)
+            .await
+            .map_err(|queued| SchedulerError::QueueFull { model: request.model.name.clone(), queued })?;
+        access.queue_ms = Some(millis(waited));
+        Ok(acquired)
+    }
+
+    /// Starts a process in a place of the pool. It may outlive this request.
+    async fn start_kept(
+        &self,
+        place: Place,
+        access: &mut Access,
+        spec: &RunSpec,
+        start: StartRequest,
+        request: &Request<'_>,
+    ) -> Result<ReadyProcess, Verdict> {
+        let listening = Listening(Arc::new(AtomicBool::new(true)));
+        let watch = start.watch.map(|watch| watch.while_open(&listening.0));
+        let start = StartRequest { watch, ..start };
+        let cancel = Cancel::new();
+        let executor = self.executors.of(self.placement, request.kind);
+        let (placement, weights_cache) = (self.placement.clone(), self.weights_cache.clone());
+        let (mut facts, spec, start_cancel) = (access.clone(), spec.clone(), cancel.clone());
+        let work = async move {
+            let (placement, weights_cache, cancel) = (&placement, &weights_cache, &start_cancel);
+            let starter = Starter { executor: &executor, placement, weights_cache, cancel };
+            let started: Result<PooledProcess, Verdict> = starter.start_staying(&mut facts, &spec, &start).await;
+            (facts, started)
+        };
+        match place.start(cancel, work)?.wait(self.cancel).await {
+            Ok(started) => {
+                started.facts.write_to(access);
+                started.lease.serves(self.cancel);
+                Ok(ReadyProcess::Kept(Box::new(started.lease)))
+            }
+            Err(failure) => {
+                failure.facts.write_to(access);
+                Err(failure.verdict)
+            }
+        }
+    }
+
+    fn no_place(&self, model: &str) -> Verdict {
+        let server = &self.placement.server;
+        let why = format!("the places of `{model}` on `{server}` are taken by pinned processes (`instances`)");
+        Verdict::new(Status::Failed, FailureKind::Busy, why)
+    }
+}
+
+/// Says until it is dropped that a request still wants to know what its start waits for.
+struct Listening(Arc<AtomicBool>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

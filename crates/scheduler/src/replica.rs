@@ -1,22 +1,8 @@
-//! Chooses the servers for a request: the model's servers in their order, or the one that the caller pinned.
-
-use std::time::Instant;
+//! The servers that a request may go to: the model's servers in their order, or the one that the caller pinned.
 
 use mer_core::{ConnType, LOCAL_SERVER, Model, Server, nearest};
 
-use crate::{SchedulerError, placement::Placement, server_health::ServerHealth};
-
-/// Returns the servers to try, in order. Servers that were unreachable a moment ago come last. `pinned` leaves only that one.
-pub(crate) fn replicas_by_health(
-    model: &Model,
-    servers: &[Server],
-    pinned: Option<&str>,
-    health: &ServerHealth,
-) -> Result<Vec<Placement>, SchedulerError> {
-    let mut replicas = replicas(model, servers, pinned)?;
-    health.move_unreachable_last(&mut replicas, Instant::now());
-    Ok(replicas)
-}
+use crate::{SchedulerError, placement::Placement};
 
 /// Returns the servers of a model in their registered order. `pinned` leaves only that one.
 pub(crate) fn replicas(

@@ -8,13 +8,15 @@ use std::{
 
 use mer_core::{Access, AccessKind, Bound, Command, ConnType, ModelParams, Protocol, RunSpec, WeightsVersion};
 
-use crate::{CallerEnvironment, SchedulerError, placement::Placement};
+use crate::{CallerEnvironment, Requester, SchedulerError, placement::Placement};
 
-/// Returns what is started for a request. `timeout` overrides the model's own.
+/// Returns what is started for a request. `timeout` overrides the model's own. On this machine, a process for a `requester` is
+/// started in its folder, and finds programs and libraries as it does.
 pub(crate) fn run_spec(
     placement: &Placement,
     access: &Access,
     caller: &CallerEnvironment,
+    requester: Option<&Requester>,
     timeout: Option<Bound>,
 ) -> Result<RunSpec, SchedulerError> {
     let params = &placement.params;
@@ -34,7 +36,11 @@ pub(crate) fn run_spec(
     }
     // On another machine, environment and home folder are those of that machine.
     let is_local = placement.conn_type == ConnType::Local;
-    let base = if is_local { caller.public() } else { BTreeMap::new() };
+    let mut base = if is_local { caller.public() } else { BTreeMap::new() };
+    let requester = requester.filter(|_| is_local);
+    if let Some(requester) = requester {
+        take_search_paths(&requester.environment.public(), &mut base);
+    }
     let env = environment(base, &access.model, params, access);
     let mut bounds = params.bounds();
     if access.kind == AccessKind::Train {
@@ -45,16 +51,43 @@ pub(crate) fn run_spec(
     }
     Ok(RunSpec {
         argv,
-        cwd: params.model_path.as_deref().map(|path| match is_local {
-            true => expand_home(path, caller.variables()),
-            false => PathBuf::from(path),
-        }),
+        cwd: working_folder(params, is_local, caller, requester),
         protocol: if access.kind == AccessKind::Train { Protocol::Oneshot } else { params.protocol() },
         tokens: params.tokens(),
         bounds,
         env,
         leave_children: params.leave_children.unwrap_or(false),
     })
+}
+
+/// Variables that say where programs and libraries are found. A process on this machine has them from its requester.
+const SEARCH_PATHS: [&str; 6] =
+    ["PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES"];
+
+fn take_search_paths(from: &BTreeMap<OsString, OsString>, env: &mut BTreeMap<OsString, OsString>) {
+    for name in SEARCH_PATHS {
+        match from.get(OsStr::new(name)) {
+            Some(value) => env.insert(name.into(), value.clone()),
+            None => env.remove(OsStr::new(name)),
+        };
+    }
+}
+
+/// Returns the working folder of a process. A relative one is below the folder of the requester.
+fn working_folder(
+    params: &ModelParams,
+    is_local: bool,
+    caller: &CallerEnvironment,
+    requester: Option<&Requester>,
+) -> Option<PathBuf> {
+    let folder = params.model_path.as_deref().map(|path| match is_local {
+        true => expand_home(path, caller.variables()),
+        false => PathBuf::from(path),
+    });
+    match requester {
+        Some(requester) => Some(folder.map_or_else(|| requester.folder.clone(), |path| requester.folder.join(path))),
+        None => folder,
+    }
 }
 
 /// Returns the environment of a process: the variables of the caller, those of the model, and MER's own.
@@ -127,7 +160,7 @@ mod tests {
     #[test]
     fn launchers_stand_in_front_the_servers_first() {
         let placement = placement(r#"{"inferenceCommand":["python3","m.py"],"launcher":["conda","run"]}"#);
-        let spec = run_spec(&placement, &access(), &CallerEnvironment::default(), None).expect("a spec");
+        let spec = run_spec(&placement, &access(), &CallerEnvironment::default(), None, None).expect("a spec");
         assert_eq!(spec.argv, ["nice", "conda", "run", "python3", "m.py"]);
     }
 
@@ -136,7 +169,7 @@ mod tests {
         let here = placement(r#"{"inferenceCommand":["m"],"modelPath":"~/m","env":{"OMP_NUM_THREADS":"2"}}"#);
         let there = Placement { server: "gpu1".to_owned(), conn_type: ConnType::Ssh, ..here };
         let env = ["PATH", "HOME", "LANG"].map(|name| (name.into(), "/here".into()));
-        let spec = run_spec(&there, &access(), &CallerEnvironment::new(env.into(), []), None).expect("a spec");
+        let spec = run_spec(&there, &access(), &CallerEnvironment::new(env.into(), []), None, None).expect("a spec");
         let names: Vec<&OsString> = spec.env.keys().collect();
         assert_eq!(names, ["MER_ATTEMPT", "MER_MODEL", "MER_REQUEST_UID", "OMP_NUM_THREADS", "PYTHONUNBUFFERED"]);
         assert_eq!(spec.cwd, Some(PathBuf::from("~/m")));
@@ -146,7 +179,7 @@ mod tests {
     #[test]
     fn a_shell_runs_only_a_line_that_asked_for_it() {
         let placement = placement(r#"{"inferenceCommand":"sort | uniq","shell":true}"#);
-        let spec = run_spec(&placement, &access(), &CallerEnvironment::default(), None).expect("a spec");
+        let spec = run_spec(&placement, &access(), &CallerEnvironment::default(), None, None).expect("a spec");
         assert_eq!(spec.argv, ["nice", "sh", "-c", "sort | uniq"]);
     }
 
@@ -154,7 +187,10 @@ mod tests {
     fn the_callers_timeout_beats_the_models() {
         let placement = placement(r#"{"inferenceCommand":["a"],"timeout":"30s"}"#);
         let spec = |timeout| {
-            run_spec(&placement, &access(), &CallerEnvironment::default(), timeout).expect("a spec").bounds.timeout
+            run_spec(&placement, &access(), &CallerEnvironment::default(), None, timeout)
+                .expect("a spec")
+                .bounds
+                .timeout
         };
         assert_eq!(spec(None), Bound::secs(30));
         assert_eq!(spec(Some(Bound::secs(1))), Bound::secs(1));
@@ -164,7 +200,8 @@ mod tests {
     fn training_without_a_command_says_so() {
         let placement = placement(r#"{"inferenceCommand":["a"]}"#);
         let access = Access { kind: AccessKind::Train, ..access() };
-        let error = run_spec(&placement, &access, &CallerEnvironment::default(), None).expect_err("no trainCommand");
+        let error =
+            run_spec(&placement, &access, &CallerEnvironment::default(), None, None).expect_err("no trainCommand");
         assert!(error.to_string().contains("trainCommand"), "{error}");
     }
 

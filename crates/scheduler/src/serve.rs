@@ -3,42 +3,55 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use mer_core::{Access, RunSpec};
-use mer_meal::{Input, Run, Sinks, StderrHook, oneshot};
+use mer_core::{Access, FailureKind, RunSpec, Status};
+use mer_meal::{Cancel, EndCause, Input, RequestEnd, Run, Sinks, StderrHook, oneshot};
 use tokio::sync::mpsc;
 
 use crate::{
-    Keep, Output, Request,
+    Output, WaitObserver,
     digest::Digest,
+    kept::{Lease, PooledProcess, UseEnd},
     outcome::Verdict,
     output_forwarding::{LateRun, forward, run_and_forward},
     placement::{Placement, ProcessLocation},
     record::millis,
     start::ReadyProcess,
     training_output::TrainingOutput,
-    warm_pool::{PooledProcess, WarmPool},
 };
 
 /// Maximum number of output chunks that wait for the reader.
 const OUTPUT_QUEUE: usize = 8;
 
+/// What a process is sent, and how its request is bounded.
+pub(crate) struct Exchange<'a> {
+    pub(crate) input: Input,
+    pub(crate) spec: &'a RunSpec,
+    pub(crate) hashes: bool,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) observer: Option<&'a WaitObserver>,
+}
+
 /// Serves a request. Returns the verdict, and for a training the place that it wrote to.
 pub(crate) async fn serve(
     process: ReadyProcess,
     access: &mut Access,
-    spec: &RunSpec,
     placement: &Placement,
-    warm_pool: &WarmPool,
-    request: Request<'_>,
+    exchange: Exchange<'_>,
     output: Output,
 ) -> (Verdict, Option<Box<TrainingOutput>>) {
+    let location = placement.location();
     match process {
         ReadyProcess::Once(run, training_output) => {
-            (serve_once(access, *run, spec, placement.location(), request, output).await, training_output)
+            (serve_once(access, *run, location, exchange, output).await, training_output)
         }
-        ReadyProcess::Warm(process) => {
-            (serve_warm(access, *process, placement.location(), warm_pool, request, output).await, None)
+        ReadyProcess::Unkept(mut process) => {
+            let (ended, sent) = serve_staying(access, &mut process, false, exchange, output).await;
+            let verdict = Verdict::of_reply(access, &ended, location);
+            access.stdin_bytes = access.stdin_bytes.min(sent);
+            (verdict, None)
         }
+        ReadyProcess::Kept(lease) => (serve_kept(access, *lease, location, exchange, output).await, None),
+        ReadyProcess::Loaded => (Verdict::succeeded(), None),
     }
 }
 
@@ -46,12 +59,11 @@ pub(crate) async fn serve(
 async fn serve_once(
     access: &mut Access,
     run: Run,
-    spec: &RunSpec,
     location: ProcessLocation,
-    request: Request<'_>,
+    exchange: Exchange<'_>,
     output: Output,
 ) -> Verdict {
-    let hashes = request.hashes;
+    let Exchange { input, spec, hashes, cancel, observer } = exchange;
     let sent = Arc::new(Mutex::new(Digest::new(hashes)));
     let hook_sent = Arc::clone(&sent);
     let (stdout, received) = mpsc::channel(OUTPUT_QUEUE);
@@ -60,10 +72,10 @@ async fn serve_once(
         sent: Some(Box::new(move |chunk| lock(&hook_sent).update(&chunk))),
         stderr: output.stderr.as_ref().map(stderr_hook),
     };
-    let run = oneshot(run, request.input, sinks, &spec.bounds, &request.cancel);
+    let run = oneshot(run, input, sinks, &spec.bounds, cancel);
     let forwarding = forward(received, output.stdout, hashes);
-    let late = LateRun { model: &access.model, bound: spec.bounds.timeout, observer: request.watch.as_ref() };
-    let (ended, stdout_hash) = run_and_forward(run, forwarding, late, &request.cancel).await;
+    let late = LateRun { model: &access.model, bound: spec.bounds.timeout, observer };
+    let (ended, stdout_hash) = run_and_forward(run, forwarding, late, cancel).await;
     let digest = std::mem::replace(&mut *lock(&sent), Digest::new(false));
     access.stdin_sha256 = digest.finish().1;
     access.stdout_sha256 = stdout_hash;
@@ -71,49 +83,71 @@ async fn serve_once(
     Verdict::of_oneshot(access, &ended, location)
 }
 
-/// Serves a request with a process that stays up, and puts the process back into the pool if it is still alive.
-async fn serve_warm(
+/// Serves a request with a kept process, and gives the process back.
+async fn serve_kept(
     access: &mut Access,
-    mut process: PooledProcess,
-    mut location: ProcessLocation,
-    warm_pool: &WarmPool,
-    request: Request<'_>,
+    mut lease: Lease,
+    location: ProcessLocation,
+    exchange: Exchange<'_>,
     output: Output,
 ) -> Verdict {
-    let payload = match request.input {
+    let Some(process) = lease.process() else {
+        return Verdict::new(Status::Failed, FailureKind::Bug, "the kept process is gone");
+    };
+    let (ended, sent) = serve_staying(access, process, true, exchange, output).await;
+    let is_alive = process.process.is_alive();
+    let location = if is_alive { ProcessLocation::Serving } else { location };
+    let mut verdict = Verdict::of_reply(access, &ended, location);
+    // Only the caller's input counts, without the framing around it.
+    access.stdin_bytes = access.stdin_bytes.min(sent);
+    verdict.died_unheard = ended.cause == EndCause::Died && ended.stdout_bytes == 0;
+    let end = match ended.cause {
+        EndCause::Done => UseEnd::Answered,
+        EndCause::Died | EndCause::ProtocolBroken(_) => UseEnd::Died(Box::new(verdict.clone())),
+        EndCause::Cancelled if lease.is_stopped() => {
+            verdict = Verdict::stopped();
+            UseEnd::GivenUp
+        }
+        _ => UseEnd::GivenUp,
+    };
+    lease.give_back(end, is_alive);
+    verdict
+}
+
+/// Sends a request to a process that stays up. Returns how it ended, and the length of its input in bytes.
+async fn serve_staying(
+    access: &mut Access,
+    process: &mut PooledProcess,
+    is_kept: bool,
+    exchange: Exchange<'_>,
+    output: Output,
+) -> (RequestEnd, u64) {
+    let Exchange { input, spec, hashes, cancel, observer } = exchange;
+    let payload = match input {
         Input::Bytes(payload) => payload,
         // `read_whole_input` has replaced streams by bytes.
         Input::Stream(_) => Bytes::new(),
     };
-    let hashes = request.hashes;
     let mut sent = Digest::new(hashes);
     sent.update(&payload);
     access.stdin_sha256 = sent.finish().1;
     let (stdout, received) = mpsc::channel(OUTPUT_QUEUE);
     process.stderr.set(output.stderr);
-    let timeout = process.spec.bounds.timeout;
+    let timeout = spec.bounds.timeout;
     let reply = async {
         let stdout = stdout;
-        if request.keep != Keep::No {
-            process.process.request(&payload, &stdout, timeout, &request.cancel).await
-        } else {
-            process.process.last_request(&payload, &stdout, timeout, &request.cancel).await
+        match is_kept {
+            true => process.process.request(&payload, &stdout, timeout, cancel).await,
+            false => process.process.last_request(&payload, &stdout, timeout, cancel).await,
         }
     };
     let forwarding = forward(received, output.stdout, hashes);
-    let late = LateRun { model: &access.model, bound: timeout, observer: request.watch.as_ref() };
-    let (ended, stdout_hash) = run_and_forward(reply, forwarding, late, &request.cancel).await;
+    let late = LateRun { model: &access.model, bound: timeout, observer };
+    let (ended, stdout_hash) = run_and_forward(reply, forwarding, late, cancel).await;
     process.stderr.set(None);
     access.stdout_sha256 = stdout_hash;
     access.run_ms = Some(millis(ended.run));
-    if process.process.is_alive() {
-        location = ProcessLocation::Serving;
-        warm_pool.put(&access.model, &access.server, process);
-    }
-    let verdict = Verdict::of_reply(access, &ended, location);
-    // Only the caller's input counts, without the framing around it.
-    access.stdin_bytes = access.stdin_bytes.min(payload.len() as u64);
-    verdict
+    (ended, payload.len() as u64)
 }
 
 /// Copies stderr to an observer. Chunks that the observer cannot take at once are dropped for it, but not for the log.

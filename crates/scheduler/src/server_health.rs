@@ -8,9 +8,9 @@ use std::{
 
 use mer_core::ConnParams;
 
-use crate::placement::Placement;
+use crate::{jitter::jittered, placement::Placement};
 
-/// Pause after the first failure; each further one doubles it.
+/// Maximum pause after the first failure; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 
@@ -33,7 +33,7 @@ impl ServerHealth {
         let before = servers.get(&placement.server).filter(|failed| failed.conn == placement.conn);
         let failures = before.map_or(0, |failed| failed.failures) + 1;
         let pause = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(MAX_PAUSE);
-        let failed = Failed { conn: placement.conn.clone(), failures, until: now + pause };
+        let failed = Failed { conn: placement.conn.clone(), failures, until: now + jittered(pause) };
         servers.insert(placement.server.clone(), failed);
     }
 
@@ -42,15 +42,11 @@ impl ServerHealth {
         self.lock().remove(&placement.server);
     }
 
-    /// Moves servers whose pause is not over behind the others; otherwise the order stays.
-    pub(crate) fn move_unreachable_last(&self, placements: &mut [Placement], now: Instant) {
+    /// Whether the pause of a server is not over, so that the others are tried before it.
+    pub(crate) fn is_set_aside(&self, placement: &Placement, now: Instant) -> bool {
         let servers = self.lock();
-        if !servers.is_empty() {
-            placements.sort_by_key(|placement| {
-                let failed = servers.get(&placement.server).filter(|failed| failed.conn == placement.conn);
-                failed.is_some_and(|failed| now < failed.until)
-            });
-        }
+        let failed = servers.get(&placement.server).filter(|failed| failed.conn == placement.conn);
+        failed.is_some_and(|failed| now < failed.until)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failed>> {
@@ -74,40 +70,29 @@ mod tests {
         }
     }
 
-    fn order(health: &ServerHealth, now: Instant) -> Vec<String> {
-        let mut placements = ["a", "b", "c"].map(placement);
-        health.move_unreachable_last(&mut placements, now);
-        placements.map(|placement| placement.server).into()
-    }
-
     #[test]
-    fn a_server_that_failed_comes_last_until_its_pause_is_over_and_longer_each_time() {
+    fn a_server_that_failed_is_set_aside_until_its_pause_is_over_and_longer_each_time() {
         let (health, start) = (ServerHealth::default(), Instant::now());
-        assert_eq!(order(&health, start), ["a", "b", "c"]);
+        let after = |seconds| health.is_set_aside(&placement("a"), start + Duration::from_secs(seconds));
+        assert!(!after(0));
         health.failed(&placement("a"), start);
-        assert_eq!(order(&health, start + Duration::from_secs(9)), ["b", "c", "a"]);
-        assert_eq!(order(&health, start + Duration::from_secs(10)), ["a", "b", "c"]);
+        assert!(after(4) && !after(10), "between the half of the pause and the whole");
         health.failed(&placement("a"), start);
-        assert_eq!(order(&health, start + Duration::from_secs(19)), ["b", "c", "a"]);
+        assert!(after(9) && !after(20));
         for _ in 0..40 {
             health.failed(&placement("a"), start);
         }
-        assert_eq!(order(&health, start + Duration::from_secs(299)), ["b", "c", "a"]);
-        assert_eq!(order(&health, start + Duration::from_secs(300)), ["a", "b", "c"]);
+        assert!(after(149) && !after(300));
+        assert!(!health.is_set_aside(&placement("b"), start));
         health.reached(&placement("a"));
-        assert_eq!(order(&health, start), ["a", "b", "c"]);
+        assert!(!after(0));
     }
 
     #[test]
-    fn if_all_failed_the_order_stays_and_a_changed_server_counts_as_another() {
+    fn a_changed_server_counts_as_another() {
         let (health, start) = (ServerHealth::default(), Instant::now());
-        for server in ["a", "b", "c"] {
-            health.failed(&placement(server), start);
-        }
-        assert_eq!(order(&health, start), ["a", "b", "c"]);
+        health.failed(&placement("c"), start);
         let changed = Placement { conn: ConnParams { port: Some(2222), ..ConnParams::default() }, ..placement("c") };
-        let mut placements = [placement("a"), changed];
-        health.move_unreachable_last(&mut placements, start);
-        assert_eq!(placements[0].server, "c");
+        assert!(health.is_set_aside(&placement("c"), start) && !health.is_set_aside(&changed, start));
     }
 }

@@ -8,14 +8,14 @@ use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmPr
 use tokio::sync::mpsc;
 
 use crate::{
-    Output, Request, Weights, WeightsCache, delivery,
+    WaitObserver, Weights, WeightsCache, delivery,
+    kept::{Lease, PooledProcess, StderrObserver},
     outcome::Verdict,
     placement::Placement,
     record::millis,
     run_spec::set_weights_path,
     training_output::TrainingOutput,
-    wait::{Wait, waiting},
-    warm_pool::{PooledProcess, StderrObserver},
+    wait::{ReportedWait, Wait, waiting},
 };
 
 /// A process that waits for its request.
@@ -23,8 +23,23 @@ use crate::{
 pub(crate) enum ReadyProcess {
     /// Serves this request only; for a training, with the place that it writes to.
     Once(Box<Run>, Option<Box<TrainingOutput>>),
-    /// Stays up.
-    Warm(Box<PooledProcess>),
+    /// Stays up, and ends after this request.
+    Unkept(Box<PooledProcess>),
+    /// Stays up, and is kept.
+    Kept(Box<Lease>),
+    /// Stays up and is kept, and serves other requests at the moment.
+    Loaded,
+}
+
+/// What a start needs of its request.
+#[derive(Debug, Clone)]
+pub(crate) struct StartRequest {
+    /// The weights that the process works with.
+    pub(crate) weights: Option<Weights>,
+    /// Receives what the start is waiting for.
+    pub(crate) watch: Option<WaitObserver>,
+    /// Receives stderr.
+    pub(crate) stderr: Option<mpsc::Sender<Bytes>>,
 }
 
 /// Starts processes on one server.
@@ -36,38 +51,54 @@ pub(crate) struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// Connects, delivers the weights, and starts a process.
+    /// Connects, delivers the weights, and starts a process that serves one request.
     pub(crate) async fn start(
         &self,
         access: &mut Access,
         spec: &RunSpec,
-        request: &Request<'_>,
-        output: &Output,
+        ask: &StartRequest,
         scratch: &Path,
     ) -> Result<ReadyProcess, Verdict> {
-        let observer = request.watch.as_ref();
-        let wait = || Wait::Connection { server: self.placement.server.clone() };
-        waiting(observer, wait, self.connect(access)).await?;
-        let mut started_spec = spec.clone();
-        if let Some(weights) = &request.weights {
-            let wait = || Wait::Weights { version: weights.version.to_string() };
-            let path = waiting(observer, wait, self.deliver(weights)).await?;
-            set_weights_path(path, &mut started_spec);
+        if spec.protocol.stays_up() && access.kind != AccessKind::Train {
+            return self.start_staying(access, spec, ask).await.map(|process| ReadyProcess::Unkept(Box::new(process)));
         }
+        let started_spec = self.reach(access, spec, ask).await?;
         if access.kind == AccessKind::Train {
             // Boxed because it is rare, and would be the largest part of every run's future.
             return Box::pin(self.start_training(access, started_spec, scratch)).await;
         }
-        if !spec.protocol.stays_up() {
-            let run = self.start_once(access, &started_spec).await?;
-            return Ok(ReadyProcess::Once(Box::new(run), None));
-        }
+        let run = self.start_once(access, &started_spec).await?;
+        Ok(ReadyProcess::Once(Box::new(run), None))
+    }
+
+    /// Connects, delivers the weights, and starts a process that stays up.
+    pub(crate) async fn start_staying(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        ask: &StartRequest,
+    ) -> Result<PooledProcess, Verdict> {
+        let started_spec = self.reach(access, spec, ask).await?;
         let ready_timeout = started_spec.bounds.ready_timeout;
-        let wait = || Wait::Ready { model: request.model.name.clone(), ready_timeout };
-        let starting = self.start_warm(access, started_spec, output.stderr.clone());
-        let process = waiting(observer, wait, starting).await?;
-        // The pool compares with the specification that a request asks for, which has no path of weights yet.
-        Ok(ReadyProcess::Warm(Box::new(PooledProcess { spec: spec.clone(), ..process })))
+        let wait = || Wait::Ready { model: access.model.clone(), ready_timeout };
+        let reported = ReportedWait::begin(ask.watch.as_ref(), wait);
+        let process = self.start_warm(access, started_spec, ask.stderr.clone()).await;
+        drop(reported);
+        process
+    }
+
+    /// Connects, and delivers the weights. Returns the specification with their path.
+    async fn reach(&self, access: &mut Access, spec: &RunSpec, ask: &StartRequest) -> Result<RunSpec, Verdict> {
+        let observer = ask.watch.as_ref();
+        let wait = || Wait::Connection { server: self.placement.server.clone() };
+        waiting(observer, wait, self.connect(access)).await?;
+        let mut started_spec = spec.clone();
+        if let Some(weights) = &ask.weights {
+            let wait = || Wait::Weights { version: weights.version.to_string() };
+            let path = waiting(observer, wait, self.deliver(weights)).await?;
+            set_weights_path(path, &mut started_spec);
+        }
+        Ok(started_spec)
     }
 
     /// Delivers weights to the server, unless they are there already. Returns their path on the server.
@@ -89,7 +120,7 @@ impl Starter<'_> {
         let started = WarmProcess::start(self.executor, &spec, Some(observer.hook()), self.cancel).await;
         access.start_ms = Some(millis(began.elapsed()));
         match started {
-            Ok(process) => Ok(PooledProcess { spec, conn: self.placement.conn.clone(), process, stderr: observer }),
+            Ok(process) => Ok(PooledProcess { spec, process, stderr: observer }),
             Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
             Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended, self.placement.location())),
             Err(error) => Err(Verdict::broken(&error)),

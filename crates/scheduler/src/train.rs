@@ -6,8 +6,8 @@ use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, CancelLevel};
 
 use crate::{
-    Outcome, Output, OutputConfirmation, Request, Scheduler, SchedulerError, outcome::Verdict,
-    output_forwarding::confirm_output, record::now, scheduler::Attempted, training_output::TrainingOutput,
+    Outcome, Output, OutputConfirmation, Request, Scheduler, SchedulerError, attempts::Attempted, outcome::Verdict,
+    output_forwarding::confirm_output, record::now, training_output::TrainingOutput,
 };
 
 /// Result of a training.

@@ -1,6 +1,12 @@
 //! Reports what a request is waiting for.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use mer_core::Bound;
 
@@ -24,6 +30,15 @@ pub enum Wait {
     Weights {
         /// `MODEL:VERSION`.
         version: String,
+    },
+    /// A process of a model whose processes all serve other requests.
+    Process {
+        /// Name of the model.
+        model: String,
+        /// Name of the server.
+        server: String,
+        /// Maximum duration of the wait.
+        queue_timeout: Bound,
     },
     /// A process that stays up and is not ready yet.
     Ready {
@@ -52,6 +67,12 @@ impl fmt::Display for Wait {
                 write!(f, "connecting to `{server}` (at most `connectTimeout` and `authTimeout`; Ctrl-C ends it)")
             }
             Self::Weights { version } => write!(f, "delivering the weights `{version}` (Ctrl-C ends it)"),
+            Self::Process { model, server, queue_timeout } => {
+                write!(
+                    f,
+                    "waiting for a process of `{model}` on `{server}` (at most {queue_timeout}: `queueTimeout`; Ctrl-C ends it)"
+                )
+            }
             Self::Ready { model, ready_timeout } => {
                 write!(f, "waiting until `{model}` is ready (at most {ready_timeout}: `readyTimeout`; Ctrl-C ends it)")
             }
@@ -73,6 +94,18 @@ impl WaitObserver {
     /// Makes an observer of a function that is called when a wait begins and when it ends.
     pub fn new(observe: impl Fn(Option<Wait>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
+    }
+}
+
+impl WaitObserver {
+    /// Returns an observer that reports to this one, but reports no new wait once `is_open` is not set.
+    pub(crate) fn while_open(&self, is_open: &Arc<AtomicBool>) -> Self {
+        let (Self(observe), is_open) = (self.clone(), Arc::clone(is_open));
+        Self::new(move |wait| {
+            if wait.is_none() || is_open.load(Ordering::Relaxed) {
+                observe(wait);
+            }
+        })
     }
 }
 

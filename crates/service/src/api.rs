@@ -1,9 +1,14 @@
 //! What a host of models can do. Commands and batches are written against it, so that they need not know whether models run
 //! in this process or in another one.
 
-use mer_core::{Bound, Model, Selector, WeightsVersion};
+use std::sync::Arc;
+
+use mer_core::{Bound, ConnType, Model, Selector, Tags, WeightsVersion};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, WaitObserver};
+use mer_scheduler::{
+    DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, WaitObserver,
+};
+use uuid::Uuid;
 
 use crate::{error::ServiceError, view::View};
 
@@ -27,6 +32,13 @@ impl ResolvedModel {
         Ok(Self { view, index, weights })
     }
 
+    /// How a server of the model is reached; a server that is not registered is this machine.
+    #[must_use]
+    pub fn conn_type(&self, server: &str) -> ConnType {
+        let found = self.view.servers.iter().find(|known| known.name == server);
+        found.map_or(ConnType::Local, |found| found.spec.conn_type)
+    }
+
     /// The model.
     #[must_use]
     pub fn model(&self) -> &Model {
@@ -34,9 +46,22 @@ impl ResolvedModel {
     }
 }
 
+/// The sender of a request, if it is another process than this one.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// Id of the request, made by the sender.
+    pub request_uid: Uuid,
+    /// The sender, for the log and for local processes.
+    pub requester: Arc<Requester>,
+    /// What served the request on behalf of the sender, for the log.
+    pub via: String,
+}
+
 /// One request to a model.
 #[derive(Debug)]
 pub struct RunRequest<'a> {
+    /// The sender; `None` for this process.
+    pub sender: Option<Sender>,
     /// The only server that may serve it; `None` leaves the choice.
     pub server: Option<&'a str>,
     /// What the model is sent.
@@ -45,8 +70,16 @@ pub struct RunRequest<'a> {
     pub timeout: Option<Bound>,
     /// Whether input and output are hashed for the log.
     pub hashes: bool,
-    /// Whether a process that stays up is kept for further requests; otherwise it is ended after its reply.
-    pub keep_warm: bool,
+    /// Whether a process that stays up is kept for further requests.
+    pub keep: Keep,
+    /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
+    pub retries: u32,
+    /// Whether further attempts are made also after the model itself failed.
+    pub retry_failed: bool,
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
+    pub priority: i8,
+    /// Labels for the log of accesses.
+    pub tags: Tags,
     /// Cancels the run.
     pub cancel: Cancel,
     /// Observes what the run waits for.

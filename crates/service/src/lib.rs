@@ -18,6 +18,7 @@ mod events;
 mod file_input;
 pub mod health;
 mod journal;
+mod kept;
 pub mod log;
 pub mod migrate;
 pub mod registry;
@@ -34,7 +35,7 @@ mod view;
 mod visible_json;
 pub mod weights;
 
-pub use api::{ModelHost, ResolvedModel, RunRequest, WarmModel};
+pub use api::{ModelHost, ResolvedModel, RunRequest, Sender, WarmModel};
 pub use blocking::{run_blocking, spawn_thread};
 pub use byte_stream::{ByteSink, next_chunk};
 pub use caller::{Caller, host_name, login_name};

@@ -1,14 +1,12 @@
 //! Runs models with the scheduler of this process.
 
-use std::collections::BTreeMap;
-
 use mer_core::{AccessKind, Selector};
 use mer_meal::Cancel;
-use mer_scheduler::{DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
+use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
 use uuid::Uuid;
 
 use crate::{
-    api::{ModelHost, ResolvedModel, RunRequest, WarmModel},
+    api::{ModelHost, ResolvedModel, RunRequest, Sender, WarmModel},
     error::ServiceError,
     runtime::Runtime,
     weights,
@@ -64,10 +62,28 @@ pub(crate) fn scheduler_request<'a>(
     request: RunRequest<'a>,
     kind: AccessKind,
 ) -> Request<'a> {
-    let RunRequest { server, input, timeout, hashes, keep_warm, cancel, watch, progress } = request;
+    let RunRequest {
+        sender,
+        server,
+        input,
+        timeout,
+        hashes,
+        keep,
+        retries,
+        retry_failed,
+        priority,
+        tags,
+        cancel,
+        watch,
+        progress,
+    } = request;
+    let (uid, requester, via) = match sender {
+        None => (Uuid::now_v7(), None, None),
+        Some(Sender { request_uid, requester, via }) => (request_uid, Some(requester), Some(via)),
+    };
     Request {
-        uid: Uuid::now_v7(),
-        requester: None,
+        uid,
+        requester,
         model: model.model(),
         servers: &model.view.servers,
         pinned: server,
@@ -76,12 +92,12 @@ pub(crate) fn scheduler_request<'a>(
         input,
         timeout,
         hashes,
-        keep: if keep_warm { Keep::WhileHere } else { Keep::No },
-        retries: 0,
-        retry_failed: false,
-        priority: 0,
-        tags: BTreeMap::new(),
-        via: None,
+        keep,
+        retries,
+        retry_failed,
+        priority,
+        tags: tags.0,
+        via,
         cancel,
         watch,
     }

@@ -1,8 +1,8 @@
 //! What a [`crate::Runtime`] is made from.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use mer_core::Size;
+use mer_core::{ResourceAmount, Size};
 use mer_meal::Executor;
 use mer_scheduler::{CallerEnvironment, ExecutorFactory};
 
@@ -30,6 +30,10 @@ pub struct Settings {
     pub weights_dir: PathBuf,
     /// Maximum number of bytes of weights in that folder.
     pub weights_limit: Size,
+    /// What this machine has, by name of the resource: what the server `local` has.
+    pub resources: BTreeMap<String, ResourceAmount>,
+    /// Name of this machine. Servers with the same one share what they have.
+    pub pool: Option<String>,
     /// Starts processes on this machine.
     pub executor: Executor,
     /// Makes the executors of other machines.

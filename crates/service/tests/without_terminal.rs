@@ -11,10 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{AccessKind, Classified as _, FailureKind, Selector, WeightsFormat, Which};
+use mer_core::{AccessKind, Classified as _, FailureKind, Selector, Tags, WeightsFormat, Which};
 use mer_dal::{AccessFilter, DbUrl};
 use mer_meal::{Cancel, Executor, Input, LocalConfig};
-use mer_scheduler::{CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
+use mer_scheduler::{Keep, CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
 use mer_service::{
     Activity, ActivityGuard, ByteSink, Caller, Event, EventSink, ModelHost, RunRequest, Runtime, ServiceError,
     Settings, WarmModel,
@@ -72,6 +72,8 @@ fn runtime(folder: &Path, events: &Arc<Recorder>) -> Runtime {
         training_dir: folder.join("training"),
         weights_dir: folder.join("weights"),
         weights_limit: "1GiB".parse().expect("a size"),
+        resources: BTreeMap::new(),
+        pool: None,
         executor: Executor::local(LocalConfig { self_exe: "/bin/sh".into(), watcher_argv }),
         remote: ExecutorFactory::new(|server, _| panic!("`{server}` is not asked for")),
         environment: Arc::new(CallerEnvironment::new(path, [])),
@@ -97,7 +99,12 @@ fn request(input: &'static str) -> RunRequest<'static> {
         input: Input::Bytes(Bytes::from_static(input.as_bytes())),
         timeout: None,
         hashes: true,
-        keep_warm: true,
+        keep: Keep::WhileHere,
+        sender: None,
+        retries: 0,
+        retry_failed: false,
+        priority: 0,
+        tags: Tags::default(),
         cancel: Cancel::new(),
         watch: None,
         progress: None,

@@ -39,6 +39,8 @@ in
         serviceConfig = section;
       };
     })) { };
+    systemd.sockets = option (types.attrsOf (types.submodule { options = unit // { socketConfig = section; }; })) { };
+    systemd.tmpfiles.rules = names;
     systemd.timers = option (types.attrsOf (types.submodule { options = unit // { timerConfig = section; }; })) { };
   };
 }

@@ -54,18 +54,68 @@ fn every_known_key_is_read_and_written_under_that_name() {
 #[test]
 fn keys_of_a_newer_version_are_kept() {
     let json = r#"{"servers":["local"],"inferenceCommand":["a"],"later":{"x":[1]},"on":{"local":{"sooner":true}}}"#;
-    let spec: crate::ModelSpec = serde_json::from_str(json).expect("a model");
+    let spec: ModelSpec = serde_json::from_str(json).expect("a model");
     assert_eq!(
         serde_json::to_value(&spec).expect("JSON"),
         serde_json::from_str::<serde_json::Value>(json).expect("JSON")
     );
     assert_eq!(spec.on_server("local").extra.into_keys().collect::<Vec<_>>(), ["later", "sooner"]);
     let json = r#"{"connType":"ssh","host":"h","later":null}"#;
-    let spec: crate::ServerSpec = serde_json::from_str(json).expect("a server");
+    let spec: ServerSpec = serde_json::from_str(json).expect("a server");
     assert_eq!(
         serde_json::to_value(&spec).expect("JSON"),
         serde_json::from_str::<serde_json::Value>(json).expect("JSON")
     );
+}
+
+#[test]
+fn keys_of_a_newer_version_fit_into_every_database() {
+    let model = |more: &str| checked(&[("m", &format!(r#"{{"inferenceCommand":["a"],{more}}}"#))], &[]);
+    assert_eq!(model(r#""later":{"x":[null,1.5,{"y":"z"}]},"on":{"local":{"sooner":null}}"#), Ok(()));
+    for wrong in [r#""id":1"#, r#""uid":"x""#, r#""linked":[]"#, r#""on":{"local":{"id":1}}"#] {
+        assert!(matches!(model(wrong), Err(RegistryError::Value { .. })), "{wrong}");
+    }
+    for wrong in [r#""a\u0000":1"#, r#""a":{"b":["\u0000"]}"#, r#""a":{"\u0000":1}"#] {
+        assert!(matches!(model(wrong), Err(RegistryError::Nul { .. })), "{wrong}");
+    }
+    let server = |more: &str| checked(&[], &[("s", &format!(r#"{{"connType":"ssh","host":"h",{more}}}"#))]);
+    assert_eq!(server(r#""later":1"#), Ok(()));
+    assert!(matches!(server(r#""uid":1"#), Err(RegistryError::Value { .. })));
+    assert!(matches!(server(r#""later":"\u0000""#), Err(RegistryError::Nul { .. })));
+}
+
+#[test]
+fn needs_that_no_server_can_give_are_found() {
+    let servers = [
+        ("one", r#"{"connType":"ssh","host":"a","resources":{"gpu":1}}"#),
+        ("two", r#"{"connType":"ssh","host":"b","resources":{"gpu":["x","y"],"slots":1}}"#),
+        ("pooled", r#"{"connType":"ssh","host":"c","pool":"lab"}"#),
+    ];
+    let unmet = |servers_of: &str, needs: &str| {
+        let spec = format!(r#"{{"inferenceCommand":["a"],"servers":{servers_of},"needs":{needs}}}"#);
+        let read = |(name, json): (&str, &str)| (name.to_owned(), serde_json::from_str(json).expect("a server"));
+        let known = Registry { servers: servers.map(read).into(), ..Registry::default() };
+        let wanted = Registry { models: [("m".to_owned(), model(&spec))].into(), ..Registry::default() };
+        wanted
+            .unmet_needs(&known)
+            .into_iter()
+            .map(|need| format!("{} {}", need.resource, need.count))
+            .collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(unmet(r#"["one"]"#, r#"{"gpu":1}"#), none);
+    assert_eq!(unmet(r#"["one"]"#, r#"{"gpu":2}"#), ["gpu 2"]);
+    assert_eq!(unmet(r#"["one","two"]"#, r#"{"gpu":2}"#), none, "one of them is enough");
+    assert_eq!(
+        unmet(r#"["one"]"#, r#"{"tpu":1,"slots":9}"#),
+        ["tpu 1"],
+        "slots are unlimited where they are not named"
+    );
+    assert_eq!(unmet(r#"["two"]"#, r#"{"slots":2}"#), ["slots 2"]);
+    // What these have is not in the registry.
+    for elsewhere in [r#"["local"]"#, r#"["one","local"]"#, r#"["pooled"]"#] {
+        assert_eq!(unmet(elsewhere, r#"{"gpu":9}"#), none, "{elsewhere}");
+    }
 }
 
 #[test]
@@ -120,6 +170,10 @@ fn links_names_and_commands_are_checked() {
     assert_eq!(checked(&[], &[("gpu1", r#"{"user":"u","host":"h"}"#)]), Err(forgotten));
     assert_eq!(checked(&[], &[("cpus", r#"{"launcher":["nice"]}"#)]), Ok(()));
     assert_eq!(checked(&[], &[("local", r#"{"connType":"ssh","host":"h"}"#)]), Err(RegistryError::LocalIsLocal));
+    for settings in [r#"{"resources":{"gpu":1}}"#, r#"{"pool":"lab"}"#] {
+        assert!(matches!(checked(&[], &[("local", settings)]), Err(RegistryError::Value { .. })), "{settings}");
+        assert_eq!(checked(&[], &[("cpus", settings)]), Ok(()));
+    }
     let elsewhere = r#"{"inferenceCommand":["a"],"on":{"gpu1":{"modelPath":"/x"}}}"#;
     assert!(matches!(checked(&[("m", elsewhere)], &[]), Err(RegistryError::NotOnServer { .. })));
     let token = r#"{"inferenceCommand":["a"],"protocol":"token","stopToken":""}"#;

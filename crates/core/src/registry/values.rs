@@ -1,7 +1,14 @@
 //! Checks the values of single keys, as far as their types leave them open.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::error::RegistryError;
-use crate::{ConnParams, Dtype, MOST_UNITS, ModelParams, is_resource_name};
+use crate::{ConnParams, Dtype, LOCAL_SERVER, MOST_UNITS, ModelParams, is_resource_name};
+
+/// Keys that rows of parameters have in a database.
+const OF_DATABASES: [&str; 3] = ["id", "uid", "linked"];
 
 /// Checks the values of a server, with the same rules as the flags of `mer server add`.
 pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), RegistryError> {
@@ -20,6 +27,15 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
     if params.password_command.as_ref().is_some_and(|words| words.is_empty() || names_no_program(words)) {
         return wrong("passwordCommand", "names no program");
     }
+    if name == LOCAL_SERVER {
+        let settings = "is set; `local` is each machine, and what it has stands in its `mer.toml`";
+        if !params.resources.is_empty() {
+            return wrong("resources", settings);
+        }
+        if params.pool.is_some() {
+            return wrong("pool", settings);
+        }
+    }
     if let Some(pool) = &params.pool
         && !is_resource_name(pool)
     {
@@ -34,6 +50,7 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
         }
     }
     let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
+    check_extra("server", name, &params.extra)?;
     for (key, texts) in [
         ("host", one(&params.host)),
         ("user", one(&params.user)),
@@ -59,6 +76,7 @@ pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), Regist
         return wrong("launcher", "names no program".to_owned());
     }
     check_needs(name, params)?;
+    check_extra("model", name, &params.extra)?;
     let Some(shape) = &params.weights_shape else { return Ok(()) };
     if let Some(length) = shape.iter().find(|length| i64::try_from(**length).is_err()) {
         return wrong("weightsShape", format!("has a length of {length}; the greatest is {}", i64::MAX));
@@ -96,6 +114,27 @@ fn check_needs(name: &str, params: &ModelParams) -> Result<(), RegistryError> {
     match zeros.into_iter().find(|(_, value)| *value == Some(0)) {
         Some((key, _)) => wrong(key, "is 0; it is 1 at least".to_owned()),
         None => Ok(()),
+    }
+}
+
+/// Checks that every database can hold the keys of a newer version.
+fn check_extra(object: &'static str, name: &str, extra: &BTreeMap<String, Value>) -> Result<(), RegistryError> {
+    if let Some(key) = OF_DATABASES.into_iter().find(|key| extra.contains_key(*key)) {
+        let what = "is a key that the databases need for themselves".to_owned();
+        return Err(RegistryError::Value { object, name: name.to_owned(), key, what });
+    }
+    match extra.iter().find(|(key, value)| key.contains('\0') || has_nul(value)) {
+        Some((key, _)) => Err(RegistryError::Nul { object, name: name.to_owned(), key: key.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(table) => table.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -9,7 +9,6 @@ mod ssh;
 
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -23,10 +22,11 @@ pub(crate) use ssh::Ssh;
 
 use crate::{
     cli::CommandLine,
-    config::{Loaded, Settings},
+    config::{Environment, Loaded, Settings},
+    engine::{Engine, own_program},
     errors::CliError,
+    service_manager::ServiceManager,
     ui::{self, Ui, WaitNotice},
-    variables::Variables,
 };
 
 /// The hidden verb with which `mer` calls itself to be the watcher of its models.
@@ -39,9 +39,12 @@ pub(crate) struct App {
     pub(crate) loaded: Loaded,
     pub(crate) settings: Settings,
     /// The service.
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: Arc<Runtime>,
+    /// Chooses where models run.
+    pub(crate) engine: Engine,
     pub(crate) signals: Signals,
     pub(crate) ssh: Ssh,
+    pub(crate) service_manager: ServiceManager,
     events: Arc<UiEvents>,
 }
 
@@ -50,7 +53,8 @@ impl App {
     ///
     /// # Errors
     /// The database's URL is not valid, or signals cannot be listened to.
-    pub(crate) fn new(loaded: Loaded, environment: &Variables) -> Result<Self, CliError> {
+    pub(crate) fn new(loaded: Loaded, process: &Environment) -> Result<Self, CliError> {
+        let environment = &process.variables;
         let settings = loaded.settings.clone();
         let caller = Caller::of_this_process(environment.all());
         let database =
@@ -69,24 +73,28 @@ impl App {
         let given = Arc::new(CallerEnvironment::new(environment.all().clone(), secrets));
         let ssh = Ssh::new(environment, Arc::clone(&given), &loaded.folder, asks);
         let events = Arc::new(UiEvents::new(database.url.to_string(), settings.db_wait));
+        let service_manager = ServiceManager::new(environment);
+        let engine = Engine::new(&loaded, &database, &caller, process);
         let runtime = Runtime::new(mer_service::Settings {
             database,
             migrations_login: settings.migrations_login().map(database::login),
             training_dir: settings.data_dir.join("training"),
             weights_dir: settings.cache_dir.join("weights"),
             weights_limit: settings.cache_limit,
+            resources: settings.resources.0.clone(),
+            pool: settings.pool.clone(),
             executor: executor(),
             remote: ssh.remote(),
             environment: given,
             caller,
             events: Arc::clone(&events) as _,
         });
-        Ok(Self { loaded, settings, runtime, signals, ssh, events })
+        Ok(Self { loaded, settings, runtime: Arc::new(runtime), engine, signals, ssh, service_manager, events })
     }
 
     /// The host that runs models: the scheduler of this process.
-    pub(crate) const fn model_host(&self) -> &impl ModelHost {
-        &self.runtime
+    pub(crate) fn model_host(&self) -> &impl ModelHost {
+        &*self.runtime
     }
 
     /// Sets where output of the command at hand goes.
@@ -113,14 +121,21 @@ impl App {
 
     /// Shows what the scheduler waits for.
     pub(crate) fn watch(&self) -> Option<WaitObserver> {
-        let ui = self.ui()?;
+        let show = self.wait_display();
+        self.ui()?;
+        Some(WaitObserver::new(move |wait| show(wait.map(|wait| wait.to_string()))))
+    }
+
+    /// Returns a function that shows what is waited for, and takes it back when it is called with nothing.
+    pub(crate) fn wait_display(&self) -> impl Fn(Option<String>) + Send + Sync + 'static {
+        let ui = self.ui();
         let shown: Mutex<Option<WaitNotice>> = Mutex::default();
-        Some(WaitObserver::new(move |wait| {
+        move |line| {
             // The line before goes first.
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.take();
-            *shown = wait.and_then(|wait| ui.wait_notice(|| wait.to_string()));
-        }))
+            *shown = line.and_then(|line| ui?.wait_notice(|| line));
+        }
     }
 
     /// Refuses to change the registry, unless this `mer` was started with the permission to do so.
@@ -147,19 +162,5 @@ impl App {
 
 /// Starts processes of this machine.
 fn executor() -> Executor {
-    // The link survives an upgrade of the file underneath. An empty root folder may have no /proc: then the file is found by
-    // the name that it was called by.
-    let link = PathBuf::from("/proc/self/exe");
-    let self_exe = if link.exists() { link } else { own_path().unwrap_or(link) };
-    Executor::local(LocalConfig { self_exe, watcher_argv: vec![WATCHER_VERB.to_owned()] })
-}
-
-/// The path of this binary without `/proc`: by the name that it was called by.
-fn own_path() -> Option<PathBuf> {
-    let word = PathBuf::from(std::env::args_os().next()?);
-    if word.components().count() > 1 {
-        return std::path::absolute(word).ok();
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(&word)).find(|file| file.is_file())
+    Executor::local(LocalConfig { self_exe: own_program(), watcher_argv: vec![WATCHER_VERB.to_owned()] })
 }

@@ -5,6 +5,8 @@ use mer_core::{Bound, Dtype, Protocol, Size};
 
 use super::{
     change_values::{Destination, Variable, Words},
+    process_flags::ProcessFlags,
+    resource_values::Resource,
     weights::{Shape, dtype},
 };
 
@@ -124,6 +126,9 @@ pub(crate) struct ModelFlags {
     /// Leave children that have left its process group running when it ends
     #[arg(long)]
     pub(crate) leave_children: bool,
+
+    #[command(flatten)]
+    pub(crate) process: ProcessFlags,
 }
 
 /// Arguments of `mer server add`.
@@ -232,6 +237,14 @@ pub(crate) struct ServerFlags {
     /// Maximum size of that folder
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_limit: Option<Size>,
+
+    /// What it has, such as slots=4 or gpu=0,1 (a single name: gpu=0,); may be repeated
+    #[arg(long = "resource", value_name = "RESOURCE=COUNT|NAMES")]
+    pub(crate) resources: Vec<Resource>,
+
+    /// The name of its machine: servers with the same one share what they have
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pool: Option<String>,
 }
 
 /// Arguments of `mer model remove` and `mer server remove`.

@@ -33,7 +33,7 @@ pub(crate) struct LogListArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Since>,
 
-    /// Only accesses of these kinds: infer, train, ping (pings, and the checks of `mer doctor`), all
+    /// Only accesses of these kinds: infer, train, ping (pings, and the checks of `mer doctor`), load (starts without a request), all
     #[arg(
         long = "kind",
         value_name = "KIND",
@@ -55,6 +55,8 @@ pub(crate) enum KindArg {
     Train,
     /// Pings and the checks of `mer doctor`.
     Ping,
+    /// Starts of processes that were kept without a request.
+    Load,
     /// All of them.
     All,
 }
@@ -66,6 +68,7 @@ impl LogListArgs {
             KindArg::Infer => Some(AccessKind::Infer),
             KindArg::Train => Some(AccessKind::Train),
             KindArg::Ping => Some(AccessKind::Ping),
+            KindArg::Load => Some(AccessKind::Load),
             KindArg::All => None,
         };
         self.kinds.iter().map(kind).collect::<Option<Vec<AccessKind>>>().unwrap_or_default()

@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::Args;
-use mer_core::{Bound, FailureKind, Selector};
+use mer_core::{Bound, FailureKind, Selector, Tags};
 
-use super::{Input, normalise};
+use super::{Input, normalise, request_values};
 use crate::errors::CliError;
 
 /// A request to a model.
@@ -34,6 +34,14 @@ pub(crate) struct RequestArgs {
     /// Leave the hashes of input and output out of the log, for speed
     #[arg(long)]
     pub(crate) no_hash: bool,
+
+    /// A label for the log; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = request_values::tag())]
+    tags: Vec<String>,
+
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier
+    #[arg(long, value_name = "NUMBER", default_value = "0", hide_default_value = true, value_parser = request_values::priority())]
+    pub(crate) priority: i8,
 }
 
 /// Parses a model's name with an optional version or alias.
@@ -57,8 +65,24 @@ impl RequestArgs {
         Input::from_word(self.input.as_deref().map(OsStr::new))
     }
 
+    /// Returns the labels for the log.
+    ///
+    /// # Errors
+    /// There are more of them than are kept (64).
+    pub(crate) fn tags(&self) -> Result<Tags, CliError> {
+        Tags::parse(self.tags.iter().map(String::as_str)).map_err(|error| CliError::of(FailureKind::Usage, error))
+    }
+
     /// Requests this model without an input and without flags.
     pub(super) fn plain(model: &str) -> Self {
-        Self { model: model.to_owned(), input: None, server: None, timeout: None, no_hash: false }
+        Self {
+            model: model.to_owned(),
+            input: None,
+            server: None,
+            timeout: None,
+            no_hash: false,
+            tags: Vec::new(),
+            priority: 0,
+        }
     }
 }

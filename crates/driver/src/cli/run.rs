@@ -19,12 +19,31 @@ pub(crate) struct RunArgs {
     /// Write the model's output to this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
+
+    /// Number of further attempts where a server cannot be reached, or a kept process died before its reply
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) retries: u32,
+
+    /// With --retries: try again also after the model itself failed
+    #[arg(long, requires = "retries")]
+    pub(crate) retry_failed: bool,
+
+    /// Ask no resident: run the model in this process
+    #[arg(long)]
+    pub(crate) no_serve: bool,
 }
 
 impl RunArgs {
     /// A run of this model without flags, for a plain line after `use MODEL`. The line is sent as it is: `@` and `-` have no
     /// meaning in it.
     pub(crate) fn plain(model: &str) -> Self {
-        Self { request: RequestArgs::plain(model), passthrough: false, output: None }
+        Self {
+            request: RequestArgs::plain(model),
+            passthrough: false,
+            output: None,
+            retries: 0,
+            retry_failed: false,
+            no_serve: false,
+        }
     }
 }

@@ -97,6 +97,59 @@ fn the_flags_of_a_run() {
 }
 
 #[test]
+fn a_run_has_tags_a_priority_and_further_attempts() {
+    let (_, args) = run("run iris x --tag team=vision --tag a=b=c --priority -5 --retries 2 --retry-failed --no-serve");
+    let tags = args.request.tags().expect("tags").0;
+    assert_eq!(
+        tags.into_iter().collect::<Vec<_>>(),
+        [("a", "b=c"), ("team", "vision")].map(|(k, v)| (k.into(), v.into()))
+    );
+    assert_eq!((args.request.priority, args.retries), (-5, 2));
+    assert!(args.retry_failed && args.no_serve);
+    assert_eq!(run("run iris x --priority=-10").1.request.priority, -10);
+    let (_, args) = run("run iris x");
+    assert_eq!((args.request.priority, args.retries), (0, 0));
+    assert!(!args.retry_failed && !args.no_serve && args.request.tags().expect("tags").0.is_empty());
+    for line in
+        ["--priority 11", "--priority -11", "--priority x", "--tag x", "--tag =x", "--tag a/b=x", "--retries -1"]
+    {
+        let error = refused(&format!("run iris x {line}"));
+        assert!(error.to_string().contains("is not valid"), "{line}: {error}");
+    }
+    refused("run iris x --retry-failed");
+    let many: String = (0..33).map(|n| format!(" --tag k{n}=x")).collect();
+    let error = run(&format!("run iris x{many}")).1.request.tags().expect_err("too many");
+    assert_eq!(error.exit_code(), 64);
+    let Some(Verb::Train(args)) = cli("train iris --tag a=b --priority 3").verb else { panic!("no training") };
+    assert_eq!((args.request.priority, args.request.tags().expect("tags").0.len()), (3, 1));
+    refused("train iris --retries 1");
+}
+
+#[test]
+fn processes_and_resources_are_described_by_flags() {
+    let line = "model set m --needs gpu=1,slots=2 --resource-env gpu=HIP_VISIBLE_DEVICES --keepalive 5m --pinned --instances 2 \
+                --max-requests 100 --max-age 1d --max-memory 8GiB --start-timeout 2h --queue-timeout none --queue-length 9";
+    let Some(Verb::Model(ModelVerb::Set(args))) = cli(line).verb else { panic!("no set") };
+    let flags = args.flags.process;
+    assert_eq!(flags.needs.iter().map(|need| need.count).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((flags.keepalive, flags.instances), (Some(mer_core::Bound::secs(300)), Some(2)));
+    assert_eq!((flags.queue_timeout, flags.queue_length), (Some(mer_core::Bound::Never), Some(9)));
+    assert!(flags.pinned && flags.max_requests == Some(100) && flags.max_memory.is_some());
+    let line = "server set s --resource slots=4 --resource gpu=0,1 --pool box1";
+    let Some(Verb::Server(ServerVerb::Set(args))) = cli(line).verb else { panic!("no set") };
+    assert_eq!(args.flags.resources.iter().map(|one| one.amount.count()).collect::<Vec<_>>(), [4, 2]);
+    assert_eq!(args.flags.pool.as_deref(), Some("box1"));
+    for wrong in
+        ["--needs gpu", "--needs gpu=0", "--instances 0", "--queue-length 0", "--max-requests 0", "--keepalive x"]
+    {
+        refused(&format!("model set m {wrong}"));
+    }
+    for wrong in ["--resource gpu", "--resource gpu=", "--resource gpu=a,a"] {
+        refused(&format!("server set s {wrong}"));
+    }
+}
+
+#[test]
 fn global_flags_stand_before_or_after_the_verb() {
     for line in ["--db mem:// --json model list", "model --json list --db mem://", "model list --db=mem:// --json"] {
         let cli = cli(line);

@@ -11,6 +11,7 @@ use super::{
     migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
     run::RunArgs,
+    serve::{LoadArgs, ServeArgs, StopArgs},
     train::TrainArgs,
     weights::WeightsVerb,
 };
@@ -23,6 +24,14 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Train a model; what it writes becomes the next version of its weights
     Train(TrainArgs),
+    /// Keep models warm for separate calls of `mer run`, in the foreground
+    Serve(ServeArgs),
+    /// List the kept processes of models
+    Ps,
+    /// Start a process of each model, and keep it
+    Load(LoadArgs),
+    /// End kept processes: idle ones at once, others after their reply
+    Stop(StopArgs),
     /// List, show, check, add, change and remove models
     #[command(subcommand, aliases = ["models"])]
     Model(ModelVerb),
@@ -68,6 +77,9 @@ pub(crate) enum Verb {
     /// Write the owner of the database to a pipe, for startStopScripts
     #[command(hide = true)]
     InternalOwner,
+    /// Move the journal into the database, for the resident
+    #[command(hide = true)]
+    InternalDrain,
 }
 
 /// Commands of `mer config`.

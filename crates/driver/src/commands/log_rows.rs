@@ -42,7 +42,13 @@ impl Details for Access {
             ("protocol", self.protocol.clone()),
             ("weights", weights),
             ("caller", format!("{}, process {}", self.caller, self.caller_pid)),
-            ("claims", claims(self)),
+            ("claims", pairs(self.caller_claims.iter())),
+            ("via", text(self.via.clone())),
+            ("tags", pairs(&self.tags.0)),
+            ("batch", text(self.batch_uid.map(|uid| uid.to_string()))),
+            ("items", text(self.items.map(|items| items.to_string()))),
+            ("failed items", text(self.failed_items.map(|items| items.to_string()))),
+            ("job", text(self.job_id.clone())),
             ("started", self.start_access.to_string()),
             ("stopped", text(self.stop_access.map(|time| time.to_string()))),
             ("status", self.status.to_string()),
@@ -63,9 +69,9 @@ impl Details for Access {
     }
 }
 
-/// The claims of the environment about the caller.
-fn claims(access: &Access) -> String {
-    access.caller_claims.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+/// Names and values such as `team=vision, run=7`.
+fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
+    pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(value: f64) -> String {

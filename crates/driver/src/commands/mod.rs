@@ -4,19 +4,26 @@ mod change;
 mod completions;
 mod config_show;
 mod doctor;
+mod drain;
 mod example_model;
 mod export;
 mod import;
+mod keep_hint;
+mod kept_processes;
+mod load;
 mod log;
 mod log_rows;
 mod migrate;
 mod model;
 mod owner;
+mod ps;
 mod registry_fields;
 mod run;
 mod run_output;
+mod serve;
 mod server;
 mod server_ping;
+mod stop;
 mod train;
 mod version;
 mod weights;
@@ -60,6 +67,8 @@ pub(crate) async fn execute(
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
             return Box::pin(train::train(app, args, input, ui, command_line)).await;
         }
+        // Ends with its models.
+        Verb::Serve(args) => return Box::pin(serve::serve(app, args, ui)).await,
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
             return Box::pin(model::model(app, verb, ui)).await;
         }
@@ -83,6 +92,10 @@ pub(crate) async fn execute(
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, command_line, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
             Verb::Import(args) => Box::pin(import::import(app, args, ui, command_line, origin)).await?,
+            Verb::Ps => ps::ps(app, ui).await?,
+            Verb::Load(args) => load::load(app, args, ui).await?,
+            Verb::Stop(args) => stop::stop(app, args, ui).await?,
+            Verb::InternalDrain => drain::drain(app).await?,
             Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
             Verb::Completions(args) => completions(args, ui)?,
@@ -90,7 +103,13 @@ pub(crate) async fn execute(
             Verb::Repl => return Err(not_here("repl", "`mer repl` in a shell; you may be in it already")),
             Verb::Use(_) => return Err(not_here("use", "`mer repl`, or a script piped to `mer`")),
             Verb::InternalOwner => return Err(not_here("internal-owner", "it is for startStopScripts")),
-            Verb::Run(_) | Verb::Train(_) | Verb::Model(_) | Verb::Migrate(_) | Verb::Config(_) | Verb::Quit => {}
+            Verb::Run(_)
+            | Verb::Train(_)
+            | Verb::Serve(_)
+            | Verb::Model(_)
+            | Verb::Migrate(_)
+            | Verb::Config(_)
+            | Verb::Quit => {}
         }
         Ok(0)
     };

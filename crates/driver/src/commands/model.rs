@@ -41,6 +41,8 @@ fn whole(model: &Model) -> Whole<'_, Model> {
         ("servers", json!([LOCAL_SERVER])),
         ("on", json!({})),
         ("env", json!({})),
+        ("needs", json!({})),
+        ("resourceEnv", json!({})),
         ("protocol", json!(model.spec.params.protocol().name())),
     ];
     Whole::new(model, &keys, &defaults)

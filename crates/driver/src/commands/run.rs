@@ -2,17 +2,19 @@
 
 use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Outcome, Output, OutputConfirmation};
-use mer_service::{ModelHost as _, RunRequest};
+use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation};
+use mer_service::RunRequest;
 use tokio::sync::mpsc;
 
 use crate::{
     app::App,
     cli::{RunArgs, selector},
     commands::{
+        keep_hint,
         run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output, write_stdout},
         weights,
     },
+    engine::AskResident,
     errors::{CliError, outcome_hint},
     io::{Origin, OutputFile, Sink, file_for, within},
     signal::Signal,
@@ -22,9 +24,29 @@ use crate::{
 /// Runs a model once. The exit code says how the run ended, and the failure is printed to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
-    let host = app.model_host();
-    let model = app.signals.unless_ended(async { Ok(host.resolve(&selector).await?) }).await?;
+    let name = &args.request.model;
     let cancel = Cancel::new();
+    let diagnostics_wanted = ui.format() == Format::Text;
+    let request = RunRequest {
+        sender: None,
+        server: args.request.server.as_deref(),
+        input,
+        timeout: args.request.timeout,
+        hashes: app.settings.hashes && !args.request.no_hash,
+        // A command line ends with its run; further lines may want the process again.
+        keep: if origin == Origin::Line { Keep::WhileHere } else { Keep::No },
+        retries: args.retries,
+        retry_failed: args.retry_failed,
+        priority: args.request.priority,
+        tags: args.request.tags()?,
+        cancel: cancel.clone(),
+        watch: app.watch(),
+        progress: weights::progress(ui),
+    };
+    let asks = if args.no_serve { AskResident::No } else { AskResident::Yes { diagnostics: diagnostics_wanted } };
+    let preparing = app.engine.prepare(&app.runtime, (name, &selector), &request, asks);
+    let prepared = app.signals.unless_ended(preparing).await?;
+    let is_here = prepared.is_here();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
     let sink = match (file_for(args.output.as_ref()), ui.format()) {
@@ -39,25 +61,14 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         (None, Format::Json) => Sink::Memory(Vec::new()),
         (None, _) => Sink::stdout()?,
     };
-    let watched = (ui.format() == Format::Text).then_some(stderr);
-    let request = RunRequest {
-        server: args.request.server.as_deref(),
-        input,
-        timeout: args.request.timeout,
-        hashes: app.settings.hashes && !args.request.no_hash,
-        // A command line ends with its run; further lines may want the process again.
-        keep_warm: origin == Origin::Line,
-        cancel: cancel.clone(),
-        watch: app.watch(),
-        progress: weights::progress(ui),
-    };
+    let watched = diagnostics_wanted.then_some(stderr);
     let work = async {
         let (confirmation, sender) = OutputConfirmation::new();
-        let run = host.run(&model, request, Output { stdout, stderr: watched }, confirmation);
+        let run = prepared.run(app, &selector.model, request, Output { stdout, stderr: watched }, confirmation);
         tokio::join!(run, write_output(chunks, sink, sender), show_diagnostics(diagnostics, &cancel))
     };
     let ((outcome, written, ()), signal) =
-        app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
+        app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&selector.model), work).await;
     let outcome = outcome?;
     // A reader that has gone is the cause of the cancelled run, not its result.
     let bytes = written?;
@@ -66,7 +77,10 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         let line = ui.json_line(&RunJson::new(&outcome.access, &bytes, args.output.is_none()))?;
         app.signals.unless_ended(write_stdout(line)).await?;
     }
-    app.runtime.after_run().await;
+    if is_here {
+        app.runtime.after_run().await;
+    }
+    keep_hint::show(app, &outcome, is_here, ui);
     if outcome.succeeded() {
         return Ok(0);
     }

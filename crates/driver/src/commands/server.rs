@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mer_core::{ConnParams, Registry, Server};
 use mer_service::registry::REDACTED;
+use serde_json::json;
 
 use super::{
     registry_fields::{Whole, registered},
@@ -35,7 +36,7 @@ pub(crate) async fn server(app: &App, verb: &ServerVerb, ui: Ui) -> Result<(), C
 
 /// The server with every key of its JSON.
 fn whole(server: &Server) -> Whole<'_, Server> {
-    Whole::new(server, ConnParams::KEYS, &[])
+    Whole::new(server, ConnParams::KEYS, &[("resources", json!({}))])
 }
 
 /// The server as it may be shown, in JSON too: without its password.

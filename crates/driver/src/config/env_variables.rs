@@ -125,7 +125,8 @@ fn read(
 fn unknown(name: &str) -> Option<String> {
     let bare = name.strip_prefix("MER_")?;
     let known: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
-    if OTHER_VARIABLES.contains(&name) || known.iter().any(|known| known == name) {
+    // A model may call `mer`, and has variables such as `MER_RESOURCE_GPU`.
+    if OTHER_VARIABLES.contains(&name) || bare.starts_with("RESOURCE_") || known.iter().any(|known| known == name) {
         return None;
     }
     // All of them begin with `MER_`, so only the rest is compared.

@@ -11,6 +11,7 @@ mod origin;
 mod precedence;
 #[cfg(test)]
 mod reference;
+mod resources;
 mod schema;
 mod secret;
 mod settings;
@@ -18,6 +19,7 @@ mod settings_file;
 mod show;
 mod trusted_file;
 mod value;
+mod variables;
 
 pub(crate) use environment::Environment;
 pub(crate) use flags::NO_DOTENV;

@@ -35,6 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) folder: PathBuf,
     /// The file of `--config`.
     pub(super) config: Option<OsString>,
+    /// The settings file that `--config` or MER_CONFIG names; none if the default ones were read.
+    pub(super) named_file: Option<PathBuf>,
     /// Passwords of a database in any layer, also where a later layer wins: no other process may get them.
     pub(crate) passwords: Vec<Secret>,
     /// Whether `--no-dotenv` was given.
@@ -60,6 +62,7 @@ pub(crate) fn load(environment: &Environment, flags: &[FlagValue], config: Optio
     }
     layers.extend(env_variables::from_environment(environment, &mut warnings)?);
     layers.extend(flags::read(flags, &environment.cwd, home)?);
+    drop_settings_of_machine(&mut layers, &mut warnings);
     let passwords = layers.iter().flat_map(LayerValue::passwords).collect();
     let database_is_local = drop_foreign_credentials(&mut layers, &mut warnings);
     let data_dir = layers.iter().rev().find(|layer| layer.setting.name == "dataDir");
@@ -70,8 +73,22 @@ pub(crate) fn load(environment: &Environment, flags: &[FlagValue], config: Optio
         .extract()
         .map_err(|error| CliError::bug("the table of settings and their types disagree").caused_by(error))?;
     let folder = settings_folder(environment, config);
+    let named_file = named_file(environment, config);
     let config = config.map(OsStr::to_owned);
-    Ok(Loaded { settings, warnings, folder, config, passwords, no_dotenv, database_is_local, figment })
+    Ok(Loaded { settings, warnings, folder, config, named_file, passwords, no_dotenv, database_is_local, figment })
+}
+
+/// Drops what the working folder says about the machine: its limits hold for every `mer` of it, wherever that is started.
+fn drop_settings_of_machine(layers: &mut Vec<LayerValue>, warnings: &mut Vec<String>) {
+    let is_foreign = |layer: &LayerValue| layer.setting.of_machine && layer.is_local;
+    warnings.extend(layers.iter().filter(|layer| is_foreign(layer)).map(|layer| {
+        format!(
+            "`{}` ({}) is ignored: it describes the machine, and is read from the files of the system and of the user, from \
+             the environment, and from the file that `--config` names",
+            layer.setting.name, layer.origin
+        )
+    }));
+    layers.retain(|layer| !is_foreign(layer));
 }
 
 /// If the database's URL was found in the working directory, drops credentials from elsewhere: they may not be meant for the

@@ -18,6 +18,10 @@ pub(crate) enum Type {
     Choice(&'static [&'static str]),
     /// A database, as `--db` takes it.
     DbUrl,
+    /// Resources of a machine: a table in a file, `slots=4 gpu=0,1` elsewhere.
+    Resources,
+    /// A name of letters, digits, `_` and `-`.
+    Name,
 }
 
 impl Type {
@@ -30,6 +34,10 @@ impl Type {
             Self::Bound => "a duration such as 500ms, 30s, 10m, 2h, 1d, or none".to_owned(),
             Self::Size => "a size such as 500MB or 16GiB".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Resources => {
+                "a table such as { slots = 4, gpu = [\"0\", \"1\"] }, or the text slots=4 gpu=0,1".to_owned()
+            }
+            Self::Name => "a name of letters, digits, `_` and `-`".to_owned(),
             Self::DbUrl => "embedded, surrealkv://PATH, mem://, ws://…, wss://…, postgres://…".to_owned(),
         }
     }
@@ -62,6 +70,8 @@ pub(crate) struct Setting {
     pub(crate) flag: Option<&'static str>,
     /// Whether the value is never shown.
     pub(crate) secret: bool,
+    /// Whether it describes the machine, so that the working folder cannot set it.
+    pub(crate) of_machine: bool,
     /// Description for the reference.
     #[cfg_attr(not(test), expect(dead_code, reason = "the reference is made by a test"))]
     pub(crate) doc: &'static str,
@@ -86,8 +96,16 @@ impl Setting {
     }
 }
 
-const PLAIN: Setting =
-    Setting { name: "", kind: Type::Text, default: Default::None, variables: &[], flag: None, secret: false, doc: "" };
+const PLAIN: Setting = Setting {
+    name: "",
+    kind: Type::Text,
+    default: Default::None,
+    variables: &[],
+    flag: None,
+    secret: false,
+    of_machine: false,
+    doc: "",
+};
 
 /// All settings, in the order in which they are shown.
 pub(crate) const SETTINGS: &[Setting] = &[
@@ -178,6 +196,36 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: Default::Fixed("true"),
         flag: Some("--no-hash"),
         doc: "Whether the log keeps the sha256 of each input and output.",
+        ..PLAIN
+    },
+    Setting {
+        name: "serve",
+        kind: Type::Switch,
+        default: Default::Fixed("true"),
+        flag: Some("--no-serve"),
+        doc: "Whether `mer run` uses a resident, and starts one for a model with a `keepalive`.",
+        ..PLAIN
+    },
+    Setting {
+        name: "runtimeDir",
+        kind: Type::Path,
+        default: Default::FromEnvironment("/run/user/UID/mer, or /tmp/mer-UID"),
+        of_machine: true,
+        doc: "The folder of the resident's socket and of locks for resources. Not read from the working folder.",
+        ..PLAIN
+    },
+    Setting {
+        name: "resources",
+        kind: Type::Resources,
+        of_machine: true,
+        doc: "What this machine has: the resources of the server `local`. Not read from the working folder.",
+        ..PLAIN
+    },
+    Setting {
+        name: "pool",
+        kind: Type::Name,
+        of_machine: true,
+        doc: "The name of this machine, which it shares with servers of that `pool`. Not read from the working folder.",
         ..PLAIN
     },
     Setting {

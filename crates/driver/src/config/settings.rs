@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mer_core::{Bound, Size};
 use serde::Deserialize;
 
-use super::{secret::Secret, value};
+use super::{resources::Resources, secret::Secret, value};
 use crate::{logging::LogFormat, ui::Format};
 
 /// All settings. Paths are absolute.
@@ -35,6 +35,16 @@ pub(crate) struct Settings {
     pub(crate) allow_model_server_runtime_changes: bool,
     /// Whether the log keeps hashes.
     pub(crate) hashes: bool,
+    /// Whether a resident is used, and started where a model asks for one.
+    pub(crate) serve: bool,
+    /// The folder of the resident's socket and of locks for resources; `None` for the one of this user's session.
+    #[serde(default, deserialize_with = "value::read_optional_path")]
+    pub(crate) runtime_dir: Option<PathBuf>,
+    /// What this machine has.
+    #[serde(default)]
+    pub(crate) resources: Resources,
+    /// The name of this machine, which servers of the same one share.
+    pub(crate) pool: Option<String>,
     /// The output format.
     pub(crate) output: Format,
     /// Whether questions are never asked.

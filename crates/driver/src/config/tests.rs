@@ -96,13 +96,16 @@ fn every_setting_is_read_from_its_file_key_and_from_each_of_its_variables() {
         schema::Type::DbUrl => "mem://",
         schema::Type::Path => "/somewhere",
         schema::Type::Text => "text",
+        schema::Type::Resources => "gpu=0,1 slots=4",
+        schema::Type::Name => "box1",
     };
     for setting in SETTINGS {
         let text = match setting.kind {
             schema::Type::Switch => format!("{} = true\n", setting.name),
             kind => format!("{} = '{}'\n", setting.name, value(kind)),
         };
-        let machine = Machine::new().file("cwd/mer.toml", &text);
+        let file = if setting.of_machine { "etc/mer.toml" } else { "cwd/mer.toml" };
+        let machine = Machine::new().file(file, &text);
         assert!(machine.origin(setting.name).ends_with("mer.toml:1"), "{}", setting.name);
         for variable in setting.all_variables() {
             let machine = Machine::new().variable(&variable, value(setting.kind));
@@ -277,4 +280,43 @@ fn a_line_that_cannot_be_read_is_told_with_the_way_round_it() {
         let error = Machine::new().file("cwd/.env", text).refused();
         assert!(error.hints().iter().any(|hint| hint.contains("--no-dotenv")), "{error}");
     }
+}
+
+#[test]
+fn resources_are_a_table_or_a_text_and_describe_the_machine() {
+    let table = "pool = 'box1'\n[resources]\nslots = 4\ngpu = ['0', '1']\n";
+    let machine = Machine::new().file("home/.config/mer/mer.toml", table);
+    let loaded = machine.loaded();
+    assert_eq!(loaded.settings.resources.to_string(), "gpu=0,1 slots=4");
+    assert_eq!(loaded.settings.pool.as_deref(), Some("box1"));
+    assert_eq!(row(&loaded, "resources").value, Some("gpu=0,1 slots=4".into()));
+    let machine = machine.variable("MER_RESOURCES", "gpu=0,");
+    assert_eq!(machine.loaded().settings.resources.to_string(), "gpu=0,");
+    // The working folder says nothing about the machine.
+    let machine =
+        machine.file("cwd/mer.toml", "pool = 'x'\nresources = { gpu = 8 }\n").file("cwd/.env", "MER_POOL=y\n");
+    let loaded = machine.loaded();
+    assert_eq!(loaded.settings.pool.as_deref(), Some("box1"));
+    assert_eq!(loaded.settings.resources.to_string(), "gpu=0,");
+    assert_eq!(loaded.warnings.iter().filter(|warning| warning.contains("it describes the machine")).count(), 3);
+}
+
+#[test]
+fn resources_that_are_not_possible_are_refused() {
+    for (text, what) in [
+        ("resources = 4", ""),
+        ("resources = { gpu = 'x' }", "`gpu` must be a number"),
+        ("resources = { gpu = 9999 }", "at most 4096"),
+        ("resources = { gpu = ['a', 'a'] }", "twice"),
+        ("resources = { gpu = [1] }", "`gpu` must be a number"),
+        ("resources = { 'g p' = 1 }", "not the name of a resource"),
+        ("resources = 'gpu'", "is not RESOURCE=COUNT"),
+        ("resources = 'gpu=1 gpu=2'", "twice"),
+        ("pool = 'a b'", ""),
+    ] {
+        let error = Machine::new().file("etc/mer.toml", text).refused();
+        assert!(error.to_string().contains("must be") && error.causes().join(" ").contains(what), "{text}: {error:?}");
+    }
+    let error = Machine::new().file("etc/mer.toml", "resource = { gpu = 1 }").refused();
+    assert_eq!(error.hints(), ["did you mean `resources`?"]);
 }

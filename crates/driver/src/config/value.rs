@@ -11,7 +11,10 @@ use mer_core::{Bound, Size};
 use serde::{Deserialize, Deserializer};
 use toml::de::DeValue;
 
-use super::schema::{Setting, Type};
+use super::{
+    resources::Resources,
+    schema::{Setting, Type},
+};
 
 /// The folders that paths begin at.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,9 @@ pub(super) fn from_text(setting: &Setting, text: &str, base: Base<'_>) -> Result
             words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| Value::from(*word)).ok_or(None)
         }
         Type::DbUrl => db_url(text, base).map(Value::from),
+        Type::Resources => Ok(Value::from(text.parse::<Resources>().map_err(Some)?.to_string())),
+        Type::Name if mer_core::is_resource_name(text) => Ok(Value::from(text)),
+        Type::Name => Err(None),
     }
 }
 
@@ -56,6 +62,7 @@ pub(super) fn from_toml(setting: &Setting, value: &DeValue<'_>, base: Base<'_>) 
         (Type::Switch, DeValue::Boolean(on)) => Ok(Value::from(*on)),
         (Type::Bound | Type::Size, DeValue::Integer(number)) => from_text(setting, number.as_str(), base),
         (Type::Switch, _) => Err(None),
+        (Type::Resources, DeValue::Table(_)) => Ok(Value::from(Resources::from_toml(value)?.to_string())),
         (_, DeValue::String(text)) => from_text(setting, text, base),
         _ => Err(None),
     }
@@ -100,6 +107,11 @@ pub(super) fn read_path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D
         Form::Text(path) => path,
         Form::Bytes(bytes) => OsString::from_vec(bytes).into(),
     })
+}
+
+/// As [`read_path`], of a setting without a default.
+pub(super) fn read_optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    read_path(from).map(Some)
 }
 
 fn home(base: Base<'_>) -> Result<PathBuf, Option<String>> {

@@ -144,7 +144,8 @@ impl Ui {
         self.shows_status().then(|| WaitNotice::start(line()))
     }
 
-    fn shows_status(&self) -> bool {
+    /// Whether a person sees notes as they come.
+    pub(crate) fn shows_status(&self) -> bool {
         self.format == Format::Text && self.err_is_terminal
     }
 

@@ -1,5 +1,29 @@
-//! Processes that are kept for further requests.
+//! Processes that are kept for further requests: the pool of them, and their life.
+//!
+//! A request takes a process from the [`Pool`] as a [`Lease`], or is given a [`Place`] in it, in which it starts one. Dropping
+//! either gives it back. [`group`] decides who is served; it is plain data and does nothing by itself.
 
+mod acquire;
+mod back_off;
+mod entry;
+mod group;
+mod housekeeping;
+mod key;
+mod lease;
+mod life;
+mod list;
+mod pool;
+mod process;
 mod selection;
+mod standing;
+mod start_failure;
+mod starting;
+mod stop;
+mod wait_queue;
 
+pub(crate) use acquire::{Acquired, Ask};
+pub(crate) use lease::{Lease, Place, UseEnd};
+pub(crate) use pool::Pool;
+pub(crate) use process::{PooledProcess, StderrObserver, stop_now};
 pub use selection::Selection;
+pub(crate) use standing::Standing;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mer_core::{LOCAL_SERVER, Registry};
+use mer_core::{LOCAL_SERVER, Registry, UnmetNeed};
 
 use super::{
     diff::{Difference, differences},
@@ -71,6 +71,7 @@ pub async fn plan(
         .in_session(async |store| {
             let known = store.registry().await?;
             file.check(&known)?;
+            warn_of_unmet_needs(&known, &file.registry);
             let mut wanted = file.registry.clone();
             settle(&mut wanted, &known, None, folder)?;
             let differences = differences(&known, &wanted);
@@ -144,5 +145,14 @@ fn check(known: &Registry, wanted: &Registry) -> Result<(), ServiceError> {
     for odd in wanted.carriage_returns() {
         tracing::warn!("{}", carriage_return(&odd));
     }
-    wanted.check(known).map_err(|source| ServiceError::Registration { source })
+    wanted.check(known).map_err(|source| ServiceError::Registration { source })?;
+    warn_of_unmet_needs(known, wanted);
+    Ok(())
+}
+
+/// Warns of models that fail at every run. The needs may be met later, by another change.
+fn warn_of_unmet_needs(known: &Registry, wanted: &Registry) {
+    for UnmetNeed { model, resource, count } in wanted.unmet_needs(known) {
+        tracing::warn!("no server of the model `{model}` has {count} of `{resource}`, so that it cannot run");
+    }
 }

@@ -182,7 +182,10 @@ impl Source<'_> {
 
     fn wrong(self, key: &Key<'_>, value: &Spanned<DeValue<'_>>, why: &str) -> RegistryFileError {
         let why = match key.get_ref().as_ref() {
-            // Two shapes are possible here, and serde names neither.
+            // Two shapes are possible here and there, and serde names neither.
+            "resources" => {
+                "a number of units or a list of their names was expected, such as `{ slots = 4, gpu = [\"0\", \"1\"] }`"
+            }
             "inferenceCommand" | "trainCommand" => {
                 "an array of texts was expected, such as `[\"python3\", \"model.py\"]`, or with `shell = true` one text"
             }

@@ -179,3 +179,43 @@ fn line_ends_of_windows_are_told_of_where_they_become_part_of_something() {
     );
     assert!(read(Path::new("r.toml"), &text.replace('\r', "")).expect("a registry").warnings().is_empty());
 }
+
+#[test]
+fn keys_of_a_newer_version_are_written_and_not_read() {
+    let json = r#"{"servers":{"s":{"connType":"ssh","host":"h","zone":["a",{"b":true,"c":null}],"a":null}},
+        "models":{"m":{"inferenceCommand":["x"],"later":1.5,"on":{"local":{"sooner":"y"}}}}}"#;
+    let registry: Registry = serde_json::from_str(json).expect("a registry");
+    let text = write(&registry).expect("text");
+    let expected = "[servers.s]\nconnType = \"ssh\"\nhost = \"h\"\nzone = [\"a\", { b = true }]\n\n[models.m]\n\
+                    inferenceCommand = [\"x\"]\nlater = 1.5\n\n[models.m.on.local]\nsooner = \"y\"\n";
+    assert_eq!(text, expected);
+    assert_eq!(refused(&text).0, "r.toml:4:1: unknown key `zone` of server `s`");
+}
+
+#[test]
+fn resources_and_needs_are_tables() {
+    let text = "[servers.gpu1]\nconnType = \"ssh\"\nhost = \"h\"\nresources = { gpu = [\"0\", \"1\"], slots = 4 }\npool = \"lab\"\n\n\
+                [models.m]\nservers = [\"gpu1\"]\ninferenceCommand = [\"x\"]\nneeds = { gpu = 1 }\nkeepalive = \"5m\"\n";
+    let same = "[servers.gpu1]\nconnType = 'ssh'\nhost = 'h'\npool = 'lab'\n[servers.gpu1.resources]\nslots = 4\ngpu = ['0', '1']\n\
+                [models.m]\nservers = ['gpu1']\ninferenceCommand = ['x']\nneeds.gpu = 1\nkeepalive = 300\n";
+    assert_eq!(write(&registry(text)).expect("text"), text);
+    assert_eq!(registry(same), registry(text));
+    for (wrong, key) in [
+        ("needs = { gpu = -1 }", "needs"),
+        ("needs = { gpu = 1.5 }", "needs"),
+        ("needs = [\"gpu\"]", "needs"),
+        ("instances = \"x\"", "instances"),
+        ("keepalive = \"soon\"", "keepalive"),
+    ] {
+        let (message, causes, _) = refused(&format!("[models.m]\ninferenceCommand = [\"x\"]\n{wrong}\n"));
+        assert!(message.ends_with(&format!("`{key}` has a wrong value")) && !causes.is_empty(), "{message} {causes:?}");
+    }
+    let (message, causes, _) = refused("[servers.s]\nresources = { gpu = 1.5 }\n");
+    assert!(message.ends_with("`resources` has a wrong value"), "{message}");
+    assert_eq!(
+        causes,
+        ["a number of units or a list of their names was expected, such as `{ slots = 4, gpu = [\"0\", \"1\"] }`"]
+    );
+    assert_eq!(refused("[models.m]\nneed = { gpu = 1 }\n").2, ["needs"]);
+    assert_eq!(refused("[servers.s]\nresource = { gpu = 1 }\n").2, ["resources"]);
+}

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::error::RegistryFileError;
 
-/// Writes a registry: servers, then models, each by name, their keys in the order of the reference.
+/// Writes a registry: servers, then models, each by name, their keys in the order of the reference. Keys of a newer version
+/// come last, without those that are null, for which TOML has no form.
 ///
 /// # Errors
 /// A value has no form in TOML, which is a bug.
@@ -43,13 +44,10 @@ fn bug(source: Option<Box<dyn std::error::Error + Send + Sync>>) -> RegistryFile
 fn table(path: &[&str], values: &Map<String, Value>, order: &[&str]) -> Result<String, RegistryFileError> {
     let head: Vec<String> = path.iter().map(|part| key(part)).collect();
     let mut text = format!("[{}]\n", head.join("."));
-    if let Some(stray) = values.keys().find(|name| !order.contains(&name.as_str())) {
-        return Err(bug(Some(format!("`{stray}` is no known key").into())));
-    }
-    for name in order {
-        if let Some(value) = values.get(*name) {
-            let _ = writeln!(text, "{} = {}", key(name), inline(value)?);
-        }
+    let known = order.iter().copied().filter_map(|name| values.get_key_value(name));
+    let newer = values.iter().filter(|(name, value)| !order.contains(&name.as_str()) && !value.is_null());
+    for (name, value) in known.chain(newer) {
+        let _ = writeln!(text, "{} = {}", key(name), inline(value)?);
     }
     Ok(text)
 }
@@ -62,11 +60,14 @@ fn inline(value: &Value) -> Result<String, RegistryFileError> {
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Result<Vec<_>, _>>()?.join(", ")),
         Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
-            let pairs: Result<Vec<String>, RegistryFileError> =
-                map.iter().map(|(name, value)| Ok(format!("{} = {}", key(name), inline(value)?))).collect();
+            let pairs: Result<Vec<String>, RegistryFileError> = map
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| Ok(format!("{} = {}", key(name), inline(value)?)))
+                .collect();
             format!("{{ {} }}", pairs?.join(", "))
         }
-        Value::Null => return Err(bug(None)),
+        Value::Null => return Err(bug(Some("a list with `null` in it".into()))),
     })
 }
 

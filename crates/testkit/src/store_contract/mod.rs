@@ -36,7 +36,8 @@ pub use claims::{
 };
 pub use registry::{
     a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
-    an_upsert_keeps_uid_and_creation, unknown_names_are_nothing, what_is_not_named_stays,
+    an_upsert_keeps_uid_and_creation, keys_of_a_newer_version_are_kept, unknown_names_are_nothing,
+    what_is_not_named_stays,
 };
 pub use schema::{a_failing_script_leaves_nothing_and_names_its_place, the_uid_is_the_databases_own};
 pub use weights::{
@@ -54,6 +55,7 @@ macro_rules! store_contract {
     (@all $module:ident, $fresh:block) => {
         $crate::store_contract!(@cases $module, $fresh:
             a_registry_reads_back_as_it_was_applied, an_upsert_keeps_uid_and_creation, what_is_not_named_stays,
+            keys_of_a_newer_version_are_kept,
             unknown_names_are_nothing, what_is_removed_is_gone, a_server_goes_only_when_no_model_names_it,
             a_change_of_what_has_changed_is_refused, of_sixteen_who_add_a_model_one_does,
             a_server_that_goes_and_a_model_that_comes, a_model_with_weights_stays_what_it_is,

@@ -98,6 +98,40 @@ pub async fn an_upsert_keeps_uid_and_creation(store: &Store) {
     assert!(uuid::Uuid::parse_str(&model_after.uid).is_ok(), "made by the database: {}", model_after.uid);
 }
 
+/// Keys of a newer version are kept with their values, also when another key is changed, and are gone where they are not
+/// wanted any more.
+pub async fn keys_of_a_newer_version_are_kept(store: &Store) {
+    let read = |json: &str| serde_json::from_str::<Registry>(json).unwrap();
+    let registry = read(
+        r#"{"servers":{"later":{"connType":"ssh","host":"h","zone":"b","weights":{"b":[],"a":{}}}},
+            "models":{"later":{"servers":["later"],"inferenceCommand":["x"],"needs":{"gpu":1},"keepalive":"none",
+                "whole":9007199254740993,"least":-9223372036854775808,"broken":[0.5,-1.25,1e300],"no":false,"":"ü\n\\",
+                "nothing":null,"a.b":{"id":"x","uid":{"none":null}},"on":{"later":{"sooner":[[],{},""]}}}}}"#,
+    );
+    store.apply(&registry).await.unwrap();
+    let after = async || {
+        let (server, model) = (store.server("later").await.unwrap(), store.model("later").await.unwrap());
+        let all = store.registry().await.unwrap();
+        let found = (server.unwrap().spec, model.unwrap().spec);
+        assert_eq!((&all.servers["later"], &all.models["later"]), (&found.0, &found.1));
+        found
+    };
+    let text = |value: &(ServerSpec, ModelSpec)| serde_json::to_string(value).unwrap();
+    let wanted = (registry.servers["later"].clone(), registry.models["later"].clone());
+    assert_eq!(text(&after().await), text(&wanted));
+
+    let mut changed = registry.clone();
+    changed.models.get_mut("later").unwrap().params.timeout = Some(Bound::secs(3));
+    changed.servers.get_mut("later").unwrap().params.port = Some(23);
+    store.apply_over(&registry, &changed).await.unwrap();
+    let wanted = (changed.servers["later"].clone(), changed.models["later"].clone());
+    assert_eq!(text(&after().await), text(&wanted));
+
+    changed.models.get_mut("later").unwrap().params.extra.clear();
+    store.apply(&changed).await.unwrap();
+    assert_eq!(after().await.1, changed.models["later"]);
+}
+
 async fn both(store: &Store) -> (mer_core::Server, mer_core::Model) {
     let server = store.server("gpu-1.example_X").await.unwrap().unwrap();
     (server, store.model("42").await.unwrap().unwrap())

@@ -15,7 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("weights", &["core"]),
     ("scheduler", &["core", "dal", "files", "meal"]),
     ("service", &["core", "dal", "files", "meal", "migrations", "scheduler", "weights"]),
-    ("driver", &["core", "dal", "files", "meal", "migrations", "scheduler", "service", "weights"]),
+    ("client", &["core", "files", "meal", "scheduler", "service"]),
+    ("serve", &["client", "core", "files", "meal", "scheduler", "service"]),
+    ("driver", &["client", "core", "dal", "files", "meal", "migrations", "scheduler", "serve", "service", "weights"]),
 ];
 
 /// Returns every dependency (from, to) between crates of the workspace, without dev-dependencies.

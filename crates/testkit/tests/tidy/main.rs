@@ -12,6 +12,7 @@ mod references;
 mod reliability;
 mod sizes;
 mod source;
+mod units;
 mod where_things_live;
 
 use std::{

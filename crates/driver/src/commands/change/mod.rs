@@ -3,6 +3,8 @@
 mod apply;
 mod differences;
 mod model;
+mod process;
+mod put;
 mod server;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use mer_service::{
     registry::{self, require_server, unset},
 };
 
-use super::{change, print_differences, taken};
+use super::{change, print_differences, process::set_process, put::put, taken};
 use crate::{
     app::App,
     cli::{CommandLine, ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, Shape, Words},
@@ -162,6 +162,7 @@ fn set_params(
     if flags.leave_children {
         params.leave_children = Some(true);
     }
+    set_process(params, &flags.process);
     Ok(())
 }
 
@@ -169,11 +170,4 @@ fn split(text: &str) -> Result<Vec<String>, CliError> {
     let wrong =
         |error| CliError::usage(format!("the value `{text}` of `--train-command` is not valid")).caused_by(error);
     text.parse::<Words>().map(|Words(words)| words).map_err(wrong)
-}
-
-/// Sets a key where a flag names it.
-pub(super) fn put<T: Clone>(key: &mut Option<T>, flag: Option<&T>) {
-    if flag.is_some() {
-        *key = flag.cloned();
-    }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use mer_core::{ConnParams, ConnType, Registry, ServerSpec};
 use mer_service::registry::{self, unset};
 
-use super::{change, model::put, print_differences, taken};
+use super::{change, print_differences, put::put, taken};
 use crate::{
     app::App,
-    cli::{CommandLine, Destination, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs, Words},
+    cli::{CommandLine, Destination, RemoveArgs, Resource, ServerAddArgs, ServerFlags, ServerSetArgs, Words},
     errors::CliError,
     ui::Ui,
 };
@@ -105,6 +105,10 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
         return Err(CliError::usage("that is for a server that is reached by SSH, and needs its host")
             .hint("`mer server add NAME [USER@]HOST[:PORT] …`"));
     }
+    for Resource { resource, amount } in &flags.resources {
+        params.resources.insert(resource.clone(), amount.clone());
+    }
+    put(&mut params.pool, flags.pool.as_ref());
     put(&mut params.launcher, flags.launcher.as_ref().map(|Words(words)| words));
     Ok(())
 }

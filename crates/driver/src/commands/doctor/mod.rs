@@ -7,6 +7,7 @@ mod database;
 mod finding;
 mod folders;
 mod registry;
+mod resources;
 mod secrets;
 
 use mer_core::FailureKind;

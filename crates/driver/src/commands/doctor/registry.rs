@@ -10,7 +10,7 @@ use mer_dal::Snapshot;
 use mer_scheduler::ModelPingReport;
 use mer_service::{ModelHost as _, ResolvedModel, View, weights};
 
-use super::Finding;
+use super::{Finding, resources};
 use crate::{
     app::App,
     commands::{model::ping_detail, server_ping},
@@ -24,6 +24,7 @@ pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
         findings.push(server_found(app, server).await);
     }
+    findings.extend(resources::look(&view.models, &view.servers, &app.settings.resources.0));
     findings.extend(models(app, &view).await?);
     Ok(findings)
 }

@@ -1,0 +1,73 @@
+//! Why the resident could not be used.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use mer_core::{Classified, FailureKind};
+use thiserror::Error;
+
+use crate::wire::{ErrorMessage, FrameError};
+
+/// Why a request to the resident failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// There is no resident: nothing listens on the socket.
+    #[error("no resident is running")]
+    NoResident,
+    /// The socket cannot be used.
+    #[error("the socket `{}` of the resident cannot be used", path.display())]
+    Connect {
+        /// The path of the socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The socket belongs to another user.
+    #[error("the socket `{}` belongs to the user with the number {uid}", path.display())]
+    OtherUser {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The number of the user.
+        uid: u32,
+    },
+    /// The resident did not answer in time.
+    #[error("the resident did not answer within {} s", bound.as_secs_f64())]
+    NoAnswer {
+        /// Maximum duration of the wait.
+        bound: Duration,
+    },
+    /// The resident ended, or closed the connection, in the middle of a request.
+    #[error("the resident is gone")]
+    Gone,
+    /// The answer is not one of a resident.
+    #[error("the resident sent an answer that cannot be read")]
+    Answer {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The resident refused the request.
+    #[error("{}", .0.message)]
+    Refused(ErrorMessage),
+}
+
+impl From<FrameError> for ClientError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(_) | FrameError::Cut => Self::Gone,
+            other => Self::Answer { source: other.into() },
+        }
+    }
+}
+
+impl Classified for ClientError {
+    fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::NoResident | Self::NoAnswer { .. } => FailureKind::Busy,
+            Self::Connect { .. } => FailureKind::Io,
+            Self::OtherUser { .. } => FailureKind::Refused,
+            Self::Gone => FailureKind::Unreachable,
+            Self::Answer { .. } => FailureKind::Bug,
+            Self::Refused(message) => message.kind,
+        }
+    }
+}

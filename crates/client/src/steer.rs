@@ -1,0 +1,60 @@
+//! Lists, loads and stops kept processes, and asks a resident to end.
+
+use std::time::Duration;
+
+use mer_core::KeptProcess;
+
+use crate::{
+    connection::ask,
+    error::ClientError,
+    location::Location,
+    wire::{
+        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_STOP, PATH_VERSION, Processes, RunEnd,
+        StopRequest, VersionMessage,
+    },
+};
+
+/// Bound on answers that need no model.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// Returns version and process id of the resident.
+///
+/// # Errors
+/// [`ClientError`]; [`ClientError::NoResident`] if there is none.
+pub async fn version(location: &Location) -> Result<VersionMessage, ClientError> {
+    ask(location, "GET", PATH_VERSION, None::<&()>, Some(BOUND)).await
+}
+
+/// Returns the kept processes.
+///
+/// # Errors
+/// As [`version`].
+pub async fn processes(location: &Location) -> Result<Vec<KeptProcess>, ClientError> {
+    ask::<Processes>(location, "GET", PATH_PS, None::<&()>, Some(BOUND)).await.map(|answer| answer.processes)
+}
+
+/// Loads a model, and returns once it is ready, or has failed to be.
+///
+/// # Errors
+/// As [`version`], and those of the load.
+pub async fn load(location: &Location, model: &str, context: Option<CallerContext>) -> Result<RunEnd, ClientError> {
+    let request = LoadRequest { model: model.to_owned(), context };
+    // The bounds of the model's start apply.
+    ask(location, "POST", PATH_LOAD, Some(&request), None).await
+}
+
+/// Stops processes, and returns those that were stopped.
+///
+/// # Errors
+/// As [`version`].
+pub async fn stop(location: &Location, request: &StopRequest) -> Result<Vec<KeptProcess>, ClientError> {
+    ask::<Processes>(location, "POST", PATH_STOP, Some(request), None).await.map(|answer| answer.processes)
+}
+
+/// Asks the resident to end once it is idle. It takes no further requests.
+///
+/// # Errors
+/// As [`version`].
+pub async fn leave(location: &Location) -> Result<VersionMessage, ClientError> {
+    ask(location, "POST", PATH_LEAVE, Some(&()), Some(BOUND)).await
+}

@@ -1,0 +1,172 @@
+//! The choice between the resident and this process.
+
+use std::{cell::RefCell, collections::HashSet};
+
+use mer_client::{
+    Answer, ClientError, Location, Reservation, steer,
+    wire::{CallerContext, DeclineReason},
+};
+use mer_core::Selector;
+use mer_scheduler::Keep;
+use mer_service::{Caller, ModelHost as _, ResolvedModel, RunRequest, Runtime};
+
+use super::{
+    address::database_identity,
+    message::{caller_context, open_message},
+    on_demand::Starter,
+    relay::refused,
+};
+use crate::{
+    config::{Environment, Loaded},
+    errors::CliError,
+};
+
+/// A request that is about to run.
+#[derive(Debug)]
+pub(crate) enum Prepared {
+    /// In this process.
+    Here(Box<ResolvedModel>),
+    /// In the resident, which waits for the word to start.
+    There(Box<Reservation>),
+}
+
+/// Whether a resident is asked to run a model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AskResident {
+    /// It is not.
+    No,
+    /// It is.
+    Yes {
+        /// Whether the model's diagnostics are wanted while it runs.
+        diagnostics: bool,
+    },
+}
+
+/// Chooses where models run.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    /// The socket of the resident; none if no other process can open the database.
+    location: Option<Location>,
+    /// Whether runs may go to the resident.
+    is_used: bool,
+    context: Option<CallerContext>,
+    starter: Starter,
+    /// Models that further lines of this process run here, as they were named.
+    here: RefCell<HashSet<String>>,
+}
+
+impl Engine {
+    /// Touches nothing.
+    pub(crate) fn new(
+        loaded: &Loaded,
+        database: &mer_dal::Settings,
+        caller: &Caller,
+        environment: &Environment,
+    ) -> Self {
+        let Environment { variables, cwd, .. } = environment;
+        let identity = database_identity(database);
+        Self {
+            location: identity.map(|identity| Location::of(&identity)),
+            is_used: loaded.settings.serve,
+            context: caller_context(caller, variables, cwd),
+            starter: Starter::new(loaded, database, variables),
+            here: RefCell::default(),
+        }
+    }
+
+    /// Returns the place of the resident's socket; none if no other process can open the database.
+    pub(crate) const fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
+    }
+
+    /// Starts a resident, unless this process may not. Returns whether it answers.
+    pub(crate) async fn start_resident(&self, location: &Location) -> bool {
+        self.starter.start(location).await
+    }
+
+    /// Returns the caller, as the resident takes it.
+    pub(crate) const fn context(&self) -> Option<&CallerContext> {
+        self.context.as_ref()
+    }
+
+    /// Finds out where a request runs, and looks up its model there. Nothing is started before the run begins. Without a
+    /// resident one is started, if the model has a `keepalive`.
+    ///
+    /// # Errors
+    /// There is no such model, or the database cannot be read.
+    pub(crate) async fn prepare(
+        &self,
+        runtime: &Runtime,
+        (name, selector): (&str, &Selector),
+        request: &RunRequest<'_>,
+        asks: AskResident,
+    ) -> Result<Prepared, CliError> {
+        let resident = self.location.as_ref().zip(self.context.as_ref());
+        let resident = resident.filter(|_| self.is_used && !self.here.borrow().contains(name));
+        let (Some((location, context)), AskResident::Yes { diagnostics }) = (resident, asks) else {
+            return self.prepare_here(runtime, name, selector, request).await;
+        };
+        let open = open_message(name, request, diagnostics, context);
+        match Reservation::open(location, &open).await {
+            Err(ClientError::NoResident) => {}
+            answer => match reserved(location, answer).await? {
+                Some(reservation) => return Ok(Prepared::There(reservation)),
+                None => return self.prepare_here(runtime, name, selector, request).await,
+            },
+        }
+        let model = runtime.resolve(selector).await?;
+        if self.starter.wants(&model, request.server) && self.starter.start(location).await {
+            let answer = Reservation::open(location, &open).await;
+            if let Some(reservation) = reserved(location, answer).await? {
+                return Ok(Prepared::There(reservation));
+            }
+        }
+        self.stay_here(name, request);
+        Ok(Prepared::Here(Box::new(model)))
+    }
+
+    async fn prepare_here(
+        &self,
+        runtime: &Runtime,
+        name: &str,
+        selector: &Selector,
+        request: &RunRequest<'_>,
+    ) -> Result<Prepared, CliError> {
+        let model = runtime.resolve(selector).await?;
+        self.stay_here(name, request);
+        Ok(Prepared::Here(Box::new(model)))
+    }
+
+    /// Notes that further requests to a model run here, if this process keeps its processes itself.
+    fn stay_here(&self, name: &str, request: &RunRequest<'_>) {
+        if request.keep == Keep::WhileHere {
+            self.here.borrow_mut().insert(name.to_owned());
+        }
+    }
+}
+
+/// Returns the reservation, or none if the run is to go on here.
+///
+/// # Errors
+/// The request is wrong, wherever it runs.
+async fn reserved(
+    location: &Location,
+    answer: Result<Answer, ClientError>,
+) -> Result<Option<Box<Reservation>>, CliError> {
+    match answer {
+        Ok(Answer::Reserved(reservation)) => return Ok(Some(reservation)),
+        Ok(Answer::Refused(message)) => return Err(refused(message)),
+        Ok(Answer::Declined(declined)) => {
+            tracing::debug!(reason = ?declined.reason, "the resident does not run this");
+            if declined.reason == DeclineReason::Version
+                && let Err(error) = steer::leave(location).await
+            {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the resident was not asked to end");
+            }
+        }
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the run goes on without a resident");
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,17 @@
+//! Chooses where a model runs: in the resident, which keeps models for separate calls, or in this process.
+//!
+//! Start reading at [`Engine::prepare`].
+
+mod address;
+mod choice;
+mod detach;
+mod message;
+mod on_demand;
+mod relay;
+mod running;
+
+pub(crate) use address::own_program;
+pub(crate) use choice::{AskResident, Engine};
+pub(crate) use detach::leave_starter;
+pub(crate) use relay::from_resident;
+pub(crate) use running::database_location;

@@ -1,0 +1,31 @@
+//! Failures that come from the resident, as errors of a command.
+
+use mer_client::{ClientError, wire::ErrorMessage};
+use mer_core::Classified as _;
+
+use crate::errors::CliError;
+
+/// Returns a failure of the resident as if it had happened here.
+pub(crate) fn from_resident(error: ClientError) -> CliError {
+    match error {
+        ClientError::Refused(message) => refused(message),
+        ClientError::NoResident => CliError::classified(error).hint("`mer serve` starts one"),
+        error => CliError::classified(error),
+    }
+}
+
+/// Returns the failure that the resident has described.
+pub(super) fn refused(message: ErrorMessage) -> CliError {
+    let ErrorMessage { kind, message, hints } = message;
+    hints.into_iter().fold(CliError::new(kind, message), CliError::hint)
+}
+
+/// Returns the failure of a run whose resident ended in the middle.
+pub(super) fn lost(model: &str, error: ClientError) -> CliError {
+    match error {
+        ClientError::Refused(message) => refused(message),
+        error => CliError::of(error.failure_kind(), error)
+            .about(&format!("`{model}`"))
+            .hint("how the run ended is not known; `--retries 1` runs it once more in such a case"),
+    }
+}

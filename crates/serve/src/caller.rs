@@ -1,0 +1,21 @@
+//! The sender of a request, as the scheduler takes it.
+
+use std::{ffi::OsString, sync::Arc};
+
+use mer_client::wire::CallerContext;
+use mer_scheduler::{CallerEnvironment, Requester};
+use mer_service::Sender;
+use uuid::Uuid;
+
+/// What the log has as `via`.
+const VIA: &str = "resident";
+
+/// Returns the sender of a request.
+pub(crate) fn sender(request_uid: Uuid, context: CallerContext) -> Sender {
+    let CallerContext { caller, claims, pid, folder, variables } = context;
+    let variables = variables.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    // It holds no secret: only the variables that name programs and libraries are sent.
+    let environment = Arc::new(CallerEnvironment::new(variables.collect(), []));
+    let requester = Arc::new(Requester { caller, claims, pid, environment, folder });
+    Sender { request_uid, requester, via: VIA.to_owned() }
+}

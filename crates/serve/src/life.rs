@@ -1,0 +1,90 @@
+//! When the resident ends.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+/// What is going on in the resident.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    /// Requests that are being served.
+    active: Cell<usize>,
+    /// Whether no further runs are taken.
+    leaving: Cell<bool>,
+    last_use: Cell<Option<Instant>>,
+    changed: Notify,
+}
+
+/// A request that is being served, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ActiveRequest<'a>(&'a Life);
+
+impl Life {
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn begin(&self) -> ActiveRequest<'_> {
+        self.active.set(self.active.get() + 1);
+        ActiveRequest(self)
+    }
+
+    /// Whether no further runs are taken.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
+    /// Takes no further runs, and ends once it is idle.
+    pub(crate) fn leave(&self) {
+        self.leaving.set(true);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until it is to end: it was asked to leave and serves nothing, or has had nothing to keep for `idle_exit`.
+    /// `keeps` is whether processes are kept.
+    pub(crate) async fn over(&self, idle_exit: Option<Duration>, keeps: impl Fn() -> bool) {
+        const LOOK: Duration = Duration::from_secs(1);
+        self.last_use.set(Some(Instant::now()));
+        loop {
+            let _ = tokio::time::timeout(LOOK, self.changed.notified()).await;
+            let idle = self.active.get() == 0;
+            if idle && self.is_leaving() {
+                return;
+            }
+            let Some(idle_exit) = idle_exit else { continue };
+            if !idle || keeps() {
+                self.last_use.set(Some(Instant::now()));
+            } else if self.last_use.get().is_none_or(|last| last.elapsed() >= idle_exit) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for ActiveRequest<'_> {
+    fn drop(&mut self) {
+        let Self(life) = self;
+        life.active.set(life.active.get().saturating_sub(1));
+        life.last_use.set(Some(Instant::now()));
+        if life.is_leaving() {
+            life.changed.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_it_is_asked_to_and_idle() {
+        let life = Life::default();
+        let over = life.over(None, || true);
+        tokio::pin!(over);
+        let request = life.begin();
+        life.leave();
+        assert!(tokio::time::timeout(Duration::from_secs(60), &mut over).await.is_err());
+        drop(request);
+        assert!(tokio::time::timeout(Duration::from_secs(60), &mut over).await.is_ok());
+    }
+}

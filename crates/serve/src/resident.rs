@@ -1,0 +1,130 @@
+//! The life of a resident: it takes the socket, serves connections, and ends its processes.
+
+use std::{os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
+
+use mer_client::Location;
+use mer_core::Selector;
+use mer_meal::Cancel;
+use mer_scheduler::Selection;
+use mer_service::{ModelHost as _, Runtime};
+use tokio::task::LocalSet;
+
+use crate::{error::ServeError, http, life::Life, messages::Messages, socket::Socket};
+
+/// Pause after a connection could not be accepted, as when there are too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bound on the end of the processes after the first signal; their own `grace` is shorter, as a rule.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
+
+/// How a resident is started.
+#[derive(Debug)]
+pub struct Options {
+    /// Where its socket is.
+    pub location: Location,
+    /// The socket of a service manager, if there is one.
+    pub listener: Option<StdListener>,
+    /// The models to load at once.
+    pub preload: Vec<Selector>,
+    /// How long it goes on without anything to keep; none for good.
+    pub idle_exit: Option<Duration>,
+    /// Version of this MER.
+    pub mer_version: String,
+    /// Makes the words of failures.
+    pub messages: Arc<dyn Messages>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Resident {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) life: Life,
+    pub(crate) mer_version: String,
+    pub(crate) messages: Arc<dyn Messages>,
+}
+
+/// Serves until `signal` completes, or until there is nothing to keep. `ready` is called when the socket takes connections.
+/// `again` completes at a second signal, which ends everything at once.
+///
+/// # Errors
+/// [`ServeError`]: it could not begin.
+pub async fn serve(
+    runtime: Arc<Runtime>,
+    options: Options,
+    ready: impl FnOnce(),
+    signal: impl Future<Output = ()>,
+    again: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let Options { location, listener, preload, idle_exit, mer_version, messages } = options;
+    let socket = Socket::listen(location, listener)?;
+    let resident = Rc::new(Resident { runtime, life: Life::default(), mer_version, messages });
+    let tasks = LocalSet::new();
+    ready();
+    tasks
+        .run_until(async {
+            tokio::task::spawn_local(load_all(Rc::clone(&resident), preload));
+            tokio::select! {
+                biased;
+                () = signal => {}
+                () = resident.life.over(idle_exit, || !resident.runtime.processes().is_empty()) => {}
+                () = accept(&resident, &socket) => {}
+            }
+            socket.close();
+            tokio::select! {
+                biased;
+                () = again => {}
+                () = end(&resident) => {}
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// Ends all processes, and leaves the last requests a moment to be put on record.
+async fn end(resident: &Resident) {
+    resident.life.leave();
+    resident.runtime.stop_kept(&Selection::All, true).await;
+    let _ = tokio::time::timeout(LAST_REQUESTS, resident.life.over(None, || false)).await;
+}
+
+/// Accepts connections for ever.
+async fn accept(resident: &Rc<Resident>, socket: &Socket) {
+    loop {
+        match socket.listener.accept().await {
+            Ok((stream, _)) => {
+                let own = rustix::process::getuid().as_raw();
+                match stream.peer_cred() {
+                    Ok(peer) if peer.uid() == own => {
+                        tokio::task::spawn_local(http::connection(Rc::clone(resident), stream));
+                    }
+                    Ok(peer) => tracing::warn!("a connection of the user with the number {} was refused", peer.uid()),
+                    Err(error) => tracing::warn!(%error, "a connection was refused"),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Loads the models that are to be ready from the start. A failure is reported, and does not end the resident.
+async fn load_all(resident: Rc<Resident>, models: Vec<Selector>) {
+    for selector in models {
+        let loaded = async {
+            let model = resident.runtime.resolve(&selector).await?;
+            resident.runtime.load_kept(&model, None, Cancel::new()).await
+        };
+        match loaded.await {
+            Ok(outcome) if outcome.succeeded() => {}
+            Ok(outcome) => {
+                let why = outcome.access.error.unwrap_or_default();
+                tracing::warn!("`{}` could not be loaded: {why}", selector.model);
+            }
+            Err(error) => {
+                let message = resident.messages.error(error);
+                tracing::warn!("`{}` could not be loaded: {}", selector.model, message.message);
+            }
+        }
+    }
+}

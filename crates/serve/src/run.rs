@@ -1,0 +1,191 @@
+//! One run, from its request to its end.
+
+use std::{rc::Rc, time::Duration};
+
+use bytes::BytesMut;
+use mer_client::wire::{
+    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, Reserved, RunEnd, Stream, Written,
+};
+use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
+use mer_meal::{Cancel, Input};
+use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, WaitObserver};
+use mer_service::{ModelHost as _, ResolvedModel, RunRequest, ServiceError};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{caller::sender, input::ClientInput, output::ClientOutput, resident::Resident};
+
+/// Bound on the request, after the connection was taken over.
+const OPEN_BOUND: Duration = Duration::from_secs(5);
+/// Bound on the client's word that the run may start.
+const GO_BOUND: Duration = Duration::from_secs(10);
+/// Bound on telling the client how its run ended. The run is on record by then.
+const END_BOUND: Duration = Duration::from_secs(30);
+/// Maximum number of chunks of output that wait for the client.
+const OUTPUT_QUEUE: usize = 4;
+/// Maximum number of chunks of diagnostics that wait; further ones are only in the log.
+const STDERR_QUEUE: usize = 64;
+/// Maximum number of chunks of input that wait for the model.
+const INPUT_QUEUE: usize = 4;
+
+/// Serves a run on a connection.
+pub(crate) async fn serve_run<S: AsyncRead + AsyncWrite>(resident: &Rc<Resident>, stream: S) {
+    let (reader, writer) = split(Box::pin(stream));
+    let mut frames = FrameReader::new(reader, BytesMut::new());
+    let client = ClientOutput::new(writer);
+    let Ok(Ok(Some(Frame { stream: Stream::Open, payload }))) = timeout(OPEN_BOUND, frames.next()).await else {
+        tracing::debug!("a client sent no request");
+        return;
+    };
+    let _active = resident.life.begin();
+    let answer = match serde_json::from_slice::<Open>(&payload) {
+        Ok(open) => decide(resident, open).await,
+        // An older or newer client may send other fields.
+        Err(_) => Decision::Declined(DeclineReason::Version),
+    };
+    let sent = match &answer {
+        Decision::Reserved(reserved, ..) => client.send_json(Stream::Reserved, reserved).await,
+        Decision::Declined(reason) => client.send_json(Stream::Declined, &Declined { reason: *reason }).await,
+        Decision::Refused(message) => client.send_json(Stream::Refused, message).await,
+    };
+    let Decision::Reserved(_, open, model, keep) = answer else { return };
+    if sent.is_err() {
+        return;
+    }
+    // Nothing starts before the client says so: it may have given this resident up, and run the model by itself.
+    match timeout(GO_BOUND, frames.next()).await {
+        Ok(Ok(Some(Frame { stream: Stream::Go, .. }))) => {}
+        _ => return,
+    }
+    let ended = run(resident, *open, &model, keep, frames, &client).await;
+    let told = async {
+        match ended {
+            Ok(outcome) => {
+                let hint = resident.messages.hint(&outcome);
+                let Outcome { access, failure, .. } = outcome;
+                client.send_json(Stream::End, &RunEnd { access, failure, hint }).await
+            }
+            Err(error) => client.send_json(Stream::Refused, &resident.messages.error(error)).await,
+        }
+    };
+    let _ = timeout(END_BOUND, told).await;
+    resident.runtime.after_run().await;
+}
+
+/// What becomes of a request.
+enum Decision {
+    Reserved(Reserved, Box<Open>, ResolvedModel, Keep),
+    Declined(DeclineReason),
+    Refused(ErrorMessage),
+}
+
+async fn decide(resident: &Resident, open: Open) -> Decision {
+    if open.mer_version != resident.mer_version {
+        return Decision::Declined(DeclineReason::Version);
+    }
+    if resident.life.is_leaving() {
+        return Decision::Declined(DeclineReason::Leaving);
+    }
+    let selector: Selector = match open.model.parse() {
+        Ok(selector) => selector,
+        Err(_) => Selector::current(&open.model),
+    };
+    let model = match resident.runtime.resolve(&selector).await {
+        Ok(model) => model,
+        Err(error) => return Decision::Refused(resident.messages.error(error)),
+    };
+    match keep(resident, &model, open.server.as_deref()) {
+        None => Decision::Declined(DeclineReason::RunHere),
+        Some(keep) => Decision::Reserved(Reserved { model: model.model().name.clone() }, Box::new(open), model, keep),
+    }
+}
+
+/// Returns whether the process is kept, or nothing if the caller is to run it by itself: a process of this machine that ends
+/// with its request.
+fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Option<Keep> {
+    let spec = &model.model().spec;
+    let names = spec.servers();
+    let mut all_remote = true;
+    let mut kept = false;
+    for name in names.iter().copied().filter(|name| server.is_none_or(|server| server == *name)) {
+        let params = spec.on_server(name);
+        let is_local = name == LOCAL_SERVER || model.conn_type(name) == ConnType::Local;
+        all_remote &= !is_local;
+        kept |= params.protocol().stays_up() && params.keepalive.is_some_and(|time| time != Bound::secs(0));
+    }
+    let is_loaded = || resident.runtime.processes().iter().any(|process| process.model == model.model().name);
+    if kept || is_loaded() {
+        return Some(Keep::ByKeepalive);
+    }
+    all_remote.then_some(Keep::No)
+}
+
+/// Runs the model, and forwards what comes and goes.
+async fn run<S: AsyncRead + AsyncWrite>(
+    resident: &Resident,
+    open: Open,
+    model: &ResolvedModel,
+    keep: Keep,
+    frames: FrameReader<ReadHalf<std::pin::Pin<Box<S>>>>,
+    client: &ClientOutput<WriteHalf<std::pin::Pin<Box<S>>>>,
+) -> Result<Outcome, ServiceError> {
+    let cancel = Cancel::new();
+    let (input, received) = mpsc::channel(INPUT_QUEUE);
+    let (stdout, chunks) = mpsc::channel(OUTPUT_QUEUE);
+    let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
+    let (taken, taken_bytes) = mpsc::unbounded_channel();
+    let (wait, waits) = mpsc::unbounded_channel();
+    let (written, is_written) = oneshot::channel::<Written>();
+    let (reader, reader_gone) = oneshot::channel();
+    let (confirmation, confirms) = OutputConfirmation::new();
+    let from_client = ClientInput {
+        frames,
+        input: Some(input),
+        taken,
+        written: Some(written),
+        reader: Some(reader),
+        cancel: cancel.clone(),
+    };
+    let request = RunRequest {
+        sender: Some(sender(open.request_uid, open.context)),
+        server: open.server.as_deref(),
+        input: Input::Stream(received),
+        timeout: open.timeout,
+        hashes: open.hashes,
+        keep,
+        retries: open.retries,
+        retry_failed: open.retry_failed,
+        priority: open.priority,
+        tags: open.tags,
+        cancel,
+        watch: Some(WaitObserver::new(move |waited| {
+            let _ = wait.send(waited.map(|waited| waited.to_string()));
+        })),
+        progress: None,
+    };
+    let output = Output { stdout, stderr: open.diagnostics.then_some(stderr) };
+    let running = resident.runtime.run(model, request, output, confirmation);
+    let forwarding = async {
+        tokio::join!(
+            client.forward_stdout(chunks, confirms, is_written, reader_gone),
+            client.forward_stderr(diagnostics),
+        );
+    };
+    let ended = async {
+        let (outcome, ()) = tokio::join!(running, forwarding);
+        outcome
+    };
+    let meanwhile = async {
+        tokio::join!(from_client.receive(), client.forward_progress(waits, taken_bytes));
+    };
+    tokio::pin!(ended, meanwhile);
+    tokio::select! {
+        biased;
+        outcome = &mut ended => outcome,
+        // Receiving does not end by itself.
+        () = &mut meanwhile => ended.await,
+    }
+}
