@@ -16,6 +16,7 @@ use crate::{
     caller::Caller,
     drainer::Drainer,
     events::{Activity, ActivityGuard, Event},
+    registry_watch::RegistryWatch,
     settings::Settings,
 };
 
@@ -36,6 +37,7 @@ pub struct Runtime {
     /// For a database on a server.
     drainer: Mutex<Option<Drainer>>,
     runs: AtomicU32,
+    registry_watch: RegistryWatch,
 }
 
 impl Runtime {
@@ -43,7 +45,14 @@ impl Runtime {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let database = Database::new(settings.database.clone());
-        Self { settings, database, scheduler: OnceLock::new(), drainer: Mutex::default(), runs: AtomicU32::new(0) }
+        Self {
+            settings,
+            database,
+            scheduler: OnceLock::new(),
+            drainer: Mutex::default(),
+            runs: AtomicU32::new(0),
+            registry_watch: RegistryWatch::default(),
+        }
     }
 
     /// What it was made from.
@@ -62,6 +71,10 @@ impl Runtime {
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.settings.caller
+    }
+
+    pub(crate) const fn registry_watch(&self) -> &RegistryWatch {
+        &self.registry_watch
     }
 
     /// Reports an activity until the guard is dropped.
