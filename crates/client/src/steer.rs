@@ -9,8 +9,8 @@ use crate::{
     error::ClientError,
     location::Location,
     wire::{
-        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_REGISTRY_CHANGED, PATH_STOP, PATH_VERSION, Processes, RunEnd,
-        StopRequest, VersionMessage,
+        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_REGISTRY_CHANGED, PATH_STOP, PATH_VERSION,
+        Processes, RunEnd, StopRequest, VersionMessage,
     },
 };
 

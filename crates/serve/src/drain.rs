@@ -3,6 +3,8 @@
 use std::{
     cell::Cell,
     ffi::OsString,
+    fmt,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     rc::Rc,
     time::{Duration, Instant},
@@ -13,28 +15,46 @@ const BOUND: Duration = Duration::from_secs(300);
 /// Pause between looks at whether it has ended.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How to start the program that drains the journal of an embedded database.
+#[derive(Clone, Default)]
+pub struct DrainCommand {
+    /// The program; none is started if it is empty.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables that it gets beside those of this process.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// Prints the number of variables only: any of them may hold a secret.
+impl fmt::Debug for DrainCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, arguments, environment } = self;
+        let mut shown = f.debug_struct("DrainCommand");
+        shown.field("program", program).field("arguments", arguments).field("environment", &environment.len()).finish()
+    }
+}
+
 /// Starts at most one process at a time that drains the journal.
 #[derive(Debug)]
 pub(crate) struct DrainProcess {
-    /// The program and its arguments.
-    command: Vec<OsString>,
+    command: DrainCommand,
     is_running: Rc<Cell<bool>>,
 }
 
 impl DrainProcess {
-    /// `command` is the program that drains, and its arguments; it gets the environment of this process.
-    pub(crate) fn new(command: Vec<OsString>) -> Self {
+    pub(crate) fn new(command: DrainCommand) -> Self {
         Self { command, is_running: Rc::default() }
     }
 
     /// Starts it in the background, unless it is running.
     pub(crate) fn start(&self) {
-        let Some((program, arguments)) = self.command.split_first() else { return };
-        if self.is_running.replace(true) {
+        let DrainCommand { program, arguments, environment } = &self.command;
+        if program.as_os_str().is_empty() || self.is_running.replace(true) {
             return;
         }
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null());
         let is_running = Rc::clone(&self.is_running);
         match command.spawn() {
             Ok(child) => drop(tokio::task::spawn_local(async move {
@@ -78,8 +98,12 @@ mod tests {
     async fn one_process_drains_at_a_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let script = "echo x >> \"$1/runs\"; while [ ! -e \"$1/go\" ]; do sleep 0.01; done";
-        let arguments = ["sh", "-c", script, "sh"].map(OsString::from);
-        let drain = DrainProcess::new(arguments.into_iter().chain([folder.path().into()]).collect());
+        let arguments = ["-c", script, "sh"].map(OsString::from);
+        let drain = DrainProcess::new(DrainCommand {
+            program: "sh".into(),
+            arguments: arguments.into_iter().chain([folder.path().into()]).collect(),
+            environment: Vec::new(),
+        });
         let runs = || std::fs::read_to_string(folder.path().join("runs")).unwrap_or_default().lines().count();
         let work = async {
             drain.start();

@@ -23,6 +23,7 @@ mod routes;
 mod run;
 mod socket;
 
+pub use drain::DrainCommand;
 pub use error::ServeError;
 pub use messages::Messages;
 pub use notify::{is_activated, notify};

@@ -58,10 +58,8 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         written: oneshot::Receiver<Written>,
         mut reader: oneshot::Receiver<()>,
     ) {
-        let gone = || OutputFailure {
-            kind: FailureKind::ReaderGone,
-            message: "the reader of the output is gone".to_owned(),
-        };
+        let gone =
+            || OutputFailure { kind: FailureKind::ReaderGone, message: "the reader of the output is gone".to_owned() };
         confirmation
             .confirm(async move |expected| {
                 loop {

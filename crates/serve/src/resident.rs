@@ -1,6 +1,6 @@
 //! The life of a resident: it takes the socket, serves connections, and ends its processes.
 
-use std::{ffi::OsString, os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
+use std::{os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
 
 use mer_client::Location;
 use mer_core::Selector;
@@ -10,7 +10,12 @@ use mer_service::{ModelHost as _, Runtime};
 use tokio::{sync::Semaphore, task::LocalSet};
 
 use crate::{
-    drain::DrainProcess, error::ServeError, life::Life, messages::Messages, routes::serve_connection, socket::Socket,
+    drain::{DrainCommand, DrainProcess},
+    error::ServeError,
+    life::Life,
+    messages::Messages,
+    routes::serve_connection,
+    socket::Socket,
 };
 
 /// Pause after a connection could not be accepted, as when there are too many open files.
@@ -31,9 +36,8 @@ pub struct Options {
     pub preload: Vec<Selector>,
     /// How long it goes on without anything to keep; none for good.
     pub idle_exit: Option<Duration>,
-    /// The program, with its arguments, that drains the journal of an embedded database. It gets the environment of this
-    /// process.
-    pub drain: Vec<OsString>,
+    /// Drains the journal of an embedded database.
+    pub drain: DrainCommand,
     /// Version of this MER.
     pub mer_version: String,
     /// Makes the words of failures.

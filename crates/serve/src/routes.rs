@@ -64,10 +64,9 @@ async fn answer(resident: &Rc<Resident>, request: &Request) -> Result<Answer, Er
         }
         ("POST", PATH_LOAD) => load(resident, body(request)?).await,
         ("POST", PATH_STOP) => stop(resident, &body(request)?).await,
-        (
-            method,
-            PATH_VERSION | PATH_PS | PATH_LEAVE | PATH_LOAD | PATH_STOP | PATH_REGISTRY_CHANGED,
-        ) => Err(usage(format!("`{}` does not take the method {}", request.path, method.escape_debug()))),
+        (method, PATH_VERSION | PATH_PS | PATH_LEAVE | PATH_LOAD | PATH_STOP | PATH_REGISTRY_CHANGED) => {
+            Err(usage(format!("`{}` does not take the method {}", request.path, method.escape_debug())))
+        }
         (_, path) => Err(ErrorMessage {
             kind: FailureKind::NotFound,
             message: format!("there is no path `{}`", path.escape_debug()),

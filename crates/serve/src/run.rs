@@ -174,10 +174,7 @@ async fn run(
     let running = resident.runtime.run(model, request, output, confirmation);
     let ended = async {
         let forwarding = async {
-            tokio::join!(
-                client.forward_stdout(chunks, confirms, written, reader),
-                client.forward_stderr(diagnostics)
-            )
+            tokio::join!(client.forward_stdout(chunks, confirms, written, reader), client.forward_stderr(diagnostics))
         };
         tokio::pin!(running, forwarding);
         let outcome = tokio::select! {

@@ -55,10 +55,8 @@ impl Answer {
 
     /// Writes that the connection is one of frames from now on.
     pub(crate) async fn switch(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let head = format!(
-            "HTTP/1.1 {SWITCHING} {}\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n\r\n",
-            reason(SWITCHING)
-        );
+        let head =
+            format!("HTTP/1.1 {SWITCHING} {}\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n\r\n", reason(SWITCHING));
         write(stream, head.as_bytes()).await
     }
 }

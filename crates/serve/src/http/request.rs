@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_head_is_parsed_once_it_is_complete() {
-        let text = b"POST /mer/v1/stop?x=1 HTTP/1.1\r\nHost: mer\r\ncontent-length: 7\r\nExpect: 100-continue\r\n\r\n{}";
+        let text =
+            b"POST /mer/v1/stop?x=1 HTTP/1.1\r\nHost: mer\r\ncontent-length: 7\r\nExpect: 100-continue\r\n\r\n{}";
         for length in 0..text.len() - 2 {
             assert_eq!(parse(&text[..length]), Ok(None), "{length}");
         }
