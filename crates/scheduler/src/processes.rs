@@ -18,6 +18,12 @@ impl Scheduler {
         self.pool.list()
     }
 
+    /// Whether processes are kept, of this model or of any. Reads nothing but memory.
+    #[must_use]
+    pub fn keeps(&self, model: Option<&str>) -> bool {
+        self.pool.keeps(model)
+    }
+
     /// Starts a process of a model and keeps it, unless one is kept already. Returns once it is ready. Each attempt is a
     /// record. A model without a `keepalive` is kept until it is stopped. The input of the request is not used.
     ///

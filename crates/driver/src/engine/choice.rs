@@ -147,7 +147,10 @@ impl Engine {
 fn location(loaded: &Loaded, identity: &str) -> Location {
     let Some(folder) = &loaded.settings.runtime_dir else { return Location::of(identity) };
     Location::within(folder, identity).unwrap_or_else(|| {
-        tracing::warn!("`{}` is too long for the path of a socket; the default of `runtimeDir` is used", folder.display());
+        tracing::warn!(
+            "`{}` is too long for the path of a socket; the default of `runtimeDir` is used",
+            folder.display()
+        );
         Location::of(identity)
     })
 }
