@@ -14,7 +14,9 @@ use bytes::Bytes;
 use mer_core::{AccessKind, Classified as _, FailureKind, Selector, Tags, WeightsFormat, Which};
 use mer_dal::{AccessFilter, DbUrl};
 use mer_meal::{Cancel, Executor, Input, LocalConfig};
-use mer_scheduler::{Keep, CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
+use mer_scheduler::{
+    CallerEnvironment, ExecutorFactory, Keep, Outcome, Output, OutputConfirmation, Training as Trained,
+};
 use mer_service::{
     Activity, ActivityGuard, ByteSink, Caller, Event, EventSink, ModelHost, RunRequest, Runtime, ServiceError,
     Settings, WarmModel,
