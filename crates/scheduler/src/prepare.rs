@@ -13,9 +13,9 @@ use mer_dal::Durability;
 use mer_meal::Cancel;
 
 use crate::{
-    Keep, Output, Request, SchedulerError, WeightsCache,
+    Output, Request, Retention, SchedulerError, WeightsCache,
     executors::Executors,
-    kept::{Acquired, Ask, Place, Pool, PooledProcess},
+    kept::{Acquired, Ask, Pool, PooledProcess, StartPermit},
     outcome::Verdict,
     placement::Placement,
     record::{Recorder, millis},
@@ -58,7 +58,7 @@ impl Preparation<'_> {
         };
         // Only a process that is started needs its access on disk first.
         let durability = match acquired {
-            Acquired::Unkept | Acquired::Place(_) => Durability::Synced,
+            Acquired::Unkept | Acquired::StartPermit(_) => Durability::Synced,
             _ => Durability::Written,
         };
         self.recorder.record_start(access, durability).await?;
@@ -69,7 +69,7 @@ impl Preparation<'_> {
             }
             Acquired::Loaded => Ok(ReadyProcess::Loaded),
             // Boxed because it is rare, and would be a large part of every run's future.
-            Acquired::Place(place) => Box::pin(self.start_kept(place, access, spec, start, request)).await,
+            Acquired::StartPermit(place) => Box::pin(self.start_kept(place, access, spec, start, request)).await,
             Acquired::Failed(failure) => {
                 failure.facts.write_to(access);
                 Err(failure.verdict)
@@ -106,7 +106,7 @@ impl Preparation<'_> {
             cancel: self.cancel,
             observer: request.watch.as_ref(),
         };
-        if request.keep == Keep::No {
+        if request.keep == Retention::No {
             return Ok(self.pool.take_idle(&ask).map_or(Acquired::Unkept, Acquired::Process));
         }
         let (acquired, waited) = self
@@ -121,7 +121,7 @@ impl Preparation<'_> {
     /// Starts a process in a place of the pool. It may outlive this request.
     async fn start_kept(
         &self,
-        place: Place,
+        place: StartPermit,
         access: &mut Access,
         spec: &RunSpec,
         start: StartRequest,

@@ -6,7 +6,7 @@ use mer_core::{KeptProcess, Model, Server, Status};
 use tokio::sync::mpsc;
 
 use crate::{
-    Keep, Outcome, Output, Request, Scheduler, SchedulerError, Selection, itinerary::Itinerary, outcome::Verdict,
+    Outcome, Output, Request, Retention, Scheduler, SchedulerError, Selection, itinerary::Itinerary, outcome::Verdict,
     replica::replicas,
 };
 
@@ -31,7 +31,7 @@ impl Scheduler {
     /// As [`Scheduler::run`], and [`SchedulerError::NotKept`].
     pub async fn load(&self, request: Request<'_>) -> Result<Outcome, SchedulerError> {
         self.environment.learn(request.servers);
-        let request = Request { keep: Keep::ByKeepalive, ..request };
+        let request = Request { keep: Retention::ByKeepalive, ..request };
         let replicas = replicas(request.model, request.servers, request.pinned)?;
         if replicas.iter().any(|placement| !placement.params.protocol().stays_up()) {
             return Err(SchedulerError::NotKept { model: request.model.name.clone() });
