@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Control, Pipe, Run, StartError, StdinPipe,
+    local::{Holder, Holding},
     ssh::{
         SshError,
         pool::{LocalPipes, Pool},
@@ -32,7 +33,7 @@ pub(in crate::ssh) struct Shell {
 }
 
 /// Starts a process.
-pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
+pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
     let started_at = Instant::now();
     // `SendEnv` and `SetEnv` are set by the wrapper, which needs no round trip. The model's own variables win.
     let mut spec = spec.clone();
@@ -45,11 +46,13 @@ pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, St
     let line = shell_line::exec(spec, &mark)?;
     // Waiting for a connection and a free channel has bounds of its own.
     let mut shell = Shell::open(pool, &mark).await?;
+    let holding = holder.map(Holding::remote).transpose();
+    let holding = holding.map_err(|source| SshError::resources(pool.host(), "watcher", source))?;
     let begin = async {
         let Shell { handle, guarded, run_state, .. } = &shell;
         let watch = pool.guard(handle, guarded, spec.bounds.grace, run_state).await?;
         // From here on dropping it ends the group.
-        let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state));
+        let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state), holding);
         let _ = shell.guard.set((watch, guarded.group));
         let answer = shell.run_line(pool, &line).await?;
         check(pool, spec, &answer)?;
