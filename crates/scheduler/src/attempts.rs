@@ -16,7 +16,7 @@ use crate::{
     input::read_whole_input,
     itinerary::Itinerary,
     kept::Standing,
-    outcome::{Remedy, Verdict},
+    outcome::{RetryKind, Verdict},
     placement::Placement,
     prepare::Preparation,
     replay::ReplayedInput,
@@ -102,9 +102,9 @@ impl Scheduler {
                 self.server_health.failed(&placement, Instant::now());
             }
             let is_elsewhere = verdict.elsewhere && itinerary.has_untried();
-            let pause = match verdict.remedy() {
+            let pause = match verdict.retry_kind() {
                 _ if is_elsewhere => None,
-                remedy if is_remedy(remedy, &request) => {
+                kind if may_help(kind, &request) => {
                     self.may_retry(&access, &mut verdict, replay.as_ref(), &mut itinerary).await
                 }
                 _ => None,
@@ -249,12 +249,12 @@ impl Scheduler {
     }
 }
 
-fn is_remedy(remedy: Remedy, request: &Request<'_>) -> bool {
+fn may_help(kind: RetryKind, request: &Request<'_>) -> bool {
     let is_cancelled = request.cancel.level() != CancelLevel::None;
-    let may_help = match remedy {
-        Remedy::None => false,
-        Remedy::Retry => true,
-        Remedy::RetryFailed => request.retry_failed,
+    let may_help = match kind {
+        RetryKind::None => false,
+        RetryKind::Retry => true,
+        RetryKind::RetryFailed => request.retry_failed,
     };
     may_help && !is_cancelled
 }

@@ -14,9 +14,9 @@ use mer_dal::Durability;
 use mer_meal::Cancel;
 
 use crate::{
-    Keep, Output, Request, SchedulerError, WeightsCache,
+    Output, Request, Retention, SchedulerError, WeightsCache,
     executors::Executors,
-    kept::{Acquired, Ask, Life, Place, Pool, PooledProcess},
+    kept::{Acquired, Ask, Life, Pool, PooledProcess, StartPermit},
     limits::{LimitError, Limits, UnitsAsk, UnitsGuard},
     outcome::Verdict,
     placement::Placement,
@@ -62,12 +62,12 @@ impl Preparation<'_> {
         };
         let units = match acquired {
             Acquired::Unkept if self.loading => Ok(None),
-            Acquired::Unkept | Acquired::Place(_) => self.acquire_units(access, request).await?,
+            Acquired::Unkept | Acquired::StartPermit(_) => self.acquire_units(access, request).await?,
             _ => Ok(None),
         };
         // Only a process that is started needs its access on disk first.
         let durability = match acquired {
-            Acquired::Unkept | Acquired::Place(_) => Durability::Synced,
+            Acquired::Unkept | Acquired::StartPermit(_) => Durability::Synced,
             _ => Durability::Written,
         };
         self.recorder.record_start(access, durability).await?;
@@ -82,7 +82,7 @@ impl Preparation<'_> {
             }
             Acquired::Loaded => Ok(ReadyProcess::Loaded),
             // Boxed because it is rare, and would be a large part of every run's future.
-            Acquired::Place(place) => Box::pin(self.start_kept(place, access, spec, start, request)).await,
+            Acquired::StartPermit(place) => Box::pin(self.start_kept(place, access, spec, start, request)).await,
             Acquired::Failed(failure) => {
                 failure.facts.write_to(access);
                 Err(failure.verdict)
@@ -154,7 +154,7 @@ impl Preparation<'_> {
             cancel: self.cancel,
             observer: request.watch.as_ref(),
         };
-        if request.keep == Keep::No {
+        if request.keep == Retention::No {
             return Ok(self.pool.take_idle(&ask).map_or(Acquired::Unkept, Acquired::Process));
         }
         let (acquired, waited) = self
@@ -169,7 +169,7 @@ impl Preparation<'_> {
     /// Starts a process in a place of the pool. It may outlive this request.
     async fn start_kept(
         &self,
-        place: Place,
+        place: StartPermit,
         access: &mut Access,
         spec: &RunSpec,
         start: StartRequest,

@@ -28,7 +28,7 @@ impl ResolvedModel {
     /// [`ServiceError::UnknownObject`].
     pub fn new(view: View, name: &str, weights: Option<WeightsVersion>) -> Result<Self, ServiceError> {
         view.model(name)?;
-        let index = view.models.iter().position(|model| model.name == name).unwrap_or_default();
+        let index = view.model_index(name).unwrap_or_default();
         Ok(Self { view, index, weights })
     }
 

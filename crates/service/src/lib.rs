@@ -23,6 +23,7 @@ pub mod log;
 pub mod migrate;
 pub mod registry;
 pub mod registry_file;
+mod registry_watch;
 mod run;
 mod runtime;
 mod session;

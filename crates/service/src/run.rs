@@ -14,7 +14,7 @@ use crate::{
 
 impl ModelHost for Runtime {
     async fn resolve(&self, selector: &Selector) -> Result<ResolvedModel, ServiceError> {
-        let view = self.view_of(&selector.model).await?;
+        let view = self.watched_view_of(&selector.model).await?;
         view.model(&selector.model)?;
         let weights = weights::resolve(self, &view, selector).await?;
         ResolvedModel::new(view, &selector.model, weights)

@@ -16,6 +16,7 @@ use crate::{
     caller::Caller,
     drainer::Drainer,
     events::{Activity, ActivityGuard, Event},
+    registry_watch::RegistryWatch,
     settings::Settings,
 };
 
@@ -36,6 +37,7 @@ pub struct Runtime {
     /// For a database on a server.
     drainer: Mutex<Option<Drainer>>,
     runs: AtomicU32,
+    registry_watch: RegistryWatch,
 }
 
 impl Runtime {
@@ -43,7 +45,14 @@ impl Runtime {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let database = Database::new(settings.database.clone());
-        Self { settings, database, scheduler: OnceLock::new(), drainer: Mutex::default(), runs: AtomicU32::new(0) }
+        Self {
+            settings,
+            database,
+            scheduler: OnceLock::new(),
+            drainer: Mutex::default(),
+            runs: AtomicU32::new(0),
+            registry_watch: RegistryWatch::default(),
+        }
     }
 
     /// What it was made from.
@@ -62,6 +71,10 @@ impl Runtime {
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.settings.caller
+    }
+
+    pub(crate) const fn registry_watch(&self) -> &RegistryWatch {
+        &self.registry_watch
     }
 
     /// Reports an activity until the guard is dropped.
@@ -122,19 +135,25 @@ impl Runtime {
         drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
-    /// To be called after each run. Drains a journal that has become long into an embedded database, unless another process
-    /// has that open.
-    pub async fn after_run(&self) {
+    /// To be called after each run. Returns whether the journal of an embedded database has become so long that it is to be
+    /// drained; the one of a database on a server is drained in the background.
+    pub fn is_journal_long(&self) -> bool {
         if let Some(drainer) = &*self.lock_drainer() {
             drainer.wake();
-            return;
+            return false;
         }
         // A script writes one segment, however many runs it has.
         if !self.runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEASURE_EVERY) {
-            return;
+            return false;
         }
         let pending = self.database.pending();
-        if pending.segments < MANY_SEGMENTS && pending.bytes < MANY_BYTES {
+        pending.segments >= MANY_SEGMENTS || pending.bytes >= MANY_BYTES
+    }
+
+    /// To be called after each run. Drains a journal that has become long into an embedded database, unless another process
+    /// has that open.
+    pub async fn after_run(&self) {
+        if !self.is_journal_long() {
             return;
         }
         let settings = mer_dal::Settings { wait: Duration::ZERO, ..self.database.settings().clone() };

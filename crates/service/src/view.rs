@@ -26,8 +26,7 @@ impl View {
     /// [`ServiceError::UnknownObject`] where there is none.
     pub fn model(&self, name: &str) -> Result<&Model, ServiceError> {
         let names = self.models.iter().map(|model| model.name.as_str());
-        let found = self.models.iter().find(|model| model.name == name);
-        found.ok_or_else(|| ServiceError::unknown_object("model", name, names))
+        self.0.model(name).ok_or_else(|| ServiceError::unknown_object("model", name, names))
     }
 
     /// The server of this name.
@@ -36,8 +35,7 @@ impl View {
     /// As [`View::model`].
     pub fn server(&self, name: &str) -> Result<&Server, ServiceError> {
         let names = self.servers.iter().map(|server| server.name.as_str());
-        let found = self.servers.iter().find(|server| server.name == name);
-        found.ok_or_else(|| ServiceError::unknown_object("server", name, names))
+        self.0.server(name).ok_or_else(|| ServiceError::unknown_object("server", name, names))
     }
 }
 
@@ -66,7 +64,7 @@ impl Runtime {
             models,
         };
         session.close().await?;
-        Ok(View(Arc::new(view)))
+        Ok(View(Arc::new(view.sorted())))
     }
 
     /// One model and all servers, where the database is on a server that may have thousands of models; all models where
@@ -96,7 +94,7 @@ impl Runtime {
             models,
         };
         session.close().await?;
-        Ok(View(Arc::new(view)))
+        Ok(View(Arc::new(view.sorted())))
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Snapshot {
     pub database_uid: Uuid,
     /// Number of the last of MER's scripts that was applied.
     pub schema_version: u32,
-    /// Servers by name.
+    /// Servers by name. See [`Snapshot::sorted`].
     pub servers: Vec<Server>,
     /// Models by name.
     pub models: Vec<Model>,
@@ -82,7 +82,16 @@ impl Snapshot {
         }
         let stored: Stored = serde_json::from_slice(&text).ok()?;
         // Compared after reading: the content is true at the moment at which the fingerprint is taken.
-        (Fingerprint::of(&files.engine).ok()? == stored.fingerprint).then_some(stored.content)
+        (Fingerprint::of(&files.engine).ok()? == stored.fingerprint).then(|| stored.content.sorted())
+    }
+
+    /// Returns the same content in the order in which it is searched, which is that of the database: bytes of names.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.servers.sort_by(|one, other| one.name.cmp(&other.name));
+        self.models.sort_by(|one, other| one.name.cmp(&other.name));
+        self.weights.sort_by(|(one, _), (other, _)| one.model.cmp(&other.model));
+        self
     }
 
     /// Returns servers and models as `mer export` writes them.
@@ -94,26 +103,40 @@ impl Snapshot {
     /// Returns the server of this name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Server> {
-        self.servers.iter().find(|server| server.name == name)
+        let found = self.servers.binary_search_by(|server| server.name.as_str().cmp(name));
+        found.ok().map(|index| &self.servers[index])
     }
 
     /// Returns the model of this name.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.iter().find(|model| model.name == name)
+        self.model_index(name).map(|index| &self.models[index])
+    }
+
+    /// Returns the place of the model of this name.
+    #[must_use]
+    pub fn model_index(&self, name: &str) -> Option<usize> {
+        self.models.binary_search_by(|model| model.name.as_str().cmp(name)).ok()
     }
 
     /// Returns the version of this number, if the snapshot has it.
     #[must_use]
     pub fn version(&self, model: &str, number: u64) -> Option<&WeightsVersion> {
-        let named = self.weights.iter().map(|(_, version)| version);
+        let named = self.aliases(model).iter().map(|(_, version)| version);
         named.chain(&self.versions).find(|version| version.model == model && version.version == number)
     }
 
     /// Returns the version that an alias of a model's weights names.
     #[must_use]
     pub fn alias(&self, model: &str, name: &str) -> Option<&WeightsVersion> {
-        self.weights.iter().find(|(alias, _)| alias.model == model && alias.name == name).map(|(_, version)| version)
+        self.aliases(model).iter().find(|(alias, _)| alias.name == name).map(|(_, version)| version)
+    }
+
+    /// Returns the aliases of a model's weights.
+    fn aliases(&self, model: &str) -> &[(Alias, WeightsVersion)] {
+        let first = self.weights.partition_point(|(alias, _)| alias.model.as_str() < model);
+        let behind = self.weights.partition_point(|(alias, _)| alias.model.as_str() <= model);
+        &self.weights[first..behind]
     }
 }
 
@@ -128,7 +151,8 @@ pub(super) async fn read(store: SurrealStore) -> Option<Snapshot> {
         let (servers, models) = (store.servers().await?, store.models().await?);
         let versions = store.newest_versions(&models, VERSIONS).await?;
         let weights = store.named_versions(&models).await?;
-        Ok::<_, crate::DalError>(Some(Snapshot { database_uid, schema_version, servers, models, weights, versions }))
+        let content = Snapshot { database_uid, schema_version, servers, models, weights, versions };
+        Ok::<_, crate::DalError>(Some(content.sorted()))
     };
     read.await.unwrap_or_else(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "no snapshot of the registry");

@@ -9,7 +9,7 @@ use std::{
 
 use mer_core::RunSpec;
 
-use super::{SshConfig, SshError, pool::Pool, route::route, run, session::nonce};
+use super::{SshConfig, SshError, pool::Pool, route::route, run};
 use crate::{Run, StartError, local::Holder};
 
 /// How long remote processes live without a heartbeat, and how long a session lives without a run.
@@ -43,7 +43,7 @@ impl SshExecutor {
     pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let pool = self.pool()?;
         let line = run::path_query(spec)?;
-        let mut shell = run::Shell::open(&pool, &nonce()).await?;
+        let mut shell = run::Shell::open(&pool, false).await?;
         let ask = async {
             let answer = shell.run_line(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;

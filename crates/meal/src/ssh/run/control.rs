@@ -24,8 +24,13 @@ pub(crate) struct RemoteControl {
 }
 
 impl RemoteControl {
-    pub(super) fn new(group: i32, watch: SessionHandle, run_state: Arc<RunState>, holding: Option<Holding>) -> Self {
-        Self { group, watch, run_state, exit: None, holding }
+    pub(super) fn new(group: i32, watch: SessionHandle, run_state: Arc<RunState>) -> Self {
+        Self { group, watch, run_state, exit: None, holding: None }
+    }
+
+    /// Holds this until its group is gone.
+    pub(crate) fn hold(&mut self, holding: Option<Holding>) {
+        self.holding = holding;
     }
 
     pub(crate) fn pid(&self) -> u32 {
