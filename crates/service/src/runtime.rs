@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_dal::{Database, Journal, JournalOwner};
-use mer_scheduler::{Config, Scheduler, WeightsCache};
+use mer_scheduler::{Config, LimitsConfig, Scheduler, WeightsCache};
 use uuid::Uuid;
 
 use crate::{
@@ -104,8 +104,20 @@ impl Runtime {
                 caller: caller.name.clone(),
                 caller_claims: caller.claims.clone(),
                 caller_pid: caller.pid,
+                limits: self.limits(),
             }))
         })
+    }
+
+    fn limits(&self) -> LimitsConfig {
+        let Settings { limits_dir, resources, pool, caller, .. } = &self.settings;
+        LimitsConfig {
+            folder: limits_dir.clone(),
+            host: caller.host.clone(),
+            resources: resources.clone(),
+            pool: pool.clone(),
+            shared: None,
+        }
     }
 
     /// The scheduler, if there has been anything to do for it.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Control, Run, StartError,
+    local::{Holder, Holding},
     ssh::{
         SshError,
         pool::{LocalPipes, OpenShell, Pool},
@@ -32,19 +33,48 @@ pub(in crate::ssh) struct Shell {
 }
 
 /// Starts a process.
-pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
+pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
     let started_at = Instant::now();
     // `SendEnv` and `SetEnv` are set by the wrapper, which needs no round trip. The model's own variables win.
     let mut spec = spec.clone();
     for (name, value) in &pool.route.variables {
         spec.env.entry(name.into()).or_insert_with(|| value.into());
     }
-    let run = match attempt(pool, &spec, true).await? {
-        Some(run) => run,
+    let holding = holder.map(Holding::remote).transpose();
+    let holding = holding.map_err(|source| SshError::resources(pool.host(), "watcher", source))?;
+    // Until it is known how the start ended, a process may be there.
+    let mut holding = HoldingAtStart(holding);
+    let started = match attempt(pool, &spec, true).await {
+        Ok(Some(run)) => Ok(run),
         // The wrapper could not use the folder of the watchdog. Nothing was started.
-        None => attempt(pool, &spec, false).await?.ok_or_else(|| not_guarded(pool))?,
+        Ok(None) => match attempt(pool, &spec, false).await {
+            Ok(run) => run.ok_or_else(|| not_guarded(pool).into()),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
     };
+    let mut run = match started {
+        Ok(run) => run,
+        Err(error) => {
+            if !matches!(error, StartError::Ssh(_)) {
+                drop(holding.0.take());
+            }
+            return Err(error);
+        }
+    };
+    run.control.hold(holding.0.take());
     Ok(Run { started_in: started_at.elapsed(), started_at, ..run })
+}
+
+/// What a process holds whose start is in progress, and may have been cut off.
+struct HoldingAtStart(Option<Holding>);
+
+impl Drop for HoldingAtStart {
+    fn drop(&mut self) {
+        if let Some(holding) = self.0.take() {
+            holding.outlast(std::future::ready(false));
+        }
+    }
 }
 
 /// Starts a process. Returns `None` if the folder of the watchdog could not be used.
