@@ -12,6 +12,7 @@ mod api;
 mod blocking;
 mod byte_stream;
 mod caller;
+pub mod claims;
 mod drainer;
 mod error;
 mod events;
