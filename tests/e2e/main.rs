@@ -38,6 +38,7 @@ mod output;
 mod postgres_admin;
 mod processes;
 mod registry;
+mod resident;
 mod schema;
 mod server_away;
 mod settings;

@@ -103,6 +103,7 @@ impl Transcript {
             (r"  (ok|failed)  \d+\.\d{3}  ", "  $1  [ms]  "),
             (r#""ms":\d+(?:\.\d{1,3})?"#, r#""ms":[ms]"#),
             (r"\bprocess \d+ has held it; waited \d+\.\d s", "process [pid] has held it; waited [time]"),
+            (r"(?:/run/user/\d+/mer|/tmp/mer-\d+)/[0-9a-f]{16}\.sock", "[socket]"),
             (r"looked in PATH `[^`]*`", "looked in PATH `[path]`"),
             (r"`mer log show [0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`", "`mer log show [uid]`"),
             // JSON, a field a line.

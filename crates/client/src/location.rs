@@ -11,6 +11,8 @@ use thiserror::Error;
 
 /// Number of bytes of the hash that name a socket.
 const HASH_BYTES: usize = 8;
+/// Maximum number of bytes of a socket's path; the kernel takes 108 with the zero byte at its end.
+const MAX_SOCKET_PATH: usize = 107;
 /// Bits of a mode that let others enter a folder or write to it.
 const OTHERS: u32 = 0o077;
 
@@ -53,6 +55,13 @@ impl Location {
         Self::in_folder(folder, &machine_id(), database)
     }
 
+    /// As [`Location::of`], in a folder that the settings name. Returns none if the path of a socket would be too long there.
+    #[must_use]
+    pub fn within(folder: &Path, database: &str) -> Option<Self> {
+        let location = Self::in_folder(folder.to_owned(), &machine_id(), database);
+        (location.socket().as_os_str().len() <= MAX_SOCKET_PATH).then_some(location)
+    }
+
     fn in_folder(folder: PathBuf, machine: &str, database: &str) -> Self {
         let hash = Sha256::digest(format!("{machine}\n{database}"));
         let name = hash.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
@@ -69,6 +78,12 @@ impl Location {
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.folder.join(format!("{}.lock", self.name))
+    }
+
+    /// The path of the folder of the locks on resources, which all processes of this user, machine and database share.
+    #[must_use]
+    pub fn limits(&self) -> PathBuf {
+        self.folder.join(format!("{}.limits", self.name))
     }
 
     /// Checks that the folder exists and that nobody else can use it. Returns false if it does not exist.
@@ -147,6 +162,9 @@ mod tests {
         fs::write(base.path().join("file"), "").expect("a file");
         fs::create_dir(base.path().join("open")).expect("a folder");
         fs::set_permissions(base.path().join("open"), fs::Permissions::from_mode(0o770)).expect("a mode");
+        let long = base.path().join("x".repeat(100));
+        assert_eq!(Location::within(&long, "d"), None);
+        assert!(Location::within(&base.path().join("own"), "d").is_some());
         for name in ["link", "file", "open"] {
             assert!(matches!(location(name).create(), Err(LocationError::Distrusted { .. })), "{name}");
         }

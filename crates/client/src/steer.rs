@@ -9,8 +9,8 @@ use crate::{
     error::ClientError,
     location::Location,
     wire::{
-        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_STOP, PATH_VERSION, Processes, RunEnd,
-        StopRequest, VersionMessage,
+        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_REGISTRY_CHANGED, PATH_STOP, PATH_VERSION,
+        Processes, RunEnd, StopRequest, VersionMessage,
     },
 };
 
@@ -57,4 +57,12 @@ pub async fn stop(location: &Location, request: &StopRequest) -> Result<Vec<Kept
 /// As [`version`].
 pub async fn leave(location: &Location) -> Result<VersionMessage, ClientError> {
     ask(location, "POST", PATH_LEAVE, Some(&()), Some(BOUND)).await
+}
+
+/// Tells the resident that the registry has changed, so that it acts on the new one at once.
+///
+/// # Errors
+/// As [`version`].
+pub async fn registry_changed(location: &Location) -> Result<VersionMessage, ClientError> {
+    ask(location, "POST", PATH_REGISTRY_CHANGED, Some(&()), Some(BOUND)).await
 }

@@ -23,11 +23,8 @@ pub(crate) struct ServiceManager {
 
 impl ServiceManager {
     pub(crate) fn new(environment: &Variables) -> Self {
-        let is_activated = mer_serve::is_activated(
-            environment.text("LISTEN_PID"),
-            environment.text("LISTEN_FDS"),
-            std::process::id(),
-        );
+        let is_activated =
+            mer_serve::is_activated(environment.text("LISTEN_PID"), environment.text("LISTEN_FDS"), std::process::id());
         Self { notify_socket: environment.get("NOTIFY_SOCKET").map(OsString::from), is_activated }
     }
 

@@ -1,7 +1,8 @@
 //! Compares runs over SSH by the `Executor` with bare `ssh2`, for `tests/bench/run`.
 //!
 //! `bench_ssh at-executor [MEGABYTES]` starts an `sshd` and prints one JSON object a line. Rounds of the two
-//! alternate, and the medians are printed. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does that many
+//! alternate, and the medians are printed. `bench_ssh exec RUNS` compares only runs of `true`, one of each in turn, so
+//! that other load of the machine affects both alike. `bench_ssh bare exec|down|up HOST PORT USER KEY COUNT` does that many
 //! execs of `true`, or transfers that many bytes, over one session, and prints the milliseconds without the
 //! connection.
 
@@ -49,10 +50,26 @@ fn main() {
             });
             println!("{}", ms(took));
         }
+        ["exec", runs] => exec(runs.parse().unwrap()),
         ["at-executor"] => at_executor(256),
         ["at-executor", megabytes] => at_executor(megabytes.parse().unwrap()),
         _ => panic!("see the head of this file"),
     }
+}
+
+fn exec(runs: usize) {
+    let sshd = Sshd::start().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let executor = executor(&sshd);
+    let session = session(&sshd.host(), sshd.port(), sshd.user(), sshd.client_key());
+    let mut took: (Vec<_>, Vec<_>) = (0..runs + 10)
+        .map(|_| (time(|| runtime.block_on(once(&executor))), time(|| bare_exec(&session))))
+        .skip(10)
+        .unzip();
+    took.0.sort();
+    took.1.sort();
+    tell("exec of `true`, in turn, p50", "ms", ms(took.0[runs / 2]), ms(took.1[runs / 2]));
+    tell("exec of `true`, in turn, p10", "ms", ms(took.0[runs / 10]), ms(took.1[runs / 10]));
 }
 
 fn at_executor(megabytes: usize) {

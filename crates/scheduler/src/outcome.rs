@@ -41,7 +41,7 @@ impl Outcome {
 
 /// Which kind of retry may help after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Remedy {
+pub(crate) enum RetryKind {
     /// None.
     None,
     /// Another attempt after a failure of transport, or after the death of a process that was kept.
@@ -87,12 +87,12 @@ impl Verdict {
     }
 
     /// Returns which kind of retry may help.
-    pub(crate) fn remedy(&self) -> Remedy {
+    pub(crate) fn retry_kind(&self) -> RetryKind {
         match self.failure {
-            Some(FailureKind::Unreachable) => Remedy::Retry,
-            Some(FailureKind::ModelFailed) if self.died_unheard => Remedy::Retry,
-            Some(FailureKind::ModelFailed | FailureKind::Protocol) => Remedy::RetryFailed,
-            _ => Remedy::None,
+            Some(FailureKind::Unreachable) => RetryKind::Retry,
+            Some(FailureKind::ModelFailed) if self.died_unheard => RetryKind::Retry,
+            Some(FailureKind::ModelFailed | FailureKind::Protocol) => RetryKind::RetryFailed,
+            _ => RetryKind::None,
         }
     }
 
@@ -104,12 +104,12 @@ impl Verdict {
 
     /// The process was stopped while it was started.
     pub(crate) fn stopped_at_start() -> Self {
-        Self::new(Status::Cancelled, FailureKind::Busy, "the process was stopped before it was ready (`mer stop`)")
+        Self::new(Status::Cancelled, FailureKind::Busy, "the process was stopped before it was ready")
     }
 
     /// The process was stopped in the middle of the request.
     pub(crate) fn stopped() -> Self {
-        let why = "the process was stopped in the middle of the request (`mer stop --now`)";
+        let why = "the process was stopped in the middle of the request";
         Self::new(Status::Cancelled, FailureKind::Busy, why)
     }
 

@@ -6,7 +6,7 @@ use mer_core::{KeptProcess, Model, Server, Status};
 use tokio::sync::mpsc;
 
 use crate::{
-    Keep, Outcome, Output, Request, Scheduler, SchedulerError, Selection, itinerary::Itinerary, outcome::Verdict,
+    Outcome, Output, Request, Retention, Scheduler, SchedulerError, Selection, itinerary::Itinerary, outcome::Verdict,
     replica::replicas,
 };
 
@@ -18,6 +18,12 @@ impl Scheduler {
         self.pool.list()
     }
 
+    /// Whether processes are kept, of this model or of any. Reads nothing but memory.
+    #[must_use]
+    pub fn keeps(&self, model: Option<&str>) -> bool {
+        self.pool.keeps(model)
+    }
+
     /// Starts a process of a model and keeps it, unless one is kept already. Returns once it is ready. Each attempt is a
     /// record. A model without a `keepalive` is kept until it is stopped. The input of the request is not used.
     ///
@@ -25,8 +31,8 @@ impl Scheduler {
     /// As [`Scheduler::run`], and [`SchedulerError::NotKept`].
     pub async fn load(&self, request: Request<'_>) -> Result<Outcome, SchedulerError> {
         self.environment.learn(request.servers);
-        let request = Request { keep: Keep::ByKeepalive, ..request };
-        let replicas = replicas(request.model, request.servers, request.pinned)?;
+        let request = Request { keep: Retention::ByKeepalive, ..request };
+        let replicas = self.able(replicas(request.model, request.servers, request.pinned)?, request.model)?;
         if replicas.iter().any(|placement| !placement.params.protocol().stays_up()) {
             return Err(SchedulerError::NotKept { model: request.model.name.clone() });
         }

@@ -36,7 +36,7 @@ pub struct Requester {
 
 /// Whether a process that stays up is kept for further requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum Retention {
     /// It ends after its reply. A process that is kept already serves the request all the same, and is kept on.
     No,
     /// It is kept as long as the scheduler lives. Requests at the same time get a process each.
@@ -70,12 +70,12 @@ pub struct Request<'a> {
     /// Whether input and output are hashed for the access log.
     pub hashes: bool,
     /// Whether a process that stays up is kept for further requests.
-    pub keep: Keep,
+    pub keep: Retention,
     /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
     pub retries: u32,
     /// Whether further attempts are made also after the model itself failed.
     pub retry_failed: bool,
-    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
+    /// StartPermit among waiting requests, from -10 to 10; a greater number is served earlier.
     pub priority: i8,
     /// Tags for the access log.
     pub tags: BTreeMap<String, String>,

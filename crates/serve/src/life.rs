@@ -7,6 +7,9 @@ use std::{
 
 use tokio::sync::Notify;
 
+/// Pause between two looks at whether there is something to keep.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What is going on in the resident.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
@@ -15,6 +18,7 @@ pub(crate) struct Life {
     /// Whether no further runs are taken.
     leaving: Cell<bool>,
     last_use: Cell<Option<Instant>>,
+    /// One task waits for it.
     changed: Notify,
 }
 
@@ -37,25 +41,29 @@ impl Life {
     /// Takes no further runs, and ends once it is idle.
     pub(crate) fn leave(&self) {
         self.leaving.set(true);
-        self.changed.notify_waiters();
+        self.changed.notify_one();
     }
 
     /// Waits until it is to end: it was asked to leave and serves nothing, or has had nothing to keep for `idle_exit`.
     /// `keeps` is whether processes are kept.
     pub(crate) async fn over(&self, idle_exit: Option<Duration>, keeps: impl Fn() -> bool) {
-        const LOOK: Duration = Duration::from_secs(1);
         self.last_use.set(Some(Instant::now()));
         loop {
-            let _ = tokio::time::timeout(LOOK, self.changed.notified()).await;
-            let idle = self.active.get() == 0;
-            if idle && self.is_leaving() {
+            let is_idle = self.active.get() == 0;
+            if is_idle && self.is_leaving() {
                 return;
             }
-            let Some(idle_exit) = idle_exit else { continue };
-            if !idle || keeps() {
-                self.last_use.set(Some(Instant::now()));
-            } else if self.last_use.get().is_none_or(|last| last.elapsed() >= idle_exit) {
-                return;
+            match idle_exit {
+                // A resident that stays for good is not woken by a clock.
+                None => self.changed.notified().await,
+                Some(idle_exit) => {
+                    if !is_idle || keeps() {
+                        self.last_use.set(Some(Instant::now()));
+                    } else if self.last_use.get().is_none_or(|last| last.elapsed() >= idle_exit) {
+                        return;
+                    }
+                    let _ = tokio::time::timeout(LOOK.min(idle_exit), self.changed.notified()).await;
+                }
             }
         }
     }
@@ -67,7 +75,7 @@ impl Drop for ActiveRequest<'_> {
         life.active.set(life.active.get().saturating_sub(1));
         life.last_use.set(Some(Instant::now()));
         if life.is_leaving() {
-            life.changed.notify_waiters();
+            life.changed.notify_one();
         }
     }
 }
@@ -86,5 +94,19 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_secs(60), &mut over).await.is_err());
         drop(request);
         assert!(tokio::time::timeout(Duration::from_secs(60), &mut over).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_nothing_is_kept_for_its_time() {
+        let life = Life::default();
+        let keeps = Cell::new(true);
+        let over = life.over(Some(Duration::from_millis(20)), || keeps.get());
+        tokio::pin!(over);
+        assert!(tokio::time::timeout(Duration::from_millis(100), &mut over).await.is_err());
+        let request = life.begin();
+        keeps.set(false);
+        assert!(tokio::time::timeout(Duration::from_millis(100), &mut over).await.is_err());
+        drop(request);
+        assert!(tokio::time::timeout(Duration::from_secs(10), &mut over).await.is_ok());
     }
 }

@@ -1,26 +1,48 @@
 //! What goes to the client of a run.
 
+use std::{cell::Cell, time::Duration};
+
 use bytes::Bytes;
 use mer_client::wire::{FrameError, OutputEnd, Stream, WaitMessage, Written, write_frame};
+use mer_core::FailureKind;
 use mer_scheduler::{ConfirmationSender, OutputFailure};
 use serde::Serialize;
 use tokio::{
     io::AsyncWrite,
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, MutexGuard, mpsc, oneshot, watch},
+    time::timeout,
 };
 
+/// Bound on a client that takes no byte of a frame. A reader of the output that is slower holds its own run only.
+const FRAME_BOUND: Duration = Duration::from_secs(600);
+
 /// The writing half of a connection. A client that does not read delays its own run only.
-pub(crate) struct ClientOutput<W>(Mutex<W>);
+pub(crate) struct ClientOutput<W> {
+    writer: Mutex<W>,
+    /// Whether a frame was not written to its end; nothing can follow it.
+    is_broken: Cell<bool>,
+}
 
 impl<W: AsyncWrite + Unpin> ClientOutput<W> {
     pub(crate) fn new(writer: W) -> Self {
-        Self(Mutex::new(writer))
+        Self { writer: Mutex::new(writer), is_broken: Cell::new(false) }
     }
 
-    /// Writes a frame.
+    /// Returns the writer, once no frame is being written.
+    pub(crate) async fn writer(&self) -> MutexGuard<'_, W> {
+        self.writer.lock().await
+    }
+
+    /// Writes a frame. If this is dropped in the middle, nothing more is written.
     pub(crate) async fn send(&self, stream: Stream, payload: &[u8]) -> Result<(), FrameError> {
-        let mut writer = self.0.lock().await;
-        write_frame(&mut *writer, stream, payload).await
+        let mut writer = self.writer.lock().await;
+        if self.is_broken.replace(true) {
+            return Err(FrameError::Cut);
+        }
+        let written = timeout(FRAME_BOUND, write_frame(&mut *writer, stream, payload)).await;
+        written.unwrap_or(Err(FrameError::Cut))?;
+        self.is_broken.set(false);
+        Ok(())
     }
 
     /// Writes a message as JSON.
@@ -28,7 +50,7 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         self.send(stream, &serde_json::to_vec(message)?).await
     }
 
-    /// Forwards the output, and confirms that it was written there.
+    /// Forwards the output, and confirms that it was written there. `reader` ends if its reader has gone.
     pub(crate) async fn forward_stdout(
         &self,
         mut chunks: mpsc::Receiver<Bytes>,
@@ -36,22 +58,20 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         written: oneshot::Receiver<Written>,
         mut reader: oneshot::Receiver<()>,
     ) {
-        let gone = || OutputFailure {
-            kind: mer_core::FailureKind::ReaderGone,
-            message: "the reader of the output is gone".to_owned(),
-        };
+        let gone =
+            || OutputFailure { kind: FailureKind::ReaderGone, message: "the reader of the output is gone".to_owned() };
         confirmation
             .confirm(async move |expected| {
                 loop {
-                    tokio::select! {
+                    let chunk = tokio::select! {
                         biased;
                         // Dropping the chunks cancels the run.
                         _ = &mut reader => return ((), Err(gone())),
-                        chunk = chunks.recv() => match chunk {
-                            None => break,
-                            Some(chunk) if self.send(Stream::Stdout, &chunk).await.is_err() => return ((), Err(gone())),
-                            Some(_) => {}
-                        },
+                        chunk = chunks.recv() => chunk,
+                    };
+                    let Some(chunk) = chunk else { break };
+                    if self.send(Stream::Stdout, &chunk).await.is_err() {
+                        return ((), Err(gone()));
                     }
                 }
                 let succeeded = expected.get().await;
@@ -77,16 +97,25 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         }
     }
 
-    /// Forwards what is waited for, and how much of the input was taken.
+    /// Forwards what is waited for, and how much of the input was taken. Of both only the newest state counts.
     pub(crate) async fn forward_progress(
         &self,
-        mut waits: mpsc::UnboundedReceiver<Option<String>>,
-        mut taken: mpsc::UnboundedReceiver<u32>,
+        mut waits: watch::Receiver<Option<String>>,
+        mut taken: watch::Receiver<u64>,
     ) {
+        let mut told = 0;
         loop {
             let sent = tokio::select! {
-                Some(text) = waits.recv() => self.send_json(Stream::Wait, &WaitMessage { text }).await,
-                Some(bytes) = taken.recv() => self.send(Stream::InputTaken, &bytes.to_be_bytes()).await,
+                Ok(()) = waits.changed() => {
+                    let text = waits.borrow_and_update().clone();
+                    self.send_json(Stream::Wait, &WaitMessage { text }).await
+                }
+                Ok(()) = taken.changed() => {
+                    let all = *taken.borrow_and_update();
+                    let bytes = u32::try_from(all - told).unwrap_or(u32::MAX);
+                    told = all;
+                    self.send(Stream::InputTaken, &bytes.to_be_bytes()).await
+                }
                 else => return,
             };
             if sent.is_err() {

@@ -7,12 +7,21 @@ use mer_core::Selector;
 use mer_meal::Cancel;
 use mer_scheduler::Selection;
 use mer_service::{ModelHost as _, Runtime};
-use tokio::task::LocalSet;
+use tokio::{sync::Semaphore, task::LocalSet};
 
-use crate::{error::ServeError, http, life::Life, messages::Messages, socket::Socket};
+use crate::{
+    drain::{DrainCommand, DrainProcess},
+    error::ServeError,
+    life::Life,
+    messages::Messages,
+    routes::serve_connection,
+    socket::Socket,
+};
 
 /// Pause after a connection could not be accepted, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Maximum number of connections at once; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
 /// Bound on the end of the processes after the first signal; their own `grace` is shorter, as a rule.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
@@ -27,6 +36,8 @@ pub struct Options {
     pub preload: Vec<Selector>,
     /// How long it goes on without anything to keep; none for good.
     pub idle_exit: Option<Duration>,
+    /// Drains the journal of an embedded database.
+    pub drain: DrainCommand,
     /// Version of this MER.
     pub mer_version: String,
     /// Makes the words of failures.
@@ -38,8 +49,20 @@ pub struct Options {
 pub(crate) struct Resident {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) life: Life,
+    /// Raised when the resident ends: it cancels all runs.
+    pub(crate) end: Cancel,
+    pub(crate) drain: DrainProcess,
     pub(crate) mer_version: String,
     pub(crate) messages: Arc<dyn Messages>,
+}
+
+impl Resident {
+    /// To be called after each run.
+    pub(crate) fn after_run(&self) {
+        if self.runtime.is_journal_long() {
+            self.drain.start();
+        }
+    }
 }
 
 /// Serves until `signal` completes, or until there is nothing to keep. `ready` is called when the socket takes connections.
@@ -54,9 +77,11 @@ pub async fn serve(
     signal: impl Future<Output = ()>,
     again: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let Options { location, listener, preload, idle_exit, mer_version, messages } = options;
+    let Options { location, listener, preload, idle_exit, drain, mer_version, messages } = options;
     let socket = Socket::listen(location, listener)?;
-    let resident = Rc::new(Resident { runtime, life: Life::default(), mer_version, messages });
+    runtime.watch_registry();
+    let (life, end, drain) = (Life::default(), Cancel::new(), DrainProcess::new(drain));
+    let resident = Rc::new(Resident { runtime, life, end, drain, mer_version, messages });
     let tasks = LocalSet::new();
     ready();
     tasks
@@ -65,14 +90,14 @@ pub async fn serve(
             tokio::select! {
                 biased;
                 () = signal => {}
-                () = resident.life.over(idle_exit, || !resident.runtime.processes().is_empty()) => {}
+                () = resident.life.over(idle_exit, || resident.runtime.keeps(None)) => {}
                 () = accept(&resident, &socket) => {}
             }
             socket.close();
             tokio::select! {
                 biased;
                 () = again => {}
-                () = end(&resident) => {}
+                () = end_processes(&resident) => {}
             }
         })
         .await;
@@ -80,21 +105,28 @@ pub async fn serve(
 }
 
 /// Ends all processes, and leaves the last requests a moment to be put on record.
-async fn end(resident: &Resident) {
+async fn end_processes(resident: &Resident) {
     resident.life.leave();
+    resident.end.cancel();
     resident.runtime.stop_kept(&Selection::All, true).await;
     let _ = tokio::time::timeout(LAST_REQUESTS, resident.life.over(None, || false)).await;
 }
 
 /// Accepts connections for ever.
 async fn accept(resident: &Rc<Resident>, socket: &Socket) {
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         match socket.listener.accept().await {
             Ok((stream, _)) => {
                 let own = rustix::process::getuid().as_raw();
                 match stream.peer_cred() {
                     Ok(peer) if peer.uid() == own => {
-                        tokio::task::spawn_local(http::connection(Rc::clone(resident), stream));
+                        let resident = Rc::clone(resident);
+                        tokio::task::spawn_local(async move {
+                            serve_connection(&resident, stream).await;
+                            drop(permit);
+                        });
                     }
                     Ok(peer) => tracing::warn!("a connection of the user with the number {} was refused", peer.uid()),
                     Err(error) => tracing::warn!(%error, "a connection was refused"),

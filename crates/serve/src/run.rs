@@ -3,27 +3,36 @@
 use std::{rc::Rc, time::Duration};
 
 use bytes::BytesMut;
-use mer_client::wire::{
-    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, Reserved, RunEnd, Stream, Written,
-};
+use mer_client::wire::{DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, Reserved, RunEnd, Stream};
 use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
-use mer_meal::{Cancel, Input};
+use mer_meal::{Cancel, CancelLevel, Input};
 use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, WaitObserver};
 use mer_service::{ModelHost as _, ResolvedModel, RunRequest, ServiceError};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split},
-    sync::{mpsc, oneshot},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
     time::timeout,
 };
 
-use crate::{caller::sender, input::ClientInput, output::ClientOutput, resident::Resident};
+use crate::{
+    caller::sender,
+    input::{ClientInput, ClientWords},
+    output::ClientOutput,
+    peer,
+    resident::Resident,
+};
 
 /// Bound on the request, after the connection was taken over.
 const OPEN_BOUND: Duration = Duration::from_secs(5);
-/// Bound on the client's word that the run may start.
+/// Bound on the answer to a request, and on the client's word that the run may start.
 const GO_BOUND: Duration = Duration::from_secs(10);
 /// Bound on telling the client how its run ended. The run is on record by then.
 const END_BOUND: Duration = Duration::from_secs(30);
+/// Bound on the last diagnostics of a run that is over.
+const STDERR_BOUND: Duration = Duration::from_secs(5);
 /// Maximum number of chunks of output that wait for the client.
 const OUTPUT_QUEUE: usize = 4;
 /// Maximum number of chunks of diagnostics that wait; further ones are only in the log.
@@ -31,10 +40,10 @@ const STDERR_QUEUE: usize = 64;
 /// Maximum number of chunks of input that wait for the model.
 const INPUT_QUEUE: usize = 4;
 
-/// Serves a run on a connection.
-pub(crate) async fn serve_run<S: AsyncRead + AsyncWrite>(resident: &Rc<Resident>, stream: S) {
-    let (reader, writer) = split(Box::pin(stream));
-    let mut frames = FrameReader::new(reader, BytesMut::new());
+/// Serves a run on a connection. `read` was read of it already.
+pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read: BytesMut) {
+    let (reader, writer) = stream.into_split();
+    let mut frames = FrameReader::new(reader, read);
     let client = ClientOutput::new(writer);
     let Ok(Ok(Some(Frame { stream: Stream::Open, payload }))) = timeout(OPEN_BOUND, frames.next()).await else {
         tracing::debug!("a client sent no request");
@@ -46,19 +55,23 @@ pub(crate) async fn serve_run<S: AsyncRead + AsyncWrite>(resident: &Rc<Resident>
         // An older or newer client may send other fields.
         Err(_) => Decision::Declined(DeclineReason::Version),
     };
-    let sent = match &answer {
-        Decision::Reserved(reserved, ..) => client.send_json(Stream::Reserved, reserved).await,
-        Decision::Declined(reason) => client.send_json(Stream::Declined, &Declined { reason: *reason }).await,
-        Decision::Refused(message) => client.send_json(Stream::Refused, message).await,
+    let told = async {
+        match &answer {
+            Decision::Reserved(reserved, ..) => client.send_json(Stream::Reserved, reserved).await,
+            Decision::Declined(reason) => client.send_json(Stream::Declined, &Declined { reason: *reason }).await,
+            Decision::Refused(message) => client.send_json(Stream::Refused, message).await,
+        }
     };
+    let is_told = matches!(timeout(GO_BOUND, told).await, Ok(Ok(())));
     let Decision::Reserved(_, open, model, keep) = answer else { return };
-    if sent.is_err() {
+    // Nothing starts before the client says so: it may have given this resident up, and run the model by itself.
+    if !is_told {
         return;
     }
-    // Nothing starts before the client says so: it may have given this resident up, and run the model by itself.
-    match timeout(GO_BOUND, frames.next()).await {
-        Ok(Ok(Some(Frame { stream: Stream::Go, .. }))) => {}
-        _ => return,
+    let Ok(Ok(Some(Frame { stream: Stream::Go, .. }))) = timeout(GO_BOUND, frames.next()).await else { return };
+    // The word may be old: this process may have been stopped meanwhile, and its client be gone.
+    if peer::is_gone(client.writer().await.as_ref()) {
+        return;
     }
     let ended = run(resident, *open, &model, keep, frames, &client).await;
     let told = async {
@@ -72,7 +85,7 @@ pub(crate) async fn serve_run<S: AsyncRead + AsyncWrite>(resident: &Rc<Resident>
         }
     };
     let _ = timeout(END_BOUND, told).await;
-    resident.runtime.after_run().await;
+    resident.after_run();
 }
 
 /// What becomes of a request.
@@ -116,7 +129,7 @@ fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Opt
         all_remote &= !is_local;
         kept |= params.protocol().stays_up() && params.keepalive.is_some_and(|time| time != Bound::secs(0));
     }
-    let is_loaded = || resident.runtime.processes().iter().any(|process| process.model == model.model().name);
+    let is_loaded = || resident.runtime.keeps(Some(&model.model().name));
     if kept || is_loaded() {
         return Some(Keep::ByKeepalive);
     }
@@ -124,31 +137,22 @@ fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Opt
 }
 
 /// Runs the model, and forwards what comes and goes.
-async fn run<S: AsyncRead + AsyncWrite>(
+async fn run(
     resident: &Resident,
     open: Open,
     model: &ResolvedModel,
     keep: Keep,
-    frames: FrameReader<ReadHalf<std::pin::Pin<Box<S>>>>,
-    client: &ClientOutput<WriteHalf<std::pin::Pin<Box<S>>>>,
+    frames: FrameReader<OwnedReadHalf>,
+    client: &ClientOutput<OwnedWriteHalf>,
 ) -> Result<Outcome, ServiceError> {
     let cancel = Cancel::new();
     let (input, received) = mpsc::channel(INPUT_QUEUE);
     let (stdout, chunks) = mpsc::channel(OUTPUT_QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
-    let (taken, taken_bytes) = mpsc::unbounded_channel();
-    let (wait, waits) = mpsc::unbounded_channel();
-    let (written, is_written) = oneshot::channel::<Written>();
-    let (reader, reader_gone) = oneshot::channel();
+    let (wait, waits) = watch::channel(None);
     let (confirmation, confirms) = OutputConfirmation::new();
-    let from_client = ClientInput {
-        frames,
-        input: Some(input),
-        taken,
-        written: Some(written),
-        reader: Some(reader),
-        cancel: cancel.clone(),
-    };
+    let (from_client, words) = ClientInput::new(frames, input, cancel.clone());
+    let ClientWords { taken, written, reader } = words;
     let request = RunRequest {
         sender: Some(sender(open.request_uid, open.context)),
         server: open.server.as_deref(),
@@ -160,7 +164,7 @@ async fn run<S: AsyncRead + AsyncWrite>(
         retry_failed: open.retry_failed,
         priority: open.priority,
         tags: open.tags,
-        cancel,
+        cancel: cancel.clone(),
         watch: Some(WaitObserver::new(move |waited| {
             let _ = wait.send(waited.map(|waited| waited.to_string()));
         })),
@@ -168,18 +172,25 @@ async fn run<S: AsyncRead + AsyncWrite>(
     };
     let output = Output { stdout, stderr: open.diagnostics.then_some(stderr) };
     let running = resident.runtime.run(model, request, output, confirmation);
-    let forwarding = async {
-        tokio::join!(
-            client.forward_stdout(chunks, confirms, is_written, reader_gone),
-            client.forward_stderr(diagnostics),
-        );
-    };
     let ended = async {
-        let (outcome, ()) = tokio::join!(running, forwarding);
+        let forwarding = async {
+            tokio::join!(client.forward_stdout(chunks, confirms, written, reader), client.forward_stderr(diagnostics))
+        };
+        tokio::pin!(running, forwarding);
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut running => outcome,
+            _ = &mut forwarding => return running.await,
+        };
+        let _ = timeout(STDERR_BOUND, forwarding).await;
         outcome
     };
+    let stopped = async {
+        resident.end.reached(CancelLevel::Cancel).await;
+        cancel.cancel();
+    };
     let meanwhile = async {
-        tokio::join!(from_client.receive(), client.forward_progress(waits, taken_bytes));
+        tokio::join!(from_client.receive(), client.forward_progress(waits, taken), stopped);
     };
     tokio::pin!(ended, meanwhile);
     tokio::select! {

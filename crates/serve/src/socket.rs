@@ -1,11 +1,19 @@
 //! The lock that makes a process the resident, and the socket that it listens on.
 
-use std::{fs, io, os::unix::net::UnixListener as StdListener};
+use std::{
+    fs, io,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener as StdListener},
+};
 
 use mer_client::Location;
 use tokio::net::UnixListener;
 
 use crate::error::ServeError;
+
+/// Maximum number of connections that wait to be accepted; a further one is refused.
+const BACKLOG: i32 = 4096;
+/// Only this user may connect.
+const MODE: u32 = 0o600;
 
 /// The socket and the lock of this resident. Both are given back when it is dropped.
 #[derive(Debug)]
@@ -36,7 +44,10 @@ impl Socket {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
                     _ => {}
                 }
-                StdListener::bind(&path).map_err(failed)?
+                let listener = StdListener::bind(&path).map_err(failed)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(MODE)).map_err(failed)?;
+                rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
+                listener
             }
         };
         listener.set_nonblocking(true).map_err(failed)?;

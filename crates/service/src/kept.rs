@@ -56,4 +56,24 @@ impl Runtime {
             None => Vec::new(),
         }
     }
+
+    /// Whether processes are kept, of this model or of any.
+    #[must_use]
+    pub fn keeps(&self, model: Option<&str>) -> bool {
+        self.started_scheduler().is_some_and(|scheduler| scheduler.keeps(model))
+    }
+
+    /// Reads the registry anew, and ends the processes of models and servers that were changed or removed: idle ones at once,
+    /// others after their request.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn retire_changed(&self) -> Result<(), ServiceError> {
+        self.registry_changed();
+        if let Some(scheduler) = self.started_scheduler() {
+            let view = self.view().await?;
+            scheduler.registry_changed(&view.models, &view.servers);
+        }
+        Ok(())
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_dal::{Database, Journal, JournalOwner};
-use mer_scheduler::{Config, Scheduler, WeightsCache};
+use mer_scheduler::{Config, LimitsConfig, Scheduler, WeightsCache};
 use uuid::Uuid;
 
 use crate::{
@@ -104,8 +104,20 @@ impl Runtime {
                 caller: caller.name.clone(),
                 caller_claims: caller.claims.clone(),
                 caller_pid: caller.pid,
+                limits: self.limits(),
             }))
         })
+    }
+
+    fn limits(&self) -> LimitsConfig {
+        let Settings { limits_dir, resources, pool, caller, .. } = &self.settings;
+        LimitsConfig {
+            folder: limits_dir.clone(),
+            host: caller.host.clone(),
+            resources: resources.clone(),
+            pool: pool.clone(),
+            shared: None,
+        }
     }
 
     /// The scheduler, if there has been anything to do for it.
@@ -123,19 +135,25 @@ impl Runtime {
         drainer.get_or_insert_with(|| Drainer::start(self.database.clone(), Arc::clone(scheduler))).wake();
     }
 
-    /// To be called after each run. Drains a journal that has become long into an embedded database, unless another process
-    /// has that open.
-    pub async fn after_run(&self) {
+    /// To be called after each run. Returns whether the journal of an embedded database has become so long that it is to be
+    /// drained; the one of a database on a server is drained in the background.
+    pub fn is_journal_long(&self) -> bool {
         if let Some(drainer) = &*self.lock_drainer() {
             drainer.wake();
-            return;
+            return false;
         }
         // A script writes one segment, however many runs it has.
         if !self.runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEASURE_EVERY) {
-            return;
+            return false;
         }
         let pending = self.database.pending();
-        if pending.segments < MANY_SEGMENTS && pending.bytes < MANY_BYTES {
+        pending.segments >= MANY_SEGMENTS || pending.bytes >= MANY_BYTES
+    }
+
+    /// To be called after each run. Drains a journal that has become long into an embedded database, unless another process
+    /// has that open.
+    pub async fn after_run(&self) {
+        if !self.is_journal_long() {
             return;
         }
         let settings = mer_dal::Settings { wait: Duration::ZERO, ..self.database.settings().clone() };

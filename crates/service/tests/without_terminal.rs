@@ -14,7 +14,9 @@ use bytes::Bytes;
 use mer_core::{AccessKind, Classified as _, FailureKind, Selector, Tags, WeightsFormat, Which};
 use mer_dal::{AccessFilter, DbUrl};
 use mer_meal::{Cancel, Executor, Input, LocalConfig};
-use mer_scheduler::{Keep, CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Training as Trained};
+use mer_scheduler::{
+    CallerEnvironment, ExecutorFactory, Keep, Outcome, Output, OutputConfirmation, Training as Trained,
+};
 use mer_service::{
     Activity, ActivityGuard, ByteSink, Caller, Event, EventSink, ModelHost, RunRequest, Runtime, ServiceError,
     Settings, WarmModel,
@@ -72,6 +74,7 @@ fn runtime(folder: &Path, events: &Arc<Recorder>) -> Runtime {
         training_dir: folder.join("training"),
         weights_dir: folder.join("weights"),
         weights_limit: "1GiB".parse().expect("a size"),
+        limits_dir: folder.join("limits"),
         resources: BTreeMap::new(),
         pool: None,
         executor: Executor::local(LocalConfig { self_exe: "/bin/sh".into(), watcher_argv }),

@@ -20,6 +20,8 @@ pub const PATH_STOP: &str = "/mer/v1/stop";
 pub const PATH_VERSION: &str = "/mer/v1/version";
 /// Path that asks the resident to end once it is idle.
 pub const PATH_LEAVE: &str = "/mer/v1/leave";
+/// Path that says that the registry has changed.
+pub const PATH_REGISTRY_CHANGED: &str = "/mer/v1/registry-changed";
 
 /// Number of bytes of the input that may be on their way.
 pub const INPUT_WINDOW: usize = 1 << 20;

@@ -17,6 +17,8 @@ use super::{
 };
 use crate::{AccessFilter, Database, DbUrl, DiskFault, DrainReport, ScriptRun, Session, Settings, embedded::try_lock};
 
+mod older_format;
+
 fn owner() -> JournalOwner {
     JournalOwner { host: "here".into(), pid: std::process::id(), mer_version: "0".into() }
 }
@@ -279,43 +281,6 @@ async fn segments_of_another_database_and_without_a_header_are_left_or_kept_asid
     assert_eq!((report.recorded, report.lost, report.corrupt, report.segments), (2, 1, 1, 1));
     assert_eq!(segments(&database.journal_dir()), [stranger]);
     assert!(headless.with_extension("corrupt").exists());
-}
-
-/// Rewrites a segment as an older version of MER wrote it: without the fields that it did not have.
-fn as_format_1(path: &Path) {
-    let text = fs::read(path).unwrap();
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let older = lines.map(|line| {
-        let mut value: serde_json::Value = super::format::decode(line).unwrap();
-        let fields = value.as_object_mut().unwrap();
-        for field in ["batchUid", "items", "failedItems", "jobId", "via", "tags"] {
-            fields.remove(field);
-        }
-        if let Some(format) = fields.get_mut("format") {
-            assert_eq!(*format, 2);
-            *format = 1.into();
-        }
-        super::format::encode(&value).unwrap()
-    });
-    fs::write(path, older.collect::<Vec<_>>().concat()).unwrap();
-}
-
-#[tokio::test]
-async fn a_segment_of_an_older_format_drains() {
-    let (database, journal) = journal().await;
-    let (over, open) = (started(), started());
-    let over_at_end = Access { items: Some(7), tags: mer_core::Tags::parse(["a=b"]).unwrap(), ..ended(&over) };
-    for begun in [&over, &open] {
-        journal.started(begun, Durability::Synced).await.unwrap();
-    }
-    journal.ended(&over_at_end).await.unwrap();
-    journal.close().await.unwrap();
-    as_format_1(&only_segment(&database));
-    let report = drain(&database).await.unwrap();
-    assert_eq!((report.recorded, report.corrupt, report.lost, report.segments), (2, 0, 1, 1), "{report:?}");
-    let found = with_session(&database, async |session| session.access(over.request_uid).await.unwrap()).await;
-    assert_eq!(found, [Access { items: None, tags: mer_core::Tags::default(), ..over_at_end }]);
-    assert_eq!(segments(&database.journal_dir()), [PathBuf::new(); 0]);
 }
 
 #[tokio::test]

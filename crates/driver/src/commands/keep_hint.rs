@@ -19,8 +19,7 @@ pub(super) fn show(app: &App, outcome: &Outcome, is_here: bool, ui: Ui) {
     let access = &outcome.access;
     let stays_up = [Protocol::Lines, Protocol::Token].iter().any(|protocol| protocol.name() == access.protocol);
     let waited = access.start_ms.filter(|ms| *ms > LONG_START_MS);
-    let (Some(waited), true) = (waited, is_here && stays_up && app.settings.serve)
-    else {
+    let (Some(waited), true) = (waited, is_here && stays_up && app.settings.serve) else {
         return;
     };
     if !ui.shows_status() || !outcome.succeeded() || !is_due(app) {

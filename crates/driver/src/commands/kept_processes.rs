@@ -15,7 +15,18 @@ pub(super) struct ProcessRow(pub(super) KeptProcess);
 
 impl TableRow for ProcessRow {
     const COLUMNS: &'static [&'static str] = &[
-        "model", "id", "server", "pid", "state", "in flight", "queued", "served", "memory", "age", "until", "last error",
+        "model",
+        "id",
+        "server",
+        "pid",
+        "state",
+        "in flight",
+        "queued",
+        "served",
+        "memory",
+        "age",
+        "until",
+        "last error",
     ];
 
     fn cells(&self) -> Vec<String> {

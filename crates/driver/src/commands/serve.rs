@@ -5,13 +5,13 @@ use std::sync::Arc;
 use mer_client::wire::ErrorMessage;
 use mer_core::{Classified as _, FailureKind};
 use mer_scheduler::Outcome;
-use mer_serve::{Messages, Options, ServeError};
+use mer_serve::{DrainCommand, Messages, Options, ServeError};
 use mer_service::ServiceError;
 
 use crate::{
     app::App,
     cli::{ServeArgs, selector},
-    engine::database_location,
+    engine::{database_location, own_program},
     errors::{CliError, outcome_hint},
     ui::Ui,
 };
@@ -28,6 +28,7 @@ pub(super) async fn serve(app: &App, args: &ServeArgs, ui: Ui) -> Result<u8, Cli
         listener: app.service_manager.listener().map_err(not_given)?,
         preload,
         idle_exit: args.idle_exit.and_then(mer_core::Bound::duration),
+        drain: drain_command(app),
         mer_version: env!("CARGO_PKG_VERSION").to_owned(),
         messages: Arc::new(Words),
     };
@@ -47,6 +48,16 @@ pub(super) async fn serve(app: &App, args: &ServeArgs, ui: Ui) -> Result<u8, Cli
     };
     mer_serve::serve(Arc::clone(&app.runtime), options, ready, signal, next()).await.map_err(refused)?;
     Ok(0)
+}
+
+/// Returns how `mer` calls itself to move the journal into the database.
+fn drain_command(app: &App) -> DrainCommand {
+    let environment = app.loaded.variables().into_iter().map(|(name, value)| (name.into(), value));
+    DrainCommand {
+        program: own_program(),
+        arguments: ["internal-drain", "--no-dotenv", "--no-input"].map(Into::into).into(),
+        environment: environment.collect(),
+    }
 }
 
 fn not_given(error: std::io::Error) -> CliError {

@@ -16,8 +16,9 @@ use crate::{
 pub(super) async fn stop(app: &App, args: &StopArgs, ui: Ui) -> Result<(), CliError> {
     let StopArgs { names, all, now } = args.clone();
     let location = database_location(app)?;
-    let wait = app
-        .show_wait(|| "waiting for models to end (at most their requests and `grace`; Ctrl-C ends the wait)".to_owned());
+    let wait = app.show_wait(|| {
+        "waiting for models to end (at most their requests and `grace`; Ctrl-C ends the wait)".to_owned()
+    });
     let stopped = match steer::stop(&location, &StopRequest { names, all, now }).await {
         // Without a resident nothing is kept.
         Err(ClientError::NoResident) if args.all => Vec::new(),

@@ -11,8 +11,7 @@ use super::{
 };
 
 /// Settings of one command and its terminal, which another process does not get.
-const OF_ONE_COMMAND: [&str; 6] =
-    ["allowModelServerRuntimeChanges", "output", "noInput", "log", "logFormat", "serve"];
+const OF_ONE_COMMAND: [&str; 6] = ["allowModelServerRuntimeChanges", "output", "noInput", "log", "logFormat", "serve"];
 
 impl Loaded {
     /// Returns the variables that give another `mer` the settings of this one, whatever its working folder is. Some of them

@@ -1,6 +1,6 @@
 //! The choice between the resident and this process.
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{cell::RefCell, collections::HashSet, path::PathBuf};
 
 use mer_client::{
     Answer, ClientError, Location, Reservation, steer,
@@ -64,9 +64,8 @@ impl Engine {
         environment: &Environment,
     ) -> Self {
         let Environment { variables, cwd, .. } = environment;
-        let identity = database_identity(database);
         Self {
-            location: identity.map(|identity| Location::of(&identity)),
+            location: database_identity(database).map(|identity| location(loaded, &identity)),
             is_used: loaded.settings.serve,
             context: caller_context(caller, variables, cwd),
             starter: Starter::new(loaded, database, variables),
@@ -77,6 +76,11 @@ impl Engine {
     /// Returns the place of the resident's socket; none if no other process can open the database.
     pub(crate) const fn location(&self) -> Option<&Location> {
         self.location.as_ref()
+    }
+
+    /// Returns the folder of the locks on resources. Databases in memory share one.
+    pub(crate) fn limits_folder(&self) -> PathBuf {
+        self.location.clone().unwrap_or_else(|| Location::of("mem://")).limits()
     }
 
     /// Starts a resident, unless this process may not. Returns whether it answers.
@@ -143,6 +147,17 @@ impl Engine {
             self.here.borrow_mut().insert(name.to_owned());
         }
     }
+}
+
+fn location(loaded: &Loaded, identity: &str) -> Location {
+    let Some(folder) = &loaded.settings.runtime_dir else { return Location::of(identity) };
+    Location::within(folder, identity).unwrap_or_else(|| {
+        tracing::warn!(
+            "`{}` is too long for the path of a socket; the default of `runtimeDir` is used",
+            folder.display()
+        );
+        Location::of(identity)
+    })
 }
 
 /// Returns the reservation, or none if the run is to go on here.

@@ -1,6 +1,9 @@
 //! What the resident is told of a request and of its caller.
 
-use std::{collections::BTreeMap, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use mer_client::wire::{CallerContext, Open, VARIABLES};
 use mer_service::{Caller, RunRequest};
@@ -19,7 +22,13 @@ pub(super) fn caller_context(caller: &Caller, environment: &Variables, folder: &
             variables.insert(name.to_owned(), value.to_str()?.to_owned());
         }
     }
-    Some(CallerContext { caller: caller.name.clone(), claims: caller.claims.clone(), pid: caller.pid, folder, variables })
+    Some(CallerContext {
+        caller: caller.name.clone(),
+        claims: caller.claims.clone(),
+        pid: caller.pid,
+        folder,
+        variables,
+    })
 }
 
 /// Returns the first message of a run.

@@ -9,8 +9,8 @@ use std::{
 
 use mer_core::RunSpec;
 
-use super::{SshConfig, SshError, pool::Pool, route::route, run, session::nonce};
-use crate::{Run, StartError};
+use super::{SshConfig, SshError, pool::Pool, route::route, run};
+use crate::{Run, StartError, local::Holder};
 
 /// How long remote processes live without a heartbeat, and how long a session lives without a run.
 const ORPHAN_AFTER: Duration = Duration::from_secs(30);
@@ -34,16 +34,16 @@ impl SshExecutor {
         Self(Arc::new(Inner { config, pool: OnceLock::new() }))
     }
 
-    pub(crate) async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+    pub(crate) async fn start(&self, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
         let pool = self.pool()?;
-        run::start(&pool, spec).await
+        run::start(&pool, spec, holder).await
     }
 
     /// Returns the file that the command names on the server.
     pub(crate) async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         let pool = self.pool()?;
         let line = run::path_query(spec)?;
-        let mut shell = run::Shell::open(&pool, &nonce()).await?;
+        let mut shell = run::Shell::open(&pool, false).await?;
         let ask = async {
             let answer = shell.run_line(&pool, &line).await?;
             run::check(&pool, spec, &answer)?;

@@ -8,7 +8,7 @@ use std::{
 use super::{
     SshError, SshExecutor,
     run::Shell,
-    session::{StepKind, Trace, nonce},
+    session::{StepKind, Trace},
 };
 
 /// A step of a ping.
@@ -62,7 +62,7 @@ impl SshExecutor {
         let pool = self.pool()?;
         pool.adopt(pool.start(false, Some(Arc::clone(trace))).await?);
         trace.lock().unwrap_or_else(PoisonError::into_inner).begin(StepKind::Command);
-        let mut shell = Shell::open(&pool, &nonce()).await?;
+        let mut shell = Shell::open(&pool, false).await?;
         let answer = shell.run_line(&pool, "echo =ok; exit 0\n").await?;
         if answer != b"=ok\n" {
             return Err(SshError::NoShell { host: pool.host(), detail: "`echo` printed something else".to_owned() });

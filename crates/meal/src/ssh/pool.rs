@@ -2,22 +2,25 @@
 //! connection up to `maxSessions`; further runs wait.
 
 mod acquire;
+mod spare;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
     SshError,
     session::{
-        self, ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, RunState, SessionHandle,
-        SessionParams, SessionPipes, Trace,
+        self, ChannelType, GuardError, GuardFolder, GuardSlot, GuardedGroup, OpenError, Request, RunState,
+        SessionHandle, SessionParams, SessionPipes, Trace, nonce, wrapper,
     },
     target::{Route, SecretSource},
 };
+use crate::{Pipe, StdinPipe};
 
 /// Number of attempts if a pooled connection turns out to be dead.
 const STALE_TRIES: usize = 3;
@@ -33,13 +36,17 @@ pub(super) struct Pool {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     handles: Vec<SessionHandle>,
     connecting: bool,
     /// The server allows one channel on a connection, so that the watchdog has a connection of its own.
     solo: bool,
     watch: Option<SessionHandle>,
+    /// A wrapper that was started for the next run.
+    spare: Option<OpenShell>,
+    /// When a run was last started.
+    started: Option<Instant>,
 }
 
 impl Pool {
@@ -68,38 +75,15 @@ impl Pool {
         Ok(())
     }
 
-    /// Opens a channel for a command. `mark` is the word of the line by which the wrapper reports its exit status.
-    pub(super) async fn open(
-        &self,
-        command: &str,
-        mark: &str,
-        make_pipes: impl Fn() -> Result<(SessionPipes, LocalPipes), SshError>,
-        guard: &GuardSlot,
-    ) -> Result<(SessionHandle, LocalPipes, Arc<RunState>), SshError> {
+    /// Opens a channel for the wrapper. If the watchdog's folder is wanted and there is one, it is returned with its
+    /// session, and the wrapper does not report its namespace.
+    pub(super) async fn open(&self, want_folder: bool) -> Result<OpenShell, SshError> {
         let mut stale = 0;
         loop {
             let handle = self.acquire().await?;
-            let (reply, answer) = oneshot::channel();
-            let (session_pipes, pipes) = match make_pipes() {
-                Ok(session_pipes) => session_pipes,
-                Err(error) => {
-                    let mut slots = handle.shared().slots();
-                    slots.used = slots.used.saturating_sub(1);
-                    return Err(error);
-                }
-            };
-            let channel_type = ChannelType::Exec { command: command.to_owned(), mark: Some(mark.to_owned()) };
-            // New for each attempt, because a session that dies reports its end there.
-            let run_state = Arc::new(RunState::new());
-            handle.send(Request::Open {
-                channel_type,
-                session_pipes,
-                run_state: Arc::clone(&run_state),
-                guard: Arc::clone(guard),
-                reply,
-            });
-            match answer.await {
-                Ok(Ok(())) => return Ok((handle, pipes, run_state)),
+            let mut shell = self.request(&handle, want_folder, false)?;
+            match (&mut shell.answer).await {
+                Ok(Ok(())) => return Ok(shell),
                 Ok(Err(OpenError::Refused { alone: true, watchdog: true, .. })) => self.use_for_watchdog_only(&handle),
                 Ok(Err(OpenError::Refused { alone: true, detail, .. })) => {
                     return Err(SshError::ChannelRefused { host: self.host(), detail });
@@ -117,6 +101,44 @@ impl Pool {
                 Err(_) => return Err(self.lost()),
             }
         }
+    }
+
+    /// Requests a channel for the wrapper, in a slot that was taken.
+    fn request(&self, handle: &SessionHandle, want_folder: bool, spare: bool) -> Result<OpenShell, SshError> {
+        let (session_pipes, pipes) = match pipes() {
+            Ok(pipes) => pipes,
+            Err(source) => {
+                let mut slots = handle.shared().slots();
+                slots.used = slots.used.saturating_sub(1);
+                return Err(SshError::resources(self.host(), "pipe", source));
+            }
+        };
+        let folder = want_folder.then(|| self.folder(handle)).flatten();
+        let (nonce, mark) = (nonce(), nonce());
+        let channel_type = ChannelType::Exec { command: wrapper(&nonce, folder.is_none()), mark: Some(mark.clone()) };
+        // New for each attempt, because a session that dies reports its end there.
+        let run_state = Arc::new(RunState::new());
+        run_state.set_spare(spare);
+        let (guard, (reply, answer)) = (GuardSlot::default(), oneshot::channel());
+        handle.send(Request::Open {
+            channel_type,
+            session_pipes,
+            run_state: Arc::clone(&run_state),
+            guard: Arc::clone(&guard),
+            reply,
+        });
+        let handle = handle.clone();
+        Ok(OpenShell { handle, pipes, run_state, guard, folder, nonce, mark, answer, since: Instant::now() })
+    }
+
+    /// The watchdog's folder for a run over this session, and the session of that watchdog.
+    fn folder(&self, run: &SessionHandle) -> Option<(SessionHandle, Arc<GuardFolder>)> {
+        let watch = {
+            let state = self.lock();
+            if state.solo { state.watch.clone()? } else { run.clone() }
+        };
+        let folder = watch.shared().folder()?;
+        Some((watch, folder))
     }
 
     /// Puts a group under the guard of a watchdog. Returns the session of the watchdog.
@@ -204,11 +226,37 @@ impl Pool {
     }
 }
 
+/// The channel of a wrapper.
+pub(super) struct OpenShell {
+    pub(super) handle: SessionHandle,
+    pub(super) pipes: LocalPipes,
+    pub(super) run_state: Arc<RunState>,
+    pub(super) guard: GuardSlot,
+    /// The folder of the watchdog, and the watchdog's session.
+    pub(super) folder: Option<(SessionHandle, Arc<GuardFolder>)>,
+    /// The word of its greeting.
+    pub(super) nonce: String,
+    /// The word of the line by which it reports the exit status.
+    pub(super) mark: String,
+    answer: oneshot::Receiver<Result<(), OpenError>>,
+    since: Instant,
+}
+
 /// The local ends of a channel's pipes.
 pub(super) struct LocalPipes {
-    pub(super) stdin: crate::StdinPipe,
-    pub(super) stdout: crate::Pipe,
-    pub(super) stderr: crate::Pipe,
+    pub(super) stdin: StdinPipe,
+    pub(super) stdout: Pipe,
+    pub(super) stderr: Pipe,
+}
+
+/// Creates three pipes: the ends of the session's thread, and the local ones.
+fn pipes() -> std::io::Result<(SessionPipes, LocalPipes)> {
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    let (input, stdin) = pipe_with(flags)?;
+    let (stdout, output) = pipe_with(flags)?;
+    let (stderr, errors) = pipe_with(flags)?;
+    let pipes = LocalPipes { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
+    Ok((SessionPipes { input, output, errors: Some(errors) }, pipes))
 }
 
 impl Drop for Pool {

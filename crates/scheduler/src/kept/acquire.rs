@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 use super::{
     entry::{Entry, Stage},
     key::ProcessKey,
-    lease::{Grant, Lease, Place, ProcessId},
+    lease::{Grant, Lease, ProcessId, StartPermit},
     life::Life,
     pool::{GroupName, Pool},
     start_failure::StartFailure,
     wait_queue::{Waiter, Want},
 };
 use crate::{
-    Keep, WaitObserver,
+    Retention, WaitObserver,
     outcome::Verdict,
     placement::Placement,
     wait::{Wait, waiting},
@@ -33,7 +33,7 @@ pub(crate) struct Ask<'a> {
     /// What is started for it.
     pub(crate) spec: &'a RunSpec,
     pub(crate) weights_version: Option<u64>,
-    pub(crate) keep: Keep,
+    pub(crate) keep: Retention,
     /// Whether a process is loaded without a request.
     pub(crate) loading: bool,
     pub(crate) priority: i8,
@@ -47,7 +47,7 @@ pub(crate) enum Acquired {
     /// A process that is ready.
     Process(Lease),
     /// A place in which it starts a process.
-    Place(Place),
+    StartPermit(StartPermit),
     /// It is served by a process that is not kept.
     Unkept,
     /// A process of the model is loaded already.
@@ -116,7 +116,7 @@ impl Pool {
         };
         let acquired = match grant {
             Ok(Grant::Process(lease)) => Acquired::Process(lease),
-            Ok(Grant::Place(place)) => self.wait_for_room(place, leaving, ask.cancel).await,
+            Ok(Grant::StartPermit(place)) => self.wait_for_room(place, leaving, ask.cancel).await,
             Ok(Grant::Unkept) => Acquired::Unkept,
             Ok(Grant::Failed(failure)) => Acquired::Failed(failure),
             Err(verdict) => Acquired::failed(verdict),
@@ -125,11 +125,11 @@ impl Pool {
     }
 
     /// Waits until the processes that make room are gone, because only then their memory is free.
-    async fn wait_for_room(&self, mut place: Place, mut leaving: Vec<ProcessId>, cancel: &Cancel) -> Acquired {
+    async fn wait_for_room(&self, mut place: StartPermit, mut leaving: Vec<ProcessId>, cancel: &Cancel) -> Acquired {
         leaving.append(&mut place.leaving);
         tokio::select! {
             biased;
-            () = self.wait_gone(&leaving) => Acquired::Place(place),
+            () = self.wait_gone(&leaving) => Acquired::StartPermit(place),
             () = cancel.reached(CancelLevel::Cancel) => Acquired::failed(Verdict::cancelled_before()),
         }
     }

@@ -1,4 +1,4 @@
-//! The processes of one model on one server, and the requests that wait for them. Decides who is served with what.
+//! The processes of one model on one server, and the requests that wait for them. Decides which request is served with what.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::{
     back_off::BackOff,
     entry::{Claim, Entry, Retirement, Stage},
-    lease::{Grant, Home, Lease, Place, ProcessId},
+    lease::{Grant, Home, Lease, ProcessId, StartPermit},
     process::PooledProcess,
     wait_queue::{WaitQueue, Want},
 };
@@ -122,7 +122,7 @@ impl Group {
         let id = *serving.next_id;
         *serving.next_id += 1;
         self.entries.insert(id, Entry::reserved(want));
-        Some(Grant::Place(Place::new(Arc::clone(serving.home), id, leaving)))
+        Some(Grant::StartPermit(StartPermit::new(Arc::clone(serving.home), id, leaving)))
     }
 
     /// Serves as many of the waiting requests as possible.

@@ -37,10 +37,10 @@ pub(crate) trait Home: fmt::Debug + Send + Sync {
     /// Takes a process that is ready, and returns it as a lease. Returns none if it was stopped meanwhile.
     fn ready(&self, id: ProcessId, process: Box<PooledProcess>) -> Option<Lease>;
 
-    /// Notes that a process could not be started. Returns the failure as the one who waits for it is to see it.
+    /// Notes that a process could not be started. Returns the failure as the request that waits for it is to see it.
     fn failed(&self, id: ProcessId, failure: StartFailure) -> StartFailure;
 
-    /// Notes that nobody who began a start waits for it. Returns whether it is cancelled, because no other request needs it.
+    /// Notes that the request which began a start does not wait for it any longer. Returns whether it is cancelled, because no other request needs it.
     fn abandon_start(&self, id: ProcessId) -> bool;
 
     /// Notes which token cancels the request that a process serves.
@@ -106,7 +106,7 @@ impl Drop for Lease {
 
 /// A place for a process that is to be started.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct StartPermit {
     pub(super) home: Arc<dyn Home>,
     pub(super) id: ProcessId,
     /// Processes that are being ended to make room.
@@ -114,13 +114,13 @@ pub(crate) struct Place {
     pub(super) is_taken: bool,
 }
 
-impl Place {
+impl StartPermit {
     pub(super) const fn new(home: Arc<dyn Home>, id: ProcessId, leaving: Vec<ProcessId>) -> Self {
         Self { home, id, leaving, is_taken: false }
     }
 }
 
-impl Drop for Place {
+impl Drop for StartPermit {
     fn drop(&mut self) {
         if !self.is_taken {
             self.home.forget(self.id);
@@ -134,7 +134,7 @@ pub(crate) enum Grant {
     /// A process that is ready.
     Process(Lease),
     /// A place in which the request starts a process.
-    Place(Place),
+    StartPermit(StartPermit),
     /// Nothing: the places are taken by pinned processes that cannot serve it. It is served by a process that is not kept.
     Unkept,
     /// The start that it waited for has failed.

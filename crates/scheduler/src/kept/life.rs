@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mer_core::{Bound, ModelParams, Size};
 
-use crate::Keep;
+use crate::Retention;
 
 /// The default of `keepalive`: nothing stays.
 const NOTHING: Bound = Bound::secs(0);
@@ -38,22 +38,22 @@ pub(crate) struct Life {
 
 impl Life {
     /// Returns the life of a process that is started for a request which is kept so, or that is loaded without a request.
-    pub(crate) fn new(params: &ModelParams, keep: Keep, loading: bool) -> Self {
+    pub(crate) fn new(params: &ModelParams, keep: Retention, loading: bool) -> Self {
         let registered = params.keepalive.unwrap_or(NOTHING);
         let keepalive = match keep {
-            Keep::WhileHere => Bound::Never,
-            Keep::ByKeepalive if loading && registered == NOTHING => Bound::Never,
-            Keep::No | Keep::ByKeepalive => registered,
+            Retention::WhileHere => Bound::Never,
+            Retention::ByKeepalive if loading && registered == NOTHING => Bound::Never,
+            Retention::No | Retention::ByKeepalive => registered,
         };
         let instances = params.instances.map(|instances| usize::try_from(instances).unwrap_or(usize::MAX).max(1));
         Self {
             keepalive,
             pinned: params.pinned.unwrap_or(false),
-            private: keep != Keep::ByKeepalive,
+            private: keep != Retention::ByKeepalive,
             max_requests: params.max_requests,
             max_age: params.max_age.and_then(Bound::duration),
             max_memory: params.max_memory.map(Size::bytes),
-            instances: instances.unwrap_or(if keep == Keep::ByKeepalive { 1 } else { usize::MAX }),
+            instances: instances.unwrap_or(if keep == Retention::ByKeepalive { 1 } else { usize::MAX }),
             queue_length: params
                 .queue_length
                 .map_or(QUEUE_LENGTH, |length| usize::try_from(length).unwrap_or(usize::MAX)),

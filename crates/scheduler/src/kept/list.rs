@@ -43,6 +43,13 @@ impl Pool {
         listed.into_iter().map(|(_, process)| process).collect()
     }
 
+    /// Whether there are processes, of this model or of any.
+    pub(crate) fn keeps(&self, model: Option<&str>) -> bool {
+        let state = self.lock();
+        let mut groups = state.groups.iter().filter(|((name, _), _)| model.is_none_or(|model| model == name));
+        groups.any(|(_, group)| !group.entries.is_empty())
+    }
+
     /// Returns when the first idle process is ended unless a request comes.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.lock().groups.values().filter_map(Group::next_deadline).min()

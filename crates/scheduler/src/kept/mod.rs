@@ -1,7 +1,7 @@
 //! Processes that are kept for further requests: the pool of them, and their life.
 //!
-//! A request takes a process from the [`Pool`] as a [`Lease`], or is given a [`Place`] in it, in which it starts one. Dropping
-//! either gives it back. [`group`] decides who is served; it is plain data and does nothing by itself.
+//! A request takes a process from the [`Pool`] as a [`Lease`], or is given a [`StartPermit`], with which it starts one. Dropping
+//! either gives it back. [`group`] decides which request is served; it is plain data and does nothing by itself.
 
 mod acquire;
 mod back_off;
@@ -14,6 +14,7 @@ mod life;
 mod list;
 mod pool;
 mod process;
+mod room;
 mod selection;
 mod standing;
 mod start_failure;
@@ -22,7 +23,8 @@ mod stop;
 mod wait_queue;
 
 pub(crate) use acquire::{Acquired, Ask};
-pub(crate) use lease::{Lease, Place, UseEnd};
+pub(crate) use lease::{Lease, StartPermit, UseEnd};
+pub(crate) use life::Life;
 pub(crate) use pool::Pool;
 pub(crate) use process::{PooledProcess, StderrObserver, stop_now};
 pub use selection::Selection;

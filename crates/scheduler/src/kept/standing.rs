@@ -9,7 +9,7 @@ use super::{
     life::Life,
     pool::Pool,
 };
-use crate::{Keep, placement::Placement};
+use crate::{Retention, placement::Placement};
 
 /// How soon a request is served on a server. The order is that of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ pub(crate) enum Standing {
 
 impl Pool {
     /// Returns how soon a request is served on a server.
-    pub(crate) fn standing(&self, model: &str, placement: &Placement, spec: &RunSpec, keep: Keep) -> Standing {
+    pub(crate) fn standing(&self, model: &str, placement: &Placement, spec: &RunSpec, keep: Retention) -> Standing {
         let state = self.lock();
         let name = (model.to_owned(), placement.server.clone());
         let Some(group) = state.groups.get(&name) else { return Standing::Free };

@@ -7,7 +7,7 @@ use mer_meal::{Cancel, CancelLevel};
 use tokio::sync::oneshot;
 
 use super::{
-    lease::{Home, Lease, Place, ProcessId},
+    lease::{Home, Lease, ProcessId, StartPermit},
     process::PooledProcess,
     start_failure::{StartFacts, StartFailure},
 };
@@ -49,7 +49,7 @@ fn broken() -> StartFailure {
     StartFailure::new(Verdict::new(Status::Failed, FailureKind::Bug, "the start of the process broke off"))
 }
 
-impl Place {
+impl StartPermit {
     /// Starts a process in this place, as a task of its own. `cancel` cancels `work`, which returns an access with the times of
     /// the start.
     ///

@@ -52,7 +52,7 @@ async fn a_server_that_cannot_be_reached_is_passed_over_and_then_set_aside() {
     let how = How::new();
     let uid = how.uid;
     let (outcome, _) = env.send(&model, "x", how).await.expect("attempted");
-    assert!(outcome.succeeded());
+    assert!(outcome.succeeded(), "{:?}", outcome.access.error);
     assert_eq!(env.attempts(uid), [(1, "nowhere".to_owned()), (2, "b".to_owned())]);
     let (outcome, _) = env.send(&model, "x", How::new()).await.expect("attempted");
     assert_eq!((outcome.access.attempt, outcome.access.server.as_str()), (1, "b"));

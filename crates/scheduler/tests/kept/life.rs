@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use mer_core::ProcessState;
-use mer_scheduler::{CallerEnvironment, Keep, Requester};
+use mer_scheduler::{CallerEnvironment, Requester, Retention};
 use serde_json::json;
 
 use crate::support::{Env, How, eventually, runs, spawn};
@@ -147,7 +147,7 @@ async fn a_process_is_started_for_the_folder_and_the_search_paths_of_its_request
 async fn a_process_that_is_kept_here_lives_on_and_others_are_not_shared() {
     let env = Env::new();
     let model = env.model("m", json!({"keepalive": "0s"}));
-    let here = || How { keep: Keep::WhileHere, ..How::new() };
+    let here = || How { keep: Retention::WhileHere, ..How::new() };
     // Two requests at the same time get a process each.
     let (one, two) = (spawn(&env, &model, "wait", here()), spawn(&env, &model, "wait", here()));
     eventually("both are started", || env.starts().len() == 2).await;
@@ -158,7 +158,7 @@ async fn a_process_that_is_kept_here_lives_on_and_others_are_not_shared() {
     env.scheduler.stop().await;
     assert!(env.scheduler.processes().is_empty() && env.starts().iter().all(|pid| !runs(*pid)));
 
-    let alone = How { keep: Keep::No, ..How::new() };
+    let alone = How { keep: Retention::No, ..How::new() };
     let (_, pid) = env.send(&model, "pid", alone).await.expect("attempted");
     assert!(env.scheduler.processes().is_empty() && !runs(pid.parse().expect("a pid")));
 }

@@ -2,7 +2,7 @@
 
 mod attempts;
 mod failures;
+mod instances;
 mod life;
-mod places;
 mod stops;
 mod support;

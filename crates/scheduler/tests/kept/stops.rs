@@ -21,7 +21,7 @@ async fn stop_ends_a_start_in_progress() {
     assert!(!runs(env.starts()[0]) && env.process("m").is_none());
     let (outcome, _) = run.await.expect("joined").expect("attempted");
     assert_eq!((outcome.access.status, outcome.failure), (Status::Cancelled, Some(FailureKind::Busy)));
-    assert!(outcome.access.error.expect("an error").contains("mer stop"));
+    assert!(outcome.access.error.expect("an error").contains("was stopped before it was ready"));
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_process_that_serves_a_request_is_stopped_after_it_or_at_once() {
         let (outcome, output) = run.await.expect("joined").expect("attempted");
         match now {
             false => assert_eq!((outcome.access.status, output.as_str()), (Status::Succeeded, "went")),
-            true => assert!(outcome.access.error.expect("an error").contains("mer stop --now")),
+            true => assert!(outcome.access.error.expect("an error").contains("was stopped in the middle")),
         }
         assert!(!runs(env.starts()[0]) && env.process("m").is_none());
     }

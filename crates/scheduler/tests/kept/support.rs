@@ -14,8 +14,8 @@ use mer_core::{AccessKind, Claims, ConnType, KeptProcess, Model, ProcessState, S
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Settings};
 use mer_meal::{Cancel, Executor, Input, LocalConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{
-    CallerEnvironment, Config, ExecutorFactory, Keep, Outcome, Output, OutputConfirmation, Request, Requester,
-    Scheduler, SchedulerError, WeightsCache,
+    CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation, Request, Requester,
+    Retention, Scheduler, SchedulerError, WeightsCache,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -53,7 +53,7 @@ pub(crate) struct Env {
 #[derive(Clone)]
 pub(crate) struct How {
     pub(crate) uid: Uuid,
-    pub(crate) keep: Keep,
+    pub(crate) keep: Retention,
     pub(crate) pinned: Option<&'static str>,
     pub(crate) retries: u32,
     pub(crate) retry_failed: bool,
@@ -66,7 +66,7 @@ impl How {
     pub(crate) fn new() -> Self {
         Self {
             uid: Uuid::now_v7(),
-            keep: Keep::ByKeepalive,
+            keep: Retention::ByKeepalive,
             pinned: None,
             retries: 0,
             retry_failed: false,
@@ -103,6 +103,7 @@ impl Env {
             caller: "ada@host".to_owned(),
             caller_claims: Claims::default(),
             caller_pid: 1,
+            limits: LimitsConfig::default(),
         });
         Arc::new(Self { folder, scheduler })
     }
@@ -238,7 +239,7 @@ pub(crate) fn servers() -> Vec<Server> {
         server.as_object_mut().expect("an object").extend(params);
         serde_json::from_value(server).expect("a server")
     };
-    let nowhere = json!({"host": "127.0.0.1", "port": 1, "connectTimeout": "2s"});
+    let nowhere = json!({"host": "127.0.0.1", "port": 1, "user": "ada", "connectTimeout": "2s"});
     vec![
         server("a", ConnType::Local, json!({})),
         server("b", ConnType::Local, json!({})),

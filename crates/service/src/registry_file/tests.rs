@@ -189,7 +189,7 @@ fn keys_of_a_newer_version_are_written_and_not_read() {
     let expected = "[servers.s]\nconnType = \"ssh\"\nhost = \"h\"\nzone = [\"a\", { b = true }]\n\n[models.m]\n\
                     inferenceCommand = [\"x\"]\nlater = 1.5\n\n[models.m.on.local]\nsooner = \"y\"\n";
     assert_eq!(text, expected);
-    assert_eq!(refused(&text).0, "r.toml:4:1: unknown key `zone` of server `s`");
+    assert_eq!(refused(&text).0, "`r.toml`, line 8, column 1: unknown key `later` of model `m`");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod databases;
 mod lines;
+mod resident;
 mod ssh;
 mod start;
 mod stream;
@@ -33,6 +34,8 @@ pub const ALL: &[(&str, Case)] = &[
     ("script", start::script),
     ("lines", lines::through_a_script),
     ("lines-executor", lines::at_the_executor),
+    ("resident", resident::run),
+    ("resident-memory", resident::memory),
     ("stream", stream::throughput),
     ("stream-memory", stream::memory),
     ("databases-run", databases::run),

@@ -98,7 +98,7 @@ pub fn many_at_once(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// Does `count` pieces of work, this many at once. Returns the first failure.
-fn at_once(count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+pub fn at_once(count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(Ok(()));
     thread::scope(|scope| {

@@ -8,7 +8,7 @@ use mer_service::{
     health::{self, LostRuns, SchemaState},
 };
 
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, claims};
 use crate::{app::App, cli::line_of, errors::CliError, ui::counted};
 
 /// Bound on the check of `--brief`: a health check as a whole takes at most 5 s, even on a busy machine.
@@ -71,6 +71,7 @@ async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
     let JournalState { session, report, stopped } =
         app.runtime.drained(app.runtime.session().await?, DrainOptions::default()).await?;
     let mut findings = journal(app, &report, stopped);
+    findings.extend(claims::found(session.list_claims().await));
     findings.push(lost(health::lost_runs(&session, LATELY).await?));
     session.close().await?;
     Ok(findings)

@@ -3,10 +3,12 @@
 //! It changes nothing but what any command changes: the journal is drained, and a process that is started to see whether
 //! it becomes ready is on record as a `ping`.
 
+mod claims;
 mod database;
 mod finding;
 mod folders;
 mod registry;
+mod resident;
 mod resources;
 mod secrets;
 
@@ -31,6 +33,7 @@ pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), Cl
         findings.extend(registry::look(app).await?);
         findings.extend(secrets::in_registry(app).await?);
     }
+    findings.push(resident::look(app).await);
     findings.extend(secrets::in_settings(app));
     drop(wait);
     tell(&findings, ui)

@@ -12,7 +12,7 @@ use crate::{
     ssh::{
         SshError,
         pool::{LocalPipes, Pool},
-        session::{GuardedGroup, greeting},
+        session::{Greeting, greeting},
     },
 };
 
@@ -25,8 +25,12 @@ const MAX_SHOWN: usize = 200;
 /// How long the rest of stderr is waited for after the shell has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Reads what the rc files print, up to the greeting.
-pub(super) async fn await_greeting(pool: &Pool, pipes: &mut LocalPipes, nonce: &str) -> Result<GuardedGroup, SshError> {
+/// Reads what the rc files print, up to the greeting. Returns the process group, and the greeting.
+pub(super) async fn await_greeting(
+    pool: &Pool,
+    pipes: &mut LocalPipes,
+    nonce: &str,
+) -> Result<(i32, Greeting), SshError> {
     let no_shell = |detail: &str| SshError::NoShell { host: pool.host(), detail: detail.to_owned() };
     let until = Instant::now() + START_BOUND;
     let mut seen = String::new();
@@ -36,7 +40,7 @@ pub(super) async fn await_greeting(pool: &Pool, pipes: &mut LocalPipes, nonce: &
                 seen.push_str(&String::from_utf8_lossy(&bytes));
                 if let Some(greeting) = greeting(&seen, nonce) {
                     let group = greeting.signal_group().map_err(no_shell)?;
-                    return Ok(GuardedGroup { group, namespace: greeting.namespace });
+                    return Ok((group, greeting));
                 }
                 if seen.len() > MOST_NOISE {
                     return Err(no_shell("the login shell prints without end"));

@@ -4,7 +4,11 @@ use std::ffi::OsString;
 
 use mer_core::RunSpec;
 
-use crate::{StartError, run::check_strings, ssh::session::marker_command};
+use crate::{
+    StartError,
+    run::check_strings,
+    ssh::session::{GuardFolder, marker_start},
+};
 
 /// The wrapper's answers before the program starts. All have the same length, so that no output of the program is
 /// read with them.
@@ -12,6 +16,8 @@ pub(super) const STARTED: &[u8] = b"=ok\n";
 pub(super) const NOT_FOUND: &[u8] = b"=nf\n";
 pub(super) const NOT_EXECUTABLE: &[u8] = b"=nx\n";
 pub(super) const NO_DIRECTORY: &[u8] = b"=cd\n";
+/// The group could not be put into the folder of the watchdog, and nothing was started.
+pub(super) const NOT_GUARDED: &[u8] = b"=ng\n";
 
 /// The environment of a remote process. It comes from the registry, so that it is valid UTF-8.
 fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
@@ -22,13 +28,17 @@ fn texts(spec: &RunSpec) -> Result<Vec<(&str, &str)>, StartError> {
 
 /// The line that runs the program, and reports its exit status by a marker with this word.
 ///
-/// The shell stays beside the program: SSH reports a status of 0 in the same way as no status, and sshd has no names
-/// for many signals. The shell ignores signals that are meant for the program, and prints nothing. The subshell execs
-/// the program, so that the program runs in its place. It is the subshell that answers `=ok`: its traps are those of the
-/// program by then, so a signal sent right after the answer is not lost.
-pub(in crate::ssh) fn exec(spec: &RunSpec, mark: &str) -> Result<String, StartError> {
+/// With a folder of the watchdog and a name, the group is put into the folder first.
+pub(in crate::ssh) fn exec(
+    spec: &RunSpec,
+    mark: &str,
+    guard: Option<(&GuardFolder, &str)>,
+) -> Result<String, StartError> {
     let Prepared { program, env, mut line } = prepare(spec)?;
-    line.push_str("trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; exec 3>&2 2>/dev/null; (echo =ok; exec");
+    if let Some((folder, name)) = guard {
+        line.push_str(&format!("mer_w {} {} {name}; ", quote(&folder.path), folder.pid));
+    }
+    line.push_str(&format!("mer_k={}; mer_r", marker_start(mark)));
     let foreign = env.iter().filter(|(name, _)| !is_identifier(name));
     let assignments: Vec<_> = foreign.map(|(name, value)| quote(&format!("{name}={value}"))).collect();
     if !assignments.is_empty() {
@@ -38,7 +48,7 @@ pub(in crate::ssh) fn exec(spec: &RunSpec, mark: &str) -> Result<String, StartEr
         line.push(' ');
         line.push_str(&word);
     }
-    line.push_str(&format!(") 2>&3 3>&-; mer_s=$?; {} >&3; exit \"$mer_s\"\n", marker_command(mark, "mer_s")));
+    line.push('\n');
     Ok(line)
 }
 
@@ -76,13 +86,8 @@ fn prepare(spec: &RunSpec) -> Result<Prepared<'_>, StartError> {
         line.push_str(&format!("CDPATH= cd -- {} >/dev/null 2>&1 || {{ echo =cd; exit 126; }}; ", directory(cwd)));
     }
     let quoted = quote(program);
-    if program.contains('/') {
-        line.push_str(&format!(
-            "[ -e {quoted} ] || {{ echo =nf; exit 127; }}; [ -f {quoted} ] && [ -x {quoted} ] || {{ echo =nx; exit 126; }}; "
-        ));
-    } else {
-        line.push_str(&format!("command -v {quoted} >/dev/null 2>&1 || {{ echo =nf; exit 127; }}; "));
-    }
+    let check = if program.contains('/') { "mer_f" } else { "mer_c" };
+    line.push_str(&format!("{check} {quoted}; "));
     Ok(Prepared { program: quoted, env, line })
 }
 

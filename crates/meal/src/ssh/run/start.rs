@@ -1,12 +1,9 @@
 //! Starts a remote process: the wrapper greets, the watchdog takes its group, then the program starts.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use mer_core::RunSpec;
-use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::sync::oneshot;
 
 use super::{
     RemoteControl,
@@ -14,11 +11,12 @@ use super::{
     shell_line,
 };
 use crate::{
-    Control, Pipe, Run, StartError, StdinPipe,
+    Control, Run, StartError,
+    local::{Holder, Holding},
     ssh::{
         SshError,
-        pool::{LocalPipes, Pool},
-        session::{GuardSlot, GuardedGroup, RunState, SessionHandle, SessionPipes, nonce, wrapper},
+        pool::{LocalPipes, OpenShell, Pool},
+        session::{GuardFolder, GuardSlot, GuardedGroup, Request, RunState, SessionHandle, nonce, tenths},
     },
 };
 
@@ -29,38 +27,101 @@ pub(in crate::ssh) struct Shell {
     handle: SessionHandle,
     guarded: GuardedGroup,
     guard: GuardSlot,
+    folder: Option<(SessionHandle, Arc<GuardFolder>)>,
+    /// The word of the marker that reports the exit status.
+    mark: String,
 }
 
 /// Starts a process.
-pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
+pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
     let started_at = Instant::now();
     // `SendEnv` and `SetEnv` are set by the wrapper, which needs no round trip. The model's own variables win.
     let mut spec = spec.clone();
     for (name, value) in &pool.route.variables {
         spec.env.entry(name.into()).or_insert_with(|| value.into());
     }
-    let spec = &spec;
+    let holding = holder.map(Holding::remote).transpose();
+    let holding = holding.map_err(|source| SshError::resources(pool.host(), "watcher", source))?;
+    // Until it is known how the start ended, a process may be there.
+    let mut holding = HoldingAtStart(holding);
+    let started = match attempt(pool, &spec, true).await {
+        Ok(Some(run)) => Ok(run),
+        // The wrapper could not use the folder of the watchdog. Nothing was started.
+        Ok(None) => match attempt(pool, &spec, false).await {
+            Ok(run) => run.ok_or_else(|| not_guarded(pool).into()),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    let mut run = match started {
+        Ok(run) => run,
+        Err(error) => {
+            if !matches!(error, StartError::Ssh(_)) {
+                drop(holding.0.take());
+            }
+            return Err(error);
+        }
+    };
+    run.control.hold(holding.0.take());
+    Ok(Run { started_in: started_at.elapsed(), started_at, ..run })
+}
+
+/// What a process holds whose start is in progress, and may have been cut off.
+struct HoldingAtStart(Option<Holding>);
+
+impl Drop for HoldingAtStart {
+    fn drop(&mut self) {
+        if let Some(holding) = self.0.take() {
+            holding.outlast(std::future::ready(false));
+        }
+    }
+}
+
+/// Starts a process. Returns `None` if the folder of the watchdog could not be used.
+async fn attempt(pool: &Pool, spec: &RunSpec, want_folder: bool) -> Result<Option<Run>, StartError> {
+    let started_at = Instant::now();
     // Errors in the command are reported before connecting.
-    let mark = nonce();
-    let line = shell_line::exec(spec, &mark)?;
+    shell_line::exec(spec, "", None)?;
     // Waiting for a connection and a free channel has bounds of its own.
-    let mut shell = Shell::open(pool, &mark).await?;
+    let mut shell = match Shell::take_spare(pool, want_folder).await {
+        Some(spare) => spare,
+        None => Shell::open(pool, want_folder).await?,
+    };
     let begin = async {
-        let Shell { handle, guarded, run_state, .. } = &shell;
-        let watch = pool.guard(handle, guarded, spec.bounds.grace, run_state).await?;
-        // From here on dropping it ends the group.
-        let control = RemoteControl::new(guarded.group, watch.clone(), Arc::clone(run_state));
-        let _ = shell.guard.set((watch, guarded.group));
+        let (control, line) = match shell.folder.clone() {
+            Some((watch, folder)) => {
+                let name = format!("{}.{}", tenths(spec.bounds.grace), nonce());
+                let line = shell_line::exec(spec, &shell.mark, Some((&folder, &name)))?;
+                shell.guarded.name = Some(name);
+                (shell.guard_by_name(watch, spec), line)
+            }
+            None => {
+                let watch = pool.guard(&shell.handle, &shell.guarded, spec.bounds.grace, &shell.run_state).await?;
+                (shell.guarded_by(watch), shell_line::exec(spec, &shell.mark, None)?)
+            }
+        };
         let answer = shell.run_line(pool, &line).await?;
+        if let (shell_line::NOT_GUARDED, Some((_, folder))) = (answer.as_slice(), &shell.folder) {
+            folder.refuse();
+            return Ok(None);
+        }
         check(pool, spec, &answer)?;
-        Ok::<_, StartError>(control)
+        pool.prepare();
+        Ok::<_, StartError>(Some(control))
     };
     let control = match tokio::time::timeout(START_BOUND, begin).await {
         Ok(result) => result?,
         Err(_) => return Err(SshError::StartTimedOut { host: pool.host(), after: START_BOUND }.into()),
     };
     let LocalPipes { stdin, stdout, stderr } = shell.pipes;
-    Ok(Run { stdin, stdout, stderr, control: Control::remote(control), started_in: started_at.elapsed(), started_at })
+    Ok(control.map(|control| {
+        let control = Control::remote(control);
+        Run { stdin, stdout, stderr, control, started_in: started_at.elapsed(), started_at }
+    }))
+}
+
+fn not_guarded(pool: &Pool) -> SshError {
+    SshError::NoShell { host: pool.host(), detail: "no watchdog guards its group".to_owned() }
 }
 
 /// Evaluates the answer of the wrapper.
@@ -89,14 +150,45 @@ pub(in crate::ssh) fn check(pool: &Pool, spec: &RunSpec, answer: &[u8]) -> Resul
 }
 
 impl Shell {
-    /// Opens a channel and waits for the greeting. `mark` is the word of the marker that reports the exit status.
-    pub(in crate::ssh) async fn open(pool: &Pool, mark: &str) -> Result<Self, SshError> {
-        let word = nonce();
-        let guard = Arc::new(OnceLock::new());
-        let ends = || pipes().map_err(|source| SshError::resources(pool.host(), "pipe", source));
-        let (handle, mut pipes, run_state) = pool.open(&wrapper(&word), mark, ends, &guard).await?;
-        let guarded = await_greeting(pool, &mut pipes, &word).await?;
-        Ok(Self { pipes, run_state, handle, guarded, guard })
+    /// Opens a channel and waits for the greeting. The folder of the watchdog is used if it is wanted, and there is one.
+    pub(in crate::ssh) async fn open(pool: &Pool, want_folder: bool) -> Result<Self, SshError> {
+        Self::greeted(pool, pool.open(want_folder).await?).await
+    }
+
+    /// Takes the wrapper that was started for the next run, if there is one and it greets.
+    async fn take_spare(pool: &Pool, want_folder: bool) -> Option<Self> {
+        if !want_folder {
+            return None;
+        }
+        Self::greeted(pool, pool.take_spare().await?).await.ok()
+    }
+
+    async fn greeted(pool: &Pool, open: OpenShell) -> Result<Self, SshError> {
+        let OpenShell { handle, mut pipes, run_state, guard, folder, nonce, mark, .. } = open;
+        let (group, greeting) = await_greeting(pool, &mut pipes, &nonce).await?;
+        let guarded = GuardedGroup { group, namespace: greeting.namespace, name: None };
+        Ok(Self { pipes, run_state, handle, guarded, guard, folder, mark })
+    }
+
+    /// Puts the group under the guard of the watchdog without waiting: the wrapper puts its name into the folder before it
+    /// starts the program, and fails if the watchdog is gone.
+    fn guard_by_name(&self, watch: SessionHandle, spec: &RunSpec) -> RemoteControl {
+        let (reply, _) = oneshot::channel();
+        watch.send(Request::Guard {
+            guarded: self.guarded.clone(),
+            grace: spec.bounds.grace,
+            run_state: Arc::clone(&self.run_state),
+            run: Arc::clone(self.handle.shared()),
+            reply,
+        });
+        self.guarded_by(watch)
+    }
+
+    /// The control of the group. From here on dropping it ends the group.
+    fn guarded_by(&self, watch: SessionHandle) -> RemoteControl {
+        let group = self.guarded.group;
+        let _ = self.guard.set((watch.clone(), group));
+        RemoteControl::new(group, watch, Arc::clone(&self.run_state))
     }
 
     /// Sends the line and reads the answer.
@@ -112,14 +204,4 @@ impl Shell {
         }
         self.pipes.stdout.first(shell_line::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
-}
-
-/// Creates three pipes: the local ends, and those of the session's thread.
-fn pipes() -> std::io::Result<(SessionPipes, LocalPipes)> {
-    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-    let (input, stdin) = pipe_with(flags)?;
-    let (stdout, output) = pipe_with(flags)?;
-    let (stderr, errors) = pipe_with(flags)?;
-    let pipes = LocalPipes { stdin: StdinPipe::new(stdin)?, stdout: Pipe::new(stdout)?, stderr: Pipe::new(stderr)? };
-    Ok((SessionPipes { input, output, errors: Some(errors) }, pipes))
 }

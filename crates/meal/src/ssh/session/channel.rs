@@ -32,6 +32,13 @@ pub(super) enum ChannelOwner {
     Watchdog,
 }
 
+impl ChannelOwner {
+    /// Whether its wrapper waits for a run.
+    pub(super) fn is_spare(&self) -> bool {
+        matches!(self, Self::Run { run_state, .. } if run_state.is_spare())
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
     Starting(String),
@@ -100,6 +107,11 @@ impl Channel {
 
     pub(super) fn is_run(&self) -> bool {
         matches!(self.owner, ChannelOwner::Run { .. })
+    }
+
+    /// Whether its wrapper waits for a run.
+    pub(super) fn is_spare(&self) -> bool {
+        self.owner.is_spare()
     }
 
     pub(super) fn run_state(&self) -> Option<&Arc<RunState>> {

@@ -21,7 +21,7 @@ pub(super) struct ExitMarker {
 
 impl ExitMarker {
     pub(super) fn new(word: &str) -> Self {
-        Self { start: start(word).into_bytes(), held: Vec::new(), status: None }
+        Self { start: marker_start(word).into_bytes(), held: Vec::new(), status: None }
     }
 
     /// The exit status, after the marker has come.
@@ -86,13 +86,9 @@ enum MarkerMatch {
     Unfinished,
 }
 
-fn start(word: &str) -> String {
+/// The marker's bytes before the status. The status, a dot and a newline follow.
+pub(in crate::ssh) fn marker_start(word: &str) -> String {
     format!("{}{word}=", char::from(FIRST))
-}
-
-/// The shell command that writes the marker, without its redirection.
-pub(in crate::ssh) fn marker_command(word: &str, variable: &str) -> String {
-    format!("echo \"{}${variable}.\"", start(word))
 }
 
 #[cfg(test)]

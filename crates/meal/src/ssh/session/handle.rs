@@ -2,7 +2,10 @@
 
 use std::{
     os::fd::OwnedFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -63,7 +66,8 @@ pub(in crate::ssh) enum Request {
         guard: GuardSlot,
         reply: oneshot::Sender<Result<(), OpenError>>,
     },
-    /// Puts a group under the guard of the watchdog; answered when the watchdog has acknowledged it.
+    /// Puts a group under the guard of the watchdog; answered when the watchdog has acknowledged it. With a name in the
+    /// watchdog's folder, the group is guarded by that name until then, and it is answered at once.
     Guard {
         guarded: GuardedGroup,
         grace: Duration,
@@ -83,11 +87,35 @@ pub(in crate::ssh) enum Request {
     Finish,
 }
 
-/// A group to guard, and its PID namespace.
+/// A group to guard.
 #[derive(Debug, Clone)]
 pub(in crate::ssh) struct GuardedGroup {
     pub(in crate::ssh) group: i32,
+    /// Its PID namespace, if the wrapper reported it.
     pub(in crate::ssh) namespace: String,
+    /// Its name in the watchdog's folder, without the group.
+    pub(in crate::ssh) name: Option<String>,
+}
+
+/// The folder of a watchdog, on the server. A wrapper puts its group there before it starts a program.
+#[derive(Debug)]
+pub(in crate::ssh) struct GuardFolder {
+    /// Absolute path.
+    pub(in crate::ssh) path: String,
+    /// The process ID of the watchdog. The folder is its working directory.
+    pub(in crate::ssh) pid: i32,
+    refused: AtomicBool,
+}
+
+impl GuardFolder {
+    pub(super) const fn new(path: String, pid: i32) -> Self {
+        Self { path, pid, refused: AtomicBool::new(false) }
+    }
+
+    /// A wrapper could not put its group there: the watchdog acknowledges each group from now on.
+    pub(in crate::ssh) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Where a run's group is guarded; empty until it is.
@@ -126,6 +154,8 @@ pub(in crate::ssh) struct Shared {
     inbox: Mutex<Inbox>,
     pub(super) wake: OwnedFd,
     pub(in crate::ssh) slots: Mutex<Slots>,
+    /// The folder of the watchdog, if it has one.
+    folder: Mutex<Option<Arc<GuardFolder>>>,
     /// Notified when a slot of the pool becomes free, or a session ends.
     pub(in crate::ssh) freed: Arc<Notify>,
 }
@@ -144,7 +174,7 @@ impl SessionHandle {
     pub(super) fn new(freed: Arc<Notify>) -> rustix::io::Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let slots = Mutex::new(Slots { used: 0, most: usize::MAX, closing: false });
-        Ok(Self(Arc::new(Shared { inbox: Mutex::default(), wake, slots, freed })))
+        Ok(Self(Arc::new(Shared { inbox: Mutex::default(), wake, slots, folder: Mutex::default(), freed })))
     }
 
     /// Sends a request. If the session is dead, the answer says so.
@@ -199,6 +229,16 @@ impl Shared {
         self.slots().closing = true;
         waiting.into_iter().for_each(|request| request.refuse(error));
         self.freed.notify_waiters();
+    }
+
+    /// The folder of the watchdog, if wrappers can use it.
+    pub(in crate::ssh) fn folder(&self) -> Option<Arc<GuardFolder>> {
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        folder.as_ref().filter(|folder| !folder.refused.load(Ordering::Relaxed)).map(Arc::clone)
+    }
+
+    pub(super) fn set_folder(&self, folder: Option<Arc<GuardFolder>>) {
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder;
     }
 
     pub(in crate::ssh) fn slots(&self) -> MutexGuard<'_, Slots> {

@@ -30,11 +30,12 @@ mod wrapper;
 pub use trace::StepKind;
 
 pub(super) use call_timeout::set_call_timeout;
-pub(super) use exit_marker::marker_command;
+pub(super) use exit_marker::marker_start;
 pub(super) use handle::{
-    ChannelType, GuardError, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
+    ChannelType, GuardError, GuardFolder, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
 };
 pub(super) use run_state::RunState;
 pub(super) use start::{SessionParams, start};
 pub(super) use trace::Trace;
-pub(super) use wrapper::{greeting, nonce, wrapper};
+pub(super) use watchdog::tenths;
+pub(super) use wrapper::{Greeting, greeting, nonce, wrapper};

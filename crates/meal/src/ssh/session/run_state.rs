@@ -1,6 +1,9 @@
 //! The state of a remote run, shared by the session's thread, the watchdog and the control.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use mer_core::Exit;
 use tokio::sync::watch;
@@ -10,6 +13,7 @@ use tokio::sync::watch;
 pub(in crate::ssh) struct RunState {
     state: Mutex<State>,
     exit: watch::Sender<Option<Exit>>,
+    spare: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +34,16 @@ struct State {
 
 impl RunState {
     pub(in crate::ssh) fn new() -> Self {
-        Self { state: Mutex::default(), exit: watch::Sender::new(None) }
+        Self { state: Mutex::default(), exit: watch::Sender::new(None), spare: AtomicBool::new(false) }
+    }
+
+    /// Whether it belongs to a wrapper that waits for a run. Changed under the lock of the session's slots.
+    pub(super) fn is_spare(&self) -> bool {
+        self.spare.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::ssh) fn set_spare(&self, spare: bool) {
+        self.spare.store(spare, Ordering::Relaxed);
     }
 
     /// Watches the exit. After a signal it is set only once the group is seen to be gone: a cancelled run with an

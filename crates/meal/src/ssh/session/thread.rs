@@ -88,7 +88,7 @@ impl SessionThread {
             again: false,
             opened: false,
             readable: false,
-            watchdog: Watchdog::new(orphan_after, nonce()),
+            watchdog: Watchdog::new(orphan_after, nonce(), Arc::clone(&handle.0)),
             next_id: 0,
             last_closed: None,
             keepalive: hop.keepalive.max(FASTEST_KEEPALIVE),

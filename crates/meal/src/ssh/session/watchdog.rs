@@ -5,6 +5,12 @@
 //! comes for `orphanAfter` (the network is down, and the server does not know it), or it is terminated itself.
 //! Otherwise it sends signals for `mer`, and reports which groups are gone.
 //!
+//! It makes a folder, in which the wrapper of a run puts a file named after its group before it starts the program. So a
+//! run needs no acknowledgement: the watchdog ends the groups in its list and those in the folder. At its end it
+//! renames the folder first, so that no wrapper can start a program that it does not see. Names of groups that are gone
+//! are removed a few at a time. Where no folder can be made, or a wrapper cannot use it, each group is acknowledged
+//! before its program starts.
+//!
 //! A group that has only zombies left is gone, although it can still be signalled: an orphan stays a zombie until
 //! process 1 of the machine or container reaps it, and some do so only every few seconds, or never. A process that
 //! may not be signalled (it runs as another user: a setuid program, a forced command that changes the user) is not
@@ -27,7 +33,7 @@ use tokio::sync::oneshot;
 
 use super::{
     RunState,
-    handle::{GuardError, GuardedGroup, Shared},
+    handle::{GuardError, GuardFolder, GuardedGroup, Shared},
     wrapper::same_namespace,
 };
 
@@ -58,6 +64,9 @@ pub(super) struct Watchdog {
     pub(super) phase: Phase,
     orphan_after: Duration,
     nonce: String,
+    /// Its session.
+    shared: Arc<Shared>,
+    folder: Option<Arc<GuardFolder>>,
     greeted: bool,
     /// Its PID namespace.
     namespace: String,
@@ -74,6 +83,8 @@ struct Group {
     grace: Duration,
     /// Its PID namespace.
     namespace: String,
+    /// Its name in the folder, without the group.
+    name: Option<String>,
     run_state: Arc<RunState>,
     /// The session of the run's channel. Another one if the watchdog has a connection of its own.
     run: Arc<Shared>,
@@ -84,12 +95,14 @@ struct Group {
 }
 
 impl Watchdog {
-    pub(super) fn new(orphan_after: Duration, nonce: String) -> Self {
+    pub(super) fn new(orphan_after: Duration, nonce: String, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
         Self {
             phase: Phase::Off,
             orphan_after,
             nonce,
+            shared,
+            folder: None,
             greeted: false,
             namespace: String::new(),
             restarts: 0,
@@ -117,7 +130,7 @@ impl Watchdog {
         run: Arc<Shared>,
         reply: oneshot::Sender<Result<(), GuardError>>,
     ) {
-        let GuardedGroup { group, namespace } = guarded;
+        let GuardedGroup { group, namespace, name } = guarded;
         if self.phase == Phase::Never {
             let _ = reply.send(Err(GuardError::NoChannel));
             return;
@@ -127,10 +140,17 @@ impl Watchdog {
                 let _ = reply.send(Err(error));
                 return;
             }
-            self.send_add(group, grace);
         }
-        let entry = Group { grace, namespace, run_state, run, reply: Some(reply), left: false, released: None };
+        let named = name.is_some();
+        let mut entry =
+            Group { grace, namespace, name, run_state, run, reply: Some(reply), left: false, released: None };
+        if named && let Some(reply) = entry.reply.take() {
+            let _ = reply.send(Ok(()));
+        }
         self.groups.insert(group, entry);
+        if self.phase == Phase::Ready {
+            self.send_add(group);
+        }
     }
 
     pub(super) fn terminate(&mut self, group: i32) {
@@ -147,7 +167,8 @@ impl Watchdog {
         if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.released.is_none()) {
             // Usually the answer comes first, and sets the next time.
             entry.released = Some(Instant::now() + Duration::from_secs(1));
-            self.send(&format!("r {group}\n"));
+            let line = entry.release_line(group);
+            self.send(&line);
         }
     }
 
@@ -169,7 +190,7 @@ impl Watchdog {
         for (group, entry) in &mut self.groups {
             if entry.released.is_some_and(|at| now >= at) {
                 entry.released = Some(now + Duration::from_secs(1));
-                lines.push_str(&format!("r {group}\n"));
+                lines.push_str(&entry.release_line(*group));
             }
         }
         self.outbox.extend_from_slice(lines.as_bytes());
@@ -207,6 +228,7 @@ impl Watchdog {
         }
         self.restarts += 1;
         (self.phase, self.greeted) = (Phase::Off, false);
+        self.shared.set_folder(None);
         self.outbox.clear();
         for group in self.groups.values_mut() {
             group.released = group.released.map(|_| Instant::now());
@@ -217,6 +239,7 @@ impl Watchdog {
     /// There is no watchdog, or none any more.
     pub(super) fn fail(&mut self, error: &GuardError) {
         self.phase = Phase::Never;
+        self.shared.set_folder(None);
         for group in std::mem::take(&mut self.groups).into_values() {
             group.run_state.unverifiable();
             if let Some(reply) = group.reply {
@@ -229,10 +252,28 @@ impl Watchdog {
         self.outbox.extend_from_slice(line.as_bytes());
     }
 
-    /// The grace period is sent in tenths of a second.
-    fn send_add(&mut self, group: i32, grace: Duration) {
-        let tenths = grace.as_millis().div_ceil(100).max(1);
-        self.send(&format!("a {group} {tenths}\n"));
+    /// It is acknowledged only if a reply is due.
+    fn send_add(&mut self, group: i32) {
+        if let Some(entry) = self.groups.get(&group) {
+            let verb = if entry.reply.is_some() { "a" } else { "h" };
+            let line = format!("{verb} {group} {}\n", tenths(entry.grace));
+            self.send(&line);
+        }
+    }
+}
+
+/// The grace period for the script, in tenths of a second.
+pub(in crate::ssh) fn tenths(grace: Duration) -> u128 {
+    grace.as_millis().div_ceil(100).max(1)
+}
+
+impl Group {
+    /// With its file in the folder, which is not needed any more once the group is gone.
+    fn release_line(&self, group: i32) -> String {
+        match &self.name {
+            Some(name) => format!("r {group} {group}.{name}\n"),
+            None => format!("r {group}\n"),
+        }
     }
 }
 

@@ -17,18 +17,40 @@ use std::{
 
 use super::GuardError;
 
+/// Functions for the second line, so that it is short: a shell reads it byte by byte, with a system call each.
+///
+/// `mer_c` and `mer_f` check a program by its name and by its path. `mer_w FOLDER PID NAME` puts the group into the
+/// folder of the watchdog, which must be alive and in the same PID namespace. The folder must be there afterwards too:
+/// a watchdog that ends renames it before it reads the names in it. `mer_r` runs the program and reports its status
+/// behind `mer_k`.
+///
+/// The shell stays beside the program: SSH reports a status of 0 in the same way as no status, and sshd has no names
+/// for many signals. The shell ignores signals that are meant for the program, and prints nothing. The subshell execs
+/// the program, so that the program runs in its place. It is the subshell that answers `=ok`: its traps are those of the
+/// program by then, so a signal sent right after the answer is not lost.
+const FUNCTIONS: &str = "mer_c() { command -v \"$1\" >/dev/null 2>&1 || { echo =nf; exit 127; }; }; \
+     mer_f() { [ -e \"$1\" ] || { echo =nf; exit 127; }; [ -f \"$1\" ] && [ -x \"$1\" ] || { echo =nx; exit 126; }; }; \
+     mer_w() { [ /proc/$2/cwd -ef \"$1\" ] && [ /proc/$2/ns/pid -ef /proc/$$/ns/pid ] && true >\"$1/$mer_g.$3\" && \
+     [ -e \"$1/$mer_g.$3\" ] || { echo =ng; exit 125; }; } 2>/dev/null; \
+     mer_r() { trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; exec 3>&2 2>/dev/null; \
+     (echo =ok; exec \"$@\") 2>&3 3>&-; mer_s=$?; echo \"$mer_k$mer_s.\" >&3; exit $mer_s; }; ";
+
 /// The line for the login shell. The script is passed as a word, so that it can start once more in a new group.
-pub(in crate::ssh) fn wrapper(nonce: &str) -> String {
+///
+/// The group is the shell's own if there is one with its number: only a leader has that. `/proc` must be that of its own
+/// PID namespace. The namespace is reported if `namespace` is set, which costs a process.
+pub(in crate::ssh) fn wrapper(nonce: &str, namespace: bool) -> String {
+    let mer_n = if namespace { "mer_n=$(readlink /proc/$$/ns/pid_for_children 2>/dev/null); " } else { "mer_n=; " };
     format!(
-        "exec sh -c 'eval \"$0\"' '{{ read -r mer_p mer_x mer_x mer_x mer_g mer_x </proc/self/stat; }} 2>/dev/null && \
-         {{ [ \"$mer_p\" = $$ ] || mer_g=0; }} || mer_g=$(ps -o pgid= -p $$); mer_g=$((${{mer_g:-0}})); \
+        "exec sh -c 'eval \"$0\"' '{{ [ /proc/self -ef /proc/$$ ] && kill -0 -$$; }} 2>/dev/null && mer_g=$$ || {{ \
+         {{ read -r mer_p mer_x mer_x mer_x mer_g mer_x </proc/self/stat; }} 2>/dev/null && \
+         {{ [ \"$mer_p\" = $$ ] || mer_g=0; }} || mer_g=$(ps -o pgid= -p $$); mer_g=$((${{mer_g:-0}})); }}; \
          [ -L /proc/$$/ns/pid_for_children ] && \
          {{ [ /proc/$$/ns/pid_for_children -ef /proc/$$/ns/pid ] || mer_g=0; }}; \
          [ \"$0\" = mer ] || [ $mer_g = $$ ] || [ $mer_g = 0 ] || \
          {{ command -v setsid >/dev/null 2>&1 && exec setsid sh -c \"$0\" mer; \
          command -v perl >/dev/null 2>&1 && exec perl -e \"setpgrp;exec@ARGV\" sh -c \"$0\" mer; }}; \
-         mer_n=$(readlink /proc/$$/ns/pid_for_children 2>/dev/null); \
-         echo \"{nonce}=$mer_g $$ $mer_n.\"; IFS= read -r mer_l && eval \"$mer_l\"'"
+         {mer_n}{FUNCTIONS}echo \"{nonce}=$mer_g $$ $mer_n.\"; IFS= read -r mer_l && eval \"$mer_l\"'"
     )
 }
 
@@ -102,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_shell_takes_the_line_as_it_is() {
-        let line = wrapper("mer00");
+        let line = wrapper("mer00", true);
         let inner: Vec<_> = line.split('\'').collect();
         let [before, small, between, script, after] = inner[..] else { panic!("two quoted words: {line}") };
         assert_eq!((before, between, after), ("exec sh -c ", " ", ""));
@@ -134,7 +156,7 @@ mod tests {
     fn it_makes_a_group_of_its_own_where_it_has_none() {
         for shell in ["sh", "dash", "bash", "mksh"] {
             let Ok(mut child) = Command::new(shell)
-                .args(["-c", &wrapper("mer00")])
+                .args(["-c", &wrapper("mer00", true)])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()

@@ -45,7 +45,9 @@ impl SessionThread {
 
     /// Whether the session was idle for long enough. Its slots are closed then, so that no run takes one.
     pub(super) fn is_done(&mut self, now: Instant) -> bool {
-        let busy = self.channels.iter().any(Channel::is_run) || !self.openings.is_empty() || self.watchdog.is_needed();
+        let busy = self.channels.iter().any(|channel| channel.is_run() && !channel.is_spare())
+            || self.openings.iter().any(|opening| !opening.owner.is_spare())
+            || self.watchdog.is_needed();
         if busy {
             self.idle_since = None;
             return false;
@@ -55,7 +57,9 @@ impl SessionThread {
             return false;
         }
         let mut slots = self.shared.slots();
-        slots.closing = slots.used == 0;
+        let spares = self.channels.iter().filter(|channel| channel.is_spare()).count()
+            + self.openings.iter().filter(|opening| opening.owner.is_spare()).count();
+        slots.closing = slots.used <= spares;
         slots.closing
     }
 

@@ -93,9 +93,10 @@ impl SessionThread {
 
     pub(super) fn refused(&mut self, opening: Opening, detail: String) {
         match opening.owner {
-            ChannelOwner::Run { reply, .. } => {
+            ChannelOwner::Run { reply, run_state, .. } => {
                 let runs = self.channels.iter().filter(|channel| channel.is_run()).count();
-                self.shared.refused(runs);
+                // A run that needs the last channel asks for it again.
+                self.shared.refused(if run_state.is_spare() { runs.max(1) } else { runs });
                 if let Some(reply) = reply {
                     let watchdog = self.channels.iter().any(|channel| matches!(channel.owner, ChannelOwner::Watchdog));
                     let _ = reply.send(Err(OpenError::Refused { alone: runs == 0, watchdog, detail }));

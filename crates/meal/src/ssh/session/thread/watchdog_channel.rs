@@ -7,7 +7,7 @@ impl SessionThread {
     pub(in crate::ssh::session) fn want_watchdog(&mut self) {
         if self.watchdog.phase == watchdog::Phase::Off {
             self.watchdog.phase = watchdog::Phase::Starting;
-            let channel_type = ChannelType::Exec { command: wrapper(self.watchdog.nonce()), mark: None };
+            let channel_type = ChannelType::Exec { command: wrapper(self.watchdog.nonce(), true), mark: None };
             self.openings.push_back(Opening::new(channel_type, None, ChannelOwner::Watchdog));
         }
     }

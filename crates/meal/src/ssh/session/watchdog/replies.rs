@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Instant};
 use super::{ASK, LOOK, Phase, SLOWEST_BEAT, Watchdog, script::script};
 use crate::ssh::session::{
     Request,
-    wrapper::{greeting, same_namespace},
+    handle::GuardFolder,
+    wrapper::{greeting, nonce, same_namespace},
 };
 
 impl Watchdog {
@@ -19,7 +20,7 @@ impl Watchdog {
             memory.clear();
             self.greeted = true;
             // Sent before everything else, which only the script understands.
-            self.outbox.splice(0..0, script(self.orphan_after).into_bytes());
+            self.outbox.splice(0..0, script(self.orphan_after, &nonce()).into_bytes());
         }
         while let Some(end) = memory.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = memory.drain(..=end).collect();
@@ -28,12 +29,15 @@ impl Watchdog {
     }
 
     fn receive_line(&mut self, line: &str) {
-        if line == "r" && self.phase == Phase::Starting {
+        if self.phase == Phase::Starting
+            && let Some(folder) = line.strip_prefix('r')
+        {
             self.phase = Phase::Ready;
+            self.take_folder(folder);
             self.next_beat = Instant::now() + (self.orphan_after / 3).min(SLOWEST_BEAT);
             self.refuse_strangers();
-            let waiting: Vec<_> = self.groups.iter().map(|(group, entry)| (*group, entry.grace)).collect();
-            waiting.into_iter().for_each(|(group, grace)| self.send_add(group, grace));
+            let waiting: Vec<_> = self.groups.keys().copied().collect();
+            waiting.into_iter().for_each(|group| self.send_add(group));
             return;
         }
         let Some((verb, Ok(group))) = line.split_once(' ').map(|(verb, group)| (verb, group.parse::<i32>())) else {
@@ -63,6 +67,18 @@ impl Watchdog {
             }
             _ => {}
         }
+    }
+
+    /// Takes the folder and the process ID behind it, if there is a folder. The one of a watchdog that was killed is
+    /// removed.
+    fn take_folder(&mut self, text: &str) {
+        if let Some(old) = self.folder.take() {
+            self.send(&format!("d {}\n", old.path));
+        }
+        if let Some((path, Ok(pid))) = text.trim().split_once(' ').map(|(path, pid)| (path, pid.parse())) {
+            self.folder = Some(Arc::new(GuardFolder::new(path.to_owned(), pid)));
+        }
+        self.shared.set_folder(self.folder.clone());
     }
 
     /// Drops groups that the watchdog cannot see.

@@ -1,4 +1,4 @@
-//! How many processes there are, on which servers, and who waits for them.
+//! How many processes there are, on which servers, and which requests wait for them.
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ async fn a_request_goes_to_the_server_that_serves_it_soonest() {
         assert_eq!(run.await.expect("joined").expect("attempted").0.access.server, server);
     }
     assert!(busy_a.await.expect("joined").is_ok() && busy_b.await.expect("joined").is_ok());
-    // Of equal ones the first.
+    // Equal servers are chosen in the order of the list.
     assert_eq!(env.send(&model, "x", How::new()).await.expect("attempted").0.access.server, "a");
 }
 

@@ -1,0 +1,58 @@
+//! `mer serve`, `mer ps`, `mer load` and `mer stop`.
+
+use super::support::Home;
+use crate::support::{alive, wait_gone};
+
+#[test]
+fn without_a_resident_nothing_is_kept() {
+    let home = Home::new();
+    let ran = home.mer(["ps"]).ended(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "no resident is running\n"));
+    assert_eq!(home.mer(["ps", "--json"]).ok(), "");
+    assert!(home.mer(["stop", "kept"]).failed(66).contains("no process of `kept` is kept"));
+    home.mer(["stop", "--all"]).ended(0);
+    assert!(home.mer(["stop"]).failed(64).contains("MODEL|ID"));
+    assert!(home.mer(["--db", "mem://", "ps"]).failed(64).contains("a database in memory"));
+}
+
+#[test]
+fn processes_are_loaded_listed_and_stopped() {
+    let home = Home::new();
+    let _resident = home.serve([]);
+    let ran = home.mer(["load", "kept", "liner"]).ended(0);
+    assert!(ran.stderr.contains("`kept` is loaded on `local`"), "{}", ran.stderr);
+    let listed = home.mer(["ps", "--json"]).objects();
+    let models: Vec<&str> = listed.iter().filter_map(|process| process["model"].as_str()).collect();
+    assert_eq!(models, ["kept", "liner"]);
+    let pid = listed[0]["pid"].as_u64().expect("a pid").try_into().expect("a pid");
+    assert!(alive(pid));
+    let table = home.mer(["ps"]).ok();
+    assert!(table.starts_with("MODEL") && table.contains("ready"), "{table}");
+    let id = listed[1]["id"].as_str().expect("an id");
+    home.mer(["stop", "kept", id]).ended(0);
+    wait_gone(pid);
+    assert_eq!(home.mer(["ps", "--json"]).ok(), "");
+    assert!(home.mer(["stop", "kept"]).failed(66).contains("`kept`"));
+    assert!(home.mer(["load", "cat"]).failed(64).contains("cannot be kept"));
+    assert!(home.mer(["load", "kepd"]).failed(66).contains("did you mean `kept`?"));
+}
+
+#[test]
+fn a_second_resident_and_http_are_refused() {
+    let home = Home::new();
+    let _resident = home.serve([]);
+    assert!(home.mer(["serve"]).failed(75).contains("is running already"));
+    assert!(home.mer(["serve", "--http"]).failed(64).contains("not available yet"));
+}
+
+#[test]
+fn models_are_loaded_at_the_start_and_idleness_ends_it() {
+    let home = Home::new();
+    let resident = home.serve(["--preload", "kept", "--idle-exit", "100ms"]);
+    crate::support::wait_until("a loaded model", || {
+        home.mer(["ps", "--json"]).objects().iter().any(|process| process["state"] == "ready").then_some(())
+    });
+    home.mer(["stop", "--all"]).ended(0);
+    resident.finish().ended(0);
+    assert_eq!(home.socket(), None);
+}

@@ -1,0 +1,81 @@
+//! A resident that a run starts.
+
+use std::process::{Command, Stdio};
+
+use super::support::Home;
+use crate::support::{Live, TestEnv, run, wait_until};
+
+#[test]
+fn a_kept_model_starts_a_resident_once() {
+    let home = Home::new();
+    assert_eq!(home.mer(["run", "curt", "x"]).ok(), "got x\n");
+    assert_eq!(home.resident(), None, "a model without a keepalive starts none");
+    let first = home.mer(["run", "kept", "pid"]).ok();
+    let resident = home.resident().expect("a resident");
+    assert_eq!(home.mer(["run", "kept", "pid"]).ok(), first);
+    assert_eq!(home.resident(), Some(resident));
+    let link = |what: &str| std::fs::read_link(format!("/proc/{resident}/{what}")).expect("a link");
+    assert_eq!(link("cwd"), std::path::Path::new("/"));
+    let stat = std::fs::read_to_string(format!("/proc/{resident}/stat")).expect("a status");
+    let session: u32 = stat
+        .rsplit_once(')')
+        .expect("a name")
+        .1
+        .split_whitespace()
+        .nth(3)
+        .expect("a session")
+        .parse()
+        .expect("a number");
+    assert_eq!(session, resident, "it leads a session of its own");
+}
+
+#[test]
+fn many_callers_at_once_start_one() {
+    let home = Home::new();
+    let calls: Vec<Live> = (0..8).map(|_| Live::start(home.with(["run", "kept", "pid"]), Stdio::null())).collect();
+    let pids: Vec<String> = calls.into_iter().map(|call| call.finish().ok()).collect();
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
+}
+
+#[test]
+fn a_shell_does_not_wait_for_the_resident() {
+    let home = Home::new();
+    let mer = TestEnv::binary();
+    let mut shell = Command::new("sh");
+    // The third descriptor is one that the shell has opened for something else.
+    shell.args(["-c", "exec 3>&1; answer=$(\"$1\" run kept x 2>&1); echo \"$answer\"", "sh"]).arg(mer);
+    let like = home.with([]);
+    shell
+        .env_clear()
+        .envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(home.env.path("work"));
+    // `run` waits until the pipes are closed.
+    assert_eq!(run(shell).ok(), "got x\n");
+    assert!(home.resident().is_some());
+}
+
+#[test]
+fn a_job_or_a_service_starts_none() {
+    let home = Home::new();
+    for variable in ["SLURM_JOB_ID", "INVOCATION_ID"] {
+        let mut command = home.with(["run", "kept", "x"]);
+        command.env(variable, "7");
+        assert_eq!(run(command).ok(), "got x\n");
+    }
+    let mut command = home.with(["run", "kept", "x"]);
+    command.env("MER_SERVE", "false");
+    assert_eq!(run(command).ok(), "got x\n");
+    assert_eq!(home.mer(["run", "kept", "x", "--no-serve"]).ok(), "got x\n");
+    assert_eq!(home.resident(), None);
+}
+
+#[test]
+fn its_settings_are_those_of_the_run_and_no_password_is_on_its_command_line() {
+    let home = Home::new();
+    let mut command = home.with(["run", "kept", "x"]);
+    command.env("MER_DRIVER_DB_PASSWORD", "hunter2hunter2");
+    assert_eq!(run(command).ok(), "got x\n");
+    let resident = wait_until("a resident", || home.resident());
+    let line = std::fs::read(format!("/proc/{resident}/cmdline")).expect("a command line");
+    assert!(!String::from_utf8_lossy(&line).contains("hunter2"), "{line:?}");
+}
