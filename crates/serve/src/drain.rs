@@ -122,7 +122,8 @@ mod tests {
             }
             assert_eq!(runs(), 2);
         };
-        let bounded = tokio::time::timeout(Duration::from_secs(30), LocalSet::new().run_until(work));
+        let tasks = LocalSet::new();
+        let bounded = tokio::time::timeout(Duration::from_secs(30), tasks.run_until(work));
         bounded.await.expect("in time");
     }
 }
