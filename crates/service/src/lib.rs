@@ -29,6 +29,7 @@ mod run;
 mod runtime;
 mod session;
 mod settings;
+mod shared_claims;
 mod small_pages;
 pub mod train;
 pub mod transfer;
