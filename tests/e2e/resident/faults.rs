@@ -181,7 +181,7 @@ fn two_at_once_are_one_and_the_lock_decides() {
     std::fs::create_dir(home.runtime_dir()).expect("a folder");
     std::fs::set_permissions(home.runtime_dir(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a mode");
     let mut both: Vec<Live> = (0..4).map(|_| Live::start(home.with(["serve"]), Stdio::null())).collect();
-    let ended = |both: &mut Vec<Live>| both.iter_mut().filter(|one| one.is_over()).count();
+    let ended = |both: &mut Vec<Live>| both.iter_mut().map(Live::is_over).filter(|is_over| *is_over).count();
     wait_until("three that ended", || (ended(&mut both) == 3).then_some(()));
     let pid = wait_until("the one that is left", || home.resident());
     thread::sleep(Duration::from_millis(50));
