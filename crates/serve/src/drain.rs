@@ -123,7 +123,6 @@ mod tests {
             assert_eq!(runs(), 2);
         };
         let tasks = LocalSet::new();
-        let bounded = tokio::time::timeout(Duration::from_secs(30), tasks.run_until(work));
-        bounded.await.expect("in time");
+        tokio::time::timeout(Duration::from_secs(30), tasks.run_until(work)).await.expect("in time");
     }
 }
