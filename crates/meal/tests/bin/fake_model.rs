@@ -176,7 +176,7 @@ fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &st
 }
 
 fn close_stdout_and_sleep() -> ! {
-    let _ = std::fs::File::create("/dev/null").map(rustix::stdio::dup2_stdout);
+    let _ = fs::File::create("/dev/null").map(rustix::stdio::dup2_stdout);
     sleep()
 }
 
