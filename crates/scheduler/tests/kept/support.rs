@@ -70,6 +70,7 @@ impl How {
             pinned: None,
             retries: 0,
             retry_failed: false,
+            attempts_made: 0,
             priority: 0,
             cancel: Cancel::new(),
             requester: None,
