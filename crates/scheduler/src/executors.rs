@@ -47,6 +47,11 @@ impl Executors {
         Self { local, remote, made: Mutex::default() }
     }
 
+    /// Returns the executor of this machine.
+    pub(crate) const fn here(&self) -> &Executor {
+        &self.local
+    }
+
     /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.
     pub(crate) fn of(&self, placement: &Placement, kind: AccessKind) -> Executor {
         if placement.conn_type == ConnType::Local {

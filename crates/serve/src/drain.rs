@@ -122,7 +122,7 @@ mod tests {
             }
             assert_eq!(runs(), 2);
         };
-        let bounded = tokio::time::timeout(Duration::from_secs(30), LocalSet::new().run_until(work));
-        bounded.await.expect("in time");
+        let tasks = LocalSet::new();
+        tokio::time::timeout(Duration::from_secs(30), tasks.run_until(work)).await.expect("in time");
     }
 }

@@ -17,7 +17,15 @@ fn a_kept_model_starts_a_resident_once() {
     let link = |what: &str| std::fs::read_link(format!("/proc/{resident}/{what}")).expect("a link");
     assert_eq!(link("cwd"), std::path::Path::new("/"));
     let stat = std::fs::read_to_string(format!("/proc/{resident}/stat")).expect("a status");
-    let session: u32 = stat.rsplit_once(')').expect("a name").1.split_whitespace().nth(3).expect("a session").parse().expect("a number");
+    let session: u32 = stat
+        .rsplit_once(')')
+        .expect("a name")
+        .1
+        .split_whitespace()
+        .nth(3)
+        .expect("a session")
+        .parse()
+        .expect("a number");
     assert_eq!(session, resident, "it leads a session of its own");
 }
 
@@ -37,7 +45,10 @@ fn a_shell_does_not_wait_for_the_resident() {
     // The third descriptor is one that the shell has opened for something else.
     shell.args(["-c", "exec 3>&1; answer=$(\"$1\" run kept x 2>&1); echo \"$answer\"", "sh"]).arg(mer);
     let like = home.with([]);
-    shell.env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(home.env.path("work"));
+    shell
+        .env_clear()
+        .envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(home.env.path("work"));
     // `run` waits until the pipes are closed.
     assert_eq!(run(shell).ok(), "got x\n");
     assert!(home.resident().is_some());

@@ -115,9 +115,8 @@ fn ended(home: &Home, args: &[&str], input: &str, more: &[&str]) -> Ended {
 /// Leaves out of JSON what differs between two runs.
 fn without_times(text: &str) -> String {
     let Ok(Value::Object(mut object)) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
-    let differing = [
-        "requestUid", "startAccess", "stopAccess", "queueMs", "connectMs", "startMs", "runMs", "callerPid", "via",
-    ];
+    let differing =
+        ["requestUid", "startAccess", "stopAccess", "queueMs", "connectMs", "startMs", "runMs", "callerPid", "via"];
     differing.iter().for_each(|key| drop(object.remove(*key)));
     Value::Object(object).to_string()
 }

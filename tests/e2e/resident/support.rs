@@ -83,8 +83,9 @@ impl Home {
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> Option<Value> {
         let mut stream = UnixStream::connect(self.socket()?).ok()?;
         let length = body.len();
-        let head =
-            format!("{method} /mer/v1/{path} HTTP/1.1\r\nHost: mer\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "{method} /mer/v1/{path} HTTP/1.1\r\nHost: mer\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
         stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;

@@ -14,8 +14,8 @@ use mer_core::{AccessKind, Claims, ConnType, KeptProcess, Model, ProcessState, S
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Settings};
 use mer_meal::{Cancel, Executor, Input, LocalConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{
-    CallerEnvironment, Config, ExecutorFactory, Outcome, Output, OutputConfirmation, Request, Requester, Retention,
-    Scheduler, SchedulerError, WeightsCache,
+    CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation, Request, Requester,
+    Retention, Scheduler, SchedulerError, WeightsCache,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -103,6 +103,7 @@ impl Env {
             caller: "ada@host".to_owned(),
             caller_claims: Claims::default(),
             caller_pid: 1,
+            limits: LimitsConfig::default(),
         });
         Arc::new(Self { folder, scheduler })
     }

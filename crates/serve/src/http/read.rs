@@ -37,7 +37,14 @@ impl From<io::Error> for ReadError {
 
 /// Reads one request.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Request, ReadError> {
-    timeout(BOUND, read(stream)).await.unwrap_or(Err(ReadError::Gone))
+    read_within(BOUND, stream).await
+}
+
+async fn read_within(
+    bound: Duration,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> Result<Request, ReadError> {
+    timeout(bound, read(stream)).await.unwrap_or(Err(ReadError::Gone))
 }
 
 async fn read(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Request, ReadError> {
@@ -72,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_request_may_come_byte_by_byte_and_has_a_rest() {
         let (mut near, mut far) = duplex(1);
         let sending = async {
@@ -88,10 +95,10 @@ mod tests {
         assert_eq!((request.upgrade.as_deref(), &request.rest[..]), (Some("mer/1"), &b"frames"[..]));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn silent_cut_and_endless_requests_are_given_up() {
         let (_near, mut far) = duplex(1024);
-        assert!(matches!(read_request(&mut far).await, Err(ReadError::Gone)));
+        assert!(matches!(read_within(Duration::from_millis(50), &mut far).await, Err(ReadError::Gone)));
         let (mut near, mut far) = duplex(1024);
         near.write_all(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\ncut").await.expect("sent");
         drop(near);

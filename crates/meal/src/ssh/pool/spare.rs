@@ -14,8 +14,8 @@ const FOLLOWS: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(2);
 
 impl Pool {
-    /// Starts a spare wrapper if runs follow each other, and a session has room for it. To be called when a run has
-    /// started.
+    /// Starts a spare wrapper if runs follow each other, and a session has room for it. To be called when a run
+    /// starts.
     pub(in crate::ssh) fn prepare(&self) {
         let handle = {
             let mut state = self.lock();
