@@ -80,6 +80,12 @@ impl Location {
         self.folder.join(format!("{}.lock", self.name))
     }
 
+    /// The path of the folder of the locks on resources, which all processes of this user, machine and database share.
+    #[must_use]
+    pub fn limits(&self) -> PathBuf {
+        self.folder.join(format!("{}.limits", self.name))
+    }
+
     /// Checks that the folder exists and that nobody else can use it. Returns false if it does not exist.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -44,4 +44,22 @@ pub fn open_folder(path: impl AsRef<Path>) -> io::Result<File> {
 /// As [`open_folder`], and errors of syncing.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     open_folder(path)?.sync_all()
+}
+
+/// Checks that a folder is one that only this user can use: no link, owned by this user, and with no permission for others.
+///
+/// # Errors
+/// Errors of the system; [`io::ErrorKind::PermissionDenied`] if others can use it.
+pub fn check_private_dir(path: &Path) -> io::Result<()> {
+    let found = std::fs::symlink_metadata(path)?;
+    let why = if !found.is_dir() {
+        "is no folder, or a link to one"
+    } else if found.uid() != rustix::process::getuid().as_raw() {
+        "belongs to another user"
+    } else if found.mode() & 0o077 != 0 {
+        "can be entered by others; its mode must be 0700"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("`{}` {why}", path.display())))
 }

@@ -2,7 +2,10 @@
 
 use mer_core::Exit;
 
-use crate::{local::LocalControl, ssh::RemoteControl};
+use crate::{
+    local::{Holding, LocalControl},
+    ssh::RemoteControl,
+};
 
 /// Controls a process and its group. Signals go to the whole group. Dropping it kills the group.
 ///
@@ -29,6 +32,13 @@ macro_rules! each {
 impl Control {
     pub(crate) const fn local(control: LocalControl) -> Self {
         Self(ControlKind::Local(control))
+    }
+
+    /// Lets a remote process hold this until its group is gone. A local one was given it at its start.
+    pub(crate) fn hold(&mut self, holding: Option<Holding>) {
+        if let ControlKind::Remote(control) = &mut self.0 {
+            control.hold(holding);
+        }
     }
 
     pub(crate) const fn remote(control: RemoteControl) -> Self {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use mer_core::{Access, AccessKind, RunSpec, Status, Tags};
+use mer_core::{Access, AccessKind, Model, RunSpec, Status, Tags};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, Input};
 use tokio::time::sleep;
@@ -44,7 +44,7 @@ impl Scheduler {
         output: Output,
     ) -> Result<Attempted, SchedulerError> {
         self.environment.learn(request.servers);
-        let replicas = replicas(request.model, request.servers, request.pinned)?;
+        let replicas = self.able(replicas(request.model, request.servers, request.pinned)?, request.model)?;
         // A training is too long, and what it wrote too large, to be tried again unasked.
         let retries = if request.kind == AccessKind::Train { 0 } else { request.retries };
         let mut itinerary = Itinerary::new(replicas, retries);
@@ -145,12 +145,39 @@ impl Scheduler {
                 true => self.pool.standing(&request.model.name, placement, &spec, request.keep),
                 false => Standing::Free,
             };
+            let standing = match standing {
+                Standing::Free => match self.limits.waiting_before(placement) {
+                    0 => Standing::Free,
+                    waiting => Standing::Queued(waiting),
+                },
+                other => other,
+            };
             let rank = (self.server_health.is_set_aside(placement, now), standing);
             if best.is_none_or(|(known, _)| rank < known) {
                 best = Some((rank, at));
             }
         }
         Ok(best.map_or(first, |(_, at)| at))
+    }
+
+    /// Returns the servers that have what the model needs.
+    ///
+    /// # Errors
+    /// None of them has.
+    pub(crate) fn able(&self, replicas: Vec<Placement>, model: &Model) -> Result<Vec<Placement>, SchedulerError> {
+        if replicas.iter().all(|placement| self.limits.can_meet(placement)) {
+            return Ok(replicas);
+        }
+        let (able, unable): (Vec<_>, Vec<_>) =
+            replicas.into_iter().partition(|placement| self.limits.can_meet(placement));
+        if !able.is_empty() {
+            return Ok(able);
+        }
+        let needs = unable.first().map(|placement| placement.params.needs.clone()).unwrap_or_default();
+        let needs: Vec<String> = needs.iter().map(|(resource, count)| format!("`{resource}` = {count}")).collect();
+        let needs = if needs.is_empty() { "`slots` = 1".to_owned() } else { needs.join(" and ") };
+        let servers = unable.iter().map(|placement| format!("`{}`", placement.server)).collect();
+        Err(SchedulerError::NeedsUnmet { model: model.name.clone(), needs, servers })
     }
 
     /// Returns the pause before the next attempt, if there is to be one.
@@ -190,6 +217,7 @@ impl Scheduler {
             pool: &self.pool,
             executors: &self.executors,
             weights_cache: &self.weights_cache,
+            limits: &self.limits,
             placement,
             cancel,
             loading,

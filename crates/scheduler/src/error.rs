@@ -3,6 +3,8 @@
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
+use crate::limits::LimitsError;
+
 /// Why a run was not attempted, or could not be recorded.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -59,6 +61,24 @@ pub enum SchedulerError {
         /// Name of the model.
         model: String,
     },
+    /// None of the model's servers has what it needs.
+    #[error("model `{model}` needs {needs}, which {} cannot give", .servers.join(" and "))]
+    NeedsUnmet {
+        /// Name of the model.
+        model: String,
+        /// What it needs: "`gpu` = 2".
+        needs: String,
+        /// Its servers, each in backticks.
+        servers: Vec<String>,
+    },
+    /// It could not be found out whether what the model needs is free.
+    #[error("model `{model}` was not started, because its server has limits")]
+    Limits {
+        /// Name of the model.
+        model: String,
+        /// Why.
+        source: LimitsError,
+    },
     /// Too many requests wait for the model.
     #[error("{queued} requests wait for model `{model}` already, the maximum (`queueLength`)")]
     QueueFull {
@@ -81,9 +101,10 @@ impl Classified for SchedulerError {
     fn failure_kind(&self) -> FailureKind {
         match self {
             Self::NotOnServer { .. } => FailureKind::NotFound,
-            Self::NoSuchServer { .. } | Self::NoCommand { .. } => FailureKind::Config,
+            Self::NoSuchServer { .. } | Self::NoCommand { .. } | Self::NeedsUnmet { .. } => FailureKind::Config,
             Self::Input { .. } | Self::TooLong { .. } => FailureKind::Input,
             Self::NotKept { .. } => FailureKind::Usage,
+            Self::Limits { source, .. } => source.failure_kind(),
             Self::QueueFull { .. } => FailureKind::Busy,
             Self::Record { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
         }

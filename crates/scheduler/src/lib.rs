@@ -7,6 +7,7 @@
 //!    (`itinerary.rs`).
 //! 2. `prepare.rs`: takes a kept process from the pool (`kept/`) or starts one (`start.rs`), with its weights delivered to
 //!    that server (`delivery/`), and records the start before.
+//!    Where the server has limits, the units that a process needs are waited for before (`limits/`).
 //! 3. `serve.rs`: sends the input and forwards the output (`output_forwarding.rs`).
 //! 4. `record.rs`: records the end.
 //!
@@ -28,6 +29,7 @@ mod input;
 mod itinerary;
 mod jitter;
 mod kept;
+mod limits;
 mod outcome;
 mod output_confirmation;
 mod output_forwarding;
@@ -57,6 +59,9 @@ pub use error::SchedulerError;
 pub use executors::ExecutorFactory;
 pub use failure_cause::FailureCause;
 pub use kept::Selection;
+pub use limits::{
+    LimitsConfig, LimitsError, SharedClaim, SharedFuture, SharedLimits, SharedLimitsError, SharedTake, Unit,
+};
 pub use outcome::Outcome;
 pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
 pub use ping::ModelPingReport;

@@ -1,14 +1,16 @@
 //! Checks whether a model can serve: its command exists on each of its servers, and a process that stays up becomes ready.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use mer_core::{AccessKind, Classified as _, FailureKind, Model, Server, with_causes};
+use mer_core::{AccessKind, Bound, Classified as _, FailureKind, Model, Server, with_causes};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
 
 use crate::{
     Scheduler, SchedulerError, Weights,
+    executors::orphan_after,
     kept::stop_now,
+    limits::{LimitError, UnitsAsk, UnitsGuard},
     outcome::Verdict,
     placement::Placement,
     record::millis,
@@ -16,6 +18,9 @@ use crate::{
     run_spec::{name_weights, run_spec, set_weights_path},
     start::Starter,
 };
+
+/// Maximum wait for the units that a process needs.
+const UNITS_BOUND: Bound = Bound::secs(10);
 
 /// Result of pinging one model on one server.
 #[derive(Debug, Clone)]
@@ -108,13 +113,27 @@ impl Scheduler {
         if let Some(weights) = weights {
             name_weights(&weights.version, &mut access, &mut spec);
         }
+        let units = match self.units_for_ping(model, placement, cancel).await {
+            Ok(units) => units,
+            Err(fault) => return Ok(Err(fault)),
+        };
         self.recorder.record_start(&access, Durability::Synced).await?;
-        let starter = Starter { executor: &executor, placement, weights_cache: &self.weights_cache, cancel };
+        let starter = Starter {
+            executor: &executor,
+            here: self.executors.here(),
+            placement,
+            weights_cache: &self.weights_cache,
+            cancel,
+        };
         let started = async {
             if let Some(weights) = weights {
                 set_weights_path(starter.deliver(weights).await?, &mut spec);
             }
-            starter.start_warm(&mut access, spec, None).await
+            if let Some(units) = &units {
+                let told = units.environment(&placement.params.resource_env);
+                spec.env.extend(told.into_iter().map(|(name, value)| (name.into(), value.into())));
+            }
+            starter.start_warm(&mut access, spec, None, units).await
         };
         let verdict = match started.await {
             Ok(process) => {
@@ -130,6 +149,34 @@ impl Scheduler {
                 Err(Fault::new(kind, last.map_or_else(|| error.clone(), |line| format!("{error}: {line}"))))
             }
             _ => Ok(format!("{path}, ready")),
+        })
+    }
+
+    /// Takes the units that a process needs, if they are free or become free soon.
+    async fn units_for_ping(
+        &self,
+        model: &str,
+        placement: &Placement,
+        cancel: &Cancel,
+    ) -> Result<Option<Arc<UnitsGuard>>, Fault> {
+        if !self.limits.can_meet(placement) {
+            return Err(Fault::new(FailureKind::Config, "the server does not have what the model needs"));
+        }
+        let ask = UnitsAsk {
+            model,
+            placement,
+            orphan_after: orphan_after(AccessKind::Ping),
+            priority: 0,
+            queue_length: usize::MAX,
+            queue_timeout: UNITS_BOUND,
+            cancel,
+            observer: None,
+            room: &*self.pool,
+        };
+        self.limits.acquire(&ask).await.map_err(|error| match error {
+            LimitError::Cancelled => Fault::new(FailureKind::Cancelled, EndCause::Cancelled.to_string()),
+            LimitError::Unknown(error) => Fault::new(error.failure_kind(), with_causes(&error)),
+            error => Fault::new(FailureKind::Busy, error.to_string()),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use mer_core::{Access, FailureKind, RunSpec, Status};
@@ -14,8 +15,9 @@ use mer_meal::Cancel;
 
 use crate::{
     Output, Request, Retention, SchedulerError, WeightsCache,
-    executors::Executors,
-    kept::{Acquired, Ask, Pool, PooledProcess, StartPermit},
+    executors::{Executors, orphan_after},
+    kept::{Acquired, Ask, Life, Pool, PooledProcess, StartPermit},
+    limits::{LimitError, Limits, UnitsAsk, UnitsGuard},
     outcome::Verdict,
     placement::Placement,
     record::{Recorder, millis},
@@ -28,6 +30,7 @@ pub(crate) struct Preparation<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) executors: &'a Executors,
     pub(crate) weights_cache: &'a WeightsCache,
+    pub(crate) limits: &'a Limits,
     pub(crate) placement: &'a Placement,
     pub(crate) cancel: &'a Cancel,
     /// Whether a process is loaded and sent nothing.
@@ -51,10 +54,16 @@ impl Preparation<'_> {
             weights: request.weights.clone(),
             watch: request.watch.clone(),
             stderr: output.stderr.clone(),
+            units: None,
         };
         let acquired = match spec.protocol.stays_up() {
             true => self.acquire(access, spec, request).await?,
             false => Acquired::Unkept,
+        };
+        let units = match acquired {
+            Acquired::Unkept if self.loading => Ok(None),
+            Acquired::Unkept | Acquired::StartPermit(_) => self.acquire_units(access, request).await?,
+            _ => Ok(None),
         };
         // Only a process that is started needs its access on disk first.
         let durability = match acquired {
@@ -62,6 +71,10 @@ impl Preparation<'_> {
             _ => Durability::Written,
         };
         self.recorder.record_start(access, durability).await?;
+        let start = match units {
+            Ok(units) => StartRequest { units, ..start },
+            Err(verdict) => return Ok(Err(verdict)),
+        };
         Ok(match acquired {
             Acquired::Process(lease) => {
                 access.start_ms = Some(0.0);
@@ -79,6 +92,7 @@ impl Preparation<'_> {
                 let executor = self.executors.of(self.placement, request.kind);
                 let starter = Starter {
                     executor: &executor,
+                    here: self.executors.here(),
                     placement: self.placement,
                     weights_cache: self.weights_cache,
                     cancel: self.cancel,
@@ -86,6 +100,41 @@ impl Preparation<'_> {
                 Box::pin(starter.start(access, spec, &start, scratch)).await
             }
         })
+    }
+
+    /// Waits for the units that a process needs, if its server has limits.
+    async fn acquire_units(
+        &self,
+        access: &mut Access,
+        request: &Request<'_>,
+    ) -> Result<Result<Option<Arc<UnitsGuard>>, Verdict>, SchedulerError> {
+        let life = Life::new(&self.placement.params, request.keep, self.loading);
+        let ask = UnitsAsk {
+            model: &request.model.name,
+            placement: self.placement,
+            orphan_after: orphan_after(request.kind),
+            priority: request.priority,
+            queue_length: life.queue_length,
+            queue_timeout: life.queue_timeout,
+            cancel: self.cancel,
+            observer: request.watch.as_ref(),
+            room: self.pool,
+        };
+        let begin = Instant::now();
+        let acquired = self.limits.acquire(&ask).await;
+        if !matches!(acquired, Ok(None)) {
+            access.queue_ms = Some(access.queue_ms.unwrap_or_default() + millis(begin.elapsed()));
+        }
+        let model = || request.model.name.clone();
+        match acquired {
+            Ok(units) => Ok(Ok(units)),
+            Err(LimitError::Cancelled) => Ok(Err(Verdict::cancelled_before())),
+            Err(error @ LimitError::TimedOut { .. }) => {
+                Ok(Err(Verdict::new(Status::Timeout, FailureKind::Busy, error.to_string())))
+            }
+            Err(LimitError::Full { queued }) => Err(SchedulerError::QueueFull { model: model(), queued }),
+            Err(LimitError::Unknown(source)) => Err(SchedulerError::Limits { model: model(), source }),
+        }
     }
 
     /// Takes a process or a place from the pool.
@@ -132,11 +181,12 @@ impl Preparation<'_> {
         let start = StartRequest { watch, ..start };
         let cancel = Cancel::new();
         let executor = self.executors.of(self.placement, request.kind);
+        let here = self.executors.here().clone();
         let (placement, weights_cache) = (self.placement.clone(), self.weights_cache.clone());
         let (mut facts, spec, start_cancel) = (access.clone(), spec.clone(), cancel.clone());
         let work = async move {
             let (placement, weights_cache, cancel) = (&placement, &weights_cache, &start_cancel);
-            let starter = Starter { executor: &executor, placement, weights_cache, cancel };
+            let starter = Starter { executor: &executor, here: &here, placement, weights_cache, cancel };
             let started: Result<PooledProcess, Verdict> = starter.start_staying(&mut facts, &spec, &start).await;
             (facts, started)
         };

@@ -32,7 +32,7 @@ impl Scheduler {
     pub async fn load(&self, request: Request<'_>) -> Result<Outcome, SchedulerError> {
         self.environment.learn(request.servers);
         let request = Request { keep: Retention::ByKeepalive, ..request };
-        let replicas = replicas(request.model, request.servers, request.pinned)?;
+        let replicas = self.able(replicas(request.model, request.servers, request.pinned)?, request.model)?;
         if replicas.iter().any(|placement| !placement.params.protocol().stays_up()) {
             return Err(SchedulerError::NotKept { model: request.model.name.clone() });
         }

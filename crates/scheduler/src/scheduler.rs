@@ -7,8 +7,8 @@ use mer_dal::Journal;
 use mer_meal::Executor;
 
 use crate::{
-    CallerEnvironment, ExecutorFactory, WeightsCache, executors::Executors, kept::Pool, record::Recorder,
-    server_health::ServerHealth,
+    CallerEnvironment, ExecutorFactory, LimitsConfig, Unit, WeightsCache, executors::Executors, kept::Pool,
+    limits::Limits, record::Recorder, server_health::ServerHealth,
 };
 
 /// What a scheduler works with.
@@ -30,6 +30,8 @@ pub struct Config {
     pub caller_claims: Claims,
     /// Process id of the caller.
     pub caller_pid: u32,
+    /// Limits on what runs at once.
+    pub limits: LimitsConfig,
 }
 
 /// Runs requests, keeps processes warm, and records every attempt.
@@ -41,19 +43,22 @@ pub struct Scheduler {
     pub(crate) weights_cache: WeightsCache,
     pub(crate) pool: Arc<Pool>,
     pub(crate) server_health: ServerHealth,
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl Scheduler {
     /// Returns a scheduler without processes.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let limits = Arc::new(Limits::new(config.limits));
         Self {
             environment: config.environment,
             executors: Executors::new(config.executor, config.remote),
             recorder: Recorder::new(config.journal, config.caller, config.caller_claims, config.caller_pid),
             weights_cache: config.weights,
-            pool: Pool::new(),
+            pool: Pool::new(Arc::clone(&limits)),
             server_health: ServerHealth::default(),
+            limits,
         }
     }
 
@@ -69,6 +74,11 @@ impl Scheduler {
         let processes = self.pool.list().into_iter();
         let idle = processes.filter(|process| process.state == ProcessState::Ready);
         idle.map(|process| (process.model, process.server)).collect()
+    }
+
+    /// Ends idle kept processes that hold any of these units.
+    pub fn yield_units(&self, units: &[Unit]) {
+        self.pool.yield_units(units);
     }
 
     /// Ends every process in the pool that serves no request, and the others after their request.

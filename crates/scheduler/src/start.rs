@@ -1,6 +1,6 @@
 //! Starts a process for a request: connects to the server, delivers the weights, and starts the command.
 
-use std::{ffi::OsString, path::Path, time::Instant};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use mer_core::{Access, AccessKind, ConnType, RunSpec};
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::{
     WaitObserver, Weights, WeightsCache, delivery,
     kept::{Lease, PooledProcess, StderrObserver},
+    limits::UnitsGuard,
     outcome::Verdict,
     placement::Placement,
     record::millis,
@@ -40,11 +41,15 @@ pub(crate) struct StartRequest {
     pub(crate) watch: Option<WaitObserver>,
     /// Receives stderr.
     pub(crate) stderr: Option<mpsc::Sender<Bytes>>,
+    /// The units that the process holds, until its group is gone.
+    pub(crate) units: Option<Arc<UnitsGuard>>,
 }
 
 /// Starts processes on one server.
 pub(crate) struct Starter<'a> {
     pub(crate) executor: &'a Executor,
+    /// The executor of this machine.
+    pub(crate) here: &'a Executor,
     pub(crate) placement: &'a Placement,
     pub(crate) weights_cache: &'a WeightsCache,
     pub(crate) cancel: &'a Cancel,
@@ -65,9 +70,9 @@ impl Starter<'_> {
         let started_spec = self.reach(access, spec, ask).await?;
         if access.kind == AccessKind::Train {
             // Boxed because it is rare, and would be the largest part of every run's future.
-            return Box::pin(self.start_training(access, started_spec, scratch)).await;
+            return Box::pin(self.start_training(access, started_spec, ask, scratch)).await;
         }
-        let run = self.start_once(access, &started_spec).await?;
+        let run = self.start_once(access, &started_spec, ask).await?;
         Ok(ReadyProcess::Once(Box::new(run), None))
     }
 
@@ -82,7 +87,7 @@ impl Starter<'_> {
         let ready_timeout = started_spec.bounds.ready_timeout;
         let wait = || Wait::Ready { model: access.model.clone(), ready_timeout };
         let reported = ReportedWait::begin(ask.watch.as_ref(), wait);
-        let process = self.start_warm(access, started_spec, ask.stderr.clone()).await;
+        let process = self.start_warm(access, started_spec, ask.stderr.clone(), ask.units.clone()).await;
         drop(reported);
         process
     }
@@ -93,6 +98,10 @@ impl Starter<'_> {
         let wait = || Wait::Connection { server: self.placement.server.clone() };
         waiting(observer, wait, self.connect(access)).await?;
         let mut started_spec = spec.clone();
+        if let Some(units) = &ask.units {
+            let told = units.environment(&self.placement.params.resource_env);
+            started_spec.env.extend(told.into_iter().map(|(name, value)| (name.into(), value.into())));
+        }
         if let Some(weights) = &ask.weights {
             let wait = || Wait::Weights { version: weights.version.to_string() };
             let path = waiting(observer, wait, self.deliver(weights)).await?;
@@ -113,17 +122,27 @@ impl Starter<'_> {
         access: &mut Access,
         spec: RunSpec,
         stderr: Option<mpsc::Sender<Bytes>>,
+        units: Option<Arc<UnitsGuard>>,
     ) -> Result<PooledProcess, Verdict> {
         let began = Instant::now();
         let observer = StderrObserver::default();
         observer.set(stderr);
-        let started = WarmProcess::start(self.executor, &spec, Some(observer.hook()), self.cancel).await;
+        let started =
+            WarmProcess::start(&self.executor_holding(units.as_ref()), &spec, Some(observer.hook()), self.cancel).await;
         access.start_ms = Some(millis(began.elapsed()));
         match started {
-            Ok(process) => Ok(PooledProcess { spec, process, stderr: observer }),
+            Ok(process) => Ok(PooledProcess { spec, process, stderr: observer, units }),
             Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
             Err(WarmError::NotReady(ended)) => Err(Verdict::not_ready(access, &ended, self.placement.location())),
             Err(error) => Err(Verdict::broken(&error)),
+        }
+    }
+
+    /// Returns the executor, whose processes hold these units until their group is gone.
+    fn executor_holding(&self, units: Option<&Arc<UnitsGuard>>) -> Executor {
+        match units {
+            Some(units) => self.executor.holding(Arc::clone(units) as _, self.here),
+            None => self.executor.clone(),
         }
     }
 
@@ -147,11 +166,12 @@ impl Starter<'_> {
         &self,
         access: &mut Access,
         mut spec: RunSpec,
+        ask: &StartRequest,
         scratch: &Path,
     ) -> Result<ReadyProcess, Verdict> {
         let output = TrainingOutput::prepare(access, self.executor, self.placement, scratch, self.cancel).await?;
         spec.env.insert("MER_WEIGHTS_OUT".into(), output.path());
-        match self.start_once(access, &spec).await {
+        match self.start_once(access, &spec, ask).await {
             Ok(run) => Ok(ReadyProcess::Once(Box::new(run), Some(Box::new(output)))),
             Err(verdict) => {
                 output.clear(verdict.status).await;
@@ -161,11 +181,12 @@ impl Starter<'_> {
     }
 
     /// Starts a process for one request. On another machine this may take a while, so it can be cancelled.
-    async fn start_once(&self, access: &mut Access, spec: &RunSpec) -> Result<Run, Verdict> {
+    async fn start_once(&self, access: &mut Access, spec: &RunSpec, ask: &StartRequest) -> Result<Run, Verdict> {
         let location = self.placement.location();
+        let executor = self.executor_holding(ask.units.as_ref());
         let started: Result<Run, StartError> = tokio::select! {
             biased;
-            started = self.executor.start(spec) => started,
+            started = executor.start(spec) => started,
             () = self.cancel.reached(CancelLevel::Cancel) => {
                 return Err(Verdict::cancelled_at_start(access, location));
             }

@@ -40,6 +40,15 @@ pub enum Wait {
         /// Maximum duration of the wait.
         queue_timeout: Bound,
     },
+    /// Units of resources, which other processes hold.
+    Units {
+        /// What is waited for: "a free `gpu`".
+        units: String,
+        /// The machine that has them.
+        pool: String,
+        /// Maximum duration of the wait.
+        queue_timeout: Bound,
+    },
     /// A process that stays up and is not ready yet.
     Ready {
         /// Name of the model.
@@ -72,6 +81,9 @@ impl fmt::Display for Wait {
                     f,
                     "waiting for a process of `{model}` on `{server}` (at most {queue_timeout}: `queueTimeout`; Ctrl-C ends it)"
                 )
+            }
+            Self::Units { units, pool, queue_timeout } => {
+                write!(f, "waiting for {units} of `{pool}` (at most {queue_timeout}: `queueTimeout`; Ctrl-C ends it)")
             }
             Self::Ready { model, ready_timeout } => {
                 write!(f, "waiting until `{model}` is ready (at most {ready_timeout}: `readyTimeout`; Ctrl-C ends it)")

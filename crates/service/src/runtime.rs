@@ -2,22 +2,24 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use mer_dal::{Database, Journal, JournalOwner};
-use mer_scheduler::{Config, Scheduler, WeightsCache};
+use mer_scheduler::{Config, LimitsConfig, Scheduler, SharedLimits, WeightsCache};
 use uuid::Uuid;
 
 use crate::{
     caller::Caller,
+    claims::KeeperOwner,
     drainer::Drainer,
     events::{Activity, ActivityGuard, Event},
     registry_watch::RegistryWatch,
     settings::Settings,
+    shared_claims::SharedClaims,
 };
 
 /// Number of journal segments from which on a run that is over moves them into the database, so that the disk of a machine
@@ -35,6 +37,8 @@ pub struct Runtime {
     database: Database,
     scheduler: OnceLock<Arc<Scheduler>>,
     /// For a database on a server.
+    claims: OnceLock<Arc<SharedClaims>>,
+    /// For a database on a server.
     drainer: Mutex<Option<Drainer>>,
     runs: AtomicU32,
     registry_watch: RegistryWatch,
@@ -49,6 +53,7 @@ impl Runtime {
             settings,
             database,
             scheduler: OnceLock::new(),
+            claims: OnceLock::new(),
             drainer: Mutex::default(),
             runs: AtomicU32::new(0),
             registry_watch: RegistryWatch::default(),
@@ -95,17 +100,43 @@ impl Runtime {
                 pid: caller.pid,
                 mer_version: env!("CARGO_PKG_VERSION").to_owned(),
             };
-            Arc::new(Scheduler::new(Config {
-                executor: executor.clone(),
-                remote: remote.clone(),
-                weights: WeightsCache::new(self.database.clone(), weights_dir.clone(), *weights_limit),
-                journal: Journal::new(self.database.journal_dir(), database_uid, owner).at(self.database.location()),
-                environment: Arc::clone(environment),
-                caller: caller.name.clone(),
-                caller_claims: caller.claims.clone(),
-                caller_pid: caller.pid,
-            }))
+            Arc::new_cyclic(|scheduler| {
+                Scheduler::new(Config {
+                    executor: executor.clone(),
+                    remote: remote.clone(),
+                    weights: WeightsCache::new(self.database.clone(), weights_dir.clone(), *weights_limit),
+                    journal: Journal::new(self.database.journal_dir(), database_uid, owner)
+                        .at(self.database.location()),
+                    environment: Arc::clone(environment),
+                    caller: caller.name.clone(),
+                    caller_claims: caller.claims.clone(),
+                    caller_pid: caller.pid,
+                    limits: self.limits(Weak::clone(scheduler)),
+                })
+            })
         })
+    }
+
+    fn limits(&self, scheduler: Weak<Scheduler>) -> LimitsConfig {
+        let Settings { limits_dir, resources, pool, caller, .. } = &self.settings;
+        LimitsConfig {
+            folder: limits_dir.clone(),
+            host: caller.host.clone(),
+            resources: resources.clone(),
+            pool: pool.clone(),
+            shared: self.shared_claims(scheduler).map(|claims| claims as Arc<dyn SharedLimits>),
+        }
+    }
+
+    /// The claims of this process, where other machines may share the database.
+    fn shared_claims(&self, scheduler: Weak<Scheduler>) -> Option<Arc<SharedClaims>> {
+        if self.database.settings().url.is_embedded() {
+            return None;
+        }
+        let Caller { host, pid, name, .. } = &self.settings.caller;
+        let owner = KeeperOwner { host: host.clone(), pid: *pid, caller: name.clone() };
+        let claims = SharedClaims::new(self.database.clone(), owner, scheduler);
+        Some(Arc::clone(self.claims.get_or_init(|| Arc::new(claims))))
     }
 
     /// The scheduler, if there has been anything to do for it.
@@ -168,6 +199,9 @@ impl Runtime {
                 () = scheduler.stop() => {}
                 () = interrupted => {}
             }
+        }
+        if let Some(claims) = self.claims.get() {
+            claims.finish().await;
         }
         let drainer = self.lock_drainer().take();
         if let Some(mut drainer) = drainer {

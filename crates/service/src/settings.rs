@@ -30,6 +30,8 @@ pub struct Settings {
     pub weights_dir: PathBuf,
     /// Maximum number of bytes of weights in that folder.
     pub weights_limit: Size,
+    /// The private folder of the locks on resources, which all processes of this user and database share.
+    pub limits_dir: PathBuf,
     /// What this machine has, by name of the resource: what the server `local` has.
     pub resources: BTreeMap<String, ResourceAmount>,
     /// Name of this machine. Servers with the same one share what they have.

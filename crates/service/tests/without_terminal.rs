@@ -74,6 +74,7 @@ fn runtime(folder: &Path, events: &Arc<Recorder>) -> Runtime {
         training_dir: folder.join("training"),
         weights_dir: folder.join("weights"),
         weights_limit: "1GiB".parse().expect("a size"),
+        limits_dir: folder.join("limits"),
         resources: BTreeMap::new(),
         pool: None,
         executor: Executor::local(LocalConfig { self_exe: "/bin/sh".into(), watcher_argv }),

@@ -81,6 +81,7 @@ impl App {
             training_dir: settings.data_dir.join("training"),
             weights_dir: settings.cache_dir.join("weights"),
             weights_limit: settings.cache_limit,
+            limits_dir: engine.limits_folder(),
             resources: settings.resources.0.clone(),
             pool: settings.pool.clone(),
             executor: executor(),

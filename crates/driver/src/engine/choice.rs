@@ -1,6 +1,6 @@
 //! The choice between the resident and this process.
 
-use std::{cell::RefCell, collections::HashSet};
+use std::{cell::RefCell, collections::HashSet, path::PathBuf};
 
 use mer_client::{
     Answer, ClientError, Location, Reservation, steer,
@@ -86,6 +86,11 @@ impl Engine {
     /// Returns the place of the resident's socket; none if no other process can open the database.
     pub(crate) const fn location(&self) -> Option<&Location> {
         self.location.as_ref()
+    }
+
+    /// Returns the folder of the locks on resources. Databases in memory share one.
+    pub(crate) fn limits_folder(&self) -> PathBuf {
+        self.location.clone().unwrap_or_else(|| Location::of("mem://")).limits()
     }
 
     /// Starts a resident, unless this process may not. Returns whether it answers.

@@ -10,6 +10,7 @@ use rustix::{
 
 use super::{
     exit_notice::ExitNotice,
+    holding::Holding,
     strays::{self, Strays},
     watcher_client::WatcherClient,
 };
@@ -24,6 +25,8 @@ pub(crate) struct LocalControl {
     watcher: Option<Arc<WatcherClient>>,
     /// The children that left its group. `None` if they are to go on.
     strays: Option<Strays>,
+    /// What it holds until its group is gone.
+    holding: Option<Holding>,
 }
 
 impl LocalControl {
@@ -33,6 +36,7 @@ impl LocalControl {
         strays: Option<Strays>,
         number: u64,
         grace: Duration,
+        holding: Option<Holding>,
     ) -> io::Result<Self> {
         let pid = Pid::from_child(child);
         strays::wait_for(pid);
@@ -43,7 +47,7 @@ impl LocalControl {
         // Checked after `control` exists, so that a failure kills the process by dropping it.
         let failed = notice.as_ref().err().and_then(io::Error::raw_os_error);
         let notice = notice.unwrap_or_else(|_| ExitNotice::ended());
-        let control = Self { pid, notice, exit: None, watcher, strays };
+        let control = Self { pid, notice, exit: None, watcher, strays, holding };
         failed.map_or(Ok(control), |code| Err(io::Error::from_raw_os_error(code)))
     }
 
@@ -107,6 +111,7 @@ impl LocalControl {
             reap(self.pid);
         }
         strays::waited(self.pid);
+        self.holding = None;
         self.exit = Some(seen);
         self.exit
     }
@@ -166,6 +171,7 @@ impl Drop for LocalControl {
         }
         // A killed process may take a moment to end, and longer within the kernel. The watcher lists it until then.
         let (pid, watcher, strays) = (self.pid, self.watcher.take(), self.strays.take());
+        let holding = self.holding.take();
         let reap = move || {
             let _ =
                 rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
@@ -177,6 +183,7 @@ impl Drop for LocalControl {
             }
             reap(pid);
             strays::waited(pid);
+            drop(holding);
         };
         let _ = std::thread::Builder::new().name("mer-reaper".to_owned()).spawn(reap);
     }

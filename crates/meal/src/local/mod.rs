@@ -7,6 +7,7 @@
 mod config;
 mod control;
 mod exit_notice;
+mod holding;
 mod memory;
 mod resolve;
 mod runnable;
@@ -17,6 +18,7 @@ mod watcher_client;
 
 pub use config::LocalConfig;
 pub(crate) use control::LocalControl;
+pub(crate) use holding::{Holder, Holding};
 pub use memory::group_memory;
 pub use sigchld::ignored_signals;
 pub(crate) use spawn::LocalExecutor;

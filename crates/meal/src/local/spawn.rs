@@ -14,13 +14,14 @@ use rustix::io::Errno;
 
 use super::{
     control::LocalControl,
+    holding::{Holder, Holding},
     resolve::{explain, resolve},
     runnable, sigchld,
     strays::{self, Strays},
     watcher_client::WatcherClient,
 };
 use crate::{
-    Control, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, run::check_strings, watcher::Mark,
+    Control, Held, LocalConfig, Pipe, Run, StartError, StdinPipe, WATCH_VARIABLE, run::check_strings, watcher::Mark,
 };
 
 /// Number of retries for a program that is being written (ETXTBSY), and the pause between them.
@@ -50,7 +51,12 @@ impl LocalExecutor {
         Ok(program)
     }
 
-    pub(crate) fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+    /// Returns what holds this for processes that are started on this or another machine.
+    pub(crate) fn holder(&self, held: Arc<dyn Held>) -> Holder {
+        Holder { held, watcher: self.watcher.clone() }
+    }
+
+    pub(crate) fn start(&self, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
         let started_at = Instant::now();
         let program = resolve(spec, &self.self_exe)?;
         check_strings(spec)?;
@@ -76,12 +82,16 @@ impl LocalExecutor {
         if let Some(mark) = &mark {
             command.env(WATCH_VARIABLE, mark);
         }
+        let held = holder.map(|Holder { held, .. }| held);
+        let number = number.unwrap_or(0);
+        let holding = held.map(|held| Holding::local(held, self.watcher.as_ref(), number)).transpose();
+        let holding = holding.map_err(|source| StartError::Watcher { path: self.self_exe.to_path_buf(), source })?;
         let strays = mark.filter(|_| !spec.leave_children).map(|mark| Strays::of(Mark::one(&mark)));
         let mut child = spawn(&mut command).map_err(|source| explain(&program, not_started(source)))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on dropping `control` kills the process.
         let failed = |source| StartError::Spawn { path: program.clone(), source };
-        let control = LocalControl::new(&child, self.watcher.clone(), strays, number.unwrap_or(0), spec.bounds.grace)
+        let control = LocalControl::new(&child, self.watcher.clone(), strays, number, spec.bounds.grace, holding)
             .map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::Error::from(Errno::BADF)));

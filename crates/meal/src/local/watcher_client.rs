@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -16,20 +16,27 @@ use std::{
 
 use mer_core::not_started;
 use rustix::{
+    io::Errno,
     pipe::{PipeFlags, pipe_with},
     process::Pid,
 };
 
 use super::{exit_notice::ExitNotice, strays};
-use crate::watcher::mark_value;
+use crate::{
+    Held,
+    watcher::{mark_value, send_descriptors, socket_pair},
+};
 
 /// A watcher that was killed sooner than this after its start is not replaced at once, because something may kill
 /// every one.
 const HEALTHY: Duration = Duration::from_secs(1);
+/// How often descriptors are sent again to a watcher that is slow, and the pause between.
+const SEND_TRIES: u32 = 10;
+const SEND_PAUSE: Duration = Duration::from_millis(5);
 
 /// The watcher, as this process sees it. One for an executor and its clones.
 #[derive(Debug)]
-pub(super) struct WatcherClient {
+pub(crate) struct WatcherClient {
     program: PathBuf,
     argv: Vec<String>,
     nonce: String,
@@ -41,8 +48,10 @@ pub(super) struct WatcherClient {
 #[derive(Debug, Default)]
 struct State {
     live: Option<WatcherProcess>,
-    /// Grace period in milliseconds by group, to be told to a new watcher if this one dies.
-    groups: BTreeMap<i32, u128>,
+    /// Grace period in milliseconds and number by group, to be told to a new watcher if this one dies.
+    groups: BTreeMap<i32, (u128, u64)>,
+    /// What it holds for processes, by their numbers, and for how long after the end of this process.
+    held: BTreeMap<u64, (Weak<dyn Held>, Option<Duration>)>,
     /// The greatest number of a model that the watcher was told.
     highest_number: u64,
 }
@@ -51,6 +60,8 @@ struct State {
 struct WatcherProcess {
     /// Its end of file tells the watcher that this process is gone.
     pipe: std::fs::File,
+    /// Carries descriptors.
+    socket: OwnedFd,
     child: Child,
 }
 
@@ -60,7 +71,7 @@ impl WatcherClient {
     }
 
     /// Returns the number of a model, and the mark for its environment.
-    pub(super) fn mark(&self, leave_children: bool) -> (u64, String) {
+    pub(crate) fn mark(&self, leave_children: bool) -> (u64, String) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number, mark_value(&self.nonce, number, leave_children))
     }
@@ -72,11 +83,17 @@ impl WatcherClient {
             return Ok(());
         }
         let mut hello = format!("nonce {}\ntold {}\n", self.nonce, state.highest_number);
-        for (group, grace) in &state.groups {
-            hello.push_str(&format!("+{group} {grace}\n"));
+        for (group, (grace, number)) in &state.groups {
+            hello.push_str(&format!("+{group} {grace} {number}\n"));
         }
-        let live = state.live.insert(self.spawn()?);
+        let live = self.spawn()?;
         self.attend(&live.child);
+        for (number, (held, lasts)) in &state.held {
+            if let Some(held) = held.upgrade() {
+                send_held(&live.socket, *number, &*held, *lasts)?;
+            }
+        }
+        let live = state.live.insert(live);
         // A watcher that could not be told everything is given up, as one that has ended.
         live.pipe.write_all(hello.as_bytes()).inspect_err(|_| state.forget())
     }
@@ -84,12 +101,38 @@ impl WatcherClient {
     pub(super) fn add(self: &Arc<Self>, group: Pid, grace: Duration, number: u64) {
         let group = group.as_raw_nonzero().get();
         let mut state = self.lock();
-        state.groups.insert(group, grace.as_millis());
+        state.groups.insert(group, (grace.as_millis(), number));
         state.highest_number = state.highest_number.max(number);
         if !state.write_line(&format!("+{group} {} {number}\n", grace.as_millis())) {
             // The watcher died (killed for memory, or by an administrator): another one takes over all groups.
             drop(state);
             self.replace();
+        }
+    }
+
+    /// Hands descriptors to the watcher, before the process with this number is started. `lasts` is how long they are held after
+    /// the end of this process; none if until the end of that one.
+    pub(super) fn hold(self: &Arc<Self>, number: u64, held: &Arc<dyn Held>, lasts: Option<Duration>) -> io::Result<()> {
+        self.ensure()?;
+        let mut state = self.lock();
+        state.held.insert(number, (Arc::downgrade(held), lasts));
+        let Some(live) = &state.live else { return Ok(()) };
+        match send_held(&live.socket, number, &**held, lasts) {
+            // It died a moment ago: another one is told everything.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                state.forget();
+                drop(state);
+                self.ensure()
+            }
+            result => result,
+        }
+    }
+
+    /// Lets the watcher close the descriptors of a process.
+    pub(super) fn free(&self, number: u64) {
+        let mut state = self.lock();
+        if state.held.remove(&number).is_some() {
+            state.write_line(&format!("free {number}\n"));
         }
     }
 
@@ -125,7 +168,7 @@ impl WatcherClient {
         if state.live.as_ref().is_some_and(|live| Pid::from_child(&live.child) == pid) {
             state.forget();
         }
-        state.live.is_none() && !state.groups.is_empty()
+        state.live.is_none() && !(state.groups.is_empty() && state.held.is_empty())
     }
 
     pub(super) fn remove(&self, group: Pid) {
@@ -146,10 +189,11 @@ impl WatcherClient {
         // It prints nothing, and must hold no stream of this process open. An empty root folder has no `/dev/null`,
         // so that it gets a pipe that is never read.
         let (_unread, nowhere) = pipe_with(PipeFlags::CLOEXEC)?;
-        command.stdin(Stdio::from(theirs)).stdout(Stdio::from(nowhere.try_clone()?)).stderr(Stdio::from(nowhere));
+        let (socket, their_socket) = socket_pair()?;
+        command.stdin(Stdio::from(theirs)).stdout(Stdio::from(their_socket)).stderr(Stdio::from(nowhere));
         let child = command.spawn().map_err(not_started)?;
         strays::wait_for(Pid::from_child(&child));
-        Ok(WatcherProcess { pipe: OwnedFd::into(ours), child })
+        Ok(WatcherProcess { pipe: OwnedFd::into(ours), socket, child })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -184,6 +228,24 @@ impl Drop for WatcherClient {
     fn drop(&mut self) {
         self.lock().write_line("bye\n");
     }
+}
+
+/// Sends descriptors. If the socket is full because the watcher is slow, waits a moment for it.
+fn send_held(socket: &OwnedFd, number: u64, held: &dyn Held, lasts: Option<Duration>) -> io::Result<()> {
+    let descriptors = held.descriptors();
+    for _ in 0..SEND_TRIES {
+        match send_descriptors(socket, number, lasts, &descriptors) {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    || error.raw_os_error() == Some(Errno::TOOMANYREFS.raw_os_error()) =>
+            {
+                std::thread::sleep(SEND_PAUSE);
+            }
+            result => return result,
+        }
+    }
+    tracing::warn!("the watcher takes no locks: if `mer` is killed, limits may be passed until its models have ended");
+    Ok(())
 }
 
 /// A word that is in no other environment. The keys of the hasher come from the kernel's random numbers.

@@ -10,7 +10,7 @@ use std::{
 use mer_core::RunSpec;
 
 use super::{SshConfig, SshError, pool::Pool, route::route, run};
-use crate::{Run, StartError};
+use crate::{Run, StartError, local::Holder};
 
 /// How long remote processes live without a heartbeat, and how long a session lives without a run.
 const ORPHAN_AFTER: Duration = Duration::from_secs(30);
@@ -34,9 +34,9 @@ impl SshExecutor {
         Self(Arc::new(Inner { config, pool: OnceLock::new() }))
     }
 
-    pub(crate) async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+    pub(crate) async fn start(&self, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
         let pool = self.pool()?;
-        run::start(&pool, spec).await
+        run::start(&pool, spec, holder).await
     }
 
     /// Returns the file that the command names on the server.

@@ -8,6 +8,7 @@ mod dropped;
 mod ends;
 mod exit_status;
 mod faults;
+mod guard_folder;
 mod keys;
 mod limits;
 mod methods;

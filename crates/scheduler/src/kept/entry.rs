@@ -1,7 +1,7 @@
 //! What the pool knows about one process.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -9,6 +9,7 @@ use mer_core::{Bound, ConnType};
 use mer_meal::Cancel;
 
 use super::{key::ProcessKey, life::Life, process::PooledProcess, wait_queue::Want};
+use crate::limits::UnitsGuard;
 
 /// What a process does.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub(crate) struct Entry {
     /// What it is started for.
     pub(crate) claim: Claim,
     pub(crate) pid: Option<u32>,
+    /// The units that it holds.
+    pub(crate) units: Weak<UnitsGuard>,
     pub(crate) started: Instant,
     pub(crate) served: u64,
 }
@@ -75,6 +78,7 @@ impl Entry {
             retirement: Retirement::None,
             claim: if want.loading { Claim::Load } else { Claim::Request },
             pid: None,
+            units: Weak::new(),
             started: Instant::now(),
             served: 0,
         }

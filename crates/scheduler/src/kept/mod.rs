@@ -14,6 +14,7 @@ mod life;
 mod list;
 mod pool;
 mod process;
+mod room;
 mod selection;
 mod standing;
 mod start_failure;
@@ -23,6 +24,7 @@ mod wait_queue;
 
 pub(crate) use acquire::{Acquired, Ask};
 pub(crate) use lease::{Lease, StartPermit, UseEnd};
+pub(crate) use life::Life;
 pub(crate) use pool::Pool;
 pub(crate) use process::{PooledProcess, StderrObserver, stop_now};
 pub use selection::Selection;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use super::{
     process::PooledProcess,
     start_failure::StartFailure,
 };
-use crate::outcome::Verdict;
+use crate::{limits::Limits, outcome::Verdict};
 
 /// Model and server.
 pub(crate) type GroupName = (String, String);
@@ -60,17 +60,22 @@ pub(crate) struct Pool {
     gone: Notify,
     /// Wakes the task that looks after the processes.
     pub(super) woken: Arc<Notify>,
+    pub(super) limits: Arc<Limits>,
+    /// Whether a task looks whether others want units that idle processes hold.
+    pub(super) is_looking_for_waiters: AtomicBool,
     /// Itself, for leases and tasks.
     me: Weak<Self>,
 }
 
 impl Pool {
     /// Returns an empty pool.
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(limits: Arc<Limits>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             state: Mutex::default(),
             gone: Notify::new(),
             woken: Arc::default(),
+            limits,
+            is_looking_for_waiters: AtomicBool::new(false),
             me: Weak::clone(me),
         })
     }
@@ -191,6 +196,7 @@ impl Home for Pool {
                 stop_idle(id, entry, serving.effects);
             }
         });
+        self.look_for_waiters();
         if gone.is_some() {
             self.gone.notify_waiters();
         }
@@ -218,6 +224,7 @@ impl Home for Pool {
             let (_, group) = state.group_of(id)?;
             let entry = group.entries.get_mut(&id)?;
             entry.pid = Some(process.process.pid());
+            entry.units = process.units.as_ref().map_or_else(Weak::new, Arc::downgrade);
             group.back_off.loaded(&entry.key);
             if matches!(entry.retirement, Retirement::Stopped | Retirement::StoppedNow) {
                 entry.stage = Stage::Idle(process, Instant::now());

@@ -7,6 +7,8 @@ use mer_core::RunSpec;
 use mer_meal::{Cancel, StderrHook, WarmProcess};
 use tokio::sync::mpsc;
 
+use crate::limits::UnitsGuard;
+
 /// Receives the stderr of a process that stays up, while it serves the request of that receiver. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StderrObserver(Arc<Mutex<Option<mpsc::Sender<Bytes>>>>);
@@ -36,6 +38,8 @@ pub(crate) struct PooledProcess {
     pub(crate) spec: RunSpec,
     pub(crate) process: WarmProcess,
     pub(crate) stderr: StderrObserver,
+    /// The units that it holds, until its group is gone.
+    pub(crate) units: Option<Arc<UnitsGuard>>,
 }
 
 impl PooledProcess {

@@ -14,8 +14,8 @@ use mer_core::{AccessKind, Claims, ConnType, KeptProcess, Model, ProcessState, S
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Settings};
 use mer_meal::{Cancel, Executor, Input, LocalConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{
-    CallerEnvironment, Config, ExecutorFactory, Outcome, Output, OutputConfirmation, Request, Requester, Retention,
-    Scheduler, SchedulerError, WeightsCache,
+    CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation, Request, Requester,
+    Retention, Scheduler, SchedulerError, WeightsCache,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -79,6 +79,20 @@ impl How {
 
 impl Env {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with(LimitsConfig::default())
+    }
+
+    /// A scheduler of a machine that has these resources. Schedulers with the same folder of locks are like several `mer`.
+    pub(crate) fn limited(locks: &Path, resources: Value) -> Arc<Self> {
+        Self::with(LimitsConfig {
+            folder: locks.join("mer").join("locks"),
+            host: "box".to_owned(),
+            resources: serde_json::from_value(resources).expect("resources"),
+            ..LimitsConfig::default()
+        })
+    }
+
+    fn with(limits: LimitsConfig) -> Arc<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         // A watcher that only waits for its end: nothing here outlives the test.
         let watcher_argv = vec!["-c".to_owned(), "cat >/dev/null".to_owned()];
@@ -103,6 +117,7 @@ impl Env {
             caller: "ada@host".to_owned(),
             caller_claims: Claims::default(),
             caller_pid: 1,
+            limits,
         });
         Arc::new(Self { folder, scheduler })
     }

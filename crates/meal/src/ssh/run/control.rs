@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use mer_core::Exit;
 
-use crate::ssh::session::{Request, RunState, SessionHandle};
+use crate::{
+    local::Holding,
+    ssh::session::{Request, RunState, SessionHandle},
+};
 
 /// Controls a remote process and its group, by the watchdog that guards it.
 ///
@@ -16,11 +19,18 @@ pub(crate) struct RemoteControl {
     watch: SessionHandle,
     run_state: Arc<RunState>,
     exit: Option<Exit>,
+    /// What it holds until its group is gone.
+    holding: Option<Holding>,
 }
 
 impl RemoteControl {
     pub(super) fn new(group: i32, watch: SessionHandle, run_state: Arc<RunState>) -> Self {
-        Self { group, watch, run_state, exit: None }
+        Self { group, watch, run_state, exit: None, holding: None }
+    }
+
+    /// Holds this until its group is gone.
+    pub(crate) fn hold(&mut self, holding: Option<Holding>) {
+        self.holding = holding;
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -81,6 +91,16 @@ impl Drop for RemoteControl {
         if self.exit.is_none() && self.finish().is_none() {
             self.kill();
             self.release();
+        }
+        if let Some(holding) = self.holding.take()
+            && !matches!(self.exit, Some(Exit::Code(_) | Exit::Signal(_)))
+        {
+            let run_state = Arc::clone(&self.run_state);
+            holding.outlast(async move {
+                let mut exit = run_state.watch_exit();
+                let exit = exit.wait_for(Option::is_some).await;
+                exit.is_ok_and(|exit| !matches!(*exit, Some(Exit::Lost)))
+            });
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Control, Run, StartError,
+    local::{Holder, Holding},
     ssh::{
         SshError,
         pool::{LocalPipes, OpenShell, Pool},
@@ -29,33 +30,65 @@ pub(in crate::ssh) struct Shell {
     folder: Option<(SessionHandle, Arc<GuardFolder>)>,
     /// The word of the marker that reports the exit status.
     mark: String,
+    /// Whether it was started in advance.
+    spare: bool,
 }
 
 /// Starts a process.
-pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec) -> Result<Run, StartError> {
+pub(in crate::ssh) async fn start(pool: &Pool, spec: &RunSpec, holder: Option<&Holder>) -> Result<Run, StartError> {
     let started_at = Instant::now();
     // `SendEnv` and `SetEnv` are set by the wrapper, which needs no round trip. The model's own variables win.
     let mut spec = spec.clone();
     for (name, value) in &pool.route.variables {
         spec.env.entry(name.into()).or_insert_with(|| value.into());
     }
-    let run = match attempt(pool, &spec, true).await? {
-        Some(run) => run,
-        // The wrapper could not use the folder of the watchdog. Nothing was started.
-        None => attempt(pool, &spec, false).await?.ok_or_else(|| not_guarded(pool))?,
+    let holding = holder.map(Holding::remote).transpose();
+    let holding = holding.map_err(|source| SshError::resources(pool.host(), "watcher", source))?;
+    // Until it is known how the start ended, a process may be there.
+    let mut holding = HoldingAtStart(holding);
+    let started = match attempt(pool, &spec, true).await {
+        Ok(Some(run)) => Ok(run),
+        // The wrapper could not use the folder of the watchdog, or had ended. Nothing was started.
+        Ok(None) => match attempt(pool, &spec, false).await {
+            Ok(run) => run.ok_or_else(|| not_guarded(pool).into()),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
     };
+    let mut run = match started {
+        Ok(run) => run,
+        Err(error) => {
+            if !matches!(error, StartError::Ssh(_)) {
+                drop(holding.0.take());
+            }
+            return Err(error);
+        }
+    };
+    run.control.hold(holding.0.take());
     Ok(Run { started_in: started_at.elapsed(), started_at, ..run })
 }
 
-/// Starts a process. Returns `None` if the folder of the watchdog could not be used.
-async fn attempt(pool: &Pool, spec: &RunSpec, want_folder: bool) -> Result<Option<Run>, StartError> {
+/// What a process holds whose start is in progress, and may have been cut off.
+struct HoldingAtStart(Option<Holding>);
+
+impl Drop for HoldingAtStart {
+    fn drop(&mut self) {
+        if let Some(holding) = self.0.take() {
+            holding.outlast(std::future::ready(false));
+        }
+    }
+}
+
+/// Starts a process. In the quick way it uses the folder of the watchdog and a wrapper that was started in advance, and
+/// returns `None` if these were of no use.
+async fn attempt(pool: &Pool, spec: &RunSpec, quick: bool) -> Result<Option<Run>, StartError> {
     let started_at = Instant::now();
     // Errors in the command are reported before connecting.
     shell_line::exec(spec, "", None)?;
     // Waiting for a connection and a free channel has bounds of its own.
-    let mut shell = match Shell::take_spare(pool, want_folder).await {
+    let mut shell = match Shell::take_spare(pool, quick).await {
         Some(spare) => spare,
-        None => Shell::open(pool, want_folder).await?,
+        None => Shell::open(pool, quick).await?,
     };
     let begin = async {
         let (control, line) = match shell.folder.clone() {
@@ -70,13 +103,22 @@ async fn attempt(pool: &Pool, spec: &RunSpec, want_folder: bool) -> Result<Optio
                 (shell.guarded_by(watch), shell_line::exec(spec, &shell.mark, None)?)
             }
         };
-        let answer = shell.run_line(pool, &line).await?;
+        let sent = shell.send(pool, &line).await;
+        pool.prepare();
+        let answer = match sent {
+            Ok(()) => shell.answer(pool).await,
+            Err(error) => Err(error),
+        };
+        // The wrapper had ended before its line came: nothing was started, because it answers before that.
+        if shell.spare && answer.as_ref().map_or(true, Vec::is_empty) && shell.handle.is_alive() {
+            return Ok(None);
+        }
+        let answer = answer?;
         if let (shell_line::NOT_GUARDED, Some((_, folder))) = (answer.as_slice(), &shell.folder) {
             folder.refuse();
             return Ok(None);
         }
         check(pool, spec, &answer)?;
-        pool.prepare();
         Ok::<_, StartError>(Some(control))
     };
     let control = match tokio::time::timeout(START_BOUND, begin).await {
@@ -126,18 +168,19 @@ impl Shell {
     }
 
     /// Takes the wrapper that was started for the next run, if there is one and it greets.
-    async fn take_spare(pool: &Pool, want_folder: bool) -> Option<Self> {
-        if !want_folder {
+    async fn take_spare(pool: &Pool, quick: bool) -> Option<Self> {
+        if !quick {
             return None;
         }
-        Self::greeted(pool, pool.take_spare().await?).await.ok()
+        let shell = Self::greeted(pool, pool.take_spare().await?).await.ok()?;
+        Some(Self { spare: true, ..shell })
     }
 
     async fn greeted(pool: &Pool, open: OpenShell) -> Result<Self, SshError> {
         let OpenShell { handle, mut pipes, run_state, guard, folder, nonce, mark, .. } = open;
         let (group, greeting) = await_greeting(pool, &mut pipes, &nonce).await?;
         let guarded = GuardedGroup { group, namespace: greeting.namespace, name: None };
-        Ok(Self { pipes, run_state, handle, guarded, guard, folder, mark })
+        Ok(Self { pipes, run_state, handle, guarded, guard, folder, mark, spare: false })
     }
 
     /// Puts the group under the guard of the watchdog without waiting: the wrapper puts its name into the folder before it
@@ -163,6 +206,11 @@ impl Shell {
 
     /// Sends the line and reads the answer.
     pub(in crate::ssh) async fn run_line(&mut self, pool: &Pool, line: &str) -> Result<Vec<u8>, SshError> {
+        self.send(pool, line).await?;
+        self.answer(pool).await
+    }
+
+    async fn send(&mut self, pool: &Pool, line: &str) -> Result<(), SshError> {
         let lost = |detail: String| SshError::ConnectionLost { host: pool.host(), detail };
         let mut rest = line.as_bytes();
         while !rest.is_empty() {
@@ -172,6 +220,11 @@ impl Shell {
                 Err(error) => return Err(lost(error.to_string())),
             }
         }
+        Ok(())
+    }
+
+    async fn answer(&mut self, pool: &Pool) -> Result<Vec<u8>, SshError> {
+        let lost = |detail: String| SshError::ConnectionLost { host: pool.host(), detail };
         self.pipes.stdout.first(shell_line::STARTED.len()).await.map_err(|error| lost(error.to_string()))
     }
 }

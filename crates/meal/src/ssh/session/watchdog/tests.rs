@@ -3,15 +3,18 @@
 use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
 use super::script::script;
+use crate::ssh::session::wrapper::{nonce, wrapper};
 
 const SHELLS: [&[&str]; 6] = [&["sh"], &["dash"], &["bash", "--posix"], &["busybox", "sh"], &["mksh"], &["ksh"]];
 
 struct Watchdog {
+    folder: PathBuf,
     shell: Child,
     stdin: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
@@ -23,9 +26,13 @@ impl Watchdog {
         command.args(&shell[1..]).args(["-c", "IFS= read -r mer_l && eval \"$mer_l\""]);
         let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
         let (stdin, lines) = (shell.stdin.take(), BufReader::new(shell.stdout.take()?));
-        let mut started = Self { shell, stdin, lines };
-        started.send(script(orphan_after).trim_end());
-        assert_eq!(started.receive(), "r");
+        let mut started = Self { folder: PathBuf::new(), shell, stdin, lines };
+        started.send(script(orphan_after, &nonce()).trim_end());
+        let ready = started.receive();
+        let words: Vec<_> = ready.split(' ').collect();
+        let ["r", folder, pid] = words[..] else { panic!("{ready}") };
+        assert!(pid.parse::<i32>().is_ok(), "{ready}");
+        started.folder = PathBuf::from(folder);
         Some(started)
     }
 
@@ -185,4 +192,84 @@ fn a_group_that_may_not_be_signalled_is_not_gone() {
         tested += 1;
     }
     assert!(tested > 0, "no shell at all");
+}
+
+#[test]
+fn a_group_in_the_folder_is_ended_unless_it_is_known_to_be_gone() {
+    each(Duration::from_secs(30), |watchdog| {
+        let (mut named, mut gone, mut reused) = (sleeper(), sleeper(), sleeper());
+        for (child, tenths) in [(&named, 3), (&reused, 50)] {
+            std::fs::write(watchdog.folder.join(format!("{}.{tenths}.nonce", child.id())), "").expect("written");
+        }
+        watchdog.send(&format!("h {} 3", gone.id()));
+        watchdog.send(&format!("k {}", gone.id()));
+        assert_eq!(gone.wait().expect("ended").signal(), Some(9));
+        // The number of the group is another one's by now.
+        watchdog.send(&format!("r {} {}.50.nonce", gone.id(), reused.id()));
+        assert_eq!(watchdog.receive(), format!("g {}", gone.id()));
+        watchdog.stdin = None;
+        assert_eq!(named.wait().expect("ended").signal(), Some(15));
+        watchdog.shell.wait().expect("ended");
+        assert!(reused.try_wait().expect("asked").is_none(), "it was not started here");
+        assert!(!watchdog.folder.exists());
+        reused.kill().expect("killed");
+        reused.wait().expect("ended");
+    });
+}
+
+#[test]
+fn names_of_groups_that_are_gone_do_not_pile_up() {
+    each(Duration::from_secs(30), |watchdog| {
+        let named = |watchdog: &Watchdog| std::fs::read_dir(&watchdog.folder).expect("a folder").count();
+        for index in 0..70 {
+            let mut child = group(&["true"]);
+            let name = format!("{}.3.{index}", child.id());
+            std::fs::write(watchdog.folder.join(&name), "").expect("written");
+            child.wait().expect("ended");
+            watchdog.send(&format!("h {} 3", child.id()));
+            watchdog.send(&format!("r {} {name}", child.id()));
+            assert_eq!(watchdog.receive(), format!("g {}", child.id()));
+        }
+        assert!(named(watchdog) < 10, "{}", named(watchdog));
+        watchdog.send("b");
+        assert_eq!(watchdog.receive(), "b");
+        watchdog.send("d /nonexistent");
+        watchdog.send("b");
+        assert_eq!(watchdog.receive(), "b");
+        // What is left is the file of error messages.
+        assert!(named(watchdog) <= 1, "{}", named(watchdog));
+    });
+}
+
+/// A wrapper starts nothing if its watchdog has ended, or if the folder was renamed.
+#[test]
+fn without_a_watchdog_a_wrapper_starts_nothing() {
+    each(Duration::from_secs(30), |watchdog| {
+        let pid = watchdog.shell.id();
+        let start = |folder: &std::path::Path| {
+            let mut child = Command::new("sh")
+                .args(["-c", &wrapper("mer00", false)])
+                .process_group(0)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("starts");
+            let line = format!("mer_w {} {pid} 3.nonce; mer_k=; mer_r true\n", folder.display());
+            child.stdin.take().expect("piped").write_all(line.as_bytes()).expect("written");
+            let id = child.id();
+            let out = child.wait_with_output().expect("ended").stdout;
+            (id, String::from_utf8_lossy(&out).lines().last().map(str::to_owned))
+        };
+        let (id, said) = start(&watchdog.folder);
+        assert_eq!(said.as_deref(), Some("=ok"));
+        assert!(watchdog.folder.join(format!("{id}.3.nonce")).exists());
+        let renamed = watchdog.folder.with_extension("renamed");
+        std::fs::rename(&watchdog.folder, &renamed).expect("renamed");
+        assert_eq!(start(&watchdog.folder).1.as_deref(), Some("=ng"));
+        std::fs::rename(&renamed, &watchdog.folder).expect("renamed");
+        watchdog.shell.kill().expect("killed");
+        watchdog.shell.wait().expect("ended");
+        assert_eq!(start(&watchdog.folder).1.as_deref(), Some("=ng"));
+        std::fs::remove_dir_all(&watchdog.folder).expect("removed");
+    });
 }

@@ -1,0 +1,255 @@
+//! Takes, renews and releases the claims of this process.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mer_core::{Classified, FailureKind};
+use mer_dal::{ClaimOwner, ClaimUnit, DalError, Database, Taken};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use uuid::Uuid;
+
+use super::{held_units::HeldUnits, renewal::keep_renewed};
+
+/// Bound on the release of the last claims when the process ends. The rest becomes void.
+const LAST_RELEASE: Duration = Duration::from_secs(2);
+
+/// The process that holds claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeeperOwner {
+    /// Its machine.
+    pub host: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Its user.
+    pub caller: String,
+}
+
+/// Ends the idle processes that hold any of these units.
+pub type YieldUnits = Box<dyn Fn(&[ClaimUnit]) + Send + Sync>;
+
+/// Why claims could not be taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// The claims that this process holds could not be renewed for too long.
+    #[error(
+        "what this machine holds of resources that others share cannot be renewed in the database: nothing is started"
+    )]
+    CutOff,
+    /// The database could not be asked.
+    #[error(transparent)]
+    Database(#[from] DalError),
+}
+
+impl Classified for ClaimError {
+    fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::CutOff => FailureKind::Busy,
+            Self::Database(error) => error.failure_kind(),
+        }
+    }
+}
+
+/// Holds units of resources for the processes of this scheduler against those of other machines.
+///
+/// It opens the database when the first unit is taken, renews what it holds every third of its time, and asks nothing while
+/// it holds nothing.
+#[derive(Debug)]
+pub struct ClaimKeeper {
+    state: Arc<KeeperState>,
+    /// Renews and releases. It is started with the first unit, and aborted when the keeper is dropped.
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the keeper and its task share.
+pub(super) struct KeeperState {
+    database: Database,
+    uid: Uuid,
+    owner: KeeperOwner,
+    units: Mutex<HeldUnits>,
+    /// Claims could not be renewed for two thirds of their time.
+    is_cut_off: AtomicBool,
+    yield_units: YieldUnits,
+    /// The task has something to release, or other times to keep.
+    pub(super) changed: Notify,
+    /// Each release and renewal that was tried.
+    pub(super) settled: Notify,
+    /// One question at a time: a unit that is released here is not taken at the same time.
+    pub(super) asking: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for KeeperState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeeperState").field("uid", &self.uid).field("units", &self.units).finish_non_exhaustive()
+    }
+}
+
+impl Drop for ClaimKeeper {
+    fn drop(&mut self) {
+        if let Some(task) = self.lock_task().take() {
+            task.abort();
+        }
+    }
+}
+
+impl ClaimKeeper {
+    /// Makes a keeper that holds nothing. Touches neither the disk nor the database.
+    ///
+    /// While claims cannot be renewed, or are lost to another process, `yield_units` is called again and again with the units
+    /// that are affected.
+    #[must_use]
+    pub fn new(database: Database, owner: KeeperOwner, yield_units: YieldUnits) -> Self {
+        let state = KeeperState {
+            database,
+            uid: Uuid::new_v4(),
+            owner,
+            units: Mutex::default(),
+            is_cut_off: AtomicBool::new(false),
+            yield_units,
+            changed: Notify::new(),
+            settled: Notify::new(),
+            asking: tokio::sync::Mutex::default(),
+        };
+        Self { state: Arc::new(state), task: Mutex::default() }
+    }
+
+    /// Returns what the database calls this keeper.
+    #[must_use]
+    pub fn uid(&self) -> Uuid {
+        self.state.uid
+    }
+
+    /// Takes all these units or none, for a process of this model; they last for this time without being renewed, see
+    /// [`super::claim_lifetime`]. They are kept until [`ClaimKeeper::release`]. If the future is dropped, what was taken is
+    /// released.
+    ///
+    /// # Errors
+    /// The database cannot be asked, or claims could not be renewed for too long.
+    pub async fn take(&self, units: &[ClaimUnit], model: &str, lasts: Duration) -> Result<Taken, ClaimError> {
+        if self.state.is_cut_off.load(Ordering::Relaxed) {
+            return Err(ClaimError::CutOff);
+        }
+        self.start_task();
+        let _asking = self.state.asking.lock().await;
+        let unused = ReleasedOnDrop { state: &self.state, units };
+        let begun = Instant::now();
+        let session = self.state.database.session().await?;
+        let taken = session.take_claims(units, &self.state.owner(model), lasts).await?;
+        match taken {
+            Taken::All => {
+                self.state.lock_units().hold(units, lasts, begun);
+                std::mem::forget(unused);
+                self.state.changed.notify_one();
+            }
+            Taken::Held(_) => std::mem::forget(unused),
+        }
+        Ok(taken)
+    }
+
+    /// Releases units soon, in the background. A failure is repeated until their claims are void.
+    pub fn release(&self, units: &[ClaimUnit]) {
+        self.state.release(units);
+    }
+
+    /// Tells the processes that hold these units that one of this keeper waits for them.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn want(&self, units: &[ClaimUnit]) -> Result<(), DalError> {
+        self.state.database.session().await?.want_claims(units, self.state.uid).await
+    }
+
+    /// Returns the units that are held here and that other processes wait for. Asks nothing if none are held.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn wanted(&self) -> Result<Vec<ClaimUnit>, DalError> {
+        if !self.state.lock_units().is_held() {
+            return Ok(Vec::new());
+        }
+        self.state.database.session().await?.wanted_of(self.state.uid).await
+    }
+
+    /// Waits until the claims of units that are not used any more have been released, within a bound.
+    pub async fn finish(&self) {
+        let released = async {
+            loop {
+                let settled = self.state.settled.notified();
+                if self.state.lock_units().to_release().is_empty() {
+                    break;
+                }
+                self.state.changed.notify_one();
+                settled.await;
+            }
+        };
+        if timeout(LAST_RELEASE, released).await.is_err() {
+            tracing::debug!("the database is slow; the last claims become void by themselves");
+        }
+    }
+
+    fn start_task(&self) {
+        let mut task = self.lock_task();
+        // The task of an earlier runtime ended with it.
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            *task = Some(tokio::spawn(keep_renewed(Arc::clone(&self.state))));
+        }
+    }
+
+    fn lock_task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeeperState {
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) const fn uid(&self) -> Uuid {
+        self.uid
+    }
+
+    pub(super) fn owner(&self, model: &str) -> ClaimOwner {
+        let KeeperOwner { host, pid, caller } = self.owner.clone();
+        ClaimOwner { uid: self.uid, host, pid, caller, model: model.to_owned() }
+    }
+
+    pub(super) fn lock_units(&self) -> MutexGuard<'_, HeldUnits> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn release(&self, units: &[ClaimUnit]) {
+        self.lock_units().release(units);
+        self.changed.notify_one();
+    }
+
+    /// Notes whether claims could not be renewed for too long, and yields what must not be used on.
+    pub(super) fn stands(&self, is_cut_off: bool) {
+        self.is_cut_off.store(is_cut_off, Ordering::Relaxed);
+        let affected = {
+            let units = self.lock_units();
+            if is_cut_off { units.held() } else { units.lost() }
+        };
+        if !affected.is_empty() {
+            (self.yield_units)(&affected);
+        }
+    }
+}
+
+/// Releases units whose claims may have been taken without an answer.
+struct ReleasedOnDrop<'a> {
+    state: &'a KeeperState,
+    units: &'a [ClaimUnit],
+}
+
+impl Drop for ReleasedOnDrop<'_> {
+    fn drop(&mut self) {
+        self.state.release(self.units);
+    }
+}
