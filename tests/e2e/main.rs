@@ -39,6 +39,7 @@ mod postgres_admin;
 mod processes;
 mod registry;
 mod resident;
+mod resources;
 mod schema;
 mod server_away;
 mod settings;

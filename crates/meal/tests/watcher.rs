@@ -48,6 +48,52 @@ fn killing_the_parent_ends_all_models_and_their_grandchildren() {
     nothing_left(&mark);
 }
 
+/// A parent with a model that ignores TERM for this long and holds the lock on this file.
+fn locking_parent(mark: &str, lock: &std::path::Path, grace: &str) -> (Child, impl BufRead) {
+    let mut command = Command::new(FAKE);
+    command.args(["locking-parent", mark]).arg(lock).arg(grace);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a parent");
+    let mut lines = BufReader::new(child.stdout.take().expect("its stdout"));
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("a line");
+    assert_eq!(line, "started\n");
+    (child, lines)
+}
+
+/// What a killed parent's model holds is free when the model is gone, and not before.
+#[test]
+fn a_lock_of_a_killed_parent_lasts_until_its_model_is_gone() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    for round in 0..3 {
+        let mark = mark(&format!("lock-{round}"));
+        let (mut child, _lines) = locking_parent(&mark, file.path(), "700");
+        let lock = std::fs::File::options().read(true).write(true).open(file.path()).expect("opened");
+        assert!(lock.try_lock().is_err(), "the model holds it");
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+        assert!(lock.try_lock().is_err(), "the model takes its grace");
+        assert!(!carrying(&format!("FAKE_MARK={mark}")).is_empty());
+        eventually("the lock is free", || lock.try_lock().is_ok());
+        assert!(carrying(&format!("FAKE_MARK={mark}")).is_empty(), "the model is gone");
+    }
+}
+
+/// The watcher has the lock open, too, but a parent that lives gives it back at once.
+#[test]
+fn a_lock_is_free_once_its_model_was_ended() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mark = mark("lock-ended");
+    let (mut child, mut lines) = locking_parent(&mark, file.path(), "700");
+    std::io::Write::write_all(child.stdin.as_mut().expect("stdin"), b"x").expect("written");
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("a line");
+    assert_eq!(line, "ended\n");
+    let lock = std::fs::File::options().read(true).write(true).open(file.path()).expect("opened");
+    eventually("the lock is free", || lock.try_lock().is_ok());
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+}
+
 /// Killed at any moment, also between a spawn and the line to the watcher about it.
 #[test]
 fn killing_the_parent_at_any_moment_leaves_nothing() {

@@ -13,6 +13,13 @@ use crate::placement::Placement;
 
 /// How long a training goes on after `mer` was last heard from, unless its server sets `orphanAfter`.
 const TRAIN_ORPHAN_AFTER: Bound = Bound::secs(30 * 60);
+/// The same for other processes.
+const ORPHAN_AFTER: Bound = Bound::secs(30);
+
+/// Returns the default of `orphanAfter` for a process of this kind.
+pub(crate) fn orphan_after(kind: AccessKind) -> Bound {
+    if kind == AccessKind::Train { TRAIN_ORPHAN_AFTER } else { ORPHAN_AFTER }
+}
 
 /// Makes the executor of a server that is reached over SSH, from its name and parameters. Cheap to clone.
 #[derive(Clone)]

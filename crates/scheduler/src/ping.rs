@@ -8,6 +8,7 @@ use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
 
 use crate::{
     Scheduler, SchedulerError, Weights,
+    executors::orphan_after,
     kept::stop_now,
     limits::{LimitError, UnitsAsk, UnitsGuard},
     outcome::Verdict,
@@ -164,6 +165,7 @@ impl Scheduler {
         let ask = UnitsAsk {
             model,
             placement,
+            orphan_after: orphan_after(AccessKind::Ping),
             priority: 0,
             queue_length: usize::MAX,
             queue_timeout: UNITS_BOUND,

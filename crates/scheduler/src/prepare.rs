@@ -15,7 +15,7 @@ use mer_meal::Cancel;
 
 use crate::{
     Output, Request, Retention, SchedulerError, WeightsCache,
-    executors::Executors,
+    executors::{Executors, orphan_after},
     kept::{Acquired, Ask, Life, Pool, PooledProcess, StartPermit},
     limits::{LimitError, Limits, UnitsAsk, UnitsGuard},
     outcome::Verdict,
@@ -112,6 +112,7 @@ impl Preparation<'_> {
         let ask = UnitsAsk {
             model: &request.model.name,
             placement: self.placement,
+            orphan_after: orphan_after(request.kind),
             priority: request.priority,
             queue_length: life.queue_length,
             queue_timeout: life.queue_timeout,

@@ -62,3 +62,47 @@ impl Holds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+    use crate::watcher::descriptors::{send, socket_pair};
+
+    #[test]
+    fn a_lock_lasts_until_its_process_must_be_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::File::options().read(true).write(true).create(true).truncate(false).open(path).expect("a file")
+        };
+        let (here, there) = socket_pair().expect("sockets");
+        let mut holds = Holds::default();
+        assert!(!holds.receive(&there));
+        for (number, name, lasts) in
+            [(1, "local", None), (2, "remote", Some(Duration::from_millis(300))), (3, "freed", None)]
+        {
+            let file = open(name);
+            file.lock().expect("locked");
+            send(&here, number, lasts, &[file.as_fd()]).expect("sent");
+        }
+        let is_locked = |name: &str| open(name).try_lock().is_err();
+        assert!(["local", "remote", "freed"].into_iter().all(is_locked), "what is on its way is held");
+        assert!(holds.receive(&there));
+        holds.free(3);
+        assert!(!is_locked("freed") && is_locked("local"));
+        holds.free_gone(|number| number != 1);
+        assert!(is_locked("local") && holds.any_local(|number| number == 1));
+        holds.free_gone(|number| number == 1);
+        assert!(!is_locked("local") && is_locked("remote"));
+        let end = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| holds.outlast_remote(end));
+            while is_locked("remote") {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        assert!(end.elapsed() >= Duration::from_millis(300));
+    }
+}

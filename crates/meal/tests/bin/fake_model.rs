@@ -3,16 +3,18 @@
 #![expect(clippy::exit, clippy::print_stdout, clippy::print_stderr, reason = "a model does what it likes")]
 
 use std::{
-    env,
+    env, fs,
     io::{self, BufRead, Read, Write},
+    os::fd::{AsFd as _, BorrowedFd},
     path::PathBuf,
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use mer_core::{Bounds, ConnParams, Protocol, RunSpec, Tokens};
-use mer_meal::{Executor, LocalConfig, SshConfig, SshEnvironment, watcher_main};
+use mer_meal::{Executor, Held, LocalConfig, SshConfig, SshEnvironment, watcher_main};
 use rustix::process::{Pid, Signal, getpgid, getpid, kill_process, setsid};
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         ["where"] => say(&env::current_dir().unwrap_or_default().display().to_string()),
         ["serve", protocol, ready, rest @ ..] => serve(protocol, ready, rest),
         ["parent", mark] => parent(mark),
+        ["locking-parent", mark, lock, grace] => locking_parent(mark, lock, grace),
         ["remote-parent", host, port, user, key, known_hosts] => remote_parent(host, port, user, key, known_hosts),
         ["parent-of", args @ ..] => parent_of(args),
         _ => return ExitCode::from(98),
@@ -173,7 +176,7 @@ fn remote_parent(host: &str, port: &str, user: &str, key: &str, known_hosts: &st
 }
 
 fn close_stdout_and_sleep() -> ! {
-    let _ = std::fs::File::create("/dev/null").map(rustix::stdio::dup2_stdout);
+    let _ = fs::File::create("/dev/null").map(rustix::stdio::dup2_stdout);
     sleep()
 }
 
@@ -329,6 +332,41 @@ fn parent(mark: &str) {
         }
         say("all");
         // Never returns: it is killed.
+        let _ = io::stdin().read(&mut [0]);
+    });
+}
+
+/// A file that a model holds locked.
+#[derive(Debug)]
+struct Locked(fs::File);
+
+impl Held for Locked {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.0.as_fd()]
+    }
+
+    fn orphan_time(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+}
+
+/// Starts a model that ignores TERM and holds a lock, and waits to be killed.
+fn locking_parent(mark: &str, lock: &str, grace: &str) {
+    let file = fs::File::options().read(true).write(true).open(lock).expect("the lock file");
+    file.lock().expect("locked");
+    let here = executor();
+    let executor = here.holding(Arc::new(Locked(file)), &here);
+    let grace = Duration::from_millis(grace.parse().unwrap_or(0));
+    let spec = RunSpec { bounds: Bounds { grace, ..Bounds::default() }, ..spec(mark, &["ignore-term"]) };
+    runtime().block_on(async {
+        let mut run = executor.start(&spec).await.expect("a model");
+        let _ = run.stdout.next().await;
+        say("started");
+        // It either goes on to be killed, or is told to end the model.
+        let _ = io::stdin().read(&mut [0]);
+        run.control.kill();
+        run.control.wait().await;
+        say("ended");
         let _ = io::stdin().read(&mut [0]);
     });
 }

@@ -39,8 +39,6 @@ const WANT_PAUSE: Duration = Duration::from_secs(5);
 const LEAST_CLAIM: Duration = Duration::from_secs(90);
 /// How long a claim outlasts the process that it is for.
 const CLAIM_MARGIN: Duration = Duration::from_secs(30);
-/// The default of `orphanAfter`.
-const ORPHAN_AFTER: Duration = Duration::from_secs(30);
 /// The time that stands for an `orphanAfter` of `none`.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
@@ -59,6 +57,8 @@ pub(crate) struct Limits {
 pub(crate) struct UnitsAsk<'a> {
     pub(crate) model: &'a str,
     pub(crate) placement: &'a Placement,
+    /// The default of `orphanAfter`.
+    pub(crate) orphan_after: Bound,
     pub(crate) priority: i8,
     pub(crate) queue_length: usize,
     pub(crate) queue_timeout: Bound,
@@ -189,12 +189,12 @@ impl Limits {
                 Tried::Missing { resource, count } => return Ok(Attempt::Short { resource, missing: count, held }),
             };
             let shared: Option<Arc<dyn SharedLimits>> = self.config.shared.clone();
-            let guard = UnitsGuard::new(locked, shared, orphan_time(ask.placement), Arc::clone(&self.freed));
+            let guard = UnitsGuard::new(locked, shared, orphan_time(ask), Arc::clone(&self.freed));
             let Some(shared) = &self.config.shared else { return Ok(Attempt::Got(guard)) };
             let claim = SharedClaim {
                 units: guard.units().cloned().collect(),
                 model: ask.model.to_owned(),
-                lasts: LEAST_CLAIM.max(guard_time(ask.placement) + CLAIM_MARGIN),
+                lasts: LEAST_CLAIM.max(guard_time(ask) + CLAIM_MARGIN),
             };
             match shared.take(&claim).await {
                 Ok(SharedTake::Taken) => return Ok(Attempt::Got(guard)),
@@ -249,15 +249,14 @@ impl Waiting<'_> {
 }
 
 /// Returns how long a process may live after its `mer` was last heard from. On this machine the watcher knows its end.
-fn orphan_time(placement: &Placement) -> Duration {
-    match placement.conn_type {
+fn orphan_time(ask: &UnitsAsk<'_>) -> Duration {
+    match ask.placement.conn_type {
         ConnType::Local => Duration::ZERO,
-        _ => guard_time(placement),
+        _ => guard_time(ask),
     }
 }
 
-fn guard_time(placement: &Placement) -> Duration {
-    let grace = placement.params.bounds().grace;
-    let orphan_after = placement.conn.orphan_after.map_or(ORPHAN_AFTER, |bound| bound.duration().unwrap_or(LONGEST));
-    orphan_after.saturating_add(grace)
+fn guard_time(ask: &UnitsAsk<'_>) -> Duration {
+    let orphan_after = ask.placement.conn.orphan_after.unwrap_or(ask.orphan_after);
+    orphan_after.duration().unwrap_or(LONGEST).saturating_add(ask.placement.params.bounds().grace)
 }

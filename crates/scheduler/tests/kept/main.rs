@@ -4,5 +4,6 @@ mod attempts;
 mod failures;
 mod instances;
 mod life;
+mod resources;
 mod stops;
 mod support;

@@ -79,6 +79,20 @@ impl How {
 
 impl Env {
     pub(crate) fn new() -> Arc<Self> {
+        Self::with(LimitsConfig::default())
+    }
+
+    /// A scheduler of a machine that has these resources. Schedulers with the same folder of locks are like several `mer`.
+    pub(crate) fn limited(locks: &Path, resources: Value) -> Arc<Self> {
+        Self::with(LimitsConfig {
+            folder: locks.join("mer").join("locks"),
+            host: "box".to_owned(),
+            resources: serde_json::from_value(resources).expect("resources"),
+            ..LimitsConfig::default()
+        })
+    }
+
+    fn with(limits: LimitsConfig) -> Arc<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         // A watcher that only waits for its end: nothing here outlives the test.
         let watcher_argv = vec!["-c".to_owned(), "cat >/dev/null".to_owned()];
@@ -103,7 +117,7 @@ impl Env {
             caller: "ada@host".to_owned(),
             caller_claims: Claims::default(),
             caller_pid: 1,
-            limits: LimitsConfig::default(),
+            limits,
         });
         Arc::new(Self { folder, scheduler })
     }
@@ -260,6 +274,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         timeout: None,
         hashes: true,
         keep: how.keep,
+        attempts_made: 0,
         retries: how.retries,
         retry_failed: how.retry_failed,
         priority: how.priority,

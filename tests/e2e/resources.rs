@@ -1,0 +1,74 @@
+//! Resources of a machine, across the `mer` of one user: limits hold whatever is killed.
+
+use std::{process::Stdio, thread, time::Duration};
+
+use crate::support::{Live, TestEnv, wait_until};
+
+/// Takes the lock that stands for the graphics card, or says that another process has it, and ignores TERM for a while.
+const MODEL: &str = r#"mkdir "$DIR/card" 2>/dev/null || echo violated >>"$DIR/faults"
+trap 'sleep 0.6; rmdir "$DIR/card"; exit 0' TERM
+read -r line
+: >"$DIR/began.$line"
+case "$line" in hold*) while :; do sleep 0.05; done ;; esac
+sleep 0.02
+echo "$line $CUDA_VISIBLE_DEVICES"
+rmdir "$DIR/card""#;
+
+fn env(resources: &str, params: &str) -> TestEnv {
+    let env = TestEnv::new();
+    env.file("config/mer/mer.toml", format!("[resources]\n{resources}\n"));
+    let dir = env.path("work");
+    env.apply(format!(
+        "[models.card]\nprotocol = \"oneshot\"\ninferenceCommand = [\"sh\", \"-c\", '''{MODEL}''']\ngrace = \"3s\"\n\
+         env = {{ DIR = \"{}\" }}\n{params}\n",
+        dir.display()
+    ));
+    env
+}
+
+fn start(env: &TestEnv, input: &str) -> Live {
+    Live::start(env.with(["run", "card", input]), Stdio::null())
+}
+
+#[test]
+fn a_killed_mer_frees_nothing_before_its_model_is_gone() {
+    let env = env("gpu = [\"7\"]", "needs = { gpu = 1 }");
+    let rounds = std::env::var("MER_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);
+    for round in 0..rounds {
+        let mut held = start(&env, &format!("hold{round}"));
+        wait_until("the model runs", || env.path(&format!("work/began.hold{round}")).exists().then_some(()));
+        let next = start(&env, &format!("next{round}"));
+        if round % 2 == 0 {
+            thread::sleep(Duration::from_millis(50));
+        }
+        held.signal(rustix::process::Signal::KILL);
+        wait_until("it is killed", || held.is_over().then_some(()));
+        assert_eq!(next.finish().ok().trim(), format!("next{round} 7"));
+    }
+    assert!(!env.path("work/faults").exists(), "two models had the card at once");
+}
+
+#[test]
+fn many_runs_at_once_share_what_there_is() {
+    let env = env("slots = 1", "");
+    let runs: Vec<Live> = (0..12).map(|number| start(&env, &format!("n{number}"))).collect();
+    for run in runs {
+        run.finish().ok();
+    }
+    assert!(!env.path("work/faults").exists(), "two models ran at once");
+}
+
+#[test]
+fn bounds_on_the_wait_are_75_and_impossible_needs_78() {
+    let env = env("gpu = 1", "needs = { gpu = 1 }\nqueueTimeout = \"300ms\"");
+    let mut held = start(&env, "hold");
+    wait_until("the model runs", || env.path("work/began.hold").exists().then_some(()));
+    let told = env.mer(["run", "card", "x"]).failed(75);
+    assert!(told.contains("queueTimeout") && told.contains("a free `gpu`"), "{told}");
+    assert_eq!(env.row()["status"], "timeout");
+    held.signal(rustix::process::Signal::TERM);
+    wait_until("it has ended", || held.is_over().then_some(()));
+    env.mer(["model", "set", "card", "--needs", "gpu=2", "--allow-changes"]).ok();
+    let told = env.mer(["run", "card", "x"]).failed(78);
+    assert!(told.contains("`gpu` = 2") && told.contains("`local`"), "{told}");
+}
