@@ -144,7 +144,7 @@ async fn receive(
                 };
                 if gone {
                     *stdout = None;
-                    send(writer, Stream::Cancel, &[READER_GONE]).await?;
+                    let _ = send(writer, Stream::Cancel, &[READER_GONE]).await;
                 }
             }
             Stream::Stderr => {
@@ -166,7 +166,8 @@ async fn receive(
                     None => Ok(()),
                 };
                 let failure = written.err().map(|OutputFailure { kind, message }| (kind, message));
-                send_json(writer, Stream::Written, &Written { failure }).await?;
+                // A resident that has ended the run already does not read it; its last word is read next.
+                let _ = send_json(writer, Stream::Written, &Written { failure }).await;
             }
             Stream::End => {
                 let RunEnd { access, failure, hint } = read(&frame.payload)?;
