@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use mer_meal::{Cancel, CancelLevel, Input};
-use mer_scheduler::{FailureCause, Outcome, Output, OutputConfirmation, OutputFailure};
+use mer_scheduler::{FailureCause, Outcome, OutputConfirmation, OutputFailure};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -48,22 +48,17 @@ pub struct Reservation {
     writer: OwnedWriteHalf,
 }
 
-/// Receivers of what a run gives while it lasts.
-pub struct RunOutput<'a> {
-    /// Stdout and stderr.
-    pub output: Output,
-    /// Confirms that the output was written. Taken once the output is complete.
-    pub confirmation: &'a mut Option<OutputConfirmation>,
-    /// Set when a part of the output is passed on.
-    pub passed_on: &'a mut bool,
-    /// Shows what is waited for; `None` if a wait is over.
-    pub wait: &'a (dyn Fn(Option<String>) + Sync),
-}
-
-impl std::fmt::Debug for RunOutput<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunOutput").field("output", &self.output).finish_non_exhaustive()
-    }
+/// Receivers of what a run gives while it lasts. What is left of them after the resident has gone can serve another attempt.
+#[derive(Debug)]
+pub struct RunOutput {
+    /// Stdout, byte for byte; taken when it is complete.
+    pub stdout: Option<mpsc::Sender<Bytes>>,
+    /// Stderr.
+    pub stderr: Option<mpsc::Sender<Bytes>>,
+    /// Confirms that the output was written; taken when it is complete.
+    pub confirmation: Option<OutputConfirmation>,
+    /// Whether a part of the output was passed on.
+    pub passed_on: bool,
 }
 
 impl Reservation {
@@ -100,17 +95,23 @@ impl Reservation {
         }
     }
 
-    /// Runs it.
+    /// Runs it. `wait` is called with what the run waits for, and with nothing when that wait is over.
     ///
     /// # Errors
     /// [`ClientError::Gone`] if the resident ended in the middle: how the run ended is not known.
     /// [`ClientError::Refused`] if it could not be attempted. A run that was attempted and failed is an [`Outcome`].
-    pub async fn run(self, input: Input, cancel: &Cancel, output: RunOutput<'_>) -> Result<Outcome, ClientError> {
+    pub async fn run(
+        self,
+        input: Input,
+        cancel: &Cancel,
+        output: &mut RunOutput,
+        wait: impl Fn(Option<String>),
+    ) -> Result<Outcome, ClientError> {
         let Self { mut frames, writer } = self;
         let writer = Mutex::new(writer);
         let (taken, window) = watch::channel(0_u64);
         send(&writer, Stream::Go, &[]).await?;
-        let receiving = receive(&mut frames, &writer, &taken, output);
+        let receiving = receive(&mut frames, &writer, &taken, output, wait);
         let sending = async {
             // What cannot be sent any more is noticed by the receiving end.
             tokio::join!(send_input(&writer, input, window), send_cancel(&writer, cancel));
@@ -129,25 +130,25 @@ async fn receive(
     frames: &mut FrameReader<OwnedReadHalf>,
     writer: &Mutex<OwnedWriteHalf>,
     taken: &watch::Sender<u64>,
-    output: RunOutput<'_>,
+    output: &mut RunOutput,
+    wait: impl Fn(Option<String>),
 ) -> Result<Outcome, ClientError> {
-    let RunOutput { output: Output { stdout, stderr }, confirmation, passed_on, wait } = output;
-    let mut stdout = Some(stdout);
+    let RunOutput { stdout, stderr, confirmation, passed_on } = output;
     while let Some(frame) = frames.next().await? {
         match frame.stream {
             Stream::Stdout => {
                 *passed_on = true;
-                let gone = match &stdout {
+                let gone = match stdout {
                     Some(stdout) => stdout.send(frame.payload).await.is_err(),
                     None => false,
                 };
                 if gone {
-                    stdout = None;
+                    *stdout = None;
                     let _ = send(writer, Stream::Cancel, &[READER_GONE]).await;
                 }
             }
             Stream::Stderr => {
-                if let Some(stderr) = &stderr {
+                if let Some(stderr) = stderr {
                     let _ = stderr.try_send(frame.payload);
                 }
             }
@@ -158,7 +159,8 @@ async fn receive(
             }
             Stream::StdoutEnd => {
                 let end: OutputEnd = read(&frame.payload)?;
-                stdout = None;
+                // The writer of the output waits for its end.
+                *stdout = None;
                 let written = match confirmation.take() {
                     Some(confirmation) => confirmation.ask(end.succeeded).await,
                     None => Ok(()),

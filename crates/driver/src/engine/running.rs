@@ -51,28 +51,27 @@ impl Reserved {
     ) -> Result<Outcome, CliError> {
         let Self { reservation, request_uid, selector } = self;
         let show = app.wait_display();
-        let wait = |text: Option<String>| show(text);
-        let mut confirmation = Some(confirmation);
-        let mut passed_on = false;
         let replay = (request.retries > 0).then(|| Replay::new(&mut request.input));
         let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
-        let again = Output { stdout: output.stdout.clone(), stderr: output.stderr.clone() };
-        let there = RunOutput { output, confirmation: &mut confirmation, passed_on: &mut passed_on, wait: &wait };
-        let error = match reservation.run(input, &request.cancel, there).await {
+        let Output { stdout, stderr } = output;
+        let mut there =
+            RunOutput { stdout: Some(stdout), stderr, confirmation: Some(confirmation), passed_on: false };
+        let error = match reservation.run(input, &request.cancel, &mut there, &show).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => error,
         };
-        wait(None);
-        // The next attempt is made here: the resident is gone before the reply began.
-        let is_gone = matches!(error, ClientError::Gone) && !passed_on && request.cancel.level() == CancelLevel::None;
-        let (true, Some(replay), Some(confirmation)) = (is_gone, replay, confirmation) else {
+        show(None);
+        let RunOutput { stdout, stderr, confirmation, passed_on } = there;
+        let is_over = !matches!(error, ClientError::Gone) || passed_on || request.cancel.level() != CancelLevel::None;
+        let (false, Some(replay), Some(stdout), Some(confirmation)) = (is_over, replay, stdout, confirmation) else {
             return Err(lost(model, error));
         };
         let Some(input) = replay.input().await else { return Err(lost(model, error)) };
         tracing::warn!("`{model}`: {error}; trying again without it");
         let resolved = app.runtime.resolve(&selector).await?;
         let request = RunRequest { input, retries: request.retries - 1, ..request };
-        Ok(app.runtime.run_again(&resolved, request, (request_uid, 1), again, confirmation).await?)
+        let output = Output { stdout, stderr };
+        Ok(app.runtime.run_again(&resolved, request, (request_uid, 1), output, confirmation).await?)
     }
 }
 
