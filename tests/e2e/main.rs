@@ -24,6 +24,7 @@ mod journal_copies;
 mod journal_refused;
 mod json;
 mod limits;
+mod limits_chaos;
 mod locked;
 mod log_reading;
 mod lost;

@@ -86,7 +86,7 @@ impl Location {
         self.folder.join(format!("{}.limits", self.name))
     }
 
-    /// Checks that the folder exists and that nobody else can use it. Returns false if it does not exist.
+    /// Checks that the folder exists and that no other user can use it. Returns false if it does not exist.
     ///
     /// # Errors
     /// [`LocationError`].

@@ -52,8 +52,10 @@ pub struct Reservation {
 pub struct RunOutput<'a> {
     /// Stdout and stderr.
     pub output: Output,
-    /// Confirms that the output was written.
-    pub confirmation: OutputConfirmation,
+    /// Confirms that the output was written. Taken once the output is complete.
+    pub confirmation: &'a mut Option<OutputConfirmation>,
+    /// Set when a part of the output is passed on.
+    pub passed_on: &'a mut bool,
     /// Shows what is waited for; `None` if a wait is over.
     pub wait: &'a (dyn Fn(Option<String>) + Sync),
 }
@@ -129,19 +131,19 @@ async fn receive(
     taken: &watch::Sender<u64>,
     output: RunOutput<'_>,
 ) -> Result<Outcome, ClientError> {
-    let RunOutput { output: Output { stdout, stderr }, confirmation, wait } = output;
+    let RunOutput { output: Output { stdout, stderr }, confirmation, passed_on, wait } = output;
     let mut stdout = Some(stdout);
-    let mut confirmation = Some(confirmation);
     while let Some(frame) = frames.next().await? {
         match frame.stream {
             Stream::Stdout => {
+                *passed_on = true;
                 let gone = match &stdout {
                     Some(stdout) => stdout.send(frame.payload).await.is_err(),
                     None => false,
                 };
                 if gone {
                     stdout = None;
-                    send(writer, Stream::Cancel, &[READER_GONE]).await?;
+                    let _ = send(writer, Stream::Cancel, &[READER_GONE]).await;
                 }
             }
             Stream::Stderr => {
@@ -162,7 +164,8 @@ async fn receive(
                     None => Ok(()),
                 };
                 let failure = written.err().map(|OutputFailure { kind, message }| (kind, message));
-                send_json(writer, Stream::Written, &Written { failure }).await?;
+                // A resident that has ended the run already does not read it; its last word is read next.
+                let _ = send_json(writer, Stream::Written, &Written { failure }).await;
             }
             Stream::End => {
                 let RunEnd { access, failure, hint } = read(&frame.payload)?;

@@ -20,7 +20,7 @@ use mer_testkit::{
 };
 use uuid::Uuid;
 
-use common::{Fresh, migrate, on_server, vector, weights_come_and_go};
+use common::{Fresh, claim_owner, claim_unit, claims_come_and_go, migrate, on_server, vector, weights_come_and_go};
 
 fn with(fresh: &Fresh, change: impl FnOnce(&mut Settings)) -> Database {
     let mut settings = fresh.settings().clone();
@@ -188,6 +188,10 @@ async fn rights_that_are_missing_are_named() {
     assert_eq!(error.failure_kind(), FailureKind::Refused);
     let source = error.source().unwrap().to_string();
     assert!(source.contains("ModelAccess"), "{source}");
+    let error = session.take_claims(&[claim_unit("0")], &claim_owner(), Duration::from_secs(90)).await.unwrap_err();
+    assert_eq!(error.failure_kind(), FailureKind::Refused);
+    assert!(error.source().unwrap().to_string().contains("Claims"), "{error:?}");
+    assert_eq!(session.registry_revision().await.unwrap_err().failure_kind(), FailureKind::Refused);
 }
 
 /// A run without a heartbeat for too long is recorded as lost by other processes, until its host reports its end.
@@ -248,6 +252,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
     assert_eq!(session.access(log[0].request_uid).await.unwrap(), [log[0].clone()]);
     let iris = session.model("iris").await.unwrap().unwrap();
     let version = weights_come_and_go(session.database(), &iris).await;
+    claims_come_and_go(&session).await;
     for error in [
         session.move_alias(&iris, "current", Some(version), "me", None).await.unwrap_err(),
         session.remove_version(&iris, version, false, "me").await.unwrap_err(),

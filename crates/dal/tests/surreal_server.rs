@@ -23,7 +23,7 @@ use mer_testkit::{
 };
 use uuid::Uuid;
 
-use common::{Fresh, migrate, on_server, vector, weights_come_and_go};
+use common::{Fresh, claim_owner, claim_unit, claims_come_and_go, migrate, on_server, vector, weights_come_and_go};
 
 fn with(fresh: &Fresh, change: impl FnOnce(&mut Settings)) -> Database {
     let mut settings = fresh.settings().clone();
@@ -374,6 +374,7 @@ async fn the_documented_rights_are_enough_and_no_more() {
         assert_eq!(count(&session).await, before + 2);
         let iris = session.model("iris").await.unwrap().unwrap();
         let version = weights_come_and_go(session.database(), &iris).await;
+        claims_come_and_go(&session).await;
         if !more.is_empty() {
             for error in [
                 session.move_alias(&iris, "current", Some(version), "me", None).await.unwrap_err(),
@@ -411,6 +412,11 @@ async fn the_documented_rights_are_enough_and_no_more() {
         server.sql(&name, &format!("ALTER TABLE ModelWeight{table} PERMISSIONS NONE;"));
     }
     let session = on_server(&(server.url_of("mer:change-me", &name) + "?access=mer_driver")).session().await.unwrap();
+    server.sql(&name, "ALTER TABLE Claims PERMISSIONS FOR select FULL; ALTER TABLE RegistryRevision PERMISSIONS NONE;");
+    let error = session.take_claims(&[claim_unit("0")], &claim_owner(), Duration::from_secs(90)).await.unwrap_err();
+    assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
+    let error = session.registry_revision().await.unwrap_err();
+    assert!(matches!(error, DalError::Rights { .. }), "{error:?}");
     let iris = session.model("iris").await.unwrap().unwrap();
     let error = session.named_versions(std::slice::from_ref(&iris)).await.unwrap_err();
     assert!(matches!(error, DalError::Rights { .. }), "{error:?}");

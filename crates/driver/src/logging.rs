@@ -17,12 +17,14 @@ use crate::{
 /// MER's crates: `-v` raises their level more than that of other libraries.
 const OURS: &[&str] = &[
     "mer",
+    "mer_client",
     "mer_core",
     "mer_dal",
     "mer_files",
     "mer_meal",
     "mer_migrations",
     "mer_scheduler",
+    "mer_serve",
     "mer_service",
     "mer_weights",
 ];

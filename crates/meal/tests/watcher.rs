@@ -82,7 +82,8 @@ fn a_lock_of_a_killed_parent_lasts_until_its_model_is_gone() {
 #[test]
 fn a_lock_is_free_once_its_model_was_ended() {
     let file = tempfile::NamedTempFile::new().expect("a file");
-    let (mut child, mut lines) = locking_parent(&mark("lock-ended"), file.path(), "700");
+    let mark = mark("lock-ended");
+    let (mut child, mut lines) = locking_parent(&mark, file.path(), "700");
     std::io::Write::write_all(child.stdin.as_mut().expect("stdin"), b"x").expect("written");
     let mut line = String::new();
     lines.read_line(&mut line).expect("a line");

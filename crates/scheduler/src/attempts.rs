@@ -57,7 +57,7 @@ impl Scheduler {
         };
         loop {
             let at = self.next_server(&itinerary, &request)?;
-            let attempt = itinerary.attempt(at);
+            let attempt = request.attempts_made + itinerary.attempt(at);
             let placement = itinerary.replicas[at].clone();
             let (mut access, spec) = self.begin(attempt, &request, &placement)?;
             if let (true, Some(replay)) = (spec.protocol.stays_up(), &replay)

@@ -66,6 +66,7 @@ pub use outcome::Outcome;
 pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
 pub use ping::ModelPingReport;
 pub use placement::Placement;
+pub use replay::ReplayedInput;
 pub use request::{Output, Request, Requester, Retention, Retention as Keep, Weights};
 pub use scheduler::{Config, Scheduler};
 pub use train::{Trained, Training, TrainingFailure};

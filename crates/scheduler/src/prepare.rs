@@ -190,7 +190,7 @@ impl Preparation<'_> {
             let started: Result<PooledProcess, Verdict> = starter.start_staying(&mut facts, &spec, &start).await;
             (facts, started)
         };
-        match place.start(cancel, work)?.wait(self.cancel).await {
+        match place.start(cancel, work).map_err(|verdict| *verdict)?.wait(self.cancel).await {
             Ok(started) => {
                 started.facts.write_to(access);
                 started.lease.serves(self.cancel);

@@ -41,7 +41,7 @@ impl Scheduler {
         let mut itinerary = Itinerary::new(replicas, 0);
         loop {
             let at = self.next_server(&itinerary, &request)?;
-            let attempt = itinerary.attempt(at);
+            let attempt = request.attempts_made + itinerary.attempt(at);
             let placement = itinerary.replicas[at].clone();
             let (mut access, spec) = self.begin(attempt, &request, &placement)?;
             let preparation = self.preparation(&placement, &request.cancel, true);

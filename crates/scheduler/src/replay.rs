@@ -13,7 +13,7 @@ const QUEUE: usize = 4;
 
 /// An input that can be sent several times, up to a maximum size. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct ReplayedInput(Arc<Mutex<Source>>);
+pub struct ReplayedInput(Arc<Mutex<Source>>);
 
 #[derive(Debug)]
 struct Source {
@@ -41,12 +41,15 @@ impl Source {
 }
 
 impl ReplayedInput {
-    pub(crate) fn new(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+    /// Keeps what is received of a stream.
+    #[must_use]
+    pub fn new(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Self {
         Self(Arc::new(Mutex::new(Source { chunks, kept: Vec::new(), kept_bytes: 0, is_lost: false })))
     }
 
     /// Returns the input from its beginning. Must be called within a tokio runtime, and only for one attempt at a time.
-    pub(crate) fn open(&self) -> Input {
+    #[must_use]
+    pub fn open(&self) -> Input {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let source = Arc::clone(&self.0);
         tokio::spawn(async move { forward(&mut *source.lock().await, sender).await });
@@ -54,7 +57,7 @@ impl ReplayedInput {
     }
 
     /// Whether the whole of it can be sent once more.
-    pub(crate) async fn is_whole(&self) -> bool {
+    pub async fn is_whole(&self) -> bool {
         !self.0.lock().await.is_lost
     }
 }

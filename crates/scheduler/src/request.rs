@@ -71,6 +71,8 @@ pub struct Request<'a> {
     pub hashes: bool,
     /// Whether a process that stays up is kept for further requests.
     pub keep: Retention,
+    /// Number of attempts that another process has made of the request; its own are numbered from there.
+    pub attempts_made: u32,
     /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
     pub retries: u32,
     /// Whether further attempts are made also after the model itself failed.

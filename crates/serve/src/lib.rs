@@ -19,6 +19,7 @@ mod notify;
 mod output;
 mod peer;
 mod resident;
+mod resident_state;
 mod routes;
 mod run;
 mod socket;

@@ -14,6 +14,7 @@ use crate::{
     error::ServeError,
     life::Life,
     messages::Messages,
+    resident_state::Resident,
     routes::serve_connection,
     socket::Socket,
 };
@@ -42,27 +43,6 @@ pub struct Options {
     pub mer_version: String,
     /// Makes the words of failures.
     pub messages: Arc<dyn Messages>,
-}
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Resident {
-    pub(crate) runtime: Arc<Runtime>,
-    pub(crate) life: Life,
-    /// Raised when the resident ends: it cancels all runs.
-    pub(crate) end: Cancel,
-    pub(crate) drain: DrainProcess,
-    pub(crate) mer_version: String,
-    pub(crate) messages: Arc<dyn Messages>,
-}
-
-impl Resident {
-    /// To be called after each run.
-    pub(crate) fn after_run(&self) {
-        if self.runtime.is_journal_long() {
-            self.drain.start();
-        }
-    }
 }
 
 /// Serves until `signal` completes, or until there is nothing to keep. `ready` is called when the socket takes connections.

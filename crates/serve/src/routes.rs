@@ -18,7 +18,7 @@ use crate::{
     caller::sender,
     http::{Answer, ReadError, Request, read_request},
     peer,
-    resident::Resident,
+    resident_state::Resident,
     run::serve_run,
 };
 

@@ -22,7 +22,7 @@ use crate::{
     input::{ClientInput, ClientWords},
     output::ClientOutput,
     peer,
-    resident::Resident,
+    resident_state::Resident,
 };
 
 /// Bound on the request, after the connection was taken over.

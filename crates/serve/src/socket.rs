@@ -55,7 +55,7 @@ impl Socket {
         Ok(Self { listener, location, is_own, _lock: lock })
     }
 
-    /// Removes the socket, so that nobody waits for a resident that takes no more requests.
+    /// Removes the socket, so that no caller waits for a resident that takes no more requests.
     pub(crate) fn close(&self) {
         if self.is_own {
             let _ = fs::remove_file(self.location.socket());

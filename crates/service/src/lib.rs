@@ -22,6 +22,7 @@ mod journal;
 mod kept;
 pub mod log;
 pub mod migrate;
+mod read_view;
 pub mod registry;
 pub mod registry_file;
 mod registry_watch;
@@ -35,6 +36,7 @@ pub mod train;
 pub mod transfer;
 mod view;
 mod visible_json;
+mod watched_view;
 pub mod weights;
 
 pub use api::{ModelHost, ResolvedModel, RunRequest, Sender, WarmModel};

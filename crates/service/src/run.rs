@@ -56,6 +56,27 @@ impl ModelHost for Runtime {
     }
 }
 
+impl Runtime {
+    /// As [`ModelHost::run`], for a request of which another process has made attempts before it ended.
+    ///
+    /// # Errors
+    /// As [`ModelHost::run`].
+    pub async fn run_again(
+        &self,
+        model: &ResolvedModel,
+        request: RunRequest<'_>,
+        (request_uid, attempts_made): (Uuid, u32),
+        output: Output,
+        confirmation: OutputConfirmation,
+    ) -> Result<Outcome, ServiceError> {
+        self.wake_drainer(model.view.database_uid);
+        let scheduler = self.scheduler(model.view.database_uid);
+        let request = scheduler_request(model, request, AccessKind::Infer);
+        let request = Request { uid: request_uid, attempts_made, ..request };
+        Ok(scheduler.run(request, output, confirmation).await?)
+    }
+}
+
 /// The request as the scheduler takes it.
 pub(crate) fn scheduler_request<'a>(
     model: &'a ResolvedModel,
@@ -93,6 +114,7 @@ pub(crate) fn scheduler_request<'a>(
         timeout,
         hashes,
         keep,
+        attempts_made: 0,
         retries,
         retry_failed,
         priority,

@@ -1,11 +1,11 @@
-//! Servers and models at one moment: from the snapshot while that holds, else from the database.
+//! Servers and models at one moment.
 
 use std::{ops::Deref, sync::Arc};
 
 use mer_core::{Model, Server};
-use mer_dal::{Dialect, Snapshot, SnapshotOrSession};
+use mer_dal::Snapshot;
 
-use crate::{error::ServiceError, events::Activity, runtime::Runtime};
+use crate::error::ServiceError;
 
 /// The registry at one moment. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ impl Deref for View {
 }
 
 impl View {
+    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self(snapshot)
+    }
+
     /// The model of this name.
     ///
     /// # Errors
@@ -37,68 +41,4 @@ impl View {
         let names = self.servers.iter().map(|server| server.name.as_str());
         self.0.server(name).ok_or_else(|| ServiceError::unknown_object("server", name, names))
     }
-}
-
-impl Runtime {
-    /// All servers and models. Opens the database only where the snapshot does not hold, which is also what creates and
-    /// migrates an embedded database on first use.
-    ///
-    /// # Errors
-    /// As [`Runtime::session`].
-    pub async fn view(&self) -> Result<View, ServiceError> {
-        let current = schema_version();
-        let _activity = self.begin(Activity::Database);
-        let session = match self.database().snapshot_or_session().await? {
-            SnapshotOrSession::Snapshot(snapshot) if snapshot.schema_version == current => return Ok(View(snapshot)),
-            SnapshotOrSession::Snapshot(_) => self.unreported_session().await?,
-            SnapshotOrSession::Session(session) => self.checked(*session, false).await?.0,
-        };
-        let models = session.models().await?;
-        let view = Snapshot {
-            database_uid: session.database_uid().await?,
-            schema_version: current,
-            servers: session.servers().await?,
-            weights: session.named_versions(&models).await?,
-            // The snapshot that closing leaves has them; a server is asked for the one that is named.
-            versions: Vec::new(),
-            models,
-        };
-        session.close().await?;
-        Ok(View(Arc::new(view.sorted())))
-    }
-
-    /// One model and all servers, where the database is on a server that may have thousands of models; all models where
-    /// none has this name, so that similar names are known, and of an embedded database.
-    ///
-    /// # Errors
-    /// As [`Runtime::session`].
-    pub async fn view_of(&self, model: &str) -> Result<View, ServiceError> {
-        if self.database().settings().url.is_embedded() {
-            return self.view().await;
-        }
-        let activity = self.begin(Activity::Database);
-        let session = self.unreported_session().await?;
-        let Some(model) = session.model(model).await? else {
-            drop(activity);
-            return self.view().await;
-        };
-        // All servers, in one question: a variable that holds the password of any of them is kept from the model.
-        let servers = session.servers().await?;
-        let models = vec![model];
-        let view = Snapshot {
-            database_uid: session.database_uid().await?,
-            schema_version: schema_version(),
-            servers,
-            weights: session.named_versions(&models).await?,
-            versions: Vec::new(),
-            models,
-        };
-        session.close().await?;
-        Ok(View(Arc::new(view.sorted())))
-    }
-}
-
-/// The schema of this version.
-fn schema_version() -> u32 {
-    mer_migrations::embedded(Dialect::Surreal).last().map_or(0, |script| script.number)
 }

@@ -3,8 +3,8 @@
 mod clients;
 mod commands;
 mod faults;
+mod locations;
 mod on_demand;
-mod places;
 mod runs;
 mod same;
 mod support;

@@ -80,3 +80,24 @@ fn a_resident_that_dies_in_the_middle_is_69_and_its_models_are_gone() {
     wait_until("a row that is lost", || (home.env.row()["status"] == "lost").then_some(()));
     assert_eq!(home.mer(["run", "kept", "x", "--no-serve"]).ok(), "got x\n");
 }
+
+#[test]
+fn with_retries_a_resident_that_dies_is_followed_by_an_attempt_without_it() {
+    let home = Home::new();
+    let resident = home.serve([]);
+    let mut run = Live::start(home.with(["run", "kept", "-", "--retries", "1"]), std::process::Stdio::piped());
+    run.say("once\n");
+    let model = pid_in(&home.env.path("work/once.pid"));
+    resident.signal(Signal::KILL);
+    let ran = run.finish().ended(0);
+    assert_eq!(ran.stdout, "twice\n");
+    assert!(ran.stderr.contains("trying again without it"), "{}", ran.stderr);
+    wait_gone(model);
+    let rows = wait_until("both attempts", || {
+        let rows = home.env.rows();
+        (rows.len() == 2 && rows.iter().all(|row| row["status"] != "started")).then_some(rows)
+    });
+    assert_eq!(rows[0]["requestUid"], rows[1]["requestUid"]);
+    let attempts: Vec<_> = rows.iter().map(|row| (row["attempt"].clone(), row["status"].clone())).collect();
+    assert_eq!(attempts, [(2.into(), "succeeded".into()), (1.into(), "lost".into())]);
+}

@@ -26,6 +26,7 @@ while read -r line; do
         die) exit 9 ;;
         late) sleep 0.5; echo late ;;
         never) echo $$ > never.pid; sleep 600 ;;
+        once) [ ! -e once.pid ] || { echo twice; continue; }; echo $$ > once.pid; sleep 600 ;;
         hint) echo hint >&2; echo hinted ;;
         where) pwd ;;
         env) echo "$VIRTUAL_ENV" ;;

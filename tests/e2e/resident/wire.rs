@@ -129,7 +129,8 @@ impl Wire {
             let (stream, payload) = self.receive().expect("an end");
             match stream {
                 STDOUT => output.extend(payload),
-                STDOUT_END => self.send(WRITTEN, br#"{"failure":null}"#),
+                // A run that could not begin is over by now.
+                STDOUT_END => drop(self.try_send(WRITTEN, br#"{"failure":null}"#)),
                 END => {
                     let end = serde_json::from_slice(&payload).expect("JSON");
                     return (String::from_utf8(output).expect("a text"), end);

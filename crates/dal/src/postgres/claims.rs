@@ -179,7 +179,7 @@ impl PostgresStore {
         })
     }
 
-    /// Returns the error for rows that a policy of the table hides from the user who wrote them.
+    /// Returns the error for rows that a policy of the table hides from the user that wrote them.
     fn hidden_claims(&self) -> Result<DalError, DalError> {
         const WHY: &str =
             "the server accepted the rows of Claims and does not show them: a policy of the table hides them";

@@ -104,7 +104,8 @@ impl SurrealStore {
         self.no_rights(operation, WHY)
     }
 
-    fn no_rights(&self, operation: &'static str, why: &'static str) -> DalError {
+    /// Returns the error for a right that this user lacks.
+    pub(super) fn no_rights(&self, operation: &'static str, why: &'static str) -> DalError {
         DalError::Rights { operation, database: self.database(), user: self.user(), source: why.into() }
     }
 

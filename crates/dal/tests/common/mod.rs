@@ -5,8 +5,12 @@
 use std::{ops::Deref, path::Path, process::Command, time::Duration};
 
 use mer_core::{Dtype, Model, WeightsFormat};
-use mer_dal::{Database, DbUrl, Download, NewVersion, Session, Settings, Upload, collect_garbage};
+use mer_dal::{
+    ClaimOwner, ClaimUnit, Database, DbUrl, Download, NewVersion, Session, Settings, Store, Taken, Upload,
+    collect_garbage,
+};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A database and its folder.
 pub(crate) struct Fresh {
@@ -141,4 +145,30 @@ pub(crate) fn another_process(test: &str, argument: &Path) -> Command {
 /// Returns the argument of [`another_process`], or `None` in the test run itself.
 pub(crate) fn argument() -> Option<std::path::PathBuf> {
     std::env::var_os("MER_TEST_ARGUMENT").map(Into::into)
+}
+
+/// Makes the owner of claims.
+pub(crate) fn claim_owner() -> ClaimOwner {
+    let (host, caller, model) = ("here".to_owned(), "ada".to_owned(), "iris".to_owned());
+    ClaimOwner { uid: Uuid::new_v4(), host, pid: 1, caller, model }
+}
+
+/// Makes a unit to claim.
+pub(crate) fn claim_unit(name: &str) -> ClaimUnit {
+    ClaimUnit { pool: "gpu1".to_owned(), resource: "gpu".to_owned(), unit: name.to_owned() }
+}
+
+/// Does everything with claims, and reads the revision of the registry.
+pub(crate) async fn claims_come_and_go(store: &Store) {
+    let (one, two, lasts) = (claim_owner(), claim_owner(), Duration::from_secs(90));
+    let units = [claim_unit("0"), claim_unit("1")];
+    assert_eq!(store.take_claims(&units, &one, lasts).await.unwrap(), Taken::All);
+    assert!(matches!(store.take_claims(&units[1..], &two, lasts).await.unwrap(), Taken::Held(_)));
+    store.want_claims(&units[1..], two.uid).await.unwrap();
+    assert_eq!(store.wanted_of(one.uid).await.unwrap(), units[1..]);
+    assert_eq!(store.renew_claims(one.uid, &units, lasts).await.unwrap(), []);
+    store.release_claims(one.uid, &units).await.unwrap();
+    assert_eq!(store.clear_void_claims().await.unwrap(), 0);
+    assert_eq!(store.list_claims().await.unwrap(), []);
+    store.registry_revision().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Says how a model is kept, to a person who has waited for it.
+//! Says how a model is kept, to a person that has waited for it.
 
 use std::time::{Duration, SystemTime};
 

@@ -9,6 +9,7 @@ use mer_client::{
 use mer_core::Selector;
 use mer_scheduler::Keep;
 use mer_service::{Caller, ModelHost as _, ResolvedModel, RunRequest, Runtime};
+use uuid::Uuid;
 
 use super::{
     address::database_identity,
@@ -27,7 +28,16 @@ pub(crate) enum Prepared {
     /// In this process.
     Here(Box<ResolvedModel>),
     /// In the resident, which waits for the word to start.
-    There(Box<Reservation>),
+    There(Reserved),
+}
+
+/// A request that the resident has reserved.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    pub(super) reservation: Box<Reservation>,
+    pub(super) request_uid: Uuid,
+    /// The model, for an attempt in this process.
+    pub(super) selector: Selector,
 }
 
 /// Whether a resident is asked to run a model.
@@ -111,10 +121,11 @@ impl Engine {
             return self.prepare_here(runtime, name, selector, request).await;
         };
         let open = open_message(name, request, diagnostics, context);
+        let there = |reservation| Reserved { reservation, request_uid: open.request_uid, selector: selector.clone() };
         match Reservation::open(location, &open).await {
             Err(ClientError::NoResident) => {}
             answer => match reserved(location, answer).await? {
-                Some(reservation) => return Ok(Prepared::There(reservation)),
+                Some(reservation) => return Ok(Prepared::There(there(reservation))),
                 None => return self.prepare_here(runtime, name, selector, request).await,
             },
         }
@@ -122,7 +133,7 @@ impl Engine {
         if self.starter.wants(&model, request.server) && self.starter.start(location).await {
             let answer = Reservation::open(location, &open).await;
             if let Some(reservation) = reserved(location, answer).await? {
-                return Ok(Prepared::There(reservation));
+                return Ok(Prepared::There(there(reservation)));
             }
         }
         self.stay_here(name, request);

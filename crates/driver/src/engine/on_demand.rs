@@ -64,7 +64,7 @@ impl Starter {
             tracing::debug!(error = &error as &dyn std::error::Error, "no resident can be started");
             return false;
         }
-        // Of several callers one starts it; the others wait for the same resident.
+        // One of several callers starts it; the others wait for the same resident.
         let lock = mer_files::open_lock_file(&location.lock().with_extension("start"));
         let lock = lock.and_then(|file| Ok(mer_files::try_lock(&file)?.then_some(file)));
         let started = lock.and_then(|lock| {

@@ -1,12 +1,17 @@
 //! Runs a request where it was prepared.
 
-use mer_client::{Location, RunOutput};
+use bytes::Bytes;
+use mer_client::{ClientError, Location, RunOutput};
 use mer_core::Classified as _;
-use mer_scheduler::{Outcome, Output, OutputConfirmation};
+use mer_meal::{CancelLevel, Input};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, ReplayedInput};
 use mer_serve::ServeError;
 use mer_service::{ModelHost as _, RunRequest};
 
-use super::{choice::Prepared, relay::lost};
+use super::{
+    choice::{Prepared, Reserved},
+    relay::lost,
+};
 use crate::{app::App, errors::CliError};
 
 impl Prepared {
@@ -25,18 +30,80 @@ impl Prepared {
     ) -> Result<Outcome, CliError> {
         match self {
             Self::Here(resolved) => Ok(app.runtime.run(&resolved, request, output, confirmation).await?),
-            Self::There(reservation) => {
-                let show = app.wait_display();
-                let wait = |text: Option<String>| show(text);
-                let output = RunOutput { output, confirmation, wait: &wait };
-                reservation.run(request.input, &request.cancel, output).await.map_err(|error| lost(model, error))
-            }
+            Self::There(reserved) => reserved.run(app, model, request, output, confirmation).await,
         }
     }
 
     /// Whether the request runs in this process.
     pub(crate) const fn is_here(&self) -> bool {
         matches!(self, Self::Here(_))
+    }
+}
+
+impl Reserved {
+    async fn run(
+        self,
+        app: &App,
+        model: &str,
+        mut request: RunRequest<'_>,
+        output: Output,
+        confirmation: OutputConfirmation,
+    ) -> Result<Outcome, CliError> {
+        let Self { reservation, request_uid, selector } = self;
+        let show = app.wait_display();
+        let wait = |text: Option<String>| show(text);
+        let mut confirmation = Some(confirmation);
+        let mut passed_on = false;
+        let replay = (request.retries > 0).then(|| Replay::new(&mut request.input));
+        let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
+        let again = Output { stdout: output.stdout.clone(), stderr: output.stderr.clone() };
+        let there = RunOutput { output, confirmation: &mut confirmation, passed_on: &mut passed_on, wait: &wait };
+        let error = match reservation.run(input, &request.cancel, there).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        wait(None);
+        // The next attempt is made here: the resident is gone before the reply began.
+        let is_gone = matches!(error, ClientError::Gone) && !passed_on && request.cancel.level() == CancelLevel::None;
+        let (true, Some(replay), Some(confirmation)) = (is_gone, replay, confirmation) else {
+            return Err(lost(model, error));
+        };
+        let Some(input) = replay.input().await else { return Err(lost(model, error)) };
+        tracing::warn!("`{model}`: {error}; trying again without it");
+        let resolved = app.runtime.resolve(&selector).await?;
+        let request = RunRequest { input, retries: request.retries - 1, ..request };
+        Ok(app.runtime.run_again(&resolved, request, (request_uid, 1), again, confirmation).await?)
+    }
+}
+
+/// An input that can be sent once more.
+enum Replay {
+    Bytes(Bytes),
+    Stream(ReplayedInput),
+}
+
+impl Replay {
+    /// Replaces the input by one that is kept while it is sent.
+    fn new(input: &mut Input) -> Self {
+        match std::mem::replace(input, Input::Bytes(Bytes::new())) {
+            Input::Bytes(bytes) => {
+                *input = Input::Bytes(bytes.clone());
+                Self::Bytes(bytes)
+            }
+            Input::Stream(chunks) => {
+                let replayed = ReplayedInput::new(chunks);
+                *input = replayed.open();
+                Self::Stream(replayed)
+            }
+        }
+    }
+
+    /// Returns the whole input; none if it was too long to be kept.
+    async fn input(self) -> Option<Input> {
+        match self {
+            Self::Bytes(bytes) => Some(Input::Bytes(bytes)),
+            Self::Stream(replayed) => replayed.is_whole().await.then(|| replayed.open()),
+        }
     }
 }
 

@@ -213,7 +213,8 @@ impl Pool {
 
     fn is_starting(&self, name: &GroupName) -> bool {
         let state = self.lock();
-        let starts = |entry: &Entry| matches!(entry.stage, Stage::Starting(_) | Stage::Reserved);
+        // A permit that waits for units is bounded by the queue of its request.
+        let starts = |entry: &Entry| matches!(entry.stage, Stage::Starting(_));
         state.groups.get(name).is_some_and(|group| group.entries.values().any(starts))
     }
 

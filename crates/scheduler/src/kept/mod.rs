@@ -6,6 +6,7 @@
 mod acquire;
 mod back_off;
 mod entry;
+mod eviction;
 mod group;
 mod housekeeping;
 mod key;
@@ -14,7 +15,6 @@ mod life;
 mod list;
 mod pool;
 mod process;
-mod room;
 mod selection;
 mod standing;
 mod start_failure;

@@ -19,7 +19,7 @@ pub(crate) struct Starting {
     home: Arc<dyn Home>,
     id: ProcessId,
     cancel: Cancel,
-    result: oneshot::Receiver<Result<Started, StartFailure>>,
+    result: oneshot::Receiver<Result<Started, Box<StartFailure>>>,
     is_over: bool,
 }
 
@@ -59,9 +59,9 @@ impl StartPermit {
         mut self,
         cancel: Cancel,
         work: impl Future<Output = (Access, Result<PooledProcess, Verdict>)> + Send + 'static,
-    ) -> Result<Starting, Verdict> {
+    ) -> Result<Starting, Box<Verdict>> {
         if !self.home.begin_start(self.id, &cancel) {
-            return Err(Verdict::stopped_at_start());
+            return Err(Box::new(Verdict::stopped_at_start()));
         }
         self.is_taken = true;
         let (home, id) = (Arc::clone(&self.home), self.id);
@@ -74,9 +74,9 @@ impl StartPermit {
             let started = match started {
                 Ok(process) => match home.ready(id, Box::new(process)) {
                     Some(lease) => Ok(Started { lease, facts }),
-                    None => Err(StartFailure { verdict: Verdict::stopped_at_start(), facts }),
+                    None => Err(Box::new(StartFailure { verdict: Verdict::stopped_at_start(), facts })),
                 },
-                Err(verdict) => Err(home.failed(id, StartFailure { verdict, facts })),
+                Err(verdict) => Err(Box::new(home.failed(id, StartFailure { verdict, facts }))),
             };
             // If the request is gone, dropping the lease gives the process to the next one.
             drop(sender.send(started));
@@ -87,7 +87,7 @@ impl StartPermit {
 
 impl Starting {
     /// Waits until the process is ready. A request that is cancelled cancels the start, unless another request waits for it.
-    pub(crate) async fn wait(mut self, request: &Cancel) -> Result<Started, StartFailure> {
+    pub(crate) async fn wait(mut self, request: &Cancel) -> Result<Started, Box<StartFailure>> {
         let mut awaited = Some(CancelLevel::Cancel);
         loop {
             let pressed = async {
@@ -100,12 +100,12 @@ impl Starting {
                 biased;
                 started = &mut self.result => {
                     self.is_over = true;
-                    return started.unwrap_or_else(|_| Err(broken()));
+                    return started.unwrap_or_else(|_| Err(Box::new(broken())));
                 }
                 () = pressed => {
                     if awaited == Some(CancelLevel::Cancel) && !self.home.abandon_start(self.id) {
                         self.is_over = true;
-                        return Err(StartFailure::new(Verdict::cancelled_before()));
+                        return Err(Box::new(StartFailure::new(Verdict::cancelled_before())));
                     }
                     if request.level() == CancelLevel::Now {
                         self.cancel.cancel_now();

@@ -13,10 +13,10 @@ use super::{
     config::LimitsConfig,
     demand::{Demand, Unmet},
     error::{LimitError, LimitsError, LockFailure},
+    evictor::MakeRoom,
     guard::UnitsGuard,
-    room::MakeRoom,
     shared::{SharedClaim, SharedLimits, SharedTake},
-    turn_queue::{Turn, TurnQueue},
+    turn_queue::{QueueTicket, TurnQueue},
     unit::Unit,
     unit_locks::{Tried, UnitLocks},
 };
@@ -71,7 +71,7 @@ pub(crate) struct UnitsAsk<'a> {
 struct Waiting<'a> {
     ask: &'a UnitsAsk<'a>,
     demand: &'a Demand,
-    turn: Turn<'a>,
+    turn: QueueTicket<'a>,
     reported: Option<ReportedWait>,
 }
 

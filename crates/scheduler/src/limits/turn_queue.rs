@@ -32,21 +32,21 @@ struct Waiter {
 
 /// A place in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct QueueTicket<'a> {
     queue: &'a TurnQueue,
     number: u64,
 }
 
 impl TurnQueue {
     /// Enters the queue.
-    pub(super) fn enter(&self, model: &str, demand: &Demand, priority: i8) -> Turn<'_> {
+    pub(super) fn enter(&self, model: &str, demand: &Demand, priority: i8) -> QueueTicket<'_> {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
         let at = state.turns.partition_point(|before| before.priority >= priority);
         let waiter = Waiter { number, priority, model: model.to_owned(), demand: demand.clone(), is_waiting: false };
         state.turns.insert(at, waiter);
-        Turn { queue: self, number }
+        QueueTicket { queue: self, number }
     }
 
     /// Returns how many starts wait for units that a process with this demand needs.
@@ -60,7 +60,7 @@ impl TurnQueue {
     }
 }
 
-impl Turn<'_> {
+impl QueueTicket<'_> {
     /// Whether nothing before it competes for its units.
     pub(super) fn has_come(&self) -> bool {
         let state = self.queue.lock();
@@ -99,7 +99,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for QueueTicket<'_> {
     fn drop(&mut self) {
         self.queue.lock().turns.retain(|waiter| waiter.number != self.number);
         self.queue.changed.notify_waiters();
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn the_queue_of_a_model_is_bounded() {
         let queue = TurnQueue::default();
-        let turns: Vec<Turn<'_>> = (0..3).map(|_| queue.enter("m", &demand("gpu"), 0)).collect();
+        let turns: Vec<QueueTicket<'_>> = (0..3).map(|_| queue.enter("m", &demand("gpu"), 0)).collect();
         assert_eq!(turns[0].wait(2), Ok(()));
         assert_eq!(turns[0].wait(2), Ok(()));
         assert_eq!(turns[1].wait(2), Ok(()));

@@ -105,7 +105,7 @@ async fn a_model_that_was_changed_or_removed_is_not_used_again() {
     eventually("it is ended", || !runs(second)).await;
 
     env.ask(&model, "x").await;
-    env.scheduler.registry_changed(&[model.clone()], &[]);
+    env.scheduler.registry_changed(std::slice::from_ref(&model), &[]);
     assert_eq!(env.state("m"), Some(ProcessState::Ready), "nothing has changed");
     env.scheduler.registry_changed(&[changed], &[]);
     eventually("it is forgotten", || env.process("m").is_none()).await;

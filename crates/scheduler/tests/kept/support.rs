@@ -274,6 +274,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         timeout: None,
         hashes: true,
         keep: how.keep,
+        attempts_made: 0,
         retries: how.retries,
         retry_failed: how.retry_failed,
         priority: how.priority,

@@ -2,8 +2,10 @@
 
 mod held_units;
 mod keeper;
+mod keeper_state;
 mod lifetime;
 mod renewal;
 
-pub use keeper::{ClaimError, ClaimKeeper, KeeperOwner, YieldUnits};
+pub use keeper::{ClaimError, ClaimKeeper};
+pub use keeper_state::{KeeperOwner, YieldUnits};
 pub use lifetime::claim_lifetime;

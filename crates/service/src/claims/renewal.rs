@@ -8,7 +8,7 @@ use std::{
 use mer_dal::{ClaimUnit, DalError, Store, Taken, UnitClaim};
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::keeper::KeeperState;
+use super::keeper_state::KeeperState;
 
 /// Pause after a failure, at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

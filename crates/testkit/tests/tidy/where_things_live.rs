@@ -14,7 +14,7 @@ const CONCERNS: [&str; 12] = [
     "SQL of the log list",
     "chunking of weights",
     "completion in the REPL",
-    "warm pool",
+    "pool of kept processes",
     "delivery of weights over SSH",
 ];
 

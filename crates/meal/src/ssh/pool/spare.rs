@@ -14,7 +14,8 @@ const FOLLOWS: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(2);
 
 impl Pool {
-    /// Starts a spare wrapper if runs follow each other, and a session has room for it. To be called when a run
+    /// Starts a spare wrapper if runs follow each other, and a session has room for it and no other run: where several
+    /// run at once, they start beside each other anyway. To be called when a run
     /// starts.
     pub(in crate::ssh) fn prepare(&self) {
         let handle = {
@@ -25,7 +26,7 @@ impl Pool {
             }
             let free = |handle: &&super::SessionHandle| {
                 let mut slots = handle.shared().slots();
-                let free = handle.is_alive() && !slots.closing && slots.used < slots.most;
+                let free = handle.is_alive() && !slots.closing && slots.used == 1 && slots.used < slots.most;
                 slots.used += usize::from(free);
                 free
             };

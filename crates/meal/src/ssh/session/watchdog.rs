@@ -135,11 +135,11 @@ impl Watchdog {
             let _ = reply.send(Err(GuardError::NoChannel));
             return;
         }
-        if self.phase == Phase::Ready {
-            if let Err(error) = same_namespace(&self.namespace, &namespace) {
-                let _ = reply.send(Err(error));
-                return;
-            }
+        if self.phase == Phase::Ready
+            && let Err(error) = same_namespace(&self.namespace, &namespace)
+        {
+            let _ = reply.send(Err(error));
+            return;
         }
         let named = name.is_some();
         let mut entry =
