@@ -69,7 +69,7 @@ impl<R: AsyncRead + Unpin> ClientInput<R> {
                 biased;
                 permit = room => self.pass_on(permit),
                 frame = self.frames.next() => match frame {
-                    Ok(Some(frame)) => match self.take(frame) {
+                    Ok(Some(frame)) => match self.take(&frame) {
                         Ok(()) => {}
                         Err(error) => break Some(error),
                     },
@@ -125,7 +125,7 @@ impl<R: AsyncRead + Unpin> ClientInput<R> {
         self.taken.send_modify(|taken| *taken += bytes as u64);
     }
 
-    fn take(&mut self, frame: Frame) -> Result<(), FrameError> {
+    fn take(&mut self, frame: &Frame) -> Result<(), FrameError> {
         match frame.stream {
             Stream::Stdin if self.end.is_none() => {
                 let length = frame.payload.len();

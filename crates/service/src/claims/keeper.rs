@@ -1,7 +1,6 @@
 //! Takes, renews and releases the claims of this process.
 
 use std::{
-    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,12 +9,11 @@ use std::{
 };
 
 use mer_core::{Classified, FailureKind};
-use mer_dal::{ClaimOwner, ClaimUnit, DalError, Database, Taken};
+use mer_dal::{ClaimUnit, DalError, Database, Taken};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use uuid::Uuid;
 
 use super::{
-    held_units::HeldUnits,
     keeper_state::{KeeperOwner, KeeperState, YieldUnits},
     renewal::keep_renewed,
 };
