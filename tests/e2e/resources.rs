@@ -4,8 +4,10 @@ use std::{process::Stdio, thread, time::Duration};
 
 use crate::support::{Live, TestEnv, wait_until};
 
-/// Takes the lock that stands for the graphics card, or says that another process has it, and ignores TERM for a while.
-const MODEL: &str = r#"mkdir "$DIR/card" 2>/dev/null || echo violated >>"$DIR/faults"
+/// Takes the lock that stands for the graphics card, or says that another process has it, and takes a while after TERM.
+/// Its stderr is closed by then, so it must not write there.
+const MODEL: &str = r#"exec 2>/dev/null
+mkdir "$DIR/card" 2>/dev/null || echo violated >>"$DIR/faults"
 trap 'sleep 0.6; rmdir "$DIR/card"; exit 0' TERM
 read -r line
 : >"$DIR/began.$line"
@@ -65,7 +67,7 @@ fn bounds_on_the_wait_are_75_and_impossible_needs_78() {
     wait_until("the model runs", || env.path("work/began.hold").exists().then_some(()));
     let told = env.mer(["run", "card", "x"]).failed(75);
     assert!(told.contains("queueTimeout") && told.contains("a free `gpu`"), "{told}");
-    assert_eq!(env.row()["status"], "timeout");
+    assert_eq!(env.rows()[0]["status"], "timeout");
     held.signal(rustix::process::Signal::TERM);
     wait_until("it has ended", || held.is_over().then_some(()));
     env.mer(["model", "set", "card", "--needs", "gpu=2", "--allow-changes"]).ok();

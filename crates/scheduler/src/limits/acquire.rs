@@ -132,13 +132,13 @@ impl Limits {
     async fn acquire_in_turn(&self, ask: &UnitsAsk<'_>, demand: &Demand) -> Result<UnitsGuard, LimitError> {
         let failed = |error: LockFailure| error.in_folder(self.locks.folder());
         self.locks.prepare().await.map_err(|error| failed(error.into()))?;
-        let turn = self.queue.enter(ask.model, demand, ask.priority);
-        let mut waiting = Waiting { ask, demand, turn, reported: None };
+        let place = self.queue.enter(ask.model, demand, ask.priority);
+        let mut waiting = Waiting { ask, demand, turn: place, reported: None };
         if !waiting.turn.has_come() {
             waiting.begin().map_err(failed)?;
             waiting.turn.come().await;
         }
-        let _turn = self.locks.turn(demand, || waiting.begin()).await.map_err(failed)?;
+        let mut turn = self.locks.turn(demand, || waiting.begin()).await.map_err(failed)?;
         let mut wanted = None;
         let mut noted: Option<Instant> = None;
         loop {
@@ -174,6 +174,12 @@ impl Limits {
             tokio::select! {
                 () = freed => {}
                 () = sleep(pause) => {}
+            }
+            if !waiting.turn.has_come() {
+                // A request of a higher priority has come, and goes first.
+                drop((turn, wanted.take()));
+                waiting.turn.come().await;
+                turn = self.locks.turn(demand, || waiting.begin()).await.map_err(failed)?;
             }
         }
     }
