@@ -7,7 +7,7 @@ use crate::support::{alive, wait_gone};
 fn without_a_resident_nothing_is_kept() {
     let home = Home::new();
     let ran = home.mer(["ps"]).ended(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "no resident is running\n"));
+    assert_eq!((ran.stdout.lines().count(), ran.stderr.as_str()), (1, "no resident is running\n"), "{}", ran.stdout);
     assert_eq!(home.mer(["ps", "--json"]).ok(), "");
     assert!(home.mer(["stop", "kept"]).failed(66).contains("no process of `kept` is kept"));
     home.mer(["stop", "--all"]).ended(0);

@@ -54,8 +54,7 @@ impl Reserved {
         let replay = (request.retries > 0).then(|| Replay::new(&mut request.input));
         let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
         let Output { stdout, stderr } = output;
-        let mut there =
-            RunOutput { stdout: Some(stdout), stderr, confirmation: Some(confirmation), passed_on: false };
+        let mut there = RunOutput { stdout: Some(stdout), stderr, confirmation: Some(confirmation), passed_on: false };
         let error = match reservation.run(input, &request.cancel, &mut there, &show).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => error,
