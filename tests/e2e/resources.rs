@@ -70,7 +70,7 @@ fn bounds_on_the_wait_are_75_and_impossible_needs_78() {
     assert_eq!(env.rows()[0]["status"], "timeout");
     held.signal(rustix::process::Signal::TERM);
     wait_until("it has ended", || held.is_over().then_some(()));
-    env.mer(["model", "set", "card", "--needs", "gpu=2", "--allow-changes"]).ok();
+    env.mer(["model", "set", "card", "--needs", "gpu=2", "--allow-changes", "--quiet"]).ok();
     let told = env.mer(["run", "card", "x"]).failed(78);
     assert!(told.contains("`gpu` = 2") && told.contains("`local`"), "{told}");
 }

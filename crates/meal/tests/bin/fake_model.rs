@@ -350,6 +350,13 @@ impl Held for Locked {
     }
 }
 
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // The watcher has the file open, too.
+        self.0.unlock().expect("unlocked");
+    }
+}
+
 /// Starts a model that ignores TERM and holds a lock, and waits to be killed.
 fn locking_parent(mark: &str, lock: &str, grace: &str) {
     let file = fs::File::options().read(true).write(true).open(lock).expect("the lock file");
@@ -360,6 +367,8 @@ fn locking_parent(mark: &str, lock: &str, grace: &str) {
     let spec = RunSpec { bounds: Bounds { grace, ..Bounds::default() }, ..spec(mark, &["ignore-term"]) };
     runtime().block_on(async {
         let mut run = executor.start(&spec).await.expect("a model");
+        // From here on only the run holds the lock.
+        drop(executor);
         let _ = run.stdout.next().await;
         say("started");
         // It either goes on to be killed, or is told to end the model.
