@@ -81,8 +81,8 @@ fn folder() -> io::Error {
     io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")
 }
 
-/// Reads a pipe to its end, such as a shell's `<(…)`, but at most [`crate::MAX_EXTERNAL_BYTES`]. The thread that reads is abandoned
-/// if it takes longer than `bound`.
+/// Reads a pipe to its end, such as a shell's `<(…)`, but at most [`crate::MAX_EXTERNAL_BYTES`]. The thread that reads is
+/// abandoned if it takes longer than `bound`.
 ///
 /// # Errors
 /// Errors of the system, [`io::ErrorKind::TimedOut`], and [`io::ErrorKind::FileTooLarge`] for a longer pipe.
