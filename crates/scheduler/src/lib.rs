@@ -67,7 +67,7 @@ pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirm
 pub use ping::ModelPingReport;
 pub use placement::Placement;
 pub use replay::ReplayedInput;
-pub use request::{Output, Request, Requester, Retention, Retention as Keep, Weights};
+pub use request::{Output, Request, Requester, Retention, Weights};
 pub use scheduler::{Config, Scheduler};
 pub use train::{Trained, Training, TrainingFailure};
 pub use wait::{Wait, WaitObserver};

@@ -77,7 +77,7 @@ pub struct Request<'a> {
     pub retries: u32,
     /// Whether further attempts are made also after the model itself failed.
     pub retry_failed: bool,
-    /// StartPermit among waiting requests, from -10 to 10; a greater number is served earlier.
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
     pub priority: i8,
     /// Tags for the access log.
     pub tags: BTreeMap<String, String>,

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use mer_client::wire::{DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, Reserved, RunEnd, Stream};
 use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, CancelLevel, Input};
-use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, WaitObserver};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, Retention, WaitObserver};
 use mer_service::{ModelHost as _, ResolvedModel, RunRequest, ServiceError};
 use tokio::{
     net::{
@@ -90,7 +90,7 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
 
 /// What becomes of a request.
 enum Decision {
-    Reserved(Reserved, Box<Open>, ResolvedModel, Keep),
+    Reserved(Reserved, Box<Open>, ResolvedModel, Retention),
     Declined(DeclineReason),
     Refused(ErrorMessage),
 }
@@ -118,7 +118,7 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
 
 /// Returns whether the process is kept, or nothing if the caller is to run it by itself: a process of this machine that ends
 /// with its request.
-fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Option<Keep> {
+fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Option<Retention> {
     let spec = &model.model().spec;
     let names = spec.servers();
     let mut all_remote = true;
@@ -131,9 +131,9 @@ fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Opt
     }
     let is_loaded = || resident.runtime.keeps(Some(&model.model().name));
     if kept || is_loaded() {
-        return Some(Keep::ByKeepalive);
+        return Some(Retention::ByKeepalive);
     }
-    all_remote.then_some(Keep::No)
+    all_remote.then_some(Retention::No)
 }
 
 /// Runs the model, and forwards what comes and goes.
@@ -141,7 +141,7 @@ async fn run(
     resident: &Resident,
     open: Open,
     model: &ResolvedModel,
-    keep: Keep,
+    keep: Retention,
     frames: FrameReader<OwnedReadHalf>,
     client: &ClientOutput<OwnedWriteHalf>,
 ) -> Result<Outcome, ServiceError> {

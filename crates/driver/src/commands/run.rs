@@ -2,7 +2,7 @@
 
 use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, Retention};
 use mer_service::RunRequest;
 use tokio::sync::mpsc;
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         timeout: args.request.timeout,
         hashes: app.settings.hashes && !args.request.no_hash,
         // A command line ends with its run; further lines may want the process again.
-        keep: if origin == Origin::Line { Keep::WhileHere } else { Keep::No },
+        keep: if origin == Origin::Line { Retention::WhileHere } else { Retention::No },
         retries: args.retries,
         retry_failed: args.retry_failed,
         priority: args.request.priority,

@@ -7,7 +7,7 @@ use mer_client::{
     wire::{CallerContext, DeclineReason},
 };
 use mer_core::Selector;
-use mer_scheduler::Keep;
+use mer_scheduler::Retention;
 use mer_service::{Caller, ModelHost as _, ResolvedModel, RunRequest, Runtime};
 use uuid::Uuid;
 
@@ -154,7 +154,7 @@ impl Engine {
 
     /// Notes that further requests to a model run here, if this process keeps its processes itself.
     fn stay_here(&self, name: &str, request: &RunRequest<'_>) {
-        if request.keep == Keep::WhileHere {
+        if request.keep == Retention::WhileHere {
             self.here.borrow_mut().insert(name.to_owned());
         }
     }
