@@ -22,7 +22,12 @@ const BOUND: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`ClientError`]; [`ClientError::NoResident`] if there is none.
 pub async fn version(location: &Location) -> Result<VersionMessage, ClientError> {
-    ask(location, "GET", PATH_VERSION, None::<&()>, Some(BOUND)).await
+    version_within(location, BOUND).await
+}
+
+/// As [`version`], within this bound.
+pub(crate) async fn version_within(location: &Location, bound: Duration) -> Result<VersionMessage, ClientError> {
+    ask(location, "GET", PATH_VERSION, None::<&()>, Some(bound)).await
 }
 
 /// Returns the kept processes.

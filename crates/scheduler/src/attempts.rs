@@ -58,6 +58,9 @@ impl Scheduler {
         loop {
             let at = self.next_server(&itinerary, &request)?;
             let attempt = request.attempts_made + itinerary.attempt(at);
+            if let (Some(observer), true) = (&request.attempts, attempt > request.attempts_made + 1) {
+                observer.begins(attempt, itinerary.retries_taken()).await;
+            }
             let placement = itinerary.replicas[at].clone();
             let (mut access, spec) = self.begin(attempt, &request, &placement)?;
             if let (true, Some(replay)) = (spec.protocol.stays_up(), &replay)

@@ -18,6 +18,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod attempt_observer;
 mod attempts;
 mod caller_environment;
 mod delivery;
@@ -53,7 +54,8 @@ mod training_fetch;
 mod training_output;
 mod wait;
 
-pub use caller_environment::CallerEnvironment;
+pub use attempt_observer::{AttemptObserver, FurtherAttempt};
+pub use caller_environment::{CallerEnvironment, is_of_service_manager};
 pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};
 pub use error::SchedulerError;
 pub use executors::ExecutorFactory;

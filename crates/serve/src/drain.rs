@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mer_scheduler::is_of_service_manager;
+
 /// Bound on one drain; the next one goes on where it ended.
 const BOUND: Duration = Duration::from_secs(300);
 /// Pause between looks at whether it has ended.
@@ -54,6 +56,9 @@ impl DrainProcess {
             return;
         }
         let mut command = Command::new(program);
+        std::env::vars_os().filter(|(name, _)| is_of_service_manager(name.as_encoded_bytes())).for_each(|(name, _)| {
+            command.env_remove(name);
+        });
         command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null());
         let is_running = Rc::clone(&self.is_running);
         match command.spawn() {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use mer_core::{Bound, ConnType, Model, Selector, Tags, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{
-    DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, Retention, WaitObserver,
+    AttemptObserver, DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, Retention,
+    WaitObserver,
 };
 use uuid::Uuid;
 
@@ -86,6 +87,8 @@ pub struct RunRequest<'a> {
     pub watch: Option<WaitObserver>,
     /// Observes the weights on their way to the server.
     pub progress: Option<DeliveryObserver>,
+    /// Observes further attempts before they begin.
+    pub attempts: Option<AttemptObserver>,
 }
 
 /// A warm process: it waits for requests to its model.

@@ -43,6 +43,7 @@ impl Runtime {
             cancel,
             watch: None,
             progress: None,
+            attempts: None,
         };
         let scheduler = self.scheduler(model.view.database_uid);
         Ok(scheduler.load(scheduler_request(model, request, AccessKind::Load)).await?)

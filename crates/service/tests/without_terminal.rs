@@ -111,6 +111,7 @@ fn request(input: &'static str) -> RunRequest<'static> {
         cancel: Cancel::new(),
         watch: None,
         progress: None,
+        attempts: None,
     }
 }
 

@@ -63,6 +63,7 @@ impl Wire {
             "hashes": false, "retries": 0, "retryFailed": false, "priority": 0, "tags": {}, "diagnostics": false,
             "context": {
                 "caller": "test@here", "claims": {}, "pid": std::process::id(), "folder": home.env.path("work"),
+                "agent": null,
                 "variables": { "PATH": std::env::var("PATH").unwrap_or_default() },
             },
         });

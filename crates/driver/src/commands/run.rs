@@ -42,6 +42,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         cancel: cancel.clone(),
         watch: app.watch(),
         progress: weights::progress(ui),
+        attempts: None,
     };
     let asks = if args.no_serve { AskResident::No } else { AskResident::Yes { diagnostics: diagnostics_wanted } };
     let preparing = app.engine.prepare(&app.runtime, (name, &selector), &request, asks);
@@ -69,7 +70,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     };
     let ((outcome, written, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&selector.model), work).await;
-    let outcome = outcome?;
+    let outcome = outcome.map_err(|error| error.cancelled_by(signal))?;
     // A reader that has gone is the cause of the cancelled run, not its result.
     let bytes = written?;
     if ui.format() == Format::Json {

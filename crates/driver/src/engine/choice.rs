@@ -7,6 +7,7 @@ use mer_client::{
     wire::{CallerContext, DeclineReason},
 };
 use mer_core::Selector;
+use mer_meal::Input;
 use mer_scheduler::Retention;
 use mer_service::{Caller, ModelHost as _, ResolvedModel, RunRequest, Runtime};
 use uuid::Uuid;
@@ -38,6 +39,8 @@ pub(crate) struct Reserved {
     pub(super) request_uid: Uuid,
     /// The model, for an attempt in this process.
     pub(super) selector: Selector,
+    /// Whether this process runs it if the resident lacks a secret for the connection.
+    pub(super) takes_back: bool,
 }
 
 /// Whether a resident is asked to run a model.
@@ -59,6 +62,8 @@ pub(crate) struct Engine {
     location: Option<Location>,
     /// Whether runs may go to the resident.
     is_used: bool,
+    /// Whether a person may be asked for a secret.
+    asks: bool,
     context: Option<CallerContext>,
     starter: Starter,
     /// Models that further lines of this process run here, as they were named.
@@ -72,11 +77,13 @@ impl Engine {
         database: &mer_dal::Settings,
         caller: &Caller,
         environment: &Environment,
+        asks: bool,
     ) -> Self {
         let Environment { variables, cwd, .. } = environment;
         Self {
             location: database_identity(database).map(|identity| location(loaded, &identity)),
             is_used: loaded.settings.serve,
+            asks,
             context: caller_context(caller, variables, cwd),
             starter: Starter::new(loaded, database, variables),
             here: RefCell::default(),
@@ -120,8 +127,15 @@ impl Engine {
         let (Some((location, context)), AskResident::Yes { diagnostics }) = (resident, asks) else {
             return self.prepare_here(runtime, name, selector, request).await;
         };
-        let open = open_message(name, request, diagnostics, context);
-        let there = |reservation| Reserved { reservation, request_uid: open.request_uid, selector: selector.clone() };
+        // An input that is a stream is kept for it, which is worth the memory only where a person may be asked.
+        let takes_back = self.asks || matches!(request.input, Input::Bytes(_));
+        let open = open_message(name, request, diagnostics, takes_back, context);
+        let there = |reservation| Reserved {
+            reservation,
+            request_uid: open.request_uid,
+            selector: selector.clone(),
+            takes_back,
+        };
         match Reservation::open(location, &open).await {
             Err(ClientError::NoResident) => {}
             answer => match reserved(location, answer).await? {

@@ -282,6 +282,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         via: None,
         cancel: how.cancel,
         watch: None,
+        attempts: None,
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) async fn train(
         cancel: cancel.clone(),
         watch: app.watch(),
         progress: progress(ui),
+        attempts: None,
     };
     let (confirmation, sender) = OutputConfirmation::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);
