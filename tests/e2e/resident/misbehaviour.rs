@@ -18,12 +18,12 @@ fn a_model_that_dies_at_every_request_is_not_started_again_and_again() {
     let _resident = home.serve([]);
     home.env.apply(kept("mortal", "", "echo x >> starts; read -r x; echo \"last of $x\" >&2; exit 9"));
     for input in ["a", "b"] {
-        let stderr = home.mer(["run", "mortal", input]).failed(70);
+        let stderr = home.mer(["run", "mortal", input]).failed(1);
         assert!(stderr.contains("exited with code 9") && stderr.contains(&format!("last of {input}")), "{stderr}");
     }
     // The second death in a row begins a pause.
     for _ in 0..5 {
-        let stderr = home.mer(["run", "mortal", "x"]).failed(70);
+        let stderr = home.mer(["run", "mortal", "x"]).failed(1);
         assert!(stderr.contains("exited with code 9"), "{stderr}");
     }
     let starts = std::fs::read_to_string(home.env.path("work/starts")).expect("a file").lines().count();
@@ -51,10 +51,10 @@ fn a_load_without_an_end_is_bounded_with_and_without_output() {
     );
     home.env.apply(silent + &chatty);
     for (model, bound) in [("silent", "readyTimeout"), ("chatty", "startTimeout")] {
-        let stderr = home.mer(["run", model, "x"]).failed(75);
+        let stderr = home.mer(["run", model, "x"]).failed(124);
         assert!(stderr.contains(bound), "{model}: {stderr}");
         wait_gone(pid_in(&home.env.path(&format!("work/{model}.pid"))));
-        assert!(home.mer(["load", model]).failed(75).contains(bound));
+        assert!(home.mer(["load", model]).failed(124).contains(bound));
     }
 }
 
@@ -109,7 +109,7 @@ fn a_model_that_is_removed_while_it_serves_finishes_and_is_gone() {
     ));
     let busy = Live::start(home.with(["run", "brief", "x"]), Stdio::null());
     let model = pid_in(&home.env.path("work/brief.pid"));
-    home.mer(["model", "remove", "brief", "--allow-changes", "--yes", "--quiet"]).ended(0);
+    home.mer(["model", "remove", "brief", "--allow-changes", "--quiet"]).ended(0);
     assert!(home.mer(["run", "brief", "y"]).failed(66).contains("`brief`"));
     assert!(alive(model), "its request goes on");
     home.env.file("work/go", "");

@@ -108,9 +108,10 @@ fn a_resident_that_ends_while_a_call_starts_another_one_is_no_failure() {
     let home = Home::new();
     for _ in 0..5 {
         assert_eq!(home.mer(["run", "kept", "x"]).ok(), "got x\n");
-        let resident = wait_until("a resident", || home.resident());
+        // It may not be there: a call that met one on its way out went on alone.
+        let Some(resident) = home.resident() else { continue };
         let pid = rustix::process::Pid::from_raw(resident.try_into().expect("a pid")).expect("a pid");
-        rustix::process::kill_process(pid, Signal::TERM).expect("a signal");
+        let _ = rustix::process::kill_process(pid, Signal::TERM);
     }
     assert!(home.env.rows().iter().all(|row| row["status"] == "succeeded"));
 }

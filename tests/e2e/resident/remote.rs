@@ -95,7 +95,7 @@ fn the_progress_of_a_delivery_comes_through_the_socket() {
     home.env
         .apply("[models.heavy]\nservers = ['there']\nshell = true\ninferenceCommand = 'wc -c < \"$MER_WEIGHTS\"'\n");
     home.env.file("work/weights", vec![b'w'; 8 << 20]);
-    home.mer(["weights", "put", "heavy", "@weights", "--quiet", "--alias", "current", "--allow-changes"]).ended(0);
+    home.mer(["weights", "put", "heavy", "weights", "--quiet", "--alias", "current", "--allow-changes"]).ended(0);
     let _resident = home.serve([]);
     let (mut wire, _) = Wire::reserved(&home, "heavy");
     wire.send(GO, b"");

@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     thread,
 };
 
@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::support::Home;
-use crate::support::{Live, give, public_binary, run};
+use crate::support::{give, public_binary, run};
 
 /// Number of a user that owns nothing.
 const OTHER: u32 = 1_234_567;
@@ -95,20 +95,19 @@ fn a_folder_that_cannot_be_written_leaves_the_run_alone() {
 }
 
 #[test]
-fn a_resident_of_another_user_is_not_used() {
+fn a_folder_of_another_user_is_not_used() {
     if !can_be_another_user() {
         return;
     }
     let home = Home::new();
-    give(&home.env.path(""), OTHER);
-    let binary = public_binary(&home.env);
-    let theirs = Live::start(as_other(&home, &binary, &["serve"]), Stdio::null());
-    theirs.wait_stderr("ready on");
-    assert_eq!(run(as_other(&home, &binary, &["run", "kept", "x"])).ok(), "got x\n");
+    let resident = home.serve([]);
+    give(&home.runtime_dir(), OTHER);
+    assert_eq!(home.mer(["run", "kept", "x"]).ok(), "got x\n");
+    assert!(home.via("kept").is_null());
     let stderr = home.mer(["serve"]).failed(77);
     assert!(stderr.contains("belongs to another user"), "{stderr}");
-    theirs.signal(rustix::process::Signal::TERM);
-    theirs.finish().ended(0);
+    give(&home.runtime_dir(), 0);
+    drop(resident);
 }
 
 #[test]

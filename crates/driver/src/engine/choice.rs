@@ -105,6 +105,18 @@ impl Engine {
         self.starter.start(location).await
     }
 
+    /// Tells the resident, where there is one, that the registry was changed. Without the word it notices at its next request,
+    /// and an idle process of an earlier registration stays until then.
+    pub(crate) async fn tell_registry_change(&self) {
+        let Some(location) = self.location.as_ref().filter(|_| self.is_used) else { return };
+        match steer::registry_changed(location).await {
+            Ok(_) | Err(ClientError::NoResident) => {}
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the resident was not told of the change");
+            }
+        }
+    }
+
     /// Returns the caller, as the resident takes it.
     pub(crate) const fn context(&self) -> Option<&CallerContext> {
         self.context.as_ref()
