@@ -83,7 +83,7 @@ fn the_agent_of_the_caller_is_lent_for_new_connections() {
     call.env("SSH_AUTH_SOCK", &agent.socket);
     assert_eq!(run(call).ok(), "x\n");
     assert_eq!(home.via("far-cat"), "resident");
-    // The connection is there, whoever has lent the agent for it.
+    // The connection is there, and needs no agent any more.
     assert_eq!(home.mer(["run", "far-cat", "x"]).ok(), "x\n");
     assert_eq!(home.via("far-cat"), "resident");
     drop(resident);

@@ -35,7 +35,7 @@ fn can_be_another_user() -> bool {
     true
 }
 
-/// Returns `mer` with these arguments as another user, to whom the whole environment belongs.
+/// Returns `mer` with these arguments as another user; the whole environment must be that user's.
 fn as_other(home: &Home, binary: &Path, args: &[&str]) -> Command {
     let like = home.with([]);
     let mut command = Command::new("setpriv");
@@ -73,20 +73,21 @@ fn a_folder_that_cannot_be_written_leaves_the_run_alone() {
     fs::create_dir(home.runtime_dir()).expect("a folder");
     fs::set_permissions(home.runtime_dir(), Permissions::from_mode(0o500)).expect("a mode");
     // The mode of a folder means nothing to root.
-    let call: Box<dyn Fn(&[&str]) -> Command> = if rustix::process::geteuid().is_root() {
-        if !can_be_another_user() {
-            return;
-        }
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root && !can_be_another_user() {
+        return;
+    }
+    let binary = is_root.then(|| {
         give(&home.env.path(""), OTHER);
-        let binary = public_binary(&home.env);
-        let home = &home;
-        Box::new(move |args| as_other(home, &binary, args))
-    } else {
-        Box::new(|args| {
+        public_binary(&home.env)
+    });
+    let call = |args: &[&str]| match &binary {
+        Some(binary) => as_other(&home, binary, args),
+        None => {
             let mut command = home.with([]);
             command.args(args);
             command
-        })
+        }
     };
     assert_eq!(run(call(&["run", "kept", "x"])).ok(), "got x\n");
     let stderr = run(call(&["serve"])).failed(74);
@@ -119,7 +120,7 @@ fn a_socket_that_another_user_listens_on_is_not_used() {
     let path = socket_path(&home);
     let theirs = socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("a socket");
     bind(&theirs, &SocketAddrUnix::new(&path).expect("a path")).expect("bound");
-    // The kernel reports who has called `listen`.
+    // The kernel reports the user that has called `listen`.
     on_a_thread_of_another_user(|| listen(&theirs, 16)).expect("listening");
     assert_eq!(home.mer(["run", "kept", "x"]).ok(), "got x\n");
     assert!(home.via("kept").is_null());
