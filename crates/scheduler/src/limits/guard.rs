@@ -14,7 +14,7 @@ use std::{
 use mer_meal::Held;
 use tokio::sync::Notify;
 
-use super::{shared::SharedLimits, unit::Unit};
+use super::{last_owners::LastOwners, shared::SharedLimits, unit::Unit};
 
 /// Units that a process holds: for a process of one request for its run, for a kept one for its life. Dropping it releases
 /// them.
@@ -44,6 +44,11 @@ impl UnitsGuard {
     /// Notes that the units were not claimed, so that they are not released.
     pub(super) fn not_claimed(&self) {
         self.is_claimed.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns the owners that the lock file of each unit names.
+    pub(super) fn last_owners(&self) -> Vec<LastOwners<'_>> {
+        self.units.iter().map(|(_, file)| LastOwners::of(file)).collect()
     }
 
     /// Returns the units, in their order.
@@ -88,15 +93,16 @@ impl Held for UnitsGuard {
 
 impl Drop for UnitsGuard {
     fn drop(&mut self) {
+        // First the claims: once the units are unlocked, others may take them over.
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.is_claimed.load(Ordering::Relaxed)) {
+            let units: Vec<Unit> = self.units().cloned().collect();
+            shared.release(&units);
+        }
         for (unit, file) in &self.units {
             // The watcher has the file open, too, so that closing it would not unlock it.
             if let Err(error) = file.unlock() {
                 tracing::warn!(%error, "{unit} could not be unlocked");
             }
-        }
-        if let Some(shared) = self.shared.as_ref().filter(|_| self.is_claimed.load(Ordering::Relaxed)) {
-            let units: Vec<Unit> = self.units().cloned().collect();
-            shared.release(&units);
         }
         self.freed.notify_waiters();
     }
