@@ -1,45 +1,71 @@
-//! Three machines share three replicas through one database, while `mer` and models are killed with SIGKILL: no unit is ever
-//! used twice at once, each request is answered or has failed on record, and no claim outlasts its time.
+//! Three machines share three replicas through one database, while callers, residents, watchers and models are killed with
+//! SIGKILL: no unit is ever used twice at once, each request is answered or has failed on record, and no claim outlasts its
+//! time.
+
+mod killer;
+mod machine;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::Path,
-    process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    process::Stdio,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::support::{Live, OnServer, TestEnv, moment, shared_databases, sql};
+use self::{
+    killer::kill_at_random,
+    machine::{Kind, Machine},
+};
+use crate::support::{Live, OnServer, Ran, alive, moment, shared_databases, sql, wait_until};
 
 const MACHINES: usize = 3;
 /// Requests that run at once on each machine.
 const WIDTH: usize = 3;
 /// Number of requests to each database.
-const FEW: usize = 150;
+const FEW: usize = 120;
 /// The same if `MER_KILL_ROUNDS` asks for many rounds.
 const MANY: usize = 2000;
-/// Claims of a `mer` that was killed are void after 90 s.
+/// Claims of a `mer` that was killed are void after this time.
 const CLAIMS_LAST: Duration = Duration::from_secs(90);
 
-/// The model holds a lock of its unit's file for as long as anything of it lives, and tells if it was held already. It does
-/// not end by itself at once, so that kills and others meet it.
-const MODEL: &str = r#"
-[models.m]
+/// The models hold a lock on the file of their unit for as long as anything of them lives, and tell if it was held already.
+/// Requests say how long they take, and whether the model heeds TERM or kills itself.
+const MODELS: &str = r#"
+[models.once]
 servers = ["a", "b", "c"]
 needs = { gpu = 1 }
 grace = "1s"
 shell = true
 inferenceCommand = '''
-read -r word
+read -r word time
 exec 9>>"$SHARED/$WHERE-$MER_RESOURCE_GPU"
-flock -n 9 || echo "$WHERE $MER_RESOURCE_GPU" >>"$SHARED/violations"
+flock -n 9 || echo "$WHERE $MER_RESOURCE_GPU once $word" >>"$SHARED/violations"
 [ "$CUDA_VISIBLE_DEVICES" = "$MER_RESOURCE_GPU" ] || echo "no unit was told" >>"$SHARED/violations"
-sleep 0.2
+[ "$word" != deaf ] || trap '' TERM
+sleep "$time"
 [ "$word" != die ] || kill -9 $$
 echo "done $word"
+'''
+
+[models.kept]
+servers = ["a", "b", "c"]
+needs = { gpu = 1 }
+grace = "1s"
+protocol = "lines"
+keepalive = "300ms"
+shell = true
+inferenceCommand = '''
+exec 9>>"$SHARED/$WHERE-$MER_RESOURCE_GPU"
+flock -n 9 || echo "$WHERE $MER_RESOURCE_GPU kept" >>"$SHARED/violations"
+while read -r word time; do
+    [ "$word" != deaf ] || trap '' TERM
+    sleep "$time"
+    [ "$word" != die ] || kill -9 $$
+    echo "done $word"
+done
 '''
 "#;
 
@@ -48,93 +74,106 @@ fn requests() -> usize {
     if rounds.is_some_and(|rounds| rounds >= 50) { MANY } else { FEW }
 }
 
-/// Returns the registry: three replicas, each a machine of its own with two units, and the model.
+/// Returns the registry: three replicas, each a machine of its own with two units, and the models.
 fn registry(shared: &Path) -> String {
     let mut text = String::new();
     for name in ["a", "b", "c"] {
         text += &format!("[servers.{name}]\nconnType = 'local'\npool = '{name}'\nresources = {{ gpu = 2 }}\n");
     }
-    text += MODEL;
-    text += &format!("[models.m.env]\nSHARED = '{}'\n", shared.display());
-    for name in ["a", "b", "c"] {
-        text += &format!("[models.m.on.{name}.env]\nWHERE = '{name}'\n");
+    text += MODELS;
+    for model in ["once", "kept"] {
+        text += &format!("[models.{model}.env]\nSHARED = '{}'\n", shared.display());
+        for name in ["a", "b", "c"] {
+            text += &format!("[models.{model}.on.{name}.env]\nWHERE = '{name}'\n");
+        }
     }
     text
-}
-
-/// A machine: a home and a folder of locks of its own, and the same database.
-struct Machine {
-    env: TestEnv,
-    url: String,
-}
-
-impl Machine {
-    fn new(url: &str) -> Self {
-        let env = TestEnv::new();
-        let runtime = env.path("run");
-        fs::create_dir(&runtime).expect("a folder");
-        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).expect("a mode");
-        Self { env, url: url.to_owned() }
-    }
-
-    fn with(&self, args: &[&str]) -> Command {
-        let mut command = self.env.with_args(args);
-        command.env("DB_CONNECTION_URL", &self.url).env("MER_RUNTIME_DIR", self.env.path("run"));
-        command
-    }
 }
 
 /// How a request ended, as its caller saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Answered,
-    Failed,
+    /// With this exit code.
+    Failed(i32),
     /// `mer` itself was killed.
     Killed,
 }
 
-/// Makes one request. Every fifth tells its model to kill itself, and some `mer` are killed at a random moment.
-fn request(machine: &Machine, number: usize, kills: usize, of: usize) -> End {
+/// Makes one request.
+fn request(machine: &Machine, number: usize) -> End {
     let tag = format!("request={number}");
-    let word = if number % 5 == 4 { "die" } else { "live" };
-    let mut live = Live::start(machine.with(&["run", "--tag", &tag, "--quiet", "m", word]), Stdio::null());
-    if number % (of / kills) == of / kills / 2 {
-        thread::sleep(moment(Duration::from_secs(1)));
-        if !live.is_over() {
-            live.signal(rustix::process::Signal::KILL);
-        }
-    }
-    let ran = live.finish();
-    match ran.code {
+    let word = match number % 10 {
+        3 => "die",
+        6 => "deaf",
+        _ => "live",
+    };
+    let time = format!("{word} {:.2}", 0.1 + moment(Duration::from_millis(900)).as_secs_f64().powi(2));
+    let (model, retries) = (["once", "kept"][number % 2], ["0", "2"][number / 2 % 2]);
+    let run = machine.with(&["run", "--tag", &tag, "--retries", retries, "--quiet", model, &time]);
+    let Ran { code, stdout, stderr, .. } = Live::start(run, Stdio::null()).finish();
+    match code {
         Some(0) => {
-            assert_eq!((ran.stdout.trim(), word), ("done live", "live"), "request {number}");
+            assert_eq!((stdout.trim(), word == "die"), (format!("done {word}").as_str(), false), "request {number}");
             End::Answered
         }
+        // The model failed or was killed, or the resident died.
+        Some(code @ (1 | 69 | 75)) => End::Failed(code),
+        Some(code) => panic!("request {number}: {code} {stderr}"),
         None => End::Killed,
-        Some(code) => {
-            assert_eq!((code, word), (1, "die"), "request {number}: {}", ran.stderr);
-            End::Failed
-        }
     }
 }
 
-/// Returns the status of the rows of each request.
-fn rows(machine: &Machine) -> HashMap<usize, Vec<String>> {
-    let list = machine.with(&["log", "list", "--json", "--limit", "100000"]);
-    let mut of_request: HashMap<usize, Vec<String>> = HashMap::new();
-    for row in crate::support::run(list).objects() {
+/// Returns the status of each request's attempts, in their order.
+fn statuses(machine: &Machine) -> HashMap<usize, Vec<String>> {
+    let mut of_request: HashMap<usize, Vec<(u64, String)>> = HashMap::new();
+    for row in machine.rows() {
         let number = row["tags"]["request"].as_str().and_then(|number| number.parse().ok());
         let status = row["status"].as_str().expect("a status").to_owned();
-        of_request.entry(number.unwrap_or_else(|| panic!("{row}"))).or_default().push(status);
+        let attempt = row["attempt"].as_u64().expect("a number");
+        of_request.entry(number.unwrap_or_else(|| panic!("{row}"))).or_default().push((attempt, status));
     }
-    of_request
+    let sorted = |mut attempts: Vec<(u64, String)>| {
+        attempts.sort_unstable();
+        attempts.into_iter().map(|(_, status)| status).collect()
+    };
+    of_request.into_iter().map(|(number, attempts)| (number, sorted(attempts))).collect()
 }
 
-/// Returns the number of claims that hold.
-fn claims(url: &str) -> usize {
-    const POSTGRES: &str = r#"SELECT count(*) FROM "Claims" WHERE "validUntil" > clock_timestamp()"#;
-    const SURREAL: &str = "RETURN array::len(SELECT VALUE id FROM Claims WHERE validUntil > time::now());";
-    sql(url, POSTGRES, SURREAL).trim().parse().expect("a number")
+/// Returns the process ids of the owners of the claims that hold.
+fn owners(url: &str) -> Vec<u32> {
+    const POSTGRES: &str =
+        r#"SELECT coalesce(json_agg("pid"), '[]') FROM "Claims" WHERE "validUntil" > clock_timestamp()"#;
+    const SURREAL: &str = "RETURN SELECT VALUE pid FROM Claims WHERE validUntil > time::now();";
+    serde_json::from_str(sql(url, POSTGRES, SURREAL).trim()).expect("numbers")
+}
+
+/// Makes all requests on three machines, where processes are killed meanwhile. Returns how each one ended.
+fn make_requests(machines: &[Machine], all: usize) -> (Vec<(usize, End)>, BTreeMap<Kind, usize>) {
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let killers: Vec<_> =
+            machines.iter().map(|machine| scope.spawn(|| kill_at_random(machine, &is_over))).collect();
+        let work = |machine| {
+            let next = &next;
+            move || {
+                let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                let numbers = numbers.take_while(|number| *number < all);
+                numbers.map(|number| (number, request(machine, number))).collect::<Vec<_>>()
+            }
+        };
+        let workers = machines.iter().flat_map(|machine| (0..WIDTH).map(move |_| machine));
+        let workers: Vec<_> = workers.map(|machine| scope.spawn(work(machine))).collect();
+        let ends: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        let mut killed: BTreeMap<Kind, usize> = BTreeMap::new();
+        for killer in killers {
+            for (kind, count) in killer.join().expect("a killer") {
+                *killed.entry(kind).or_default() += count;
+            }
+        }
+        (ends.into_iter().flat_map(|ends| ends.expect("a worker")).collect(), killed)
+    })
 }
 
 fn machines_share_replicas(url: &str) {
@@ -143,29 +182,11 @@ fn machines_share_replicas(url: &str) {
     fs::create_dir(&shared).expect("a folder");
     place.apply(registry(&shared));
     let machines: Vec<Machine> = (0..MACHINES).map(|_| Machine::new(url)).collect();
-    let (all, next) = (requests(), AtomicUsize::new(0));
-    // Each kill may cost a unit for 90 s, so that not all are taken at the same time.
-    let kills = all / 50;
-    let mut ends: Vec<(usize, End)> = thread::scope(|scope| {
-        let work = |machine| {
-            let next = &next;
-            move || {
-                let mut ends = Vec::new();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= all {
-                        return ends;
-                    }
-                    ends.push((number, request(machine, number, kills, all)));
-                }
-            }
-        };
-        let workers = machines.iter().flat_map(|machine| (0..WIDTH).map(move |_| machine));
-        let workers: Vec<_> = workers.map(|machine| scope.spawn(work(machine))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a worker")).collect()
-    });
+    let all = requests();
+    let begun = Instant::now();
+    let (ends, killed) = make_requests(&machines, all);
+    let took = begun.elapsed();
     let over = Instant::now();
-    ends.sort_unstable_by_key(|(number, _)| *number);
     assert_eq!(ends.len(), all);
     let violations = fs::read_to_string(shared.join("violations")).unwrap_or_default();
     assert_eq!(violations, "", "{url}");
@@ -173,33 +194,48 @@ fn machines_share_replicas(url: &str) {
         let name = found.expect("a file").file_name().into_string().expect("UTF-8");
         assert!(["a-0", "a-1", "b-0", "b-1", "c-0", "c-1"].contains(&name.as_str()), "{name}");
     }
+    let count = |is_so: fn(&End) -> bool| ends.iter().filter(|(_, end)| is_so(end)).count();
+    let answered = count(|end| *end == End::Answered);
+    println!(
+        "{}: {all} requests in {took:.1?}, {answered} answered, {} failed, {} callers killed; killed: {killed:?}",
+        url.split(':').next().unwrap_or_default(),
+        count(|end| matches!(end, End::Failed(_))),
+        count(|end| *end == End::Killed),
+    );
+    assert!(answered * 3 > all, "{url}: {answered} of {all} were answered: {ends:?}");
+    assert!(killed.values().sum::<usize>() * 20 > all, "{url}: {killed:?}");
 
-    // What was killed has held its unit until its claim was void, and no longer.
-    while claims(url) > 0 {
-        assert!(over.elapsed() < CLAIMS_LAST + Duration::from_secs(10), "{url}: {} claims are left", claims(url));
+    // Whose process lives, gives back what it holds; the rest is void in its time, and renewed by nothing.
+    wait_until("the end of kept processes", || owners(url).into_iter().all(|pid| !alive(pid)).then_some(()));
+    machines.iter().for_each(Machine::stop);
+    let is_long = all == MANY;
+    while is_long && !owners(url).is_empty() {
+        assert!(over.elapsed() < CLAIMS_LAST + Duration::from_secs(10), "{url}: {:?} are left", owners(url));
         thread::sleep(Duration::from_secs(1));
     }
-    let begun = Instant::now();
-    let rows = loop {
-        let rows = rows(&machines[0]);
-        if !rows.values().flatten().any(|status| status == "started") {
-            break rows;
+    let statuses = loop {
+        let statuses = statuses(&machines[0]);
+        if !is_long || !statuses.values().flatten().any(|status| status == "started") {
+            break statuses;
         }
-        assert!(begun.elapsed() < CLAIMS_LAST + Duration::from_secs(30), "{url}: {rows:?}");
+        assert!(over.elapsed() < CLAIMS_LAST * 2, "{url}: {statuses:?}");
         thread::sleep(Duration::from_secs(1));
     };
-    let mut killed = 0;
     for (number, end) in &ends {
-        let statuses = rows.get(number).map(Vec::as_slice).unwrap_or_default();
+        let attempts = statuses.get(number).map(Vec::as_slice).unwrap_or_default();
+        let last = attempts.last().map(String::as_str);
         match end {
-            End::Answered => assert_eq!(statuses, ["succeeded"], "{url} {number}"),
-            End::Failed => assert_eq!(statuses, ["failed"], "{url} {number}"),
+            End::Answered => assert_eq!(last, Some("succeeded"), "{url} {number}: {attempts:?}"),
+            // What a killed resident ran is `lost` once its heartbeat is missing for long enough.
+            End::Failed(69) if !is_long => assert!(last.is_some() && last != Some("succeeded"), "{url} {number}"),
+            End::Failed(code) => assert!(
+                last.is_some_and(|status| !["succeeded", "started"].contains(&status)),
+                "{url} {number}, {code}: {attempts:?}"
+            ),
             // It may have been killed before its start was on record.
-            End::Killed => assert!(statuses.len() <= 1, "{url} {number}: {statuses:?}"),
+            End::Killed => {}
         }
-        killed += usize::from(*end == End::Killed);
     }
-    assert!(killed <= kills && ends.iter().any(|(_, end)| *end == End::Answered), "{ends:?}");
 }
 
 #[test]

@@ -1,0 +1,51 @@
+//! Kills processes of a machine at random, until it is told to end.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use super::machine::{Kind, Machine, Process, signal};
+use crate::support::moment;
+
+/// The longest pause between two kills.
+const PAUSE: Duration = Duration::from_millis(700);
+/// A `mer` and its watcher are not both killed within this time: nothing would be left that ends its models. The watcher is
+/// replaced a second after its start at the latest.
+const APART: Duration = Duration::from_secs(4);
+
+/// Kills on one machine. Returns how many of each kind were killed.
+pub(super) fn kill_at_random(machine: &Machine, is_over: &AtomicBool) -> BTreeMap<Kind, usize> {
+    let mut killed: BTreeMap<Kind, usize> = BTreeMap::new();
+    let mut unwatched: HashMap<u32, Instant> = HashMap::new();
+    while !is_over.load(Ordering::Relaxed) {
+        thread::sleep(PAUSE / 7 + moment(PAUSE));
+        unwatched.retain(|_, since| since.elapsed() < APART);
+        let found = machine.processes();
+        // The kind first: there are more models than residents.
+        let mut kinds: Vec<Kind> = found.iter().map(|process| process.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let Some(kind) = pick(&kinds) else { continue };
+        let of_kind: Vec<Process> = found.into_iter().filter(|process| process.kind == *kind).collect();
+        let Some(process) = pick(&of_kind) else { continue };
+        if matches!(process.kind, Kind::Caller | Kind::Resident) && unwatched.contains_key(&process.pid) {
+            continue;
+        }
+        if let (Kind::Watcher, Some(mer)) = (process.kind, process.mer) {
+            unwatched.insert(mer, Instant::now());
+        }
+        signal(process.pid, Signal::KILL);
+        *killed.entry(process.kind).or_default() += 1;
+    }
+    killed
+}
+
+fn pick<T>(of: &[T]) -> Option<&T> {
+    let nanos = moment(Duration::from_secs(1)).subsec_nanos();
+    of.get(usize::try_from(nanos).unwrap_or_default() % of.len().max(1))
+}
