@@ -31,6 +31,9 @@ pub(super) fn kill_at_random(machine: &Machine, is_over: &AtomicBool) -> BTreeMa
         kinds.sort_unstable();
         kinds.dedup();
         let Some(kind) = pick(&kinds) else { continue };
+        if *kind == Kind::Caller && pick(&[true, true, false]) == Some(&true) {
+            continue;
+        }
         let of_kind: Vec<Process> = found.into_iter().filter(|process| process.kind == *kind).collect();
         let Some(process) = pick(&of_kind) else { continue };
         if matches!(process.kind, Kind::Caller | Kind::Resident) && unwatched.contains_key(&process.pid) {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use mer_client::{ClientError, Location, RunOutput};
-use mer_core::Classified as _;
+use mer_core::{Classified as _, Selector};
 use mer_meal::{CancelLevel, Input};
 use mer_scheduler::{Outcome, Output, OutputConfirmation, ReplayedInput};
 use mer_serve::ServeError;
 use mer_service::{ModelHost as _, RunRequest};
+use uuid::Uuid;
 
 use super::{
     choice::{Prepared, Reserved},
@@ -60,6 +61,9 @@ impl Reserved {
             Err(error) => error,
         };
         show(None);
+        if matches!(error, ClientError::Gone) {
+            record_lost(app, &selector, request_uid, &request, &error).await;
+        }
         let RunOutput { stdout, stderr, confirmation, passed_on } = there;
         let is_over = !matches!(error, ClientError::Gone) || passed_on || request.cancel.level() != CancelLevel::None;
         let (false, Some(replay), Some(stdout), Some(confirmation)) = (is_over, replay, stdout, confirmation) else {
@@ -71,6 +75,17 @@ impl Reserved {
         let request = RunRequest { input, retries: request.retries - 1, ..request };
         let output = Output { stdout, stderr };
         Ok(app.runtime.run_again(&resolved, request, (request_uid, 1), output, confirmation).await?)
+    }
+}
+
+/// Puts the attempt of a resident that has ended on record.
+async fn record_lost(app: &App, selector: &Selector, request_uid: Uuid, request: &RunRequest<'_>, error: &ClientError) {
+    let recorded = async {
+        let model = app.runtime.resolve(selector).await?;
+        app.runtime.record_lost(&model, (request_uid, 1), request.server, &request.tags, &error.to_string()).await
+    };
+    if let Err(error) = recorded.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the run could not be put on record");
     }
 }
 
