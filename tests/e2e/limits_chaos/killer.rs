@@ -1,7 +1,7 @@
 //! Kills processes of a machine at random, until it is told to end.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -15,17 +15,23 @@ use crate::support::moment;
 /// The longest pause between two kills.
 const PAUSE: Duration = Duration::from_millis(700);
 /// A `mer` and its watcher are not both killed within this time: nothing would be left that ends its models. The watcher is
-/// replaced a second after its start at the latest.
-const APART: Duration = Duration::from_secs(4);
+/// replaced a second after its start at the latest, by a machine that is not busy.
+const APART: Duration = Duration::from_secs(10);
 
-/// Kills on one machine. Returns how many of each kind were killed.
-pub(super) fn kill_at_random(machine: &Machine, is_over: &AtomicBool) -> BTreeMap<Kind, usize> {
-    let mut killed: BTreeMap<Kind, usize> = BTreeMap::new();
+/// A process that was killed, and when.
+pub(super) type Kill = (jiff::Timestamp, Process);
+
+/// Kills on one machine. Returns what was killed.
+pub(super) fn kill_at_random(machine: &Machine, is_over: &AtomicBool) -> Vec<Kill> {
+    let mut kills = Vec::new();
     let mut unwatched: HashMap<u32, Instant> = HashMap::new();
+    // On a busy machine a process is still seen for a while after it was killed.
+    let mut dying: HashSet<u32> = HashSet::new();
     while !is_over.load(Ordering::Relaxed) {
         thread::sleep(PAUSE / 7 + moment(PAUSE));
         unwatched.retain(|_, since| since.elapsed() < APART);
-        let found = machine.processes();
+        let mut found = machine.processes();
+        found.retain(|process| process.mer.is_none_or(|mer| !dying.contains(&mer)));
         // The kind first: there are more models than residents.
         let mut kinds: Vec<Kind> = found.iter().map(|process| process.kind).collect();
         kinds.sort_unstable();
@@ -39,13 +45,15 @@ pub(super) fn kill_at_random(machine: &Machine, is_over: &AtomicBool) -> BTreeMa
         if matches!(process.kind, Kind::Caller | Kind::Resident) && unwatched.contains_key(&process.pid) {
             continue;
         }
-        if let (Kind::Watcher, Some(mer)) = (process.kind, process.mer) {
-            unwatched.insert(mer, Instant::now());
+        match (process.kind, process.mer) {
+            (Kind::Watcher, Some(mer)) => drop(unwatched.insert(mer, Instant::now())),
+            (_, Some(mer)) => drop(dying.insert(mer)),
+            (_, None) => {}
         }
         signal(process.pid, Signal::KILL);
-        *killed.entry(process.kind).or_default() += 1;
+        kills.push((jiff::Timestamp::now(), *process));
     }
-    killed
+    kills
 }
 
 fn pick<T>(of: &[T]) -> Option<&T> {

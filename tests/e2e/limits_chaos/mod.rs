@@ -16,8 +16,8 @@ use std::{
 };
 
 use self::{
-    killer::kill_at_random,
-    machine::{Kind, Machine},
+    killer::{Kill, kill_at_random},
+    machine::{Kind, Machine, Process},
 };
 use crate::support::{Live, OnServer, Ran, alive, moment, shared_databases, sql, wait_until};
 
@@ -42,7 +42,8 @@ shell = true
 inferenceCommand = '''
 read -r word time
 exec 9>>"$SHARED/$WHERE-$MER_RESOURCE_GPU"
-flock -n 9 || echo "$WHERE $MER_RESOURCE_GPU once $word" >>"$SHARED/violations"
+flock -n 9 || { tail -n 3 "$SHARED/$WHERE-$MER_RESOURCE_GPU"; echo "$WHERE $MER_RESOURCE_GPU: once $word, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)"; } >>"$SHARED/violations"
+echo "once $word, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)" >&9
 [ "$CUDA_VISIBLE_DEVICES" = "$MER_RESOURCE_GPU" ] || echo "no unit was told" >>"$SHARED/violations"
 [ "$word" != deaf ] || trap '' TERM
 sleep "$time"
@@ -59,7 +60,8 @@ keepalive = "300ms"
 shell = true
 inferenceCommand = '''
 exec 9>>"$SHARED/$WHERE-$MER_RESOURCE_GPU"
-flock -n 9 || echo "$WHERE $MER_RESOURCE_GPU kept" >>"$SHARED/violations"
+flock -n 9 || { tail -n 3 "$SHARED/$WHERE-$MER_RESOURCE_GPU"; echo "$WHERE $MER_RESOURCE_GPU: kept, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)"; } >>"$SHARED/violations"
+echo "kept, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)" >&9
 while read -r word time; do
     [ "$word" != deaf ] || trap '' TERM
     sleep "$time"
@@ -145,6 +147,17 @@ fn statuses(machine: &Machine) -> HashMap<usize, Vec<String>> {
     of_request.into_iter().map(|(number, attempts)| (number, sorted(attempts))).collect()
 }
 
+/// Returns the kills, a line each.
+fn told(kills: &[Kill]) -> String {
+    let lines = kills.iter().map(|(at, Process { pid, kind, mer })| {
+        format!(
+            "\n{:.3} {kind:?} {pid} of {mer:?}",
+            Duration::try_from(at.duration_since(jiff::Timestamp::UNIX_EPOCH)).unwrap_or_default().as_secs_f64()
+        )
+    });
+    lines.collect()
+}
+
 /// Returns the process ids of the owners of the claims that hold.
 fn owners(url: &str) -> Vec<u32> {
     const POSTGRES: &str =
@@ -154,7 +167,7 @@ fn owners(url: &str) -> Vec<u32> {
 }
 
 /// Makes all requests on three machines, where processes are killed meanwhile. Returns how each one ended.
-fn make_requests(machines: &[Machine], all: usize) -> (Vec<(usize, End)>, BTreeMap<Kind, usize>) {
+fn make_requests(machines: &[Machine], all: usize) -> (Vec<(usize, End)>, Vec<Kill>) {
     let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let killers: Vec<_> =
@@ -171,12 +184,7 @@ fn make_requests(machines: &[Machine], all: usize) -> (Vec<(usize, End)>, BTreeM
         let workers: Vec<_> = workers.map(|machine| scope.spawn(work(machine))).collect();
         let ends: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
         is_over.store(true, Ordering::Relaxed);
-        let mut killed: BTreeMap<Kind, usize> = BTreeMap::new();
-        for killer in killers {
-            for (kind, count) in killer.join().expect("a killer") {
-                *killed.entry(kind).or_default() += count;
-            }
-        }
+        let killed: Vec<Kill> = killers.into_iter().flat_map(|killer| killer.join().expect("a killer")).collect();
         (ends.into_iter().flat_map(|ends| ends.expect("a worker")).collect(), killed)
     })
 }
@@ -189,12 +197,14 @@ fn machines_share_replicas(url: &str) {
     let machines: Vec<Machine> = (0..MACHINES).map(|_| Machine::new(url)).collect();
     let all = requests();
     let begun = Instant::now();
-    let (ends, killed) = make_requests(&machines, all);
+    let (ends, kills) = make_requests(&machines, all);
+    let mut killed: BTreeMap<Kind, usize> = BTreeMap::new();
+    kills.iter().for_each(|(_, process)| *killed.entry(process.kind).or_default() += 1);
     let took = begun.elapsed();
     let over = Instant::now();
     assert_eq!(ends.len(), all);
     let violations = fs::read_to_string(shared.join("violations")).unwrap_or_default();
-    assert_eq!(violations, "", "{url}");
+    assert_eq!(violations, "", "{url}: {}", told(&kills));
     for found in fs::read_dir(&shared).expect("a folder") {
         let name = found.expect("a file").file_name().into_string().expect("UTF-8");
         assert!(["a-0", "a-1", "b-0", "b-1", "c-0", "c-1"].contains(&name.as_str()), "{name}");
