@@ -15,7 +15,7 @@ use mer_service::claims::{ClaimError, ClaimKeeper, KeeperOwner};
 use mer_testkit::network::Proxy;
 use tempfile::TempDir;
 
-const LASTS: Duration = Duration::from_secs(3);
+const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(60);
 
 type Yielded = Arc<Mutex<Vec<ClaimUnit>>>;

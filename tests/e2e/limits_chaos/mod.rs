@@ -32,7 +32,8 @@ const MANY: usize = 2000;
 const CLAIMS_LAST: Duration = Duration::from_secs(90);
 
 /// The models hold a lock on the file of their unit for as long as anything of them lives, and tell if it was held already.
-/// Requests say how long they take, and whether the model heeds TERM or kills itself.
+/// Requests say how long they take, and whether the model heeds TERM or kills itself. A `flock` that was killed has found
+/// nothing out.
 const MODELS: &str = r#"
 [models.once]
 servers = ["a", "b", "c"]
@@ -42,7 +43,7 @@ shell = true
 inferenceCommand = '''
 read -r word time
 exec 9>>"$SHARED/$WHERE-$MER_RESOURCE_GPU"
-flock -n 9 || { tail -n 3 "$SHARED/$WHERE-$MER_RESOURCE_GPU"; echo "$WHERE $MER_RESOURCE_GPU: once $word, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)"; } >>"$SHARED/violations"
+flock -n -E 99 9 || { [ $? = 99 ] || exit 1; tail -n 3 "$SHARED/$WHERE-$MER_RESOURCE_GPU"; echo "$WHERE $MER_RESOURCE_GPU: once $word, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)"; } >>"$SHARED/violations"
 echo "once $word, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)" >&9
 [ "$CUDA_VISIBLE_DEVICES" = "$MER_RESOURCE_GPU" ] || echo "no unit was told" >>"$SHARED/violations"
 [ "$word" != deaf ] || trap '' TERM
@@ -60,7 +61,7 @@ keepalive = "300ms"
 shell = true
 inferenceCommand = '''
 exec 9>>"$SHARED/$WHERE-$MER_RESOURCE_GPU"
-flock -n 9 || { tail -n 3 "$SHARED/$WHERE-$MER_RESOURCE_GPU"; echo "$WHERE $MER_RESOURCE_GPU: kept, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)"; } >>"$SHARED/violations"
+flock -n -E 99 9 || { [ $? = 99 ] || exit 1; tail -n 3 "$SHARED/$WHERE-$MER_RESOURCE_GPU"; echo "$WHERE $MER_RESOURCE_GPU: kept, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)"; } >>"$SHARED/violations"
 echo "kept, $CHAOS_MACHINE $$ of $PPID at $(date +%s.%N)" >&9
 while read -r word time; do
     [ "$word" != deaf ] || trap '' TERM

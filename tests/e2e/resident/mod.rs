@@ -8,4 +8,5 @@ mod on_demand;
 mod runs;
 mod same;
 mod support;
+mod swapping;
 mod wire;

@@ -45,7 +45,10 @@ pub(super) async fn attempt(
             Tried::Missing { resource, count } => return Ok(Attempt::Short { resource, missing: count, held }),
         };
         let guard = UnitsGuard::new(locked, config.shared.clone(), ask.orphan_time(), Arc::clone(freed));
-        let Some(shared) = &config.shared else { return Ok(Attempt::Got(guard)) };
+        let Some(shared) = &config.shared else {
+            guard.got();
+            return Ok(Attempt::Got(guard));
+        };
         let owner = shared.owner();
         let mut owners = guard.last_owners();
         let claim = SharedClaim {
@@ -60,6 +63,7 @@ pub(super) async fn attempt(
             Ok(SharedTake::Taken) => {
                 owners.iter_mut().for_each(|of_unit| of_unit.keep_only(owner));
                 drop(owners);
+                guard.got();
                 return Ok(Attempt::Got(guard));
             }
             Ok(SharedTake::Held(mut units)) => {

@@ -25,6 +25,8 @@ pub(crate) struct UnitsGuard {
     /// Limits of which the units are claimed, too.
     shared: Option<Arc<dyn SharedLimits>>,
     is_claimed: AtomicBool,
+    /// Whether they are for a process, and not only tried.
+    is_got: AtomicBool,
     orphan_time: Duration,
     /// Notified when units are free again.
     freed: Arc<Notify>,
@@ -38,7 +40,12 @@ impl UnitsGuard {
         freed: Arc<Notify>,
     ) -> Self {
         let is_claimed = AtomicBool::new(shared.is_some());
-        Self { units, shared, is_claimed, orphan_time, freed }
+        Self { units, shared, is_claimed, is_got: AtomicBool::new(false), orphan_time, freed }
+    }
+
+    /// Notes that all units were got.
+    pub(super) fn got(&self) {
+        self.is_got.store(true, Ordering::Relaxed);
     }
 
     /// Notes that the units were not claimed, so that they are not released.
@@ -104,7 +111,10 @@ impl Drop for UnitsGuard {
                 tracing::warn!(%error, "{unit} could not be unlocked");
             }
         }
-        self.freed.notify_waiters();
+        // What was only tried wakes nothing: the request that has tried it would try again at once, without its pause.
+        if self.is_got.load(Ordering::Relaxed) {
+            self.freed.notify_waiters();
+        }
     }
 }
 
