@@ -16,7 +16,7 @@ use crate::support::moment;
 const PAUSE: Duration = Duration::from_millis(700);
 /// A `mer` and its watcher are not both killed within this time: nothing would be left that ends its models. The watcher is
 /// replaced a second after its start at the latest, by a machine that is not busy.
-const APART: Duration = Duration::from_secs(10);
+const APART: Duration = Duration::from_secs(6);
 
 /// A process that was killed, and when.
 pub(super) type Kill = (jiff::Timestamp, Process);
@@ -37,7 +37,8 @@ pub(super) fn kill_at_random(machine: &Machine, is_over: &AtomicBool) -> Vec<Kil
         kinds.sort_unstable();
         kinds.dedup();
         let Some(kind) = pick(&kinds) else { continue };
-        if *kind == Kind::Caller && pick(&[true, true, false]) == Some(&true) {
+        // A watcher that is killed protects its `mer` for a while, and callers are there in any number.
+        if matches!(kind, Kind::Caller | Kind::Watcher) && pick(&[true, true, false]) == Some(&true) {
             continue;
         }
         let of_kind: Vec<Process> = found.into_iter().filter(|process| process.kind == *kind).collect();
