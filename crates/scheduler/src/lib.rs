@@ -31,6 +31,7 @@ mod itinerary;
 mod jitter;
 mod kept;
 mod limits;
+mod lost_attempt;
 mod outcome;
 mod output_confirmation;
 mod output_forwarding;
@@ -64,6 +65,7 @@ pub use kept::Selection;
 pub use limits::{
     LimitsConfig, LimitsError, SharedClaim, SharedFuture, SharedLimits, SharedLimitsError, SharedTake, Unit,
 };
+pub use lost_attempt::LostAttempt;
 pub use outcome::Outcome;
 pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
 pub use ping::ModelPingReport;

@@ -12,6 +12,7 @@ mod same;
 mod service_manager;
 mod silence;
 mod support;
+mod swapping;
 mod users;
 mod versions;
 mod wire;

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use mer_client::{ClientError, Location, RunOutput};
-use mer_core::{Classified as _, FailureKind};
+use mer_core::{Classified as _, FailureKind, Selector};
 use mer_meal::{CancelLevel, Input};
 use mer_scheduler::{Outcome, Output, OutputConfirmation, ReplayedInput};
 use mer_serve::ServeError;
 use mer_service::{ModelHost as _, RunRequest};
+use uuid::Uuid;
 
 use super::{
     choice::{Prepared, Reserved},
@@ -61,6 +62,9 @@ impl Reserved {
         };
         show(None);
         let RunOutput { stdout, stderr, confirmation, passed_on, attempts, retries, .. } = there;
+        if matches!(error, ClientError::Gone) {
+            record_lost(app, &selector, (request_uid, attempts), &request, &error).await;
+        }
         let is_cancelled = request.cancel.level() != CancelLevel::None;
         let retries_left = match &error {
             // No attempt of the resident has started anything.
@@ -85,6 +89,23 @@ impl Reserved {
         let request = RunRequest { input, retries, ..request };
         let output = Output { stdout, stderr };
         Ok(app.runtime.run_again(&resolved, request, (request_uid, attempts), output, confirmation).await?)
+    }
+}
+
+/// Puts the attempt of a resident that has ended on record.
+async fn record_lost(
+    app: &App,
+    selector: &Selector,
+    attempt: (Uuid, u32),
+    request: &RunRequest<'_>,
+    error: &ClientError,
+) {
+    let recorded = async {
+        let model = app.runtime.resolve(selector).await?;
+        app.runtime.record_lost(&model, attempt, request.server, &request.tags, &error.to_string()).await
+    };
+    if let Err(error) = recorded.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the run could not be put on record");
     }
 }
 
