@@ -110,11 +110,26 @@ impl Reservation {
         let Self { mut frames, writer } = self;
         let writer = Mutex::new(writer);
         let (taken, window) = watch::channel(0_u64);
-        send(&writer, Stream::Go, &[]).await?;
+        // A short input goes with the word to start, so that the resident wakes up once.
+        let input = match input {
+            Input::Bytes(bytes) if bytes.len() <= MAX_TOGETHER => {
+                send_all(&writer, &bytes).await?;
+                None
+            }
+            input => {
+                send(&writer, Stream::Go, &[]).await?;
+                Some(input)
+            }
+        };
         let receiving = receive(&mut frames, &writer, &taken, output, wait);
         let sending = async {
             // What cannot be sent any more is noticed by the receiving end.
-            tokio::join!(send_input(&writer, input, window), send_cancel(&writer, cancel));
+            let send_rest = async {
+                if let Some(input) = input {
+                    send_input(&writer, input, window).await;
+                }
+            };
+            tokio::join!(send_rest, send_cancel(&writer, cancel));
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -179,6 +194,20 @@ async fn receive(
         }
     }
     Err(ClientError::Gone)
+}
+
+/// Maximum number of bytes of an input that is sent together with the word to start.
+const MAX_TOGETHER: usize = 4096;
+
+/// Sends the word to start and a short input, in one write.
+async fn send_all(writer: &Mutex<OwnedWriteHalf>, input: &[u8]) -> Result<(), ClientError> {
+    let end = serde_json::to_vec(&InputEnd { error: None }).map_err(FrameError::from)?;
+    let mut frames = encoded(Stream::Go, &[])?.to_vec();
+    if !input.is_empty() {
+        frames.extend_from_slice(&encoded(Stream::Stdin, input)?);
+    }
+    frames.extend_from_slice(&encoded(Stream::StdinEnd, &end)?);
+    writer.lock().await.write_all(&frames).await.map_err(|_| ClientError::Gone)
 }
 
 /// The level of a cancellation because the reader of the output has gone.

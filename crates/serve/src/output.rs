@@ -3,7 +3,7 @@
 use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
-use mer_client::wire::{FrameError, OutputEnd, Stream, WaitMessage, Written, write_frame};
+use mer_client::wire::{FrameError, INPUT_WINDOW, OutputEnd, Stream, WaitMessage, Written, write_frame};
 use mer_core::FailureKind;
 use mer_scheduler::{ConfirmationSender, OutputFailure};
 use serde::Serialize;
@@ -15,6 +15,9 @@ use tokio::{
 
 /// Bound on a client that takes no byte of a frame. A reader of the output that is slower holds its own run only.
 const FRAME_BOUND: Duration = Duration::from_secs(600);
+
+/// Number of bytes of the input that are taken before the client is told: a quarter of what it may send ahead.
+const TOLD: u64 = (INPUT_WINDOW / 4) as u64;
 
 /// The writing half of a connection. A client that does not read delays its own run only.
 pub(crate) struct ClientOutput<W> {
@@ -97,7 +100,7 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         }
     }
 
-    /// Forwards what is waited for, and how much of the input was taken. Of both only the newest state counts.
+    /// Forwards what is waited for, and how much of a long input was taken. Of both only the newest state counts.
     pub(crate) async fn forward_progress(
         &self,
         mut waits: watch::Receiver<Option<String>>,
@@ -112,6 +115,10 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
                 }
                 Ok(()) = taken.changed() => {
                     let all = *taken.borrow_and_update();
+                    // A short input needs no word, which would only wake the client.
+                    if all - told < TOLD {
+                        continue;
+                    }
                     let bytes = u32::try_from(all - told).unwrap_or(u32::MAX);
                     told = all;
                     self.send(Stream::InputTaken, &bytes.to_be_bytes()).await
@@ -121,6 +128,37 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
             if sent.is_err() {
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use mer_client::wire::FrameReader;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_long_input_is_answered_with_what_was_taken() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let client = ClientOutput::new(near);
+        let (wait, waits) = watch::channel(None);
+        let (taken, taken_bytes) = watch::channel(0);
+        let mut frames = FrameReader::new(far, BytesMut::new());
+        let reading = async {
+            taken.send_replace(6);
+            tokio::task::yield_now().await;
+            wait.send_replace(Some("a place".to_owned()));
+            let first = frames.next().await.expect("a frame").expect("one");
+            assert_eq!(first.stream, Stream::Wait);
+            taken.send_replace(TOLD);
+            let second = frames.next().await.expect("a frame").expect("one");
+            assert_eq!((second.stream, &second.payload[..]), (Stream::InputTaken, &[0, 4, 0, 0][..]));
+        };
+        tokio::select! {
+            () = client.forward_progress(waits, taken_bytes) => unreachable!("the senders live"),
+            () = reading => {}
         }
     }
 }
