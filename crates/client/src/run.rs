@@ -20,7 +20,7 @@ use crate::{
     connection::{connect, read_head},
     error::ClientError,
     location::Location,
-    send::{send, send_cancel, send_input, send_json},
+    send::{MAX_TOGETHER, send, send_cancel, send_input, send_json, send_start},
     steer::version_within,
     wire::{
         AttemptMessage, Declined, ErrorMessage, FrameError, FrameReader, Open, OutputEnd, PATH_RUN, PROTOCOL,
@@ -141,11 +141,26 @@ impl Reservation {
         let Self { location, mut frames, writer } = self;
         let writer = Mutex::new(writer);
         let (taken, window) = watch::channel(0_u64);
-        send(&writer, Stream::Go, &[]).await?;
+        // A short input goes with the word to start, so that the resident wakes up once.
+        let input = match input {
+            Input::Bytes(bytes) if bytes.len() <= MAX_TOGETHER => {
+                send_start(&writer, &bytes).await?;
+                None
+            }
+            input => {
+                send(&writer, Stream::Go, &[]).await?;
+                Some(input)
+            }
+        };
         let receiving = receive(&mut frames, &writer, &taken, output, wait);
         let sending = async {
             // What cannot be sent any more is noticed by the receiving end.
-            tokio::join!(send_input(&writer, input, window), send_cancel(&writer, cancel));
+            let send_rest = async {
+                if let Some(input) = input {
+                    send_input(&writer, input, window).await;
+                }
+            };
+            tokio::join!(send_rest, send_cancel(&writer, cancel));
             std::future::pending::<()>().await;
         };
         tokio::select! {

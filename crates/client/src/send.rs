@@ -6,14 +6,29 @@ use bytes::Bytes;
 use mer_meal::{Cancel, CancelLevel, Input};
 use serde::Serialize;
 use tokio::{
+    io::AsyncWriteExt as _,
     net::unix::OwnedWriteHalf,
     sync::{Mutex, mpsc, watch},
 };
 
 use crate::{
     error::ClientError,
-    wire::{FrameError, INPUT_WINDOW, InputEnd, MAX_FRAME, Stream, write_frame},
+    wire::{FrameError, INPUT_WINDOW, InputEnd, MAX_FRAME, Stream, encoded, write_frame},
 };
+
+/// Maximum number of bytes of an input that is sent together with the word to start.
+pub(crate) const MAX_TOGETHER: usize = 4096;
+
+/// Sends the word to start and a short input, in one write.
+pub(crate) async fn send_start(writer: &Mutex<OwnedWriteHalf>, input: &[u8]) -> Result<(), ClientError> {
+    let end = serde_json::to_vec(&InputEnd { error: None }).map_err(FrameError::from)?;
+    let mut frames = encoded(Stream::Go, &[])?.to_vec();
+    if !input.is_empty() {
+        frames.extend_from_slice(&encoded(Stream::Stdin, input)?);
+    }
+    frames.extend_from_slice(&encoded(Stream::StdinEnd, &end)?);
+    writer.lock().await.write_all(&frames).await.map_err(|_| ClientError::Gone)
+}
 
 /// Sends each level of a cancellation once. Never returns before the second.
 pub(crate) async fn send_cancel(writer: &Mutex<OwnedWriteHalf>, cancel: &Cancel) {

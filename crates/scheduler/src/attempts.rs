@@ -259,9 +259,9 @@ impl Scheduler {
         request: &Request<'_>,
         placement: &Placement,
     ) -> Result<(Access, RunSpec), SchedulerError> {
-        let access = self.recorder.begin(&request.model.name, request.kind, placement);
+        let access = self.recorder.begin(request.uid, &request.model.name, request.kind, placement);
         let (tags, via) = (Tags(request.tags.clone()), request.via.clone());
-        let mut access = Access { request_uid: request.uid, attempt, tags, via, ..access };
+        let mut access = Access { attempt, tags, via, ..access };
         if let Some(requester) = &request.requester {
             access.caller.clone_from(&requester.caller);
             access.caller_claims.clone_from(&requester.claims);

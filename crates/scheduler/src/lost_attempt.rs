@@ -35,14 +35,13 @@ impl Scheduler {
         let replicas = replicas(model, servers, lost.server)?;
         let Some(placement) = replicas.first() else { return Ok(()) };
         let access = Access {
-            request_uid: lost.request_uid,
             attempt: lost.attempt,
             protocol: placement.params.protocol().name().to_owned(),
             queue_ms: None,
             connect_ms: None,
             via: Some("resident".to_owned()),
             tags: lost.tags.clone(),
-            ..self.recorder.begin(&model.name, AccessKind::Infer, placement)
+            ..self.recorder.begin(lost.request_uid, &model.name, AccessKind::Infer, placement)
         };
         self.recorder.record_start(&access, Durability::Written).await?;
         let ended =

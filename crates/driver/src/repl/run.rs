@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use super::{dispatch::Dispatch, interactive, options::Options, script};
+use super::{dispatch::Dispatch, interactive, options::Options, script, script_input::ScriptInput};
 use crate::{
     errors::CliError,
     ui::{Ui, stdin_is_terminal},
@@ -22,8 +22,6 @@ pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
     if is_interactive() {
         interactive::run(dispatch, options, ui).await
     } else {
-        #[expect(clippy::disallowed_methods, reason = "it is read on its own thread")]
-        let open = || std::io::stdin().lock();
-        script::run(dispatch, open, ui).await
+        script::run(dispatch, ScriptInput::stdin()?, ui).await
     }
 }
