@@ -174,7 +174,7 @@ mod tests {
             assert_eq!((second.stream, &second.payload[..]), (Stream::InputTaken, &[0, 4, 0, 0][..]));
         };
         tokio::select! {
-            () = client.forward_progress(waits, taken_bytes) => unreachable!("the senders live"),
+            () = client.forward_progress(mpsc::channel(1).1, waits, taken_bytes, watch::channel(None).1) => unreachable!("the senders live"),
             () = reading => {}
         }
     }
