@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mer_meal::{Cancel, CancelLevel, Input};
-use mer_scheduler::{DeliveryEvent, DeliveryObserver, FailureCause, Outcome, OutputConfirmation, OutputFailure};
+use mer_scheduler::{DeliveryEvent, DeliveryObserver, Outcome, OutputConfirmation, OutputFailure};
 use serde::de::DeserializeOwned;
 use tokio::{
     io::AsyncWriteExt as _,
@@ -217,9 +217,7 @@ async fn receive(
                 let _ = send_json(writer, Stream::Written, &Written { failure }).await;
             }
             Stream::End => {
-                let RunEnd { access, failure, hint } = read(&frame.payload)?;
-                let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
-                return Ok(Outcome { access, failure, cause });
+                return Ok(read::<RunEnd>(&frame.payload)?.into());
             }
             Stream::Attempt => {
                 let message: AttemptMessage = read(&frame.payload)?;

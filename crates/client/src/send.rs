@@ -1,6 +1,6 @@
 //! What a client sends to the resident while its run goes on: its input and its cancellation.
 
-use std::{collections::VecDeque, io};
+use std::io;
 
 use bytes::Bytes;
 use mer_meal::{Cancel, CancelLevel, Input};
@@ -74,13 +74,9 @@ async fn send_chunk(
     sent: &mut u64,
     window: &mut watch::Receiver<u64>,
 ) -> Result<(), ClientError> {
-    let mut parts: VecDeque<Bytes> = VecDeque::new();
     let mut rest = chunk;
     while !rest.is_empty() {
         let part = rest.split_to(rest.len().min(MAX_FRAME / 4));
-        parts.push_back(part);
-    }
-    for part in parts {
         let length = part.len() as u64;
         let fits = |taken: &u64| *sent + length <= *taken + INPUT_WINDOW as u64;
         if window.wait_for(fits).await.is_err() {

@@ -39,7 +39,7 @@ impl Scheduler {
             protocol: placement.params.protocol().name().to_owned(),
             queue_ms: None,
             connect_ms: None,
-            via: Some("resident".to_owned()),
+            via: Some(Access::VIA_RESIDENT.to_owned()),
             tags: lost.tags.clone(),
             ..self.recorder.begin(lost.request_uid, &model.name, AccessKind::Infer, placement)
         };

@@ -3,12 +3,10 @@
 use std::{ffi::OsString, sync::Arc};
 
 use mer_client::wire::CallerContext;
+use mer_core::Access;
 use mer_scheduler::{CallerEnvironment, Requester};
 use mer_service::Sender;
 use uuid::Uuid;
-
-/// What the log has as `via`.
-const VIA: &str = "resident";
 
 /// Returns the sender of a request.
 pub(crate) fn sender(request_uid: Uuid, context: CallerContext) -> Sender {
@@ -17,5 +15,5 @@ pub(crate) fn sender(request_uid: Uuid, context: CallerContext) -> Sender {
     // It holds no secret: only the variables that name programs and libraries are sent.
     let environment = Arc::new(CallerEnvironment::new(variables.collect(), []));
     let requester = Arc::new(Requester { caller, claims, pid, environment, folder, agent });
-    Sender { request_uid, requester, via: VIA.to_owned() }
+    Sender { request_uid, requester, via: Access::VIA_RESIDENT.to_owned() }
 }

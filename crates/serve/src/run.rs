@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use mer_client::wire::{
     DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, ProgressMessage, Reserved, RunEnd, Stream,
 };
-use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
+use mer_core::{ConnType, LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, CancelLevel, Input};
 use mer_scheduler::{
     AttemptObserver, DeliveryEvent, DeliveryObserver, Outcome, Output, OutputConfirmation, Retention, WaitObserver,
@@ -90,8 +90,7 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
             }
             Ok(outcome) => {
                 let hint = resident.messages.hint(&outcome);
-                let Outcome { access, failure, .. } = outcome;
-                client.send_json(Stream::End, &RunEnd { access, failure, hint }).await
+                client.send_json(Stream::End, &RunEnd::new(outcome, hint)).await
             }
             Err(error) => client.send_json(Stream::Refused, &resident.messages.error(error)).await,
         }
@@ -122,7 +121,9 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
         Ok(model) => model,
         Err(error) => return Decision::Refused(resident.messages.error(error)),
     };
-    if open.takes_back && servers(&model, open.server.as_deref()).all(|server| resident.lacks_secret(server)) {
+    let lacks_secrets =
+        || model.model().spec.servers_within(open.server.as_deref()).all(|server| resident.lacks_secret(server));
+    if open.takes_back && lacks_secrets() {
         return Decision::Declined(DeclineReason::Secret);
     }
     match keep(resident, &model, open.server.as_deref()) {
@@ -131,23 +132,16 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
     }
 }
 
-/// Returns the servers that may serve the request.
-fn servers<'a>(model: &'a ResolvedModel, pinned: Option<&'a str>) -> impl Iterator<Item = &'a str> {
-    let names = model.model().spec.servers().into_iter();
-    names.filter(move |name| pinned.is_none_or(|pinned| pinned == *name))
-}
-
 /// Returns whether the process is kept, or nothing if the caller is to run it by itself: a process of this machine that ends
 /// with its request.
 fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Option<Retention> {
     let spec = &model.model().spec;
     let mut all_remote = true;
     let mut kept = false;
-    for name in servers(model, server) {
-        let params = spec.on_server(name);
+    for name in spec.servers_within(server) {
         let is_local = name == LOCAL_SERVER || model.conn_type(name) == ConnType::Local;
         all_remote &= !is_local;
-        kept |= params.protocol().stays_up() && params.keepalive.is_some_and(|time| time != Bound::secs(0));
+        kept |= spec.on_server(name).is_kept();
     }
     let is_loaded = || resident.runtime.keeps(Some(&model.model().name));
     if kept || is_loaded() {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess, Tags, WeightsVersion};
+use mer_scheduler::{FailureCause, Outcome};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -181,6 +182,23 @@ pub struct RunEnd {
     pub failure: Option<FailureKind>,
     /// What can be done about it.
     pub hint: Option<String>,
+}
+
+impl RunEnd {
+    /// Returns how a run ended, with the hint for it.
+    #[must_use]
+    pub fn new(outcome: Outcome, hint: Option<String>) -> Self {
+        let Outcome { access, failure, .. } = outcome;
+        Self { access, failure, hint }
+    }
+}
+
+impl From<RunEnd> for Outcome {
+    fn from(end: RunEnd) -> Self {
+        let RunEnd { access, failure, hint } = end;
+        let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
+        Self { access, failure, cause }
+    }
 }
 
 /// A failed request.

@@ -8,7 +8,6 @@ use std::{
 };
 
 use mer_client::{Location, steer};
-use mer_core::Bound;
 use mer_scheduler::is_of_service_manager;
 use mer_service::ResolvedModel;
 use tokio::time::{Instant, sleep};
@@ -50,12 +49,7 @@ impl Starter {
     /// Whether a resident is to be started for a request to this model.
     pub(super) fn wants(&self, model: &ResolvedModel, server: Option<&str>) -> bool {
         let spec = &model.model().spec;
-        let servers = spec.servers().into_iter().filter(|name| server.is_none_or(|pinned| pinned == *name));
-        self.environment.is_some()
-            && servers.map(|name| spec.on_server(name)).any(|params| {
-                let is_kept = params.keepalive.is_some_and(|keepalive| keepalive != Bound::After(Duration::ZERO));
-                is_kept && params.protocol().stays_up()
-            })
+        self.environment.is_some() && spec.servers_within(server).any(|name| spec.on_server(name).is_kept())
     }
 
     /// Starts a resident, unless another process is about to, and waits until it answers. Returns whether it does.
