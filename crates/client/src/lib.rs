@@ -9,6 +9,7 @@ mod connection;
 mod error;
 mod location;
 mod run;
+mod send;
 pub mod steer;
 pub mod wire;
 

@@ -60,8 +60,14 @@ pub(crate) trait AccessBackend {
 
 /// Claims of units of resources. Units are ordered, each is there once, and there is at least one.
 pub(crate) trait ClaimBackend {
-    /// Takes all claims or none.
-    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError>;
+    /// Takes all claims or none. Claims of the owners in `gone` on the same host are taken over.
+    async fn take_claims(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, DalError>;
     /// Returns the units whose claims were renewed.
     async fn renew_claims(&self, owner: Uuid, units: &[ClaimUnit], lasts: Duration)
     -> Result<Vec<ClaimUnit>, DalError>;

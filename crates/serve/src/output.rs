@@ -3,9 +3,11 @@
 use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
-use mer_client::wire::{FrameError, INPUT_WINDOW, OutputEnd, Stream, WaitMessage, Written, write_frame};
+use mer_client::wire::{
+    AttemptMessage, FrameError, INPUT_WINDOW, OutputEnd, ProgressMessage, Stream, WaitMessage, Written, write_frame,
+};
 use mer_core::FailureKind;
-use mer_scheduler::{ConfirmationSender, OutputFailure};
+use mer_scheduler::{ConfirmationSender, FurtherAttempt, OutputFailure};
 use serde::Serialize;
 use tokio::{
     io::AsyncWrite,
@@ -100,15 +102,30 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         }
     }
 
-    /// Forwards what is waited for, and how much of a long input was taken. Of both only the newest state counts.
+    /// Forwards further attempts before they begin, and what is waited for, how much of a long input was taken and how far a
+    /// delivery of weights is. Of these only the newest state counts.
     pub(crate) async fn forward_progress(
         &self,
+        mut further: mpsc::Receiver<FurtherAttempt>,
         mut waits: watch::Receiver<Option<String>>,
         mut taken: watch::Receiver<u64>,
+        mut delivery: watch::Receiver<Option<ProgressMessage>>,
     ) {
-        let mut told = 0;
+        let mut told_bytes = 0;
         loop {
             let sent = tokio::select! {
+                Some(FurtherAttempt { attempt, retries, told }) = further.recv() => {
+                    let sent = self.send_json(Stream::Attempt, &AttemptMessage { attempt, retries }).await;
+                    let _ = told.send(());
+                    sent
+                }
+                Ok(()) = delivery.changed() => {
+                    let progress = delivery.borrow_and_update().clone();
+                    match progress {
+                        Some(progress) => self.send_json(Stream::Progress, &progress).await,
+                        None => self.send(Stream::Progress, &[]).await,
+                    }
+                }
                 Ok(()) = waits.changed() => {
                     let text = waits.borrow_and_update().clone();
                     self.send_json(Stream::Wait, &WaitMessage { text }).await
@@ -116,11 +133,11 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
                 Ok(()) = taken.changed() => {
                     let all = *taken.borrow_and_update();
                     // A short input needs no word, which would only wake the client.
-                    if all - told < TOLD {
+                    if all - told_bytes < TOLD {
                         continue;
                     }
-                    let bytes = u32::try_from(all - told).unwrap_or(u32::MAX);
-                    told = all;
+                    let bytes = u32::try_from(all - told_bytes).unwrap_or(u32::MAX);
+                    told_bytes = all;
                     self.send(Stream::InputTaken, &bytes.to_be_bytes()).await
                 }
                 else => return,
@@ -157,7 +174,7 @@ mod tests {
             assert_eq!((second.stream, &second.payload[..]), (Stream::InputTaken, &[0, 4, 0, 0][..]));
         };
         tokio::select! {
-            () = client.forward_progress(waits, taken_bytes) => unreachable!("the senders live"),
+            () = client.forward_progress(mpsc::channel(1).1, waits, taken_bytes, watch::channel(None).1) => unreachable!("the senders live"),
             () = reading => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess, Tags};
+use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess, Tags, WeightsVersion};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub struct CallerContext {
     pub folder: PathBuf,
     /// Its [`VARIABLES`] that are set and are texts.
     pub variables: BTreeMap<String, String>,
+    /// Socket of its SSH agent, for new connections.
+    pub agent: Option<PathBuf>,
 }
 
 /// A request to run a model.
@@ -72,6 +74,12 @@ pub struct Open {
     pub tags: Tags,
     /// Whether the diagnostics are wanted while the run goes on.
     pub diagnostics: bool,
+    /// Whether the progress of a delivery of weights is wanted.
+    #[serde(default)]
+    pub progress: bool,
+    /// Whether the client runs the model by itself if the resident lacks a secret for the connection.
+    #[serde(default)]
+    pub takes_back: bool,
     /// The caller.
     pub context: CallerContext,
 }
@@ -94,6 +102,8 @@ pub enum DeclineReason {
     Leaving,
     /// The resident has another version.
     Version,
+    /// A passphrase or a password is needed for the connection, which the resident cannot have.
+    Secret,
 }
 
 /// The resident does not run it. Nothing was or will be started.
@@ -102,6 +112,31 @@ pub enum DeclineReason {
 pub struct Declined {
     /// Why.
     pub reason: DeclineReason,
+    /// Number of attempts that are on record. None of them has started a process.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+/// A further attempt, which begins now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptMessage {
+    /// Its number, from 2.
+    pub attempt: u32,
+    /// Number of retries that were taken for it and for those before.
+    pub retries: u32,
+}
+
+/// Progress of a delivery of weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressMessage {
+    /// Name of the server.
+    pub server: String,
+    /// The weights.
+    pub version: WeightsVersion,
+    /// Number of bytes that were transferred so far.
+    pub bytes: u64,
 }
 
 /// The end of the input.
@@ -156,8 +191,18 @@ pub struct ErrorMessage {
     pub kind: FailureKind,
     /// What went wrong, as a sentence.
     pub message: String,
+    /// The causes, outermost first.
+    #[serde(default)]
+    pub causes: Vec<String>,
     /// What can be done about it.
     pub hints: Vec<String>,
+}
+
+impl ErrorMessage {
+    /// Makes a failure without causes and hints.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
 }
 
 /// The kept processes.

@@ -31,7 +31,8 @@ ON CONFLICT ("pool", "resource", "unit") DO UPDATE SET "owner" = EXCLUDED."owner
     "pid" = EXCLUDED."pid", "caller" = EXCLUDED."caller", "model" = EXCLUDED."model",
     "takenAt" = clock_timestamp(), "validUntil" = clock_timestamp() + make_interval(secs => $9),
     "wantedBy" = NULL, "wantedUntil" = NULL
-WHERE held."owner" IS NULL OR held."owner" = EXCLUDED."owner" OR held."validUntil" <= clock_timestamp()"#;
+WHERE held."owner" IS NULL OR held."owner" = EXCLUDED."owner" OR held."validUntil" <= clock_timestamp()
+    OR (held."owner" = ANY($10::uuid[]) AND held."host" = EXCLUDED."host")"#;
 
 /// As with all statements below that change rows, those are locked in the same order first.
 const RENEW: &str = r#"
@@ -85,8 +86,14 @@ const REVISION: &str = r#"SELECT "revision" FROM "RegistryRevision""#;
 type Columns<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
 
 impl ClaimBackend for PostgresStore {
-    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError> {
-        until_written(TAKE_OPERATION, || self.try_take(units, owner, lasts)).await
+    async fn take_claims(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, DalError> {
+        until_written(TAKE_OPERATION, || self.try_take(units, owner, lasts, gone)).await
     }
 
     async fn renew_claims(
@@ -152,7 +159,13 @@ impl ClaimBackend for PostgresStore {
 
 impl PostgresStore {
     /// Takes claims once; the inner error says that a process that held some has released them meanwhile.
-    async fn try_take(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Attempt<Taken> {
+    async fn try_take(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Attempt<Taken> {
         let wanted = u64::try_from(units.len()).unwrap_or(u64::MAX);
         let (taken, rows): (u64, Vec<PgRow>) = call!(self.server(), TAKE_OPERATION, true, |connection| {
             let (pools, resources, names) = columns(units);
@@ -160,6 +173,7 @@ impl PostgresStore {
                 |statement| self.query(statement).bind(pools.clone()).bind(resources.clone()).bind(names.clone());
             let query = given(TAKE).bind(Id(owner.uid)).bind(text(&owner.host)).bind(count(owner.pid.into()));
             let query = query.bind(text(&owner.caller)).bind(text(&owner.model)).bind(lasts.as_secs_f64());
+            let query = query.bind(gone.iter().copied().map(Id).collect::<Vec<_>>());
             let taken = query.execute(&mut *connection).await?.rows_affected();
             if taken < wanted {
                 given(RELEASE).bind(Id(owner.uid)).execute(&mut *connection).await?;

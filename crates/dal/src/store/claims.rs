@@ -21,11 +21,26 @@ impl Store {
         owner: &ClaimOwner,
         lasts: Duration,
     ) -> Result<Taken, DalError> {
+        self.take_claims_over(units, owner, lasts, &[]).await
+    }
+
+    /// As [`Store::take_claims`]. Claims of the owners in `gone` are taken over too, within the same transaction and if they are
+    /// of the same host: the caller knows that these owners use none of the units any more.
+    ///
+    /// # Errors
+    /// As [`Store::take_claims`].
+    pub async fn take_claims_over(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, DalError> {
         let units = ordered(units);
         if units.is_empty() {
             return Ok(Taken::All);
         }
-        ask!(self, backend => backend.take_claims(&units, owner, lasts))
+        ask!(self, backend => backend.take_claims(&units, owner, lasts, gone))
     }
 
     /// Renews the claims of these units for this time from now on, by the server's clock. Returns those that are lost: their

@@ -24,7 +24,8 @@ const REVISION_OPERATION: &str = "read the revision of the registry";
 const TAKE: &str = "
 BEGIN;
 LET $now = time::now();
-LET $others = SELECT VALUE id FROM $ids WHERE owner != NONE AND owner != $owner AND validUntil > $now;
+LET $others = SELECT VALUE id FROM $ids WHERE owner != NONE AND owner != $owner AND validUntil > $now
+    AND !(owner IN $gone AND host = $host);
 IF $others = [] {
     FOR $row IN $rows {
         UPSERT $row.id CONTENT {
@@ -85,8 +86,14 @@ struct ClaimRow {
 }
 
 impl ClaimBackend for SurrealStore {
-    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError> {
-        until_written(TAKE_OPERATION, || self.try_take(units, owner, lasts)).await
+    async fn take_claims(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, DalError> {
+        until_written(TAKE_OPERATION, || self.try_take(units, owner, lasts, gone)).await
     }
 
     async fn renew_claims(
@@ -144,7 +151,13 @@ impl ClaimBackend for SurrealStore {
 
 impl SurrealStore {
     /// Takes claims once; the inner error says that a process that held some has released them meanwhile.
-    async fn try_take(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Attempt<Taken> {
+    async fn try_take(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Attempt<Taken> {
         let rows: Vec<Value> = units.iter().map(|unit| Value::Object(row(unit))).collect();
         let values = variables([
             ("ids", ids(units)),
@@ -155,6 +168,7 @@ impl SurrealStore {
             ("caller", owner.caller.clone().into_value()),
             ("model", owner.model.clone().into_value()),
             ("lasts", lasts.into_value()),
+            ("gone", gone.to_vec().into_value()),
         ]);
         if let Err(conflict) = self.try_write(TAKE_OPERATION, TAKE, values).await? {
             return Ok(Err(conflict));
@@ -165,7 +179,9 @@ impl SurrealStore {
         if own.len() == units.len() {
             return Ok(Ok(Taken::All));
         }
-        let others: Vec<_> = others.into_iter().filter(|claim| !claim.is_void).collect();
+        // Nothing was taken over if another unit is held.
+        let is_gone = |claim: &UnitClaim| gone.contains(&claim.owner.uid) && claim.owner.host == owner.host;
+        let others: Vec<_> = others.into_iter().filter(|claim| !claim.is_void && !is_gone(claim)).collect();
         if others.is_empty() {
             // A free unit can have been taken and released by others meanwhile; a write that is ignored stays ignored.
             return if self.writes_may_be_ignored() {

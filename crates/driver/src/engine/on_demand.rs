@@ -9,6 +9,7 @@ use std::{
 
 use mer_client::{Location, steer};
 use mer_core::Bound;
+use mer_scheduler::is_of_service_manager;
 use mer_service::ResolvedModel;
 use tokio::time::{Instant, sleep};
 
@@ -99,6 +100,7 @@ impl Starter {
 fn resident_environment(loaded: &Loaded, environment: &Variables) -> Vec<(OsString, OsString)> {
     let own = environment.all().iter();
     let own = own.filter(|(name, _)| !name.to_str().is_some_and(Loaded::is_setting));
+    let own = own.filter(|(name, _)| !is_of_service_manager(name.as_encoded_bytes()));
     let own = own.map(|(name, value)| (name.clone(), value.clone()));
     own.chain(loaded.variables().into_iter().map(|(name, value)| (name.into(), value))).collect()
 }

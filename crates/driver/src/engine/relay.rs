@@ -2,6 +2,7 @@
 
 use mer_client::{ClientError, wire::ErrorMessage};
 use mer_core::Classified as _;
+use uuid::Uuid;
 
 use crate::errors::CliError;
 
@@ -16,14 +17,41 @@ pub(crate) fn from_resident(error: ClientError) -> CliError {
 
 /// Returns the failure that the resident has described.
 pub(super) fn refused(message: ErrorMessage) -> CliError {
-    let ErrorMessage { kind, message, hints } = message;
-    hints.into_iter().fold(CliError::new(kind, message), CliError::hint)
+    let ErrorMessage { kind, message, causes, hints } = message;
+    let error = CliError::new(kind, message);
+    let error = match Cause::chain(causes) {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    };
+    hints.into_iter().fold(error, CliError::hint)
+}
+
+/// A cause that the resident has described.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Cause {
+    text: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    /// Makes one error of these causes, outermost first.
+    fn chain(causes: Vec<String>) -> Option<Box<Self>> {
+        causes.into_iter().rfold(None, |source, text| Some(Box::new(Self { text, source })))
+    }
 }
 
 /// Returns the failure of a run whose resident ended in the middle.
-pub(super) fn lost(model: &str, error: ClientError) -> CliError {
+pub(super) fn lost(model: &str, request_uid: Uuid, error: ClientError) -> CliError {
     match error {
         ClientError::Refused(message) => refused(message),
+        error @ ClientError::Silent => CliError::classified(error)
+            .about(&format!("`{model}` is given up"))
+            .hint("the resident ends the run as soon as it goes on; if it is killed, the model ends too")
+            .hint(format!("`mer log show {request_uid}` has how the run ended, once it has")),
+        error @ ClientError::Declined(_) => {
+            CliError::classified(error).about(&format!("`{model}`")).hint("`--no-serve` connects from here")
+        }
         error => CliError::of(error.failure_kind(), error)
             .about(&format!("`{model}`"))
             .hint("how the run ended is not known; `--retries 1` runs it once more in such a case"),

@@ -5,5 +5,6 @@ mod failures;
 mod instances;
 mod life;
 mod resources;
+mod shared_limits;
 mod stops;
 mod support;

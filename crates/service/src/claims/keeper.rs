@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_core::{Classified, FailureKind};
-use mer_dal::{ClaimUnit, DalError, Database, Taken};
+use mer_dal::{ClaimUnit, DalError, Database, Taken, UnitClaim};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use uuid::Uuid;
 
@@ -92,11 +92,18 @@ impl ClaimKeeper {
 
     /// Takes all these units or none, for a process of this model; they last for this time without being renewed, see
     /// [`super::claim_lifetime`]. They are kept until [`ClaimKeeper::release`]. If the future is dropped, what was taken is
-    /// released.
+    /// released. Claims of the owners in `gone`, of which the caller knows that they use none of the units any more, are taken
+    /// over if they are of this machine.
     ///
     /// # Errors
     /// The database cannot be asked, or claims could not be renewed for too long.
-    pub async fn take(&self, units: &[ClaimUnit], model: &str, lasts: Duration) -> Result<Taken, ClaimError> {
+    pub async fn take(
+        &self,
+        units: &[ClaimUnit],
+        model: &str,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, ClaimError> {
         if self.state.is_cut_off.load(Ordering::Relaxed) {
             return Err(ClaimError::CutOff);
         }
@@ -105,7 +112,7 @@ impl ClaimKeeper {
         let unused = ReleasedOnDrop { state: &self.state, units };
         let begun = Instant::now();
         let session = self.state.database.session().await?;
-        let taken = session.take_claims(units, &self.state.owner(model), lasts).await?;
+        let taken = session.take_claims_over(units, &self.state.owner(model), lasts, gone).await?;
         match taken {
             Taken::All => {
                 self.state.lock_units().hold(units, lasts, begun);
@@ -120,6 +127,15 @@ impl ClaimKeeper {
     /// Releases units soon, in the background. A failure is repeated until their claims are void.
     pub fn release(&self, units: &[ClaimUnit]) {
         self.state.release(units);
+    }
+
+    /// Returns the claims of all processes, without void ones.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn claimed(&self) -> Result<Vec<UnitClaim>, DalError> {
+        let claims = self.state.database.session().await?.list_claims().await?;
+        Ok(claims.into_iter().filter(|claim| !claim.is_void).collect())
     }
 
     /// Tells the processes that hold these units that one of this keeper waits for them.
