@@ -62,18 +62,9 @@ impl Pipe {
         }
     }
 
-    /// Reads what is available by a system call of its own: the readiness that the runtime caches may be out of date. After
-    /// `WouldBlock` the pipe is not ready, so that a read that follows makes no call until something has come.
+    /// Reads what is available by a system call of its own: the readiness that the runtime caches may be out of date.
     pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut read = None;
-        // Calls nothing if the pipe is not ready, and clears the readiness if it is empty.
-        let _ = self.inner.try_io(|| {
-            let result = read_directly(&self.inner, buffer);
-            let is_empty = matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-            read = Some(result);
-            if is_empty { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
-        read.unwrap_or_else(|| read_directly(&self.inner, buffer))
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&self.inner, &mut *buffer))?)
     }
 
     /// Number of bytes in the pipe.
@@ -137,10 +128,6 @@ impl Pipe {
         self.buffer = buffer;
         chunk
     }
-}
-
-fn read_directly(pipe: &pipe::Receiver, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut *buffer))?)
 }
 
 /// Takes the first `count` bytes: copied if they are few, shared with the buffer if they are many.

@@ -60,27 +60,6 @@ async fn long_replies_stream_and_long_requests_do_not_block() {
     }
 }
 
-/// A request that waits for its reply reads twice: once to see that the process has printed nothing before, once for the reply.
-#[tokio::test]
-async fn a_request_makes_no_read_in_vain() {
-    const REQUESTS: u64 = 20;
-    let mut warm = Warm::start(&serve(Protocol::Lines, "at-once")).await.expect("starts");
-    warm.ask("slow 5").await;
-    let Some(before) = reads_of_this_thread() else { return };
-    for _ in 0..REQUESTS {
-        assert_eq!(warm.ask("slow 5").await.0.cause, EndCause::Done);
-    }
-    let reads = reads_of_this_thread().expect("counted before") - before;
-    // Counting reads too.
-    assert!(reads <= 2 * REQUESTS + 4, "{reads} reads for {REQUESTS} requests");
-}
-
-/// Returns how many read calls this thread has made; none if the kernel does not count them.
-fn reads_of_this_thread() -> Option<u64> {
-    let counts = std::fs::read_to_string("/proc/thread-self/io").ok()?;
-    counts.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse().ok())
-}
-
 /// 256 KiB of stderr come before the reply.
 #[tokio::test]
 async fn stderr_is_drained_before_during_and_between_requests() {

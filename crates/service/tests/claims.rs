@@ -111,9 +111,17 @@ async fn claims_are_renewed_as_long_as_they_are_held() {
         assert!(yielded.lock().unwrap().is_empty());
         // A take that nothing waits for any more leaves no claim.
         let (a, b) = ([unit("a")], [unit("b")]);
-        for units in [&a, &b, &a, &b] {
-            let take = one.take(units, "iris", BOUND, &[]);
-            assert!(tokio::time::timeout(Duration::from_micros(300), take).await.is_err());
+        for (units, is_late) in [(&a, false), (&b, true), (&a, true), (&b, false)] {
+            let given_up = async {
+                if is_late {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                taken = one.take(units, "iris", BOUND, &[]) => panic!("taken without asking: {taken:?}"),
+                () = given_up => {}
+            }
         }
         one.finish().await;
         until("nothing is left", async || session.list_claims().await.unwrap().is_empty()).await;

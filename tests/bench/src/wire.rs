@@ -90,7 +90,7 @@ impl Resident {
                 STDOUT => output.extend_from_slice(&payload),
                 STDOUT_END => put(&mut reply, WRITTEN, br#"{"failure":null}"#),
                 END if output == b"hello\n" => return Ok(begun.elapsed().as_secs_f64() * 1e6),
-                kind if kind < RESERVED || kind > STDOUT_END || kind == RESERVED + 1 => {
+                kind if !(RESERVED..=STDOUT_END).contains(&kind) || kind == RESERVED + 1 => {
                     let text = String::from_utf8_lossy(&payload).into_owned();
                     return Err(io::Error::other(format!("frame {kind}: {text}")));
                 }
