@@ -22,6 +22,9 @@ pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
     if is_interactive() {
         interactive::run(dispatch, options, ui).await
     } else {
-        script::run(dispatch, ScriptInput::stdin()?, ui).await
+        #[expect(clippy::disallowed_methods, reason = "it is read on its own thread")]
+        let open = || std::io::stdin().lock();
+        let input = ScriptInput::piped(rustix::stdio::stdin()).map_or_else(|| ScriptInput::on_thread(open), Ok)?;
+        script::run(dispatch, input, ui).await
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead as _, BufReader, Read, stdin},
+    io::{self, BufRead as _, BufReader, Read},
+    os::fd::BorrowedFd,
 };
 
 use mer_service::spawn_thread;
@@ -29,16 +30,9 @@ pub(super) enum ScriptInput {
 }
 
 impl ScriptInput {
-    /// Reads standard input.
-    ///
-    /// # Errors
-    /// A thread is needed and cannot be started (75).
-    pub(super) fn stdin() -> Result<Self, CliError> {
-        if let Some(lines) = PipedLines::of(rustix::stdio::stdin()) {
-            return Ok(Self::Piped(lines));
-        }
-        #[expect(clippy::disallowed_methods, reason = "it is read on its own thread")]
-        Self::on_thread(|| stdin().lock())
+    /// Reads a descriptor without a thread, if that is possible. Must be called within a runtime.
+    pub(super) fn piped(fd: BorrowedFd<'_>) -> Option<Self> {
+        PipedLines::of(fd).map(Self::Piped)
     }
 
     /// Reads on a thread.

@@ -116,7 +116,7 @@ fn every_shipped_crate_opens_files_in_one_place() {
     const PLACES: &[&str] = &[
         "crates/files/src/",
         "crates/driver/src/ui/prompt_secret.rs",
-        "crates/driver/src/repl/script_input.rs",
+        "crates/driver/src/repl/run.rs",
         "crates/driver/src/example_models/run.rs",
     ];
     let mut faults = Vec::new();
