@@ -75,9 +75,8 @@ impl AccessFilter {
     /// Returns whether no index leads to the selected accesses, so that every access of the time is read.
     #[must_use]
     pub fn scans(&self, dialect: Dialect) -> bool {
-        let is_led = self.model.is_some()
-            || self.batch.is_some()
-            || (dialect == Dialect::Postgres && self.excludes_successes());
+        let is_led =
+            self.model.is_some() || self.batch.is_some() || (dialect == Dialect::Postgres && self.excludes_successes());
         self.is_narrowed() && !is_led
     }
 

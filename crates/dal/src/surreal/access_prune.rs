@@ -63,7 +63,8 @@ impl SurrealStore {
         };
         let moment = |micros: i64| Timestamp::from_microsecond(micros).ok();
         let next = last.and_then(moment).map(|last| {
-            let before = if step.from.map(Timestamp::as_microsecond) == Some(last.as_microsecond()) { step.seen } else { 0 };
+            let before =
+                if step.from.map(Timestamp::as_microsecond) == Some(last.as_microsecond()) { step.seen } else { 0 };
             (last, before + ties)
         });
         Ok(PrunedStep { deleted: deleted.into_iter().filter_map(moment).collect(), next })

@@ -135,7 +135,9 @@ impl LogFilterArgs {
     pub(crate) fn filter(&self) -> Result<AccessFilter, CliError> {
         for (flag, text) in [("server", &self.server), ("caller", &self.caller), ("contains", &self.contains)] {
             if text.as_ref().is_some_and(|text| text.len() > MOST_BYTES) {
-                return Err(CliError::usage(format!("`--{flag}` is longer than {MOST_BYTES} bytes, as no text in the log is")));
+                return Err(CliError::usage(format!(
+                    "`--{flag}` is longer than {MOST_BYTES} bytes, as no text in the log is"
+                )));
             }
         }
         let tags = Tags::parse(self.tags.iter().map(String::as_str));

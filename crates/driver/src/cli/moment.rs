@@ -52,8 +52,10 @@ fn local(time: DateTime, zone: &TimeZone) -> Result<Timestamp, CliError> {
     // A day is meant, even where it begins at one o'clock.
     if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) && time.time() != jiff::civil::Time::midnight() {
         let zone = zone.iana_name().unwrap_or("this time zone");
-        return Err(CliError::usage(format!("the time {time} does not exist in {zone}: clocks were put forward over it"))
-            .hint(format!("add an offset, such as `{time}Z`, or use --utc")));
+        return Err(CliError::usage(format!(
+            "the time {time} does not exist in {zone}: clocks were put forward over it"
+        ))
+        .hint(format!("add an offset, such as `{time}Z`, or use --utc")));
     }
     Ok(ambiguous.compatible().unwrap_or(if time.year() > 0 { Timestamp::MAX } else { Timestamp::MIN }))
 }
@@ -126,8 +128,19 @@ mod tests {
             assert_eq!((shown(&TimeZone::UTC).as_str(), shown(&berlin()).as_str()), (utc, local), "{text}");
         }
         for text in [
-            "", "none", "tomorrow", "2026-13-01", "2026-02-30", "2026-05-03T25:00", "2026-05-03T01:02:03+99:00", "12:00",
-            "2026-05-03T01:02[Nowhere/Land]", "5y", "-2h", "1e9", "２h",
+            "",
+            "none",
+            "tomorrow",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-05-03T25:00",
+            "2026-05-03T01:02:03+99:00",
+            "12:00",
+            "2026-05-03T01:02[Nowhere/Land]",
+            "5y",
+            "-2h",
+            "1e9",
+            "２h",
         ] {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }

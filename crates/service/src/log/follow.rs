@@ -43,11 +43,9 @@ impl<'a> Follower<'a> {
     /// # Errors
     /// The database cannot be read.
     pub async fn begin(runtime: &'a Runtime, filter: AccessFilter) -> Result<(Self, Vec<Access>), ServiceError> {
-        let watched =
-            AccessFilter { limit: usize::MAX, statuses: Vec::new(), contains: None, ..filter.clone() };
+        let watched = AccessFilter { limit: usize::MAX, statuses: Vec::new(), contains: None, ..filter.clone() };
         let pause = least_pause(runtime);
-        let mut follower =
-            Self { runtime, filter, watched, known: HashMap::new(), newest: Timestamp::now(), pause };
+        let mut follower = Self { runtime, filter, watched, known: HashMap::new(), newest: Timestamp::now(), pause };
         let session = runtime.session_drained().await?;
         let read = follower.read_first(&session).await;
         session.close().await?;
@@ -98,8 +96,7 @@ impl<'a> Follower<'a> {
         let since = recent.since;
         let mut accesses = read_all(session, recent).await?;
         // Those that began earlier, and were not over yet.
-        let open =
-            self.known.iter().filter(|(_, (start, status))| Some(*start) < since && *status == Status::Started);
+        let open = self.known.iter().filter(|(_, (start, status))| Some(*start) < since && *status == Status::Started);
         for (key, _) in open {
             let attempts = session.access(key.request_uid).await?;
             accesses.extend(attempts.into_iter().filter(|access| access.key() == *key));

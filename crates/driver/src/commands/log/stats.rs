@@ -37,7 +37,18 @@ pub(super) async fn stats(app: &App, args: &LogStatsArgs, ui: Ui) -> Result<(), 
 
 /// Headings for people, behind that of the group.
 const COLUMNS: [&str; 12] = [
-    "count", "failed", "open", "p50 ms", "p90 ms", "p99 ms", "max ms", "queue p50", "queue p99", "items/s", "in", "out",
+    "count",
+    "failed",
+    "open",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "max ms",
+    "queue p50",
+    "queue p99",
+    "items/s",
+    "in",
+    "out",
 ];
 
 /// Fields behind those of the group.
