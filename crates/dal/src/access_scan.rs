@@ -16,7 +16,7 @@ pub struct AccessScan {
 
 #[derive(Debug, Clone)]
 enum Order {
-    Newest(AccessPages),
+    Newest(Box<AccessPages>),
     /// After this key.
     Key(AttemptKey),
 }
@@ -30,7 +30,7 @@ impl AccessScan {
         let order = match after {
             Some(request_uid) => Order::Key(AttemptKey { request_uid, attempt: u32::MAX }),
             None if filter.selects_everything() => Order::Key(AttemptKey { request_uid: Uuid::nil(), attempt: 0 }),
-            None => Order::Newest(AccessPages::new(filter.clone())),
+            None => Order::Newest(Box::new(AccessPages::new(filter.clone()))),
         };
         Self { filter, order, is_over: false }
     }

@@ -67,8 +67,8 @@ fn row(row: &PgRow) -> Result<StatsRow, DalError> {
         count: count("count")?,
         failed: count("failed")?,
         open: count("open")?,
-        run_ms: quantiles(get(TABLE, row, "runMs")?),
-        queue_ms: quantiles(get(TABLE, row, "queueMs")?),
+        run_ms: quantiles(&get(TABLE, row, "runMs")?),
+        queue_ms: quantiles(&get(TABLE, row, "queueMs")?),
         part_items: count("partItems")?,
         part_ms: get(TABLE, row, "partMs")?,
         stdin_bytes: count("stdinBytes")?,
@@ -77,7 +77,7 @@ fn row(row: &PgRow) -> Result<StatsRow, DalError> {
 }
 
 /// Returns the quantiles of a column, which is null without values.
-fn quantiles(values: Option<Vec<Option<f64>>>) -> Quantiles {
+fn quantiles(values: &Option<Vec<Option<f64>>>) -> Quantiles {
     match values.as_deref() {
         Some([p50, p90, p99, max]) => Quantiles { p50: *p50, p90: *p90, p99: *p99, max: *max },
         _ => Quantiles::default(),

@@ -64,7 +64,7 @@ pub async fn export(
     let _small = SmallPages::only();
     let mut scan = AccessScan::new(request.filter, request.after);
     let mut lines = match request.format {
-        ExportFormat::Csv => Lines::Csv(CsvLines::of_accesses()),
+        ExportFormat::Csv => Lines::Csv(Box::new(CsvLines::of_accesses())),
         ExportFormat::JsonLines => Lines::Json(Vec::new()),
     };
     let (mut rows, mut bytes, mut sha256, mut last_uid) = (0, 0, Sha256::new(), None);
@@ -89,7 +89,7 @@ pub async fn export(
 
 /// Lines that were made and not written yet.
 enum Lines {
-    Csv(CsvLines),
+    Csv(Box<CsvLines>),
     Json(Vec<u8>),
 }
 

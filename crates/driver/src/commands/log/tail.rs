@@ -12,11 +12,13 @@ pub(super) async fn tail(app: &App, args: &LogTailArgs, ui: Ui) -> Result<(), Cl
     let (mut follower, newest) = Follower::begin(&app.runtime, filter).await?;
     let mut rows = ui.begin_list();
     rows.add(&newest)?;
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         let changed = follower.next().await?;
         if !changed.is_empty() {
             rows.add(&changed)?;
         }
     }
-    Ok(())
 }
