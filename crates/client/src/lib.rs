@@ -8,10 +8,13 @@
 mod connection;
 mod error;
 mod location;
+mod part;
+mod part_host;
 mod run;
 pub mod steer;
 pub mod wire;
 
 pub use error::ClientError;
 pub use location::{Location, LocationError};
+pub use part_host::ResidentHost;
 pub use run::{Answer, Reservation, RunOutput};

@@ -44,8 +44,8 @@ pub enum Answer {
 /// A run that the resident starts when it is told to. Dropping it gives the run up.
 #[derive(Debug)]
 pub struct Reservation {
-    frames: FrameReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
+    pub(crate) frames: FrameReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
 }
 
 /// Receivers of what a run gives while it lasts. What is left of them after the resident has gone can serve another attempt.
@@ -170,7 +170,7 @@ async fn receive(
                 let _ = send_json(writer, Stream::Written, &Written { failure }).await;
             }
             Stream::End => {
-                let RunEnd { access, failure, hint } = read(&frame.payload)?;
+                let RunEnd { access, failure, hint, .. } = read(&frame.payload)?;
                 let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
                 return Ok(Outcome { access, failure, cause });
             }
@@ -182,10 +182,10 @@ async fn receive(
 }
 
 /// The level of a cancellation because the reader of the output has gone.
-const READER_GONE: u8 = 3;
+pub(crate) const READER_GONE: u8 = 3;
 
 /// Sends each level of a cancellation once. Never returns before the second.
-async fn send_cancel(writer: &Mutex<OwnedWriteHalf>, cancel: &Cancel) {
+pub(crate) async fn send_cancel(writer: &Mutex<OwnedWriteHalf>, cancel: &Cancel) {
     for (level, number) in [(CancelLevel::Cancel, 1), (CancelLevel::Now, 2)] {
         cancel.reached(level).await;
         if send(writer, Stream::Cancel, &[number]).await.is_err() {
@@ -222,7 +222,7 @@ async fn send_stream(
     Ok(None)
 }
 
-async fn send_chunk(
+pub(crate) async fn send_chunk(
     writer: &Mutex<OwnedWriteHalf>,
     chunk: Bytes,
     sent: &mut u64,
@@ -246,11 +246,11 @@ async fn send_chunk(
     Ok(())
 }
 
-async fn send(writer: &Mutex<OwnedWriteHalf>, stream: Stream, payload: &[u8]) -> Result<(), ClientError> {
+pub(crate) async fn send(writer: &Mutex<OwnedWriteHalf>, stream: Stream, payload: &[u8]) -> Result<(), ClientError> {
     write_frame(&mut *writer.lock().await, stream, payload).await.map_err(Into::into)
 }
 
-async fn send_json(
+pub(crate) async fn send_json(
     writer: &Mutex<OwnedWriteHalf>,
     stream: Stream,
     message: &impl Serialize,
@@ -258,6 +258,6 @@ async fn send_json(
     send(writer, stream, &serde_json::to_vec(message).map_err(FrameError::from)?).await
 }
 
-fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ClientError> {
+pub(crate) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(payload).map_err(|error| FrameError::from(error).into())
 }

@@ -11,7 +11,8 @@
 //! 3. `serve.rs`: sends the input and forwards the output (`output_forwarding.rs`).
 //! 4. `record.rs`: records the end.
 //!
-//! Trainings ([`Scheduler::train`]) take the same steps and fetch what the model wrote.
+//! Parts of a batch ([`Scheduler::run_part`], `part.rs`) take the same steps on one process with several items;
+//! `batch_places.rs` says how many of them run at once, and where. Trainings ([`Scheduler::train`]) take the same steps and fetch what the model wrote.
 //!
 //! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them knows
 //! it. It reads no environment and no settings: the caller passes them in as [`Config`].
@@ -19,6 +20,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod attempts;
+mod batch_places;
 mod caller_environment;
 mod delivery;
 mod digest;
@@ -33,6 +35,7 @@ mod limits;
 mod outcome;
 mod output_confirmation;
 mod output_forwarding;
+mod part;
 mod ping;
 mod placement;
 mod prepare;
@@ -53,6 +56,7 @@ mod training_fetch;
 mod training_output;
 mod wait;
 
+pub use batch_places::{BatchPlaces, PlaceUse};
 pub use caller_environment::CallerEnvironment;
 pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};
 pub use error::SchedulerError;
@@ -64,6 +68,7 @@ pub use limits::{
 };
 pub use outcome::Outcome;
 pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
+pub use part::{PartFeed, PartOutcome};
 pub use ping::ModelPingReport;
 pub use placement::Placement;
 pub use replay::ReplayedInput;

@@ -79,6 +79,8 @@ pub struct Request<'a> {
     pub retry_failed: bool,
     /// StartPermit among waiting requests, from -10 to 10; a greater number is served earlier.
     pub priority: i8,
+    /// Uid of the batch that it is an item or a part of.
+    pub batch_uid: Option<Uuid>,
     /// Tags for the access log.
     pub tags: BTreeMap<String, String>,
     /// What served the request on behalf of its sender, for the access log.

@@ -2,8 +2,10 @@
 
 use std::{rc::Rc, time::Duration};
 
-use bytes::BytesMut;
-use mer_client::wire::{DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, Reserved, RunEnd, Stream};
+use bytes::{Bytes, BytesMut};
+use mer_client::wire::{
+    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, PartCounts, Reserved, RunEnd, Stream,
+};
 use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, CancelLevel, Input};
 use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, WaitObserver};
@@ -14,13 +16,14 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{mpsc, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
     caller::sender,
     input::{ClientInput, ClientWords},
     output::ClientOutput,
+    part::serve_part,
     peer,
     resident_state::Resident,
 };
@@ -33,6 +36,8 @@ const GO_BOUND: Duration = Duration::from_secs(10);
 const END_BOUND: Duration = Duration::from_secs(30);
 /// Bound on the last diagnostics of a run that is over.
 const STDERR_BOUND: Duration = Duration::from_secs(5);
+/// How long the items that a process was sent may take at the end of the resident.
+const FED_BOUND: Duration = Duration::from_millis(500);
 /// Maximum number of chunks of output that wait for the client.
 const OUTPUT_QUEUE: usize = 4;
 /// Maximum number of chunks of diagnostics that wait; further ones are only in the log.
@@ -76,10 +81,10 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
     let ended = run(resident, *open, &model, keep, frames, &client).await;
     let told = async {
         match ended {
-            Ok(outcome) => {
+            Ok((outcome, part)) => {
                 let hint = resident.messages.hint(&outcome);
                 let Outcome { access, failure, .. } = outcome;
-                client.send_json(Stream::End, &RunEnd { access, failure, hint }).await
+                client.send_json(Stream::End, &RunEnd { access, failure, hint, part }).await
             }
             Err(error) => client.send_json(Stream::Refused, &resident.messages.error(error)).await,
         }
@@ -110,7 +115,12 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
         Ok(model) => model,
         Err(error) => return Decision::Refused(resident.messages.error(error)),
     };
+    if open.registration_sha256.as_ref().is_some_and(|wanted| *wanted != model.registration_sha256()) {
+        return Decision::Declined(DeclineReason::Changed);
+    }
     match keep(resident, &model, open.server.as_deref()) {
+        // A batch keeps its own processes as long as it lasts.
+        Some(Keep::No) if open.batch_uid.is_some() => Decision::Declined(DeclineReason::RunHere),
         None => Decision::Declined(DeclineReason::RunHere),
         Some(keep) => Decision::Reserved(Reserved { model: model.model().name.clone() }, Box::new(open), model, keep),
     }
@@ -136,6 +146,10 @@ fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Opt
     all_remote.then_some(Keep::No)
 }
 
+fn empty() -> Input {
+    Input::Bytes(Bytes::new())
+}
+
 /// Runs the model, and forwards what comes and goes.
 async fn run(
     resident: &Resident,
@@ -144,25 +158,28 @@ async fn run(
     keep: Keep,
     frames: FrameReader<OwnedReadHalf>,
     client: &ClientOutput<OwnedWriteHalf>,
-) -> Result<Outcome, ServiceError> {
+) -> Result<(Outcome, Option<PartCounts>), ServiceError> {
     let cancel = Cancel::new();
     let (input, received) = mpsc::channel(INPUT_QUEUE);
     let (stdout, chunks) = mpsc::channel(OUTPUT_QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
     let (wait, waits) = watch::channel(None);
     let (confirmation, confirms) = OutputConfirmation::new();
-    let (from_client, words) = ClientInput::new(frames, input, cancel.clone());
+    let (from_client, words) = ClientInput::new(frames, input, cancel.clone(), open.part.is_some());
     let ClientWords { taken, written, reader } = words;
+    let is_part = open.part.is_some();
+    let (input, received) = if is_part { (empty(), Some(received)) } else { (Input::Stream(received), None) };
     let request = RunRequest {
         sender: Some(sender(open.request_uid, open.context)),
         server: open.server.as_deref(),
-        input: Input::Stream(received),
+        input,
         timeout: open.timeout,
         hashes: open.hashes,
         keep,
         retries: open.retries,
         retry_failed: open.retry_failed,
         priority: open.priority,
+        batch_uid: open.batch_uid,
         tags: open.tags,
         cancel: cancel.clone(),
         watch: Some(WaitObserver::new(move |waited| {
@@ -171,7 +188,17 @@ async fn run(
         progress: None,
     };
     let output = Output { stdout, stderr: open.diagnostics.then_some(stderr) };
-    let running = resident.runtime.run(model, request, output, confirmation);
+    let attempts = (open.request_uid, open.attempts_made);
+    let runtime = &resident.runtime;
+    let running = async {
+        match (open.part, received) {
+            (Some(part), Some(received)) => {
+                let served = serve_part(runtime, model, request, part, received, output.stdout, confirmation).await;
+                served.map(|(outcome, counts)| (outcome, Some(counts)))
+            }
+            _ => runtime.run_again(model, request, attempts, output, confirmation).await.map(|outcome| (outcome, None)),
+        }
+    };
     let ended = async {
         let forwarding = async {
             tokio::join!(client.forward_stdout(chunks, confirms, written, reader), client.forward_stderr(diagnostics))
@@ -188,6 +215,11 @@ async fn run(
     let stopped = async {
         resident.end.reached(CancelLevel::Cancel).await;
         cancel.cancel();
+        if is_part {
+            // The first level ends the feeding only.
+            sleep(FED_BOUND).await;
+            cancel.cancel_now();
+        }
     };
     let meanwhile = async {
         tokio::join!(from_client.receive(), client.forward_progress(waits, taken), stopped);

@@ -68,12 +68,32 @@ pub struct Open {
     pub retry_failed: bool,
     /// Place among waiting requests, from -10 to 10.
     pub priority: i8,
+    /// The batch that it is an item or a part of.
+    #[serde(default)]
+    pub batch_uid: Option<Uuid>,
+    /// The sha256 of the registration of the model that the batch works with. With another one, the resident declines.
+    #[serde(default)]
+    pub registration_sha256: Option<String>,
+    /// Number of attempts that were made before.
+    #[serde(default)]
+    pub attempts_made: u32,
+    /// What makes it a part: its input are items, and its output replies.
+    #[serde(default)]
+    pub part: Option<PartOpen>,
     /// Tags for the log.
     pub tags: Tags,
     /// Whether the diagnostics are wanted while the run goes on.
     pub diagnostics: bool,
     /// The caller.
     pub context: CallerContext,
+}
+
+/// A part of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartOpen {
+    /// Maximum number of items that the process is sent ahead of their replies.
+    pub pipeline: usize,
 }
 
 /// The resident will run it.
@@ -94,6 +114,8 @@ pub enum DeclineReason {
     Leaving,
     /// The resident has another version.
     Version,
+    /// The model was changed since the batch began.
+    Changed,
 }
 
 /// The resident does not run it. Nothing was or will be started.
@@ -146,6 +168,19 @@ pub struct RunEnd {
     pub failure: Option<FailureKind>,
     /// What can be done about it.
     pub hint: Option<String>,
+    /// The items of a part.
+    #[serde(default)]
+    pub part: Option<PartCounts>,
+}
+
+/// The items of a part that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartCounts {
+    /// Number of items that were sent, at least in part.
+    pub sent: u32,
+    /// Number of items that were answered.
+    pub answered: u32,
 }
 
 /// A failed request.

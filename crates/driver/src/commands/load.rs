@@ -26,7 +26,7 @@ pub(super) async fn load(app: &App, args: &LoadArgs, ui: Ui) -> Result<(), CliEr
             loaded = steer::load(&location, model, app.engine.context().cloned()).await;
         }
         drop(wait);
-        let RunEnd { access, failure: kind, hint } = loaded.map_err(from_resident)?;
+        let RunEnd { access, failure: kind, hint, .. } = loaded.map_err(from_resident)?;
         let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
         let outcome = Outcome { access, failure: kind, cause };
         if ui.format() == Format::Json {

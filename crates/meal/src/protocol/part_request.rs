@@ -61,7 +61,8 @@ impl WarmProcess {
         let (stderr_tail, stderr_bytes) = self.stderr.take();
         let (stdin_bytes, stdout_bytes) = (part.stdin_bytes(&self.pipes.framing), part.stdout_bytes);
         let lost = self.control.why_lost();
-        let end = RequestEnd { exit, lost, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, run, ..uncounted(cause) };
+        let end =
+            RequestEnd { exit, lost, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, run, ..uncounted(cause) };
         PartEnd { end, sent: part.sent(), answered: part.answered }
     }
 

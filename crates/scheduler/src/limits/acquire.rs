@@ -99,6 +99,12 @@ impl Limits {
         Demand::of(placement, &self.config) != Err(Unmet)
     }
 
+    /// Returns how many processes can have what they need on a server at once; none if nothing is limited there.
+    pub(crate) fn most_at_once(&self, placement: &Placement) -> Option<usize> {
+        let demand = Demand::of(placement, &self.config).ok()??;
+        demand.needs.iter().map(|need| need.units.len() / need.count).min()
+    }
+
     /// Returns the number of processes that are served before one that asks now; zero if units are free or nothing is limited.
     pub(crate) fn waiting_before(&self, placement: &Placement) -> usize {
         let Ok(Some(demand)) = Demand::of(placement, &self.config) else { return 0 };

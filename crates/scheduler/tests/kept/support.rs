@@ -60,6 +60,7 @@ pub(crate) struct How {
     pub(crate) priority: i8,
     pub(crate) cancel: Cancel,
     pub(crate) requester: Option<Arc<Requester>>,
+    pub(crate) batch_uid: Option<Uuid>,
 }
 
 impl How {
@@ -73,6 +74,7 @@ impl How {
             priority: 0,
             cancel: Cancel::new(),
             requester: None,
+            batch_uid: None,
         }
     }
 }
@@ -278,6 +280,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         retries: how.retries,
         retry_failed: how.retry_failed,
         priority: how.priority,
+        batch_uid: how.batch_uid,
         tags: BTreeMap::new(),
         via: None,
         cancel: how.cancel,
