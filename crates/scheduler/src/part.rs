@@ -68,7 +68,7 @@ impl Scheduler {
             return Err(SchedulerError::NotKept { model: request.model.name.clone() });
         }
         let (stdout, _) = mpsc::channel(1);
-        let output = Output { stdout, stderr: None };
+        let output = Output::only(stdout);
         let mut itinerary = Itinerary::new(replicas, 0);
         loop {
             let at = self.next_server(&itinerary, &request)?;

@@ -99,3 +99,11 @@ pub struct Output {
     /// Stderr. It never delays the model: chunks that the receiver cannot take at once are dropped.
     pub stderr: Option<mpsc::Sender<Bytes>>,
 }
+
+impl Output {
+    /// Takes the output only, and not the diagnostics.
+    #[must_use]
+    pub const fn only(chunks: mpsc::Sender<Bytes>) -> Self {
+        Self { stdout: chunks, stderr: None }
+    }
+}

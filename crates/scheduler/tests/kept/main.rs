@@ -4,6 +4,7 @@ mod attempts;
 mod failures;
 mod instances;
 mod life;
+mod parts;
 mod resources;
 mod stops;
 mod support;

@@ -14,8 +14,8 @@ use mer_core::{AccessKind, Claims, ConnType, KeptProcess, Model, ProcessState, S
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Settings};
 use mer_meal::{Cancel, Executor, Input, LocalConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{
-    CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation, Request, Requester,
-    Retention, Scheduler, SchedulerError, WeightsCache,
+    BatchPlaces, CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation,
+    PartFeed, PartOutcome, Request, Requester, Retention, Scheduler, SchedulerError, WeightsCache,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -190,6 +190,23 @@ impl Env {
         let (outcome, _) = self.send(model, input, how).await.expect("attempted");
         assert_ne!(outcome.access.status, Status::Succeeded);
         outcome
+    }
+
+    /// Runs a part of a batch.
+    pub(crate) async fn send_part(
+        &self,
+        model: &Model,
+        feed: PartFeed<'_>,
+        how: How,
+    ) -> Result<PartOutcome, SchedulerError> {
+        let servers = servers();
+        self.scheduler.run_part(request(model, &servers, Input::Bytes(Bytes::new()), how), feed).await
+    }
+
+    /// The places of a batch.
+    pub(crate) fn places(&self, model: &Model, jobs: Option<usize>) -> Result<BatchPlaces, SchedulerError> {
+        let servers = servers();
+        self.scheduler.batch_places(&request(model, &servers, Input::Bytes(Bytes::new()), How::new()), jobs)
     }
 
     /// Loads a model.

@@ -49,9 +49,9 @@ impl PartHost for LocalHost {
     fn run_item<'a>(&'a self, call: &'a PartCall, input: Bytes) -> HostFuture<'a, (Outcome, Bytes)> {
         Box::pin(async move {
             let request = self.request.scheduler_request(call, Input::Bytes(input));
-            let (stdout, mut chunks) = mpsc::channel(OUTPUT_QUEUE);
-            let (confirmation, sender) = OutputConfirmation::new();
-            let collect = sender.confirm(async |expected| {
+            let (sender, mut chunks) = mpsc::channel(OUTPUT_QUEUE);
+            let (confirmation, writer) = OutputConfirmation::new();
+            let collect = writer.confirm(async |expected| {
                 let collected = collect(&mut chunks).await;
                 expected.get().await;
                 match collected {
@@ -59,7 +59,7 @@ impl PartHost for LocalHost {
                     None => (Bytes::new(), Err(too_long())),
                 }
             });
-            let run = self.scheduler.run(request, Output { stdout, stderr: None }, confirmation);
+            let run = self.scheduler.run(request, Output::only(sender), confirmation);
             let (outcome, output) = tokio::join!(run, collect);
             Ok((outcome.map_err(|error| PartFailure::of(&error))?, output.unwrap_or_default()))
         })
