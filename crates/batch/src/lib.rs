@@ -31,3 +31,6 @@ pub use options::{Duplicates, Input, InputFormat, Options, Output, OutputFormat,
 pub use progress::{BatchEnd, Event, Observer, Progress, ServerProgress, Summary};
 pub use runner::{ItemReply, Part, PartCause, PartEnd, PartFuture, ReplySender, Runner};
 pub use stop::{Stop, StopLevel};
+
+#[cfg(test)]
+mod tests;
