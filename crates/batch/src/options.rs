@@ -136,6 +136,9 @@ pub struct Options {
     pub errors: Option<PathBuf>,
     /// How long the batch goes on trying while no server can be reached.
     pub unreachable_bound: Duration,
+    /// Size from which on the device of the results is full.
+    #[cfg(test)]
+    pub(crate) full_at: Option<u64>,
 }
 
 impl Options {
@@ -160,6 +163,8 @@ impl Options {
             record_each: false,
             errors: None,
             unreachable_bound: Duration::from_secs(600),
+            #[cfg(test)]
+            full_at: None,
         }
     }
 }

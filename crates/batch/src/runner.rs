@@ -38,8 +38,8 @@ pub struct Part {
     pub is_single: bool,
     /// The server of the former attempt, which is avoided where there is another one.
     pub avoid: Option<String>,
-    /// Maximum number of items that a process is sent ahead of its replies. The first item of a process that has served
-    /// nothing goes alone: the second is sent after the first reply.
+    /// Maximum number of items without a reply. The batch keeps to it: it feeds the first item alone, and the second after
+    /// the first reply. The runner sends what it receives at once.
     pub pipeline: usize,
     /// The items. The end of the channel is the end of feeding: the runner waits for the replies that are still missing,
     /// checks that the process says nothing more, and ends the part. Items that are still in the channel when the part
