@@ -5,21 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use bytes::{Bytes, BytesMut};
-use mer_meal::{Input, PartItems, PartReplies};
-use mer_scheduler::{Outcome, OutputConfirmation, PartOutcome};
+use bytes::Bytes;
+use mer_meal::{PartItems, PartReplies};
+use mer_scheduler::{Outcome, PartOutcome};
 use mer_service::batch::{BatchRequest, HostFuture, LocalHost, PartCall, PartFailure, PartHost};
-use tokio::sync::mpsc;
 
 use crate::{
     error::ClientError,
     location::Location,
-    run::{Answer, Reservation, RunOutput},
+    run::{Answer, Reservation},
     wire::{CallerContext, ErrorMessage, Open, PartOpen},
 };
-
-/// Maximum number of chunks of output that wait.
-const OUTPUT_QUEUE: usize = 4;
 
 /// Runs parts in the resident. Once it has declined one, or is gone, the others run in this process.
 #[derive(Debug)]
@@ -46,11 +42,11 @@ impl ResidentHost {
     }
 
     /// Asks the resident. Returns none if the part is to run in this process.
-    async fn reserve(&self, call: &PartCall, part: Option<PartOpen>) -> Result<Option<Box<Reservation>>, PartFailure> {
+    async fn reserve(&self, call: &PartCall) -> Result<Option<Box<Reservation>>, PartFailure> {
         if self.is_here.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        match Reservation::open(&self.location, &self.open(call, part)).await {
+        match Reservation::open(&self.location, &self.open(call)).await {
             Ok(Answer::Reserved(reservation)) => return Ok(Some(reservation)),
             Ok(Answer::Refused(message)) => return Err(refused(message)),
             Ok(Answer::Declined(declined)) => {
@@ -64,7 +60,7 @@ impl ResidentHost {
         Ok(None)
     }
 
-    fn open(&self, call: &PartCall, part: Option<PartOpen>) -> Open {
+    fn open(&self, call: &PartCall) -> Open {
         let BatchRequest { model, timeout, hashes, priority, tags, .. } = &*self.request;
         let name = &model.model().name;
         Open {
@@ -83,7 +79,7 @@ impl ResidentHost {
             batch_uid: Some(call.batch_uid),
             registration_sha256: Some(model.registration_sha256()),
             attempts_made: call.attempt.saturating_sub(1),
-            part,
+            part: Some(PartOpen { pipeline: call.pipeline }),
             tags: tags.clone(),
             diagnostics: false,
             context: self.context.clone(),
@@ -99,8 +95,7 @@ impl PartHost for ResidentHost {
         replies: &'a mut dyn PartReplies,
     ) -> HostFuture<'a, PartOutcome> {
         Box::pin(async move {
-            let part = PartOpen { pipeline: call.pipeline };
-            match self.reserve(call, Some(part)).await? {
+            match self.reserve(call).await? {
                 None => self.local.run_items(call, items, replies).await,
                 Some(reservation) => {
                     let ended = reservation.run_part(items, replies, call.pipeline, &call.cancel).await;
@@ -111,35 +106,9 @@ impl PartHost for ResidentHost {
     }
 
     fn run_item<'a>(&'a self, call: &'a PartCall, input: Bytes) -> HostFuture<'a, (Outcome, Bytes)> {
-        Box::pin(async move {
-            match self.reserve(call, None).await? {
-                None => self.local.run_item(call, input).await,
-                Some(reservation) => run_item(*reservation, call, input).await,
-            }
-        })
+        // Its process ends with it, so that there is nothing to share.
+        self.local.run_item(call, input)
     }
-}
-
-async fn run_item(reservation: Reservation, call: &PartCall, input: Bytes) -> Result<(Outcome, Bytes), PartFailure> {
-    let (stdout, mut chunks) = mpsc::channel::<Bytes>(OUTPUT_QUEUE);
-    let (confirmation, sender) = OutputConfirmation::new();
-    let collect = sender.confirm(async |expected| {
-        let mut all = BytesMut::new();
-        while let Some(chunk) = chunks.recv().await {
-            all.extend_from_slice(&chunk);
-        }
-        expected.get().await;
-        (all.freeze(), Ok(()))
-    });
-    let mut output =
-        RunOutput { stdout: Some(stdout), stderr: None, confirmation: Some(confirmation), passed_on: false };
-    let run = async {
-        let ended = reservation.run(Input::Bytes(input), &call.cancel, &mut output, |_| {}).await;
-        drop(output);
-        ended
-    };
-    let (ended, output) = tokio::join!(run, collect);
-    Ok((ended.map_err(|error| failure(&error))?, output.unwrap_or_default()))
 }
 
 fn failure(error: &ClientError) -> PartFailure {

@@ -21,7 +21,7 @@ const CHUNK: usize = 256 << 10;
 pub(crate) async fn serve_part(
     runtime: &Runtime,
     model: &ResolvedModel,
-    request: RunRequest<'_>,
+    (request, attempts_made): (RunRequest<'_>, u32),
     part: PartOpen,
     input: mpsc::Receiver<io::Result<Bytes>>,
     stdout: mpsc::Sender<Bytes>,
@@ -30,7 +30,7 @@ pub(crate) async fn serve_part(
     let mut items = ClientItems { chunks: input, buffer: BytesMut::new(), is_over: false };
     let mut replies = ClientReplies { stdout, pending: BytesMut::new(), encoded: 0 };
     let feed = PartFeed { items: &mut items, replies: &mut replies, pipeline: part.pipeline };
-    let ended = runtime.run_part(model, request, feed).await;
+    let ended = runtime.run_part(model, request, attempts_made, feed).await;
     // The end of the output.
     drop(replies);
     let PartOutcome { outcome, sent, answered } = ended?;

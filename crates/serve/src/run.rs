@@ -16,7 +16,7 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use crate::{
@@ -36,8 +36,6 @@ const GO_BOUND: Duration = Duration::from_secs(10);
 const END_BOUND: Duration = Duration::from_secs(30);
 /// Bound on the last diagnostics of a run that is over.
 const STDERR_BOUND: Duration = Duration::from_secs(5);
-/// How long the items that a process was sent may take at the end of the resident.
-const FED_BOUND: Duration = Duration::from_millis(500);
 /// Maximum number of chunks of output that wait for the client.
 const OUTPUT_QUEUE: usize = 4;
 /// Maximum number of chunks of diagnostics that wait; further ones are only in the log.
@@ -188,15 +186,17 @@ async fn run(
         progress: None,
     };
     let output = Output { stdout, stderr: open.diagnostics.then_some(stderr) };
-    let attempts = (open.request_uid, open.attempts_made);
+    let attempts_made = open.attempts_made;
     let runtime = &resident.runtime;
     let running = async {
         match (open.part, received) {
             (Some(part), Some(received)) => {
-                let served = serve_part(runtime, model, request, part, received, output.stdout, confirmation).await;
+                let served =
+                    serve_part(runtime, model, (request, attempts_made), part, received, output.stdout, confirmation)
+                        .await;
                 served.map(|(outcome, counts)| (outcome, Some(counts)))
             }
-            _ => runtime.run_again(model, request, attempts, output, confirmation).await.map(|outcome| (outcome, None)),
+            _ => runtime.run(model, request, output, confirmation).await.map(|outcome| (outcome, None)),
         }
     };
     let ended = async {
@@ -215,11 +215,6 @@ async fn run(
     let stopped = async {
         resident.end.reached(CancelLevel::Cancel).await;
         cancel.cancel();
-        if is_part {
-            // The first level ends the feeding only.
-            sleep(FED_BOUND).await;
-            cancel.cancel_now();
-        }
     };
     let meanwhile = async {
         tokio::join!(from_client.receive(), client.forward_progress(waits, taken), stopped);

@@ -59,7 +59,7 @@ impl ModelHost for Runtime {
 }
 
 impl Runtime {
-    /// Runs a part of a batch for another process. The input of the request is not used.
+    /// Runs a part of a batch for another process, which has made attempts of it before. The input of the request is not used.
     ///
     /// # Errors
     /// As [`ModelHost::run`].
@@ -67,11 +67,13 @@ impl Runtime {
         &self,
         model: &ResolvedModel,
         request: RunRequest<'_>,
+        attempts_made: u32,
         feed: PartFeed<'_>,
     ) -> Result<PartOutcome, ServiceError> {
         self.wake_drainer(model.view.database_uid);
         let scheduler = self.scheduler(model.view.database_uid);
-        Ok(scheduler.run_part(scheduler_request(model, request, AccessKind::Infer), feed).await?)
+        let request = Request { attempts_made, ..scheduler_request(model, request, AccessKind::Infer) };
+        Ok(scheduler.run_part(request, feed).await?)
     }
 
     /// As [`ModelHost::run`], for a request of which another process has made attempts before it ended.

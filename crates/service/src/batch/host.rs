@@ -12,7 +12,7 @@ use super::end::PartFailure;
 /// The future of a call to a host.
 pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PartFailure>> + Send + 'a>>;
 
-/// One part, or one item that is its own request.
+/// One part, or one item with a process of its own.
 #[derive(Debug, Clone)]
 pub struct PartCall {
     /// Uid of the batch.
@@ -42,7 +42,7 @@ pub trait PartHost: Send + Sync + 'static {
         replies: &'a mut dyn PartReplies,
     ) -> HostFuture<'a, PartOutcome>;
 
-    /// Runs one item as a request of its own. Returns how it ended, and its whole output.
+    /// Runs one item with a process of its own, which ends with it. Returns how it ended, and its whole output.
     ///
     /// # Errors
     /// As [`PartHost::run_items`].

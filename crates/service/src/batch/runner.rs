@@ -80,15 +80,15 @@ impl<H: PartHost> Runner for BatchRunner<H> {
 
 /// Runs a part on a server. Returns none if it has no items.
 async fn run(host: &dyn PartHost, request: &BatchRequest, part: Part, server: &str) -> Option<PartResult> {
-    let Part { batch_uid, request_uid, attempt, is_single, pipeline, items, replies, stop, .. } = part;
+    let Part { batch_uid, request_uid, attempt, pipeline, items, replies, stop, .. } = part;
     let params = request.model.model().spec.on_server(server);
-    let is_single = is_single || params.protocol() == Protocol::Oneshot;
+    let is_oneshot = params.protocol() == Protocol::Oneshot;
     let cancel = Cancel::new();
     let (server, cancelled) = (Some(server.to_owned()), cancel.clone());
     let call = PartCall { batch_uid, request_uid, attempt, server, pipeline, cancel: cancelled };
     let mut items = ItemFeed::new(items, params.protocol(), params.tokens());
     let running = async {
-        if is_single {
+        if is_oneshot {
             return run_single(host, &call, &mut items, &replies).await;
         }
         let mut feed = ReplyFeed::new(replies.clone());
@@ -100,18 +100,18 @@ async fn run(host: &dyn PartHost, request: &BatchRequest, part: Part, server: &s
     tokio::select! {
         biased;
         result = running => result,
-        never = cancel_on_stop(&stop, &cancel, is_single) => match never {},
+        never = cancel_on_stop(&stop, &cancel, is_oneshot) => match never {},
     }
 }
 
-/// Cancels what runs. A single item is finished at the first level. Never returns.
-async fn cancel_on_stop(stop: &Stop, cancel: &Cancel, is_single: bool) -> Infallible {
+/// Cancels what runs. A process that ends with its item is ended at the second level only. Never returns.
+async fn cancel_on_stop(stop: &Stop, cancel: &Cancel, is_oneshot: bool) -> Infallible {
     stop.reached(StopLevel::Finish).await;
-    if !is_single {
+    if !is_oneshot {
         cancel.cancel();
     }
     stop.reached(StopLevel::End).await;
-    if is_single {
+    if is_oneshot {
         cancel.cancel();
     } else {
         cancel.cancel_now();

@@ -1,4 +1,4 @@
-//! One item that is a request of its own.
+//! One item whose process ends with it.
 
 use mer_batch::{ItemReply, ReplySender};
 use mer_core::Status;
