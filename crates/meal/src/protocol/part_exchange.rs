@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::task::yield_now;
 
 use super::{
     framing::{LINES_HINT, Piece},
@@ -70,6 +71,10 @@ impl ModelPipes {
             }
             match self.read_replies(part) {
                 Ok(true) => continue,
+                Ok(false) if part.is_imminent() => {
+                    yield_now().await;
+                    continue;
+                }
                 Ok(false) => {}
                 Err(result) => return result,
             }

@@ -16,6 +16,12 @@ use super::{
 
 /// Number of bytes up to which items are put on the wire in advance.
 const AHEAD_BYTES: usize = 256 * 1024;
+/// Items that take less than this on the mean are polled for.
+const SHORT_ITEM: Duration = Duration::from_micros(20);
+/// Number of items from which on the mean means something.
+const FEW: u32 = 8;
+/// Longest time that one item is polled for.
+const LONGEST_POLL: Duration = Duration::from_micros(50);
 
 /// The items of a part that were taken, written and answered so far.
 #[derive(Debug)]
@@ -161,6 +167,14 @@ impl PartProgress {
     /// Returns the mean time from one reply to the next.
     pub(super) fn pace(&self) -> Duration {
         self.begin.elapsed() / self.answered.max(1)
+    }
+
+    /// Whether the reply to the item in process is likely to come within microseconds, so that a sleep would take longer.
+    pub(super) fn is_imminent(&self) -> bool {
+        !self.spans.is_empty()
+            && self.answered >= FEW
+            && self.since.elapsed() < LONGEST_POLL
+            && self.pace() < SHORT_ITEM
     }
 
     /// Returns the number of items that were sent, at least in part.
