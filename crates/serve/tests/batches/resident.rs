@@ -17,8 +17,13 @@ async fn beside_resident<T>(env: &Env, work: impl AsyncFnOnce(oneshot::Sender<()
     let signal = async {
         let _ = ended.await;
     };
-    let serving =
-        serve(Arc::new(env.runtime()), resident_options(env), || drop(ready.send(())), signal, std::future::pending());
+    let serving = serve(
+        Arc::new(env.runtime()),
+        resident_options(env),
+        || ready.send(()).expect("awaited"),
+        signal,
+        std::future::pending(),
+    );
     let working = async {
         is_ready.await.expect("ready");
         work(end).await

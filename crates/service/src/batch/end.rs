@@ -17,7 +17,7 @@ pub struct PartFailure {
 
 impl PartFailure {
     /// Returns a failure with the words of an error and its causes.
-    pub fn of(error: &(impl Classified + std::error::Error + 'static)) -> Self {
+    pub fn of(error: &(impl Classified + 'static)) -> Self {
         Self { kind: error.failure_kind(), message: with_causes(error), hint: None }
     }
 }
