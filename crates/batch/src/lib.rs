@@ -9,6 +9,7 @@
 mod batch;
 mod coordinator;
 mod digest;
+mod dry_run;
 mod error;
 mod feed;
 mod halt;
@@ -24,6 +25,7 @@ mod schedule;
 mod stop;
 
 pub use batch::Batch;
+pub use dry_run::DryRun;
 pub use error::BatchError;
 pub use halt::{Halt, HaltAmount, HaltError, HaltEvent, HaltWhen};
 pub use item::{Identity, Item};

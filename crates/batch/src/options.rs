@@ -139,6 +139,9 @@ pub struct Options {
     /// Size from which on the device of the results is full.
     #[cfg(test)]
     pub(crate) full_at: Option<u64>,
+    /// The id of this boot of the machine.
+    #[cfg(test)]
+    pub(crate) boot: Option<[u8; 16]>,
 }
 
 impl Options {
@@ -165,6 +168,8 @@ impl Options {
             unreachable_bound: Duration::from_secs(600),
             #[cfg(test)]
             full_at: None,
+            #[cfg(test)]
+            boot: None,
         }
     }
 }

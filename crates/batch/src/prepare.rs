@@ -56,10 +56,10 @@ pub(crate) fn prepare(
         Output::File(path) if is_special(&path) && shares => return Err(BatchError::ShareNeedsFile),
         Output::File(path) if is_special(&path) => Destination::Special(path),
         Output::File(path) => {
-            let mut results = FileResults::open(&path, options, boot_id())?;
+            let mut results = FileResults::open(&path, options, boot_id(options))?;
             if options.unordered {
                 results.take_back()?;
-                kept = Some(KeptIndex::new(results.ledger(), None)?);
+                kept = Some(KeptIndex::new(results.ledger(), None, u64::MAX)?);
             } else {
                 let aligned = align(first, &mut entries, &mut results, options)?;
                 first_index = aligned.matched;
@@ -70,9 +70,9 @@ pub(crate) fn prepare(
             Destination::File(results)
         }
         Output::Folder(path) => {
-            let mut results = FolderResults::open(&path, options, boot_id())?;
+            let mut results = FolderResults::open(&path, options, boot_id(options))?;
             let folder = results.path().to_owned();
-            kept = Some(KeptIndex::new(results.ledger(), Some(&folder))?);
+            kept = Some(KeptIndex::new(results.ledger(), Some(&folder), u64::MAX)?);
             Destination::Folder(results)
         }
     };
@@ -129,7 +129,7 @@ fn is_result_of(record: &Record, entry: &Entry, options: &Options) -> bool {
 
 /// Reads a regular file once before anything is run. Ids are checked; the number of its items is returned where it is cheap to
 /// know, or needed.
-fn count(source: &Source, options: &Options) -> Result<Option<u64>, BatchError> {
+pub(crate) fn count(source: &Source, options: &Options) -> Result<Option<u64>, BatchError> {
     let Some(again) = source.again()? else { return Ok(None) };
     let is_share = options.halt.is_some_and(|halt| matches!(halt.amount, HaltAmount::Percent(_)));
     let delimiter = match options.input_format {

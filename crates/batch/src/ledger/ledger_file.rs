@@ -12,7 +12,7 @@ use super::{
     manifest::Manifest,
     record::{RECORD_BYTES, Record},
 };
-use crate::error::BatchError;
+use crate::{error::BatchError, options::Options};
 
 /// The ledger of a batch. It is locked for as long as it is open.
 #[derive(Debug)]
@@ -37,9 +37,24 @@ pub(crate) struct Opened {
 }
 
 /// Returns the id of this boot of the machine; zeros where the system does not tell.
-pub(crate) fn boot_id() -> [u8; 16] {
+#[cfg_attr(not(test), expect(unused_variables, reason = "only tests boot"))]
+pub(crate) fn boot_id(options: &Options) -> [u8; 16] {
+    #[cfg(test)]
+    if let Some(boot) = options.boot {
+        return boot;
+    }
     let text = mer_files::read_external_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     uuid::Uuid::try_parse(text.trim()).map(uuid::Uuid::into_bytes).unwrap_or_default()
+}
+
+/// Says in both slots that only this many records were synced, and in which boot.
+#[cfg(test)]
+pub(crate) fn set_synced(path: &Path, records: u64, boot: [u8; 16]) {
+    let file = File::options().write(true).open(path).unwrap();
+    for number in [1000, 1001] {
+        let slot = Slot { number, records, boot };
+        file.write_all_at(&slot.encode(), slot.at()).unwrap();
+    }
 }
 
 impl Ledger {

@@ -10,6 +10,8 @@ mod manifest;
 mod record;
 
 pub(crate) use index::RecordIndex;
+#[cfg(test)]
+pub(crate) use ledger_file::set_synced;
 pub(crate) use ledger_file::{Ledger, LedgerReader, Opened, boot_id};
 pub(crate) use manifest::Manifest;
 pub(crate) use record::{Key, Kind, RECORD_BYTES, Record};

@@ -81,15 +81,8 @@ impl FileResults {
         options: &Options,
         boot: [u8; 16],
     ) -> Result<Self, BatchError> {
-        let Opened { mut ledger, manifest: before, damage } = opened;
         let failed = |source| BatchError::Write { path: path.to_owned(), source };
-        let intact = verified(path, &mut ledger)?;
-        if intact < ledger.records() && !options.force {
-            return Err(BatchError::EditedOutput { path: path.to_owned(), number: intact + 1 });
-        }
-        if let Some(what) = damage.filter(|_| !options.force) {
-            return Err(BatchError::DamagedLedger { path: ledger.path().to_owned(), what, intact });
-        }
+        let (mut ledger, before, intact) = checked(path, opened, options)?;
         ledger.cut(intact)?;
         let end = if intact == 0 { 0 } else { ledger.record(intact - 1)?.end };
         let out = open_out(path).map_err(failed)?;
@@ -235,8 +228,24 @@ impl FileResults {
     }
 }
 
+/// Checks that results are those of their ledger. Returns the ledger, its manifest, and the number of its results that count.
+///
+/// # Errors
+/// [`BatchError::EditedOutput`], [`BatchError::DamagedLedger`], unless that is forced.
+pub(super) fn checked(path: &Path, opened: Opened, options: &Options) -> Result<(Ledger, Manifest, u64), BatchError> {
+    let Opened { mut ledger, manifest, damage } = opened;
+    let intact = verified(path, &mut ledger)?;
+    if intact < ledger.records() && !options.force {
+        return Err(BatchError::EditedOutput { path: path.to_owned(), number: intact + 1 });
+    }
+    match damage.filter(|_| !options.force) {
+        Some(what) => Err(BatchError::DamagedLedger { path: ledger.path().to_owned(), what, intact }),
+        None => Ok((ledger, manifest, intact)),
+    }
+}
+
 /// Path of the file of results that do not yet have their place.
-fn spare_path(path: &Path) -> PathBuf {
+pub(super) fn spare_path(path: &Path) -> PathBuf {
     beside(path, ".mer.kept")
 }
 

@@ -20,17 +20,17 @@ pub(crate) struct KeptIndex {
 }
 
 impl KeptIndex {
-    /// The results that a ledger has on record; with a folder, those whose file is there.
+    /// The first `most` results that a ledger has on record; with a folder, those whose file is there.
     ///
     /// # Errors
     /// [`BatchError::Ledger`].
-    pub(crate) fn new(ledger: &mut Ledger, folder: Option<&Path>) -> Result<Self, BatchError> {
+    pub(crate) fn new(ledger: &mut Ledger, folder: Option<&Path>, most: u64) -> Result<Self, BatchError> {
         let mut index = RecordIndex::default();
-        for (number, record) in (0..).zip(ledger.read_from(0)?) {
+        let count = ledger.records().min(most);
+        for (number, record) in (0..count).zip(ledger.read_from(0)?) {
             index.add(record?.key, number);
         }
         index.sort();
-        let count = ledger.records();
         let seen = vec![0; usize::try_from(count.div_ceil(64)).unwrap_or_default()];
         Ok(Self { reader: ledger.reader()?, index, count, seen, folder: folder.map(Path::to_owned) })
     }
@@ -70,6 +70,11 @@ impl KeptIndex {
     pub(crate) fn is_wanted(&self, number: u64) -> bool {
         let word = usize::try_from(number / 64).unwrap_or(usize::MAX);
         number >= self.count || self.seen.get(word).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+
+    /// Number of results that were not asked for.
+    pub(crate) fn unwanted(&self) -> u64 {
+        self.count - self.seen.iter().map(|word| u64::from(word.count_ones())).sum::<u64>()
     }
 
     /// Whether the last result of this item is on record and was not asked for.

@@ -6,7 +6,7 @@ use super::{
     fake_runner::FakeRunner,
     harness::{Folder, answers, names, options, resuming},
 };
-use crate::Options;
+use crate::{DryRun, Options};
 
 #[tokio::test]
 async fn an_edited_input_gets_the_results_of_an_undisturbed_run() {
@@ -87,4 +87,27 @@ async fn a_torn_end_is_cut() {
         let summary = folder.run(resuming(), &runner).await.unwrap();
         assert_eq!((folder.output(), summary.progress.kept), (answers(&lines), ((cut - 4096) / 60) as u64), "{cut}");
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_a_batch_would_do_and_changes_nothing() {
+    let folder = Folder::new();
+    folder.input(&["a", "b", "fails-x", "c"]);
+    let dry = |options| folder.batch(options).dry_run();
+    let all = DryRun { items: 4, bytes: 10, to_run: 4, ..DryRun::default() };
+    assert_eq!(dry(options()).unwrap(), all);
+    assert_eq!(names(folder.path("in").parent().unwrap()), ["in"]);
+    folder.run(options(), &FakeRunner::new(1)).await.unwrap();
+    dry(options()).unwrap_err();
+    let done = DryRun { kept: 4, kept_failed: 1, to_run: 0, ..all };
+    assert_eq!(dry(resuming()).unwrap(), done);
+    let again = DryRun { kept: 3, to_run: 1, dropped: 1, ..all };
+    assert_eq!(dry(Options { retry_failed: true, ..resuming() }).unwrap(), again);
+    let before = (folder.output(), fs::read(folder.path("out.mer")).unwrap());
+    folder.input(&["a", "new", "c", "a"]);
+    let edited = DryRun { items: 4, bytes: 6, repeated: 1, kept: 2, to_run: 2, dropped: 2, ..DryRun::default() };
+    assert_eq!(dry(resuming()).unwrap(), edited);
+    assert_eq!(before, (folder.output(), fs::read(folder.path("out.mer")).unwrap()));
+    fs::write(folder.path("out"), "edited").unwrap();
+    dry(resuming()).unwrap_err();
 }
