@@ -118,6 +118,7 @@ fn failure(error: &ClientError) -> PartFailure {
     }
 }
 
-fn refused(ErrorMessage { kind, message, hints }: ErrorMessage) -> PartFailure {
+fn refused(ErrorMessage { kind, message, causes, hints }: ErrorMessage) -> PartFailure {
+    let message = [vec![message], causes].concat().join(": ");
     PartFailure { kind, message, hint: hints.into_iter().next() }
 }

@@ -68,9 +68,8 @@ async fn answer(resident: &Rc<Resident>, request: &Request) -> Result<Answer, Er
             Err(usage(format!("`{}` does not take the method {}", request.path, method.escape_debug())))
         }
         (_, path) => Err(ErrorMessage {
-            kind: FailureKind::NotFound,
-            message: format!("there is no path `{}`", path.escape_debug()),
             hints: vec![format!("{PATH_VERSION}, {PATH_PS}, {PATH_LOAD}, {PATH_STOP} and {PATH_RUN} are known")],
+            ..ErrorMessage::new(FailureKind::NotFound, format!("there is no path `{}`", path.escape_debug()))
         }),
     }
 }
@@ -144,11 +143,8 @@ fn selections(resident: &Resident, names: &[String]) -> Result<Vec<Selection>, E
         if known.iter().any(|process| process.model == *name) {
             return Ok(Selection::Model(name.clone()));
         }
-        Err(ErrorMessage {
-            kind: FailureKind::NotFound,
-            message: format!("no kept process has the model or the id `{}`", name.escape_debug()),
-            hints: Vec::new(),
-        })
+        let message = format!("no kept process has the model or the id `{}`", name.escape_debug());
+        Err(ErrorMessage::new(FailureKind::NotFound, message))
     };
     names.iter().map(of).collect()
 }
@@ -160,9 +156,9 @@ fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ErrorMessage> {
 }
 
 fn usage(message: String) -> ErrorMessage {
-    ErrorMessage { kind: FailureKind::Usage, message, hints: Vec::new() }
+    ErrorMessage::new(FailureKind::Usage, message)
 }
 
 fn busy(message: &str) -> ErrorMessage {
-    ErrorMessage { kind: FailureKind::Busy, message: message.to_owned(), hints: Vec::new() }
+    ErrorMessage::new(FailureKind::Busy, message)
 }

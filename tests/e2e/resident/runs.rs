@@ -41,6 +41,7 @@ fn lines_of_a_script_share_it_too_and_go_on_when_it_leaves() {
 #[test]
 fn a_process_belongs_to_a_folder_and_a_virtual_environment() {
     let home = Home::new();
+    home.mer(["model", "set", "kept", "--instances", "3", "--allow-changes", "--quiet"]).ok();
     let _resident = home.serve([]);
     let first = home.mer(["run", "kept", "pid"]).ok();
     let mut other = home.with(["run", "kept", "env"]);
@@ -50,7 +51,14 @@ fn a_process_belongs_to_a_folder_and_a_virtual_environment() {
     let mut other = home.with(["run", "kept", "where"]);
     other.current_dir(home.env.path("elsewhere"));
     assert!(crate::support::run(other).ok().ends_with("/elsewhere\n"));
-    assert_eq!(home.mer(["run", "kept", "pid"]).ok(), first);
+    assert_eq!(home.mer(["run", "kept", "pid"]).ok(), first, "there is room for all three");
+    home.mer(["model", "set", "kept", "--instances", "1", "--allow-changes", "--quiet"]).ok();
+    let alone = home.mer(["run", "kept", "pid"]).ok();
+    assert_eq!(home.mer(["run", "kept", "pid"]).ok(), alone);
+    let mut other = home.with(["run", "kept", "env"]);
+    other.env("VIRTUAL_ENV", "/venv");
+    assert_eq!(crate::support::run(other).ok(), "/venv\n", "it takes the only place");
+    wait_gone(alone.trim().parse().expect("a pid"));
 }
 
 #[test]
@@ -87,6 +95,7 @@ fn with_retries_a_resident_that_dies_is_followed_by_an_attempt_without_it() {
     let resident = home.serve([]);
     let mut run = Live::start(home.with(["run", "kept", "-", "--retries", "1"]), std::process::Stdio::piped());
     run.say("once\n");
+    drop(run.take_stdin());
     let model = pid_in(&home.env.path("work/once.pid"));
     resident.signal(Signal::KILL);
     let ran = run.finish().ended(0);

@@ -191,8 +191,18 @@ pub struct ErrorMessage {
     pub kind: FailureKind,
     /// What went wrong, as a sentence.
     pub message: String,
+    /// The causes, outermost first.
+    #[serde(default)]
+    pub causes: Vec<String>,
     /// What can be done about it.
     pub hints: Vec<String>,
+}
+
+impl ErrorMessage {
+    /// Makes a failure without causes and hints.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
 }
 
 /// The kept processes.

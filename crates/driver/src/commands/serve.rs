@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mer_client::wire::ErrorMessage;
-use mer_core::{Classified as _, FailureKind};
+use mer_core::Classified as _;
 use mer_scheduler::Outcome;
 use mer_serve::{DrainCommand, Messages, Options, ServeError};
 use mer_service::ServiceError;
@@ -85,7 +85,10 @@ impl Messages for Words {
 
     fn error(&self, error: ServiceError) -> ErrorMessage {
         let error = CliError::from(error);
-        let kind: FailureKind = error.kind();
-        ErrorMessage { kind, message: error.in_one_line(), hints: error.hints().to_vec() }
+        ErrorMessage {
+            causes: error.causes(),
+            hints: error.hints().to_vec(),
+            ..ErrorMessage::new(error.kind(), error.to_string())
+        }
     }
 }

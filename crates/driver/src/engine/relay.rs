@@ -16,8 +16,28 @@ pub(crate) fn from_resident(error: ClientError) -> CliError {
 
 /// Returns the failure that the resident has described.
 pub(super) fn refused(message: ErrorMessage) -> CliError {
-    let ErrorMessage { kind, message, hints } = message;
-    hints.into_iter().fold(CliError::new(kind, message), CliError::hint)
+    let ErrorMessage { kind, message, causes, hints } = message;
+    let error = CliError::new(kind, message);
+    let error = match Cause::chain(causes) {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    };
+    hints.into_iter().fold(error, CliError::hint)
+}
+
+/// A cause that the resident has described.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Cause {
+    text: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    /// Makes one error of these causes, outermost first.
+    fn chain(causes: Vec<String>) -> Option<Box<Self>> {
+        causes.into_iter().rfold(None, |source, text| Some(Box::new(Self { text, source })))
+    }
 }
 
 /// Returns the failure of a run whose resident ended in the middle.

@@ -26,10 +26,8 @@ pub(crate) struct Answer {
 impl Answer {
     /// Returns an answer with JSON and a final newline.
     pub(crate) fn json(message: &impl Serialize) -> Result<Self, ErrorMessage> {
-        let mut body = serde_json::to_vec(message).map_err(|error| ErrorMessage {
-            kind: FailureKind::Bug,
-            message: format!("an answer cannot be written as JSON: {error}"),
-            hints: Vec::new(),
+        let mut body = serde_json::to_vec(message).map_err(|error| {
+            ErrorMessage::new(FailureKind::Bug, format!("an answer cannot be written as JSON: {error}"))
         })?;
         body.push(b'\n');
         Ok(Self { status: 200, body })
@@ -107,7 +105,7 @@ mod tests {
         let text = String::from_utf8(written).expect("a text");
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
         assert!(text.contains("\r\nContent-Length: 6\r\nConnection: close\r\n\r\n[1,2]\n"), "{text}");
-        let error = ErrorMessage { kind: FailureKind::Busy, message: "m".to_owned(), hints: Vec::new() };
+        let error = ErrorMessage::new(FailureKind::Busy, "m");
         let mut written = Vec::new();
         Answer::failure(&error).write(&mut written).await.expect("written");
         assert!(String::from_utf8(written).expect("a text").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));

@@ -199,7 +199,7 @@ impl Messages for Plain {
     }
 
     fn error(&self, error: ServiceError) -> ErrorMessage {
-        ErrorMessage { kind: error.failure_kind(), message: error.to_string(), hints: Vec::new() }
+        ErrorMessage { kind: error.failure_kind(), message: error.to_string(), causes: Vec::new(), hints: Vec::new() }
     }
 }
 
