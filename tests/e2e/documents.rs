@@ -9,7 +9,7 @@ use std::{
 
 use mer_testkit::{require, sshd::Sshd};
 
-use crate::support::{TestEnv, repository, run};
+use crate::support::{TestEnv, bearers, repository, run, wait_gone};
 
 /// Returns the commands of a page, each with the output below it.
 fn commands(page: &str) -> Vec<(String, String)> {
@@ -38,6 +38,9 @@ fn the_tutorial_does_what_it_says() {
     let (host, text) = (sshd.host(), "  IdentitiesOnly yes\n");
     let config = format!("Host gpu1\n  HostName {host}\n  Port {port}\n  User {user}\n  IdentityFile {key}\n{text}");
     let config = env.file("home/.ssh/config", config);
+    // The resident of the page has its socket here, and is ended with the test.
+    let runtime = env.path("runtime");
+    env.file("config/mer/mer.toml", format!("runtimeDir = '{}'\n", runtime.display()));
     fs::set_permissions(config, fs::Permissions::from_mode(0o600)).expect("mode");
     let path = format!("{}:{}", env.path("bin").display(), std::env::var("PATH").unwrap_or_default());
     let commands = commands("tutorial.md");
@@ -47,6 +50,12 @@ fn the_tutorial_does_what_it_says() {
         shell.args(["-c", &format!("exec 2>&1; {command}")]).env("PATH", &path);
         let ran = run(shell);
         assert_eq!((ran.code, ran.stdout), (Some(0), output), "{command}");
+    }
+    let home = format!("HOME={}", env.path("home").display());
+    for (pid, _) in bearers(&home).into_iter().filter(|(_, line)| line.contains(" serve ")) {
+        let resident = rustix::process::Pid::from_raw(pid.try_into().expect("a pid")).expect("a pid");
+        let _ = rustix::process::kill_process(resident, rustix::process::Signal::TERM);
+        wait_gone(pid);
     }
 }
 

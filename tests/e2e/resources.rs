@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, thread, time::Duration};
 
-use crate::support::{Live, TestEnv, wait_until};
+use crate::support::{Live, OnServer, TestEnv, run, wait_until};
 
 /// Takes the lock that stands for the graphics card, or says that another process has it, and takes a while after TERM.
 /// Its stderr is closed by then, so it must not write there.
@@ -73,4 +73,55 @@ fn bounds_on_the_wait_are_75_and_impossible_needs_78() {
     env.mer(["model", "set", "card", "--needs", "gpu=2", "--allow-changes", "--quiet"]).ok();
     let told = env.mer(["run", "card", "x"]).failed(78);
     assert!(told.contains("`gpu` = 2") && told.contains("`local`"), "{told}");
+}
+
+#[test]
+fn a_user_that_may_not_claim_starts_nothing_and_learns_the_table() {
+    let Some((server, database, place)) = OnServer::on_postgres() else { return };
+    let root = place.env.path("work");
+    place.apply(format!(
+        "[servers.lab]\nconnType = \"local\"\nresources = {{ gpu = 1 }}\n[models.touch]\nservers = [\"lab\"]\n\
+         needs = {{ gpu = 1 }}\ninferenceCommand = [\"touch\", \"{}/started\"]\n",
+        root.display()
+    ));
+    server.sql(
+        &database,
+        "CREATE ROLE few LOGIN; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO few;
+         REVOKE ALL ON \"Claims\" FROM few",
+    );
+    let mut command = place.env.with(["run", "touch", "x"]);
+    command.env("DB_CONNECTION_URL", server.url_of("few", &database));
+    let told = run(command).failed(77);
+    assert!(told.contains("Claims"), "{told}");
+    assert!(!root.join("started").exists());
+    place.mer(["run", "touch", "x"]).ended(0);
+    assert!(root.join("started").exists());
+    server.sql(&database, "DROP OWNED BY few; DROP ROLE few");
+}
+
+/// A machine that is `local` for one model and a server of its pool for another has its units once.
+#[test]
+fn two_names_of_one_pool_share_their_units() {
+    let env = TestEnv::new();
+    env.file("config/mer/mer.toml", "pool = \"lab\"\n[resources]\ngpu = [\"7\"]\n");
+    let dir = env.path("work");
+    let model = |name: &str, server: &str| {
+        format!(
+            "[models.{name}]\nservers = [\"{server}\"]\nprotocol = \"oneshot\"\ngrace = \"3s\"\n\
+             inferenceCommand = [\"sh\", \"-c\", '''{MODEL}''']\nneeds = {{ gpu = 1 }}\nenv = {{ DIR = \"{}\" }}\n",
+            dir.display()
+        )
+    };
+    let lab = "[servers.desk]\nconnType = \"local\"\npool = \"lab\"\nresources = { gpu = [\"7\"] }\n";
+    env.apply(format!("{lab}{}{}", model("here", "local"), model("there", "desk")));
+    let runs: Vec<Live> = (0..8)
+        .map(|number| {
+            let name = ["here", "there"][number % 2];
+            Live::start(env.with(["run", name, &format!("n{number}")]), Stdio::null())
+        })
+        .collect();
+    for (number, run) in runs.into_iter().enumerate() {
+        assert_eq!(run.finish().ok(), format!("n{number} 7\n"));
+    }
+    assert!(!env.path("work/faults").exists(), "two models had the card at once");
 }

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 use mer_core::{Classified, FailureKind};
 use thiserror::Error;
 
-use crate::wire::{ErrorMessage, FrameError};
+use crate::wire::{Declined, ErrorMessage, FrameError};
 
 /// Why a request to the resident failed.
 #[derive(Debug, Error)]
@@ -39,6 +39,12 @@ pub enum ClientError {
     /// The resident ended, or closed the connection, in the middle of a request.
     #[error("the resident is gone")]
     Gone,
+    /// The run was cancelled twice, and the resident answers nothing any more.
+    #[error("the resident does not answer")]
+    Silent,
+    /// The resident does not run it after all, for want of a secret; no process was started.
+    #[error("the connection needs a passphrase or a password that the resident cannot ask for")]
+    Declined(Declined),
     /// The answer is not one of a resident.
     #[error("the resident sent an answer that cannot be read")]
     Answer {
@@ -62,7 +68,8 @@ impl From<FrameError> for ClientError {
 impl Classified for ClientError {
     fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::NoResident | Self::NoAnswer { .. } => FailureKind::Busy,
+            Self::NoResident | Self::NoAnswer { .. } | Self::Declined(_) => FailureKind::Busy,
+            Self::Silent => FailureKind::Cancelled,
             Self::Connect { .. } => FailureKind::Io,
             Self::OtherUser { .. } => FailureKind::Refused,
             Self::Gone => FailureKind::Unreachable,

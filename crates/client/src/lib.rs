@@ -11,6 +11,7 @@ mod location;
 mod part;
 mod part_host;
 mod run;
+mod send;
 pub mod steer;
 pub mod wire;
 

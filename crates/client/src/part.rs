@@ -8,7 +8,7 @@ use std::{
 
 use bytes::BytesMut;
 use mer_meal::{Cancel, ItemReply, PartItems, PartReplies};
-use mer_scheduler::{FailureCause, Outcome, PartOutcome};
+use mer_scheduler::PartOutcome;
 use tokio::{
     net::unix::{OwnedReadHalf, OwnedWriteHalf},
     sync::{Mutex, Semaphore, watch},
@@ -16,8 +16,9 @@ use tokio::{
 
 use crate::{
     error::ClientError,
-    run::{READER_GONE, Reservation, read, send, send_cancel, send_chunk, send_json},
-    wire::{FrameReader, InputEnd, PartCounts, RunEnd, Stream, Written, next_reply, put_item},
+    run::{READER_GONE, Reservation, read, silence},
+    send::{send, send_cancel, send_chunk, send_json},
+    wire::{Declined, FrameReader, InputEnd, PartCounts, RunEnd, Stream, Written, next_reply, put_item},
 };
 
 /// Number of items that are on their way to the resident for each one that its process is sent ahead.
@@ -28,6 +29,8 @@ impl Reservation {
     ///
     /// # Errors
     /// [`ClientError::Gone`] if the resident ended in the middle: how the part ended is not known.
+    /// [`ClientError::Silent`] if it does not answer after the second level of the cancellation.
+    /// [`ClientError::Declined`] if it does not run it after all, and started no process.
     /// [`ClientError::Refused`] if it could not be attempted. A part that was attempted and failed is a [`PartOutcome`].
     pub async fn run_part(
         self,
@@ -36,7 +39,7 @@ impl Reservation {
         pipeline: usize,
         cancel: &Cancel,
     ) -> Result<PartOutcome, ClientError> {
-        let Self { mut frames, writer } = self;
+        let Self { location, mut frames, writer } = self;
         let writer = Mutex::new(writer);
         let (taken, window) = watch::channel(0_u64);
         let places = Semaphore::new(pipeline.max(1) * ON_THE_WAY);
@@ -51,6 +54,7 @@ impl Reservation {
             biased;
             outcome = receiving => outcome,
             () = sending => Err(ClientError::Gone),
+            () = silence(&location, cancel) => Err(ClientError::Silent),
         }
     }
 }
@@ -108,7 +112,7 @@ async fn receive(
                 }
                 received.clear();
             }
-            Stream::Stderr | Stream::Wait => {}
+            Stream::Stderr | Stream::Wait | Stream::Attempt | Stream::Progress => {}
             Stream::InputTaken => {
                 let bytes = frame.payload.as_ref().try_into().map(u32::from_be_bytes).unwrap_or_default();
                 taken.send_modify(|all| *all += u64::from(bytes));
@@ -116,12 +120,12 @@ async fn receive(
             // A resident that has ended the part already does not read it; its last word is read next.
             Stream::StdoutEnd => drop(send_json(writer, Stream::Written, &Written { failure: None }).await),
             Stream::End => {
-                let RunEnd { access, failure, hint, part } = read(&frame.payload)?;
-                let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
-                let PartCounts { sent, answered } = part.unwrap_or(PartCounts { sent: 0, answered: 0 });
-                return Ok(PartOutcome { outcome: Outcome { access, failure, cause }, sent, answered });
+                let end: RunEnd = read(&frame.payload)?;
+                let PartCounts { sent, answered } = end.part.unwrap_or(PartCounts { sent: 0, answered: 0 });
+                return Ok(PartOutcome { outcome: end.into(), sent, answered });
             }
             Stream::Refused => return Err(ClientError::Refused(read(&frame.payload)?)),
+            Stream::Declined => return Err(ClientError::Declined(read::<Declined>(&frame.payload)?)),
             other => return Err(ClientError::Answer { source: format!("an unexpected frame of {other:?}").into() }),
         }
     }

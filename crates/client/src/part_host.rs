@@ -82,6 +82,8 @@ impl ResidentHost {
             part: Some(PartOpen { pipeline: call.pipeline }),
             tags: tags.clone(),
             diagnostics: false,
+            progress: false,
+            takes_back: true,
             context: self.context.clone(),
         }
     }
@@ -99,6 +101,9 @@ impl PartHost for ResidentHost {
                 None => self.local.run_items(call, items, replies).await,
                 Some(reservation) => {
                     let ended = reservation.run_part(items, replies, call.pipeline, &call.cancel).await;
+                    if matches!(ended, Err(ClientError::Declined(_))) {
+                        self.is_here.store(true, Ordering::Relaxed);
+                    }
                     ended.map_err(|error| failure(&error))
                 }
             }

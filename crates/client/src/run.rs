@@ -1,11 +1,11 @@
 //! Runs a model in the resident.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mer_meal::{Cancel, CancelLevel, Input};
-use mer_scheduler::{FailureCause, Outcome, OutputConfirmation, OutputFailure};
-use serde::{Serialize, de::DeserializeOwned};
+use mer_scheduler::{DeliveryEvent, DeliveryObserver, Outcome, OutputConfirmation, OutputFailure};
+use serde::de::DeserializeOwned;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{
@@ -13,22 +13,27 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{Mutex, mpsc, watch},
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
     connection::{connect, read_head},
     error::ClientError,
     location::Location,
+    send::{MAX_TOGETHER, send, send_cancel, send_input, send_json, send_start},
+    steer::version_within,
     wire::{
-        Declined, ErrorMessage, FrameError, FrameReader, INPUT_WINDOW, InputEnd, MAX_FRAME, Open, OutputEnd, PATH_RUN,
-        PROTOCOL, RunEnd, Stream, WaitMessage, Written, encoded, write_frame,
+        AttemptMessage, Declined, ErrorMessage, FrameError, FrameReader, Open, OutputEnd, PATH_RUN, PROTOCOL,
+        ProgressMessage, RunEnd, Stream, WaitMessage, Written, encoded,
     },
 };
 
 /// How long a resident may take until it says that it will run a request. One that takes longer is given up: it starts
 /// nothing before it is told to.
 const RESERVE_BOUND: Duration = Duration::from_secs(2);
+
+/// Bound on the answer to a question whether the resident is there, of which two in a row are asked.
+const SILENCE_BOUND: Duration = Duration::from_millis(500);
 
 /// The answer of a resident to a request.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ pub enum Answer {
 /// A run that the resident starts when it is told to. Dropping it gives the run up.
 #[derive(Debug)]
 pub struct Reservation {
+    pub(crate) location: Location,
     pub(crate) frames: FrameReader<OwnedReadHalf>,
     pub(crate) writer: OwnedWriteHalf,
 }
@@ -59,6 +65,26 @@ pub struct RunOutput {
     pub confirmation: Option<OutputConfirmation>,
     /// Whether a part of the output was passed on.
     pub passed_on: bool,
+    /// Shows the progress of a delivery of weights.
+    pub progress: Option<DeliveryObserver>,
+    /// Number of attempts that were begun.
+    pub attempts: u32,
+    /// Number of retries that were taken for them.
+    pub retries: u32,
+}
+
+impl RunOutput {
+    /// The receivers of a run that begins.
+    #[must_use]
+    pub fn new(
+        stdout: mpsc::Sender<Bytes>,
+        stderr: Option<mpsc::Sender<Bytes>>,
+        confirmation: OutputConfirmation,
+        progress: Option<DeliveryObserver>,
+    ) -> Self {
+        let (stdout, confirmation) = (Some(stdout), Some(confirmation));
+        Self { stdout, stderr, confirmation, passed_on: false, progress, attempts: 1, retries: 0 }
+    }
 }
 
 impl Reservation {
@@ -78,17 +104,20 @@ impl Reservation {
             if head.status != 101 {
                 return Err(ClientError::Answer { source: format!("HTTP status {}", head.status).into() });
             }
-            Self::answer(stream, head.rest).await
+            Self::answer(location, stream, head.rest).await
         };
         timeout(RESERVE_BOUND, asked).await.unwrap_or(Err(ClientError::NoAnswer { bound: RESERVE_BOUND }))
     }
 
-    async fn answer(stream: UnixStream, rest: BytesMut) -> Result<Answer, ClientError> {
+    async fn answer(location: &Location, stream: UnixStream, rest: BytesMut) -> Result<Answer, ClientError> {
         let (reader, writer) = stream.into_split();
         let mut frames = FrameReader::new(reader, rest);
         let frame = frames.next().await?.ok_or(ClientError::Gone)?;
         match frame.stream {
-            Stream::Reserved => Ok(Answer::Reserved(Box::new(Self { frames, writer }))),
+            Stream::Reserved => {
+                let location = location.clone();
+                Ok(Answer::Reserved(Box::new(Self { location, frames, writer })))
+            }
             Stream::Declined => Ok(Answer::Declined(read(&frame.payload)?)),
             Stream::Refused => Ok(Answer::Refused(read(&frame.payload)?)),
             other => Err(ClientError::Answer { source: format!("a frame of {other:?} came first").into() }),
@@ -99,6 +128,8 @@ impl Reservation {
     ///
     /// # Errors
     /// [`ClientError::Gone`] if the resident ended in the middle: how the run ended is not known.
+    /// [`ClientError::Silent`] if it does not answer after the second level of the cancellation: it ends the run when it goes on.
+    /// [`ClientError::Declined`] if it does not run it after all, and started no process.
     /// [`ClientError::Refused`] if it could not be attempted. A run that was attempted and failed is an [`Outcome`].
     pub async fn run(
         self,
@@ -107,20 +138,36 @@ impl Reservation {
         output: &mut RunOutput,
         wait: impl Fn(Option<String>),
     ) -> Result<Outcome, ClientError> {
-        let Self { mut frames, writer } = self;
+        let Self { location, mut frames, writer } = self;
         let writer = Mutex::new(writer);
         let (taken, window) = watch::channel(0_u64);
-        send(&writer, Stream::Go, &[]).await?;
+        // A short input goes with the word to start, so that the resident wakes up once.
+        let input = match input {
+            Input::Bytes(bytes) if bytes.len() <= MAX_TOGETHER => {
+                send_start(&writer, &bytes).await?;
+                None
+            }
+            input => {
+                send(&writer, Stream::Go, &[]).await?;
+                Some(input)
+            }
+        };
         let receiving = receive(&mut frames, &writer, &taken, output, wait);
         let sending = async {
             // What cannot be sent any more is noticed by the receiving end.
-            tokio::join!(send_input(&writer, input, window), send_cancel(&writer, cancel));
+            let send_rest = async {
+                if let Some(input) = input {
+                    send_input(&writer, input, window).await;
+                }
+            };
+            tokio::join!(send_rest, send_cancel(&writer, cancel));
             std::future::pending::<()>().await;
         };
         tokio::select! {
             biased;
             outcome = receiving => outcome,
             () = sending => Err(ClientError::Gone),
+            () = silence(&location, cancel) => Err(ClientError::Silent),
         }
     }
 }
@@ -133,7 +180,7 @@ async fn receive(
     output: &mut RunOutput,
     wait: impl Fn(Option<String>),
 ) -> Result<Outcome, ClientError> {
-    let RunOutput { stdout, stderr, confirmation, passed_on } = output;
+    let RunOutput { stdout, stderr, confirmation, passed_on, progress, attempts, retries } = output;
     while let Some(frame) = frames.next().await? {
         match frame.stream {
             Stream::Stdout => {
@@ -170,93 +217,53 @@ async fn receive(
                 let _ = send_json(writer, Stream::Written, &Written { failure }).await;
             }
             Stream::End => {
-                let RunEnd { access, failure, hint, .. } = read(&frame.payload)?;
-                let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
-                return Ok(Outcome { access, failure, cause });
+                return Ok(read::<RunEnd>(&frame.payload)?.into());
             }
+            Stream::Attempt => {
+                let message: AttemptMessage = read(&frame.payload)?;
+                (*attempts, *retries) = (message.attempt, message.retries);
+            }
+            Stream::Progress => show_progress(progress.as_ref(), &frame.payload)?,
             Stream::Refused => return Err(ClientError::Refused(read(&frame.payload)?)),
+            Stream::Declined => {
+                let declined: Declined = read(&frame.payload)?;
+                *attempts = declined.attempts;
+                return Err(ClientError::Declined(declined));
+            }
             other => return Err(ClientError::Answer { source: format!("an unexpected frame of {other:?}").into() }),
         }
     }
     Err(ClientError::Gone)
 }
 
-/// The level of a cancellation because the reader of the output has gone.
-pub(crate) const READER_GONE: u8 = 3;
-
-/// Sends each level of a cancellation once. Never returns before the second.
-pub(crate) async fn send_cancel(writer: &Mutex<OwnedWriteHalf>, cancel: &Cancel) {
-    for (level, number) in [(CancelLevel::Cancel, 1), (CancelLevel::Now, 2)] {
-        cancel.reached(level).await;
-        if send(writer, Stream::Cancel, &[number]).await.is_err() {
-            return;
-        }
+/// Shows the progress of a delivery; one without a payload is over.
+fn show_progress(observer: Option<&DeliveryObserver>, payload: &[u8]) -> Result<(), ClientError> {
+    let Some(observer) = observer else { return Ok(()) };
+    if payload.is_empty() {
+        observer.report(DeliveryEvent::Over);
+        return Ok(());
     }
-}
-
-/// Sends the input, at most [`INPUT_WINDOW`] bytes ahead of what was taken. What fails is noticed by the receiving end.
-async fn send_input(writer: &Mutex<OwnedWriteHalf>, input: Input, mut window: watch::Receiver<u64>) {
-    let mut sent = 0_u64;
-    let end = match input {
-        Input::Bytes(bytes) => send_chunk(writer, bytes, &mut sent, &mut window).await.map(|()| None),
-        Input::Stream(mut stream) => send_stream(writer, &mut stream, &mut sent, &mut window).await,
-    };
-    if let Ok(error) = end {
-        let _ = send_json(writer, Stream::StdinEnd, &InputEnd { error }).await;
-    }
-}
-
-/// Sends a stream. Returns why it could not be read to its end, if it could not.
-async fn send_stream(
-    writer: &Mutex<OwnedWriteHalf>,
-    stream: &mut mpsc::Receiver<io::Result<Bytes>>,
-    sent: &mut u64,
-    window: &mut watch::Receiver<u64>,
-) -> Result<Option<String>, ClientError> {
-    while let Some(chunk) = stream.recv().await {
-        match chunk {
-            Ok(chunk) => send_chunk(writer, chunk, sent, window).await?,
-            Err(error) => return Ok(Some(error.to_string())),
-        }
-    }
-    Ok(None)
-}
-
-pub(crate) async fn send_chunk(
-    writer: &Mutex<OwnedWriteHalf>,
-    chunk: Bytes,
-    sent: &mut u64,
-    window: &mut watch::Receiver<u64>,
-) -> Result<(), ClientError> {
-    let mut parts: VecDeque<Bytes> = VecDeque::new();
-    let mut rest = chunk;
-    while !rest.is_empty() {
-        let part = rest.split_to(rest.len().min(MAX_FRAME / 4));
-        parts.push_back(part);
-    }
-    for part in parts {
-        let length = part.len() as u64;
-        let fits = |taken: &u64| *sent + length <= *taken + INPUT_WINDOW as u64;
-        if window.wait_for(fits).await.is_err() {
-            return Err(ClientError::Gone);
-        }
-        send(writer, Stream::Stdin, &part).await?;
-        *sent += length;
-    }
+    let ProgressMessage { server, version, bytes } = read(payload)?;
+    observer.report(DeliveryEvent::Transferred { version: &version, server: &server, bytes });
     Ok(())
 }
 
-pub(crate) async fn send(writer: &Mutex<OwnedWriteHalf>, stream: Stream, payload: &[u8]) -> Result<(), ClientError> {
-    write_frame(&mut *writer.lock().await, stream, payload).await.map_err(Into::into)
+/// Completes when the run was cancelled twice, and the resident answers nothing any more. One that answers ends the run.
+pub(crate) async fn silence(location: &Location, cancel: &Cancel) {
+    cancel.reached(CancelLevel::Now).await;
+    let mut missed = 0;
+    while missed < 2 {
+        let begun = Instant::now();
+        match version_within(location, SILENCE_BOUND).await {
+            Ok(_) => missed = 0,
+            Err(_) => missed += 1,
+        }
+        sleep(SILENCE_BOUND.saturating_sub(begun.elapsed())).await;
+    }
 }
 
-pub(crate) async fn send_json(
-    writer: &Mutex<OwnedWriteHalf>,
-    stream: Stream,
-    message: &impl Serialize,
-) -> Result<(), ClientError> {
-    send(writer, stream, &serde_json::to_vec(message).map_err(FrameError::from)?).await
-}
+/// The level of a cancellation because the reader of the output has gone.
+pub(crate) const READER_GONE: u8 = 3;
 
 pub(crate) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(payload).map_err(|error| FrameError::from(error).into())

@@ -17,12 +17,20 @@ use crate::{
 /// Bound on answers that need no model.
 const BOUND: Duration = Duration::from_secs(5);
 
+/// Bound on a word that the resident can do without: it looks at the registry at each request.
+const WORD_BOUND: Duration = Duration::from_secs(2);
+
 /// Returns version and process id of the resident.
 ///
 /// # Errors
 /// [`ClientError`]; [`ClientError::NoResident`] if there is none.
 pub async fn version(location: &Location) -> Result<VersionMessage, ClientError> {
-    ask(location, "GET", PATH_VERSION, None::<&()>, Some(BOUND)).await
+    version_within(location, BOUND).await
+}
+
+/// As [`version`], within this bound.
+pub(crate) async fn version_within(location: &Location, bound: Duration) -> Result<VersionMessage, ClientError> {
+    ask(location, "GET", PATH_VERSION, None::<&()>, Some(bound)).await
 }
 
 /// Returns the kept processes.
@@ -64,5 +72,5 @@ pub async fn leave(location: &Location) -> Result<VersionMessage, ClientError> {
 /// # Errors
 /// As [`version`].
 pub async fn registry_changed(location: &Location) -> Result<VersionMessage, ClientError> {
-    ask(location, "POST", PATH_REGISTRY_CHANGED, Some(&()), Some(BOUND)).await
+    ask(location, "POST", PATH_REGISTRY_CHANGED, Some(&()), Some(WORD_BOUND)).await
 }

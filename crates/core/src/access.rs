@@ -184,6 +184,9 @@ pub struct Access {
 }
 
 impl Access {
+    /// The `via` of a run that the resident served.
+    pub const VIA_RESIDENT: &'static str = "resident";
+
     /// Returns the key of this access.
     #[must_use]
     pub const fn key(&self) -> AttemptKey {

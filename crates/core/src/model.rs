@@ -197,6 +197,12 @@ impl ModelParams {
         )
     }
 
+    /// Whether a process is kept after its request, for further calls.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.protocol().stays_up() && self.keepalive.is_some_and(|keepalive| keepalive != Bound::secs(0))
+    }
+
     /// Returns the protocol, `oneshot` by default.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -269,6 +275,11 @@ impl ModelSpec {
         } else {
             self.servers.iter().map(String::as_str).collect()
         }
+    }
+
+    /// Returns those of its servers that may serve a request, which may be restricted to one of them.
+    pub fn servers_within(&self, pinned: Option<&str>) -> impl Iterator<Item = &str> {
+        self.servers().into_iter().filter(move |name| pinned.is_none_or(|pinned| pinned == *name))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     ClaimOwner, ClaimUnit, DalError, MigrationLock, NewVersion, RegistryCopy, Taken, UnitClaim,
     access_filter::{AccessFilter, Cursor},
     migration_script::{Applied, ScriptRun},
+    retry::Attempt,
     weights::{Chunk, SweptChunks},
 };
 
@@ -58,10 +59,23 @@ pub(crate) trait AccessBackend {
     async fn close_silent(&self) -> Result<(), DalError>;
 }
 
+/// Claims that are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedClaims<'a> {
+    pub(crate) units: &'a [ClaimUnit],
+    pub(crate) owner: &'a ClaimOwner,
+    pub(crate) lasts: Duration,
+    /// Owners whose claims are taken over if they are on the same host.
+    pub(crate) gone: &'a [Uuid],
+}
+
+/// The operation of [`ClaimBackend::try_take_claims`], for messages.
+pub(crate) const TAKE_CLAIMS: &str = "claim units of resources";
+
 /// Claims of units of resources. Units are ordered, each is there once, and there is at least one.
 pub(crate) trait ClaimBackend {
-    /// Takes all claims or none.
-    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError>;
+    /// Takes all claims or none, once. The inner error says that a process that held some has released them meanwhile.
+    async fn try_take_claims(&self, asked: AskedClaims<'_>) -> Attempt<Taken>;
     /// Returns the units whose claims were renewed.
     async fn renew_claims(&self, owner: Uuid, units: &[ClaimUnit], lasts: Duration)
     -> Result<Vec<ClaimUnit>, DalError>;

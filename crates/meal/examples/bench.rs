@@ -1,6 +1,6 @@
 //! Compares runs with the bare system calls, alternating in one process. Prints one JSON object a line.
 //!
-//! `cargo run --release -p mer-meal --example bench`
+//! `cargo run --release -p mer-meal --example bench`. `bench trips` measures round trips only, `bench rest` everything else.
 
 use std::{
     io::{Read, Write},
@@ -32,12 +32,16 @@ fn main() -> Result<ExitCode, Failure> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        Some("trips") => return runtime()?.block_on(round_trips(&executor()?)).map(|()| ExitCode::SUCCESS),
         Some("bulk") => return runtime()?.block_on(bulk(&executor()?)).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
+    let with_trips = std::env::args().nth(1).as_deref() != Some("rest");
     runtime()?.block_on(async {
         let executor = executor()?;
-        round_trips(&executor).await?;
+        if with_trips {
+            round_trips(&executor).await?;
+        }
         spawns(&executor).await?;
         bulk(&executor).await?;
         Ok(ExitCode::SUCCESS)

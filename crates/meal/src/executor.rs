@@ -61,6 +61,15 @@ impl Executor {
         }
     }
 
+    /// Lends the socket of an agent, which new connections use in place of the usual one (`SSH_AUTH_SOCK`); with none they
+    /// use the usual one. Does nothing on this machine, and where the SSH configuration names another agent.
+    pub fn lend_agent(&self, agent: Option<PathBuf>) {
+        match &self.kind {
+            ExecutorKind::Local(_) => {}
+            ExecutorKind::Ssh(ssh) => ssh.lend_agent(agent),
+        }
+    }
+
     /// Makes a new connection step by step, and runs a command that does nothing. `None` on this machine, which needs
     /// no connection.
     pub async fn ping(&self) -> Option<PingReport> {

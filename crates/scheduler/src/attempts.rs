@@ -10,9 +10,10 @@ use mer_core::{Access, AccessKind, Model, RunSpec, Status, Tags};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, Input};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use crate::{
-    Outcome, Output, Request, Scheduler, SchedulerError,
+    Outcome, Output, Request, Scheduler, SchedulerError, Unit,
     input::read_whole_input,
     itinerary::Itinerary,
     kept::Standing,
@@ -56,8 +57,11 @@ impl Scheduler {
             }
         };
         loop {
-            let at = self.next_server(&itinerary, &request)?;
+            let at = self.next_server(&itinerary, &request).await?;
             let attempt = request.attempts_made + itinerary.attempt(at);
+            if let (Some(observer), true) = (&request.attempts, attempt > request.attempts_made + 1) {
+                observer.begins(attempt, itinerary.retries_taken()).await;
+            }
             let placement = itinerary.replicas[at].clone();
             let (mut access, spec) = self.begin(attempt, &request, &placement)?;
             if let (true, Some(replay)) = (spec.protocol.stays_up(), &replay)
@@ -116,7 +120,7 @@ impl Scheduler {
                 });
             }
             let outcome = self.recorder.record_end(access, verdict).await;
-            let next = self.next_server(&itinerary, &request)?;
+            let next = self.next_server(&itinerary, &request).await?;
             warn_of_next(&outcome, &itinerary.replicas[next]);
             if let Some(pause) = pause
                 && is_cancelled_within(pause, &request.cancel).await
@@ -128,7 +132,11 @@ impl Scheduler {
 
     /// Returns the server for the next attempt: among those with the fewest attempts, one that was reached the last time, on
     /// which the request is served soonest; of equal ones the first.
-    pub(crate) fn next_server(&self, itinerary: &Itinerary, request: &Request<'_>) -> Result<usize, SchedulerError> {
+    pub(crate) async fn next_server(
+        &self,
+        itinerary: &Itinerary,
+        request: &Request<'_>,
+    ) -> Result<usize, SchedulerError> {
         let candidates = itinerary.candidates();
         // Every model has one server at least.
         let none = || SchedulerError::NoSuchServer { model: request.model.name.clone(), server: String::new() };
@@ -136,9 +144,29 @@ impl Scheduler {
         if candidates.len() == 1 {
             return Ok(first);
         }
+        let (standing, best) =
+            self.best_server(&candidates, itinerary, request, &[])?.unwrap_or((Standing::Free, first));
+        // The database is asked only where the answer may change the choice.
+        if standing != Standing::Free || !self.limits.is_shared(&itinerary.replicas[best]) {
+            return Ok(best);
+        }
+        let claimed = self.limits.claimed().await;
+        let best = self.best_server(&candidates, itinerary, request, &claimed)?;
+        Ok(best.map_or(first, |(_, at)| at))
+    }
+
+    /// Returns the server among the candidates on which the request is served soonest, and how soon. Units that are claimed count
+    /// as taken.
+    fn best_server(
+        &self,
+        candidates: &[usize],
+        itinerary: &Itinerary,
+        request: &Request<'_>,
+        claimed: &[(Unit, Uuid)],
+    ) -> Result<Option<(Standing, usize)>, SchedulerError> {
         let now = Instant::now();
         let mut best: Option<((bool, Standing), usize)> = None;
-        for at in candidates {
+        for at in candidates.iter().copied() {
             let placement = &itinerary.replicas[at];
             let (_, spec) = self.begin(1, request, placement)?;
             let standing = match spec.protocol.stays_up() {
@@ -146,7 +174,7 @@ impl Scheduler {
                 false => Standing::Free,
             };
             let standing = match standing {
-                Standing::Free => match self.limits.waiting_before(placement) {
+                Standing::Free => match self.limits.waiting_before(placement, claimed) {
                     0 => Standing::Free,
                     waiting => Standing::Queued(waiting),
                 },
@@ -157,7 +185,7 @@ impl Scheduler {
                 best = Some((rank, at));
             }
         }
-        Ok(best.map_or(first, |(_, at)| at))
+        Ok(best.map(|((_, standing), at)| (standing, at)))
     }
 
     /// Returns the servers that have what the model needs.
@@ -231,11 +259,11 @@ impl Scheduler {
         request: &Request<'_>,
         placement: &Placement,
     ) -> Result<(Access, RunSpec), SchedulerError> {
-        let access = self.recorder.begin(&request.model.name, request.kind, placement);
+        let access = self.recorder.begin(request.uid, &request.model.name, request.kind, placement);
         let (tags, via) = (Tags(request.tags.clone()), request.via.clone());
         let batch_uid = request.batch_uid;
         let items = batch_uid.map(|_| 1);
-        let mut access = Access { request_uid: request.uid, attempt, batch_uid, items, tags, via, ..access };
+        let mut access = Access { attempt, batch_uid, items, tags, via, ..access };
         if let Some(requester) = &request.requester {
             access.caller.clone_from(&requester.caller);
             access.caller_claims.clone_from(&requester.claims);

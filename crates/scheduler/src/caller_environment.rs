@@ -19,6 +19,15 @@ fn is_private(name: &[u8]) -> bool {
         || name == b"ALLOW_MODEL_SERVER_RUNTIME_CHANGES"
         // The folder in which systemd passes secrets.
         || name == b"CREDENTIALS_DIRECTORY"
+        || is_of_service_manager(name)
+}
+
+/// Whether a variable is a word of the service manager (systemd) to the process that it has started, and to no other one: a
+/// model that answered it would speak for `mer`.
+#[must_use]
+pub fn is_of_service_manager(name: &[u8]) -> bool {
+    matches!(name, b"NOTIFY_SOCKET" | b"LISTEN_FDS" | b"LISTEN_PID" | b"LISTEN_FDNAMES" | b"LISTEN_PIDFDID")
+        || name.starts_with(b"WATCHDOG_")
 }
 
 /// Variables that hold no secret, even if a password is the same word: `USER` and the password of a test database may both be `root`.

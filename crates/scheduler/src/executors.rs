@@ -9,7 +9,7 @@ use std::{
 use mer_core::{AccessKind, Bound, ConnParams, ConnType};
 use mer_meal::Executor;
 
-use crate::placement::Placement;
+use crate::{Request, placement::Placement};
 
 /// How long a training goes on after `mer` was last heard from, unless its server sets `orphanAfter`.
 const TRAIN_ORPHAN_AFTER: Bound = Bound::secs(30 * 60);
@@ -57,6 +57,15 @@ impl Executors {
     /// Returns the executor of this machine.
     pub(crate) const fn here(&self) -> &Executor {
         &self.local
+    }
+
+    /// As [`Executors::of`], for a request whose sender lends its agent to new connections.
+    pub(crate) fn for_request(&self, placement: &Placement, request: &Request<'_>) -> Executor {
+        let executor = self.of(placement, request.kind);
+        if let Some(requester) = &request.requester {
+            executor.lend_agent(requester.agent.clone());
+        }
+        executor
     }
 
     /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.

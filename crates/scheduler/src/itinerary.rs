@@ -42,6 +42,11 @@ impl Itinerary {
         self.attempts.contains(&0)
     }
 
+    /// Returns the number of retries that were taken.
+    pub(crate) const fn retries_taken(&self) -> u32 {
+        self.retries
+    }
+
     /// Takes one of the retries, and returns the pause before it; none if none is left.
     pub(crate) fn take_retry(&mut self) -> Option<Duration> {
         self.retries_left = self.retries_left.checked_sub(1)?;

@@ -19,6 +19,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod attempt_observer;
 mod attempts;
 mod batch_places;
 mod caller_environment;
@@ -32,6 +33,7 @@ mod itinerary;
 mod jitter;
 mod kept;
 mod limits;
+mod lost_attempt;
 mod outcome;
 mod output_confirmation;
 mod output_forwarding;
@@ -56,8 +58,9 @@ mod training_fetch;
 mod training_output;
 mod wait;
 
+pub use attempt_observer::{AttemptObserver, FurtherAttempt};
 pub use batch_places::{BatchPlaces, PlaceUse};
-pub use caller_environment::CallerEnvironment;
+pub use caller_environment::{CallerEnvironment, is_of_service_manager};
 pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};
 pub use error::SchedulerError;
 pub use executors::ExecutorFactory;
@@ -66,13 +69,14 @@ pub use kept::Selection;
 pub use limits::{
     LimitsConfig, LimitsError, SharedClaim, SharedFuture, SharedLimits, SharedLimitsError, SharedTake, Unit,
 };
+pub use lost_attempt::LostAttempt;
 pub use outcome::Outcome;
 pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
 pub use part::{PartFeed, PartOutcome};
 pub use ping::ModelPingReport;
 pub use placement::Placement;
 pub use replay::ReplayedInput;
-pub use request::{Output, Request, Requester, Retention, Retention as Keep, Weights};
+pub use request::{Output, Request, Requester, Retention, Weights};
 pub use scheduler::{Config, Scheduler};
 pub use train::{Trained, Training, TrainingFailure};
 pub use wait::{Wait, WaitObserver};

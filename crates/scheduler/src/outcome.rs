@@ -32,6 +32,12 @@ impl Outcome {
         self.access.exit_code.or(by_signal).and_then(|code| u8::try_from(code).ok())
     }
 
+    /// Whether no process was started, for want of a passphrase or a password that another process may have.
+    #[must_use]
+    pub fn lacks_secret(&self) -> bool {
+        matches!(&self.cause, Some(FailureCause::Ssh(error)) if error.lacks_secret())
+    }
+
     /// Whether the model answered.
     #[must_use]
     pub fn succeeded(&self) -> bool {

@@ -71,7 +71,7 @@ impl Scheduler {
         let output = Output::only(stdout);
         let mut itinerary = Itinerary::new(replicas, 0);
         loop {
-            let at = self.next_server(&itinerary, &request)?;
+            let at = self.next_server(&itinerary, &request).await?;
             let attempt = request.attempts_made + itinerary.attempt(at);
             let placement = itinerary.replicas[at].clone();
             let (mut access, spec) = self.begin(attempt, &request, &placement)?;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use mer_core::{AccessKind, Bound, Classified as _, FailureKind, Model, Server, with_causes};
 use mer_dal::Durability;
 use mer_meal::{Cancel, CancelLevel, EndCause, SshError, StartError};
+use uuid::Uuid;
 
 use crate::{
     Scheduler, SchedulerError, Weights,
@@ -88,7 +89,7 @@ impl Scheduler {
         weights: Option<&Weights>,
         cancel: &Cancel,
     ) -> Result<Result<String, Fault>, SchedulerError> {
-        let mut access = self.recorder.begin(model, AccessKind::Ping, placement);
+        let mut access = self.recorder.begin(Uuid::now_v7(), model, AccessKind::Ping, placement);
         let mut spec = run_spec(placement, &access, &self.environment, None, None)?;
         spec.protocol.name().clone_into(&mut access.protocol);
         let executor = self.executors.of(placement, AccessKind::Ping);

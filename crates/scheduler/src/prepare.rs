@@ -89,7 +89,7 @@ impl Preparation<'_> {
             }
             Acquired::Unkept if self.loading => Err(self.no_place(&access.model)),
             Acquired::Unkept => {
-                let executor = self.executors.of(self.placement, request.kind);
+                let executor = self.executors.for_request(self.placement, request);
                 let starter = Starter {
                     executor: &executor,
                     here: self.executors.here(),
@@ -180,7 +180,7 @@ impl Preparation<'_> {
         let watch = start.watch.map(|watch| watch.while_open(&listening.0));
         let start = StartRequest { watch, ..start };
         let cancel = Cancel::new();
-        let executor = self.executors.of(self.placement, request.kind);
+        let executor = self.executors.for_request(self.placement, request);
         let here = self.executors.here().clone();
         let (placement, weights_cache) = (self.placement.clone(), self.weights_cache.clone());
         let (mut facts, spec, start_cancel) = (access.clone(), spec.clone(), cancel.clone());

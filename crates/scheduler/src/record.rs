@@ -28,10 +28,10 @@ impl Recorder {
         &self.journal
     }
 
-    /// Returns the access of an attempt that begins now, the first one of a new request. Nothing is written.
-    pub(crate) fn begin(&self, model: &str, kind: AccessKind, placement: &Placement) -> Access {
+    /// Returns the access of the first attempt of a request, which begins now. Nothing is written.
+    pub(crate) fn begin(&self, request_uid: Uuid, model: &str, kind: AccessKind, placement: &Placement) -> Access {
         Access {
-            request_uid: Uuid::now_v7(),
+            request_uid,
             attempt: 1,
             model: model.to_owned(),
             server: placement.server.clone(),

@@ -8,7 +8,7 @@ use mer_meal::{Cancel, Input};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{CallerEnvironment, DeliveryObserver, WaitObserver};
+use crate::{AttemptObserver, CallerEnvironment, DeliveryObserver, WaitObserver};
 
 /// The weights that a model works with.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Requester {
     pub environment: Arc<CallerEnvironment>,
     /// Its working folder, which is that of a process on this machine.
     pub folder: PathBuf,
+    /// Socket of its SSH agent, which is used for new connections.
+    pub agent: Option<PathBuf>,
 }
 
 /// Whether a process that stays up is kept for further requests.
@@ -77,7 +79,7 @@ pub struct Request<'a> {
     pub retries: u32,
     /// Whether further attempts are made also after the model itself failed.
     pub retry_failed: bool,
-    /// StartPermit among waiting requests, from -10 to 10; a greater number is served earlier.
+    /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
     pub priority: i8,
     /// Uid of the batch that it is an item or a part of.
     pub batch_uid: Option<Uuid>,
@@ -89,6 +91,8 @@ pub struct Request<'a> {
     pub cancel: Cancel,
     /// Receives what the request is waiting for.
     pub watch: Option<WaitObserver>,
+    /// Receives further attempts before they begin.
+    pub attempts: Option<AttemptObserver>,
 }
 
 /// Receivers of a model's output while it runs.

@@ -24,14 +24,21 @@ pub struct DrainCommand {
     pub arguments: Vec<OsString>,
     /// Variables that it gets beside those of this process.
     pub environment: Vec<(OsString, OsString)>,
+    /// Variables of this process that it does not get.
+    pub removed: Vec<OsString>,
 }
 
 /// Prints the number of variables only: any of them may hold a secret.
 impl fmt::Debug for DrainCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, arguments, environment } = self;
+        let Self { program, arguments, environment, removed } = self;
         let mut shown = f.debug_struct("DrainCommand");
-        shown.field("program", program).field("arguments", arguments).field("environment", &environment.len()).finish()
+        shown
+            .field("program", program)
+            .field("arguments", arguments)
+            .field("environment", &environment.len())
+            .field("removed", removed)
+            .finish()
     }
 }
 
@@ -49,11 +56,14 @@ impl DrainProcess {
 
     /// Starts it in the background, unless it is running.
     pub(crate) fn start(&self) {
-        let DrainCommand { program, arguments, environment } = &self.command;
+        let DrainCommand { program, arguments, environment, removed } = &self.command;
         if program.as_os_str().is_empty() || self.is_running.replace(true) {
             return;
         }
         let mut command = Command::new(program);
+        for name in removed {
+            command.env_remove(name);
+        }
         command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null());
         let is_running = Rc::clone(&self.is_running);
         match command.spawn() {
@@ -103,6 +113,7 @@ mod tests {
             program: "sh".into(),
             arguments: arguments.into_iter().chain([folder.path().into()]).collect(),
             environment: Vec::new(),
+            removed: Vec::new(),
         });
         let runs = || std::fs::read_to_string(folder.path().join("runs")).unwrap_or_default().lines().count();
         let work = async {

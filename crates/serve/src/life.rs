@@ -7,8 +7,8 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Pause between two looks at whether there is something to keep.
-const LOOK: Duration = Duration::from_secs(1);
+/// Minimum pause between two looks at whether there is something to keep.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What is going on in the resident.
 #[derive(Debug, Default)]
@@ -48,23 +48,30 @@ impl Life {
     /// `keeps` is whether processes are kept.
     pub(crate) async fn over(&self, idle_exit: Option<Duration>, keeps: impl Fn() -> bool) {
         self.last_use.set(Some(Instant::now()));
+        let mut was_used = true;
         loop {
             let is_idle = self.active.get() == 0;
             if is_idle && self.is_leaving() {
                 return;
             }
-            match idle_exit {
-                // A resident that stays for good is not woken by a clock.
-                None => self.changed.notified().await,
-                Some(idle_exit) => {
-                    if !is_idle || keeps() {
-                        self.last_use.set(Some(Instant::now()));
-                    } else if self.last_use.get().is_none_or(|last| last.elapsed() >= idle_exit) {
-                        return;
-                    }
-                    let _ = tokio::time::timeout(LOOK.min(idle_exit), self.changed.notified()).await;
-                }
+            // A resident that stays for good is not woken by a clock.
+            let Some(idle_exit) = idle_exit else {
+                self.changed.notified().await;
+                continue;
+            };
+            let is_used = !is_idle || keeps();
+            // The use ended between two looks.
+            if is_used || std::mem::replace(&mut was_used, false) {
+                self.last_use.set(Some(Instant::now()));
             }
+            was_used = is_used;
+            let idle = self.last_use.get().map_or(idle_exit, |last| last.elapsed());
+            if !is_used && idle >= idle_exit {
+                return;
+            }
+            // Seldom, because each look wakes the process.
+            let pause = if is_used { (idle_exit / 4).max(LOOK) } else { idle_exit.saturating_sub(idle) };
+            let _ = tokio::time::timeout(pause, self.changed.notified()).await;
         }
     }
 }
@@ -108,5 +115,17 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(100), &mut over).await.is_err());
         drop(request);
         assert!(tokio::time::timeout(Duration::from_secs(10), &mut over).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_that_keeps_something_looks_seldom() {
+        let life = Life::default();
+        let looks = Cell::new(0);
+        let over = life.over(Some(Duration::from_secs(60)), || {
+            looks.set(looks.get() + 1);
+            true
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(1_200), over).await.is_err());
+        assert_eq!(looks.get(), 1);
     }
 }

@@ -3,9 +3,11 @@
 use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
-use mer_client::wire::{FrameError, OutputEnd, Stream, WaitMessage, Written, write_frame};
+use mer_client::wire::{
+    AttemptMessage, FrameError, INPUT_WINDOW, OutputEnd, ProgressMessage, Stream, WaitMessage, Written, write_frame,
+};
 use mer_core::FailureKind;
-use mer_scheduler::{ConfirmationSender, OutputFailure};
+use mer_scheduler::{ConfirmationSender, FurtherAttempt, OutputFailure};
 use serde::Serialize;
 use tokio::{
     io::AsyncWrite,
@@ -15,6 +17,9 @@ use tokio::{
 
 /// Bound on a client that takes no byte of a frame. A reader of the output that is slower holds its own run only.
 const FRAME_BOUND: Duration = Duration::from_secs(600);
+
+/// Number of bytes of the input that are taken before the client is told: a quarter of what it may send ahead.
+const TOLD: u64 = (INPUT_WINDOW / 4) as u64;
 
 /// The writing half of a connection. A client that does not read delays its own run only.
 pub(crate) struct ClientOutput<W> {
@@ -97,23 +102,42 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
         }
     }
 
-    /// Forwards what is waited for, and how much of the input was taken. Of both only the newest state counts.
+    /// Forwards further attempts before they begin, and what is waited for, how much of a long input was taken and how far a
+    /// delivery of weights is. Of these only the newest state counts.
     pub(crate) async fn forward_progress(
         &self,
+        mut further: mpsc::Receiver<FurtherAttempt>,
         mut waits: watch::Receiver<Option<String>>,
         mut taken: watch::Receiver<u64>,
+        mut delivery: watch::Receiver<Option<ProgressMessage>>,
     ) {
-        let mut told = 0;
+        let mut told_bytes = 0;
         loop {
             let sent = tokio::select! {
+                Some(FurtherAttempt { attempt, retries, told }) = further.recv() => {
+                    let sent = self.send_json(Stream::Attempt, &AttemptMessage { attempt, retries }).await;
+                    let _ = told.send(());
+                    sent
+                }
+                Ok(()) = delivery.changed() => {
+                    let progress = delivery.borrow_and_update().clone();
+                    match progress {
+                        Some(progress) => self.send_json(Stream::Progress, &progress).await,
+                        None => self.send(Stream::Progress, &[]).await,
+                    }
+                }
                 Ok(()) = waits.changed() => {
                     let text = waits.borrow_and_update().clone();
                     self.send_json(Stream::Wait, &WaitMessage { text }).await
                 }
                 Ok(()) = taken.changed() => {
                     let all = *taken.borrow_and_update();
-                    let bytes = u32::try_from(all - told).unwrap_or(u32::MAX);
-                    told = all;
+                    // A short input needs no word, which would only wake the client.
+                    if all - told_bytes < TOLD {
+                        continue;
+                    }
+                    let bytes = u32::try_from(all - told_bytes).unwrap_or(u32::MAX);
+                    told_bytes = all;
                     self.send(Stream::InputTaken, &bytes.to_be_bytes()).await
                 }
                 else => return,
@@ -121,6 +145,37 @@ impl<W: AsyncWrite + Unpin> ClientOutput<W> {
             if sent.is_err() {
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use mer_client::wire::FrameReader;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_long_input_is_answered_with_what_was_taken() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let client = ClientOutput::new(near);
+        let (wait, waits) = watch::channel(None);
+        let (taken, taken_bytes) = watch::channel(0);
+        let mut frames = FrameReader::new(far, BytesMut::new());
+        let reading = async {
+            taken.send_replace(6);
+            tokio::task::yield_now().await;
+            wait.send_replace(Some("a place".to_owned()));
+            let first = frames.next().await.expect("a frame").expect("one");
+            assert_eq!(first.stream, Stream::Wait);
+            taken.send_replace(TOLD);
+            let second = frames.next().await.expect("a frame").expect("one");
+            assert_eq!((second.stream, &second.payload[..]), (Stream::InputTaken, &[0, 4, 0, 0][..]));
+        };
+        tokio::select! {
+            () = client.forward_progress(mpsc::channel(1).1, waits, taken_bytes, watch::channel(None).1) => unreachable!("the senders live"),
+            () = reading => {}
         }
     }
 }

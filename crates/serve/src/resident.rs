@@ -1,6 +1,6 @@
 //! The life of a resident: it takes the socket, serves connections, and ends its processes.
 
-use std::{os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
 
 use mer_client::Location;
 use mer_core::Selector;
@@ -61,7 +61,7 @@ pub async fn serve(
     let socket = Socket::listen(location, listener)?;
     runtime.watch_registry();
     let (life, end, drain) = (Life::default(), Cancel::new(), DrainProcess::new(drain));
-    let resident = Rc::new(Resident { runtime, life, end, drain, mer_version, messages });
+    let resident = Rc::new(Resident { runtime, life, end, drain, mer_version, messages, lacking: RefCell::default() });
     let tasks = LocalSet::new();
     ready();
     tasks

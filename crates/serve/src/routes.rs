@@ -107,7 +107,7 @@ async fn load(resident: &Rc<Resident>, request: LoadRequest) -> Result<Answer, E
     let outcome = loaded.await.map_err(|error| resident.messages.error(error))?;
     resident.after_run();
     let hint = resident.messages.hint(&outcome);
-    Answer::json(&RunEnd { access: outcome.access, failure: outcome.failure, hint, part: None })
+    Answer::json(&RunEnd::new(outcome, hint))
 }
 
 /// Cancels when it is dropped.

@@ -4,11 +4,14 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use mer_client::wire::{
-    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, PartCounts, Reserved, RunEnd, Stream,
+    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, PartCounts, ProgressMessage, Reserved, RunEnd,
+    Stream,
 };
-use mer_core::{Bound, ConnType, LOCAL_SERVER, Selector};
+use mer_core::{ConnType, LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, CancelLevel, Input};
-use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, WaitObserver};
+use mer_scheduler::{
+    AttemptObserver, DeliveryEvent, DeliveryObserver, Outcome, Output, OutputConfirmation, Retention, WaitObserver,
+};
 use mer_service::{ModelHost as _, ResolvedModel, RunRequest, ServiceError};
 use tokio::{
     net::{
@@ -61,7 +64,9 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
     let told = async {
         match &answer {
             Decision::Reserved(reserved, ..) => client.send_json(Stream::Reserved, reserved).await,
-            Decision::Declined(reason) => client.send_json(Stream::Declined, &Declined { reason: *reason }).await,
+            Decision::Declined(reason) => {
+                client.send_json(Stream::Declined, &Declined { reason: *reason, attempts: 0 }).await
+            }
             Decision::Refused(message) => client.send_json(Stream::Refused, message).await,
         }
     };
@@ -76,13 +81,18 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
     if peer::is_gone(client.writer().await.as_ref()) {
         return;
     }
+    let takes_back = open.takes_back;
     let ended = run(resident, *open, &model, keep, frames, &client).await;
     let told = async {
         match ended {
+            Ok((outcome, _)) if takes_back && outcome.lacks_secret() => {
+                resident.note_lack_of_secret(&outcome.access.server);
+                let declined = Declined { reason: DeclineReason::Secret, attempts: outcome.access.attempt };
+                client.send_json(Stream::Declined, &declined).await
+            }
             Ok((outcome, part)) => {
                 let hint = resident.messages.hint(&outcome);
-                let Outcome { access, failure, .. } = outcome;
-                client.send_json(Stream::End, &RunEnd { access, failure, hint, part }).await
+                client.send_json(Stream::End, &RunEnd { part, ..RunEnd::new(outcome, hint) }).await
             }
             Err(error) => client.send_json(Stream::Refused, &resident.messages.error(error)).await,
         }
@@ -93,7 +103,7 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
 
 /// What becomes of a request.
 enum Decision {
-    Reserved(Reserved, Box<Open>, ResolvedModel, Keep),
+    Reserved(Reserved, Box<Open>, ResolvedModel, Retention),
     Declined(DeclineReason),
     Refused(ErrorMessage),
 }
@@ -116,9 +126,14 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
     if open.registration_sha256.as_ref().is_some_and(|wanted| *wanted != model.registration_sha256()) {
         return Decision::Declined(DeclineReason::Changed);
     }
+    let lacks_secrets =
+        || model.model().spec.servers_within(open.server.as_deref()).all(|server| resident.lacks_secret(server));
+    if open.takes_back && lacks_secrets() {
+        return Decision::Declined(DeclineReason::Secret);
+    }
     match keep(resident, &model, open.server.as_deref()) {
         // A batch keeps its own processes as long as it lasts.
-        Some(Keep::No) if open.batch_uid.is_some() => Decision::Declined(DeclineReason::RunHere),
+        Some(Retention::No) if open.batch_uid.is_some() => Decision::Declined(DeclineReason::RunHere),
         None => Decision::Declined(DeclineReason::RunHere),
         Some(keep) => Decision::Reserved(Reserved { model: model.model().name.clone() }, Box::new(open), model, keep),
     }
@@ -126,22 +141,20 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
 
 /// Returns whether the process is kept, or nothing if the caller is to run it by itself: a process of this machine that ends
 /// with its request.
-fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Option<Keep> {
+fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Option<Retention> {
     let spec = &model.model().spec;
-    let names = spec.servers();
     let mut all_remote = true;
     let mut kept = false;
-    for name in names.iter().copied().filter(|name| server.is_none_or(|server| server == *name)) {
-        let params = spec.on_server(name);
+    for name in spec.servers_within(server) {
         let is_local = name == LOCAL_SERVER || model.conn_type(name) == ConnType::Local;
         all_remote &= !is_local;
-        kept |= params.protocol().stays_up() && params.keepalive.is_some_and(|time| time != Bound::secs(0));
+        kept |= spec.on_server(name).is_kept();
     }
     let is_loaded = || resident.runtime.keeps(Some(&model.model().name));
     if kept || is_loaded() {
-        return Some(Keep::ByKeepalive);
+        return Some(Retention::ByKeepalive);
     }
-    all_remote.then_some(Keep::No)
+    all_remote.then_some(Retention::No)
 }
 
 fn empty() -> Input {
@@ -153,7 +166,7 @@ async fn run(
     resident: &Resident,
     open: Open,
     model: &ResolvedModel,
-    keep: Keep,
+    keep: Retention,
     frames: FrameReader<OwnedReadHalf>,
     client: &ClientOutput<OwnedWriteHalf>,
 ) -> Result<(Outcome, Option<PartCounts>), ServiceError> {
@@ -162,6 +175,8 @@ async fn run(
     let (stdout, chunks) = mpsc::channel(OUTPUT_QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
     let (wait, waits) = watch::channel(None);
+    let (attempts, further) = AttemptObserver::new();
+    let (progress, delivery) = watch::channel(None);
     let (confirmation, confirms) = OutputConfirmation::new();
     let (from_client, words) = ClientInput::new(frames, input, cancel.clone(), open.part.is_some());
     let ClientWords { taken, written, reader } = words;
@@ -183,8 +198,10 @@ async fn run(
         watch: Some(WaitObserver::new(move |waited| {
             let _ = wait.send(waited.map(|waited| waited.to_string()));
         })),
-        progress: None,
+        progress: open.progress.then(|| DeliveryObserver::new(move |event| note_progress(&progress, event))),
+        attempts: Some(attempts),
     };
+    let takes_back = open.takes_back;
     let output = Output { stdout, stderr: open.diagnostics.then_some(stderr) };
     let attempts_made = open.attempts_made;
     let runtime = &resident.runtime;
@@ -209,6 +226,10 @@ async fn run(
             outcome = &mut running => outcome,
             _ = &mut forwarding => return running.await,
         };
+        // The client runs it by itself: to it, the output has not come to its end.
+        if takes_back && outcome.as_ref().is_ok_and(|(outcome, _)| outcome.lacks_secret()) {
+            return outcome;
+        }
         let _ = timeout(STDERR_BOUND, forwarding).await;
         outcome
     };
@@ -217,7 +238,7 @@ async fn run(
         cancel.cancel();
     };
     let meanwhile = async {
-        tokio::join!(from_client.receive(), client.forward_progress(waits, taken), stopped);
+        tokio::join!(from_client.receive(), client.forward_progress(further, waits, taken, delivery), stopped);
     };
     tokio::pin!(ended, meanwhile);
     tokio::select! {
@@ -226,4 +247,14 @@ async fn run(
         // Receiving does not end by itself.
         () = &mut meanwhile => ended.await,
     }
+}
+
+/// Notes how far a delivery is; nothing once it is over.
+fn note_progress(progress: &watch::Sender<Option<ProgressMessage>>, event: DeliveryEvent<'_>) {
+    progress.send_replace(match event {
+        DeliveryEvent::Transferred { version, server, bytes } => {
+            Some(ProgressMessage { server: server.to_owned(), version: version.clone(), bytes })
+        }
+        _ => None,
+    });
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use mer_core::{Bound, ConnType, Model, Selector, Tags, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{
-    DeliveryObserver, Keep, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, WaitObserver,
+    AttemptObserver, DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, Retention,
+    WaitObserver,
 };
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -89,7 +90,7 @@ pub struct RunRequest<'a> {
     /// Whether input and output are hashed for the log.
     pub hashes: bool,
     /// Whether a process that stays up is kept for further requests.
-    pub keep: Keep,
+    pub keep: Retention,
     /// Number of further attempts after a failure of transport, and after a kept process died before its reply began.
     pub retries: u32,
     /// Whether further attempts are made also after the model itself failed.
@@ -106,6 +107,8 @@ pub struct RunRequest<'a> {
     pub watch: Option<WaitObserver>,
     /// Observes the weights on their way to the server.
     pub progress: Option<DeliveryObserver>,
+    /// Observes further attempts before they begin.
+    pub attempts: Option<AttemptObserver>,
 }
 
 /// A warm process: it waits for requests to its model.

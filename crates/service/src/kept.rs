@@ -2,7 +2,7 @@
 
 use mer_core::{AccessKind, KeptProcess, Tags};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Keep, Outcome, Selection};
+use mer_scheduler::{Outcome, Retention, Selection};
 
 use crate::{
     api::{ResolvedModel, RunRequest, Sender},
@@ -35,7 +35,7 @@ impl Runtime {
             input: Input::Bytes(bytes::Bytes::new()),
             timeout: None,
             hashes: false,
-            keep: Keep::ByKeepalive,
+            keep: Retention::ByKeepalive,
             retries: 0,
             retry_failed: false,
             priority: 0,
@@ -44,6 +44,7 @@ impl Runtime {
             cancel,
             watch: None,
             progress: None,
+            attempts: None,
         };
         let scheduler = self.scheduler(model.view.database_uid);
         Ok(scheduler.load(scheduler_request(model, request, AccessKind::Load)).await?)

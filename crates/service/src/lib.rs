@@ -22,6 +22,7 @@ pub mod health;
 mod journal;
 mod kept;
 pub mod log;
+mod lost_run;
 pub mod migrate;
 mod read_view;
 pub mod registry;

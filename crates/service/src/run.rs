@@ -117,6 +117,7 @@ pub(crate) fn scheduler_request<'a>(
         cancel,
         watch,
         progress,
+        attempts,
     } = request;
     let (uid, requester, via) = match sender {
         None => (Uuid::now_v7(), None, None),
@@ -143,5 +144,6 @@ pub(crate) fn scheduler_request<'a>(
         via,
         cancel,
         watch,
+        attempts,
     }
 }

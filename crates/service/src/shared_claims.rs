@@ -1,12 +1,17 @@
 //! The scheduler's view of units that machines share: claims in a database on a server.
 
-use std::sync::Weak;
+use std::{sync::Weak, time::Duration};
 
 use mer_core::{Classified as _, FailureKind};
 use mer_dal::{ClaimUnit, Database, Taken};
 use mer_scheduler::{Scheduler, SharedClaim, SharedFuture, SharedLimits, SharedLimitsError, SharedTake, Unit};
+use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::claims::{ClaimError, ClaimKeeper, KeeperOwner};
+
+/// Bound on a look at all claims, which only helps to choose a server.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// Claims units for the processes of a scheduler.
 #[derive(Debug)]
@@ -30,9 +35,27 @@ impl SharedClaims {
 }
 
 impl SharedLimits for SharedClaims {
+    fn owner(&self) -> Uuid {
+        self.0.uid()
+    }
+
+    fn claimed(&self) -> SharedFuture<'_, Vec<(Unit, Uuid)>> {
+        Box::pin(async move {
+            let claims = match timeout(LONGEST_LOOK, self.0.claimed()).await {
+                Ok(Ok(claims)) => claims,
+                Ok(Err(error)) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "what others have claimed is unknown");
+                    Vec::new()
+                }
+                Err(_) => Vec::new(),
+            };
+            claims.iter().map(|claim| (unit(&claim.unit), claim.owner.uid)).collect()
+        })
+    }
+
     fn take<'a>(&'a self, claim: &'a SharedClaim) -> SharedFuture<'a, Result<SharedTake, SharedLimitsError>> {
         Box::pin(async move {
-            match self.0.take(&claim_units(&claim.units), &claim.model, claim.lasts).await {
+            match self.0.take(&claim_units(&claim.units), &claim.model, claim.lasts, &claim.gone).await {
                 Ok(Taken::All) => Ok(SharedTake::Taken),
                 Ok(Taken::Held(claims)) => Ok(SharedTake::Held(claims.iter().map(|claim| unit(&claim.unit)).collect())),
                 Err(error) => Err(shared_error(&error)),

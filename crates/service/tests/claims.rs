@@ -15,7 +15,7 @@ use mer_service::claims::{ClaimError, ClaimKeeper, KeeperOwner};
 use mer_testkit::network::Proxy;
 use tempfile::TempDir;
 
-const LASTS: Duration = Duration::from_secs(3);
+const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(60);
 
 type Yielded = Arc<Mutex<Vec<ClaimUnit>>>;
@@ -85,19 +85,23 @@ async fn claims_are_renewed_as_long_as_they_are_held() {
     for fresh in everywhere().await {
         let (one, yielded) = keeper(fresh.database(fresh.port), 1);
         let (two, _) = keeper(fresh.database(fresh.port), 2);
-        assert_eq!(one.take(&[unit("a"), unit("b")], "iris", LASTS).await.unwrap(), Taken::All);
+        assert_eq!(one.take(&[unit("a"), unit("b")], "iris", LASTS, &[]).await.unwrap(), Taken::All);
         assert_eq!(one.wanted().await.unwrap(), []);
         let begun = Instant::now();
         while begun.elapsed() < LASTS * 2 {
-            let Taken::Held(claims) = two.take(&[unit("a")], "oak", LASTS).await.unwrap() else { panic!("it is held") };
+            let Taken::Held(claims) = two.take(&[unit("a")], "oak", LASTS, &[]).await.unwrap() else {
+                panic!("it is held")
+            };
             assert_eq!((claims[0].owner.pid, claims[0].owner.model.as_str()), (1, "iris"));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         two.want(&[unit("a")]).await.unwrap();
         assert_eq!(one.wanted().await.unwrap(), [unit("a")]);
         one.release(&[unit("a")]);
-        until("what is released is free", async || two.take(&[unit("a")], "oak", LASTS).await.unwrap() == Taken::All)
-            .await;
+        until("what is released is free", async || {
+            two.take(&[unit("a")], "oak", LASTS, &[]).await.unwrap() == Taken::All
+        })
+        .await;
         one.release(&[unit("b")]);
         two.release(&[unit("a")]);
         one.finish().await;
@@ -107,9 +111,17 @@ async fn claims_are_renewed_as_long_as_they_are_held() {
         assert!(yielded.lock().unwrap().is_empty());
         // A take that nothing waits for any more leaves no claim.
         let (a, b) = ([unit("a")], [unit("b")]);
-        for units in [&a, &b, &a, &b] {
-            let take = one.take(units, "iris", BOUND);
-            assert!(tokio::time::timeout(Duration::from_micros(300), take).await.is_err());
+        for (units, is_late) in [(&a, false), (&b, true), (&a, true), (&b, false)] {
+            let given_up = async {
+                if is_late {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                taken = one.take(units, "iris", BOUND, &[]) => panic!("taken without asking: {taken:?}"),
+                () = given_up => {}
+            }
         }
         one.finish().await;
         until("nothing is left", async || session.list_claims().await.unwrap().is_empty()).await;
@@ -123,18 +135,19 @@ async fn a_keeper_that_lost_the_database_starts_nothing_and_learns_that_its_clai
         let (cut_off, yielded) = keeper(fresh.database(proxy.address().port()), 1);
         let (other, _) = keeper(fresh.database(fresh.port), 2);
         let held = [unit("a"), unit("b")];
-        assert_eq!(cut_off.take(&held, "iris", LASTS).await.unwrap(), Taken::All);
+        assert_eq!(cut_off.take(&held, "iris", LASTS, &[]).await.unwrap(), Taken::All);
         proxy.hold();
         until("idle processes are ended", async || *yielded.lock().unwrap() == held).await;
-        let error = cut_off.take(&[unit("c")], "iris", LASTS).await.unwrap_err();
+        let error = cut_off.take(&[unit("c")], "iris", LASTS, &[]).await.unwrap_err();
         assert!(matches!(error, ClaimError::CutOff), "{error:?}");
         assert_eq!(error.failure_kind(), FailureKind::Busy);
-        until("its claim runs out", async || other.take(&held[..1], "oak", LASTS).await.unwrap() == Taken::All).await;
+        until("its claim runs out", async || other.take(&held[..1], "oak", LASTS, &[]).await.unwrap() == Taken::All)
+            .await;
 
         // The claim of the other unit is taken again; the lost one is not, and what was sent before renews nothing.
         proxy.release();
         until("only the lost unit is yielded", async || *yielded.lock().unwrap() == held[..1]).await;
-        until("it can start again", async || cut_off.take(&[unit("c")], "iris", LASTS).await.is_ok()).await;
+        until("it can start again", async || cut_off.take(&[unit("c")], "iris", LASTS, &[]).await.is_ok()).await;
         let session = fresh.database(fresh.port).session().await.unwrap();
         let owners = async || -> Vec<(String, u32)> {
             let claims = session.list_claims().await.unwrap().into_iter();

@@ -15,7 +15,7 @@ use mer_core::{AccessKind, Classified as _, FailureKind, Selector, Tags, Weights
 use mer_dal::{AccessFilter, DbUrl};
 use mer_meal::{Cancel, Executor, Input, LocalConfig};
 use mer_scheduler::{
-    CallerEnvironment, ExecutorFactory, Keep, Outcome, Output, OutputConfirmation, Training as Trained,
+    CallerEnvironment, ExecutorFactory, Outcome, Output, OutputConfirmation, Retention, Training as Trained,
 };
 use mer_service::{
     Activity, ActivityGuard, ByteSink, Caller, Event, EventSink, ModelHost, RunRequest, Runtime, ServiceError,
@@ -102,7 +102,7 @@ fn request(input: &'static str) -> RunRequest<'static> {
         input: Input::Bytes(Bytes::from_static(input.as_bytes())),
         timeout: None,
         hashes: true,
-        keep: Keep::WhileHere,
+        keep: Retention::WhileHere,
         sender: None,
         retries: 0,
         retry_failed: false,
@@ -112,6 +112,7 @@ fn request(input: &'static str) -> RunRequest<'static> {
         cancel: Cancel::new(),
         watch: None,
         progress: None,
+        attempts: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod measure;
 mod report;
 mod sshd;
 mod subject;
+mod wire;
 
 use std::{fs, process::ExitCode};
 

@@ -42,8 +42,33 @@ impl Subject {
 
     fn within(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.args(arguments).env_clear().current_dir(&self.home).env("HOME", &self.home);
-        command.env("PATH", env::var_os("PATH").unwrap_or_default());
+        command.env("PATH", env::var_os("PATH").unwrap_or_default()).env("MER_RUNTIME_DIR", self.runtime());
         command
+    }
+
+    /// Returns the folder of the resident's socket.
+    pub fn runtime(&self) -> PathBuf {
+        self.home.join("run")
+    }
+
+    /// Returns the folder of HOME, in which the binary is called.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Returns the same binary with an empty database of its own.
+    pub fn anew(&self, name: &str) -> Result<Self> {
+        let home = self.home.with_file_name(name);
+        fs::create_dir_all(&home).map_err(|error| format!("`{}`: {error}", home.display()))?;
+        let subject = Self { name: self.name, path: self.path.clone(), home };
+        measure::run_silent(&mut subject.command(&["run", "echo", "x"]))?;
+        Ok(subject)
+    }
+
+    /// Registers what a file holds.
+    pub fn apply(&self, registry: &Path) -> Result<()> {
+        let apply = ["apply", &registry.to_string_lossy(), "--allow-model-server-runtime-changes"];
+        measure::run_silent(&mut self.command(&apply))
     }
 
     /// Changes the times of every file of the database, so that the registry snapshot is no longer valid.
@@ -97,6 +122,8 @@ pub struct Bench {
     pub ssh_bench: Option<PathBuf>,
     /// The program that writes bytes to databases without MER, if it was named.
     pub bulk_bench: Option<PathBuf>,
+    /// The file of the models that every binary has.
+    pub registry: PathBuf,
     /// A folder on a real disk.
     pub work: PathBuf,
     /// Whether to use fewer rounds and bytes.
@@ -126,13 +153,12 @@ impl Bench {
             fs::create_dir_all(&home).map_err(|error| format!("`{}`: {error}", home.display()))?;
             let subject = Subject { name, path: absolute(path)?, home };
             measure::run_silent(&mut subject.command(&["run", "echo", "x"]))?;
-            let apply = ["apply", &registry.to_string_lossy(), "--allow-model-server-runtime-changes"];
-            measure::run_silent(&mut subject.command(&apply))?;
+            subject.apply(&registry)?;
             subjects.push(subject);
         }
         let (meal_bench, ssh_bench) = (args.meal_bench.clone(), args.ssh_bench.clone());
         let bulk_bench = args.bulk_bench.clone();
-        Ok(Self { subjects, nothing, meal_bench, ssh_bench, bulk_bench, work, quick: args.quick })
+        Ok(Self { subjects, nothing, meal_bench, ssh_bench, bulk_bench, registry, work, quick: args.quick })
     }
 
     /// Returns this number of rounds, or a tenth of it in a quick run.

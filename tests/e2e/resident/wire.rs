@@ -18,9 +18,11 @@ pub(super) const STDIN_END: u8 = 2;
 pub(super) const GO: u8 = 3;
 pub(super) const WRITTEN: u8 = 5;
 pub(super) const RESERVED: u8 = 16;
+pub(super) const DECLINED: u8 = 17;
 pub(super) const STDOUT: u8 = 18;
 pub(super) const STDOUT_END: u8 = 22;
 pub(super) const END: u8 = 23;
+pub(super) const PROGRESS: u8 = 26;
 
 /// A connection that was taken over for a run.
 pub(super) struct Wire {
@@ -57,12 +59,19 @@ impl Wire {
     /// Asks for a run of a model. Returns its uid.
     #[track_caller]
     pub(super) fn open(&mut self, home: &Home, model: &str) -> Uuid {
+        self.open_as(home, model, env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The same for a caller of this version.
+    #[track_caller]
+    pub(super) fn open_as(&mut self, home: &Home, model: &str, version: &str) -> Uuid {
         let uid = Uuid::now_v7();
         let request = json!({
-            "merVersion": env!("CARGO_PKG_VERSION"), "requestUid": uid, "model": model, "server": null, "timeout": null,
-            "hashes": false, "retries": 0, "retryFailed": false, "priority": 0, "tags": {}, "diagnostics": false,
+            "merVersion": version, "requestUid": uid, "model": model, "server": null, "timeout": null,
+            "hashes": false, "retries": 0, "retryFailed": false, "priority": 0, "tags": {}, "diagnostics": false, "progress": true,
             "context": {
                 "caller": "test@here", "claims": {}, "pid": std::process::id(), "folder": home.env.path("work"),
+                "agent": null,
                 "variables": { "PATH": std::env::var("PATH").unwrap_or_default() },
             },
         });

@@ -17,7 +17,7 @@ use nix::{
 use rustix::termios::{LocalModes, tcgetattr};
 
 use super::There;
-use crate::support::wait_until;
+use crate::support::{Live, wait_until};
 
 const PASSPHRASE: &str = "open sesame";
 const QUESTION: &str = "Passphrase for `";
@@ -137,4 +137,38 @@ fn no_question_is_asked_where_it_is_not_wanted() {
     let (code, shown) = terminal.finish();
     assert_eq!(code, Some(77), "{shown}");
     assert!(!shown.contains(QUESTION), "{shown}");
+}
+
+/// The resident has no terminal: it gives the request back, and the caller connects by itself.
+#[test]
+fn a_passphrase_is_asked_for_by_the_caller_where_a_resident_lacks_it() {
+    let Some(there) = there() else { return };
+    there.env.file("config/mer/mer.toml", format!("runtimeDir = '{}'\n", there.env.path("runtime").display()));
+    let resident = Live::start(there.env.with(["serve"]), Stdio::null());
+    resident.wait_stderr("ready on");
+    let asked = || {
+        let mut terminal = Terminal::start(&there, ["run", "far-cat", "x"]);
+        terminal.answer("open sesame\n");
+        let (code, shown) = terminal.finish();
+        assert_eq!(code, Some(0), "{shown}");
+    };
+    asked();
+    let mut rows = there.env.rows();
+    rows.sort_by_key(|row| row["attempt"].as_u64());
+    let attempts: Vec<_> =
+        rows.iter().map(|row| (row["attempt"].clone(), row["status"].clone(), row["via"].clone())).collect();
+    let expected =
+        [(1.into(), "unreachable".into(), "resident".into()), (2.into(), "succeeded".into(), serde_json::Value::Null)];
+    assert_eq!(attempts, expected);
+    assert_eq!(rows[0]["requestUid"], rows[1]["requestUid"]);
+    // For a while the resident knows that it lacks the passphrase, and makes no attempt.
+    asked();
+    assert_eq!(there.env.rows().len(), 3);
+    // Without a person to ask, the failure is that of a run without a resident.
+    let terminal = Terminal::start(&there, ["run", "far-cat", "x", "--no-input"]);
+    let (code, shown) = terminal.finish();
+    assert_eq!(code, Some(77), "{shown}");
+    assert!(shown.contains("its passphrase cannot be asked for here") && !shown.contains(QUESTION), "{shown}");
+    resident.signal(rustix::process::Signal::TERM);
+    resident.finish().ended(0);
 }

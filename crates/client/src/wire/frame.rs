@@ -29,7 +29,8 @@ pub enum Stream {
     Written = 5,
     /// To the client: the resident will run it after `Go`, as [`super::Reserved`].
     Reserved = 16,
-    /// To the client: the resident does not run it, as [`super::Declined`]. Nothing was or will be started.
+    /// To the client: the resident does not run it, as [`super::Declined`]. No process was or will be started. After `Go`, the
+    /// last frame.
     Declined = 17,
     /// To the client: bytes of the output.
     Stdout = 18,
@@ -45,10 +46,14 @@ pub enum Stream {
     End = 23,
     /// To the client: the run could not be attempted, as [`super::ErrorMessage`]. The last frame.
     Refused = 24,
+    /// To the client: a further attempt begins, as [`super::AttemptMessage`]. Sent before the attempt is put on record.
+    Attempt = 25,
+    /// To the client: the progress of a delivery of weights, as [`super::ProgressMessage`]; an empty payload if it is over.
+    Progress = 26,
 }
 
 impl Stream {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Open,
         Self::Stdin,
         Self::StdinEnd,
@@ -64,6 +69,8 @@ impl Stream {
         Self::StdoutEnd,
         Self::End,
         Self::Refused,
+        Self::Attempt,
+        Self::Progress,
     ];
 
     fn of(number: u8) -> Option<Self> {
@@ -203,8 +210,8 @@ mod tests {
         }
         write_frame(&mut bytes, Stream::Stdout, &vec![b'x'; MAX_FRAME + 1]).await.expect("written");
         let frames = all(&bytes).await.expect("frames");
-        assert_eq!(frames.iter().map(|frame| frame.stream).take(15).collect::<Vec<_>>(), Stream::ALL);
-        assert_eq!(frames[15..].iter().map(|frame| frame.payload.len()).collect::<Vec<_>>(), [MAX_FRAME, 1]);
+        assert_eq!(frames.iter().map(|frame| frame.stream).take(17).collect::<Vec<_>>(), Stream::ALL);
+        assert_eq!(frames[17..].iter().map(|frame| frame.payload.len()).collect::<Vec<_>>(), [MAX_FRAME, 1]);
     }
 
     #[tokio::test]

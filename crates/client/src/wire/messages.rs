@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess, Tags};
+use mer_core::{Access, Bound, Claims, FailureKind, KeptProcess, Tags, WeightsVersion};
+use mer_scheduler::{FailureCause, Outcome};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -44,6 +45,8 @@ pub struct CallerContext {
     pub folder: PathBuf,
     /// Its [`VARIABLES`] that are set and are texts.
     pub variables: BTreeMap<String, String>,
+    /// Socket of its SSH agent, for new connections.
+    pub agent: Option<PathBuf>,
 }
 
 /// A request to run a model.
@@ -84,6 +87,12 @@ pub struct Open {
     pub tags: Tags,
     /// Whether the diagnostics are wanted while the run goes on.
     pub diagnostics: bool,
+    /// Whether the progress of a delivery of weights is wanted.
+    #[serde(default)]
+    pub progress: bool,
+    /// Whether the client runs the model by itself if the resident lacks a secret for the connection.
+    #[serde(default)]
+    pub takes_back: bool,
     /// The caller.
     pub context: CallerContext,
 }
@@ -116,6 +125,8 @@ pub enum DeclineReason {
     Version,
     /// The model was changed since the batch began.
     Changed,
+    /// A passphrase or a password is needed for the connection, which the resident cannot have.
+    Secret,
 }
 
 /// The resident does not run it. Nothing was or will be started.
@@ -124,6 +135,31 @@ pub enum DeclineReason {
 pub struct Declined {
     /// Why.
     pub reason: DeclineReason,
+    /// Number of attempts that are on record. None of them has started a process.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+/// A further attempt, which begins now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptMessage {
+    /// Its number, from 2.
+    pub attempt: u32,
+    /// Number of retries that were taken for it and for those before.
+    pub retries: u32,
+}
+
+/// Progress of a delivery of weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressMessage {
+    /// Name of the server.
+    pub server: String,
+    /// The weights.
+    pub version: WeightsVersion,
+    /// Number of bytes that were transferred so far.
+    pub bytes: u64,
 }
 
 /// The end of the input.
@@ -181,6 +217,23 @@ pub struct PartCounts {
     pub sent: u32,
     /// Number of items that were answered.
     pub answered: u32,
+}
+
+impl RunEnd {
+    /// Returns how a run ended, with the hint for it.
+    #[must_use]
+    pub fn new(outcome: Outcome, hint: Option<String>) -> Self {
+        let Outcome { access, failure, .. } = outcome;
+        Self { access, failure, hint, part: None }
+    }
+}
+
+impl From<RunEnd> for Outcome {
+    fn from(end: RunEnd) -> Self {
+        let RunEnd { access, failure, hint, .. } = end;
+        let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
+        Self { access, failure, cause }
+    }
 }
 
 /// A failed request.

@@ -13,12 +13,11 @@ use super::{
 };
 use crate::{
     BoxError, ClaimOwner, ClaimUnit, DalError, Taken, UnitClaim, WANTED_TTL,
-    backend::ClaimBackend,
-    retry::{Attempt, until_written},
+    backend::{AskedClaims, ClaimBackend, TAKE_CLAIMS},
+    retry::Attempt,
 };
 
 const TABLE: &str = "Claims";
-const TAKE_OPERATION: &str = "claim units of resources";
 
 /// Rows are locked in the order of units, which is the same in every process.
 const TAKE: &str = r#"
@@ -31,7 +30,8 @@ ON CONFLICT ("pool", "resource", "unit") DO UPDATE SET "owner" = EXCLUDED."owner
     "pid" = EXCLUDED."pid", "caller" = EXCLUDED."caller", "model" = EXCLUDED."model",
     "takenAt" = clock_timestamp(), "validUntil" = clock_timestamp() + make_interval(secs => $9),
     "wantedBy" = NULL, "wantedUntil" = NULL
-WHERE held."owner" IS NULL OR held."owner" = EXCLUDED."owner" OR held."validUntil" <= clock_timestamp()"#;
+WHERE held."owner" IS NULL OR held."owner" = EXCLUDED."owner" OR held."validUntil" <= clock_timestamp()
+    OR (held."owner" = ANY($10::uuid[]) AND held."host" = EXCLUDED."host")"#;
 
 /// As with all statements below that change rows, those are locked in the same order first.
 const RENEW: &str = r#"
@@ -85,8 +85,33 @@ const REVISION: &str = r#"SELECT "revision" FROM "RegistryRevision""#;
 type Columns<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>);
 
 impl ClaimBackend for PostgresStore {
-    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError> {
-        until_written(TAKE_OPERATION, || self.try_take(units, owner, lasts)).await
+    async fn try_take_claims(&self, asked: AskedClaims<'_>) -> Attempt<Taken> {
+        let AskedClaims { units, owner, lasts, gone } = asked;
+        let wanted = u64::try_from(units.len()).unwrap_or(u64::MAX);
+        let (taken, rows): (u64, Vec<PgRow>) = call!(self.server(), TAKE_CLAIMS, true, |connection| {
+            let (pools, resources, names) = columns(units);
+            let given =
+                |statement| self.query(statement).bind(pools.clone()).bind(resources.clone()).bind(names.clone());
+            let query = given(TAKE).bind(Id(owner.uid)).bind(text(&owner.host)).bind(count(owner.pid.into()));
+            let query = query.bind(text(&owner.caller)).bind(text(&owner.model)).bind(lasts.as_secs_f64());
+            let query = query.bind(gone.iter().copied().map(Id).collect::<Vec<_>>());
+            let taken = query.execute(&mut *connection).await?.rows_affected();
+            if taken < wanted {
+                given(RELEASE).bind(Id(owner.uid)).execute(&mut *connection).await?;
+            }
+            Ok((taken, given(HELD).fetch_all(&mut *connection).await?))
+        });
+        let held = rows.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+        let (own, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|claim| claim.owner.uid == owner.uid);
+        if taken == wanted {
+            return if own.len() == units.len() { Ok(Ok(Taken::All)) } else { Err(self.hidden_claims()?) };
+        }
+        let others: Vec<_> = others.into_iter().filter(|claim| !claim.is_void).collect();
+        Ok(if others.is_empty() {
+            Err(BoxError::from("the claims were released meanwhile"))
+        } else {
+            Ok(Taken::Held(others))
+        })
     }
 
     async fn renew_claims(
@@ -151,40 +176,12 @@ impl ClaimBackend for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Takes claims once; the inner error says that a process that held some has released them meanwhile.
-    async fn try_take(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Attempt<Taken> {
-        let wanted = u64::try_from(units.len()).unwrap_or(u64::MAX);
-        let (taken, rows): (u64, Vec<PgRow>) = call!(self.server(), TAKE_OPERATION, true, |connection| {
-            let (pools, resources, names) = columns(units);
-            let given =
-                |statement| self.query(statement).bind(pools.clone()).bind(resources.clone()).bind(names.clone());
-            let query = given(TAKE).bind(Id(owner.uid)).bind(text(&owner.host)).bind(count(owner.pid.into()));
-            let query = query.bind(text(&owner.caller)).bind(text(&owner.model)).bind(lasts.as_secs_f64());
-            let taken = query.execute(&mut *connection).await?.rows_affected();
-            if taken < wanted {
-                given(RELEASE).bind(Id(owner.uid)).execute(&mut *connection).await?;
-            }
-            Ok((taken, given(HELD).fetch_all(&mut *connection).await?))
-        });
-        let held = rows.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-        let (own, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|claim| claim.owner.uid == owner.uid);
-        if taken == wanted {
-            return if own.len() == units.len() { Ok(Ok(Taken::All)) } else { Err(self.hidden_claims()?) };
-        }
-        let others: Vec<_> = others.into_iter().filter(|claim| !claim.is_void).collect();
-        Ok(if others.is_empty() {
-            Err(BoxError::from("the claims were released meanwhile"))
-        } else {
-            Ok(Taken::Held(others))
-        })
-    }
-
     /// Returns the error for rows that a policy of the table hides from the user that wrote them.
     fn hidden_claims(&self) -> Result<DalError, DalError> {
         const WHY: &str =
             "the server accepted the rows of Claims and does not show them: a policy of the table hides them";
         let (database, user) = (self.server().name(), self.server().user()?);
-        Ok(DalError::Rights { operation: TAKE_OPERATION, database, user, source: WHY.into() })
+        Ok(DalError::Rights { operation: TAKE_CLAIMS, database, user, source: WHY.into() })
     }
 }
 

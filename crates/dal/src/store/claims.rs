@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 
 use super::{Store, ask};
-use crate::{ClaimOwner, ClaimUnit, DalError, Taken, UnitClaim, backend::ClaimBackend as _};
+use crate::{
+    ClaimOwner, ClaimUnit, DalError, Taken, UnitClaim,
+    backend::{AskedClaims, ClaimBackend as _, TAKE_CLAIMS},
+    retry::until_written,
+};
 
 impl Store {
     /// Takes the claims of all these units, or of none of them, for this time by the server's clock. A claim whose time has
@@ -21,11 +25,27 @@ impl Store {
         owner: &ClaimOwner,
         lasts: Duration,
     ) -> Result<Taken, DalError> {
+        self.take_claims_over(units, owner, lasts, &[]).await
+    }
+
+    /// As [`Store::take_claims`]. Claims of the owners in `gone` are taken over too, within the same transaction and if they are
+    /// of the same host: the caller knows that these owners use none of the units any more.
+    ///
+    /// # Errors
+    /// As [`Store::take_claims`].
+    pub async fn take_claims_over(
+        &self,
+        units: &[ClaimUnit],
+        owner: &ClaimOwner,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, DalError> {
         let units = ordered(units);
         if units.is_empty() {
             return Ok(Taken::All);
         }
-        ask!(self, backend => backend.take_claims(&units, owner, lasts))
+        let asked = AskedClaims { units: &units, owner, lasts, gone };
+        ask!(self, backend => until_written(TAKE_CLAIMS, || backend.try_take_claims(asked)))
     }
 
     /// Renews the claims of these units for this time from now on, by the server's clock. Returns those that are lost: their

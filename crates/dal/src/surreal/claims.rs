@@ -12,19 +12,19 @@ use super::{
 };
 use crate::{
     BoxError, ClaimOwner, ClaimUnit, DalError, Taken, UnitClaim, WANTED_TTL,
-    backend::ClaimBackend,
-    retry::{Attempt, until_written},
+    backend::{AskedClaims, ClaimBackend, TAKE_CLAIMS},
+    retry::Attempt,
 };
 
 const TABLE: &str = "Claims";
-const TAKE_OPERATION: &str = "claim units of resources";
 const REVISION_OPERATION: &str = "read the revision of the registry";
 
 /// Two transactions that take the same unit both write its record, and one of them fails as a conflict.
 const TAKE: &str = "
 BEGIN;
 LET $now = time::now();
-LET $others = SELECT VALUE id FROM $ids WHERE owner != NONE AND owner != $owner AND validUntil > $now;
+LET $others = SELECT VALUE id FROM $ids WHERE owner != NONE AND owner != $owner AND validUntil > $now
+    AND !(owner IN $gone AND host = $host);
 IF $others = [] {
     FOR $row IN $rows {
         UPSERT $row.id CONTENT {
@@ -85,8 +85,41 @@ struct ClaimRow {
 }
 
 impl ClaimBackend for SurrealStore {
-    async fn take_claims(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Result<Taken, DalError> {
-        until_written(TAKE_OPERATION, || self.try_take(units, owner, lasts)).await
+    async fn try_take_claims(&self, asked: AskedClaims<'_>) -> Attempt<Taken> {
+        let AskedClaims { units, owner, lasts, gone } = asked;
+        let rows: Vec<Value> = units.iter().map(|unit| Value::Object(row(unit))).collect();
+        let values = variables([
+            ("ids", ids(units)),
+            ("rows", rows.into_value()),
+            ("owner", owner.uid.into_value()),
+            ("host", owner.host.clone().into_value()),
+            ("pid", i64::from(owner.pid).into_value()),
+            ("caller", owner.caller.clone().into_value()),
+            ("model", owner.model.clone().into_value()),
+            ("lasts", lasts.into_value()),
+            ("gone", gone.to_vec().into_value()),
+        ]);
+        if let Err(conflict) = self.try_write(TAKE_CLAIMS, TAKE, values).await? {
+            return Ok(Err(conflict));
+        }
+        let mut results = self.run(TAKE_CLAIMS, HELD, variables([("ids", ids(units))])).await?;
+        let held = claims(take(&mut results, 0, TABLE)?)?;
+        let (own, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|claim| claim.owner.uid == owner.uid);
+        if own.len() == units.len() {
+            return Ok(Ok(Taken::All));
+        }
+        // Nothing was taken over if another unit is held.
+        let is_gone = |claim: &UnitClaim| gone.contains(&claim.owner.uid) && claim.owner.host == owner.host;
+        let others: Vec<_> = others.into_iter().filter(|claim| !claim.is_void && !is_gone(claim)).collect();
+        if others.is_empty() {
+            // A free unit can have been taken and released by others meanwhile; a write that is ignored stays ignored.
+            return if self.writes_may_be_ignored() {
+                Err(self.ignored(TAKE_CLAIMS))
+            } else {
+                Ok(Err(BoxError::from("the claims were released meanwhile")))
+            };
+        }
+        Ok(Ok(Taken::Held(others)))
     }
 
     async fn renew_claims(
@@ -139,42 +172,6 @@ impl ClaimBackend for SurrealStore {
         };
         let revision = found.into_iter().next().ok_or_else(missing)?;
         Ok(revision.unsigned_abs())
-    }
-}
-
-impl SurrealStore {
-    /// Takes claims once; the inner error says that a process that held some has released them meanwhile.
-    async fn try_take(&self, units: &[ClaimUnit], owner: &ClaimOwner, lasts: Duration) -> Attempt<Taken> {
-        let rows: Vec<Value> = units.iter().map(|unit| Value::Object(row(unit))).collect();
-        let values = variables([
-            ("ids", ids(units)),
-            ("rows", rows.into_value()),
-            ("owner", owner.uid.into_value()),
-            ("host", owner.host.clone().into_value()),
-            ("pid", i64::from(owner.pid).into_value()),
-            ("caller", owner.caller.clone().into_value()),
-            ("model", owner.model.clone().into_value()),
-            ("lasts", lasts.into_value()),
-        ]);
-        if let Err(conflict) = self.try_write(TAKE_OPERATION, TAKE, values).await? {
-            return Ok(Err(conflict));
-        }
-        let mut results = self.run(TAKE_OPERATION, HELD, variables([("ids", ids(units))])).await?;
-        let held = claims(take(&mut results, 0, TABLE)?)?;
-        let (own, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|claim| claim.owner.uid == owner.uid);
-        if own.len() == units.len() {
-            return Ok(Ok(Taken::All));
-        }
-        let others: Vec<_> = others.into_iter().filter(|claim| !claim.is_void).collect();
-        if others.is_empty() {
-            // A free unit can have been taken and released by others meanwhile; a write that is ignored stays ignored.
-            return if self.writes_may_be_ignored() {
-                Err(self.ignored(TAKE_OPERATION))
-            } else {
-                Ok(Err(BoxError::from("the claims were released meanwhile")))
-            };
-        }
-        Ok(Ok(Taken::Held(others)))
     }
 }
 

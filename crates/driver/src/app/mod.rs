@@ -74,7 +74,7 @@ impl App {
         let ssh = Ssh::new(environment, Arc::clone(&given), &loaded.folder, asks);
         let events = Arc::new(UiEvents::new(database.url.to_string(), settings.db_wait));
         let service_manager = ServiceManager::new(environment);
-        let engine = Engine::new(&loaded, &database, &caller, process);
+        let engine = Engine::new(&loaded, &database, &caller, process, asks);
         let runtime = Runtime::new(mer_service::Settings {
             database,
             migrations_login: settings.migrations_login().map(database::login),

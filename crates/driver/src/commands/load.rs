@@ -1,7 +1,7 @@
 //! `mer load`.
 
-use mer_client::{ClientError, steer, wire::RunEnd};
-use mer_scheduler::{FailureCause, Outcome};
+use mer_client::{ClientError, steer};
+use mer_scheduler::Outcome;
 
 use super::run::failure;
 use crate::{
@@ -26,9 +26,7 @@ pub(super) async fn load(app: &App, args: &LoadArgs, ui: Ui) -> Result<(), CliEr
             loaded = steer::load(&location, model, app.engine.context().cloned()).await;
         }
         drop(wait);
-        let RunEnd { access, failure: kind, hint, .. } = loaded.map_err(from_resident)?;
-        let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
-        let outcome = Outcome { access, failure: kind, cause };
+        let outcome = Outcome::from(loaded.map_err(from_resident)?);
         if ui.format() == Format::Json {
             ui.json(&outcome.access)?;
         }

@@ -111,9 +111,22 @@ pub(crate) async fn execute(
             | Verb::Config(_)
             | Verb::Quit => {}
         }
+        if changes_registry(verb) {
+            app.engine.tell_registry_change().await;
+        }
         Ok(0)
     };
     app.signals.unless_ended(work).await
+}
+
+/// Whether a command may have changed models or servers.
+const fn changes_registry(verb: &Verb) -> bool {
+    match verb {
+        Verb::Model(verb) => matches!(verb, ModelVerb::Add(_) | ModelVerb::Set(_) | ModelVerb::Remove(_)),
+        Verb::Server(verb) => matches!(verb, ServerVerb::Add(_) | ServerVerb::Set(_) | ServerVerb::Remove(_)),
+        Verb::Apply(_) | Verb::Import(_) => true,
+        _ => false,
+    }
 }
 
 fn not_here(verb: &str, instead: &str) -> CliError {

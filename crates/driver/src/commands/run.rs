@@ -2,7 +2,7 @@
 
 use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, Retention};
 use mer_service::RunRequest;
 use tokio::sync::mpsc;
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         timeout: args.request.timeout,
         hashes: app.settings.hashes && !args.request.no_hash,
         // A command line ends with its run; further lines may want the process again.
-        keep: if origin == Origin::Line { Keep::WhileHere } else { Keep::No },
+        keep: if origin == Origin::Line { Retention::WhileHere } else { Retention::No },
         retries: args.retries,
         retry_failed: args.retry_failed,
         priority: args.request.priority,
@@ -43,6 +43,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         cancel: cancel.clone(),
         watch: app.watch(),
         progress: weights::progress(ui),
+        attempts: None,
     };
     let asks = if args.no_serve { AskResident::No } else { AskResident::Yes { diagnostics: diagnostics_wanted } };
     let preparing = app.engine.prepare(&app.runtime, (name, &selector), &request, asks);
@@ -70,7 +71,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     };
     let ((outcome, written, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&selector.model), work).await;
-    let outcome = outcome?;
+    let outcome = outcome.map_err(|error| error.cancelled_by(signal))?;
     // A reader that has gone is the cause of the cancelled run, not its result.
     let bytes = written?;
     if ui.format() == Format::Json {

@@ -70,12 +70,16 @@ fn output_failure(error: &CliError) -> OutputFailure {
 /// Shows a model's diagnostics as they come. A failure to show them does not end the run, and a slow reader does not delay a
 /// signal.
 pub(super) async fn show_diagnostics(mut diagnostics: mpsc::Receiver<Bytes>, cancel: &Cancel) {
-    let Ok(mut sink) = Sink::stderr() else { return };
     let shown = async {
-        while let Some(chunk) = diagnostics.recv().await {
+        // Most runs have none.
+        let Some(mut chunk) = diagnostics.recv().await else { return };
+        let Ok(mut sink) = Sink::stderr() else { return };
+        loop {
             if sink.put(chunk).await.is_err() {
                 return;
             }
+            let Some(next) = diagnostics.recv().await else { break };
+            chunk = next;
         }
         let _ = sink.finish(true).await;
     };

@@ -7,7 +7,8 @@ use mer_client::{
     wire::{CallerContext, DeclineReason},
 };
 use mer_core::Selector;
-use mer_scheduler::Keep;
+use mer_meal::Input;
+use mer_scheduler::Retention;
 use mer_service::{Caller, ModelHost as _, ResolvedModel, RunRequest, Runtime};
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub(crate) struct Reserved {
     pub(super) request_uid: Uuid,
     /// The model, for an attempt in this process.
     pub(super) selector: Selector,
+    /// Whether this process runs it if the resident lacks a secret for the connection.
+    pub(super) takes_back: bool,
 }
 
 /// Whether a resident is asked to run a model.
@@ -59,6 +62,8 @@ pub(crate) struct Engine {
     location: Option<Location>,
     /// Whether runs may go to the resident.
     is_used: bool,
+    /// Whether a person may be asked for a secret.
+    asks: bool,
     context: Option<CallerContext>,
     starter: Starter,
     /// Models that further lines of this process run here, as they were named.
@@ -72,11 +77,13 @@ impl Engine {
         database: &mer_dal::Settings,
         caller: &Caller,
         environment: &Environment,
+        asks: bool,
     ) -> Self {
         let Environment { variables, cwd, .. } = environment;
         Self {
             location: database_identity(database).map(|identity| location(loaded, &identity)),
             is_used: loaded.settings.serve,
+            asks,
             context: caller_context(caller, variables, cwd),
             starter: Starter::new(loaded, database, variables),
             here: RefCell::default(),
@@ -96,6 +103,18 @@ impl Engine {
     /// Starts a resident, unless this process may not. Returns whether it answers.
     pub(crate) async fn start_resident(&self, location: &Location) -> bool {
         self.starter.start(location).await
+    }
+
+    /// Tells the resident, where there is one, that the registry was changed. Without the word it notices at its next request,
+    /// and an idle process of an earlier registration stays until then.
+    pub(crate) async fn tell_registry_change(&self) {
+        let Some(location) = self.location.as_ref().filter(|_| self.is_used) else { return };
+        match steer::registry_changed(location).await {
+            Ok(_) | Err(ClientError::NoResident) => {}
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the resident was not told of the change");
+            }
+        }
     }
 
     /// Returns the caller, as the resident takes it.
@@ -120,8 +139,15 @@ impl Engine {
         let (Some((location, context)), AskResident::Yes { diagnostics }) = (resident, asks) else {
             return self.prepare_here(runtime, name, selector, request).await;
         };
-        let open = open_message(name, request, diagnostics, context);
-        let there = |reservation| Reserved { reservation, request_uid: open.request_uid, selector: selector.clone() };
+        // An input that is a stream is kept for it, which is worth the memory only where a person may be asked.
+        let takes_back = self.asks || matches!(request.input, Input::Bytes(_));
+        let open = open_message(name, request, diagnostics, takes_back, context);
+        let there = |reservation| Reserved {
+            reservation,
+            request_uid: open.request_uid,
+            selector: selector.clone(),
+            takes_back,
+        };
         match Reservation::open(location, &open).await {
             Err(ClientError::NoResident) => {}
             answer => match reserved(location, answer).await? {
@@ -154,7 +180,7 @@ impl Engine {
 
     /// Notes that further requests to a model run here, if this process keeps its processes itself.
     fn stay_here(&self, name: &str, request: &RunRequest<'_>) {
-        if request.keep == Keep::WhileHere {
+        if request.keep == Retention::WhileHere {
             self.here.borrow_mut().insert(name.to_owned());
         }
     }

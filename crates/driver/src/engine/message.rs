@@ -28,11 +28,18 @@ pub(super) fn caller_context(caller: &Caller, environment: &Variables, folder: &
         pid: caller.pid,
         folder,
         variables,
+        agent: environment.path("SSH_AUTH_SOCK").filter(|path| path.to_str().is_some()),
     })
 }
 
 /// Returns the first message of a run.
-pub(super) fn open_message(model: &str, request: &RunRequest<'_>, diagnostics: bool, context: &CallerContext) -> Open {
+pub(super) fn open_message(
+    model: &str,
+    request: &RunRequest<'_>,
+    diagnostics: bool,
+    takes_back: bool,
+    context: &CallerContext,
+) -> Open {
     Open {
         mer_version: env!("CARGO_PKG_VERSION").to_owned(),
         request_uid: Uuid::now_v7(),
@@ -49,6 +56,8 @@ pub(super) fn open_message(model: &str, request: &RunRequest<'_>, diagnostics: b
         part: None,
         tags: request.tags.clone(),
         diagnostics,
+        progress: request.progress.is_some(),
+        takes_back,
         context: context.clone(),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mer_client::{Location, steer};
-use mer_core::Bound;
+use mer_scheduler::is_of_service_manager;
 use mer_service::ResolvedModel;
 use tokio::time::{Instant, sleep};
 
@@ -49,12 +49,7 @@ impl Starter {
     /// Whether a resident is to be started for a request to this model.
     pub(super) fn wants(&self, model: &ResolvedModel, server: Option<&str>) -> bool {
         let spec = &model.model().spec;
-        let servers = spec.servers().into_iter().filter(|name| server.is_none_or(|pinned| pinned == *name));
-        self.environment.is_some()
-            && servers.map(|name| spec.on_server(name)).any(|params| {
-                let is_kept = params.keepalive.is_some_and(|keepalive| keepalive != Bound::After(Duration::ZERO));
-                is_kept && params.protocol().stays_up()
-            })
+        self.environment.is_some() && spec.servers_within(server).any(|name| spec.on_server(name).is_kept())
     }
 
     /// Starts a resident, unless another process is about to, and waits until it answers. Returns whether it does.
@@ -99,6 +94,7 @@ impl Starter {
 fn resident_environment(loaded: &Loaded, environment: &Variables) -> Vec<(OsString, OsString)> {
     let own = environment.all().iter();
     let own = own.filter(|(name, _)| !name.to_str().is_some_and(Loaded::is_setting));
+    let own = own.filter(|(name, _)| !is_of_service_manager(name.as_encoded_bytes()));
     let own = own.map(|(name, value)| (name.clone(), value.clone()));
     own.chain(loaded.variables().into_iter().map(|(name, value)| (name.into(), value))).collect()
 }

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use mer_client::{ClientError, Location, RunOutput};
-use mer_core::Classified as _;
+use mer_core::{Classified as _, FailureKind, Selector};
 use mer_meal::{CancelLevel, Input};
 use mer_scheduler::{Outcome, Output, OutputConfirmation, ReplayedInput};
 use mer_serve::ServeError;
 use mer_service::{ModelHost as _, RunRequest};
+use uuid::Uuid;
 
 use super::{
     choice::{Prepared, Reserved},
@@ -49,28 +50,62 @@ impl Reserved {
         output: Output,
         confirmation: OutputConfirmation,
     ) -> Result<Outcome, CliError> {
-        let Self { reservation, request_uid, selector } = self;
+        let Self { reservation, request_uid, selector, takes_back } = self;
         let show = app.wait_display();
-        let replay = (request.retries > 0).then(|| Replay::new(&mut request.input));
+        let replay = (takes_back || request.retries > 0).then(|| Replay::new(&mut request.input));
         let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
         let Output { stdout, stderr } = output;
-        let mut there = RunOutput { stdout: Some(stdout), stderr, confirmation: Some(confirmation), passed_on: false };
+        let mut there = RunOutput::new(stdout, stderr, confirmation, request.progress.clone());
         let error = match reservation.run(input, &request.cancel, &mut there, &show).await {
             Ok(outcome) => return Ok(outcome),
             Err(error) => error,
         };
         show(None);
-        let RunOutput { stdout, stderr, confirmation, passed_on } = there;
-        let is_over = !matches!(error, ClientError::Gone) || passed_on || request.cancel.level() != CancelLevel::None;
-        let (false, Some(replay), Some(stdout), Some(confirmation)) = (is_over, replay, stdout, confirmation) else {
-            return Err(lost(model, error));
+        let RunOutput { stdout, stderr, confirmation, passed_on, attempts, retries, .. } = there;
+        if matches!(error, ClientError::Gone) {
+            record_lost(app, &selector, (request_uid, attempts), &request, &error).await;
+        }
+        let is_cancelled = request.cancel.level() != CancelLevel::None;
+        let retries_left = match &error {
+            // No attempt of the resident has started anything.
+            ClientError::Declined(_) => Some(request.retries),
+            ClientError::Gone => request.retries.checked_sub(retries + 1),
+            _ => None,
         };
-        let Some(input) = replay.input().await else { return Err(lost(model, error)) };
-        tracing::warn!("`{model}`: {error}; trying again without it");
+        let is_over = passed_on || is_cancelled;
+        let (false, Some(retries), Some(replay), Some(stdout), Some(confirmation)) =
+            (is_over, retries_left, replay, stdout, confirmation)
+        else {
+            if is_cancelled && matches!(error, ClientError::Declined(_)) {
+                return Err(CliError::new(FailureKind::Cancelled, format!("`{model}`: cancelled")));
+            }
+            return Err(lost(model, request_uid, error));
+        };
+        let Some(input) = replay.input().await else { return Err(lost(model, request_uid, error)) };
+        if matches!(error, ClientError::Gone) {
+            tracing::warn!("`{model}`: {error}; trying again without it");
+        }
         let resolved = app.runtime.resolve(&selector).await?;
-        let request = RunRequest { input, retries: request.retries - 1, ..request };
+        let request = RunRequest { input, retries, ..request };
         let output = Output { stdout, stderr };
-        Ok(app.runtime.run_again(&resolved, request, (request_uid, 1), output, confirmation).await?)
+        Ok(app.runtime.run_again(&resolved, request, (request_uid, attempts), output, confirmation).await?)
+    }
+}
+
+/// Puts the attempt of a resident that has ended on record.
+async fn record_lost(
+    app: &App,
+    selector: &Selector,
+    attempt: (Uuid, u32),
+    request: &RunRequest<'_>,
+    error: &ClientError,
+) {
+    let recorded = async {
+        let model = app.runtime.resolve(selector).await?;
+        app.runtime.record_lost(&model, attempt, request.server, &request.tags, &error.to_string()).await
+    };
+    if let Err(error) = recorded.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the run could not be put on record");
     }
 }
 

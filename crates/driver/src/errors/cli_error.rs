@@ -78,6 +78,12 @@ impl CliError {
         Self { signal: Some(signal), ..Self::new(FailureKind::Cancelled, message) }
     }
 
+    /// Notes the signal that cancelled the work, if the failure is a cancellation.
+    #[must_use]
+    pub(crate) fn cancelled_by(self, signal: Option<Signal>) -> Self {
+        if self.kind == FailureKind::Cancelled { Self { signal, ..self } } else { self }
+    }
+
     /// No `object` has this name. The hint is the nearest known names, or else the command that lists all of them.
     pub(crate) fn not_found<'a>(object: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(FailureKind::NotFound, format!("there is no {object} `{name}`"))

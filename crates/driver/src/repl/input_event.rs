@@ -30,17 +30,17 @@ pub(super) type InputEvents = mpsc::Receiver<InputEvent>;
 /// An event for the REPL loop.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Input; `None` if the reading thread has ended.
+    /// Input; `None` if there is no more.
     Input(Option<InputEvent>),
     /// A signal.
     Signal(Signal),
 }
 
 /// Waits for input or a signal. Input that is there already comes before a signal.
-pub(super) async fn next_event(dispatch: &mut impl Dispatch, input: &mut InputEvents) -> Event {
+pub(super) async fn next_event(dispatch: &mut impl Dispatch, input: impl Future<Output = Option<InputEvent>>) -> Event {
     tokio::select! {
         biased;
-        input = input.recv() => Event::Input(input),
+        input = input => Event::Input(input),
         signal = dispatch.signal() => Event::Signal(signal),
     }
 }

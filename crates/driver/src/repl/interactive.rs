@@ -47,7 +47,7 @@ pub(super) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
         let _ = prompts.send(prompt);
         let event = loop {
             let event = tokio::select! {
-                event = next_event(session.dispatch, &mut input) => event,
+                event = next_event(session.dispatch, input.recv()) => event,
                 // After a stop (`kill -STOP`, a suspended shell) the terminal is in the shell's mode.
                 _ = continued.recv() => {
                     terminal.as_ref().inspect(|terminal| terminal.resume_editing(&edited));

@@ -1,8 +1,8 @@
 //! The REPL, and scripts: the same lines, read from a person with a prompt or from standard input without one.
 //!
-//! Reading blocks, so it happens on another thread, while [`run`] waits for input or a signal. While a command runs nothing
-//! is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs to [`Dispatch`]; at the prompt it is a
-//! key.
+//! Reading may block, so it happens on another thread, while [`run`] waits for input or a signal; a pipe is read without one.
+//! While a command runs nothing is read and the terminal is in its usual mode: Ctrl-C is SIGINT then, and belongs to
+//! [`Dispatch`]; at the prompt it is a key.
 
 mod completion;
 mod dispatch;
@@ -15,8 +15,10 @@ mod interactive;
 mod line_editor;
 mod mode;
 mod options;
+mod piped_lines;
 mod run;
 mod script;
+mod script_input;
 mod session;
 mod split;
 mod terminal;

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use super::{dispatch::Dispatch, interactive, options::Options, script};
+use super::{dispatch::Dispatch, interactive, options::Options, script, script_input::ScriptInput};
 use crate::{
     errors::CliError,
     ui::{Ui, stdin_is_terminal},
@@ -24,6 +24,7 @@ pub(crate) async fn run(dispatch: &mut impl Dispatch, options: Options, ui: Ui) 
     } else {
         #[expect(clippy::disallowed_methods, reason = "it is read on its own thread")]
         let open = || std::io::stdin().lock();
-        script::run(dispatch, open, ui).await
+        let input = ScriptInput::piped(rustix::stdio::stdin()).map_or_else(|| ScriptInput::on_thread(open), Ok)?;
+        script::run(dispatch, input, ui).await
     }
 }

@@ -1,16 +1,11 @@
 //! Scripts: lines without a prompt, run until the first failure.
 
-use std::{
-    collections::VecDeque,
-    io::{BufRead as _, BufReader, Read},
-};
-
-use mer_service::spawn_thread;
-use tokio::sync::mpsc;
+use std::collections::VecDeque;
 
 use super::{
     dispatch::Dispatch,
-    input_event::{Event, InputEvent, InputEvents, next_event},
+    input_event::{Event, InputEvent, next_event},
+    script_input::ScriptInput,
     session::{LineSource, Next, Session},
     split::{is_complete, missing},
 };
@@ -19,22 +14,11 @@ use crate::{
     ui::Ui,
 };
 
-/// Number of portions that are read ahead, so that no command waits for reading.
-const AHEAD: usize = 2;
-/// Maximum number of lines in a portion: waking a thread costs more than reading a line.
-const PORTION: usize = 64;
-
 /// Runs a script; returns the code of its first failure, or 0.
 ///
 /// # Errors
 /// It cannot be read, or is not UTF-8.
-pub(super) async fn run<R, F, D>(dispatch: &mut D, open: F, ui: Ui) -> Result<u8, CliError>
-where
-    D: Dispatch,
-    R: Read,
-    F: FnOnce() -> R + Send + 'static,
-{
-    let mut input = start(open)?;
+pub(super) async fn run<D: Dispatch>(dispatch: &mut D, mut input: ScriptInput, ui: Ui) -> Result<u8, CliError> {
     let mut lines = VecDeque::new();
     let mut session = Session::new(dispatch, ui, LineSource::Script);
     let mode = session.mode();
@@ -45,7 +29,7 @@ where
         let first = number + 1;
         loop {
             if lines.is_empty() {
-                match next_event(session.dispatch, &mut input).await {
+                match next_event(session.dispatch, input.next()).await {
                     Event::Input(Some(InputEvent::Lines(portion))) => lines = portion,
                     Event::Input(Some(InputEvent::Failed(error))) => return Err(error),
                     Event::Input(_) => break,
@@ -85,53 +69,17 @@ where
     }
 }
 
-/// Starts the thread that reads, so that signals are received while standard input blocks.
-fn start<R, F>(open: F) -> Result<InputEvents, CliError>
-where
-    R: Read,
-    F: FnOnce() -> R + Send + 'static,
-{
-    let (events, input_events) = mpsc::channel(AHEAD);
-    spawn_thread("script", move || {
-        let mut input = BufReader::new(open());
-        loop {
-            let mut lines = VecDeque::new();
-            let outcome = loop {
-                let mut line: Vec<u8> = Vec::new();
-                match input.read_until(b'\n', &mut line) {
-                    Ok(0) => break Ok(false),
-                    Ok(_) => lines.push_back(line),
-                    Err(source) => break Err(CliError::io("cannot read commands from standard input", source)),
-                }
-                // Reads only what is buffered: the other side may wait for the answer to this line.
-                if lines.len() >= PORTION || !input.buffer().contains(&b'\n') {
-                    break Ok(true);
-                }
-            };
-            if !lines.is_empty() && events.blocking_send(InputEvent::Lines(lines)).is_err() {
-                return;
-            }
-            match outcome {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => {
-                    let _ = events.blocking_send(InputEvent::Failed(error));
-                    return;
-                }
-            }
-        }
-    })
-    .map_err(|source| CliError::io("cannot start a thread for the script", source))?;
-    Ok(input_events)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::session::tests::{Recorder, block_on, ui};
+    use super::{
+        super::session::tests::{Recorder, block_on, ui},
+        ScriptInput,
+    };
 
     fn script(text: &'static [u8]) -> (Result<u8, u8>, Vec<String>) {
         let mut recorder = Recorder::default();
-        let code = block_on(super::run(&mut recorder, move || text, ui())).map_err(|error| error.exit_code());
+        let input = ScriptInput::on_thread(move || text).expect("a thread");
+        let code = block_on(super::run(&mut recorder, input, ui())).map_err(|error| error.exit_code());
         (code, recorder.0)
     }
 

@@ -15,7 +15,7 @@ use std::{
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, set_child_subreaper, waitid,
 };
-use tokio::time::{Instant as Wake, interval_at};
+use tokio::time::sleep;
 
 use crate::watcher::{Mark, ScannedProcess, scan, scan_one, stat};
 
@@ -24,8 +24,10 @@ const SEARCH_PAUSE: Duration = Duration::from_millis(5);
 /// How long strays may take to end after TERM, and after KILL.
 const TERM_WAIT: Duration = Duration::from_millis(250);
 const KILL_WAIT: Duration = Duration::from_secs(2);
-/// Time between two checks for orphans to reap.
+/// Time between two checks for orphans to reap. It doubles while there are none, up to the second one, because each check wakes
+/// the process.
 const ORPHAN_CHECK: Duration = Duration::from_secs(2);
+const SELDOM_CHECK: Duration = Duration::from_secs(16);
 
 /// The children that a part of this process waits for.
 static WAITED_FOR: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -61,16 +63,17 @@ pub(super) fn adopt_and_reap() {
 /// Reaps, forever, dead children that no part of this process waits for: adopted orphans. A child that was dead at
 /// one check and still exists at the next has no waiter.
 pub async fn reap_orphans() {
-    let mut looks = interval_at(Wake::now() + ORPHAN_CHECK, ORPHAN_CHECK);
+    let mut pause = ORPHAN_CHECK;
     let mut before = BTreeSet::new();
     loop {
-        looks.tick().await;
+        sleep(pause).await;
         let dead: BTreeSet<i32> = children()
             .unwrap_or_default()
             .into_iter()
             .filter(|pid| !waited_for(|children| children.contains(pid)) && is_zombie(*pid))
             .collect();
         dead.intersection(&before).for_each(|pid| reap(*pid));
+        pause = if dead.is_empty() { (2 * pause).min(SELDOM_CHECK) } else { ORPHAN_CHECK };
         before = dead;
     }
 }
@@ -125,7 +128,7 @@ impl Strays {
                     tracing::debug!(pid = one.pid, ?signal, "a child that left its process group is ended");
                     self.send(*one, signal);
                 }
-                tokio::time::sleep(SEARCH_PAUSE).await;
+                sleep(SEARCH_PAUSE).await;
             }
         }
         tracing::warn!("a child of a model that left its process group could not be ended");

@@ -30,6 +30,8 @@ use crate::{
 /// A watcher that was killed sooner than this after its start is not replaced at once, because something may kill
 /// every one.
 const HEALTHY: Duration = Duration::from_secs(1);
+/// Number of attempts to start one that something kills at once.
+const START_TRIES: u32 = 4;
 /// How often descriptors are sent again to a watcher that is slow, and the pause between.
 const SEND_TRIES: u32 = 10;
 const SEND_PAUSE: Duration = Duration::from_millis(5);
@@ -79,6 +81,17 @@ impl WatcherClient {
     /// Starts the watcher, if it does not run.
     pub(super) fn ensure(self: &Arc<Self>) -> io::Result<()> {
         let mut state = self.lock();
+        for _ in 1..START_TRIES {
+            match self.start(&mut state) {
+                // It was killed before it was told everything.
+                Err(error) if has_ended(&error) => tracing::debug!(%error, "a watcher ended at once"),
+                result => return result,
+            }
+        }
+        self.start(&mut state)
+    }
+
+    fn start(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         if state.live.is_some() {
             return Ok(());
         }
@@ -86,16 +99,13 @@ impl WatcherClient {
         for (group, (grace, number)) in &state.groups {
             hello.push_str(&format!("+{group} {grace} {number}\n"));
         }
-        let live = self.spawn()?;
+        let live = state.live.insert(self.spawn()?);
         self.attend(&live.child);
-        for (number, (held, lasts)) in &state.held {
-            if let Some(held) = held.upgrade() {
-                send_held(&live.socket, *number, &*held, *lasts)?;
-            }
-        }
-        let live = state.live.insert(live);
+        let held = state.held.iter().filter_map(|(number, (held, lasts))| Some((*number, held.upgrade()?, *lasts)));
+        let told =
+            held.into_iter().try_for_each(|(number, held, lasts)| send_held(&live.socket, number, &*held, lasts));
         // A watcher that could not be told everything is given up, as one that has ended.
-        live.pipe.write_all(hello.as_bytes()).inspect_err(|_| state.forget())
+        told.and_then(|()| live.pipe.write_all(hello.as_bytes())).inspect_err(|_| state.forget())
     }
 
     pub(super) fn add(self: &Arc<Self>, group: Pid, grace: Duration, number: u64) {
@@ -119,7 +129,7 @@ impl WatcherClient {
         let Some(live) = &state.live else { return Ok(()) };
         match send_held(&live.socket, number, &**held, lasts) {
             // It died a moment ago: another one is told everything.
-            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Err(error) if has_ended(&error) => {
                 state.forget();
                 drop(state);
                 self.ensure()
@@ -228,6 +238,11 @@ impl Drop for WatcherClient {
     fn drop(&mut self) {
         self.lock().write_line("bye\n");
     }
+}
+
+/// Whether an error says that the other end of a pipe or socket is gone.
+fn has_ended(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// Sends descriptors. If the socket is full because the watcher is slow, waits a moment for it.

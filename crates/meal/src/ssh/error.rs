@@ -160,6 +160,8 @@ pub enum SshError {
         tried: Vec<String>,
         /// The number of attempts after which the server hung up, if it did.
         hung_up_after: Option<usize>,
+        /// Whether a passphrase or a password was wanted that this process cannot have, and another one may.
+        lacks_secret: bool,
     },
     /// Authentication did not finish in time.
     #[error("`{user}` was not logged in on `{host}` after {}: `authTimeout` ran out while {step}", Bound::After(*after))]
@@ -259,6 +261,17 @@ pub enum SshError {
 }
 
 impl SshError {
+    /// Returns whether a login failed for want of a passphrase or a password that this process cannot have: another one with
+    /// a terminal or another environment may.
+    #[must_use]
+    pub fn lacks_secret(&self) -> bool {
+        match self {
+            Self::AuthFailed { lacks_secret, .. } => *lacks_secret,
+            Self::Jump { source, .. } => source.lacks_secret(),
+            _ => false,
+        }
+    }
+
     pub(super) fn resources(host: String, what: &'static str, source: impl Into<io::Error>) -> Self {
         Self::Resources { host, what, source: std::sync::Arc::new(source.into()) }
     }

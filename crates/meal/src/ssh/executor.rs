@@ -61,6 +61,13 @@ impl SshExecutor {
         self.pool()?.connect().await
     }
 
+    /// Uses this agent for new connections.
+    pub(crate) fn lend_agent(&self, agent: Option<PathBuf>) {
+        if let Ok(pool) = self.pool() {
+            pool.lend_agent(agent);
+        }
+    }
+
     /// What the SSH configuration requests and MER does not do.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.pool().map(|pool| pool.route.warnings.clone()).unwrap_or_default()

@@ -5,6 +5,7 @@ mod acquire;
 mod spare;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -33,6 +34,8 @@ pub(super) struct Pool {
     idle_after: Duration,
     max_sessions: usize,
     freed: Arc<Notify>,
+    /// The agent for new connections, in place of the usual one.
+    lent_agent: Mutex<Option<PathBuf>>,
     state: Mutex<State>,
 }
 
@@ -57,8 +60,19 @@ impl Pool {
         idle_after: Duration,
         max_sessions: usize,
     ) -> Self {
-        let (freed, state) = (Arc::new(Notify::new()), Mutex::default());
-        Self { route, secrets, orphan_after, idle_after, max_sessions: max_sessions.max(1), freed, state }
+        let (freed, lent_agent, state) = (Arc::new(Notify::new()), Mutex::default(), Mutex::default());
+        Self { route, secrets, orphan_after, idle_after, max_sessions: max_sessions.max(1), freed, lent_agent, state }
+    }
+
+    /// Uses this agent for new connections, in place of the usual one; with none, the usual one again.
+    pub(super) fn lend_agent(&self, agent: Option<PathBuf>) {
+        *self.lent_agent.lock().unwrap_or_else(PoisonError::into_inner) = agent;
+    }
+
+    /// Returns the route of a new connection.
+    fn route_with_agent(&self) -> Arc<Route> {
+        let lent = self.lent_agent.lock().unwrap_or_else(PoisonError::into_inner);
+        lent.as_ref().map_or_else(|| Arc::clone(&self.route), |agent| Arc::new(self.route.with_agent(agent)))
     }
 
     /// Connects, unless there is a connection already.
@@ -179,7 +193,7 @@ impl Pool {
     ) -> Result<SessionHandle, SshError> {
         let trace = trace.unwrap_or_else(|| Arc::new(Mutex::new(Trace::new())));
         let answer = session::start(SessionParams {
-            route: Arc::clone(&self.route),
+            route: self.route_with_agent(),
             secrets: self.secrets.clone(),
             orphan_after: self.orphan_after,
             idle_after: self.idle_after,

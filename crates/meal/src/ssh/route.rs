@@ -164,6 +164,7 @@ impl Planner<'_> {
             identities: keys.identities,
             certificates: keys.certificates,
             agent: keys.agent,
+            is_usual_agent: keys.is_usual_agent,
             socket_folders: keys::socket_folders(environment),
             identities_only: keys.only,
             password,

@@ -152,6 +152,8 @@ pub(super) struct Hop {
     pub(super) identities: Vec<Identity>,
     pub(super) certificates: Vec<PathBuf>,
     pub(super) agent: Option<PathBuf>,
+    /// Whether the agent is the usual one (`SSH_AUTH_SOCK`), which a lent one replaces.
+    pub(super) is_usual_agent: bool,
     /// Folders for the socket between libssh2 and the agent; the first usable one is taken.
     pub(super) socket_folders: Vec<PathBuf>,
     /// Whether only the keys of `identities` and `certificates` are offered by the agent.
@@ -185,4 +187,15 @@ pub(super) struct Route {
     pub(super) variables: BTreeMap<String, String>,
     /// What was requested and will not be done.
     pub(super) warnings: Vec<String>,
+}
+
+impl Route {
+    /// Returns the same route with another agent in place of the usual one.
+    pub(super) fn with_agent(&self, agent: &std::path::Path) -> Self {
+        let mut route = self.clone();
+        for hop in route.jumps.iter_mut().chain([&mut route.target]).filter(|hop| hop.is_usual_agent) {
+            hop.agent = Some(agent.to_owned());
+        }
+        route
+    }
 }

@@ -24,6 +24,12 @@ fn a_model_sees_its_request_and_none_of_mers_secrets() {
         ("DB_CONNECTION_URL", "ws://u:p@h"),
         ("PGPASSWORD", "secret"),
         ("CREDENTIALS_DIRECTORY", "/run/credentials/mer"),
+        ("NOTIFY_SOCKET", "/run/systemd/notify"),
+        ("LISTEN_FDS", "1"),
+        ("LISTEN_PID", "7"),
+        ("LISTEN_FDNAMES", "mer.socket"),
+        ("WATCHDOG_USEC", "1000"),
+        ("WATCHDOG_PID", "7"),
     ]);
     let params = ModelParams { env: texts(&[("OMP_NUM_THREADS", "2")]), ..ModelParams::default() };
     let access = access();

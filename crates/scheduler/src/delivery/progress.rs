@@ -30,6 +30,12 @@ impl DeliveryObserver {
     pub fn new(observe: impl Fn(DeliveryEvent<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
+
+    /// Reports an event, for one that happened in another process.
+    pub fn report(&self, event: DeliveryEvent<'_>) {
+        let Self(observe) = self;
+        observe(event);
+    }
 }
 
 impl fmt::Debug for DeliveryObserver {
@@ -55,16 +61,16 @@ impl DeliveryProgress {
 
     /// Reports the number of bytes transferred so far.
     pub(super) fn transferred(&self, bytes: u64) {
-        if let Shared { version, server, observer: Some(DeliveryObserver(observe)) } = &*self.0 {
-            observe(DeliveryEvent::Transferred { version, server, bytes });
+        if let Shared { version, server, observer: Some(observer) } = &*self.0 {
+            observer.report(DeliveryEvent::Transferred { version, server, bytes });
         }
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(DeliveryObserver(observe)) = &self.observer {
-            observe(DeliveryEvent::Over);
+        if let Some(observer) = &self.observer {
+            observer.report(DeliveryEvent::Over);
         }
     }
 }

@@ -1,27 +1,26 @@
 //! Waits for units, in turn: first within this process, then between the processes of this machine, then between machines.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use mer_core::{Bound, ConnType};
-use mer_meal::{Cancel, CancelLevel, until};
+use mer_meal::{CancelLevel, until};
 use tokio::{sync::Notify, time::sleep};
+use uuid::Uuid;
 
 use super::{
+    ask::UnitsAsk,
+    attempt::{Attempt, attempt},
     config::LimitsConfig,
     demand::{Demand, Unmet},
-    error::{LimitError, LimitsError, LockFailure},
-    evictor::MakeRoom,
+    error::{LimitError, LockFailure},
     guard::UnitsGuard,
-    shared::{SharedClaim, SharedLimits, SharedTake},
     turn_queue::{QueueTicket, TurnQueue},
     unit::Unit,
-    unit_locks::{Tried, UnitLocks},
+    unit_locks::UnitLocks,
 };
 use crate::{
-    WaitObserver,
     jitter::jittered,
     placement::Placement,
     wait::{ReportedWait, Wait},
@@ -35,12 +34,6 @@ const PAUSE_PER_TRY: u32 = 50;
 const CLAIM_PAUSE: Duration = Duration::from_millis(400);
 /// Pause between two notes of what is wanted.
 const WANT_PAUSE: Duration = Duration::from_secs(5);
-/// How long a claim holds at least without being renewed.
-const LEAST_CLAIM: Duration = Duration::from_secs(90);
-/// How long a claim outlasts the process that it is for.
-const CLAIM_MARGIN: Duration = Duration::from_secs(30);
-/// The time that stands for an `orphanAfter` of `none`.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// What may run at once.
 #[derive(Debug)]
@@ -52,40 +45,12 @@ pub(crate) struct Limits {
     freed: Arc<Notify>,
 }
 
-/// A request for units.
-#[derive(Debug)]
-pub(crate) struct UnitsAsk<'a> {
-    pub(crate) model: &'a str,
-    pub(crate) placement: &'a Placement,
-    /// The default of `orphanAfter`.
-    pub(crate) orphan_after: Bound,
-    pub(crate) priority: i8,
-    pub(crate) queue_length: usize,
-    pub(crate) queue_timeout: Bound,
-    pub(crate) cancel: &'a Cancel,
-    pub(crate) observer: Option<&'a WaitObserver>,
-    pub(crate) room: &'a dyn MakeRoom,
-}
-
 /// A request while it waits.
 struct Waiting<'a> {
     ask: &'a UnitsAsk<'a>,
     demand: &'a Demand,
     turn: QueueTicket<'a>,
     reported: Option<ReportedWait>,
-}
-
-/// What an attempt to get units found.
-enum Attempt {
-    Got(UnitsGuard),
-    /// Too few units of this resource are free: processes of this machine hold them, or other machines the ones in `held`.
-    Short {
-        resource: String,
-        missing: usize,
-        held: Vec<Unit>,
-    },
-    /// Claims cannot be made at the moment.
-    Unshared,
 }
 
 impl Limits {
@@ -105,11 +70,25 @@ impl Limits {
         demand.needs.iter().map(|need| need.units.len() / need.count).min()
     }
 
+    /// Whether other machines share what a server has, so that [`Limits::claimed`] matters for a choice.
+    pub(crate) fn is_shared(&self, placement: &Placement) -> bool {
+        self.config.shared.is_some() && matches!(Demand::of(placement, &self.config), Ok(Some(_)))
+    }
+
+    /// Returns the units that other processes have claimed, with the owners of the claims.
+    pub(crate) async fn claimed(&self) -> Vec<(Unit, Uuid)> {
+        let Some(shared) = &self.config.shared else { return Vec::new() };
+        let mut claimed = shared.claimed().await;
+        claimed.retain(|(_, owner)| *owner != shared.owner());
+        claimed
+    }
+
     /// Returns the number of processes that are served before one that asks now; zero if units are free or nothing is limited.
-    pub(crate) fn waiting_before(&self, placement: &Placement) -> usize {
+    /// `claimed` is what [`Limits::claimed`] has returned.
+    pub(crate) fn waiting_before(&self, placement: &Placement, claimed: &[(Unit, Uuid)]) -> usize {
         let Ok(Some(demand)) = Demand::of(placement, &self.config) else { return 0 };
         let waiting = self.queue.waiting_for(&demand);
-        if waiting == 0 && self.locks.count_free(&demand) > 0 { 0 } else { waiting + 1 }
+        if waiting == 0 && self.locks.count_free(&demand, claimed) > 0 { 0 } else { waiting + 1 }
     }
 
     /// Waits for the units that a process needs on a server. Returns none if nothing is limited there. The units are released
@@ -121,21 +100,29 @@ impl Limits {
         // What can never be met was refused before.
         let Ok(Some(demand)) = Demand::of(ask.placement, &self.config) else { return Ok(None) };
         let deadline = ask.queue_timeout.deadline(Instant::now());
+        let unshared = Mutex::new(None);
         // On the heap, as few requests come here.
-        let work = Box::pin(self.acquire_in_turn(ask, &demand));
+        let work = Box::pin(self.acquire_in_turn(ask, &demand, &unshared));
         let guard = tokio::select! {
             biased;
             guard = work => guard?,
             () = ask.cancel.reached(CancelLevel::Cancel) => return Err(LimitError::Cancelled),
             () = until(deadline) => {
                 let (what, pool) = (demand.to_string(), demand.pool);
-                return Err(LimitError::TimedOut { what, pool, bound: ask.queue_timeout });
+                let unshared = unshared.into_inner().unwrap_or_else(PoisonError::into_inner);
+                return Err(LimitError::TimedOut { what, pool, bound: ask.queue_timeout, unshared });
             }
         };
         Ok(Some(Arc::new(guard)))
     }
 
-    async fn acquire_in_turn(&self, ask: &UnitsAsk<'_>, demand: &Demand) -> Result<UnitsGuard, LimitError> {
+    /// Waits for its turn and for the units. `unshared` is why they could not be claimed the last time.
+    async fn acquire_in_turn(
+        &self,
+        ask: &UnitsAsk<'_>,
+        demand: &Demand,
+        unshared: &Mutex<Option<String>>,
+    ) -> Result<UnitsGuard, LimitError> {
         let failed = |error: LockFailure| error.in_folder(self.locks.folder());
         self.locks.prepare().await.map_err(|error| failed(error.into()))?;
         let place = self.queue.enter(ask.model, demand, ask.priority);
@@ -150,10 +137,14 @@ impl Limits {
         loop {
             let freed = self.freed.notified();
             let begin = Instant::now();
-            let attempt = self.attempt(ask, demand).await?;
+            let attempt = attempt(&self.config, &self.locks, &self.freed, ask, demand).await?;
             if !matches!(attempt, Attempt::Got(_)) {
                 waiting.begin().map_err(failed)?;
             }
+            *unshared.lock().unwrap_or_else(PoisonError::into_inner) = match &attempt {
+                Attempt::Unshared(why) => why.clone(),
+                _ => None,
+            };
             let pause = match attempt {
                 Attempt::Got(guard) => return Ok(guard),
                 Attempt::Short { resource, missing, held } => {
@@ -175,7 +166,7 @@ impl Limits {
                         jittered(CLAIM_PAUSE)
                     }
                 }
-                Attempt::Unshared => jittered(CLAIM_PAUSE * 2),
+                Attempt::Unshared(_) => jittered(CLAIM_PAUSE * 2),
             };
             tokio::select! {
                 () = freed => {}
@@ -186,43 +177,6 @@ impl Limits {
                 drop((turn, wanted.take()));
                 waiting.turn.come().await;
                 turn = self.locks.turn(demand, || waiting.begin()).await.map_err(failed)?;
-            }
-        }
-    }
-
-    /// Tries to get the units once.
-    async fn attempt(&self, ask: &UnitsAsk<'_>, demand: &Demand) -> Result<Attempt, LimitError> {
-        let mut held: Vec<Unit> = Vec::new();
-        loop {
-            let tried = self.locks.try_take(demand, &held);
-            let tried = tried.map_err(|error| LockFailure::from(error).in_folder(self.locks.folder()))?;
-            let locked = match tried {
-                Tried::Locked(locked) => locked,
-                Tried::Missing { resource, count } => return Ok(Attempt::Short { resource, missing: count, held }),
-            };
-            let shared: Option<Arc<dyn SharedLimits>> = self.config.shared.clone();
-            let guard = UnitsGuard::new(locked, shared, orphan_time(ask), Arc::clone(&self.freed));
-            let Some(shared) = &self.config.shared else { return Ok(Attempt::Got(guard)) };
-            let claim = SharedClaim {
-                units: guard.units().cloned().collect(),
-                model: ask.model.to_owned(),
-                lasts: LEAST_CLAIM.max(guard_time(ask) + CLAIM_MARGIN),
-            };
-            match shared.take(&claim).await {
-                Ok(SharedTake::Taken) => return Ok(Attempt::Got(guard)),
-                Ok(SharedTake::Held(mut units)) => {
-                    guard.not_claimed();
-                    units.retain(|unit| !held.contains(unit));
-                    if units.is_empty() {
-                        return Ok(Attempt::Unshared);
-                    }
-                    held.append(&mut units);
-                }
-                Err(error) if error.is_passing => {
-                    tracing::debug!(%error, "units could not be claimed");
-                    return Ok(Attempt::Unshared);
-                }
-                Err(error) => return Err(LimitsError::from(error).into()),
             }
         }
     }
@@ -258,17 +212,4 @@ impl Waiting<'_> {
         }
         Ok(())
     }
-}
-
-/// Returns how long a process may live after its `mer` was last heard from. On this machine the watcher knows its end.
-fn orphan_time(ask: &UnitsAsk<'_>) -> Duration {
-    match ask.placement.conn_type {
-        ConnType::Local => Duration::ZERO,
-        _ => guard_time(ask),
-    }
-}
-
-fn guard_time(ask: &UnitsAsk<'_>) -> Duration {
-    let orphan_after = ask.placement.conn.orphan_after.unwrap_or(ask.orphan_after);
-    orphan_after.duration().unwrap_or(LONGEST).saturating_add(ask.placement.params.bounds().grace)
 }

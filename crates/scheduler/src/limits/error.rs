@@ -18,7 +18,7 @@ pub(crate) enum LimitError {
         queued: usize,
     },
     /// The bound on the wait ran out.
-    #[error("`queueTimeout` ran out after {bound}: {what} of `{pool}` was waited for")]
+    #[error("`queueTimeout` ran out after {bound}: {what} of `{pool}` was waited for{}", because(unshared.as_deref()))]
     TimedOut {
         /// The units.
         what: String,
@@ -26,6 +26,8 @@ pub(crate) enum LimitError {
         pool: String,
         /// The bound.
         bound: Bound,
+        /// Why units could not be claimed in the database at last.
+        unshared: Option<String>,
     },
     /// The request was cancelled.
     #[error("cancelled")]
@@ -50,6 +52,11 @@ pub enum LimitsError {
     /// The units cannot be claimed in the database.
     #[error(transparent)]
     Shared(#[from] SharedLimitsError),
+}
+
+/// Returns the end of the sentence about a wait that the database has prolonged.
+fn because(unshared: Option<&str>) -> String {
+    unshared.map_or_else(String::new, |why| format!(", and it could not be claimed in the database: {why}"))
 }
 
 impl Classified for LimitsError {

@@ -14,7 +14,7 @@ use std::{
 use mer_meal::Held;
 use tokio::sync::Notify;
 
-use super::{shared::SharedLimits, unit::Unit};
+use super::{last_owners::LastOwners, shared::SharedLimits, unit::Unit};
 
 /// Units that a process holds: for a process of one request for its run, for a kept one for its life. Dropping it releases
 /// them.
@@ -25,6 +25,8 @@ pub(crate) struct UnitsGuard {
     /// Limits of which the units are claimed, too.
     shared: Option<Arc<dyn SharedLimits>>,
     is_claimed: AtomicBool,
+    /// Whether they are for a process, and not only tried.
+    is_got: AtomicBool,
     orphan_time: Duration,
     /// Notified when units are free again.
     freed: Arc<Notify>,
@@ -38,12 +40,22 @@ impl UnitsGuard {
         freed: Arc<Notify>,
     ) -> Self {
         let is_claimed = AtomicBool::new(shared.is_some());
-        Self { units, shared, is_claimed, orphan_time, freed }
+        Self { units, shared, is_claimed, is_got: AtomicBool::new(false), orphan_time, freed }
+    }
+
+    /// Notes that all units were got.
+    pub(super) fn got(&self) {
+        self.is_got.store(true, Ordering::Relaxed);
     }
 
     /// Notes that the units were not claimed, so that they are not released.
     pub(super) fn not_claimed(&self) {
         self.is_claimed.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns the owners that the lock file of each unit names.
+    pub(super) fn last_owners(&self) -> Vec<LastOwners<'_>> {
+        self.units.iter().map(|(_, file)| LastOwners::of(file)).collect()
     }
 
     /// Returns the units, in their order.
@@ -88,17 +100,21 @@ impl Held for UnitsGuard {
 
 impl Drop for UnitsGuard {
     fn drop(&mut self) {
+        // First the claims: once the units are unlocked, others may take them over.
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.is_claimed.load(Ordering::Relaxed)) {
+            let units: Vec<Unit> = self.units().cloned().collect();
+            shared.release(&units);
+        }
         for (unit, file) in &self.units {
             // The watcher has the file open, too, so that closing it would not unlock it.
             if let Err(error) = file.unlock() {
                 tracing::warn!(%error, "{unit} could not be unlocked");
             }
         }
-        if let Some(shared) = self.shared.as_ref().filter(|_| self.is_claimed.load(Ordering::Relaxed)) {
-            let units: Vec<Unit> = self.units().cloned().collect();
-            shared.release(&units);
+        // What was only tried wakes nothing: the request that has tried it would try again at once, without its pause.
+        if self.is_got.load(Ordering::Relaxed) {
+            self.freed.notify_waiters();
         }
-        self.freed.notify_waiters();
     }
 }
 

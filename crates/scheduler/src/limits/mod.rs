@@ -3,17 +3,21 @@
 //! Start reading at [`Limits::acquire`]. Nothing of this is touched where nothing is limited.
 
 mod acquire;
+mod ask;
+mod attempt;
 mod config;
 mod demand;
 mod error;
 mod evictor;
 mod guard;
+mod last_owners;
 mod shared;
 mod turn_queue;
 mod unit;
 mod unit_locks;
 
-pub(crate) use acquire::{Limits, UnitsAsk};
+pub(crate) use acquire::Limits;
+pub(crate) use ask::UnitsAsk;
 pub use config::LimitsConfig;
 pub(crate) use error::LimitError;
 pub use error::LimitsError;

@@ -4,6 +4,7 @@ use std::{fmt, pin::Pin, time::Duration};
 
 use mer_core::FailureKind;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::unit::Unit;
 
@@ -19,6 +20,8 @@ pub struct SharedClaim {
     pub model: String,
     /// How long the claim holds without being renewed.
     pub lasts: Duration,
+    /// Owners of this machine that use none of the units any more. Their claims are taken over at once.
+    pub gone: Vec<Uuid>,
 }
 
 /// Outcome of an attempt to claim units.
@@ -48,6 +51,12 @@ pub struct SharedLimitsError {
 /// A claim that can no longer be renewed is made known by [`crate::Scheduler::yield_units`], which ends the idle processes that
 /// hold its units. Until claims can be renewed again, `take` returns an error that is passing.
 pub trait SharedLimits: fmt::Debug + Send + Sync {
+    /// Returns what distinguishes the owner of these claims from every other process.
+    fn owner(&self) -> Uuid;
+
+    /// Returns the units that are claimed at the moment, with the owners of the claims; none if that cannot be found out soon.
+    fn claimed(&self) -> SharedFuture<'_, Vec<(Unit, Uuid)>>;
+
     /// Claims units. If the future is dropped, the units are released.
     fn take<'a>(&'a self, claim: &'a SharedClaim) -> SharedFuture<'a, Result<SharedTake, SharedLimitsError>>;
 

@@ -10,8 +10,9 @@ use std::{
 
 use mer_files::{LockError, check_private_dir, create_private_dir, is_at, lock_within, open_lock_file, try_lock};
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
-use super::{demand::Demand, unit::Unit};
+use super::{demand::Demand, last_owners::LastOwners, unit::Unit};
 
 /// How often a lock file that was removed meanwhile is opened again.
 const REOPENINGS: u32 = 10;
@@ -111,14 +112,23 @@ impl UnitLocks {
         path.exists() && matches!(try_locked(&path), Ok(None))
     }
 
-    /// Returns how many of the units of a resource seem to be free. Other processes that look at the same time may hide some.
-    pub(super) fn count_free(&self, demand: &Demand) -> usize {
+    /// Returns how many processes with this demand the free units seem to be enough for. Other processes that look at the same
+    /// time may hide some. A unit that is claimed is not free, unless its lock file says that the claim can be taken over.
+    pub(super) fn count_free(&self, demand: &Demand, claimed: &[(Unit, Uuid)]) -> usize {
         let free = |need: &super::demand::Need| {
             let unit =
                 |name: &String| Unit { pool: demand.pool.clone(), resource: need.resource.clone(), name: name.clone() };
             let is_free = |name: &&String| {
-                let path = self.unit(&unit(name));
-                !path.exists() || open_lock_file(&path).is_ok_and(|file| file.try_lock_shared().is_ok())
+                let unit = unit(name);
+                let owner = claimed.iter().find(|(claimed, _)| *claimed == unit).map(|(_, owner)| *owner);
+                let path = self.unit(&unit);
+                let file = path.exists().then(|| open_lock_file(&path));
+                match file {
+                    None => owner.is_none(),
+                    Some(file) => file.is_ok_and(|file| {
+                        file.try_lock_shared().is_ok() && owner.is_none_or(|owner| LastOwners::of(&file).names(owner))
+                    }),
+                }
             };
             need.units.iter().filter(is_free).take(need.count).count() / need.count
         };

@@ -140,6 +140,7 @@ async fn a_pinned_process_is_not_ended_for_another_of_its_model() {
                 pid: 7,
                 environment: Arc::default(),
                 folder: env.folder.path().to_owned(),
+                agent: None,
             })),
             ..How::new()
         };

@@ -125,6 +125,7 @@ async fn a_process_is_started_for_the_folder_and_the_search_paths_of_its_request
             pid: 77,
             environment: Arc::new(CallerEnvironment::new(variables, [])),
             folder,
+            agent: None,
         };
         How { requester: Some(Arc::new(requester)), ..How::new() }
     };

@@ -6,5 +6,6 @@ mod instances;
 mod life;
 mod parts;
 mod resources;
+mod shared_limits;
 mod stops;
 mod support;

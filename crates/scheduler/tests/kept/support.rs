@@ -94,7 +94,7 @@ impl Env {
         })
     }
 
-    fn with(limits: LimitsConfig) -> Arc<Self> {
+    pub(crate) fn with(limits: LimitsConfig) -> Arc<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         // A watcher that only waits for its end: nothing here outlives the test.
         let watcher_argv = vec!["-c".to_owned(), "cat >/dev/null".to_owned()];
@@ -258,7 +258,7 @@ fn read_all(folder: &Path, texts: &mut Vec<String>) {
     }
 }
 
-/// Two servers that are this machine, and one that does not exist.
+/// Four servers that are this machine, two of which have one `gpu` each, and one that does not exist.
 pub(crate) fn servers() -> Vec<Server> {
     let server = |name: &str, conn: ConnType, params: Value| {
         let mut server = json!({
@@ -276,6 +276,8 @@ pub(crate) fn servers() -> Vec<Server> {
     vec![
         server("a", ConnType::Local, json!({})),
         server("b", ConnType::Local, json!({})),
+        server("g1", ConnType::Local, json!({"resources": {"gpu": 1}})),
+        server("g2", ConnType::Local, json!({"resources": {"gpu": 1}})),
         server("nowhere", ConnType::Ssh, nowhere),
     ]
 }
@@ -302,6 +304,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         via: None,
         cancel: how.cancel,
         watch: None,
+        attempts: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use mer_core::{AccessKind, Bound, Tags};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{DeliveryObserver, Keep, Outcome, Request, WaitObserver, Weights};
+use mer_scheduler::{DeliveryObserver, Outcome, Request, Retention, WaitObserver, Weights};
 use uuid::Uuid;
 
 use super::host::PartCall;
@@ -49,9 +49,7 @@ impl BatchRequest {
     #[must_use]
     pub fn takes_several(&self) -> bool {
         let spec = &self.model.model().spec;
-        let servers = spec.servers();
-        let mut servers = servers.into_iter().filter(|name| self.server.as_deref().is_none_or(|only| only == *name));
-        servers.all(|name| spec.on_server(name).protocol().stays_up())
+        spec.servers_within(self.server.as_deref()).all(|name| spec.on_server(name).protocol().stays_up())
     }
 
     /// Returns the request of a part, as the scheduler takes it.
@@ -68,7 +66,7 @@ impl BatchRequest {
             input,
             timeout: self.timeout,
             hashes: self.hashes,
-            keep: Keep::WhileHere,
+            keep: Retention::WhileHere,
             attempts_made: call.attempt.saturating_sub(1),
             retries: 0,
             retry_failed: false,
@@ -78,6 +76,7 @@ impl BatchRequest {
             via: None,
             cancel: call.cancel.clone(),
             watch: self.watch.clone(),
+            attempts: None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mer_core::{Classified, FailureKind};
-use mer_dal::{ClaimUnit, DalError, Database, Taken};
+use mer_dal::{ClaimUnit, DalError, Database, Taken, UnitClaim};
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use uuid::Uuid;
 
@@ -92,34 +92,47 @@ impl ClaimKeeper {
 
     /// Takes all these units or none, for a process of this model; they last for this time without being renewed, see
     /// [`super::claim_lifetime`]. They are kept until [`ClaimKeeper::release`]. If the future is dropped, what was taken is
-    /// released.
+    /// released. Claims of the owners in `gone`, of which the caller knows that they use none of the units any more, are taken
+    /// over if they are of this machine.
     ///
     /// # Errors
     /// The database cannot be asked, or claims could not be renewed for too long.
-    pub async fn take(&self, units: &[ClaimUnit], model: &str, lasts: Duration) -> Result<Taken, ClaimError> {
+    pub async fn take(
+        &self,
+        units: &[ClaimUnit],
+        model: &str,
+        lasts: Duration,
+        gone: &[Uuid],
+    ) -> Result<Taken, ClaimError> {
         if self.state.is_cut_off.load(Ordering::Relaxed) {
             return Err(ClaimError::CutOff);
         }
         self.start_task();
-        let _asking = self.state.asking.lock().await;
-        let unused = ReleasedOnDrop { state: &self.state, units };
-        let begun = Instant::now();
-        let session = self.state.database.session().await?;
-        let taken = session.take_claims(units, &self.state.owner(model), lasts).await?;
-        match taken {
-            Taken::All => {
-                self.state.lock_units().hold(units, lasts, begun);
-                std::mem::forget(unused);
-                self.state.changed.notify_one();
-            }
-            Taken::Held(_) => std::mem::forget(unused),
-        }
-        Ok(taken)
+        let asked = Asked { state: Arc::clone(&self.state), units: units.to_vec(), is_released: true };
+        let (model, gone) = (model.to_owned(), gone.to_vec());
+        // The request is awaited by a task also if this future is dropped: a database server may carry it out later than
+        // the release that follows.
+        let task = tokio::spawn(async move {
+            let taken = asked.take(&model, lasts, &gone).await;
+            (asked, taken)
+        });
+        let Ok((asked, taken)) = task.await else { return Err(ClaimError::CutOff) };
+        asked.keep(&taken);
+        taken
     }
 
     /// Releases units soon, in the background. A failure is repeated until their claims are void.
     pub fn release(&self, units: &[ClaimUnit]) {
         self.state.release(units);
+    }
+
+    /// Returns the claims of all processes, without void ones.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn claimed(&self) -> Result<Vec<UnitClaim>, DalError> {
+        let claims = self.state.database.session().await?.list_claims().await?;
+        Ok(claims.into_iter().filter(|claim| !claim.is_void).collect())
     }
 
     /// Tells the processes that hold these units that one of this keeper waits for them.
@@ -144,6 +157,8 @@ impl ClaimKeeper {
     /// Waits until the claims of units that are not used any more have been released, within a bound.
     pub async fn finish(&self) {
         let released = async {
+            // What is being asked for is released once it was answered, if it is not used.
+            drop(self.state.asking.lock().await);
             loop {
                 let settled = self.state.settled.notified();
                 if self.state.lock_units().to_release().is_empty() {
@@ -171,14 +186,37 @@ impl ClaimKeeper {
     }
 }
 
-/// Releases units whose claims may have been taken without an answer.
-struct ReleasedOnDrop<'a> {
-    state: &'a KeeperState,
-    units: &'a [ClaimUnit],
+/// Units that were asked for. Dropping it releases them, because their claims may have been taken.
+struct Asked {
+    state: Arc<KeeperState>,
+    units: Vec<ClaimUnit>,
+    is_released: bool,
 }
 
-impl Drop for ReleasedOnDrop<'_> {
+impl Asked {
+    async fn take(&self, model: &str, lasts: Duration, gone: &[Uuid]) -> Result<Taken, ClaimError> {
+        let Self { state, units, .. } = self;
+        let _asking = state.asking.lock().await;
+        let begun = Instant::now();
+        let session = state.database.session().await?;
+        let taken = session.take_claims_over(units, &state.owner(model), lasts, gone).await?;
+        if taken == Taken::All {
+            state.lock_units().hold(units, lasts, begun);
+            state.changed.notify_one();
+        }
+        Ok(taken)
+    }
+
+    /// Keeps what was taken. Without an answer from the database the units are released all the same.
+    fn keep(mut self, taken: &Result<Taken, ClaimError>) {
+        self.is_released = taken.is_err();
+    }
+}
+
+impl Drop for Asked {
     fn drop(&mut self) {
-        self.state.release(self.units);
+        if self.is_released {
+            self.state.release(&self.units);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One training.
 
 use mer_core::AccessKind;
-use mer_scheduler::{Keep, Output, OutputConfirmation};
+use mer_scheduler::{Output, OutputConfirmation, Retention};
 
 use super::scratch::Scratch;
 use crate::{
@@ -51,7 +51,7 @@ impl<'a> Training<'a> {
     ) -> Result<mer_scheduler::Training, ServiceError> {
         let uid = self.model.view.database_uid;
         self.runtime.wake_drainer(uid);
-        let request = scheduler_request(self.model, RunRequest { keep: Keep::No, ..request }, AccessKind::Train);
+        let request = scheduler_request(self.model, RunRequest { keep: Retention::No, ..request }, AccessKind::Train);
         Ok(self.runtime.scheduler(uid).train(request, self.scratch.path(), output, confirmation).await?)
     }
 }

@@ -23,6 +23,8 @@ pub(super) fn start(command: &[u8], conduct: &Conduct) -> io::Result<Child> {
         .arg(OsStr::from_bytes(command))
         .env("MER_TEST_SSHD", &conduct.nonce)
         .env("HOME", &conduct.home)
+        // A watchdog that is killed leaves its folder there.
+        .env("XDG_RUNTIME_DIR", &conduct.home)
         .current_dir(&conduct.home)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

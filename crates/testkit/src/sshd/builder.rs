@@ -190,6 +190,7 @@ impl<'a> Builder<'a> {
         fs::write(place.join("authorized_keys"), authorized.join("\n") + "\n")
             .expect("authorized_keys cannot be written");
         fs::create_dir(home(place)).expect("no home folder");
+        fs::create_dir(runtime(place)).expect("no folder for watchdogs");
         let wrapper = shell.map(|(shell, path, rc)| shell.wrapper(&path, &rc, place));
 
         let nonce = processes::nonce();
@@ -209,7 +210,10 @@ impl<'a> Builder<'a> {
         lines.push(format!("PubkeyAuthentication {}", yes(self.public_key)));
         lines.push(format!("PasswordAuthentication {}", yes(self.password)));
         // One line, because sshd uses only the first.
-        lines.push(format!("SetEnv MER_TEST_SSHD={nonce} HOME={}", home(place).display()));
+        // Watchdogs that a test kills leave their folders, which go with the folder of the server.
+        let (home, runtime) = (home(place), runtime(place));
+        let set = format!("MER_TEST_SSHD={nonce} HOME={} XDG_RUNTIME_DIR={}", home.display(), runtime.display());
+        lines.push(format!("SetEnv {set}"));
         lines.extend(wrapper.map(|wrapper| format!("ForceCommand {}", wrapper.display())));
         // StrictModes would refuse a temporary folder below one that is writable for all.
         let usual = [
@@ -234,6 +238,11 @@ impl<'a> Builder<'a> {
         }
         lines.join("\n") + "\n"
     }
+}
+
+/// The folder in which watchdogs make theirs.
+fn runtime(place: &Path) -> PathBuf {
+    place.join("run")
 }
 
 fn loopback() -> Vec<IpAddr> {

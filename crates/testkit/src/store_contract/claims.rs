@@ -64,6 +64,34 @@ pub async fn claims_are_taken_all_or_none(store: &Store) {
     assert_eq!(store.take_claims(&[], &one, LONG).await.unwrap(), Taken::All);
 }
 
+/// Claims of owners that are known to be gone are taken over at once, on their own machine only, and with all others or not at
+/// all.
+pub async fn claims_of_owners_that_are_gone_are_taken_over(store: &Store) {
+    let (gone, alive, next) = (owner(1), owner(2), owner(3));
+    let elsewhere = ClaimOwner { host: "there".to_owned(), ..owner(4) };
+    let (a, b, c) = (unit("a"), unit("b"), unit("c"));
+    assert_eq!(store.take_claims(&[a.clone(), b.clone()], &gone, LONG).await.unwrap(), Taken::All);
+    assert_eq!(store.take_claims(std::slice::from_ref(&c), &alive, LONG).await.unwrap(), Taken::All);
+    let over = async |units: &[ClaimUnit], owner: &ClaimOwner, over: &[Uuid]| {
+        store.take_claims_over(units, owner, LONG, over).await.unwrap()
+    };
+    let one = std::slice::from_ref(&a);
+    assert_eq!(held(&over(one, &next, &[]).await), [("a", 1)]);
+    assert_eq!(held(&over(one, &next, &[alive.uid, Uuid::new_v4()]).await), [("a", 1)]);
+    // On another machine that proves nothing.
+    assert_eq!(held(&over(one, &elsewhere, &[gone.uid]).await), [("a", 1)]);
+    assert_eq!(held(&over(&[a.clone(), c.clone()], &next, &[gone.uid]).await), [("c", 2)]);
+    assert_eq!(over(&[a.clone(), b.clone()], &next, &[Uuid::new_v4(), gone.uid]).await, Taken::All);
+    // The former owner neither renews nor releases what is not its own any more.
+    assert_eq!(store.renew_claims(gone.uid, &[a.clone(), b.clone()], LONG).await.unwrap(), [a.clone(), b.clone()]);
+    store.release_claims(gone.uid, &[a.clone(), b.clone()]).await.unwrap();
+    let known = store.list_claims().await.unwrap();
+    let owners: Vec<u32> = known.iter().map(|claim| claim.owner.pid).collect();
+    assert_eq!(owners, [3, 3, 2]);
+    store.release_claims(next.uid, &[a, b]).await.unwrap();
+    store.release_claims(alive.uid, &[c]).await.unwrap();
+}
+
 /// Sixteen processes race for two units: each unit has one holder at a time, and each process gets its turns.
 pub async fn sixteen_processes_share_two_units(store: &Store) {
     let units = [unit("0"), unit("1")];

@@ -31,8 +31,9 @@ pub use changes::{
     of_sixteen_who_add_a_model_one_does, what_is_removed_is_gone,
 };
 pub use claims::{
-    claims_are_taken_all_or_none, claims_run_out_by_the_clock_of_the_database, owners_learn_what_is_wanted,
-    sixteen_processes_share_two_units, the_revision_grows_with_each_change,
+    claims_are_taken_all_or_none, claims_of_owners_that_are_gone_are_taken_over,
+    claims_run_out_by_the_clock_of_the_database, owners_learn_what_is_wanted, sixteen_processes_share_two_units,
+    the_revision_grows_with_each_change,
 };
 pub use registry::{
     a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
@@ -64,7 +65,8 @@ macro_rules! store_contract {
             every_field_comes_back, strange_texts_and_times_survive, accesses_are_listed_newest_first_and_filtered,
             accesses_are_read_page_by_page, accesses_are_listed_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
             sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
-            claims_are_taken_all_or_none, sixteen_processes_share_two_units, claims_run_out_by_the_clock_of_the_database,
+            claims_are_taken_all_or_none, claims_of_owners_that_are_gone_are_taken_over,
+            sixteen_processes_share_two_units, claims_run_out_by_the_clock_of_the_database,
             owners_learn_what_is_wanted, the_revision_grows_with_each_change,
             the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place;
             weights_of_every_size_come_back, equal_chunks_are_kept_once, what_was_put_is_told,

@@ -2,6 +2,8 @@
 
 use std::{
     fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
     process::{Command, Stdio},
     sync::{
         Mutex,
@@ -132,13 +134,27 @@ pub fn script(bench: &Bench) -> Result<Vec<Row>> {
         command.stdin(open(&script)?).stdout(Stdio::null());
         time(|| run_command(&mut command))
     };
+    let synced = bench.work.join("synced");
     let beside: Contender = Box::new(|| {
         let mut command = Command::new("xargs");
         command.arg("-n1").arg(&bench.nothing).stdin(open(&numbers)?).stdout(Stdio::null());
-        time(|| run_command(&mut command))
+        time(|| {
+            run_command(&mut command)?;
+            sync_often(&synced, count).map_err(|error| format!("`{}`: {error}", synced.display()))
+        })
     });
     let of = &of;
     let samples = bench.in_turn(LONG_ROUNDS, |subject| Box::new(move || of(subject)), vec![beside])?;
     let what = format!("a script of {count} `oneshot` runs of a program that does nothing");
-    Ok(vec![row(bench, &what, "ms", Limit::AtMostTimes(1.5), samples, Some("`xargs -n1`"))])
+    Ok(vec![row(bench, &what, "ms", Limit::AtMostTimes(1.2), samples, Some("`xargs -n1`, and one fdatasync a run"))])
+}
+
+/// Appends as many lines as a journal has starts, and syncs each.
+fn sync_often(path: &Path, count: usize) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    for _ in 0..count {
+        file.write_all(&[b'x'; 600])?;
+        file.sync_data()?;
+    }
+    Ok(())
 }

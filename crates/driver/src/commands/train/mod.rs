@@ -4,7 +4,7 @@ mod put_line;
 
 use mer_core::FailureKind;
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Keep, Outcome, Output, OutputConfirmation, Training as Trained};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, Retention, Training as Trained};
 use mer_service::{
     ModelHost as _, ResolvedModel, RunRequest,
     train::{NoVersion, TrainOptions, Training},
@@ -61,7 +61,7 @@ pub(super) async fn train(
         input,
         timeout: args.request.timeout,
         hashes: app.settings.hashes && !args.request.no_hash,
-        keep: Keep::No,
+        keep: Retention::No,
         sender: None,
         retries: 0,
         retry_failed: false,
@@ -71,6 +71,7 @@ pub(super) async fn train(
         cancel: cancel.clone(),
         watch: app.watch(),
         progress: progress(ui),
+        attempts: None,
     };
     let (confirmation, sender) = OutputConfirmation::new();
     let watched = (ui.format() == Format::Text).then_some(stderr);

@@ -45,6 +45,7 @@ pub(in crate::ssh) fn authenticate(
         relay: None,
         password: None,
         secret_given: false,
+        lacks_secret: false,
     };
     let result = attempt.run();
     let Err(stop) = result else { return Ok(()) };
@@ -56,7 +57,8 @@ pub(in crate::ssh) fn authenticate(
                 attempt.tried.extend(banner_line(banner));
             }
             let hung_up_after = matches!(stop, LoginStop::HungUp).then_some(attempt.offered);
-            SshError::AuthFailed { user, host, tried: attempt.tried, hung_up_after }
+            let lacks_secret = attempt.lacks_secret;
+            SshError::AuthFailed { user, host, tried: attempt.tried, hung_up_after, lacks_secret }
         }
         LoginStop::TimedOut => SshError::AuthTimedOut { user, host, after: hop.auth_timeout, step: attempt.step },
         LoginStop::Lost(detail) => SshError::ConnectionLost { host, detail },
@@ -101,6 +103,8 @@ pub(super) struct LoginAttempt<'a> {
     pub(super) password: Option<Option<String>>,
     /// Whether a password or a passphrase was used.
     pub(super) secret_given: bool,
+    /// Whether a passphrase or a password was wanted that this process cannot have.
+    pub(super) lacks_secret: bool,
 }
 
 impl LoginAttempt<'_> {

@@ -146,6 +146,7 @@ impl LoginAttempt<'_> {
         let passphrase = match self.secret(SecretRequest::Passphrase(path)) {
             Ok(Some(passphrase)) => passphrase,
             Ok(None) => {
+                self.lacks_secret = true;
                 self.tried.push(format!(
                     "{what}: it is encrypted, and its passphrase cannot be asked for here; `ssh-add {}` gives it to an \
                      agent",

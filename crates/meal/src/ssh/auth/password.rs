@@ -30,7 +30,9 @@ impl LoginAttempt<'_> {
                 Some(Password::File(file)) => self.secret(SecretRequest::File(file)),
                 Some(Password::Command(argv)) => self.secret(SecretRequest::Command(argv)),
             };
+            let is_variable = matches!(&self.hop.password, Some(Password::Env(_)));
             let found = found.unwrap_or_else(|reason| {
+                self.lacks_secret |= is_variable;
                 self.tried.push(format!("password: {reason}"));
                 None
             });

@@ -19,6 +19,8 @@ pub(super) struct Keys {
     pub(super) identities: Vec<Identity>,
     pub(super) certificates: Vec<PathBuf>,
     pub(super) agent: Option<PathBuf>,
+    /// Whether the agent is the usual one.
+    pub(super) is_usual_agent: bool,
     /// Whether only the named keys are offered.
     pub(super) only: bool,
 }
@@ -30,8 +32,10 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
     }
     // The configuration disables keys, and the registry names one: the registry wins.
     let forbidden = settings.pubkey == Some(false);
+    let is_usual_agent = is_usual_agent(settings);
     if forbidden {
-        return Ok(Keys { identities, certificates: Vec::new(), agent: agent(settings, expand)?, only: true });
+        let agent = agent(settings, expand)?;
+        return Ok(Keys { identities, certificates: Vec::new(), agent, is_usual_agent, only: true });
     }
     let named = |file: &&String| !file.eq_ignore_ascii_case("none");
     for file in settings.identity_files.iter().filter(named) {
@@ -49,6 +53,7 @@ pub(super) fn keys(params: &ConnParams, settings: &Settings, expand: &Expand<'_>
         identities,
         certificates: certificates.collect::<Result<_, _>>()?,
         agent: agent(settings, expand)?,
+        is_usual_agent,
         only: settings.identities_only.unwrap_or(false),
     })
 }
@@ -58,13 +63,19 @@ fn agent(settings: &Settings, expand: &Expand<'_>) -> Result<Option<PathBuf>, St
     let environment = expand.environment;
     Ok(match settings.identity_agent.as_deref() {
         Some(text) if text.eq_ignore_ascii_case("none") => None,
-        None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK" | "${SSH_AUTH_SOCK}") => environment.agent.clone(),
+        _ if is_usual_agent(settings) => environment.agent.clone(),
+        None => None,
         Some(text) => match text.strip_prefix('$').filter(|name| !name.starts_with('{')) {
             // As in OpenSSH, an unset variable means no agent.
             Some(name) => environment.variables.get(name).filter(|path| !path.is_empty()).map(PathBuf::from),
             None => Some(expand.path(text)?),
         },
     })
+}
+
+/// Whether the configuration names no other agent than the usual one.
+fn is_usual_agent(settings: &Settings) -> bool {
+    matches!(settings.identity_agent.as_deref(), None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK" | "${SSH_AUTH_SOCK}"))
 }
 
 /// Folders for short-lived sockets.
