@@ -103,7 +103,7 @@ fn a_timeout_and_a_failure_are_of_the_first_item_without_a_reply() {
 
 #[test]
 fn the_first_item_goes_alone_and_slow_ones_are_not_sent_ahead() {
-    let (feed, _items) = mpsc::channel(100);
+    let (feed, _items) = mpsc::channel(2000);
     let mut part = PartRun::new(Uuid::nil(), false, feed);
     assert!(part.takes_more(16) && part.send(item(0)) && !part.takes_more(16));
     let reply = |part: &mut PartRun, position, run_ms| part.reply(ItemReply { position, output: Bytes::new(), run_ms });
