@@ -52,6 +52,16 @@ async fn an_answer_is_never_shifted() {
 }
 
 #[tokio::test]
+async fn a_death_hides_no_line_too_many() {
+    // The banner is the reply to its item, and the answer is left over when the process dies at the next one.
+    let folder = Folder::new();
+    let lines = ["a", "chatty1-x", "dies1-x", "b"];
+    folder.input(&lines);
+    folder.run(options(), &FakeRunner::new(1)).await.unwrap();
+    assert_eq!(folder.output(), answers(&lines));
+}
+
+#[tokio::test]
 async fn a_failure_and_a_timeout_are_of_one_item() {
     assert_eq!(with_one("fails-x", true).await.times("fails-x"), 1);
     assert_eq!(with_one("late-x", true).await.times("late-x"), 1);
