@@ -77,7 +77,9 @@ impl PartRun {
         let is_sent = self.feed.as_ref().is_some_and(|feed| feed.try_send(item).is_ok());
         if is_sent {
             self.sent.push(index);
-        } else {
+        }
+        // A part that is full ends at once, so that the next one can begin.
+        if !is_sent || self.sent.len() >= MOST_ITEMS {
             self.feed = None;
         }
         is_sent

@@ -125,7 +125,7 @@ fn the_first_item_goes_alone_and_slow_ones_are_not_sent_ahead() {
         reply(&mut part, u32::try_from(index - 1).unwrap(), 0);
     }
     reply(&mut part, 999, 0);
-    assert!(!part.takes_more(16), "1,000 items are enough");
+    assert!(!part.takes_more(16) && !part.is_fed(), "1,000 items are enough, and the part ends at once");
 }
 
 fn finished(index: u64) -> Finished {
