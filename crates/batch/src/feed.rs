@@ -94,13 +94,17 @@ impl Feed {
             };
             message.push(fed);
             if message.len() >= MOST_ITEMS || bytes >= MOST_BYTES || self.entries.may_wait() {
+                // A change is noticed long before the end of a large file.
+                if let Err(error) = self.entries.source().check() {
+                    break Err(error);
+                }
                 if sender.blocking_send(std::mem::take(&mut message)).is_err() {
                     break Ok(());
                 }
                 bytes = 0;
             }
         };
-        if !message.is_empty() {
+        if !message.is_empty() && outcome.is_ok() {
             // The batch may be gone.
             let _ = sender.blocking_send(message);
         }

@@ -102,19 +102,21 @@ pub enum PartCause {
     /// Every item that was taken has its reply, and the process said nothing more. Also a request of one item whose
     /// process succeeded.
     Done,
-    /// The process died while it served the first item without a reply, or before it had one.
+    /// The process died while it served the first item without a reply, or before it had one. No reply of the part counts:
+    /// a line too many may have shifted them.
     ProcessDied,
     /// The process printed something that is no reply: a banner, too many lines, a line before it was asked. No reply of
     /// the part counts.
     ProtocolBroken,
-    /// The first item without a reply took longer than its timeout.
+    /// The first item without a reply took longer than its timeout. No reply of the part counts.
     TimedOut,
     /// The part was ended by its batch or by a signal.
     Cancelled,
     /// No server could be reached, none was free in time, or the connection broke.
     Unreachable,
     /// The model says that the first item without a reply failed: a process of one request that exited with another code
-    /// than 0, or an input that the protocol cannot carry.
+    /// than 0, or an input that the protocol cannot carry. The replies before it count, so they are checked as for
+    /// [`PartCause::Done`].
     Failed,
     /// Nothing can be executed any more, and another attempt does not help: the model is gone, the database fails, a right
     /// is missing. The batch ends.

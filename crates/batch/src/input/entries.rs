@@ -34,7 +34,7 @@ enum Cutter {
     Lines(LineReader<Source>),
     JsonLines(LineReader<Source>),
     Files(LineReader<Source>),
-    Csv(CsvReader<Source>),
+    Csv(Box<CsvReader<Source>>),
 }
 
 /// Reads the items of an input, one after the other.
@@ -63,7 +63,7 @@ impl Entries {
             InputFormat::Null => Cutter::Lines(LineReader::new(source, 0)),
             InputFormat::JsonLines => Cutter::JsonLines(LineReader::new(source, b'\n')),
             InputFormat::Files => Cutter::Files(LineReader::new(source, b'\n')),
-            InputFormat::Csv => Cutter::Csv(CsvReader::new(source)),
+            InputFormat::Csv => Cutter::Csv(Box::new(CsvReader::new(source))),
         };
         Ok(Self {
             cutter,

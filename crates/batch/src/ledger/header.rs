@@ -9,7 +9,7 @@ const MAGIC: &[u8; 8] = b"MER-BAT\n";
 /// Version of the format.
 const VERSION: u32 = 1;
 /// Place of the process that has locked the ledger.
-pub(super) const PID_AT: u64 = 20;
+pub(super) const PID_AT: usize = 20;
 /// Places of the two slots.
 const SLOTS_AT: [usize; 2] = [64, 128];
 /// Size of a slot: number 8, records 8, boot 16, CRC-32 4.
@@ -30,8 +30,8 @@ pub(super) struct Slot {
 
 impl Slot {
     /// Place of the slot in the file.
-    pub(super) const fn at(&self) -> u64 {
-        SLOTS_AT[(self.number % 2) as usize] as u64
+    pub(super) const fn at(&self) -> usize {
+        SLOTS_AT[if self.number.is_multiple_of(2) { 0 } else { 1 }]
     }
 
     /// Returns the slot as bytes.
@@ -100,8 +100,8 @@ pub(super) fn encode(manifest: &Manifest, slot: &Slot) -> [u8; HEADER_BYTES] {
     let length = u32::try_from(text.len()).unwrap_or_default();
     bytes[12..16].copy_from_slice(&length.to_le_bytes());
     bytes[16..20].copy_from_slice(&crc32fast::hash(&text).to_le_bytes());
-    bytes[PID_AT as usize..PID_AT as usize + 4].copy_from_slice(&std::process::id().to_le_bytes());
-    let at = slot.at() as usize;
+    bytes[PID_AT..PID_AT + 4].copy_from_slice(&std::process::id().to_le_bytes());
+    let at = slot.at();
     bytes[at..at + SLOT_BYTES].copy_from_slice(&slot.encode());
     // Texts are bounded, so that the manifest fits.
     let end = (MANIFEST_AT + text.len()).min(HEADER_BYTES);

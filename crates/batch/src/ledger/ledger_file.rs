@@ -53,7 +53,7 @@ pub(crate) fn set_synced(path: &Path, records: u64, boot: [u8; 16]) {
     let file = File::options().write(true).open(path).unwrap();
     for number in [1000, 1001] {
         let slot = Slot { number, records, boot };
-        file.write_all_at(&slot.encode(), slot.at()).unwrap();
+        file.write_all_at(&slot.encode(), slot.at() as u64).unwrap();
     }
 }
 
@@ -85,7 +85,7 @@ impl Ledger {
             BadHeader::Damaged(what) => damaged(what),
         })?;
         // Only now it is known to be a ledger.
-        file.write_all_at(&std::process::id().to_le_bytes(), PID_AT).map_err(failed)?;
+        file.write_all_at(&std::process::id().to_le_bytes(), PID_AT as u64).map_err(failed)?;
         let written = (length - HEADER_BYTES as u64) / RECORD_BYTES as u64;
         let slot = slots[0];
         let mut ledger = Self { path: path.to_owned(), file, slot, records: written, buffer: Vec::new() };
@@ -200,7 +200,7 @@ impl Ledger {
         self.flush()?;
         self.slot = Slot { number: self.slot.number + 1, records: self.records, ..self.slot };
         let write = || {
-            self.file.write_all_at(&self.slot.encode(), self.slot.at())?;
+            self.file.write_all_at(&self.slot.encode(), self.slot.at() as u64)?;
             self.file.sync_data()
         };
         write().map_err(|source| self.failed(source))
@@ -301,7 +301,7 @@ fn lock(file: &File, path: &Path) -> Result<(), BatchError> {
         return Ok(());
     }
     let mut pid = [0; 4];
-    let known = file.read_exact_at(&mut pid, PID_AT).is_ok();
+    let known = file.read_exact_at(&mut pid, PID_AT as u64).is_ok();
     let pid = Some(u32::from_le_bytes(pid)).filter(|pid| known && *pid > 0);
     Err(BatchError::Locked { path: path.to_owned(), pid })
 }

@@ -36,7 +36,6 @@ pub(crate) struct PartRun {
     /// Whether replies came in another order than the items.
     pub(crate) is_mixed_up: bool,
     feed: Option<mpsc::Sender<Item>>,
-    most_ahead: usize,
     begun: Instant,
     last_reply: Instant,
     /// Moving mean of the times of replies, in milliseconds.
@@ -55,7 +54,6 @@ impl PartRun {
             reply_bytes: 0,
             is_mixed_up: false,
             feed: Some(feed),
-            most_ahead: 0,
             begun,
             last_reply: begun,
             mean_ms: 0,
@@ -79,8 +77,9 @@ impl PartRun {
         let is_sent = self.feed.as_ref().is_some_and(|feed| feed.try_send(item).is_ok());
         if is_sent {
             self.sent.push(index);
-            self.most_ahead = self.most_ahead.max(self.in_flight());
-        } else {
+        }
+        // A part that is full ends at once, so that the next one can begin.
+        if !is_sent || self.sent.len() >= MOST_ITEMS {
             self.feed = None;
         }
         is_sent
@@ -146,35 +145,27 @@ pub(crate) enum Culprit {
 
 /// Decides what counts of a part.
 ///
-/// Replies count if their number is right and nothing was left over. Where the process died, they count only if it never had
-/// more than one item: then a reply can be of no other item. Else one superfluous line could have shifted them all.
+/// Replies count if their number is right and nothing was left over, which is known only where the process goes on. A process
+/// that died, or took too long, may have printed a superfluous line before, which shifted all replies after it: none counts.
 pub(crate) fn verdict(part: &PartRun, end: &PartEnd) -> Verdict {
     let (sent, replies) = (part.sent.len(), part.replies.len());
     let taken = (end.taken as usize).min(sent);
-    let is_lockstep = part.most_ahead <= 1;
-    let none = |one_by_one| Verdict { counted: 0, culprit: Culprit::None, one_by_one };
+    let none = |culprit, one_by_one| Verdict { counted: 0, culprit, one_by_one };
     if part.is_mixed_up || replies > taken {
-        return if part.is_single { failed(0, 0) } else { none(true) };
+        return if part.is_single { failed(0, 0) } else { none(Culprit::None, true) };
     }
     match end.cause {
         PartCause::Done if replies == taken && taken > 0 => {
             Verdict { counted: replies, culprit: Culprit::None, one_by_one: false }
         }
-        PartCause::Done | PartCause::ProtocolBroken if part.is_single => failed(0, 0),
-        PartCause::Done | PartCause::ProtocolBroken => none(true),
-        PartCause::ProcessDied => {
-            let counted = if is_lockstep { replies } else { 0 };
-            // A process that has answered all it was sent dies of no item.
-            let is_at_item = replies < sent && (replies < taken || taken == 0);
-            let culprit = if is_at_item { Culprit::Died(replies) } else { Culprit::None };
-            Verdict { counted, culprit, one_by_one: true }
-        }
-        PartCause::TimedOut => failed(if is_lockstep { replies } else { 0 }, replies),
         PartCause::Failed if replies + 1 == taken || replies == taken => failed(replies, replies),
-        PartCause::Failed => none(true),
-        PartCause::Unreachable | PartCause::Cancelled | PartCause::Fatal => {
-            Verdict { counted: if is_lockstep { replies } else { 0 }, culprit: Culprit::None, one_by_one: false }
-        }
+        PartCause::Unreachable | PartCause::Cancelled | PartCause::Fatal => none(Culprit::None, false),
+        PartCause::ProcessDied if part.is_single => none(Culprit::Died(0), true),
+        _ if part.is_single => failed(0, 0),
+        // A process that has answered all it was sent dies of no item.
+        PartCause::ProcessDied if replies < taken || taken == 0 => none(Culprit::Died(replies), true),
+        PartCause::TimedOut if replies < sent => failed(0, replies),
+        _ => none(Culprit::None, true),
     }
 }
 

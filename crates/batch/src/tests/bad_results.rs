@@ -163,26 +163,30 @@ async fn a_full_disk_ends_the_batch_which_can_be_resumed() {
 async fn a_power_cut_loses_what_was_not_synced_and_nothing_else() {
     let lines: Vec<String> = (0..40).map(|number| format!("item {number}")).collect();
     let (before, after) = ([1; 16], [2; 16]);
-    for synced in [0, 1, 17, 40] {
+    for synced in [0_u8, 1, 17, 40] {
         for garbage in [false, true] {
             let folder = Folder::new();
             folder.input(&lines);
             folder.run(Options { boot: Some(before), ..options() }, &FakeRunner::new(1)).await.unwrap();
-            crate::ledger::set_synced(&folder.path("out.mer"), synced, before);
+            crate::ledger::set_synced(&folder.path("out.mer"), synced.into(), before);
             // Pages that were not written are zeros, or are there while those before them are not.
-            let kept = answers(&lines[..synced as usize]).len();
+            let kept = answers(&lines[..synced.into()]).len();
             let mut out = fs::read(folder.path("out")).unwrap();
             let end = if garbage { out.len() } else { kept };
             out[kept..].fill(0);
             fs::write(folder.path("out"), &out[..end]).unwrap();
             let mut ledger = fs::read(folder.path("out.mer")).unwrap();
             if garbage && synced < 30 {
-                ledger[4096 + (synced as usize + 1) * 60..4096 + 31 * 60].fill(0);
+                ledger[4096 + (usize::from(synced) + 1) * 60..4096 + 31 * 60].fill(0);
             }
             fs::write(folder.path("out.mer"), ledger).unwrap();
             let resumed = Options { boot: Some(after), ..resuming() };
             let summary = folder.run(resumed, &FakeRunner::new(1)).await.unwrap();
-            assert_eq!((folder.output(), summary.progress.kept), (answers(&lines), synced), "{synced} {garbage}");
+            assert_eq!(
+                (folder.output(), summary.progress.kept),
+                (answers(&lines), synced.into()),
+                "{synced} {garbage}"
+            );
         }
     }
 }

@@ -52,6 +52,16 @@ async fn an_answer_is_never_shifted() {
 }
 
 #[tokio::test]
+async fn a_death_hides_no_line_too_many() {
+    // The banner is the reply to its item, and the answer is left over when the process dies at the next one.
+    let folder = Folder::new();
+    let lines = ["a", "chatty1-x", "dies1-x", "b"];
+    folder.input(&lines);
+    folder.run(options(), &FakeRunner::new(1)).await.unwrap();
+    assert_eq!(folder.output(), answers(&lines));
+}
+
+#[tokio::test]
 async fn a_failure_and_a_timeout_are_of_one_item() {
     assert_eq!(with_one("fails-x", true).await.times("fails-x"), 1);
     assert_eq!(with_one("late-x", true).await.times("late-x"), 1);
@@ -62,9 +72,9 @@ async fn a_failure_and_a_timeout_are_of_one_item() {
 async fn retries_are_for_failures_that_may_pass_and_go_elsewhere() {
     let folder = Folder::new();
     folder.input(&["a", "flaky-x", "b", "dies-x"]);
-    let errors = Some(folder.path("errors"));
+    let errors = folder.path("errors");
     let runner = FakeRunner::oneshots(1);
-    let summary = folder.run(Options { retries: 2, errors: errors.clone(), ..options() }, &runner).await.unwrap();
+    let summary = folder.run(Options { retries: 2, errors: Some(errors.clone()), ..options() }, &runner).await.unwrap();
     assert_eq!(folder.output(), "<A>\n<FLAKY-X>\n<B>\n\n");
     assert_eq!((summary.progress.succeeded, summary.progress.failed), (3, 1));
     assert_eq!((runner.times("flaky-x"), runner.times("dies-x")), (3, 4));
@@ -72,7 +82,7 @@ async fn retries_are_for_failures_that_may_pass_and_go_elsewhere() {
     let flaky: Vec<_> = singles.iter().filter(|(input, ..)| input.starts_with(b"flaky")).collect();
     assert_eq!(flaky.iter().map(|(_, attempt, _)| *attempt).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(flaky[2].2.as_deref(), Some("here"));
-    let errors = fs::read_to_string(errors.unwrap()).unwrap();
+    let errors = fs::read_to_string(errors).unwrap();
     let rows: Vec<serde_json::Value> = errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 1, "{errors}");
     assert_eq!((&rows[0]["line"], &rows[0]["message"]), (&4.into(), &"the process died".into()));
@@ -112,12 +122,12 @@ async fn what_no_attempt_can_mend_ends_the_batch() {
 async fn items_that_cannot_be_read_fail_with_their_place() {
     let folder = Folder::new();
     fs::write(folder.path("in"), b"1\n{\"a\":\n\"\xff\"\n2 3\n\n[]\n").unwrap();
-    let errors = Some(folder.path("errors"));
-    let json = Options { input_format: crate::InputFormat::JsonLines, errors: errors.clone(), ..options() };
+    let errors = folder.path("errors");
+    let json = Options { input_format: crate::InputFormat::JsonLines, errors: Some(errors.clone()), ..options() };
     let summary = folder.run(json, &FakeRunner::new(2)).await.unwrap();
     assert_eq!(folder.output(), "<1>\n\n\n\n\n<[]>\n");
     assert_eq!(summary.progress.failed, 4);
-    let errors = fs::read_to_string(errors.unwrap()).unwrap();
+    let errors = fs::read_to_string(errors).unwrap();
     for place in [
         "line 2, column 5: the JSON value does not",
         "line 3, byte 2: it is not valid UTF-8",

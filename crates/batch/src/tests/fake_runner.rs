@@ -30,6 +30,8 @@ pub(super) struct Log {
     pub(super) most_items: AtomicUsize,
     /// Number of the parts to come that find no server.
     pub(super) outage: AtomicUsize,
+    /// Whether items that wait for it go on.
+    pub(super) gate: watch::Sender<bool>,
     /// Attempts and avoided servers of single parts.
     pub(super) singles: Mutex<Vec<(Bytes, u32, Option<String>)>>,
 }
@@ -164,6 +166,11 @@ impl FakeRunner {
             Fate::Hang => {
                 stop.reached(StopLevel::End).await;
                 Fate::Hang
+            }
+            fate if item.input.starts_with(b"gated") => {
+                // The sender is in the log.
+                let _ = self.log.gate.subscribe().wait_for(|is_open| *is_open).await;
+                fate
             }
             fate if item.input.starts_with(b"slow") => {
                 tokio::time::sleep(Duration::from_millis(300)).await;

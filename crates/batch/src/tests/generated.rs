@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -56,18 +56,18 @@ fn edit(lines: &mut Vec<String>, edits: &[Edit]) {
 }
 
 /// Cuts results and ledger as the end of a process does: the ledger anywhere, the results after its last record.
-fn kill(folder: &Folder, at: f64, more: f64) {
+fn kill(folder: &Folder, at: Index, more: Index) {
     let (out, ledger) = (fs::read(folder.path("out")).unwrap(), fs::read(folder.path("out.mer")).unwrap());
-    let cut = SIZES.0 + ((ledger.len() - SIZES.0) as f64 * at) as usize;
+    let cut = SIZES.0 + at.index(ledger.len() - SIZES.0 + 1);
     let records = (cut - SIZES.0) / SIZES.1;
     let end = match records.checked_sub(1) {
         None => 0,
         Some(last) => {
             let place = SIZES.0 + last * SIZES.1 + 24;
-            u64::from_le_bytes(ledger[place..place + 8].try_into().unwrap()) as usize
+            usize::try_from(u64::from_le_bytes(ledger[place..place + 8].try_into().unwrap())).unwrap()
         }
     };
-    let out_cut = end + ((out.len() - end) as f64 * more) as usize;
+    let out_cut = end + more.index(out.len() - end + 1);
     fs::write(folder.path("out.mer"), &ledger[..cut]).unwrap();
     fs::write(folder.path("out"), &out[..out_cut]).unwrap();
 }
@@ -78,7 +78,7 @@ proptest! {
     #[test]
     fn the_results_are_those_of_an_undisturbed_run(
         first in prop::collection::vec(any::<u8>().prop_map(line), 0..60),
-        rounds in prop::collection::vec((edits(), 0.0..=1.0, 0.0..=1.0, any::<bool>()), 1..5),
+        rounds in prop::collection::vec((edits(), any::<Index>(), any::<Index>(), any::<bool>()), 1..5),
         places in 1..4_usize,
     ) {
         let runtime = Runtime::new().unwrap();
@@ -107,7 +107,7 @@ proptest! {
     #[test]
     fn without_order_the_results_are_those_of_an_undisturbed_run_in_any_order(
         first in prop::collection::vec(any::<u8>().prop_map(line), 0..40),
-        rounds in prop::collection::vec((edits(), 0.0..=1.0, 0.0..=1.0), 1..4),
+        rounds in prop::collection::vec((edits(), any::<Index>(), any::<Index>()), 1..4),
     ) {
         let runtime = Runtime::new().unwrap();
         let folder = Folder::new();
