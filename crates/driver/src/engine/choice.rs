@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     address::database_identity,
     message::{caller_context, open_message},
-    on_demand::Starter,
+    on_demand::{Starter, is_kept},
     relay::refused,
 };
 use crate::{
@@ -96,6 +96,11 @@ impl Engine {
     /// Starts a resident, unless this process may not. Returns whether it answers.
     pub(crate) async fn start_resident(&self, location: &Location) -> bool {
         self.starter.start(location).await
+    }
+
+    /// Whether residents keep processes of a model, on any of its servers or on this one, and this process may use them.
+    pub(super) fn keeps(&self, model: &ResolvedModel, server: Option<&str>) -> bool {
+        self.is_used && is_kept(model, server)
     }
 
     /// Returns the caller, as the resident takes it.

@@ -48,13 +48,7 @@ impl Starter {
 
     /// Whether a resident is to be started for a request to this model.
     pub(super) fn wants(&self, model: &ResolvedModel, server: Option<&str>) -> bool {
-        let spec = &model.model().spec;
-        let servers = spec.servers().into_iter().filter(|name| server.is_none_or(|pinned| pinned == *name));
-        self.environment.is_some()
-            && servers.map(|name| spec.on_server(name)).any(|params| {
-                let is_kept = params.keepalive.is_some_and(|keepalive| keepalive != Bound::After(Duration::ZERO));
-                is_kept && params.protocol().stays_up()
-            })
+        self.environment.is_some() && is_kept(model, server)
     }
 
     /// Starts a resident, unless another process is about to, and waits until it answers. Returns whether it does.
@@ -93,6 +87,16 @@ impl Starter {
         tracing::debug!("the resident that was started does not answer");
         false
     }
+}
+
+/// Whether processes of a model are kept for further calls, on any of its servers or on this one.
+pub(super) fn is_kept(model: &ResolvedModel, server: Option<&str>) -> bool {
+    let spec = &model.model().spec;
+    let servers = spec.servers().into_iter().filter(|name| server.is_none_or(|pinned| pinned == *name));
+    servers.map(|name| spec.on_server(name)).any(|params| {
+        let is_kept = params.keepalive.is_some_and(|keepalive| keepalive != Bound::After(Duration::ZERO));
+        is_kept && params.protocol().stays_up()
+    })
 }
 
 /// Returns the environment of a resident: that of this process, with its settings in place of those that it was given.
