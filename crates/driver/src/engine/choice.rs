@@ -117,6 +117,12 @@ impl Engine {
         }
     }
 
+    /// Whether residents keep processes of a model, on any of its servers or on this one, and this process may use them.
+    pub(super) fn keeps(&self, model: &ResolvedModel, server: Option<&str>) -> bool {
+        let spec = &model.model().spec;
+        self.is_used && spec.servers_within(server).any(|name| spec.on_server(name).is_kept())
+    }
+
     /// Returns the caller, as the resident takes it.
     pub(crate) const fn context(&self) -> Option<&CallerContext> {
         self.context.as_ref()

@@ -11,6 +11,7 @@ mod local_host;
 mod request;
 mod runner;
 mod single;
+mod subject;
 
 pub use end::PartFailure;
 pub use host::{HostFuture, PartCall, PartHost};
@@ -18,3 +19,4 @@ pub use item_feed::{ItemFeed, ReplyFeed};
 pub use local_host::LocalHost;
 pub use request::{BatchRequest, OutcomeHint};
 pub use runner::BatchRunner;
+pub use subject::subject;
