@@ -21,11 +21,13 @@ impl Engine {
         request: BatchRequest,
         asks_resident: bool,
     ) -> Result<Arc<dyn Runner>, CliError> {
-        let is_kept = self.keeps(&request.model, request.server.as_deref());
+        let takes_several = request.takes_several();
+        let wants_resident = self.wants_resident(&request.model, request.server.as_deref());
         let runner = runtime.batch_runner(request)?;
-        let resident = self.location().zip(self.context()).filter(|_| asks_resident && is_kept);
+        let resident = self.resident().filter(|_| asks_resident && takes_several);
         let Some((location, context)) = resident else { return Ok(Arc::new(runner)) };
-        if steer::version(location).await.is_err() && !self.start_resident(location).await {
+        let is_there = steer::version(location).await.is_ok();
+        if !is_there && !(wants_resident && self.start_resident(location).await) {
             return Ok(Arc::new(runner));
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -115,6 +115,7 @@ impl Env {
             pid: std::process::id(),
             folder: self.folder.path().to_owned(),
             variables: BTreeMap::from([path]),
+            agent: None,
         }
     }
 

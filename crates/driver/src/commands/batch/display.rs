@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -36,6 +36,8 @@ pub(super) struct Display {
 struct State {
     last_line: Option<Instant>,
     running: u64,
+    /// What parts wait for.
+    waits_for: Option<String>,
 }
 
 impl Display {
@@ -65,9 +67,14 @@ impl Display {
         }
     }
 
+    /// Takes note of what parts wait for; nothing once they have it.
+    pub(super) fn wait(&self, waits_for: Option<String>) {
+        self.state().waits_for = waits_for;
+    }
+
     /// Says that nothing new is started.
     pub(super) fn finishing(&self) {
-        let running = self.state.lock().unwrap_or_else(PoisonError::into_inner).running;
+        let running = self.state().running;
         if running > 0 {
             self.warn(&format!("finishing the {running} that run; Ctrl-C once more ends them at once"));
         }
@@ -86,7 +93,7 @@ impl Display {
     }
 
     fn progress(&self, progress: &Progress) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.running = progress.running;
         match (self.mode, &self.line) {
             (ProgressArg::Json, _) => {
@@ -96,9 +103,14 @@ impl Display {
                     write_json(progress);
                 }
             }
-            (_, Some(line)) => line.show(|| line_of(progress)),
+            (_, Some(line)) => line.show(|| line_of(progress, state.waits_for.as_deref())),
             _ => {}
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that is called with the lock held panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a warning; programs that read JSON and cron do not get it.
@@ -110,7 +122,7 @@ impl Display {
 }
 
 /// Returns the progress as a line for people.
-fn line_of(progress: &Progress) -> String {
+fn line_of(progress: &Progress, waits_for: Option<&str>) -> String {
     let Progress { total, succeeded, failed, rate, left, servers, .. } = progress;
     let done = succeeded + failed;
     let mut line = total.map_or_else(|| done.to_string(), |total| format!("{done} of {total}"));
@@ -124,6 +136,9 @@ fn line_of(progress: &Progress) -> String {
     if servers.len() > 1 {
         let each = servers.iter().map(|(name, count)| format!("{name} {}", count.succeeded + count.failed));
         line.push_str(&format!(" ({})", each.collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(waits_for) = waits_for {
+        line.push_str(&format!("; {waits_for}"));
     }
     line
 }

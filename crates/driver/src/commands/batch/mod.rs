@@ -8,6 +8,7 @@ mod streams;
 use std::sync::Arc;
 
 use mer_batch::{Batch, Input, Options, Output, OutputFormat, Stop, StopLevel};
+use mer_scheduler::WaitObserver;
 use mer_service::{
     ModelHost as _,
     batch::{BatchRequest, subject},
@@ -65,6 +66,8 @@ pub(super) async fn batch(
     if args.dry_run {
         return dry_run::dry_run(app, batch, ui).await.map(|()| 0);
     }
+    let display = Arc::new(Display::new(ui, args.progress, has_file));
+    let (observer, watched) = (Arc::clone(&display), Arc::clone(&display));
     let request = BatchRequest {
         model,
         server: args.server.clone(),
@@ -73,14 +76,12 @@ pub(super) async fn batch(
         priority: args.priority,
         tags,
         jobs: args.jobs.map(count),
-        watch: None,
+        watch: Some(WaitObserver::new(move |wait| watched.wait(wait.map(|wait| wait.to_string())))),
         progress: weights::progress(ui),
         hint: Some(Arc::new(outcome_hint)),
     };
     let runner = app.engine.batch_runner(&app.runtime, request, !args.no_serve);
     let runner = app.signals.unless_ended(runner).await?;
-    let display = Arc::new(Display::new(ui, args.progress, has_file));
-    let observer = Arc::clone(&display);
     let stop = Stop::default();
     let work = batch.run(runner, stop.clone(), Arc::new(move |event| observer.show(event)));
     let (ended, signal) = stop_on_signal(app, &stop, &display, work).await;
