@@ -14,7 +14,8 @@ use crate::{
     error::ClientError,
     location::Location,
     run::{Answer, Reservation},
-    wire::{CallerContext, ErrorMessage, Open, PartOpen},
+    steer::leave,
+    wire::{CallerContext, DeclineReason, ErrorMessage, Open, PartOpen},
 };
 
 /// Runs parts in the resident. Once it has declined one, or is gone, the others run in this process.
@@ -51,6 +52,11 @@ impl ResidentHost {
             Ok(Answer::Refused(message)) => return Err(refused(message)),
             Ok(Answer::Declined(declined)) => {
                 tracing::debug!(reason = ?declined.reason, "the resident does not run this batch");
+                if declined.reason == DeclineReason::Version
+                    && let Err(error) = leave(&self.location).await
+                {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the resident was not asked to end");
+                }
             }
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the batch goes on without a resident");

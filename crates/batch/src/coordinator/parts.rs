@@ -53,7 +53,7 @@ impl Coordinator {
         let (item, avoid) = (pending.entry.item.clone(), pending.avoid.as_deref().map(str::to_owned));
         let pipeline = self.options.pipeline.max(1);
         let (feed, items) = mpsc::channel(pipeline);
-        let mut run = PartRun::new(request_uid, is_single, feed);
+        let mut run = PartRun::new(request_uid, is_single, feed, self.part_time);
         run.send(item);
         if is_single {
             run.close();

@@ -21,7 +21,7 @@ use crate::{
     progress::{BatchEnd, Event, Observer, Progress},
     results::{Destination, Finished, Write, WriteQueue},
     runner::{PartEnd, PartReply, Runner},
-    schedule::{PartRun, Tally, Window},
+    schedule::{MOST_TIME, MOST_TIME_OF_STREAM, PartRun, Tally, Window},
     stop::{Stop, StopLevel},
 };
 
@@ -47,6 +47,8 @@ pub(crate) struct Coordinator {
     /// What the parts see.
     pub(super) stop: Stop,
     pub(super) checks_format: bool,
+    /// How long a part is fed.
+    pub(super) part_time: Duration,
     pub(super) window: Window,
     pub(super) tally: Tally,
     pub(super) parts: BTreeMap<u64, PartRun>,
@@ -85,6 +87,7 @@ impl Coordinator {
         let mut tally = Tally::new(prepared.total);
         tally.keep(prepared.in_place.0, prepared.in_place.1);
         let checks_format = !matches!(prepared.writer.destination, Destination::Folder(_));
+        let is_stream = matches!(prepared.writer.destination, Destination::Stream(_) | Destination::Special(_));
         let writer = prepared.writer.start()?;
         let feed = prepared.feed.start()?;
         let now = Instant::now();
@@ -95,6 +98,7 @@ impl Coordinator {
             asked,
             stop: Stop::default(),
             checks_format,
+            part_time: if is_stream { MOST_TIME_OF_STREAM } else { MOST_TIME },
             window: Window::new(prepared.first_index, !options.unordered),
             tally,
             parts: BTreeMap::new(),

@@ -4,7 +4,7 @@ mod part_run;
 mod tally;
 mod window;
 
-pub(crate) use part_run::{Culprit, PartRun, verdict};
+pub(crate) use part_run::{Culprit, MOST_TIME, MOST_TIME_OF_STREAM, PartRun, verdict};
 pub(crate) use tally::Tally;
 pub(crate) use window::Window;
 

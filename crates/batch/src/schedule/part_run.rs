@@ -14,7 +14,9 @@ use crate::{
 /// Maximum number of items of a part.
 const MOST_ITEMS: usize = 1000;
 /// How long a part is fed.
-const MOST_TIME: Duration = Duration::from_secs(10);
+pub(crate) const MOST_TIME: Duration = Duration::from_secs(10);
+/// The same where results go to a stream, whose reader may wait for each of them.
+pub(crate) const MOST_TIME_OF_STREAM: Duration = Duration::from_secs(1);
 /// How long a part without items waits for more.
 const LINGER: Duration = Duration::from_millis(100);
 /// Items are sent ahead for about this long. A slow model thereby has few items that are run again if its process dies.
@@ -36,6 +38,7 @@ pub(crate) struct PartRun {
     /// Whether replies came in another order than the items.
     pub(crate) is_mixed_up: bool,
     feed: Option<mpsc::Sender<Item>>,
+    most_time: Duration,
     begun: Instant,
     last_reply: Instant,
     /// Moving mean of the times of replies, in milliseconds.
@@ -43,8 +46,8 @@ pub(crate) struct PartRun {
 }
 
 impl PartRun {
-    /// A part that begins now.
-    pub(crate) fn new(request_uid: Uuid, is_single: bool, feed: mpsc::Sender<Item>) -> Self {
+    /// A part that begins now, and is fed for this long.
+    pub(crate) fn new(request_uid: Uuid, is_single: bool, feed: mpsc::Sender<Item>, most_time: Duration) -> Self {
         let begun = Instant::now();
         Self {
             request_uid,
@@ -54,6 +57,7 @@ impl PartRun {
             reply_bytes: 0,
             is_mixed_up: false,
             feed: Some(feed),
+            most_time,
             begun,
             last_reply: begun,
             mean_ms: 0,
@@ -114,7 +118,7 @@ impl PartRun {
     /// Ends feeding if the part is full, old, or has had nothing to do for a while.
     pub(crate) fn close_if_due(&mut self, now: Instant) {
         let is_idle = self.in_flight() == 0 && now.duration_since(self.last_reply) >= LINGER;
-        let is_full = self.sent.len() >= MOST_ITEMS || now.duration_since(self.begun) >= MOST_TIME;
+        let is_full = self.sent.len() >= MOST_ITEMS || now.duration_since(self.begun) >= self.most_time;
         if is_idle || is_full || self.is_single {
             self.close();
         }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
-    part_run::{Culprit, PartRun, Verdict, verdict},
+    part_run::{Culprit, MOST_TIME, PartRun, Verdict, verdict},
     window::Window,
 };
 use crate::{
@@ -28,7 +28,7 @@ fn entry(index: u64) -> Entry {
 /// A part that was sent items, and has replied to some, with so many ahead at most.
 fn part(sent: u64, replies: u32, is_single: bool, ahead: usize) -> PartRun {
     let (feed, _items) = mpsc::channel(100);
-    let mut part = PartRun::new(Uuid::nil(), is_single, feed);
+    let mut part = PartRun::new(Uuid::nil(), is_single, feed, MOST_TIME);
     let mut given = 0;
     let mut reply = |part: &mut PartRun| {
         if given < replies {
@@ -108,7 +108,7 @@ fn a_timeout_and_a_failure_are_of_the_first_item_without_a_reply() {
 #[test]
 fn the_first_item_goes_alone_and_slow_ones_are_not_sent_ahead() {
     let (feed, _items) = mpsc::channel(2000);
-    let mut part = PartRun::new(Uuid::nil(), false, feed);
+    let mut part = PartRun::new(Uuid::nil(), false, feed, MOST_TIME);
     assert!(part.takes_more(16) && part.send(item(0)) && !part.takes_more(16));
     let reply = |part: &mut PartRun, position, run_ms| part.reply(ItemReply { position, output: Bytes::new(), run_ms });
     reply(&mut part, 0, 1);
