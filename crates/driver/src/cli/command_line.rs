@@ -39,6 +39,16 @@ impl CommandLine {
         flags.into_iter().any(|word| word == "--allow-changes" || word == "--allow-model-server-runtime-changes")
     }
 
+    /// Returns the line with a flag behind its verb, unless it has the flag.
+    pub(crate) fn with_flag(&self, verb: &str, flag: &str) -> String {
+        let has_flag = self.words.iter().take_while(|word| *word != "--").any(|word| word == flag);
+        let verb = self.words.iter().position(|word| word == verb).filter(|_| !has_flag);
+        let (before, behind) = self.words.split_at(verb.map_or(0, |at| at + 1));
+        let flag = verb.map(|_| flag);
+        let words = before.iter().map(String::as_str).chain(flag).chain(behind.iter().map(String::as_str));
+        line_of(self.start_flags.iter().map(String::as_str).chain(words))
+    }
+
     /// Returns the line with `set` in place of the verb `add`.
     pub(crate) fn set_instead_of_add(&self) -> String {
         let add = self.words.iter().position(|word| word == "add");
