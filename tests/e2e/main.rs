@@ -6,6 +6,7 @@
 mod support;
 
 mod apply;
+mod batch_chaos;
 mod changes;
 mod command_line;
 mod crash;

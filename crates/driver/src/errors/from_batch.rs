@@ -18,7 +18,9 @@ fn hint(error: &BatchError) -> Option<String> {
         return Some(hint.to_owned());
     }
     let hint = match error {
-        E::InputChanged { .. } => "`--resume` with the file as it is now keeps the results of items that did not change",
+        E::InputChanged { .. } => {
+            "`--resume` with the file as it is now keeps the results of items that did not change"
+        }
         E::JsonOverLines => "`jq -c . FILE` writes each value on one line",
         E::NoIdField => "`--jsonl` and `--csv` have fields; other items are identified by their content",
         E::MissingId { .. } => "give every item an id, or leave `--id` out: an item is identified by its content then",
@@ -26,14 +28,18 @@ fn hint(error: &BatchError) -> Option<String> {
             "`--duplicates share` gives equal items one result, `--duplicates run` runs each of them"
         }
         E::ShareNeedsFile => "name a file with `-o`, and leave `--unordered` out",
-        E::OutputExists { has_ledger: true, .. } => "`--resume` goes on with it; `--force` begins anew and overwrites it",
+        E::OutputExists { has_ledger: true, .. } => {
+            "`--resume` goes on with it; `--force` begins anew and overwrites it"
+        }
         E::OutputExists { has_ledger: false, .. } => "`--force` overwrites it; or name another file",
         E::Locked { .. } => "wait until that batch has ended, or end it",
         E::OtherSubject { .. } => {
             "name another file for the results; `--resume --force` keeps the results that are there all the same"
         }
         E::DamagedLedger { intact, .. } => {
-            return Some(format!("`--resume --force` keeps the results before the damage ({intact}), and runs the others"));
+            return Some(format!(
+                "`--resume --force` keeps the results before the damage ({intact}), and runs the others"
+            ));
         }
         E::NewerLedger { .. } => "go on with the newer version of MER, or name another file for the results",
         E::EditedOutput { .. } => {

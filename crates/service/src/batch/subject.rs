@@ -12,8 +12,13 @@ pub fn subject(model: &ResolvedModel, mer_version: &str) -> Subject {
     let spec = &model.model().spec;
     // Replicas run the same program, perhaps from another folder.
     let params = spec.on_server(spec.servers().first().copied().unwrap_or_default());
-    let command =
-        (&params.inference_command, params.shell.unwrap_or_default(), &params.model_path, &params.env, &params.launcher);
+    let command = (
+        &params.inference_command,
+        params.shell.unwrap_or_default(),
+        &params.model_path,
+        &params.env,
+        &params.launcher,
+    );
     let tokens = params.tokens();
     let framing = match params.protocol().stays_up() {
         true => format!("{} {:?}", params.protocol().name(), (tokens.ready, tokens.start, tokens.stop)),

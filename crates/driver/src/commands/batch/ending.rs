@@ -35,7 +35,8 @@ impl Ending<'_> {
         display.last(&progress);
         let done = progress.succeeded + progress.failed;
         let total = progress.total.filter(|total| *total > done);
-        let items = total.map_or_else(|| counted(done, "item"), |total| format!("{done} of {}", counted(total, "item")));
+        let items =
+            total.map_or_else(|| counted(done, "item"), |total| format!("{done} of {}", counted(total, "item")));
         ui.note(&summary_line(&items, &progress, elapsed));
         if ui.format() == Format::Json && has_file {
             let mut object = counts(&progress);
