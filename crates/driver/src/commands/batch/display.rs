@@ -91,9 +91,9 @@ impl Display {
     /// Says that nothing new is started.
     pub(super) fn finishing(&self) {
         let running = self.state().running;
-        if running > 0 {
-            self.warn(&format!("finishing the {running} that run; Ctrl-C once more ends them at once"));
-        }
+        // It is known as of the last report, which may be older than what runs.
+        let what = if running > 0 { format!("the {running} that run") } else { "what runs".to_owned() };
+        self.warn(&format!("finishing {what}; Ctrl-C once more ends the batch at once"));
     }
 
     /// Writes the progress as JSON, if that is asked for.
