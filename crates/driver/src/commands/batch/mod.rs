@@ -11,7 +11,7 @@ use mer_batch::{Batch, Input, InputFormat, Options, Output, OutputFormat, Stop, 
 use mer_scheduler::WaitObserver;
 use mer_service::{
     ModelHost as _,
-    batch::{BatchRequest, subject},
+    batch::{BatchRequest, outage_bound, subject},
 };
 use uuid::Uuid;
 
@@ -60,6 +60,7 @@ pub(super) async fn batch(
         force: args.force,
         record_each: args.record == RecordArg::Each,
         errors: args.errors.clone(),
+        unreachable_bound: outage_bound(&model, args.server.as_deref()),
         ..Options::new(batch_uid, subject(&model, env!("CARGO_PKG_VERSION")))
     };
     let batch = Batch { options, input, output };
