@@ -6,6 +6,9 @@
 mod support;
 
 mod apply;
+mod batch;
+mod batch_chaos;
+mod beside_parallel;
 mod changes;
 mod command_line;
 mod crash;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use mer_core::{AccessKind, AttemptKey};
+use uuid::Uuid;
 
 /// Selects accesses of the log; they are listed newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct AccessFilter {
     pub model: Option<String>,
     /// Only runs with this version of the model's weights, and the training that made it. Ignored without a model.
     pub version: Option<u64>,
+    /// Only accesses of this batch.
+    pub batch: Option<Uuid>,
     /// Only accesses that began at this time or later.
     pub since: Option<Timestamp>,
     /// Only accesses of these kinds; an empty list selects every kind.
@@ -20,7 +23,7 @@ pub struct AccessFilter {
 
 impl Default for AccessFilter {
     fn default() -> Self {
-        Self { limit: 50, model: None, version: None, since: None, kinds: Vec::new() }
+        Self { limit: 50, model: None, version: None, batch: None, since: None, kinds: Vec::new() }
     }
 }
 

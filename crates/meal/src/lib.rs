@@ -32,7 +32,10 @@ pub use executor::Executor;
 pub use held::Held;
 pub use local::{LocalConfig, group_memory, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
-pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot, until};
+pub use protocol::{
+    Input, ItemReply, PartEnd, PartItems, PartReplies, PartRequest, SentHook, Sinks, StderrHook, WarmProcess,
+    check_input, oneshot, until,
+};
 pub use request_end::{BoundName, EndCause, RequestEnd};
 pub use run::Run;
 pub use ssh::{PingReport, PingStep, SecretRequest, SecretSource, SshConfig, SshEnvironment, SshError, StepKind};

@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod api;
+pub mod batch;
 mod blocking;
 mod byte_stream;
 mod caller;

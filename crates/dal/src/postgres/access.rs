@@ -74,6 +74,11 @@ const NEWEST_OF_LONG_NAME: &str = newest!(r#"left("model", 200) = left($7, 200) 
 const NEWEST_OF_VERSION: &str =
     newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "weightsVersion" = $8 AND "#);
 
+/// A batch has few models, mostly one.
+const NEWEST_OF_BATCH: &str = newest!(
+    r#""batchUid" = $7 AND ($8::text IS NULL OR "model" = $8) AND ($9::bigint IS NULL OR "weightsVersion" = $9) AND "#
+);
+
 const INDEXED: usize = 200;
 
 /// Roughly the earliest time that the server can store, in seconds since 1970: the year 4368 BC.
@@ -121,6 +126,7 @@ impl AccessBackend for PostgresStore {
         let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
             let text = match (&filter.model, filter.version) {
+                _ if filter.batch.is_some() => NEWEST_OF_BATCH,
                 (None, _) => NEWEST,
                 (Some(_), Some(_)) => NEWEST_OF_VERSION,
                 (Some(model), None) if model.chars().nth(INDEXED - 1).is_none() => NEWEST_OF_MODEL,
@@ -128,7 +134,10 @@ impl AccessBackend for PostgresStore {
             };
             let mut query =
                 self.query(text).bind(limit).bind(since).bind(start).bind(request).bind(attempt).bind(&kinds);
-            if let Some(model) = &filter.model {
+            if let Some(batch) = filter.batch {
+                let version = filter.model.as_ref().and(filter.version).map(count);
+                query = query.bind(Id(batch)).bind(&filter.model).bind(version);
+            } else if let Some(model) = &filter.model {
                 query = query.bind(model);
                 if let Some(version) = filter.version {
                     query = query.bind(count(version));

@@ -82,11 +82,19 @@ impl AccessBackend for SurrealStore {
             values.insert("kinds", filter.kinds.iter().map(ToString::to_string).collect::<Vec<String>>());
         }
         let mut text = String::from("SELECT * FROM ModelAccess");
+        let mut order = "startMicros DESC";
+        if let Some(batch) = filter.batch {
+            conditions.push("batchUid = $batch");
+            values.insert("batch", batch);
+            // Its rows are few beside the log, and are sorted.
+            text += " WITH INDEX ofBatch";
+            order = "startMicros DESC, requestUid DESC, attempt DESC";
+        }
         for (number, condition) in conditions.into_iter().enumerate() {
             text += if number == 0 { " WHERE " } else { " AND " };
             text += condition;
         }
-        text += &format!(" ORDER BY startMicros DESC LIMIT $limit START {seen};");
+        text += &format!(" ORDER BY {order} LIMIT $limit START {seen};");
         let mut results = self.run("list the accesses", text, values).await?;
         take::<AccessRow>(&mut results, 0, "ModelAccess")?
             .into_iter()

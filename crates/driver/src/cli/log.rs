@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date};
 use mer_core::{AccessKind, Bound, BoundError};
+use uuid::Uuid;
 
 /// Commands of `mer log`.
 #[derive(Debug, Clone, Subcommand)]
@@ -28,6 +29,10 @@ pub(crate) struct LogListArgs {
     /// Only accesses of this model, or of one version of its weights
     #[arg(long, value_name = "MODEL[:VERSION|@ALIAS]")]
     pub(crate) model: Option<String>,
+
+    /// Only the parts and items of this batch
+    #[arg(long, value_name = "UID")]
+    pub(crate) batch: Option<Uuid>,
 
     /// Only accesses that began since: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]

@@ -1,5 +1,6 @@
 //! The command line: one grammar for the shell, the REPL and scripts. The doc comments of arguments are their help.
 
+mod batch;
 mod change;
 mod change_values;
 mod command_line;
@@ -23,6 +24,7 @@ mod usage_error;
 mod verb;
 mod weights;
 
+pub(crate) use batch::{BatchArgs, ProgressArg, RecordArg};
 pub(crate) use change::{
     ModelAddArgs, ModelFlags, ModelSetArgs, RemoveArgs, ServerAddArgs, ServerFlags, ServerSetArgs,
 };

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::{
+    batch::BatchArgs,
     doctor::DoctorArgs,
     log::LogVerb,
     migrate::MigrateVerb,
@@ -22,6 +23,8 @@ pub(crate) enum Verb {
     /// Run a model once; standard output carries exactly the model's output
     #[command(aliases = ["execute", "exec", "infer"])]
     Run(RunArgs),
+    /// Run a model for each line of a file; --resume goes on where a batch was ended
+    Batch(BatchArgs),
     /// Train a model; what it writes becomes the next version of its weights
     Train(TrainArgs),
     /// Keep models warm for separate calls of `mer run`, in the foreground

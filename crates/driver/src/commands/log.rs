@@ -42,6 +42,7 @@ async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
         limit: args.limit,
         model: selector.map(|selector| selector.model),
         version,
+        batch: args.batch,
         since: args.since.map(|since| since.moment(Timestamp::now())),
         kinds: args.kinds(),
     };

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod batch;
 mod change;
 mod completions;
 mod config_show;
@@ -63,6 +64,7 @@ pub(crate) async fn execute(
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
             return Box::pin(run(app, args, input, ui, origin)).await;
         }
+        Verb::Batch(args) => return Box::pin(batch::batch(app, args, ui, command_line, origin)).await,
         Verb::Train(args) => {
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
             return Box::pin(train::train(app, args, input, ui, command_line)).await;
@@ -105,6 +107,7 @@ pub(crate) async fn execute(
             Verb::InternalOwner => return Err(not_here("internal-owner", "it is for startStopScripts")),
             Verb::Run(_)
             | Verb::Train(_)
+            | Verb::Batch(_)
             | Verb::Serve(_)
             | Verb::Model(_)
             | Verb::Migrate(_)

@@ -38,6 +38,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         retries: args.retries,
         retry_failed: args.retry_failed,
         priority: args.request.priority,
+        batch_uid: None,
         tags: args.request.tags()?,
         cancel: cancel.clone(),
         watch: app.watch(),

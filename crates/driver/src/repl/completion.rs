@@ -99,7 +99,7 @@ fn values(context: &CursorContext<'_>, argument: &Arg, names: &dyn Names, start:
 
 /// Whether the command takes a version or an alias behind the model's name.
 fn takes_weights(command: &Command) -> bool {
-    matches!(command.get_name(), "run" | "use")
+    matches!(command.get_name(), "run" | "batch" | "use")
 }
 
 fn verbs(command: &Command) -> Vec<String> {

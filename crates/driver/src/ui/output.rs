@@ -45,6 +45,11 @@ impl Ui {
         self.format
     }
 
+    /// Whether standard output is a terminal.
+    pub(crate) const fn out_is_terminal(&self) -> bool {
+        self.out_is_terminal
+    }
+
     /// Whether standard output may carry colour.
     pub(crate) const fn colour_out(&self) -> bool {
         self.colour && self.out_is_terminal && matches!(self.format, Format::Text)

@@ -194,7 +194,10 @@ impl WarmProcess {
             false => Ok(()),
         });
         match checked {
-            Ok(()) => EndCause::Done,
+            Ok(()) => {
+                self.has_answered = true;
+                EndCause::Done
+            }
             Err(what) => {
                 self.fault = Some(EndCause::ProtocolBroken(what.clone()));
                 EndCause::ProtocolBroken(what)
@@ -202,7 +205,7 @@ impl WarmProcess {
         }
     }
 
-    fn timed_out(&self, bound: Bound) -> EndCause {
+    pub(super) fn timed_out(&self, bound: Bound) -> EndCause {
         let no_reply = Some(self.pipes.framing.protocol());
         EndCause::Timeout { bound: BoundName::Timeout, after: bound.duration().unwrap_or_default(), no_reply }
     }

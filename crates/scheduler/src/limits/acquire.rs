@@ -64,6 +64,12 @@ impl Limits {
         Demand::of(placement, &self.config) != Err(Unmet)
     }
 
+    /// Returns how many processes can have what they need on a server at once; none if nothing is limited there.
+    pub(crate) fn most_at_once(&self, placement: &Placement) -> Option<usize> {
+        let demand = Demand::of(placement, &self.config).ok()??;
+        demand.needs.iter().map(|need| need.units.len() / need.count).min()
+    }
+
     /// Whether other machines share what a server has, so that [`Limits::claimed`] matters for a choice.
     pub(crate) fn is_shared(&self, placement: &Placement) -> bool {
         self.config.shared.is_some() && matches!(Demand::of(placement, &self.config), Ok(Some(_)))

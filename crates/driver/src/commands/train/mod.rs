@@ -66,6 +66,7 @@ pub(super) async fn train(
         retries: 0,
         retry_failed: false,
         priority: args.request.priority,
+        batch_uid: None,
         tags: args.request.tags()?,
         cancel: cancel.clone(),
         watch: app.watch(),
