@@ -72,7 +72,7 @@ fn halting_counts_what_it_is_told_to() {
     let ran = place.batch("once in -o out --halt soon,fail=2 -j 1").ended(1);
     assert!(ran.stderr.contains("2 failed, and the batch was halted after 22 of 42 items"), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("`mer batch --resume once in -o out --halt soon,fail=2 -j 1` goes on"),
+        ran.stderr.contains("`mer batch --resume once in -o out --halt 'soon,fail=2' -j 1` goes on"),
         "{}",
         ran.stderr
     );
@@ -96,7 +96,7 @@ fn the_exit_code_says_what_stopped_a_batch() {
     assert!(place.batch("work missing").failed(74).contains("the input `missing` cannot be opened"));
     assert!(place.batch("work in -o no/such/folder").failed(74).contains("no/such/folder"));
     assert!(place.batch("work in --server nosuch").failed(66).contains("nosuch"));
-    let ran = place.batch("missing in").ended(1);
+    let ran = place.batch("missing in").ended(78);
     assert!(ran.stderr.contains("no-such-program"), "{}", ran.stderr);
     let ran = place.batch("stillborn in").ended(1);
     assert!(ran.stderr.contains("exited with code 7"), "{}", ran.stderr);

@@ -79,8 +79,8 @@ fn json_over_several_lines_is_refused_before_anything_starts() {
 fn csv_has_quotes_and_ragged_rows_fail_alone() {
     let place = Place::new();
     place.input("name,text\nx,\"one, \"\"two\"\"\nthree\"\nragged\ny,\n");
-    let ran = place.batch("work in --csv").ended(1);
-    let expected = "got {\"name\":\"x\",\"text\":\"one, \\\"two\\\"\\nthree\"}\n\ngot {\"name\":\"y\",\"text\":\"\"}\n";
+    let ran = place.batch("cat in --csv").ended(1);
+    let expected = "{\"name\":\"x\",\"text\":\"one, \\\"two\\\"\\nthree\"}\n\n{\"name\":\"y\",\"text\":\"\"}\n";
     assert_eq!(ran.stdout, expected);
     assert!(ran.stderr.contains("line 4: the record has 1 fields, and the header 2"), "{}", ran.stderr);
     place.input("a,a\n1,2\n");

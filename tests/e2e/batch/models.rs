@@ -91,7 +91,7 @@ fn a_batch_goes_on_with_the_model_as_it_began_and_is_not_resumed_with_another() 
     place.input(format!("gate\n{}", numbers(5)));
     let live = place.start("work in -o out -q");
     wait_until("the gate", || (!place.asked().is_empty()).then_some(()));
-    place.env.mer(["--allow-changes", "-q", "model", "set", "work", "--", "tr", "a-z", "A-Z"]).ok();
+    place.env.mer(["--allow-changes", "-q", "model", "set", "work", "--", "exec tr a-z A-Z"]).ok();
     place.env.file("work/go", "");
     live.finish().ok();
     assert_eq!(place.read("out"), format!("got gate\n{}", answers(&numbers(5))));

@@ -14,11 +14,10 @@ fn only_new_items_of_an_edited_file_are_run() {
     // One removed, one moved, one added at the top, one twice.
     let edited = "new\nd\na\nc\nc\n";
     place.input(edited);
-    let plan = place.batch("work in -o out --resume --dry-run --json").object();
-    assert_eq!(
-        (&plan["items"], &plan["toRun"], &plan["kept"], &plan["dropped"]),
-        (&5.into(), &2.into(), &3.into(), &1.into())
-    );
+    let plan = place.batch("work in -o out --resume --dry-run").ok();
+    for line in ["items            5", "to run           2", "kept results     3", "dropped results  1"] {
+        assert!(plan.lines().any(|found| found.trim_end() == line), "{line}: {plan}");
+    }
     assert!(place.asked().is_empty());
     let ran = place.batch("work in -o out --resume").ended(0);
     assert!(ran.stderr.starts_with("5 items: 5 succeeded, 0 failed, 3 of them before"), "{}", ran.stderr);
@@ -71,12 +70,12 @@ fn a_full_disk_stops_the_batch_which_goes_on_with_more_space() {
     // The bound on the size of a file is 512 KiB: writing beyond it fails as on a full disk.
     let mut command = place.env.program("sh".as_ref());
     command
-        .args(["-c", "ulimit -f 1024; exec \"$MER\" batch work in -o out"])
+        .args(["-c", "ulimit -f 1024; exec \"$MER\" batch plain in -o out"])
         .env("MER", crate::support::TestEnv::binary());
     let ran = crate::support::run(command).ended(74);
     assert!(ran.stderr.contains("the results cannot be written to `out`"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("`mer batch --resume work in -o out` goes on with it"), "{}", ran.stderr);
-    place.batch("work in -o out --resume -q").ok();
+    assert!(ran.stderr.contains("`mer batch --resume plain in -o out` goes on with it"), "{}", ran.stderr);
+    place.batch("plain in -o out --resume -q").ok();
     assert!(place.read("out") == answers(&lines));
 }
 

@@ -26,6 +26,11 @@ while IFS= read -r line; do
     esac
 done'''
 
+[models.plain]
+protocol = "lines"
+shell = true
+inferenceCommand = "while IFS= read -r line; do echo \"got $line\"; done"
+
 [models.banner]
 protocol = "lines"
 shell = true
