@@ -127,6 +127,7 @@ impl Training<'_> {
             shape: inspected.shape,
             parent: self.model.weights.as_ref().map(|weights| weights.version),
             access: Some(Box::new(trained.access().clone())),
+            collector: None,
             note: self.options.note.clone(),
             aliases: promotes.then(|| CURRENT_ALIAS.to_owned()).into_iter().collect(),
             caller: self.runtime.caller().name.clone(),
