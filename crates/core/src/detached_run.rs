@@ -67,6 +67,14 @@ pub struct DetachedParams {
     pub grace_secs: Option<u64>,
     /// Whether its output is hashed for the log.
     pub hashes: bool,
+    /// Length of its input, in bytes.
+    pub stdin_bytes: u64,
+    /// Sha256 of its input; none if hashing was off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin_sha256: Option<String>,
+    /// Time that its start took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_ms: Option<f64>,
     /// What becomes of the weights that it makes, if it is a training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<DetachedTraining>,
@@ -95,7 +103,7 @@ mod tests {
 
     #[test]
     fn keys_of_a_newer_version_are_kept() {
-        let text = r#"{"pid":7,"maxRunTime":"2h","hashes":true,"training":{"promote":true,"parent":3},"colour":"red"}"#;
+        let text = r#"{"pid":7,"maxRunTime":"2h","hashes":true,"stdinBytes":5,"training":{"promote":true,"parent":3},"colour":"red"}"#;
         let params: DetachedParams = serde_json::from_str(text).expect("parameters");
         assert_eq!((params.pid, params.max_run_time), (Some(7), Some(Bound::secs(7_200))));
         assert_eq!(params.training.as_ref().and_then(|training| training.parent), Some(3));

@@ -30,12 +30,12 @@ pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
-    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, SEND_FILES,
-    SIGNAL, Script, SupervisorId, detached_command, launch_script, launched, observations,
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
+    SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched, observations,
 };
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;
-pub use held::Held;
+pub use held::{Held, inherited_descriptors};
 pub use local::{LocalConfig, group_memory, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot, until};

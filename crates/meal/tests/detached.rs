@@ -12,7 +12,7 @@ use std::{
 
 use mer_core::{Bounds, Protocol, RunSpec, Tokens};
 use mer_meal::{
-    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, SEND_FILES, SIGNAL, SupervisorId,
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, RunFolder, SEND_FILES, SIGNAL, SupervisorId,
     detached_command, launch_script, launched, observations,
 };
 
@@ -63,7 +63,7 @@ impl Machine {
 
     fn try_launch(&self, name: &str, spec: &RunSpec, bounds: [&str; 2], input: &[u8]) -> Output {
         let (launch, supervisor) = launch_script();
-        let mut bytes = detached_command(spec, &BTreeMap::new()).expect("a command").into_bytes();
+        let mut bytes = detached_command(spec, &BTreeMap::new(), false).expect("a command").into_bytes();
         bytes.extend_from_slice(input);
         let base = self.root.path().display().to_string();
         self.script(&launch, &[&base, name, bounds[0], bounds[1], "a run of a test", &supervisor], &bytes)
@@ -82,11 +82,12 @@ impl Machine {
             boot_id: run.boot_id.clone(),
             host: Some(run.host.clone()),
         };
-        let output = self.script(&LOOK.text(), &[], known.line(&run.folder).expect("a line").as_bytes());
+        let folder = RunFolder::Known(run.folder.clone());
+        let output = self.script(&LOOK.text(), &[], known.line(&folder).expect("a line").as_bytes());
         let seen = observations(&String::from_utf8_lossy(&output.stdout), 1);
         let seen = seen.unwrap_or_else(|| panic!("{}: {output:?}", self.shell));
         assert_eq!((&seen.boot_id, &seen.host), (&run.boot_id, &run.host));
-        seen.states.into_iter().next().expect("a state")
+        seen.seen.into_iter().next().expect("a run").state
     }
 
     fn until(&self, run: &Launched, what: &str, is_it: impl Fn(&DetachedState) -> bool) -> DetachedState {
@@ -298,5 +299,23 @@ fn a_removed_folder_and_another_boot_are_told_apart() {
         fs::remove_dir_all(&run.folder).expect("removed");
         machine.until(&run, "removed", |state| *state == DetachedState::Removed);
         assert!(!lives(&model), "{}: the model lives on without its folder", machine.shell);
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_known_is_found() {
+    for machine in machines() {
+        let run = machine.launch("u-1", "exit 0", ["5", ""], b"");
+        machine.end(&run);
+        let folder = RunFolder::Default { name: "u-1".to_owned(), base: machine.root.path().display().to_string() };
+        let line = SupervisorId::default().line(&folder).expect("a line");
+        let output = machine.script(&LOOK.text(), &[], line.as_bytes()).stdout;
+        let seen = observations(&String::from_utf8_lossy(&output), 1).expect("an answer").seen.remove(0);
+        assert_eq!(
+            (seen.folder, matches!(seen.state, DetachedState::Ended(_))),
+            (Some(run.folder), true),
+            "{}",
+            machine.shell
+        );
     }
 }

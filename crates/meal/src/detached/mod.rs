@@ -23,6 +23,8 @@ mod scripts;
 mod supervisor;
 
 pub use command::detached_command;
-pub use observation::{DetachedEnd, DetachedState, EndedBy, Observation, SupervisorId, observations};
+pub use observation::{
+    DetachedEnd, DetachedState, EndedBy, Observation, RunFolder, SeenRun, SupervisorId, observations,
+};
 pub use scripts::{FOLLOW, HASH, LOOK, MARK_COLLECTED, REMOVE, SEND_FILES, SIGNAL, Script};
 pub use supervisor::{Launched, launch_script, launched};

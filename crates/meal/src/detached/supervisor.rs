@@ -2,9 +2,20 @@
 
 use crate::shell_words::CHECKS;
 
-/// Functions of every script. `mer_t PID` sets `mer_s` to the start time of a process, and to nothing if it has ended;
+/// Functions of every script. `mer_base DIR` sets `mer_d` to the folder of all runs, by default or below this one. `mer_t PID` sets `mer_s` to the start time of a process, and to nothing if it has ended;
 /// `mer_a PID START` says whether this process lives; `mer_b` sets `mer_boot` to the boot id.
-pub(super) const COMMON: &str = r#"mer_t() {
+pub(super) const COMMON: &str = r#"mer_base() {
+    case $1 in
+    '') mer_d=${XDG_STATE_HOME:-}
+        case $mer_d in /*) ;; *) mer_d=${HOME:+$HOME/.local/state} ;; esac
+        mer_d=${mer_d:-${TMPDIR:-/tmp}}/mer/runs ;;
+    '~') mer_d=$HOME/runs ;;
+    '~/'*) mer_d=$HOME/${1#??}/runs ;;
+    /*) mer_d=$1/runs ;;
+    *) mer_d=$PWD/$1/runs ;;
+    esac
+}
+mer_t() {
     mer_s=
     if [ -r /proc/self/stat ]; then
         { IFS= read -r mer_l </proc/$1/stat; } 2>/dev/null || return 1
@@ -40,14 +51,15 @@ const SESSION: &str = r#"mer_session() {
 /// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
 const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
-mer_b; mer_t $$; p=$$ t=$mer_s
+mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s)
 end() {
     full=-
     [ "$1" = 0 ] || { echo "is there room" >"$d/probe"; } 2>/dev/null || full=full
     by=-
     for why in maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
     rm -f "$d/probe" "$d/input" "$d/env"
-    if { echo "$1 $(date +%s) $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
+    now=$(date +%s)
+    if { echo "$1 $now $((now - began)) $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
     else mv "$d/end.new" "$d/end.$1"; fi
 }
 q=
@@ -110,15 +122,7 @@ kill -KILL "$k"
 /// cannot be started.
 const LAUNCH: &str = r#"umask 077
 IFS= read -r l || { echo "the command did not arrive" >&2; exit 1; }
-case $1 in
-'') c=${XDG_STATE_HOME:-}
-    case $c in /*) ;; *) c=${HOME:+$HOME/.local/state} ;; esac
-    b=${c:-${TMPDIR:-/tmp}}/mer/runs ;;
-'~') b=$HOME/runs ;;
-'~/'*) b=$HOME/${1#??}/runs ;;
-/*) b=$1/runs ;;
-*) b=$PWD/$1/runs ;;
-esac
+mer_base "$1"; b=$mer_d
 command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
     echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
 mer_x() { exit 0; }
@@ -131,13 +135,13 @@ mer_b; mer_t $$
 echo "$$ $mer_s $mer_boot" >"$d/launcher" || fail
 printf '%0400d\n' 0 >"$d/end.new" || fail
 { cat <<'MER_END'
-mer_d=${0%/*}
 rm -f "$0"
 MER_END
 p() { printf '%s\n' "$1"; }
 case ${KSH_VERSION:-} in ?*) p() { print -r -- "$1"; } ;; esac
 cat <<'MER_END'
 @COMMON@
+mer_d=${0%/*}
 mer_t $$; echo "$$ $mer_s" >"$mer_d/model"
 @CHECKS@
 mer_x() { exec "$@"; }
