@@ -307,15 +307,21 @@ fn a_folder_that_is_not_known_is_found() {
     for machine in machines() {
         let run = machine.launch("u-1", "exit 0", ["5", ""], b"");
         machine.end(&run);
-        let folder = RunFolder::Default { name: "u-1".to_owned(), base: machine.root.path().display().to_string() };
-        let line = SupervisorId::default().line(&folder).expect("a line");
-        let output = machine.script(&LOOK.text(), &[], line.as_bytes()).stdout;
-        let seen = observations(&String::from_utf8_lossy(&output), 1).expect("an answer").seen.remove(0);
-        assert_eq!(
-            (seen.folder, matches!(seen.state, DetachedState::Ended(_))),
-            (Some(run.folder), true),
-            "{}",
-            machine.shell
-        );
+        // The default is below the home.
+        let usual = machine.path(".local/state/mer");
+        fs::create_dir_all(&usual).expect("a folder");
+        std::os::unix::fs::symlink(machine.path("runs"), usual.join("runs")).expect("a link");
+        let home = format!("HOME='{}'; XDG_STATE_HOME=; export HOME XDG_STATE_HOME\n", machine.root.path().display());
+        for (base, place) in
+            [(machine.root.path().display().to_string(), "runs"), (String::new(), ".local/state/mer/runs")]
+        {
+            let folder = RunFolder::Default { name: "u-1".to_owned(), base };
+            let line = SupervisorId::default().line(&folder).expect("a line");
+            let output = machine.script(&(home.clone() + &LOOK.text()), &[], line.as_bytes()).stdout;
+            let seen = observations(&String::from_utf8_lossy(&output), 1).expect("an answer").seen.remove(0);
+            let expected = machine.path(place).join("u-1").display().to_string();
+            assert_eq!(seen.folder, Some(expected), "{}", machine.shell);
+            assert!(matches!(seen.state, DetachedState::Ended(_)), "{}: {:?}", machine.shell, seen.state);
+        }
     }
 }

@@ -26,7 +26,7 @@ impl SupervisorId {
         let words = [pid.as_deref(), self.start_time.as_deref(), self.boot_id.as_deref(), self.host.as_deref()];
         let folder = match folder {
             RunFolder::Known(path) => path.clone(),
-            RunFolder::Default { name, base } => format!("={name} {base}"),
+            RunFolder::Default { name, base } => format!("={name}/{base}"),
         };
         (!folder.contains(['\n', '\0'])).then(|| format!("{} {folder}\n", words.map(word).join(" ")))
     }
@@ -210,6 +210,6 @@ mod tests {
         assert_eq!(odd.line(&folder("/a")).as_deref(), Some("- - - - /a\n"));
         assert_eq!(odd.line(&folder("/a\nb")), None);
         let usual = RunFolder::Default { name: "u-1".to_owned(), base: "~/c d".to_owned() };
-        assert_eq!(odd.line(&usual).as_deref(), Some("- - - - =u-1 ~/c d\n"));
+        assert_eq!(odd.line(&usual).as_deref(), Some("- - - - =u-1/~/c d\n"));
     }
 }

@@ -3,7 +3,7 @@
 use super::supervisor::COMMON;
 
 /// Reads a line for each run: pid, start time, boot id and machine of its supervisor as far as they are known, else `-`, and
-/// its folder; a folder that is not known is `=`, the name of the run, and the folder that its server has for MER. Prints `=h`, boot id and name of this machine, and then a line for each run, which [`super::observations`]
+/// its folder; a folder that is not known is `=`, the name of the run, `/`, and the folder that its server has for MER. Prints `=h`, boot id and name of this machine, and then a line for each run, which [`super::observations`]
 /// reads; before it, after `>`, the folder if it was not known. Ends the model of a run whose supervisor was killed.
 const LOOK_AT: &str = r#"mer_b; h=$(uname -n)
 over() {
@@ -35,7 +35,7 @@ look() {
 }
 echo "=h $mer_boot $h"
 while IFS=' ' read -r p s o g d; do
-    case $d in =*) d=${d#=}; mer_base "${d#* }"; d=$mer_d/${d%% *}; echo ">$d" ;; esac
+    case $d in =*) d=${d#=}; mer_base "${d#*/}"; d=$mer_d/${d%%/*}; echo ">$d" ;; esac
     look
     echo "=$r"
 done

@@ -44,7 +44,11 @@ pub(super) enum LaunchEnd {
 impl Launch<'_> {
     /// Stores the run on its machine, and starts its supervisor.
     pub(super) async fn launch(&self, input: Input) -> LaunchEnd {
-        let command = match detached_command(self.spec, &self.host.env, self.trains) {
+        let spec = match self.found_spec().await {
+            Ok(spec) => spec,
+            Err(error) => return not_started(Verdict::not_started(&self.host.server, &error)),
+        };
+        let command = match detached_command(&spec, &self.host.env, self.trains) {
             Ok(command) => command,
             Err(error) => return not_started(Verdict::not_started(&self.host.server, &error)),
         };
@@ -90,11 +94,25 @@ impl Launch<'_> {
         }
     }
 
+    /// Returns what is started. On this machine the program is looked for at once, and `mer` means the running binary, by a path
+    /// that is valid after the end of this process.
+    async fn found_spec(&self) -> Result<RunSpec, StartError> {
+        let mut spec = self.spec.clone();
+        if self.is_local {
+            let program = self.host.executor.resolve(&spec).await?;
+            if spec.argv.first().is_some_and(|first| first == "mer") {
+                let program = program.canonicalize().unwrap_or(program);
+                spec.argv[0] = program.to_string_lossy().into_owned();
+            }
+        }
+        Ok(spec)
+    }
+
     fn verdict(&self, ended: &RequestEnd, answer: &str, sent: &SentInput) -> Verdict {
         let server = &self.host.server;
         let command = || self.spec.argv.first().cloned().unwrap_or_default();
         let wrong = match answer {
-            "=nf\n" => Some(StartError::NotFound { command: command(), searched: format!("server `{server}`") }),
+            "=nf\n" => Some(StartError::NotFound { command: command(), searched: "the `PATH` there".to_owned() }),
             "=nx\n" => Some(StartError::NotExecutable { path: command().into() }),
             "=cd\n" => Some(StartError::BadWorkingDirectory {
                 path: self.spec.cwd.clone().unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Judges how a detached run ended.
 
-use mer_core::{Access, DetachedRun, Exit, FailureKind, Status, signal_name};
+use mer_core::{Access, AccessKind, DetachedRun, Exit, FailureKind, Status, signal_name};
 use mer_meal::{DetachedEnd, DetachedState, EndedBy};
 
 /// The end of a detached run, as it goes on record.
@@ -92,6 +92,8 @@ pub fn failure_of(access: &Access) -> Option<FailureKind> {
         Status::Timeout => Some(FailureKind::Timeout),
         Status::Cancelled => Some(FailureKind::Cancelled),
         Status::Unreachable | Status::Lost => Some(FailureKind::Unreachable),
+        // A train command promises to write weights.
+        _ if access.kind == AccessKind::Train && access.exit_code == Some(0) => Some(FailureKind::Protocol),
         _ if access.exit_code.is_some_and(|code| code != 0) || access.signal.is_some() => {
             Some(FailureKind::ModelFailed)
         }
