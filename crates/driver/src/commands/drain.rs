@@ -4,7 +4,9 @@ use mer_service::log;
 
 use crate::{app::App, errors::CliError};
 
-/// Moves the journal into the database.
+/// Moves the journal into the database, and puts the ends of detached runs on record.
 pub(super) async fn drain(app: &App) -> Result<(), CliError> {
-    log::drain(&app.runtime, Vec::new()).await.map(drop).map_err(CliError::from)
+    let drained = log::drain(&app.runtime, Vec::new()).await.map(drop);
+    app.runtime.collect_detached().await;
+    drained.map_err(CliError::from)
 }
