@@ -30,6 +30,7 @@ mod json;
 mod limits;
 mod limits_chaos;
 mod locked;
+mod log;
 mod log_reading;
 mod lost;
 mod many;
