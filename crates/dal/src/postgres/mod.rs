@@ -5,6 +5,9 @@
 //! may therefore run twice: every statement of this driver leaves the same rows then.
 
 mod access;
+mod access_prune;
+mod access_query;
+mod access_stats;
 mod call;
 mod claims;
 mod connect;

@@ -41,7 +41,7 @@ pub(crate) enum Verb {
     /// List, show, put, get, name and remove versions of models' weights
     #[command(subcommand, aliases = ["weight"])]
     Weights(WeightsVerb),
-    /// List and show accesses: caller, model, time and outcome
+    /// List, show, follow, count, export and prune accesses: caller, model, time and outcome
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),
     /// Change servers and models to match a TOML file

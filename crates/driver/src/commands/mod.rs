@@ -12,7 +12,6 @@ mod keep_hint;
 mod kept_processes;
 mod load;
 mod log;
-mod log_rows;
 mod migrate;
 mod model;
 mod owner;

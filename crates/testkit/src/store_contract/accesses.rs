@@ -138,8 +138,13 @@ pub async fn accesses_are_listed_page_by_page(store: &Store) {
         };
         let wanted: Vec<Access> = all.iter().filter(wanted).cloned().collect();
         for (page, limit) in [(1, 1000), (7, 1000), (7, 16), (1000, 1000), (5, 0)] {
-            let filter =
-                AccessFilter { limit, model: model.map(str::to_owned), since, kinds: kinds.clone(), version: None };
+            let filter = AccessFilter {
+                limit,
+                model: model.map(str::to_owned),
+                since,
+                kinds: kinds.clone(),
+                ..AccessFilter::default()
+            };
             let (mut pages, mut read) = (AccessPages::new(filter), Vec::new());
             while !pages.is_over() {
                 let some = pages.next(store, page).await.unwrap();
