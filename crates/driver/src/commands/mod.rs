@@ -17,6 +17,7 @@ mod model;
 mod owner;
 mod ps;
 mod registry_fields;
+mod report;
 mod run;
 mod run_output;
 mod serve;
@@ -90,6 +91,7 @@ pub(crate) async fn execute(
             Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, command_line, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
+            Verb::Report(args) => Box::pin(report::report(app, args, ui)).await?,
             Verb::Import(args) => Box::pin(import::import(app, args, ui, command_line, origin)).await?,
             Verb::Ps => ps::ps(app, ui).await?,
             Verb::Load(args) => load::load(app, args, ui).await?,

@@ -175,15 +175,9 @@ fn every_list_says_so_if_it_is_empty_and_how_much_is_left_out() {
 #[test]
 fn each_drawing_has_its_numbers_in_words() {
     let page = page(&full(), &TimeZone::UTC);
-    for words in [
-        "1,000,000",
-        "12 (&lt; 0.1 %)",
-        "3.0 s",
-        "version 9",
-        "became version 3",
-        "version 4 and older ones",
-        "2.0 h",
-    ] {
+    for words in
+        ["1,000,000", "12 (&lt; 0.1 %)", "3.0 s", "version 9", "became version 3", "version 4 and older ones", "2.0 h"]
+    {
         assert!(page.contains(words), "{words}");
     }
 }
