@@ -7,6 +7,7 @@
 mod access;
 mod access_prune;
 mod access_query;
+mod access_report;
 mod access_stats;
 mod call;
 mod claims;

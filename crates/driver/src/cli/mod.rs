@@ -17,6 +17,7 @@ mod normalise;
 mod parse;
 mod process_flags;
 mod registry;
+mod report;
 mod request_args;
 mod request_values;
 mod resource_values;
@@ -44,6 +45,7 @@ pub(crate) use migrate::{AdoptArgs, BaselineArgs, MigrateVerb, PlanArgs, RepairA
 pub(crate) use parse::{Parsed, parse, split_line, wants_json};
 pub(crate) use process_flags::ProcessFlags;
 pub(crate) use registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, PingArgs, ServerPingArgs, ServerVerb};
+pub(crate) use report::ReportArgs;
 pub(crate) use request_args::{RequestArgs, selector};
 pub(crate) use resource_values::{Need, Resource};
 pub(crate) use run::RunArgs;

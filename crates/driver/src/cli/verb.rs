@@ -12,6 +12,7 @@ use super::{
     log::LogVerb,
     migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
+    report::ReportArgs,
     run::RunArgs,
     serve::{LoadArgs, ServeArgs, StopArgs},
     train::TrainArgs,
@@ -54,6 +55,8 @@ pub(crate) enum Verb {
     /// List, show, follow, count, export and prune accesses: caller, model, time and outcome
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),
+    /// Write a page with the log's numbers over time: requests, failures, durations, versions, servers
+    Report(ReportArgs),
     /// Change servers and models to match a TOML file
     Apply(ApplyArgs),
     /// Write servers and models as one TOML file; with --all the whole database

@@ -23,6 +23,7 @@ mod model;
 mod owner;
 mod ps;
 mod registry_fields;
+mod report;
 mod run;
 mod run_output;
 mod serve;
@@ -104,6 +105,7 @@ pub(crate) async fn execute(
             }
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, command_line, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
+            Verb::Report(args) => Box::pin(report::report(app, args, ui)).await?,
             Verb::Import(args) => Box::pin(import::import(app, args, ui, command_line, origin)).await?,
             Verb::Ps => Box::pin(ps::ps(app, ui)).await?,
             Verb::Fetch(args) => Box::pin(fetch::fetch(app, args, ui)).await?,
