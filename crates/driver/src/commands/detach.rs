@@ -55,6 +55,7 @@ pub(super) async fn detach(
         watch: app.watch(),
         progress: weights::progress(ui),
         attempts: None,
+        batch_uid: None,
     };
     let work = app.runtime.detach(&model, request, training);
     let (detached, signal) =
