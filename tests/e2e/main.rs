@@ -6,6 +6,7 @@
 mod support;
 
 mod apply;
+mod batch;
 mod batch_chaos;
 mod beside_parallel;
 mod changes;

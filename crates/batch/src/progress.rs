@@ -28,6 +28,8 @@ pub enum Event {
         line: u64,
         /// Why.
         message: String,
+        /// Whether it was answered, and the answer does not fit into the format of the results.
+        is_unfit: bool,
     },
     /// No server can be reached for now; the batch goes on trying.
     Waiting {

@@ -59,7 +59,7 @@ impl Coordinator {
         match &finished.body {
             Body::Ran(ran) => {
                 self.tally.count(false, None);
-                self.tell_failure(finished, &ran.message);
+                self.tell_failure(finished, &ran.message, false);
                 self.note_failure(finished.index);
             }
             Body::Kept(kind, _) => {
@@ -88,8 +88,9 @@ impl Coordinator {
     /// Ends an item that was run.
     pub(super) fn finish_item(&mut self, index: u64, mut ran: Ran) {
         let Some(pending) = self.window.running_item(index) else { return };
+        let was_success = ran.is_success();
         if let (true, true, Some(fault)) =
-            (ran.is_success(), self.checks_format, fault_of_format(self.options.output_format, &ran.output))
+            (was_success, self.checks_format, fault_of_format(self.options.output_format, &ran.output))
         {
             (ran.status, ran.message, ran.output) = (Status::Failed, fault.to_owned(), Bytes::new());
         }
@@ -106,7 +107,7 @@ impl Coordinator {
             body: Body::Ran(ran),
         };
         if !is_success {
-            self.tell_failure(&finished, &message);
+            self.tell_failure(&finished, &message, was_success);
             self.note_failure(index);
         }
         self.window.finish(index, finished, &mut self.over);
@@ -118,9 +119,9 @@ impl Coordinator {
         }
     }
 
-    fn tell_failure(&self, finished: &Finished, message: &str) {
+    fn tell_failure(&self, finished: &Finished, message: &str, is_unfit: bool) {
         let (id, message) = (finished.id_text(), message.to_owned());
-        (self.observer)(Event::ItemFailed { id, line: finished.line, message });
+        (self.observer)(Event::ItemFailed { id, line: finished.line, message, is_unfit });
     }
 
     /// Ends the batch if its policy of halting says so.

@@ -36,14 +36,21 @@ impl Outage {
         self.pause = FIRST_PAUSE;
     }
 
-    /// No server could be reached. Returns whether this is the first time since a success.
+    /// A server could not be reached. Returns whether this is the first time since a success. `is_last`: no other part runs,
+    /// which may be on a server that can be reached, and have a long item.
     ///
     /// # Errors
-    /// [`BatchError::Unreachable`] once the bound has passed.
-    pub(crate) fn failed(&mut self, now: Instant, message: &str, hint: Option<&str>) -> Result<bool, BatchError> {
+    /// [`BatchError::Unreachable`] once the bound has passed and no part runs.
+    pub(crate) fn failed(
+        &mut self,
+        now: Instant,
+        is_last: bool,
+        message: &str,
+        hint: Option<&str>,
+    ) -> Result<bool, BatchError> {
         let is_first = self.since.is_none();
         let since = *self.since.get_or_insert(now);
-        if now.duration_since(since) >= self.bound {
+        if is_last && now.duration_since(since) >= self.bound {
             let (message, hint) = (message.to_owned(), hint.map(str::to_owned));
             return Err(BatchError::Unreachable { seconds: self.bound.as_secs(), message, hint });
         }
@@ -62,16 +69,18 @@ mod tests {
         let begin = Instant::now();
         let mut outage = Outage::new(Duration::from_secs(60));
         assert!(!outage.is_pausing(begin));
-        assert!(outage.failed(begin, "gone", None).expect("within the bound"));
+        assert!(outage.failed(begin, true, "gone", None).expect("within the bound"));
         assert!(outage.is_pausing(begin) && !outage.is_pausing(begin + FIRST_PAUSE));
         for second in 1..60 {
             let now = begin + Duration::from_secs(second);
-            assert!(!outage.failed(now, "gone", None).expect("within the bound"));
+            assert!(!outage.failed(now, true, "gone", None).expect("within the bound"));
             assert!(!outage.is_pausing(now + MOST_PAUSE));
         }
-        let error = outage.failed(begin + Duration::from_secs(60), "gone", Some("wait")).expect_err("the bound");
+        let end = begin + Duration::from_secs(60);
+        assert!(!outage.failed(end, false, "gone", None).expect("another part runs"));
+        let error = outage.failed(end, true, "gone", Some("wait")).expect_err("the bound");
         assert_eq!(error.hint(), Some("wait"));
         outage.clear();
-        assert!(outage.failed(begin + Duration::from_secs(99), "gone", None).expect("a new bound"));
+        assert!(outage.failed(begin + Duration::from_secs(99), true, "gone", None).expect("a new bound"));
     }
 }

@@ -188,7 +188,7 @@ impl Coordinator {
 
     /// Takes note that no server could be reached.
     pub(super) fn miss_servers(&mut self, now: Instant, message: &str, hint: Option<&str>) {
-        match self.outage.failed(now, message, hint) {
+        match self.outage.failed(now, self.parts.is_empty(), message, hint) {
             Ok(true) => (self.observer)(Event::Waiting { message: message.to_owned() }),
             Ok(false) => {}
             Err(error) => self.halt(BatchEnd::Failed(error), StopLevel::Finish),

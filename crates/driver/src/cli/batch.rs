@@ -9,8 +9,16 @@ use mer_core::{Bound, FailureKind, Tags};
 use super::{normalise, request_values};
 use crate::errors::CliError;
 
+const EXAMPLES: &str = "\
+Examples:
+  mer batch iris flowers.csv -o answers            an answer a line, in the order of the lines
+  mer batch iris flowers.csv -o answers --resume   goes on, whatever ended it
+  mer batch chat q.jsonl --jsonl --id id --json -o a.jsonl
+  ls *.png | mer batch caption --files --outdir captions -j 4";
+
 /// Arguments of `mer batch`.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct BatchArgs {
     /// The model's name; MODEL:3 or MODEL@alias for other weights than the current ones
     #[arg(value_name = "MODEL", value_parser = normalise::string())]
@@ -43,7 +51,7 @@ pub(crate) struct BatchArgs {
     #[arg(long)]
     pub(crate) unordered: bool,
 
-    /// Maximum number of processes at once
+    /// Maximum number of processes at once; by default what the servers' resources and `instances` allow
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) jobs: Option<u32>,
 

@@ -6,8 +6,11 @@ use super::cli_error::CliError;
 
 impl From<BatchError> for CliError {
     fn from(error: BatchError) -> Self {
-        let hint = hint(&error);
-        hint.into_iter().fold(Self::classified(error), Self::hint)
+        let mut hints: Vec<String> = hint(&error).into_iter().collect();
+        if matches!(error, BatchError::Unreachable { .. }) {
+            hints.push("how long a batch goes on trying is the `queueTimeout` of its model".to_owned());
+        }
+        hints.into_iter().fold(Self::classified(error), Self::hint)
     }
 }
 

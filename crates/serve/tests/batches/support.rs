@@ -154,6 +154,7 @@ pub(crate) async fn runner(runtime: &Runtime, model: &str, jobs: Option<usize>) 
         model,
         server: None,
         timeout: None,
+        ends_lines: true,
         hashes: true,
         priority: 0,
         tags: Tags::default(),

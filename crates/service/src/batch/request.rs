@@ -22,6 +22,9 @@ pub struct BatchRequest {
     pub server: Option<String>,
     /// Overrides the timeout of the model, which is that of an item.
     pub timeout: Option<Bound>,
+    /// Whether items are lines: a process that ends with its item is sent a newline after it. Protocols of processes that stay up
+    /// end items in their own way.
+    pub ends_lines: bool,
     /// Whether inputs and outputs are hashed for the log.
     pub hashes: bool,
     /// Place among waiting requests, from -10 to 10.

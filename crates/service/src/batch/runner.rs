@@ -89,7 +89,7 @@ async fn run(host: &dyn PartHost, request: &BatchRequest, part: Part, server: &s
     let mut items = ItemFeed::new(items, params.protocol(), params.tokens());
     let running = async {
         if is_oneshot {
-            return run_single(host, &call, &mut items, &replies).await;
+            return run_single(host, &call, &mut items, request.ends_lines, &replies).await;
         }
         let mut feed = ReplyFeed::new(replies.clone());
         let ended = host.run_items(&call, &mut items, &mut feed).await;

@@ -14,9 +14,13 @@ pub(super) async fn run_single(
     host: &dyn PartHost,
     call: &PartCall,
     items: &mut ItemFeed,
+    ends_lines: bool,
     replies: &ReplySender,
 ) -> Option<PartResult> {
-    let input = items.single().await?;
+    let mut input = items.single().await?;
+    if ends_lines {
+        input = [&input, &b"\n"[..]].concat().into();
+    }
     let (outcome, answered) = match host.run_item(call, input).await {
         Err(failure) => (Err(failure), 0),
         Ok((outcome, output)) if outcome.access.status == Status::Succeeded => {

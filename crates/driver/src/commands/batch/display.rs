@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,8 +27,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Display {
     ui: Ui,
     mode: ProgressArg,
+    /// Whether a field identifies items.
+    has_ids: bool,
     line: Option<ProgressLine>,
     told: AtomicU64,
+    /// Whether an answer did not fit into the format of the results.
+    has_unfit: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -42,9 +46,17 @@ struct State {
 
 impl Display {
     /// `has_file`: results do not go to standard output. On a terminal they would be mixed with the line otherwise.
-    pub(super) fn new(ui: Ui, mode: ProgressArg, has_file: bool) -> Self {
+    pub(super) fn new(ui: Ui, mode: ProgressArg, has_file: bool, has_ids: bool) -> Self {
         let line = (mode == ProgressArg::Auto && (has_file || !ui.out_is_terminal())).then(|| ui.progress_line());
-        Self { ui, mode, line: line.flatten(), told: AtomicU64::new(0), state: Mutex::default() }
+        Self {
+            ui,
+            mode,
+            has_ids,
+            line: line.flatten(),
+            told: AtomicU64::new(0),
+            has_unfit: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
     }
 
     /// Shows what has happened.
@@ -54,10 +66,14 @@ impl Display {
             Event::CarriageReturn { line } => self.warn(&format!(
                 "line {line} ends with a carriage return, which belongs to its item; `tr -d '\\r'` removes all of them"
             )),
-            Event::ItemFailed { id, line, message } => {
+            Event::ItemFailed { id, line, message, is_unfit } => {
+                self.has_unfit.fetch_or(is_unfit, Ordering::Relaxed);
                 let told = self.told.fetch_add(1, Ordering::Relaxed);
                 if told < MAX_TOLD {
-                    self.warn(&format!("item {line} (`{id}`) failed: {message}"));
+                    // A fault of the input names its place already.
+                    let place = if message.starts_with("line ") { String::new() } else { format!("line {line}: ") };
+                    let item = if self.has_ids { format!("`{id}`: ") } else { String::new() };
+                    self.warn(&format!("{item}{place}{message}"));
                 } else if told == MAX_TOLD {
                     self.warn("further failed items are not told here; `--errors FILE` gets all of them");
                 }
@@ -85,6 +101,11 @@ impl Display {
         if self.mode == ProgressArg::Json {
             write_json(progress);
         }
+    }
+
+    /// Whether an answer did not fit into the format of the results.
+    pub(super) fn has_unfit(&self) -> bool {
+        self.has_unfit.load(Ordering::Relaxed)
     }
 
     /// Erases the line.

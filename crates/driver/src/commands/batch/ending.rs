@@ -37,17 +37,23 @@ impl Ending<'_> {
         let total = progress.total.filter(|total| *total > done);
         let items =
             total.map_or_else(|| counted(done, "item"), |total| format!("{done} of {}", counted(total, "item")));
-        ui.note(&summary_line(&items, &progress, elapsed));
+        ui.note(&format!("{}; batch {batch_uid}", summary_line(&items, &progress, elapsed)));
         if ui.format() == Format::Json && has_file {
             let mut object = counts(&progress);
             object["batchUid"] = json!(batch_uid);
             object["seconds"] = json!(elapsed.as_secs_f64());
             ui.json(&object)?;
         }
-        let resume = |flag| format!("`mer {}` goes on with it", command_line.with_flag("batch", flag));
-        let failed = |error: CliError| match progress.failed {
-            0 => error,
-            _ => error.hint(format!("`mer log list --batch {batch_uid}` shows its runs, with those that failed")),
+        let resume = || format!("`mer {}` goes on with it", command_line.resuming("batch", &["--resume"]));
+        let failed = |error: CliError| {
+            let error = match display.has_unfit() {
+                true => error.hint("answers of several lines or with NUL bytes need `--json` or `--outdir DIR`"),
+                false => error,
+            };
+            match progress.failed {
+                0 => error,
+                _ => error.hint(format!("`mer log list --batch {batch_uid}` shows its runs, with those that failed")),
+            }
         };
         let error = match end {
             BatchEnd::Complete if progress.failed == 0 => return Ok(0),
@@ -56,8 +62,8 @@ impl Ending<'_> {
                 let error = failed(CliError::new(FailureKind::ModelFailed, message));
                 return Err(match is_resumable {
                     true => {
-                        let line = command_line.with_flag("batch", "--resume");
-                        error.hint(format!("`mer {line} --retry-failed` runs them again"))
+                        let line = command_line.resuming("batch", &["--resume", "--retry-failed"]);
+                        error.hint(format!("`mer {line}` runs them again"))
                     }
                     false => error,
                 });
@@ -77,7 +83,7 @@ impl Ending<'_> {
             },
             BatchEnd::Failed(error) => CliError::from(error),
         };
-        Err(if is_resumable { error.hint(resume("--resume")) } else { error })
+        Err(if is_resumable { error.hint(resume()) } else { error })
     }
 }
 

@@ -7,11 +7,11 @@ mod streams;
 
 use std::sync::Arc;
 
-use mer_batch::{Batch, Input, Options, Output, OutputFormat, Stop, StopLevel};
+use mer_batch::{Batch, Input, InputFormat, Options, Output, OutputFormat, Stop, StopLevel};
 use mer_scheduler::WaitObserver;
 use mer_service::{
     ModelHost as _,
-    batch::{BatchRequest, subject},
+    batch::{BatchRequest, outage_bound, subject},
 };
 use uuid::Uuid;
 
@@ -60,18 +60,20 @@ pub(super) async fn batch(
         force: args.force,
         record_each: args.record == RecordArg::Each,
         errors: args.errors.clone(),
+        unreachable_bound: outage_bound(&model, args.server.as_deref()),
         ..Options::new(batch_uid, subject(&model, env!("CARGO_PKG_VERSION")))
     };
     let batch = Batch { options, input, output };
     if args.dry_run {
         return dry_run::dry_run(app, batch, ui).await.map(|()| 0);
     }
-    let display = Arc::new(Display::new(ui, args.progress, has_file));
+    let display = Arc::new(Display::new(ui, args.progress, has_file, args.id.is_some()));
     let (observer, watched) = (Arc::clone(&display), Arc::clone(&display));
     let request = BatchRequest {
         model,
         server: args.server.clone(),
         timeout: args.timeout,
+        ends_lines: !matches!(args.format.input(), InputFormat::Null | InputFormat::Files),
         hashes: app.settings.hashes && !args.no_hash,
         priority: args.priority,
         tags,
