@@ -14,6 +14,7 @@ mod command_line;
 mod crash;
 mod damaged;
 mod delivery;
+mod detached;
 mod disk;
 mod doctor;
 mod documents;

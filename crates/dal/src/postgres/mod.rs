@@ -9,6 +9,7 @@ mod call;
 mod claims;
 mod connect;
 mod connection_params;
+mod detached;
 mod error;
 mod heartbeat;
 mod identity;

@@ -3,6 +3,7 @@
 mod access;
 mod claims;
 mod connect;
+mod detached;
 mod engine;
 mod error;
 mod heartbeat;

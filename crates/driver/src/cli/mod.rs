@@ -4,6 +4,7 @@ mod batch;
 mod change;
 mod change_values;
 mod command_line;
+mod detached;
 mod doctor;
 mod global;
 mod grammar;
@@ -30,6 +31,7 @@ pub(crate) use change::{
 };
 pub(crate) use change_values::{Destination, Words};
 pub(crate) use command_line::{CommandLine, line_of};
+pub(crate) use detached::{AttachArgs, FetchArgs, OnEndArgs, WaitRunsArgs};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::ALLOW_CHANGES;
 pub(crate) use grammar::{Cli, command, help_with};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::RequestArgs;
+use super::{OnEndArgs, RequestArgs};
 
 /// Arguments of `mer run`.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +31,13 @@ pub(crate) struct RunArgs {
     /// Ask no resident: run the model in this process
     #[arg(long)]
     pub(crate) no_serve: bool,
+
+    /// Print the run's uid and end; the run goes on by itself, and --timeout bounds it
+    #[arg(long, conflicts_with_all = ["passthrough", "output", "retries", "no_serve", "on_end"])]
+    pub(crate) detach: bool,
+
+    #[command(flatten)]
+    pub(crate) end: OnEndArgs,
 }
 
 impl RunArgs {
@@ -44,6 +51,8 @@ impl RunArgs {
             retries: 0,
             retry_failed: false,
             no_serve: false,
+            detach: false,
+            end: OnEndArgs::default(),
         }
     }
 }

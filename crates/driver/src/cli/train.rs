@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::RequestArgs;
+use super::{OnEndArgs, RequestArgs};
 
 /// Arguments of `mer train`.
 #[derive(Debug, Clone, Args)]
@@ -17,4 +17,11 @@ pub(crate) struct TrainArgs {
     /// A note to store with the version
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
+
+    /// Print the training's uid and end; the training goes on by itself, and --timeout bounds it
+    #[arg(long, conflicts_with = "on_end")]
+    pub(crate) detach: bool,
+
+    #[command(flatten)]
+    pub(crate) end: OnEndArgs,
 }

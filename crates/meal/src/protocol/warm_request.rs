@@ -72,6 +72,13 @@ impl WarmProcess {
         bound: Bound,
         cancel: &Cancel,
     ) -> EndCause {
+        if cancel.level() != CancelLevel::None {
+            // Nothing was sent, so that no reply can come.
+            if !self.reusable {
+                self.terminate(cancel).await;
+            }
+            return EndCause::Cancelled;
+        }
         let deadline = bound.deadline(begin);
         let mut exited = false;
         let cause = loop {
