@@ -2,12 +2,12 @@
 
 use rustix::process::Signal;
 
-use super::support::{Place, answers, numbers};
+use super::support::{BatchEnv, answers, numbers};
 use crate::support::wait_until;
 
 #[test]
 fn only_new_items_of_an_edited_file_are_run() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nb\nc\nd\n");
     place.batch("work in -o out -q").ok();
     place.forget_asked();
@@ -28,12 +28,13 @@ fn only_new_items_of_an_edited_file_are_run() {
 
 #[test]
 fn a_killed_batch_goes_on_where_it_was() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(format!("{}gate\n{}", numbers(2500), numbers(100)));
     let live = place.start("work in -o out");
-    // Two parts are over when the third one meets the gate.
+    // Two parts are over and on record when the third one meets the gate: 4096 bytes and 60 for each result.
     wait_until("two parts", || {
-        (place.env.path("work/out").exists() && place.read("out").lines().count() >= 2000).then_some(())
+        let ledger = std::fs::metadata(place.env.path("work/out.mer")).ok()?;
+        (ledger.len() >= 4096 + 60 * 2000).then_some(())
     });
     live.signal(Signal::KILL);
     live.finish();
@@ -46,7 +47,7 @@ fn a_killed_batch_goes_on_where_it_was() {
 
 #[test]
 fn failed_items_are_run_again_only_if_asked_for() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nbad\nb\n");
     let ran = place.batch("once in -o out").ended(1);
     assert!(
@@ -64,7 +65,7 @@ fn failed_items_are_run_again_only_if_asked_for() {
 
 #[test]
 fn a_full_disk_stops_the_batch_which_goes_on_with_more_space() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     let lines: String = (0..3000).map(|number| format!("{number:0>300}\n")).collect();
     place.input(&lines);
     // The bound on the size of a file is 512 KiB: writing beyond it fails as on a full disk.
@@ -81,7 +82,7 @@ fn a_full_disk_stops_the_batch_which_goes_on_with_more_space() {
 
 #[test]
 fn a_device_or_a_pipe_has_no_ledger() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(numbers(100));
     place.batch("work in -o /dev/null -q").ok();
     let ran = place.batch("work in -o /dev/full").ended(74);

@@ -48,11 +48,11 @@ grace = "300ms"
 "#;
 
 /// An environment with models for batches.
-pub(super) struct Place {
+pub(super) struct BatchEnv {
     pub(super) env: TestEnv,
 }
 
-impl Place {
+impl BatchEnv {
     pub(super) fn new() -> Self {
         let env = TestEnv::ready();
         env.apply(MODELS);
