@@ -89,11 +89,11 @@ impl PartRun {
         is_sent
     }
 
-    /// Takes a reply. Returns its size in bytes.
-    pub(crate) fn reply(&mut self, reply: ItemReply) -> usize {
+    /// Takes a reply that came now. Returns its size in bytes.
+    pub(crate) fn reply(&mut self, reply: ItemReply, now: Instant) -> usize {
         self.is_mixed_up |= reply.position as usize != self.replies.len();
         self.mean_ms = if self.replies.is_empty() { reply.run_ms } else { (self.mean_ms * 7 + reply.run_ms) / 8 };
-        self.last_reply = Instant::now();
+        self.last_reply = now;
         let size = reply.output.len() + size_of::<(Bytes, u64)>();
         self.reply_bytes += size;
         self.replies.push((reply.output, reply.run_ms));
