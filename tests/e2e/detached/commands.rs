@@ -161,3 +161,23 @@ fn on_end_runs_for_attached_runs_too() {
     env.mer(["run", "says", "x", "--on-end", "'"]).failed(64);
     assert_eq!(env.rows().len(), 2);
 }
+
+#[test]
+fn artefacts_of_a_run_that_is_waited_for_are_brought() {
+    let env = home();
+    let ran = env.mer(["run", "says", "hello", "--artefacts", "kept"]).ended(0);
+    assert_eq!(ran.stdout, "hello\n");
+    assert!(ran.stderr.contains("oops\n") && ran.stderr.contains("fetched 1 artefact into `kept`"), "{}", ran.stderr);
+    assert_eq!(env.read("work/kept/note"), "kept\n");
+    assert!(!env.path("work/kept/stdout").exists());
+    // A signal ends it.
+    let live = env.start(["run", "waits", "--artefacts", "other"]);
+    live.wait_stdout("up\n");
+    live.signal(Signal::INT);
+    assert!(live.finish().ended(130).stderr.contains("it was told to stop"));
+    assert!(env.path("work/other/pid").exists());
+    assert!(listed(&env).is_empty());
+    let trained = env.mer(["train", "trains", "x", "--artefacts", "none"]).ended(0);
+    assert!(trained.stderr.contains("trained `trains:1`"), "{}", trained.stderr);
+    env.mer(["run", "says", "x", "--artefacts", "a", "--detach"]).failed(64);
+}

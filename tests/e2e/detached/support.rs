@@ -46,17 +46,17 @@ pub(super) fn home() -> TestEnv {
 /// Detaches a run, and returns its uid.
 #[track_caller]
 pub(super) fn detach(env: &TestEnv, args: &[&str]) -> String {
-    uid(env.mer_args(&[args, &["--detach", "--quiet"]].concat()).ok())
+    uid(&env.mer_args(&[args, &["--detach", "--quiet"]].concat()).ok())
 }
 
 /// The same on a database on a server.
 #[track_caller]
 pub(super) fn detach_on(place: &OnServer, args: &[&str]) -> String {
-    uid(place.mer_args(&[args, &["--detach", "--quiet"]].concat()).ok())
+    uid(&place.mer_args(&[args, &["--detach", "--quiet"]].concat()).ok())
 }
 
 #[track_caller]
-fn uid(text: String) -> String {
+fn uid(text: &str) -> String {
     let uid = text.strip_suffix('\n').expect("a line").to_owned();
     assert_eq!(uid.len(), 36, "{uid}");
     uid

@@ -36,6 +36,10 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with_all = ["passthrough", "output", "retries", "no_serve", "on_end"])]
     pub(crate) detach: bool,
 
+    /// Bring the files that the model writes to MER_RUN_DIR into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["detach", "passthrough", "output", "retries", "no_serve"])]
+    pub(crate) artefacts: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) end: OnEndArgs,
 }
@@ -52,6 +56,7 @@ impl RunArgs {
             retry_failed: false,
             no_serve: false,
             detach: false,
+            artefacts: None,
             end: OnEndArgs::default(),
         }
     }

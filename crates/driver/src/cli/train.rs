@@ -1,6 +1,8 @@
 //! `mer train`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::{OnEndArgs, RequestArgs};
 
@@ -21,6 +23,10 @@ pub(crate) struct TrainArgs {
     /// Print the training's uid and end; the training goes on by itself, and --timeout bounds it
     #[arg(long, conflicts_with = "on_end")]
     pub(crate) detach: bool,
+
+    /// Bring the files that the model writes to MER_RUN_DIR into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "detach")]
+    pub(crate) artefacts: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) end: OnEndArgs,

@@ -36,8 +36,24 @@ pub(super) async fn detach(
     training: Option<TrainOptions>,
     ui: Ui,
 ) -> Result<u8, CliError> {
-    let selector = selector(&args.model)?;
     let is_training = training.is_some();
+    let run = place(app, args, input, training, ui).await?;
+    placed(&run, is_training, ui)?;
+    Ok(0)
+}
+
+/// Starts a run that goes on when this process ends.
+///
+/// # Errors
+/// It was not started, or that is not known.
+pub(super) async fn place(
+    app: &App,
+    args: &RequestArgs,
+    input: Input,
+    training: Option<TrainOptions>,
+    ui: Ui,
+) -> Result<DetachedRun, CliError> {
+    let selector = selector(&args.model)?;
     let model = app.signals.unless_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
     let cancel = Cancel::new();
     let request = RunRequest {
@@ -69,8 +85,7 @@ pub(super) async fn detach(
                     run.server
                 );
             }
-            placed(&run, is_training, ui)?;
-            Ok(0)
+            Ok(*run)
         }
         Detached::Unclear { run, why } => {
             let message = format!("`{}` on `{}`: it is not known whether it was started: {why}", run.model, run.server);

@@ -40,6 +40,7 @@ impl DetachedRow {
             Standing::Starting => ("starting".to_owned(), None),
             Standing::Running(_) => ("running".to_owned(), None),
             Standing::Unknown(why) => ("unknown".to_owned(), Some(why)),
+            Standing::BeingCollected => ("ended".to_owned(), None),
             Standing::Ended(why) => ("ended".to_owned(), Some(why)),
             Standing::Collected(collected) => (collected.access.status.to_string(), collected.access.error.clone()),
         };

@@ -1,6 +1,7 @@
 //! `mer fetch`.
 
 use mer_meal::Cancel;
+use mer_service::detached::FetchScope;
 use serde::Serialize;
 
 use crate::{
@@ -28,7 +29,7 @@ pub(super) async fn fetch(app: &App, args: &FetchArgs, ui: Ui) -> Result<(), Cli
     let uid = found.uid();
     let folder = args.folder.clone().unwrap_or_else(|| uid.to_string().into());
     let cancel = Cancel::new();
-    let fetched = app.runtime.fetch_detached(&found, &folder, &cancel).await?;
+    let fetched = app.runtime.fetch_detached(&found, FetchScope::All, &folder, &cancel).await?;
     if ui.format() == Format::Json {
         let folder = folder.display().to_string();
         return ui.json(&FetchedJson { request_uid: uid, folder, files: fetched.files, bytes: fetched.bytes });

@@ -34,6 +34,7 @@ mod train;
 mod version;
 mod wait;
 mod weights;
+mod with_artefacts;
 
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;

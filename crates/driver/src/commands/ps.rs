@@ -21,7 +21,11 @@ pub(super) async fn ps(app: &App, ui: Ui) -> Result<(), CliError> {
         }
         Err(error) => return Err(from_resident(error)),
     };
-    let detached = app.runtime.known_detached().await?;
+    let detached = app.runtime.known_detached().await.unwrap_or_else(|error| {
+        // What the resident keeps is shown without the database, too.
+        tracing::warn!(error = &error as &dyn std::error::Error, "detached runs could not be looked up");
+        Vec::new()
+    });
     let is_only_detached = processes.is_empty() && !detached.is_empty() && ui.format() == Format::Text;
     if !is_only_detached {
         ui.list(&processes.into_iter().map(ProcessRow).collect::<Vec<_>>())?;

@@ -13,6 +13,7 @@ use crate::{
         detach, keep_hint,
         run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output, write_stdout},
         weights,
+        with_artefacts::run_with_artefacts,
     },
     engine::AskResident,
     errors::{CliError, outcome_hint},
@@ -26,6 +27,9 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     args.end.check()?;
     if args.detach {
         return detach::detach(app, &args.request, input, None, ui).await;
+    }
+    if let Some(folder) = &args.artefacts {
+        return run_with_artefacts(app, (&args.request, folder), input, None, &args.end, ui).await;
     }
     let selector = selector(&args.request.model)?;
     let name = &args.request.model;

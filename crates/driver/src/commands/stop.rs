@@ -20,9 +20,9 @@ const SHORTEST_UID: usize = 8;
 /// Ends kept processes and detached runs, and waits until they are gone.
 pub(super) async fn stop(app: &App, args: &StopArgs, ui: Ui) -> Result<(), CliError> {
     let StopArgs { mut names, all, now } = args.clone();
-    let ended = stop_runs(app, &mut names, now, ui).await?;
+    stop_runs(app, &mut names, now, ui).await?;
     if names.is_empty() && !all {
-        return Ok(ended);
+        return Ok(());
     }
     let location = database_location(app)?;
     let wait = app.show_wait(|| {

@@ -198,6 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_a_dash() {
+        let folder = |path: &str| RunFolder::Known(path.to_owned());
         let known = SupervisorId {
             pid: Some(7),
             start_time: Some("99".to_owned()),
@@ -205,7 +206,6 @@ mod tests {
             host: Some("h".to_owned()),
         };
         assert_eq!(known.line(&folder("/a b")).as_deref(), Some("7 99 b h /a b\n"));
-        let folder = |path: &str| RunFolder::Known(path.to_owned());
         let odd = SupervisorId { host: Some("a b".to_owned()), ..SupervisorId::default() };
         assert_eq!(odd.line(&folder("/a")).as_deref(), Some("- - - - /a\n"));
         assert_eq!(odd.line(&folder("/a\nb")), None);

@@ -89,11 +89,13 @@ while :; do
 done
 "#;
 
-/// `$1` is the folder. For each file that the run left prints a line with the lengths of its path and of its content in bytes,
+/// `$1` is the folder; `$2` is `artefacts` for what is in that folder only. For each file that the run left prints a line with the lengths of its path and of its content in bytes,
 /// a line with its path, and its content; at the end a line with two zeros.
-pub const SEND_FILES: &str = r#"cd "$1" || exit 3
+pub const SEND_FILES: &str = r#"cd "$1/$2" || exit 3
 LC_ALL=C; export LC_ALL
-find . -type f \( -path ./stdout -o -path ./stderr -o -path './artefacts/*' -o -path './weights*' \) -exec sh -c '
+if [ -n "$2" ]; then set -- -name '*'
+else set -- \( -path ./stdout -o -path ./stderr -o -path './artefacts/*' -o -path './weights*' \); fi
+find . -type f "$@" -exec sh -c '
 for f do
     n=$(wc -c <"$f") || exit 1
     n=$((n))

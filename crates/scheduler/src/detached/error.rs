@@ -11,12 +11,12 @@ use crate::remote_shell::last_stderr_line;
 #[non_exhaustive]
 pub enum DetachedError {
     /// The server cannot be reached, or its shell could not be started.
-    #[error("server `{server}` cannot be asked: {}", with_causes(.source))]
+    #[error("server `{server}` cannot be asked: {}", with_causes(.source.as_ref()))]
     Start {
         /// Name of the server.
         server: String,
         /// Why.
-        source: StartError,
+        source: Box<StartError>,
     },
     /// The connection was lost, or there was no answer in time.
     #[error("server `{server}` did not answer: {why}")]

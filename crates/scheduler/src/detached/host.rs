@@ -152,12 +152,19 @@ impl DetachedHost {
         self.forward(&FOLLOW.text(), arguments, to, cancel).await
     }
 
-    /// Forwards the files that a run left, as [`mer_meal::SEND_FILES`] frames them.
+    /// Forwards the files that a run left, or its artefacts only, as [`mer_meal::SEND_FILES`] frames them.
     ///
     /// # Errors
     /// [`DetachedError`].
-    pub async fn files(&self, folder: &str, to: mpsc::Sender<Bytes>, cancel: &Cancel) -> Result<(), DetachedError> {
-        self.forward(SEND_FILES, vec![folder.to_owned()], to, cancel).await
+    pub async fn files(
+        &self,
+        folder: &str,
+        only_artefacts: bool,
+        to: mpsc::Sender<Bytes>,
+        cancel: &Cancel,
+    ) -> Result<(), DetachedError> {
+        let part = if only_artefacts { "artefacts" } else { "" };
+        self.forward(SEND_FILES, vec![folder.to_owned(), part.to_owned()], to, cancel).await
     }
 
     /// Fetches the weights that a training wrote into an empty folder of this machine. Returns nothing if it wrote none.
@@ -178,7 +185,7 @@ impl DetachedHost {
         };
         let server = || self.server.clone();
         fetched.map_err(|error| match error {
-            FetchError::Start(source) => DetachedError::Start { server: server(), source },
+            FetchError::Start(source) => DetachedError::Start { server: server(), source: Box::new(source) },
             FetchError::Lost(why) => DetachedError::Lost { server: server(), why },
             other => self.refused(&other.reason()),
         })
@@ -233,7 +240,7 @@ impl DetachedHost {
         cancel: &Cancel,
     ) -> Result<RunningScript, DetachedError> {
         let script = RemoteScript { text, name: "mer", arguments, timeout, grace: GRACE };
-        let failed = |source| DetachedError::Start { server: self.server.clone(), source };
+        let failed = |source| DetachedError::Start { server: self.server.clone(), source: Box::new(source) };
         tokio::select! {
             biased;
             started = script.start_in(&self.executor, self.env.clone()) => started.map_err(failed),

@@ -12,6 +12,15 @@ use crate::{error::ServiceError, runtime::Runtime};
 /// Maximum number of chunks that wait to be written.
 const QUEUE: usize = 4;
 
+/// Which files are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchScope {
+    /// Output, diagnostics, artefacts, and weights that were not stored.
+    All,
+    /// What the run wrote to the folder of its artefacts.
+    Artefacts,
+}
+
 /// Files that were fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FetchedFiles {
@@ -30,6 +39,7 @@ impl Runtime {
     pub async fn fetch_detached(
         &self,
         found: &FoundRun,
+        scope: FetchScope,
         to: &Path,
         cancel: &Cancel,
     ) -> Result<FetchedFiles, ServiceError> {
@@ -46,7 +56,8 @@ impl Runtime {
             }
             Ok::<_, ServiceError>(received)
         };
-        let (sent, received) = tokio::join!(host.files(&folder, sender, cancel), receiving);
+        let (sent, received) =
+            tokio::join!(host.files(&folder, scope == FetchScope::Artefacts, sender, cancel), receiving);
         let received: ReceivedFiles = received?;
         sent?;
         let fetched = received.finish().map_err(unwritable)?;

@@ -27,7 +27,9 @@ pub enum Standing {
     Running(Option<u64>),
     /// It is over, and this process has put that on record.
     Collected(Box<CollectedRun>),
-    /// It is over, and its end is not on record yet, for this reason.
+    /// It is over, and another process puts its end on record.
+    BeingCollected,
+    /// It is over, and its end could not be put on record, for this reason.
     Ended(String),
     /// It could not be found out, for this reason.
     Unknown(String),
@@ -111,7 +113,7 @@ impl Runtime {
         let standing = match (judged, &sight.seen) {
             (Some(judged), _) => match self.collect(&sight, judged, view).await {
                 Ok(Some(collected)) => Standing::Collected(Box::new(collected)),
-                Ok(None) => Standing::Ended("another process puts its end on record".to_owned()),
+                Ok(None) => Standing::BeingCollected,
                 Err(error) => Standing::Ended(with_causes(&error)),
             },
             (None, Err(why)) => Standing::Unknown(why.clone()),

@@ -35,7 +35,7 @@ impl Runtime {
             return Some(Marker(None));
         }
         let path = self.detached_marker_path();
-        path.exists().then(|| Marker(Some(path)))
+        path.exists().then_some(Marker(Some(path)))
     }
 
     /// Whether there may be detached runs to look after.

@@ -14,7 +14,7 @@ mod start;
 mod steer;
 
 pub use collect::CollectedRun;
-pub use fetch::FetchedFiles;
+pub use fetch::{FetchScope, FetchedFiles};
 pub use find::FoundRun;
 pub use judgement::failure_of;
 pub use look::{DetachedStatus, Standing};

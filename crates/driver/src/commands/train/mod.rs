@@ -18,6 +18,7 @@ use super::{
     run::failure,
     run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output},
     weights::{VersionView, progress},
+    with_artefacts::run_with_artefacts,
 };
 use crate::{
     app::App,
@@ -47,6 +48,11 @@ pub(super) async fn train(
     args.end.check()?;
     if args.promote {
         app.check_changes_allowed(command_line)?;
+    }
+    if let Some(folder) = &args.artefacts {
+        let options = TrainOptions { promote: args.promote, note: args.note.clone() };
+        let request = (&args.request, folder.as_path());
+        return run_with_artefacts(app, request, input, Some(options), &args.end, ui).await;
     }
     if args.detach {
         let options = TrainOptions { promote: args.promote, note: args.note.clone() };
