@@ -4,11 +4,7 @@ use std::ffi::OsString;
 
 use mer_core::RunSpec;
 
-use crate::{
-    StartError,
-    run::check_strings,
-    ssh::session::{GuardFolder, marker_start},
-};
+use crate::{StartError, exit_marker::marker_start, run::check_strings, ssh::session::GuardFolder};
 
 /// The wrapper's answers before the program starts. All have the same length, so that no output of the program is
 /// read with them.
