@@ -233,14 +233,14 @@ impl Verdict {
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
         let why = format!("on server `{server}`: {}", with_causes(error));
-        match error {
-            StartError::Slurm(SlurmError::QueueTimeout { .. }) => {
-                return Self::new(Status::Timeout, FailureKind::Busy, why);
-            }
-            StartError::Slurm(SlurmError::Unreachable { .. }) => {
-                return Self { elsewhere: true, ..Self::new(Status::Unreachable, FailureKind::Unreachable, why) };
-            }
-            _ => {}
+        if let StartError::Slurm(error) = error {
+            let status = match error {
+                SlurmError::QueueTimeout { .. } => Status::Timeout,
+                SlurmError::Unreachable { .. } => Status::Unreachable,
+                _ => Status::Failed,
+            };
+            let (elsewhere, cause) = (status == Status::Unreachable, Some(FailureCause::Slurm(error.clone())));
+            return Self { elsewhere, cause, ..Self::new(status, error.failure_kind(), why) };
         }
         let cause = Shortage::of(error).map(FailureCause::Shortage);
         Self { cause, ..Self::new(Status::Failed, error.failure_kind(), why) }

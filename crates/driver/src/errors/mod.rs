@@ -9,6 +9,7 @@ mod finish;
 mod from_layers;
 mod from_service;
 mod hints;
+mod slurm_hints;
 mod ssh_hints;
 mod system_hints;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub(crate) use cli_error::{CliError, did_you_mean};
 pub(crate) use exit_code::ExitCode;
 pub(crate) use finish::finish;
 pub(crate) use hints::outcome_hint;
+pub(crate) use slurm_hints::slurm_hint;
 pub(crate) use ssh_hints::ssh_hint;
 pub(crate) use system_hints::shortage_hint;
