@@ -5,7 +5,8 @@ use crate::{WATCH_VARIABLE, exit_marker::marker_start};
 /// Calls `srun`, which is `$2` and the following, and ends the job named `$1` where that fails to.
 ///
 /// `srun` answers TERM with KILL for its job, and a killed `srun` leaves its job alone. It is therefore in a session of its
-/// own. On TERM, this script lets Slurm send TERM to the process, or takes the job out of the queue. If this script is
+/// own. On TERM, this script lets Slurm send URG to the job, whose script ends the process, or takes the job out of the
+/// queue: output that a process writes after a TERM of Slurm's own may be lost. If this script is
 /// killed, a guard in another session sees the end of a pipe, and ends the job by its name, as often as the controller does
 /// not answer. The mark of `mer` is taken out of the environment, so that nothing else ends them.
 const FRONT: &str = r#"mer_n=$1; shift
@@ -17,7 +18,7 @@ exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1
 {
     $mer_s "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&- &
     mer_p=$!
-    trap 'scancel -Q --state=PENDING --name="$mer_n" >/dev/null; scancel -Q -s TERM --name="$mer_n" >/dev/null' TERM
+    trap 'scancel -Q --state=PENDING --name="$mer_n" >/dev/null; scancel -Q -s URG --name="$mer_n" >/dev/null' TERM
     exec 3<&- 4>&- 5>&-
     echo "$mer_p"
     while :; do wait $mer_p; mer_x=$?; kill -0 $mer_p || break; done
@@ -42,8 +43,8 @@ exit 1"#;
 /// Runs within the job: `$1` is the word of the marks, `$2` the working directory, and the rest the command.
 ///
 /// A line on stdout says that the process begins, or why it does not, and the number of the job. A mark on stderr says that
-/// what follows is of the process, and a last one its exit status. The shell stays beside the process and ignores signals
-/// that are meant for it.
+/// what follows is of the process, and a last one its exit status. The shell stays beside the process, sends TERM to its
+/// group on URG, and ignores signals that are meant for it.
 const IN_JOB: &str = r#"mer_m=$1 mer_d=$2; shift 2
 mer_a() { printf '%s %-20s\n' "$1" "$SLURM_JOB_ID"; }
 case $mer_d in
@@ -56,11 +57,15 @@ case $1 in
 */*) [ -e "$1" ] || { mer_a =nf; exit 127; }; [ -f "$1" ] && [ -x "$1" ] || { mer_a =nx; exit 126; } ;;
 *) command -v "$1" >/dev/null 2>&1 || { mer_a =nf; exit 127; } ;;
 esac
+mer_p= mer_e=; command -v setsid >/dev/null 2>&1 && mer_e=setsid
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
-exec 3>&2 2>/dev/null
+trap '[ -z "$mer_p" ] || kill -TERM -"$mer_p" || kill -TERM "$mer_p"' URG
+exec 3>&2 4<&0 2>/dev/null
 printf '%s0.\n' '@BEGIN@' >&3
-(mer_a =ok; exec "$@") 2>&3 3>&-
-mer_s=$?
+{ mer_a =ok; exec $mer_e "$@"; } <&4 2>&3 3>&- 4<&- &
+mer_p=$!
+exec </dev/null >/dev/null 4<&-
+while :; do wait $mer_p; mer_s=$?; kill -0 $mer_p || break; done
 printf '%s%s.\n' '@END@' "$mer_s" >&3
 exit $mer_s
 "#;
