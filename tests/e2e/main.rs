@@ -50,6 +50,7 @@ mod schema;
 mod server_away;
 mod settings;
 mod signals;
+mod slurm;
 mod snapshots;
 mod ssh;
 mod start_stop;

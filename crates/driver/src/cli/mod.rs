@@ -23,6 +23,7 @@ mod request_values;
 mod resource_values;
 mod run;
 mod serve;
+mod slurm_flags;
 mod train;
 mod usage_error;
 mod verb;
@@ -50,6 +51,7 @@ pub(crate) use request_args::{RequestArgs, selector};
 pub(crate) use resource_values::{Need, Resource};
 pub(crate) use run::RunArgs;
 pub(crate) use serve::{LoadArgs, ServeArgs, StopArgs};
+pub(crate) use slurm_flags::SlurmFlags;
 pub(crate) use train::TrainArgs;
 pub(crate) use verb::{CompletionsArgs, ExampleModelArgs, Verb};
 pub(crate) use weights::{

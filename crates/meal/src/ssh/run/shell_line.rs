@@ -4,8 +4,9 @@ use mer_core::RunSpec;
 
 use crate::{
     StartError,
+    exit_marker::marker_start,
     shell_words::{Prepared, quote},
-    ssh::session::{GuardFolder, marker_start},
+    ssh::session::GuardFolder,
 };
 
 /// The wrapper's answers before the program starts. All have the same length, so that no output of the program is

@@ -107,7 +107,7 @@ pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
 }
 
 /// A word that the server does not print by chance. The keys of the hasher come from the kernel's random numbers.
-pub(in crate::ssh) fn nonce() -> String {
+pub(crate) fn nonce() -> String {
     let word = || RandomState::new().build_hasher().finish();
     format!("mer{:016x}{:016x}", word(), word())
 }
