@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mer_core::{Access, Alias, AliasMove, AttemptKey, Model, Registry, Server, WeightsVersion};
+use mer_core::{Access, Alias, AliasMove, AttemptKey, DetachedRun, Model, Registry, Server, WeightsVersion};
 use uuid::Uuid;
 
 use crate::{
@@ -116,6 +116,22 @@ pub(crate) trait ClaimBackend {
     /// Removes claims whose time has passed; returns how many.
     async fn clear_void_claims(&self) -> Result<u64, DalError>;
     async fn registry_revision(&self) -> Result<u64, DalError>;
+}
+
+/// Runs that outlive their caller.
+pub(crate) trait DetachedBackend {
+    /// Puts a run and the start of its access on record, in one transaction.
+    async fn add_detached(&self, run: &DetachedRun, lasts: Duration, access: &Access) -> Result<(), DalError>;
+    /// Replaces what became known of a run since it was put on record; returns whether it is there.
+    async fn update_detached(&self, run: &DetachedRun) -> Result<bool, DalError>;
+    /// Returns the runs by key.
+    async fn detached_runs(&self) -> Result<Vec<DetachedRun>, DalError>;
+    /// Takes the collecting of a run, unless another process has it; returns whether it was taken.
+    async fn take_detached(&self, key: AttemptKey, collector: Uuid, lasts: Duration) -> Result<bool, DalError>;
+    async fn leave_detached(&self, key: AttemptKey, collector: Uuid) -> Result<(), DalError>;
+    /// Removes a run and puts the end of its access on record, in one transaction; returns whether this process still
+    /// collected it.
+    async fn close_detached(&self, collector: Uuid, access: &Access) -> Result<bool, DalError>;
 }
 
 /// The database itself: its identity, its schema, and the scripts that were applied to it.

@@ -13,6 +13,7 @@
 mod access_batch;
 mod access_filter;
 mod access_prune;
+mod access_report;
 mod access_scan;
 mod access_stats;
 mod auth_level;
@@ -50,6 +51,7 @@ mod weights;
 
 pub use access_filter::{AccessFilter, WeightsFilter};
 pub use access_prune::{PruneRange, Pruned, prune};
+pub use access_report::{BatchCount, LatencyGroup, LogSummary, ReportRange, ReportReader, VersionCount};
 pub use access_scan::AccessScan;
 pub use access_stats::{Quantiles, StatsBy, StatsKey, StatsReader, StatsRow};
 pub use auth_level::AuthLevel;

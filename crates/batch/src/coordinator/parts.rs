@@ -106,10 +106,10 @@ impl Coordinator {
         }
     }
 
-    /// Takes the reply to an item.
-    pub(super) fn take_reply(&mut self, reply: PartReply) {
+    /// Takes the reply to an item, which came now.
+    pub(super) fn take_reply(&mut self, reply: PartReply, now: Instant) {
         if let Some(part) = self.parts.get_mut(&reply.part) {
-            let size = part.reply(reply.reply);
+            let size = part.reply(reply.reply, now);
             self.window.hold(size, 0);
         }
     }

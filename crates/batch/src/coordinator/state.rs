@@ -138,12 +138,14 @@ impl Coordinator {
             let has_results = !self.over.is_empty();
             tokio::select! {
                 _ = self.replies.1.recv_many(&mut replies, 256) => {
-                    replies.drain(..).for_each(|reply| self.take_reply(reply));
+                    // Once for all of them: reading the clock takes longer than taking a reply.
+                    let now = Instant::now();
+                    replies.drain(..).for_each(|reply| self.take_reply(reply, now));
                 }
                 Some(joined) = self.tasks.join_next() => {
                     // Its replies were sent before it ended.
                     while let Ok(reply) = self.replies.1.try_recv() {
-                        self.take_reply(reply);
+                        self.take_reply(reply, Instant::now());
                     }
                     match joined {
                         Ok((part, end)) => self.end_part(part, end),

@@ -1,12 +1,19 @@
 //! The items of an input, numbered.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use crate::{
     error::BatchError,
     input::{
-        csv_records::CsvReader, file_list, identities::Identities, json_lines, line_reader::LineReader,
-        raw_item::RawItem, source::Source,
+        csv_records::CsvReader,
+        file_list,
+        identities::{Identities, Occurrence},
+        json_lines,
+        line_reader::LineReader,
+        raw_item::RawItem,
+        source::Source,
     },
     item::{Identity, Item},
     options::{Duplicates, InputFormat, Options},
@@ -29,6 +36,10 @@ pub(crate) struct Entry {
     pub(crate) first: Option<u64>,
 }
 
+/// Maximum number of items that are cut ahead, and their size in bytes: finding out whether an identity came before waits for
+/// memory, and the processor does that for several at once.
+const AHEAD: (usize, usize) = (32, 64 << 10);
+
 /// What cuts the input.
 enum Cutter {
     Lines(LineReader<Source>),
@@ -44,6 +55,10 @@ pub(crate) struct Entries {
     refuses_duplicates: bool,
     identities: Identities,
     next_index: u64,
+    /// Items that were cut and numbered already.
+    ready: VecDeque<Entry>,
+    /// Why there is no item after them.
+    failure: Option<BatchError>,
     /// The first line that ends with a carriage return, in a format where that belongs to the item.
     carriage_return: Option<u64>,
 }
@@ -71,12 +86,18 @@ impl Entries {
             refuses_duplicates: options.id_field.is_some() && options.duplicates == Duplicates::Default,
             identities: Identities::default(),
             next_index: 0,
+            ready: VecDeque::new(),
+            failure: None,
             carriage_return: None,
         })
     }
 
     /// Whether the next item may have to wait for the input.
     pub(crate) fn may_wait(&self) -> bool {
+        self.ready.is_empty() && self.cutter_may_wait()
+    }
+
+    fn cutter_may_wait(&self) -> bool {
         match &self.cutter {
             Cutter::Lines(reader) | Cutter::JsonLines(reader) | Cutter::Files(reader) => reader.may_wait(),
             Cutter::Csv(reader) => reader.may_wait(),
@@ -101,15 +122,53 @@ impl Entries {
     /// # Errors
     /// Everything that [`BatchError`] has about inputs and ids.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, BatchError> {
-        match self.raw()? {
-            Some(raw) => self.numbered(raw).map(Some),
-            None => self.source().check().map(|()| None),
+        if self.ready.is_empty() && self.failure.is_none() {
+            self.cut_ahead();
+        }
+        match (self.ready.pop_front(), self.failure.take()) {
+            (Some(entry), failure) => {
+                self.failure = failure;
+                Ok(Some(entry))
+            }
+            (None, Some(failure)) => Err(failure),
+            (None, None) => self.source().check().map(|()| None),
         }
     }
 
-    /// Returns the next item before it is numbered.
-    fn raw(&mut self) -> Result<Option<RawItem>, BatchError> {
-        let line = self.next_index + 1;
+    /// Cuts and numbers the next items, but does not wait for more than one.
+    fn cut_ahead(&mut self) {
+        let (mut cut, mut bytes) = (Vec::with_capacity(AHEAD.0), 0);
+        while cut.is_empty() || (cut.len() < AHEAD.0 && bytes < AHEAD.1 && !self.cutter_may_wait()) {
+            match self.raw(cut.len() as u64) {
+                Ok(Some(raw)) => {
+                    bytes += raw.input.len();
+                    cut.push(raw);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let identity = |raw: &RawItem| {
+            Identity(raw.id.as_ref().map_or(raw.content, |id| crate::digest::short_hash(id.as_bytes())))
+        };
+        let identified: Vec<_> = cut.iter().map(identity).map(|id| (id, self.identities.add(id))).collect();
+        for (raw, (identity, occurrence)) in cut.into_iter().zip(identified) {
+            match self.numbered(raw, identity, occurrence) {
+                Ok(entry) => self.ready.push_back(entry),
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Returns the next item before it is numbered. `ahead` of them are not numbered yet.
+    fn raw(&mut self, ahead: u64) -> Result<Option<RawItem>, BatchError> {
+        let line = self.next_index + ahead + 1;
         let failed = |source| BatchError::ReadInput { line, source };
         let id_field = self.id_field.as_deref();
         match &mut self.cutter {
@@ -123,14 +182,18 @@ impl Entries {
         }
     }
 
-    fn numbered(&mut self, raw: RawItem) -> Result<Entry, BatchError> {
+    fn numbered(
+        &mut self,
+        raw: RawItem,
+        identity: Identity,
+        occurrence: Option<Occurrence>,
+    ) -> Result<Entry, BatchError> {
         let RawItem { line, input, content, id, fault } = raw;
         if self.carriage_return.is_none() && matches!(self.cutter, Cutter::Lines(_)) && ends_with_return(&input) {
             self.carriage_return = Some(line);
         }
-        let identity = Identity(id.as_ref().map_or(content, |id| crate::digest::short_hash(id.as_bytes())));
         let index = self.next_index;
-        let occurrence = self.identities.add(identity).ok_or(BatchError::TooManyItems)?;
+        let occurrence = occurrence.ok_or(BatchError::TooManyItems)?;
         if let (Some(id), true, true) = (&id, self.refuses_duplicates, occurrence.before > 0) {
             return Err(BatchError::DuplicateId { id: id.clone(), line, first: occurrence.first + 1 });
         }

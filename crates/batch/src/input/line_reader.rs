@@ -39,7 +39,7 @@ impl<R: Read> LineReader<R> {
 
     /// Whether the next piece may have to wait for the stream.
     pub(crate) fn may_wait(&self) -> bool {
-        self.source.buffer().is_empty()
+        !self.source.buffer().contains(&self.delimiter)
     }
 
     /// Sets another maximum size of a piece, in bytes.

@@ -1,5 +1,7 @@
 //! What counts of a part, and the order of the window.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use mer_core::Status;
 use proptest::prelude::*;
@@ -32,7 +34,7 @@ fn part(sent: u64, replies: u32, is_single: bool, ahead: usize) -> PartRun {
     let mut given = 0;
     let mut reply = |part: &mut PartRun| {
         if given < replies {
-            part.reply(ItemReply { position: given, output: Bytes::new(), run_ms: 0 });
+            part.reply(ItemReply { position: given, output: Bytes::new(), run_ms: 0 }, Instant::now());
             given += 1;
         }
     };
@@ -66,7 +68,7 @@ fn replies_count_if_their_number_is_right() {
     assert_eq!(counts(5, 5, 5, PartCause::ProtocolBroken), none);
     assert_eq!(counts(5, 3, 5, PartCause::Unreachable), all(0));
     let mut mixed = part(3, 2, false, 4);
-    mixed.reply(ItemReply { position: 7, output: Bytes::new(), run_ms: 0 });
+    mixed.reply(ItemReply { position: 7, output: Bytes::new(), run_ms: 0 }, Instant::now());
     assert_eq!(verdict(&mixed, &end(PartCause::Done, 3)), none);
 }
 
@@ -88,14 +90,15 @@ fn where_a_process_dies_no_reply_counts() {
 }
 
 #[test]
-fn a_timeout_and_a_failure_are_of_the_first_item_without_a_reply() {
+fn a_failure_is_of_the_first_item_without_a_reply_and_a_timeout_of_an_item_that_is_alone() {
     let of = |cause, sent, replies, ahead, taken| {
         let verdict = verdict(&part(sent, replies, false, ahead), &end(cause, taken));
         (verdict.counted, verdict.culprit)
     };
-    assert_eq!(of(PartCause::TimedOut, 6, 3, 4, 6), (0, Culprit::Failed(3)));
-    assert_eq!(of(PartCause::TimedOut, 4, 3, 1, 4), (0, Culprit::Failed(3)));
-    assert_eq!(of(PartCause::TimedOut, 4, 4, 1, 4), (0, Culprit::None));
+    for (sent, replies, ahead) in [(6, 3, 4), (4, 3, 1), (4, 4, 1)] {
+        assert_eq!(of(PartCause::TimedOut, sent, replies, ahead, 6), (0, Culprit::None));
+    }
+    assert_eq!(of(PartCause::TimedOut, 1, 0, 1, 1), (0, Culprit::Failed(0)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 4), (3, Culprit::Failed(3)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 3), (3, Culprit::Failed(3)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 6), (0, Culprit::None));
@@ -110,7 +113,9 @@ fn the_first_item_goes_alone_and_slow_ones_are_not_sent_ahead() {
     let (feed, _items) = mpsc::channel(2000);
     let mut part = PartRun::new(Uuid::nil(), false, feed, MOST_TIME);
     assert!(part.takes_more(16) && part.send(item(0)) && !part.takes_more(16));
-    let reply = |part: &mut PartRun, position, run_ms| part.reply(ItemReply { position, output: Bytes::new(), run_ms });
+    let reply = |part: &mut PartRun, position, run_ms| {
+        part.reply(ItemReply { position, output: Bytes::new(), run_ms }, Instant::now())
+    };
     reply(&mut part, 0, 1);
     for index in 1..17 {
         assert!(part.takes_more(16) && part.send(item(index)));

@@ -16,10 +16,19 @@ pub struct Quantiles {
 
 impl Quantiles {
     /// Returns the quantiles of these values.
-    pub(super) fn of(mut values: Vec<f64>) -> Self {
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| interpolated(&values, share));
         Self { p50, p90, p99, max: values.last().copied() }
+    }
+
+    /// Returns the quantiles of an array of SQL, in their order; null without values.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_sql(values: Option<&[Option<f64>]>) -> Self {
+        match values {
+            Some([p50, p90, p99, max]) => Self { p50: *p50, p90: *p90, p99: *p99, max: *max },
+            _ => Self::default(),
+        }
     }
 }
 

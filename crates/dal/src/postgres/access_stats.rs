@@ -67,19 +67,11 @@ fn row(row: &PgRow) -> Result<StatsRow, DalError> {
         count: count("count")?,
         failed: count("failed")?,
         open: count("open")?,
-        run_ms: quantiles(&get(TABLE, row, "runMs")?),
-        queue_ms: quantiles(&get(TABLE, row, "queueMs")?),
+        run_ms: Quantiles::of_sql(get::<Option<Vec<Option<f64>>>>(TABLE, row, "runMs")?.as_deref()),
+        queue_ms: Quantiles::of_sql(get::<Option<Vec<Option<f64>>>>(TABLE, row, "queueMs")?.as_deref()),
         part_items: count("partItems")?,
         part_ms: get(TABLE, row, "partMs")?,
         stdin_bytes: count("stdinBytes")?,
         stdout_bytes: count("stdoutBytes")?,
     })
-}
-
-/// Returns the quantiles of a column, which is null without values.
-fn quantiles(values: &Option<Vec<Option<f64>>>) -> Quantiles {
-    match values.as_deref() {
-        Some([p50, p90, p99, max]) => Quantiles { p50: *p50, p90: *p90, p99: *p99, max: *max },
-        _ => Quantiles::default(),
-    }
 }

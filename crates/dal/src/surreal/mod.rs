@@ -4,6 +4,7 @@ mod access;
 mod access_prune;
 mod claims;
 mod connect;
+mod detached;
 mod engine;
 mod error;
 mod heartbeat;

@@ -7,6 +7,7 @@ mod follow;
 mod lookup;
 mod prune;
 mod query;
+mod report;
 mod stats;
 
 pub use csv::CsvLines;
@@ -16,4 +17,5 @@ pub use follow::Follower;
 pub use lookup::attempts;
 pub use prune::prune;
 pub use query::AccessReader;
+pub use report::report;
 pub use stats::stats;

@@ -14,6 +14,7 @@ mod access_queries;
 mod accesses;
 mod changes;
 mod claims;
+mod detached;
 mod registry;
 mod schema;
 mod weights;
@@ -39,6 +40,10 @@ pub use claims::{
     claims_are_taken_all_or_none, claims_of_owners_that_are_gone_are_taken_over,
     claims_run_out_by_the_clock_of_the_database, owners_learn_what_is_wanted, sixteen_processes_share_two_units,
     the_revision_grows_with_each_change,
+};
+pub use detached::{
+    a_detached_run_is_on_record_until_its_end, a_detached_training_makes_one_version,
+    of_sixteen_collectors_one_ends_the_run, one_process_collects_a_detached_run,
 };
 pub use registry::{
     a_registry_is_applied_whole_or_not_at_all, a_registry_reads_back_as_it_was_applied,
@@ -75,12 +80,15 @@ macro_rules! store_contract {
             claims_are_taken_all_or_none, claims_of_owners_that_are_gone_are_taken_over,
             sixteen_processes_share_two_units, claims_run_out_by_the_clock_of_the_database,
             owners_learn_what_is_wanted, the_revision_grows_with_each_change,
+            a_detached_run_is_on_record_until_its_end, one_process_collects_a_detached_run,
+            of_sixteen_collectors_one_ends_the_run,
             the_uid_is_the_databases_own, a_failing_script_leaves_nothing_and_names_its_place;
             weights_of_every_size_come_back, equal_chunks_are_kept_once, what_was_put_is_told,
             aliases_move_whole_and_keep_their_history, versions_in_use_are_not_removed,
             puts_at_once_get_numbers_of_their_own, clearing_away_spares_what_lives,
             puts_and_clearing_away_at_once_leave_whole_versions, a_removed_model_takes_no_version,
             weights_of_another_database_are_taken_over, a_training_is_one_step,
+            a_detached_training_makes_one_version,
             a_prune_takes_what_is_old_and_over,
         );
     };

@@ -5,7 +5,7 @@ mod dry_run;
 mod ending;
 mod streams;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mer_batch::{Batch, Input, InputFormat, Options, Output, OutputFormat, Stop, StopLevel};
 use mer_scheduler::WaitObserver;
@@ -16,7 +16,7 @@ use mer_service::{
 use uuid::Uuid;
 
 use self::{display::Display, ending::Ending, streams::open_stream};
-use super::weights;
+use super::{drain::BackgroundDrain, weights};
 use crate::{
     app::App,
     cli::{BatchArgs, CommandLine, RecordArg, selector},
@@ -86,8 +86,9 @@ pub(super) async fn batch(
     let runner = app.signals.unless_ended(runner).await?;
     let stop = Stop::default();
     let work = batch.run(runner, stop.clone(), Arc::new(move |event| observer.show(event)));
-    let (ended, signal) = stop_on_signal(app, &stop, &display, work).await;
-    app.runtime.after_run().await;
+    let mut drain = BackgroundDrain::default();
+    let (ended, signal) = stop_on_signal(app, &stop, &display, &mut drain, work).await;
+    drain.start_if_long(app);
     display.clear();
     let ending = Ending { summary: ended?, signal, batch_uid, has_file, command_line };
     ending.tell(&display, ui)
@@ -135,9 +136,13 @@ async fn stop_on_signal<T>(
     app: &App,
     stop: &Stop,
     display: &Display,
+    drain: &mut BackgroundDrain,
     work: impl Future<Output = T>,
 ) -> (T, Option<Signal>) {
+    /// Time between two looks at the journal.
+    const LOOK: Duration = Duration::from_secs(60);
     let mut came = None;
+    let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
     tokio::pin!(work);
     loop {
         tokio::select! {
@@ -152,6 +157,7 @@ async fn stop_on_signal<T>(
                 }
                 came.get_or_insert(signal);
             }
+            _ = look.tick() => drain.start_if_long(app),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 const LATELY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Returns the time zone in which times are read and shown.
-pub(super) fn time_zone(app: &App, utc: bool) -> TimeZone {
+pub(crate) fn time_zone(app: &App, utc: bool) -> TimeZone {
     if utc || app.settings.utc { TimeZone::UTC } else { TimeZone::system() }
 }
 

@@ -9,6 +9,7 @@ mod rows;
 mod stats;
 mod tail;
 
+pub(super) use filter::time_zone;
 use mer_service::log::attempts;
 
 use crate::{app::App, cli::LogVerb, errors::CliError, ui::Ui};
