@@ -82,7 +82,7 @@ in
 
   prune = timer // {
     olderThan = maybe types.nonEmptyStr "Accesses that began this long ago, such as `90d`, are deleted regularly. By default none are.";
-    keep = maybe types.ints.unsigned "Number of newest accesses that are kept, however old they are.";
+    keep = maybe types.int "Number of newest accesses that are kept, however old they are.";
     onCalendar = option times "daily" "The times, in the notation of systemd.time(7).";
   };
 
