@@ -31,7 +31,11 @@ fn runs_weights_and_trainings_go_through_a_login_node() {
     let row = home.newest();
     assert!(row["jobId"].is_string() && row["connectMs"].as_f64() > Some(0.0), "{row}");
     let told = mer(["run", "job-fail", "x"]).ended(1);
-    assert!(told.stderr.starts_with("a warning\nmer: `job-fail` on `cluster`: the model exited with code 3\n"), "{}", told.stderr);
+    assert!(
+        told.stderr.starts_with("a warning\nmer: `job-fail` on `cluster`: the model exited with code 3\n"),
+        "{}",
+        told.stderr
+    );
     home.env.piped(["train", "job-weights", "--promote", "-i", "-"], "trained").ended(0);
     let told = mer(["run", "job-weights", "x"]).ok();
     let (path, weights) = told.split_once('\n').expect("two lines");

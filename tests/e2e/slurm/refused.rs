@@ -9,7 +9,10 @@ fn what_slurm_refuses_is_told_in_its_words() {
     let Some(home) = Home::new() else { return };
     home.apply("[servers.cluster]\nconnType = 'slurm'\npartition = 'nope'\n");
     let told = home.mer(["run", "job-cat", "x"]).failed(78);
-    assert!(told.contains("the partition `nope` does not exist (there are `debug`, `short`, `stopped`, `urgent`)"), "{told}");
+    assert!(
+        told.contains("the partition `nope` does not exist (there are `debug`, `short`, `stopped`, `urgent`)"),
+        "{told}"
+    );
     assert!(told.contains("mer server set cluster --partition debug"), "{told}");
     assert_eq!(home.newest()["status"], "failed");
     home.mer(["server", "ping", "cluster"]).failed(78);

@@ -21,7 +21,11 @@ fn runs_answer_and_are_on_record_with_their_jobs() {
     // Nothing of Slurm's words is taken for the model's.
     let ran = home.mer(["run", "job-fail", "x"]).ended(1);
     assert_eq!(ran.stdout, "partial\n");
-    assert!(ran.stderr.starts_with("a warning\nmer: `job-fail` on `cluster`: the model exited with code 3\n"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.starts_with("a warning\nmer: `job-fail` on `cluster`: the model exited with code 3\n"),
+        "{}",
+        ran.stderr
+    );
     let row = home.newest();
     assert_eq!((&row["exitCode"], &row["stderrTail"]), (&json!(3), &json!("a warning")));
 
