@@ -37,7 +37,7 @@ fn runs_weights_and_trainings_go_through_a_login_node() {
         "{}",
         told.stderr
     );
-    home.env.piped(["train", "job-weights", "--promote", "-i", "-"], "trained").ended(0);
+    home.env.piped(["train", "job-weights", "--promote", "--allow-changes", "-"], "trained").ended(0);
     let told = mer(["run", "job-weights", "x"]).ok();
     let (path, weights) = told.split_once('\n').expect("two lines");
     assert!(path.starts_with(home.folder().join("cache").to_str().expect("text")), "{path}");

@@ -52,7 +52,7 @@ fn a_run_within_a_job_is_a_job_of_its_own_and_a_ping_shows_the_partition() {
     assert_eq!((&step["step"], &step["code"]), (&json!("partition"), &json!(0)), "{step}");
     let detail = step["detail"].as_str().expect("text");
     assert!(detail.starts_with("partition `short` is up, time limit 1:00, 1 of 1 nodes idle, 8 CPUs"), "{detail}");
-    let told = home.mer(["doctor", "--json"]).ended(0).stdout;
+    let told = home.mer(["doctor", "--json"]).ended(1).stdout;
     assert!(told.contains("partition `short` is up"), "{told}");
     assert_eq!(home.mer(["run", "job-cat", "y"]).ok(), "y\n");
 }
