@@ -6,11 +6,15 @@
 mod support;
 
 mod apply;
+mod batch;
+mod batch_chaos;
+mod beside_parallel;
 mod changes;
 mod command_line;
 mod crash;
 mod damaged;
 mod delivery;
+mod detached;
 mod disk;
 mod doctor;
 mod documents;
@@ -26,6 +30,7 @@ mod json;
 mod limits;
 mod limits_chaos;
 mod locked;
+mod log;
 mod log_reading;
 mod lost;
 mod many;

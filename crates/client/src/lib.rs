@@ -8,6 +8,8 @@
 mod connection;
 mod error;
 mod location;
+mod part;
+mod part_host;
 mod run;
 mod send;
 pub mod steer;
@@ -15,4 +17,5 @@ pub mod wire;
 
 pub use error::ClientError;
 pub use location::{Location, LocationError};
+pub use part_host::ResidentHost;
 pub use run::{Answer, Reservation, RunOutput};

@@ -49,9 +49,9 @@ pub enum Answer {
 /// A run that the resident starts when it is told to. Dropping it gives the run up.
 #[derive(Debug)]
 pub struct Reservation {
-    location: Location,
-    frames: FrameReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
+    pub(crate) location: Location,
+    pub(crate) frames: FrameReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
 }
 
 /// Receivers of what a run gives while it lasts. What is left of them after the resident has gone can serve another attempt.
@@ -249,7 +249,7 @@ fn show_progress(observer: Option<&DeliveryObserver>, payload: &[u8]) -> Result<
 }
 
 /// Completes when the run was cancelled twice, and the resident answers nothing any more. One that answers ends the run.
-async fn silence(location: &Location, cancel: &Cancel) {
+pub(crate) async fn silence(location: &Location, cancel: &Cancel) {
     cancel.reached(CancelLevel::Now).await;
     let mut missed = 0;
     while missed < 2 {
@@ -263,8 +263,8 @@ async fn silence(location: &Location, cancel: &Cancel) {
 }
 
 /// The level of a cancellation because the reader of the output has gone.
-const READER_GONE: u8 = 3;
+pub(crate) const READER_GONE: u8 = 3;
 
-fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ClientError> {
+pub(crate) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(payload).map_err(|error| FrameError::from(error).into())
 }

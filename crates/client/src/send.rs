@@ -68,7 +68,7 @@ async fn send_stream(
     Ok(None)
 }
 
-async fn send_chunk(
+pub(crate) async fn send_chunk(
     writer: &Mutex<OwnedWriteHalf>,
     chunk: Bytes,
     sent: &mut u64,

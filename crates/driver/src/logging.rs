@@ -17,6 +17,7 @@ use crate::{
 /// MER's crates: `-v` raises their level more than that of other libraries.
 const OURS: &[&str] = &[
     "mer",
+    "mer_batch",
     "mer_client",
     "mer_core",
     "mer_dal",

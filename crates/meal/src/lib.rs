@@ -12,6 +12,7 @@
 mod buffers;
 mod cancel;
 mod control;
+mod detached;
 mod error;
 mod executor;
 mod exit_marker;
@@ -23,6 +24,7 @@ mod pipe;
 mod protocol;
 mod request_end;
 mod run;
+mod shell_words;
 mod slurm;
 mod ssh;
 mod tail;
@@ -31,12 +33,19 @@ mod watcher;
 pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
+pub use detached::{
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
+    SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched, observations,
+};
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;
-pub use held::Held;
+pub use held::{Held, inherited_descriptors};
 pub use local::{LocalConfig, group_memory, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
-pub use protocol::{Input, SentHook, Sinks, StderrHook, WarmProcess, check_input, oneshot, until};
+pub use protocol::{
+    Input, ItemReply, PartEnd, PartItems, PartReplies, PartRequest, SentHook, Sinks, StderrHook, WarmProcess,
+    check_input, oneshot, until,
+};
 pub use request_end::{BoundName, EndCause, RequestEnd};
 pub use run::Run;
 pub use slurm::{ClusterPing, JobEnd, JobEndKind, JobRequest, SlurmConfig, SlurmError, StartedJob};

@@ -261,7 +261,9 @@ impl Scheduler {
     ) -> Result<(Access, RunSpec), SchedulerError> {
         let access = self.recorder.begin(request.uid, &request.model.name, request.kind, placement);
         let (tags, via) = (Tags(request.tags.clone()), request.via.clone());
-        let mut access = Access { attempt, tags, via, ..access };
+        let batch_uid = request.batch_uid;
+        let items = batch_uid.map(|_| 1);
+        let mut access = Access { attempt, batch_uid, items, tags, via, ..access };
         if let Some(requester) = &request.requester {
             access.caller.clone_from(&requester.caller);
             access.caller_claims.clone_from(&requester.claims);

@@ -55,6 +55,14 @@ impl Digest {
         }
     }
 
+    /// Adds a line and its newline.
+    pub(crate) fn update_line(&mut self, line: &Bytes) {
+        if !matches!(self.state, State::Off) {
+            self.update(line);
+            self.update(&Bytes::from_static(b"\n"));
+        }
+    }
+
     /// Returns the number of bytes, and the sha256 in hexadecimal unless hashing is off.
     pub(crate) fn finish(self) -> (u64, Option<String>) {
         let hasher = match self.state {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::{AccessKind, Bound, ConnParams, ConnType};
+use mer_core::{AccessKind, Bound, ConnParams, ConnType, ModelParams};
 use mer_meal::{Executor, SlurmConfig};
 
 use crate::{CallerEnvironment, Request, placement::Placement};
@@ -70,6 +70,16 @@ impl Executors {
         executor
     }
 
+    /// Returns the executor of a server that is looked at, without a request.
+    pub(crate) fn of_server(&self, server: &str, conn_type: ConnType, conn: &ConnParams) -> Executor {
+        if conn_type == ConnType::Local {
+            return self.local.clone();
+        }
+        let placement =
+            Placement { server: server.to_owned(), conn_type, conn: conn.clone(), params: ModelParams::default() };
+        self.of(&placement, AccessKind::Infer)
+    }
+
     /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.
     pub(crate) fn of(&self, placement: &Placement, kind: AccessKind) -> Executor {
         if placement.conn_type == ConnType::Local {
@@ -111,7 +121,6 @@ impl Executors {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use mer_core::ModelParams;
     use mer_meal::{LocalConfig, SshConfig, SshEnvironment};
 
     use super::*;

@@ -11,7 +11,8 @@
 //! 3. `serve.rs`: sends the input and forwards the output (`output_forwarding.rs`).
 //! 4. `record.rs`: records the end.
 //!
-//! Trainings ([`Scheduler::train`]) take the same steps and fetch what the model wrote.
+//! Parts of a batch ([`Scheduler::run_part`], `part.rs`) take the same steps on one process with several items;
+//! `batch_places.rs` says how many of them run at once, and where. Trainings ([`Scheduler::train`]) take the same steps and fetch what the model wrote.
 //!
 //! The scheduler knows the data access layer (the journal) and the execution layer (processes), and neither of them knows
 //! it. It reads no environment and no settings: the caller passes them in as [`Config`].
@@ -20,8 +21,10 @@
 
 mod attempt_observer;
 mod attempts;
+mod batch_places;
 mod caller_environment;
 mod delivery;
+mod detached;
 mod digest;
 mod error;
 mod executors;
@@ -35,6 +38,7 @@ mod lost_attempt;
 mod outcome;
 mod output_confirmation;
 mod output_forwarding;
+mod part;
 mod ping;
 mod placement;
 mod prepare;
@@ -56,8 +60,10 @@ mod training_output;
 mod wait;
 
 pub use attempt_observer::{AttemptObserver, FurtherAttempt};
+pub use batch_places::{BatchPlaces, PlaceUse};
 pub use caller_environment::{CallerEnvironment, is_of_service_manager};
 pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};
+pub use detached::{DetachOptions, Detached, DetachedError, DetachedHost, OutputDigest, OutputStream};
 pub use error::SchedulerError;
 pub use executors::ExecutorFactory;
 pub use failure_cause::FailureCause;
@@ -68,6 +74,7 @@ pub use limits::{
 pub use lost_attempt::LostAttempt;
 pub use outcome::Outcome;
 pub use output_confirmation::{ConfirmationSender, ExpectedSuccess, OutputConfirmation, OutputFailure};
+pub use part::{PartFeed, PartOutcome};
 pub use ping::ModelPingReport;
 pub use placement::Placement;
 pub use replay::ReplayedInput;

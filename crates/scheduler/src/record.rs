@@ -79,6 +79,9 @@ impl Recorder {
     pub(crate) async fn record_end(&self, mut access: Access, verdict: Verdict) -> Outcome {
         verdict.write_to(&mut access);
         access.stop_access.get_or_insert_with(now);
+        if access.batch_uid.is_some() && access.failed_items.is_none() {
+            access.failed_items = Some(u64::from(access.status != Status::Succeeded));
+        }
         if let Err(error) = self.journal.ended(&access).await {
             // The access will become `lost`, and this line says why.
             tracing::error!(request = %access.request_uid, error = &error as &dyn std::error::Error,

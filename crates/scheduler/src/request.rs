@@ -81,6 +81,8 @@ pub struct Request<'a> {
     pub retry_failed: bool,
     /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
     pub priority: i8,
+    /// Uid of the batch that it is an item or a part of.
+    pub batch_uid: Option<Uuid>,
     /// Tags for the access log.
     pub tags: BTreeMap<String, String>,
     /// What served the request on behalf of its sender, for the access log.
@@ -100,4 +102,12 @@ pub struct Output {
     pub stdout: mpsc::Sender<Bytes>,
     /// Stderr. It never delays the model: chunks that the receiver cannot take at once are dropped.
     pub stderr: Option<mpsc::Sender<Bytes>>,
+}
+
+impl Output {
+    /// Takes the output only, and not the diagnostics.
+    #[must_use]
+    pub const fn only(chunks: mpsc::Sender<Bytes>) -> Self {
+        Self { stdout: chunks, stderr: None }
+    }
 }

@@ -105,7 +105,7 @@ async fn serve_kept(
     access.stdin_bytes = access.stdin_bytes.min(sent);
     verdict.died_unheard = ended.cause == EndCause::Died && ended.stdout_bytes == 0;
     let end = match ended.cause {
-        EndCause::Done => UseEnd::Answered,
+        EndCause::Done => UseEnd::Answered(1),
         EndCause::Died | EndCause::ProtocolBroken(_) => UseEnd::Died(Box::new(verdict.clone())),
         EndCause::Cancelled if lease.is_stopped() => {
             verdict = Verdict::stopped();

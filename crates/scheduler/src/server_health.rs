@@ -27,10 +27,13 @@ struct Failed {
 }
 
 impl ServerHealth {
-    /// Notes that a server could not be reached.
+    /// Notes that a server could not be reached. Of requests that fail at the same time, the first counts.
     pub(crate) fn failed(&self, placement: &Placement, now: Instant) {
         let mut servers = self.lock();
         let before = servers.get(&placement.server).filter(|failed| failed.conn == placement.conn);
+        if before.is_some_and(|failed| now < failed.until) {
+            return;
+        }
         let failures = before.map_or(0, |failed| failed.failures) + 1;
         let pause = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(MAX_PAUSE);
         let failed = Failed { conn: placement.conn.clone(), failures, until: now + jittered(pause) };
@@ -78,11 +81,13 @@ mod tests {
         health.failed(&placement("a"), start);
         assert!(after(4) && !after(10), "between the half of the pause and the whole");
         health.failed(&placement("a"), start);
-        assert!(after(9) && !after(20));
-        for _ in 0..40 {
-            health.failed(&placement("a"), start);
+        assert!(!after(10), "of failures at the same time, the first counts");
+        health.failed(&placement("a"), start + Duration::from_secs(10));
+        assert!(after(19) && !after(30));
+        for round in 1..40 {
+            health.failed(&placement("a"), start + Duration::from_secs(round * 300));
         }
-        assert!(after(149) && !after(300));
+        assert!(after(39 * 300 + 149) && !after(40 * 300));
         assert!(!health.is_set_aside(&placement("b"), start));
         health.reached(&placement("a"));
         assert!(!after(0));

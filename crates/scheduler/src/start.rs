@@ -93,7 +93,12 @@ impl Starter<'_> {
     }
 
     /// Connects, and delivers the weights. Returns the specification with their path.
-    async fn reach(&self, access: &mut Access, spec: &RunSpec, ask: &StartRequest) -> Result<RunSpec, Verdict> {
+    pub(crate) async fn reach(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        ask: &StartRequest,
+    ) -> Result<RunSpec, Verdict> {
         let observer = ask.watch.as_ref();
         let wait = || Wait::Connection { server: self.placement.server.clone() };
         waiting(observer, wait, self.connect(access)).await?;

@@ -17,6 +17,8 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct ClientInput<R> {
     frames: FrameReader<R>,
     cancel: Cancel,
+    /// Whether the input are the items of a part, of which the first level of `cancel` ends the feeding only.
+    is_part: bool,
     /// Takes the input; none after its end, and once the model takes no more.
     input: Option<mpsc::Sender<io::Result<Bytes>>>,
     /// What the model has not taken yet, at most [`INPUT_WINDOW`] bytes.
@@ -47,13 +49,14 @@ impl<R: AsyncRead + Unpin> ClientInput<R> {
         frames: FrameReader<R>,
         input: mpsc::Sender<io::Result<Bytes>>,
         cancel: Cancel,
+        is_part: bool,
     ) -> (Self, ClientWords) {
         let (taken, taken_bytes) = watch::channel(0);
         let (written, is_written) = oneshot::channel();
         let (reader, reader_gone) = oneshot::channel();
         let words = ClientWords { taken: taken_bytes, written: is_written, reader: reader_gone };
         let (input, waiting, written, reader) = (Some(input), BytesMut::new(), Some(written), Some(reader));
-        (Self { frames, cancel, input, waiting, end: None, taken, written, reader }, words)
+        (Self { frames, cancel, is_part, input, waiting, end: None, taken, written, reader }, words)
     }
 
     /// Receives until the client is gone, which cancels the run. A client that sends something else is treated as gone.
@@ -85,7 +88,10 @@ impl<R: AsyncRead + Unpin> ClientInput<R> {
         if let (Some(input), None) = (&self.input, &self.end) {
             let _ = input.try_send(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the caller is gone")));
         }
-        self.cancel.cancel();
+        match self.is_part {
+            true => self.cancel.cancel_now(),
+            false => self.cancel.cancel(),
+        }
         // Nothing waits any longer for a word of this client.
         (self.written, self.reader) = (None, None);
         // The end of the run drops this; an input that is not at its end stays open until then.

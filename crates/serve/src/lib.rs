@@ -17,6 +17,7 @@ mod life;
 mod messages;
 mod notify;
 mod output;
+mod part;
 mod peer;
 mod resident;
 mod resident_state;

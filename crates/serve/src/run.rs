@@ -2,9 +2,10 @@
 
 use std::{rc::Rc, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mer_client::wire::{
-    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, ProgressMessage, Reserved, RunEnd, Stream,
+    DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, PartCounts, ProgressMessage, Reserved, RunEnd,
+    Stream,
 };
 use mer_core::{LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, CancelLevel, Input};
@@ -25,6 +26,7 @@ use crate::{
     caller::sender,
     input::{ClientInput, ClientWords},
     output::ClientOutput,
+    part::serve_part,
     peer,
     resident_state::Resident,
 };
@@ -83,14 +85,14 @@ pub(crate) async fn serve_run(resident: &Rc<Resident>, stream: UnixStream, read:
     let ended = run(resident, *open, &model, keep, frames, &client).await;
     let told = async {
         match ended {
-            Ok(outcome) if takes_back && outcome.lacks_secret() => {
+            Ok((outcome, _)) if takes_back && outcome.lacks_secret() => {
                 resident.note_lack_of_secret(&outcome.access.server);
                 let declined = Declined { reason: DeclineReason::Secret, attempts: outcome.access.attempt };
                 client.send_json(Stream::Declined, &declined).await
             }
-            Ok(outcome) => {
+            Ok((outcome, part)) => {
                 let hint = resident.messages.hint(&outcome);
-                client.send_json(Stream::End, &RunEnd::new(outcome, hint)).await
+                client.send_json(Stream::End, &RunEnd { part, ..RunEnd::new(outcome, hint) }).await
             }
             Err(error) => client.send_json(Stream::Refused, &resident.messages.error(error)).await,
         }
@@ -121,12 +123,17 @@ async fn decide(resident: &Resident, open: Open) -> Decision {
         Ok(model) => model,
         Err(error) => return Decision::Refused(resident.messages.error(error)),
     };
+    if open.registration_sha256.as_ref().is_some_and(|wanted| *wanted != model.registration_sha256()) {
+        return Decision::Declined(DeclineReason::Changed);
+    }
     let lacks_secrets =
         || model.model().spec.servers_within(open.server.as_deref()).all(|server| resident.lacks_secret(server));
     if open.takes_back && lacks_secrets() {
         return Decision::Declined(DeclineReason::Secret);
     }
     match keep(resident, &model, open.server.as_deref()) {
+        // A batch keeps its own processes as long as it lasts.
+        Some(Retention::No) if open.batch_uid.is_some() => Decision::Declined(DeclineReason::RunHere),
         None => Decision::Declined(DeclineReason::RunHere),
         Some(keep) => Decision::Reserved(Reserved { model: model.model().name.clone() }, Box::new(open), model, keep),
     }
@@ -150,6 +157,10 @@ fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Opt
     all_remote.then_some(Retention::No)
 }
 
+fn empty() -> Input {
+    Input::Bytes(Bytes::new())
+}
+
 /// Runs the model, and forwards what comes and goes.
 async fn run(
     resident: &Resident,
@@ -158,7 +169,7 @@ async fn run(
     keep: Retention,
     frames: FrameReader<OwnedReadHalf>,
     client: &ClientOutput<OwnedWriteHalf>,
-) -> Result<Outcome, ServiceError> {
+) -> Result<(Outcome, Option<PartCounts>), ServiceError> {
     let cancel = Cancel::new();
     let (input, received) = mpsc::channel(INPUT_QUEUE);
     let (stdout, chunks) = mpsc::channel(OUTPUT_QUEUE);
@@ -167,18 +178,21 @@ async fn run(
     let (attempts, further) = AttemptObserver::new();
     let (progress, delivery) = watch::channel(None);
     let (confirmation, confirms) = OutputConfirmation::new();
-    let (from_client, words) = ClientInput::new(frames, input, cancel.clone());
+    let (from_client, words) = ClientInput::new(frames, input, cancel.clone(), open.part.is_some());
     let ClientWords { taken, written, reader } = words;
+    let is_part = open.part.is_some();
+    let (input, received) = if is_part { (empty(), Some(received)) } else { (Input::Stream(received), None) };
     let request = RunRequest {
         sender: Some(sender(open.request_uid, open.context)),
         server: open.server.as_deref(),
-        input: Input::Stream(received),
+        input,
         timeout: open.timeout,
         hashes: open.hashes,
         keep,
         retries: open.retries,
         retry_failed: open.retry_failed,
         priority: open.priority,
+        batch_uid: open.batch_uid,
         tags: open.tags,
         cancel: cancel.clone(),
         watch: Some(WaitObserver::new(move |waited| {
@@ -189,7 +203,19 @@ async fn run(
     };
     let takes_back = open.takes_back;
     let output = Output { stdout, stderr: open.diagnostics.then_some(stderr) };
-    let running = resident.runtime.run(model, request, output, confirmation);
+    let attempts_made = open.attempts_made;
+    let runtime = &resident.runtime;
+    let running = async {
+        match (open.part, received) {
+            (Some(part), Some(received)) => {
+                let served =
+                    serve_part(runtime, model, (request, attempts_made), part, received, output.stdout, confirmation)
+                        .await;
+                served.map(|(outcome, counts)| (outcome, Some(counts)))
+            }
+            _ => runtime.run(model, request, output, confirmation).await.map(|outcome| (outcome, None)),
+        }
+    };
     let ended = async {
         let forwarding = async {
             tokio::join!(client.forward_stdout(chunks, confirms, written, reader), client.forward_stderr(diagnostics))
@@ -201,7 +227,7 @@ async fn run(
             _ = &mut forwarding => return running.await,
         };
         // The client runs it by itself: to it, the output has not come to its end.
-        if takes_back && outcome.as_ref().is_ok_and(Outcome::lacks_secret) {
+        if takes_back && outcome.as_ref().is_ok_and(|(outcome, _)| outcome.lacks_secret()) {
             return outcome;
         }
         let _ = timeout(STDERR_BOUND, forwarding).await;

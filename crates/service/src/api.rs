@@ -9,6 +9,7 @@ use mer_scheduler::{
     AttemptObserver, DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, Retention,
     WaitObserver,
 };
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{error::ServiceError, view::View};
@@ -39,6 +40,23 @@ impl ResolvedModel {
     pub fn starts_here(&self, server: &str) -> bool {
         let found = self.view.servers.iter().find(|known| known.name == server);
         found.is_none_or(|found| found.spec.starts_here())
+    }
+
+    /// Returns the sha256, in hexadecimal, of what decides how the model runs: its registration and that of its servers.
+    #[must_use]
+    pub fn registration_sha256(&self) -> String {
+        let spec = &self.model().spec;
+        let names = spec.servers();
+        let servers: Vec<_> = self
+            .view
+            .servers
+            .iter()
+            .filter(|server| names.contains(&server.name.as_str()))
+            .map(|server| (&server.name, &server.spec))
+            .collect();
+        // Both are texts, numbers and lists, which can always be written.
+        let text = serde_json::to_vec(&(spec, servers)).unwrap_or_default();
+        format!("{:x}", Sha256::digest(&text))
     }
 
     /// The model.
@@ -80,6 +98,8 @@ pub struct RunRequest<'a> {
     pub retry_failed: bool,
     /// Place among waiting requests, from -10 to 10; a greater number is served earlier.
     pub priority: i8,
+    /// The batch that it is an item or a part of.
+    pub batch_uid: Option<Uuid>,
     /// Labels for the log of accesses.
     pub tags: Tags,
     /// Cancels the run.

@@ -39,6 +39,7 @@ impl Runtime {
             retries: 0,
             retry_failed: false,
             priority: 0,
+            batch_uid: None,
             tags: Tags::default(),
             cancel,
             watch: None,

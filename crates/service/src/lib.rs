@@ -9,10 +9,12 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod api;
+pub mod batch;
 mod blocking;
 mod byte_stream;
 mod caller;
 pub mod claims;
+pub mod detached;
 mod drainer;
 mod error;
 mod events;

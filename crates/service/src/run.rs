@@ -2,7 +2,9 @@
 
 use mer_core::{AccessKind, Selector};
 use mer_meal::Cancel;
-use mer_scheduler::{DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Request, Weights};
+use mer_scheduler::{
+    DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, PartFeed, PartOutcome, Request, Weights,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -57,6 +59,23 @@ impl ModelHost for Runtime {
 }
 
 impl Runtime {
+    /// Runs a part of a batch for another process, which has made attempts of it before. The input of the request is not used.
+    ///
+    /// # Errors
+    /// As [`ModelHost::run`].
+    pub async fn run_part(
+        &self,
+        model: &ResolvedModel,
+        request: RunRequest<'_>,
+        attempts_made: u32,
+        feed: PartFeed<'_>,
+    ) -> Result<PartOutcome, ServiceError> {
+        self.wake_drainer(model.view.database_uid);
+        let scheduler = self.scheduler(model.view.database_uid);
+        let request = Request { attempts_made, ..scheduler_request(model, request, AccessKind::Infer) };
+        Ok(scheduler.run_part(request, feed).await?)
+    }
+
     /// As [`ModelHost::run`], for a request of which another process has made attempts before it ended.
     ///
     /// # Errors
@@ -93,6 +112,7 @@ pub(crate) fn scheduler_request<'a>(
         retries,
         retry_failed,
         priority,
+        batch_uid,
         tags,
         cancel,
         watch,
@@ -119,6 +139,7 @@ pub(crate) fn scheduler_request<'a>(
         retries,
         retry_failed,
         priority,
+        batch_uid,
         tags: tags.0,
         via,
         cancel,

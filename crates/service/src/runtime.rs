@@ -162,11 +162,13 @@ impl Runtime {
             return false;
         }
         // A script writes one segment, however many runs it has.
-        if !self.runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEASURE_EVERY) {
-            return false;
-        }
+        self.runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(MEASURE_EVERY) && self.measures_long_journal()
+    }
+
+    /// Returns whether the journal of an embedded database is so long that it is to be drained, measured each time.
+    pub fn measures_long_journal(&self) -> bool {
         let pending = self.database.pending();
-        pending.segments >= MANY_SEGMENTS || pending.bytes >= MANY_BYTES
+        self.database.settings().url.is_embedded() && (pending.segments >= MANY_SEGMENTS || pending.bytes >= MANY_BYTES)
     }
 
     /// To be called after each run. Drains a journal that has become long into an embedded database, unless another process

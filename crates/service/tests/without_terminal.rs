@@ -107,6 +107,7 @@ fn request(input: &'static str) -> RunRequest<'static> {
         retries: 0,
         retry_failed: false,
         priority: 0,
+        batch_uid: None,
         tags: Tags::default(),
         cancel: Cancel::new(),
         watch: None,

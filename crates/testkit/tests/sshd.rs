@@ -214,6 +214,16 @@ fn connections_end_alone_and_everything_ends_on_drop() {
 }
 
 #[test]
+fn a_server_that_was_stopped_starts_again_as_it_was() {
+    let Some(mut server) = Sshd::start() else { return };
+    server.stop();
+    assert_eq!(run(&server, "true").status.code(), Some(255));
+    server.start_again();
+    let output = run(&server, "echo $MER_TEST_SSHD");
+    assert_eq!(text(&output.stdout).trim(), server.nonce(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_frozen_server_goes_on_when_it_thaws() {
     let Some(server) = Sshd::start() else { return };
     let mut ssh = server.ssh();

@@ -17,6 +17,8 @@ pub struct Args {
     pub ssh_bench: Option<PathBuf>,
     /// The program that writes bytes to databases without MER.
     pub bulk_bench: Option<PathBuf>,
+    /// A Python that has HyperQueue.
+    pub hyperqueue: Option<PathBuf>,
     /// A static program that does nothing.
     pub nothing: PathBuf,
     /// Folder of databases and files, on a real disk.
@@ -35,6 +37,7 @@ impl Args {
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let (mut mer, mut mer_static, mut nothing, mut work) = (None, None, None, None);
         let (mut meal_bench, mut ssh_bench, mut bulk_bench) = (None, None, None);
+        let mut hyperqueue = None;
         let (mut json, mut only, mut quick, mut check) = (None, None, false, false);
         let mut arguments = arguments.iter();
         while let Some(flag) = arguments.next() {
@@ -45,6 +48,7 @@ impl Args {
                 "--meal-bench" => meal_bench = Some(value()?.into()),
                 "--ssh-bench" => ssh_bench = Some(value()?.into()),
                 "--bulk-bench" => bulk_bench = Some(value()?.into()),
+                "--hyperqueue" => hyperqueue = Some(value()?.into()),
                 "--nothing" => nothing = Some(value()?.into()),
                 "--work" => work = Some(value()?.into()),
                 "--json" => json = Some(value()?.into()),
@@ -61,6 +65,7 @@ impl Args {
             meal_bench,
             ssh_bench,
             bulk_bench,
+            hyperqueue,
             nothing: needed(nothing, "--nothing")?,
             work: needed(work, "--work")?,
             json,

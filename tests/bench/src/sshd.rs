@@ -84,6 +84,18 @@ impl Sshd {
         self.folder.join("known_hosts")
     }
 
+    /// Returns the table of this server in a registry file.
+    pub fn table(&self, name: &str) -> String {
+        format!(
+            "[servers.{name}]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {}\nuser = '{}'\nidentityFile = '{}'\n\
+             knownHosts = '{}'\n",
+            self.port,
+            self.user,
+            self.key().display(),
+            self.known_hosts().display()
+        )
+    }
+
     /// Returns a client with a new connection.
     pub fn ssh(&self) -> Command {
         let mut command = Command::new("ssh");

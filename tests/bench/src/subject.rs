@@ -122,6 +122,8 @@ pub struct Bench {
     pub ssh_bench: Option<PathBuf>,
     /// The program that writes bytes to databases without MER, if it was named.
     pub bulk_bench: Option<PathBuf>,
+    /// A Python that has HyperQueue, if it was named.
+    pub hyperqueue: Option<PathBuf>,
     /// The file of the models that every binary has.
     pub registry: PathBuf,
     /// A folder on a real disk.
@@ -157,8 +159,9 @@ impl Bench {
             subjects.push(subject);
         }
         let (meal_bench, ssh_bench) = (args.meal_bench.clone(), args.ssh_bench.clone());
-        let bulk_bench = args.bulk_bench.clone();
-        Ok(Self { subjects, nothing, meal_bench, ssh_bench, bulk_bench, registry, work, quick: args.quick })
+        let (bulk_bench, hyperqueue) = (args.bulk_bench.clone(), args.hyperqueue.clone());
+        let quick = args.quick;
+        Ok(Self { subjects, nothing, meal_bench, ssh_bench, bulk_bench, hyperqueue, registry, work, quick })
     }
 
     /// Returns this number of rounds, or a tenth of it in a quick run.

@@ -71,6 +71,18 @@ pub struct Open {
     pub retry_failed: bool,
     /// Place among waiting requests, from -10 to 10.
     pub priority: i8,
+    /// The batch that it is an item or a part of.
+    #[serde(default)]
+    pub batch_uid: Option<Uuid>,
+    /// The sha256 of the registration of the model that the batch works with. With another one, the resident declines.
+    #[serde(default)]
+    pub registration_sha256: Option<String>,
+    /// Number of attempts that were made before.
+    #[serde(default)]
+    pub attempts_made: u32,
+    /// What makes it a part: its input are items, and its output replies.
+    #[serde(default)]
+    pub part: Option<PartOpen>,
     /// Tags for the log.
     pub tags: Tags,
     /// Whether the diagnostics are wanted while the run goes on.
@@ -83,6 +95,14 @@ pub struct Open {
     pub takes_back: bool,
     /// The caller.
     pub context: CallerContext,
+}
+
+/// A part of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartOpen {
+    /// Maximum number of items that the process is sent ahead of their replies.
+    pub pipeline: usize,
 }
 
 /// The resident will run it.
@@ -103,6 +123,8 @@ pub enum DeclineReason {
     Leaving,
     /// The resident has another version.
     Version,
+    /// The model was changed since the batch began.
+    Changed,
     /// A passphrase or a password is needed for the connection, which the resident cannot have.
     Secret,
 }
@@ -182,6 +204,19 @@ pub struct RunEnd {
     pub failure: Option<FailureKind>,
     /// What can be done about it.
     pub hint: Option<String>,
+    /// The items of a part.
+    #[serde(default)]
+    pub part: Option<PartCounts>,
+}
+
+/// The items of a part that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartCounts {
+    /// Number of items that were sent, at least in part.
+    pub sent: u32,
+    /// Number of items that were answered.
+    pub answered: u32,
 }
 
 impl RunEnd {
@@ -189,13 +224,13 @@ impl RunEnd {
     #[must_use]
     pub fn new(outcome: Outcome, hint: Option<String>) -> Self {
         let Outcome { access, failure, .. } = outcome;
-        Self { access, failure, hint }
+        Self { access, failure, hint, part: None }
     }
 }
 
 impl From<RunEnd> for Outcome {
     fn from(end: RunEnd) -> Self {
-        let RunEnd { access, failure, hint } = end;
+        let RunEnd { access, failure, hint, .. } = end;
         let cause = hint.is_some().then_some(FailureCause::Relayed { hint });
         Self { access, failure, cause }
     }

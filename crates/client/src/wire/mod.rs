@@ -4,11 +4,14 @@
 //! plain HTTP request with JSON, so that `curl --unix-socket` can be used.
 
 mod frame;
+mod items;
 mod messages;
 
 pub use frame::{Frame, FrameError, FrameReader, MAX_FRAME, Stream, encoded, write_frame};
+pub use items::{next_item, next_reply, put_item, put_reply};
 pub use messages::{
     AttemptMessage, CallerContext, DeclineReason, Declined, ErrorMessage, INPUT_WINDOW, InputEnd, LoadRequest, Open,
     OutputEnd, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_REGISTRY_CHANGED, PATH_RUN, PATH_STOP, PATH_VERSION, PROTOCOL,
-    Processes, ProgressMessage, Reserved, RunEnd, StopRequest, VARIABLES, VersionMessage, WaitMessage, Written,
+    PartCounts, PartOpen, Processes, ProgressMessage, Reserved, RunEnd, StopRequest, VARIABLES, VersionMessage,
+    WaitMessage, Written,
 };

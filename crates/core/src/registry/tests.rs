@@ -41,7 +41,7 @@ fn every_known_key_is_read_and_written_under_that_name() {
         "timeout":"1s","trainTimeout":"none","weightsDtype":"f32","weightsShape":[3,5],"promote":true,
         "readyTimeout":"2s","grace":"3s","leaveChildren":true,"needs":{"gpu":1},
         "resourceEnv":{"tpu":"TPU_VISIBLE_CHIPS"},"keepalive":"5m","pinned":true,"instances":2,"maxRequests":100,
-        "maxAge":"1d","maxMemory":"2GiB","startTimeout":"1h","queueTimeout":"10m","queueLength":512}"#;
+        "maxAge":"1d","maxMemory":"2GiB","startTimeout":"1h","queueTimeout":"10m","queueLength":512,"maxRunTime":"2d"}"#;
     let params: ModelParams = serde_json::from_str(json).expect("all keys");
     let written = serde_json::to_value(&params).expect("json");
     let mut keys: Vec<&str> = written.as_object().expect("object").keys().map(String::as_str).collect();

@@ -39,6 +39,17 @@ impl CommandLine {
         flags.into_iter().any(|word| word == "--allow-changes" || word == "--allow-model-server-runtime-changes")
     }
 
+    /// Returns the line with these flags behind its verb, without those that it has already, and without `--force`.
+    pub(crate) fn resuming(&self, verb: &str, flags: &[&'static str]) -> String {
+        let end = self.words.iter().position(|word| word == "--").unwrap_or(self.words.len());
+        let (head, operands) = self.words.split_at(end);
+        let is_kept = |word: &&String| word.as_str() != "--force" && !flags.contains(&word.as_str());
+        let head: Vec<&str> = head.iter().filter(is_kept).map(String::as_str).collect();
+        let (before, behind) = head.split_at(head.iter().position(|word| *word == verb).map_or(0, |at| at + 1));
+        let start = self.start_flags.iter().map(String::as_str);
+        line_of(start.chain([before, flags, behind].concat()).chain(operands.iter().map(String::as_str)))
+    }
+
     /// Returns the line with `set` in place of the verb `add`.
     pub(crate) fn set_instead_of_add(&self) -> String {
         let add = self.words.iter().position(|word| word == "add");

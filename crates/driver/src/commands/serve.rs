@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use mer_client::wire::ErrorMessage;
 use mer_core::Classified as _;
-use mer_scheduler::{Outcome, is_of_service_manager};
-use mer_serve::{DrainCommand, Messages, Options, ServeError};
+use mer_scheduler::Outcome;
+use mer_serve::{Messages, Options, ServeError};
 use mer_service::ServiceError;
 
+use super::drain::drain_command;
 use crate::{
     app::App,
     cli::{ServeArgs, selector},
-    engine::{database_location, own_program},
+    engine::database_location,
     errors::{CliError, outcome_hint},
     ui::Ui,
 };
@@ -48,19 +49,6 @@ pub(super) async fn serve(app: &App, args: &ServeArgs, ui: Ui) -> Result<u8, Cli
     };
     mer_serve::serve(Arc::clone(&app.runtime), options, ready, signal, next()).await.map_err(refused)?;
     Ok(0)
-}
-
-/// Returns how `mer` calls itself to move the journal into the database.
-fn drain_command(app: &App) -> DrainCommand {
-    let environment = app.loaded.variables().into_iter().map(|(name, value)| (name.into(), value));
-    let own = app.runtime.settings().environment.variables().keys();
-    let removed = own.filter(|name| is_of_service_manager(name.as_encoded_bytes()));
-    DrainCommand {
-        program: own_program(),
-        arguments: ["internal-drain", "--no-dotenv", "--no-input"].map(Into::into).into(),
-        environment: environment.collect(),
-        removed: removed.cloned().collect(),
-    }
 }
 
 fn not_given(error: std::io::Error) -> CliError {

@@ -117,6 +117,16 @@ impl Engine {
         }
     }
 
+    /// Returns the resident's socket and the caller as it takes it, if runs may go to the resident.
+    pub(super) fn resident(&self) -> Option<(&Location, &CallerContext)> {
+        self.location.as_ref().zip(self.context.as_ref()).filter(|_| self.is_used)
+    }
+
+    /// Whether a resident is to be started for a request to this model.
+    pub(super) fn wants_resident(&self, model: &ResolvedModel, server: Option<&str>) -> bool {
+        self.starter.wants(model, server)
+    }
+
     /// Returns the caller, as the resident takes it.
     pub(crate) const fn context(&self) -> Option<&CallerContext> {
         self.context.as_ref()
@@ -134,8 +144,7 @@ impl Engine {
         request: &RunRequest<'_>,
         asks: AskResident,
     ) -> Result<Prepared, CliError> {
-        let resident = self.location.as_ref().zip(self.context.as_ref());
-        let resident = resident.filter(|_| self.is_used && !self.here.borrow().contains(name));
+        let resident = self.resident().filter(|_| !self.here.borrow().contains(name));
         let (Some((location, context)), AskResident::Yes { diagnostics }) = (resident, asks) else {
             return self.prepare_here(runtime, name, selector, request).await;
         };

@@ -3,6 +3,7 @@
 //! Start reading at [`Engine::prepare`].
 
 mod address;
+mod batch;
 mod choice;
 mod detach;
 mod message;

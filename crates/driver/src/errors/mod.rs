@@ -6,6 +6,7 @@
 mod cli_error;
 mod exit_code;
 mod finish;
+mod from_batch;
 mod from_layers;
 mod from_service;
 mod hints;

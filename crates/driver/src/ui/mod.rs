@@ -21,7 +21,7 @@ pub(crate) use format::Format;
 pub(crate) use log_writer::LogWriter;
 pub(crate) use output::{Ui, stdin_is_terminal};
 pub(crate) use plural::counted;
-pub(crate) use progress::WaitNotice;
+pub(crate) use progress::{ProgressLine, WaitNotice};
 pub(crate) use prompt_secret::{ask_secret, stop_asking};
 pub(crate) use status_line::hide as hide_status_line;
 pub(crate) use stderr::write as write_stderr;

@@ -45,6 +45,11 @@ impl Ui {
         self.format
     }
 
+    /// Whether standard output is a terminal.
+    pub(crate) const fn out_is_terminal(&self) -> bool {
+        self.out_is_terminal
+    }
+
     /// Whether standard output may carry colour.
     pub(crate) const fn colour_out(&self) -> bool {
         self.colour && self.out_is_terminal && matches!(self.format, Format::Text)
@@ -61,6 +66,14 @@ impl Ui {
     /// Standard output cannot be written; `ReaderGone` if its reader has left.
     pub(crate) fn list<T: TableRow>(&self, items: &[T]) -> Result<(), CliError> {
         self.begin_list().add(items)
+    }
+
+    /// Writes a table of these columns, whatever the format is.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn table(&self, columns: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
+        stdout::write_all(text::Table::new().add(columns, rows, self.colour_out()).as_bytes())
     }
 
     /// Begins a list that comes piece by piece.

@@ -50,9 +50,20 @@ impl Framing {
         }
     }
 
+    /// Whether requests and replies are lines.
+    pub(super) const fn is_lines(&self) -> bool {
+        matches!(self, Self::Lines)
+    }
+
     /// The bytes of a request.
     pub(super) fn request(&self, payload: &[u8]) -> Bytes {
         let mut bytes = BytesMut::new();
+        self.append_request(payload, &mut bytes);
+        bytes.freeze()
+    }
+
+    /// Appends the bytes of a request.
+    pub(super) fn append_request(&self, payload: &[u8], bytes: &mut BytesMut) {
         let end = if payload.ends_with(b"\n") { &b""[..] } else { b"\n" };
         match self {
             Self::Lines => {
@@ -66,7 +77,6 @@ impl Framing {
                 parts.iter().for_each(|part| bytes.extend_from_slice(part));
             }
         }
-        bytes.freeze()
     }
 
     /// `mid_line`: the output before ended in the middle of a line.

@@ -34,6 +34,8 @@ pub struct WarmProcess {
     pub(super) last_output: Arc<LastOutput>,
     /// The protocol is `lines` and there is no ready token, so that its first line may be anything.
     pub(super) unmarked: bool,
+    /// Whether it has answered an item or a request.
+    pub(super) has_answered: bool,
     /// Whether there may be another request.
     pub(super) reusable: bool,
     /// Set for good once the process cannot take another request; the cause with which such a request ends.
@@ -57,8 +59,23 @@ impl WarmProcess {
         let name = spec.env.get(OsStr::new("MER_MODEL")).map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| format!("process {}", control.pid()));
         let unmarked = spec.protocol == Protocol::Lines && tokens.ready.is_none();
-        let (reusable, fault) = (true, None);
-        Self { name, control, pipes, stderr, drain, tokens, grace, start, last_output, unmarked, reusable, fault, job }
+        let (has_answered, reusable, fault) = (false, true, None);
+        Self {
+            name,
+            control,
+            pipes,
+            stderr,
+            drain,
+            tokens,
+            grace,
+            start,
+            last_output,
+            unmarked,
+            has_answered,
+            reusable,
+            fault,
+            job,
+        }
     }
 
     /// The process ID; the process group has the same number.

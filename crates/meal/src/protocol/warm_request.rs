@@ -82,6 +82,13 @@ impl WarmProcess {
         bound: Bound,
         cancel: &Cancel,
     ) -> EndCause {
+        if cancel.level() != CancelLevel::None {
+            // Nothing was sent, so that no reply can come.
+            if !self.reusable {
+                self.terminate(cancel).await;
+            }
+            return EndCause::Cancelled;
+        }
         let deadline = bound.deadline(begin);
         let mut exited = false;
         let cause = loop {
@@ -197,7 +204,10 @@ impl WarmProcess {
             false => Ok(()),
         });
         match checked {
-            Ok(()) => EndCause::Done,
+            Ok(()) => {
+                self.has_answered = true;
+                EndCause::Done
+            }
             Err(what) => {
                 self.fault = Some(EndCause::ProtocolBroken(what.clone()));
                 EndCause::ProtocolBroken(what)
@@ -205,7 +215,7 @@ impl WarmProcess {
         }
     }
 
-    fn timed_out(&self, bound: Bound) -> EndCause {
+    pub(super) fn timed_out(&self, bound: Bound) -> EndCause {
         let no_reply = Some(self.pipes.framing.protocol());
         EndCause::Timeout { bound: BoundName::Timeout, after: bound.duration().unwrap_or_default(), no_reply }
     }

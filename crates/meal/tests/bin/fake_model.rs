@@ -181,7 +181,10 @@ fn close_stdout_and_sleep() -> ! {
 }
 
 /// A process that stays up. The first word of a request says what to do with it.
-fn serve(protocol: &str, ready: &str, _rest: &[&str]) {
+fn serve(protocol: &str, ready: &str, rest: &[&str]) {
+    if rest == ["early"] {
+        say("early");
+    }
     match ready {
         "at-once" => {}
         "never" => sleep(),
@@ -228,6 +231,10 @@ fn serve(protocol: &str, ready: &str, _rest: &[&str]) {
         let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
         line.clear();
         if protocol == "lines" {
+            // It says nothing to an item that asks for that.
+            if text == "mute" {
+                continue;
+            }
             act(&text);
             say(&text);
         } else if text == Tokens::EXIT {

@@ -15,8 +15,8 @@ pub(crate) type ProcessId = u64;
 pub(crate) enum UseEnd {
     /// The process was sent nothing.
     Unused,
-    /// It has answered.
-    Answered,
+    /// It has answered this number of requests or items.
+    Answered(u64),
     /// The request was given up, and the process may go on.
     GivenUp,
     /// The process died, or broke its protocol.

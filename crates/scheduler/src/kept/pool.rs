@@ -177,8 +177,8 @@ impl Home for Pool {
         self.with_process(id, |group, serving| {
             let Some(entry) = group.entries.get_mut(&id) else { return };
             match &end {
-                UseEnd::Answered => {
-                    entry.served += 1;
+                UseEnd::Answered(count) => {
+                    entry.served += count;
                     group.back_off.answered(&entry.key);
                 }
                 UseEnd::Died(verdict) if !entry.life.private => {

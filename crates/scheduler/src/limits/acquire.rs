@@ -59,9 +59,20 @@ impl Limits {
         Self { config, queue: TurnQueue::default(), locks, freed: Arc::default() }
     }
 
+    /// Returns the name of this machine.
+    pub(crate) fn host(&self) -> &str {
+        &self.config.host
+    }
+
     /// Whether a server can ever give a process what it needs.
     pub(crate) fn can_meet(&self, placement: &Placement) -> bool {
         Demand::of(placement, &self.config) != Err(Unmet)
+    }
+
+    /// Returns how many processes can have what they need on a server at once; none if nothing is limited there.
+    pub(crate) fn most_at_once(&self, placement: &Placement) -> Option<usize> {
+        let demand = Demand::of(placement, &self.config).ok()??;
+        demand.needs.iter().map(|need| need.units.len() / need.count).min()
     }
 
     /// Whether other machines share what a server has, so that [`Limits::claimed`] matters for a choice.

@@ -4,6 +4,7 @@ mod attempts;
 mod failures;
 mod instances;
 mod life;
+mod parts;
 mod resources;
 mod shared_limits;
 mod stops;

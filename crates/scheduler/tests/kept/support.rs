@@ -14,8 +14,8 @@ use mer_core::{AccessKind, Claims, ConnType, KeptProcess, Model, ProcessState, S
 use mer_dal::{Database, DbUrl, Journal, JournalOwner, Settings};
 use mer_meal::{Cancel, Executor, Input, LocalConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{
-    CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation, Request, Requester,
-    Retention, Scheduler, SchedulerError, WeightsCache,
+    BatchPlaces, CallerEnvironment, Config, ExecutorFactory, LimitsConfig, Outcome, Output, OutputConfirmation,
+    PartFeed, PartOutcome, Request, Requester, Retention, Scheduler, SchedulerError, WeightsCache,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -60,6 +60,7 @@ pub(crate) struct How {
     pub(crate) priority: i8,
     pub(crate) cancel: Cancel,
     pub(crate) requester: Option<Arc<Requester>>,
+    pub(crate) batch_uid: Option<Uuid>,
 }
 
 impl How {
@@ -73,6 +74,7 @@ impl How {
             priority: 0,
             cancel: Cancel::new(),
             requester: None,
+            batch_uid: None,
         }
     }
 }
@@ -190,6 +192,23 @@ impl Env {
         outcome
     }
 
+    /// Runs a part of a batch.
+    pub(crate) async fn send_part(
+        &self,
+        model: &Model,
+        feed: PartFeed<'_>,
+        how: How,
+    ) -> Result<PartOutcome, SchedulerError> {
+        let servers = servers();
+        self.scheduler.run_part(request(model, &servers, Input::Bytes(Bytes::new()), how), feed).await
+    }
+
+    /// The places of a batch.
+    pub(crate) fn places(&self, model: &Model, jobs: Option<usize>) -> Result<BatchPlaces, SchedulerError> {
+        let servers = servers();
+        self.scheduler.batch_places(&request(model, &servers, Input::Bytes(Bytes::new()), How::new()), jobs)
+    }
+
     /// Loads a model.
     pub(crate) async fn load(&self, model: &Model, how: How) -> Result<Outcome, SchedulerError> {
         let servers = servers();
@@ -280,6 +299,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         retries: how.retries,
         retry_failed: how.retry_failed,
         priority: how.priority,
+        batch_uid: how.batch_uid,
         tags: BTreeMap::new(),
         via: None,
         cancel: how.cancel,

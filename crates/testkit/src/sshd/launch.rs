@@ -27,15 +27,7 @@ pub(super) fn launch(program: &Path, folder: &TempDir, listen: &[IpAddr], config
             writeln!(text, "ListenAddress {}", SocketAddr::new(*ip, port)).expect("writing to a String");
         }
         fs::write(&file, text + config).expect("sshd_config cannot be written");
-        let output = File::create(log_file(folder.path())).expect("no log file");
-        let mut child = Command::new(program)
-            .args(["-D", "-e", "-f"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .expect("`sshd` cannot be run");
+        let mut child = spawn(program, folder.path());
         if ready(&mut child, folder.path(), listen, port) {
             return (child, port);
         }
@@ -51,6 +43,29 @@ pub(super) fn launch(program: &Path, folder: &TempDir, listen: &[IpAddr], config
     }
     show_log("sshd", &log);
     panic!("sshd did not start; its log is above");
+}
+
+/// Starts it once more with the configuration that it has, on the same port.
+pub(super) fn launch_again(program: &Path, folder: &Path, listen: &[IpAddr], port: u16) -> Child {
+    let mut child = spawn(program, folder);
+    if !ready(&mut child, folder, listen, port) {
+        show_log("sshd", &fs::read_to_string(log_file(folder)).unwrap_or_default());
+        panic!("sshd did not start again; its log is above");
+    }
+    child
+}
+
+/// Starts it with the configuration in its folder. Its log begins anew.
+fn spawn(program: &Path, folder: &Path) -> Child {
+    let output = File::create(log_file(folder)).expect("no log file");
+    Command::new(program)
+        .args(["-D", "-e", "-f"])
+        .arg(folder.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(output)
+        .spawn()
+        .expect("`sshd` cannot be run")
 }
 
 /// Waits until it listens on all addresses and sends its banner; `false` if it exited, or could not bind an address.

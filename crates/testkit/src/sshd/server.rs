@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use super::files::{home, log_file, show_log};
 use super::keys::{self, HostKey, known_hosts};
-use crate::processes;
+use super::launch::launch_again;
+use crate::{processes, require};
 
 /// A running `sshd`. Dropping it ends the server, its connections, and their processes.
 ///
@@ -163,6 +164,13 @@ impl Sshd {
         // By the handle, because the pid may be reused after the wait.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Starts the server again after [`Self::stop`], with the same keys on the same port.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        let program = require::program("sshd", &[]).expect("`sshd` is gone");
+        self.child = launch_again(&program, self.folder.path(), &self.listen, self.port);
     }
 
     fn signal_all(&self, signal: Signal) {

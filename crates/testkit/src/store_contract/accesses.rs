@@ -115,31 +115,44 @@ pub async fn accesses_are_read_page_by_page(store: &Store) {
 /// The pages together are the list: newest first, then by request and attempt, however many started at the same time.
 pub async fn accesses_are_listed_page_by_page(store: &Store) {
     let kinds = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping];
+    let batch = Uuid::from_u128(9);
     let mut all: Vec<Access> = (0..60_u8)
         .map(|n| {
             let request = Uuid::from_bytes([n.wrapping_mul(151); 16]);
             let access =
                 started(request, 1 + u32::from(n % 2), ["one", "two"][usize::from(n % 7 % 2)], at((n / 20).into()));
-            Access { kind: kinds[usize::from(n) % 3], ..access }
+            let batch_uid = (n % 4 == 1).then_some(batch);
+            Access { kind: kinds[usize::from(n) % 3], batch_uid, ..access }
         })
         .collect();
     store.record(&all).await.unwrap();
     all.sort_by_key(|access| std::cmp::Reverse((access.start_access, access.key())));
-    for (model, since, kinds) in [
-        (None, None, Vec::new()),
-        (None, Some(at(1)), vec![AccessKind::Ping]),
-        (Some("one"), None, vec![AccessKind::Infer, AccessKind::Train]),
-        (Some("two"), Some(at(1)), Vec::new()),
+    for (model, since, kinds, batch) in [
+        (None, None, Vec::new(), None),
+        (None, Some(at(1)), vec![AccessKind::Ping], None),
+        (Some("one"), None, vec![AccessKind::Infer, AccessKind::Train], None),
+        (Some("two"), Some(at(1)), Vec::new(), None),
+        (None, None, Vec::new(), Some(batch)),
+        (None, Some(at(1)), vec![AccessKind::Infer, AccessKind::Train], Some(batch)),
+        (Some("one"), None, Vec::new(), Some(batch)),
+        (None, None, Vec::new(), Some(Uuid::from_u128(8))),
     ] {
         let wanted = |access: &&Access| {
             model.is_none_or(|model| access.model == model)
                 && since.is_none_or(|since| access.start_access >= since)
                 && (kinds.is_empty() || kinds.contains(&access.kind))
+                && (batch.is_none() || access.batch_uid == batch)
         };
         let wanted: Vec<Access> = all.iter().filter(wanted).cloned().collect();
         for (page, limit) in [(1, 1000), (7, 1000), (7, 16), (1000, 1000), (5, 0)] {
-            let filter =
-                AccessFilter { limit, model: model.map(str::to_owned), since, kinds: kinds.clone(), version: None };
+            let filter = AccessFilter {
+                limit,
+                model: model.map(str::to_owned),
+                since,
+                batch,
+                kinds: kinds.clone(),
+                ..AccessFilter::default()
+            };
             let (mut pages, mut read) = (AccessPages::new(filter), Vec::new());
             while !pages.is_over() {
                 let some = pages.next(store, page).await.unwrap();
@@ -149,7 +162,7 @@ pub async fn accesses_are_listed_page_by_page(store: &Store) {
             assert_eq!(
                 read,
                 wanted[..wanted.len().min(limit)],
-                "{model:?}, since {since:?}, {kinds:?}, pages of {page}"
+                "{model:?}, since {since:?}, {kinds:?}, batch {batch:?}, pages of {page}"
             );
         }
     }

@@ -13,11 +13,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("meal", &["core", "files"]),
     ("migrations", &["core", "dal", "files"]),
     ("weights", &["core"]),
-    ("scheduler", &["core", "dal", "files", "meal"]),
-    ("service", &["core", "dal", "files", "meal", "migrations", "scheduler", "weights"]),
-    ("client", &["core", "files", "meal", "scheduler", "service"]),
-    ("serve", &["client", "core", "files", "meal", "scheduler", "service"]),
-    ("driver", &["client", "core", "dal", "files", "meal", "migrations", "scheduler", "serve", "service", "weights"]),
+    ("batch", &["core", "files"]),
+    ("scheduler", &["batch", "core", "dal", "files", "meal"]),
+    ("service", &["batch", "core", "dal", "files", "meal", "migrations", "scheduler", "weights"]),
+    ("client", &["batch", "core", "files", "meal", "scheduler", "service"]),
+    ("serve", &["batch", "client", "core", "files", "meal", "scheduler", "service"]),
+    (
+        "driver",
+        &["batch", "client", "core", "dal", "files", "meal", "migrations", "scheduler", "serve", "service", "weights"],
+    ),
 ];
 
 /// Returns every dependency (from, to) between crates of the workspace, without dev-dependencies.

@@ -1,5 +1,6 @@
 //! The cases, in the order of the table.
 
+mod batch;
 mod databases;
 mod lines;
 mod resident;
@@ -38,6 +39,11 @@ pub const ALL: &[(&str, Case)] = &[
     ("resident-socket", resident::socket),
     ("resident-memory", resident::memory),
     ("resident-models", resident::models),
+    ("batch-oneshots", batch::oneshots),
+    ("batch-lines", batch::lines),
+    ("batch-memory", batch::memory),
+    ("batch-resume", batch::resume),
+    ("batch-compute", batch::compute),
     ("stream", stream::throughput),
     ("stream-memory", stream::memory),
     ("databases-run", databases::run),

@@ -29,14 +29,10 @@ fn server(bench: &Bench) -> Result<Sshd> {
     let registry = bench.work.join("ssh.toml");
     let bytes = bench.scaled(BYTES);
     let text = format!(
-        "[servers.there]\nconnType = 'ssh'\nhost = '127.0.0.1'\nport = {}\nuser = '{}'\nidentityFile = '{}'\n\
-         knownHosts = '{}'\n[models.true]\nservers = ['there']\ninferenceCommand = ['true']\n\
+        "{}[models.true]\nservers = ['there']\ninferenceCommand = ['true']\n\
          [models.from-there]\nservers = ['there']\ninferenceCommand = ['head', '-c', '{bytes}', '/dev/zero']\n\
          [models.to-there]\nservers = ['there']\nshell = true\ninferenceCommand = 'cat >/dev/null'\n",
-        sshd.port,
-        sshd.user,
-        sshd.key().display(),
-        sshd.known_hosts().display()
+        sshd.table("there")
     );
     fs::write(&registry, text).map_err(|error| format!("`{}`: {error}", registry.display()))?;
     for subject in &bench.subjects {

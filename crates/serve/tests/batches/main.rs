@@ -1,0 +1,5 @@
+//! Batches with real processes, in this process and in a resident.
+
+mod here;
+mod resident;
+mod support;
