@@ -10,6 +10,7 @@ mod control;
 mod error;
 mod executor;
 mod job;
+mod job_report;
 mod job_state;
 mod ping;
 mod refusal;

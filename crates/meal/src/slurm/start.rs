@@ -1,7 +1,6 @@
 //! Starts a process as a job: `srun` is called, the job waits in the queue, and its script says that the process begins.
 
 use std::{
-    ffi::OsStr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{
     JobRequest, SlurmControl, SlurmError, StartedJob,
-    executor::SlurmExecutor,
+    executor::{SlurmExecutor, leave_job},
     refusal::{queued_job, refusal},
     report, scripts,
     stderr_relay::StderrRelay,
@@ -78,10 +77,7 @@ fn srun(executor: &SlurmExecutor, spec: &RunSpec, job: &JobRequest, word: &str) 
         .chain(spec.argv.iter().cloned())
         .collect();
     let mut env = spec.env.clone();
-    // Within a job, `srun` would make a step of that job.
-    if env.contains_key(OsStr::new("SLURM_JOB_ID")) || env.contains_key(OsStr::new("SLURM_JOBID")) {
-        env.retain(|name, _| name == "SLURM_CONF" || !name.as_encoded_bytes().starts_with(b"SLURM_"));
-    }
+    leave_job(&mut env);
     RunSpec { argv, cwd: None, env, ..spec.clone() }
 }
 
