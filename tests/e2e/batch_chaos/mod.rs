@@ -156,7 +156,6 @@ fn disturb(replicas: &Replicas, sshd: &mut Sshd, input: &mut Input, Size { kills
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures of a test that runs for minutes")]
 fn a_batch_that_is_killed_and_edited_gives_the_results_of_an_undisturbed_one() {
     let (Some(mut there), Some(elsewhere)) = (Sshd::start(), Sshd::start()) else { return };
     let size = Size::new();
