@@ -108,7 +108,8 @@ pub enum PartCause {
     /// The process printed something that is no reply: a banner, too many lines, a line before it was asked. No reply of
     /// the part counts.
     ProtocolBroken,
-    /// The first item without a reply took longer than its timeout. No reply of the part counts.
+    /// An item took longer than its timeout. Among several items it may be another one than the first without a reply: no reply
+    /// of the part counts.
     TimedOut,
     /// The part was ended by its batch or by a signal.
     Cancelled,

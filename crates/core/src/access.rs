@@ -175,7 +175,7 @@ pub struct Access {
     /// Id of the job, on a cluster.
     #[serde(default)]
     pub job_id: Option<String>,
-    /// What ran it for the caller: `resident`, or none for the `mer` of the caller.
+    /// What ran it for the caller: `resident`, `detached` for a run that outlives its caller, or none for the `mer` of the caller.
     #[serde(default)]
     pub via: Option<String>,
     /// Labels of the caller.
@@ -186,6 +186,9 @@ pub struct Access {
 impl Access {
     /// The `via` of a run that the resident served.
     pub const VIA_RESIDENT: &'static str = "resident";
+
+    /// The `via` of a run that outlives its caller.
+    pub const VIA_DETACHED: &'static str = "detached";
 
     /// Returns the key of this access.
     #[must_use]

@@ -111,6 +111,9 @@ pub struct ModelParams {
     /// Maximum number of requests that wait in one `mer` process; 512 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_length: Option<u32>,
+    /// Bound on a run that outlives its caller; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_run_time: Option<Bound>,
     /// Keys of a newer version, which are stored and shown.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
@@ -149,6 +152,7 @@ impl ModelParams {
         "startTimeout",
         "queueTimeout",
         "queueLength",
+        "maxRunTime",
     ];
 
     /// Returns these parameters, overridden by those that `over` sets. Environments are merged name by name; needs are
@@ -194,6 +198,7 @@ impl ModelParams {
             start_timeout,
             queue_timeout,
             queue_length,
+            max_run_time,
         )
     }
 

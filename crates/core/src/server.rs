@@ -1,11 +1,11 @@
-//! Servers: this machine, or one that is reached over SSH.
+//! Servers: this machine, one that is reached over SSH, or a cluster that is run by Slurm.
 
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bound, ResourceAmount, Size};
+use crate::{Bound, ResourceAmount, Size, SlurmParams};
 
 /// Name of the server that always exists: this machine.
 pub const LOCAL_SERVER: &str = "local";
@@ -20,6 +20,8 @@ pub enum ConnType {
     Local,
     /// Over SSH.
     Ssh,
+    /// By jobs of Slurm, from this machine or through a login node over SSH.
+    Slurm,
 }
 
 impl fmt::Display for ConnType {
@@ -27,7 +29,20 @@ impl fmt::Display for ConnType {
         f.write_str(match self {
             Self::Local => "local",
             Self::Ssh => "ssh",
+            Self::Slurm => "slurm",
         })
+    }
+}
+
+impl ConnType {
+    /// Whether processes of a server with these parameters are started from this machine, with the caller's environment.
+    #[must_use]
+    pub const fn starts_here(self, params: &ConnParams) -> bool {
+        match self {
+            Self::Local => true,
+            Self::Ssh => false,
+            Self::Slurm => params.host.is_none(),
+        }
     }
 }
 
@@ -98,6 +113,9 @@ pub struct ConnParams {
     /// Name of the machine. Servers with the same one share what they have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// What is asked of Slurm.
+    #[serde(flatten)]
+    pub slurm: SlurmParams,
     /// Keys of a newer version, which are stored and shown.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
@@ -128,16 +146,38 @@ impl ConnParams {
         "cacheLimit",
         "resources",
         "pool",
+        "partition",
+        "account",
+        "qos",
+        "gres",
+        "time",
+        "cpusPerTask",
+        "mem",
+        "extra",
     ];
+
+    /// Keys that apply to jobs of Slurm, and not only to the connection to a login node.
+    const FOR_JOBS: &'static [&'static str] = &["cacheDir", "cacheLimit"];
 }
 
 impl ConnParams {
-    /// Returns a key that is set and applies to SSH only. All keys but `launcher`, `resources` and `pool` do.
+    /// Returns a key that is set and applies to SSH only. All keys but `launcher`, `resources`, `pool` and those of Slurm do.
     #[must_use]
     pub fn only_by_ssh(&self) -> Option<&'static str> {
-        let others = Self { launcher: None, resources: BTreeMap::new(), pool: None, ..self.clone() };
-        let set = serde_json::to_value(others).ok()?;
-        Self::KEYS.iter().copied().find(|key| set.get(key).is_some())
+        self.keys_of_ssh().next()
+    }
+
+    /// Returns a key that is set and applies only to the connection to a login node.
+    #[must_use]
+    pub fn only_by_login(&self) -> Option<&'static str> {
+        self.keys_of_ssh().find(|key| !Self::FOR_JOBS.contains(key))
+    }
+
+    fn keys_of_ssh(&self) -> impl Iterator<Item = &'static str> {
+        let slurm = SlurmParams::default();
+        let others = Self { launcher: None, resources: BTreeMap::new(), pool: None, slurm, ..self.clone() };
+        let set = serde_json::to_value(others).unwrap_or_default();
+        Self::KEYS.iter().copied().filter(move |key| set.get(key).is_some())
     }
 }
 
@@ -151,6 +191,15 @@ pub struct ServerSpec {
     /// Its parameters.
     #[serde(flatten)]
     pub params: ConnParams,
+}
+
+impl ServerSpec {
+    /// Whether its processes are started from this machine, with the caller's environment: it is this machine, or a cluster
+    /// whose commands are on this machine.
+    #[must_use]
+    pub const fn starts_here(&self) -> bool {
+        self.conn_type.starts_here(&self.params)
+    }
 }
 
 /// A server in the database.

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use mer_core::{Access, Alias, AliasMove, AttemptKey, Model, Registry, Server, WeightsVersion};
+use jiff::Timestamp;
+use mer_core::{Access, Alias, AliasMove, AttemptKey, DetachedRun, Model, Registry, Server, WeightsVersion};
 use uuid::Uuid;
 
 use crate::{
@@ -38,7 +39,8 @@ pub(crate) trait RegistryBackend {
 pub(crate) trait AccessBackend {
     /// Records accesses in batches, see [`crate::access_batch`].
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError>;
-    /// Returns at most `limit` accesses after the cursor, newest first.
+    /// Returns at most `limit` accesses after the cursor, newest first. May leave it to the caller to apply other conditions
+    /// than model, version, batch and time.
     async fn accesses(
         &self,
         filter: &AccessFilter,
@@ -51,12 +53,38 @@ pub(crate) trait AccessBackend {
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError>;
     /// Returns at most `limit` accesses whose key is greater than this one, by key.
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError>;
+    /// Deletes the next ended accesses that began before a time, oldest first, or only reads them.
+    async fn prune_step(&self, step: &PruneStep) -> Result<PrunedStep, DalError>;
+    /// Returns the start of the access that has this many newer ones; none if there are fewer.
+    async fn start_of(&self, newer: u64) -> Result<Option<Timestamp>, DalError>;
     /// Renews the heartbeat of attempts that are recorded as `started`.
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError>;
     /// Returns whether a started attempt has had no heartbeat for too long.
     async fn has_silent(&self) -> Result<bool, DalError>;
     /// Records such attempts as `lost`.
     async fn close_silent(&self) -> Result<(), DalError>;
+}
+
+/// One step of a prune.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PruneStep {
+    pub(crate) before: Timestamp,
+    /// Where the step before ended; none at the first one.
+    pub(crate) from: Option<Timestamp>,
+    /// Number of accesses that began at `from`, stay, and have been read.
+    pub(crate) seen: usize,
+    /// Maximum number of accesses that are read.
+    pub(crate) limit: usize,
+    pub(crate) dry_run: bool,
+}
+
+/// What a step of a prune did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PrunedStep {
+    /// Starts of the accesses that were deleted, or would be.
+    pub(crate) deleted: Vec<Timestamp>,
+    /// Where the next step begins, as `from` and `seen`; none after the last one.
+    pub(crate) next: Option<(Timestamp, usize)>,
 }
 
 /// Claims that are asked for.
@@ -88,6 +116,22 @@ pub(crate) trait ClaimBackend {
     /// Removes claims whose time has passed; returns how many.
     async fn clear_void_claims(&self) -> Result<u64, DalError>;
     async fn registry_revision(&self) -> Result<u64, DalError>;
+}
+
+/// Runs that outlive their caller.
+pub(crate) trait DetachedBackend {
+    /// Puts a run and the start of its access on record, in one transaction.
+    async fn add_detached(&self, run: &DetachedRun, lasts: Duration, access: &Access) -> Result<(), DalError>;
+    /// Replaces what became known of a run since it was put on record; returns whether it is there.
+    async fn update_detached(&self, run: &DetachedRun) -> Result<bool, DalError>;
+    /// Returns the runs by key.
+    async fn detached_runs(&self) -> Result<Vec<DetachedRun>, DalError>;
+    /// Takes the collecting of a run, unless another process has it; returns whether it was taken.
+    async fn take_detached(&self, key: AttemptKey, collector: Uuid, lasts: Duration) -> Result<bool, DalError>;
+    async fn leave_detached(&self, key: AttemptKey, collector: Uuid) -> Result<(), DalError>;
+    /// Removes a run and puts the end of its access on record, in one transaction; returns whether this process still
+    /// collected it.
+    async fn close_detached(&self, collector: Uuid, access: &Access) -> Result<bool, DalError>;
 }
 
 /// The database itself: its identity, its schema, and the scripts that were applied to it.

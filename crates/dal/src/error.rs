@@ -4,6 +4,7 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use mer_core::Distrust;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::{DiskFault, ScriptFailure};
 
@@ -371,6 +372,12 @@ pub enum DalError {
     UploadGone {
         /// The model.
         model: String,
+    },
+    /// Another process has put the end of a detached run on record.
+    #[error("another process has collected the run `{request}`")]
+    Collected {
+        /// Id of the request.
+        request: Uuid,
     },
     /// The model was removed while its weights were uploaded.
     #[error("the model `{model}` was removed while its weights were uploaded")]

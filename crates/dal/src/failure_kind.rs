@@ -21,6 +21,7 @@ impl Classified for DalError {
             | Self::Late { .. }
             | Self::Locked { .. }
             | Self::NotReady { .. }
+            | Self::Collected { .. }
             | Self::Short { .. } => FailureKind::Busy,
             Self::Invalid { .. } => FailureKind::Input,
             Self::Distrusted { .. }

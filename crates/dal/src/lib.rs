@@ -12,6 +12,10 @@
 
 mod access_batch;
 mod access_filter;
+mod access_prune;
+mod access_report;
+mod access_scan;
+mod access_stats;
 mod auth_level;
 mod backend;
 mod batch_session;
@@ -45,7 +49,11 @@ mod unit_claim;
 mod url_parts;
 mod weights;
 
-pub use access_filter::AccessFilter;
+pub use access_filter::{AccessFilter, WeightsFilter};
+pub use access_prune::{PruneRange, Pruned, prune};
+pub use access_report::{BatchCount, LatencyGroup, LogSummary, ReportRange, ReportReader, VersionCount};
+pub use access_scan::AccessScan;
+pub use access_stats::{Quantiles, StatsBy, StatsKey, StatsReader, StatsRow};
 pub use auth_level::AuthLevel;
 pub use database::Database;
 pub use db_url::DbUrl;

@@ -1,9 +1,12 @@
-//! Controls a process and its group, local or remote.
+//! Controls a process and its group: local, remote, or a job.
 
 use mer_core::Exit;
 
 use crate::{
+    JobEnd,
     local::{Holding, LocalControl},
+    machine_control::MachineControl,
+    slurm::SlurmControl,
     ssh::RemoteControl,
 };
 
@@ -16,33 +19,54 @@ pub struct Control(ControlKind);
 
 #[derive(Debug)]
 enum ControlKind {
-    Local(LocalControl),
-    Remote(RemoteControl),
+    Machine(MachineControl),
+    Slurm(SlurmControl),
 }
 
 macro_rules! each {
     ($self:ident, $control:ident => $what:expr) => {
         match &$self.0 {
-            ControlKind::Local($control) => $what,
-            ControlKind::Remote($control) => $what,
+            ControlKind::Machine($control) => $what,
+            ControlKind::Slurm($control) => $what,
         }
     };
 }
 
 impl Control {
     pub(crate) const fn local(control: LocalControl) -> Self {
-        Self(ControlKind::Local(control))
+        Self(ControlKind::Machine(MachineControl::Local(control)))
     }
 
     /// Lets a remote process hold this until its group is gone. A local one was given it at its start.
     pub(crate) fn hold(&mut self, holding: Option<Holding>) {
-        if let ControlKind::Remote(control) = &mut self.0 {
+        if let ControlKind::Machine(control) = &mut self.0 {
             control.hold(holding);
         }
     }
 
+    pub(crate) const fn slurm(control: SlurmControl) -> Self {
+        Self(ControlKind::Slurm(control))
+    }
+
+    /// Returns the control of the process on its machine, if it is no job.
+    pub(crate) fn into_machine(self) -> Option<MachineControl> {
+        match self.0 {
+            ControlKind::Machine(control) => Some(control),
+            ControlKind::Slurm(_) => None,
+        }
+    }
+
+    /// Why a job ended before its process did.
+    #[must_use]
+    pub fn job_end(&self) -> Option<JobEnd> {
+        match &self.0 {
+            ControlKind::Machine(_) => None,
+            ControlKind::Slurm(control) => control.job_end(),
+        }
+    }
+
     pub(crate) const fn remote(control: RemoteControl) -> Self {
-        Self(ControlKind::Remote(control))
+        Self(ControlKind::Machine(MachineControl::Remote(control)))
     }
 
     /// The process ID on its machine; the process group has the same number.
@@ -71,10 +95,7 @@ impl Control {
     /// Why the exit is [`Exit::Lost`], if it is.
     #[must_use]
     pub fn why_lost(&self) -> Option<String> {
-        match &self.0 {
-            ControlKind::Local(_) => None,
-            ControlKind::Remote(control) => control.why_lost(),
-        }
+        each!(self, control => control.why_lost())
     }
 
     /// Waits for the end of the process, ends its strays and what is left of its group, and reaps it.
@@ -96,24 +117,20 @@ impl Control {
 
     /// Ends the children of a local process that has ended which left its group, unless its model lets them go on.
     pub async fn end_strays(&self) {
-        if let ControlKind::Local(control) = &self.0 {
-            control.end_strays().await;
-        }
+        each!(self, control => control.end_strays().await);
     }
 
     /// Sends TERM to those children, if the process has ended.
     pub(crate) fn terminate_strays(&self) {
-        if let ControlKind::Local(control) = &self.0 {
-            control.terminate_strays();
-        }
+        each!(self, control => control.terminate_strays());
     }
 
     /// If the process has ended: kills what is left of its group, reaps it, and returns how it ended. The watcher or
     /// the watchdog is told that the group is gone.
     pub fn finish(&mut self) -> Option<Exit> {
         match &mut self.0 {
-            ControlKind::Local(control) => control.finish(),
-            ControlKind::Remote(control) => control.finish(),
+            ControlKind::Machine(control) => control.finish(),
+            ControlKind::Slurm(control) => control.finish(),
         }
     }
 }

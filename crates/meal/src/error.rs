@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-use crate::{RequestEnd, SshError};
+use crate::{RequestEnd, SlurmError, SshError};
 
 /// A process that could not be started. Most often its registration is wrong: [`FailureKind::Config`].
 #[derive(Debug, Error)]
@@ -75,12 +75,16 @@ pub enum StartError {
     /// The server cannot be used.
     #[error(transparent)]
     Ssh(#[from] SshError),
+    /// No job began on the cluster.
+    #[error(transparent)]
+    Slurm(#[from] SlurmError),
 }
 
 impl Classified for StartError {
     fn failure_kind(&self) -> FailureKind {
         match (self, Shortage::of(self)) {
             (Self::Ssh(error), _) => error.failure_kind(),
+            (Self::Slurm(error), _) => error.failure_kind(),
             (_, Some(shortage)) => shortage.failure_kind(),
             // The registration is wrong.
             _ => FailureKind::Config,

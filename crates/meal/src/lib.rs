@@ -12,14 +12,20 @@
 mod buffers;
 mod cancel;
 mod control;
+mod detached;
 mod error;
 mod executor;
+mod exit_marker;
 mod held;
 mod local;
+mod machine;
+mod machine_control;
 mod pipe;
 mod protocol;
 mod request_end;
 mod run;
+mod shell_words;
+mod slurm;
 mod ssh;
 mod tail;
 mod watcher;
@@ -27,9 +33,13 @@ mod watcher;
 pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
+pub use detached::{
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
+    SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched, observations,
+};
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;
-pub use held::Held;
+pub use held::{Held, inherited_descriptors};
 pub use local::{LocalConfig, group_memory, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{
@@ -38,5 +48,6 @@ pub use protocol::{
 };
 pub use request_end::{BoundName, EndCause, RequestEnd};
 pub use run::Run;
+pub use slurm::{ClusterPing, JobEnd, JobEndKind, JobRequest, SlurmConfig, SlurmError, StartedJob};
 pub use ssh::{PingReport, PingStep, SecretRequest, SecretSource, SshConfig, SshEnvironment, SshError, StepKind};
 pub use watcher::{WATCH_VARIABLE, watcher_main};

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use mer_core::{Bound, Exit, Protocol};
 
+use crate::JobEnd;
+
 /// The bound that ran out, as the registry spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,6 +89,8 @@ pub struct RequestEnd {
     pub exit: Option<Exit>,
     /// What became of the connection, if `exit` is `Lost`.
     pub lost: Option<String>,
+    /// Why its job ended before it, on a cluster.
+    pub job_end: Option<JobEnd>,
     /// Bytes that were written to the process.
     pub stdin_bytes: u64,
     /// Bytes of output that were passed on.

@@ -8,7 +8,7 @@ use std::{
 
 use mer_core::RunSpec;
 
-use crate::{Control, Pipe, StartError, StdinPipe};
+use crate::{Control, Pipe, StartError, StartedJob, StdinPipe};
 
 /// A started process: its pipes and its control.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Run {
     pub started_in: Duration,
     /// When it was started.
     pub started_at: Instant,
+    /// The job that it is, on a cluster.
+    pub job: Option<StartedJob>,
 }
 
 /// Refuses arguments and variables that cannot be passed to a process. The system would refuse them too, without

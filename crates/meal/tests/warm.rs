@@ -133,9 +133,28 @@ async fn a_late_reply_never_reaches_the_next_request() {
         let (ended, reply) = warm.ask("next").await;
         assert_eq!((ended.cause, reply.as_str(), warm.0.pid()), (EndCause::Done, "next\n", pid));
         let cancel = Cancel::new();
-        cancel.cancel();
-        assert_eq!(warm.ask_within("slow 50", 20_000, &cancel).await.0.cause, EndCause::Cancelled);
+        let asked = warm.ask_within("slow 200", 20_000, &cancel);
+        let (ended, ()) = tokio::join!(asked, async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cancel.cancel();
+        });
+        assert_eq!(ended.0.cause, EndCause::Cancelled);
         assert_eq!(warm.ask("next").await.1, "next\n");
+    }
+}
+
+/// A request that is cancelled before it begins reaches no process.
+#[tokio::test]
+async fn a_request_that_was_cancelled_before_is_not_sent() {
+    for protocol in BOTH {
+        let mut warm = Warm::start(&serve(protocol, "0")).await.expect("starts");
+        for cancel_as in [Cancel::cancel, Cancel::cancel_now] {
+            let cancel = Cancel::new();
+            cancel_as(&cancel);
+            let (ended, reply) = warm.ask_within("hang", 20_000, &cancel).await;
+            assert_eq!((ended.cause, ended.stdin_bytes, reply.as_str()), (EndCause::Cancelled, 0, ""));
+            assert_eq!(warm.ask("next").await.1, "next\n");
+        }
     }
 }
 
@@ -158,9 +177,12 @@ async fn cancelling_now_does_not_wait_for_the_grace() {
     spec.bounds.grace = Duration::from_secs(60);
     let mut warm = Warm::start(&spec).await.expect("starts");
     let cancel = Cancel::new();
-    cancel.cancel_now();
     let begin = Instant::now();
-    assert_eq!(warm.ask_within("hang", 60_000, &cancel).await.0.cause, EndCause::Cancelled);
+    let (ended, ()) = tokio::join!(warm.ask_within("hang", 60_000, &cancel), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        cancel.cancel_now();
+    });
+    assert_eq!(ended.0.cause, EndCause::Cancelled);
     assert!(begin.elapsed() < Duration::from_secs(5) && !warm.0.is_alive());
 }
 

@@ -1,6 +1,6 @@
 //! Errors of runs that were not attempted, or could not be recorded.
 
-use mer_core::{Classified, FailureKind, Shortage};
+use mer_core::{Classified, FailureKind, Protocol, Shortage};
 use thiserror::Error;
 
 use crate::limits::LimitsError;
@@ -61,6 +61,22 @@ pub enum SchedulerError {
         /// Name of the model.
         model: String,
     },
+    /// The run is to outlive its caller, and the model's process serves many requests.
+    #[error("model `{model}` cannot be detached: a `{}` process stays up and serves many requests", .protocol.name())]
+    NotDetached {
+        /// Name of the model.
+        model: String,
+        /// Its protocol.
+        protocol: Protocol,
+    },
+    /// A run that is to outlive its caller could not be put on record.
+    #[error("the run of `{model}` could not be put on record, without which it cannot outlive its caller")]
+    DetachedRecord {
+        /// Name of the model.
+        model: String,
+        /// Error of the database.
+        source: mer_dal::DalError,
+    },
     /// None of the model's servers has what it needs.
     #[error("model `{model}` needs {needs}, which {} cannot give", .servers.join(" and "))]
     NeedsUnmet {
@@ -103,7 +119,8 @@ impl Classified for SchedulerError {
             Self::NotOnServer { .. } => FailureKind::NotFound,
             Self::NoSuchServer { .. } | Self::NoCommand { .. } | Self::NeedsUnmet { .. } => FailureKind::Config,
             Self::Input { .. } | Self::TooLong { .. } => FailureKind::Input,
-            Self::NotKept { .. } => FailureKind::Usage,
+            Self::NotKept { .. } | Self::NotDetached { .. } => FailureKind::Usage,
+            Self::DetachedRecord { source, .. } => source.failure_kind(),
             Self::Limits { source, .. } => source.failure_kind(),
             Self::QueueFull { .. } => FailureKind::Busy,
             Self::Record { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),

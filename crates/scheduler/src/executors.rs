@@ -1,15 +1,15 @@
 //! Keeps the executors of all servers for the life of the process, because they hold the connections.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::{AccessKind, Bound, ConnParams, ConnType};
-use mer_meal::Executor;
+use mer_core::{AccessKind, Bound, ConnParams, ConnType, ModelParams};
+use mer_meal::{Executor, SlurmConfig};
 
-use crate::{Request, placement::Placement};
+use crate::{CallerEnvironment, Request, placement::Placement};
 
 /// How long a training goes on after `mer` was last heard from, unless its server sets `orphanAfter`.
 const TRAIN_ORPHAN_AFTER: Bound = Bound::secs(30 * 60);
@@ -21,7 +21,7 @@ pub(crate) fn orphan_after(kind: AccessKind) -> Bound {
     if kind == AccessKind::Train { TRAIN_ORPHAN_AFTER } else { ORPHAN_AFTER }
 }
 
-/// Makes the executor of a server that is reached over SSH, from its name and parameters. Cheap to clone.
+/// Makes the executor of a server, or of the login node of a cluster, that is reached over SSH, from its name and parameters. Cheap to clone.
 #[derive(Clone)]
 pub struct ExecutorFactory(Arc<Make>);
 
@@ -45,13 +45,15 @@ impl fmt::Debug for ExecutorFactory {
 pub(crate) struct Executors {
     local: Executor,
     remote: ExecutorFactory,
+    /// Environment of commands of a cluster that are called on this machine.
+    environment: Arc<CallerEnvironment>,
     /// By name of the server, and whether for trainings.
     made: Mutex<HashMap<(String, bool), (ConnParams, Executor)>>,
 }
 
 impl Executors {
-    pub(crate) fn new(local: Executor, remote: ExecutorFactory) -> Self {
-        Self { local, remote, made: Mutex::default() }
+    pub(crate) fn new(local: Executor, remote: ExecutorFactory, environment: Arc<CallerEnvironment>) -> Self {
+        Self { local, remote, environment, made: Mutex::default() }
     }
 
     /// Returns the executor of this machine.
@@ -66,6 +68,16 @@ impl Executors {
             executor.lend_agent(requester.agent.clone());
         }
         executor
+    }
+
+    /// Returns the executor of a server that is looked at, without a request.
+    pub(crate) fn of_server(&self, server: &str, conn_type: ConnType, conn: &ConnParams) -> Executor {
+        if conn_type == ConnType::Local {
+            return self.local.clone();
+        }
+        let placement =
+            Placement { server: server.to_owned(), conn_type, conn: conn.clone(), params: ModelParams::default() };
+        self.of(&placement, AccessKind::Infer)
     }
 
     /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.
@@ -86,9 +98,22 @@ impl Executors {
         {
             return executor.clone();
         }
-        let executor = (self.remote.0)(&placement.server, &params);
+        let executor = match placement.conn_type {
+            ConnType::Slurm => self.cluster(placement, &params),
+            _ => (self.remote.0)(&placement.server, &params),
+        };
         made.insert(key, (params, executor.clone()));
         executor
+    }
+
+    /// Returns the executor of a cluster, whose commands are called on this machine or on a login node.
+    fn cluster(&self, placement: &Placement, params: &ConnParams) -> Executor {
+        let (beside, environment) = match placement.starts_here() {
+            true => (self.local.clone(), self.environment.public()),
+            false => ((self.remote.0)(&placement.server, params), BTreeMap::new()),
+        };
+        let config = SlurmConfig { server: placement.server.clone(), params: params.slurm.clone(), environment };
+        Executor::slurm(&beside, config)
     }
 }
 
@@ -96,7 +121,6 @@ impl Executors {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use mer_core::ModelParams;
     use mer_meal::{LocalConfig, SshConfig, SshEnvironment};
 
     use super::*;
@@ -127,7 +151,7 @@ mod tests {
             })
         });
         let local = Executor::local(LocalConfig { self_exe: "mer".into(), watcher_argv: Vec::new() });
-        let executors = Executors::new(local, remote);
+        let executors = Executors::new(local, remote, Arc::default());
         for (port, kind, expected) in [
             (22, AccessKind::Infer, 1),
             (22, AccessKind::Ping, 1),

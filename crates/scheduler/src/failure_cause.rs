@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mer_core::{Protocol, Shortage};
-use mer_meal::SshError;
+use mer_meal::{SlurmError, SshError};
 
 use crate::DeliveryError;
 
@@ -13,6 +13,8 @@ use crate::DeliveryError;
 pub enum FailureCause {
     /// The server cannot be used.
     Ssh(SshError),
+    /// The cluster took no job, or did not let it begin.
+    Slurm(SlurmError),
     /// This machine is short of a resource.
     Shortage(Shortage),
     /// The weights did not get to where the model runs.

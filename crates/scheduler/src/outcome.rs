@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mer_core::{Access, Bound, Classified as _, Exit, FailureKind, Shortage, Status, signal_name, with_causes};
-use mer_meal::{EndCause, RequestEnd, SshError, StartError, WarmError};
+use mer_meal::{EndCause, JobEnd, JobEndKind, RequestEnd, SlurmError, SshError, StartError, WarmError};
 
 use crate::{
     delivery::DeliveryError, failure_cause::FailureCause, output_confirmation::OutputFailure,
@@ -176,6 +176,9 @@ impl Verdict {
     /// The process of one request has ended, and its exit decides.
     pub(crate) fn of_oneshot(access: &mut Access, ended: &RequestEnd, location: ProcessLocation) -> Self {
         write_counts(access, ended);
+        if let (EndCause::Done, Some(end)) = (&ended.cause, &ended.job_end) {
+            return Self::job_ended(end);
+        }
         match (&ended.cause, ended.exit) {
             (EndCause::Done, Some(Exit::Code(0))) => Self::succeeded(),
             (EndCause::Done, Some(Exit::Lost)) => Self::lost(ended),
@@ -230,8 +233,29 @@ impl Verdict {
             return Self { elsewhere: verdict.elsewhere && !unclear, ..verdict };
         }
         let why = format!("on server `{server}`: {}", with_causes(error));
+        if let StartError::Slurm(error) = error {
+            let status = match error {
+                SlurmError::QueueTimeout { .. } => Status::Timeout,
+                SlurmError::Unreachable { .. } => Status::Unreachable,
+                _ => Status::Failed,
+            };
+            let (elsewhere, cause) = (status == Status::Unreachable, Some(FailureCause::Slurm(error.clone())));
+            return Self { elsewhere, cause, ..Self::new(status, error.failure_kind(), why) };
+        }
         let cause = Shortage::of(error).map(FailureCause::Shortage);
         Self { cause, ..Self::new(Status::Failed, error.failure_kind(), why) }
+    }
+
+    /// The job of the process has ended before the process did.
+    fn job_ended(end: &JobEnd) -> Self {
+        let (status, kind) = match end.kind {
+            JobEndKind::TimeLimit => (Status::Timeout, FailureKind::Timeout),
+            JobEndKind::NodeFailed => (Status::Failed, FailureKind::Unreachable),
+            JobEndKind::Preempted | JobEndKind::Requeued => (Status::Failed, FailureKind::Busy),
+            JobEndKind::Cancelled => (Status::Failed, FailureKind::Cancelled),
+            _ => (Status::Failed, FailureKind::ModelFailed),
+        };
+        Self::new(status, kind, end.to_string())
     }
 
     /// An error that this version does not know.
@@ -261,6 +285,7 @@ impl Verdict {
             EndCause::ReaderGone => Self::new(Status::Cancelled, FailureKind::ReaderGone, message),
             EndCause::InputFailed(_) => Self::new(Status::Failed, FailureKind::Io, message),
             EndCause::ProtocolBroken(_) => Self::new(Status::Failed, FailureKind::Protocol, message),
+            EndCause::Died if let Some(end) = &ended.job_end => Self::job_ended(end),
             _ if ended.exit == Some(Exit::Lost) => Self::lost(ended),
             _ => {
                 let died = |exit| format!("the model {exit} in the middle of the request");

@@ -197,6 +197,7 @@ fn gone() -> Verdict {
 
 fn not_sent() -> PartEnd {
     let end = RequestEnd {
+        job_end: None,
         cause: EndCause::Died,
         exit: None,
         lost: None,

@@ -20,13 +20,18 @@ pub struct Placement {
 pub(crate) enum ProcessLocation {
     /// On this machine.
     Local,
-    /// On another machine.
+    /// On another machine, or on a cluster.
     Remote,
     /// Anywhere, and it goes on serving requests.
     Serving,
 }
 
 impl Placement {
+    /// Whether its processes are started from this machine, with the caller's environment.
+    pub(crate) const fn starts_here(&self) -> bool {
+        self.conn_type.starts_here(&self.conn)
+    }
+
     /// Returns where a process of this placement runs.
     pub(crate) fn location(&self) -> ProcessLocation {
         if self.conn_type == ConnType::Local { ProcessLocation::Local } else { ProcessLocation::Remote }

@@ -103,7 +103,7 @@ impl Preparation<'_> {
     }
 
     /// Waits for the units that a process needs, if its server has limits.
-    async fn acquire_units(
+    pub(crate) async fn acquire_units(
         &self,
         access: &mut Access,
         request: &Request<'_>,

@@ -1,6 +1,6 @@
 //! Runs a shell script on a server over its executor, as a run without a record.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Protocol, RunSpec, Tokens};
@@ -34,17 +34,26 @@ pub(crate) struct RunningScript {
 }
 
 impl RemoteScript<'_> {
-    /// Starts the script.
+    /// Starts the script, on this machine without an environment.
     pub(crate) async fn start(self, executor: &Executor) -> Result<RunningScript, StartError> {
+        self.start_in(executor, BTreeMap::new()).await
+    }
+
+    /// Starts the script with these variables. What it leaves running in a session of its own goes on after it.
+    pub(crate) async fn start_in(
+        self,
+        executor: &Executor,
+        env: BTreeMap<OsString, OsString>,
+    ) -> Result<RunningScript, StartError> {
         let words = ["sh", "-c", self.text, self.name].map(str::to_owned);
         let spec = RunSpec {
             argv: words.into_iter().chain(self.arguments).collect(),
             cwd: None,
-            env: BTreeMap::new(),
+            env,
             protocol: Protocol::Oneshot,
             tokens: Tokens::defaults(Protocol::Oneshot),
             bounds: Bounds { timeout: self.timeout, grace: self.grace, ..Bounds::default() },
-            leave_children: false,
+            leave_children: true,
         };
         let run = executor.start(&spec).await?;
         Ok(RunningScript { run, bounds: spec.bounds })

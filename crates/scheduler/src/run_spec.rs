@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use mer_core::{Access, AccessKind, Bound, Command, ConnType, ModelParams, Protocol, RunSpec, WeightsVersion};
+use mer_core::{Access, AccessKind, Bound, Command, ModelParams, Protocol, RunSpec, WeightsVersion};
 
 use crate::{CallerEnvironment, Requester, SchedulerError, placement::Placement};
 
@@ -35,7 +35,7 @@ pub(crate) fn run_spec(
         Command::Line(line) => argv.extend(["sh".to_owned(), "-c".to_owned(), line.clone()]),
     }
     // On another machine, environment and home folder are those of that machine.
-    let is_local = placement.conn_type == ConnType::Local;
+    let is_local = placement.starts_here();
     let mut base = if is_local { caller.public() } else { BTreeMap::new() };
     let requester = requester.filter(|_| is_local);
     if let Some(requester) = requester {
@@ -146,7 +146,7 @@ fn expand_home(path: &str, env: &BTreeMap<OsString, OsString>) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use mer_core::ConnParams;
+    use mer_core::{ConnParams, ConnType};
 
     use super::*;
     use crate::outcome::tests::access;

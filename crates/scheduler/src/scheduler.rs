@@ -52,8 +52,8 @@ impl Scheduler {
     pub fn new(config: Config) -> Self {
         let limits = Arc::new(Limits::new(config.limits));
         Self {
+            executors: Executors::new(config.executor, config.remote, Arc::clone(&config.environment)),
             environment: config.environment,
-            executors: Executors::new(config.executor, config.remote),
             recorder: Recorder::new(config.journal, config.caller, config.caller_claims, config.caller_pid),
             weights_cache: config.weights,
             pool: Pool::new(Arc::clone(&limits)),

@@ -94,6 +94,9 @@ async fn serve_kept(
     let Some(process) = lease.process() else {
         return Verdict::new(Status::Failed, FailureKind::Bug, "the kept process is gone");
     };
+    if let Some(job) = process.process.job() {
+        access.job_id = Some(job.id.clone());
+    }
     let (ended, sent) = serve_staying(access, process, true, exchange, output).await;
     let is_alive = process.process.is_alive();
     let location = if is_alive { ProcessLocation::Serving } else { location };

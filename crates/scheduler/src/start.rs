@@ -4,12 +4,12 @@ use std::{ffi::OsString, path::Path, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use mer_core::{Access, AccessKind, ConnType, RunSpec};
-use mer_meal::{Cancel, CancelLevel, Executor, Run, StartError, WarmError, WarmProcess};
+use mer_meal::{Cancel, CancelLevel, Executor, JobRequest, Run, StartError, StartedJob, WarmError, WarmProcess};
 use tokio::sync::mpsc;
 
 use crate::{
     WaitObserver, Weights, WeightsCache, delivery,
-    kept::{Lease, PooledProcess, StderrObserver},
+    kept::{Lease, PooledProcess, QUEUE_TIMEOUT, StderrObserver},
     limits::UnitsGuard,
     outcome::Verdict,
     placement::Placement,
@@ -93,7 +93,12 @@ impl Starter<'_> {
     }
 
     /// Connects, and delivers the weights. Returns the specification with their path.
-    async fn reach(&self, access: &mut Access, spec: &RunSpec, ask: &StartRequest) -> Result<RunSpec, Verdict> {
+    pub(crate) async fn reach(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        ask: &StartRequest,
+    ) -> Result<RunSpec, Verdict> {
         let observer = ask.watch.as_ref();
         let wait = || Wait::Connection { server: self.placement.server.clone() };
         waiting(observer, wait, self.connect(access)).await?;
@@ -127,9 +132,12 @@ impl Starter<'_> {
         let began = Instant::now();
         let observer = StderrObserver::default();
         observer.set(stderr);
-        let started =
-            WarmProcess::start(&self.executor_holding(units.as_ref()), &spec, Some(observer.hook()), self.cancel).await;
-        access.start_ms = Some(millis(began.elapsed()));
+        let executor = self.executor_holding(access, units.as_ref());
+        let started = WarmProcess::start(&executor, &spec, Some(observer.hook()), self.cancel).await;
+        let job = started.as_ref().ok().and_then(WarmProcess::job);
+        let queued = job.map(|job| job.queued).unwrap_or_default();
+        access.start_ms = Some(millis(began.elapsed().saturating_sub(queued)));
+        note_job(access, job);
         match started {
             Ok(process) => Ok(PooledProcess { spec, process, stderr: observer, units }),
             Err(WarmError::Start(error)) => Err(Verdict::not_started(&access.server, &error)),
@@ -138,17 +146,33 @@ impl Starter<'_> {
         }
     }
 
-    /// Returns the executor, whose processes hold these units until their group is gone.
-    fn executor_holding(&self, units: Option<&Arc<UnitsGuard>>) -> Executor {
-        match units {
+    /// Returns the executor, whose processes hold these units until their group is gone, and on a cluster have a job that is
+    /// named after the attempt.
+    fn executor_holding(&self, access: &Access, units: Option<&Arc<UnitsGuard>>) -> Executor {
+        let executor = match units {
             Some(units) => self.executor.holding(Arc::clone(units) as _, self.here),
             None => self.executor.clone(),
+        };
+        if self.placement.conn_type != ConnType::Slurm {
+            return executor;
         }
+        let name = format!("mer-{}-{}", access.request_uid, access.attempt);
+        let queue_timeout = self.placement.params.queue_timeout.unwrap_or(QUEUE_TIMEOUT);
+        executor.as_job(JobRequest { name, queue_timeout })
+    }
+
+    /// Awaits a start, and reports on a cluster that a job is waited for.
+    async fn in_queue<T>(&self, observer: Option<&WaitObserver>, start: impl Future<Output = T>) -> T {
+        if self.placement.conn_type != ConnType::Slurm {
+            return start.await;
+        }
+        let queue_timeout = self.placement.params.queue_timeout.unwrap_or(QUEUE_TIMEOUT);
+        waiting(observer, || Wait::Job { server: self.placement.server.clone(), queue_timeout }, start).await
     }
 
     /// Connects to the server, unless it is this machine.
     async fn connect(&self, access: &mut Access) -> Result<(), Verdict> {
-        if self.placement.conn_type == ConnType::Local {
+        if self.placement.starts_here() {
             return Ok(());
         }
         let began = Instant::now();
@@ -183,16 +207,24 @@ impl Starter<'_> {
     /// Starts a process for one request. On another machine this may take a while, so it can be cancelled.
     async fn start_once(&self, access: &mut Access, spec: &RunSpec, ask: &StartRequest) -> Result<Run, Verdict> {
         let location = self.placement.location();
-        let executor = self.executor_holding(ask.units.as_ref());
+        let executor = self.executor_holding(access, ask.units.as_ref());
         let started: Result<Run, StartError> = tokio::select! {
             biased;
-            started = executor.start(spec) => started,
+            started = self.in_queue(ask.watch.as_ref(), executor.start(spec)) => started,
             () = self.cancel.reached(CancelLevel::Cancel) => {
                 return Err(Verdict::cancelled_at_start(access, location));
             }
         };
         let run = started.map_err(|error| Verdict::not_started(&access.server, &error))?;
         access.start_ms = Some(millis(run.started_in));
+        note_job(access, run.job.as_ref());
         Ok(run)
     }
+}
+
+/// Writes the job of a process, and its wait in the queue, into the access.
+fn note_job(access: &mut Access, job: Option<&StartedJob>) {
+    let Some(StartedJob { id, queued }) = job else { return };
+    access.job_id = Some(id.clone());
+    access.queue_ms = Some(access.queue_ms.unwrap_or_default() + millis(*queued));
 }

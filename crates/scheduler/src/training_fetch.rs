@@ -1,6 +1,8 @@
 //! Fetches what a training wrote on another machine.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -67,29 +69,27 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
+    /// Returns why, as the end of a sentence.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Start(error) => with_causes(error),
+            Self::Lost(why) | Self::Sender(why) => why.clone(),
+            Self::Differs => "the bytes that arrived differ from those that were sent, twice".to_owned(),
+            Self::Folder => "the training wrote a folder, and weights are one file".to_owned(),
+            Self::Write { folder, source } => {
+                format!("they cannot be written to `{}` here: {}", folder.display(), with_causes(source))
+            }
+        }
+    }
+
     /// Returns the verdict on a training whose weights could not be fetched from `path`. They stay there.
     pub(crate) fn verdict(&self, access: &Access, path: &str) -> Verdict {
-        let server = &access.server;
-        let (status, kind, why) = match self {
-            Self::Start(error) => {
-                (Verdict::not_started(server, error).status, error.failure_kind(), with_causes(error))
-            }
-            Self::Lost(why) => (Status::Unreachable, FailureKind::Unreachable, why.clone()),
-            Self::Sender(why) => (Status::Failed, FailureKind::Io, why.clone()),
-            Self::Differs => (
-                Status::Failed,
-                FailureKind::Io,
-                "the bytes that arrived differ from those that were sent, twice".to_owned(),
-            ),
-            Self::Folder => (
-                Status::Failed,
-                FailureKind::Protocol,
-                "the training wrote a folder, and weights are one file".to_owned(),
-            ),
-            Self::Write { folder, source } => {
-                let why = format!("they cannot be written to `{}` here: {}", folder.display(), with_causes(source));
-                (Status::Failed, FailureKind::Io, why)
-            }
+        let (server, why) = (&access.server, self.reason());
+        let (status, kind) = match self {
+            Self::Start(error) => (Verdict::not_started(server, error).status, error.failure_kind()),
+            Self::Lost(_) => (Status::Unreachable, FailureKind::Unreachable),
+            Self::Folder => (Status::Failed, FailureKind::Protocol),
+            Self::Sender(_) | Self::Differs | Self::Write { .. } => (Status::Failed, FailureKind::Io),
         };
         let error = format!("the weights could not be fetched from `{server}`: {why}");
         let cause = Some(FailureCause::WeightsLeft { path: path.to_owned() });
@@ -99,7 +99,7 @@ impl FetchError {
 
 /// Fetches the file from `folder` on another machine into the local folder `scratch`. Returns nothing if there is none.
 pub(crate) async fn fetch(
-    executor: &Executor,
+    (executor, env): (&Executor, &BTreeMap<OsString, OsString>),
     folder: &str,
     scratch: &Path,
     cancel: &Cancel,
@@ -107,7 +107,8 @@ pub(crate) async fn fetch(
     let (stdout, mut chunks) = mpsc::channel(QUEUE);
     let arguments = vec![folder.to_owned()];
     let script = RemoteScript { text: SEND, name: "sh", arguments, timeout: Bound::Never, grace: SCRIPT_GRACE };
-    let sending = async { Ok::<_, StartError>(script.start(executor).await?.forward(stdout, cancel).await) };
+    let sending =
+        async { Ok::<_, StartError>(script.start_in(executor, env.clone()).await?.forward(stdout, cancel).await) };
     let receiving = async {
         let received = receive(&mut chunks, scratch).await;
         match received {

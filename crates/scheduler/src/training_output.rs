@@ -1,6 +1,7 @@
 //! The place that a training writes its weights to, on this machine or on another one.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
 };
@@ -92,8 +93,8 @@ impl TrainingOutput {
             }
             Self::Remote { executor, folder, scratch } => {
                 // A second transfer may succeed where the first was damaged.
-                match fetch(executor, folder, scratch, cancel).await {
-                    Err(FetchError::Differs) => fetch(executor, folder, scratch, cancel).await,
+                match fetch((executor, &BTreeMap::new()), folder, scratch, cancel).await {
+                    Err(FetchError::Differs) => fetch((executor, &BTreeMap::new()), folder, scratch, cancel).await,
                     done => done,
                 }
             }

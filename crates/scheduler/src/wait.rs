@@ -49,6 +49,13 @@ pub enum Wait {
         /// Maximum duration of the wait.
         queue_timeout: Bound,
     },
+    /// The begin of a job, in the queue of a cluster.
+    Job {
+        /// Name of the server.
+        server: String,
+        /// Maximum duration of the wait.
+        queue_timeout: Bound,
+    },
     /// A process that stays up and is not ready yet.
     Ready {
         /// Name of the model.
@@ -84,6 +91,12 @@ impl fmt::Display for Wait {
             }
             Self::Units { units, pool, queue_timeout } => {
                 write!(f, "waiting for {units} of `{pool}` (at most {queue_timeout}: `queueTimeout`; Ctrl-C ends it)")
+            }
+            Self::Job { server, queue_timeout } => {
+                write!(
+                    f,
+                    "waiting in the queue of `{server}` (at most {queue_timeout}: `queueTimeout`; Ctrl-C ends it)"
+                )
             }
             Self::Ready { model, ready_timeout } => {
                 write!(f, "waiting until `{model}` is ready (at most {ready_timeout}: `readyTimeout`; Ctrl-C ends it)")

@@ -21,6 +21,8 @@ use crate::{
 
 /// Pause after a connection could not be accepted, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause between two looks at detached runs.
+const COLLECTING: Duration = Duration::from_secs(60);
 /// Maximum number of connections at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
 /// Bound on the end of the processes after the first signal; their own `grace` is shorter, as a rule.
@@ -67,6 +69,7 @@ pub async fn serve(
     tasks
         .run_until(async {
             tokio::task::spawn_local(load_all(Rc::clone(&resident), preload));
+            tokio::task::spawn_local(collect_detached(Rc::clone(&resident)));
             tokio::select! {
                 biased;
                 () = signal => {}
@@ -116,6 +119,21 @@ async fn accept(resident: &Rc<Resident>, socket: &Socket) {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+}
+
+/// Puts the ends of detached runs on record, once a minute. What needs the engine of an embedded database happens in another
+/// process.
+async fn collect_detached(resident: Rc<Resident>) {
+    loop {
+        tokio::time::sleep(COLLECTING).await;
+        if !resident.runtime.may_have_detached() {
+            continue;
+        }
+        match resident.runtime.settings().database.url.is_embedded() {
+            true => resident.drain.start(),
+            false => resident.runtime.collect_detached().await,
         }
     }
 }

@@ -7,7 +7,7 @@ use mer_client::wire::{
     DeclineReason, Declined, ErrorMessage, Frame, FrameReader, Open, PartCounts, ProgressMessage, Reserved, RunEnd,
     Stream,
 };
-use mer_core::{ConnType, LOCAL_SERVER, Selector};
+use mer_core::{LOCAL_SERVER, Selector};
 use mer_meal::{Cancel, CancelLevel, Input};
 use mer_scheduler::{
     AttemptObserver, DeliveryEvent, DeliveryObserver, Outcome, Output, OutputConfirmation, Retention, WaitObserver,
@@ -146,7 +146,7 @@ fn keep(resident: &Resident, model: &ResolvedModel, server: Option<&str>) -> Opt
     let mut all_remote = true;
     let mut kept = false;
     for name in spec.servers_within(server) {
-        let is_local = name == LOCAL_SERVER || model.conn_type(name) == ConnType::Local;
+        let is_local = name == LOCAL_SERVER || model.starts_here(name);
         all_remote &= !is_local;
         kept |= spec.on_server(name).is_kept();
     }

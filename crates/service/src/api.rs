@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mer_core::{Bound, ConnType, Model, Selector, Tags, WeightsVersion};
+use mer_core::{Bound, Model, Selector, Tags, WeightsVersion};
 use mer_meal::{Cancel, Input};
 use mer_scheduler::{
     AttemptObserver, DeliveryObserver, ModelPingReport, Outcome, Output, OutputConfirmation, Requester, Retention,
@@ -34,11 +34,12 @@ impl ResolvedModel {
         Ok(Self { view, index, weights })
     }
 
-    /// How a server of the model is reached; a server that is not registered is this machine.
+    /// Whether processes on a server of the model are started from this machine; a server that is not registered is this
+    /// machine.
     #[must_use]
-    pub fn conn_type(&self, server: &str) -> ConnType {
+    pub fn starts_here(&self, server: &str) -> bool {
         let found = self.view.servers.iter().find(|known| known.name == server);
-        found.map_or(ConnType::Local, |found| found.spec.conn_type)
+        found.is_none_or(|found| found.spec.starts_here())
     }
 
     /// Returns the sha256, in hexadecimal, of what decides how the model runs: its registration and that of its servers.

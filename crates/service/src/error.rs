@@ -5,9 +5,10 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 use mer_core::{Access, Classified, FailureKind, NameError, RegistryError, Shortage};
 use mer_dal::DalError;
 use mer_migrations::MigrationError;
-use mer_scheduler::SchedulerError;
+use mer_scheduler::{DetachedError, SchedulerError};
 use mer_weights::WeightsError;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::{registry_file::RegistryFileError, transfer::ImportError};
 
@@ -27,6 +28,47 @@ pub enum ServiceError {
     /// A run could not be attempted or put on record.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
+    /// A detached run could not be looked at or steered.
+    #[error(transparent)]
+    Detached(#[from] DetachedError),
+    /// The run was no detached one.
+    #[error("the run `{request}` of `{model}` was not detached: it ended with its caller")]
+    NotDetached {
+        /// Id of the request.
+        request: Uuid,
+        /// The model.
+        model: String,
+    },
+    /// A detached run is on another machine, which alone can look at it.
+    #[error("the run `{request}` is on the machine `{host}`, as its server `local`")]
+    OtherMachine {
+        /// Id of the request.
+        request: Uuid,
+        /// Name of the machine.
+        host: String,
+    },
+    /// The folder of a detached run is not there.
+    #[error("server `{server}` has no folder of the run `{request}`: it was fetched or removed")]
+    FolderGone {
+        /// Id of the request.
+        request: Uuid,
+        /// The server.
+        server: String,
+    },
+    /// A detached run is not over.
+    #[error("the run `{request}` is not over yet")]
+    RunGoesOn {
+        /// Id of the request.
+        request: Uuid,
+    },
+    /// Files that a detached run left cannot be written.
+    #[error("the files cannot be written to `{}`", folder.display())]
+    WriteFetched {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Bytes are not the weights that they are said to be.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -255,20 +297,26 @@ impl Classified for ServiceError {
             Self::Migration(error) => error.failure_kind(),
             Self::Scheduler(error) => error.failure_kind(),
             Self::RegistryFile(error) => error.failure_kind(),
+            Self::Detached(error) => error.failure_kind(),
             Self::Weights(_)
             | Self::Import(_)
             | Self::NotFinite { .. }
             | Self::EmptyWeights
             | Self::TrainedFolder
             | Self::TrainedNothing => FailureKind::Input,
-            Self::OpenInput { .. } | Self::ReadInput { .. } | Self::Output { .. } | Self::TrainingDir { .. } => {
-                Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind)
-            }
+            Self::OpenInput { .. }
+            | Self::ReadInput { .. }
+            | Self::Output { .. }
+            | Self::TrainingDir { .. }
+            | Self::WriteFetched { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
             Self::UnknownObject { .. }
             | Self::NoCurrentWeights { .. }
             | Self::UnknownVersion { .. }
             | Self::UnknownAlias { .. }
             | Self::NoAccess
+            | Self::NotDetached { .. }
+            | Self::OtherMachine { .. }
+            | Self::FolderGone { .. }
             | Self::UnknownAccess { .. }
             | Self::AmbiguousAccess { .. } => FailureKind::NotFound,
             // These are wrong whatever else is registered.
@@ -285,7 +333,7 @@ impl Classified for ServiceError {
                 FailureKind::Config
             }
             Self::ServerInUse { .. } => FailureKind::Refused,
-            Self::NoAnswer { .. } => FailureKind::Busy,
+            Self::NoAnswer { .. } | Self::RunGoesOn { .. } => FailureKind::Busy,
             Self::RemoveKey { .. } | Self::WriteRecord { .. } => FailureKind::Bug,
         }
     }

@@ -14,6 +14,7 @@ mod blocking;
 mod byte_stream;
 mod caller;
 pub mod claims;
+pub mod detached;
 mod drainer;
 mod error;
 mod events;

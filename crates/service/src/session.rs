@@ -92,16 +92,21 @@ impl Runtime {
 
     /// As [`Runtime::migrations_session`], with another bound on the wait, and unreported.
     pub(crate) async fn migrations_session_within(&self, wait: Duration) -> Result<Session, DalError> {
+        self.migrations_database(wait).session().await
+    }
+
+    /// Returns the database as the user of migrations reaches it.
+    pub(crate) fn migrations_database(&self, wait: Duration) -> Database {
         let mine = self.database().settings();
         // A database in memory is only reached through the same handle.
         if matches!(mine.url, DbUrl::Memory) {
-            return self.database().session().await;
+            return self.database().clone();
         }
         let mut settings = mer_dal::Settings { wait, ..mine.clone() };
         if let Some(login) = self.settings().migrations_login.clone() {
             settings.server.username = Some(login.username);
             settings.server.password = login.password;
         }
-        Database::new(settings).session().await
+        Database::new(settings)
     }
 }

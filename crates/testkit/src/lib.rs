@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod processes;
 pub mod require;
 mod sample;
+pub mod slurm;
 pub mod sshd;
 #[cfg(feature = "store")]
 pub mod store_contract;

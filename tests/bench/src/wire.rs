@@ -1,14 +1,23 @@
 //! A client of the resident's socket that does no more than it must, and an echo to compare it with.
 
 use std::{
+    convert::Infallible,
     fs,
     io::{self, Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -168,23 +177,23 @@ fn ask(socket: &Path, path: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Serves plain requests with `hello`, a connection each, on a thread that ends with the process. Blocking calls only: no
-/// server in front of a runtime answers sooner.
+/// Serves plain requests with `hello`, a connection each: hyper on a runtime with one thread, which ends with the process.
 pub fn serve_echo(socket: &Path) -> io::Result<()> {
-    let listener = UnixListener::bind(socket)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let listener = runtime.block_on(async { tokio::net::UnixListener::bind(socket) })?;
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            // The next request shows whether this one failed.
-            let _ = answer(stream);
-        }
+        runtime.block_on(async {
+            // A listener that fails ends the echo, which the next request shows.
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(hello)));
+            }
+        });
     });
     Ok(())
 }
 
-fn answer(mut stream: UnixStream) -> io::Result<()> {
-    let mut request = [0; 4096];
-    let _ = stream.read(&mut request)?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
+async fn hello(_: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::new(Bytes::from_static(b"hello\n"))))
 }
 
 /// Asks the echo once. Returns microseconds.

@@ -2,12 +2,12 @@
 
 use rustix::process::Signal;
 
-use super::support::{Place, answers, numbers};
+use super::support::{BatchEnv, answers, numbers};
 use crate::support::{alive, pid_in, wait_gone, wait_until};
 
 /// A batch that waits at its second line, in process.
-fn at_the_gate(words: &str) -> (Place, crate::support::Live) {
-    let place = Place::new();
+fn at_the_gate(words: &str) -> (BatchEnv, crate::support::Live) {
+    let place = BatchEnv::new();
     place.input(format!("1\ngate\n{}", numbers(50)));
     let live = place.start(words);
     wait_until("the gate", || place.asked().contains(&"gate".to_owned()).then_some(()));
@@ -35,7 +35,7 @@ fn the_first_ctrl_c_finishes_what_runs_and_says_how_to_resume() {
 
 #[test]
 fn the_second_ctrl_c_ends_what_runs() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nhang\nb\n");
     let live = place.start("work in -o out");
     let pid = wait_until("the model", || {
@@ -67,12 +67,12 @@ fn results_on_standard_output_cannot_be_resumed() {
 
 #[test]
 fn halting_counts_what_it_is_told_to() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(format!("bad\n{}bad\n{}", numbers(20), numbers(20)));
     let ran = place.batch("once in -o out --halt soon,fail=2 -j 1").ended(1);
     assert!(ran.stderr.contains("2 failed, and the batch was halted after 22 of 42 items"), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("`mer batch --resume once in -o out --halt soon,fail=2 -j 1` goes on"),
+        ran.stderr.contains("`mer batch --resume once in -o out --halt 'soon,fail=2' -j 1` goes on"),
         "{}",
         ran.stderr
     );
@@ -90,13 +90,13 @@ fn halting_counts_what_it_is_told_to() {
 
 #[test]
 fn the_exit_code_says_what_stopped_a_batch() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\n");
     assert!(place.batch("nosuch in").failed(66).contains("there is no model `nosuch`"));
     assert!(place.batch("work missing").failed(74).contains("the input `missing` cannot be opened"));
     assert!(place.batch("work in -o no/such/folder").failed(74).contains("no/such/folder"));
     assert!(place.batch("work in --server nosuch").failed(66).contains("nosuch"));
-    let ran = place.batch("missing in").ended(1);
+    let ran = place.batch("missing in").ended(78);
     assert!(ran.stderr.contains("no-such-program"), "{}", ran.stderr);
     let ran = place.batch("stillborn in").ended(1);
     assert!(ran.stderr.contains("exited with code 7"), "{}", ran.stderr);
@@ -106,7 +106,7 @@ fn the_exit_code_says_what_stopped_a_batch() {
 
 #[test]
 fn a_reader_that_has_gone_ends_the_batch() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(numbers(5000));
     let mut command = place.env.program("sh".as_ref());
     command

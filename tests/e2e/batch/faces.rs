@@ -1,11 +1,11 @@
 //! A batch on a terminal, for programs, in scripts, in the log, and with a resident.
 
-use super::support::{Place, answers, numbers};
+use super::support::{BatchEnv, answers, numbers};
 use crate::support::AtTerminal;
 
 #[test]
 fn progress_is_a_line_on_a_terminal_and_objects_for_programs() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     let lines = format!("{}gate\n", numbers(30));
     place.input(&lines);
     let mut terminal = AtTerminal::start(&place.env, ["batch", "work", "in", "-o", "out"]);
@@ -31,7 +31,7 @@ fn progress_is_a_line_on_a_terminal_and_objects_for_programs() {
 
 #[test]
 fn a_dry_run_counts_and_starts_nothing() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nb\na\n");
     let ran = place.batch("work in -o out --dry-run").ended(0);
     let lines: Vec<&str> = ran.stdout.lines().map(str::trim_end).collect();
@@ -44,7 +44,7 @@ fn a_dry_run_counts_and_starts_nothing() {
 
 #[test]
 fn a_batch_is_on_record_as_parts() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(format!("{}die\n", numbers(2000)));
     let ran = place.batch("work in -o out --tag team=red --json").ended(1);
     let summary: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a summary");
@@ -59,7 +59,7 @@ fn a_batch_is_on_record_as_parts() {
     let part = rows.iter().find(|row| row["items"] == 1000).expect("a whole part");
     assert_eq!((&part["status"], &part["failedItems"]), (&"succeeded".into(), &0.into()));
     let shown = place.env.mer(["log", "show", part["requestUid"].as_str().expect("a uid")]).ok();
-    assert!(shown.contains("items        1000") && shown.contains(&batch), "{shown}");
+    assert!(shown.contains("\nfailed items  0\n") && shown.contains(&batch), "{shown}");
     // A row an item.
     let ran = place.batch("work in -o out --force --record each --json").ended(1);
     let summary: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a summary");
@@ -70,7 +70,7 @@ fn a_batch_is_on_record_as_parts() {
 
 #[test]
 fn scripts_and_the_repl_run_batches_of_files() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nb\n");
     let ran = place.env.script(&["batch work in -o out -q", "batch once in -q", "run work c"]).ended(0);
     assert_eq!((place.read("out").as_str(), ran.stdout.as_str()), ("got a\ngot b\n", "got a\ngot b\ngot c\n"));
@@ -84,7 +84,7 @@ fn scripts_and_the_repl_run_batches_of_files() {
 
 #[test]
 fn items_come_from_a_pipe() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     let lines = numbers(3000);
     assert!(place.env.piped(["batch", "work", "-q"], &lines).ok() == answers(&lines));
     assert!(place.env.piped(["batch", "work", "-", "-o", "out", "-q"], &lines).ok().is_empty());
@@ -100,7 +100,7 @@ fn items_come_from_a_pipe() {
 
 #[test]
 fn a_kept_model_is_that_of_the_resident() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.env.mer(["--allow-changes", "-q", "model", "set", "work", "--keepalive", "5m"]).ok();
     place.input(numbers(100));
     place.batch("work in -q -o out").ok();

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::support::{Place, numbers};
+use super::support::{BatchEnv, numbers};
 
 #[test]
 fn results_as_json_have_all_fields() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\ndie\n");
     let ran = place.batch("work in --json").ended(1);
     let results: Vec<serde_json::Value> =
@@ -27,7 +27,7 @@ fn results_as_json_have_all_fields() {
 
 #[test]
 fn an_answer_of_several_lines_needs_another_form() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.env.apply("[models.poem]\nshell = true\ninferenceCommand = \"cat; echo second\"\n");
     place.input("a\nb\n");
     let ran = place.batch("poem in").ended(1);
@@ -45,7 +45,7 @@ fn an_answer_of_several_lines_needs_another_form() {
 
 #[test]
 fn a_folder_has_a_file_for_each_id() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("id,x\none,1\n../two,2\n");
     place.batch("work in --csv --id id --outdir answers -q").ok();
     assert_eq!(place.read("answers/one"), "got {\"id\":\"one\",\"x\":\"1\"}");
@@ -58,7 +58,7 @@ fn a_folder_has_a_file_for_each_id() {
 
 #[test]
 fn files_are_items_byte_for_byte() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.env.file("work/one", b"\xff\n\xfe");
     place.env.file("work/two", "no newline");
     place.input("one\ntwo\nmissing\n");
@@ -69,7 +69,7 @@ fn files_are_items_byte_for_byte() {
 
 #[test]
 fn results_without_order_are_all_there() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(numbers(200));
     let text = place.batch("once in --unordered -j 4 -q").ok();
     let mut lines: Vec<&str> = text.lines().collect();

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::support::Place;
+use super::support::BatchEnv;
 
 #[test]
 fn equal_ids_stop_a_file_before_it_begins_and_a_pipe_where_they_are_met() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     let lines = "{\"id\":1}\n{\"id\":\"b\"}\n{\"id\":1,\"x\":2}\n";
     place.input(lines);
     let said = place.batch("work in --jsonl --id id -o out").failed(65);
@@ -19,7 +19,7 @@ fn equal_ids_stop_a_file_before_it_begins_and_a_pipe_where_they_are_met() {
 
 #[test]
 fn equal_items_share_a_result_or_are_run_each() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nb\na\n");
     for (how, times) in [("", 2), ("--duplicates run", 2), ("--duplicates share", 1)] {
         place.forget_asked();
@@ -33,7 +33,7 @@ fn equal_items_share_a_result_or_are_run_each() {
 
 #[test]
 fn an_item_without_an_id_is_refused() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     for (input, flag, line) in [("{\"id\":1}\n{\"x\":2}\n", "--jsonl", 2), ("id,x\n,2\n", "--csv", 2)] {
         place.input(input);
         let said = place.batch(&format!("work in {flag} --id id")).failed(65);
@@ -46,7 +46,7 @@ fn an_item_without_an_id_is_refused() {
 
 #[test]
 fn an_id_keeps_the_result_where_the_item_moves_and_its_content_renews_it() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("{\"id\":1,\"v\":1}\n{\"id\":2,\"v\":1}\n");
     place.batch("work in --jsonl --id id --json -o out -q").ok();
     let uid = |of: u64| -> Value {

@@ -2,11 +2,11 @@
 
 use std::{fs, io::Write as _};
 
-use super::support::{Place, answers, numbers};
+use super::support::{BatchEnv, answers, numbers};
 
 #[test]
 fn an_empty_file_has_an_empty_result() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("");
     assert_eq!(place.batch("work in -o out -q").ok(), "");
     assert_eq!(place.read("out"), "");
@@ -16,7 +16,7 @@ fn an_empty_file_has_an_empty_result() {
 
 #[test]
 fn the_last_line_needs_no_newline() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\n\nb");
     assert_eq!(place.batch("work in -q").ok(), "got a\ngot \ngot b\n");
     assert_eq!(place.batch("once in -q").ok(), "got a\ngot \ngot b\n");
@@ -24,7 +24,7 @@ fn the_last_line_needs_no_newline() {
 
 #[test]
 fn a_carriage_return_is_kept_and_told() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\r\nb\r\n");
     let ran = place.batch("work in").ended(0);
     assert_eq!(ran.stdout, "got a\r\ngot b\r\n");
@@ -34,7 +34,7 @@ fn a_carriage_return_is_kept_and_told() {
 
 #[test]
 fn a_nul_byte_is_a_byte_of_a_line_and_ends_items_with_null() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(b"a\0b\nc\n");
     assert_eq!(place.batch("cat in -q").ended(0).bytes, b"a\0b\nc\n");
     assert_eq!(place.batch("cat in -q --null").ended(0).bytes, b"a\0b\nc\n\0");
@@ -42,7 +42,7 @@ fn a_nul_byte_is_a_byte_of_a_line_and_ends_items_with_null() {
 
 #[test]
 fn an_item_above_64_mib_fails_and_the_others_do_not() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     let mut file = fs::File::create(place.env.path("work/in")).expect("a file");
     let piece = vec![b'x'; 1 << 20];
     file.write_all(b"a\n").expect("written");
@@ -57,7 +57,7 @@ fn an_item_above_64_mib_fails_and_the_others_do_not() {
 
 #[test]
 fn invalid_utf_8_in_json_fails_the_item_with_its_place() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(b"{\"a\":1}\n{\"a\":\"\xff\"}\n[2]\n");
     let ran = place.batch("work in --jsonl --errors errors").ended(1);
     assert_eq!(ran.stdout, "got {\"a\":1}\n\ngot [2]\n");
@@ -68,7 +68,7 @@ fn invalid_utf_8_in_json_fails_the_item_with_its_place() {
 
 #[test]
 fn json_over_several_lines_is_refused_before_anything_starts() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("{\n  \"a\": 1\n}\n");
     let said = place.batch("work in --jsonl -o out").failed(65);
     assert!(said.contains("JSON over several lines") && said.contains("jq -c"), "{said}");
@@ -77,10 +77,10 @@ fn json_over_several_lines_is_refused_before_anything_starts() {
 
 #[test]
 fn csv_has_quotes_and_ragged_rows_fail_alone() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("name,text\nx,\"one, \"\"two\"\"\nthree\"\nragged\ny,\n");
-    let ran = place.batch("work in --csv").ended(1);
-    let expected = "got {\"name\":\"x\",\"text\":\"one, \\\"two\\\"\\nthree\"}\n\ngot {\"name\":\"y\",\"text\":\"\"}\n";
+    let ran = place.batch("cat in --csv").ended(1);
+    let expected = "{\"name\":\"x\",\"text\":\"one, \\\"two\\\"\\nthree\"}\n\n{\"name\":\"y\",\"text\":\"\"}\n";
     assert_eq!(ran.stdout, expected);
     assert!(ran.stderr.contains("line 4: the record has 1 fields, and the header 2"), "{}", ran.stderr);
     place.input("a,a\n1,2\n");
@@ -89,7 +89,7 @@ fn csv_has_quotes_and_ragged_rows_fail_alone() {
 
 #[test]
 fn a_file_that_changes_while_it_is_read_is_noticed_and_the_batch_goes_on_later() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     // More items than are read ahead.
     let lines = format!("gate\n{}", numbers(20_000));
     place.input(&lines);

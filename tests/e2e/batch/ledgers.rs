@@ -2,12 +2,12 @@
 
 use std::{fs, os::unix::fs::FileExt as _, path::PathBuf};
 
-use super::support::{MODELS, Place, answers, numbers};
+use super::support::{BatchEnv, MODELS, answers, numbers};
 use crate::support::wait_until;
 
 /// A finished batch of ten lines, with the path of its ledger.
-fn done() -> (Place, PathBuf) {
-    let place = Place::new();
+fn done() -> (BatchEnv, PathBuf) {
+    let place = BatchEnv::new();
     place.input(numbers(10));
     place.batch("work in -o out -q").ok();
     place.forget_asked();
@@ -51,7 +51,7 @@ fn another_model_command_protocol_or_format_is_refused() {
 
 #[test]
 fn other_weights_are_refused() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.env.apply("[models.greet]\nshell = true\ninferenceCommand = \"cat $MER_WEIGHTS -\"\n");
     place.env.piped(["--allow-changes", "-q", "weights", "put", "greet", "-", "--alias", "current"], "Dear ").ok();
     place.input("Ada\n");
@@ -104,7 +104,7 @@ fn a_ledger_of_a_newer_mer_is_left_alone() {
 
 #[test]
 fn a_running_batch_locks_its_results() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("gate\n");
     let live = place.start("work in -o out -q");
     wait_until("the gate", || (!place.asked().is_empty()).then_some(()));

@@ -1,6 +1,6 @@
 //! Models that print too much or too little, die, hang, or are changed in the middle.
 
-use super::support::{Place, answers, numbers};
+use super::support::{BatchEnv, answers, numbers};
 use crate::support::wait_until;
 
 /// Fifty lines, with one among them.
@@ -16,7 +16,7 @@ fn all_but_one() -> String {
 
 #[test]
 fn a_banner_is_no_answer() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nb\n");
     let ran = place.batch("banner in").ended(1);
     assert_eq!(ran.stdout, "\n\n");
@@ -27,7 +27,7 @@ fn a_banner_is_no_answer() {
 
 #[test]
 fn an_answer_before_the_question_is_none() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nb\nc\n");
     let ran = place.batch("eager in").ended(1);
     assert_eq!(ran.stdout, "\n\n\n");
@@ -36,7 +36,7 @@ fn an_answer_before_the_question_is_none() {
 
 #[test]
 fn a_line_too_many_or_too_few_shifts_no_answer() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(with("two"));
     let ran = place.batch("work in").ended(1);
     assert_eq!(ran.stdout, all_but_one());
@@ -49,7 +49,7 @@ fn a_line_too_many_or_too_few_shifts_no_answer() {
 
 #[test]
 fn an_answer_of_100_mib_fails_its_item() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nbig\nb\n");
     let ran = place.batch("work in").ended(1);
     assert_eq!(ran.stdout, "got a\n\ngot b\n");
@@ -58,7 +58,7 @@ fn an_answer_of_100_mib_fails_its_item() {
 
 #[test]
 fn an_item_at_which_the_model_dies_or_hangs_fails_alone() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(with("die"));
     let ran = place.batch("work in --json -o out").ended(1);
     assert!(ran.stderr.contains("1 of 51 items failed"), "{}", ran.stderr);
@@ -75,7 +75,7 @@ fn an_item_at_which_the_model_dies_or_hangs_fails_alone() {
 
 #[test]
 fn a_oneshot_fails_item_by_item() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input("a\nbad\nslow\nb\n");
     let ran = place.batch("once in --timeout 700ms -j 2").ended(1);
     assert_eq!(ran.stdout, "got a\n\n\ngot b\n");
@@ -87,11 +87,11 @@ fn a_oneshot_fails_item_by_item() {
 
 #[test]
 fn a_batch_goes_on_with_the_model_as_it_began_and_is_not_resumed_with_another() {
-    let place = Place::new();
+    let place = BatchEnv::new();
     place.input(format!("gate\n{}", numbers(5)));
     let live = place.start("work in -o out -q");
     wait_until("the gate", || (!place.asked().is_empty()).then_some(()));
-    place.env.mer(["--allow-changes", "-q", "model", "set", "work", "--", "tr", "a-z", "A-Z"]).ok();
+    place.env.mer(["--allow-changes", "-q", "model", "set", "work", "--", "exec tr a-z A-Z"]).ok();
     place.env.file("work/go", "");
     live.finish().ok();
     assert_eq!(place.read("out"), format!("got gate\n{}", answers(&numbers(5))));

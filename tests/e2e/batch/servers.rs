@@ -107,8 +107,8 @@ fn all_servers_away_is_69_after_the_bound_and_the_batch_goes_on_later() {
 #[test]
 fn a_oneshot_runs_on_another_machine() {
     let Some(sshd) = Sshd::start() else { return };
-    let table =
-        server("there", &sshd) + "[models.shout]\nserver = \"there\"\ninferenceCommand = [\"tr\", \"a-z\", \"A-Z\"]\n";
+    let table = server("there", &sshd)
+        + "[models.shout]\nservers = [\"there\"]\ninferenceCommand = [\"tr\", \"a-z\", \"A-Z\"]\n";
     let env = place(&sshd, "[\"there\"]", &table);
     env.file("work/in", "a\nb\nc\n");
     assert_eq!(env.mer(["batch", "shout", "in", "-q", "-j", "2"]).ok(), "A\nB\nC\n");

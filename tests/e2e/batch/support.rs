@@ -26,6 +26,11 @@ while IFS= read -r line; do
     esac
 done'''
 
+[models.plain]
+protocol = "lines"
+shell = true
+inferenceCommand = "while IFS= read -r line; do echo \"got $line\"; done"
+
 [models.banner]
 protocol = "lines"
 shell = true
@@ -43,11 +48,11 @@ grace = "300ms"
 "#;
 
 /// An environment with models for batches.
-pub(super) struct Place {
+pub(super) struct BatchEnv {
     pub(super) env: TestEnv,
 }
 
-impl Place {
+impl BatchEnv {
     pub(super) fn new() -> Self {
         let env = TestEnv::ready();
         env.apply(MODELS);

@@ -4,6 +4,7 @@ mod asks;
 mod ends;
 mod ping;
 mod reach;
+mod resources;
 mod runs;
 mod stopped;
 mod train;

@@ -150,7 +150,8 @@ pub(crate) enum Culprit {
 /// Decides what counts of a part.
 ///
 /// Replies count if their number is right and nothing was left over, which is known only where the process goes on. A process
-/// that died, or took too long, may have printed a superfluous line before, which shifted all replies after it: none counts.
+/// that died, or took too long, may have printed a line too many or too few before, which shifted all replies after it: none
+/// counts. For the same reason a timeout is no item's before the item is alone.
 pub(crate) fn verdict(part: &PartRun, end: &PartEnd) -> Verdict {
     let (sent, replies) = (part.sent.len(), part.replies.len());
     let taken = (end.taken as usize).min(sent);
@@ -165,10 +166,10 @@ pub(crate) fn verdict(part: &PartRun, end: &PartEnd) -> Verdict {
         PartCause::Failed if replies + 1 == taken || replies == taken => failed(replies, replies),
         PartCause::Unreachable | PartCause::Cancelled | PartCause::Fatal => none(Culprit::None, false),
         PartCause::ProcessDied if part.is_single => none(Culprit::Died(0), true),
+        PartCause::TimedOut if sent == 1 && replies == 0 => failed(0, 0),
         _ if part.is_single => failed(0, 0),
         // A process that has answered all it was sent dies of no item.
         PartCause::ProcessDied if replies < taken || taken == 0 => none(Culprit::Died(replies), true),
-        PartCause::TimedOut if replies < sent => failed(0, replies),
         _ => none(Culprit::None, true),
     }
 }

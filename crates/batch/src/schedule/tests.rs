@@ -90,14 +90,15 @@ fn where_a_process_dies_no_reply_counts() {
 }
 
 #[test]
-fn a_timeout_and_a_failure_are_of_the_first_item_without_a_reply() {
+fn a_failure_is_of_the_first_item_without_a_reply_and_a_timeout_of_an_item_that_is_alone() {
     let of = |cause, sent, replies, ahead, taken| {
         let verdict = verdict(&part(sent, replies, false, ahead), &end(cause, taken));
         (verdict.counted, verdict.culprit)
     };
-    assert_eq!(of(PartCause::TimedOut, 6, 3, 4, 6), (0, Culprit::Failed(3)));
-    assert_eq!(of(PartCause::TimedOut, 4, 3, 1, 4), (0, Culprit::Failed(3)));
-    assert_eq!(of(PartCause::TimedOut, 4, 4, 1, 4), (0, Culprit::None));
+    for (sent, replies, ahead) in [(6, 3, 4), (4, 3, 1), (4, 4, 1)] {
+        assert_eq!(of(PartCause::TimedOut, sent, replies, ahead, 6), (0, Culprit::None));
+    }
+    assert_eq!(of(PartCause::TimedOut, 1, 0, 1, 1), (0, Culprit::Failed(0)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 4), (3, Culprit::Failed(3)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 3), (3, Culprit::Failed(3)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 6), (0, Culprit::None));

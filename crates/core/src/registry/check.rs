@@ -5,7 +5,7 @@ use super::{
     error::RegistryError,
     values::{check_model, check_server, no_nul},
 };
-use crate::{Command, ConnType, LOCAL_SERVER, ModelParams, Protocol, check_known_name, check_name};
+use crate::{Command, ConnType, LOCAL_SERVER, ModelParams, Protocol, ServerSpec, check_known_name, check_name};
 
 impl Registry {
     /// Checks what the types leave open: names, references between objects, kinds of commands. `known` are the objects that
@@ -28,11 +28,7 @@ impl Registry {
             if let Some((host, why)) = host.filter(|_| !kept).and_then(|host| Some((host, no_host(host)?))) {
                 return Err(RegistryError::Host { server: name.clone(), host: host.to_owned(), why });
             }
-            if server.conn_type == ConnType::Local
-                && let Some(key) = server.params.only_by_ssh()
-            {
-                return Err(RegistryError::OnlyBySsh { server: name.clone(), key });
-            }
+            check_keys(name, server)?;
             check_server(name, &server.params)?;
         }
         for (name, model) in &self.models {
@@ -55,6 +51,23 @@ impl Registry {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks that the keys of a server apply to its `connType`.
+fn check_keys(name: &str, server: &ServerSpec) -> Result<(), RegistryError> {
+    let params = &server.params;
+    let wrong = match server.conn_type {
+        ConnType::Local => params.only_by_ssh().map(|key| (key, "connType `ssh`")),
+        ConnType::Slurm if params.host.is_none() => params.only_by_login().map(|key| (key, "a login node: `host`")),
+        _ => None,
+    };
+    if let Some((key, what)) = wrong {
+        return Err(RegistryError::OnlyBySsh { server: name.to_owned(), key, what, conn_type: server.conn_type });
+    }
+    match params.slurm.any_set().filter(|_| server.conn_type != ConnType::Slurm) {
+        Some(key) => Err(RegistryError::OnlyBySlurm { server: name.to_owned(), key, conn_type: server.conn_type }),
+        None => Ok(()),
     }
 }
 

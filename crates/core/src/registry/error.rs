@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{LOCAL_SERVER, NameError};
+use crate::{ConnType, LOCAL_SERVER, NameError};
 
 /// What is wrong with a server or model of a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,13 +25,27 @@ pub enum RegistryError {
         /// Name of the server.
         server: String,
     },
-    /// A server that is this machine has a key that applies to SSH only.
-    #[error("server `{server}` has `{key}`, which is for connType `ssh`, and its connType is `local`")]
+    /// A server that is not reached over SSH has a key that applies to SSH only.
+    #[error("server `{server}` has `{key}`, which is for {what}, and its connType is `{conn_type}`{}", without_host(*conn_type))]
     OnlyBySsh {
         /// Name of the server.
         server: String,
         /// The key in its table.
         key: &'static str,
+        /// What the key is for.
+        what: &'static str,
+        /// How the server is reached.
+        conn_type: ConnType,
+    },
+    /// A server that is no cluster has a key that applies to Slurm only.
+    #[error("server `{server}` has `{key}`, which is for connType `slurm`, and its connType is `{conn_type}`")]
+    OnlyBySlurm {
+        /// Name of the server.
+        server: String,
+        /// The key in its table.
+        key: &'static str,
+        /// How the server is reached.
+        conn_type: ConnType,
     },
     /// A model names a server that does not exist.
     #[error("model `{model}` names the server `{server}`, which does not exist")]
@@ -123,6 +137,11 @@ pub enum RegistryError {
     },
 }
 
+/// Returns what a cluster lacks that is used from this machine.
+const fn without_host(conn_type: ConnType) -> &'static str {
+    if matches!(conn_type, ConnType::Slurm) { " without `host`" } else { "" }
+}
+
 impl RegistryError {
     /// Returns the object that is wrong: `server` or `model`, and its name.
     #[must_use]
@@ -130,7 +149,10 @@ impl RegistryError {
         match self {
             Self::Name { object, source } => (object, source.name()),
             Self::LocalIsLocal => ("server", LOCAL_SERVER),
-            Self::NoHost { server } | Self::OnlyBySsh { server, .. } | Self::Host { server, .. } => ("server", server),
+            Self::NoHost { server }
+            | Self::OnlyBySsh { server, .. }
+            | Self::OnlyBySlurm { server, .. }
+            | Self::Host { server, .. } => ("server", server),
             Self::Nul { object, name, .. } | Self::Value { object, name, .. } => (object, name),
             Self::NoSuchServer { model, .. }
             | Self::ServerTwice { model, .. }

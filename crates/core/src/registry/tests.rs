@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Bound, ModelParams, ModelSpec, ServerSpec};
+use crate::{Bound, ConnType, ModelParams, ModelSpec, ServerSpec};
 
 fn model(json: &str) -> ModelSpec {
     serde_json::from_str(json).expect("a model")
@@ -41,7 +41,7 @@ fn every_known_key_is_read_and_written_under_that_name() {
         "timeout":"1s","trainTimeout":"none","weightsDtype":"f32","weightsShape":[3,5],"promote":true,
         "readyTimeout":"2s","grace":"3s","leaveChildren":true,"needs":{"gpu":1},
         "resourceEnv":{"tpu":"TPU_VISIBLE_CHIPS"},"keepalive":"5m","pinned":true,"instances":2,"maxRequests":100,
-        "maxAge":"1d","maxMemory":"2GiB","startTimeout":"1h","queueTimeout":"10m","queueLength":512}"#;
+        "maxAge":"1d","maxMemory":"2GiB","startTimeout":"1h","queueTimeout":"10m","queueLength":512,"maxRunTime":"2d"}"#;
     let params: ModelParams = serde_json::from_str(json).expect("all keys");
     let written = serde_json::to_value(&params).expect("json");
     let mut keys: Vec<&str> = written.as_object().expect("object").keys().map(String::as_str).collect();
@@ -166,7 +166,8 @@ fn links_names_and_commands_are_checked() {
     assert!(matches!(checked(&[("m", remote)], &[]), Err(RegistryError::NoSuchServer { .. })));
     assert!(matches!(checked(&[], &[("gpu1", r#"{"connType":"ssh"}"#)]), Err(RegistryError::NoHost { .. })));
     assert_eq!(checked(&[("m", remote)], &[("gpu1", r#"{"connType":"ssh","host":"h"}"#)]), Ok(()));
-    let forgotten = RegistryError::OnlyBySsh { server: "gpu1".to_owned(), key: "host" };
+    let (what, conn_type) = ("connType `ssh`", ConnType::Local);
+    let forgotten = RegistryError::OnlyBySsh { server: "gpu1".to_owned(), key: "host", what, conn_type };
     assert_eq!(checked(&[], &[("gpu1", r#"{"user":"u","host":"h"}"#)]), Err(forgotten));
     assert_eq!(checked(&[], &[("cpus", r#"{"launcher":["nice"]}"#)]), Ok(()));
     assert_eq!(checked(&[], &[("local", r#"{"connType":"ssh","host":"h"}"#)]), Err(RegistryError::LocalIsLocal));
@@ -178,6 +179,38 @@ fn links_names_and_commands_are_checked() {
     assert!(matches!(checked(&[("m", elsewhere)], &[]), Err(RegistryError::NotOnServer { .. })));
     let token = r#"{"inferenceCommand":["a"],"protocol":"token","stopToken":""}"#;
     assert_eq!(checked(&[("m", token)], &[]), Err(RegistryError::Token { model: "m".to_owned(), key: "stopToken" }));
+}
+
+#[test]
+fn keys_of_a_cluster_are_for_a_cluster() {
+    let told = |json: &str| checked(&[], &[("c", json)]).map_err(|error| error.to_string());
+    for fine in [
+        r#"{"connType":"slurm","partition":"gpu","cacheDir":"/shared","launcher":["apptainer","exec"]}"#,
+        r#"{"connType":"slurm","host":"login","port":22,"time":"2h"}"#,
+        r#"{"connType":"slurm"}"#,
+    ] {
+        assert_eq!(told(fine), Ok(()), "{fine}");
+    }
+    for (json, expected) in [
+        (
+            r#"{"connType":"slurm","port":22}"#,
+            "server `c` has `port`, which is for a login node: `host`, and its connType is \
+         `slurm` without `host`",
+        ),
+        (
+            r#"{"connType":"ssh","host":"h","gres":"gpu:1"}"#,
+            "server `c` has `gres`, which is for connType `slurm`, and its \
+         connType is `ssh`",
+        ),
+        (r#"{"mem":"1G"}"#, "server `c` has `mem`, which is for connType `slurm`, and its connType is `local`"),
+        (
+            r#"{"connType":"slurm","time":"90"}"#,
+            "server `c`: `time` is \"90\"; write for example `90m`, `2h` or `1-12:00:00`",
+        ),
+    ] {
+        assert_eq!(told(json), Err(expected.to_owned()), "{json}");
+    }
+    assert_eq!(checked(&[], &[("local", r#"{"connType":"slurm"}"#)]), Err(RegistryError::LocalIsLocal));
 }
 
 #[test]

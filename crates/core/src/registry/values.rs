@@ -49,6 +49,9 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
             return wrong("resources", &format!("are not possible: `{resource}` {what}"));
         }
     }
+    if let Err((key, what)) = params.slurm.check() {
+        return wrong(key, &what);
+    }
     let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
     check_extra("server", name, &params.extra)?;
     for (key, texts) in [
@@ -63,6 +66,7 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
         ("passwordCommand", params.password_command.clone().unwrap_or_default()),
         ("launcher", params.launcher.clone().unwrap_or_default()),
         ("cacheDir", one(&params.cache_dir)),
+        ("extra", params.slurm.extra_options.clone().unwrap_or_default()),
     ] {
         no_nul("server", name, key, &texts)?;
     }

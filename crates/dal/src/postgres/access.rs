@@ -1,7 +1,7 @@
 //! The log of accesses.
 
 use jiff::Timestamp;
-use mer_core::{Access, AccessKind, AttemptKey};
+use mer_core::{Access, AttemptKey};
 use sqlx::{
     Postgres,
     postgres::{PgArguments, PgRow},
@@ -10,7 +10,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    PostgresStore,
+    PostgresStore, access_query,
     call::call,
     rows::{self, count, text, texts},
     wire_types::{Id, Time},
@@ -19,7 +19,7 @@ use crate::{
     AccessFilter, DalError,
     access_batch::{batches, best_records},
     access_filter::Cursor,
-    backend::AccessBackend,
+    backend::{AccessBackend, PruneStep, PrunedStep},
 };
 
 /// Inserts accesses. If an attempt is recorded already, the record with the higher `Status::rank` stays, and of equals the
@@ -51,46 +51,10 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
-/// Selects accesses that meet a condition, newest first, after the last one of the page before.
-macro_rules! newest {
-    ($condition:literal) => {
-        concat!(
-            r#"SELECT * FROM "ModelAccess" WHERE "#,
-            $condition,
-            r#""startAccess" >= $2 AND ("startAccess", "requestUid", "attempt") < ($3, $4, $5) AND "kind" = ANY($6)
-            ORDER BY "startAccess" DESC, "requestUid" DESC, "attempt" DESC LIMIT $1"#
-        )
-    };
-}
-
-const NEWEST: &str = newest!("");
-
-/// The index has the first [`INDEXED`] letters of the name only, because an index entry of PostgreSQL has 2,704 bytes
-/// at most. For a shorter name one condition suffices; two would mislead the planner.
-const NEWEST_OF_MODEL: &str = newest!(r#"left("model", 200) = $7 AND "#);
-
-const NEWEST_OF_LONG_NAME: &str = newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "#);
-
-const NEWEST_OF_VERSION: &str =
-    newest!(r#"left("model", 200) = left($7, 200) AND "model" = $7 AND "weightsVersion" = $8 AND "#);
-
-/// A batch has few models, mostly one.
-const NEWEST_OF_BATCH: &str = newest!(
-    r#""batchUid" = $7 AND ($8::text IS NULL OR "model" = $8) AND ($9::bigint IS NULL OR "weightsVersion" = $9) AND "#
-);
-
-const INDEXED: usize = 200;
-
-/// Roughly the earliest time that the server can store, in seconds since 1970: the year 4368 BC.
-const EARLIEST: i64 = -200_000_000_000;
-
 const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
 
 const BETWEEN: &str = r#"
 SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
-
-/// Every kind of access.
-const KINDS: [AccessKind; 4] = [AccessKind::Infer, AccessKind::Train, AccessKind::Ping, AccessKind::Load];
 
 const PAGE: &str = r#"
 SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
@@ -116,34 +80,9 @@ impl AccessBackend for PostgresStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Access>, DalError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let earliest = Timestamp::from_second(EARLIEST).unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = Time(filter.since.map_or(earliest, |since| since.max(earliest)));
-        let start = Time(after.map_or(Timestamp::MAX, |last| last.start));
-        let request = Id(after.map_or(Uuid::max(), |last| last.key.request_uid));
-        let attempt = after.map_or(i64::MAX, |last| last.key.attempt.into());
-        let kinds = if filter.kinds.is_empty() { KINDS.as_slice() } else { &filter.kinds };
-        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
-            let text = match (&filter.model, filter.version) {
-                _ if filter.batch.is_some() => NEWEST_OF_BATCH,
-                (None, _) => NEWEST,
-                (Some(_), Some(_)) => NEWEST_OF_VERSION,
-                (Some(model), None) if model.chars().nth(INDEXED - 1).is_none() => NEWEST_OF_MODEL,
-                (Some(_), None) => NEWEST_OF_LONG_NAME,
-            };
-            let mut query =
-                self.query(text).bind(limit).bind(since).bind(start).bind(request).bind(attempt).bind(&kinds);
-            if let Some(batch) = filter.batch {
-                let version = filter.model.as_ref().and(filter.version).map(count);
-                query = query.bind(Id(batch)).bind(&filter.model).bind(version);
-            } else if let Some(model) = &filter.model {
-                query = query.bind(model);
-                if let Some(version) = filter.version {
-                    query = query.bind(count(version));
-                }
-            }
-            query.fetch_all(&mut *connection).await
+            let mut query = access_query::newest(filter, after, limit);
+            self.built(&mut query).fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
     }
@@ -170,6 +109,14 @@ impl AccessBackend for PostgresStore {
             query.fetch_all(&mut *connection).await
         });
         rows.iter().map(rows::access).collect()
+    }
+
+    async fn prune_step(&self, step: &PruneStep) -> Result<PrunedStep, DalError> {
+        if step.dry_run { self.read_old(step).await } else { self.delete_old(step).await }
+    }
+
+    async fn start_of(&self, newer: u64) -> Result<Option<Timestamp>, DalError> {
+        self.read_start_of(newer).await
     }
 
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {

@@ -5,10 +5,15 @@
 //! may therefore run twice: every statement of this driver leaves the same rows then.
 
 mod access;
+mod access_prune;
+mod access_query;
+mod access_report;
+mod access_stats;
 mod call;
 mod claims;
 mod connect;
 mod connection_params;
+mod detached;
 mod error;
 mod heartbeat;
 mod identity;

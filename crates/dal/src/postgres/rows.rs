@@ -133,7 +133,7 @@ pub(super) fn small<T: TryFrom<i64>>(table: &'static str, number: i64) -> Result
 }
 
 /// Reads the schemaless part of a row, which arrives as JSON text; a missing row counts as empty.
-fn params<T: DeserializeOwned>(table: &'static str, row: &PgRow, about: &str) -> Result<T, DalError> {
+pub(super) fn params<T: DeserializeOwned>(table: &'static str, row: &PgRow, about: &str) -> Result<T, DalError> {
     let text: Option<&str> = get(table, row, "params")?;
     serde_json::from_str(text.unwrap_or("{}"))
         .map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Postgres, postgres::PgArguments, query::Query};
+use sqlx::{Postgres, QueryBuilder, postgres::PgArguments, query::Query};
 
 use super::pool::PostgresServer;
 use crate::DalError;
@@ -26,5 +26,10 @@ impl PostgresStore {
     /// Makes a query, whose statement the server keeps prepared unless connections go through a pooler.
     pub(super) fn query<'q>(&self, sql: &'static str) -> Query<'q, Postgres, PgArguments> {
         sqlx::query(sql).persistent(self.0.keeps_statements())
+    }
+
+    /// Makes a query of which there are several forms.
+    pub(super) fn built<'q>(&self, query: &'q mut QueryBuilder<Postgres>) -> Query<'q, Postgres, PgArguments> {
+        query.build().persistent(self.0.keeps_statements())
     }
 }

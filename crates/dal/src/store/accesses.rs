@@ -6,7 +6,10 @@ use mer_core::{Access, AttemptKey};
 use uuid::Uuid;
 
 use super::{Store, ask};
-use crate::{AccessFilter, DalError, access_filter::Cursor, backend::AccessBackend as _};
+use crate::{AccessFilter, AccessPages, DalError, access_filter::Cursor, backend::AccessBackend as _};
+
+/// Number of accesses that are read at once.
+const PAGE: usize = 1000;
 
 /// Time after a heartbeat during which a started attempt counts as alive.
 pub const HEARTBEAT_TTL: Duration = Duration::from_secs(90);
@@ -26,9 +29,15 @@ impl Store {
     /// # Errors
     /// As [`Store::servers`].
     pub async fn accesses(&self, filter: &AccessFilter) -> Result<Vec<Access>, DalError> {
-        self.page(filter, None, filter.limit).await
+        let mut pages = AccessPages::new(filter.clone());
+        let mut accesses = Vec::new();
+        while !pages.is_over() {
+            accesses.extend(pages.next(self, PAGE).await?);
+        }
+        Ok(accesses)
     }
 
+    /// Returns the next page of a filter. SurrealDB only heeds its model, version, batch and time.
     pub(crate) async fn page(
         &self,
         filter: &AccessFilter,

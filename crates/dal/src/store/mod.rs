@@ -2,6 +2,7 @@
 
 mod accesses;
 mod claims;
+mod detached;
 mod driver;
 mod migrations;
 mod registry;

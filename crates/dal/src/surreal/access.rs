@@ -16,7 +16,7 @@ use crate::{
     AccessFilter, DalError,
     access_batch::{batches, best_records, replaced_by},
     access_filter::Cursor,
-    backend::AccessBackend,
+    backend::{AccessBackend, PruneStep, PrunedStep},
     retry::{Attempt, until_written},
 };
 
@@ -48,7 +48,7 @@ impl AccessBackend for SurrealStore {
         Ok(())
     }
 
-    /// Reads the indexes over `startMicros` backwards. Their entries end with the record's id, so the result has the
+    /// Reads the indexes over `startMicros` backwards, and heeds no other conditions than those that an index has. Their entries end with the record's id, so the result has the
     /// wanted order. With more columns to sort by, this engine (3.3.5) would read and sort the whole table.
     async fn accesses(
         &self,
@@ -73,13 +73,12 @@ impl AccessBackend for SurrealStore {
             conditions.push("startMicros <= $last");
             values.insert("last", last.start.as_microsecond());
             seen = last.ties;
+        } else if let Some(until) = filter.until {
+            conditions.push("startMicros < $until");
+            values.insert("until", until.as_microsecond());
         } else if let Some(since) = since {
             conditions.push("startMicros >= $since");
             values.insert("since", since);
-        }
-        if !filter.kinds.is_empty() {
-            conditions.push("kind IN $kinds");
-            values.insert("kinds", filter.kinds.iter().map(ToString::to_string).collect::<Vec<String>>());
         }
         let mut text = String::from("SELECT * FROM ModelAccess");
         let mut order = "startMicros DESC";
@@ -135,6 +134,14 @@ impl AccessBackend for SurrealStore {
         ]);
         let mut results = self.run("read the accesses", PAGE, values).await?;
         take::<AccessRow>(&mut results, 0, "ModelAccess")?.into_iter().map(AccessRow::access).collect()
+    }
+
+    async fn prune_step(&self, step: &PruneStep) -> Result<PrunedStep, DalError> {
+        self.prune_old(step).await
+    }
+
+    async fn start_of(&self, newer: u64) -> Result<Option<Timestamp>, DalError> {
+        self.read_start_of(newer).await
     }
 
     async fn keep_alive(&self, host: &str, attempts: &[AttemptKey]) -> Result<(), DalError> {

@@ -82,10 +82,17 @@ fn settings(memtable: u64) -> surrealdb_cnf::ConfigMap {
         .with_key_value("datastore_sync", "every")
         .with_key_value("surrealkv_max_memtable_size", memtable.to_string())
         .with_key_value("surrealkv_block_cache_capacity", BLOCK_CACHE_BYTES.to_string())
+        .with_key_value("surrealkv_vlog_threshold", VALUE_LOG_BYTES.to_string())
 }
 
 #[cfg(feature = "embedded")]
 const BLOCK_CACHE_BYTES: u64 = 8 << 20;
+
+/// Number of bytes from which on a value is stored in the value log, whose files the engine (surrealkv 0.21.4) removes only
+/// when no table refers to any of their values. Rows are shorter, so that the space of deleted ones is freed; chunks of
+/// weights are mostly longer.
+#[cfg(feature = "embedded")]
+const VALUE_LOG_BYTES: u64 = 64 << 10;
 
 #[cfg(not(feature = "embedded"))]
 async fn open(

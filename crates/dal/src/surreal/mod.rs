@@ -1,8 +1,10 @@
 //! The SurrealDB driver: embedded, in memory, or a server. No other module tree names the crate `surrealdb`.
 
 mod access;
+mod access_prune;
 mod claims;
 mod connect;
+mod detached;
 mod engine;
 mod error;
 mod heartbeat;

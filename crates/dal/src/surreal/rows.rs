@@ -238,11 +238,15 @@ pub(super) fn timestamp(table: &'static str, time: Datetime) -> Result<Timestamp
 }
 
 /// Decodes names of enums and schemaless rows with serde.
-fn read<T: DeserializeOwned>(table: &'static str, about: &str, json: serde_json::Value) -> Result<T, DalError> {
+pub(super) fn read<T: DeserializeOwned>(
+    table: &'static str,
+    about: &str,
+    json: serde_json::Value,
+) -> Result<T, DalError> {
     serde_json::from_value(json).map_err(|error| DalError::Row { table, reason: format!("`{about}`: {error}") })
 }
 
-fn small<T: TryFrom<i64>>(table: &'static str, number: i64) -> Result<T, DalError> {
+pub(super) fn small<T: TryFrom<i64>>(table: &'static str, number: i64) -> Result<T, DalError> {
     T::try_from(number).map_err(|_| DalError::Row { table, reason: format!("the number {number} is out of bounds") })
 }
 

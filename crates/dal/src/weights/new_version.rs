@@ -20,6 +20,9 @@ pub struct NewVersion {
     pub parent: Option<u64>,
     /// Access that made the version. Its end is recorded in the same transaction, with number and hash of the version.
     pub access: Option<Box<Access>>,
+    /// Process that collects the access, where that is a detached run. The version is stored only if it still does, and the
+    /// row of the run is removed in the same transaction.
+    pub collector: Option<Uuid>,
     /// Note of a person.
     pub note: Option<String>,
     /// Aliases that name this version from now on.

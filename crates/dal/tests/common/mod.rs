@@ -94,6 +94,7 @@ pub(crate) fn vector() -> NewVersion {
         shape: None,
         parent: None,
         access: None,
+        collector: None,
         note: None,
         aliases: Vec::new(),
         caller: "me".to_owned(),

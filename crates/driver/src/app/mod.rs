@@ -12,6 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use mer_core::Server;
 use mer_meal::{Executor, LocalConfig};
 use mer_scheduler::{CallerEnvironment, WaitObserver};
 use mer_service::{Caller, ModelHost, Runtime};
@@ -96,6 +97,11 @@ impl App {
     /// The host that runs models: the scheduler of this process.
     pub(crate) fn model_host(&self) -> &impl ModelHost {
         &*self.runtime
+    }
+
+    /// Returns the executor of a server that is not this machine.
+    pub(crate) fn executor_of(&self, server: &Server, accept_new: bool) -> Executor {
+        self.ssh.executor_of(server, accept_new, executor())
     }
 
     /// Sets where output of the command at hand goes.

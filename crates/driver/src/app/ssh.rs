@@ -8,8 +8,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::ConnParams;
-use mer_meal::{Executor, SecretSource, SshConfig, SshEnvironment};
+use mer_core::{ConnParams, ConnType, Server};
+use mer_meal::{Executor, SecretSource, SlurmConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{CallerEnvironment, ExecutorFactory};
 
 use super::secrets;
@@ -65,6 +65,20 @@ impl Ssh {
             }
         }
         executor
+    }
+
+    /// The executor of a server that is not this machine. `here` is that of this machine.
+    pub(super) fn executor_of(&self, server: &Server, accept_new: bool, here: Executor) -> Executor {
+        let params = &server.spec.params;
+        if server.spec.conn_type != ConnType::Slurm {
+            return self.executor(&server.name, params, accept_new);
+        }
+        let (beside, environment) = match server.spec.starts_here() {
+            true => (here, self.given.public()),
+            false => (self.executor(&server.name, params, accept_new), BTreeMap::new()),
+        };
+        let config = SlurmConfig { server: server.name.clone(), params: params.slurm.clone(), environment };
+        Executor::slurm(&beside, config)
     }
 
     /// The same for the scheduler, where no unknown host key is accepted.

@@ -7,6 +7,7 @@ use super::{
     change_values::{Destination, Variable, Words},
     process_flags::ProcessFlags,
     resource_values::Resource,
+    slurm_flags::SlurmFlags,
     weights::{Shape, dtype},
 };
 
@@ -245,6 +246,9 @@ pub(crate) struct ServerFlags {
     /// The name of its machine: servers with the same one share what they have
     #[arg(long, value_name = "NAME")]
     pub(crate) pool: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) slurm: SlurmFlags,
 }
 
 /// Arguments of `mer model remove` and `mer server remove`.

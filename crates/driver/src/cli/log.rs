@@ -1,11 +1,12 @@
 //! `mer log`.
 
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use jiff::{Timestamp, civil::Date};
-use mer_core::{AccessKind, Bound, BoundError};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use mer_dal::StatsBy;
 use uuid::Uuid;
+
+use super::{log_filter::LogFilterArgs, moment::Moment};
 
 /// Commands of `mer log`.
 #[derive(Debug, Clone, Subcommand)]
@@ -15,6 +16,14 @@ pub(crate) enum LogVerb {
     List(LogListArgs),
     /// Show one access with all that is known of it
     Show(LogShowArgs),
+    /// Show the newest runs and trainings, newest last, and with -f those that begin and end from now on
+    Tail(LogTailArgs),
+    /// Count runs and trainings, with failures and quantiles of their durations
+    Stats(LogStatsArgs),
+    /// Write accesses as CSV or as lines of JSON, with their number and sha256 at the end
+    Export(LogExportArgs),
+    /// Delete old accesses that are over, as the database user of `mer migrate`
+    Prune(LogPruneArgs),
     /// Move the records in this machine's journal into the database, as `mer log list` and `show` do too
     Drain(LogDrainArgs),
 }
@@ -26,58 +35,113 @@ pub(crate) struct LogListArgs {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: usize,
 
-    /// Only accesses of this model, or of one version of its weights
-    #[arg(long, value_name = "MODEL[:VERSION|@ALIAS]")]
-    pub(crate) model: Option<String>,
+    /// Write CSV, with all fields as columns
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
 
-    /// Only the parts and items of this batch
-    #[arg(long, value_name = "UID")]
-    pub(crate) batch: Option<Uuid>,
-
-    /// Only accesses that began since: a time such as 2026-05-04T12:00:00Z, a day, or how long ago, such as 2h
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<Since>,
-
-    /// Only accesses of these kinds: infer, train, ping (pings, and the checks of `mer doctor`), load (starts without a request), all
-    #[arg(
-        long = "kind",
-        value_name = "KIND",
-        value_enum,
-        value_delimiter = ',',
-        hide_possible_values = true,
-        default_values_t = [KindArg::Infer, KindArg::Train],
-        hide_default_value = true
-    )]
-    pub(crate) kinds: Vec<KindArg>,
+    #[command(flatten)]
+    pub(crate) filter: LogFilterArgs,
 }
 
-/// A value of `--kind`.
+/// Arguments of `mer log tail`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogTailArgs {
+    /// Number of rows to begin with
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub(crate) limit: usize,
+
+    /// Go on until Ctrl-C: a row for each access that begins, and one when it ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+
+    #[command(flatten)]
+    pub(crate) filter: LogFilterArgs,
+}
+
+/// Arguments of `mer log stats`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogStatsArgs {
+    /// What to group by: model, server, version (of the weights), caller, status, hour or day (UTC)
+    #[arg(long, value_name = "GROUP", value_enum, hide_possible_values = true)]
+    by: Option<StatsByArg>,
+
+    /// Write CSV
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+
+    #[command(flatten)]
+    pub(crate) filter: LogFilterArgs,
+}
+
+/// A value of `--by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KindArg {
-    /// Runs.
-    Infer,
-    /// Trainings.
-    Train,
-    /// Pings and the checks of `mer doctor`.
-    Ping,
-    /// Starts of processes that were kept without a request.
-    Load,
-    /// All of them.
-    All,
+enum StatsByArg {
+    Model,
+    Server,
+    Version,
+    Caller,
+    Status,
+    Hour,
+    Day,
 }
 
-impl LogListArgs {
-    /// Returns the kinds to list; empty for all.
-    pub(crate) fn kinds(&self) -> Vec<AccessKind> {
-        let kind = |kind: &KindArg| match kind {
-            KindArg::Infer => Some(AccessKind::Infer),
-            KindArg::Train => Some(AccessKind::Train),
-            KindArg::Ping => Some(AccessKind::Ping),
-            KindArg::Load => Some(AccessKind::Load),
-            KindArg::All => None,
-        };
-        self.kinds.iter().map(kind).collect::<Option<Vec<AccessKind>>>().unwrap_or_default()
+impl LogStatsArgs {
+    pub(crate) fn by(&self) -> StatsBy {
+        match self.by {
+            None => StatsBy::All,
+            Some(StatsByArg::Model) => StatsBy::Model,
+            Some(StatsByArg::Server) => StatsBy::Server,
+            Some(StatsByArg::Version) => StatsBy::Version,
+            Some(StatsByArg::Caller) => StatsBy::Caller,
+            Some(StatsByArg::Status) => StatsBy::Status,
+            Some(StatsByArg::Hour) => StatsBy::Hour,
+            Some(StatsByArg::Day) => StatsBy::Day,
+        }
     }
+}
+
+/// Arguments of `mer log export`.
+#[derive(Debug, Clone, Args)]
+#[group(id = "format", required = true, multiple = false, args = ["csv", "jsonl"])]
+pub(crate) struct LogExportArgs {
+    /// Write CSV; no text is a formula for a spreadsheet
+    #[arg(long)]
+    pub(crate) csv: bool,
+
+    /// Write an object a line, as `mer log list --json`
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+
+    /// The file, which appears when it is complete; otherwise standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Only requests after this one, such as the last one of the export before
+    #[arg(long, value_name = "UID")]
+    pub(crate) after: Option<Uuid>,
+
+    #[command(flatten)]
+    pub(crate) filter: LogFilterArgs,
+}
+
+/// Arguments of `mer log prune`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogPruneArgs {
+    /// Delete accesses that began before this time: how long ago, such as 90d, a day, or a time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) older_than: Moment,
+
+    /// Number of newest accesses to keep, however old they are
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<u64>,
+
+    /// Say how many would be deleted, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Read and show times in UTC, whatever the time zone is
+    #[arg(long)]
+    pub(crate) utc: bool,
 }
 
 /// Arguments of `mer log drain`.
@@ -94,73 +158,4 @@ pub(crate) struct LogShowArgs {
     /// The requestUid, or its beginning; the newest run or training if it is left out
     #[arg(value_name = "UID")]
     pub(crate) uid: Option<String>,
-}
-
-/// A moment, or how long ago it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Since {
-    /// A moment.
-    At(Timestamp),
-    /// This long ago.
-    Ago(std::time::Duration),
-}
-
-impl Since {
-    /// Returns the moment, counted back from `now`.
-    pub(crate) fn moment(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(moment) => moment,
-            Self::Ago(duration) => jiff::SignedDuration::try_from(duration)
-                .ok()
-                .and_then(|d| now.checked_sub(d).ok())
-                .unwrap_or(Timestamp::MIN),
-        }
-    }
-}
-
-impl FromStr for Since {
-    type Err = SinceError;
-
-    fn from_str(text: &str) -> Result<Self, SinceError> {
-        if let Ok(moment) = text.parse::<Timestamp>() {
-            return Ok(Self::At(moment));
-        }
-        // `Date` also parses the date of a longer text; of a time without a zone it would drop the time.
-        if text.len() == 10
-            && let Ok(date) = text.parse::<Date>()
-            && let Ok(midnight) = date.to_zoned(jiff::tz::TimeZone::UTC)
-        {
-            return Ok(Self::At(midnight.timestamp()));
-        }
-        match text.parse::<Bound>() {
-            Ok(Bound::After(duration)) => Ok(Self::Ago(duration)),
-            Ok(Bound::Never) | Err(BoundError { .. }) => Err(SinceError(text.to_owned())),
-        }
-    }
-}
-
-/// A text that is neither a time nor a duration.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("write a time such as `2026-05-04T12:00:00Z`, a day (UTC) such as `2026-05-04`, or how long ago, such as `2h`")]
-pub(crate) struct SinceError(String);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_days_and_how_long_ago() {
-        let now: Timestamp = "2026-05-04T12:00:00Z".parse().expect("now");
-        for (text, moment) in [
-            ("2026-05-03T01:02:03.5+02:00", "2026-05-02T23:02:03.5Z"),
-            ("2026-05-03", "2026-05-03T00:00:00Z"),
-            ("2h", "2026-05-04T10:00:00Z"),
-            ("90", "2026-05-04T11:58:30Z"),
-        ] {
-            assert_eq!(text.parse::<Since>().expect(text).moment(now).to_string(), moment);
-        }
-        for text in ["", "none", "yesterday", "2026-13-01", "2026-05-03T01:02:03"] {
-            assert!(text.parse::<Since>().is_err(), "{text}");
-        }
-    }
 }

@@ -26,7 +26,7 @@ const GROUPS: &[(&[&str], &str, &[&str])] = &[
         "list",
         &["list", "ls", "show", "put", "get", "alias", "remove", "rm", "delete", "gc", "help"],
     ),
-    (&["log", "logs", "history"], "list", &["list", "ls", "show", "drain", "help"]),
+    (&["log", "logs", "history"], "list", &["list", "ls", "show", "tail", "stats", "export", "prune", "drain", "help"]),
     (&["migrate", "migrations"], "up", &["up", "status", "plan", "wait", "baseline", "repair", "adopt", "help"]),
     (&["config", "settings"], "show", &["show", "list", "ls", "help"]),
 ];

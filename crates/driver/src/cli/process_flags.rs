@@ -51,4 +51,8 @@ pub(crate) struct ProcessFlags {
     /// Maximum number of requests that wait
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) queue_length: Option<u32>,
+
+    /// Maximum duration of a run that outlives its caller
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_run_time: Option<Bound>,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::RequestArgs;
+use super::{OnEndArgs, RequestArgs};
 
 /// Arguments of `mer run`.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +31,17 @@ pub(crate) struct RunArgs {
     /// Ask no resident: run the model in this process
     #[arg(long)]
     pub(crate) no_serve: bool,
+
+    /// Print the run's uid and end; the run goes on by itself, and --timeout bounds it
+    #[arg(long, conflicts_with_all = ["passthrough", "output", "retries", "no_serve", "on_end"])]
+    pub(crate) detach: bool,
+
+    /// Bring the files that the model writes to MER_RUN_DIR into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["detach", "passthrough", "output", "retries", "no_serve"])]
+    pub(crate) artefacts: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) end: OnEndArgs,
 }
 
 impl RunArgs {
@@ -44,6 +55,9 @@ impl RunArgs {
             retries: 0,
             retry_failed: false,
             no_serve: false,
+            detach: false,
+            artefacts: None,
+            end: OnEndArgs::default(),
         }
     }
 }

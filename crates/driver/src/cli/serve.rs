@@ -36,11 +36,11 @@ pub(crate) struct LoadArgs {
 /// Arguments of `mer stop`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StopArgs {
-    /// Names of models, or ids of processes as `mer ps` lists them
-    #[arg(value_name = "MODEL|ID", required_unless_present = "all", value_parser = normalise::string())]
+    /// Names of models, ids of processes as `mer ps` lists them, or uids of detached runs
+    #[arg(value_name = "MODEL|ID|RUN", required_unless_present = "all", value_parser = normalise::string())]
     pub(crate) names: Vec<String>,
 
-    /// All kept processes
+    /// All kept processes; no detached run
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,
 

@@ -1,8 +1,10 @@
 //! `mer train`.
 
-use clap::Args;
+use std::path::PathBuf;
 
-use super::RequestArgs;
+use clap::{Args, ValueHint};
+
+use super::{OnEndArgs, RequestArgs};
 
 /// Arguments of `mer train`.
 #[derive(Debug, Clone, Args)]
@@ -17,4 +19,15 @@ pub(crate) struct TrainArgs {
     /// A note to store with the version
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
+
+    /// Print the training's uid and end; the training goes on by itself, and --timeout bounds it
+    #[arg(long, conflicts_with = "on_end")]
+    pub(crate) detach: bool,
+
+    /// Bring the files that the model writes to MER_RUN_DIR into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "detach")]
+    pub(crate) artefacts: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) end: OnEndArgs,
 }

@@ -7,10 +7,12 @@ use clap_complete::Shell;
 
 use super::{
     batch::BatchArgs,
+    detached::{AttachArgs, FetchArgs, WaitRunsArgs},
     doctor::DoctorArgs,
     log::LogVerb,
     migrate::MigrateVerb,
     registry::{ApplyArgs, ExportArgs, ImportArgs, ModelVerb, ServerVerb},
+    report::ReportArgs,
     run::RunArgs,
     serve::{LoadArgs, ServeArgs, StopArgs},
     train::TrainArgs,
@@ -29,12 +31,18 @@ pub(crate) enum Verb {
     Train(TrainArgs),
     /// Keep models warm for separate calls of `mer run`, in the foreground
     Serve(ServeArgs),
-    /// List the kept processes of models
+    /// List the kept processes of models, and the detached runs
     Ps,
     /// Start a process of each model, and keep it
     Load(LoadArgs),
-    /// End kept processes: idle ones at once, others after their reply
+    /// End kept processes, idle ones at once and others after their reply, and detached runs
     Stop(StopArgs),
+    /// Show the output of a detached run; Ctrl-C leaves it running
+    Attach(AttachArgs),
+    /// Wait until detached runs are over, and end with their exit code
+    Wait(WaitRunsArgs),
+    /// Bring the output and the artefacts of a detached run
+    Fetch(FetchArgs),
     /// List, show, check, add, change and remove models
     #[command(subcommand, aliases = ["models"])]
     Model(ModelVerb),
@@ -44,9 +52,11 @@ pub(crate) enum Verb {
     /// List, show, put, get, name and remove versions of models' weights
     #[command(subcommand, aliases = ["weight"])]
     Weights(WeightsVerb),
-    /// List and show accesses: caller, model, time and outcome
+    /// List, show, follow, count, export and prune accesses
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),
+    /// Write a page with the log's numbers over time: requests, failures, durations, versions, servers
+    Report(ReportArgs),
     /// Change servers and models to match a TOML file
     Apply(ApplyArgs),
     /// Write servers and models as one TOML file; with --all the whole database

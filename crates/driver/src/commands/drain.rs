@@ -12,9 +12,11 @@ use mer_service::log;
 
 use crate::{app::App, engine::own_program, errors::CliError};
 
-/// Moves the journal into the database.
+/// Moves the journal into the database, and puts the ends of detached runs on record.
 pub(super) async fn drain(app: &App) -> Result<(), CliError> {
-    log::drain(&app.runtime, Vec::new()).await.map(drop).map_err(CliError::from)
+    let drained = log::drain(&app.runtime, Vec::new()).await.map(drop);
+    app.runtime.collect_detached().await;
+    drained.map_err(CliError::from)
 }
 
 /// Returns how `mer` calls itself to move the journal into the database.

@@ -61,7 +61,7 @@ fn memory(bytes: u64) -> String {
 }
 
 /// The age in its largest unit.
-fn age(ms: f64) -> String {
+pub(super) fn age(ms: f64) -> String {
     let seconds = Duration::try_from_secs_f64((ms / 1_000.0).max(0.0)).unwrap_or_default().as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),

@@ -1,24 +1,29 @@
 //! The commands, one file each.
 
+mod attach;
 mod batch;
 mod change;
 mod completions;
 mod config_show;
+mod detach;
+mod detached_end;
+mod detached_runs;
 mod doctor;
 mod drain;
 mod example_model;
 mod export;
+mod fetch;
 mod import;
 mod keep_hint;
 mod kept_processes;
 mod load;
 mod log;
-mod log_rows;
 mod migrate;
 mod model;
 mod owner;
 mod ps;
 mod registry_fields;
+mod report;
 mod run;
 mod run_output;
 mod serve;
@@ -27,7 +32,9 @@ mod server_ping;
 mod stop;
 mod train;
 mod version;
+mod wait;
 mod weights;
+mod with_artefacts;
 
 pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
@@ -69,6 +76,9 @@ pub(crate) async fn execute(
             let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
             return Box::pin(train::train(app, args, input, ui, command_line)).await;
         }
+        // It handles signals itself, as the run goes on.
+        Verb::Attach(args) => return Box::pin(attach::attach(app, args, ui)).await,
+        Verb::Wait(args) => return Box::pin(wait::wait(app, args, ui)).await,
         // Ends with its models.
         Verb::Serve(args) => return Box::pin(serve::serve(app, args, ui)).await,
         Verb::Model(verb @ (ModelVerb::List | ModelVerb::Show(_) | ModelVerb::Ping(_))) => {
@@ -90,13 +100,18 @@ pub(crate) async fn execute(
             }
             Verb::Server(verb) => Box::pin(server::server(app, verb, ui)).await?,
             Verb::Weights(verb) => Box::pin(weights::weights(app, verb, ui, command_line, origin)).await?,
-            Verb::Log(verb) => Box::pin(log::log(app, verb, ui)).await?,
+            Verb::Log(verb) => {
+                app.runtime.collect_detached().await;
+                Box::pin(log::log(app, verb, ui)).await?;
+            }
             Verb::Apply(args) => Box::pin(change::apply(app, args, ui, command_line, origin)).await?,
             Verb::Export(args) => Box::pin(export::export(app, args, ui)).await?,
+            Verb::Report(args) => Box::pin(report::report(app, args, ui)).await?,
             Verb::Import(args) => Box::pin(import::import(app, args, ui, command_line, origin)).await?,
-            Verb::Ps => ps::ps(app, ui).await?,
+            Verb::Ps => Box::pin(ps::ps(app, ui)).await?,
+            Verb::Fetch(args) => Box::pin(fetch::fetch(app, args, ui)).await?,
             Verb::Load(args) => load::load(app, args, ui).await?,
-            Verb::Stop(args) => stop::stop(app, args, ui).await?,
+            Verb::Stop(args) => Box::pin(stop::stop(app, args, ui)).await?,
             Verb::InternalDrain => drain::drain(app).await?,
             Verb::Doctor(args) => Box::pin(doctor::doctor(app, *args, ui)).await?,
             Verb::Version => version(ui)?,
@@ -108,6 +123,8 @@ pub(crate) async fn execute(
             Verb::Run(_)
             | Verb::Train(_)
             | Verb::Batch(_)
+            | Verb::Attach(_)
+            | Verb::Wait(_)
             | Verb::Serve(_)
             | Verb::Model(_)
             | Verb::Migrate(_)

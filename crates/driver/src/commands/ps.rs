@@ -2,15 +2,15 @@
 
 use mer_client::{ClientError, steer};
 
-use super::kept_processes::ProcessRow;
+use super::{detached_runs::DetachedRow, kept_processes::ProcessRow};
 use crate::{
     app::App,
     engine::{database_location, from_resident},
     errors::CliError,
-    ui::Ui,
+    ui::{Format, Ui},
 };
 
-/// Lists the processes that the resident keeps. Without a resident there are none.
+/// Lists the processes that the resident keeps, and the detached runs. Without a resident no process is kept.
 pub(super) async fn ps(app: &App, ui: Ui) -> Result<(), CliError> {
     let location = database_location(app)?;
     let processes = match steer::processes(&location).await {
@@ -21,5 +21,17 @@ pub(super) async fn ps(app: &App, ui: Ui) -> Result<(), CliError> {
         }
         Err(error) => return Err(from_resident(error)),
     };
-    ui.list(&processes.into_iter().map(ProcessRow).collect::<Vec<_>>())
+    let detached = app.runtime.known_detached().await.unwrap_or_else(|error| {
+        // What the resident keeps is shown without the database, too.
+        tracing::warn!(error = &error as &dyn std::error::Error, "detached runs could not be looked up");
+        Vec::new()
+    });
+    let is_only_detached = processes.is_empty() && !detached.is_empty() && ui.format() == Format::Text;
+    if !is_only_detached {
+        ui.list(&processes.into_iter().map(ProcessRow).collect::<Vec<_>>())?;
+    }
+    if detached.is_empty() {
+        return Ok(());
+    }
+    ui.list(&detached.into_iter().map(DetachedRow::new).collect::<Vec<_>>())
 }

@@ -10,9 +10,10 @@ use crate::{
     app::App,
     cli::{RunArgs, selector},
     commands::{
-        keep_hint,
+        detach, keep_hint,
         run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output, write_stdout},
         weights,
+        with_artefacts::run_with_artefacts,
     },
     engine::AskResident,
     errors::{CliError, outcome_hint},
@@ -23,6 +24,13 @@ use crate::{
 
 /// Runs a model once. The exit code says how the run ended, and the failure is printed to stderr.
 pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
+    args.end.check()?;
+    if args.detach {
+        return detach::detach(app, &args.request, input, None, ui).await;
+    }
+    if let Some(folder) = &args.artefacts {
+        return run_with_artefacts(app, (&args.request, folder), input, None, &args.end, ui).await;
+    }
     let selector = selector(&args.request.model)?;
     let name = &args.request.model;
     let cancel = Cancel::new();
@@ -83,6 +91,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         app.runtime.after_run().await;
     }
     keep_hint::show(app, &outcome, is_here, ui);
+    args.end.run(app, &outcome.access, ui).await?;
     if outcome.succeeded() {
         return Ok(0);
     }

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use mer_core::{Classified as _, ConnType, FailureKind, Server, with_causes};
-use mer_meal::{PingReport, PingStep, StepKind};
+use mer_meal::{ClusterPing, Executor, PingReport, PingStep, SlurmError, StepKind};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::{
     app::App,
     cli::ServerPingArgs,
-    errors::{CliError, ExitCode, ssh_hint},
+    errors::{CliError, ExitCode, slurm_hint, ssh_hint},
     ui::{TableRow, Ui},
 };
+
+/// The step that asks a cluster for its partition.
+const CLUSTER: &str = "partition";
 
 /// One step on the way to a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,8 +55,8 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
             pings.spawn(async move { (index, here(name)) });
             continue;
         }
-        let executor = app.ssh.executor(&name, &server.spec.params, args.accept_new);
-        pings.spawn(async move { (index, executor.ping().await.map_or_else(Vec::new, |report| steps(&name, report))) });
+        let executor = app.executor_of(server, args.accept_new);
+        pings.spawn(async move { (index, found(&name, &executor).await) });
     }
     let mut found = pings.join_all().await;
     drop(wait);
@@ -65,11 +68,40 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
 
 /// Connects to a server. Returns a summary, or what is wrong and what to do about it.
 pub(super) async fn look(app: &App, server: &Server) -> Result<String, (String, Option<String>)> {
-    let executor = app.ssh.executor(&server.name, &server.spec.params, false);
-    let steps = executor.ping().await.map_or_else(Vec::new, |report| steps(&server.name, report));
+    let steps = found(&server.name, &app.executor_of(server, false)).await;
     match steps.iter().find(|step| step.failure.is_some()) {
         Some(step) => Err((step.detail.clone().unwrap_or_default(), step.remedy.clone())),
-        None => Ok(format!("answers within {:.0} ms", steps.iter().map(|step| step.ms).sum::<f64>())),
+        None => {
+            let partition = steps.iter().find(|step| step.step == CLUSTER).and_then(|step| step.detail.as_deref());
+            let partition = partition.map(|partition| format!("; {partition}")).unwrap_or_default();
+            let ms = steps.iter().map(|step| step.ms).sum::<f64>();
+            Ok(format!("answers within {ms:.0} ms{partition}"))
+        }
+    }
+}
+
+/// Makes the steps to a server, and on a cluster asks Slurm for the partition once the login node is reached.
+async fn found(server: &str, executor: &Executor) -> Vec<Step> {
+    let mut steps = executor.ping().await.map_or_else(Vec::new, |report| steps(server, report));
+    if steps.iter().all(|step| step.failure.is_none())
+        && let Some(ping) = executor.ping_cluster().await
+    {
+        steps.push(cluster(server, ping));
+    }
+    steps
+}
+
+fn cluster(server: &str, ping: ClusterPing) -> Step {
+    let failure = ping.found.as_ref().err().map(SlurmError::failure_kind);
+    Step {
+        server: server.to_owned(),
+        host: String::new(),
+        step: CLUSTER,
+        code: ExitCode::of_outcome(failure),
+        failure,
+        ms: millis(ping.took),
+        remedy: ping.found.as_ref().err().and_then(|error| slurm_hint(error, server)),
+        detail: Some(ping.found.unwrap_or_else(|error| error.to_string())),
     }
 }
 

@@ -3,6 +3,8 @@
 use mer_client::{ClientError, steer, wire::StopRequest};
 use mer_core::FailureKind;
 
+use mer_service::detached::FoundRun;
+
 use super::kept_processes::ProcessRow;
 use crate::{
     app::App,
@@ -12,18 +14,25 @@ use crate::{
     ui::{Format, Ui},
 };
 
-/// Ends kept processes, and waits until they are gone.
+/// Minimum length of the beginning of a uid.
+const SHORTEST_UID: usize = 8;
+
+/// Ends kept processes and detached runs, and waits until they are gone.
 pub(super) async fn stop(app: &App, args: &StopArgs, ui: Ui) -> Result<(), CliError> {
-    let StopArgs { names, all, now } = args.clone();
+    let StopArgs { mut names, all, now } = args.clone();
+    stop_runs(app, &mut names, now, ui).await?;
+    if names.is_empty() && !all {
+        return Ok(());
+    }
     let location = database_location(app)?;
     let wait = app.show_wait(|| {
         "waiting for models to end (at most their requests and `grace`; Ctrl-C ends the wait)".to_owned()
     });
-    let stopped = match steer::stop(&location, &StopRequest { names, all, now }).await {
+    let stopped = match steer::stop(&location, &StopRequest { names: names.clone(), all, now }).await {
         // Without a resident nothing is kept.
         Err(ClientError::NoResident) if args.all => Vec::new(),
         Err(error @ ClientError::NoResident) => {
-            let names = args.names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             return Err(CliError::new(FailureKind::NotFound, format!("no process of {names} is kept")).caused_by(error));
         }
         stopped => stopped.map_err(from_resident)?,
@@ -34,6 +43,26 @@ pub(super) async fn stop(app: &App, args: &StopArgs, ui: Ui) -> Result<(), CliEr
     }
     ui.note(&format!("stopped {}", counted(stopped.len())));
     Ok(())
+}
+
+/// Ends the detached runs among these names, waits until they are over, and leaves the other names.
+async fn stop_runs(app: &App, names: &mut Vec<String>, now: bool, ui: Ui) -> Result<(), CliError> {
+    let mut rows = Vec::new();
+    for name in std::mem::take(names) {
+        // Ids of processes are shorter, and names of models seldom have nothing but digits.
+        let may_be_uid = name.len() >= SHORTEST_UID && name.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
+        let run = if may_be_uid { app.runtime.find_open(&name).await? } else { None };
+        let Some(run) = run else {
+            names.push(name);
+            continue;
+        };
+        let _wait = app.show_wait(|| format!("waiting for the run `{}` to end (at most its `grace`)", run.request_uid));
+        app.runtime.stop_detached(&run, now).await?;
+        let collected = app.runtime.wait_detached(FoundRun::Open(Box::new(run))).await?;
+        ui.note(&format!("stopped the run `{}` of `{}`", collected.access.request_uid, collected.access.model));
+        rows.push(collected.access);
+    }
+    if ui.format() == Format::Json { ui.objects(&rows) } else { Ok(()) }
 }
 
 fn counted(processes: usize) -> String {

@@ -237,6 +237,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        name: "utc",
+        kind: Type::Switch,
+        default: Default::Fixed("false"),
+        flag: Some("--utc"),
+        doc: "Whether `mer log` reads and shows times in UTC, and not in the time zone of the machine (`TZ`).",
+        ..PLAIN
+    },
+    Setting {
         name: "noInput",
         kind: Type::Switch,
         default: Default::Fixed("false"),

@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) pool: Option<String>,
     /// The output format.
     pub(crate) output: Format,
+    /// Whether times are read and shown in UTC.
+    pub(crate) utc: bool,
     /// Whether questions are never asked.
     pub(crate) no_input: bool,
     /// Directives of the log.

@@ -8,6 +8,7 @@ use mer_weights::WeightsError;
 
 use super::{
     cli_error::did_you_mean,
+    slurm_hints::slurm_hint,
     ssh_hints::ssh_hint,
     system_hints::{disk_hint, distrust_hint, shortage_hint, unreachable_hint},
 };
@@ -114,6 +115,7 @@ pub(crate) fn outcome_hint(outcome: &Outcome) -> Option<String> {
     let (model, server) = (&outcome.access.model, &outcome.access.server);
     match outcome.cause.as_ref()? {
         FailureCause::Ssh(error) => ssh_hint(error, server),
+        FailureCause::Slurm(error) => slurm_hint(error, server),
         FailureCause::Shortage(shortage) => Some(shortage_hint(*shortage).to_owned()),
         FailureCause::Delivery(error) => delivery_hint(error),
         FailureCause::ConnectionLost => {

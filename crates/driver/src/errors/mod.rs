@@ -10,6 +10,7 @@ mod from_batch;
 mod from_layers;
 mod from_service;
 mod hints;
+mod slurm_hints;
 mod ssh_hints;
 mod system_hints;
 #[cfg(test)]
@@ -19,5 +20,6 @@ pub(crate) use cli_error::{CliError, did_you_mean};
 pub(crate) use exit_code::ExitCode;
 pub(crate) use finish::finish;
 pub(crate) use hints::outcome_hint;
+pub(crate) use slurm_hints::slurm_hint;
 pub(crate) use ssh_hints::ssh_hint;
 pub(crate) use system_hints::shortage_hint;

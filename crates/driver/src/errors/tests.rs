@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use mer_core::{Classified, Distrust, Dtype, Invalid, WeightsFormat};
 use mer_dal::{BoxError, DalError, JournalError, ScriptFailure};
-use mer_meal::{InputError, SshError, StartError};
+use mer_meal::{InputError, SlurmError, SshError, StartError};
 use mer_migrations::MigrationError;
 use mer_scheduler::{DeliveryError, SchedulerError};
 use mer_weights::WeightsError;
@@ -279,6 +279,8 @@ fn start() -> Vec<StartError> {
         E::NoInterpreter { path: path(), interpreter: "/bin/x".into() },
         E::BadString { name: "A".into() },
         E::Ssh(SshError::StartTimedOut { host: "gpu1".into(), after: WAITED }),
+        E::Slurm(SlurmError::NoPartition { partition: "gpu".into(), known: vec!["cpu".into()] }),
+        E::Slurm(SlurmError::Unreachable { words: "no answer".into() }),
     ];
     for errno in [2, 13, 11, 12, 24, 27] {
         errors.extend([

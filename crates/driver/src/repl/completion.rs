@@ -181,6 +181,9 @@ mod tests {
         assert_eq!(words("log list --model e"), ["echo"]);
         assert_eq!(words("run iris@"), ["iris@current", "iris@old"]);
         assert_eq!(words("use iris:"), ["iris:3"]);
+        assert_eq!(words("batch ir"), ["iris", "iris2"]);
+        assert_eq!(words("batch iris@o"), ["iris@old"]);
+        assert_eq!(words("batch iris f --progress "), ["auto", "json", "none"]);
         assert_eq!(words("weights show iris@o"), ["iris@old"]);
         assert!(words("weights put iris@").is_empty());
         assert!(words("run iris x").is_empty());
@@ -192,6 +195,7 @@ mod tests {
         assert_eq!(completion("apply re"), Completion::File(6));
         assert_eq!(completion("run iris @flo"), Completion::File(10));
         assert_eq!(completion("run iris -o "), Completion::File(12));
+        assert_eq!(completion("batch iris flo"), Completion::File(11));
         assert_eq!(completion("model add m --path mo"), Completion::File(19));
         assert_eq!(completion("server add s h --identity ~/"), Completion::File(26));
     }

@@ -68,6 +68,14 @@ impl Ui {
         self.begin_list().add(items)
     }
 
+    /// Writes a table of these columns, whatever the format is.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn table(&self, columns: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
+        stdout::write_all(text::Table::new().add(columns, rows, self.colour_out()).as_bytes())
+    }
+
     /// Begins a list that comes piece by piece.
     pub(crate) const fn begin_list(self) -> List {
         List::new(self.format, self.colour_out())

@@ -28,17 +28,23 @@ impl Table {
 
     /// Returns the next rows, the first time below the head.
     pub(super) fn rows<T: TableRow>(&mut self, items: &[T], colour: bool) -> String {
+        let rows: Vec<Vec<String>> = items.iter().map(TableRow::cells).collect();
+        self.add(T::COLUMNS, &rows, colour)
+    }
+
+    /// Returns the next rows of these columns, the first time below the head.
+    pub(super) fn add(&mut self, columns: &[&str], rows: &[Vec<String>], colour: bool) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         let is_first = self.widths.is_empty();
         if is_first {
-            table.set_header(T::COLUMNS.iter().map(|head| head.to_uppercase()));
+            table.set_header(columns.iter().map(|head| head.to_uppercase()));
         } else {
             // Skipped below: it keeps the columns as wide as they were.
             table.set_header(self.widths.iter().map(|width| "x".repeat(usize::from(*width))));
         }
-        for item in items {
-            table.add_row(item.cells().iter().map(|cell| if cell.is_empty() { "-".into() } else { escaped(cell) }));
+        for cells in rows {
+            table.add_row(cells.iter().map(|cell| if cell.is_empty() { "-".into() } else { escaped(cell) }));
         }
         self.widths = table.column_max_content_widths();
         for column in table.column_iter_mut() {

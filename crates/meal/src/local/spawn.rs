@@ -103,6 +103,7 @@ impl LocalExecutor {
             control: Control::local(control),
             started_in: started_at.elapsed(),
             started_at,
+            job: None,
         })
     }
 }

@@ -79,6 +79,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
     };
     let exit = reap(&mut termination.control).await;
     let lost = termination.control.why_lost();
+    let job_end = termination.control.job_end();
     drain.drain_rest();
     if !at_end && !out.is_closed() {
         termination.carry_rest(&mut pump, &out, cancel).await;
@@ -88,6 +89,7 @@ pub async fn oneshot(run: Run, input: Input, sinks: Sinks, bounds: &Bounds, canc
         cause: termination.cause.unwrap_or(EndCause::Done),
         exit,
         lost,
+        job_end,
         stdin_bytes: stdin_bytes.into_inner(),
         stdout_bytes: pump.bytes,
         stderr_bytes,

@@ -14,7 +14,7 @@ use super::{
     termination::{WarmTermination, reap},
     warm_pipes::ModelPipes,
 };
-use crate::{Cancel, Control, EndCause, RequestEnd, Run};
+use crate::{Cancel, Control, EndCause, RequestEnd, Run, StartedJob};
 
 /// A process that stays up. It serves one request at a time, and no output of a request that was given up reaches the next
 /// one.
@@ -40,11 +40,13 @@ pub struct WarmProcess {
     pub(super) reusable: bool,
     /// Set for good once the process cannot take another request; the cause with which such a request ends.
     pub(super) fault: Option<EndCause>,
+    /// The job that it is, on a cluster.
+    job: Option<StartedJob>,
 }
 
 impl WarmProcess {
     pub(super) fn new(run: Run, spec: &RunSpec, hook: Option<StderrHook>) -> Self {
-        let Run { stdin, stdout, stderr, control, started_in, started_at, .. } = run;
+        let Run { stdin, stdout, stderr, control, started_in, started_at, job } = run;
         let last_output = Arc::new(LastOutput::new(started_at));
         let stderr = Arc::new(StderrDrain::new(stderr, hook).noting(Arc::clone(&last_output)));
         let drain = tokio::spawn({
@@ -72,6 +74,7 @@ impl WarmProcess {
             has_answered,
             reusable,
             fault,
+            job,
         }
     }
 
@@ -79,6 +82,12 @@ impl WarmProcess {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.control.pid()
+    }
+
+    /// The job that it is, on a cluster.
+    #[must_use]
+    pub const fn job(&self) -> Option<&StartedJob> {
+        self.job.as_ref()
     }
 
     /// How long the start took, up to the ready token.
@@ -148,6 +157,7 @@ pub(super) fn uncounted(cause: EndCause) -> RequestEnd {
         cause,
         exit: None,
         lost: None,
+        job_end: None,
         stdin_bytes: 0,
         stdout_bytes: 0,
         stderr_bytes: 0,

@@ -60,8 +60,18 @@ impl WarmProcess {
         let run = if cause == EndCause::Done { run } else { begin.elapsed() };
         let (stderr_tail, stderr_bytes) = self.stderr.take();
         let (stdin_bytes, stdout_bytes) = (exchange.stdin_bytes(), exchange.stdout_bytes);
-        let lost = self.control.why_lost();
-        RequestEnd { exit, lost, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, run, ..uncounted(cause) }
+        let (lost, job_end) = (self.control.why_lost(), self.control.job_end());
+        RequestEnd {
+            exit,
+            lost,
+            job_end,
+            stdin_bytes,
+            stdout_bytes,
+            stderr_bytes,
+            stderr_tail,
+            run,
+            ..uncounted(cause)
+        }
     }
 
     async fn exchange(
@@ -72,6 +82,13 @@ impl WarmProcess {
         bound: Bound,
         cancel: &Cancel,
     ) -> EndCause {
+        if cancel.level() != CancelLevel::None {
+            // Nothing was sent, so that no reply can come.
+            if !self.reusable {
+                self.terminate(cancel).await;
+            }
+            return EndCause::Cancelled;
+        }
         let deadline = bound.deadline(begin);
         let mut exited = false;
         let cause = loop {

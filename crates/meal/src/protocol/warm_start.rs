@@ -69,8 +69,8 @@ impl WarmProcess {
         let exit = if cause == EndCause::Died { process.reap().await } else { process.terminate(cancel).await };
         let (stderr_tail, stderr_bytes) = process.stderr.take();
         let start = begin.elapsed();
-        let lost = process.control.why_lost();
-        Err(not_ready(RequestEnd { exit, lost, stderr_bytes, stderr_tail, start, ..uncounted(cause) }))
+        let (lost, job_end) = (process.control.why_lost(), process.control.job_end());
+        Err(not_ready(RequestEnd { exit, lost, job_end, stderr_bytes, stderr_tail, start, ..uncounted(cause) }))
     }
 }
 

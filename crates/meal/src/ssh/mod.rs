@@ -25,4 +25,5 @@ pub(crate) use executor::SshExecutor;
 pub use ping::{PingReport, PingStep};
 pub(crate) use run::RemoteControl;
 pub use session::StepKind;
+pub(crate) use session::nonce;
 pub use target::{SecretRequest, SecretSource, SshConfig, SshEnvironment};

@@ -38,7 +38,7 @@ impl WeightsCache {
         Self { database, folder, limit }
     }
 
-    pub(super) const fn database(&self) -> &Database {
+    pub(crate) const fn database(&self) -> &Database {
         &self.database
     }
 

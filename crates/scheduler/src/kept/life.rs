@@ -11,7 +11,7 @@ const NOTHING: Bound = Bound::secs(0);
 /// The default of `queueLength`.
 const QUEUE_LENGTH: usize = 512;
 /// The default of `queueTimeout`.
-const QUEUE_TIMEOUT: Bound = Bound::secs(600);
+pub(crate) const QUEUE_TIMEOUT: Bound = Bound::secs(600);
 
 /// The bounds on the life of a kept process, and on the requests that wait for one.
 #[derive(Debug, Clone, Copy)]

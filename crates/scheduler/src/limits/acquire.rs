@@ -59,6 +59,11 @@ impl Limits {
         Self { config, queue: TurnQueue::default(), locks, freed: Arc::default() }
     }
 
+    /// Returns the name of this machine.
+    pub(crate) fn host(&self) -> &str {
+        &self.config.host
+    }
+
     /// Whether a server can ever give a process what it needs.
     pub(crate) fn can_meet(&self, placement: &Placement) -> bool {
         Demand::of(placement, &self.config) != Err(Unmet)

@@ -13,6 +13,7 @@ use std::{
 
 use mer_meal::Held;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::{last_owners::LastOwners, shared::SharedLimits, unit::Unit};
 
@@ -27,6 +28,8 @@ pub(crate) struct UnitsGuard {
     is_claimed: AtomicBool,
     /// Whether they are for a process, and not only tried.
     is_got: AtomicBool,
+    /// Whether another process has the locks, too, and is to keep them.
+    is_handed_over: AtomicBool,
     orphan_time: Duration,
     /// Notified when units are free again.
     freed: Arc<Notify>,
@@ -40,12 +43,37 @@ impl UnitsGuard {
         freed: Arc<Notify>,
     ) -> Self {
         let is_claimed = AtomicBool::new(shared.is_some());
-        Self { units, shared, is_claimed, is_got: AtomicBool::new(false), orphan_time, freed }
+        Self {
+            units,
+            shared,
+            is_claimed,
+            is_got: AtomicBool::new(false),
+            is_handed_over: AtomicBool::new(false),
+            orphan_time,
+            freed,
+        }
     }
 
     /// Notes that all units were got.
     pub(super) fn got(&self) {
         self.is_got.store(true, Ordering::Relaxed);
+    }
+
+    /// Leaves the locks to a process that has inherited their descriptors.
+    pub(crate) fn hand_over(&self) {
+        self.is_handed_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops renewing the claims, which another owner has by now.
+    pub(crate) fn claims_moved(&self) {
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.is_claimed.swap(false, Ordering::Relaxed)) {
+            shared.release(&self.units().cloned().collect::<Vec<_>>());
+        }
+    }
+
+    /// Returns the owner of the claims, if the units are claimed.
+    pub(crate) fn claimed_by(&self) -> Option<Uuid> {
+        self.shared.as_ref().filter(|_| self.is_claimed.load(Ordering::Relaxed)).map(|shared| shared.owner())
     }
 
     /// Notes that the units were not claimed, so that they are not released.
@@ -106,6 +134,9 @@ impl Drop for UnitsGuard {
             shared.release(&units);
         }
         for (unit, file) in &self.units {
+            if self.is_handed_over.load(Ordering::Relaxed) {
+                continue;
+            }
             // The watcher has the file open, too, so that closing it would not unlock it.
             if let Err(error) = file.unlock() {
                 tracing::warn!(%error, "{unit} could not be unlocked");

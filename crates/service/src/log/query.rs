@@ -7,7 +7,7 @@ use crate::{error::ServiceError, runtime::Runtime, small_pages::SmallPages};
 
 /// Number of accesses that are read at once. The embedded engine reads at least some hundred, whatever it is asked for;
 /// without optimisation it takes milliseconds for each.
-const PAGE: usize = if cfg!(debug_assertions) { 500 } else { 1000 };
+pub(super) const PAGE: usize = if cfg!(debug_assertions) { 500 } else { 1000 };
 
 /// Maximum number of bytes that are read while the database is open: the reader of the list may be slow, and an opening costs
 /// memory too.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mer_core::{ConnType, LOCAL_SERVER, ModelSpec, Registry};
+use mer_core::{LOCAL_SERVER, ModelSpec, Registry, ServerSpec};
 
 use crate::error::ServiceError;
 
@@ -34,14 +34,14 @@ pub(crate) fn settle(
             }
         }
     }
-    let types = |name: &str| {
+    let starts_here = |name: &str| {
         let server = registry.servers.get(name).or_else(|| known.servers.get(name));
-        server.map_or(if name == LOCAL_SERVER { ConnType::Local } else { ConnType::Ssh }, |server| server.conn_type)
+        server.map_or(name == LOCAL_SERVER, ServerSpec::starts_here)
     };
     let mut models = std::mem::take(&mut registry.models);
     for (name, model) in &mut models {
         let old = before.and_then(|before| before.models.get(name));
-        settle_model(model, old, |server| types(server) == ConnType::Local, folder)?;
+        settle_model(model, old, &starts_here, folder)?;
     }
     registry.models = models;
     Ok(())

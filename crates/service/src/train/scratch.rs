@@ -14,7 +14,7 @@ use crate::error::ServiceError;
 /// The folder of one training. It is removed when this is dropped, or, after a kill -9, by the next training, as its lock is
 /// free then.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     folder: PathBuf,
     lock: PathBuf,
     /// Locked as long as the training lasts.
@@ -26,7 +26,7 @@ impl Scratch {
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn new(base: &Path) -> Result<Self, ServiceError> {
+    pub(crate) fn new(base: &Path) -> Result<Self, ServiceError> {
         let cannot = |source| ServiceError::TrainingDir { folder: base.to_owned(), source };
         mer_files::create_private_dir(base).map_err(cannot)?;
         remove_abandoned(base);
@@ -43,7 +43,7 @@ impl Scratch {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
 

@@ -1,17 +1,15 @@
 //! Makes a version of what a training wrote.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mer_core::{CURRENT_ALIAS, Classified as _, FailureKind, Status, WeightsVersion};
 use mer_dal::{NewVersion, Upload};
 use mer_scheduler::{Outcome, Trained, TrainingFailure};
-use mer_weights::Given;
 
-use super::training::Training;
+use super::{trained_file::TrainedFile, training::Training};
 use crate::{
     error::{ServiceError, in_one_line},
-    file_input::open_file,
-    weights::{Intake, NamedVersion},
+    weights::NamedVersion,
 };
 
 /// A training that made no version.
@@ -96,45 +94,16 @@ impl Training<'_> {
         let model = self.model.model();
         let params = model.spec.on_server(&trained.access().server);
         let promotes = self.options.promote || params.promote == Some(true);
-        let file = trained.file();
-        if file.is_dir() {
-            return Err(ServiceError::TrainedFolder);
-        }
-        let unreadable = |source| ServiceError::OpenInput { name: name(file), source };
-        let input = open_file(file.to_owned()).await.map_err(unreadable)?;
-        let given = Given { dtype: params.weights_dtype, shape: params.weights_shape };
-        let intake = Intake { file: file.to_owned(), given, ..Intake::default() };
-        let mut upload = Upload::new(self.runtime.database(), model);
-        let sent = async {
-            let done = intake.send(input, &mut upload).await?;
-            if upload.bytes() == 0 {
-                return Err(ServiceError::TrainedNothing);
-            }
-            upload.complete().await?;
-            Ok(done)
-        };
-        let (format, inspected) = match sent.await {
-            Ok(done) => done,
-            Err(error) => {
-                // Why it failed matters more; what is left of the upload is removed later.
-                let _ = upload.abort().await;
-                return Err(error);
-            }
-        };
-        let new = NewVersion {
-            format,
-            dtype: inspected.dtype,
-            shape: inspected.shape,
+        let file = TrainedFile {
+            runtime: self.runtime,
+            model,
+            file: trained.file(),
+            access: trained.access(),
             parent: self.model.weights.as_ref().map(|weights| weights.version),
-            access: Some(Box::new(trained.access().clone())),
             note: self.options.note.clone(),
             aliases: promotes.then(|| CURRENT_ALIAS.to_owned()).into_iter().collect(),
-            caller: self.runtime.caller().name.clone(),
+            collector: None,
         };
-        Ok((upload, new))
+        file.upload().await
     }
-}
-
-fn name(file: &Path) -> String {
-    file.display().to_string()
 }

@@ -106,6 +106,7 @@ impl PreparedPut {
             shape: inspected.shape.clone(),
             parent,
             access: None,
+            collector: None,
             note,
             aliases,
             caller: runtime.caller().name.clone(),

@@ -151,7 +151,7 @@ pub async fn accesses_are_listed_page_by_page(store: &Store) {
                 since,
                 batch,
                 kinds: kinds.clone(),
-                version: None,
+                ..AccessFilter::default()
             };
             let (mut pages, mut read) = (AccessPages::new(filter), Vec::new());
             while !pages.is_over() {

@@ -5,8 +5,20 @@ use std::collections::BTreeSet;
 use crate::{assert_none, read, rust};
 
 /// The crates that must not see the environment.
-const BELOW_DRIVER: &[&str] =
-    &["batch", "client", "core", "dal", "files", "meal", "migrations", "scheduler", "serve", "service", "weights"];
+const BELOW_DRIVER: &[&str] = &[
+    "batch",
+    "client",
+    "core",
+    "dal",
+    "files",
+    "meal",
+    "migrations",
+    "report",
+    "scheduler",
+    "serve",
+    "service",
+    "weights",
+];
 
 /// Paths that read or change the environment of the process.
 const ENVIRONMENT: &[&str] = &[

@@ -7,6 +7,11 @@ use std::{
     time::Instant,
 };
 
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+
 use super::row;
 use crate::{
     Result, child,
@@ -19,17 +24,35 @@ const QUESTIONS: usize = 5_000;
 /// Requests that are not counted: start of the process, cold caches.
 const WARM_UP: usize = 100;
 
+/// The calling thread, whose cores the processes inherit that it starts.
+const THIS: Pid = Pid::from_raw(0);
+
 pub fn through_a_script(bench: &Bench) -> Result<Vec<Row>> {
     let count = bench.scaled(QUESTIONS);
-    let mut samples = Vec::new();
-    for subject in &bench.subjects {
-        samples.push(of_script(subject, count)?);
-    }
-    samples.push(without_mer(count)?);
+    let sample = || -> Result<Vec<Sample>> {
+        let through = bench.subjects.iter().map(|subject| of_script(subject, count));
+        through.chain([without_mer(count)]).collect()
+    };
+    // The client, `mer` and the model on one core: with several, most of the time is that in which sleeping cores wake up.
+    let all = sched_getaffinity(THIS).map_err(|error| error.to_string())?;
+    let mut one = CpuSet::new();
+    let first = (0..CpuSet::count()).find(|core| all.is_set(*core).unwrap_or(false)).unwrap_or(0);
+    one.set(first).and_then(|()| sched_setaffinity(THIS, &one)).map_err(|error| error.to_string())?;
+    let pinned = sample();
+    sched_setaffinity(THIS, &all).map_err(|error| error.to_string())?;
+    let (pinned, samples) = (pinned?, sample()?);
     let worst = samples.iter().map(|sample| Sample::one(sample.quantile(0.99))).collect();
     let beside = Some("the same model without `mer`");
     Ok(vec![
-        row(bench, "`lines` round trip through a script, on record", "µs", Limit::AtMost(80.0), samples, beside),
+        row(
+            bench,
+            "`lines` round trip through a script, on record, on one core",
+            "µs",
+            Limit::AtMost(80.0),
+            pinned,
+            beside,
+        ),
+        row(bench, "the same on all cores", "µs", Limit::None, samples, beside),
         row(bench, "the same, the slowest of 100", "µs", Limit::None, worst, beside),
     ])
 }

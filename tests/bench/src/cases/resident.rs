@@ -72,7 +72,7 @@ pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![one, many])
 }
 
-/// A request from socket to socket, beside an echo on such a socket and a request to the program of the model.
+/// A request from socket to socket, beside an echo of hyper on such a socket and a request to the program of the model.
 pub fn socket(bench: &Bench) -> Result<Vec<Row>> {
     bench.each(|subject| keep(subject).map(|()| 0.0))?;
     let echo = bench.work.join("echo.sock");
@@ -91,7 +91,7 @@ pub fn socket(bench: &Bench) -> Result<Vec<Row>> {
     let beside = Sample::new(echoes).median() + Sample::new(pongs).median();
     let samples = times.into_iter().map(Sample::new).chain([Sample::one(beside)]).collect();
     let what = "a `lines` request in the resident, socket to socket, on record";
-    let name = Some("an echo on such a socket, and the same model without `mer`");
+    let name = Some("an echo of hyper on such a socket, and the same model without `mer`");
     Ok(vec![row(bench, what, "µs", Limit::AtMostTimes(2.0), samples, name)])
 }
 

@@ -43,6 +43,14 @@ const NAMES: &str = r#"SELECT "name" FROM "ModelWeightAliases" WHERE "model" = $
 
 const REMOVE: &str = r#"DELETE FROM "ModelWeights" WHERE "model" = $1 AND "version" = $2"#;
 
+/// Outcome of turning an upload into a version.
+enum Committed {
+    Version(PgRow),
+    NoUpload,
+    NoModel,
+    Collected,
+}
+
 /// Outcome of removing a version.
 enum Removed {
     Done,
@@ -62,15 +70,22 @@ impl VersionBackend for PostgresStore {
         let uid = model_uid(model)?;
         let shape = new.shape.as_deref().map(rows::lengths);
         let request = new.access.as_ref().map(|access| access.request_uid);
-        let row: Option<Option<PgRow>> = call!(self.server(), "add a version of weights", true, |connection| {
+        let run = new.access.as_ref().map(|access| access.key()).zip(new.collector);
+        let committed: Committed = call!(self.server(), "add a version of weights", true, |connection| {
             if self.query(DELETE_UPLOAD).bind(Id(upload)).execute(&mut *connection).await?.rows_affected() == 0 {
                 // The transaction may have been committed before over a connection that was lost.
-                self.query(OF_PAYLOAD).bind(Id(upload)).fetch_optional(&mut *connection).await.map(Some)
+                let row = self.query(OF_PAYLOAD).bind(Id(upload)).fetch_optional(&mut *connection).await?;
+                Ok(row.map_or(Committed::NoUpload, Committed::Version))
             } else {
+                if let Some((key, collector)) = run
+                    && self.remove_detached(key, collector).execute(&mut *connection).await?.rows_affected() == 0
+                {
+                    return Ok(Committed::Collected);
+                }
                 let counter = self.query(NUMBER).bind(Id(uid)).fetch_one(&mut *connection).await?;
                 let number: i64 = counter.try_get("last")?;
                 if self.query(MODEL_EXISTS).bind(Id(uid)).fetch_optional(&mut *connection).await?.is_none() {
-                    return Ok(None);
+                    return Ok(Committed::NoModel);
                 }
                 let row = self
                     .query(INSERT)
@@ -103,13 +118,14 @@ impl VersionBackend for PostgresStore {
                         .execute(&mut *connection)
                         .await?;
                 }
-                Ok(Some(Some(row)))
+                Ok(Committed::Version(row))
             }
         });
-        match row {
-            Some(Some(row)) => rows::version(&row, &model.name),
-            None => Err(DalError::ModelGone { model: model.name.clone() }),
-            Some(None) => Err(DalError::UploadGone { model: model.name.clone() }),
+        match committed {
+            Committed::Version(row) => rows::version(&row, &model.name),
+            Committed::NoModel => Err(DalError::ModelGone { model: model.name.clone() }),
+            Committed::NoUpload => Err(DalError::UploadGone { model: model.name.clone() }),
+            Committed::Collected => Err(DalError::Collected { request: request.unwrap_or_default() }),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     surreal::{
         SurrealStore,
         access::replacement,
+        detached::{COLLECTED, detached_id},
         query::{take, variables},
     },
     weights::{model_uid, names_by_uid, version_in_use},
@@ -24,6 +25,8 @@ BEGIN;
 LET $gone = DELETE $upload RETURN BEFORE;
 IF $gone = [] { THROW 'mer:no-upload' };
 IF (SELECT VALUE uid FROM $modelId) != [$model] { THROW 'mer:no-model' };
+LET $mine = IF $run = NONE { [true] } ELSE { (DELETE $run WHERE collector = $collector RETURN BEFORE) };
+IF $mine = [] { THROW 'mer:collected' };
 LET $counter = UPSERT ONLY $counterId SET model = $model, last = (last ?? 0) + 1, changes = (changes ?? 0) + 1;
 LET $version = $counter.last;
 CREATE type::record('ModelWeights', [$model, $version]) CONTENT object::extend($new, { version: $version });
@@ -82,10 +85,17 @@ impl VersionBackend for SurrealStore {
         values.insert("names", new.aliases.clone());
         values.insert("caller", new.caller.clone());
         values.insert("request", new.access.as_ref().map(|access| access.request_uid));
+        let run = new.access.as_ref().map(|access| access.key()).zip(new.collector);
+        values.insert("run", run.map(|(key, _)| detached_id(key)).into_value());
+        values.insert("collector", new.collector.into_value());
         // If the upload is gone, the transaction may have been committed before over a connection that was lost.
         let gone = match self.write_or_throw(OPERATION, COMMIT, values).await? {
             Ok(()) => false,
             Err(failure) if threw(&failure.error, NO_UPLOAD) => true,
+            Err(failure) if threw(&failure.error, COLLECTED) => {
+                let request = run.map(|(key, _)| key.request_uid).unwrap_or_default();
+                return Err(DalError::Collected { request });
+            }
             Err(failure) if threw(&failure.error, NO_MODEL) => {
                 return Err(DalError::ModelGone { model: model.name.clone() });
             }

@@ -26,4 +26,5 @@ pub(super) fn set_process(params: &mut ModelParams, flags: &ProcessFlags) {
     put(&mut params.start_timeout, start_timeout.as_ref());
     put(&mut params.queue_timeout, queue_timeout.as_ref());
     put(&mut params.queue_length, queue_length.as_ref());
+    put(&mut params.max_run_time, flags.max_run_time.as_ref());
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use mer_core::{ConnParams, ConnType, Registry, ServerSpec};
+use mer_core::{ConnParams, ConnType, Registry, ServerSpec, SlurmParams};
 use mer_service::registry::{self, unset};
 
 use super::{change, print_differences, put::put, taken};
 use crate::{
     app::App,
-    cli::{CommandLine, Destination, RemoveArgs, Resource, ServerAddArgs, ServerFlags, ServerSetArgs, Words},
+    cli::{
+        CommandLine, Destination, RemoveArgs, Resource, ServerAddArgs, ServerFlags, ServerSetArgs, SlurmFlags, Words,
+    },
     errors::CliError,
     ui::Ui,
 };
@@ -71,8 +73,14 @@ fn unknown(known: &Registry, name: &str) -> CliError {
 
 fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &ServerFlags) -> Result<(), CliError> {
     let params = &mut spec.params;
+    let is_cluster = spec.conn_type == ConnType::Slurm || flags.slurm.asks_for_cluster();
+    if is_cluster {
+        spec.conn_type = ConnType::Slurm;
+    }
     if let Some(Destination { user, host, port }) = destination {
-        spec.conn_type = ConnType::Ssh;
+        if !is_cluster {
+            spec.conn_type = ConnType::Ssh;
+        }
         params.host = Some(host.clone());
         put(&mut params.user, user.as_ref());
         put(&mut params.port, port.as_ref());
@@ -109,6 +117,18 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
         params.resources.insert(resource.clone(), amount.clone());
     }
     put(&mut params.pool, flags.pool.as_ref());
+    put_slurm(&mut params.slurm, &flags.slurm);
     put(&mut params.launcher, flags.launcher.as_ref().map(|Words(words)| words));
     Ok(())
+}
+
+fn put_slurm(params: &mut SlurmParams, flags: &SlurmFlags) {
+    put(&mut params.partition, flags.partition.as_ref());
+    put(&mut params.account, flags.account.as_ref());
+    put(&mut params.qos, flags.qos.as_ref());
+    put(&mut params.gres, flags.gres.as_ref());
+    put(&mut params.time, flags.time.as_ref());
+    put(&mut params.cpus_per_task, flags.cpus_per_task.as_ref());
+    put(&mut params.mem, flags.mem.as_ref());
+    put(&mut params.extra_options, flags.extra.as_ref().map(|Words(words)| words));
 }

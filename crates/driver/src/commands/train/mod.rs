@@ -14,9 +14,11 @@ use tokio::sync::mpsc;
 
 use self::put_line::{Kept, put_line};
 use super::{
+    detach::detach,
     run::failure,
     run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output},
     weights::{VersionView, progress},
+    with_artefacts::run_with_artefacts,
 };
 use crate::{
     app::App,
@@ -43,8 +45,18 @@ pub(super) async fn train(
     command_line: &CommandLine,
 ) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
+    args.end.check()?;
     if args.promote {
         app.check_changes_allowed(command_line)?;
+    }
+    if let Some(folder) = &args.artefacts {
+        let options = TrainOptions { promote: args.promote, note: args.note.clone() };
+        let request = (&args.request, folder.as_path());
+        return run_with_artefacts(app, request, input, Some(options), &args.end, ui).await;
+    }
+    if args.detach {
+        let options = TrainOptions { promote: args.promote, note: args.note.clone() };
+        return detach(app, &args.request, input, Some(options), ui).await;
     }
     let model = app.signals.unless_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
     let options = TrainOptions { promote: args.promote, note: args.note.clone() };
@@ -100,12 +112,14 @@ pub(super) async fn train(
     let (outcome, named) = match kept {
         Ok(kept) => kept,
         Err((hint, outcome)) => {
+            args.end.run(app, &outcome.access, ui).await?;
             if ui.format() == Format::Json {
                 ui.json(&RunJson::new(&outcome.access, &bytes, true))?;
             }
             return Err(failure(&outcome, interruption, hint, ui));
         }
     };
+    args.end.run(app, &outcome.access, ui).await?;
     let (run, weights) = (RunJson::new(&outcome.access, &bytes, true), VersionView::new(named));
     if ui.format() == Format::Json {
         ui.json(&TrainJson { run, weights: &weights })?;

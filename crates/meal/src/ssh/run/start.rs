@@ -128,7 +128,7 @@ async fn attempt(pool: &Pool, spec: &RunSpec, quick: bool) -> Result<Option<Run>
     let LocalPipes { stdin, stdout, stderr } = shell.pipes;
     Ok(control.map(|control| {
         let control = Control::remote(control);
-        Run { stdin, stdout, stderr, control, started_in: started_at.elapsed(), started_at }
+        Run { stdin, stdout, stderr, control, started_in: started_at.elapsed(), started_at, job: None }
     }))
 }
 

@@ -12,10 +12,11 @@ use std::{
 use mer_core::Exit;
 use tokio::sync::oneshot;
 
+use crate::exit_marker::ExitMarker;
+
 use super::{
     RunState,
     channel_io::{ChannelInput, ChannelOutput},
-    exit_marker::ExitMarker,
     handle::{GuardSlot, OpenError},
     pending_call::{CallContext, Halt, PendingCall},
 };

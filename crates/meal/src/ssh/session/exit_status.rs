@@ -2,6 +2,8 @@
 
 use mer_core::{Exit, signal_name};
 
+use crate::exit_marker::exit_of_shell;
+
 /// What was received about the end of a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ExitEvidence {
@@ -22,7 +24,7 @@ impl ExitEvidence {
         let by_name = self.signal.as_deref().map(|name| (name, signal_number(name)));
         match (self.mark, by_name) {
             (_, Some((_, Some(signal)))) => Ok(Exit::Signal(signal)),
-            (Some(status), _) if status != 0 => Ok(of_shell(status)),
+            (Some(status), _) if status != 0 => Ok(exit_of_shell(status)),
             (_, Some((name, None))) => {
                 let name = name.chars().take(60).collect::<String>();
                 Err(format!("the server reports an unknown signal: `{}`", name.escape_debug()))
@@ -32,18 +34,6 @@ impl ExitEvidence {
             (None, None) => Err(NO_STATUS.to_owned()),
         }
     }
-}
-
-/// Evaluates `$?`: shells add 128, 256 or 384 to the number of a signal. A program that exits with such a status is
-/// taken for one that died of the signal.
-fn of_shell(status: i32) -> Exit {
-    let signal = match status {
-        385..=415 => status - 384,
-        257..=287 => status - 256,
-        129..=159 => status - 128,
-        _ => return Exit::Code(status),
-    };
-    Exit::Signal(signal)
 }
 
 /// The number of a signal, which the server names without `SIG`.

@@ -11,7 +11,6 @@ mod call_timeout;
 mod channel;
 mod channel_io;
 mod dial;
-mod exit_marker;
 mod exit_status;
 mod handle;
 mod handshake;
@@ -30,7 +29,6 @@ mod wrapper;
 pub use trace::StepKind;
 
 pub(super) use call_timeout::set_call_timeout;
-pub(super) use exit_marker::marker_start;
 pub(super) use handle::{
     ChannelType, GuardError, GuardFolder, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
 };
@@ -38,4 +36,5 @@ pub(super) use run_state::RunState;
 pub(super) use start::{SessionParams, start};
 pub(super) use trace::Trace;
 pub(super) use watchdog::tenths;
-pub(super) use wrapper::{Greeting, greeting, nonce, wrapper};
+pub(crate) use wrapper::nonce;
+pub(super) use wrapper::{Greeting, greeting, wrapper};

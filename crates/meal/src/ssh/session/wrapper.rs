@@ -16,10 +16,11 @@ use std::{
 };
 
 use super::GuardError;
+use crate::shell_words::CHECKS;
 
 /// Functions for the second line, so that it is short: a shell reads it byte by byte, with a system call each.
 ///
-/// `mer_c` and `mer_f` check a program by its name and by its path. `mer_w FOLDER PID NAME` puts the group into the
+/// [`CHECKS`] come before them. `mer_w FOLDER PID NAME` puts the group into the
 /// folder of the watchdog, which must be alive and in the same PID namespace. The folder must be there afterwards too:
 /// a watchdog that ends renames it before it reads the names in it. `mer_r` runs the program and reports its status
 /// behind `mer_k`.
@@ -28,9 +29,7 @@ use super::GuardError;
 /// for many signals. The shell ignores signals that are meant for the program, and prints nothing. The subshell execs
 /// the program, so that the program runs in its place. It is the subshell that answers `=ok`: its traps are those of the
 /// program by then, so a signal sent right after the answer is not lost.
-const FUNCTIONS: &str = "mer_c() { command -v \"$1\" >/dev/null 2>&1 || { echo =nf; exit 127; }; }; \
-     mer_f() { [ -e \"$1\" ] || { echo =nf; exit 127; }; [ -f \"$1\" ] && [ -x \"$1\" ] || { echo =nx; exit 126; }; }; \
-     mer_w() { [ /proc/$2/cwd -ef \"$1\" ] && [ /proc/$2/ns/pid -ef /proc/$$/ns/pid ] && true >\"$1/$mer_g.$3\" && \
+const FUNCTIONS: &str = "mer_w() { [ /proc/$2/cwd -ef \"$1\" ] && [ /proc/$2/ns/pid -ef /proc/$$/ns/pid ] && true >\"$1/$mer_g.$3\" && \
      [ -e \"$1/$mer_g.$3\" ] || { echo =ng; exit 125; }; } 2>/dev/null; \
      mer_r() { trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM; exec 3>&2 2>/dev/null; \
      (echo =ok; exec \"$@\") 2>&3 3>&-; mer_s=$?; echo \"$mer_k$mer_s.\" >&3; exit $mer_s; }; ";
@@ -50,7 +49,7 @@ pub(in crate::ssh) fn wrapper(nonce: &str, namespace: bool) -> String {
          [ \"$0\" = mer ] || [ $mer_g = $$ ] || [ $mer_g = 0 ] || \
          {{ command -v setsid >/dev/null 2>&1 && exec setsid sh -c \"$0\" mer; \
          command -v perl >/dev/null 2>&1 && exec perl -e \"setpgrp;exec@ARGV\" sh -c \"$0\" mer; }}; \
-         {mer_n}{FUNCTIONS}echo \"{nonce}=$mer_g $$ $mer_n.\"; IFS= read -r mer_l && eval \"$mer_l\"'"
+         {mer_n}{CHECKS}{FUNCTIONS}echo \"{nonce}=$mer_g $$ $mer_n.\"; IFS= read -r mer_l && eval \"$mer_l\"'"
     )
 }
 
@@ -108,7 +107,7 @@ pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
 }
 
 /// A word that the server does not print by chance. The keys of the hasher come from the kernel's random numbers.
-pub(in crate::ssh) fn nonce() -> String {
+pub(crate) fn nonce() -> String {
     let word = || RandomState::new().build_hasher().finish();
     format!("mer{:016x}{:016x}", word(), word())
 }

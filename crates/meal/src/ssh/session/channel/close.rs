@@ -3,9 +3,9 @@
 use mer_core::Exit;
 
 use super::{Channel, ChannelOwner, LAST_OUTPUT, LAST_STATUS, Phase};
+use crate::exit_marker::ExitMarker;
 use crate::ssh::session::{
     channel_io::ChannelOutput,
-    exit_marker::ExitMarker,
     exit_status::ExitEvidence,
     libssh2_codes::ErrorScope,
     pending_call::{CallContext, Halt, PendingCall, unfinished},

@@ -1,8 +1,10 @@
 //! The exit marker: the last line on stderr, by which the remote wrapper reports the exit status of the program.
 //!
 //! libssh2 returns 0 if the server sent no exit status, and some servers send none, so that its status proves no
-//! success. The wrapper stays beside the program and writes a last line to stderr, with a word that only it and this
-//! side know. The line is removed from the stream here.
+//! success; neither does that of `srun`. The wrapper stays beside the program and writes a last line to stderr, with a
+//! word that only it and this side know. The line is removed from the stream here.
+
+use mer_core::Exit;
 
 /// The first byte, before the word. It is rare in text, so that bytes are seldom held back.
 const FIRST: u8 = 0x1e;
@@ -11,7 +13,7 @@ const LONGEST: usize = 6;
 
 /// Searches stderr for the marker.
 #[derive(Debug)]
-pub(super) struct ExitMarker {
+pub(crate) struct ExitMarker {
     /// The bytes before the status.
     start: Vec<u8>,
     /// Bytes that may be the beginning of a marker.
@@ -20,17 +22,17 @@ pub(super) struct ExitMarker {
 }
 
 impl ExitMarker {
-    pub(super) fn new(word: &str) -> Self {
+    pub(crate) fn new(word: &str) -> Self {
         Self { start: marker_start(word).into_bytes(), held: Vec::new(), status: None }
     }
 
     /// The exit status, after the marker has come.
-    pub(super) const fn status(&self) -> Option<i32> {
+    pub(crate) const fn status(&self) -> Option<i32> {
         self.status
     }
 
     /// Takes bytes of stderr, and returns those that are not part of the marker.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut all = std::mem::take(&mut self.held);
         all.extend_from_slice(bytes);
         let mut out = Vec::with_capacity(all.len());
@@ -58,7 +60,7 @@ impl ExitMarker {
     }
 
     /// Returns the bytes that were held back, at the end of the stream.
-    pub(super) fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 
@@ -87,8 +89,20 @@ enum MarkerMatch {
 }
 
 /// The marker's bytes before the status. The status, a dot and a newline follow.
-pub(in crate::ssh) fn marker_start(word: &str) -> String {
+pub(crate) fn marker_start(word: &str) -> String {
     format!("{}{word}=", char::from(FIRST))
+}
+
+/// Evaluates `$?`: shells add 128, 256 or 384 to the number of a signal. A program that exits with such a status is
+/// taken for one that died of the signal.
+pub(crate) fn exit_of_shell(status: i32) -> Exit {
+    let signal = match status {
+        385..=415 => status - 384,
+        257..=287 => status - 256,
+        129..=159 => status - 128,
+        _ => return Exit::Code(status),
+    };
+    Exit::Signal(signal)
 }
 
 #[cfg(test)]

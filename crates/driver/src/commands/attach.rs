@@ -1,0 +1,39 @@
+//! `mer attach`.
+
+use mer_meal::{Cancel, CancelLevel};
+use tokio::sync::mpsc;
+
+use super::{
+    detached_end::failed,
+    run_output::{QUEUE, STDERR_QUEUE, show_diagnostics},
+};
+use crate::{app::App, cli::AttachArgs, errors::CliError, io::Sink, ui::Ui};
+
+/// Shows what a detached run writes until it is over, and ends with its exit code. Ctrl-C leaves it running.
+pub(super) async fn attach(app: &App, args: &AttachArgs, ui: Ui) -> Result<u8, CliError> {
+    let found = app.signals.unless_ended(async { Ok(app.runtime.find_detached(&args.uid).await?) }).await?;
+    let cancel = Cancel::new();
+    let (stdout, mut chunks) = mpsc::channel(QUEUE);
+    let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
+    let shown = async {
+        let mut sink = Sink::stdout()?;
+        while let Some(chunk) = chunks.recv().await {
+            sink.put(chunk).await?;
+        }
+        sink.finish(true).await
+    };
+    let work = async {
+        let follow = app.runtime.follow_detached(&found, args.tail, stdout, stderr, &cancel);
+        tokio::join!(follow, shown, show_diagnostics(diagnostics, &cancel))
+    };
+    let ((followed, shown, ()), signal) = app.signals.cancel_on_signal(&cancel, || None, work).await;
+    shown?;
+    let uid = found.uid();
+    if signal.is_some() || cancel.level() != CancelLevel::None {
+        ui.note(&format!("detached: the run goes on; `mer attach {uid}` shows it again, and `mer stop {uid}` ends it"));
+        return Ok(0);
+    }
+    followed?;
+    let collected = app.signals.unless_ended(async { Ok(app.runtime.wait_detached(found).await?) }).await?;
+    failed(&collected, ui).map_or(Ok(0), Err)
+}

@@ -1,0 +1,26 @@
+//! `mer log list`.
+
+use mer_dal::AccessFilter;
+use mer_service::log::{AccessReader, CsvLines};
+
+use super::filter;
+use crate::{app::App, cli::LogListArgs, errors::CliError, ui::Ui};
+
+/// Lists accesses.
+pub(super) async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), CliError> {
+    let filter = AccessFilter { limit: args.limit, ..filter::recent(app, &args.filter, ui).await? };
+    let mut reader = AccessReader::new(&app.runtime, filter);
+    if args.csv {
+        let mut lines = CsvLines::of_accesses();
+        while let Some(accesses) = reader.next().await? {
+            accesses.iter().for_each(|access| lines.access(access));
+            ui.data(&lines.take())?;
+        }
+        return ui.data(&lines.take());
+    }
+    let mut rows = ui.begin_list();
+    while let Some(accesses) = reader.next().await? {
+        rows.add(&accesses)?;
+    }
+    Ok(())
+}

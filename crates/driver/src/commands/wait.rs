@@ -1,0 +1,67 @@
+//! `mer wait`.
+
+use mer_core::{Bound, FailureKind};
+use mer_service::detached::CollectedRun;
+
+use super::{detached_end::failed, weights::VersionView};
+use crate::{
+    app::App,
+    cli::WaitRunsArgs,
+    errors::CliError,
+    ui::{Format, Ui},
+};
+
+/// Waits until detached runs are over, and ends with the exit code of the first one that failed.
+pub(super) async fn wait(app: &App, args: &WaitRunsArgs, ui: Ui) -> Result<u8, CliError> {
+    args.end.check()?;
+    let mut found = Vec::new();
+    for uid in &args.uids {
+        found.push(app.signals.unless_ended(async { Ok(app.runtime.find_detached(uid).await?) }).await?);
+    }
+    let deadline = args.timeout.and_then(Bound::duration).map(|time| tokio::time::Instant::now() + time);
+    let mut first = None;
+    for run in found {
+        let (uid, model) = (run.uid(), run.model().to_owned());
+        let _wait = app
+            .show_wait(|| format!("waiting for the run `{uid}` of `{model}` (Ctrl-C ends the wait, and not the run)"));
+        let late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = async {
+            tokio::select! {
+                biased;
+                collected = app.runtime.wait_detached(run) => Ok(collected?),
+                () = late => {
+                    let bound = args.timeout.unwrap_or(Bound::Never);
+                    let message = format!("the run `{uid}` of `{model}` was not over after {bound}, and goes on");
+                    Err(CliError::new(FailureKind::Timeout, message))
+                }
+            }
+        };
+        let collected = app.signals.unless_ended(work).await?;
+        drop(_wait);
+        args.end.run(app, &collected.access, ui).await?;
+        let failure = failed(&collected, ui);
+        show(collected, ui)?;
+        if let Some(failure) = failure {
+            match &first {
+                None => first = Some(failure),
+                Some(_) => ui.error(&failure),
+            }
+        }
+    }
+    first.map_or(Ok(0), Err)
+}
+
+fn show(collected: CollectedRun, ui: Ui) -> Result<(), CliError> {
+    if ui.format() == Format::Json {
+        return ui.json(&collected.access);
+    }
+    if let Some(version) = collected.version {
+        VersionView::new(version).sentences("trained").for_each(|sentence| ui.note(&sentence));
+    }
+    Ok(())
+}

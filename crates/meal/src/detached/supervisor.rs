@@ -1,0 +1,208 @@
+//! The supervisor of a detached run, and the script that starts it.
+
+use crate::shell_words::CHECKS;
+
+/// Functions of every script. `mer_base DIR` sets `mer_d` to the folder of all runs, by default or below this one. `mer_t PID` sets `mer_s` to the start time of a process, and to nothing if it has ended;
+/// `mer_a PID START` says whether this process lives; `mer_b` sets `mer_boot` to the boot id.
+pub(super) const COMMON: &str = r#"mer_base() {
+    case $1 in
+    '') mer_d=${XDG_STATE_HOME:-}
+        case $mer_d in /*) ;; *) mer_d=${HOME:+$HOME/.local/state} ;; esac
+        mer_d=${mer_d:-${TMPDIR:-/tmp}}/mer/runs ;;
+    '~') mer_d=$HOME/runs ;;
+    '~/'*) mer_d=$HOME/${1#??}/runs ;;
+    /*) mer_d=$1/runs ;;
+    *) mer_d=$PWD/$1/runs ;;
+    esac
+}
+mer_t() {
+    mer_s=
+    if [ -r /proc/self/stat ]; then
+        { IFS= read -r mer_l </proc/$1/stat; } 2>/dev/null || return 1
+        set -- ${mer_l##*) }
+        case $1 in [ZX]*) return 1 ;; esac
+        mer_s=${20}
+    else
+        mer_s=$(ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' _) && [ -n "$mer_s" ]
+    fi
+}
+mer_a() { mer_t "$1" && [ "$mer_s" = "$2" ]; }
+mer_b() {
+    mer_boot=-
+    { read -r mer_boot </proc/sys/kernel/random/boot_id; } 2>/dev/null ||
+        mer_boot=$(sysctl -n kern.boottime 2>/dev/null | tr -s ' ' _)
+    mer_boot=${mer_boot:--}
+}
+"#;
+
+/// Starts a program in a session of its own, which no hangup reaches, and whose group is its own. The shell is no leader of a
+/// group here, so that its place is taken without a fork.
+const SESSION: &str = r#"mer_session() {
+    if command -v setsid >/dev/null 2>&1; then exec setsid "$@"
+    else exec perl -MPOSIX -e 'POSIX::setsid(); exec @ARGV' "$@"; fi
+}
+"#;
+
+/// `$1` is the folder, `$2` the grace period and `$3` the maximum run time in seconds, or nothing. Prints one line to descriptor
+/// 3 when the run is in its hands.
+///
+/// The model is a foreground command, because a shell waits for it whatever signals come, and knows its status for certain. A
+/// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
+/// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
+const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3
+unset MER_WATCH
+trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s)
+end() {
+    full=-
+    [ "$1" = 0 ] || { echo "is there room" >"$d/probe"; } 2>/dev/null || full=full
+    by=-
+    for why in maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
+    rm -f "$d/probe" "$d/input" "$d/env"
+    now=$(date +%s)
+    if { echo "$1 $now $((now - began)) $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
+    else mv "$d/end.new" "$d/end.$1"; fi
+}
+q=
+group() {
+    { read -r q u <"$d/model"; } 2>/dev/null
+    [ -n "$q" ] && kill -0 "-$q"
+} 2>/dev/null
+tell() { group && kill "-$1" "-$q"; } 2>/dev/null
+{ echo "$p $t $mer_boot $(uname -n)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
+rm -f "$d/launcher"
+echo "$p $t $mer_boot $(uname -n)" >&3
+exec 3>&-
+export MER_RUN_DIR="$d/artefacts"
+(
+    trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+    k=$(exec sh -c 'echo $PPID'); mer_t "$k"; k="$k $mer_s"
+    n=0 told=
+    echo "$n $k" >"$d/heartbeat"
+    find "${d%/*}" -mindepth 2 -maxdepth 2 \( -name collected -mtime +7 -o -name heartbeat -mtime +60 \) \
+        -exec sh -c 'for f do rm -rf "${f%/*}"; done' sh {} + 2>/dev/null
+    while :; do
+        w=3
+        [ -n "$q" ] || w=1
+        [ -n "$m" ] && [ -z "$told" ] && [ $((m - n)) -lt 3 ] && w=$((m - n))
+        [ "$w" -lt 1 ] && w=1
+        sleep "$w"
+        group
+        n=$((n + w))
+        echo "$n $k" >"$d/heartbeat"
+        if ! mer_a "$p" "$t"; then
+            [ -e "$d/end" ] && exit
+            tell TERM
+            i=0; while [ $i -lt "$g" ] && group; do sleep 1; i=$((i + 1)); done
+            tell KILL
+            end - supervisor
+            exit
+        fi
+        if [ -n "$told" ]; then
+            [ $((n - told)) -ge "$g" ] && tell KILL
+            continue
+        fi
+        [ -n "$m" ] && [ "$n" -ge "$m" ] && { true >"$d/maxRunTime"; told=$n; }
+        { [ -e "$d/stop" ] || [ ! -d "$d" ]; } && told=$n
+        [ -n "$told" ] && { tell TERM || told=; }
+    done
+) 2>/dev/null &
+k=$!
+( mer_session sh "$d/env" <"$d/input" >>"$d/stdout" 2>>"$d/stderr" )
+s=$?
+tell KILL
+end "$s"
+kill -KILL "$k"
+"#;
+
+/// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
+/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. Reads the command of the run, one
+/// line, and then its input.
+///
+/// Prints `=ok`, the supervisor's pid, start time, boot id and machine; then the folder. Prints another word if the command
+/// cannot be started.
+const LAUNCH: &str = r#"umask 077
+IFS= read -r l || { echo "the command did not arrive" >&2; exit 1; }
+mer_base "$1"; b=$mer_d
+command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
+    echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
+mer_x() { exit 0; }
+(eval "$l") || exit
+mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
+fail() { rm -rf "$d"; exit 1; }
+trap 'fail' HUP INT TERM
+mkdir "$d/artefacts" || fail
+mer_b; mer_t $$
+echo "$$ $mer_s $mer_boot" >"$d/launcher" || fail
+printf '%0400d\n' 0 >"$d/end.new" || fail
+{ cat <<'MER_END'
+rm -f "$0"
+MER_END
+p() { printf '%s\n' "$1"; }
+case ${KSH_VERSION:-} in ?*) p() { print -r -- "$1"; } ;; esac
+cat <<'MER_END'
+@COMMON@
+mer_d=${0%/*}
+mer_t $$; echo "$$ $mer_s" >"$mer_d/model"
+@CHECKS@
+mer_x() { exec "$@"; }
+MER_END
+p "$l"
+} >"$d/env" || fail
+p "$5" >"$d/about" || fail
+true >"$d/stdout" && true >"$d/stderr" || fail
+cat >"$d/input" || fail
+k=-
+if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
+    k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+        KillUserProcesses 2>/dev/null)
+    case $k in
+    *true) k=killed
+        [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --scope --quiet true 2>/dev/null && k=scope ;;
+    *) k=- ;;
+    esac
+fi
+a=$( ( if [ $k = scope ]; then exec systemd-run --user --scope --quiet setsid sh -c "$6" mer "$d" "$3" "$4"
+    else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 3>&1 >/dev/null 2>&1 </dev/null & )
+[ -n "$a" ] || { echo "its supervisor could not be started" >&2; fail; }
+trap - HUP INT TERM
+echo "=ok $k $a"
+echo "$d"
+"#;
+
+/// Returns the script that stores a run and starts its supervisor, and the supervisor as its last argument. Both are the same
+/// for all runs.
+#[must_use]
+pub fn launch_script() -> (String, String) {
+    let launch = LAUNCH.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
+    (format!("{COMMON}{SESSION}{CHECKS}\n{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
+}
+
+/// A run that was launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched {
+    /// Process id of the supervisor.
+    pub pid: u32,
+    /// Start time of that process.
+    pub start_time: String,
+    /// Boot of its machine; none where that is not known.
+    pub boot_id: Option<String>,
+    /// Name of its machine.
+    pub host: String,
+    /// The folder of the run.
+    pub folder: String,
+    /// Whether systemd ends it with the login session (`KillUserProcesses`).
+    pub ends_with_session: bool,
+}
+
+/// Reads the answer of the launch script; none if it is not one of a run that was started.
+#[must_use]
+pub fn launched(answer: &str) -> Option<Launched> {
+    let (first, folder) = answer.trim_end_matches('\n').split_once('\n')?;
+    let mut words = first.strip_prefix("=ok ")?.split(' ');
+    let (keeps, pid, start_time) = (words.next()?, words.next()?.parse().ok()?, words.next()?.to_owned());
+    let (boot_id, host) = (words.next()?, words.next()?.to_owned());
+    let boot_id = Some(boot_id).filter(|boot| *boot != "-").map(str::to_owned);
+    let folder = folder.to_owned();
+    Some(Launched { pid, start_time, boot_id, host, folder, ends_with_session: keeps == "killed" })
+}

@@ -1,0 +1,27 @@
+//! Jobs of Slurm, by its commands (`srun`, `scancel`, `squeue`, `scontrol`, `sinfo`), from this machine or on a login node.
+//!
+//! A process is a step of `srun`, whose pipes are those of the process. Two scripts of POSIX sh stand around it:
+//! [`scripts`] has the one that starts `srun` and ends the job if that is killed, and the one that reports from within the
+//! job when the process begins and how it ended. The exit status of `srun` proves nothing, and Slurm's own word about a job
+//! is only asked for where the job's script had none.
+
+mod capture;
+mod control;
+mod error;
+mod executor;
+mod job;
+mod job_report;
+mod job_state;
+mod ping;
+mod refusal;
+mod report;
+mod scripts;
+mod start;
+mod stderr_relay;
+
+pub(crate) use control::SlurmControl;
+pub use error::SlurmError;
+pub use executor::SlurmConfig;
+pub(crate) use executor::SlurmExecutor;
+pub use job::{JobEnd, JobEndKind, JobRequest, StartedJob};
+pub use ping::ClusterPing;

@@ -1,0 +1,327 @@
+//! Detached runs, with each shell that may be `sh` on a server.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use mer_core::{Bounds, Protocol, RunSpec, Tokens};
+use mer_meal::{
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, RunFolder, SEND_FILES, SIGNAL, SupervisorId,
+    detached_command, launch_script, launched, observations,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A machine whose `sh` is one shell.
+struct Machine {
+    shell: &'static str,
+    root: tempfile::TempDir,
+}
+
+/// Returns a machine for each shell that is installed.
+fn machines() -> Vec<Machine> {
+    let shells = ["dash", "busybox", "mksh", "bash"].into_iter();
+    let found = shells.filter_map(|shell| {
+        let path = PathBuf::from("/usr/bin").join(shell);
+        let path = path.exists().then_some(path)?;
+        let root = tempfile::tempdir().expect("a folder");
+        fs::create_dir(root.path().join("bin")).expect("a folder");
+        std::os::unix::fs::symlink(path, root.path().join("bin/sh")).expect("a link");
+        Some(Machine { shell, root })
+    });
+    let found: Vec<Machine> = found.collect();
+    assert!(!found.is_empty(), "no shell is installed");
+    found
+}
+
+impl Machine {
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Runs a script with this machine's `sh`.
+    fn script(&self, text: &str, arguments: &[&str], input: &[u8]) -> Output {
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let mut child = Command::new(self.path("bin/sh"))
+            .args(["-c", text, "mer"])
+            .args(arguments)
+            .env("PATH", path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        child.stdin.take().expect("piped").write_all(input).expect("written");
+        child.wait_with_output().expect("ended")
+    }
+
+    fn try_launch(&self, name: &str, spec: &RunSpec, bounds: [&str; 2], input: &[u8]) -> Output {
+        let (launch, supervisor) = launch_script();
+        let mut bytes = detached_command(spec, &BTreeMap::new(), false).expect("a command").into_bytes();
+        bytes.extend_from_slice(input);
+        let base = self.root.path().display().to_string();
+        self.script(&launch, &[&base, name, bounds[0], bounds[1], "a run of a test", &supervisor], &bytes)
+    }
+
+    fn launch(&self, name: &str, script: &str, bounds: [&str; 2], input: &[u8]) -> Launched {
+        let output = self.try_launch(name, &spec(&["sh", "-c", script]), bounds, input);
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        launched(&answer).unwrap_or_else(|| panic!("{}: {answer} {output:?}", self.shell))
+    }
+
+    fn look(&self, run: &Launched) -> DetachedState {
+        let known = SupervisorId {
+            pid: Some(run.pid),
+            start_time: Some(run.start_time.clone()),
+            boot_id: run.boot_id.clone(),
+            host: Some(run.host.clone()),
+        };
+        let folder = RunFolder::Known(run.folder.clone());
+        let output = self.script(&LOOK.text(), &[], known.line(&folder).expect("a line").as_bytes());
+        let seen = observations(&String::from_utf8_lossy(&output.stdout), 1);
+        let seen = seen.unwrap_or_else(|| panic!("{}: {output:?}", self.shell));
+        assert_eq!((&seen.boot_id, &seen.host), (&run.boot_id, &run.host));
+        seen.seen.into_iter().next().expect("a run").state
+    }
+
+    fn until(&self, run: &Launched, what: &str, is_it: impl Fn(&DetachedState) -> bool) -> DetachedState {
+        let begin = Instant::now();
+        loop {
+            let state = self.look(run);
+            if is_it(&state) {
+                return state;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{}: not {what}: {state:?}", self.shell);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn end(&self, run: &Launched) -> DetachedEnd {
+        match self.until(run, "ended", |state| matches!(state, DetachedState::Ended(_))) {
+            DetachedState::Ended(end) => end,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn spec(argv: &[&str]) -> RunSpec {
+    let env = [("PLAIN", "x"), ("QUOTED", "it's\n two \"lines\""), ("ODD.NAME", "y")];
+    RunSpec {
+        argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        cwd: None,
+        env: env.map(|(name, value)| (OsString::from(name), OsString::from(value))).into(),
+        protocol: Protocol::Oneshot,
+        tokens: Tokens::defaults(Protocol::Oneshot),
+        bounds: Bounds::default(),
+        leave_children: false,
+    }
+}
+
+fn read(folder: &str, name: &str) -> String {
+    fs::read_to_string(Path::new(folder).join(name)).unwrap_or_default()
+}
+
+/// Waits until a file has this many words.
+fn words(folder: &str, name: &str, count: usize) -> Vec<String> {
+    let begin = Instant::now();
+    loop {
+        let words: Vec<String> = read(folder, name).split_whitespace().map(str::to_owned).collect();
+        if words.len() >= count {
+            return words;
+        }
+        assert!(begin.elapsed() < PATIENCE, "`{name}` has {words:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn kill(signal: &str, process: &str) {
+    let done = Command::new("kill").args([signal, "--", process]).status().expect("kill");
+    assert!(done.success(), "kill {signal} {process}");
+}
+
+/// Whether a process lives, and is no zombie.
+fn lives(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_run_goes_on_and_leaves_what_it_wrote() {
+    for machine in machines() {
+        let script = "cat; echo \"$QUOTED\"; echo oops >&2; mkdir \"$MER_RUN_DIR/a b\"; \
+                      echo kept >\"$MER_RUN_DIR/a b/c\"; exit 3";
+        let run = machine.launch("u-1", script, ["5", ""], b"one\0two");
+        let end = machine.end(&run);
+        assert_eq!((end.status, end.by, end.disk_full), (Some(3), None, false), "{}", machine.shell);
+        assert!(end.at.is_some_and(|at| at > 1_700_000_000), "{end:?}");
+        assert_eq!(read(&run.folder, "stdout"), "one\0twoit's\n two \"lines\"\n", "{}", machine.shell);
+        assert_eq!(read(&run.folder, "stderr"), "oops\n");
+        assert_eq!(read(&run.folder, "about"), "a run of a test\n");
+        let mut left: Vec<String> = fs::read_dir(&run.folder)
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            ["about", "artefacts", "end", "heartbeat", "model", "pid", "stderr", "stdout"],
+            "{}",
+            machine.shell
+        );
+
+        let hash = machine.script(HASH, &[&run.folder, "1"], b"").stdout;
+        let hash = String::from_utf8_lossy(&hash).into_owned();
+        assert!(hash.starts_with("25 ") && hash.ends_with(" 5\noops\n"), "{}: {hash}", machine.shell);
+        let files = machine.script(SEND_FILES, &[&run.folder], b"").stdout;
+        let files = String::from_utf8_lossy(&files).into_owned();
+        assert!(
+            files.contains("17 5\n./artefacts/a b/c\nkept\n") && files.ends_with("0 0\n"),
+            "{}: {files}",
+            machine.shell
+        );
+        let tail = machine.script(&FOLLOW.text(), &[&run.folder, "stdout", "1"], b"").stdout;
+        assert_eq!(String::from_utf8_lossy(&tail), " two \"lines\"\n", "{}", machine.shell);
+    }
+}
+
+#[test]
+fn the_folder_and_what_is_in_it_are_private_and_the_environment_is_not_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for machine in machines() {
+        let run = machine.launch("u-1", "echo started; read -r line; exec sleep 600", ["5", ""], b"x\n");
+        words(&run.folder, "stdout", 1);
+        let mode = |name: &str| {
+            let path = Path::new(&run.folder).join(name);
+            fs::metadata(path).expect("a file").permissions().mode() & 0o777
+        };
+        assert_eq!((mode(""), mode("stdout"), mode("input")), (0o700, 0o600, 0o600), "{}", machine.shell);
+        for entry in fs::read_dir(&run.folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            let text = fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+            assert!(!text.contains("two \\\"lines"), "{}", path.display());
+            assert!(!text.contains("QUOTED"), "{} has the environment", path.display());
+        }
+        let pids = words(&run.folder, "model", 2);
+        kill("-KILL", &format!("-{}", pids[0]));
+        assert_eq!(machine.end(&run).status, Some(137), "{}", machine.shell);
+    }
+}
+
+#[test]
+fn a_run_ends_when_it_is_told_to_or_its_time_is_over() {
+    for machine in machines() {
+        let polite =
+            machine.launch("u-1", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done", ["5", ""], b"");
+        let stubborn = machine.launch("u-2", "trap '' TERM; echo up; while :; do sleep 0.1; done", ["1", ""], b"");
+        let bounded = machine.launch("u-3", "echo up; exec sleep 600", ["1", "1"], b"");
+        for run in [&polite, &stubborn] {
+            words(&run.folder, "stdout", 1);
+            assert!(matches!(machine.look(run), DetachedState::Running(_)), "{}", machine.shell);
+            let told = machine.script(&SIGNAL.text(), &["TERM", &run.folder], b"");
+            assert!(told.status.success(), "{}: {told:?}", machine.shell);
+        }
+        let end = machine.end(&polite);
+        assert_eq!((end.status, end.by), (Some(0), Some(EndedBy::Stop)), "{}", machine.shell);
+        let end = machine.end(&stubborn);
+        assert_eq!((end.status, end.by), (Some(137), Some(EndedBy::Stop)), "{}", machine.shell);
+        let end = machine.end(&bounded);
+        assert_eq!((end.status, end.by), (Some(143), Some(EndedBy::MaxRunTime)), "{}", machine.shell);
+    }
+}
+
+#[test]
+fn a_supervisor_that_is_killed_leaves_no_model_and_a_true_end() {
+    for machine in machines() {
+        let first = machine.launch("u-1", "echo up; exec sleep 600", ["1", ""], b"");
+        let second = machine.launch("u-2", "echo up; exec sleep 600", ["1", ""], b"");
+        let third = machine.launch("u-3", "echo up; exec sleep 600", ["1", ""], b"");
+        let model = |run: &Launched| words(&run.folder, "model", 2)[0].clone();
+        // The process that counts the time takes over.
+        kill("-KILL", &first.pid.to_string());
+        let end = machine.end(&first);
+        assert_eq!((end.status, lives(&model(&first))), (None, false), "{}", machine.shell);
+        // Without both, the look ends the model.
+        let counter = words(&second.folder, "heartbeat", 3)[1].clone();
+        let killed = model(&second);
+        kill("-KILL", &counter);
+        kill("-KILL", &second.pid.to_string());
+        let state = machine.until(&second, "killed", |state| !matches!(state, DetachedState::Running(_)));
+        assert_eq!(state, DetachedState::Killed, "{}", machine.shell);
+        let begin = Instant::now();
+        while lives(&killed) {
+            assert!(begin.elapsed() < PATIENCE, "{}: the model lives", machine.shell);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Without the process that counts the time, the supervisor still writes the end.
+        let counter = words(&third.folder, "heartbeat", 3)[1].clone();
+        kill("-KILL", &counter);
+        kill("-TERM", &third.pid.to_string());
+        kill("-TERM", &format!("-{}", model(&third)));
+        assert_eq!(machine.end(&third).status, Some(143), "{}", machine.shell);
+    }
+}
+
+#[test]
+fn what_cannot_be_started_leaves_nothing() {
+    for machine in machines() {
+        let wrong = spec(&["no-such-program-here"]);
+        let output = machine.try_launch("u-1", &wrong, ["5", ""], b"");
+        assert_eq!(output.stdout, b"=nf\n", "{}: {output:?}", machine.shell);
+        let elsewhere = RunSpec { cwd: Some("/no/such/folder".into()), ..spec(&["sh"]) };
+        assert_eq!(machine.try_launch("u-1", &elsewhere, ["5", ""], b"").stdout, b"=cd\n", "{}", machine.shell);
+        assert!(!machine.path("runs").join("u-1").exists());
+        machine.launch("u-1", "exit 0", ["5", ""], b"");
+        let again = machine.try_launch("u-1", &spec(&["sh"]), ["5", ""], b"");
+        assert!(!again.status.success() && again.stdout.is_empty(), "{}: {again:?}", machine.shell);
+    }
+}
+
+#[test]
+fn a_removed_folder_and_another_boot_are_told_apart() {
+    for machine in machines() {
+        let run = machine.launch("u-1", "echo up; exec sleep 600", ["1", ""], b"");
+        let pid = words(&run.folder, "pid", 4);
+        words(&run.folder, "stdout", 1);
+        let model = words(&run.folder, "model", 2)[0].clone();
+        machine.until(&run, "counted", |state| matches!(state, DetachedState::Running(Some(1..))));
+        let before = Path::new(&run.folder).join("pid");
+        fs::write(&before, format!("{} {} other-boot {}\n", pid[0], pid[1], pid[3])).expect("a file");
+        assert_eq!(machine.look(&run), DetachedState::Rebooted, "{}", machine.shell);
+        fs::write(&before, format!("{} {} {} another-host\n", pid[0], pid[1], pid[2])).expect("a file");
+        assert_eq!(machine.look(&run), DetachedState::Elsewhere("another-host".to_owned()), "{}", machine.shell);
+        assert!(lives(&model), "{}", machine.shell);
+        fs::remove_dir_all(&run.folder).expect("removed");
+        machine.until(&run, "removed", |state| *state == DetachedState::Removed);
+        assert!(!lives(&model), "{}: the model lives on without its folder", machine.shell);
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_known_is_found() {
+    for machine in machines() {
+        let run = machine.launch("u-1", "exit 0", ["5", ""], b"");
+        machine.end(&run);
+        // The default is below the home.
+        let usual = machine.path(".local/state/mer");
+        fs::create_dir_all(&usual).expect("a folder");
+        std::os::unix::fs::symlink(machine.path("runs"), usual.join("runs")).expect("a link");
+        let home = format!("HOME='{}'; XDG_STATE_HOME=; export HOME XDG_STATE_HOME\n", machine.root.path().display());
+        for (base, place) in
+            [(machine.root.path().display().to_string(), "runs"), (String::new(), ".local/state/mer/runs")]
+        {
+            let folder = RunFolder::Default { name: "u-1".to_owned(), base };
+            let line = SupervisorId::default().line(&folder).expect("a line");
+            let output = machine.script(&(home.clone() + &LOOK.text()), &[], line.as_bytes()).stdout;
+            let seen = observations(&String::from_utf8_lossy(&output), 1).expect("an answer").seen.remove(0);
+            let expected = machine.path(place).join("u-1").display().to_string();
+            assert_eq!(seen.folder, Some(expected), "{}", machine.shell);
+            assert!(matches!(seen.state, DetachedState::Ended(_)), "{}: {:?}", machine.shell, seen.state);
+        }
+    }
+}

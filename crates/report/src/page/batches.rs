@@ -1,0 +1,33 @@
+//! Batches.
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::table::{cell, left_out, nothing, table, text};
+use crate::{Report, words};
+
+pub(super) fn section(report: &Report, zone: &TimeZone) -> Markup {
+    if report.batches.rows.is_empty() {
+        return nothing("No batches in this time.");
+    }
+    let rows = report.batches.rows.iter().map(|batch| {
+        let seconds = batch.end.map(|end| end.duration_since(batch.start).as_secs_f64());
+        let failed = html! {
+            @if batch.failed == 0 { "0" } @else { span class="bad" { (words::count(batch.failed)) " (" (words::share(batch.failed, batch.items)) ")" } }
+        };
+        vec![
+            html! { code { (batch.batch_uid) } },
+            cell(text(&batch.model)),
+            cell(words::time(batch.start, zone)),
+            cell(words::duration_or_dash(seconds.map(|seconds| seconds * 1000.0))),
+            cell(words::count(batch.items)),
+            failed,
+        ]
+    });
+    let columns =
+        [("Batch", false), ("Model", false), ("Began", false), ("Took", true), ("Items", true), ("Failed", true)];
+    html! {
+        (table("Batches, the newest first", &columns, &rows.collect::<Vec<_>>()))
+        (left_out(report.batches.left_out, "batches"))
+    }
+}

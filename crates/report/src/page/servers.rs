@@ -1,0 +1,55 @@
+//! Servers and kept processes.
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::table::{cell, left_out, nothing, table, text};
+use crate::{Report, words};
+
+/// Whether servers could be reached.
+pub(super) fn health(report: &Report, zone: &TimeZone) -> Markup {
+    if report.servers.rows.is_empty() {
+        return nothing("No servers are registered.");
+    }
+    let rows = report.servers.rows.iter().map(|server| {
+        let health = html! {
+            @if server.unreachable == 0 { "0" } @else { span class="bad" { (words::count(server.unreachable)) " (" (words::share(server.unreachable, server.requests)) ")" } }
+        };
+        vec![
+            cell(text(&server.server)),
+            cell(text(&server.conn_type)),
+            cell(words::count(server.requests)),
+            health,
+            cell(server.last_reached.map_or_else(|| "–".to_owned(), |at| words::time(at, zone))),
+        ]
+    });
+    let columns =
+        [("Server", false), ("Kind", false), ("Requests", true), ("Unreachable", true), ("Last reached", false)];
+    html! {
+        (table("Requests by server, and those for which it could not be reached", &columns, &rows.collect::<Vec<_>>()))
+        (left_out(report.servers.left_out, "servers"))
+    }
+}
+
+/// What the resident keeps.
+pub(super) fn warm(report: &Report) -> Markup {
+    if report.warm.rows.is_empty() {
+        return nothing("No resident keeps a process on this machine.");
+    }
+    let rows = report.warm.rows.iter().map(|process| {
+        vec![
+            cell(text(&process.model)),
+            cell(text(&process.server)),
+            cell(text(&process.state)),
+            cell(words::count(process.queued)),
+            cell(words::count(process.served)),
+            cell(process.memory_bytes.map_or_else(|| "–".to_owned(), words::size)),
+        ]
+    });
+    let columns =
+        [("Model", false), ("Server", false), ("State", false), ("Waiting", true), ("Served", true), ("Memory", true)];
+    html! {
+        (table("Processes that the resident keeps, when the report was made", &columns, &rows.collect::<Vec<_>>()))
+        (left_out(report.warm.left_out, "processes"))
+    }
+}

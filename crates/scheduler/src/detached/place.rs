@@ -1,0 +1,252 @@
+//! Places a run that outlives its caller on one of its model's servers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use mer_core::{
+    Access, AccessKind, Bound, ConnType, DetachedParams, DetachedRun, DetachedTraining, Protocol, RunSpec, Status,
+};
+use mer_dal::Durability;
+use mer_meal::Input;
+use uuid::Uuid;
+
+use super::{
+    host::DetachedHost,
+    launch::{Launch, LaunchEnd},
+    record::DetachedRecord,
+};
+use crate::{
+    Outcome, Request, Scheduler, SchedulerError,
+    itinerary::Itinerary,
+    limits::UnitsGuard,
+    outcome::Verdict,
+    placement::Placement,
+    record::millis,
+    replica::replicas,
+    start::{StartRequest, Starter},
+};
+
+/// How long a run without a bound may take until it counts as lost.
+const UNBOUNDED: Duration = Duration::from_secs(30 * 86_400);
+/// Time after the bound of a run until it counts as lost.
+const AFTER_BOUND: Duration = Duration::from_secs(86_400);
+
+/// What is particular to a run that outlives its caller.
+#[derive(Debug, Clone, Default)]
+pub struct DetachOptions {
+    /// What becomes of the weights that it makes, if it is a training.
+    pub training: Option<DetachedTraining>,
+}
+
+/// Result of placing a run.
+#[derive(Debug)]
+pub enum Detached {
+    /// It runs.
+    Placed {
+        /// The run, as it is on record.
+        run: Box<DetachedRun>,
+        /// Whether systemd ends it with the login session (`KillUserProcesses`).
+        ends_with_session: bool,
+    },
+    /// The connection was lost while it was started. It is on record, and the next look at it shows whether it runs.
+    Unclear {
+        /// The run, as it is on record.
+        run: Box<DetachedRun>,
+        /// Why the connection was lost.
+        why: String,
+    },
+    /// It was not started, and that is on record.
+    Over(Box<Outcome>),
+}
+
+/// A run that was put on record.
+struct Begun<'a> {
+    run: DetachedRun,
+    access: Access,
+    record: DetachedRecord<'a>,
+    units: Option<Arc<UnitsGuard>>,
+}
+
+impl Scheduler {
+    /// Starts a run that goes on when this process ends, and returns once it is in the hands of its supervisor. Waits for a
+    /// free place before. The run is written to the database before it starts.
+    ///
+    /// # Errors
+    /// As [`Scheduler::run`]; the model's processes serve many requests, or the run could not be put on record.
+    pub async fn detach(&self, mut request: Request<'_>, options: &DetachOptions) -> Result<Detached, SchedulerError> {
+        self.environment.learn(request.servers);
+        let replicas = self.able(replicas(request.model, request.servers, request.pinned)?, request.model)?;
+        let mut itinerary = Itinerary::new(replicas, 0);
+        loop {
+            let at = self.next_server(&itinerary, &request).await?;
+            let attempt = request.attempts_made + itinerary.attempt(at);
+            let placement = itinerary.replicas[at].clone();
+            let (mut access, spec) = self.begin(attempt, &request, &placement)?;
+            access.via = Some(Access::VIA_DETACHED.to_owned());
+            if spec.protocol != Protocol::Oneshot {
+                return Err(SchedulerError::NotDetached { model: access.model, protocol: spec.protocol });
+            }
+            let verdict = match self.reach_for(&mut access, &spec, &request, &placement).await? {
+                Ok((spec, units)) => {
+                    self.server_health.reached(&placement);
+                    let begun = self.put_on_record(access, &request, &placement, options, units).await?;
+                    let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
+                    return self.start_detached(begun, &spec, &request, &placement, input).await;
+                }
+                Err(verdict) => verdict,
+            };
+            let elsewhere = verdict.elsewhere;
+            if elsewhere && verdict.status == Status::Unreachable {
+                self.server_health.failed(&placement, Instant::now());
+            }
+            self.recorder.record_start(&access, Durability::Written).await?;
+            let outcome = self.recorder.record_end(access, verdict).await;
+            if !(elsewhere && itinerary.has_untried()) {
+                return Ok(Detached::Over(Box::new(outcome)));
+            }
+        }
+    }
+
+    /// Waits for the units that the run needs, connects, and delivers the weights.
+    async fn reach_for(
+        &self,
+        access: &mut Access,
+        spec: &RunSpec,
+        request: &Request<'_>,
+        placement: &Placement,
+    ) -> Result<Result<(RunSpec, Option<Arc<UnitsGuard>>), Verdict>, SchedulerError> {
+        let units = match self.preparation(placement, &request.cancel, false).acquire_units(access, request).await? {
+            Ok(units) => units,
+            Err(verdict) => return Ok(Err(verdict)),
+        };
+        let start = StartRequest {
+            weights: request.weights.clone(),
+            watch: request.watch.clone(),
+            stderr: None,
+            units: units.clone(),
+        };
+        let executor = self.executors.for_request(placement, request);
+        let starter = Starter {
+            executor: &executor,
+            here: self.executors.here(),
+            placement,
+            weights_cache: &self.weights_cache,
+            cancel: &request.cancel,
+        };
+        Ok(Box::pin(starter.reach(access, spec, &start)).await.map(|spec| (spec, units)))
+    }
+
+    async fn put_on_record(
+        &self,
+        access: Access,
+        request: &Request<'_>,
+        placement: &Placement,
+        options: &DetachOptions,
+        units: Option<Arc<UnitsGuard>>,
+    ) -> Result<Begun<'_>, SchedulerError> {
+        let max_run_time = request.timeout.or(placement.params.max_run_time).filter(|bound| *bound != Bound::Never);
+        let grace = placement.params.bounds().grace;
+        let run = DetachedRun {
+            request_uid: access.request_uid,
+            attempt: access.attempt,
+            model: access.model.clone(),
+            server: access.server.clone(),
+            host: self.limits.host().to_owned(),
+            boot_id: None,
+            folder: None,
+            job_id: None,
+            claim: units.as_ref().and_then(|units| units.claimed_by()).map(|_| Uuid::new_v4()),
+            started_at: Timestamp::UNIX_EPOCH,
+            collect_by: Timestamp::UNIX_EPOCH,
+            is_overdue: false,
+            params: DetachedParams {
+                max_run_time,
+                grace_secs: Some(grace.as_secs()),
+                hashes: request.hashes,
+                training: options.training.clone(),
+                ..DetachedParams::default()
+            },
+        };
+        let lasts = max_run_time.and_then(Bound::duration).map_or(UNBOUNDED, |bound| bound + AFTER_BOUND);
+        let record = DetachedRecord { database: self.weights_cache.database(), collector: Uuid::new_v4() };
+        record
+            .add(&run, lasts, &access, units.as_deref())
+            .await
+            .map_err(|source| not_recorded(&access.model, source))?;
+        Ok(Begun { run, access, record, units })
+    }
+
+    async fn start_detached(
+        &self,
+        begun: Begun<'_>,
+        spec: &RunSpec,
+        request: &Request<'_>,
+        placement: &Placement,
+        input: Input,
+    ) -> Result<Detached, SchedulerError> {
+        let Begun { mut run, mut access, record, units } = begun;
+        let begin = Instant::now();
+        let is_local = placement.conn_type == ConnType::Local;
+        let host = DetachedHost {
+            server: placement.server.clone(),
+            executor: self.executors.for_request(placement, request),
+            env: if is_local { self.environment.public() } else { std::collections::BTreeMap::new() },
+            base: placement.conn.cache_dir.clone().unwrap_or_default(),
+        };
+        let launch = Launch {
+            host: &host,
+            spec,
+            name: format!("{}-{}", run.request_uid, run.attempt),
+            max_run_time: run.params.max_run_time,
+            about: format!(
+                "a run of the model {} by {}, started {:.0}",
+                access.model, access.caller, access.start_access
+            ),
+            trains: request.kind == AccessKind::Train,
+            hashes: request.hashes,
+            is_local,
+            units: units.as_deref(),
+            cancel: &request.cancel,
+        };
+        let end = tokio::select! {
+            biased;
+            end = launch.launch(input) => end,
+            never = record.keep_starting(&run) => match never {},
+        };
+        let model = access.model.clone();
+        let recorded = |source| not_recorded(&model, source);
+        match end {
+            LaunchEnd::Started(launched, sent) => {
+                if let Some(units) = units.as_ref().filter(|_| is_local) {
+                    units.hand_over();
+                }
+                run.params.pid = (launched.pid > 0).then_some(launched.pid);
+                run.params.start_time = Some(launched.start_time).filter(|time| !time.is_empty());
+                run.params.stdin_bytes = sent.bytes;
+                run.params.stdin_sha256 = sent.sha256;
+                run.params.start_ms = Some(millis(begin.elapsed()));
+                (run.host, run.boot_id, run.folder) = (launched.host, launched.boot_id, Some(launched.folder));
+                record.placed(&run).await.map_err(recorded)?;
+                Ok(Detached::Placed { run: Box::new(run), ends_with_session: launched.ends_with_session })
+            }
+            LaunchEnd::NotStarted(verdict) => {
+                verdict.write_to(&mut access);
+                access.stop_access.get_or_insert_with(crate::record::now);
+                record.end(&run, &access, units.as_deref()).await.map_err(recorded)?;
+                Ok(Detached::Over(Box::new(Outcome { access, failure: verdict.failure, cause: verdict.cause })))
+            }
+            LaunchEnd::Unclear(why) => {
+                record.placed(&run).await.map_err(recorded)?;
+                Ok(Detached::Unclear { run: Box::new(run), why })
+            }
+        }
+    }
+}
+
+fn not_recorded(model: &str, source: mer_dal::DalError) -> SchedulerError {
+    SchedulerError::DetachedRecord { model: model.to_owned(), source }
+}

@@ -1,0 +1,183 @@
+//! The commands for detached runs, on this machine.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use super::support::{MODELS, detach, detach_on, folder, home, listed, words};
+use crate::support::{OnServer, TestEnv, alive, sha256, shared_databases, wait_until};
+
+#[test]
+fn a_run_goes_on_after_its_mer_and_is_collected_once_on_every_backend() {
+    let mut places: Vec<OnServer> = shared_databases().into_iter().map(OnServer::migrated).collect();
+    places.push(OnServer::embedded());
+    for place in places {
+        place.apply(MODELS);
+        let uid = detach_on(&place, &["run", "gated"]);
+        let run = folder(&place.env, &uid);
+        words(&run, "stdout", 1);
+        let row = place.mer(["log", "show", &uid, "--json"]).object();
+        assert_eq!((row["status"].as_str(), row["via"].as_str()), (Some("started"), Some("detached")), "{}", place.url);
+        place.mer(["log", "drain"]).ended(0);
+        fs::write(run.join("artefacts/go"), "").expect("a file");
+        // Several look at once, from two homes where the database is shared.
+        let other = OnServer { env: TestEnv::new(), url: place.url.clone() };
+        let is_shared = !place.url.starts_with("surrealkv");
+        let waits: Vec<_> = (0..4)
+            .map(|number| {
+                let at = if is_shared && number % 2 == 1 { &other } else { &place };
+                crate::support::Live::start(at.with(["wait", &uid, "--json"]), std::process::Stdio::null())
+            })
+            .collect();
+        for wait in waits {
+            // The folder is in the home of the first one; another one waits until it is collected.
+            let row = wait.finish().object();
+            assert_eq!((row["status"].as_str(), row["stdoutBytes"].as_u64()), (Some("succeeded"), Some(11)), "{row}");
+            assert_eq!(row["stdoutSha256"].as_str(), Some(sha256(b"begun\ndone\n").as_str()));
+        }
+        assert_eq!(place.mer(["log", "list", "--json"]).objects().len(), 1, "{}", place.url);
+    }
+}
+
+#[test]
+fn wait_ends_with_the_code_of_the_run() {
+    let env = home();
+    let [good, bad, long] = ["says", "fails", "waits"].map(|model| detach(&env, &["run", model, "x"]));
+    env.mer(["wait", &good]).ok();
+    let said = env.mer(["wait", &good, &bad]).failed(1);
+    assert!(said.contains("`fails` on `local`: the model exited with code 3"), "{said}");
+    let said = env.mer(["wait", &long, "--timeout", "100ms"]).failed(124);
+    assert!(said.contains("was not over after 100ms, and goes on"), "{said}");
+    let pid = words(&folder(&env, &long), "model", 2)[0].parse().expect("a pid");
+    assert!(alive(pid));
+    env.mer(["stop", &long[..18]]).ended(0);
+    assert!(!alive(pid));
+    let said = env.mer(["wait", &long]).failed(130);
+    assert!(said.contains("it was told to stop"), "{said}");
+    let row = env.mer(["log", "show", &bad, "--json"]).object();
+    assert_eq!((row["exitCode"].as_i64(), row["stderrTail"].as_str()), (Some(3), Some("why\n")));
+    assert_eq!(row["stdinSha256"].as_str(), Some(sha256(b"x\n").as_str()));
+}
+
+#[test]
+fn a_run_is_bounded_by_its_supervisor() {
+    let env = home();
+    let uid = detach(&env, &["run", "waits", "--timeout", "1s"]);
+    let said = env.mer(["wait", &uid]).failed(124);
+    assert!(said.contains("`maxRunTime` ran out after 1s"), "{said}");
+    env.mer(["model", "set", "waits", "--max-run-time", "1s", "--allow-changes"]).ended(0);
+    let uid = detach(&env, &["run", "waits"]);
+    env.mer(["wait", &uid]).failed(124);
+}
+
+#[test]
+fn attach_shows_everything_and_leaves_the_run_alone() {
+    let env = home();
+    let uid = detach(&env, &["run", "gated"]);
+    let run = folder(&env, &uid);
+    let first = env.start(["attach", &uid]);
+    first.wait_stdout("begun\n");
+    first.signal(Signal::INT);
+    let said = first.finish().ended(0).stderr;
+    assert!(said.contains("detached: the run goes on"), "{said}");
+    let second = env.start(["attach", &uid]);
+    second.wait_stdout("begun\n");
+    fs::write(run.join("artefacts/go"), "").expect("a file");
+    assert_eq!(second.finish().ended(0).stdout, "begun\ndone\n");
+    assert_eq!(env.mer(["attach", &uid, "--tail", "1"]).ok(), "done\n");
+    let bad = detach(&env, &["run", "fails"]);
+    let shown = env.mer(["attach", &bad]).ended(1);
+    assert!(shown.stderr.starts_with("why\n"), "{}", shown.stderr);
+}
+
+#[test]
+fn a_detached_training_makes_a_version() {
+    let env = home();
+    let first = detach(&env, &["train", "trains", "one", "--note", "by night"]);
+    let waited = env.mer(["wait", &first, "--on-end", "tee end.json"]).ended(0);
+    assert!(waited.stderr.contains("trained `trains:1`: 4 bytes of raw"), "{}", waited.stderr);
+    assert!(env.read("work/end.json").contains(&format!("\"requestUid\":\"{first}\"")));
+    env.mer(["weights", "alias", "trains:1", "current", "--allow-changes", "--quiet"]).ok();
+    let second = detach(&env, &["train", "trains", "two", "--promote", "--allow-changes"]);
+    env.mer(["wait", &second]).ended(0);
+    assert_eq!(env.mer(["run", "trains"]).ok(), "one\ntwo\n");
+    let version = env.mer(["weights", "show", "trains:2", "--no-statistics", "--json"]).object();
+    assert_eq!((version["parentVersion"].as_u64(), version["requestUid"].as_str()), (Some(1), Some(second.as_str())));
+    let none = detach(&env, &["train", "forgets", "x"]);
+    let said = env.mer(["wait", &none]).failed(76);
+    assert!(said.contains("wrote nothing to the path in `MER_WEIGHTS_OUT`"), "{said}");
+    assert_eq!(env.mer(["weights", "list", "--json"]).objects().len(), 2);
+}
+
+#[test]
+fn fetch_brings_what_a_run_left_once() {
+    let env = home();
+    let uid = detach(&env, &["run", "says", "hello"]);
+    let busy = detach(&env, &["run", "waits"]);
+    env.mer(["wait", &uid]).ok();
+    let fetched = env.mer(["fetch", &uid, "out", "--json"]).object();
+    assert_eq!((fetched["files"].as_u64(), fetched["bytes"].as_u64()), (Some(3), Some(16)));
+    assert_eq!(env.read("work/out/stdout"), "hello\n");
+    assert_eq!((env.read("work/out/stderr"), env.read("work/out/artefacts/note")), ("oops\n".into(), "kept\n".into()));
+    assert!(!folder(&env, &uid).exists());
+    let said = env.mer(["fetch", &uid, "out"]).failed(66);
+    assert!(said.contains("it was fetched or removed"), "{said}");
+    let said = env.mer(["fetch", &busy]).failed(75);
+    assert!(said.contains("is not over yet"), "{said}");
+    env.mer(["stop", &busy, "--now"]).ended(0);
+    // Nothing that is there already is replaced.
+    let again = detach(&env, &["run", "says", "again"]);
+    env.mer(["wait", &again]).ok();
+    env.mer(["fetch", &again, "out"]).failed(74);
+    assert_eq!(env.read("work/out/stdout"), "hello\n");
+    env.mer(["fetch", &again]).ended(0);
+    assert_eq!(env.read(&format!("work/{again}/stdout")), "again\n");
+}
+
+#[test]
+fn ps_lists_runs_and_collects_those_that_are_over() {
+    let env = home();
+    let [long, bad] = ["waits", "fails"].map(|model| detach(&env, &["run", model]));
+    let state = |uid: &str| {
+        let row = listed(&env).into_iter().find(|row| row["requestUid"] == uid)?;
+        Some(row["state"].as_str()?.to_owned())
+    };
+    assert_eq!(state(&long).as_deref(), Some("running"));
+    wait_until("the end of the other run", || (state(&bad) != Some("running".to_owned())).then_some(()));
+    let row = env.mer(["log", "show", &bad, "--json"]).object();
+    assert_eq!(row["status"], "failed");
+    assert!(listed(&env).iter().all(|row| row["requestUid"] == long.as_str()));
+    env.mer(["stop", &long]).ended(0);
+    assert!(listed(&env).is_empty());
+}
+
+#[test]
+fn on_end_runs_for_attached_runs_too() {
+    let env = home();
+    let ran = env.mer(["run", "fails", "--on-end", "tee end.json"]).ended(1);
+    assert!(ran.stdout.contains("\"exitCode\":3") && env.read("work/end.json").contains("\"exitCode\":3"));
+    let ran = env.mer(["run", "says", "x", "--on-end", "false"]).ended(0);
+    assert!(ran.stderr.contains("the command `false` of `--on-end` failed"), "{}", ran.stderr);
+    env.mer(["run", "says", "x", "--on-end", "'"]).failed(64);
+    assert_eq!(env.rows().len(), 2);
+}
+
+#[test]
+fn artefacts_of_a_run_that_is_waited_for_are_brought() {
+    let env = home();
+    let ran = env.mer(["run", "says", "hello", "--artefacts", "kept"]).ended(0);
+    assert_eq!(ran.stdout, "hello\n");
+    assert!(ran.stderr.contains("oops\n") && ran.stderr.contains("fetched 1 artefact into `kept`"), "{}", ran.stderr);
+    assert_eq!(env.read("work/kept/note"), "kept\n");
+    assert!(!env.path("work/kept/stdout").exists());
+    // A signal ends it.
+    let live = env.start(["run", "waits", "--artefacts", "other"]);
+    live.wait_stdout("up\n");
+    live.signal(Signal::INT);
+    assert!(live.finish().ended(130).stderr.contains("it was told to stop"));
+    assert!(env.path("work/other/pid").exists());
+    assert!(listed(&env).is_empty());
+    let trained = env.mer(["train", "trains", "x", "--artefacts", "none"]).ended(0);
+    assert!(trained.stderr.contains("trained `trains:1`"), "{}", trained.stderr);
+    env.mer(["run", "says", "x", "--artefacts", "a", "--detach"]).failed(64);
+}

@@ -1,0 +1,7 @@
+//! Runs that outlive their caller, through the whole program.
+
+mod bad;
+mod chaos;
+mod commands;
+mod far;
+mod support;
