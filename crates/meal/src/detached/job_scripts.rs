@@ -20,7 +20,7 @@ exec 3>/dev/null
 exec sh "$1/supervisor" "$1" "$2" "$3" job
 MER_JOB
     date +%s >"$d/submitted" || fail
-    j=$("$@" --parsable --job-name="mer-$n" --output="$d/slurm" --error="$d/slurm" --open-mode=append --no-requeue \
+    j=$("$@" --parsable --job-name="mer-$n" -o "$d/slurm" -e "$d/slurm" --open-mode=append --no-requeue \
         "$d/job.sh" "$d" "$g" "$m") || fail
     j=${j%%;*}
     { echo "$j" >"$d/job.new" && mv "$d/job.new" "$d/job"; } || fail
