@@ -166,6 +166,16 @@ in
           serviceConfig.ExecStart = "${driver} weights gc --quiet";
         };
       })
+      (lib.mkIf (cfg.prune.olderThan != null) {
+        mer-prune = unit "migrations" "MER: old accesses" {
+          after = [ "mer-migrate.service" ];
+          wants = [ "mer-migrate.service" ];
+          restartIfChanged = false;
+          serviceConfig.ExecStart = "${cfg.package}/bin/mer${config' "migrations"} log prune --quiet "
+            + texts.command ([ "--older-than" cfg.prune.olderThan ]
+              ++ lib.optionals (cfg.prune.keep != null) [ "--keep" (toString cfg.prune.keep) ]);
+        };
+      })
       (lib.mapAttrs' (name: schedule: lib.nameValuePair "mer-run-${name}" (run name schedule)) cfg.schedules)
     ];
 
@@ -186,6 +196,7 @@ in
 
     systemd.timers = lib.mkMerge [
       (lib.mkIf cfg.gc.enable { mer-gc = timer "MER: bytes of weights that no version has" cfg.gc; })
+      (lib.mkIf (cfg.prune.olderThan != null) { mer-prune = timer "MER: old accesses" cfg.prune; })
       (lib.mapAttrs' (name: schedule:
         lib.nameValuePair "mer-run-${name}" (timer "MER: ${schedule.model} (${name})" schedule)) cfg.schedules)
     ];

@@ -80,6 +80,12 @@ in
     onCalendar = option times "weekly" "The times, in the notation of systemd.time(7).";
   };
 
+  prune = timer // {
+    olderThan = maybe types.nonEmptyStr "Accesses that began this long ago, such as `90d`, are deleted regularly. By default none are.";
+    keep = maybe types.int "Number of newest accesses that are kept, however old they are.";
+    onCalendar = option times "daily" "The times, in the notation of systemd.time(7).";
+  };
+
   resident = {
     enable = option types.bool false "Whether a resident keeps models warm for the schedules and for `mer-service`.";
     preload = option (types.listOf types.nonEmptyStr) [ ] "Models to load at its start, before units that come after it.";

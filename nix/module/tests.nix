@@ -33,6 +33,7 @@ let
     resident = { enable = true; preload = [ "chat" "iris:3" ]; serviceConfig.PrivateDevices = false; };
     schedules.nightly = nightly;
   };
+  pruned = with_ { prune = { olderThan = "90d"; keep = 1000; }; };
   activated = with_ { resident = { enable = true; socket = "0123456789abcdef"; }; };
   plain = with_ { schedules.hourly = { model = "iris"; onCalendar = "hourly"; }; gc.enable = false; };
   off = with_ { enable = false; schedules.nightly = nightly; };
@@ -106,6 +107,11 @@ let
     "gc has a timer, which can be disabled" =
       full.systemd.timers.mer-gc.timerConfig.OnCalendar == "weekly" && has "weights gc --quiet" (exec "mer-gc")
       && !(plain.systemd.services ? mer-gc) && !(plain.systemd.timers ? mer-gc);
+    "old accesses are deleted with the credentials of migrations, and only where that is said" =
+      has ''/bin/mer'' pruned.systemd.services.mer-prune.serviceConfig.ExecStart
+      && has ''log prune --quiet "--older-than" "90d" "--keep" "1000"'' pruned.systemd.services.mer-prune.serviceConfig.ExecStart
+      && pruned.systemd.timers.mer-prune.timerConfig.OnCalendar == "daily"
+      && !(full.systemd.services ? mer-prune) && !(full.systemd.timers ? mer-prune);
     "a resident is a service that says when it is ready" =
       let u = resident.systemd.services.mer-resident; in
       has ''/bin/mer serve "--preload" "chat" "--preload" "iris:3"'' u.serviceConfig.ExecStart

@@ -52,7 +52,7 @@ pub(crate) enum Verb {
     /// List, show, put, get, name and remove versions of models' weights
     #[command(subcommand, aliases = ["weight"])]
     Weights(WeightsVerb),
-    /// List, show, follow, count, export and prune accesses: caller, model, time and outcome
+    /// List, show, follow, count, export and prune accesses
     #[command(subcommand, aliases = ["logs", "history"])]
     Log(LogVerb),
     /// Write a page with the log's numbers over time: requests, failures, durations, versions, servers

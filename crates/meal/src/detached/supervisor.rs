@@ -51,6 +51,7 @@ const SESSION: &str = r#"mer_session() {
 /// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
 /// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
 const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4
+unset MER_WATCH
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM
 trap '[ -z "$job" ] || true >"$d/cut"' TERM
 mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s)
