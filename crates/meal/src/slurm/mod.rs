@@ -24,4 +24,5 @@ pub use error::SlurmError;
 pub use executor::SlurmConfig;
 pub(crate) use executor::SlurmExecutor;
 pub use job::{JobEnd, JobEndKind, JobRequest, StartedJob};
+pub(crate) use job_state::job_end_kind;
 pub use ping::ClusterPing;

@@ -118,9 +118,23 @@ fn check(executor: &SlurmExecutor, spec: &RunSpec, answer: &str) -> Result<(), S
     }
 }
 
+impl SlurmExecutor {
+    /// Returns why Slurm took no job, by what its command wrote to stderr.
+    pub(crate) async fn refusal(&self, stderr: &str) -> SlurmError {
+        refused(self, stderr).await
+    }
+
+    /// Returns the words that hand a job to the queue, with what is asked for it.
+    pub(crate) fn submission(&self) -> Vec<String> {
+        let own = ["sbatch", "--ntasks=1", "--nodes=1", "--chdir=/"].map(str::to_owned);
+        own.into_iter().chain(self.config().params.options()).collect()
+    }
+}
+
 /// Returns why no job began, with the partitions that exist if there is no such partition.
 async fn refused(executor: &SlurmExecutor, preamble: &str) -> SlurmError {
-    let error = refusal(preamble, "srun", executor.config().params.partition.as_deref());
+    let command = if preamble.contains("mer: no sbatch") { "sbatch" } else { "srun" };
+    let error = refusal(preamble, command, executor.config().params.partition.as_deref());
     match error {
         SlurmError::NoPartition { partition, .. } => {
             SlurmError::NoPartition { partition, known: executor.partitions().await }

@@ -74,7 +74,7 @@ impl Scheduler {
         };
         let conn = known.map(|known| known.spec.params.clone()).unwrap_or_default();
         let executor = self.executors.of_server(server, conn_type, &conn);
-        let env = if conn_type == ConnType::Local { self.environment.public() } else { BTreeMap::new() };
+        let env = if conn_type.starts_here(&conn) { self.environment.public() } else { BTreeMap::new() };
         Some(DetachedHost { server: server.to_owned(), executor, env, base: conn.cache_dir.unwrap_or_default() })
     }
 }

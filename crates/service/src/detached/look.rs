@@ -23,6 +23,8 @@ const MAX_ASKED: usize = 300;
 pub enum Standing {
     /// Its input is being stored, or it starts.
     Starting,
+    /// Its job waits in the queue of a cluster.
+    Queued,
     /// It runs; seconds since its start, if they are known.
     Running(Option<u64>),
     /// It is over, and this process has put that on record.
@@ -119,6 +121,7 @@ impl Runtime {
             (None, Err(why)) => Standing::Unknown(why.clone()),
             (None, Ok(seen)) => match &seen.state {
                 DetachedState::Running(seconds) => Standing::Running(*seconds),
+                DetachedState::Queued => Standing::Queued,
                 DetachedState::Foreign => Standing::Unknown("its folder belongs to another user".to_owned()),
                 DetachedState::Elsewhere(host) => Standing::Unknown(format!("its supervisor is on `{host}`")),
                 _ => Standing::Starting,
