@@ -24,6 +24,7 @@ mod owner;
 mod ps;
 mod registry_fields;
 mod run;
+mod run_failure;
 mod run_output;
 mod serve;
 mod server;
