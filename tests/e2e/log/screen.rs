@@ -68,6 +68,9 @@ fn tables_fit_the_screen_and_are_whole_elsewhere() {
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!("screens", text.trim_end()));
     let piped = env.mer(["log", "list"]).ok();
-    assert!(piped.contains("01989680-0000-7000-8000-030000000006") && piped.contains("2026-05-06T14:00:06Z"), "{piped}");
+    assert!(
+        piped.contains("01989680-0000-7000-8000-030000000006") && piped.contains("2026-05-06T14:00:06Z"),
+        "{piped}"
+    );
     assert_eq!(env.mer(["log", "list", "--wide"]).ok(), piped);
 }
