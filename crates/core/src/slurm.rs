@@ -3,22 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Options with which MER itself calls `srun` and `sbatch`, so that `extra` may not set them.
-const OWN_OPTIONS: [&str; 14] = [
-    "--job-name",
-    "-J",
-    "--ntasks",
-    "-n",
-    "--nodes",
-    "-N",
-    "--input",
-    "-i",
-    "--output",
-    "-o",
-    "--error",
-    "-e",
-    "--pty",
-    "--jobid",
-];
+const OWN_OPTIONS: [&str; 8] = ["job-name", "ntasks", "nodes", "input", "output", "error", "pty", "jobid"];
+/// The same, as letters.
+const OWN_LETTERS: [&str; 6] = ["J", "n", "N", "i", "o", "e"];
 
 /// What is asked of Slurm for each job of a server. What is not set is left to the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +88,12 @@ impl SlurmParams {
         if words.iter().any(|word| word == "--" || word.is_empty()) {
             return Err(("extra", "has an empty word or `--` in it, which ends the options".to_owned()));
         }
-        let is_own = |word: &&String| OWN_OPTIONS.contains(&word.split('=').next().unwrap_or_default());
+        let is_own = |word: &&String| match word.strip_prefix("--") {
+            Some(option) => OWN_OPTIONS.contains(&option.split('=').next().unwrap_or_default()),
+            None => word
+                .strip_prefix('-')
+                .is_some_and(|letters| OWN_LETTERS.iter().any(|letter| letters.starts_with(letter))),
+        };
         match words.iter().find(is_own) {
             Some(word) => Err(("extra", format!("has `{word}`, which MER sets itself"))),
             None => Ok(()),
@@ -114,15 +106,15 @@ impl SlurmParams {
         let time = self.time.as_deref().and_then(time_limit);
         let cpus = self.cpus_per_task.map(|cpus| cpus.to_string());
         let named = [
-            ("--partition", &self.partition),
-            ("--account", &self.account),
-            ("--qos", &self.qos),
-            ("--gres", &self.gres),
-            ("--time", &time),
-            ("--cpus-per-task", &cpus),
-            ("--mem", &self.mem),
+            ("partition", &self.partition),
+            ("account", &self.account),
+            ("qos", &self.qos),
+            ("gres", &self.gres),
+            ("time", &time),
+            ("cpus-per-task", &cpus),
+            ("mem", &self.mem),
         ];
-        let options = named.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+        let options = named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
         options.chain(self.extra_options.iter().flatten().cloned()).collect()
     }
 }
@@ -187,6 +179,7 @@ mod tests {
             (r#"{"extra":["a100"]}"#, "extra", "no option"),
             (r#"{"extra":["--exclusive","--"]}"#, "extra", "ends the options"),
             (r#"{"extra":["--output=/x"]}"#, "extra", "MER sets itself"),
+            (r#"{"extra":["-n2"]}"#, "extra", "MER sets itself"),
         ] {
             let (found, what) = wrong(json);
             assert!(found == key && what.contains(told), "{json}: {found} {what}");

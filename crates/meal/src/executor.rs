@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use mer_core::RunSpec;
 
 use crate::{
-    ClusterPing, Held, JobRequest, LocalConfig, PingReport, Run, SlurmConfig, SshConfig, SshError, StartError,
+    ClusterPing, Held, JobRequest, LocalConfig, PingReport, Run, SlurmConfig, SlurmError, SshConfig, SshError,
+    StartError,
     local::{Holder, LocalExecutor},
     machine::MachineExecutor,
     slurm::SlurmExecutor,
@@ -87,6 +88,20 @@ impl Executor {
     pub async fn ping_cluster(&self) -> Option<ClusterPing> {
         match &self.slurm {
             Some(slurm) => Some(slurm.ping().await),
+            None => None,
+        }
+    }
+
+    /// Returns the words that hand a detached run to the queue of a cluster. `None` where there is no cluster.
+    #[must_use]
+    pub fn submission(&self) -> Option<Vec<String>> {
+        self.slurm.as_ref().map(SlurmExecutor::submission)
+    }
+
+    /// Returns why a cluster took no job, by what the command wrote to stderr. `None` where there is no cluster.
+    pub async fn job_refusal(&self, stderr: &str) -> Option<SlurmError> {
+        match &self.slurm {
+            Some(slurm) => Some(slurm.refusal(stderr).await),
             None => None,
         }
     }

@@ -52,7 +52,8 @@ impl Runtime {
     }
 
     async fn drained_and_reported(&self, session: Session) -> Result<Session, ServiceError> {
-        let JournalState { session, report, stopped } = self.drained(session, DrainOptions::default()).await?;
+        let options = DrainOptions { waits: true, ..DrainOptions::default() };
+        let JournalState { session, report, stopped } = self.drained(session, options).await?;
         self.notify(Event::JournalDrained { report: &report, stopped: stopped.as_ref() });
         Ok(session)
     }

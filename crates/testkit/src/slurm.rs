@@ -179,7 +179,7 @@ impl Drop for Cluster {
         // Its jobs first, as their processes are not children of these daemons.
         let _ = self.call("scancel", ["--quiet", "--signal=KILL", "--state=RUNNING"]);
         let _ = processes::poll(Duration::from_secs(5), || {
-            let _ = self.call("scancel", ["--quiet", "--user=root"]);
+            let _ = self.call("scancel", ["--quiet", &format!("--user={}", mer_user())]);
             self.jobs().is_empty().then_some(())
         });
         end(self.node.take());

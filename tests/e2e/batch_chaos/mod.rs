@@ -42,7 +42,7 @@ while IFS= read -r line; do
 done
 '''
 "#;
-/// Bound of a run that is left alone.
+/// Bound of a process that is left alone.
 const LONGEST: Duration = Duration::from_secs(1800);
 
 /// How much is done.
@@ -69,11 +69,11 @@ impl Size {
 }
 
 /// The environment of the test.
-struct Place {
+struct Replicas {
     env: TestEnv,
 }
 
-impl Place {
+impl Replicas {
     fn new(servers: [(&str, &Sshd); 2]) -> Self {
         let env = TestEnv::new();
         let pids = env.path("pids");
@@ -94,12 +94,7 @@ impl Place {
 
     /// Runs the batch to its end.
     fn run(&self, input: &Input, output: &str) -> Ran {
-        let (begun, mut live) = (Instant::now(), self.start(input, output));
-        while !live.is_over() {
-            assert!(begun.elapsed() < LONGEST, "the batch does not end");
-            thread::sleep(Duration::from_millis(10));
-        }
-        live.finish()
+        finish(self.start(input, output))
     }
 
     /// Waits until another process of the model has begun, for at most a few seconds.
@@ -116,17 +111,28 @@ impl Place {
     }
 
     fn rows(&self) -> Vec<Value> {
-        self.env.mer(["log", "list", "--json", "--limit", "10000000"]).objects()
+        let list = self.env.with(["log", "list", "--json", "--limit", "10000000"]);
+        finish(Live::start(list, Stdio::null())).objects()
     }
 }
 
+/// Waits for the end of a process that may take minutes.
+fn finish(mut live: Live) -> Ran {
+    let begun = Instant::now();
+    while !live.is_over() {
+        assert!(begun.elapsed() < LONGEST, "it does not end");
+        thread::sleep(Duration::from_millis(10));
+    }
+    live.finish()
+}
+
 /// Kills `mer` at random, and a server once, and edits the input between the runs.
-fn disturb(place: &Place, sshd: &mut Sshd, input: &mut Input, Size { kills, most_life, .. }: Size) {
+fn disturb(replicas: &Replicas, sshd: &mut Sshd, input: &mut Input, Size { kills, most_life, .. }: Size) {
     let mut killed = 0;
     let mut is_stopped = false;
     while killed < kills {
-        let before = place.processes();
-        let mut live = place.start(input, "results");
+        let before = replicas.processes();
+        let mut live = replicas.start(input, "results");
         if is_stopped {
             thread::sleep(Duration::from_millis(500));
             sshd.start_again();
@@ -134,7 +140,7 @@ fn disturb(place: &Place, sshd: &mut Sshd, input: &mut Input, Size { kills, most
         }
         // Every other kill comes while items are served.
         if killed % 2 == 1 {
-            place.wait_for_model(&mut live, before);
+            replicas.wait_for_model(&mut live, before);
         }
         if killed == kills / 2 {
             sshd.stop();
@@ -156,32 +162,31 @@ fn disturb(place: &Place, sshd: &mut Sshd, input: &mut Input, Size { kills, most
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures of a test that runs for minutes")]
 fn a_batch_that_is_killed_and_edited_gives_the_results_of_an_undisturbed_one() {
     let (Some(mut there), Some(elsewhere)) = (Sshd::start(), Sshd::start()) else { return };
     let size = Size::new();
-    let place = Place::new([("there", &there), ("elsewhere", &elsewhere)]);
+    let replicas = Replicas::new([("there", &there), ("elsewhere", &elsewhere)]);
     let nanos = SystemTime::UNIX_EPOCH.elapsed().expect("a clock").subsec_nanos();
     let mut input = Input::new(size.lines, nanos.into());
-    let pids = place.env.path("pids");
+    let pids = replicas.env.path("pids");
     let is_over = AtomicBool::new(false);
     let begun = Instant::now();
     let killed = thread::scope(|scope| {
         let killer = scope.spawn(|| kill_models(&pids, size.pause, &is_over));
-        disturb(&place, &mut there, &mut input, size);
-        place.run(&input, "results").ok();
+        disturb(&replicas, &mut there, &mut input, size);
+        replicas.run(&input, "results").ok();
         is_over.store(true, Ordering::Relaxed);
         killer.join().expect("a number")
     });
     let took = begun.elapsed();
 
-    let results = place.env.read("work/results");
+    let results = replicas.env.read("work/results");
     assert!(results == input.results(), "seed {nanos}: {}", difference(&results, &input.results()));
-    assert!(!place.env.path("work/results.mer.kept").exists());
-    let processes = place.processes();
+    assert!(!replicas.env.path("work/results.mer.kept").exists());
+    let processes = replicas.processes();
     wait_until("the end of all models", || models(&pids).is_empty().then_some(()));
     let disturbed = wait_until("the end of all attempts on record", || {
-        let rows = place.rows();
+        let rows = replicas.rows();
         rows.iter().all(|row| row["status"] != "started").then_some(rows)
     });
     let with_status = |status: &str| disturbed.iter().filter(|row| row["status"] == status).count();
@@ -202,9 +207,9 @@ fn a_batch_that_is_killed_and_edited_gives_the_results_of_an_undisturbed_one() {
     let on_record: u64 = disturbed.iter().map(answered).sum();
     assert!(on_record >= input.lines.len() as u64, "{on_record} answers of {} lines are on record", input.lines.len());
 
-    place.run(&input, "calm").ok();
-    assert!(place.env.read("work/calm") == results, "an undisturbed batch gives other results");
-    let calm: Vec<Value> = place.rows().into_iter().take_while(|row| row != &disturbed[0]).collect();
+    replicas.run(&input, "calm").ok();
+    assert!(replicas.env.read("work/calm") == results, "an undisturbed batch gives other results");
+    let calm: Vec<Value> = replicas.rows().into_iter().take_while(|row| row != &disturbed[0]).collect();
     assert!(calm.iter().all(|row| row["status"] == "succeeded"), "{calm:?}");
     assert_eq!(calm.iter().map(answered).sum::<u64>(), input.lines.len() as u64);
 }

@@ -3,6 +3,7 @@
 mod export;
 mod filters;
 mod prune;
+mod report;
 mod screen;
 mod statistics;
 mod tail;

@@ -14,7 +14,7 @@ fn a_job_that_was_cancelled_or_preempted_failed_for_that_reason() {
     let job = home.cluster.wait_job("RUNNING");
     home.cluster.call("scancel", [&job]);
     // The model ends well on TERM, and has not done its work.
-    let told = live.finish().failed(130);
+    let told = live.finish().ended(130).stderr;
     assert!(told.contains(&format!("`job-slow` on `cluster`: job {job} was cancelled on the cluster")), "{told}");
     let row = home.newest();
     assert_eq!((&row["status"], &row["jobId"]), (&json!("failed"), &json!(job)), "{row}");
@@ -23,7 +23,7 @@ fn a_job_that_was_cancelled_or_preempted_failed_for_that_reason() {
     live.wait_stdout("begun\n");
     let job = home.cluster.wait_job("RUNNING");
     home.cluster.call("srun", ["-p", "urgent", "-n1", "--exclusive", "true"]);
-    let told = live.finish().failed(75);
+    let told = live.finish().ended(75).stderr;
     assert!(told.contains(&format!("job {job} was preempted by another job")), "{told}");
     assert_eq!(home.newest()["status"], "failed");
 }
@@ -43,7 +43,7 @@ fn a_lost_node_is_told_and_a_run_goes_on_without_controller_and_node_daemon() {
     live.wait_stdout("begun\n");
     let job = home.cluster.wait_job("RUNNING");
     home.cluster.kill_node();
-    let told = live.finish().failed(69);
+    let told = live.finish().ended(69).stderr;
     assert!(told.contains(&format!("job {job} lost its node")), "{told}");
     assert_eq!(home.newest()["status"], "failed");
     home.cluster.start_node();

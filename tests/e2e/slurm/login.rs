@@ -1,13 +1,14 @@
 //! The same through a login node: the commands of Slurm are called there.
 
-use mer_testkit::sshd::Sshd;
+use mer_testkit::sshd::{Shell, Sshd};
 use rustix::process::Signal;
 use serde_json::json;
 
 use super::{Home, SOON};
 
 fn login(home: &Home) -> Option<(Sshd, String)> {
-    let sshd = Sshd::builder().option("SetEnv", format!("SLURM_CONF={}", home.cluster.conf().display())).start()?;
+    let sshd =
+        Sshd::builder().shell(Shell::Sh, &format!("export SLURM_CONF={}", home.cluster.conf().display())).start()?;
     home.env.file("home/.ssh/known_hosts", sshd.known_hosts());
     let server = format!(
         "[servers.cluster]\nconnType = 'slurm'\nhost = '{}'\nport = {}\nuser = '{}'\nidentityFile = '{}'\ncacheDir = '{}'\n",
@@ -27,20 +28,20 @@ fn runs_weights_and_trainings_go_through_a_login_node() {
     home.apply(&server);
     // `mer` itself does not know the cluster.
     let mer = |args: [&str; 3]| home.env.mer(args);
-    assert_eq!(mer(["run", "job-cat", "hello"]).ok(), "hello");
+    assert_eq!(mer(["run", "job-cat", "hello"]).ok(), "hello\n");
     let row = home.newest();
     assert!(row["jobId"].is_string() && row["connectMs"].as_f64() > Some(0.0), "{row}");
     let told = mer(["run", "job-fail", "x"]).ended(1);
     assert!(
-        told.stderr.starts_with("a warning\nmer: `job-fail` on `cluster`: the model exited with code 3\n"),
+        told.stderr.starts_with("a warningmer: `job-fail` on `cluster`: the model exited with code 3\n"),
         "{}",
         told.stderr
     );
-    home.env.piped(["train", "job-weights", "--promote", "-i", "-"], "trained").ended(0);
+    home.env.piped(["train", "job-weights", "--promote", "--allow-changes", "-"], "trained").ended(0);
     let told = mer(["run", "job-weights", "x"]).ok();
     let (path, weights) = told.split_once('\n').expect("two lines");
     assert!(path.starts_with(home.folder().join("cache").to_str().expect("text")), "{path}");
-    assert_eq!(weights, "trained");
+    assert_eq!(weights, "trained\n");
     let steps = home.env.mer(["server", "ping", "cluster", "--json"]).objects();
     assert_eq!(steps.last().expect("a step")["step"], "partition");
     home.cluster.assert_no_jobs(SOON);

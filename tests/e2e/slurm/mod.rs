@@ -2,6 +2,7 @@
 //! login node, which a temporary `sshd` stands for.
 
 mod cut;
+mod detached;
 mod ends;
 mod kept;
 mod login;

@@ -15,7 +15,7 @@ fn what_slurm_refuses_is_told_in_its_words() {
     );
     assert!(told.contains("mer server set cluster --partition debug"), "{told}");
     assert_eq!(home.newest()["status"], "failed");
-    home.mer(["server", "ping", "cluster"]).failed(78);
+    home.mer(["server", "ping", "cluster"]).ended(78);
 
     home.apply("[servers.cluster]\nconnType = 'slurm'\npartition = 'debug'\ngres = 'gpu:1'\n");
     let told = home.mer(["run", "job-cat", "x"]).failed(78);
@@ -26,14 +26,14 @@ fn what_slurm_refuses_is_told_in_its_words() {
 fn a_wait_in_the_queue_is_bounded_and_leaves_no_job() {
     let Some(mut home) = Home::new() else { return };
     home.apply("[servers.cluster]\nconnType = 'slurm'\npartition = 'stopped'\n");
-    home.mer(["model", "set", "job-cat", "--queue-timeout", "2s", "--allow-changes"]).ok();
+    home.mer(["model", "set", "job-cat", "--queue-timeout", "2s", "--allow-changes"]).ended(0);
     let told = home.mer(["run", "job-cat", "x"]).failed(75);
     assert!(told.contains("`queueTimeout` ran out after 2s: job "), "{told}");
     assert!(told.contains("was still in the queue (PartitionDown)"), "{told}");
     assert_eq!(home.newest()["status"], "timeout");
     home.cluster.assert_no_jobs(SOON);
 
-    home.mer(["model", "set", "job-cat", "--unset", "queueTimeout", "--allow-changes"]).ok();
+    home.mer(["model", "set", "job-cat", "--unset", "queueTimeout", "--allow-changes"]).ended(0);
     let live = home.start(["run", "job-cat", "x"]);
     home.cluster.wait_job("PENDING");
     home.cluster.call("scancel", ["--state=PENDING"]);

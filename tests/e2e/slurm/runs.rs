@@ -22,7 +22,7 @@ fn runs_answer_and_are_on_record_with_their_jobs() {
     let ran = home.mer(["run", "job-fail", "x"]).ended(1);
     assert_eq!(ran.stdout, "partial\n");
     assert!(
-        ran.stderr.starts_with("a warning\nmer: `job-fail` on `cluster`: the model exited with code 3\n"),
+        ran.stderr.starts_with("a warningmer: `job-fail` on `cluster`: the model exited with code 3\n"),
         "{}",
         ran.stderr
     );
@@ -44,15 +44,15 @@ fn a_run_within_a_job_is_a_job_of_its_own_and_a_ping_shows_the_partition() {
     let Some(home) = Home::new() else { return };
     let mut command = home.with(["run", "job-cat", "x"]);
     command.env("SLURM_JOB_ID", "99999").env("SLURM_JOBID", "99999");
-    assert_eq!(crate::support::run(command).ok(), "x");
+    assert_eq!(crate::support::run(command).ok(), "x\n");
 
-    home.mer(["server", "set", "cluster", "--partition", "short", "--cpus-per-task", "2", "--allow-changes"]).ok();
+    home.mer(["server", "set", "cluster", "--partition", "short", "--cpus-per-task", "2", "--allow-changes"]).ended(0);
     let steps = home.mer(["server", "ping", "cluster", "--json"]).objects();
     let [step] = &steps[..] else { panic!("{steps:?}") };
     assert_eq!((&step["step"], &step["code"]), (&json!("partition"), &json!(0)), "{step}");
     let detail = step["detail"].as_str().expect("text");
     assert!(detail.starts_with("partition `short` is up, time limit 1:00, 1 of 1 nodes idle, 8 CPUs"), "{detail}");
-    let told = home.mer(["doctor", "--json"]).ended(0).stdout;
+    let told = home.mer(["doctor", "--json"]).ended(1).stdout;
     assert!(told.contains("partition `short` is up"), "{told}");
-    assert_eq!(home.mer(["run", "job-cat", "y"]).ok(), "y");
+    assert_eq!(home.mer(["run", "job-cat", "y"]).ok(), "y\n");
 }

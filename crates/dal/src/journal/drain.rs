@@ -18,6 +18,8 @@ use crate::{DalError, Database, Session, embedded::try_lock};
 
 /// Age after which an unfinished segment counts as abandoned.
 const STALE: Duration = Duration::from_secs(3600);
+/// Bound on waiting for another drain.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Moves the journal of a database into it. Opens a session only if records wait.
 ///
@@ -71,15 +73,24 @@ async fn drain_all(drain: &mut SegmentDrain, options: DrainOptions) -> Result<()
     if paths.is_empty() {
         return Ok(());
     }
+    let waits = options.waits;
     let target = DrainTarget::of(drain.session()?, options).await?;
-    // Two drains at once would only repeat each other. For an embedded database the lease already excludes that.
+    // Two drains at once would only repeat each other.
     let lock = drain_lock(&dir)?;
-    if !try_lock(&lock).map_err(|source| JournalError::Read { path: dir.join(DRAIN_LOCK), source })? {
-        return Ok(());
+    let is_first = || try_lock(&lock).map_err(|source| JournalError::Read { path: dir.join(DRAIN_LOCK), source });
+    if !is_first()? {
+        // The one of an embedded database goes on as soon as it gets that.
+        if !waits
+            || !drain.session()?.database().settings().url.is_embedded()
+            || !drain.let_others(PATIENCE, is_first).await?
+        {
+            return Ok(());
+        }
     }
     remove_leftovers(&dir);
     let mut suspected = Vec::new();
-    for path in paths {
+    // Others may have drained some meanwhile.
+    for path in segments(&dir)? {
         match drain.file(&target, path.clone()).await {
             Err(error) if error.may_be_a_value() => suspected.push((path, error)),
             drained => drained?,

@@ -12,6 +12,8 @@ pub struct DrainOptions {
     /// Records only segments that certainly were written for this database at its location; older segments do not name
     /// a location.
     pub only_from_here: bool,
+    /// Waits, for a minute at most, while another process drains into an embedded database: its records are then there.
+    pub waits: bool,
 }
 
 /// Result of a drain.

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs,
     path::PathBuf,
+    time::{Duration, Instant},
 };
 
 use mer_core::{Access, AttemptKey, Status};
@@ -23,6 +24,8 @@ use crate::{
     access_batch::{BATCH_BYTES, BATCH_ROWS, text_bytes},
 };
 
+/// Pause between two looks at what others do.
+const LOOK: Duration = Duration::from_millis(20);
 /// Error in the row of a run whose end is not in the journal.
 const NO_END: &str = "no end of this run was recorded: `mer` was killed, or could not write it down";
 
@@ -49,6 +52,27 @@ impl SegmentDrain {
 
     pub(super) fn session(&self) -> Result<&Session, DalError> {
         self.session.as_ref().ok_or(DalError::Gone { operation: "drain the journal" })
+    }
+
+    /// Closes the session while others use the database, until something holds or the bound has passed. Returns whether it holds.
+    ///
+    /// # Errors
+    /// The database is not available, or what `look` returns.
+    pub(super) async fn let_others(
+        &mut self,
+        bound: Duration,
+        look: impl Fn() -> Result<bool, JournalError>,
+    ) -> Result<bool, DalError> {
+        let session = self.session.take().ok_or(DalError::Gone { operation: "drain the journal" })?;
+        let (database, begun) = (session.database().clone(), Instant::now());
+        session.close().await?;
+        let mut holds = look();
+        while matches!(holds, Ok(false)) && begun.elapsed() < bound {
+            tokio::time::sleep(LOOK).await;
+            holds = look();
+        }
+        self.session = Some(database.session().await?);
+        Ok(holds?)
     }
 
     /// Drains one segment, or reports why it is skipped.

@@ -18,6 +18,7 @@ use super::{
 use crate::{AccessFilter, Database, DbUrl, DiskFault, DrainReport, ScriptRun, Session, Settings, embedded::try_lock};
 
 mod older_format;
+mod two_drains;
 
 fn owner() -> JournalOwner {
     JournalOwner { host: "here".into(), pid: std::process::id(), mer_version: "0".into() }

@@ -38,6 +38,7 @@ impl DetachedRow {
         let DetachedStatus { run, standing } = status;
         let (state, why) = match standing {
             Standing::Starting => ("starting".to_owned(), None),
+            Standing::Queued => ("queued".to_owned(), None),
             Standing::Running(_) => ("running".to_owned(), None),
             Standing::Unknown(why) => ("unknown".to_owned(), Some(why)),
             Standing::BeingCollected => ("ended".to_owned(), None),

@@ -18,6 +18,7 @@
 //! | `collected` | says that the end is on record |
 
 mod command;
+mod job_scripts;
 mod observation;
 mod scripts;
 mod supervisor;

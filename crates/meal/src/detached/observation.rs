@@ -1,5 +1,7 @@
 //! What a look at detached runs has shown.
 
+use crate::{JobEndKind, slurm::job_end_kind};
+
 /// The supervisor of a run, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SupervisorId {
@@ -75,6 +77,12 @@ pub struct DetachedEnd {
 pub enum DetachedState {
     /// Its input is being stored.
     Starting,
+    /// Its job waits in the queue of a cluster.
+    Queued,
+    /// Its job has ended before its end was written; none if the cluster does not say why.
+    JobEnded(String, Option<JobEndKind>),
+    /// Its job was taken out of the queue, or ended, because it was told to stop.
+    JobStopped,
     /// It runs; seconds since its start, if they are known.
     Running(Option<u64>),
     /// It is over.
@@ -136,6 +144,14 @@ fn state(line: &str) -> Option<DetachedState> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     Some(match word {
         "starting" => DetachedState::Starting,
+        "queued" => DetachedState::Queued,
+        "job" => {
+            let (state, id) = rest.split_once(' ')?;
+            match state {
+                "STOPPED" => DetachedState::JobStopped,
+                state => DetachedState::JobEnded(id.to_owned(), job_end_kind(state)),
+            }
+        }
         "runs" => DetachedState::Running(rest.parse().ok()),
         "end" => DetachedState::Ended(end(rest)?),
         "missing" => DetachedState::Missing,

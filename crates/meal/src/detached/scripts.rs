@@ -1,6 +1,9 @@
 //! Scripts that look at detached runs, steer them and bring what they left. [`COMMON`] stands before those that need it.
 
-use super::supervisor::COMMON;
+use super::{
+    job_scripts::{LOOK_AT_JOB, SIGNAL_JOB},
+    supervisor::COMMON,
+};
 
 /// Reads a line for each run: pid, start time, boot id and machine of its supervisor as far as they are known, else `-`, and
 /// its folder; a folder that is not known is `=`, the name of the run, `/`, and the folder that its server has for MER. Prints `=h`, boot id and name of this machine, and then a line for each run, which [`super::observations`]
@@ -15,7 +18,8 @@ over() {
 }
 look() {
     [ -d "$d" ] && [ ! -O "$d" ] && { r=foreign; return; }
-    over && return
+    over && { case $r in *' cut .') look_at_cut ;; esac; return; }
+    [ -e "$d/submitted" ] && { look_at_job; return; }
     if [ -r "$d/pid" ]; then read -r p s o g <"$d/pid"
     elif [ -d "$d" ] && [ "$p" = - ]; then
         { read -r p s o <"$d/launcher"; } 2>/dev/null && [ "$o" = "$mer_boot" ] && mer_a "$p" "$s" && { r=starting; return; }
@@ -45,6 +49,7 @@ done
 const SIGNAL_TO: &str = r#"[ -d "$2" ] && [ -O "$2" ] || { echo "its folder is not there" >&2; exit 3; }
 [ -e "$2/end" ] && exit
 true >"$2/stop"
+@JOB@
 { read -r q u <"$2/model"; } 2>/dev/null && mer_a "$q" "$u" && kill "-$1" "-$q" 2>/dev/null
 exit 0
 "#;
@@ -78,7 +83,8 @@ size "$@" || exit 3
 while :; do
     e=
     for f in end end.[0-9]*; do [ -e "$f" ] && e=1; done
-    [ -n "$e" ] || { { read -r p q r <pid; } 2>/dev/null && ! mer_a "$p" "$q" && [ ! -e launcher ] && e=1; }
+    [ -n "$e" ] || { { read -r p q r <pid; } 2>/dev/null && ! mer_a "$p" "$q" && [ ! -e launcher ] && [ ! -e submitted ] && e=1; }
+    [ -e collected ] && e=1
     size "$@" || exit 3
     if [ "$s" -gt "$n" ]; then
         tail -c "+$((n + 1))" "$2" | head -c "$((s - n))" || exit
@@ -120,6 +126,6 @@ impl Script {
     /// Returns the text for `sh -c`.
     #[must_use]
     pub fn text(self) -> String {
-        format!("{COMMON}{}", self.0)
+        format!("{COMMON}{LOOK_AT_JOB}{}", self.0.replace("@JOB@", SIGNAL_JOB))
     }
 }

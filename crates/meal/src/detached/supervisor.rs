@@ -1,5 +1,6 @@
 //! The supervisor of a detached run, and the script that starts it.
 
+use super::job_scripts::SUBMIT;
 use crate::shell_words::CHECKS;
 
 /// Functions of every script. `mer_base DIR` sets `mer_d` to the folder of all runs, by default or below this one. `mer_t PID` sets `mer_s` to the start time of a process, and to nothing if it has ended;
@@ -43,20 +44,22 @@ const SESSION: &str = r#"mer_session() {
 }
 "#;
 
-/// `$1` is the folder, `$2` the grace period and `$3` the maximum run time in seconds, or nothing. Prints one line to descriptor
-/// 3 when the run is in its hands.
+/// `$1` is the folder, `$2` the grace period and `$3` the maximum run time in seconds, or nothing; `$4` is `job` within a job of a
+/// cluster, where TERM comes from Slurm. Prints one line to descriptor 3 when the run is in its hands.
 ///
 /// The model is a foreground command, because a shell waits for it whatever signals come, and knows its status for certain. A
 /// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
 /// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
-const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3
-trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4
+unset MER_WATCH
+trap : HUP INT QUIT USR1 USR2 PIPE ALRM
+trap '[ -z "$job" ] || true >"$d/cut"' TERM
 mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s)
 end() {
     full=-
     [ "$1" = 0 ] || { echo "is there room" >"$d/probe"; } 2>/dev/null || full=full
     by=-
-    for why in maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
+    for why in cut maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
     rm -f "$d/probe" "$d/input" "$d/env"
     now=$(date +%s)
     if { echo "$1 $now $((now - began)) $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
@@ -115,20 +118,21 @@ kill -KILL "$k"
 "#;
 
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
-/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. Reads the command of the run, one
-/// line, and then its input.
+/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, what follows is the
+/// call of `sbatch`. Reads the command of the run, one line, and then its input.
 ///
-/// Prints `=ok`, the supervisor's pid, start time, boot id and machine; then the folder. Prints another word if the command
-/// cannot be started.
+/// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
+/// the folder. Prints another word if the command cannot be started.
 const LAUNCH: &str = r#"umask 077
 IFS= read -r l || { echo "the command did not arrive" >&2; exit 1; }
-mer_base "$1"; b=$mer_d
+mer_base "$1"; b=$mer_d n=$2 g=$3 m=$4
 command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
     echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
 mer_x() { exit 0; }
-(eval "$l") || exit
+[ $# -gt 6 ] || (eval "$l") || exit
+[ $# -le 6 ] || command -v "$7" >/dev/null 2>&1 || { echo "mer: no $7" >&2; exit 1; }
 mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
-fail() { rm -rf "$d"; exit 1; }
+fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
 trap 'fail' HUP INT TERM
 mkdir "$d/artefacts" || fail
 mer_b; mer_t $$
@@ -151,17 +155,26 @@ p "$l"
 p "$5" >"$d/about" || fail
 true >"$d/stdout" && true >"$d/stderr" || fail
 cat >"$d/input" || fail
-k=-
+if [ $# -gt 6 ]; then
+    p "$6" >"$d/supervisor" || fail
+    shift 6
+    mer_submit "$@"
+    trap - HUP INT TERM
+    echo "=job $j $(uname -n)"
+    echo "$d"
+    exit
+fi
+k=- m=user
 if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
     k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
         KillUserProcesses 2>/dev/null)
     case $k in
     *true) k=killed
-        [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --scope --quiet true 2>/dev/null && k=scope ;;
+        [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope ;;
     *) k=- ;;
     esac
 fi
-a=$( ( if [ $k = scope ]; then exec systemd-run --user --scope --quiet setsid sh -c "$6" mer "$d" "$3" "$4"
+a=$( ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
     else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 3>&1 >/dev/null 2>&1 </dev/null & )
 [ -n "$a" ] || { echo "its supervisor could not be started" >&2; fail; }
 trap - HUP INT TERM
@@ -174,7 +187,7 @@ echo "$d"
 #[must_use]
 pub fn launch_script() -> (String, String) {
     let launch = LAUNCH.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
-    (format!("{COMMON}{SESSION}{CHECKS}\n{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
+    (format!("{COMMON}{SESSION}{CHECKS}\n{SUBMIT}{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
 }
 
 /// A run that was launched.
@@ -190,6 +203,8 @@ pub struct Launched {
     pub host: String,
     /// The folder of the run.
     pub folder: String,
+    /// Number of its job, on a cluster.
+    pub job_id: Option<String>,
     /// Whether systemd ends it with the login session (`KillUserProcesses`).
     pub ends_with_session: bool,
 }
@@ -198,10 +213,23 @@ pub struct Launched {
 #[must_use]
 pub fn launched(answer: &str) -> Option<Launched> {
     let (first, folder) = answer.trim_end_matches('\n').split_once('\n')?;
+    if let Some(job) = first.strip_prefix("=job ") {
+        let (id, host) = job.split_once(' ')?;
+        // The supervisor starts within the job.
+        return Some(Launched {
+            pid: 0,
+            start_time: String::new(),
+            boot_id: None,
+            host: host.to_owned(),
+            folder: folder.to_owned(),
+            job_id: Some(id.to_owned()),
+            ends_with_session: false,
+        });
+    }
     let mut words = first.strip_prefix("=ok ")?.split(' ');
     let (keeps, pid, start_time) = (words.next()?, words.next()?.parse().ok()?, words.next()?.to_owned());
     let (boot_id, host) = (words.next()?, words.next()?.to_owned());
     let boot_id = Some(boot_id).filter(|boot| *boot != "-").map(str::to_owned);
     let folder = folder.to_owned();
-    Some(Launched { pid, start_time, boot_id, host, folder, ends_with_session: keeps == "killed" })
+    Some(Launched { pid, start_time, boot_id, host, folder, job_id: None, ends_with_session: keeps == "killed" })
 }

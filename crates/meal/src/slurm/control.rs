@@ -8,7 +8,7 @@ use std::sync::{
 use mer_core::Exit;
 use tokio::sync::watch;
 
-use super::{JobEnd, report::JobReport};
+use super::{JobEnd, job_report::JobReport};
 use crate::machine_control::MachineControl;
 
 /// Controls the process of a job, by the script that called `srun`: it passes TERM on, and its death ends the job.

@@ -1,6 +1,11 @@
 //! The executor of one cluster.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use mer_core::{RunSpec, SlurmParams};
 
@@ -29,7 +34,8 @@ struct Inner {
 }
 
 impl SlurmExecutor {
-    pub(crate) fn new(beside: MachineExecutor, config: SlurmConfig) -> Self {
+    pub(crate) fn new(beside: MachineExecutor, mut config: SlurmConfig) -> Self {
+        leave_job(&mut config.environment);
         Self(Arc::new(Inner { config, beside }))
     }
 
@@ -49,5 +55,12 @@ impl SlurmExecutor {
     /// Returns the command as it is registered: it is looked for where the job runs.
     pub(crate) fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
         spec.argv.first().filter(|program| !program.is_empty()).map(PathBuf::from).ok_or(StartError::NoCommand)
+    }
+}
+
+/// Removes the variables of a job that this process is in: `srun` would make a step of that job.
+pub(super) fn leave_job(env: &mut BTreeMap<OsString, OsString>) {
+    if ["SLURM_JOB_ID", "SLURM_JOBID"].iter().any(|name| env.contains_key(OsStr::new(name))) {
+        env.retain(|name, _| name == "SLURM_CONF" || !name.as_encoded_bytes().starts_with(b"SLURM_"));
     }
 }

@@ -19,21 +19,32 @@ pub(super) enum JobState {
 pub(super) fn job_state(line: &str, id: &str) -> Option<JobState> {
     let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     let cut = |kind| Some(JobState::Cut(JobEnd { id: id.to_owned(), kind }));
-    match field("JobState")? {
+    let state = field("JobState")?;
+    if let Some(kind) = job_end_kind(state) {
+        return cut(kind);
+    }
+    match state {
         "COMPLETED" | "FAILED" => {
             let (code, signal) = field("ExitCode")?.split_once(':')?;
             let (code, signal): (i32, i32) = (code.parse().ok()?, signal.parse().ok()?);
             Some(JobState::Ended(if signal > 0 { Exit::Signal(signal) } else { Exit::Code(code) }))
         }
-        "TIMEOUT" | "DEADLINE" => cut(JobEndKind::TimeLimit),
-        "PREEMPTED" => cut(JobEndKind::Preempted),
-        "NODE_FAIL" | "BOOT_FAIL" => cut(JobEndKind::NodeFailed),
-        "OUT_OF_MEMORY" => cut(JobEndKind::OutOfMemory),
-        "REQUEUED" | "REQUEUE_HOLD" | "SPECIAL_EXIT" => cut(JobEndKind::Requeued),
-        "CANCELLED" | "REVOKED" => cut(JobEndKind::Cancelled),
         "PENDING" if field("Restarts").is_some_and(|count| count != "0") => cut(JobEndKind::Requeued),
         _ => Some(JobState::Alive),
     }
+}
+
+/// Returns why a job in this state has ended before its process did; none for other states.
+pub(crate) fn job_end_kind(state: &str) -> Option<JobEndKind> {
+    Some(match state {
+        "TIMEOUT" | "DEADLINE" => JobEndKind::TimeLimit,
+        "PREEMPTED" => JobEndKind::Preempted,
+        "NODE_FAIL" | "BOOT_FAIL" => JobEndKind::NodeFailed,
+        "OUT_OF_MEMORY" => JobEndKind::OutOfMemory,
+        "REQUEUED" | "REQUEUE_HOLD" | "SPECIAL_EXIT" => JobEndKind::Requeued,
+        "CANCELLED" | "REVOKED" => JobEndKind::Cancelled,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    JobEnd,
     executor::SlurmExecutor,
+    job_report::JobReport,
     job_state::{JobState, job_state},
     stderr_relay::StderrRelay,
 };
@@ -27,17 +27,6 @@ const ASK_BOUND: Duration = Duration::from_secs(60);
 /// First and greatest pause between two questions.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
-
-/// The end of a job and its process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JobReport {
-    /// How the process ended.
-    pub(super) exit: Exit,
-    /// Why the job ended before it.
-    pub(super) end: Option<JobEnd>,
-    /// Why the exit is not known.
-    pub(super) why_lost: Option<String>,
-}
 
 /// Waits for the end of a job, and returns where its report will be. `signalled` is whether MER ended it.
 pub(super) fn follow(

@@ -1,7 +1,6 @@
 //! Starts a process as a job: `srun` is called, the job waits in the queue, and its script says that the process begins.
 
 use std::{
-    ffi::OsStr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{
     JobRequest, SlurmControl, SlurmError, StartedJob,
-    executor::SlurmExecutor,
+    executor::{SlurmExecutor, leave_job},
     refusal::{queued_job, refusal},
     report, scripts,
     stderr_relay::StderrRelay,
@@ -78,10 +77,7 @@ fn srun(executor: &SlurmExecutor, spec: &RunSpec, job: &JobRequest, word: &str) 
         .chain(spec.argv.iter().cloned())
         .collect();
     let mut env = spec.env.clone();
-    // Within a job, `srun` would make a step of that job.
-    if env.contains_key(OsStr::new("SLURM_JOB_ID")) || env.contains_key(OsStr::new("SLURM_JOBID")) {
-        env.retain(|name, _| name == "SLURM_CONF" || !name.as_encoded_bytes().starts_with(b"SLURM_"));
-    }
+    leave_job(&mut env);
     RunSpec { argv, cwd: None, env, ..spec.clone() }
 }
 
@@ -122,9 +118,23 @@ fn check(executor: &SlurmExecutor, spec: &RunSpec, answer: &str) -> Result<(), S
     }
 }
 
+impl SlurmExecutor {
+    /// Returns why Slurm took no job, by what its command wrote to stderr.
+    pub(crate) async fn refusal(&self, stderr: &str) -> SlurmError {
+        refused(self, stderr).await
+    }
+
+    /// Returns the words that hand a job to the queue, with what is asked for it.
+    pub(crate) fn submission(&self) -> Vec<String> {
+        let own = ["sbatch", "--ntasks=1", "--nodes=1", "--chdir=/"].map(str::to_owned);
+        own.into_iter().chain(self.config().params.options()).collect()
+    }
+}
+
 /// Returns why no job began, with the partitions that exist if there is no such partition.
 async fn refused(executor: &SlurmExecutor, preamble: &str) -> SlurmError {
-    let error = refusal(preamble, "srun", executor.config().params.partition.as_deref());
+    let command = if preamble.contains("mer: no sbatch") { "sbatch" } else { "srun" };
+    let error = refusal(preamble, command, executor.config().params.partition.as_deref());
     match error {
         SlurmError::NoPartition { partition, .. } => {
             SlurmError::NoPartition { partition, known: executor.partitions().await }

@@ -33,9 +33,9 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputStream {
     /// Its output.
-    Stdout,
+    Output,
     /// Its diagnostics.
-    Stderr,
+    Diagnostics,
 }
 
 /// Facts about what a run wrote.
@@ -74,7 +74,7 @@ impl Scheduler {
         };
         let conn = known.map(|known| known.spec.params.clone()).unwrap_or_default();
         let executor = self.executors.of_server(server, conn_type, &conn);
-        let env = if conn_type == ConnType::Local { self.environment.public() } else { BTreeMap::new() };
+        let env = if conn_type.starts_here(&conn) { self.environment.public() } else { BTreeMap::new() };
         Some(DetachedHost { server: server.to_owned(), executor, env, base: conn.cache_dir.unwrap_or_default() })
     }
 }
@@ -146,7 +146,7 @@ impl DetachedHost {
         to: mpsc::Sender<Bytes>,
         cancel: &Cancel,
     ) -> Result<(), DetachedError> {
-        let stream = if stream == OutputStream::Stdout { "stdout" } else { "stderr" };
+        let stream = if stream == OutputStream::Output { "stdout" } else { "stderr" };
         let tail = tail.map(|lines| lines.to_string()).unwrap_or_default();
         let arguments = vec![folder.to_owned(), stream.to_owned(), tail];
         self.forward(&FOLLOW.text(), arguments, to, cancel).await

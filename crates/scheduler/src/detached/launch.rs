@@ -71,6 +71,8 @@ impl Launch<'_> {
             self.about.clone(),
             supervisor,
         ];
+        let mut arguments = arguments;
+        arguments.extend(self.host.executor.submission().unwrap_or_default());
         let running = match self.host.start(&script, arguments, Bound::Never, self.cancel).await {
             Ok(running) => running,
             Err(DetachedError::Start { source, .. }) => {
@@ -86,7 +88,14 @@ impl Launch<'_> {
         if let (Some(launched), Some(Exit::Code(0))) = (launched(&answer), ended.exit) {
             return LaunchEnd::Started(launched, sent);
         }
-        let verdict = self.verdict(&ended, &answer, &sent);
+        let mut verdict = self.verdict(&ended, &answer, &sent);
+        // What Slurm said of a job that it did not take.
+        if verdict.failure == Some(FailureKind::Io)
+            && matches!((&ended.cause, ended.exit, &sent.failed), (EndCause::Done, Some(Exit::Code(_)), None))
+            && let Some(error) = self.host.executor.job_refusal(&String::from_utf8_lossy(&ended.stderr_tail)).await
+        {
+            verdict = Verdict::not_started(&self.host.server, &StartError::Slurm(error));
+        }
         // A script that has ended by itself says for certain that nothing runs.
         match (&ended.cause, ended.exit) {
             (EndCause::Done, Some(Exit::Code(_))) => not_started(verdict),
@@ -98,7 +107,7 @@ impl Launch<'_> {
     /// that is valid after the end of this process.
     async fn found_spec(&self) -> Result<RunSpec, StartError> {
         let mut spec = self.spec.clone();
-        if self.is_local {
+        if self.is_local && self.host.executor.submission().is_none() {
             let program = self.host.executor.resolve(&spec).await?;
             if spec.argv.first().is_some_and(|first| first == "mer") {
                 let program = program.canonicalize().unwrap_or(program);
@@ -162,8 +171,15 @@ impl Launch<'_> {
                         let _ = self.host.signal(&folder, true, &Cancel::new()).await;
                     }
                     // Its pid is in its folder.
-                    let launched =
-                        Launched { pid: 0, start_time: String::new(), boot_id, host, folder, ends_with_session: false };
+                    let launched = Launched {
+                        pid: 0,
+                        start_time: String::new(),
+                        boot_id,
+                        host,
+                        folder,
+                        job_id: None,
+                        ends_with_session: false,
+                    };
                     return LaunchEnd::Started(launched, sent);
                 }
                 None => break,

@@ -9,7 +9,7 @@ use mer_meal::Cancel;
 use mer_scheduler::{DetachedError, DetachedHost};
 use uuid::Uuid;
 
-use super::{judgement::Judgement, look::Sight};
+use super::{judgement::Judgement, sight::Sight};
 use crate::{
     error::{ServiceError, in_one_line},
     runtime::Runtime,
@@ -197,14 +197,6 @@ impl Runtime {
     }
 }
 
-impl Sight {
-    /// Returns the path of the run's folder, if it is known.
-    pub(super) fn folder(&self) -> Option<String> {
-        let seen = self.seen.as_ref().ok().and_then(|seen| seen.folder.clone());
-        self.run.folder.clone().or(seen)
-    }
-}
-
 /// Why what a training wrote was not stored.
 enum NotStored {
     /// It may be stored later.
@@ -220,6 +212,7 @@ fn complete(access: &mut Access, run: &DetachedRun, judged: &Judgement) {
     access.stdin_bytes = run.params.stdin_bytes;
     access.stdin_sha256.clone_from(&run.params.stdin_sha256);
     access.start_ms = run.params.start_ms;
+    access.job_id.clone_from(&run.job_id);
     let ran = judged.seconds.and_then(|seconds| i64::try_from(seconds).ok());
     // The clock of another machine may differ: only how long it ran is taken from there.
     let stop = ran.and_then(|seconds| access.start_access.checked_add(SignedDuration::from_secs(seconds)).ok());

@@ -1,7 +1,7 @@
 //! Judges how a detached run ended.
 
 use mer_core::{Access, AccessKind, DetachedRun, Exit, FailureKind, Status, signal_name};
-use mer_meal::{DetachedEnd, DetachedState, EndedBy};
+use mer_meal::{DetachedEnd, DetachedState, EndedBy, JobEnd, JobEndKind};
 
 /// The end of a detached run, as it goes on record.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,16 @@ pub(super) fn judge(run: &DetachedRun, state: &DetachedState) -> Option<Judgemen
         DetachedState::Rebooted => lost("its machine was started again before its end was written down", true),
         DetachedState::Killed => lost("its supervisor was killed, and the model with it", true),
         DetachedState::Removed => lost("its folder was removed, and the model was ended", false),
-        DetachedState::Starting | DetachedState::Running(_) => return None,
+        DetachedState::JobEnded(id, Some(kind)) => {
+            let end = JobEnd { id: id.clone(), kind: *kind };
+            let status = if *kind == JobEndKind::TimeLimit { Status::Timeout } else { Status::Failed };
+            Judgement { status, ..lost(&end.to_string(), true) }
+        }
+        DetachedState::JobEnded(id, None) => {
+            lost(&format!("job {id} is over, and the end of the model was not written down"), true)
+        }
+        DetachedState::JobStopped => Judgement { status: Status::Cancelled, ..lost("it was told to stop", true) },
+        DetachedState::Starting | DetachedState::Queued | DetachedState::Running(_) => return None,
         DetachedState::Foreign | DetachedState::Elsewhere(_) => return overdue(run),
     })
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::{
     collect::CollectedRun,
     judgement::{judge, overdue},
+    sight::Sight,
 };
 use crate::{error::ServiceError, runtime::Runtime, view::View};
 
@@ -23,6 +24,8 @@ const MAX_ASKED: usize = 300;
 pub enum Standing {
     /// Its input is being stored, or it starts.
     Starting,
+    /// Its job waits in the queue of a cluster.
+    Queued,
     /// It runs; seconds since its start, if they are known.
     Running(Option<u64>),
     /// It is over, and this process has put that on record.
@@ -42,14 +45,6 @@ pub struct DetachedStatus {
     pub run: DetachedRun,
     /// How it stands.
     pub standing: Standing,
-}
-
-/// What a look has shown of a run.
-pub(super) struct Sight {
-    pub(super) run: DetachedRun,
-    pub(super) seen: Result<SeenRun, String>,
-    /// The machine; none if its server is not registered, or is another machine's own.
-    pub(super) host: Option<DetachedHost>,
 }
 
 impl Runtime {
@@ -119,6 +114,7 @@ impl Runtime {
             (None, Err(why)) => Standing::Unknown(why.clone()),
             (None, Ok(seen)) => match &seen.state {
                 DetachedState::Running(seconds) => Standing::Running(*seconds),
+                DetachedState::Queued => Standing::Queued,
                 DetachedState::Foreign => Standing::Unknown("its folder belongs to another user".to_owned()),
                 DetachedState::Elsewhere(host) => Standing::Unknown(format!("its supervisor is on `{host}`")),
                 _ => Standing::Starting,

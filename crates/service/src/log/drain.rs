@@ -10,7 +10,7 @@ use crate::{error::ServiceError, events::Event, journal::JournalState, runtime::
 /// # Errors
 /// The database cannot be written.
 pub async fn drain(runtime: &Runtime, from: Vec<String>) -> Result<DrainReport, ServiceError> {
-    let options = DrainOptions { from, ..DrainOptions::default() };
+    let options = DrainOptions { from, waits: true, ..DrainOptions::default() };
     let JournalState { session, report, stopped } = runtime.drained(runtime.session().await?, options).await?;
     session.close().await?;
     runtime.notify(Event::JournalDrained { report: &report, stopped: None });

@@ -41,7 +41,7 @@ pub(crate) fn settle(
     let mut models = std::mem::take(&mut registry.models);
     for (name, model) in &mut models {
         let old = before.and_then(|before| before.models.get(name));
-        settle_model(model, old, &starts_here, folder)?;
+        settle_model(model, old, starts_here, folder)?;
     }
     registry.models = models;
     Ok(())

@@ -5,6 +5,7 @@
 
 mod claims;
 mod database;
+mod detached;
 mod finding;
 mod folders;
 mod registry;
@@ -32,6 +33,7 @@ pub(super) async fn doctor(app: &App, args: DoctorArgs, ui: Ui) -> Result<(), Cl
     if usable {
         findings.extend(registry::look(app).await?);
         findings.extend(secrets::in_registry(app).await?);
+        findings.extend(detached::look(app).await);
     }
     findings.push(resident::look(app).await);
     findings.extend(secrets::in_settings(app));

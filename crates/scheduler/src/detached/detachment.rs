@@ -194,7 +194,7 @@ impl Scheduler {
         let host = DetachedHost {
             server: placement.server.clone(),
             executor: self.executors.for_request(placement, request),
-            env: if is_local { self.environment.public() } else { std::collections::BTreeMap::new() },
+            env: if placement.starts_here() { self.environment.public() } else { std::collections::BTreeMap::new() },
             base: placement.conn.cache_dir.clone().unwrap_or_default(),
         };
         let launch = Launch {
@@ -226,6 +226,7 @@ impl Scheduler {
                 }
                 run.params.pid = (launched.pid > 0).then_some(launched.pid);
                 run.params.start_time = Some(launched.start_time).filter(|time| !time.is_empty());
+                run.job_id = launched.job_id;
                 run.params.stdin_bytes = sent.bytes;
                 run.params.stdin_sha256 = sent.sha256;
                 run.params.start_ms = Some(millis(begin.elapsed()));
