@@ -49,7 +49,7 @@ impl Host<'_> {
 
 impl Dispatch for Host<'_> {
     async fn run(&mut self, cli: Cli) -> u8 {
-        let ui = cli.global.format().map_or(self.ui, |format| self.ui.with_format(format));
+        let ui = cli.global.format().map_or(self.ui, |format| self.ui.with_format(format)).with_wide(cli.global.wide);
         self.app.set_ui(ui);
         // Boxed, here and below: what is inside is deeper than the compiler looks.
         let result = Box::pin(command(self.app, &cli, ui)).await;

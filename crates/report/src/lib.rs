@@ -3,6 +3,8 @@
 //!
 //! [`Report`] are the numbers, also as JSON; [`page`] draws them.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod chart;
 mod data;
 mod page;

@@ -50,13 +50,14 @@ fn a_batch_is_on_record_as_parts() {
     let summary: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a summary");
     let batch = summary["batchUid"].as_str().expect("a uid").to_owned();
     place.batch("once in -q --halt soon,done=1 -j 1").ended(0);
-    let rows = place.env.mer(["log", "list", "--batch", &batch, "--json", "--limit", "100"]).objects();
-    assert!((3..20).contains(&rows.len()), "{}", rows.len());
+    let rows = place.env.mer(["log", "list", "--batch", &batch, "--json", "--limit", "5000"]).objects();
+    assert!((3..1100).contains(&rows.len()), "{}", rows.len());
     assert!(rows.iter().all(|row| row["batchUid"] == *batch && row["tags"]["team"] == "red"));
     let sum = |field: &str| rows.iter().map(|row| row[field].as_u64().expect("a number")).sum::<u64>();
     // The last item was in two parts, and failed in both; items before it may have been run again.
     assert!(sum("items") >= 2002 && sum("failedItems") >= 2, "{rows:?}");
-    let part = rows.iter().find(|row| row["items"] == 1000).expect("a whole part");
+    let part = rows.iter().max_by_key(|row| row["items"].as_u64()).expect("a part");
+    assert!((2..=1000).contains(&part["items"].as_u64().expect("a number")), "{part}");
     assert_eq!((&part["status"], &part["failedItems"]), (&"succeeded".into(), &0.into()));
     let shown = place.env.mer(["log", "show", part["requestUid"].as_str().expect("a uid")]).ok();
     assert!(shown.contains("\nfailed items  0\n") && shown.contains(&batch), "{shown}");

@@ -50,7 +50,7 @@ fn an_id_keeps_the_result_where_the_item_moves_and_its_content_renews_it() {
     place.input("{\"id\":1,\"v\":1}\n{\"id\":2,\"v\":1}\n");
     place.batch("work in --jsonl --id id --json -o out -q").ok();
     let uid = |of: u64| -> Value {
-        let found = place.objects("out").into_iter().find(|result| result["id"] == of.to_string());
+        let found = place.objects("out").into_iter().find(|result| result["id"] == *of.to_string());
         found.expect("a result")["requestUid"].clone()
     };
     let before = (uid(1), uid(2));

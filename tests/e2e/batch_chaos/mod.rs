@@ -42,7 +42,7 @@ while IFS= read -r line; do
 done
 '''
 "#;
-/// Bound of a run that is left alone.
+/// Bound of a process that is left alone.
 const LONGEST: Duration = Duration::from_secs(1800);
 
 /// How much is done.
@@ -94,12 +94,7 @@ impl Replicas {
 
     /// Runs the batch to its end.
     fn run(&self, input: &Input, output: &str) -> Ran {
-        let (begun, mut live) = (Instant::now(), self.start(input, output));
-        while !live.is_over() {
-            assert!(begun.elapsed() < LONGEST, "the batch does not end");
-            thread::sleep(Duration::from_millis(10));
-        }
-        live.finish()
+        finish(self.start(input, output))
     }
 
     /// Waits until another process of the model has begun, for at most a few seconds.
@@ -116,8 +111,19 @@ impl Replicas {
     }
 
     fn rows(&self) -> Vec<Value> {
-        self.env.mer(["log", "list", "--json", "--limit", "10000000"]).objects()
+        let list = self.env.with(["log", "list", "--json", "--limit", "10000000"]);
+        finish(Live::start(list, Stdio::null())).objects()
     }
+}
+
+/// Waits for the end of a process that may take minutes.
+fn finish(mut live: Live) -> Ran {
+    let begun = Instant::now();
+    while !live.is_over() {
+        assert!(begun.elapsed() < LONGEST, "it does not end");
+        thread::sleep(Duration::from_millis(10));
+    }
+    live.finish()
 }
 
 /// Kills `mer` at random, and a server once, and edits the input between the runs.
@@ -156,7 +162,6 @@ fn disturb(replicas: &Replicas, sshd: &mut Sshd, input: &mut Input, Size { kills
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures of a test that runs for minutes")]
 fn a_batch_that_is_killed_and_edited_gives_the_results_of_an_undisturbed_one() {
     let (Some(mut there), Some(elsewhere)) = (Sshd::start(), Sshd::start()) else { return };
     let size = Size::new();

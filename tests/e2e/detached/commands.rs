@@ -171,7 +171,7 @@ fn artefacts_of_a_run_that_is_waited_for_are_brought() {
     assert_eq!(env.read("work/kept/note"), "kept\n");
     assert!(!env.path("work/kept/stdout").exists());
     // A signal ends it.
-    let live = env.start(["run", "waits", "--artefacts", "other"]);
+    let live = env.start(["run", "waits", "x", "--artefacts", "other"]);
     live.wait_stdout("up\n");
     live.signal(Signal::INT);
     assert!(live.finish().ended(130).stderr.contains("it was told to stop"));
@@ -180,4 +180,19 @@ fn artefacts_of_a_run_that_is_waited_for_are_brought() {
     let trained = env.mer(["train", "trains", "x", "--artefacts", "none"]).ended(0);
     assert!(trained.stderr.contains("trained `trains:1`"), "{}", trained.stderr);
     env.mer(["run", "says", "x", "--artefacts", "a", "--detach"]).failed(64);
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_attach_and_not_the_run() {
+    let env = home();
+    env.apply(
+        "[models.flood]\nshell = true\ngrace = '1s'\ninferenceCommand = 'yes | head -c 2000000; exec sleep 600'\n",
+    );
+    let uid = detach(&env, &["run", "flood"]);
+    let line = format!("{} attach {uid} | head -1", TestEnv::binary().display());
+    let mut shell = env.program(std::path::Path::new("sh"));
+    shell.args(["-c", &line]);
+    assert_eq!(crate::support::Live::start(shell, std::process::Stdio::null()).finish().ended(0).stdout, "y\n");
+    assert_eq!(listed(&env)[0]["state"], "running");
+    env.mer(["stop", &uid, "--now"]).ended(0);
 }

@@ -3,6 +3,8 @@
 mod export;
 mod filters;
 mod prune;
+mod report;
+mod screen;
 mod statistics;
 mod tail;
 

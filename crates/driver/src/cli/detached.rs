@@ -38,7 +38,7 @@ pub(crate) struct WaitRunsArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct OnEndArgs {
     /// Run this command when the run is over, with the run's JSON as input
-    #[arg(long, value_name = "COMMAND", value_parser = normalise::string())]
+    #[arg(long, value_name = "COMMAND")]
     pub(crate) on_end: Option<String>,
 }
 

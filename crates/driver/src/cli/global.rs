@@ -51,6 +51,10 @@ pub(crate) struct GlobalArgs {
     #[arg(short, long, global = true, display_order = 106)]
     pub(crate) quiet: bool,
 
+    /// Show all columns of a table on a terminal, however narrow it is
+    #[arg(long, global = true, display_order = 106)]
+    pub(crate) wide: bool,
+
     /// Never ask questions
     #[arg(long, global = true, display_order = 107)]
     pub(crate) no_input: bool,

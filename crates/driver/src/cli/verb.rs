@@ -35,7 +35,7 @@ pub(crate) enum Verb {
     Ps,
     /// Start a process of each model, and keep it
     Load(LoadArgs),
-    /// End kept processes, idle ones at once and others after their reply, and detached runs
+    /// End kept processes after their reply, and detached runs
     Stop(StopArgs),
     /// Show the output of a detached run; Ctrl-C leaves it running
     Attach(AttachArgs),

@@ -13,10 +13,11 @@ use crate::{app::App, cli::AttachArgs, errors::CliError, io::Sink, ui::Ui};
 pub(super) async fn attach(app: &App, args: &AttachArgs, ui: Ui) -> Result<u8, CliError> {
     let found = app.signals.unless_ended(async { Ok(app.runtime.find_detached(&args.uid).await?) }).await?;
     let cancel = Cancel::new();
-    let (stdout, mut chunks) = mpsc::channel(QUEUE);
+    let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
-    let shown = async {
-        let mut sink = Sink::stdout()?;
+    // The receiver is dropped at the first failure, so that nothing is followed any more.
+    let shown = async move {
+        let (mut chunks, mut sink) = (chunks, Sink::stdout()?);
         while let Some(chunk) = chunks.recv().await {
             sink.put(chunk).await?;
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     app::App,
     cli::{RequestArgs, selector},
-    commands::{run::failure, weights},
+    commands::{run_failure::failure, weights},
     errors::{CliError, outcome_hint},
     ui::{Format, Ui},
 };

@@ -12,7 +12,7 @@ use mer_service::{
     run_blocking,
 };
 
-use super::run::failure;
+use super::run_failure::failure;
 use crate::{
     app::App,
     cli::{OnEndArgs, Words},

@@ -3,7 +3,7 @@
 use mer_client::{ClientError, steer};
 use mer_scheduler::Outcome;
 
-use super::run::failure;
+use super::run_failure::failure;
 use crate::{
     app::App,
     cli::{LoadArgs, selector},

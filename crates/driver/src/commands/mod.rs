@@ -25,6 +25,7 @@ mod ps;
 mod registry_fields;
 mod report;
 mod run;
+mod run_failure;
 mod run_output;
 mod serve;
 mod server;

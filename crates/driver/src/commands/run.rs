@@ -1,8 +1,7 @@
 //! `mer run`.
 
-use mer_core::{Access, AccessKind, FailureKind, Status};
 use mer_meal::{Cancel, Input};
-use mer_scheduler::{Outcome, Output, OutputConfirmation, Retention};
+use mer_scheduler::{Output, OutputConfirmation, Retention};
 use mer_service::RunRequest;
 use tokio::sync::mpsc;
 
@@ -11,6 +10,7 @@ use crate::{
     cli::{RunArgs, selector},
     commands::{
         detach, keep_hint,
+        run_failure::failure,
         run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output, write_stdout},
         weights,
         with_artefacts::run_with_artefacts,
@@ -18,7 +18,6 @@ use crate::{
     engine::AskResident,
     errors::{CliError, outcome_hint},
     io::{Origin, OutputFile, Sink, file_for, within},
-    signal::Signal,
     ui::{Format, Ui},
 };
 
@@ -100,28 +99,4 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         Some(code) if args.passthrough => error.with_model_exit_code(code),
         _ => error,
     })
-}
-
-/// Makes the error of a run that did not succeed. `signal` is the one that cancelled it.
-pub(super) fn failure(outcome: &Outcome, signal: Option<Signal>, hint: Option<String>, ui: Ui) -> CliError {
-    let Access { model, server, status, error, request_uid, stderr_tail, .. } = &outcome.access;
-    let mut why = error.clone().unwrap_or_else(|| "it did not succeed".to_owned());
-    if let (Status::Cancelled, Some(signal)) = (status, signal) {
-        let rest = why.strip_prefix("cancelled").unwrap_or_default();
-        why = format!("cancelled by {signal}{rest}");
-    }
-    if outcome.access.kind == AccessKind::Train {
-        why.push_str("; no version was made");
-    }
-    let message = format!("`{model}` on `{server}`: {why}");
-    let mut failure = match (outcome.failure, signal) {
-        (Some(FailureKind::Cancelled), Some(signal)) => CliError::by_signal(signal, message),
-        (kind, _) => CliError::new(kind.unwrap_or(FailureKind::ModelFailed), message),
-    };
-    if ui.format() == Format::Quiet && !stderr_tail.is_empty() {
-        failure = failure.saying(stderr_tail);
-    }
-    hint.into_iter()
-        .fold(failure, CliError::hint)
-        .hint(format!("`mer log show {request_uid}` has all that is known of this run"))
 }

@@ -36,10 +36,12 @@ pub(super) async fn run_with_artefacts(
     let run = place(app, args, input, training, ui).await?;
     let found = FoundRun::Open(Box::new(run.clone()));
     let cancel = Cancel::new();
-    let (stdout, mut chunks) = mpsc::channel(QUEUE);
+    let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
     let mut sink = if ui.format() == Format::Json { Sink::Memory(Vec::new()) } else { Sink::stdout()? };
-    let written = async {
+    // The receiver is dropped at the first failure, so that nothing is followed any more.
+    let written = async move {
+        let mut chunks = chunks;
         while let Some(chunk) = chunks.recv().await {
             sink.put(chunk).await?;
         }
@@ -61,6 +63,9 @@ pub(super) async fn run_with_artefacts(
     };
     let ((followed, written, (), ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&run.model), work).await;
+    if written.is_err() {
+        app.runtime.stop_detached(&run, false).await?;
+    }
     let bytes = written?;
     if signal.is_none() {
         followed?;

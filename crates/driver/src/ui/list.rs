@@ -1,19 +1,23 @@
 //! A list of any length, written piece by piece.
 
-use super::{format::Format, json, stdout, text::Table, views::TableRow};
+use super::{
+    format::Format,
+    json, stdout,
+    table::{Screen, Table},
+    views::TableRow,
+};
 use crate::errors::CliError;
 
 /// A list that is being written.
 #[derive(Debug)]
 pub(crate) struct List {
     format: Format,
-    colour: bool,
     table: Table,
 }
 
 impl List {
-    pub(super) const fn new(format: Format, colour: bool) -> Self {
-        Self { format, colour, table: Table::new() }
+    pub(super) const fn new(format: Format, screen: Screen) -> Self {
+        Self { format, table: Table::new(screen) }
     }
 
     /// Writes the next rows. The columns of a table are as wide as the widest cell so far.
@@ -22,7 +26,7 @@ impl List {
     /// As [`Ui::list`](super::Ui::list).
     pub(crate) fn add<T: TableRow>(&mut self, items: &[T]) -> Result<(), CliError> {
         match self.format {
-            Format::Text => stdout::write_all(self.table.rows(items, self.colour).as_bytes()),
+            Format::Text => stdout::write_all(self.table.rows(items).as_bytes()),
             Format::Json => json::lines(items, stdout::write_all),
             Format::Quiet => Ok(()),
         }

@@ -14,10 +14,12 @@ mod prompt_yes_no;
 mod status_line;
 mod stderr;
 mod stdout;
+mod table;
 mod text;
 mod views;
 
 pub(crate) use format::Format;
+pub(crate) use list::List;
 pub(crate) use log_writer::LogWriter;
 pub(crate) use output::{Ui, stdin_is_terminal};
 pub(crate) use plural::counted;

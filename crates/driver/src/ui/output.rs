@@ -10,7 +10,9 @@ use super::{
     json,
     list::List,
     progress::{ProgressLine, WaitNotice},
-    prompt_yes_no, stderr, stdout, text,
+    prompt_yes_no, stderr, stdout,
+    table::{Screen, Table},
+    text,
     views::{Details, TableRow},
 };
 use crate::errors::{CliError, ExitCode};
@@ -22,6 +24,7 @@ pub(crate) struct Ui {
     out_is_terminal: bool,
     err_is_terminal: bool,
     colour: bool,
+    wide: bool,
 }
 
 impl Ui {
@@ -32,6 +35,7 @@ impl Ui {
             out_is_terminal: io::stdout().is_terminal(),
             err_is_terminal: io::stderr().is_terminal(),
             colour: !no_color,
+            wide: false,
         }
     }
 
@@ -39,6 +43,25 @@ impl Ui {
     #[must_use]
     pub(crate) const fn with_format(self, format: Format) -> Self {
         Self { format, ..self }
+    }
+
+    /// Returns the same streams, on which a table may be wider than the terminal if `wide` is set.
+    #[must_use]
+    pub(crate) const fn with_wide(self, wide: bool) -> Self {
+        Self { wide, ..self }
+    }
+
+    /// Returns the columns of the terminal that tables must fit into, if they are shown to a person.
+    pub(crate) fn screen_columns(&self) -> Option<usize> {
+        if !self.out_is_terminal || self.wide || self.format != Format::Text {
+            return None;
+        }
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+        Some(size.ws_col.into()).filter(|columns| *columns > 0)
+    }
+
+    fn screen(&self) -> Screen {
+        Screen { columns: self.screen_columns(), colour: self.colour_out() }
     }
 
     pub(crate) const fn format(&self) -> Format {
@@ -68,17 +91,18 @@ impl Ui {
         self.begin_list().add(items)
     }
 
-    /// Writes a table of these columns, whatever the format is.
+    /// Writes a table of these columns, whatever the format is. Those that are expendable are left out where a row does not fit.
     ///
     /// # Errors
     /// As [`Ui::list`].
-    pub(crate) fn table(&self, columns: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
-        stdout::write_all(text::Table::new().add(columns, rows, self.colour_out()).as_bytes())
+    pub(crate) fn table(&self, columns: &[&str], expendable: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
+        let rows: Vec<(Vec<String>, bool)> = rows.iter().map(|cells| (cells.clone(), false)).collect();
+        stdout::write_all(Table::new(self.screen()).add(columns, expendable, &rows).as_bytes())
     }
 
     /// Begins a list that comes piece by piece.
-    pub(crate) const fn begin_list(self) -> List {
-        List::new(self.format, self.colour_out())
+    pub(crate) fn begin_list(self) -> List {
+        List::new(self.format, self.screen())
     }
 
     /// Writes one object.

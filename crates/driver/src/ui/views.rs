@@ -7,8 +7,16 @@ pub(crate) trait TableRow: Serialize {
     /// Headings of the table's columns.
     const COLUMNS: &'static [&'static str];
 
+    /// Headings of columns that are left out on a terminal where a row does not fit, in this order.
+    const EXPENDABLE: &'static [&'static str] = &[];
+
     /// Returns one cell for each column.
     fn cells(&self) -> Vec<String>;
+
+    /// Returns whether it is about a failure, which a terminal shows in colour.
+    fn is_failure(&self) -> bool {
+        false
+    }
 }
 
 /// An object that is shown by itself.

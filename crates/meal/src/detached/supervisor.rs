@@ -164,17 +164,21 @@ if [ $# -gt 6 ]; then
     echo "$d"
     exit
 fi
+<<<<<<< HEAD
 k=-
+=======
+k=- m=user
+>>>>>>> resident
 if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
     k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
         KillUserProcesses 2>/dev/null)
     case $k in
     *true) k=killed
-        [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run --user --scope --quiet true 2>/dev/null && k=scope ;;
+        [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope ;;
     *) k=- ;;
     esac
 fi
-a=$( ( if [ $k = scope ]; then exec systemd-run --user --scope --quiet setsid sh -c "$6" mer "$d" "$3" "$4"
+a=$( ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
     else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 3>&1 >/dev/null 2>&1 </dev/null & )
 [ -n "$a" ] || { echo "its supervisor could not be started" >&2; fail; }
 trap - HUP INT TERM

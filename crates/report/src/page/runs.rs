@@ -34,7 +34,7 @@ pub(super) fn failed(report: &Report, zone: &TimeZone) -> Markup {
         cells
     });
     html! {
-        (table("The newest runs that failed; mer log show RUN shows all of one", &columns, &rows.collect::<Vec<_>>()))
+        (table("The newest runs that failed", &columns, &rows.collect::<Vec<_>>()))
         (left_out(report.failed.left_out, "failed runs"))
     }
 }

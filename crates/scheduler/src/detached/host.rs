@@ -33,9 +33,9 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputStream {
     /// Its output.
-    Stdout,
+    Output,
     /// Its diagnostics.
-    Stderr,
+    Diagnostics,
 }
 
 /// Facts about what a run wrote.
@@ -146,7 +146,7 @@ impl DetachedHost {
         to: mpsc::Sender<Bytes>,
         cancel: &Cancel,
     ) -> Result<(), DetachedError> {
-        let stream = if stream == OutputStream::Stdout { "stdout" } else { "stderr" };
+        let stream = if stream == OutputStream::Output { "stdout" } else { "stderr" };
         let tail = tail.map(|lines| lines.to_string()).unwrap_or_default();
         let arguments = vec![folder.to_owned(), stream.to_owned(), tail];
         self.forward(&FOLLOW.text(), arguments, to, cancel).await

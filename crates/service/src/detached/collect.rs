@@ -9,7 +9,7 @@ use mer_meal::Cancel;
 use mer_scheduler::{DetachedError, DetachedHost};
 use uuid::Uuid;
 
-use super::{judgement::Judgement, look::Sight};
+use super::{judgement::Judgement, sight::Sight};
 use crate::{
     error::{ServiceError, in_one_line},
     runtime::Runtime,
@@ -194,14 +194,6 @@ impl Runtime {
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "a folder does not say that it was collected");
         }
-    }
-}
-
-impl Sight {
-    /// Returns the path of the run's folder, if it is known.
-    pub(super) fn folder(&self) -> Option<String> {
-        let seen = self.seen.as_ref().ok().and_then(|seen| seen.folder.clone());
-        self.run.folder.clone().or(seen)
     }
 }
 

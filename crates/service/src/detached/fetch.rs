@@ -6,7 +6,10 @@ use bytes::Bytes;
 use mer_meal::Cancel;
 use tokio::sync::mpsc;
 
-use super::{find::FoundRun, received_files::ReceivedFiles};
+use super::{
+    found_run::FoundRun,
+    received_files::{FetchedFiles, ReceivedFiles},
+};
 use crate::{error::ServiceError, runtime::Runtime};
 
 /// Maximum number of chunks that wait to be written.
@@ -19,15 +22,6 @@ pub enum FetchScope {
     All,
     /// What the run wrote to the folder of its artefacts.
     Artefacts,
-}
-
-/// Files that were fetched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FetchedFiles {
-    /// Their number.
-    pub files: u64,
-    /// Their length in bytes.
-    pub bytes: u64,
 }
 
 impl Runtime {
@@ -47,10 +41,11 @@ impl Runtime {
             return Err(ServiceError::RunGoesOn { request: run.request_uid });
         }
         let (host, folder) = self.place_of(found).await?;
-        let (sender, mut chunks) = mpsc::channel::<Bytes>(QUEUE);
+        let (sender, chunks) = mpsc::channel::<Bytes>(QUEUE);
         let unwritable = |source| ServiceError::WriteFetched { folder: to.to_owned(), source };
-        let receiving = async {
-            let mut received = ReceivedFiles::new(to).map_err(unwritable)?;
+        // The receiver is dropped at the first failure, so that the sender ends too.
+        let receiving = async move {
+            let (mut chunks, mut received) = (chunks, ReceivedFiles::new(to).map_err(unwritable)?);
             while let Some(chunk) = chunks.recv().await {
                 received.write(&chunk).map_err(unwritable)?;
             }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::{
     collect::CollectedRun,
     judgement::{judge, overdue},
+    sight::Sight,
 };
 use crate::{error::ServiceError, runtime::Runtime, view::View};
 
@@ -44,14 +45,6 @@ pub struct DetachedStatus {
     pub run: DetachedRun,
     /// How it stands.
     pub standing: Standing,
-}
-
-/// What a look has shown of a run.
-pub(super) struct Sight {
-    pub(super) run: DetachedRun,
-    pub(super) seen: Result<SeenRun, String>,
-    /// The machine; none if its server is not registered, or is another machine's own.
-    pub(super) host: Option<DetachedHost>,
 }
 
 impl Runtime {

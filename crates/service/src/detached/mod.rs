@@ -5,16 +5,18 @@
 
 mod collect;
 mod fetch;
-mod find;
+mod found_run;
 mod judgement;
 mod look;
 mod marker;
 mod received_files;
+mod sight;
 mod start;
 mod steer;
 
 pub use collect::CollectedRun;
-pub use fetch::{FetchScope, FetchedFiles};
-pub use find::FoundRun;
+pub use fetch::FetchScope;
+pub use found_run::FoundRun;
 pub use judgement::failure_of;
 pub use look::{DetachedStatus, Standing};
+pub use received_files::FetchedFiles;

@@ -6,10 +6,17 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::fetch::FetchedFiles;
-
 /// Maximum length of the line before a file, and of its path, in bytes.
 const LONGEST_LINE: usize = 8 * 1024;
+
+/// Files that were fetched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FetchedFiles {
+    /// Their number.
+    pub files: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+}
 
 /// Files that arrive.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     collect::CollectedRun,
-    find::FoundRun,
+    found_run::FoundRun,
     judgement::{judge, overdue},
     look::Standing,
 };
@@ -87,13 +87,14 @@ impl Runtime {
         &self,
         found: &FoundRun,
         tail: Option<u64>,
-        stdout: mpsc::Sender<Bytes>,
-        stderr: mpsc::Sender<Bytes>,
+        output: mpsc::Sender<Bytes>,
+        diagnostics: mpsc::Sender<Bytes>,
         cancel: &Cancel,
     ) -> Result<(), ServiceError> {
         let (host, folder) = self.place_of(found).await?;
         let follow = |stream, to| host.follow(&folder, (stream, tail), to, cancel);
-        let (one, other) = tokio::join!(follow(OutputStream::Stdout, stdout), follow(OutputStream::Stderr, stderr));
+        let (one, other) =
+            tokio::join!(follow(OutputStream::Output, output), follow(OutputStream::Diagnostics, diagnostics));
         one?;
         Ok(other?)
     }

@@ -63,7 +63,7 @@ pub async fn a_detached_run_is_on_record_until_its_end(store: &Store) {
     let placed = DetachedRun {
         host: "gpü1".to_owned(),
         boot_id: Some("b-1".to_owned()),
-        folder: Some("/home/ada/it's \"here\"".to_owned()),
+        folder: Some("/srv/it's \"here\"".to_owned()),
         job_id: Some("4711_3".to_owned()),
         claim: Some(Uuid::from_u128(9)),
         params: DetachedParams {
@@ -126,7 +126,7 @@ pub async fn one_process_collects_a_detached_run(store: &Store) {
     assert_eq!(store.detached_runs().await.unwrap(), []);
 }
 
-/// Of sixteen processes that collect a run at once, one puts its end on record.
+/// One of sixteen processes that collect a run at once puts its end on record.
 pub async fn of_sixteen_collectors_one_ends_the_run(store: &Store) {
     let (run, begun) = run(9, 1);
     store.add_detached(&run, LONG, &begun).await.unwrap();

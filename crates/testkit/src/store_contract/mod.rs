@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "test code: it is to panic")]
 
 mod access_queries;
+mod access_report;
 mod accesses;
 mod changes;
 mod claims;
@@ -25,6 +26,7 @@ pub use access_queries::{
     a_prune_takes_what_is_old_and_over, filters_select_together, scans_read_every_access_once,
     statistics_count_items_and_leave_parts_out_of_quantiles, statistics_of_huge_numbers_are_cut,
 };
+pub use access_report::a_report_counts_each_access_of_its_time_once;
 pub use accesses::{
     accesses_are_listed_newest_first_and_filtered, accesses_are_listed_page_by_page, accesses_are_read_page_by_page,
     every_field_comes_back, more_records_than_a_batch_are_recorded, recording_is_idempotent_and_rank_decides,
@@ -76,6 +78,7 @@ macro_rules! store_contract {
             accesses_are_read_page_by_page, accesses_are_listed_page_by_page, recording_is_idempotent_and_rank_decides, more_records_than_a_batch_are_recorded,
             filters_select_together, scans_read_every_access_once,
             statistics_count_items_and_leave_parts_out_of_quantiles, statistics_of_huge_numbers_are_cut,
+            a_report_counts_each_access_of_its_time_once,
             sixteen_writers_race_for_one_record, sixteen_writers_lose_nothing,
             claims_are_taken_all_or_none, claims_of_owners_that_are_gone_are_taken_over,
             sixteen_processes_share_two_units, claims_run_out_by_the_clock_of_the_database,

@@ -3,7 +3,7 @@
 use mer_dal::AccessFilter;
 use mer_service::log::{AccessReader, CsvLines};
 
-use super::filter;
+use super::{filter, screen_row::AccessRows};
 use crate::{app::App, cli::LogListArgs, errors::CliError, ui::Ui};
 
 /// Lists accesses.
@@ -18,7 +18,7 @@ pub(super) async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), Cl
         }
         return ui.data(&lines.take());
     }
-    let mut rows = ui.begin_list();
+    let mut rows = AccessRows::begin(ui, filter::time_zone(app, args.filter.utc));
     while let Some(accesses) = reader.next().await? {
         rows.add(&accesses)?;
     }

@@ -6,6 +6,7 @@ mod filter;
 mod list;
 mod prune;
 mod rows;
+mod screen_row;
 mod stats;
 mod tail;
 

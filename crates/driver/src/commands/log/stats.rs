@@ -29,7 +29,7 @@ pub(super) async fn stats(app: &App, args: &LogStatsArgs, ui: Ui) -> Result<(), 
         Format::Json => ui.objects(&views),
         Format::Text => {
             let columns: Vec<&str> = group_name(by).into_iter().chain(COLUMNS).collect();
-            ui.table(&columns, &views.iter().map(StatsView::cells).collect::<Vec<_>>())
+            ui.table(&columns, &EXPENDABLE, &views.iter().map(StatsView::cells).collect::<Vec<_>>())
         }
         Format::Quiet => Ok(()),
     }
@@ -50,6 +50,9 @@ const COLUMNS: [&str; 12] = [
     "in",
     "out",
 ];
+
+/// Headings that are left out first where a row does not fit.
+const EXPENDABLE: [&str; 8] = ["out", "in", "items/s", "queue p99", "queue p50", "max ms", "p90 ms", "open"];
 
 /// Fields behind those of the group.
 const FIELDS: [&str; 14] = [

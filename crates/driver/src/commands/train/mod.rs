@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use self::put_line::{Kept, put_line};
 use super::{
     detach::detach,
-    run::failure,
+    run_failure::failure,
     run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output},
     weights::{VersionView, progress},
     with_artefacts::run_with_artefacts,
