@@ -164,11 +164,7 @@ if [ $# -gt 6 ]; then
     echo "$d"
     exit
 fi
-<<<<<<< HEAD
-k=-
-=======
 k=- m=user
->>>>>>> resident
 if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
     k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
         KillUserProcesses 2>/dev/null)
