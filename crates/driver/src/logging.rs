@@ -24,6 +24,7 @@ const OURS: &[&str] = &[
     "mer_files",
     "mer_meal",
     "mer_migrations",
+    "mer_report",
     "mer_scheduler",
     "mer_serve",
     "mer_service",

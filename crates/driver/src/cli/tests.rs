@@ -198,7 +198,7 @@ fn a_wrong_verb_names_the_nearest_one() {
     let error = refused("log lits");
     assert_eq!(error.to_string(), "there is no command `log lits`");
     assert_eq!(error.hints(), ["did you mean `list`?"]);
-    assert!(refused("frobnicate").hints()[0].starts_with("commands: run, train, serve, ps, load, stop, model"));
+    assert!(refused("frobnicate").hints()[0].starts_with("commands: run, batch, train, serve, ps, load, stop, attach"));
 }
 
 #[test]
