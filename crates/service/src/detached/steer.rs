@@ -93,10 +93,10 @@ impl Runtime {
     ) -> Result<(), ServiceError> {
         let (host, folder) = self.place_of(found).await?;
         let follow = |stream, to| host.follow(&folder, (stream, tail), to, cancel);
-        let (one, other) =
-            tokio::join!(follow(OutputStream::Output, output), follow(OutputStream::Diagnostics, diagnostics));
-        one?;
-        Ok(other?)
+        // A stream whose reader has gone ends the other one.
+        let both =
+            tokio::try_join!(follow(OutputStream::Output, output), follow(OutputStream::Diagnostics, diagnostics));
+        Ok(both.map(drop)?)
     }
 
     /// Tells a run to end, by TERM and after its grace period by KILL, or at once by KILL.
