@@ -1,4 +1,4 @@
-//! Scripts that look at detached runs, steer them and bring what they left. [`COMMON`] stands before those that need it.
+//! Scripts that look at detached runs, steer them and bring what they left. The functions of `COMMON` stand before those that need them.
 
 use super::{
     job_scripts::{LOOK_AT_JOB, SIGNAL_JOB},
@@ -118,7 +118,7 @@ pub const SIGNAL: Script = Script(SIGNAL_TO);
 /// Prints a stream as it grows.
 pub const FOLLOW: Script = Script(FOLLOW_STREAM);
 
-/// A script that needs [`COMMON`].
+/// A script that needs the functions of `COMMON`.
 #[derive(Debug, Clone, Copy)]
 pub struct Script(&'static str);
 
