@@ -184,6 +184,10 @@ impl Drop for Cluster {
         });
         end(self.node.take());
         end(self.controller.take());
+        // What is left of jobs whose node daemon was killed: they carry the path of this cluster.
+        for pid in processes::with_nonce(&self.conf().display().to_string()) {
+            processes::kill(pid);
+        }
         let _ = self.munged.kill();
         let _ = self.munged.wait();
     }

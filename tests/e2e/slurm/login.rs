@@ -41,7 +41,7 @@ fn runs_weights_and_trainings_go_through_a_login_node() {
     let told = mer(["run", "job-weights", "x"]).ok();
     let (path, weights) = told.split_once('\n').expect("two lines");
     assert!(path.starts_with(home.folder().join("cache").to_str().expect("text")), "{path}");
-    assert_eq!(weights, "trained\n");
+    assert_eq!(weights, "trained");
     let steps = home.env.mer(["server", "ping", "cluster", "--json"]).objects();
     assert_eq!(steps.last().expect("a step")["step"], "partition");
     home.cluster.assert_no_jobs(SOON);
