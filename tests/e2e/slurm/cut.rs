@@ -48,3 +48,27 @@ fn a_lost_node_is_told_and_a_run_goes_on_without_controller_and_node_daemon() {
     assert_eq!(home.newest()["status"], "failed");
     home.cluster.start_node();
 }
+
+/// Slurm's shortest time limit is a minute, and it looks for jobs that are over theirs every half a minute.
+#[test]
+fn a_time_limit_of_the_job_is_a_timeout() {
+    if std::env::var_os("MER_TEST_LARGE").is_none() {
+        return;
+    }
+    let Some(home) = Home::new() else { return };
+    let cache = home.folder().join("cache");
+    home.apply(&format!("[servers.cluster]\nconnType = 'slurm'\ntime = '1m'\ncacheDir = '{}'\n", cache.display()));
+    let detached = home.mer(["run", "job-slow", "x", "--detach"]).ended(0).stdout.trim().to_owned();
+    let live = home.start(["run", "job-slow", "x"]);
+    live.wait_stdout("begun\n");
+    home.cluster.assert_no_jobs(SOON * 4);
+    let told = live.finish().ended(124).stderr;
+    assert!(told.contains("reached its time limit"), "{told}");
+    home.mer(["wait", &detached]).ended(124);
+    let rows = home.env.rows();
+    assert!(rows.iter().all(|row| row["status"] == "timeout"), "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row["error"].as_str().is_some_and(|error| error.ends_with("reached its time limit")))
+    );
+    home.cluster.assert_no_jobs(SOON);
+}

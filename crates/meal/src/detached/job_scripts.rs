@@ -29,7 +29,7 @@ MER_JOB
 "#;
 
 /// `look_at_job` sets `r` for the run in `$d`, which was handed to Slurm; `look_at_cut` for one that Slurm has told to end, and
-/// whose end is written.
+/// whose end is written. The word of Slurm may have come to the supervisor after that.
 pub(super) const LOOK_AT_JOB: &str = r#"mer_q= mer_at=
 queue() {
     [ -n "$mer_at" ] && return
@@ -74,10 +74,22 @@ look_at_job() {
     esac
 }
 look_at_cut() {
-    job_state
+    w= j=
+    { read -r j <"$d/job"; } 2>/dev/null
+    # Slurm says on stderr of the job why it ends it.
+    { while IFS= read -r l; do
+        case $l in
+        *' DUE TO TIME LIMIT '*) w=TIMEOUT ;;
+        *' DUE TO PREEMPTION '*) w=PREEMPTED ;;
+        *' DUE TO NODE FAILURE'*) w=NODE_FAIL ;;
+        *'*** JOB '*' CANCELLED AT '*) w=CANCELLED ;;
+        esac
+    done <"$d/slurm"; } 2>/dev/null
+    [ -n "$w" ] || job_state
     case $w in
     TIMEOUT | DEADLINE | PREEMPTED | NODE_FAIL | OUT_OF_MEMORY | CANCELLED) r="job $w $j" ;;
-    RUNNING | COMPLETING | PENDING) r="runs -" ;;
+    '') r="runs -"; [ "$mer_at" -gt $((e + 10)) ] && r="job GONE $j" ;;
+    *) r="runs -" ;;
     esac
 }
 "#;

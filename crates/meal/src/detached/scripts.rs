@@ -18,7 +18,7 @@ over() {
 }
 look() {
     [ -d "$d" ] && [ ! -O "$d" ] && { r=foreign; return; }
-    over && { case $r in *' cut .') look_at_cut ;; esac; return; }
+    over && { case $r in *' stop .' | *' maxRunTime .') ;; *) [ -e "$d/cut" ] && look_at_cut ;; esac; return; }
     [ -e "$d/submitted" ] && { look_at_job; return; }
     if [ -r "$d/pid" ]; then read -r p s o g <"$d/pid"
     elif [ -d "$d" ] && [ "$p" = - ]; then
