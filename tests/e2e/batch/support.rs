@@ -39,7 +39,7 @@ inferenceCommand = "echo welcome; while read -r line; do echo \"got $line\"; don
 [models.eager]
 protocol = "lines"
 shell = true
-inferenceCommand = "echo 'got a'; sleep 0.5; read -r line; echo 'got b'; echo 'got c'; sleep 0.5; read -r line; read -r line"
+inferenceCommand = "sleep 0.5; echo 'got a'; sleep 0.5; read -r line; echo 'got b'; echo 'got c'; read -r line; read -r line"
 
 [models.once]
 shell = true
