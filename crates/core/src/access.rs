@@ -64,6 +64,12 @@ impl Status {
         }
     }
 
+    /// Returns whether an attempt with this state ended and did not succeed.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        !matches!(self, Self::Started | Self::Succeeded)
+    }
+
     /// Returns the rank of a record. Of two records of one attempt the higher rank wins: an observed end over `lost`, and `lost`
     /// over `started`.
     #[must_use]
@@ -189,6 +195,19 @@ impl Access {
 
     /// The `via` of a run that outlives its caller.
     pub const VIA_DETACHED: &'static str = "detached";
+
+    /// Returns how many items it stands for: those of a part of a batch, else 1.
+    #[must_use]
+    pub fn item_count(&self) -> u64 {
+        self.items.unwrap_or(1)
+    }
+
+    /// Returns how many of its items failed. A part of several items may have failed without one of them.
+    #[must_use]
+    pub fn failed_count(&self) -> u64 {
+        let is_failure = self.item_count() == 1 && self.status.is_failure();
+        u64::from(is_failure).max(self.failed_items.unwrap_or(0))
+    }
 
     /// Returns the key of this access.
     #[must_use]

@@ -9,7 +9,7 @@ use mer_core::{Access, Status};
 use uuid::Uuid;
 
 use super::summary::{BatchCount, LatencyGroup, LogSummary, ReportRange, VersionCount};
-use crate::{AccessFilter, Quantiles};
+use crate::Quantiles;
 
 /// The counts so far. Takes 16 bytes for each access, because quantiles are exact.
 #[derive(Debug, Default)]
@@ -33,9 +33,7 @@ impl ReportFold {
     /// Adds an access of the range.
     pub(super) fn add(&mut self, range: &ReportRange, access: Access) {
         let Some(period) = range.period(access.start_access) else { return };
-        let items = access.items.unwrap_or(1);
-        let is_failure = items == 1 && AccessFilter::FAILURES.contains(&access.status);
-        let failed = u64::from(is_failure).max(access.failed_items.unwrap_or(0));
+        let (items, failed) = (access.item_count(), access.failed_count());
         let counts = self.periods.entry(period).or_default();
         *counts = (counts.0.saturating_add(items), counts.1.saturating_add(failed));
         if access.status == Status::Started {

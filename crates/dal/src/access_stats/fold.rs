@@ -8,7 +8,6 @@ use super::{
     quantiles::Quantiles,
     row::{StatsBy, StatsKey, StatsRow},
 };
-use crate::AccessFilter;
 
 /// The groups so far. Takes 8 bytes for each duration, because quantiles are exact.
 #[derive(Debug, Default)]
@@ -28,13 +27,12 @@ impl StatsFold {
     pub(super) fn add(&mut self, by: StatsBy, access: &Access) {
         let group = self.groups.entry(key(by, access)).or_default();
         let counts = &mut group.counts;
-        let items = access.items.unwrap_or(1);
+        let items = access.item_count();
         counts.count = counts.count.saturating_add(items);
         if access.status == Status::Started {
             counts.open = counts.open.saturating_add(items);
         }
-        let failed = u64::from(items == 1 && AccessFilter::FAILURES.contains(&access.status));
-        counts.failed = counts.failed.saturating_add(failed.max(access.failed_items.unwrap_or(0)));
+        counts.failed = counts.failed.saturating_add(access.failed_count());
         counts.stdin_bytes = counts.stdin_bytes.saturating_add(access.stdin_bytes);
         counts.stdout_bytes = counts.stdout_bytes.saturating_add(access.stdout_bytes);
         if items == 1 {

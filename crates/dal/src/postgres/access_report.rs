@@ -4,6 +4,7 @@ use sqlx::{Decode, Postgres, QueryBuilder, Type, postgres::PgRow};
 
 use super::{
     PostgresStore,
+    access_counts::{FAILED, ITEMS, OPEN, QUANTILES},
     access_query::Conditions,
     call::call,
     rows::{access, get},
@@ -14,18 +15,10 @@ use crate::{AccessFilter, BatchCount, DalError, LatencyGroup, LogSummary, Quanti
 const TABLE: &str = "ModelAccess";
 const OPERATION: &str = "count the accesses of a report";
 
-/// Number of items; that of an access which is no part of a batch is 1. A sum has no upper bound and is cut to the type.
-const ITEMS: &str = r#"least(sum(coalesce("items", 1)), 9223372036854775807)::bigint"#;
-/// Number of items that failed.
-const FAILED: &str = r#"least(sum(greatest(coalesce("failedItems", 0), CASE WHEN coalesce("items", 1) = 1
-    AND "status" NOT IN ('started', 'succeeded') THEN 1 ELSE 0 END)), 9223372036854775807)::bigint"#;
-const LATENCY: &str = r#"
+/// What is counted of a model on a server beside items and durations.
+const SERVER: &str = r#"
     count(*) FILTER (WHERE "status" = 'unreachable') AS "unreachable",
-    max("startAccess") FILTER (WHERE "status" <> 'unreachable') AS "lastReached",
-    percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP (ORDER BY "runMs")
-        FILTER (WHERE "status" = 'succeeded' AND coalesce("items", 1) = 1) AS "runMs",
-    percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP (ORDER BY "queueMs")
-        FILTER (WHERE coalesce("items", 1) = 1) AS "queueMs""#;
+    max("startAccess") FILTER (WHERE "status" <> 'unreachable') AS "lastReached""#;
 
 impl PostgresStore {
     /// Counts the accesses of a range, which the filter selects.
@@ -35,12 +28,9 @@ impl PostgresStore {
             range.since.as_microsecond() as f64 / 1e6,
             range.period_seconds
         );
-        let open = r#"coalesce(sum(coalesce("items", 1)) FILTER (WHERE "status" = 'started'), 0)"#;
-        let columns = format!(
-            r#"{period} AS "period", {ITEMS} AS "count", {FAILED} AS "failed", least({open}, 9223372036854775807)::bigint AS "open""#
-        );
+        let columns = format!(r#"{period} AS "period", {ITEMS} AS "count", {FAILED} AS "failed", {OPEN} AS "open""#);
         let periods = self.counted(&columns, filter, None, "GROUP BY 1 ORDER BY 1").await?;
-        let columns = format!(r#""model", "server", {ITEMS} AS "count", {FAILED} AS "failed", {LATENCY}"#);
+        let columns = format!(r#""model", "server", {ITEMS} AS "count", {FAILED} AS "failed", {SERVER}, {QUANTILES}"#);
         let latency = self.counted(&columns, filter, None, "GROUP BY 1, 2").await?;
         let columns = format!(r#""model", {period} AS "period", "weightsVersion", {ITEMS} AS "count""#);
         let with_weights = r#""weightsVersion" IS NOT NULL"#;

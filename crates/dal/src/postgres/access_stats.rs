@@ -2,19 +2,17 @@
 
 use sqlx::{QueryBuilder, postgres::PgRow};
 
-use super::{PostgresStore, access_query::Conditions, call::call, rows::get};
+use super::{
+    PostgresStore,
+    access_counts::{FAILED, ITEMS, OPEN, QUANTILES},
+    access_query::Conditions,
+    call::call,
+    rows::get,
+};
 use crate::{AccessFilter, DalError, Quantiles, StatsBy, StatsKey, StatsRow};
 
-/// What is counted. An access that is no part of a batch is one item; a sum has no upper bound and is cut to the type.
+/// What is counted beside items and durations.
 const COUNTS: &str = r#"
-    least(sum(coalesce("items", 1)), 9223372036854775807)::bigint AS "count",
-    least(sum(greatest(coalesce("failedItems", 0), CASE WHEN coalesce("items", 1) = 1
-        AND "status" NOT IN ('started', 'succeeded') THEN 1 ELSE 0 END)), 9223372036854775807)::bigint AS "failed",
-    least(coalesce(sum(coalesce("items", 1)) FILTER (WHERE "status" = 'started'), 0), 9223372036854775807)::bigint AS "open",
-    percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP (ORDER BY "runMs")
-        FILTER (WHERE "status" = 'succeeded' AND coalesce("items", 1) = 1) AS "runMs",
-    percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP (ORDER BY "queueMs")
-        FILTER (WHERE coalesce("items", 1) = 1) AS "queueMs",
     least(coalesce(sum("items") FILTER (WHERE "items" > 1 AND "runMs" IS NOT NULL), 0), 9223372036854775807)::bigint
         AS "partItems",
     coalesce(sum("runMs") FILTER (WHERE "items" > 1), 0) AS "partMs",
@@ -45,7 +43,8 @@ impl PostgresStore {
         let [period, name, version] = key(by);
         let rows: Vec<PgRow> = call!(self.server(), "count the accesses", |connection| {
             let mut query = QueryBuilder::new(format!(
-                r#"SELECT {period} AS "period", {name} AS "name", {version} AS "version", {COUNTS}"#
+                r#"SELECT {period} AS "period", {name} AS "name", {version} AS "version", {ITEMS} AS "count",
+                {FAILED} AS "failed", {OPEN} AS "open", {QUANTILES}, {COUNTS}"#
             ));
             Conditions::new(&mut query).add_filter(filter);
             query.push(r#" GROUP BY 1, 2, 3"#);

@@ -5,6 +5,7 @@
 //! may therefore run twice: every statement of this driver leaves the same rows then.
 
 mod access;
+mod access_counts;
 mod access_prune;
 mod access_query;
 mod access_report;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use mer_client::steer;
 use mer_service::ByteSink as _;
 
-use super::log::time_zone;
+use super::log::{check_order, time_zone};
 use crate::{
     app::App,
     cli::ReportArgs,
@@ -18,9 +18,7 @@ use crate::{
 pub(super) async fn report(app: &App, args: &ReportArgs, ui: Ui) -> Result<(), CliError> {
     let (now, zone) = (Timestamp::now(), time_zone(app, args.utc));
     let (since, until) = (args.since.timestamp(now, &zone)?, args.until.timestamp(now, &zone)?);
-    if until < since {
-        return Err(CliError::usage(format!("`--until` is {until}, before `--since`, which is {since}")));
-    }
+    check_order(since, until)?;
     // Without a resident, or where it does not answer, nothing is kept.
     let kept = match database_location(app) {
         Ok(location) => steer::processes(&location).await.unwrap_or_default(),

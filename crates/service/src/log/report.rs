@@ -43,13 +43,13 @@ pub async fn report(
     let range = range(since, until);
     let mut reader = ReportReader::new(range);
     let mut session = runtime.session_drained().await?;
-    loop {
+    while !reader.is_over() {
         let read = read(&mut reader, &session).await;
-        session.close().await?;
-        read?;
-        session = runtime.another_session().await?;
-        if reader.is_over() {
-            break;
+        // What is not counted is read in the same session, unless others have waited for it.
+        if read.is_err() || !reader.is_over() || session.should_yield() {
+            session.close().await?;
+            read?;
+            session = runtime.another_session().await?;
         }
     }
     let summary = reader.finish();

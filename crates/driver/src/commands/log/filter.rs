@@ -20,6 +20,17 @@ pub(crate) fn time_zone(app: &App, utc: bool) -> TimeZone {
     if utc || app.settings.utc { TimeZone::UTC } else { TimeZone::system() }
 }
 
+/// Checks the values of `--since` and `--until`.
+///
+/// # Errors
+/// The end is before the beginning (64).
+pub(crate) fn check_order(since: Timestamp, until: Timestamp) -> Result<(), CliError> {
+    if until < since {
+        return Err(CliError::usage(format!("`--until` is {until}, before `--since`, which is {since}")));
+    }
+    Ok(())
+}
+
 /// Returns the filter of a command that looks at the whole log.
 ///
 /// # Errors
@@ -29,10 +40,8 @@ pub(super) async fn whole(app: &App, args: &LogFilterArgs) -> Result<AccessFilte
     let (now, zone) = (Timestamp::now(), time_zone(app, args.utc));
     let since = args.since.map(|since| since.timestamp(now, &zone)).transpose()?;
     let until = args.until.map(|until| until.timestamp(now, &zone)).transpose()?;
-    if let (Some(since), Some(until)) = (since, until)
-        && until < since
-    {
-        return Err(CliError::usage(format!("`--until` is {until}, before `--since`, which is {since}")));
+    if let (Some(since), Some(until)) = (since, until) {
+        check_order(since, until)?;
     }
     let filter = AccessFilter { since, until, ..args.filter()? };
     let version = match &selector {

@@ -10,7 +10,7 @@ mod screen_row;
 mod stats;
 mod tail;
 
-pub(super) use filter::time_zone;
+pub(super) use filter::{check_order, time_zone};
 use mer_service::log::attempts;
 
 use crate::{app::App, cli::LogVerb, errors::CliError, ui::Ui};

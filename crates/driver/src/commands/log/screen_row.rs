@@ -2,7 +2,6 @@
 
 use jiff::tz::TimeZone;
 use mer_core::Access;
-use mer_dal::AccessFilter;
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -73,7 +72,7 @@ impl TableRow for ScreenRow<'_> {
     }
 
     fn is_failure(&self) -> bool {
-        AccessFilter::FAILURES.contains(&self.access.status)
+        self.access.status.is_failure()
     }
 }
 
