@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     error::ClientError,
-    run::{READER_GONE, Reservation, read, silence},
+    run::{READER_GONE, Reservation, read, until_over},
     send::{send, send_cancel, send_chunk, send_json},
     wire::{Declined, FrameReader, InputEnd, PartCounts, RunEnd, Stream, Written, next_reply, put_item},
 };
@@ -46,16 +46,9 @@ impl Reservation {
         send(&writer, Stream::Go, &[]).await?;
         let receiving = receive(&mut frames, &writer, &taken, &places, replies);
         let sending = async {
-            // What cannot be sent any more is noticed by the receiving end.
             tokio::join!(send_items(&writer, items, window, &places), send_cancel(&writer, cancel));
-            std::future::pending::<()>().await;
         };
-        tokio::select! {
-            biased;
-            outcome = receiving => outcome,
-            () = sending => Err(ClientError::Gone),
-            () = silence(&location, cancel) => Err(ClientError::Silent),
-        }
+        until_over(&location, cancel, receiving, sending).await
     }
 }
 

@@ -153,22 +153,35 @@ impl Reservation {
             }
         };
         let receiving = receive(&mut frames, &writer, &taken, output, wait);
-        let sending = async {
-            // What cannot be sent any more is noticed by the receiving end.
-            let send_rest = async {
-                if let Some(input) = input {
-                    send_input(&writer, input, window).await;
-                }
-            };
-            tokio::join!(send_rest, send_cancel(&writer, cancel));
-            std::future::pending::<()>().await;
+        let send_rest = async {
+            if let Some(input) = input {
+                send_input(&writer, input, window).await;
+            }
         };
-        tokio::select! {
-            biased;
-            outcome = receiving => outcome,
-            () = sending => Err(ClientError::Gone),
-            () = silence(&location, cancel) => Err(ClientError::Silent),
-        }
+        let sending = async {
+            tokio::join!(send_rest, send_cancel(&writer, cancel));
+        };
+        until_over(&location, cancel, receiving, sending).await
+    }
+}
+
+/// Sends and receives until the end was received.
+pub(crate) async fn until_over<T>(
+    location: &Location,
+    cancel: &Cancel,
+    receiving: impl Future<Output = Result<T, ClientError>>,
+    sending: impl Future<Output = ()>,
+) -> Result<T, ClientError> {
+    // What cannot be sent any more is noticed by the receiving end.
+    let sending = async {
+        sending.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        outcome = receiving => outcome,
+        () = sending => Err(ClientError::Gone),
+        () = silence(location, cancel) => Err(ClientError::Silent),
     }
 }
 
@@ -249,7 +262,7 @@ fn show_progress(observer: Option<&DeliveryObserver>, payload: &[u8]) -> Result<
 }
 
 /// Completes when the run was cancelled twice, and the resident answers nothing any more. One that answers ends the run.
-pub(crate) async fn silence(location: &Location, cancel: &Cancel) {
+async fn silence(location: &Location, cancel: &Cancel) {
     cancel.reached(CancelLevel::Now).await;
     let mut missed = 0;
     while missed < 2 {

@@ -104,3 +104,22 @@ pub struct RequestEnd {
     /// From the request to its end.
     pub run: Duration,
 }
+
+impl RequestEnd {
+    /// Returns the end of a request for which nothing was counted.
+    #[must_use]
+    pub const fn uncounted(cause: EndCause) -> Self {
+        Self {
+            cause,
+            exit: None,
+            lost: None,
+            job_end: None,
+            stdin_bytes: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            stderr_tail: Vec::new(),
+            start: Duration::ZERO,
+            run: Duration::ZERO,
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::{
     path::Path,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use crate::{
     Outcome, Output, Request, Scheduler, SchedulerError,
     digest::Digest,
     itinerary::Itinerary,
-    kept::{Lease, PooledProcess, UseEnd, stop_now},
+    kept::{Lease, PooledProcess, stop_now},
     outcome::Verdict,
     placement::{Placement, ProcessLocation},
     record::millis,
@@ -141,16 +141,7 @@ async fn serve_kept(
     let location = if is_alive { ProcessLocation::Serving } else { location };
     let mut verdict = of_part(access, &ended, location);
     verdict.died_unheard = ended.end.cause == EndCause::Died && ended.answered == 0;
-    let end = match ended.end.cause {
-        EndCause::Done => UseEnd::Answered(ended.answered.into()),
-        EndCause::Died | EndCause::ProtocolBroken(_) => UseEnd::Died(Box::new(verdict.clone())),
-        EndCause::Cancelled if lease.is_stopped() => {
-            verdict = Verdict::stopped();
-            UseEnd::GivenUp
-        }
-        _ => UseEnd::GivenUp,
-    };
-    lease.give_back(end, is_alive);
+    let verdict = lease.end_use(&ended.end.cause, ended.answered.into(), verdict, is_alive);
     (verdict, ended)
 }
 
@@ -196,19 +187,7 @@ fn gone() -> Verdict {
 }
 
 fn not_sent() -> PartEnd {
-    let end = RequestEnd {
-        job_end: None,
-        cause: EndCause::Died,
-        exit: None,
-        lost: None,
-        stdin_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        stderr_tail: Vec::new(),
-        start: Duration::ZERO,
-        run: Duration::ZERO,
-    };
-    PartEnd { end, sent: 0, answered: 0 }
+    PartEnd { end: RequestEnd::uncounted(EndCause::Died), sent: 0, answered: 0 }
 }
 
 /// Hashes the items that are taken, each with a newline.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::{
     Output, WaitObserver,
     digest::Digest,
-    kept::{Lease, PooledProcess, UseEnd},
+    kept::{Lease, PooledProcess},
     outcome::Verdict,
     output_forwarding::{LateRun, forward, run_and_forward},
     placement::{Placement, ProcessLocation},
@@ -104,17 +104,7 @@ async fn serve_kept(
     // Only the caller's input counts, without the framing around it.
     access.stdin_bytes = access.stdin_bytes.min(sent);
     verdict.died_unheard = ended.cause == EndCause::Died && ended.stdout_bytes == 0;
-    let end = match ended.cause {
-        EndCause::Done => UseEnd::Answered(1),
-        EndCause::Died | EndCause::ProtocolBroken(_) => UseEnd::Died(Box::new(verdict.clone())),
-        EndCause::Cancelled if lease.is_stopped() => {
-            verdict = Verdict::stopped();
-            UseEnd::GivenUp
-        }
-        _ => UseEnd::GivenUp,
-    };
-    lease.give_back(end, is_alive);
-    verdict
+    lease.end_use(&ended.cause, 1, verdict, is_alive)
 }
 
 /// Sends a request to a process that stays up. Returns how it ended, and the length of its input in bytes.

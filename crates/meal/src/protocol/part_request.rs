@@ -11,7 +11,7 @@ use super::{
     part_progress::PartProgress,
     recheck::recheck_time,
     termination::LINGER,
-    warm::{WarmProcess, uncounted},
+    warm::WarmProcess,
 };
 use crate::{Cancel, CancelLevel, EndCause, RequestEnd};
 
@@ -61,8 +61,16 @@ impl WarmProcess {
         let (stderr_tail, stderr_bytes) = self.stderr.take();
         let (stdin_bytes, stdout_bytes) = (part.stdin_bytes(&self.pipes.framing), part.stdout_bytes);
         let lost = self.control.why_lost();
-        let end =
-            RequestEnd { exit, lost, stdin_bytes, stdout_bytes, stderr_bytes, stderr_tail, run, ..uncounted(cause) };
+        let end = RequestEnd {
+            exit,
+            lost,
+            stdin_bytes,
+            stdout_bytes,
+            stderr_bytes,
+            stderr_tail,
+            run,
+            ..RequestEnd::uncounted(cause)
+        };
         PartEnd { end, sent: part.sent(), answered: part.answered }
     }
 

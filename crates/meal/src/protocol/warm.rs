@@ -14,7 +14,7 @@ use super::{
     termination::{WarmTermination, reap},
     warm_pipes::ModelPipes,
 };
-use crate::{Cancel, Control, EndCause, RequestEnd, Run, StartedJob};
+use crate::{Cancel, Control, EndCause, Run, StartedJob};
 
 /// A process that stays up. It serves one request at a time, and no output of a request that was given up reaches the next
 /// one.
@@ -148,21 +148,5 @@ impl WarmProcess {
 impl Drop for WarmProcess {
     fn drop(&mut self) {
         self.drain.abort();
-    }
-}
-
-/// The end of a request for which nothing was counted.
-pub(super) fn uncounted(cause: EndCause) -> RequestEnd {
-    RequestEnd {
-        cause,
-        exit: None,
-        lost: None,
-        job_end: None,
-        stdin_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        stderr_tail: Vec::new(),
-        start: Duration::ZERO,
-        run: Duration::ZERO,
     }
 }

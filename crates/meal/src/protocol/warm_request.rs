@@ -10,7 +10,7 @@ use super::{
     deadline::{sooner, until},
     recheck::recheck_time,
     termination::{LINGER, LINGER_TERM},
-    warm::{WarmProcess, uncounted},
+    warm::WarmProcess,
     warm_exchange::{Exchange, ExchangeResult},
 };
 use crate::{BoundName, Cancel, CancelLevel, EndCause, RequestEnd};
@@ -70,7 +70,7 @@ impl WarmProcess {
             stderr_bytes,
             stderr_tail,
             run,
-            ..uncounted(cause)
+            ..RequestEnd::uncounted(cause)
         }
     }
 

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use mer_core::{Bounds, RunSpec};
 use tokio::time::sleep;
 
-use super::{
-    StderrHook,
-    deadline::until,
-    recheck::recheck_time,
-    warm::{WarmProcess, uncounted},
-};
+use super::{StderrHook, deadline::until, recheck::recheck_time, warm::WarmProcess};
 use crate::{BoundName, Cancel, CancelLevel, EndCause, Executor, RequestEnd, WarmError};
 
 impl WarmProcess {
@@ -30,7 +25,7 @@ impl WarmProcess {
         let run = tokio::select! {
             biased;
             run = executor.start(spec) => run?,
-            () = cancel.reached(CancelLevel::Cancel) => return Err(not_ready(uncounted(EndCause::Cancelled))),
+            () = cancel.reached(CancelLevel::Cancel) => return Err(not_ready(RequestEnd::uncounted(EndCause::Cancelled))),
         };
         let begin = run.started_at;
         let mut process = Self::new(run, spec, hook);
@@ -70,7 +65,15 @@ impl WarmProcess {
         let (stderr_tail, stderr_bytes) = process.stderr.take();
         let start = begin.elapsed();
         let (lost, job_end) = (process.control.why_lost(), process.control.job_end());
-        Err(not_ready(RequestEnd { exit, lost, job_end, stderr_bytes, stderr_tail, start, ..uncounted(cause) }))
+        Err(not_ready(RequestEnd {
+            exit,
+            lost,
+            job_end,
+            stderr_bytes,
+            stderr_tail,
+            start,
+            ..RequestEnd::uncounted(cause)
+        }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use mer_meal::Cancel;
+use mer_meal::{Cancel, EndCause};
 
 use super::{process::PooledProcess, start_failure::StartFailure};
 use crate::outcome::Verdict;
@@ -78,6 +78,22 @@ impl Lease {
     /// Whether the process was stopped at once, in the middle of its request.
     pub(crate) fn is_stopped(&self) -> bool {
         self.home.is_stopped(self.id)
+    }
+
+    /// Gives the process back after it has answered this number of requests or items. Returns the verdict, which is another one
+    /// if the process was told to stop.
+    pub(crate) fn end_use(self, cause: &EndCause, answered: u64, mut verdict: Verdict, is_alive: bool) -> Verdict {
+        let end = match cause {
+            EndCause::Done => UseEnd::Answered(answered),
+            EndCause::Died | EndCause::ProtocolBroken(_) => UseEnd::Died(Box::new(verdict.clone())),
+            EndCause::Cancelled if self.is_stopped() => {
+                verdict = Verdict::stopped();
+                UseEnd::GivenUp
+            }
+            _ => UseEnd::GivenUp,
+        };
+        self.give_back(end, is_alive);
+        verdict
     }
 
     /// Gives the process back after its request. `is_alive` is whether it may serve another one.

@@ -23,7 +23,7 @@ mod stop;
 mod wait_queue;
 
 pub(crate) use acquire::{Acquired, Ask};
-pub(crate) use lease::{Lease, StartPermit, UseEnd};
+pub(crate) use lease::{Lease, StartPermit};
 pub(crate) use life::{Life, QUEUE_TIMEOUT};
 pub(crate) use pool::Pool;
 pub(crate) use process::{PooledProcess, StderrObserver, stop_now};
