@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::{Warm, eventually, runs, serve};
+use common::{Warm, command, eventually, runs, serve};
 use mer_core::{Bound, Exit, Protocol, RunSpec};
 use mer_meal::{Cancel, EndCause, ItemReply, PartEnd, PartItems, PartReplies, PartRequest};
 use tokio::sync::mpsc;
@@ -332,4 +332,18 @@ async fn a_process_that_ends_by_itself_keeps_what_it_has_answered() {
     assert!(!warm.0.is_alive());
     let (ended, _) = part(&mut warm, &["a"], 20_000).await;
     assert_eq!((ended.end.cause, ended.sent), (EndCause::Died, 0));
+}
+
+/// A process that takes nothing more is dead, and its item is not answered.
+#[tokio::test]
+async fn an_item_that_a_process_does_not_take_is_no_success() {
+    // The shell closes its stdin after the first answer.
+    let spec =
+        RunSpec { protocol: Protocol::Lines, ..command(&["sh", "-c", "read -r a; exec <&-; echo $a; exec sleep 30"]) };
+    let mut warm = start(&spec).await;
+    let (ended, replies) = part(&mut warm, &["a"], 20_000).await;
+    assert_eq!((ended.end.cause, replies), (EndCause::Done, vec!["a".to_owned()]));
+    let (ended, replies) = part(&mut warm, &["b"], 20_000).await;
+    assert_eq!((ended.end.cause, ended.sent, replies.len()), (EndCause::Died, 0, 0));
+    assert!(!warm.0.is_alive());
 }

@@ -173,9 +173,10 @@ fn a_batch_that_is_killed_and_edited_gives_the_results_of_an_undisturbed_one() {
     let begun = Instant::now();
     let killed = thread::scope(|scope| {
         let killer = scope.spawn(|| kill_models(&pids, size.pause, &is_over));
+        let ends_killer = EndAtDrop(&is_over);
         disturb(&replicas, &mut there, &mut input, size);
         replicas.run(&input, "results").ok();
-        is_over.store(true, Ordering::Relaxed);
+        drop(ends_killer);
         killer.join().expect("a number")
     });
     let took = begun.elapsed();
@@ -212,6 +213,15 @@ fn a_batch_that_is_killed_and_edited_gives_the_results_of_an_undisturbed_one() {
     let calm: Vec<Value> = replicas.rows().into_iter().take_while(|row| row != &disturbed[0]).collect();
     assert!(calm.iter().all(|row| row["status"] == "succeeded"), "{calm:?}");
     assert_eq!(calm.iter().map(answered).sum::<u64>(), input.lines.len() as u64);
+}
+
+/// Ends the killer, also where the test fails: it would be waited for without an end.
+struct EndAtDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndAtDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Returns how many items an access has answered.

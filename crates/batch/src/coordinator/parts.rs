@@ -19,6 +19,8 @@ use crate::{
 
 /// Number of processes that may die while they serve an item, before it fails by itself.
 const MOST_DEATHS: u32 = 2;
+/// Number of attempts from which on a death counts also if the process was not sent the item: it may die at every start.
+const MOST_UNSENT: u32 = 8;
 
 impl Coordinator {
     /// Starts parts where there is a place for them, and feeds those that run.
@@ -135,7 +137,7 @@ impl Coordinator {
         }
         for (at, index) in part.sent.iter().enumerate().skip(verdict.counted) {
             let fails = match verdict.culprit {
-                Culprit::Died(culprit) if culprit == at => self.is_dead(*index),
+                Culprit::Died(culprit) if culprit == at => self.is_dead(*index, end.taken),
                 Culprit::Failed(culprit) if culprit == at => !self.may_try_again(*index, &end),
                 _ => {
                     let is_single = part.is_single || (verdict.one_by_one && at < end.taken as usize);
@@ -149,7 +151,7 @@ impl Coordinator {
             } else {
                 self.window.put_back(*index, true, |pending| {
                     let is_death = matches!(verdict.culprit, Culprit::Died(_));
-                    pending.deaths += u32::from(is_death);
+                    pending.deaths += u32::from(is_death && is_counted(pending.attempts, end.taken));
                     pending.failures += u32::from(!is_death);
                     pending.avoid = server.clone();
                 });
@@ -160,9 +162,10 @@ impl Coordinator {
     }
 
     /// Whether an item fails because one more process died while it served the item.
-    fn is_dead(&self, index: u64) -> bool {
-        let deaths = self.window.running_item(index).map_or(0, |pending| pending.deaths);
-        deaths + 1 >= MOST_DEATHS + self.options.retries
+    fn is_dead(&self, index: u64, taken: u32) -> bool {
+        let is_dead =
+            |deaths, attempts| is_counted(attempts, taken) && deaths + 1 >= MOST_DEATHS + self.options.retries;
+        self.window.running_item(index).is_some_and(|pending| is_dead(pending.deaths, pending.attempts))
     }
 
     /// Whether an item that failed is run again.
@@ -194,6 +197,11 @@ impl Coordinator {
             Err(error) => self.halt(BatchEnd::Failed(error), StopLevel::Finish),
         }
     }
+}
+
+/// Whether a death is one of the first item of a part, of which the process was sent `taken` items.
+const fn is_counted(attempts: u32, taken: u32) -> bool {
+    taken > 0 || attempts >= MOST_UNSENT
 }
 
 /// Status and message of an item that failed.

@@ -163,6 +163,8 @@ pub(crate) fn verdict(part: &PartRun, end: &PartEnd) -> Verdict {
         PartCause::Done if replies == taken && taken > 0 => {
             Verdict { counted: replies, culprit: Culprit::None, one_by_one: false }
         }
+        // Feeding was ended before the first item was sent.
+        PartCause::Done if taken == 0 => none(Culprit::None, true),
         PartCause::Failed if replies + 1 == taken || replies == taken => failed(replies, replies),
         PartCause::Unreachable | PartCause::Cancelled | PartCause::Fatal => none(Culprit::None, false),
         PartCause::ProcessDied if part.is_single => none(Culprit::Died(0), true),

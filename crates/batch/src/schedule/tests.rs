@@ -102,6 +102,9 @@ fn a_failure_is_of_the_first_item_without_a_reply_and_a_timeout_of_an_item_that_
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 4), (3, Culprit::Failed(3)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 3), (3, Culprit::Failed(3)));
     assert_eq!(of(PartCause::Failed, 6, 3, 4, 6), (0, Culprit::None));
+    // An item that was not sent failed at nothing.
+    let unsent = verdict(&part(1, 0, true, 1), &end(PartCause::Done, 0));
+    assert_eq!((unsent.counted, unsent.culprit), (0, Culprit::None));
     for cause in [PartCause::Done, PartCause::ProtocolBroken, PartCause::TimedOut] {
         let verdict = verdict(&part(1, 0, true, 1), &end(cause, 1));
         assert_eq!((verdict.counted, verdict.culprit), (0, Culprit::Failed(0)));

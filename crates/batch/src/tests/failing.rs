@@ -45,6 +45,22 @@ async fn an_item_at_which_one_process_dies_is_run_again() {
 }
 
 #[tokio::test]
+async fn processes_that_died_before_they_were_sent_an_item_do_not_count_unless_they_always_do() {
+    let lines = ["unsent4-x", "a"];
+    let folder = Folder::new();
+    folder.input(&lines);
+    let runner = FakeRunner::new(1);
+    let summary = folder.run(options(), &runner).await.unwrap();
+    assert_eq!((folder.output(), summary.progress.failed), (answers(&lines), 0));
+    assert_eq!(runner.times("unsent4-x"), 5);
+
+    let folder = Folder::new();
+    folder.input(&["unsent-x", "a"]);
+    let summary = folder.run(options(), &FakeRunner::new(1)).await.unwrap();
+    assert_eq!((folder.output(), summary.progress.failed), ("\n<A>\n".to_owned(), 1));
+}
+
+#[tokio::test]
 async fn an_answer_is_never_shifted() {
     with_one("chatty-x", true).await;
     with_one("silent-x", true).await;

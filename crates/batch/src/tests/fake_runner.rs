@@ -75,6 +75,8 @@ pub(super) fn answer(input: &[u8]) -> Vec<u8> {
 enum Fate {
     Reply(Vec<Bytes>),
     End(PartCause, &'static str, bool),
+    /// The process died before it was sent the item.
+    Unsent,
     Hang,
 }
 
@@ -84,6 +86,8 @@ fn fate(input: &[u8], times: u32) -> Fate {
     match text.split('-').next().unwrap_or_default() {
         "dies" => Fate::End(PartCause::ProcessDied, "the process died", false),
         "dies1" if times == 1 => Fate::End(PartCause::ProcessDied, "the process died", false),
+        "unsent" => Fate::Unsent,
+        "unsent4" if times <= 4 => Fate::Unsent,
         "fails" => Fate::End(PartCause::Failed, "exit code 3", false),
         "flaky" if times <= 2 => Fate::End(PartCause::Failed, "connection lost", true),
         "late" => Fate::End(PartCause::TimedOut, "no reply within 1 s", false),
@@ -137,6 +141,9 @@ impl FakeRunner {
             match self.fate_of(&item, &part.stop).await {
                 Fate::End(cause, message, is_retryable) => {
                     return PartEnd { is_retryable, ..ended(cause, message, taken, part.attempt) };
+                }
+                Fate::Unsent => {
+                    return ended(PartCause::ProcessDied, "the process died", taken - 1, part.attempt);
                 }
                 Fate::Hang => return ended(PartCause::Cancelled, "ended", taken, part.attempt),
                 Fate::Reply(replies) => lines.extend(replies),

@@ -59,8 +59,8 @@ impl fmt::Debug for PartRequest<'_> {
 /// How a part ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartEnd {
-    /// How the request ended. With `Done`, each item that was sent has its reply, and the process said nothing more. After
-    /// `ProtocolBroken` a reply may belong to another item.
+    /// How the request ended. With `Done`, each item that was sent has its reply, and the process said nothing more; if none was
+    /// sent, none was wanted. After `ProtocolBroken` a reply may belong to another item.
     pub end: RequestEnd,
     /// Number of items that were sent, at least in part.
     pub sent: u32,

@@ -34,6 +34,8 @@ pub(super) struct PartProgress {
     pub(super) is_fed: bool,
     /// Items that were taken and are not on the wire.
     queued: VecDeque<Bytes>,
+    /// Whether items were taken and are not sent any more.
+    has_dropped: bool,
     taken: Vec<Bytes>,
     /// What is on the wire and was not written yet.
     pub(super) unwritten: BytesMut,
@@ -67,6 +69,7 @@ impl PartProgress {
             allowed,
             is_fed: false,
             queued: VecDeque::new(),
+            has_dropped: false,
             taken: Vec::new(),
             unwritten: BytesMut::new(),
             written: 0,
@@ -105,10 +108,13 @@ impl PartProgress {
     /// Ends feeding. Of the items on the wire, those that were not begun are not sent any more if `at_once`.
     pub(super) fn end_feeding(&mut self, at_once: bool) {
         self.is_fed = true;
+        self.has_dropped |= !self.queued.is_empty();
         self.queued.clear();
         if at_once {
             self.unwritten.clear();
+            let before = self.spans.len();
             self.spans.retain(|(begin, _)| *begin < self.written);
+            self.has_dropped |= self.spans.len() < before;
         }
     }
 
@@ -175,6 +181,11 @@ impl PartProgress {
             && self.answered >= FEW
             && self.since.elapsed() < LONGEST_POLL
             && self.pace() < SHORT_ITEM
+    }
+
+    /// Whether items were taken, and none of them was sent.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.has_dropped && self.sent() == 0
     }
 
     /// Returns the number of items that were sent, at least in part.

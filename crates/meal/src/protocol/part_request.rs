@@ -95,7 +95,9 @@ impl WarmProcess {
                 }
             };
             match event {
-                Event::Exchange(PartResult::Over) => return self.part_complete(part).await,
+                Event::Exchange(PartResult::Over) => {
+                    return self.part_complete(part, awaited == CancelLevel::Now).await;
+                }
                 Event::Exchange(PartResult::First) => {
                     self.has_answered = true;
                     part.widen();
@@ -181,8 +183,13 @@ impl WarmProcess {
         }
     }
 
-    /// Checks that nothing comes after the last reply. On `lines`, another line would mean that replies were shifted.
-    async fn part_complete(&mut self, part: &PartProgress) -> EndCause {
+    /// Checks that nothing comes after the last reply. On `lines`, another line would mean that replies were shifted. A process
+    /// that takes no item at all is dead, also where it lives on with a closed stdin.
+    async fn part_complete(&mut self, part: &PartProgress, was_cancelled: bool) -> EndCause {
+        if part.is_unsent() && !was_cancelled {
+            self.fault = Some(EndCause::Died);
+            return EndCause::Died;
+        }
         let quiet = (part.pace() * QUIET_ITEMS).clamp(MIN_QUIET, MAX_QUIET);
         let is_quiet = match part.answered > 0 && self.fault.is_none() {
             true => self.quiet_for(quiet).await,

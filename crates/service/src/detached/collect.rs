@@ -18,10 +18,10 @@ use crate::{
     weights::NamedVersion,
 };
 
-/// How long a process that collects a run excludes others, unless it renews that.
-const COLLECTING: Duration = Duration::from_secs(120);
+/// How long a process that collects a run excludes others, unless it renews that: the wait for a run whose collector was killed.
+const COLLECTING: Duration = Duration::from_secs(20);
 /// Pause between two renewals.
-const RENEWAL: Duration = Duration::from_secs(30);
+const RENEWAL: Duration = Duration::from_secs(6);
 
 /// A run whose end this process has put on record.
 #[derive(Debug)]
