@@ -42,7 +42,7 @@ pub(super) struct BenchDatabase {
     pub(super) data: PathBuf,
 }
 
-fn with_server<T>(work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
+pub(super) fn with_server<T>(work: impl FnOnce(&Server) -> Result<T>) -> Result<T> {
     SERVER.with(|server| match server.get_or_init(Server::start) {
         Some(server) => work(server),
         None => Err("PostgreSQL is not installed".to_owned()),
@@ -242,7 +242,7 @@ pub fn log(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn targets(bench: &Bench, server: &Server) -> Result<Vec<BenchDatabase>> {
+pub(super) fn targets(bench: &Bench, server: &Server) -> Result<Vec<BenchDatabase>> {
     bench.subjects.iter().map(|subject| BenchDatabase::new(bench, server, subject)).collect()
 }
 
@@ -254,14 +254,14 @@ fn folder(subject: &Subject, what: &str) -> String {
     format!("{}-{what}", subject.name.replace(", ", "-"))
 }
 
-fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) -> Command {
+pub(super) fn embedded(bench: &Bench, subject: &Subject, what: &str, arguments: &[&str]) -> Command {
     let mut command = subject.command(arguments);
     command.env("MER_DATA_DIR", bench.work.join(folder(subject, what)));
     command
 }
 
 /// Drains a journal with this many runs. Returns milliseconds and peak memory in MB.
-fn drain_into_embedded(bench: &Bench, subject: &Subject, what: &str, count: usize) -> Result<(f64, f64)> {
+pub(super) fn drain_into_embedded(bench: &Bench, subject: &Subject, what: &str, count: usize) -> Result<(f64, f64)> {
     let sample = sample(&mut embedded(bench, subject, what, &["run", "echo", "x", "--json"]))?;
     let target = bench.work.join(folder(subject, what));
     let journal = target.join("db.journal");

@@ -3,6 +3,7 @@
 mod batch;
 mod databases;
 mod lines;
+mod log;
 mod resident;
 mod ssh;
 mod start;
@@ -51,6 +52,8 @@ pub const ALL: &[(&str, Case)] = &[
     ("databases-drain-embedded", databases::drain_embedded),
     ("databases-models", databases::models),
     ("databases-log", databases::log),
+    ("log-postgres", log::postgres),
+    ("log-embedded", log::in_embedded),
     ("databases-surrealdb", surreal::all),
     ("weights-embedded", weights::embedded),
     ("weights-postgres", weights::postgres),
