@@ -21,6 +21,7 @@ mod documents;
 mod exit_codes;
 mod first_run;
 mod formats;
+mod hooks;
 mod import_values;
 mod input;
 mod journal;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     app::App,
     cli::{ALLOW_CHANGES, Cli, Input, RunArgs, Verb, selector},
-    commands,
+    commands::{self, Ended},
     errors::{CliError, finish},
     io::{Origin, source},
     repl::{self, Dispatch, Names, Options},
@@ -60,7 +60,8 @@ impl Dispatch for Host<'_> {
         self.app.set_ui(self.ui);
         let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line).await {
             Ok(source) => {
-                Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui, Origin::Line)).await
+                let plain = RunArgs::plain(model);
+                Box::pin(commands::run(self.app, &plain, source, (self.ui, Origin::Line), &mut Ended::default())).await
             }
             Err(error) => Err(error),
         };
