@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::support::{TestEnv, pid_in, wait_gone};
 
 /// A hook that notes its pid and goes on until it is told to end.
-const LONG: &str = "sh -c 'trap \"echo asked; exit 7\" TERM; echo $$ > hook.pid; echo begun; while :; do sleep 0.05; done'";
+const LONG: &str =
+    "sh -c 'trap \"echo asked; exit 7\" TERM; echo $$ > hook.pid; echo begun; while :; do sleep 0.05; done'";
 
 const PICKY: &str = "[models.picky]\nshell = true\n\
     inferenceCommand = 'read -r line; [ \"$line\" != bad ] && echo \"got $line\"'\n";

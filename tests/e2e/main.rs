@@ -42,6 +42,7 @@ mod migrate_leaks;
 mod migrate_servers;
 mod model_environment;
 mod output;
+mod pager;
 mod postgres_admin;
 mod processes;
 mod registry;

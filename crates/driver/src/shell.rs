@@ -24,6 +24,8 @@ pub(crate) async fn host(app: &App, ui: Ui) -> Result<u8, CliError> {
         names: Box::new(SnapshotNames(app.runtime.database().clone())),
     };
     let hints_as_lines = repl::is_interactive();
+    // A script goes on by itself.
+    let ui = if hints_as_lines { ui } else { ui.without_pager() };
     repl::run(&mut Host { app, ui, hints_as_lines, ended_by: None }, options, ui).await
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::support::{MODELS, detach, detach_on, folder, home, listed, words};
 use crate::support::{OnServer, TestEnv, alive, sha256, shared_databases, wait_until};
