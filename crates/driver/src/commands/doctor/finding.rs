@@ -63,4 +63,8 @@ impl TableRow for Finding {
         };
         vec![self.check.clone(), result.to_owned(), self.detail.clone(), self.remedy.clone().unwrap_or_default()]
     }
+
+    fn is_failure(&self) -> bool {
+        self.result == Verdict::Failed
+    }
 }

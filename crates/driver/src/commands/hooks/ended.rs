@@ -3,6 +3,7 @@
 use mer_core::{Access, AccessKind, FailureKind, Status, redacted};
 use serde::Serialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{errors::CliError, ui::Ui};
 
@@ -30,7 +31,7 @@ pub(crate) enum Ended {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Unrecorded<'a> {
-    request_uid: Option<uuid::Uuid>,
+    request_uid: Option<Uuid>,
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<AccessKind>,
@@ -63,7 +64,7 @@ impl Ended {
             (Self::Unrecorded, Err(error)) if error.kind() == FailureKind::Usage => None,
             (Self::Unrecorded, Err(error)) => {
                 let unrecorded = Unrecorded {
-                    request_uid: None,
+                    request_uid: error.request_uid(),
                     model: subject.model,
                     kind: subject.kind,
                     status: status_of(error.kind()),
