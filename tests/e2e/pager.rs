@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use mer_testkit::started;
+use mer_core::Status;
+use mer_testkit::{ended, started};
 use rustix::process::Signal;
 use uuid::Uuid;
 
@@ -81,7 +82,8 @@ fn leaving_the_pager_early_is_no_failure() {
     let place = OnServer::embedded();
     place.mer(["migrate", "--quiet"]).ok();
     let time = jiff::Timestamp::from_second(1_777_593_600).expect("a time");
-    let accesses: Vec<_> = (0..3000).map(|n| started(Uuid::from_u128(n), 1, "iris", time)).collect();
+    let access = |n| ended(&started(Uuid::from_u128(n), 1, "iris", time), Status::Succeeded);
+    let accesses: Vec<_> = (0..3000).map(access).collect();
     record(&place.env, &place.url, &accesses);
     let args = ["log", "list", "--limit", "3000", "--since", "2026-01-01"];
     let (ran, shown) = listed(&place.env, 10, &args, &[("MER_PAGER", "head -1"), ("DB_CONNECTION_URL", &place.url)]);

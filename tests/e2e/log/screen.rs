@@ -59,3 +59,15 @@ fn tables_fit_the_screen_and_are_whole_elsewhere() {
     );
     assert_eq!(env.mer(["log", "list", "--wide"]).ok(), piped);
 }
+
+#[test]
+fn lists_with_times_of_now_have_units_too() {
+    let env = TestEnv::ready();
+    let lines = on_screen(&env, 200, "migrate status");
+    let first = lines.lines().nth(1).expect("a script");
+    assert!(lines.contains("  APPLIED              TIME") && first.contains(" ms  "), "{lines}");
+    let piped = env.mer(["migrate", "status"]).ok();
+    assert!(piped.contains("  MS  ") && piped.contains('Z'), "{piped}");
+    let narrow = on_screen(&env, 30, "migrate status");
+    assert!(narrow.starts_with("^[1mNUMBER") || narrow.starts_with("^[1m-- 1"), "{narrow}");
+}

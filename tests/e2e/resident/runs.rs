@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::support::Home;
-use crate::support::{Live, alive, pid_in, wait_gone, wait_until};
+use crate::support::{Live, OnScreen, alive, pid_in, wait_gone, wait_until};
 
 #[test]
 fn separate_calls_share_a_process() {
@@ -14,6 +14,8 @@ fn separate_calls_share_a_process() {
     assert_eq!(again.ok(), first);
     assert_eq!(home.via("kept"), "resident");
     assert!(home.env.read("work/end.json").contains("\"via\":\"resident\""));
+    let (_, shown) = OnScreen::start(home.with(["ps"]), std::process::Stdio::null(), (24, 200)).finish();
+    assert!(shown.contains(" MiB  ") && !shown.contains("Z  "), "{shown}");
     let row = home.env.rows().remove(0);
     assert_ne!(row["callerPid"], resident.pid(), "the caller is the one that asked");
     assert_eq!(home.mer(["run", "cat", "x"]).ok(), "x\n");
