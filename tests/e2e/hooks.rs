@@ -84,7 +84,7 @@ fn a_hook_that_is_no_command_ends_the_line_before_anything_is_run() {
 #[test]
 fn a_failure_before_the_run_is_on_record_is_told_too() {
     let env = TestEnv::ready();
-    let journal = env.path("data/mer/journal");
+    let journal = env.path("data/mer/db.journal");
     let _ = fs::remove_dir_all(&journal);
     fs::write(&journal, "in the way").expect("a file");
     let ran = env.mer(["run", "cat", "x", "--on-failure", "tee bad.json"]).ended(74);
