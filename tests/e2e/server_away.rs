@@ -44,6 +44,8 @@ fn a_run_goes_on_without_its_database_and_is_on_record_when_that_is_back() {
         );
         assert!(told.contains("127.0.0.1:"), "{told}");
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        let examined = here.mer(["doctor", "--db-wait", "1s"]).ended(1);
+        assert!(examined.stdout.contains(" of records wait in 1 segment for the database"), "{}", examined.stdout);
         server.start_again();
         assert_eq!(seen_from(&elsewhere).as_deref(), Some("started"), "its end is still in the journal");
         assert_eq!(seen_from(&here).as_deref(), Some("succeeded"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     app::App,
     cli::{ALLOW_CHANGES, Cli, Input, RunArgs, Verb, selector},
-    commands,
+    commands::{self, Ended},
     errors::{CliError, finish},
     io::{Origin, source},
     repl::{self, Dispatch, Names, Options},
@@ -24,6 +24,8 @@ pub(crate) async fn host(app: &App, ui: Ui) -> Result<u8, CliError> {
         names: Box::new(SnapshotNames(app.runtime.database().clone())),
     };
     let hints_as_lines = repl::is_interactive();
+    // A script goes on by itself.
+    let ui = if hints_as_lines { ui } else { ui.without_pager() };
     repl::run(&mut Host { app, ui, hints_as_lines, ended_by: None }, options, ui).await
 }
 
@@ -60,7 +62,8 @@ impl Dispatch for Host<'_> {
         self.app.set_ui(self.ui);
         let result = match source(Input::Text(text.as_bytes().to_vec()), Origin::Line).await {
             Ok(source) => {
-                Box::pin(commands::run(self.app, &RunArgs::plain(model), source, self.ui, Origin::Line)).await
+                let plain = RunArgs::plain(model);
+                Box::pin(commands::run(self.app, &plain, source, (self.ui, Origin::Line), &mut Ended::default())).await
             }
             Err(error) => Err(error),
         };

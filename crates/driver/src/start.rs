@@ -68,6 +68,7 @@ fn run(words: Vec<OsString>) -> u8 {
     let words = expand_program_name(words);
     let early = if wants_json(&words) { Format::Json } else { Format::Text };
     let mut ui = Ui::new(early, environment.no_color());
+    ui::set_pager(environment.pager());
     let outcome = stack::with_enough(|| run_line(words, &environment, &mut ui)).flatten();
     finish(outcome, ui)
 }
@@ -95,7 +96,7 @@ fn run_line(words: Vec<OsString>, environment: &Environment, ui: &mut Ui) -> Res
             return ui.data(text.as_bytes()).map(|()| 0);
         }
     };
-    *ui = ui.with_format(cli.global.format().unwrap_or_default());
+    *ui = ui.with_format(cli.global.format().unwrap_or_default()).with_wide(cli.global.wide);
     match &cli.verb {
         Some(Verb::Version) => return commands::version(*ui).map(|()| 0),
         Some(Verb::Completions(args)) => return commands::completions(args, *ui).map(|()| 0),
@@ -113,7 +114,7 @@ fn run_line(words: Vec<OsString>, environment: &Environment, ui: &mut Ui) -> Res
         Err(error) if doctor => return commands::cannot_begin(&error, *ui).map(|()| 0),
         loaded => loaded?,
     };
-    *ui = ui.with_format(loaded.settings.output);
+    *ui = ui.with_format(loaded.settings.output).with_utc(loaded.settings.utc);
     start_logging(&cli, &loaded, *ui)?;
     match cli.verb {
         Some(Verb::Config(_)) => commands::config_show(&loaded, *ui).map(|()| 0),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::support::{MODELS, detach, detach_on, folder, home, listed, words};
 use crate::support::{OnServer, TestEnv, alive, sha256, shared_databases, wait_until};
@@ -152,14 +153,24 @@ fn ps_lists_runs_and_collects_those_that_are_over() {
 }
 
 #[test]
-fn on_end_runs_for_attached_runs_too() {
+fn hooks_run_for_runs_that_are_waited_for_or_attached() {
     let env = home();
-    let ran = env.mer(["run", "fails", "--on-end", "tee end.json"]).ended(1);
-    assert!(ran.stdout.contains("\"exitCode\":3") && env.read("work/end.json").contains("\"exitCode\":3"));
-    let ran = env.mer(["run", "says", "x", "--on-end", "false"]).ended(0);
-    assert!(ran.stderr.contains("the command `false` of `--on-end` failed"), "{}", ran.stderr);
-    env.mer(["run", "says", "x", "--on-end", "'"]).failed(64);
-    assert_eq!(env.rows().len(), 2);
+    let [first, second] = ["fails", "fails"].map(|model| detach(&env, &["run", model]));
+    let line = ["--on-end", "tee end.json", "--on-failure", "tee bad.json"];
+    let ran = env.mer_args(&[&["wait", &first][..], &line].concat()).ended(1);
+    let bad: Value = serde_json::from_str(&env.read("work/bad.json")).expect("one object");
+    assert_eq!((bad["requestUid"].as_str(), &bad["exitCode"]), (Some(first.as_str()), &3.into()));
+    assert!(ran.stdout.is_empty() && env.read("work/end.json") == env.read("work/bad.json"), "{}", ran.stdout);
+    env.mer_args(&[&["attach", &second][..], &line].concat()).ended(1);
+    assert!(env.read("work/bad.json").contains(&second));
+    // A run that goes on is not over.
+    fs::remove_file(env.path("work/end.json")).expect("removed");
+    let long = detach(&env, &["run", "waits"]);
+    env.mer_args(&[&["wait", &long, "--timeout", "100ms"][..], &line].concat()).ended(124);
+    assert!(!env.path("work/end.json").exists());
+    env.mer(["stop", &long, "--now"]).ended(0);
+    let ran = env.mer_args(&[&["run", "fails", "--artefacts", "kept"][..], &line].concat()).ended(1);
+    assert!(env.read("work/end.json").contains("\"via\":\"detached\""), "{}", ran.stderr);
 }
 
 #[test]

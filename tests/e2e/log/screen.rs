@@ -1,43 +1,20 @@
 //! Tables on a terminal: columns by rank, short uids, times of the time zone, expanded rows.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
-    process::Stdio,
-};
+use std::process::Stdio;
 
-use nix::{
-    fcntl::OFlag,
-    pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
-};
-use rustix::termios::{Winsize, tcsetwinsize};
-
-use crate::support::{Live, TestEnv};
+use crate::support::{OnScreen, TestEnv};
 
 /// What a command writes to a terminal of this width as its standard output.
 fn on_screen(env: &TestEnv, columns: u16, line: &str) -> String {
-    let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).expect("terminal");
-    grantpt(&terminal).expect("grant");
-    unlockpt(&terminal).expect("unlock");
-    let name = ptsname_r(&terminal).expect("name");
-    let inner = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name);
-    let inner = inner.expect("terminal");
-    tcsetwinsize(&inner, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
     let mut command = env.command();
-    command.args(line.split_whitespace()).env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").env("TERM", "xterm");
-    let mut terminal = File::from(OwnedFd::from(terminal));
-    let reader = std::thread::spawn(move || {
-        let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
-        // An error is the end: no process has the other side open.
-        while let Ok(count @ 1..) = terminal.read(&mut buffer) {
-            shown.extend_from_slice(&buffer[..count]);
-        }
-        shown
-    });
-    let ran = Live::start_to(command, Stdio::null(), inner).finish();
+    command
+        .args(line.split_whitespace())
+        .env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        .env("TERM", "xterm")
+        .env("MER_PAGER", "");
+    let (ran, shown) = OnScreen::start(command, Stdio::null(), (24, columns)).finish();
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{line}");
-    String::from_utf8(reader.join().expect("a reader")).expect("text").replace("\r\n", "\n").replace('\x1b', "^")
+    shown
 }
 
 #[test]
@@ -54,8 +31,16 @@ fn tables_fit_the_screen_and_are_whole_elsewhere() {
         (20, "log list --model none"),
         (80, "log stats --by model"),
         (200, "log stats --by model"),
+        (20, "log stats --by model"),
+        (20, "model list"),
         (80, "model list"),
+        (200, "model list"),
         (30, "server list"),
+        (80, "server list"),
+        (20, "weights list"),
+        (80, "weights list"),
+        (200, "weights list"),
+        (80, "weights alias sentiment"),
     ] {
         text += &format!("$ mer {line}   [{columns} columns]\n{}\n", on_screen(&env, columns, line));
     }
@@ -73,4 +58,16 @@ fn tables_fit_the_screen_and_are_whole_elsewhere() {
         "{piped}"
     );
     assert_eq!(env.mer(["log", "list", "--wide"]).ok(), piped);
+}
+
+#[test]
+fn lists_with_times_of_now_have_units_too() {
+    let env = TestEnv::ready();
+    let lines = on_screen(&env, 200, "migrate status");
+    let first = lines.lines().nth(1).expect("a script");
+    assert!(lines.contains("  APPLIED              TIME") && first.contains(" ms  "), "{lines}");
+    let piped = env.mer(["migrate", "status"]).ok();
+    assert!(piped.contains("  MS  ") && piped.contains('Z'), "{piped}");
+    let narrow = on_screen(&env, 30, "migrate status");
+    assert!(narrow.starts_with("^[1mNUMBER") || narrow.starts_with("^[1m-- 1"), "{narrow}");
 }

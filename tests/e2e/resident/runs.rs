@@ -3,15 +3,19 @@
 use rustix::process::Signal;
 
 use super::support::Home;
-use crate::support::{Live, alive, pid_in, wait_gone, wait_until};
+use crate::support::{Live, OnScreen, alive, pid_in, wait_gone, wait_until};
 
 #[test]
 fn separate_calls_share_a_process() {
     let home = Home::new();
     let resident = home.serve([]);
     let first = home.mer(["run", "kept", "pid"]).ok();
-    assert_eq!(home.mer(["run", "kept", "pid"]).ok(), first);
+    let again = home.mer(["run", "kept", "pid", "--on-end", "sh -c 'cat > end.json'", "--on-failure", "false"]);
+    assert_eq!(again.ok(), first);
     assert_eq!(home.via("kept"), "resident");
+    assert!(home.env.read("work/end.json").contains("\"via\":\"resident\""));
+    let (_, shown) = OnScreen::start(home.with(["ps"]), std::process::Stdio::null(), (24, 200)).finish();
+    assert!(shown.contains(" MiB  ") && !shown.contains("Z  "), "{shown}");
     let row = home.env.rows().remove(0);
     assert_ne!(row["callerPid"], resident.pid(), "the caller is the one that asked");
     assert_eq!(home.mer(["run", "cat", "x"]).ok(), "x\n");
@@ -79,13 +83,16 @@ fn a_signal_ends_the_run_and_not_the_resident() {
 fn a_resident_that_dies_in_the_middle_is_69_and_its_models_are_gone() {
     let home = Home::new();
     let resident = home.serve([]);
-    let run = Live::start(home.with(["run", "kept", "never"]), std::process::Stdio::null());
+    let line = ["run", "kept", "never", "--on-failure", "tee bad.json"];
+    let run = Live::start(home.with(line), std::process::Stdio::null());
     let model = pid_in(&home.env.path("work/never.pid"));
     resident.signal(Signal::KILL);
     let stderr = run.finish().failed(69);
     assert!(stderr.contains("the resident is gone"), "{stderr}");
     wait_gone(model);
     wait_until("a row that is lost", || (home.env.row()["status"] == "lost").then_some(()));
+    let bad: serde_json::Value = serde_json::from_str(&home.env.read("work/bad.json")).expect("one object");
+    assert_eq!((&bad["status"], &bad["requestUid"]), (&"unreachable".into(), &home.env.row()["requestUid"]));
     assert_eq!(home.mer(["run", "kept", "x", "--no-serve"]).ok(), "got x\n");
 }
 

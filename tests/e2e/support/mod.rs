@@ -21,7 +21,7 @@ pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, database_name, database_uid, shared_databases, sql};
 pub(crate) use sessions::{record, with_session};
 pub(crate) use template::MODELS;
-pub(crate) use terminal::AtTerminal;
+pub(crate) use terminal::{AtTerminal, OnScreen};
 pub(crate) use users::{give, public_binary};
 
 use std::{

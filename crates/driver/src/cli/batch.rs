@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use mer_batch::{Duplicates, Halt, InputFormat};
 use mer_core::{Bound, FailureKind, Tags};
 
-use super::{normalise, request_values};
+use super::{HookArgs, normalise, request_values};
 use crate::errors::CliError;
 
 const EXAMPLES: &str = "\
@@ -118,6 +118,9 @@ pub(crate) struct BatchArgs {
     /// Ask no resident: run the model in this process
     #[arg(long)]
     pub(crate) no_serve: bool,
+
+    #[command(flatten)]
+    pub(crate) hooks: HookArgs,
 }
 
 /// How inputs are cut into items.

@@ -12,7 +12,7 @@ pub(crate) struct Words(pub(crate) Vec<String>);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum ValueError {
     /// There is no program.
-    #[error("words were expected, such as `srun -n1`")]
+    #[error("a command was expected, such as `srun -n1`")]
     NoWords,
     /// A quote is open, or a backslash ends the text.
     #[error("a quote is not closed, or a backslash ends it")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use mer_core::Bound;
 
-use super::normalise;
+use super::{HookArgs, normalise};
 
 /// Arguments of `mer attach`.
 #[derive(Debug, Clone, Args)]
@@ -17,6 +17,9 @@ pub(crate) struct AttachArgs {
     /// Begin with this number of last lines of what is there already
     #[arg(long, value_name = "LINES")]
     pub(crate) tail: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) hooks: HookArgs,
 }
 
 /// Arguments of `mer wait`.
@@ -31,15 +34,7 @@ pub(crate) struct WaitRunsArgs {
     pub(crate) timeout: Option<Bound>,
 
     #[command(flatten)]
-    pub(crate) end: OnEndArgs,
-}
-
-/// What is done when a run is over.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct OnEndArgs {
-    /// Run this command when the run is over, with the run's JSON as input
-    #[arg(long, value_name = "COMMAND")]
-    pub(crate) on_end: Option<String>,
+    pub(crate) hooks: HookArgs,
 }
 
 /// Arguments of `mer fetch`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{OnEndArgs, RequestArgs};
+use super::{HookArgs, RequestArgs};
 
 /// Arguments of `mer run`.
 #[derive(Debug, Clone, Args)]
@@ -33,7 +33,7 @@ pub(crate) struct RunArgs {
     pub(crate) no_serve: bool,
 
     /// Print the run's uid and end; the run goes on by itself, and --timeout bounds it
-    #[arg(long, conflicts_with_all = ["passthrough", "output", "retries", "no_serve", "on_end"])]
+    #[arg(long, conflicts_with_all = ["passthrough", "output", "retries", "no_serve", "on_end", "on_failure"])]
     pub(crate) detach: bool,
 
     /// Bring the files that the model writes to MER_RUN_DIR into this folder
@@ -41,7 +41,7 @@ pub(crate) struct RunArgs {
     pub(crate) artefacts: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) end: OnEndArgs,
+    pub(crate) hooks: HookArgs,
 }
 
 impl RunArgs {
@@ -57,7 +57,7 @@ impl RunArgs {
             no_serve: false,
             detach: false,
             artefacts: None,
-            end: OnEndArgs::default(),
+            hooks: HookArgs::default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{OnEndArgs, RequestArgs};
+use super::{HookArgs, RequestArgs};
 
 /// Arguments of `mer train`.
 #[derive(Debug, Clone, Args)]
@@ -21,7 +21,7 @@ pub(crate) struct TrainArgs {
     pub(crate) note: Option<String>,
 
     /// Print the training's uid and end; the training goes on by itself, and --timeout bounds it
-    #[arg(long, conflicts_with = "on_end")]
+    #[arg(long, conflicts_with_all = ["on_end", "on_failure"])]
     pub(crate) detach: bool,
 
     /// Bring the files that the model writes to MER_RUN_DIR into this folder
@@ -29,5 +29,5 @@ pub(crate) struct TrainArgs {
     pub(crate) artefacts: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) end: OnEndArgs,
+    pub(crate) hooks: HookArgs,
 }

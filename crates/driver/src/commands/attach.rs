@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 
 use super::{
     detached_end::failed,
+    hooks::run_hooks,
     run_output::{QUEUE, STDERR_QUEUE, show_diagnostics},
 };
 use crate::{app::App, cli::AttachArgs, errors::CliError, io::Sink, ui::Ui};
@@ -36,5 +37,6 @@ pub(super) async fn attach(app: &App, args: &AttachArgs, ui: Ui) -> Result<u8, C
     }
     followed?;
     let collected = app.signals.unless_ended(async { Ok(app.runtime.wait_detached(found).await?) }).await?;
+    run_hooks(app, &args.hooks, &collected.access, ui).await;
     failed(&collected, ui).map_or(Ok(0), Err)
 }

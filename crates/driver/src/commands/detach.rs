@@ -90,6 +90,7 @@ pub(super) async fn place(
         Detached::Unclear { run, why } => {
             let message = format!("`{}` on `{}`: it is not known whether it was started: {why}", run.model, run.server);
             Err(CliError::new(FailureKind::Unreachable, message)
+                .of_request(run.request_uid)
                 .hint(format!("`mer wait {}` looks after it, and puts its end on record", run.request_uid)))
         }
         Detached::Over(outcome) => Err(failure(&outcome, signal, outcome_hint(&outcome), ui)),

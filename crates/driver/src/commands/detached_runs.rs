@@ -8,8 +8,7 @@ use mer_service::detached::{DetachedStatus, Standing};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::kept_processes::age;
-use crate::ui::TableRow;
+use crate::ui::{CellFormat, TableRow};
 
 /// A detached run in a list.
 #[derive(Debug, Serialize)]
@@ -66,16 +65,21 @@ impl DetachedRow {
 
 impl TableRow for DetachedRow {
     const COLUMNS: &'static [&'static str] = &["detached run", "model", "server", "pid", "state", "age", "why"];
+    const EXPENDABLE: &'static [&'static str] = &["pid"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         vec![
-            self.request_uid.to_string(),
+            format.uid(self.request_uid),
             self.model.clone(),
             self.server.clone(),
             self.job_id.clone().or_else(|| self.pid.map(|pid| pid.to_string())).unwrap_or_default(),
             self.state.clone(),
-            age(self.age_ms),
+            format.age(self.age_ms),
             self.why.clone().unwrap_or_default(),
         ]
+    }
+
+    fn uid(&self) -> Option<Uuid> {
+        Some(self.request_uid)
     }
 }

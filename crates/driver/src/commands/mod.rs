@@ -13,6 +13,7 @@ mod drain;
 mod example_model;
 mod export;
 mod fetch;
+mod hooks;
 mod import;
 mod keep_hint;
 mod kept_processes;
@@ -41,10 +42,14 @@ pub(crate) use completions::completions;
 pub(crate) use config_show::config_show;
 pub(crate) use doctor::cannot_begin;
 pub(crate) use example_model::example_model;
+pub(crate) use hooks::Ended;
 pub(crate) use owner::owner;
 pub(crate) use run::run;
 pub(crate) use version::version;
 
+use mer_core::AccessKind;
+
+use self::hooks::{Subject, with_hooks};
 use crate::{
     app::App,
     cli::{CommandLine, ModelVerb, ServerVerb, Verb},
@@ -69,13 +74,26 @@ pub(crate) async fn execute(
     // A run handles signals itself, as its model must end with it.
     match verb {
         Verb::Run(args) => {
-            let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
-            return Box::pin(run(app, args, input, ui, origin)).await;
+            let subject = Subject { model: &args.request.model, kind: Some(AccessKind::Infer) };
+            let work = async |ended: &mut Ended| {
+                let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
+                Box::pin(run(app, args, input, (ui, origin), ended)).await
+            };
+            return Box::pin(with_hooks(app, (&args.hooks, subject), ui, work)).await;
         }
-        Verb::Batch(args) => return Box::pin(batch::batch(app, args, ui, command_line, origin)).await,
+        Verb::Batch(args) => {
+            let subject = Subject { model: &args.model, kind: None };
+            let work =
+                async |ended: &mut Ended| Box::pin(batch::batch(app, args, ui, (command_line, origin), ended)).await;
+            return Box::pin(with_hooks(app, (&args.hooks, subject), ui, work)).await;
+        }
         Verb::Train(args) => {
-            let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
-            return Box::pin(train::train(app, args, input, ui, command_line)).await;
+            let subject = Subject { model: &args.request.model, kind: Some(AccessKind::Train) };
+            let work = async |ended: &mut Ended| {
+                let input = app.input(args.request.input()?, origin, args.request.timeout).await?;
+                Box::pin(train::train(app, args, input, (ui, command_line), ended)).await
+            };
+            return Box::pin(with_hooks(app, (&args.hooks, subject), ui, work)).await;
         }
         // It handles signals itself, as the run goes on.
         Verb::Attach(args) => return Box::pin(attach::attach(app, args, ui)).await,

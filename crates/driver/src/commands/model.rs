@@ -14,7 +14,7 @@ use crate::{
     cli::{ModelVerb, PingArgs},
     commands::weights,
     errors::{CliError, ExitCode, ssh_hint},
-    ui::{Details, Format, TableRow, Ui},
+    ui::{CellFormat, Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks models.
@@ -112,8 +112,9 @@ pub(super) fn ping_detail(report: &ModelPingReport) -> String {
 
 impl TableRow for Model {
     const COLUMNS: &'static [&'static str] = &["name", "protocol", "servers", "command", "updated"];
+    const EXPENDABLE: &'static [&'static str] = &["updated", "protocol"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         let params = &self.spec.params;
         let command = match &params.inference_command {
             Some(Command::Argv(argv)) => argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
@@ -125,7 +126,7 @@ impl TableRow for Model {
             params.protocol().to_string(),
             self.spec.servers().join(","),
             shortened(&command),
-            format!("{:.0}", self.last_updated),
+            format.time(self.last_updated),
         ]
     }
 }
@@ -140,10 +141,21 @@ impl Details for Model {
 
 impl TableRow for PingRow {
     const COLUMNS: &'static [&'static str] = &["model", "server", "result", "ms", "detail"];
+    const EXPENDABLE: &'static [&'static str] = &["ms"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         let result = if self.code == 0 { "ok" } else { "failed" };
-        vec![self.model.clone(), self.server.clone(), result.to_owned(), format!("{:.3}", self.ms), self.detail.clone()]
+        vec![
+            self.model.clone(),
+            self.server.clone(),
+            result.to_owned(),
+            format.milliseconds(self.ms),
+            self.detail.clone(),
+        ]
+    }
+
+    fn is_failure(&self) -> bool {
+        self.code != 0
     }
 }
 

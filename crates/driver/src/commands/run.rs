@@ -9,7 +9,9 @@ use crate::{
     app::App,
     cli::{RunArgs, selector},
     commands::{
-        detach, keep_hint,
+        detach,
+        hooks::Ended,
+        keep_hint,
         run_failure::failure,
         run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output, write_stdout},
         weights,
@@ -21,14 +23,20 @@ use crate::{
     ui::{Format, Ui},
 };
 
-/// Runs a model once. The exit code says how the run ended, and the failure is printed to stderr.
-pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin: Origin) -> Result<u8, CliError> {
-    args.end.check()?;
+/// Runs a model once. The exit code says how the run ended, and the failure is printed to stderr. `ended` gets what is on
+/// record.
+pub(crate) async fn run(
+    app: &App,
+    args: &RunArgs,
+    input: Input,
+    (ui, origin): (Ui, Origin),
+    ended: &mut Ended,
+) -> Result<u8, CliError> {
     if args.detach {
         return detach::detach(app, &args.request, input, None, ui).await;
     }
     if let Some(folder) = &args.artefacts {
-        return run_with_artefacts(app, (&args.request, folder), input, None, &args.end, ui).await;
+        return run_with_artefacts(app, (&args.request, folder), input, None, ui, ended).await;
     }
     let selector = selector(&args.request.model)?;
     let name = &args.request.model;
@@ -79,6 +87,7 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
     let ((outcome, written, ()), signal) =
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&selector.model), work).await;
     let outcome = outcome.map_err(|error| error.cancelled_by(signal))?;
+    *ended = Ended::run(&outcome.access);
     // A reader that has gone is the cause of the cancelled run, not its result.
     let bytes = written?;
     if ui.format() == Format::Json {
@@ -90,7 +99,6 @@ pub(crate) async fn run(app: &App, args: &RunArgs, input: Input, ui: Ui, origin:
         app.runtime.after_run().await;
     }
     keep_hint::show(app, &outcome, is_here, ui);
-    args.end.run(app, &outcome.access, ui).await?;
     if outcome.succeeded() {
         return Ok(0);
     }

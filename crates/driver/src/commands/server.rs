@@ -14,7 +14,7 @@ use crate::{
     app::App,
     cli::ServerVerb,
     errors::CliError,
-    ui::{Details, Format, TableRow, Ui},
+    ui::{CellFormat, Details, Format, TableRow, Ui},
 };
 
 /// Lists, shows or checks servers.
@@ -50,8 +50,9 @@ fn redacted(server: &Server) -> Server {
 
 impl TableRow for Server {
     const COLUMNS: &'static [&'static str] = &["name", "type", "host", "updated"];
+    const EXPENDABLE: &'static [&'static str] = &["updated"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         let params = &self.spec.params;
         let host = params.host.as_deref().unwrap_or_default();
         let user = params.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
@@ -60,7 +61,7 @@ impl TableRow for Server {
             self.name.clone(),
             self.spec.conn_type.to_string(),
             format!("{user}{host}{port}"),
-            format!("{:.0}", self.last_updated),
+            format.time(self.last_updated),
         ]
     }
 }

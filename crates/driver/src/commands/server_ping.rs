@@ -11,7 +11,7 @@ use crate::{
     app::App,
     cli::ServerPingArgs,
     errors::{CliError, ExitCode, slurm_hint, ssh_hint},
-    ui::{TableRow, Ui},
+    ui::{CellFormat, TableRow, Ui},
 };
 
 /// The step that asks a cluster for its partition.
@@ -165,16 +165,21 @@ fn millis(took: Duration) -> f64 {
 
 impl TableRow for Step {
     const COLUMNS: &'static [&'static str] = &["server", "host", "step", "result", "ms", "detail"];
+    const EXPENDABLE: &'static [&'static str] = &["ms", "host"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         let result = if self.code == 0 { "ok" } else { "failed" };
         vec![
             self.server.clone(),
             self.host.clone(),
             self.step.to_owned(),
             result.to_owned(),
-            format!("{:.3}", self.ms),
+            format.milliseconds(self.ms),
             self.detail.clone().unwrap_or_default(),
         ]
+    }
+
+    fn is_failure(&self) -> bool {
+        self.code != 0
     }
 }

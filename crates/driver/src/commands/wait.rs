@@ -3,7 +3,7 @@
 use mer_core::{Bound, FailureKind};
 use mer_service::detached::CollectedRun;
 
-use super::{detached_end::failed, weights::VersionView};
+use super::{detached_end::failed, hooks::run_hooks, weights::VersionView};
 use crate::{
     app::App,
     cli::WaitRunsArgs,
@@ -13,7 +13,6 @@ use crate::{
 
 /// Waits until detached runs are over, and ends with the exit code of the first one that failed.
 pub(super) async fn wait(app: &App, args: &WaitRunsArgs, ui: Ui) -> Result<u8, CliError> {
-    args.end.check()?;
     let mut found = Vec::new();
     for uid in &args.uids {
         found.push(app.signals.unless_ended(async { Ok(app.runtime.find_detached(uid).await?) }).await?);
@@ -43,7 +42,7 @@ pub(super) async fn wait(app: &App, args: &WaitRunsArgs, ui: Ui) -> Result<u8, C
         };
         let collected = app.signals.unless_ended(work).await?;
         drop(_wait);
-        args.end.run(app, &collected.access, ui).await?;
+        run_hooks(app, &args.hooks, &collected.access, ui).await;
         let failure = failed(&collected, ui);
         show(collected, ui)?;
         if let Some(failure) = failure {

@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 use super::{
     detach::place,
     detached_end::failed,
+    hooks::Ended,
     run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics},
     weights::VersionView,
 };
 use crate::{
     app::App,
-    cli::{OnEndArgs, RequestArgs},
+    cli::RequestArgs,
     errors::CliError,
     io::Sink,
     ui::{Format, Ui, counted},
@@ -30,8 +31,8 @@ pub(super) async fn run_with_artefacts(
     (args, folder): (&RequestArgs, &Path),
     input: Input,
     training: Option<TrainOptions>,
-    end: &OnEndArgs,
     ui: Ui,
+    ended: &mut Ended,
 ) -> Result<u8, CliError> {
     let run = place(app, args, input, training, ui).await?;
     let found = FoundRun::Open(Box::new(run.clone()));
@@ -47,10 +48,10 @@ pub(super) async fn run_with_artefacts(
         }
         sink.finish(true).await
     };
-    let (never, ended) = (Cancel::new(), Cancel::new());
+    let (never, over) = (Cancel::new(), Cancel::new());
     let followed = async {
         let followed = app.runtime.follow_detached(&found, None, stdout, stderr, &never).await;
-        ended.cancel();
+        over.cancel();
         followed
     };
     let work = async {
@@ -58,7 +59,7 @@ pub(super) async fn run_with_artefacts(
             followed,
             written,
             show_diagnostics(diagnostics, &never),
-            stop_when_cancelled(app, &run, &cancel, &ended)
+            stop_when_cancelled(app, &run, &cancel, &over)
         )
     };
     let ((followed, written, (), ()), signal) =
@@ -71,9 +72,9 @@ pub(super) async fn run_with_artefacts(
         followed?;
     }
     let collected = app.runtime.wait_detached(found).await?;
+    *ended = Ended::run(&collected.access);
     let closed = FoundRun::Closed(Box::new(collected.access.clone()));
     let fetched = app.runtime.fetch_detached(&closed, FetchScope::Artefacts, folder, &never).await?;
-    end.run(app, &collected.access, ui).await?;
     if ui.format() == Format::Json {
         ui.json(&RunJson::new(&collected.access, &bytes, true))?;
     }

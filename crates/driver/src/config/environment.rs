@@ -3,11 +3,15 @@
 
 use std::{
     env,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
 use super::schema::Setting;
 use crate::variables::Variables;
+
+/// Ends at once if all fits, passes colour on, and leaves the text on the screen.
+const DEFAULT_PAGER: &str = "less -FRX";
 
 /// Environment variables, working directory, and the system's settings file.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,15 @@ impl Environment {
     /// Whether all colour is switched off (`NO_COLOR`, or `TERM=dumb`).
     pub(crate) fn no_color(&self) -> bool {
         self.variables.get("NO_COLOR").is_some() || self.variables.get("TERM").is_some_and(|term| term == "dumb")
+    }
+
+    /// Returns the command that shows output which is taller than the terminal: `MER_PAGER`, else `PAGER`, else `less`. `None`
+    /// where the first of them that is set is empty or `cat`, and on a terminal that cannot be controlled (`TERM=dumb`).
+    pub(crate) fn pager(&self) -> Option<String> {
+        let named = ["MER_PAGER", "PAGER"].iter().find_map(|name| self.variables.all().get(OsStr::new(name)));
+        let line = named.map_or_else(|| DEFAULT_PAGER.to_owned(), |line| line.to_string_lossy().trim().to_owned());
+        let is_dumb = self.variables.get("TERM").is_some_and(|term| term == "dumb");
+        Some(line).filter(|line| !is_dumb && !line.is_empty() && line != "cat")
     }
 
     /// Returns the home folder, if there is one.
@@ -67,5 +80,26 @@ impl Environment {
     /// Returns the folder in a variable. By the XDG rules a relative path is ignored.
     fn absolute(&self, variable: &str) -> Option<PathBuf> {
         self.variables.path(variable).filter(|path| path.is_absolute())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pager(variables: &[(&str, &str)]) -> Option<String> {
+        Environment { variables: variables.iter().copied().collect(), ..Environment::default() }.pager()
+    }
+
+    #[test]
+    fn the_pager_is_the_first_one_that_is_set() {
+        assert_eq!(pager(&[]).as_deref(), Some("less -FRX"));
+        assert_eq!(pager(&[("PAGER", "most")]).as_deref(), Some("most"));
+        assert_eq!(pager(&[("PAGER", "most"), ("MER_PAGER", " less -S ")]).as_deref(), Some("less -S"));
+        for none in ["", "cat", " "] {
+            assert_eq!(pager(&[("PAGER", "most"), ("MER_PAGER", none)]), None);
+            assert_eq!(pager(&[("PAGER", none)]), None);
+        }
+        assert_eq!(pager(&[("TERM", "dumb")]), None);
     }
 }

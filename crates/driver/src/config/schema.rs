@@ -241,7 +241,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         kind: Type::Switch,
         default: Default::Fixed("false"),
         flag: Some("--utc"),
-        doc: "Whether `mer log` reads and shows times in UTC, and not in the time zone of the machine (`TZ`).",
+        doc: "Whether `mer log` reads times in UTC, and lists on a terminal show them so, and not in the time zone of the machine (`TZ`).",
         ..PLAIN
     },
     Setting {
@@ -269,10 +269,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// Variables that begin with `MER_` and are no settings: the name of a settings file, and those that MER sets for models (a
+/// Variables that begin with `MER_` and are no settings: the name of a settings file, the pager, and those that MER sets for models (a
 /// model may call `mer`).
 pub(crate) const OTHER_VARIABLES: &[&str] = &[
     CONFIG_VARIABLE,
+    "MER_PAGER",
     "MER_MODEL",
     "MER_WEIGHTS",
     "MER_WEIGHTS_VERSION",

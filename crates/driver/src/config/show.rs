@@ -10,7 +10,7 @@ use super::{
     schema::{SETTINGS, Setting, Type},
     value::as_path,
 };
-use crate::ui::TableRow;
+use crate::ui::{CellFormat, TableRow};
 
 /// A setting, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,7 +85,7 @@ fn displayed_value(setting: &Setting, value: &Value) -> serde_json::Value {
 impl TableRow for SettingRow {
     const COLUMNS: &'static [&'static str] = &["setting", "value", "origin"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, _: &CellFormat) -> Vec<String> {
         let value = match &self.value {
             None => String::new(),
             Some(serde_json::Value::String(text)) => text.clone(),

@@ -46,6 +46,7 @@ pub(super) fn lost(model: &str, request_uid: Uuid, error: ClientError) -> CliErr
     match error {
         ClientError::Refused(message) => refused(message),
         error @ ClientError::Silent => CliError::classified(error)
+            .of_request(request_uid)
             .about(&format!("`{model}` is given up"))
             .hint("the resident ends the run as soon as it goes on; if it is killed, the model ends too")
             .hint(format!("`mer log show {request_uid}` has how the run ended, once it has")),
@@ -53,6 +54,7 @@ pub(super) fn lost(model: &str, request_uid: Uuid, error: ClientError) -> CliErr
             CliError::classified(error).about(&format!("`{model}`")).hint("`--no-serve` connects from here")
         }
         error => CliError::of(error.failure_kind(), error)
+            .of_request(request_uid)
             .about(&format!("`{model}`"))
             .hint("how the run ended is not known; `--retries 1` runs it once more in such a case"),
     }

@@ -3,6 +3,7 @@
 use std::{error::Error, fmt};
 
 use mer_core::{Classified, FailureKind, Shortage};
+use uuid::Uuid;
 
 use super::{exit_code::ExitCode, system_hints::shortage_hint};
 use crate::signal::Signal;
@@ -15,6 +16,8 @@ pub(crate) struct CliError {
     signal: Option<Signal>,
     /// The exit code of the model, which replaces that of the kind (`run --passthrough`).
     model_exit_code: Option<u8>,
+    /// The request that failed, where it was made and how it ended is not known.
+    request_uid: Option<Uuid>,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
     hints: Vec<String>,
@@ -25,7 +28,16 @@ impl CliError {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let message = message.into();
         let shortage = Shortage::of_text(&message);
-        Self { kind, signal: None, model_exit_code: None, message, source: None, hints: Vec::new() }.short_of(shortage)
+        let error = Self {
+            kind,
+            signal: None,
+            model_exit_code: None,
+            request_uid: None,
+            message,
+            source: None,
+            hints: Vec::new(),
+        };
+        error.short_of(shortage)
     }
 
     /// Makes a failure of an error of a layer below, with its message and causes as they are.
@@ -119,6 +131,13 @@ impl CliError {
         self
     }
 
+    /// Notes the request whose end is not known.
+    #[must_use]
+    pub(crate) fn of_request(mut self, request_uid: Uuid) -> Self {
+        self.request_uid = Some(request_uid);
+        self
+    }
+
     /// Adds what can be done about it, unless the same hint is there.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -160,6 +179,11 @@ impl CliError {
 
     pub(crate) const fn kind(&self) -> FailureKind {
         self.kind
+    }
+
+    /// Returns the request whose end is not known.
+    pub(crate) const fn request_uid(&self) -> Option<Uuid> {
+        self.request_uid
     }
 
     /// Returns the signal that ended the command, where one did.

@@ -2,7 +2,9 @@
 
 use super::{
     format::Format,
-    json, stdout,
+    json,
+    paged_output::{PagedOutput, TerminalSize},
+    stdout,
     table::{Screen, Table},
     views::TableRow,
 };
@@ -13,11 +15,13 @@ use crate::errors::CliError;
 pub(crate) struct List {
     format: Format,
     table: Table,
+    output: PagedOutput,
 }
 
 impl List {
-    pub(super) const fn new(format: Format, screen: Screen) -> Self {
-        Self { format, table: Table::new(screen) }
+    /// Begins a list, which is paged if there is a terminal.
+    pub(super) const fn new(format: Format, screen: Screen, size: Option<TerminalSize>) -> Self {
+        Self { format, table: Table::new(screen), output: PagedOutput::begin(size) }
     }
 
     /// Writes the next rows. The columns of a table are as wide as the widest cell so far.
@@ -26,9 +30,22 @@ impl List {
     /// As [`Ui::list`](super::Ui::list).
     pub(crate) fn add<T: TableRow>(&mut self, items: &[T]) -> Result<(), CliError> {
         match self.format {
-            Format::Text => stdout::write_all(self.table.rows(items).as_bytes()),
+            Format::Text => self.output.write(&self.table.rows(items)),
             Format::Json => json::lines(items, stdout::write_all),
             Format::Quiet => Ok(()),
         }
+    }
+
+    /// Whether there is a reader for more: a person may have left the pager.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.output.is_wanted()
+    }
+
+    /// Ends the list, once a person has read it.
+    ///
+    /// # Errors
+    /// As [`Ui::list`](super::Ui::list).
+    pub(crate) fn finish(self) -> Result<(), CliError> {
+        self.output.finish()
     }
 }

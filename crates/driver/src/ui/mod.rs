@@ -2,11 +2,15 @@
 //! for people, one JSON object a line for programs (`--json`), nothing but data for cron (`--quiet`); diagnostics go to
 //! stderr.
 
+mod blocking_write;
+mod cell_format;
 mod format;
 mod json;
 mod list;
 mod log_writer;
 mod output;
+mod paged_output;
+mod pager;
 mod plural;
 mod progress;
 mod prompt_secret;
@@ -18,10 +22,11 @@ mod table;
 mod text;
 mod views;
 
+pub(crate) use cell_format::CellFormat;
 pub(crate) use format::Format;
-pub(crate) use list::List;
 pub(crate) use log_writer::LogWriter;
 pub(crate) use output::{Ui, stdin_is_terminal};
+pub(crate) use pager::set_pager;
 pub(crate) use plural::counted;
 pub(crate) use progress::{ProgressLine, WaitNotice};
 pub(crate) use prompt_secret::{ask_secret, stop_asking};

@@ -2,13 +2,17 @@
 
 use std::io::{self, IsTerminal};
 
+use jiff::tz::TimeZone;
 use mer_core::escaped;
 use serde::Serialize;
 
 use super::{
+    cell_format::CellFormat,
     format::Format,
     json,
     list::List,
+    paged_output::{PagedOutput, TerminalSize},
+    pager::has_pager,
     progress::{ProgressLine, WaitNotice},
     prompt_yes_no, stderr, stdout,
     table::{Screen, Table},
@@ -25,6 +29,10 @@ pub(crate) struct Ui {
     err_is_terminal: bool,
     colour: bool,
     wide: bool,
+    /// Whether times are in UTC, and not in the zone of the machine.
+    utc: bool,
+    /// Whether long output may go through a pager.
+    paged: bool,
 }
 
 impl Ui {
@@ -36,6 +44,8 @@ impl Ui {
             err_is_terminal: io::stderr().is_terminal(),
             colour: !no_color,
             wide: false,
+            utc: false,
+            paged: true,
         }
     }
 
@@ -51,17 +61,36 @@ impl Ui {
         Self { wide, ..self }
     }
 
-    /// Returns the columns of the terminal that tables must fit into, if they are shown to a person.
-    pub(crate) fn screen_columns(&self) -> Option<usize> {
-        if !self.out_is_terminal || self.wide || self.format != Format::Text {
+    /// Returns the same streams, with times in UTC if `utc` is set, and otherwise in the zone of the machine.
+    #[must_use]
+    pub(crate) const fn with_utc(self, utc: bool) -> Self {
+        Self { utc, ..self }
+    }
+
+    /// Returns the same streams without a pager.
+    #[must_use]
+    pub(crate) const fn without_pager(self) -> Self {
+        Self { paged: false, ..self }
+    }
+
+    /// Returns the size of the terminal, if text is shown to a person.
+    fn terminal_size(&self) -> Option<TerminalSize> {
+        if !self.out_is_terminal || self.format != Format::Text {
             return None;
         }
         let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
-        Some(size.ws_col.into()).filter(|columns| *columns > 0)
+        Some(TerminalSize { rows: size.ws_row.into(), columns: size.ws_col.into() })
     }
 
-    fn screen(&self) -> Screen {
-        Screen { columns: self.screen_columns(), colour: self.colour_out() }
+    /// Where tables are shown, and the terminal if they may be paged.
+    fn screen(&self) -> (Screen, Option<TerminalSize>) {
+        let size = self.terminal_size();
+        let columns = size.map(|size| size.columns).filter(|columns| *columns > 0 && !self.wide);
+        let zone = || if self.utc { TimeZone::UTC } else { TimeZone::system() };
+        let is_for_person = self.out_is_terminal && self.format == Format::Text;
+        let cells = if is_for_person { CellFormat::for_person(zone()) } else { CellFormat::default() };
+        let paged = size.filter(|size| size.rows > 0 && self.paged && has_pager());
+        (Screen { columns, colour: self.colour_out(), cells }, paged)
     }
 
     pub(crate) const fn format(&self) -> Format {
@@ -88,21 +117,30 @@ impl Ui {
     /// # Errors
     /// Standard output cannot be written; `ReaderGone` if its reader has left.
     pub(crate) fn list<T: TableRow>(&self, items: &[T]) -> Result<(), CliError> {
-        self.begin_list().add(items)
+        let mut list = self.begin_list();
+        list.add(items)?;
+        list.finish()
     }
 
     /// Writes a table of these columns, whatever the format is. Those that are expendable are left out where a row does not fit.
     ///
     /// # Errors
     /// As [`Ui::list`].
-    pub(crate) fn table(&self, columns: &[&str], expendable: &[&str], rows: &[Vec<String>]) -> Result<(), CliError> {
-        let rows: Vec<(Vec<String>, bool)> = rows.iter().map(|cells| (cells.clone(), false)).collect();
-        stdout::write_all(Table::new(self.screen()).add(columns, expendable, &rows).as_bytes())
+    pub(crate) fn table(
+        &self,
+        columns: &[&'static str],
+        expendable: &[&str],
+        rows: impl FnOnce(&CellFormat) -> Vec<Vec<String>>,
+    ) -> Result<(), CliError> {
+        let (screen, paged) = self.screen();
+        let rows: Vec<(Vec<String>, bool)> = rows(&screen.cells).into_iter().map(|cells| (cells, false)).collect();
+        written(&Table::new(screen).add(columns, expendable, &rows), paged)
     }
 
     /// Begins a list that comes piece by piece.
     pub(crate) fn begin_list(self) -> List {
-        List::new(self.format, self.screen())
+        let (screen, paged) = self.screen();
+        List::new(self.format, screen, paged)
     }
 
     /// Writes one object.
@@ -110,9 +148,20 @@ impl Ui {
     /// # Errors
     /// As [`Ui::list`].
     pub(crate) fn show<T: Details>(&self, item: &T) -> Result<(), CliError> {
+        self.show_all(std::slice::from_ref(item))
+    }
+
+    /// Writes objects, one below the other.
+    ///
+    /// # Errors
+    /// As [`Ui::list`].
+    pub(crate) fn show_all<T: Details>(&self, items: &[T]) -> Result<(), CliError> {
         match self.format {
-            Format::Text => stdout::write_all(text::fields(item, self.colour_out()).as_bytes()),
-            Format::Json => self.json(item),
+            Format::Text => {
+                let text: String = items.iter().map(|item| text::fields(item, self.colour_out())).collect();
+                written(&text, self.screen().1)
+            }
+            Format::Json => self.objects(items),
             Format::Quiet => Ok(()),
         }
     }
@@ -194,6 +243,13 @@ impl Ui {
             (_, Format::Text | Format::Quiet) => stderr::write(&text::error(error, self.colour_err())),
         }
     }
+}
+
+/// Writes a text, through the pager if there is a terminal and the text is taller.
+fn written(text: &str, paged: Option<TerminalSize>) -> Result<(), CliError> {
+    let mut output = PagedOutput::begin(paged);
+    output.write(text)?;
+    output.finish()
 }
 
 /// Whether standard input is a terminal.

@@ -18,10 +18,16 @@ const ERASE_ROW: &str = "\r\x1b[K";
 /// Whether a line is on the screen. Read before every write to a standard stream, so it takes no lock.
 static VISIBLE: AtomicBool = AtomicBool::new(false);
 
+/// Whether another program has the terminal.
+static SUSPENDED: AtomicBool = AtomicBool::new(false);
+
 static LINE: LazyLock<ProgressBar> = LazyLock::new(|| bar(Terminal::new(columns, write)));
 
 /// Shows the line in place of the one before.
 pub(super) fn show(line: String) {
+    if SUSPENDED.load(Ordering::Relaxed) {
+        return;
+    }
     // Not visible while it is drawn: a panic in here must not wait for the lock that it holds.
     if !VISIBLE.swap(false, Ordering::Relaxed) {
         // The terminal may have echoed a `^C` into this row.
@@ -29,6 +35,11 @@ pub(super) fn show(line: String) {
     }
     draw(&LINE, line);
     VISIBLE.store(true, Ordering::Relaxed);
+}
+
+/// Shows no line while another program has the terminal.
+pub(super) fn suspend(is_suspended: bool) {
+    SUSPENDED.store(is_suspended, Ordering::Relaxed);
 }
 
 /// Erases the line, because something else is written in its place.

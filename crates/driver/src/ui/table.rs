@@ -6,17 +6,20 @@ use comfy_table::{ContentArrangement, presets::NOTHING};
 use mer_core::escaped;
 
 use super::{
+    cell_format::CellFormat,
     text::{BOLD, PLAIN, RED},
     views::TableRow,
 };
 
 /// Where a table is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Screen {
     /// Columns of the terminal; none where the table is written whole.
     pub(super) columns: Option<usize>,
     /// Whether it may have colour.
     pub(super) colour: bool,
+    /// How values are written.
+    pub(super) cells: CellFormat,
 }
 
 /// A table that is written piece by piece: left-aligned columns two blanks apart, without lines. It is never truncated, so
@@ -44,27 +47,34 @@ impl Table {
 
     /// Returns the next rows, the first time below the head.
     pub(super) fn rows<T: TableRow>(&mut self, items: &[T]) -> String {
-        let rows: Vec<Row> = items.iter().map(|item| (item.cells(), item.is_failure())).collect();
+        self.screen.cells.fit_uids(items.iter().filter_map(TableRow::uid));
+        let cells = &self.screen.cells;
+        let rows: Vec<Row> = items.iter().map(|item| (item.cells(cells), item.is_failure())).collect();
         self.add(T::COLUMNS, T::EXPENDABLE, &rows)
     }
 
     /// Returns the next rows of these columns, the first time below the head.
-    pub(super) fn add(&mut self, columns: &[&str], expendable: &[&str], rows: &[Row]) -> String {
+    pub(super) fn add(&mut self, columns: &[&'static str], expendable: &[&str], rows: &[Row]) -> String {
         let kept = match self.kept.take() {
             Some(kept) => kept,
             None => self.fit(columns, expendable, rows),
         };
-        let text = if self.is_expanded { self.expanded(columns, rows) } else { self.lines(columns, &kept, rows) };
+        let headings = self.headings(columns);
+        let text = if self.is_expanded { self.expanded(&headings, rows) } else { self.lines(&headings, &kept, rows) };
         self.rows += rows.len();
         self.kept = Some(kept);
         text
     }
 
+    fn headings(&self, columns: &[&'static str]) -> Vec<&'static str> {
+        columns.iter().map(|name| self.screen.cells.heading(name)).collect()
+    }
+
     /// Chooses the columns that fit, and whether rows are expanded.
-    fn fit(&mut self, columns: &[&str], expendable: &[&str], rows: &[Row]) -> Vec<usize> {
+    fn fit(&mut self, columns: &[&'static str], expendable: &[&str], rows: &[Row]) -> Vec<usize> {
         let mut kept: Vec<usize> = (0..columns.len()).collect();
         let Some(most) = self.screen.columns else { return kept };
-        let widths = laid_out(Some(columns), &kept, rows).column_max_content_widths();
+        let widths = laid_out(Some(&self.headings(columns)), &kept, rows).column_max_content_widths();
         let width = |kept: &[usize]| {
             let cells: usize = kept.iter().map(|at| usize::from(widths[*at])).sum();
             cells + 2 * kept.len().saturating_sub(1)
@@ -149,7 +159,7 @@ mod tests {
     impl TableRow for Pair {
         const COLUMNS: &'static [&'static str] = &["name", "note"];
         const EXPENDABLE: &'static [&'static str] = &["note"];
-        fn cells(&self) -> Vec<String> {
+        fn cells(&self, _: &CellFormat) -> Vec<String> {
             vec![self.0.to_owned(), self.1.to_owned()]
         }
         fn is_failure(&self) -> bool {
@@ -158,11 +168,11 @@ mod tests {
     }
 
     fn whole(colour: bool) -> Table {
-        Table::new(Screen { columns: None, colour })
+        Table::new(Screen { colour, ..Screen::default() })
     }
 
     fn on(columns: usize) -> Table {
-        Table::new(Screen { columns: Some(columns), colour: false })
+        Table::new(Screen { columns: Some(columns), ..Screen::default() })
     }
 
     #[test]

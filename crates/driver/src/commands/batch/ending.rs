@@ -25,11 +25,20 @@ pub(super) struct Ending<'a> {
 }
 
 impl Ending<'_> {
+    /// Returns the summary as JSON.
+    pub(super) fn json(&self) -> serde_json::Value {
+        let mut object = counts(&self.summary.progress);
+        object["batchUid"] = json!(self.batch_uid);
+        object["seconds"] = json!(self.summary.elapsed.as_secs_f64());
+        object
+    }
+
     /// Writes the summary. Returns the exit code.
     ///
     /// # Errors
     /// Items failed (1), or what ended the batch before its last item.
     pub(super) fn tell(self, display: &Display, ui: Ui) -> Result<u8, CliError> {
+        let summary_json = self.json();
         let Self { summary, signal, batch_uid, has_file, command_line } = self;
         let Summary { progress, elapsed, end, is_resumable, .. } = summary;
         display.last(&progress);
@@ -39,10 +48,7 @@ impl Ending<'_> {
             total.map_or_else(|| counted(done, "item"), |total| format!("{done} of {}", counted(total, "item")));
         ui.note(&format!("{}; batch {batch_uid}", summary_line(&items, &progress, elapsed)));
         if ui.format() == Format::Json && has_file {
-            let mut object = counts(&progress);
-            object["batchUid"] = json!(batch_uid);
-            object["seconds"] = json!(elapsed.as_secs_f64());
-            ui.json(&object)?;
+            ui.json(&summary_json)?;
         }
         let resume = || format!("`mer {}` goes on with it", command_line.resuming("batch", &["--resume"]));
         let failed = |error: CliError| {

@@ -16,7 +16,7 @@ use mer_service::{
 use uuid::Uuid;
 
 use self::{display::Display, ending::Ending, streams::open_stream};
-use super::{drain::BackgroundDrain, weights};
+use super::{drain::BackgroundDrain, hooks::Ended, weights};
 use crate::{
     app::App,
     cli::{BatchArgs, CommandLine, RecordArg, selector},
@@ -26,13 +26,13 @@ use crate::{
     ui::{Format, Ui, stdin_is_terminal},
 };
 
-/// Runs a model for each item of an input. The first signal finishes what runs, the second ends it.
+/// Runs a model for each item of an input. The first signal finishes what runs, the second ends it. `ended` gets the summary.
 pub(super) async fn batch(
     app: &App,
     args: &BatchArgs,
     ui: Ui,
-    command_line: &CommandLine,
-    origin: Origin,
+    (command_line, origin): (&CommandLine, Origin),
+    ended: &mut Ended,
 ) -> Result<u8, CliError> {
     let selector = selector(&args.model)?;
     let tags = args.tags()?;
@@ -87,10 +87,11 @@ pub(super) async fn batch(
     let stop = Stop::default();
     let work = batch.run(runner, stop.clone(), Arc::new(move |event| observer.show(event)));
     let mut drain = BackgroundDrain::default();
-    let (ended, signal) = stop_on_signal(app, &stop, &display, &mut drain, work).await;
+    let (summary, signal) = stop_on_signal(app, &stop, &display, &mut drain, work).await;
     drain.start_if_long(app);
     display.clear();
-    let ending = Ending { summary: ended?, signal, batch_uid, has_file, command_line };
+    let ending = Ending { summary: summary?, signal, batch_uid, has_file, command_line };
+    *ended = Ended::Batch(ending.json());
     ending.tell(&display, ui)
 }
 

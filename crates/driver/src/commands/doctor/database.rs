@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mer_dal::{DalError, Database, DrainOptions, DrainReport};
+use mer_dal::{DalError, Database, DrainOptions, DrainReport, Pending};
 use mer_service::{
     JournalState, ServiceError,
     health::{self, LostRuns, SchemaState},
@@ -39,6 +39,7 @@ pub(super) async fn briefly(app: &App) -> Finding {
 pub(super) async fn look(app: &App) -> (Vec<Finding>, bool) {
     let mut findings = vec![schema(app, health::schema_state(&app.runtime).await)];
     if findings[0].remedy.is_some() {
+        findings.extend(backlog(app.runtime.database()));
         return (findings, false);
     }
     match drained(app).await {
@@ -75,6 +76,18 @@ async fn drained(app: &App) -> Result<Vec<Finding>, CliError> {
     findings.push(lost(health::lost_runs(&session, LATELY).await?));
     session.close().await?;
     Ok(findings)
+}
+
+/// Reports what the journal holds for a database that cannot be used.
+fn backlog(database: &Database) -> Option<Finding> {
+    let Pending { segments, bytes } = database.pending();
+    let detail = format!(
+        "{} of records wait in {} for the database",
+        counted(bytes, "byte"),
+        counted(segments as u64, "segment")
+    );
+    let remedy = "the next command that reaches the database moves them; keep the folder until then";
+    (bytes > 0).then(|| Finding::warning("journal", detail, remedy))
 }
 
 /// Reports on the journal, and on what of it does not get into the database by itself.

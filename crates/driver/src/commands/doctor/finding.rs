@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::{errors::CliError, ui::TableRow};
+use crate::{
+    errors::CliError,
+    ui::{CellFormat, TableRow},
+};
 
 /// Whether a check passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,12 +55,16 @@ impl Finding {
 impl TableRow for Finding {
     const COLUMNS: &'static [&'static str] = &["check", "result", "detail", "remedy"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, _: &CellFormat) -> Vec<String> {
         let result = match self.result {
             Verdict::Ok => "ok",
             Verdict::Warning => "warning",
             Verdict::Failed => "failed",
         };
         vec![self.check.clone(), result.to_owned(), self.detail.clone(), self.remedy.clone().unwrap_or_default()]
+    }
+
+    fn is_failure(&self) -> bool {
+        self.result == Verdict::Failed
     }
 }

@@ -17,7 +17,12 @@ const LATELY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Returns the time zone in which times are read and shown.
 pub(crate) fn time_zone(app: &App, utc: bool) -> TimeZone {
-    if utc || app.settings.utc { TimeZone::UTC } else { TimeZone::system() }
+    if is_utc(app, utc) { TimeZone::UTC } else { TimeZone::system() }
+}
+
+/// Whether times are read and shown in UTC. `utc` is the flag of the command line.
+pub(super) const fn is_utc(app: &App, utc: bool) -> bool {
+    utc || app.settings.utc
 }
 
 /// Checks the values of `--since` and `--until`.

@@ -3,7 +3,7 @@
 use mer_dal::AccessFilter;
 use mer_service::log::{AccessReader, CsvLines};
 
-use super::{filter, screen_row::AccessRows};
+use super::filter;
 use crate::{app::App, cli::LogListArgs, errors::CliError, ui::Ui};
 
 /// Lists accesses.
@@ -18,9 +18,11 @@ pub(super) async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), Cl
         }
         return ui.data(&lines.take());
     }
-    let mut rows = AccessRows::begin(ui, filter::time_zone(app, args.filter.utc));
-    while let Some(accesses) = reader.next().await? {
+    let mut rows = ui.with_utc(filter::is_utc(app, args.filter.utc)).begin_list();
+    while rows.is_wanted()
+        && let Some(accesses) = reader.next().await?
+    {
         rows.add(&accesses)?;
     }
-    Ok(())
+    rows.finish()
 }

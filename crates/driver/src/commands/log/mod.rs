@@ -6,7 +6,6 @@ mod filter;
 mod list;
 mod prune;
 mod rows;
-mod screen_row;
 mod stats;
 mod tail;
 
@@ -21,7 +20,7 @@ pub(crate) async fn log(app: &App, verb: &LogVerb, ui: Ui) -> Result<(), CliErro
         LogVerb::List(args) => list::list(app, args, ui).await,
         LogVerb::Show(args) => {
             let attempts = attempts(&app.runtime, args.uid.as_deref()).await?;
-            attempts.iter().try_for_each(|access| ui.show(access))
+            ui.show_all(&attempts)
         }
         LogVerb::Tail(args) => tail::tail(app, args, ui).await,
         LogVerb::Stats(args) => stats::stats(app, args, ui).await,

@@ -1,27 +1,37 @@
 //! Rows and fields of accesses.
 
 use mer_core::Access;
+use uuid::Uuid;
 
-use crate::ui::{Details, TableRow};
+use crate::ui::{CellFormat, Details, TableRow};
 
 impl TableRow for Access {
     const COLUMNS: &'static [&'static str] =
         &["started", "model", "server", "status", "exit", "run ms", "in", "out", "kind", "caller", "request"];
+    const EXPENDABLE: &'static [&'static str] = &["kind", "in", "out", "caller", "exit", "server"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         vec![
-            format!("{:.0}", self.start_access),
+            format.time(self.start_access),
             self.weights_version.map_or_else(|| self.model.clone(), |version| format!("{}:{version}", self.model)),
             self.server.clone(),
             self.status.to_string(),
             self.exit_code.map(|code| code.to_string()).or_else(|| self.signal.clone()).unwrap_or_default(),
-            self.run_ms.map(milliseconds).unwrap_or_default(),
-            self.stdin_bytes.to_string(),
-            self.stdout_bytes.to_string(),
+            self.run_ms.map(|ms| format.milliseconds(ms)).unwrap_or_default(),
+            format.bytes(self.stdin_bytes),
+            format.bytes(self.stdout_bytes),
             self.kind.to_string(),
             self.caller.clone(),
-            self.request_uid.to_string(),
+            format.uid(self.request_uid),
         ]
+    }
+
+    fn uid(&self) -> Option<Uuid> {
+        Some(self.request_uid)
+    }
+
+    fn is_failure(&self) -> bool {
+        self.status.is_failure()
     }
 }
 
@@ -74,7 +84,7 @@ fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a String)>) -> Strin
     pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn milliseconds(value: f64) -> String {
+fn milliseconds(value: f64) -> String {
     format!("{value:.3}")
 }
 

@@ -5,12 +5,12 @@ use mer_dal::{Quantiles, StatsBy, StatsRow};
 use mer_service::log::{self, CsvLines};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use super::{filter, rows::milliseconds};
+use super::filter;
 use crate::{
     app::App,
     cli::LogStatsArgs,
     errors::CliError,
-    ui::{Format, Ui},
+    ui::{CellFormat, Format, Ui},
 };
 
 /// Counts accesses by group.
@@ -28,8 +28,8 @@ pub(super) async fn stats(app: &App, args: &LogStatsArgs, ui: Ui) -> Result<(), 
     match ui.format() {
         Format::Json => ui.objects(&views),
         Format::Text => {
-            let columns: Vec<&str> = group_name(by).into_iter().chain(COLUMNS).collect();
-            ui.table(&columns, &EXPENDABLE, &views.iter().map(StatsView::cells).collect::<Vec<_>>())
+            let columns: Vec<&'static str> = group_name(by).into_iter().chain(COLUMNS).collect();
+            ui.table(&columns, &EXPENDABLE, |format| views.iter().map(|view| view.cells(format)).collect())
         }
         Format::Quiet => Ok(()),
     }
@@ -125,15 +125,15 @@ impl StatsView {
     }
 
     /// One cell for each heading.
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         let row = &self.row;
-        let ms = |ms: Option<f64>| ms.map(milliseconds).unwrap_or_default();
+        let ms = |ms: Option<f64>| ms.map(|ms| format.milliseconds(ms)).unwrap_or_default();
         let [p50, p90, p99, max, queue_p50, _, queue_p99, _] = self.durations().map(ms);
         let mut cells: Vec<String> = self.group().into_iter().collect();
         cells.extend([row.count, row.failed, row.open].map(|count| count.to_string()));
         cells.extend([p50, p90, p99, max, queue_p50, queue_p99]);
         cells.push(row.items_per_second().map(|rate| format!("{rate:.1}")).unwrap_or_default());
-        cells.extend([row.stdin_bytes, row.stdout_bytes].map(|bytes| bytes.to_string()));
+        cells.extend([row.stdin_bytes, row.stdout_bytes].map(|bytes| format.bytes(bytes)));
         cells
     }
 

@@ -5,7 +5,7 @@ use mer_dal::Applied;
 use mer_migrations::{Step, StepStatus};
 use serde::Serialize;
 
-use crate::ui::TableRow;
+use crate::ui::{CellFormat, TableRow};
 
 /// A script, in the database, at hand, or both.
 #[derive(Debug, Serialize)]
@@ -61,14 +61,15 @@ impl From<Step> for ScriptRow {
 
 impl TableRow for ScriptRow {
     const COLUMNS: &'static [&'static str] = &["number", "name", "status", "applied", "ms", "by"];
+    const EXPENDABLE: &'static [&'static str] = &["by", "ms", "applied"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         vec![
             format!("{:02}", self.number),
             self.name.clone(),
             self.status.to_owned(),
-            self.applied_at.map(|time| format!("{time:.0}")).unwrap_or_default(),
-            self.duration_ms.map(|ms| format!("{ms:.3}")).unwrap_or_default(),
+            self.applied_at.map(|time| format.time(time)).unwrap_or_default(),
+            self.duration_ms.map(|ms| format.milliseconds(ms)).unwrap_or_default(),
             self.mer_version.clone().unwrap_or_default(),
         ]
     }
@@ -104,7 +105,7 @@ impl Difference {
 impl TableRow for Difference {
     const COLUMNS: &'static [&'static str] = &["number", "applied", "its sha256", "at hand", "its sha256"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, _: &CellFormat) -> Vec<String> {
         // Twelve digits tell any two apart that people look at; JSON has all of them.
         let short = |checksum: &str| checksum.chars().take(12).collect();
         vec![

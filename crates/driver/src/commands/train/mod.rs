@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use self::put_line::{Kept, put_line};
 use super::{
     detach::detach,
+    hooks::Ended,
     run_failure::failure,
     run_output::{QUEUE, RunJson, STDERR_QUEUE, show_diagnostics, write_output},
     weights::{VersionView, progress},
@@ -36,23 +37,23 @@ struct TrainJson<'a> {
     weights: &'a VersionView,
 }
 
-/// Trains a model once. What it wrote becomes the next version, if all went well; the access says which.
+/// Trains a model once. What it wrote becomes the next version, if all went well; the access says which. `ended` gets what is on
+/// record.
 pub(super) async fn train(
     app: &App,
     args: &TrainArgs,
     input: Input,
-    ui: Ui,
-    command_line: &CommandLine,
+    (ui, command_line): (Ui, &CommandLine),
+    ended: &mut Ended,
 ) -> Result<u8, CliError> {
     let selector = selector(&args.request.model)?;
-    args.end.check()?;
     if args.promote {
         app.check_changes_allowed(command_line)?;
     }
     if let Some(folder) = &args.artefacts {
         let options = TrainOptions { promote: args.promote, note: args.note.clone() };
         let request = (&args.request, folder.as_path());
-        return run_with_artefacts(app, request, input, Some(options), &args.end, ui).await;
+        return run_with_artefacts(app, request, input, Some(options), ui, ended).await;
     }
     if args.detach {
         let options = TrainOptions { promote: args.promote, note: args.note.clone() };
@@ -93,10 +94,14 @@ pub(super) async fn train(
         app.signals.cancel_on_signal(&cancel, || app.show_end_wait(&model.model().name), work).await;
     let mut interruption = signal;
     let (kept, bytes) = match (trained?, poured) {
-        (Trained::Over(_), Err(error)) => return Err(error),
+        (Trained::Over(outcome), Err(error)) => {
+            *ended = Ended::run(&outcome.access);
+            return Err(error);
+        }
         (Trained::Over(outcome), Ok(bytes)) => (Err((outcome_hint(&outcome), *outcome)), bytes),
         (Trained::Trained(trained), Err(error)) => {
-            training.reject(*trained, error.kind(), error.in_one_line()).await;
+            let rejected = training.reject(*trained, error.kind(), error.in_one_line()).await;
+            *ended = Ended::run(&rejected.outcome.access);
             return Err(error);
         }
         (Trained::Trained(trained), Ok(bytes)) => {
@@ -112,14 +117,14 @@ pub(super) async fn train(
     let (outcome, named) = match kept {
         Ok(kept) => kept,
         Err((hint, outcome)) => {
-            args.end.run(app, &outcome.access, ui).await?;
+            *ended = Ended::run(&outcome.access);
             if ui.format() == Format::Json {
                 ui.json(&RunJson::new(&outcome.access, &bytes, true))?;
             }
             return Err(failure(&outcome, interruption, hint, ui));
         }
     };
-    args.end.run(app, &outcome.access, ui).await?;
+    *ended = Ended::run(&outcome.access);
     let (run, weights) = (RunJson::new(&outcome.access, &bytes, true), VersionView::new(named));
     if ui.format() == Format::Json {
         ui.json(&TrainJson { run, weights: &weights })?;

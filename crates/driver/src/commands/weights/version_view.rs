@@ -9,7 +9,7 @@ use mer_weights::{Extreme, Statistics, Tensor};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::ui::{Details, TableRow};
+use crate::ui::{CellFormat, Details, TableRow};
 
 /// A version, its aliases, and, if asked for, the statistics of its bytes. The place of the bytes is not shown.
 #[derive(Debug, Serialize)]
@@ -108,8 +108,9 @@ fn float(number: f64) -> String {
 impl TableRow for VersionView {
     const COLUMNS: &'static [&'static str] =
         &["model", "version", "aliases", "dtype", "shape", "format", "bytes", "parent", "created", "note"];
+    const EXPENDABLE: &'static [&'static str] = &["parent", "format", "dtype", "created", "shape"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         vec![
             self.model.clone(),
             self.version.to_string(),
@@ -117,9 +118,9 @@ impl TableRow for VersionView {
             self.dtype.to_string(),
             self.shape.as_deref().map(shaped).unwrap_or_default(),
             self.format.to_string(),
-            self.bytes.to_string(),
+            format.bytes(self.bytes),
             text(self.parent_version),
-            format!("{:.0}", self.created_at),
+            format.time(self.created_at),
             self.note.clone().unwrap_or_default(),
         ]
     }
@@ -174,15 +175,20 @@ pub(super) struct Move(pub(super) AliasMove);
 
 impl TableRow for Move {
     const COLUMNS: &'static [&'static str] = &["alias", "version", "since", "by", "request"];
+    const EXPENDABLE: &'static [&'static str] = &["request", "by"];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, format: &CellFormat) -> Vec<String> {
         let Self(moved) = self;
         vec![
             moved.name.clone(),
             moved.version.map_or_else(|| "none".to_owned(), |version| version.to_string()),
-            format!("{:.0}", moved.moved_at),
+            format.time(moved.moved_at),
             moved.caller.clone(),
-            text(moved.request_uid),
+            moved.request_uid.map(|uid| format.uid(uid)).unwrap_or_default(),
         ]
+    }
+
+    fn uid(&self) -> Option<Uuid> {
+        self.0.request_uid
     }
 }
