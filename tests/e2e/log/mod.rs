@@ -3,7 +3,9 @@
 mod export;
 mod filters;
 mod prune;
+mod readers;
 mod report;
+mod report_page;
 mod screen;
 mod statistics;
 mod tail;
