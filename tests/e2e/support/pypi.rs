@@ -17,7 +17,7 @@ pub(crate) struct Python {
 
 impl Python {
     /// Returns a Python with these packages of PyPI, such as `duckdb==2.0.1`, which are installed first if they are not yet;
-    /// `--no-deps` among them leaves out what they depend on. Where that is impossible, the caller is said to be skipped.
+    /// `--no-deps` among them leaves out their dependencies. Where they cannot be installed, the test is reported as skipped.
     pub(crate) fn with(packages: &[&str]) -> Option<Self> {
         let Some(program) = require::program("python3", &[]) else {
             require::missing("python3", "packages of PyPI are read by it");
