@@ -60,6 +60,7 @@ fn the_first_and_the_last_year_are_years_as_others() {
         assert_eq!(count("log export --jsonl --quiet"), 5, "{}", place.url);
         let totals = place.mer_line("report --since 0001-01-01 --until 9999-12-30 --utc --json -o page.html").object();
         assert_eq!(totals["totals"]["requests"], 5, "{}", place.url);
+        assert_eq!(totals["since"], "0001-01-01T00:00:00.000000Z", "{}", place.url);
         let page = place.env.read("work/page.html");
         assert!(page.contains("0001-01-01 00:00") && page.contains("9998-12-31 23:59"), "{}", place.url);
         // Accesses of the future are not old.
