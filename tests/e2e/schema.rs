@@ -79,7 +79,7 @@ fn a_database_of_a_newer_mer_is_78_and_left_alone() {
         &["log", "tail"],
         &["log", "export", "--csv"],
         &["log", "prune", "--older-than", "1d"],
-        &["report", "--json"],
+        &["report", "-o", "page.html"],
         &["model", "list"],
         &["model", "ping", "cat"],
         &["model", "add", "new", "--allow-changes", "--", "cat"],

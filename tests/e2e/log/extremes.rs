@@ -44,7 +44,7 @@ fn the_first_and_the_last_year_are_years_as_others() {
     let mut all = hourly(3);
     for (n, start) in [(1, "0001-01-01T00:00:00Z"), (2, "9998-12-31T23:59:58Z")] {
         let begun = started(Uuid::from_u128(n << 64), 1, "edge", start.parse().expect("a time"));
-        all.push(ended(&begun, Status::Failed));
+        all.push(Access { batch_uid: None, items: None, failed_items: None, ..ended(&begun, Status::Failed) });
     }
     for place in everywhere(&all) {
         let count = |line: &str| place.mer_line(line).objects().len();

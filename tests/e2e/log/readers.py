@@ -36,7 +36,7 @@ csv = pandas.read_csv(
     f"{folder}/log.csv", parse_dates=TIMES, keep_default_na=False, na_values=[""], dtype_backend="numpy_nullable"
 )
 lines = pandas.read_json(f"{folder}/log.jsonl", lines=True, dtype_backend="numpy_nullable")
-lines[TIMES] = lines[TIMES].apply(pandas.to_datetime, utc=True)
+lines[TIMES] = lines[TIMES].apply(pandas.to_datetime, utc=True, format="ISO8601")
 print(
     json.dumps(
         {
