@@ -1,7 +1,10 @@
 //! Full and read-only disks, each mounted in a mount namespace. Where the machine does not allow that, these tests print
 //! that they are skipped.
 
-use crate::support::{Ran, TestEnv, run};
+use crate::{
+    log::hourly,
+    support::{Ran, TestEnv, record, run},
+};
 
 /// Runs a shell script in which `$MER` is the binary and `$DISK` a disk of this size, mounted at the place of the data
 /// folder.
@@ -137,4 +140,44 @@ fn weights_that_do_not_fit_in_the_cache_are_74_and_leave_no_file() {
     let Some(ran) = on_small_disk(&env, "1m", script) else { return };
     assert_eq!(ran.stdout, "code 74\nx\n1\n", "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot put the weights `cat:1` into"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_full_disk_in_the_middle_of_a_prune_loses_nothing_and_the_next_one_goes_on() {
+    let env = TestEnv::ready();
+    record(&env, "embedded", &hourly(1200));
+    std::fs::rename(env.path("data/mer"), env.path("data/template")).expect("renamed");
+    let script = "cp -a \"$TEMPLATE/.\" \"$DISK\"; \"$MER\" log list > /dev/null || exit 98
+        cat /dev/zero > \"$DISK/filler\" 2> /dev/null
+        \"$MER\" log prune --older-than 2026-06-01 --utc; echo \"code $?\"
+        rm \"$DISK/filler\"
+        \"$MER\" log export --jsonl --quiet > left.jsonl; wc -l < left.jsonl
+        \"$MER\" log prune --older-than 2026-06-01 --utc --json; \"$MER\" log export --jsonl --quiet > rest.jsonl
+        wc -l < rest.jsonl; \"$MER\" run cat goes-on";
+    let Some(ran) = on_small_disk(&env, "32m", script) else { return };
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!((lines[0], lines[3], lines[4]), ("code 74", "456", "goes-on"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: the disk is full"), "{}", ran.stderr);
+    // Each step is deleted as a whole or not at all; 744 accesses are old.
+    let left: usize = lines[1].trim().parse().expect("a number");
+    assert!([1200, 700, 456].contains(&left), "{ran:?}");
+    assert!(lines[2].contains(&format!("\"rows\":{}", left - 456)), "{ran:?}");
+    assert!(env.read("work/left.jsonl").lines().all(|line| line.ends_with('}')), "{ran:?}");
+}
+
+#[test]
+fn an_export_and_a_report_to_a_full_disk_leave_the_former_files() {
+    let env = TestEnv::ready();
+    record(&env, "embedded", &hourly(400));
+    std::fs::rename(env.path("data/mer"), env.path("data/template")).expect("renamed");
+    let script = "for name in log.csv log.jsonl page.html; do echo before > \"$DISK/$name\"; done
+        mer() { \"$MER\" --data-dir \"$TEMPLATE\" \"$@\"; echo \"code $?\"; }
+        mer log export --csv -o \"$DISK/log.csv\"; mer log export --jsonl -o \"$DISK/log.jsonl\"
+        cat /dev/zero > \"$DISK/filler\" 2> /dev/null
+        mer report --since 2026-05-01 -o \"$DISK/page.html\"
+        ls -A \"$DISK\"; cat \"$DISK/log.csv\" \"$DISK/log.jsonl\" \"$DISK/page.html\"";
+    let Some(ran) = on_small_disk(&env, "64k", script) else { return };
+    let expected = "code 74\ncode 74\ncode 74\nfiller\nlog.csv\nlog.jsonl\npage.html\nbefore\nbefore\nbefore\n";
+    assert_eq!(ran.stdout, expected, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("No space left on device").count(), 3, "{}", ran.stderr);
 }

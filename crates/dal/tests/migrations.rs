@@ -93,7 +93,7 @@ async fn whoever_waits_for_the_lock_learns_who_has_it() {
         Database::new(settings)
     };
     let first = named("mer migrate, ada@desk", Duration::from_secs(30)).session().await.unwrap();
-    let second = named("mer", Duration::from_millis(100)).session().await.unwrap();
+    let second = named("mer", Duration::from_secs(2)).session().await.unwrap();
     let mut lock = first.lock_migrations().await.unwrap();
     lock.check().await.unwrap();
     let error = second.lock_migrations().await.unwrap_err();

@@ -1,7 +1,7 @@
-//! The numbers of a report. Times are UTC, durations milliseconds; counts are requests, a batch's part counting its items.
+//! The numbers of a report. Times are UTC with microseconds, durations milliseconds; counts are requests, a batch's part counting its items.
 
 use jiff::Timestamp;
-use mer_core::Status;
+use mer_core::{Status, micros, micros_where_known};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -40,10 +40,13 @@ pub struct Report {
     /// The database, without a password.
     pub database: String,
     /// When the numbers were read.
+    #[serde(serialize_with = "micros")]
     pub made_at: Timestamp,
     /// Start of the time that the report is about.
+    #[serde(serialize_with = "micros")]
     pub since: Timestamp,
     /// Its end.
+    #[serde(serialize_with = "micros")]
     pub until: Timestamp,
     /// Counts of the whole time.
     pub totals: Totals,
@@ -82,6 +85,7 @@ pub struct Totals {
 #[serde(rename_all = "camelCase")]
 pub struct Period {
     /// Its start. Its end is the start of the next one.
+    #[serde(serialize_with = "micros")]
     pub start: Timestamp,
     /// Number of requests that began in it.
     pub requests: u64,
@@ -140,6 +144,7 @@ pub struct VersionPeriod {
 #[serde(rename_all = "camelCase")]
 pub struct AliasMove {
     /// When.
+    #[serde(serialize_with = "micros")]
     pub at: Timestamp,
     /// The name.
     pub alias: String,
@@ -156,6 +161,7 @@ pub struct ServerHealth {
     /// `local`, `ssh` or `slurm`.
     pub conn_type: String,
     /// When it was last reached.
+    #[serde(serialize_with = "micros_where_known")]
     pub last_reached: Option<Timestamp>,
     /// Number of requests.
     pub requests: u64,
@@ -190,8 +196,10 @@ pub struct Batch {
     /// Name of the model.
     pub model: String,
     /// Start of its first part.
+    #[serde(serialize_with = "micros")]
     pub start: Timestamp,
     /// End of its last part that is over.
+    #[serde(serialize_with = "micros_where_known")]
     pub end: Option<Timestamp>,
     /// Number of items that were run.
     pub items: u64,
@@ -210,6 +218,7 @@ pub struct Run {
     /// Name of the server.
     pub server: String,
     /// Its start.
+    #[serde(serialize_with = "micros")]
     pub start: Timestamp,
     /// How it ended.
     pub status: Status,

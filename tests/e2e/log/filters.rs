@@ -90,6 +90,21 @@ fn times_and_filters_that_cannot_be_are_64() {
     }
     let gap = refused(&["--since", "2026-03-29T02:30"]);
     assert!(gap.contains("the time 2026-03-29T02:30:00 does not exist"), "{gap}");
+    for line in [
+        "log prune --older-than 2026-03-29T02:30",
+        "log export --csv --until 2026-03-29T02:59:59",
+        "log stats --since 2026-03-29T02:00",
+        "report --since 2026-03-29T02:30 -o page.html",
+    ] {
+        let mut command = env.command();
+        command.args(line.split_whitespace()).env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+        let told = run(command).failed(64);
+        assert!(told.contains("does not exist"), "{line}: {told}");
+        // In UTC it exists.
+        let mut command = env.command();
+        command.args(line.split_whitespace()).args(["--utc", "--quiet"]).env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+        run(command).ended(0);
+    }
     let reversed = refused(&["--since", "2026-05-02", "--until", "2026-05-01"]);
     assert!(reversed.contains("`--until` is 2026-04-30T22:00:00Z, before `--since`"), "{reversed}");
     for args in [

@@ -1,9 +1,12 @@
 //! Questions to the log, its export, and its end, with each database.
 
 mod export;
+mod extremes;
 mod filters;
 mod prune;
+mod readers;
 mod report;
+mod report_page;
 mod screen;
 mod statistics;
 mod tail;
@@ -15,7 +18,7 @@ use uuid::Uuid;
 use crate::support::{OnServer, record, shared_databases};
 
 /// Accesses an hour apart from 2026-05-01T00:00:00Z on; each third fails, each fifth is a training.
-fn hourly(count: u32) -> Vec<Access> {
+pub(crate) fn hourly(count: u32) -> Vec<Access> {
     let access = |n: u32| {
         let uid = Uuid::from_u128((0x0190_0000_0000_7000_8000_u128 << 48) + u128::from(n));
         let start = jiff::Timestamp::from_second(1_777_593_600 + i64::from(n) * 3600).expect("a time");

@@ -1,10 +1,12 @@
 //! Helpers of all tests: temporary environments, processes that do not outlive their test, bounded waits.
 
+mod browser;
 mod env;
 pub(crate) mod journal;
 mod live;
 mod paths;
 mod procs;
+mod pypi;
 mod ran;
 mod servers;
 mod sessions;
@@ -12,11 +14,13 @@ mod template;
 mod terminal;
 mod users;
 
+pub(crate) use browser::Browser;
 pub(crate) use env::{TestEnv, run};
 pub(crate) use live::Live;
 pub(crate) use mer_testkit::noise;
 pub(crate) use paths::{repository, server_program};
 pub(crate) use procs::{alive, bearers, pid_in, wait_gone, wait_until};
+pub(crate) use pypi::Python;
 pub(crate) use ran::Ran;
 pub(crate) use servers::{OnServer, Server, database_name, database_uid, shared_databases, sql};
 pub(crate) use sessions::{record, with_session};

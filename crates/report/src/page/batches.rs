@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, left_out, nothing, table, text};
 use crate::{Report, words};
 
 pub(super) fn section(report: &Report, zone: &TimeZone) -> Markup {
@@ -24,8 +24,14 @@ pub(super) fn section(report: &Report, zone: &TimeZone) -> Markup {
             failed,
         ]
     });
-    let columns =
-        [("Batch", false), ("Model", false), ("Began", false), ("Took", true), ("Items", true), ("Failed", true)];
+    let columns = [
+        ("Batch", Kind::Uid),
+        ("Model", Kind::Name),
+        ("Began", Kind::Word),
+        ("Took", Kind::Number),
+        ("Items", Kind::Number),
+        ("Failed", Kind::Number),
+    ];
     html! {
         (table("Batches, the newest first", &columns, &rows.collect::<Vec<_>>()))
         (left_out(report.batches.left_out, "batches"))

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::table::{cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, left_out, nothing, table, text};
 use crate::{
     Latency, Report,
     chart::{Scale, range},
@@ -16,15 +16,15 @@ pub(super) fn section(report: &Report) -> Markup {
     }
     let scale = Scale::over(rows.iter().flat_map(|row| [row.p50, row.p99]).flatten());
     let columns = [
-        ("Model", false),
-        ("Server", false),
-        ("Requests", true),
-        ("Failed", true),
-        ("p50", true),
-        ("p90", true),
-        ("p99", true),
-        ("p50 to p99", false),
-        ("Wait p90", true),
+        ("Model", Kind::Name),
+        ("Server", Kind::Name),
+        ("Requests", Kind::Number),
+        ("Failed", Kind::Number),
+        ("p50", Kind::Number),
+        ("p90", Kind::Number),
+        ("p99", Kind::Number),
+        ("p50 to p99", Kind::Word),
+        ("Wait p90", Kind::Number),
     ];
     let cells: Vec<Vec<Markup>> = rows.iter().map(|row| cells(row, scale)).collect();
     html! {

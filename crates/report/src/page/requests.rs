@@ -3,7 +3,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 
-use super::table::{cell, legend, nothing, table};
+use super::table::{Kind, cell, legend, nothing, table};
 use crate::{
     Report,
     chart::{Bar, StackedBars},
@@ -30,7 +30,7 @@ pub(super) fn section(report: &Report, zone: &TimeZone) -> Markup {
             cell(words::count(period.failed)),
         ]
     });
-    let columns = [("From", false), ("Requests", true), ("Failed", true)];
+    let columns = [("From", Kind::Word), ("Requests", Kind::Number), ("Failed", Kind::Number)];
     html! {
         (legend(&[("good".to_owned(), "succeeded or not over".to_owned()), ("failed".to_owned(), "failed".to_owned())]))
         (chart.draw(zone))

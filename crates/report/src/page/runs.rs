@@ -3,15 +3,21 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, left_out, nothing, table, text};
 use crate::{Report, Run, words};
 
 pub(super) fn slowest(report: &Report, zone: &TimeZone) -> Markup {
     if report.slowest.rows.is_empty() {
         return nothing("No run has ended in this time.");
     }
-    let columns =
-        [("Run", false), ("Model", false), ("Server", false), ("Began", false), ("Took", true), ("Status", false)];
+    let columns = [
+        ("Run", Kind::Uid),
+        ("Model", Kind::Name),
+        ("Server", Kind::Name),
+        ("Began", Kind::Word),
+        ("Took", Kind::Number),
+        ("Status", Kind::Word),
+    ];
     let rows = report.slowest.rows.iter().map(|run| {
         let mut cells = about(run, zone);
         cells.push(cell(words::duration_or_dash(run.run_ms)));
@@ -25,8 +31,14 @@ pub(super) fn failed(report: &Report, zone: &TimeZone) -> Markup {
     if report.failed.rows.is_empty() {
         return nothing("No run failed in this time.");
     }
-    let columns =
-        [("Run", false), ("Model", false), ("Server", false), ("Began", false), ("Status", false), ("Why", false)];
+    let columns = [
+        ("Run", Kind::Uid),
+        ("Model", Kind::Name),
+        ("Server", Kind::Name),
+        ("Began", Kind::Word),
+        ("Status", Kind::Word),
+        ("Why", Kind::Text),
+    ];
     let rows = report.failed.rows.iter().map(|run| {
         let mut cells = about(run, zone);
         cells.push(html! { span class="bad" { (run.status.name()) } });

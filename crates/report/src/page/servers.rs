@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, left_out, nothing, table, text};
 use crate::{Report, words};
 
 /// Whether servers could be reached.
@@ -23,8 +23,13 @@ pub(super) fn health(report: &Report, zone: &TimeZone) -> Markup {
             cell(server.last_reached.map_or_else(|| "–".to_owned(), |at| words::time(at, zone))),
         ]
     });
-    let columns =
-        [("Server", false), ("Kind", false), ("Requests", true), ("Unreachable", true), ("Last reached", false)];
+    let columns = [
+        ("Server", Kind::Name),
+        ("Kind", Kind::Word),
+        ("Requests", Kind::Number),
+        ("Unreachable", Kind::Number),
+        ("Last reached", Kind::Word),
+    ];
     html! {
         (table("Requests by server, and those for which it could not be reached", &columns, &rows.collect::<Vec<_>>()))
         (left_out(report.servers.left_out, "servers"))
@@ -46,8 +51,14 @@ pub(super) fn warm(report: &Report) -> Markup {
             cell(process.memory_bytes.map_or_else(|| "–".to_owned(), words::size)),
         ]
     });
-    let columns =
-        [("Model", false), ("Server", false), ("State", false), ("Waiting", true), ("Served", true), ("Memory", true)];
+    let columns = [
+        ("Model", Kind::Name),
+        ("Server", Kind::Name),
+        ("State", Kind::Word),
+        ("Waiting", Kind::Number),
+        ("Served", Kind::Number),
+        ("Memory", Kind::Number),
+    ];
     html! {
         (table("Processes that the resident keeps, when the report was made", &columns, &rows.collect::<Vec<_>>()))
         (left_out(report.warm.left_out, "processes"))

@@ -17,21 +17,49 @@ pub(super) fn text(from_outside: &str) -> String {
     escaped(&short)
 }
 
-/// A column: its heading, and whether it has numbers.
-pub(super) type Column = (&'static str, bool);
+/// What a column has, which decides how wide it must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// Numbers, at the right edge and on one line.
+    Number,
+    /// Times, states and drawings, on one line.
+    Word,
+    /// Uids, on two lines where there is little room.
+    Uid,
+    /// Names, which may be broken.
+    Name,
+    /// Sentences.
+    Text,
+}
+
+impl Kind {
+    /// Returns the class of the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Word => "word",
+            Self::Uid => "uid",
+            Self::Name => "name",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// A column: its heading, and what it has.
+pub(super) type Column = (&'static str, Kind);
 
 /// Returns a table in a box that can be scrolled. The first cell of a row names it.
 pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
     html! {
         div class="scroll" tabindex="0" role="group" aria-label=(caption) {
             table {
-                caption { (caption) }
-                thead { tr { @for (title, numbers) in columns { th scope="col" class=[numbers.then_some("number")] { (title) } } } }
+                caption { span { (caption) } }
+                thead { tr { @for (title, kind) in columns { th scope="col" class=(kind.class()) { (title) } } } }
                 tbody {
                     @for row in rows {
                         tr {
-                            @for (i, (cell, (_, numbers))) in row.iter().zip(columns).enumerate() {
-                                @if i == 0 { th scope="row" { (cell) } } @else { td class=[numbers.then_some("number")] { (cell) } }
+                            @for (i, (cell, (_, kind))) in row.iter().zip(columns).enumerate() {
+                                @if i == 0 { th scope="row" class=(kind.class()) { (cell) } } @else { td class=(kind.class()) { (cell) } }
                             }
                         }
                     }

@@ -181,3 +181,22 @@ fn each_drawing_has_its_numbers_in_words() {
         assert!(page.contains(words), "{words}");
     }
 }
+
+#[test]
+fn ten_thousand_versions_are_a_few_colours_within_the_drawing() {
+    let periods = (1..=10_000).map(|version| VersionPeriod { period: 3, version, requests: 2 }).collect();
+    let model = ModelVersions { model: "m".to_owned(), periods, moves: Vec::new() };
+    let report = Report { models: List::first(vec![model], 12), ..full() };
+    let page = page(&report, &TimeZone::UTC);
+    assert!(page.len() < 400_000, "{} bytes", page.len());
+    let section =
+        page.split("id=\"versions\"").nth(1).and_then(|rest| rest.split("id=\"servers\"").next()).expect("it");
+    assert_eq!(section.matches("<path").count(), 6);
+    let oldest =
+        section.split("<path class=\"v5\" d=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a path");
+    let tall = oldest.split("v-").nth(1).and_then(|rest| rest.split('h').next()).expect("a height");
+    assert!(oldest.matches('M').count() == 1 && tall.parse::<f64>().is_ok_and(|tall| tall < 150.0), "{oldest}");
+    for words in ["version 10000", "version 9995 and older ones", "9,950 more versions are not shown."] {
+        assert!(section.contains(words), "{words}");
+    }
+}

@@ -1,9 +1,11 @@
 //! Versions of weights in use over time, and moves of their names.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 
-use super::table::{cell, left_out, legend, nothing, table, text};
+use super::table::{Kind, cell, left_out, legend, nothing, table, text};
 use crate::{
     ModelVersions, Report,
     chart::{Bar, Mark, StackedBars},
@@ -28,15 +30,18 @@ fn of_model(model: &ModelVersions, report: &Report, zone: &TimeZone) -> Markup {
     let mut versions: Vec<u64> = model.periods.iter().map(|part| part.version).collect();
     versions.sort_unstable_by(|one, other| other.cmp(one));
     versions.dedup();
-    let class = |version: u64| {
-        let place = versions.iter().position(|known| *known == version).unwrap_or(COLOURS);
-        format!("v{}", place.min(COLOURS - 1))
-    };
+    // Descending, so that the newest versions come first.
+    let place = |version: u64| versions.binary_search_by(|known| version.cmp(known)).unwrap_or(COLOURS);
+    let class = |version: u64| format!("v{}", place(version).min(COLOURS - 1));
     let mut bars: Vec<Bar> = Vec::new();
     for part in &model.periods {
         let entry = (class(part.version), part.requests);
         match bars.last_mut() {
-            Some(bar) if bar.period == part.period => bar.parts.push(entry),
+            // The versions of a colour are one part of the bar.
+            Some(bar) if bar.period == part.period => match bar.parts.iter_mut().find(|(class, _)| *class == entry.0) {
+                Some((_, requests)) => *requests = requests.saturating_add(entry.1),
+                None => bar.parts.push(entry),
+            },
             _ => bars.push(Bar { period: part.period, parts: vec![entry] }),
         }
     }
@@ -53,15 +58,13 @@ fn of_model(model: &ModelVersions, report: &Report, zone: &TimeZone) -> Markup {
             if older { format!("version {version} and older ones") } else { format!("version {version}") },
         )
     });
-    let rows: Vec<Vec<Markup>> = versions
-        .iter()
-        .take(50)
-        .map(|version| {
-            let of = model.periods.iter().filter(|part| part.version == *version);
-            let sum = of.fold(0_u64, |sum, part| sum.saturating_add(part.requests));
-            vec![cell(*version), cell(words::count(sum))]
-        })
-        .collect();
+    let mut sums: BTreeMap<u64, u64> = BTreeMap::new();
+    for part in &model.periods {
+        let sum = sums.entry(part.version).or_default();
+        *sum = sum.saturating_add(part.requests);
+    }
+    let rows = sums.iter().rev().take(50).map(|(version, sum)| vec![cell(*version), cell(words::count(*sum))]);
+    let rows: Vec<Vec<Markup>> = rows.collect();
     html! {
         (legend(&named.collect::<Vec<_>>()))
         (chart.draw(zone))
@@ -71,7 +74,7 @@ fn of_model(model: &ModelVersions, report: &Report, zone: &TimeZone) -> Markup {
         }
         details {
             summary { "Numbers" }
-            (table(&title, &[("Version", false), ("Requests", true)], &rows))
+            (table(&title, &[("Version", Kind::Word), ("Requests", Kind::Number)], &rows))
             (left_out(versions.len().saturating_sub(50) as u64, "versions"))
         }
     }

@@ -88,7 +88,7 @@ impl CsvLines {
         self.value(access.exit_code);
         self.text(access.signal.as_deref());
         for ms in [access.queue_ms, access.connect_ms, access.start_ms, access.run_ms] {
-            self.value(ms);
+            self.decimal(ms);
         }
         for bytes in [access.stdin_bytes, access.stdout_bytes, access.stderr_bytes] {
             self.put(bytes);
@@ -118,6 +118,12 @@ impl CsvLines {
             Some(value) => self.put(value),
             None => self.write(b""),
         }
+    }
+
+    /// Adds a duration or a rate, or an empty field. Whole numbers have a decimal point too, so that readers find the same type in
+    /// every file.
+    pub fn decimal(&mut self, number: Option<f64>) {
+        self.value(number.map(|number| format!("{number:?}")));
     }
 
     /// Adds a time in UTC with microseconds, or an empty field.
@@ -208,6 +214,7 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!(&rows[0][11], "1970-01-01T00:00:00.000000Z");
         assert_eq!((&rows[0][14], &rows[0][19]), ("-1", "1234.567"), "a number is no formula");
+        assert_eq!((&rows[0][16], &rows[0][18]), ("0.0", "1.5"), "durations are no whole numbers");
         lines.access(&access);
         assert!(lines.take().starts_with(b"00000000"), "the head comes once");
     }

@@ -20,6 +20,8 @@ const PERIODS: i64 = 72;
 /// Possible lengths of a period, in seconds.
 const LENGTHS: [u32; 13] =
     [1, 10, 60, 300, 900, 3600, 7200, 21_600, 43_200, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400];
+/// Start of the year 1, the first that accesses can have, in seconds since 1970.
+const FIRST_YEAR: i64 = -62_135_596_800;
 /// Maximum number of rows of a list.
 const ROWS: usize = 20;
 /// Maximum number of models and servers in the table of durations.
@@ -76,7 +78,7 @@ fn range(since: Timestamp, until: Timestamp) -> ReportRange {
     let fits = |length: &u32| seconds / i64::from(*length) < PERIODS;
     let period_seconds = LENGTHS.into_iter().find(fits).unwrap_or(u32::MAX);
     let length = i64::from(period_seconds);
-    let first = since.as_second().div_euclid(length) * length;
+    let first = (since.as_second().div_euclid(length) * length).max(FIRST_YEAR);
     let periods = (until.as_second() - first).div_euclid(length) + 1;
     ReportRange {
         since: Timestamp::from_second(first).unwrap_or(since),
@@ -252,8 +254,8 @@ mod tests {
         };
         assert_eq!(cut("2026-05-04T12:34:56Z", "2026-05-05T12:34:56Z"), ("2026-05-04T12:00:00Z".to_owned(), 3600, 25));
         assert_eq!(cut("2026-05-04T12:34:56Z", "2026-05-04T12:34:56Z"), ("2026-05-04T12:34:56Z".to_owned(), 1, 1));
-        let (_, length, periods) = cut("0001-01-01T00:00:00Z", "9999-12-30T00:00:00Z");
-        assert!(length == u32::MAX && periods <= 75, "{length} {periods}");
+        let (first, length, periods) = cut("0001-01-01T00:00:00Z", "9999-12-30T00:00:00Z");
+        assert!(first == "0001-01-01T00:00:00Z" && length == u32::MAX && periods <= 75, "{first} {length} {periods}");
         for days in [1_i64, 3, 7, 30, 90, 365, 3000] {
             let until = at("2026-05-04T00:00:00Z");
             let range = range(until - jiff::SignedDuration::from_hours(24 * days), until);

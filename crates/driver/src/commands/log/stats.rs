@@ -151,7 +151,7 @@ impl StatsView {
             lines.value(Some(count));
         }
         for ms in self.durations().into_iter().chain([row.items_per_second()]) {
-            lines.value(ms);
+            lines.decimal(ms);
         }
         for bytes in [row.stdin_bytes, row.stdout_bytes] {
             lines.value(Some(bytes));
