@@ -8,12 +8,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::{ConnParams, ConnType, Server};
-use mer_meal::{Executor, SecretSource, SlurmConfig, SshConfig, SshEnvironment};
+use mer_core::{Bound, ConnParams, ConnType, Server};
+use mer_meal::{Executor, LauncherConfig, SecretSource, SlurmConfig, SshConfig, SshEnvironment};
 use mer_scheduler::{CallerEnvironment, ExecutorFactory};
 
 use super::secrets;
 use crate::variables::Variables;
+
+/// Default of `orphanAfter` for what is started to look at a server.
+const LAUNCHER_ORPHAN_AFTER: Bound = Bound::secs(30);
 
 /// Makes executors. Cheap to clone; the clones share warnings and passphrases.
 #[derive(Clone)]
@@ -67,9 +70,20 @@ impl Ssh {
         executor
     }
 
-    /// The executor of a server that is not this machine. `here` is that of this machine.
+    /// The executor of a server that is not this machine itself. `here` is that of this machine.
     pub(super) fn executor_of(&self, server: &Server, accept_new: bool, here: Executor) -> Executor {
         let params = &server.spec.params;
+        if params.launcher_remote == Some(true)
+            && let Some(words) = &params.launcher
+        {
+            let (beside, environment) = match server.spec.conn_type {
+                ConnType::Local => (here, self.given.public()),
+                _ => (self.executor(&server.name, params, accept_new), BTreeMap::new()),
+            };
+            let (server, words) = (server.name.clone(), words.clone());
+            let orphan_after = params.orphan_after.unwrap_or(LAUNCHER_ORPHAN_AFTER);
+            return beside.behind(LauncherConfig { server, words, environment, orphan_after });
+        }
         if server.spec.conn_type != ConnType::Slurm {
             return self.executor(&server.name, params, accept_new);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mer_core::{Classified as _, ConnType, FailureKind, Server, with_causes};
-use mer_meal::{ClusterPing, Executor, PingReport, PingStep, SlurmError, StepKind};
+use mer_meal::{ClusterPing, Executor, LauncherPing, PingReport, PingStep, SlurmError, StepKind};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -16,6 +16,9 @@ use crate::{
 
 /// The step that asks a cluster for its partition.
 const CLUSTER: &str = "partition";
+
+/// The step that starts a process by a launcher whose processes are elsewhere.
+const LAUNCHER: &str = "launcher";
 
 /// One step on the way to a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,7 +54,7 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     let mut pings = JoinSet::new();
     for (index, server) in servers.iter().enumerate() {
         let name = server.name.clone();
-        if server.spec.conn_type == ConnType::Local {
+        if server.spec.conn_type == ConnType::Local && server.spec.params.launcher_remote != Some(true) {
             pings.spawn(async move { (index, here(name)) });
             continue;
         }
@@ -88,7 +91,26 @@ async fn found(server: &str, executor: &Executor) -> Vec<Step> {
     {
         steps.push(cluster(server, ping));
     }
+    if steps.iter().all(|step| step.failure.is_none())
+        && let Some(ping) = executor.ping_launcher().await
+    {
+        steps.push(launcher(server, ping));
+    }
     steps
+}
+
+fn launcher(server: &str, ping: LauncherPing) -> Step {
+    let failure = ping.found.as_ref().err().map(|error| error.failure_kind());
+    Step {
+        server: server.to_owned(),
+        host: String::new(),
+        step: LAUNCHER,
+        code: ExitCode::of_outcome(failure),
+        failure,
+        ms: millis(ping.took),
+        remedy: None,
+        detail: Some(ping.found.unwrap_or_else(|error| with_causes(&error))),
+    }
 }
 
 fn cluster(server: &str, ping: ClusterPing) -> Step {

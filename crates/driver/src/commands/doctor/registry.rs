@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mer_core::{ConnType, Registry, Server, with_causes};
+use mer_core::{ConnType, Model, Registry, Server, with_causes};
 use mer_dal::Snapshot;
 use mer_scheduler::ModelPingReport;
 use mer_service::{ModelHost as _, ResolvedModel, View, weights};
@@ -21,7 +21,9 @@ use crate::{
 pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     let view = app.runtime.view().await?;
     let mut findings = odd_rows(&view);
-    for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
+    let is_elsewhere =
+        |server: &&Server| server.spec.conn_type != ConnType::Local || server.spec.params.launcher_remote == Some(true);
+    for server in view.servers.iter().filter(is_elsewhere) {
         findings.push(server_found(app, server).await);
     }
     findings.extend(resources::look(&view.models, &view.servers, &app.settings.resources.0));
@@ -73,8 +75,10 @@ fn model_found(view: &View, report: &ModelPingReport, remedy: &str) -> Finding {
     if report.failure.is_some() {
         return Finding::failed(check, ping_detail(report), remedy);
     }
-    let local =
-        view.servers.iter().all(|server| server.name != report.server || server.spec.conn_type == ConnType::Local);
+    let is_remote = |model: &Model| model.spec.on_server(&report.server).launcher_remote == Some(true);
+    let local = view.servers.iter().all(|server| {
+        server.name != report.server || (server.spec.conn_type == ConnType::Local && server.spec.starts_here())
+    }) && !view.models.iter().any(|model| model.name == report.model && is_remote(model));
     // The detail of a process that became ready ends with ", ready" and is no path: its interpreter has run.
     match local.then(|| missing_interpreter(Path::new(&report.detail))).flatten() {
         Some(interpreter) => {
