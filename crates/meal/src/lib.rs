@@ -38,7 +38,8 @@ pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
     DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
-    SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched, observations,
+    RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched,
+    observations, survey, survey_script,
 };
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;

@@ -203,6 +203,7 @@ impl Scheduler {
             spec,
             name: format!("{}-{}", run.request_uid, run.attempt),
             max_run_time: run.params.max_run_time,
+            queue_timeout: placement.params.queue_timeout,
             about: format!(
                 "a run of the model {} by {}, started {:.0}",
                 access.model, access.caller, access.start_access

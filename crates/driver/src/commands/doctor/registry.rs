@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mer_core::{ConnType, Model, Registry, Server, with_causes};
+use mer_core::{ConnType, LOCAL_SERVER, Model, Registry, Server, with_causes};
 use mer_dal::Snapshot;
 use mer_scheduler::ModelPingReport;
 use mer_service::{ModelHost as _, ResolvedModel, View, weights};
 
-use super::{Finding, resources};
+use super::{Finding, detached, resources};
 use crate::{
     app::App,
     commands::{model::ping_detail, server_ping},
@@ -24,8 +24,10 @@ pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     let is_elsewhere =
         |server: &&Server| server.spec.conn_type != ConnType::Local || server.spec.params.launcher_remote == Some(true);
     for server in view.servers.iter().filter(is_elsewhere) {
-        findings.push(server_found(app, server).await);
+        findings.extend(server_found(app, server).await);
     }
+    let here = view.servers.iter().find(|server| server.name == LOCAL_SERVER).map(|server| server.spec.clone());
+    findings.extend(detached::on_server(app, LOCAL_SERVER, &here.unwrap_or_default()).await);
     findings.extend(resources::look(&view.models, &view.servers, &app.settings.resources.0));
     findings.extend(models(app, &view).await?);
     Ok(findings)
@@ -47,12 +49,15 @@ fn odd_rows(found: &Snapshot) -> Vec<Finding> {
     rows.chain(whole).collect()
 }
 
-async fn server_found(app: &App, server: &Server) -> Finding {
+async fn server_found(app: &App, server: &Server) -> Vec<Finding> {
     let check = format!("server {}", server.name);
     let retry = format!("mer server ping {}", server.name);
     match server_ping::look(app, server).await {
-        Ok(detail) => Finding::ok(check, detail),
-        Err((detail, remedy)) => Finding::failed(check, detail, remedy.unwrap_or(retry)),
+        Ok(detail) => {
+            let runs = detached::on_server(app, &server.name, &server.spec).await;
+            [Finding::ok(check, detail)].into_iter().chain(runs).collect()
+        }
+        Err((detail, remedy)) => vec![Finding::failed(check, detail, remedy.unwrap_or(retry))],
     }
 }
 
