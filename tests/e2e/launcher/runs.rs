@@ -102,3 +102,14 @@ fn pings_and_the_doctor_start_a_process_there() {
     let told = home.env.mer(["server", "ping", "pod"]).failed(69);
     assert!(told.contains("pods \"pod\" not found"), "{told}");
 }
+
+#[test]
+fn secrets_are_on_no_command_line() {
+    let home = Home::new();
+    let live = home.env.start(["run", "waits", "x"]);
+    live.wait_stdout("up\n");
+    let lines = std::process::Command::new("ps").args(["-A", "-o", "args"]).output().expect("ps").stdout;
+    assert!(!String::from_utf8_lossy(&lines).contains("open-sesame-4711"));
+    live.signal(Signal::INT);
+    live.finish().ended(130);
+}

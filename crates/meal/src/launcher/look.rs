@@ -23,7 +23,7 @@ pub struct LauncherPing {
 }
 
 /// Prints the user and the name of the machine.
-const WHO: &str = r#"echo "$(id -un 2>/dev/null || id -u)@$(uname -n)""#;
+const IDENTITY: &str = r#"echo "$(id -un 2>/dev/null || id -u)@$(uname -n)""#;
 /// Prints the path of the program `$1`.
 const PATH: &str = r#"command -v "$1""#;
 
@@ -31,7 +31,7 @@ impl LauncherExecutor {
     /// Starts a process that does nothing, under guard as each of them.
     pub(crate) async fn ping(&self) -> LauncherPing {
         let begin = Instant::now();
-        let spec = short_command(["sh", "-c", WHO].map(str::to_owned).into());
+        let spec = short_command(["sh", "-c", IDENTITY].map(str::to_owned).into());
         let found = match Box::pin(self.start(&spec, None)).await {
             Ok(run) => Ok(captured(run, &spec.bounds).await.stdout.trim().to_owned()),
             Err(error) => Err(error),
