@@ -80,7 +80,7 @@ fn a_detached_run_goes_on_over_there() {
     assert!(home.env.mer(["ps"]).ok().contains("running"));
     fs::write(home.pod().join("go"), "").expect("a file");
     home.env.mer(["wait", uid]).ended(0);
-    assert_eq!(home.env.mer(["attach", uid]).ok(), "some input");
+    assert_eq!(home.env.mer(["attach", uid]).ok(), "some input\n");
     home.env.mer(["fetch", uid, "got"]).ended(0);
     assert_eq!(home.env.read("work/got/artefacts/note"), "kept\n");
     let row = home.env.row();
