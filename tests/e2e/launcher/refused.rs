@@ -32,7 +32,7 @@ fn it_is_registered_shown_moved_and_taken_back() {
         let words: Vec<&str> = line.split(' ').chain(["--allow-changes"]).collect();
         env.mer_args(&words)
     };
-    assert!(allowed("server add pod --launcher-remote").failed(78).contains("there is no `launcher`"));
+    assert!(allowed("server add pod --launcher-remote").failed(64).contains("there is no `launcher`"));
     allowed("server add pod --launcher kubectl --launcher-remote --orphan-after 5s --cache-dir /c").ended(0);
     assert!(allowed("server set pod --user ada").failed(64).contains("reached by SSH"));
     let shown = env.mer(["server", "show", "pod", "--json"]).object();

@@ -32,7 +32,7 @@ fn streams_environment_folder_and_exit_are_those_of_the_process_over_there() {
 #[test]
 fn one_process_over_there_serves_the_calls_of_a_script_and_of_a_resident() {
     let home = Home::new();
-    let told = home.env.script(&["run liner a", "run liner b"]).ok();
+    let told = home.env.script(&["run --no-serve liner a", "run --no-serve liner b"]).ended(0).stdout;
     let pids: Vec<&str> = told.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(pids.len() == 2 && pids[0] == pids[1], "{told}");
     wait_gone(pids[0].parse().expect("a pid"));
@@ -54,7 +54,7 @@ fn one_process_over_there_serves_the_calls_of_a_script_and_of_a_resident() {
 #[test]
 fn weights_go_there_and_come_from_there() {
     let home = Home::with("cacheDir = '~/cache'");
-    let told = home.env.piped(["train", "weights", "--promote", "--allow-changes", "-"], "trained").ok();
+    let told = home.env.piped(["train", "weights", "--promote", "--allow-changes", "-"], "trained").ended(0).stdout;
     let folder = told.lines().next().expect("a line");
     let training = home.pod().join("cache/training");
     assert!(folder.starts_with(training.to_str().expect("text")), "{told}");
@@ -77,7 +77,7 @@ fn a_detached_run_goes_on_over_there() {
         wait_gone(launcher);
     }
     assert!(crate::support::alive(model));
-    assert!(home.env.mer(["ps"]).ok().contains("running"));
+    assert!(home.env.mer(["ps"]).ended(0).stdout.contains("running"));
     fs::write(home.pod().join("go"), "").expect("a file");
     home.env.mer(["wait", uid]).ended(0);
     assert_eq!(home.env.mer(["attach", uid]).ok(), "some input\n");
@@ -99,8 +99,8 @@ fn pings_and_the_doctor_start_a_process_there() {
     let told = home.env.mer(["doctor", "--json"]).stdout;
     assert!(told.contains("server pod"), "{told}");
     fs::remove_dir_all(home.pod()).expect("removed");
-    let told = home.env.mer(["server", "ping", "pod"]).failed(69);
-    assert!(told.contains("pods \"pod\" not found"), "{told}");
+    let told = home.env.mer(["server", "ping", "pod"]).ended(69).stderr;
+    assert!(told.contains("Error from server (NotFound)"), "{told}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use mer_core::Exit;
 use tokio::{sync::mpsc, time::timeout};
 
-use super::guard::Request;
+use super::guard_request::Request;
 use crate::{
     exit_marker::exit_of_shell, local::Holding, machine_control::MachineControl, ssh::RunState,
     stderr_relay::StderrRelay,

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{executor::LauncherExecutor, watchdog::Watchdog};
+use super::{executor::LauncherExecutor, guard_request::Request, watchdog::Watchdog};
 use crate::{
     exit_marker::exit_of_shell,
     ssh::{RunState, is_same_namespace, tenths},
@@ -30,15 +30,6 @@ const UNREPORTED_LOOKS: u32 = 5;
 /// How often a watchdog that was killed is replaced, and how long that may take.
 const RESTARTS: u32 = 3;
 const RESTART_BOUND: Duration = Duration::from_secs(30);
-
-/// What is asked of the guard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Request {
-    Terminate,
-    Kill,
-    /// The process is over: kill what is left of its group, and tell when it is gone.
-    Release,
-}
 
 /// The process and where what is known of it is written.
 pub(super) struct Guarded {

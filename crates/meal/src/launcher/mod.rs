@@ -9,6 +9,7 @@ mod control;
 mod error;
 mod executor;
 mod guard;
+mod guard_request;
 mod look;
 mod shell;
 mod start;
