@@ -120,7 +120,7 @@ fn every_flag_of_a_model_is_a_key_of_the_registry_file() {
     let told = allowed(&env, "model set m --on local --path /x\nmodel set m --server far").failed(78);
     assert!(told.contains("settings `on.local`, but does not run on `local`"), "{told}");
     allowed(&env, "model set m --server far --unset on.local").ended(0);
-    for key in ["servers", "protocol", "env", "launcher", "readyToken", "trainTimeout"] {
+    for key in ["servers", "protocol", "env", "launcherRemote", "launcher", "readyToken", "trainTimeout"] {
         allowed(&env, &format!("model set m --unset {key}")).ended(0);
     }
     assert!(env.mer(["export"]).ok().contains("[models.m]\ninferenceCommand"));

@@ -11,7 +11,7 @@ use std::{
 use uuid::Uuid;
 
 use super::support::{detach, folder, home, listed, words};
-use crate::support::{OnServer, Ran, TestEnv, alive, run, wait_gone, wait_until, with_session};
+use crate::support::{OnServer, Ran, TestEnv, alive, run, wait_gone, with_session};
 
 /// How long a list of a thousand runs may take with a debug build on a loaded machine. It is a quarter of a second otherwise.
 const LIST_BOUND: Duration = Duration::from_secs(20);
@@ -100,8 +100,8 @@ fn a_process_id_that_was_given_to_another_program_is_not_taken_for_the_run() {
     }
     let _ = fs::remove_file(run.join("end"));
     // Its numbers belong to a program that leads a group of its own.
-    let mut other = Command::new("setsid").args(["--wait", "sleep", "600"]).spawn().expect("setsid");
-    let other_pid = wait_until("the program", || mer_testkit::processes::descendants(other.id()).pop());
+    let mut other = Command::new("setsid").args(["sleep", "600"]).spawn().expect("setsid");
+    let other_pid = other.id();
     for (name, rest) in [("pid", format!("1 {} {}", pid[2], pid[3])), ("model", "1".to_owned())] {
         fs::write(run.join(name), format!("{other_pid} {rest}\n")).expect("a file");
     }
@@ -127,8 +127,8 @@ fn two_databases_share_the_folder_of_runs() {
     let first = detach(&env, &["run", "gated"]);
     let other = second(&["run", "gated", "--detach", "--quiet"]).ok().trim().to_owned();
     let seen = |text: String| [&first, &other].map(|uid| text.contains(uid.as_str()));
-    assert_eq!(seen(env.mer(["ps"]).ok()), [true, false]);
-    assert_eq!(seen(second(&["ps"]).ok()), [false, true]);
+    assert_eq!(seen(env.mer(["ps"]).ended(0).stdout), [true, false]);
+    assert_eq!(seen(second(&["ps"]).ended(0).stdout), [false, true]);
     assert!(env.mer(["fetch", &other]).failed(66).contains("there is no access"));
     for uid in [&first, &other] {
         words(&folder(&env, uid), "stdout", 1);
