@@ -99,7 +99,7 @@ fn every_flag_of_a_model_is_a_key_of_the_registry_file() {
     let env = TestEnv::new();
     allowed(&env, "server add far ada@far.example.org:2222").ended(0);
     let line = "model add m --server far --server local --protocol token --path /models/m --env A=1 --env B=2 \
-                --launcher 'nice -n 5' --train-command 'python3 \"my train.py\"' --ready-token R --start-token -S --stop-token T \
+                --launcher 'nice -n 5' --launcher-remote --train-command 'python3 \"my train.py\"' --ready-token R --start-token -S --stop-token T \
                 --exit-token E --timeout 1m --train-timeout none \
                 --weights-dtype float32 --weights-shape 3x5 --promote --ready-timeout 2m --grace 3s --leave-children -- python3 -u 'a b.py' --json";
     allowed(&env, line).ended(0);
@@ -107,7 +107,7 @@ fn every_flag_of_a_model_is_a_key_of_the_registry_file() {
     let wanted = "[models.m]\nservers = [\"far\", \"local\"]\nprotocol = \"token\"\n\
                   inferenceCommand = [\"python3\", \"-u\", \"a b.py\", \"--json\"]\n\
                   trainCommand = [\"python3\", \"my train.py\"]\nmodelPath = \"/models/m\"\nenv = { A = \"1\", B = \"2\" }\n\
-                  launcher = [\"nice\", \"-n\", \"5\"]\nreadyToken = \"R\"\nstartToken = \"-S\"\nstopToken = \"T\"\n\
+                  launcher = [\"nice\", \"-n\", \"5\"]\nlauncherRemote = true\nreadyToken = \"R\"\nstartToken = \"-S\"\nstopToken = \"T\"\n\
                   exitToken = \"E\"\ntimeout = \"1m\"\ntrainTimeout = \"none\"\n\
                   weightsDtype = \"f32\"\nweightsShape = [3, 5]\npromote = true\nreadyTimeout = \"2m\"\ngrace = \"3s\"\nleaveChildren = true\n";
     assert!(exported.contains(wanted), "{exported}");
@@ -120,7 +120,7 @@ fn every_flag_of_a_model_is_a_key_of_the_registry_file() {
     let told = allowed(&env, "model set m --on local --path /x\nmodel set m --server far").failed(78);
     assert!(told.contains("settings `on.local`, but does not run on `local`"), "{told}");
     allowed(&env, "model set m --server far --unset on.local").ended(0);
-    for key in ["servers", "protocol", "env", "launcher", "readyToken", "trainTimeout"] {
+    for key in ["servers", "protocol", "env", "launcherRemote", "launcher", "readyToken", "trainTimeout"] {
         allowed(&env, &format!("model set m --unset {key}")).ended(0);
     }
     assert!(env.mer(["export"]).ok().contains("[models.m]\ninferenceCommand"));

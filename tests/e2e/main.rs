@@ -28,6 +28,7 @@ mod journal;
 mod journal_copies;
 mod journal_refused;
 mod json;
+mod launcher;
 mod limits;
 mod limits_chaos;
 mod locked;

@@ -42,6 +42,9 @@ pub struct ModelParams {
     /// Argv prefix of the model's commands, after that of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launcher: Option<Vec<String>>,
+    /// Whether the processes of the model's launcher are on another machine or in a container, such as those of `kubectl exec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launcher_remote: Option<bool>,
     /// Line that the process prints when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_token: Option<String>,
@@ -129,6 +132,7 @@ impl ModelParams {
         "modelPath",
         "env",
         "launcher",
+        "launcherRemote",
         "readyToken",
         "startToken",
         "stopToken",
@@ -177,6 +181,7 @@ impl ModelParams {
             shell,
             model_path,
             launcher,
+            launcher_remote,
             ready_token,
             start_token,
             stop_token,

@@ -36,10 +36,11 @@ impl fmt::Display for ConnType {
 
 impl ConnType {
     /// Whether processes of a server with these parameters are started from this machine, with the caller's environment.
+    /// Those of a launcher that is remote are not.
     #[must_use]
     pub const fn starts_here(self, params: &ConnParams) -> bool {
         match self {
-            Self::Local => true,
+            Self::Local => !matches!(params.launcher_remote, Some(true)),
             Self::Ssh => false,
             Self::Slurm => params.host.is_none(),
         }
@@ -83,6 +84,9 @@ pub struct ConnParams {
     /// Argv prefix of every command on the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launcher: Option<Vec<String>>,
+    /// Whether the processes of the launcher are on another machine or in a container, such as those of `kubectl exec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launcher_remote: Option<bool>,
     /// Bound on making the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Bound>,
@@ -136,6 +140,7 @@ impl ConnParams {
         "passwordFile",
         "passwordCommand",
         "launcher",
+        "launcherRemote",
         "connectTimeout",
         "authTimeout",
         "keepaliveInterval",
@@ -158,13 +163,18 @@ impl ConnParams {
 
     /// Keys that apply to jobs of Slurm, and not only to the connection to a login node.
     const FOR_JOBS: &'static [&'static str] = &["cacheDir", "cacheLimit"];
+
+    /// Keys that apply to a launcher that is remote, and not only to SSH.
+    const FOR_LAUNCHERS: &'static [&'static str] = &["orphanAfter", "cacheDir", "cacheLimit"];
 }
 
 impl ConnParams {
-    /// Returns a key that is set and applies to SSH only. All keys but `launcher`, `resources`, `pool` and those of Slurm do.
+    /// Returns a key that is set and applies to SSH only. All keys but `launcher`, `launcherRemote`, `resources`, `pool` and those
+    /// of Slurm do; for a launcher that is remote, some more.
     #[must_use]
     pub fn only_by_ssh(&self) -> Option<&'static str> {
-        self.keys_of_ssh().next()
+        let others = if self.launcher_remote == Some(true) { Self::FOR_LAUNCHERS } else { &[] };
+        self.keys_of_ssh().find(|key| !others.contains(key))
     }
 
     /// Returns a key that is set and applies only to the connection to a login node.
@@ -175,7 +185,14 @@ impl ConnParams {
 
     fn keys_of_ssh(&self) -> impl Iterator<Item = &'static str> {
         let slurm = SlurmParams::default();
-        let others = Self { launcher: None, resources: BTreeMap::new(), pool: None, slurm, ..self.clone() };
+        let others = Self {
+            launcher: None,
+            launcher_remote: None,
+            resources: BTreeMap::new(),
+            pool: None,
+            slurm,
+            ..self.clone()
+        };
         let set = serde_json::to_value(others).unwrap_or_default();
         Self::KEYS.iter().copied().filter(move |key| set.get(key).is_some())
     }

@@ -1,9 +1,10 @@
-//! Controls a process and its group: local, remote, or a job.
+//! Controls a process and its group: local, remote, behind a launcher, or a job.
 
 use mer_core::Exit;
 
 use crate::{
     JobEnd,
+    launcher::LauncherControl,
     local::{Holding, LocalControl},
     machine_control::MachineControl,
     slurm::SlurmControl,
@@ -21,6 +22,8 @@ pub struct Control(ControlKind);
 enum ControlKind {
     Machine(MachineControl),
     Slurm(SlurmControl),
+    /// On the heap, because it is large.
+    Launcher(Box<LauncherControl>),
 }
 
 macro_rules! each {
@@ -28,6 +31,7 @@ macro_rules! each {
         match &$self.0 {
             ControlKind::Machine($control) => $what,
             ControlKind::Slurm($control) => $what,
+            ControlKind::Launcher($control) => $what,
         }
     };
 }
@@ -48,11 +52,15 @@ impl Control {
         Self(ControlKind::Slurm(control))
     }
 
-    /// Returns the control of the process on its machine, if it is no job.
+    pub(crate) fn launcher(control: LauncherControl) -> Self {
+        Self(ControlKind::Launcher(Box::new(control)))
+    }
+
+    /// Returns the control of the process on its machine, if it is neither a job nor behind a launcher.
     pub(crate) fn into_machine(self) -> Option<MachineControl> {
         match self.0 {
             ControlKind::Machine(control) => Some(control),
-            ControlKind::Slurm(_) => None,
+            ControlKind::Slurm(_) | ControlKind::Launcher(_) => None,
         }
     }
 
@@ -60,7 +68,7 @@ impl Control {
     #[must_use]
     pub fn job_end(&self) -> Option<JobEnd> {
         match &self.0 {
-            ControlKind::Machine(_) => None,
+            ControlKind::Machine(_) | ControlKind::Launcher(_) => None,
             ControlKind::Slurm(control) => control.job_end(),
         }
     }
@@ -131,6 +139,7 @@ impl Control {
         match &mut self.0 {
             ControlKind::Machine(control) => control.finish(),
             ControlKind::Slurm(control) => control.finish(),
+            ControlKind::Launcher(control) => control.finish(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use mer_core::{Classified, FailureKind, Shortage};
 use thiserror::Error;
 
-use crate::{RequestEnd, SlurmError, SshError};
+use crate::{LauncherError, RequestEnd, SlurmError, SshError};
 
 /// A process that could not be started. Most often its registration is wrong: [`FailureKind::Config`].
 #[derive(Debug, Error)]
@@ -75,6 +75,9 @@ pub enum StartError {
     /// The server cannot be used.
     #[error(transparent)]
     Ssh(#[from] SshError),
+    /// A launcher whose processes are elsewhere started none.
+    #[error(transparent)]
+    Launcher(#[from] LauncherError),
     /// No job began on the cluster.
     #[error(transparent)]
     Slurm(#[from] SlurmError),
@@ -85,6 +88,7 @@ impl Classified for StartError {
         match (self, Shortage::of(self)) {
             (Self::Ssh(error), _) => error.failure_kind(),
             (Self::Slurm(error), _) => error.failure_kind(),
+            (Self::Launcher(error), _) => error.failure_kind(),
             (_, Some(shortage)) => shortage.failure_kind(),
             // The registration is wrong.
             _ => FailureKind::Config,

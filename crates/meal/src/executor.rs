@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use mer_core::RunSpec;
 
 use crate::{
-    ClusterPing, Held, JobRequest, LocalConfig, PingReport, Run, SlurmConfig, SlurmError, SshConfig, SshError,
-    StartError,
+    ClusterPing, Held, JobRequest, LauncherConfig, LauncherPing, LocalConfig, PingReport, Run, SlurmConfig, SlurmError,
+    SshConfig, SshError, StartError,
+    launcher::LauncherExecutor,
     local::{Holder, LocalExecutor},
     machine::MachineExecutor,
     slurm::SlurmExecutor,
@@ -19,6 +20,8 @@ pub struct Executor {
     /// This machine, a server, or where the commands of a cluster are called.
     machine: MachineExecutor,
     slurm: Option<SlurmExecutor>,
+    /// What starts its processes elsewhere.
+    launcher: Option<LauncherExecutor>,
     /// What its processes hold.
     holder: Option<Holder>,
     /// The job that its processes are to have on a cluster.
@@ -39,7 +42,7 @@ impl Executor {
     }
 
     const fn of(machine: MachineExecutor) -> Self {
-        Self { machine, slurm: None, holder: None, job: None }
+        Self { machine, slurm: None, launcher: None, holder: None, job: None }
     }
 
     /// Creates the executor of a cluster. `beside` is the executor of the machine where Slurm's commands are called.
@@ -47,6 +50,13 @@ impl Executor {
     pub fn slurm(beside: &Self, config: SlurmConfig) -> Self {
         let machine = beside.machine.clone();
         Self { slurm: Some(SlurmExecutor::new(machine.clone(), config)), ..Self::of(machine) }
+    }
+
+    /// Returns an executor that starts every process by a launcher, which is called on this machine or server, and whose processes
+    /// are elsewhere.
+    #[must_use]
+    pub fn behind(&self, config: LauncherConfig) -> Self {
+        Self { launcher: Some(LauncherExecutor::new(self.machine.clone(), config)), ..self.clone() }
     }
 
     /// Returns an executor of the same machine whose processes hold this until their groups are gone. `here` is the executor of
@@ -92,6 +102,14 @@ impl Executor {
         }
     }
 
+    /// Starts a process that does nothing behind a launcher whose processes are elsewhere. `None` where there is no such launcher.
+    pub async fn ping_launcher(&self) -> Option<LauncherPing> {
+        match &self.launcher {
+            Some(launcher) => Some(Box::pin(launcher.ping()).await),
+            None => None,
+        }
+    }
+
     /// Returns the words that hand a detached run to the queue of a cluster. `None` where there is no cluster.
     #[must_use]
     pub fn submission(&self) -> Option<Vec<String>> {
@@ -117,6 +135,9 @@ impl Executor {
     /// # Errors
     /// The command does not exist there, is no program, or could not be started.
     pub async fn start(&self, spec: &RunSpec) -> Result<Run, StartError> {
+        if let Some(launcher) = &self.launcher {
+            return Box::pin(launcher.start(spec, self.holder.as_ref())).await;
+        }
         match (&self.slurm, &self.job) {
             // On the heap, because it is rare and large.
             (Some(slurm), Some(job)) => Box::pin(slurm.start(spec, job, self.holder.as_ref())).await,
@@ -131,9 +152,10 @@ impl Executor {
     /// # Errors
     /// As [`Executor::start`], as far as they can be known in advance.
     pub async fn resolve(&self, spec: &RunSpec) -> Result<PathBuf, StartError> {
-        match &self.slurm {
-            Some(slurm) => slurm.resolve(spec),
-            None => self.machine.resolve(spec).await,
+        match (&self.launcher, &self.slurm) {
+            (Some(launcher), _) => launcher.resolve(spec).await,
+            (None, Some(slurm)) => slurm.resolve(spec),
+            (None, None) => self.machine.resolve(spec).await,
         }
     }
 }

@@ -93,6 +93,11 @@ pub(crate) fn marker_start(word: &str) -> String {
     format!("{}{word}=", char::from(FIRST))
 }
 
+/// The word of the mark on stderr after which what follows is of the process, where a front writes to stderr before.
+pub(crate) fn begin_word(word: &str) -> String {
+    format!("{word}b")
+}
+
 /// Evaluates `$?`: shells add 128, 256 or 384 to the number of a signal. A program that exits with such a status is
 /// taken for one that died of the signal.
 pub(crate) fn exit_of_shell(status: i32) -> Exit {

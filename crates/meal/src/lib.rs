@@ -11,12 +11,14 @@
 
 mod buffers;
 mod cancel;
+mod captured;
 mod control;
 mod detached;
 mod error;
 mod executor;
 mod exit_marker;
 mod held;
+mod launcher;
 mod local;
 mod machine;
 mod machine_control;
@@ -27,6 +29,7 @@ mod run;
 mod shell_words;
 mod slurm;
 mod ssh;
+mod stderr_relay;
 mod tail;
 mod watcher;
 
@@ -35,11 +38,13 @@ pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
     DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
-    SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched, observations,
+    RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched,
+    observations, survey, survey_script,
 };
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;
 pub use held::{Held, inherited_descriptors};
+pub use launcher::{LauncherConfig, LauncherError, LauncherPing};
 pub use local::{LocalConfig, group_memory, ignored_signals, reap_orphans};
 pub use pipe::{Pipe, StdinPipe};
 pub use protocol::{

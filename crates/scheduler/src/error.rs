@@ -69,6 +69,14 @@ pub enum SchedulerError {
         /// Its protocol.
         protocol: Protocol,
     },
+    /// The run is to outlive its caller, and the model's own launcher starts it elsewhere.
+    #[error(
+        "model `{model}` cannot be detached: its launcher starts it elsewhere, and a detached run is found by its server"
+    )]
+    DetachedLauncher {
+        /// Name of the model.
+        model: String,
+    },
     /// A run that is to outlive its caller could not be put on record.
     #[error("the run of `{model}` could not be put on record, without which it cannot outlive its caller")]
     DetachedRecord {
@@ -119,7 +127,7 @@ impl Classified for SchedulerError {
             Self::NotOnServer { .. } => FailureKind::NotFound,
             Self::NoSuchServer { .. } | Self::NoCommand { .. } | Self::NeedsUnmet { .. } => FailureKind::Config,
             Self::Input { .. } | Self::TooLong { .. } => FailureKind::Input,
-            Self::NotKept { .. } | Self::NotDetached { .. } => FailureKind::Usage,
+            Self::NotKept { .. } | Self::NotDetached { .. } | Self::DetachedLauncher { .. } => FailureKind::Usage,
             Self::DetachedRecord { source, .. } => source.failure_kind(),
             Self::Limits { source, .. } => source.failure_kind(),
             Self::QueueFull { .. } => FailureKind::Busy,

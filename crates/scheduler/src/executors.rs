@@ -7,7 +7,7 @@ use std::{
 };
 
 use mer_core::{AccessKind, Bound, ConnParams, ConnType, ModelParams};
-use mer_meal::{Executor, SlurmConfig};
+use mer_meal::{Executor, LauncherConfig, SlurmConfig};
 
 use crate::{CallerEnvironment, Request, placement::Placement};
 
@@ -72,9 +72,6 @@ impl Executors {
 
     /// Returns the executor of a server that is looked at, without a request.
     pub(crate) fn of_server(&self, server: &str, conn_type: ConnType, conn: &ConnParams) -> Executor {
-        if conn_type == ConnType::Local {
-            return self.local.clone();
-        }
         let placement =
             Placement { server: server.to_owned(), conn_type, conn: conn.clone(), params: ModelParams::default() };
         self.of(&placement, AccessKind::Infer)
@@ -82,6 +79,22 @@ impl Executors {
 
     /// Returns the executor of a placement. Trainings have separate connections, whose watchdogs wait longer.
     pub(crate) fn of(&self, placement: &Placement, kind: AccessKind) -> Executor {
+        let machine = self.of_machine(placement, kind);
+        let words = placement.launchers().remote;
+        if words.is_empty() {
+            return machine;
+        }
+        let is_called_here = placement.conn_type == ConnType::Local;
+        machine.behind(LauncherConfig {
+            server: placement.server.clone(),
+            words,
+            environment: if is_called_here { self.environment.public() } else { BTreeMap::new() },
+            orphan_after: placement.conn.orphan_after.unwrap_or_else(|| orphan_after(kind)),
+        })
+    }
+
+    /// Returns the executor of the machine or cluster of a placement.
+    fn of_machine(&self, placement: &Placement, kind: AccessKind) -> Executor {
         if placement.conn_type == ConnType::Local {
             return self.local.clone();
         }

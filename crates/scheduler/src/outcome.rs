@@ -216,6 +216,9 @@ impl Verdict {
             DeliveryError::Cancelled => return Self::cancelled_before(),
             DeliveryError::Start(StartError::Ssh(error)) => return Self::not_connected(error),
             DeliveryError::Lost { .. } => Status::Unreachable,
+            DeliveryError::Start(StartError::Launcher(error)) if error.failure_kind() == FailureKind::Unreachable => {
+                Status::Unreachable
+            }
             _ => Status::Failed,
         };
         // Nothing of the request has happened on the server.
@@ -241,6 +244,12 @@ impl Verdict {
             };
             let (elsewhere, cause) = (status == Status::Unreachable, Some(FailureCause::Slurm(error.clone())));
             return Self { elsewhere, cause, ..Self::new(status, error.failure_kind(), why) };
+        }
+        if let StartError::Launcher(error) = error {
+            let is_away = error.failure_kind() == FailureKind::Unreachable;
+            let status = if is_away { Status::Unreachable } else { Status::Failed };
+            let elsewhere = is_away && error.started_nothing();
+            return Self { elsewhere, ..Self::new(status, error.failure_kind(), why) };
         }
         let cause = Shortage::of(error).map(FailureCause::Shortage);
         Self { cause, ..Self::new(Status::Failed, error.failure_kind(), why) }

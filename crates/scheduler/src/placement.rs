@@ -26,14 +26,73 @@ pub(crate) enum ProcessLocation {
     Serving,
 }
 
+/// The words in front of a model's command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Launchers {
+    /// The launcher whose processes are elsewhere; empty without one.
+    pub(crate) remote: Vec<String>,
+    /// Words that are part of the command, on the machine where that runs.
+    pub(crate) beside: Vec<String>,
+}
+
 impl Placement {
     /// Whether its processes are started from this machine, with the caller's environment.
-    pub(crate) const fn starts_here(&self) -> bool {
-        self.conn_type.starts_here(&self.conn)
+    pub(crate) fn starts_here(&self) -> bool {
+        self.conn_type.starts_here(&self.conn) && !self.is_behind_launcher()
+    }
+
+    /// Whether its processes are on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        self.conn_type == ConnType::Local && !self.is_behind_launcher()
+    }
+
+    /// Whether its processes are where a launcher starts them (`launcherRemote`).
+    pub(crate) fn is_behind_launcher(&self) -> bool {
+        !self.launchers().remote.is_empty()
+    }
+
+    /// Returns the launchers, that of the server first. What stands in front of a remote one is called with it.
+    pub(crate) fn launchers(&self) -> Launchers {
+        let mut server = self.conn.launcher.clone().unwrap_or_default();
+        let model = self.params.launcher.clone().unwrap_or_default();
+        if self.params.launcher_remote == Some(true) && !model.is_empty() {
+            server.extend(model);
+            return Launchers { remote: server, beside: Vec::new() };
+        }
+        if self.conn.launcher_remote == Some(true) && !server.is_empty() {
+            return Launchers { remote: server, beside: model };
+        }
+        server.extend(model);
+        Launchers { remote: Vec::new(), beside: server }
     }
 
     /// Returns where a process of this placement runs.
     pub(crate) fn location(&self) -> ProcessLocation {
-        if self.conn_type == ConnType::Local { ProcessLocation::Local } else { ProcessLocation::Remote }
+        if self.is_here() { ProcessLocation::Local } else { ProcessLocation::Remote }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_front_of_a_remote_launcher_is_called_with_it() {
+        let launchers = |conn: &str, params: &str| {
+            let conn = serde_json::from_str(conn).expect("a server");
+            let params = serde_json::from_str(params).expect("a model");
+            let placement = Placement { server: "pod".to_owned(), conn_type: ConnType::Local, conn, params };
+            let Launchers { remote, beside } = placement.launchers();
+            (remote.join(" "), beside.join(" "), placement.is_here())
+        };
+        let of = |remote: &str, beside: &str| (remote.to_owned(), beside.to_owned(), remote.is_empty());
+        let remote = r#"{"launcher":["k"],"launcherRemote":true}"#;
+        let plain = r#"{"launcher":["n"]}"#;
+        assert_eq!(launchers("{}", "{}"), of("", ""));
+        assert_eq!(launchers(plain, plain), of("", "n n"));
+        assert_eq!(launchers(remote, plain), of("k", "n"));
+        assert_eq!(launchers(plain, remote), of("n k", ""));
+        assert_eq!(launchers(remote, remote), of("k k", ""));
+        assert_eq!(launchers("{}", r#"{"launcher":[],"launcherRemote":true}"#), of("", ""));
     }
 }

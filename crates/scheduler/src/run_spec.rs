@@ -27,8 +27,8 @@ pub(crate) fn run_spec(
     let no_command =
         || SchedulerError::NoCommand { model: access.model.clone(), server: placement.server.clone(), key };
     let command = command.as_ref().ok_or_else(no_command)?;
-    let mut argv = placement.conn.launcher.clone().unwrap_or_default();
-    argv.extend(params.launcher.iter().flatten().cloned());
+    // One that is remote is called by the executor.
+    let mut argv = placement.launchers().beside;
     match command {
         Command::Argv(words) if words.is_empty() => return Err(no_command()),
         Command::Argv(words) => argv.extend(words.iter().cloned()),

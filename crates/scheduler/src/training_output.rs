@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mer_core::{Access, Bound, ConnType, Exit, FailureKind, Status};
+use mer_core::{Access, Bound, Exit, FailureKind, Status};
 use mer_meal::{Cancel, CancelLevel, Executor};
 use tokio::sync::mpsc;
 
@@ -56,7 +56,7 @@ impl TrainingOutput {
         scratch: &Path,
         cancel: &Cancel,
     ) -> Result<Self, Verdict> {
-        if placement.conn_type == ConnType::Local {
+        if placement.is_here() {
             return Ok(Self::Local(scratch.to_owned()));
         }
         let name = format!("{}-{}", access.request_uid, access.attempt);

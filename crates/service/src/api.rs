@@ -34,10 +34,13 @@ impl ResolvedModel {
         Ok(Self { view, index, weights })
     }
 
-    /// Whether processes on a server of the model are started from this machine; a server that is not registered is this
-    /// machine.
+    /// Whether processes on a server of the model are started from this machine, and not by a launcher that is remote; a server
+    /// that is not registered is this machine.
     #[must_use]
     pub fn starts_here(&self, server: &str) -> bool {
+        if self.model().spec.on_server(server).launcher_remote == Some(true) {
+            return false;
+        }
         let found = self.view.servers.iter().find(|known| known.name == server);
         found.is_none_or(|found| found.spec.starts_here())
     }

@@ -4,4 +4,5 @@ mod bad;
 mod chaos;
 mod commands;
 mod far;
+mod faults;
 mod support;

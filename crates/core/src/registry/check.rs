@@ -44,7 +44,12 @@ impl Registry {
                 {
                     return Err(RegistryError::NoSuchServer { model: name.clone(), server: (*server).to_owned() });
                 }
-                check_params(name, server, &model.on_server(server))?;
+                let params = model.on_server(server);
+                check_params(name, server, &params)?;
+                let spec = self.servers.get(*server).or_else(|| known.servers.get(*server));
+                if params.launcher_remote == Some(true) && spec.is_some_and(|spec| spec.conn_type == ConnType::Slurm) {
+                    return Err(remote_launcher_on_cluster("model", name));
+                }
             }
             if let Some(server) = model.on.keys().find(|server| !servers.contains(&server.as_str())) {
                 return Err(RegistryError::NotOnServer { model: name.clone(), server: server.clone() });
@@ -65,10 +70,18 @@ fn check_keys(name: &str, server: &ServerSpec) -> Result<(), RegistryError> {
     if let Some((key, what)) = wrong {
         return Err(RegistryError::OnlyBySsh { server: name.to_owned(), key, what, conn_type: server.conn_type });
     }
+    if params.launcher_remote == Some(true) && server.conn_type == ConnType::Slurm {
+        return Err(remote_launcher_on_cluster("server", name));
+    }
     match params.slurm.any_set().filter(|_| server.conn_type != ConnType::Slurm) {
         Some(key) => Err(RegistryError::OnlyBySlurm { server: name.to_owned(), key, conn_type: server.conn_type }),
         None => Ok(()),
     }
+}
+
+fn remote_launcher_on_cluster(object: &'static str, name: &str) -> RegistryError {
+    let what = "is set, and the processes of a cluster are held by their jobs".to_owned();
+    RegistryError::Value { object, name: name.to_owned(), key: "launcherRemote", what }
 }
 
 fn check_new_or_known(object: &'static str, name: &str, is_known: bool) -> Result<(), RegistryError> {

@@ -37,7 +37,7 @@ fn a_model_without_servers_runs_on_this_machine() {
 #[test]
 fn every_known_key_is_read_and_written_under_that_name() {
     let json = r#"{"protocol":"token","inferenceCommand":["a"],"trainCommand":["b"],"shell":false,"modelPath":"/m",
-        "env":{"A":"1"},"launcher":["x"],"readyToken":"R","startToken":"S","stopToken":"T","exitToken":"E",
+        "env":{"A":"1"},"launcher":["x"],"launcherRemote":true,"readyToken":"R","startToken":"S","stopToken":"T","exitToken":"E",
         "timeout":"1s","trainTimeout":"none","weightsDtype":"f32","weightsShape":[3,5],"promote":true,
         "readyTimeout":"2s","grace":"3s","leaveChildren":true,"needs":{"gpu":1},
         "resourceEnv":{"tpu":"TPU_VISIBLE_CHIPS"},"keepalive":"5m","pinned":true,"instances":2,"maxRequests":100,
@@ -179,6 +179,25 @@ fn links_names_and_commands_are_checked() {
     assert!(matches!(checked(&[("m", elsewhere)], &[]), Err(RegistryError::NotOnServer { .. })));
     let token = r#"{"inferenceCommand":["a"],"protocol":"token","stopToken":""}"#;
     assert_eq!(checked(&[("m", token)], &[]), Err(RegistryError::Token { model: "m".to_owned(), key: "stopToken" }));
+}
+
+#[test]
+fn a_launcher_that_is_remote_has_keys_of_its_own() {
+    let server = |json: &str| checked(&[], &[("s", json)]).map_err(|error| error.to_string());
+    let fine = r#"{"launcher":["k"],"launcherRemote":true,"orphanAfter":"5s","cacheDir":"/c","cacheLimit":"1GiB"}"#;
+    assert_eq!(server(fine), Ok(()));
+    assert_eq!(server(r#"{"launcher":["k"],"launcherRemote":false}"#), Ok(()));
+    let missing = "server `s`: `launcherRemote` is set, and there is no `launcher`";
+    assert_eq!(server(r#"{"launcherRemote":true}"#), Err(missing.to_owned()));
+    assert!(server(r#"{"launcher":["k"],"orphanAfter":"5s"}"#).is_err());
+    assert!(server(r#"{"launcher":["k"],"launcherRemote":true,"user":"u"}"#).is_err());
+    let cluster = r#"{"connType":"slurm","launcher":["k"],"launcherRemote":true}"#;
+    assert!(server(cluster).is_err_and(|told| told.contains("held by their jobs")));
+    let model = |json: &str, servers: &[(&str, &str)]| checked(&[("m", json)], servers);
+    let remote = r#"{"servers":["s"],"inferenceCommand":["a"],"launcher":["k"],"launcherRemote":true}"#;
+    assert_eq!(model(remote, &[("s", "{}")]), Ok(()));
+    assert!(model(remote, &[("s", r#"{"connType":"slurm"}"#)]).is_err());
+    assert!(model(r#"{"inferenceCommand":["a"],"launcherRemote":true}"#, &[]).is_err());
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub(super) fn check_server(name: &str, params: &ConnParams) -> Result<(), Regist
     if params.launcher.as_deref().is_some_and(names_no_program) {
         return wrong("launcher", "names no program");
     }
+    if params.launcher_remote == Some(true) && params.launcher.is_none() {
+        return wrong("launcherRemote", "is set, and there is no `launcher`");
+    }
     if params.password_command.as_ref().is_some_and(|words| words.is_empty() || names_no_program(words)) {
         return wrong("passwordCommand", "names no program");
     }
@@ -78,6 +81,9 @@ pub(super) fn check_model(name: &str, params: &ModelParams) -> Result<(), Regist
     let wrong = |key, what: String| Err(RegistryError::Value { object: "model", name: name.to_owned(), key, what });
     if params.launcher.as_deref().is_some_and(names_no_program) {
         return wrong("launcher", "names no program".to_owned());
+    }
+    if params.launcher_remote == Some(true) && params.launcher.is_none() {
+        return wrong("launcherRemote", "is set, and the model has no `launcher`".to_owned());
     }
     check_needs(name, params)?;
     check_extra("model", name, &params.extra)?;

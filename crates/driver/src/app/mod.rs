@@ -12,9 +12,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::Server;
+use mer_core::ServerSpec;
 use mer_meal::{Executor, LocalConfig};
-use mer_scheduler::{CallerEnvironment, WaitObserver};
+use mer_scheduler::{CallerEnvironment, DetachedHost, WaitObserver};
 use mer_service::{Caller, ModelHost, Runtime};
 
 use self::events::UiEvents;
@@ -99,9 +99,14 @@ impl App {
         &*self.runtime
     }
 
-    /// Returns the executor of a server that is not this machine.
-    pub(crate) fn executor_of(&self, server: &Server, accept_new: bool) -> Executor {
-        self.ssh.executor_of(server, accept_new, executor())
+    /// Returns the machine that detached runs of a server are on. `executor` is that of the server.
+    pub(crate) fn detached_host(&self, name: &str, spec: &ServerSpec, executor: Executor) -> DetachedHost {
+        self.ssh.detached_host(name, spec, executor)
+    }
+
+    /// Returns the executor of a server.
+    pub(crate) fn executor_of(&self, name: &str, spec: &ServerSpec, accept_new: bool) -> Executor {
+        self.ssh.executor_of(name, spec, accept_new, executor())
     }
 
     /// Sets where output of the command at hand goes.

@@ -8,12 +8,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mer_core::{ConnParams, ConnType, Server};
-use mer_meal::{Executor, SecretSource, SlurmConfig, SshConfig, SshEnvironment};
-use mer_scheduler::{CallerEnvironment, ExecutorFactory};
+use mer_core::{Bound, ConnParams, ConnType, ServerSpec};
+use mer_meal::{Executor, LauncherConfig, SecretSource, SlurmConfig, SshConfig, SshEnvironment};
+use mer_scheduler::{CallerEnvironment, DetachedHost, ExecutorFactory};
 
 use super::secrets;
 use crate::variables::Variables;
+
+/// Default of `orphanAfter` for what is started to look at a server.
+const LAUNCHER_ORPHAN_AFTER: Bound = Bound::secs(30);
 
 /// Makes executors. Cheap to clone; the clones share warnings and passphrases.
 #[derive(Clone)]
@@ -67,17 +70,38 @@ impl Ssh {
         executor
     }
 
-    /// The executor of a server that is not this machine. `here` is that of this machine.
-    pub(super) fn executor_of(&self, server: &Server, accept_new: bool, here: Executor) -> Executor {
-        let params = &server.spec.params;
-        if server.spec.conn_type != ConnType::Slurm {
-            return self.executor(&server.name, params, accept_new);
+    /// The machine that detached runs of a server are on. `executor` is that of the server.
+    pub(super) fn detached_host(&self, name: &str, spec: &ServerSpec, executor: Executor) -> DetachedHost {
+        let env = if spec.starts_here() { self.given.public() } else { BTreeMap::new() };
+        let base = spec.params.cache_dir.clone().unwrap_or_default();
+        DetachedHost::new(name.to_owned(), executor, env, base)
+    }
+
+    /// The executor of a server. `here` is that of this machine.
+    pub(super) fn executor_of(&self, name: &str, spec: &ServerSpec, accept_new: bool, here: Executor) -> Executor {
+        let params = &spec.params;
+        if params.launcher_remote == Some(true)
+            && let Some(words) = &params.launcher
+        {
+            let (beside, environment) = match spec.conn_type {
+                ConnType::Local => (here, self.given.public()),
+                _ => (self.executor(name, params, accept_new), BTreeMap::new()),
+            };
+            let (server, words) = (name.to_owned(), words.clone());
+            let orphan_after = params.orphan_after.unwrap_or(LAUNCHER_ORPHAN_AFTER);
+            return beside.behind(LauncherConfig { server, words, environment, orphan_after });
         }
-        let (beside, environment) = match server.spec.starts_here() {
+        if spec.conn_type == ConnType::Local {
+            return here;
+        }
+        if spec.conn_type != ConnType::Slurm {
+            return self.executor(name, params, accept_new);
+        }
+        let (beside, environment) = match spec.starts_here() {
             true => (here, self.given.public()),
-            false => (self.executor(&server.name, params, accept_new), BTreeMap::new()),
+            false => (self.executor(name, params, accept_new), BTreeMap::new()),
         };
-        let config = SlurmConfig { server: server.name.clone(), params: params.slurm.clone(), environment };
+        let config = SlurmConfig { server: name.to_owned(), params: params.slurm.clone(), environment };
         Executor::slurm(&beside, config)
     }
 

@@ -76,6 +76,10 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "WORDS")]
     pub(crate) launcher: Option<Words>,
 
+    /// The launcher's processes are elsewhere, such as those of kubectl exec
+    #[arg(long)]
+    pub(crate) launcher_remote: bool,
+
     /// The command that trains: words split as a shell does, or with --shell the line
     #[arg(long, value_name = "WORDS")]
     pub(crate) train_command: Option<String>,
@@ -194,6 +198,10 @@ pub(crate) struct ServerFlags {
     /// Words in front of every command that runs there, split as a shell does
     #[arg(long, value_name = "WORDS")]
     pub(crate) launcher: Option<Words>,
+
+    /// The launcher's processes are elsewhere, such as those of kubectl exec
+    #[arg(long)]
+    pub(crate) launcher_remote: bool,
 
     /// The variable that holds the password
     #[arg(long, value_name = "VARIABLE")]

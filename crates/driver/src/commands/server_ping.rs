@@ -1,21 +1,29 @@
 //! `mer server ping`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mer_core::{Classified as _, ConnType, FailureKind, Server, with_causes};
-use mer_meal::{ClusterPing, Executor, PingReport, PingStep, SlurmError, StepKind};
+use mer_meal::{Cancel, ClusterPing, Executor, LauncherPing, PingReport, PingStep, RunsSurvey, SlurmError, StepKind};
+use mer_scheduler::DetachedHost;
 use serde::Serialize;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
     cli::ServerPingArgs,
     errors::{CliError, ExitCode, slurm_hint, ssh_hint},
-    ui::{CellFormat, TableRow, Ui},
+    ui::{CellFormat, TableRow, Ui, counted},
 };
 
 /// The step that asks a cluster for its partition.
 const CLUSTER: &str = "partition";
+
+/// The step that starts a process by a launcher whose processes are elsewhere.
+const LAUNCHER: &str = "launcher";
+
+/// The step that counts what is kept of detached runs, and its bound.
+const RUNS: &str = "detachedRuns";
+const SURVEY_BOUND: Duration = Duration::from_secs(15);
 
 /// One step on the way to a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,12 +59,13 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     let mut pings = JoinSet::new();
     for (index, server) in servers.iter().enumerate() {
         let name = server.name.clone();
-        if server.spec.conn_type == ConnType::Local {
-            pings.spawn(async move { (index, here(name)) });
-            continue;
-        }
-        let executor = app.executor_of(server, args.accept_new);
-        pings.spawn(async move { (index, found(&name, &executor).await) });
+        let executor = app.executor_of(&name, &server.spec, args.accept_new);
+        let runs = app.detached_host(&name, &server.spec, executor.clone());
+        let is_here = server.spec.conn_type == ConnType::Local && server.spec.params.launcher_remote != Some(true);
+        pings.spawn(async move {
+            let steps = if is_here { here(name.clone()) } else { found(&name, &executor).await };
+            (index, with_runs(&name, steps, &runs).await)
+        });
     }
     let mut found = pings.join_all().await;
     drop(wait);
@@ -68,7 +77,8 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
 
 /// Connects to a server. Returns a summary, or what is wrong and what to do about it.
 pub(super) async fn look(app: &App, server: &Server) -> Result<String, (String, Option<String>)> {
-    let steps = found(&server.name, &app.executor_of(server, false)).await;
+    let executor = app.executor_of(&server.name, &server.spec, false);
+    let steps = found(&server.name, &executor).await;
     match steps.iter().find(|step| step.failure.is_some()) {
         Some(step) => Err((step.detail.clone().unwrap_or_default(), step.remedy.clone())),
         None => {
@@ -88,7 +98,72 @@ async fn found(server: &str, executor: &Executor) -> Vec<Step> {
     {
         steps.push(cluster(server, ping));
     }
+    if steps.iter().all(|step| step.failure.is_none())
+        && let Some(ping) = executor.ping_launcher().await
+    {
+        steps.push(launcher(server, ping));
+    }
     steps
+}
+
+fn launcher(server: &str, ping: LauncherPing) -> Step {
+    let failure = ping.found.as_ref().err().map(|error| error.failure_kind());
+    Step {
+        server: server.to_owned(),
+        host: String::new(),
+        step: LAUNCHER,
+        code: ExitCode::of_outcome(failure),
+        failure,
+        ms: millis(ping.took),
+        remedy: None,
+        detail: Some(ping.found.unwrap_or_else(|error| with_causes(&error))),
+    }
+}
+
+/// Adds a step about detached runs, if a server that can be used has any or would end them.
+async fn with_runs(server: &str, mut steps: Vec<Step>, runs: &DetachedHost) -> Vec<Step> {
+    if steps.iter().any(|step| step.failure.is_some()) {
+        return steps;
+    }
+    let begin = Instant::now();
+    let Some((detail, remedy)) = detached_runs(runs).await else { return steps };
+    let (host, code, ms) = (String::new(), ExitCode::OK, millis(begin.elapsed()));
+    steps.push(Step {
+        server: server.to_owned(),
+        host,
+        step: RUNS,
+        code,
+        failure: None,
+        ms,
+        detail: Some(detail),
+        remedy,
+    });
+    steps
+}
+
+/// Returns what is kept of detached runs on a server, and what to do where they end with the login session; nothing if there is
+/// nothing to tell.
+pub(super) async fn detached_runs(runs: &DetachedHost) -> Option<(String, Option<String>)> {
+    let survey = timeout(SURVEY_BOUND, runs.survey(&Cancel::new())).await.ok()?;
+    let RunsSurvey { folders, base, ends_with_session } = match survey {
+        Ok(survey) => survey,
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "detached runs were not counted");
+            return None;
+        }
+    };
+    let kept = match folders {
+        0 => format!("no detached run has a folder in `{base}`"),
+        folders => format!("{} in `{base}`", counted(folders, "folder of detached runs")),
+    };
+    match (folders, ends_with_session) {
+        (0, false) => None,
+        (_, false) => Some((kept, None)),
+        (_, true) => {
+            let detail = format!("{kept}; systemd ends them with the login session (`KillUserProcesses`)");
+            Some((detail, Some("`sudo loginctl enable-linger USER` there keeps later ones".to_owned())))
+        }
+    }
 }
 
 fn cluster(server: &str, ping: ClusterPing) -> Step {

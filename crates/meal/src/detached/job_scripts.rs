@@ -4,6 +4,8 @@
 //! | file | contains |
 //! |---|---|
 //! | `submitted` | when the job was handed to Slurm, in seconds since 1970; it is there before |
+//! | `queueBound` | how many seconds the job may wait in the queue |
+//! | `late` | says that it waited longer, and was taken out of the queue |
 //! | `job` | its number |
 //! | `supervisor`, `job.sh` | what runs within it |
 //! | `slurm` | what Slurm and the supervisor say |
@@ -13,12 +15,14 @@
 //! many look.
 
 /// `mer_submit WORDS` hands the run in `$d` with the name `$n` to `sbatch`, with these words in front. Sets `j` to the number of the job.
+/// `$w` is how many seconds the job may wait in the queue, or nothing.
 pub(super) const SUBMIT: &str = r#"mer_submit() {
     cat <<'MER_JOB' >"$d/job.sh" || fail
 #!/bin/sh
 exec 3>/dev/null
 exec sh "$1/supervisor" "$1" "$2" "$3" job
 MER_JOB
+    [ -z "$w" ] || echo "$w" >"$d/queueBound" || fail
     date +%s >"$d/submitted" || fail
     j=$("$@" --parsable --job-name="mer-$n" -o "$d/slurm" -e "$d/slurm" --open-mode=append --no-requeue \
         "$d/job.sh" "$d" "$g" "$m") || fail
@@ -50,6 +54,12 @@ job_state() {
     [ -n "$j" ] || j=$(printf '%s\n' "$mer_q" | sed -n "s/^\([0-9]*\) [A-Z_]* mer-${d##*/}\$/\1/p" | head -n 1)
     [ -n "$j" ] && w=$(printf '%s\n' "$mer_q" | sed -n "s/^$j \([A-Z_]*\) .*/\1/p" | head -n 1)
 }
+late() {
+    { read -r b <"$d/queueBound"; } 2>/dev/null || return
+    [ $(($(date +%s) - e)) -gt "$b" ] || return
+    true >"$d/late"
+    scancel -Q --state=PENDING "$j"
+} 2>/dev/null
 look_at_job() {
     if [ ! -e "$d/job" ]; then
         { read -r p s o <"$d/launcher"; } 2>/dev/null && [ "$o" = "$mer_boot" ] && mer_a "$p" "$s" && { r=starting; return; }
@@ -58,7 +68,7 @@ look_at_job() {
     n=
     { read -r n k <"$d/heartbeat"; } 2>/dev/null
     case $w in
-    PENDING | CONFIGURING | RESV_DEL_HOLD | REQUEUED | REQUEUE_HOLD | REQUEUE_FED) r=queued; [ -n "$n" ] && r="runs $n" ;;
+    PENDING | CONFIGURING | RESV_DEL_HOLD | REQUEUED | REQUEUE_HOLD | REQUEUE_FED) r=queued; if [ -n "$n" ]; then r="runs $n"; else late; fi ;;
     RUNNING | COMPLETING | SUSPENDED | STOPPED | SIGNALING | STAGE_OUT | RESIZING) r="runs ${n:--}" ;;
     '')
         r=queued; [ -n "$n" ] && r="runs $n"
@@ -66,10 +76,12 @@ look_at_job() {
         [ "$mer_at" -gt $((e + 10)) ] || return
         over && return
         r="job GONE ${j:--}"
+        [ -e "$d/late" ] && [ -z "$n" ] && { r="job LATE $j"; return; }
         [ -z "$j" ] && r=unstarted ;;
     *)
         over && return
         r="job $w $j"
+        [ "$w" = CANCELLED ] && [ -e "$d/late" ] && [ -z "$n" ] && r="job LATE $j"
         [ "$w" = CANCELLED ] && [ -e "$d/stop" ] && r="job STOPPED $j" ;;
     esac
 }

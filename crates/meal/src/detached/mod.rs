@@ -27,5 +27,7 @@ pub use command::detached_command;
 pub use observation::{
     DetachedEnd, DetachedState, EndedBy, Observation, RunFolder, SeenRun, SupervisorId, observations,
 };
-pub use scripts::{FOLLOW, HASH, LOOK, MARK_COLLECTED, REMOVE, SEND_FILES, SIGNAL, Script};
+pub use scripts::{
+    FOLLOW, HASH, LOOK, MARK_COLLECTED, REMOVE, RunsSurvey, SEND_FILES, SIGNAL, Script, survey, survey_script,
+};
 pub use supervisor::{Launched, launch_script, launched};

@@ -55,6 +55,8 @@ pub enum EndedBy {
     Stop,
     /// Its maximum run time had passed.
     MaxRunTime,
+    /// Its job had waited in the queue for too long. It was not started.
+    QueueTimeout,
 }
 
 /// The end of a run, as its supervisor has written it.
@@ -66,6 +68,8 @@ pub struct DetachedEnd {
     pub at: Option<i64>,
     /// How long it ran, in seconds by that clock.
     pub seconds: Option<u64>,
+    /// How long its job waited in the queue of a cluster, in seconds by the clocks of two machines.
+    pub queued: Option<u64>,
     /// Whether the disk of its folder was full.
     pub disk_full: bool,
     /// Why it was told to end.
@@ -81,6 +85,8 @@ pub enum DetachedState {
     Queued,
     /// Its job has ended before its end was written; none if the cluster does not say why.
     JobEnded(String, Option<JobEndKind>),
+    /// Its job, with this number, was taken out of the queue, because it had waited for too long.
+    JobLate(String),
     /// Its job was taken out of the queue, or ended, because it was told to stop.
     JobStopped,
     /// It runs; seconds since its start, if they are known.
@@ -149,6 +155,7 @@ fn state(line: &str) -> Option<DetachedState> {
             let (state, id) = rest.split_once(' ')?;
             match state {
                 "STOPPED" => DetachedState::JobStopped,
+                "LATE" => DetachedState::JobLate(id.to_owned()),
                 state => DetachedState::JobEnded(id.to_owned(), job_end_kind(state)),
             }
         }
@@ -169,14 +176,17 @@ fn end(text: &str) -> Option<DetachedEnd> {
     let mut words = text.strip_suffix(" .")?.split(' ');
     let (status, at, seconds) = (words.next()?, words.next()?, words.next()?);
     let (full, by) = (words.next()?, words.next()?);
+    let (seconds, queued) = seconds.split_once('+').map_or((seconds, None), |(ran, queued)| (ran, Some(queued)));
     Some(DetachedEnd {
         status: status.parse().ok(),
         at: at.parse().ok(),
         seconds: seconds.parse().ok(),
+        queued: queued.and_then(|queued| queued.parse().ok()),
         disk_full: full == "full",
         by: match by {
             "stop" => Some(EndedBy::Stop),
             "maxRunTime" => Some(EndedBy::MaxRunTime),
+            "queueTimeout" => Some(EndedBy::QueueTimeout),
             _ => None,
         },
     })
@@ -188,16 +198,17 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_whole_or_not_at_all() {
-        let answer = "=h b-1 gpu1\n>/a b/runs/u-1\n=runs 42\n=end 137 1700000000 60 full stop .\n=elsewhere login2\n=end - 1 - - supervisor .\n";
+        let answer = "=h b-1 gpu1\n>/a b/runs/u-1\n=runs 42\n=end 137 1700000000 60+9 full stop .\n=elsewhere login2\n=end - 1 - - supervisor .\n";
         let seen = observations(answer, 4).expect("an answer");
         let ended = DetachedEnd {
             status: Some(137),
             at: Some(1_700_000_000),
             seconds: Some(60),
+            queued: Some(9),
             disk_full: true,
             by: Some(EndedBy::Stop),
         };
-        let killed = DetachedEnd { status: None, at: Some(1), seconds: None, disk_full: false, by: None };
+        let killed = DetachedEnd { status: None, at: Some(1), seconds: None, queued: None, disk_full: false, by: None };
         assert_eq!((seen.boot_id.as_deref(), seen.host.as_str()), (Some("b-1"), "gpu1"));
         let of = |state, folder: Option<&str>| SeenRun { state, folder: folder.map(str::to_owned) };
         let runs = [

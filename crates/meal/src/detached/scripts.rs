@@ -2,7 +2,7 @@
 
 use super::{
     job_scripts::{LOOK_AT_JOB, SIGNAL_JOB},
-    supervisor::COMMON,
+    supervisor::{COMMON, KEEPS},
 };
 
 /// Reads a line for each run: pid, start time, boot id and machine of its supervisor as far as they are known, else `-`, and
@@ -110,6 +110,39 @@ for f do
 done' sh {} + || exit 1
 echo "0 0"
 "#;
+
+/// `$1` is the folder that the server has for MER, or nothing for the default. Prints `=d`, what `mer_keeps` says, the number of
+/// folders of runs, and the folder that they are in.
+const SURVEY_RUNS: &str = r#"mer_base "$1"; mer_keeps
+n=0
+for f in "$mer_d"/*/about; do [ -e "$f" ] && n=$((n + 1)); done
+echo "=d $k $n $mer_d"
+"#;
+
+/// Counts the folders of runs.
+#[must_use]
+pub fn survey_script() -> String {
+    format!("{COMMON}{KEEPS}{SURVEY_RUNS}")
+}
+
+/// What is kept of detached runs on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunsSurvey {
+    /// Number of folders, those included whose runs are over and were not fetched.
+    pub folders: u64,
+    /// The folder that they are in.
+    pub base: String,
+    /// Whether systemd ends runs with the login session of their user (`KillUserProcesses`).
+    pub ends_with_session: bool,
+}
+
+/// Reads the answer of [`survey_script`]; none if it is not one.
+#[must_use]
+pub fn survey(answer: &str) -> Option<RunsSurvey> {
+    let mut words = answer.trim_end_matches('\n').strip_prefix("=d ")?.splitn(3, ' ');
+    let (keeps, folders, base) = (words.next()?, words.next()?.parse().ok()?, words.next()?.to_owned());
+    Some(RunsSurvey { folders, base, ends_with_session: keeps == "killed" })
+}
 
 /// Looks at runs.
 pub const LOOK: Script = Script(LOOK_AT);

@@ -44,6 +44,22 @@ const SESSION: &str = r#"mer_session() {
 }
 "#;
 
+/// `mer_keeps` sets `k` to `killed` where systemd ends what a user has started with the login session, to `scope` where a scope of
+/// the user's manager (`$m`) prevents that, and else to `-`.
+pub(super) const KEEPS: &str = r#"mer_keeps() {
+    k=- m=user
+    if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
+        k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
+            KillUserProcesses 2>/dev/null)
+        case $k in
+        *true) k=killed
+            [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope ;;
+        *) k=- ;;
+        esac
+    fi
+}
+"#;
+
 /// `$1` is the folder, `$2` the grace period and `$3` the maximum run time in seconds, or nothing; `$4` is `job` within a job of a
 /// cluster, where TERM comes from Slurm. Prints one line to descriptor 3 when the run is in its hands.
 ///
@@ -54,7 +70,9 @@ const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4
 unset MER_WATCH
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM
 trap '[ -z "$job" ] || true >"$d/cut"' TERM
-mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s)
+mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s) waited=
+[ -z "$job" ] || { read -r waited <"$d/submitted"; } 2>/dev/null
+[ -z "$waited" ] || { waited=$((began - waited)); [ "$waited" -ge 0 ] || waited=0; }
 end() {
     full=-
     [ "$1" = 0 ] || { echo "is there room" >"$d/probe"; } 2>/dev/null || full=full
@@ -62,7 +80,7 @@ end() {
     for why in cut maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
     rm -f "$d/probe" "$d/input" "$d/env"
     now=$(date +%s)
-    if { echo "$1 $now $((now - began)) $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
+    if { echo "$1 $now $((now - began))${waited:++$waited} $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
     else mv "$d/end.new" "$d/end.$1"; fi
 }
 q=
@@ -75,6 +93,8 @@ tell() { group && kill "-$1" "-$q"; } 2>/dev/null
 rm -f "$d/launcher"
 echo "$p $t $mer_boot $(uname -n)" >&3
 exec 3>&-
+{ read -r bound <"$d/queueBound"; } 2>/dev/null && [ "${waited:-0}" -gt "$bound" ] && true >"$d/late"
+[ -e "$d/late" ] && { end 124 queueTimeout; exit 124; }
 export MER_RUN_DIR="$d/artefacts"
 (
     trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
@@ -118,8 +138,8 @@ kill -KILL "$k"
 "#;
 
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
-/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, what follows is the
-/// call of `sbatch`. Reads the command of the run, one line, and then its input.
+/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
+/// its job may wait in the queue, or nothing, and what follows is the call of `sbatch`. Reads the command of the run, one line, and then its input.
 ///
 /// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
 /// the folder. Prints another word if the command cannot be started.
@@ -129,8 +149,8 @@ mer_base "$1"; b=$mer_d n=$2 g=$3 m=$4
 command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
     echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
 mer_x() { exit 0; }
-[ $# -gt 6 ] || (eval "$l") || exit
-[ $# -le 6 ] || command -v "$7" >/dev/null 2>&1 || { echo "mer: no $7" >&2; exit 1; }
+[ $# -gt 7 ] || (eval "$l") || exit
+[ $# -le 7 ] || command -v "$8" >/dev/null 2>&1 || { echo "mer: no $8" >&2; exit 1; }
 mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
 fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
 trap 'fail' HUP INT TERM
@@ -155,25 +175,17 @@ p "$l"
 p "$5" >"$d/about" || fail
 true >"$d/stdout" && true >"$d/stderr" || fail
 cat >"$d/input" || fail
-if [ $# -gt 6 ]; then
+if [ $# -gt 7 ]; then
     p "$6" >"$d/supervisor" || fail
-    shift 6
+    w=$7
+    shift 7
     mer_submit "$@"
     trap - HUP INT TERM
     echo "=job $j $(uname -n)"
     echo "$d"
     exit
 fi
-k=- m=user
-if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
-    k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
-        KillUserProcesses 2>/dev/null)
-    case $k in
-    *true) k=killed
-        [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope ;;
-    *) k=- ;;
-    esac
-fi
+mer_keeps
 a=$( ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
     else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 3>&1 >/dev/null 2>&1 </dev/null & )
 [ -n "$a" ] || { echo "its supervisor could not be started" >&2; fail; }
@@ -187,7 +199,7 @@ echo "$d"
 #[must_use]
 pub fn launch_script() -> (String, String) {
     let launch = LAUNCH.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
-    (format!("{COMMON}{SESSION}{CHECKS}\n{SUBMIT}{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
+    (format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
 }
 
 /// A run that was launched.

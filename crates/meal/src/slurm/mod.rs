@@ -17,7 +17,7 @@ mod refusal;
 mod report;
 mod scripts;
 mod start;
-mod stderr_relay;
+mod words;
 
 pub(crate) use control::SlurmControl;
 pub use error::SlurmError;

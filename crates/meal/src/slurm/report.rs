@@ -18,9 +18,8 @@ use super::{
     executor::SlurmExecutor,
     job_report::JobReport,
     job_state::{JobState, job_state},
-    stderr_relay::StderrRelay,
 };
-use crate::exit_marker::exit_of_shell;
+use crate::{exit_marker::exit_of_shell, stderr_relay::StderrRelay};
 
 /// How long Slurm is asked about a job that is being ended.
 const ASK_BOUND: Duration = Duration::from_secs(60);

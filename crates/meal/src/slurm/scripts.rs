@@ -1,6 +1,9 @@
 //! The scripts of POSIX sh around `srun`.
 
-use crate::{WATCH_VARIABLE, exit_marker::marker_start};
+use crate::{
+    WATCH_VARIABLE,
+    exit_marker::{begin_word, marker_start},
+};
 
 /// Calls `srun`, which is `$2` and the following, and ends the job named `$1` where that fails to.
 ///
@@ -72,11 +75,6 @@ exit $mer_s
 
 /// Length of the line on stdout that says how the process begins: the answer, a blank, the number of the job, a newline.
 pub(super) const GREETING_BYTES: usize = 25;
-
-/// The word of the mark on stderr after which what follows is of the process.
-pub(super) fn begin_word(word: &str) -> String {
-    format!("{word}b")
-}
 
 /// Returns the words that run a command of Slurm under the guard of its job.
 pub(super) fn guarded(job_name: &str) -> [String; 5] {

@@ -7,7 +7,6 @@ use std::{
 };
 
 use mer_core::RunSpec;
-use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::time::timeout;
 
 use super::{
@@ -15,9 +14,9 @@ use super::{
     executor::{SlurmExecutor, leave_job},
     refusal::{queued_job, refusal},
     report, scripts,
-    stderr_relay::StderrRelay,
+    words::SRUN_WORDS,
 };
-use crate::{Control, Pipe, Run, StartError, StdinPipe, local::Holder, ssh::nonce};
+use crate::{Control, Run, StartError, local::Holder, ssh::nonce, stderr_relay::StderrRelay};
 
 /// How long the rest of Slurm's words is waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -37,8 +36,8 @@ impl SlurmExecutor {
         let word = nonce();
         let run = self.start_beside(&srun(self, spec, job, &word), holder).await?;
         let Run { stdin, stdout, stderr, control, started_in, .. } = run;
-        let (stderr, relay) =
-            relayed(stderr, &word).map_err(|source| StartError::Spawn { path: "srun".into(), source })?;
+        let (stderr, relay) = StderrRelay::spawn(stderr, &word, SRUN_WORDS)
+            .map_err(|source| StartError::Spawn { path: "srun".into(), source })?;
         let greeting = stdout.first(scripts::GREETING_BYTES);
         let greeting = match job.queue_timeout.duration() {
             Some(bound) => timeout(bound, greeting).await.ok(),
@@ -79,13 +78,6 @@ fn srun(executor: &SlurmExecutor, spec: &RunSpec, job: &JobRequest, word: &str) 
     let mut env = spec.env.clone();
     leave_job(&mut env);
     RunSpec { argv, cwd: None, env, ..spec.clone() }
-}
-
-/// Lets the relay carry stderr, and returns the end that the reader gets.
-fn relayed(stderr: Pipe, word: &str) -> std::io::Result<(Pipe, Arc<StderrRelay>)> {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    let relay = StderrRelay::spawn(stderr, StdinPipe::new(writer)?, word);
-    Ok((Pipe::new(reader)?, relay))
 }
 
 /// Returns the answer and the number of the job.

@@ -25,5 +25,5 @@ pub(crate) use executor::SshExecutor;
 pub use ping::{PingReport, PingStep};
 pub(crate) use run::RemoteControl;
 pub use session::StepKind;
-pub(crate) use session::nonce;
+pub(crate) use session::{RunState, greeting, is_same_namespace, nonce, tenths, watchdog_script, wrapper};
 pub use target::{SecretRequest, SecretSource, SshConfig, SshEnvironment};

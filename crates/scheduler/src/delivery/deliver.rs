@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use mer_core::{ConnType, check_sha256};
+use mer_core::check_sha256;
 use mer_meal::{Cancel, CancelLevel, Executor};
 
 use super::{cache::WeightsCache, error::DeliveryError, progress::DeliveryProgress, remote::RemoteDelivery};
@@ -20,7 +20,7 @@ pub(crate) async fn deliver(
     check_sha256("sha256", &weights.version.sha256)
         .map_err(|source| DeliveryError::Invalid { version: weights.version.to_string(), source })?;
     let progress = DeliveryProgress::new(&weights.version, &placement.server, weights.progress.clone());
-    if placement.conn_type != ConnType::Local {
+    if !placement.is_here() {
         let delivery = RemoteDelivery { cache, executor, placement, weights, cancel };
         return delivery.deliver(&progress).await.map(OsString::from);
     }

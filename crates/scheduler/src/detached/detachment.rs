@@ -7,9 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use mer_core::{
-    Access, AccessKind, Bound, ConnType, DetachedParams, DetachedRun, DetachedTraining, Protocol, RunSpec, Status,
-};
+use mer_core::{Access, AccessKind, Bound, DetachedParams, DetachedRun, DetachedTraining, Protocol, RunSpec, Status};
 use mer_dal::Durability;
 use mer_meal::Input;
 use uuid::Uuid;
@@ -89,6 +87,9 @@ impl Scheduler {
             access.via = Some(Access::VIA_DETACHED.to_owned());
             if spec.protocol != Protocol::Oneshot {
                 return Err(SchedulerError::NotDetached { model: access.model, protocol: spec.protocol });
+            }
+            if placement.params.launcher_remote == Some(true) && placement.is_behind_launcher() {
+                return Err(SchedulerError::DetachedLauncher { model: access.model });
             }
             let verdict = match self.reach_for(&mut access, &spec, &request, &placement).await? {
                 Ok((spec, units)) => {
@@ -190,7 +191,7 @@ impl Scheduler {
     ) -> Result<Detached, SchedulerError> {
         let Begun { mut run, mut access, record, units } = begun;
         let begin = Instant::now();
-        let is_local = placement.conn_type == ConnType::Local;
+        let is_local = placement.is_here();
         let host = DetachedHost {
             server: placement.server.clone(),
             executor: self.executors.for_request(placement, request),
@@ -202,6 +203,7 @@ impl Scheduler {
             spec,
             name: format!("{}-{}", run.request_uid, run.attempt),
             max_run_time: run.params.max_run_time,
+            queue_timeout: placement.params.queue_timeout,
             about: format!(
                 "a run of the model {} by {}, started {:.0}",
                 access.model, access.caller, access.start_access

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mer_core::{Bound, ConnType, Exit, LOCAL_SERVER, Server};
 use mer_meal::{
     Cancel, EndCause, Executor, FOLLOW, HASH, Input, LOOK, MARK_COLLECTED, Observation, REMOVE, RequestEnd, RunFolder,
-    SEND_FILES, SIGNAL, SupervisorId, observations,
+    RunsSurvey, SEND_FILES, SIGNAL, SupervisorId, observations, survey, survey_script,
 };
 use tokio::sync::mpsc;
 
@@ -80,6 +80,13 @@ impl Scheduler {
 }
 
 impl DetachedHost {
+    /// Returns the machine that is reached by this executor. `env` is the environment of scripts on this machine; empty for another
+    /// one. `base` is the folder that the server has for MER; empty for the default.
+    #[must_use]
+    pub const fn new(server: String, executor: Executor, env: BTreeMap<OsString, OsString>, base: String) -> Self {
+        Self { server, executor, env, base }
+    }
+
     /// Returns the folder that a run of this name gets.
     #[must_use]
     pub fn default_folder(&self, name: String) -> RunFolder {
@@ -189,6 +196,16 @@ impl DetachedHost {
             FetchError::Lost(why) => DetachedError::Lost { server: server(), why },
             other => self.refused(&other.reason()),
         })
+    }
+
+    /// Counts the folders of detached runs, and finds out whether systemd ends runs with the login session.
+    ///
+    /// # Errors
+    /// [`DetachedError`].
+    pub async fn survey(&self, cancel: &Cancel) -> Result<RunsSurvey, DetachedError> {
+        let answer = self.ask(&survey_script(), vec![self.base.clone()], no_input(), ANSWER_BOUND, cancel).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        survey(&answer).ok_or_else(|| self.refused(&format!("its shell answered `{}`", answer.escape_debug())))
     }
 
     /// Notes in the folder of a run that its end is on record.

@@ -21,6 +21,8 @@ pub(super) struct Launch<'a> {
     /// Name of its folder.
     pub(super) name: String,
     pub(super) max_run_time: Option<Bound>,
+    /// How long its job may wait in the queue of a cluster.
+    pub(super) queue_timeout: Option<Bound>,
     /// What it is, for a person that looks into the folder.
     pub(super) about: String,
     pub(super) trains: bool,
@@ -61,17 +63,17 @@ impl Launch<'_> {
         };
         let (script, supervisor) = launch_script();
         let seconds = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        let max_run_time = self.max_run_time.and_then(Bound::duration).map(|time| seconds(time).to_string());
+        let bound = |bound: Option<Bound>| bound.and_then(Bound::duration).map(|time| seconds(time).to_string());
         let grace = seconds(self.spec.bounds.grace).to_string();
-        let arguments = vec![
+        let mut arguments = vec![
             self.host.base.clone(),
             self.name.clone(),
             grace,
-            max_run_time.unwrap_or_default(),
+            bound(self.max_run_time).unwrap_or_default(),
             self.about.clone(),
             supervisor,
+            bound(self.queue_timeout).unwrap_or_default(),
         ];
-        let mut arguments = arguments;
         arguments.extend(self.host.executor.submission().unwrap_or_default());
         let running = match self.host.start(&script, arguments, Bound::Never, self.cancel).await {
             Ok(running) => running,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mer_core::{Bound, ConnType};
+use mer_core::Bound;
 use mer_meal::Cancel;
 
 use super::{key::ProcessKey, life::Life, process::PooledProcess, wait_queue::Want};
@@ -109,7 +109,7 @@ impl Entry {
 
     /// Returns its process group, if it runs on this machine.
     pub(crate) fn local_group(&self) -> Option<u32> {
-        self.pid.filter(|_| self.key.placement().conn_type == ConnType::Local)
+        self.pid.filter(|_| self.key.placement().is_here())
     }
 
     /// Whether it is looked after: its end is noticed, and it is ended after its keepalive.

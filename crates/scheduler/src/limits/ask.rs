@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mer_core::{Bound, ConnType};
+use mer_core::Bound;
 use mer_meal::Cancel;
 
 use super::evictor::MakeRoom;
@@ -33,7 +33,7 @@ pub(crate) struct UnitsAsk<'a> {
 impl UnitsAsk<'_> {
     /// Whether the process runs on this machine, where the watcher knows its end.
     pub(super) fn is_here(&self) -> bool {
-        self.placement.conn_type == ConnType::Local
+        self.placement.is_here()
     }
 
     /// Returns how long the process may live after its `mer` was last heard from.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use mer_core::{ConnType, LOCAL_SERVER, ResourceAmount, SLOTS};
+use mer_core::{LOCAL_SERVER, ResourceAmount, SLOTS};
 
 use super::config::LimitsConfig;
 use crate::placement::Placement;
@@ -85,14 +85,14 @@ fn pool(placement: &Placement, config: &LimitsConfig) -> String {
     let named = if placement.server == LOCAL_SERVER { &config.pool } else { &placement.conn.pool };
     match named {
         Some(pool) => pool.clone(),
-        None if placement.conn_type == ConnType::Local => format!("{}@{}", placement.server, config.host),
+        None if placement.is_here() => format!("{}@{}", placement.server, config.host),
         None => placement.server.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mer_core::{ConnParams, ModelParams};
+    use mer_core::{ConnParams, ConnType, ModelParams};
 
     use super::*;
 

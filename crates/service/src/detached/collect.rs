@@ -213,6 +213,10 @@ fn complete(access: &mut Access, run: &DetachedRun, judged: &Judgement) {
     access.stdin_sha256.clone_from(&run.params.stdin_sha256);
     access.start_ms = run.params.start_ms;
     access.job_id.clone_from(&run.job_id);
+    if let Some(queued) = judged.queued {
+        let before = access.queue_ms.unwrap_or_default();
+        access.queue_ms = Some(before + Duration::from_secs(queued).as_secs_f64() * 1_000.0);
+    }
     let ran = judged.seconds.and_then(|seconds| i64::try_from(seconds).ok());
     // The clock of another machine may differ: only how long it ran is taken from there.
     let stop = ran.and_then(|seconds| access.start_access.checked_add(SignedDuration::from_secs(seconds)).ok());

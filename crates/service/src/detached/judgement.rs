@@ -3,6 +3,9 @@
 use mer_core::{Access, AccessKind, DetachedRun, Exit, FailureKind, Status, signal_name};
 use mer_meal::{DetachedEnd, DetachedState, EndedBy, JobEnd, JobEndKind};
 
+/// The beginning of the error of a run whose job waited for too long.
+const QUEUE_TIMEOUT: &str = "`queueTimeout` ran out";
+
 /// The end of a detached run, as it goes on record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judgement {
@@ -11,6 +14,8 @@ pub(super) struct Judgement {
     pub(super) exit: Option<Exit>,
     /// How long it ran, in seconds.
     pub(super) seconds: Option<u64>,
+    /// How long its job waited in the queue of a cluster, in seconds.
+    pub(super) queued: Option<u64>,
     /// Whether its folder is there, with what it wrote.
     pub(super) has_folder: bool,
 }
@@ -22,6 +27,7 @@ pub(super) fn judge(run: &DetachedRun, state: &DetachedState) -> Option<Judgemen
         error: Some(why.to_owned()),
         exit: None,
         seconds: None,
+        queued: None,
         has_folder,
     };
     let not_started = "it was not started: the process that was to start it had ended before";
@@ -40,6 +46,10 @@ pub(super) fn judge(run: &DetachedRun, state: &DetachedState) -> Option<Judgemen
         DetachedState::JobEnded(id, None) => {
             lost(&format!("job {id} is over, and the end of the model was not written down"), true)
         }
+        DetachedState::JobLate(id) => {
+            let why = format!("{QUEUE_TIMEOUT}: job {id} was still in the queue");
+            Judgement { status: Status::Timeout, ..lost(&why, true) }
+        }
         DetachedState::JobStopped => Judgement { status: Status::Cancelled, ..lost("it was told to stop", true) },
         DetachedState::Starting | DetachedState::Queued | DetachedState::Running(_) => return None,
         DetachedState::Foreign | DetachedState::Elsewhere(_) => return overdue(run),
@@ -53,6 +63,7 @@ pub(super) fn overdue(run: &DetachedRun) -> Option<Judgement> {
         error: Some(format!("its end was not observed until {:.0}", run.collect_by)),
         exit: None,
         seconds: None,
+        queued: None,
         has_folder: false,
     })
 }
@@ -69,6 +80,9 @@ fn of_end(run: &DetachedRun, end: DetachedEnd) -> Judgement {
             let bound = run.params.max_run_time.map(|bound| format!(" after {bound}")).unwrap_or_default();
             (Status::Timeout, Some(format!("`maxRunTime` ran out{bound}")))
         }
+        (Some(EndedBy::QueueTimeout), _) => {
+            (Status::Timeout, Some(format!("{QUEUE_TIMEOUT}: its job began too late, and was not used")))
+        }
         (None, Some(Exit::Code(0))) => (Status::Succeeded, None),
         (None, Some(exit)) => {
             // A shell tells a death by a signal and an exit with 128 plus its number alike.
@@ -77,7 +91,9 @@ fn of_end(run: &DetachedRun, end: DetachedEnd) -> Judgement {
             (Status::Failed, Some(format!("the model {exit}{source}{full}")))
         }
     };
-    Judgement { status, error, exit, seconds: end.seconds, has_folder: true }
+    // What was not started has no exit.
+    let exit = exit.filter(|_| end.by != Some(EndedBy::QueueTimeout));
+    Judgement { status, error, exit, seconds: end.seconds, queued: end.queued, has_folder: true }
 }
 
 impl Judgement {
@@ -98,6 +114,9 @@ impl Judgement {
 pub fn failure_of(access: &Access) -> Option<FailureKind> {
     match access.status {
         Status::Succeeded => None,
+        Status::Timeout if access.error.as_deref().is_some_and(|error| error.starts_with(QUEUE_TIMEOUT)) => {
+            Some(FailureKind::Busy)
+        }
         Status::Timeout => Some(FailureKind::Timeout),
         Status::Cancelled => Some(FailureKind::Cancelled),
         Status::Unreachable | Status::Lost => Some(FailureKind::Unreachable),
@@ -139,7 +158,7 @@ mod tests {
     #[test]
     fn each_end_has_its_status_and_its_words() {
         let end = |status, by, disk_full| {
-            let end = DetachedEnd { status, at: None, seconds: Some(3), disk_full, by };
+            let end = DetachedEnd { status, at: None, seconds: Some(3), queued: None, disk_full, by };
             let judged = judge(&run(false), &DetachedState::Ended(end)).expect("it is over");
             (judged.status, judged.error.unwrap_or_default())
         };
@@ -152,7 +171,12 @@ mod tests {
         assert_eq!(end(Some(0), Some(EndedBy::Stop), false), is(Status::Cancelled, "it was told to stop"));
         let late = "`maxRunTime` ran out after 1m";
         assert_eq!(end(Some(143), Some(EndedBy::MaxRunTime), false), is(Status::Timeout, late));
+        let late = "`queueTimeout` ran out: its job began too late, and was not used";
+        assert_eq!(end(Some(124), Some(EndedBy::QueueTimeout), false), is(Status::Timeout, late));
         assert_eq!(end(None, None, false).0, Status::Lost);
+        let judged = judge(&run(false), &DetachedState::JobLate("7".to_owned())).expect("it is over");
+        let late = "`queueTimeout` ran out: job 7 was still in the queue";
+        assert_eq!((judged.status, judged.error.as_deref()), (Status::Timeout, Some(late)));
     }
 
     #[test]

@@ -128,8 +128,10 @@ impl Runtime {
         let scheduler = self.scheduler(view.database_uid);
         let mut by_server: BTreeMap<String, Vec<DetachedRun>> = BTreeMap::new();
         let mut sights = Vec::new();
+        // With a launcher that is remote it is the same place for every machine.
+        let is_own = view.servers.iter().all(|server| server.name != LOCAL_SERVER || server.spec.starts_here());
         for run in runs {
-            if run.server == LOCAL_SERVER && run.host != self.caller().host {
+            if is_own && run.server == LOCAL_SERVER && run.host != self.caller().host {
                 let why = format!("it is on the machine `{}`", run.host);
                 sights.push(Sight { run, seen: Err(why), host: None });
             } else {

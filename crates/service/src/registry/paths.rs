@@ -41,7 +41,11 @@ pub(crate) fn settle(
     let mut models = std::mem::take(&mut registry.models);
     for (name, model) in &mut models {
         let old = before.and_then(|before| before.models.get(name));
-        settle_model(model, old, starts_here, folder)?;
+        let servers: Vec<String> = model.servers().into_iter().map(str::to_owned).collect();
+        let elsewhere: Vec<String> =
+            servers.into_iter().filter(|server| model.on_server(server).launcher_remote == Some(true)).collect();
+        let is_here = |server: &str| starts_here(server) && !elsewhere.iter().any(|name| name == server);
+        settle_model(model, old, is_here, folder)?;
     }
     registry.models = models;
     Ok(())

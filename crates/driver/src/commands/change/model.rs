@@ -145,6 +145,9 @@ fn set_params(
     if let Some(Words(words)) = launcher {
         params.launcher = Some(words.clone());
     }
+    if flags.launcher_remote {
+        params.launcher_remote = Some(true);
+    }
     put(&mut params.model_path, path.as_ref());
     put(&mut params.ready_token, flags.ready_token.as_ref());
     put(&mut params.start_token, flags.start_token.as_ref());

@@ -92,7 +92,11 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
             }
         }
     }
-    let before = params.clone();
+    put(&mut params.launcher, flags.launcher.as_ref().map(|Words(words)| words));
+    if flags.launcher_remote {
+        params.launcher_remote = Some(true);
+    }
+    let before = params.only_by_ssh();
     put(&mut params.user, flags.user.as_ref());
     put(&mut params.port, flags.port.as_ref());
     put(&mut params.identity_file, flags.identity.as_ref());
@@ -109,7 +113,7 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
     put(&mut params.max_sessions, flags.max_sessions.as_ref());
     put(&mut params.cache_dir, flags.cache_dir.as_ref());
     put(&mut params.cache_limit, flags.cache_limit.as_ref());
-    if spec.conn_type == ConnType::Local && *params != before {
+    if spec.conn_type == ConnType::Local && params.only_by_ssh() != before {
         return Err(CliError::usage("that is for a server that is reached by SSH, and needs its host")
             .hint("`mer server add NAME [USER@]HOST[:PORT] …`"));
     }
@@ -118,7 +122,6 @@ fn set_params(spec: &mut ServerSpec, destination: Option<&Destination>, flags: &
     }
     put(&mut params.pool, flags.pool.as_ref());
     put_slurm(&mut params.slurm, &flags.slurm);
-    put(&mut params.launcher, flags.launcher.as_ref().map(|Words(words)| words));
     Ok(())
 }
 

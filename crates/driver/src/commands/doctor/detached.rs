@@ -1,9 +1,10 @@
 //! Looks at the runs that outlive their caller.
 
+use mer_core::ServerSpec;
 use mer_service::detached::{DetachedStatus, Standing};
 
 use super::Finding;
-use crate::{app::App, errors::CliError, ui::counted};
+use crate::{app::App, commands::server_ping::detached_runs, errors::CliError, ui::counted};
 
 const CHECK: &str = "detached runs";
 
@@ -16,6 +17,17 @@ pub(super) async fn look(app: &App) -> Option<Finding> {
             Some(Finding::error(CHECK, &CliError::from(error), remedy))
         }
     }
+}
+
+/// Looks at what a server that answers keeps of detached runs. Returns nothing if there is nothing to tell.
+pub(super) async fn on_server(app: &App, name: &str, spec: &ServerSpec) -> Option<Finding> {
+    let host = app.detached_host(name, spec, app.executor_of(name, spec, false));
+    let (detail, remedy) = detached_runs(&host).await?;
+    let check = format!("{CHECK} on {name}");
+    Some(match remedy {
+        Some(remedy) => Finding::warning(check, detail, remedy),
+        None => Finding::ok(check, detail),
+    })
 }
 
 fn found(runs: &[DetachedStatus]) -> Option<Finding> {

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mer_core::{ConnType, Registry, Server, with_causes};
+use mer_core::{ConnType, LOCAL_SERVER, Model, Registry, Server, with_causes};
 use mer_dal::Snapshot;
 use mer_scheduler::ModelPingReport;
 use mer_service::{ModelHost as _, ResolvedModel, View, weights};
 
-use super::{Finding, resources};
+use super::{Finding, detached, resources};
 use crate::{
     app::App,
     commands::{model::ping_detail, server_ping},
@@ -21,9 +21,13 @@ use crate::{
 pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     let view = app.runtime.view().await?;
     let mut findings = odd_rows(&view);
-    for server in view.servers.iter().filter(|server| server.spec.conn_type != ConnType::Local) {
-        findings.push(server_found(app, server).await);
+    let is_elsewhere =
+        |server: &&Server| server.spec.conn_type != ConnType::Local || server.spec.params.launcher_remote == Some(true);
+    for server in view.servers.iter().filter(is_elsewhere) {
+        findings.extend(server_found(app, server).await);
     }
+    let here = view.servers.iter().find(|server| server.name == LOCAL_SERVER).map(|server| server.spec.clone());
+    findings.extend(detached::on_server(app, LOCAL_SERVER, &here.unwrap_or_default()).await);
     findings.extend(resources::look(&view.models, &view.servers, &app.settings.resources.0));
     findings.extend(models(app, &view).await?);
     Ok(findings)
@@ -45,12 +49,15 @@ fn odd_rows(found: &Snapshot) -> Vec<Finding> {
     rows.chain(whole).collect()
 }
 
-async fn server_found(app: &App, server: &Server) -> Finding {
+async fn server_found(app: &App, server: &Server) -> Vec<Finding> {
     let check = format!("server {}", server.name);
     let retry = format!("mer server ping {}", server.name);
     match server_ping::look(app, server).await {
-        Ok(detail) => Finding::ok(check, detail),
-        Err((detail, remedy)) => Finding::failed(check, detail, remedy.unwrap_or(retry)),
+        Ok(detail) => {
+            let runs = detached::on_server(app, &server.name, &server.spec).await;
+            [Finding::ok(check, detail)].into_iter().chain(runs).collect()
+        }
+        Err((detail, remedy)) => vec![Finding::failed(check, detail, remedy.unwrap_or(retry))],
     }
 }
 
@@ -73,8 +80,10 @@ fn model_found(view: &View, report: &ModelPingReport, remedy: &str) -> Finding {
     if report.failure.is_some() {
         return Finding::failed(check, ping_detail(report), remedy);
     }
-    let local =
-        view.servers.iter().all(|server| server.name != report.server || server.spec.conn_type == ConnType::Local);
+    let is_remote = |model: &Model| model.spec.on_server(&report.server).launcher_remote == Some(true);
+    let local = view.servers.iter().all(|server| {
+        server.name != report.server || (server.spec.conn_type == ConnType::Local && server.spec.starts_here())
+    }) && !view.models.iter().any(|model| model.name == report.model && is_remote(model));
     // The detail of a process that became ready ends with ", ready" and is no path: its interpreter has run.
     match local.then(|| missing_interpreter(Path::new(&report.detail))).flatten() {
         Some(interpreter) => {

@@ -32,9 +32,9 @@ pub(super) use call_timeout::set_call_timeout;
 pub(super) use handle::{
     ChannelType, GuardError, GuardFolder, GuardSlot, GuardedGroup, OpenError, Request, SessionHandle, SessionPipes,
 };
-pub(super) use run_state::RunState;
+pub(crate) use run_state::RunState;
 pub(super) use start::{SessionParams, start};
 pub(super) use trace::Trace;
-pub(super) use watchdog::tenths;
-pub(crate) use wrapper::nonce;
-pub(super) use wrapper::{Greeting, greeting, wrapper};
+pub(crate) use watchdog::{tenths, watchdog_script};
+pub(super) use wrapper::Greeting;
+pub(crate) use wrapper::{greeting, is_same_namespace, nonce, wrapper};

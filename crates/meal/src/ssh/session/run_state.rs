@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// Shared by the channel of a run, the watchdog that guards its group, and the control.
 #[derive(Debug)]
-pub(in crate::ssh) struct RunState {
+pub(crate) struct RunState {
     state: Mutex<State>,
     exit: watch::Sender<Option<Exit>>,
     spare: AtomicBool,
@@ -33,7 +33,7 @@ struct State {
 }
 
 impl RunState {
-    pub(in crate::ssh) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: Mutex::default(), exit: watch::Sender::new(None), spare: AtomicBool::new(false) }
     }
 
@@ -42,26 +42,26 @@ impl RunState {
         self.spare.load(Ordering::Relaxed)
     }
 
-    pub(in crate::ssh) fn set_spare(&self, spare: bool) {
+    pub(crate) fn set_spare(&self, spare: bool) {
         self.spare.store(spare, Ordering::Relaxed);
     }
 
     /// Watches the exit. After a signal it is set only once the group is seen to be gone: a cancelled run with an
     /// exit left nothing behind.
-    pub(in crate::ssh) fn watch_exit(&self) -> watch::Receiver<Option<Exit>> {
+    pub(crate) fn watch_exit(&self) -> watch::Receiver<Option<Exit>> {
         self.exit.subscribe()
     }
 
-    pub(in crate::ssh) fn exit(&self) -> Option<Exit> {
+    pub(crate) fn exit(&self) -> Option<Exit> {
         *self.exit.borrow()
     }
 
-    pub(super) fn closed(&self, exit: Exit) {
+    pub(crate) fn closed(&self, exit: Exit) {
         self.update(|state| state.closed = state.closed.or(Some(exit)));
     }
 
     /// The exit will never be known.
-    pub(super) fn lost(&self, why: &str) {
+    pub(crate) fn lost(&self, why: &str) {
         self.update(|state| {
             state.closed = state.closed.or(Some(Exit::Lost));
             state.why.get_or_insert_with(|| why.to_owned());
@@ -69,12 +69,12 @@ impl RunState {
     }
 
     /// Why the exit is not known, or why the group cannot be ended.
-    pub(in crate::ssh) fn why_lost(&self) -> Option<String> {
+    pub(crate) fn why_lost(&self) -> Option<String> {
         self.exit().is_none_or(|exit| exit == Exit::Lost).then(|| self.lock().why.clone()).flatten()
     }
 
     /// The process has ended, with this exit, or with this reason why it is not known.
-    pub(super) fn left(&self, exit: Result<Exit, String>) {
+    pub(crate) fn left(&self, exit: Result<Exit, String>) {
         self.update(|state| match exit {
             Ok(exit) => state.left = Some(exit),
             Err(why) => {
@@ -85,26 +85,26 @@ impl RunState {
     }
 
     /// The group exists, and may not be signalled.
-    pub(super) fn not_permitted(&self) {
+    pub(crate) fn not_permitted(&self) {
         self.update(|state| {
             state.why.get_or_insert_with(|| "it runs as another user, and may not be signalled".to_owned());
         });
     }
 
-    pub(in crate::ssh) fn signalled(&self) {
+    pub(crate) fn signalled(&self) {
         self.update(|state| state.signalled = true);
     }
 
-    pub(super) fn gone(&self) {
+    pub(crate) fn gone(&self) {
         self.update(|state| state.gone = true);
     }
 
-    pub(super) fn unverifiable(&self) {
+    pub(crate) fn unverifiable(&self) {
         self.update(|state| state.unverifiable = true);
     }
 
     /// Whether the group was seen to be gone.
-    pub(in crate::ssh) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.lock().gone
     }
 

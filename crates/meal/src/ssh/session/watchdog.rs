@@ -23,6 +23,8 @@
 mod replies;
 mod script;
 
+pub(crate) use script::script as watchdog_script;
+
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -263,7 +265,7 @@ impl Watchdog {
 }
 
 /// The grace period for the script, in tenths of a second.
-pub(in crate::ssh) fn tenths(grace: Duration) -> u128 {
+pub(crate) fn tenths(grace: Duration) -> u128 {
     grace.as_millis().div_ceil(100).max(1)
 }
 

@@ -38,7 +38,7 @@ const FUNCTIONS: &str = "mer_w() { [ /proc/$2/cwd -ef \"$1\" ] && [ /proc/$2/ns/
 ///
 /// The group is the shell's own if there is one with its number: only a leader has that. `/proc` must be that of its own
 /// PID namespace. The namespace is reported if `namespace` is set, which costs a process.
-pub(in crate::ssh) fn wrapper(nonce: &str, namespace: bool) -> String {
+pub(crate) fn wrapper(nonce: &str, namespace: bool) -> String {
     let mer_n = if namespace { "mer_n=$(readlink /proc/$$/ns/pid_for_children 2>/dev/null); " } else { "mer_n=; " };
     format!(
         "exec sh -c 'eval \"$0\"' '{{ [ /proc/self -ef /proc/$$ ] && kill -0 -$$; }} 2>/dev/null && mer_g=$$ || {{ \
@@ -55,18 +55,18 @@ pub(in crate::ssh) fn wrapper(nonce: &str, namespace: bool) -> String {
 
 /// The greeting of the wrapper.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::ssh) struct Greeting {
+pub(crate) struct Greeting {
     /// Its process group.
     group: i32,
     /// Its process ID.
     pid: i32,
     /// The PID namespace of its children, if the system has namespaces.
-    pub(in crate::ssh) namespace: String,
+    pub(crate) namespace: String,
 }
 
 impl Greeting {
     /// The group for signals, or why there is none.
-    pub(in crate::ssh) fn signal_group(&self) -> Result<i32, &'static str> {
+    pub(crate) fn signal_group(&self) -> Result<i32, &'static str> {
         match self.group {
             group if group == self.pid && group > 1 => Ok(group),
             0 | 1 => Err("an rc file puts commands into a PID namespace where their process group cannot be known \
@@ -79,9 +79,14 @@ impl Greeting {
     }
 }
 
+/// Whether a process in one namespace can be seen from the other, as far as both are known.
+pub(crate) fn is_same_namespace(watchdog: &str, run: &str) -> bool {
+    watchdog == run || watchdog.is_empty() || run.is_empty()
+}
+
 /// Checks that a process in one namespace can be seen from the other.
 pub(super) fn same_namespace(watchdog: &str, run: &str) -> Result<(), GuardError> {
-    if watchdog == run || watchdog.is_empty() || run.is_empty() {
+    if is_same_namespace(watchdog, run) {
         return Ok(());
     }
     let detail = "an rc file puts each command into a PID namespace of its own (`unshare --pid`), so that one cannot end \
@@ -90,7 +95,7 @@ pub(super) fn same_namespace(watchdog: &str, run: &str) -> Result<(), GuardError
 }
 
 /// Searches for the nonce, and parses what follows.
-pub(in crate::ssh) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
+pub(crate) fn greeting(text: &str, nonce: &str) -> Option<Greeting> {
     for (at, _) in text.match_indices(nonce) {
         let rest = &text[at + nonce.len()..];
         let Some(end) = rest.find(".\n") else { continue };

@@ -42,7 +42,7 @@ const SCRIPT: &str = concat!(
 
 /// The script with its time and the name of its folder. Some `sleep` take no fractions, so that there is one only if
 /// needed.
-pub(super) fn script(orphan_after: Duration, folder: &str) -> String {
+pub(crate) fn script(orphan_after: Duration, folder: &str) -> String {
     let seconds = orphan_after.as_secs_f64();
     let seconds = if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { format!("{seconds:.3}") };
     SCRIPT.replace("ORPHAN", &seconds).replace("FOLDER", folder) + "\n"
