@@ -73,18 +73,21 @@ fn the_first_and_the_last_year_are_years_as_others() {
 
 /// Number of versions.
 const MANY: u64 = 10_000;
+const FEW: u64 = 1100;
 
 #[test]
 fn ten_thousand_versions_of_a_model_are_counted_and_fit_on_a_page() {
     let access = Access { model: "many".to_owned(), ..hourly(1).remove(0) };
-    let mut places = vec![OnServer::embedded()];
-    places[0].mer(["migrate", "--quiet"]).ok();
+    // The embedded engine of a debug build records some hundred rows a second.
+    let few = OnServer::embedded();
+    few.mer(["migrate", "--quiet"]).ok();
     let with_version = |n: u64| Access {
         request_uid: Uuid::from_u128(u128::from(n) << 64),
         weights_version: Some(n),
         ..access.clone()
     };
-    record(&places[0].env, &places[0].url, &(1..=MANY).map(with_version).collect::<Vec<_>>());
+    record(&few.env, &few.url, &(1..=FEW).map(with_version).collect::<Vec<_>>());
+    let mut places = vec![(few, FEW, "1,050 more versions are not shown.")];
     if let Some((server, database, place)) = OnServer::on_postgres() {
         record(&place.env, &place.url, &[with_version(1)]);
         server.sql(
@@ -95,17 +98,17 @@ fn ten_thousand_versions_of_a_model_are_counted_and_fit_on_a_page() {
                 FROM "ModelAccess" AS a, generate_series(2, {MANY}) AS n"#
             ),
         );
-        places.push(place);
+        places.push((place, MANY, "9,950 more versions are not shown."));
     }
-    for place in places {
+    for (place, count, others) in places {
         let rows = place.mer_line("log stats --by version --model many --json").objects();
-        assert_eq!(rows.len() as u64, MANY, "{}", place.url);
+        assert_eq!(rows.len() as u64, count, "{}", place.url);
         assert!(rows.iter().all(|row| row["count"] == 1), "{}", place.url);
-        assert_eq!(place.mer_line("log list --model many:7777 --json").objects().len(), 1, "{}", place.url);
+        assert_eq!(place.mer_line("log list --model many:777 --json").objects().len(), 1, "{}", place.url);
         let numbers = place.mer_line("report --since 2026-05-01 --until 2026-05-03 --utc --json -o page.html").object();
         let periods = numbers["models"]["rows"][0]["periods"].as_array().map_or(0, Vec::len);
-        assert_eq!(periods as u64, MANY, "{}", place.url);
+        assert_eq!(periods as u64, count, "{}", place.url);
         let page = place.env.read("work/page.html");
-        assert!(page.len() < 400_000 && page.contains("9,950 more versions are not shown."), "{}", page.len());
+        assert!(page.len() < 400_000 && page.contains(others), "{}", page.len());
     }
 }

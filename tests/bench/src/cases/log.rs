@@ -30,7 +30,7 @@ const SCAN: [&str; 5] = ["log", "list", "--json", "--caller", "not-there"];
 /// Fills the log with runs of the last hour; one in 200 has failed.
 const FILL: &str = "INSERT INTO \"ModelAccess\" SELECT (jsonb_populate_record(a, jsonb_build_object(
     'requestUid', gen_random_uuid(), 'startAccess', a.\"startAccess\" - n * interval '3 ms',
-    'stopAccess', a.\"stopAccess\" - n * interval '3 ms', 'runMs', (n * 7919 % 10007) / 10.0,
+    'stopAccess', a.\"stopAccess\" - n * interval '3 ms', 'runMs', (n::bigint * 7919 % 10007) / 10.0,
     'status', CASE WHEN n % 200 = 0 THEN 'failed' ELSE 'succeeded' END))).*
     FROM \"ModelAccess\" a, generate_series(1, ";
 
