@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Size of everything that is held at once, in bytes. Beyond it only the first item that is not over goes on.
-pub(super) const MOST_BYTES: usize = 24 << 20;
+pub(super) const MOST_BYTES: usize = 12 << 20;
 /// Size of the items that wait, in bytes, and their number, below which more are read.
 const MOST_WAITING: (usize, usize) = (4 << 20, 4096);
 /// Time between two reports of progress.
@@ -203,6 +203,7 @@ impl Coordinator {
         if let Ok(permit) = writes.clone().try_reserve_owned() {
             self.count_shared();
             permit.send(self.queue.message(std::mem::take(&mut self.over)));
+            self.window.advance(&mut self.over);
         }
     }
 

@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::{input::Entry, results::Finished};
 
+/// Number of results that are handed on at once. Those that waited for a slow item are many, and would be in memory twice.
+const MOST_AT_ONCE: usize = 1024;
+
 /// An item that is not over.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -217,9 +220,11 @@ impl Window {
         self.advance(over);
     }
 
-    /// Hands on what is over at the front.
-    fn advance(&mut self, over: &mut Vec<Finished>) {
-        while let Some(Slot::Ready(_) | Slot::Over) = self.slots.front() {
+    /// Hands on what is over at the front, until `over` has enough of it.
+    pub(crate) fn advance(&mut self, over: &mut Vec<Finished>) {
+        while over.len() < MOST_AT_ONCE
+            && let Some(Slot::Ready(_) | Slot::Over) = self.slots.front()
+        {
             if let Some(Slot::Ready(finished)) = self.slots.pop_front() {
                 self.bytes -= finished.weight();
                 over.push(*finished);
