@@ -291,7 +291,10 @@ async fn the_second_level_of_a_cancellation_ends_the_process() {
 /// A reader that takes nothing holds the process back, and costs the items none of their time.
 #[tokio::test]
 async fn a_slow_reader_of_the_replies_is_no_timeout() {
-    let mut warm = start(&serve(Protocol::Lines, "0")).await;
+    // The third reply comes while the second one waits for the reader.
+    let script = "for wait in 0 0 0.2; do read -r a; sleep $wait; echo $a; done; while read -r a; do echo $a; done";
+    let spec = RunSpec { protocol: Protocol::Lines, ..command(&["sh", "-c", script]) };
+    let mut warm = start(&spec).await;
     let (items, received) = mpsc::channel(100);
     let (sender, mut replies) = mpsc::channel(1);
     let part = (Items(received, Arc::default()), Replies(sender));

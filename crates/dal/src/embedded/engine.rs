@@ -104,6 +104,12 @@ fn look_first() -> io::Result<()> {
 fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
     /// Bytes that a thread allocates.
     const SOME: usize = 1024;
+    /// Address space that is kept back for what comes after the check: what an allocator has reserved for a thread it keeps, so
+    /// that a check that fails would leave nothing for its own report. More than the largest block that glibc takes from its heap.
+    const REST: usize = 48 << 20;
+    let mut rest = Vec::<u8>::new();
+    rest.try_reserve_exact(REST).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    std::hint::black_box(&rest);
     let gate = Arc::new((Mutex::new(Gate::default()), Condvar::new()));
     let mut started = Vec::new();
     let mut outcome = Ok(());
@@ -140,6 +146,7 @@ fn room_for(stacks: impl Iterator<Item = usize>) -> io::Result<()> {
     for thread in started {
         let _ = thread.join();
     }
+    drop(rest);
     outcome
 }
 

@@ -165,9 +165,10 @@ impl PartProgress {
         self.is_fed && self.spans.is_empty() && self.queued.is_empty()
     }
 
-    /// Returns when the item in process has taken too long; none while there is none.
+    /// Returns when the item in process has taken too long; none while there is none, and while replies wait for their reader:
+    /// the reply to that item may be in the pipe already.
     pub(super) fn due(&self, timeout: Bound) -> Option<Instant> {
-        if self.spans.is_empty() { None } else { timeout.deadline(self.since) }
+        if self.spans.is_empty() || !self.replies.is_empty() { None } else { timeout.deadline(self.since) }
     }
 
     /// Returns the mean time from one reply to the next.
