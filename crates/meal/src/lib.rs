@@ -22,6 +22,7 @@ mod launcher;
 mod local;
 mod machine;
 mod machine_control;
+mod noise;
 mod pipe;
 mod protocol;
 mod request_end;

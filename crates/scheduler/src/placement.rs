@@ -48,18 +48,27 @@ impl Placement {
 
     /// Whether its processes are where a launcher starts them (`launcherRemote`).
     pub(crate) fn is_behind_launcher(&self) -> bool {
-        !self.launchers().remote.is_empty()
+        self.has_remote_model_launcher() || self.has_remote_server_launcher()
+    }
+
+    fn has_remote_model_launcher(&self) -> bool {
+        self.params.launcher_remote == Some(true)
+            && self.params.launcher.as_ref().is_some_and(|words| !words.is_empty())
+    }
+
+    fn has_remote_server_launcher(&self) -> bool {
+        self.conn.launcher_remote == Some(true) && self.conn.launcher.as_ref().is_some_and(|words| !words.is_empty())
     }
 
     /// Returns the launchers, that of the server first. What stands in front of a remote one is called with it.
     pub(crate) fn launchers(&self) -> Launchers {
         let mut server = self.conn.launcher.clone().unwrap_or_default();
         let model = self.params.launcher.clone().unwrap_or_default();
-        if self.params.launcher_remote == Some(true) && !model.is_empty() {
+        if self.has_remote_model_launcher() {
             server.extend(model);
             return Launchers { remote: server, beside: Vec::new() };
         }
-        if self.conn.launcher_remote == Some(true) && !server.is_empty() {
+        if self.has_remote_server_launcher() {
             return Launchers { remote: server, beside: model };
         }
         server.extend(model);

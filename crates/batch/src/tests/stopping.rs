@@ -1,6 +1,10 @@
 //! Halting, stopping, dropping.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use mer_core::FailureKind;
 
@@ -94,7 +98,9 @@ async fn a_running_batch_locks_its_results() {
     let runner = FakeRunner::new(1);
     let first = folder.run(options(), &runner);
     let second = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        while runner.log.parts.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         (folder.run(resuming(), &runner).await, folder.run(Options { force: true, ..options() }, &runner).await)
     };
     let (first, (second, third)) = tokio::join!(first, second);

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long the rest of stderr is waited for after the launcher has ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Controls a process and its group by the watchdog that guards it. The end of the launcher says nothing by itself: the exit is
 /// what the shell beside the process has reported, and after a signal the group must be seen to be gone.
@@ -146,15 +146,6 @@ impl Drop for LauncherControl {
         if self.exit.is_none() && self.finish().is_none() {
             self.kill();
         }
-        if let Some(holding) = self.holding.take()
-            && !matches!(self.exit, Some(Exit::Code(_) | Exit::Signal(_)))
-        {
-            let run_state = Arc::clone(&self.run_state);
-            holding.outlast(async move {
-                let mut exit = run_state.watch_exit();
-                let exit = exit.wait_for(Option::is_some).await;
-                exit.is_ok_and(|exit| !matches!(*exit, Some(Exit::Lost)))
-            });
-        }
+        self.run_state.hold_until_gone(self.holding.take(), self.exit);
     }
 }

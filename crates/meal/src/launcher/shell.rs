@@ -1,21 +1,14 @@
 //! A shell that the launcher started: the wrapper of SSH runs, which waits for its line.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
-
-use super::{LauncherError, executor::LauncherExecutor};
+use super::{LauncherError, control::LAST_WORDS, executor::LauncherExecutor};
 use crate::{
     Pipe, Run, StartError,
+    noise::{MOST_NOISE, in_one_line, rest_of},
     ssh::{greeting, nonce, wrapper},
 };
 
-/// Maximum number of bytes before the greeting.
-const MAX_NOISE: usize = 1024 * 1024;
 /// Maximum number of characters of it in an error.
 const MAX_SHOWN: usize = 300;
-/// How long the rest of stderr is waited for after the launcher has ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A shell in a process group of its own.
 pub(super) struct Shell {
@@ -36,7 +29,7 @@ impl Shell {
         let mut seen = String::new();
         loop {
             match run.stdout.next().await {
-                Ok(Some(bytes)) if seen.len() < MAX_NOISE => seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(Some(bytes)) if seen.len() < MOST_NOISE => seen.push_str(&String::from_utf8_lossy(&bytes)),
                 _ => {
                     let detail = words_of(&mut run.stderr, &seen).await;
                     let detail = detail.unwrap_or_else(|| "it ended without output".to_owned());
@@ -66,26 +59,11 @@ impl Shell {
 }
 
 /// Returns the end of what the launcher printed on both streams; none for nothing.
-pub(super) async fn words_of(stderr: &mut Pipe, seen: &str) -> Option<String> {
-    let mut errors = Vec::new();
-    let read = async {
-        while let Ok(Some(bytes)) = stderr.next().await {
-            errors.extend_from_slice(&bytes);
-            if errors.len() > MAX_NOISE {
-                break;
-            }
-        }
-    };
-    let _ = timeout(LAST_WORDS, read).await;
-    shown(&format!("{seen}\n{}", String::from_utf8_lossy(&errors)))
+async fn words_of(stderr: &mut Pipe, seen: &str) -> Option<String> {
+    shown(&format!("{seen}\n{}", rest_of(stderr, LAST_WORDS).await))
 }
 
 /// Returns the end of a text in one line; none if it is blank.
 pub(super) fn shown(text: &str) -> Option<String> {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let text = lines.join(" / ");
-    let skipped = text.chars().count().saturating_sub(MAX_SHOWN);
-    let mark = if skipped > 0 { "…" } else { "" };
-    let text: String = text.chars().skip(skipped).collect();
-    (!text.is_empty()).then(|| format!("`{mark}{}`", text.escape_debug()))
+    in_one_line(text, MAX_SHOWN)
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{
     LauncherControl, LauncherError,
+    control::LAST_WORDS,
     executor::LauncherExecutor,
     guard::{Guarded, guard},
     shell::{Shell, shown},
@@ -29,8 +30,6 @@ use crate::{
 const START_BOUND: Duration = Duration::from_secs(60);
 /// Length of the answer of the wrapper.
 const ANSWER_BYTES: usize = 4;
-/// How long the rest of stderr is waited for after the launcher has ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What the launcher says while the process runs cannot be told from the process's own stderr.
 const NO_WORDS: FrontWords = FrontWords { removed: std::convert::identity, ends: |_| false };
 

@@ -13,7 +13,7 @@ use super::{
     termination::LINGER,
     warm::WarmProcess,
 };
-use crate::{Cancel, CancelLevel, EndCause, RequestEnd};
+use crate::{Cancel, CancelLevel, EndCause};
 
 /// How long a process has to be quiet after its first reply: a second line would shift all further replies by one.
 const FIRST_QUIET: Duration = Duration::from_millis(10);
@@ -54,23 +54,8 @@ impl WarmProcess {
             self.fault = Some(cause.clone());
             self.control.terminate();
         }
-        let exit = if self.fault.is_some() { self.reap().await } else { None };
-        // After a whole reply the exit status says nothing about the reply.
-        let exit = exit.filter(|_| cause != EndCause::Done);
-        let run = if cause == EndCause::Done { run } else { begin.elapsed() };
-        let (stderr_tail, stderr_bytes) = self.stderr.take();
-        let (stdin_bytes, stdout_bytes) = (part.stdin_bytes(&self.pipes.framing), part.stdout_bytes);
-        let lost = self.control.why_lost();
-        let end = RequestEnd {
-            exit,
-            lost,
-            stdin_bytes,
-            stdout_bytes,
-            stderr_bytes,
-            stderr_tail,
-            run,
-            ..RequestEnd::uncounted(cause)
-        };
+        let bytes = (part.stdin_bytes(&self.pipes.framing), part.stdout_bytes);
+        let end = self.request_end(cause, (begin, run), bytes).await;
         PartEnd { end, sent: part.sent(), answered: part.answered }
     }
 

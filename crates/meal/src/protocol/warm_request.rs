@@ -54,17 +54,27 @@ impl WarmProcess {
         if matches!(cause, EndCause::ProtocolBroken(_)) {
             self.control.terminate();
         }
+        let bytes = (exchange.stdin_bytes(), exchange.stdout_bytes);
+        let end = self.request_end(cause, (begin, run), bytes).await;
+        RequestEnd { job_end: self.control.job_end(), ..end }
+    }
+
+    /// Returns the end of a request or a part, once a process that is of no further use has ended. `run` is how long it took up
+    /// to its last reply, and `bytes` what was written and read.
+    pub(super) async fn request_end(
+        &mut self,
+        cause: EndCause,
+        (begin, run): (Instant, Duration),
+        (stdin_bytes, stdout_bytes): (u64, u64),
+    ) -> RequestEnd {
         let exit = if self.fault.is_some() { self.reap().await } else { None };
         // After a whole reply the exit status says nothing about the reply.
         let exit = exit.filter(|_| cause != EndCause::Done);
         let run = if cause == EndCause::Done { run } else { begin.elapsed() };
         let (stderr_tail, stderr_bytes) = self.stderr.take();
-        let (stdin_bytes, stdout_bytes) = (exchange.stdin_bytes(), exchange.stdout_bytes);
-        let (lost, job_end) = (self.control.why_lost(), self.control.job_end());
         RequestEnd {
             exit,
-            lost,
-            job_end,
+            lost: self.control.why_lost(),
             stdin_bytes,
             stdout_bytes,
             stderr_bytes,

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{Kind, cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, failures, left_out, nothing, table, text};
 use crate::{Report, words};
 
 pub(super) fn section(report: &Report, zone: &TimeZone) -> Markup {
@@ -12,16 +12,13 @@ pub(super) fn section(report: &Report, zone: &TimeZone) -> Markup {
     }
     let rows = report.batches.rows.iter().map(|batch| {
         let seconds = batch.end.map(|end| end.duration_since(batch.start).as_secs_f64());
-        let failed = html! {
-            @if batch.failed == 0 { "0" } @else { span class="bad" { (words::count(batch.failed)) " (" (words::share(batch.failed, batch.items)) ")" } }
-        };
         vec![
             html! { code { (batch.batch_uid) } },
             cell(text(&batch.model)),
             cell(words::time(batch.start, zone)),
             cell(words::duration_or_dash(seconds.map(|seconds| seconds * 1000.0))),
             cell(words::count(batch.items)),
-            failed,
+            failures(batch.failed, batch.items),
         ]
     });
     let columns = [

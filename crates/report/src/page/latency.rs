@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::table::{Kind, cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, failures, left_out, nothing, table, text};
 use crate::{
     Latency, Report,
     chart::{Scale, range},
@@ -49,10 +49,4 @@ fn cells(row: &Latency, scale: Option<Scale>) -> Vec<Markup> {
         drawing,
         cell(words::duration_or_dash(row.queue_p90)),
     ]
-}
-
-fn failures(failed: u64, requests: u64) -> Markup {
-    html! {
-        @if failed == 0 { "0" } @else { span class="bad" { (words::count(failed)) " (" (words::share(failed, requests)) ")" } }
-    }
 }

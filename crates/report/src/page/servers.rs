@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::table::{Kind, cell, left_out, nothing, table, text};
+use super::table::{Kind, cell, failures, left_out, nothing, table, text};
 use crate::{Report, words};
 
 /// Whether servers could be reached.
@@ -12,14 +12,11 @@ pub(super) fn health(report: &Report, zone: &TimeZone) -> Markup {
         return nothing("No servers are registered.");
     }
     let rows = report.servers.rows.iter().map(|server| {
-        let health = html! {
-            @if server.unreachable == 0 { "0" } @else { span class="bad" { (words::count(server.unreachable)) " (" (words::share(server.unreachable, server.requests)) ")" } }
-        };
         vec![
             cell(text(&server.server)),
             cell(text(&server.conn_type)),
             cell(words::count(server.requests)),
-            health,
+            failures(server.unreachable, server.requests),
             cell(server.last_reached.map_or_else(|| "–".to_owned(), |at| words::time(at, zone))),
         ]
     });

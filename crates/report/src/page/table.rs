@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use maud::{Markup, Render, html};
 use mer_core::escaped;
 
+use crate::words;
+
 /// Maximum number of characters of a text in a table.
 const LONGEST: usize = 300;
 
@@ -74,9 +76,14 @@ pub(super) fn cell(content: impl Render) -> Markup {
     content.render()
 }
 
+/// Returns a number of failures, with their share of a whole.
+pub(super) fn failures(count: u64, whole: u64) -> Markup {
+    html! { @if count == 0 { "0" } @else { span class="bad" { (words::count(count)) " (" (words::share(count, whole)) ")" } } }
+}
+
 /// Returns a note on rows that are not shown.
 pub(super) fn left_out(count: u64, what: &str) -> Markup {
-    html! { @if count > 0 { p class="faint" { (crate::words::count(count)) " more " (what) " are not shown." } } }
+    html! { @if count > 0 { p class="faint" { (words::count(count)) " more " (what) " are not shown." } } }
 }
 
 /// Returns a paragraph in place of an empty list.

@@ -246,7 +246,7 @@ pub(super) fn targets(bench: &Bench, server: &Server) -> Result<Vec<BenchDatabas
     bench.subjects.iter().map(|subject| BenchDatabase::new(bench, server, subject)).collect()
 }
 
-fn index(bench: &Bench, subject: &Subject) -> usize {
+pub(super) fn index(bench: &Bench, subject: &Subject) -> usize {
     bench.subjects.iter().position(|other| std::ptr::eq(other, subject)).unwrap_or(0)
 }
 

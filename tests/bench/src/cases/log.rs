@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use super::{
-    databases::{drain_into_embedded, embedded, rate, targets, with_server},
+    databases::{drain_into_embedded, embedded, index, rate, targets, with_server},
     row,
 };
 use crate::{
@@ -109,8 +109,8 @@ pub fn postgres(bench: &Bench) -> Result<Vec<Row>> {
             run_silent(&mut target.command(subject, &["log", "list"]))?;
             server.sql(&target.database, &format!("{FILL}{count}) AS n; ANALYZE \"ModelAccess\""));
         }
-        let at = |subject: &Subject| bench.subjects.iter().position(|other| std::ptr::eq(other, subject)).unwrap_or(0);
-        let command = |subject: &Subject, arguments: &[&str]| targets[at(subject)].command(subject, arguments);
+        let command =
+            |subject: &Subject, arguments: &[&str]| targets[index(bench, subject)].command(subject, arguments);
         let limits = (Limit::AtMost(60.0), Limit::AtMost(1500.0), Limit::AtMost(4000.0));
         let mut rows = rows(bench, "PostgreSQL", count, limits, &command)?;
         let export = in_turn(bench, FEW_ROUNDS, &command, &[&["log", "export", "--csv"], &SINCE[..]].concat())?;

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Pipe,
+    noise::{MOST_NOISE, in_one_line, rest_of},
     ssh::{
         SshError,
         pool::{LocalPipes, Pool},
@@ -18,8 +19,6 @@ use crate::{
 
 /// From the open channel to the start of the program. An rc file may take some time.
 pub(super) const START_BOUND: Duration = Duration::from_secs(30);
-/// Maximum number of bytes that an rc file may print.
-const MOST_NOISE: usize = 1024 * 1024;
 /// Maximum number of characters of it in the error.
 const MAX_SHOWN: usize = 200;
 /// How long the rest of stderr is waited for after the shell has ended.
@@ -60,21 +59,5 @@ pub(super) async fn await_greeting(
 
 /// The end of what was printed on both streams instead of the greeting.
 async fn end_of_output(stderr: &mut Pipe, seen: &str) -> Option<String> {
-    let mut errors = Vec::new();
-    let read = async {
-        while let Ok(Some(bytes)) = stderr.next().await {
-            errors.extend_from_slice(&bytes);
-            if errors.len() > MOST_NOISE {
-                break;
-            }
-        }
-    };
-    let _ = timeout(LAST_WORDS, read).await;
-    let errors = String::from_utf8_lossy(&errors);
-    let lines = seen.lines().chain(errors.lines()).map(str::trim).filter(|line| !line.is_empty());
-    let text = lines.collect::<Vec<_>>().join(" / ");
-    let skipped = text.chars().count().saturating_sub(MAX_SHOWN);
-    let shown = text.chars().skip(skipped).collect::<String>();
-    let mark = if skipped > 0 { "…" } else { "" };
-    (!shown.is_empty()).then(|| format!("`{mark}{}`", shown.escape_debug()))
+    in_one_line(&format!("{seen}\n{}", rest_of(stderr, LAST_WORDS).await), MAX_SHOWN)
 }

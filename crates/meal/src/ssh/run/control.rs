@@ -92,15 +92,6 @@ impl Drop for RemoteControl {
             self.kill();
             self.release();
         }
-        if let Some(holding) = self.holding.take()
-            && !matches!(self.exit, Some(Exit::Code(_) | Exit::Signal(_)))
-        {
-            let run_state = Arc::clone(&self.run_state);
-            holding.outlast(async move {
-                let mut exit = run_state.watch_exit();
-                let exit = exit.wait_for(Option::is_some).await;
-                exit.is_ok_and(|exit| !matches!(*exit, Some(Exit::Lost)))
-            });
-        }
+        self.run_state.hold_until_gone(self.holding.take(), self.exit);
     }
 }

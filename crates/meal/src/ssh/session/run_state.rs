@@ -1,12 +1,14 @@
 //! The state of a remote run, shared by the session's thread, the watchdog and the control.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 use mer_core::Exit;
 use tokio::sync::watch;
+
+use crate::local::Holding;
 
 /// Shared by the channel of a run, the watchdog that guards its group, and the control.
 #[derive(Debug)]
@@ -50,6 +52,17 @@ impl RunState {
     /// exit left nothing behind.
     pub(crate) fn watch_exit(&self) -> watch::Receiver<Option<Exit>> {
         self.exit.subscribe()
+    }
+
+    /// Keeps what the process holds until its group is gone, unless `exit` says that it is.
+    pub(crate) fn hold_until_gone(self: &Arc<Self>, holding: Option<Holding>, exit: Option<Exit>) {
+        let Some(holding) = holding.filter(|_| !matches!(exit, Some(Exit::Code(_) | Exit::Signal(_)))) else { return };
+        let run_state = Arc::clone(self);
+        holding.outlast(async move {
+            let mut exit = run_state.watch_exit();
+            let exit = exit.wait_for(Option::is_some).await;
+            exit.is_ok_and(|exit| !matches!(*exit, Some(Exit::Lost)))
+        });
     }
 
     pub(crate) fn exit(&self) -> Option<Exit> {
