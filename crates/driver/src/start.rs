@@ -14,7 +14,7 @@ use crate::{
     cli::{Cli, Parsed, Verb, parse, wants_json},
     clock, commands,
     config::{Environment, Loaded, load},
-    engine::leave_starter,
+    engine::{close_descriptors_of_caller, leave_starter},
     errors::{CliError, finish},
     io::Origin,
     logging::{self, Logging},
@@ -31,6 +31,7 @@ pub fn main_impl() -> ExitCode {
     unblock();
     let words: Vec<OsString> = std::env::args_os().collect();
     leave_starter(&words);
+    close_descriptors_of_caller(&words);
     clear_owner_umask();
     if words.get(1).is_some_and(|word| word == WATCHER_VERB) {
         return mer_meal::watcher_main();

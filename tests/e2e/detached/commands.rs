@@ -1,12 +1,15 @@
 //! The commands for detached runs, on this machine.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::support::{MODELS, detach, detach_on, folder, home, listed, words};
-use crate::support::{OnServer, TestEnv, alive, sha256, shared_databases, wait_until};
+use super::support::{MODELS, detach, detach_on, folder, home, listed, uid, words};
+use crate::support::{OnServer, TestEnv, alive, run, sha256, shared_databases, wait_until};
 
 #[test]
 fn a_run_goes_on_after_its_mer_and_is_collected_once_on_every_backend() {
@@ -58,6 +61,33 @@ fn wait_ends_with_the_code_of_the_run() {
     let row = env.mer(["log", "show", &bad, "--json"]).object();
     assert_eq!((row["exitCode"].as_i64(), row["stderrTail"].as_str()), (Some(3), Some("why\n")));
     assert_eq!(row["stdinSha256"].as_str(), Some(sha256(b"x\n").as_str()));
+}
+
+#[test]
+fn a_run_holds_nothing_that_its_caller_has_open() {
+    let env = home();
+    let held = env.path("work/held");
+    let mut shell = env.program(Path::new("bash"));
+    let line = "exec 3>held 12>held 60>held; \"$1\" run waits @<(echo x) --detach --quiet";
+    shell.args(["-c", line, "bash"]).arg(TestEnv::binary());
+    let uid = uid(&run(shell).ok());
+    let run = folder(&env, &uid);
+    let holders = || {
+        let processes = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        let holds = |process: &PathBuf| {
+            let open = fs::read_dir(process.join("fd")).ok()?;
+            let mut links = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+            links.any(|link| link == held).then_some(())
+        };
+        processes.filter(|process| holds(process).is_some()).collect::<Vec<_>>()
+    };
+    words(&run, "stdout", 1);
+    assert_eq!(holders(), Vec::<PathBuf>::new());
+    assert_eq!(fs::read_to_string(run.join("input")).expect("the input"), "x\n");
+    let open = fs::File::open(&held).expect("a file");
+    assert!(holders().contains(&PathBuf::from(format!("/proc/{}", std::process::id()))), "this test itself");
+    drop(open);
+    env.mer(["stop", &uid]).ended(0);
 }
 
 #[test]
@@ -201,7 +231,7 @@ fn a_reader_that_has_gone_ends_the_attach_and_not_the_run() {
     );
     let uid = detach(&env, &["run", "flood"]);
     let line = format!("{} attach {uid} | head -1", TestEnv::binary().display());
-    let mut shell = env.program(std::path::Path::new("sh"));
+    let mut shell = env.program(Path::new("sh"));
     shell.args(["-c", &line]);
     assert_eq!(crate::support::Live::start(shell, std::process::Stdio::null()).finish().ended(0).stdout, "y\n");
     assert_eq!(listed(&env)[0]["state"], "running");

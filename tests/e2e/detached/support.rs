@@ -55,8 +55,9 @@ pub(super) fn detach_on(place: &OnServer, args: &[&str]) -> String {
     uid(&place.mer_args(&[args, &["--detach", "--quiet"]].concat()).ok())
 }
 
+/// Reads the uid that a command printed.
 #[track_caller]
-fn uid(text: &str) -> String {
+pub(super) fn uid(text: &str) -> String {
     let uid = text.strip_suffix('\n').expect("a line").to_owned();
     assert_eq!(uid.len(), 36, "{uid}");
     uid

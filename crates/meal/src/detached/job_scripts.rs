@@ -19,7 +19,6 @@
 pub(super) const SUBMIT: &str = r#"mer_submit() {
     cat <<'MER_JOB' >"$d/job.sh" || fail
 #!/bin/sh
-exec 3>/dev/null
 exec sh "$1/supervisor" "$1" "$2" "$3" job
 MER_JOB
     [ -z "$w" ] || echo "$w" >"$d/queueBound" || fail

@@ -61,7 +61,8 @@ pub(super) const KEEPS: &str = r#"mer_keeps() {
 "#;
 
 /// `$1` is the folder, `$2` the grace period and `$3` the maximum run time in seconds, or nothing; `$4` is `job` within a job of a
-/// cluster, where TERM comes from Slurm. Prints one line to descriptor 3 when the run is in its hands.
+/// cluster, where TERM comes from Slurm. Else it prints one line when the run is in its hands, and closes its standard output.
+/// Its reader cannot wait for the end of that: mksh keeps a copy of a descriptor that `exec` replaces.
 ///
 /// The model is a foreground command, because a shell waits for it whatever signals come, and knows its status for certain. A
 /// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
@@ -91,8 +92,7 @@ group() {
 tell() { group && kill "-$1" "-$q"; } 2>/dev/null
 { echo "$p $t $mer_boot $(uname -n)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
 rm -f "$d/launcher"
-echo "$p $t $mer_boot $(uname -n)" >&3
-exec 3>&-
+[ -n "$job" ] || { echo "$p $t $mer_boot $(uname -n)"; exec >/dev/null; }
 { read -r bound <"$d/queueBound"; } 2>/dev/null && [ "${waited:-0}" -gt "$bound" ] && true >"$d/late"
 [ -e "$d/late" ] && { end 124 queueTimeout; exit 124; }
 export MER_RUN_DIR="$d/artefacts"
@@ -143,7 +143,10 @@ kill -KILL "$k"
 ///
 /// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
 /// the folder. Prints another word if the command cannot be started.
+///
+/// Closes the low descriptors first: the run would hold what they stand for.
 const LAUNCH: &str = r#"umask 077
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 IFS= read -r l || { echo "the command did not arrive" >&2; exit 1; }
 mer_base "$1"; b=$mer_d n=$2 g=$3 m=$4
 command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
@@ -186,8 +189,9 @@ if [ $# -gt 7 ]; then
     exit
 fi
 mer_keeps
-a=$( ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
-    else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 3>&1 >/dev/null 2>&1 </dev/null & )
+a=$( { ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
+    else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 2>/dev/null </dev/null & } |
+    { IFS= read -r a; echo "$a"; } )
 [ -n "$a" ] || { echo "its supervisor could not be started" >&2; fail; }
 trap - HUP INT TERM
 echo "=ok $k $a"
