@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     PostgresStore, access_query,
     call::call,
-    rows::{self, count, text, texts},
+    rows::{access, count, select_accesses, text, texts},
     wire_types::{Id, Time},
 };
 use crate::{
@@ -51,14 +51,21 @@ ON CONFLICT ("requestUid", "attempt") DO UPDATE SET
 WHERE CASE EXCLUDED."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END
     > CASE known."status" WHEN 'started' THEN 0 WHEN 'lost' THEN 1 ELSE 2 END"#;
 
-const REQUEST: &str = r#"SELECT * FROM "ModelAccess" WHERE "requestUid" = $1 ORDER BY "attempt""#;
+const REQUEST: &str = concat!(select_accesses!(), r#" WHERE "requestUid" = $1 ORDER BY "attempt""#);
 
-const BETWEEN: &str = r#"
-SELECT * FROM "ModelAccess" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#;
+const BETWEEN: &str =
+    concat!(select_accesses!(), r#" WHERE "requestUid" BETWEEN $1 AND $2 ORDER BY "requestUid", "attempt" LIMIT $3"#);
 
-const PAGE: &str = r#"
-SELECT * FROM "ModelAccess" WHERE ("requestUid", "attempt") > ($1, $2)
-ORDER BY "requestUid", "attempt" LIMIT $3"#;
+const PAGE: &str = concat!(
+    select_accesses!(),
+    r#" WHERE ("requestUid", "attempt") > ($1, $2) ORDER BY "requestUid", "attempt" LIMIT $3"#
+);
+
+/// Reads a row as soon as it is there, while the server makes the next one.
+#[expect(clippy::needless_pass_by_value, reason = "sqlx hands rows over")]
+fn read(row: PgRow) -> Result<Access, DalError> {
+    access(&row)
+}
 
 impl AccessBackend for PostgresStore {
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
@@ -80,35 +87,35 @@ impl AccessBackend for PostgresStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Access>, DalError> {
-        let rows: Vec<PgRow> = call!(self.server(), "list the accesses", |connection| {
+        let rows: Vec<Result<Access, DalError>> = call!(self.server(), "list the accesses", |connection| {
             let mut query = access_query::newest(filter, after, limit);
-            self.built(&mut query).fetch_all(&mut *connection).await
+            self.built(&mut query).map(read).fetch_all(&mut *connection).await
         });
-        rows.iter().map(rows::access).collect()
+        rows.into_iter().collect()
     }
 
     async fn accesses_between(&self, first: Uuid, last: Uuid, limit: usize) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
-            self.query(BETWEEN).bind(Id(first)).bind(Id(last)).bind(limit).fetch_all(&mut *connection).await
+        let rows: Vec<Result<Access, DalError>> = call!(self.server(), "find the request", |connection| {
+            self.query(BETWEEN).bind(Id(first)).bind(Id(last)).bind(limit).map(read).fetch_all(&mut *connection).await
         });
-        rows.iter().map(rows::access).collect()
+        rows.into_iter().collect()
     }
 
     async fn access(&self, request: Uuid) -> Result<Vec<Access>, DalError> {
-        let rows: Vec<PgRow> = call!(self.server(), "find the request", |connection| {
-            self.query(REQUEST).bind(Id(request)).fetch_all(&mut *connection).await
+        let rows: Vec<Result<Access, DalError>> = call!(self.server(), "find the request", |connection| {
+            self.query(REQUEST).bind(Id(request)).map(read).fetch_all(&mut *connection).await
         });
-        rows.iter().map(rows::access).collect()
+        rows.into_iter().collect()
     }
 
     async fn accesses_after(&self, key: AttemptKey, limit: usize) -> Result<Vec<Access>, DalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<PgRow> = call!(self.server(), "read the accesses", |connection| {
+        let rows: Vec<Result<Access, DalError>> = call!(self.server(), "read the accesses", |connection| {
             let query = self.query(PAGE).bind(Id(key.request_uid)).bind(i64::from(key.attempt)).bind(limit);
-            query.fetch_all(&mut *connection).await
+            query.map(read).fetch_all(&mut *connection).await
         });
-        rows.iter().map(rows::access).collect()
+        rows.into_iter().collect()
     }
 
     async fn prune_step(&self, step: &PruneStep) -> Result<PrunedStep, DalError> {

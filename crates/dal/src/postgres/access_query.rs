@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::{
-    rows::{count, text, texts},
+    rows::{count, select_accesses, text, texts},
     wire_types::{Id, Time},
 };
 use crate::{AccessFilter, WeightsFilter, access_filter::Cursor};
@@ -19,7 +19,7 @@ const EARLIEST: i64 = -200_000_000_000;
 
 /// Selects accesses newest first, after the last one of the page before.
 pub(super) fn newest(filter: &AccessFilter, after: Option<Cursor>, limit: usize) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(r#"SELECT * FROM "ModelAccess""#);
+    let mut query = QueryBuilder::new(select_accesses!());
     let mut conditions = Conditions::new(&mut query);
     conditions.add_filter(filter);
     if let Some(Cursor { start, key, .. }) = after {

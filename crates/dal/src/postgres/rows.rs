@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use mer_core::{Access, Model, ModelSpec, Server, ServerSpec};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IntoDeserializer as _},
+};
 use sqlx::{Decode, Postgres, Row as _, Type, postgres::PgRow};
 use uuid::Uuid;
 
@@ -57,46 +60,92 @@ pub(super) fn model(row: &PgRow, server_name: impl Fn(Uuid) -> Option<String>) -
     })
 }
 
-/// Reads an access from a row of `ModelAccess`.
+/// Selects accesses with the columns that [`access`] reads, in its order.
+macro_rules! select_accesses {
+    () => {
+        r#"SELECT
+    "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256",
+    "caller", "callerPid", "callerClaims", "startAccess", "stopAccess", "status", "exitCode", "signal",
+    "queueMs", "connectMs", "startMs", "runMs", "stdinBytes", "stdoutBytes", "stderrBytes", "stdinSha256",
+    "stdoutSha256", "stderrTail", "error", "batchUid", "items", "failedItems", "jobId", "via", "tags"
+FROM "ModelAccess""#
+    };
+}
+pub(super) use select_accesses;
+
+/// Reads an access from a row of [`select_accesses`].
 pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
-    const TABLE: &str = "ModelAccess";
-    let request_uid = get::<Id>(TABLE, row, "requestUid")?.0;
-    let about = request_uid.to_string();
+    let mut fields = Fields { row, next: 0 };
     Ok(Access {
-        request_uid,
-        attempt: small(TABLE, get(TABLE, row, "attempt")?)?,
-        model: get(TABLE, row, "model")?,
-        server: get(TABLE, row, "server")?,
-        kind: enum_value(TABLE, &about, get(TABLE, row, "kind")?)?,
-        protocol: get(TABLE, row, "protocol")?,
-        weights_version: get::<Option<i64>>(TABLE, row, "weightsVersion")?.map(i64::cast_unsigned),
-        weights_sha256: get(TABLE, row, "weightsSha256")?,
-        caller: get(TABLE, row, "caller")?,
-        caller_pid: small(TABLE, get(TABLE, row, "callerPid")?)?,
-        caller_claims: texts_of(row, "callerClaims")?,
-        start_access: get::<Time>(TABLE, row, "startAccess")?.0,
-        stop_access: get::<Option<Time>>(TABLE, row, "stopAccess")?.map(|time| time.0),
-        status: enum_value(TABLE, &about, get(TABLE, row, "status")?)?,
-        exit_code: get(TABLE, row, "exitCode")?,
-        signal: get(TABLE, row, "signal")?,
-        queue_ms: get(TABLE, row, "queueMs")?,
-        connect_ms: get(TABLE, row, "connectMs")?,
-        start_ms: get(TABLE, row, "startMs")?,
-        run_ms: get(TABLE, row, "runMs")?,
-        stdin_bytes: get::<i64>(TABLE, row, "stdinBytes")?.cast_unsigned(),
-        stdout_bytes: get::<i64>(TABLE, row, "stdoutBytes")?.cast_unsigned(),
-        stderr_bytes: get::<i64>(TABLE, row, "stderrBytes")?.cast_unsigned(),
-        stdin_sha256: get(TABLE, row, "stdinSha256")?,
-        stdout_sha256: get(TABLE, row, "stdoutSha256")?,
-        stderr_tail: get(TABLE, row, "stderrTail")?,
-        error: get(TABLE, row, "error")?,
-        batch_uid: get::<Option<Id>>(TABLE, row, "batchUid")?.map(|uid| uid.0),
-        items: get::<Option<i64>>(TABLE, row, "items")?.map(i64::cast_unsigned),
-        failed_items: get::<Option<i64>>(TABLE, row, "failedItems")?.map(i64::cast_unsigned),
-        job_id: get(TABLE, row, "jobId")?,
-        via: get(TABLE, row, "via")?,
-        tags: texts_of(row, "tags")?,
+        request_uid: fields.next::<Id>()?.0,
+        attempt: small(ACCESSES, fields.next()?)?,
+        model: fields.next()?,
+        server: fields.next()?,
+        kind: fields.name()?,
+        protocol: fields.next()?,
+        weights_version: fields.next::<Option<i64>>()?.map(i64::cast_unsigned),
+        weights_sha256: fields.next()?,
+        caller: fields.next()?,
+        caller_pid: small(ACCESSES, fields.next()?)?,
+        caller_claims: fields.texts()?,
+        start_access: fields.next::<Time>()?.0,
+        stop_access: fields.next::<Option<Time>>()?.map(|time| time.0),
+        status: fields.name()?,
+        exit_code: fields.next()?,
+        signal: fields.next()?,
+        queue_ms: fields.next()?,
+        connect_ms: fields.next()?,
+        start_ms: fields.next()?,
+        run_ms: fields.next()?,
+        stdin_bytes: fields.next::<i64>()?.cast_unsigned(),
+        stdout_bytes: fields.next::<i64>()?.cast_unsigned(),
+        stderr_bytes: fields.next::<i64>()?.cast_unsigned(),
+        stdin_sha256: fields.next()?,
+        stdout_sha256: fields.next()?,
+        stderr_tail: fields.next()?,
+        error: fields.next()?,
+        batch_uid: fields.next::<Option<Id>>()?.map(|uid| uid.0),
+        items: fields.next::<Option<i64>>()?.map(i64::cast_unsigned),
+        failed_items: fields.next::<Option<i64>>()?.map(i64::cast_unsigned),
+        job_id: fields.next()?,
+        via: fields.next()?,
+        tags: fields.texts()?,
     })
+}
+
+const ACCESSES: &str = "ModelAccess";
+
+/// Reads the fields of a row one after the other, which is faster than by their names.
+struct Fields<'r> {
+    row: &'r PgRow,
+    next: usize,
+}
+
+impl<'r> Fields<'r> {
+    fn next<T>(&mut self) -> Result<T, DalError>
+    where
+        T: Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let index = self.next;
+        self.next += 1;
+        self.row.try_get(index).map_err(|error| DalError::Row { table: ACCESSES, reason: error.to_string() })
+    }
+
+    /// Reads the name of an enum's variant.
+    fn name<T: DeserializeOwned>(&mut self) -> Result<T, DalError> {
+        let name: &str = self.next()?;
+        T::deserialize(name.into_deserializer()).map_err(|error: serde::de::value::Error| {
+            let about =
+                get::<Id>(ACCESSES, self.row, "requestUid").map_or_else(|_| String::new(), |uid| uid.0.to_string());
+            DalError::Row { table: ACCESSES, reason: format!("`{about}`: {error}") }
+        })
+    }
+
+    /// Reads an object of texts. Anything else was not written by MER, and is ignored.
+    fn texts<T: DeserializeOwned + Default>(&mut self) -> Result<T, DalError> {
+        let text: Json<'_> = self.next()?;
+        Ok(serde_json::from_str(text.0).unwrap_or_default())
+    }
 }
 
 /// Returns the value of the column `params`.
@@ -108,12 +157,6 @@ pub(super) fn params_text(params: &impl Serialize) -> Result<String, DalError> {
 pub(super) fn texts(texts: &impl Serialize) -> String {
     // A map from text to text can always be encoded.
     serde_json::to_string(texts).unwrap_or_else(|_| "{}".to_owned())
-}
-
-/// Reads an object of texts from a row of `ModelAccess`. Anything else was not written by MER, and is ignored.
-fn texts_of<T: DeserializeOwned + Default>(row: &PgRow, column: &str) -> Result<T, DalError> {
-    let text: Json<'_> = get("ModelAccess", row, column)?;
-    Ok(serde_json::from_str(text.0).unwrap_or_default())
 }
 
 /// Returns a text that the server can store. Zero bytes become the replacement character, as bytes that are not UTF-8

@@ -157,11 +157,17 @@ impl CsvLines {
         let _ = self.writer.write_record(None::<&[u8]>);
     }
 
+    /// Returns roughly how many bytes the lines so far have.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.writer.get_ref().len()
+    }
+
     /// Returns the lines so far, and goes on without them.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
-        let writer = std::mem::replace(&mut self.writer, Writer::from_writer(Vec::new()));
-        writer.into_inner().unwrap_or_default()
+        let next = Writer::from_writer(Vec::with_capacity(self.size()));
+        std::mem::replace(&mut self.writer, next).into_inner().unwrap_or_default()
     }
 }
 

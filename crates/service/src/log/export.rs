@@ -1,8 +1,10 @@
 //! Exports accesses as CSV or as lines of JSON.
 
-use mer_dal::{AccessFilter, AccessScan, Session};
+use mer_core::Access;
+use mer_dal::{AccessFilter, AccessScan, DalError, Session};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{csv::CsvLines, query::PAGE};
@@ -63,61 +65,101 @@ pub async fn export(
 ) -> Result<Exported, ServiceError> {
     let _small = SmallPages::only();
     let mut scan = AccessScan::new(request.filter, request.after);
-    let mut lines = match request.format {
-        ExportFormat::Csv => Lines::Csv(Box::new(CsvLines::of_accesses())),
-        ExportFormat::JsonLines => Lines::Json(Vec::new()),
-    };
-    let (mut rows, mut bytes, mut sha256, mut last_uid) = (0, 0, Sha256::new(), None);
+    let mut lines = Lines::new(request.format);
+    let (mut bytes, mut sha256) = (0, Sha256::new());
     let mut session = runtime.session_drained().await?;
     loop {
-        let read = read(&mut scan, &session, &mut lines).await;
+        let read = read(&mut scan, &session, lines).await;
         session.close().await?;
-        let (count, last, chunk) = read?;
-        rows += count;
-        last_uid = last_uid.max(last);
+        lines = read?;
+        let chunk = lines.take();
         bytes += chunk.len() as u64;
         sha256.update(&chunk);
         if !chunk.is_empty() {
             write_chunk(sink, chunk.into()).await?;
         }
         if scan.is_over() {
+            let Lines { rows, last_uid, .. } = lines;
             return Ok(Exported { rows, bytes, sha256: format!("{:x}", sha256.finalize()), last_uid });
         }
         session = runtime.another_session().await?;
     }
 }
 
-/// Lines that were made and not written yet.
-enum Lines {
+/// Reads for as long as the session may last, and adds the lines of the accesses.
+async fn read(scan: &mut AccessScan, session: &Session, mut lines: Lines) -> Result<Lines, ServiceError> {
+    let mut page = scan.next(session, PAGE).await?;
+    loop {
+        // The next page comes while another thread makes the lines of this one.
+        let making = spawn_blocking(move || lines.add(&page));
+        let ends = scan.is_over() || session.should_yield();
+        let next = if ends { Ok(Vec::new()) } else { scan.next(session, PAGE).await };
+        lines = making.await.map_err(|_| DalError::Gone { operation: "make the lines of the log" })??;
+        page = next?;
+        if ends {
+            return Ok(lines);
+        }
+        if lines.size() >= BUFFER {
+            return lines.add(&page);
+        }
+    }
+}
+
+/// Lines that were made and not written yet, and what all of them were about.
+#[derive(Debug)]
+struct Lines {
+    text: Text,
+    rows: u64,
+    last_uid: Option<Uuid>,
+}
+
+#[derive(Debug)]
+enum Text {
     Csv(Box<CsvLines>),
     Json(Vec<u8>),
 }
 
-/// Reads for as long as the session may last. Returns the number of accesses, the greatest uid, and their lines.
-async fn read(
-    scan: &mut AccessScan,
-    session: &Session,
-    lines: &mut Lines,
-) -> Result<(u64, Option<Uuid>, Vec<u8>), ServiceError> {
-    let (mut rows, mut last, mut chunk) = (0, None, Vec::new());
-    loop {
-        for access in scan.next(session, PAGE).await? {
-            rows += 1;
-            last = last.max(Some(access.request_uid));
-            match lines {
-                Lines::Csv(csv) => csv.access(&access),
-                Lines::Json(bytes) => {
-                    to_writer(&mut *bytes, &access).map_err(|source| ServiceError::WriteRecord { source })?;
+impl Lines {
+    fn new(format: ExportFormat) -> Self {
+        let text = match format {
+            ExportFormat::Csv => Text::Csv(Box::new(CsvLines::of_accesses())),
+            ExportFormat::JsonLines => Text::Json(Vec::new()),
+        };
+        Self { text, rows: 0, last_uid: None }
+    }
+
+    /// Adds accesses.
+    fn add(mut self, accesses: &[Access]) -> Result<Self, ServiceError> {
+        for access in accesses {
+            self.rows += 1;
+            self.last_uid = self.last_uid.max(Some(access.request_uid));
+            match &mut self.text {
+                Text::Csv(csv) => csv.access(access),
+                Text::Json(bytes) => {
+                    to_writer(&mut *bytes, access).map_err(|source| ServiceError::WriteRecord { source })?;
                     bytes.push(b'\n');
                 }
             }
         }
-        match lines {
-            Lines::Csv(csv) => chunk.append(&mut csv.take()),
-            Lines::Json(bytes) => chunk.append(bytes),
+        Ok(self)
+    }
+
+    /// Returns roughly how many bytes were made and not taken.
+    fn size(&self) -> usize {
+        match &self.text {
+            Text::Csv(csv) => csv.size(),
+            Text::Json(bytes) => bytes.len(),
         }
-        if scan.is_over() || chunk.len() >= BUFFER || session.should_yield() {
-            return Ok((rows, last, chunk));
+    }
+
+    /// Returns the lines so far, and goes on without them.
+    fn take(&mut self) -> Vec<u8> {
+        match &mut self.text {
+            Text::Csv(csv) => csv.take(),
+            Text::Json(bytes) => {
+                let next = Vec::with_capacity(bytes.len());
+                std::mem::replace(bytes, next)
+            }
         }
     }
 }
