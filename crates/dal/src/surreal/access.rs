@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     AccessFilter, DalError,
-    access_batch::{batches, best_records, replaced_by},
+    access_batch::{BATCH_ROWS, batches, best_records, replaced_by},
     access_filter::Cursor,
     backend::{AccessBackend, PruneStep, PrunedStep},
     retry::{Attempt, until_written},
@@ -32,6 +32,9 @@ IF $new != [] { INSERT INTO ModelAccess $new RETURN NONE };
 FOR $row IN $better { UPDATE $row.id CONTENT $row.content WHERE status IN $row.beats RETURN NONE };
 COMMIT;";
 
+/// Maximum number of accesses that are written to the embedded engine at once. It needs some 20 kB for each while it writes it.
+const EMBEDDED_ROWS: usize = 250;
+
 #[derive(Debug, SurrealValue)]
 #[surreal(rename_all = "camelCase")]
 struct StatusRow {
@@ -42,8 +45,11 @@ struct StatusRow {
 
 impl AccessBackend for SurrealStore {
     async fn record(&self, accesses: &[Access]) -> Result<(), DalError> {
+        let rows = if self.is_embedded() { EMBEDDED_ROWS } else { BATCH_ROWS };
         for batch in batches(accesses) {
-            self.record_batch(batch).await?;
+            for part in batch.chunks(rows) {
+                self.record_batch(part).await?;
+            }
         }
         Ok(())
     }

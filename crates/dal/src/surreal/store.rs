@@ -50,6 +50,11 @@ impl std::fmt::Debug for SurrealStore {
 }
 
 impl SurrealStore {
+    /// Whether the engine is in this process.
+    pub(super) const fn is_embedded(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Engine(_))
+    }
+
     /// Wraps an engine that was opened on the current runtime.
     pub(super) fn new(db: Surreal<Local>, url: &str) -> Self {
         Self { endpoint: Endpoint::Engine(Engine::new(db)), changed: Arc::default(), database: url.into() }
