@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::{
     PostgresStore, access_query,
+    access_query::select_accesses,
     call::call,
-    rows::{access, count, select_accesses, text, texts},
+    rows::{access, count, text, texts},
     wire_types::{Id, Time},
 };
 use crate::{

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::{
-    rows::{count, select_accesses, text, texts},
+    rows::{count, text, texts},
     wire_types::{Id, Time},
 };
 use crate::{AccessFilter, WeightsFilter, access_filter::Cursor};
@@ -16,6 +16,14 @@ const INDEXED: usize = 200;
 
 /// Roughly the earliest time that the server can store, in seconds since 1970: the year 4368 BC.
 const EARLIEST: i64 = -200_000_000_000;
+
+/// Selects accesses with the columns that are read.
+macro_rules! select_accesses {
+    () => {
+        concat!("SELECT ", $crate::postgres::rows::access_columns!(), r#" FROM "ModelAccess""#)
+    };
+}
+pub(super) use select_accesses;
 
 /// Selects accesses newest first, after the last one of the page before.
 pub(super) fn newest(filter: &AccessFilter, after: Option<Cursor>, limit: usize) -> QueryBuilder<Postgres> {

@@ -7,7 +7,7 @@ use super::{
     access_counts::{FAILED, ITEMS, OPEN, QUANTILES},
     access_query::Conditions,
     call::call,
-    rows::{access, get},
+    rows::{access, access_columns, get},
     wire_types::{Id, Time},
 };
 use crate::{AccessFilter, BatchCount, DalError, LatencyGroup, LogSummary, Quantiles, ReportRange, VersionCount};
@@ -44,7 +44,7 @@ impl PostgresStore {
         let batches = self.counted(&columns, filter, Some(r#""batchUid" IS NOT NULL"#), &end).await?;
         let end = format!(r#"ORDER BY "runMs" DESC, "requestUid", "attempt" LIMIT {}"#, range.rows);
         let single = r#"coalesce("items", 1) = 1 AND "runMs" IS NOT NULL"#;
-        let slowest = self.counted("*", filter, Some(single), &end).await?;
+        let slowest = self.counted(access_columns!(), filter, Some(single), &end).await?;
 
         let mut latency: Vec<LatencyGroup> = latency.iter().map(latency_group).collect::<Result<_, _>>()?;
         latency.sort_by(LatencyGroup::more_first);

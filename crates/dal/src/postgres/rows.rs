@@ -60,20 +60,19 @@ pub(super) fn model(row: &PgRow, server_name: impl Fn(Uuid) -> Option<String>) -
     })
 }
 
-/// Selects accesses with the columns that [`access`] reads, in its order.
-macro_rules! select_accesses {
+/// The columns that [`access`] reads, in its order.
+macro_rules! access_columns {
     () => {
-        r#"SELECT
+        r#"
     "requestUid", "attempt", "model", "server", "kind", "protocol", "weightsVersion", "weightsSha256",
     "caller", "callerPid", "callerClaims", "startAccess", "stopAccess", "status", "exitCode", "signal",
     "queueMs", "connectMs", "startMs", "runMs", "stdinBytes", "stdoutBytes", "stderrBytes", "stdinSha256",
-    "stdoutSha256", "stderrTail", "error", "batchUid", "items", "failedItems", "jobId", "via", "tags"
-FROM "ModelAccess""#
+    "stdoutSha256", "stderrTail", "error", "batchUid", "items", "failedItems", "jobId", "via", "tags""#
     };
 }
-pub(super) use select_accesses;
+pub(super) use access_columns;
 
-/// Reads an access from a row of [`select_accesses`].
+/// Reads an access from a row of [`access_columns`].
 pub(super) fn access(row: &PgRow) -> Result<Access, DalError> {
     let mut fields = Fields { row, next: 0 };
     Ok(Access {

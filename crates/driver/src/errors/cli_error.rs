@@ -5,7 +5,10 @@ use std::{error::Error, fmt};
 use mer_core::{Classified, FailureKind, Shortage};
 use uuid::Uuid;
 
-use super::{exit_code::ExitCode, system_hints::shortage_hint};
+use super::{
+    exit_code::ExitCode,
+    system_hints::{full_disk_hint, shortage_hint},
+};
 use crate::signal::Signal;
 
 /// A failure of a command, with all that is printed about it.
@@ -204,6 +207,12 @@ impl CliError {
         &self.hints
     }
 
+    /// Returns the hints to show: where nothing else is known, what to do about a disk that cannot be written.
+    pub(crate) fn shown_hints(&self) -> Vec<String> {
+        let disk = || self.source.as_deref().and_then(|source| full_disk_hint(source));
+        if self.hints.is_empty() { disk().into_iter().collect() } else { self.hints.clone() }
+    }
+
     /// Returns the causes, outermost first. A cause that the text before it contains is left out: many libraries print their
     /// source in their own message too.
     pub(crate) fn causes(&self) -> Vec<String> {
@@ -277,6 +286,17 @@ mod tests {
         }
         assert_eq!(CliError::usage("x").caused_by(files()).exit_code(), 64);
         assert_eq!(CliError::io("x", std::io::Error::from_raw_os_error(27)).exit_code(), 74);
+    }
+
+    #[test]
+    fn a_full_disk_has_a_hint_where_there_is_no_other() {
+        let full = |number| CliError::io("cannot write `x`", std::io::Error::from_raw_os_error(number));
+        for (number, word) in [(28, "full"), (122, "full"), (30, "read-only")] {
+            let hints = full(number).shown_hints();
+            assert!(hints.len() == 1 && hints[0].contains(word) && !hints[0].contains("--data-dir"), "{hints:?}");
+        }
+        assert_eq!(full(28).hint("other").shown_hints(), ["other"]);
+        assert_eq!(full(5).shown_hints(), Vec::<String>::new());
     }
 
     #[test]

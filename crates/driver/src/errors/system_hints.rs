@@ -38,6 +38,16 @@ pub(super) fn disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// What to do where a file of the user cannot be written because of its disk.
+pub(super) fn full_disk_hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let hint = match DiskFault::of(error)? {
+        DiskFault::Full => "the disk, or the quota on it, is full: free some space, or write to another one",
+        DiskFault::ReadOnly => "the file system is read-only: write to another one",
+        DiskFault::Shortage(_) | DiskFault::Denied => return None,
+    };
+    Some(hint.to_owned())
+}
+
 /// What to do about a file or folder of the database that another user can have written to.
 pub(super) fn distrust_hint(path: &Path, why: Distrust) -> String {
     match why {

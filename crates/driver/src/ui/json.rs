@@ -51,7 +51,7 @@ pub(super) fn exit_error(error: &CliError) -> String {
         code: error.exit_code(),
         message: redacted(&error.to_string()),
         causes: error.causes().iter().map(|cause| redacted(cause)).collect(),
-        hints: error.hints().iter().map(|hint| redacted(hint)).collect(),
+        hints: error.shown_hints().iter().map(|hint| redacted(hint)).collect(),
     };
     let mut text = Vec::new();
     // Strings and a number can always be written as JSON.

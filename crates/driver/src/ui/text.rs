@@ -39,8 +39,8 @@ pub(super) fn error(error: &CliError, colour: bool) -> String {
     for cause in error.causes() {
         let _ = writeln!(text, "{bold}caused by:{plain} {}", indented(&cause));
     }
-    for hint in error.hints() {
-        let _ = writeln!(text, "{bold}hint:{plain} {}", indented(hint));
+    for hint in error.shown_hints() {
+        let _ = writeln!(text, "{bold}hint:{plain} {}", indented(&hint));
     }
     text
 }
