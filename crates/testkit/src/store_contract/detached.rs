@@ -85,11 +85,11 @@ pub async fn a_detached_run_is_on_record_until_its_end(store: &Store) {
     assert_eq!(row(store, &begun).await.status, Status::Started);
 
     let collector = Uuid::new_v4();
-    assert!(!store.close_detached(collector, &end(&begun)).await.unwrap(), "no process collects it");
+    assert!(!store.close_detached(collector, &end(&begun), None).await.unwrap(), "no process collects it");
     assert!(store.take_detached(first.key(), collector, LONG).await.unwrap());
-    assert!(store.close_detached(collector, &end(&begun)).await.unwrap());
+    assert!(store.close_detached(collector, &end(&begun), None).await.unwrap());
     assert_eq!(row(store, &begun).await, end(&begun));
-    assert!(!store.close_detached(collector, &end(&begun)).await.unwrap());
+    assert!(!store.close_detached(collector, &end(&begun), None).await.unwrap());
     assert!(!store.take_detached(first.key(), collector, LONG).await.unwrap());
     assert!(!store.update_detached(&first).await.unwrap());
     assert_eq!(store.detached_runs().await.unwrap().len(), 1);
@@ -117,11 +117,11 @@ pub async fn one_process_collects_a_detached_run(store: &Store) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let lost = Access { status: Status::Lost, ..end(&begun) };
-    assert!(!store.close_detached(two, &lost).await.unwrap());
+    assert!(!store.close_detached(two, &lost, None).await.unwrap());
     assert_eq!(row(store, &begun).await.status, Status::Started);
     let known = store.detached_runs().await.unwrap();
     assert!(known[0].is_overdue, "it was to be collected within 400 ms");
-    assert!(store.close_detached(one, &lost).await.unwrap());
+    assert!(store.close_detached(one, &lost, None).await.unwrap());
     assert_eq!(row(store, &begun).await.status, Status::Lost);
     assert_eq!(store.detached_runs().await.unwrap(), []);
 }
@@ -135,7 +135,7 @@ pub async fn of_sixteen_collectors_one_ends_the_run(store: &Store) {
         let collector = Uuid::new_v4();
         if store.take_detached(begun.key(), collector, LONG).await.unwrap() {
             let access = Access { exit_code: Some(i32::try_from(process).unwrap()), ..end(begun) };
-            if store.close_detached(collector, &access).await.unwrap() {
+            if store.close_detached(collector, &access, None).await.unwrap() {
                 ends.set(ends.get() + 1);
             }
         }
