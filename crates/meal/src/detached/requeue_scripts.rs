@@ -13,7 +13,7 @@
 /// makes the folder of the next one: all would write the same.
 ///
 /// `mer_said DIR` sets `mer_w` to the reason that Slurm has given for the end of an attempt, or to nothing. `mer_done DIR` says
-/// whether an attempt has ended by itself. `mer_cut DIR JOB` notes that it was cut. `mer_next DIR` makes the folder of the next
+/// whether an attempt has ended by itself: not if Slurm told it to end, or may have (`mer_may_follow STATUS WHY`). `mer_cut DIR JOB` notes that it was cut. `mer_next DIR` makes the folder of the next
 /// attempt, `mer_n`; a word to stop is passed on.
 pub(super) const REQUEUE: &str = r#"mer_put() { printf '%s\n' "$2" >"$1.$$" && mv "$1.$$" "$1"; }
 mer_said() {
@@ -32,9 +32,10 @@ mer_said() {
         [ -n "$mer_i" ] || mer_w=
     done <"$mer_f/slurm"; } 2>/dev/null
 }
+mer_may_follow() { [ "$2" = cut ] || { [ "$2" = - ] && [ "$1" -gt 128 ]; }; }
 mer_done() {
     if { read -r mer_o mer_l mer_l mer_l mer_w mer_l <"$1/end"; } 2>/dev/null; then
-        [ "$mer_w" != cut ] && { [ ! -e "$1/cut" ] || [ "$mer_o" = 0 ] || [ "$mer_w" != - ]; }
+        [ "$mer_w" != cut ] && { [ ! -e "$1/cut" ] || ! mer_may_follow "$mer_o" "$mer_w"; }
         return
     fi
     for mer_l in "$1"/end.[0-9]*; do

@@ -84,7 +84,7 @@ end() {
     by=-
     for why in cut maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
     rm -f "$d/probe" "$d/env"
-    [ -e "$d/requeued" ] || { [ "${left:-0}" -gt 0 ] && [ "${2:-$by}" = cut ]; } || rm -f "$f/input" "$f/env.kept"
+    [ -e "$d/requeued" ] || { [ "${left:-0}" -gt 0 ] && mer_may_follow "$1" "${2:-$by}"; } || rm -f "$f/input" "$f/env.kept"
     now=$(date +%s)
     if { echo "$1 $now $((now - began))${waited:++$waited} $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
     else mv "$d/end.new" "$d/end.$1"; fi
@@ -139,6 +139,12 @@ export MER_RUN_DIR="$d/artefacts"
 k=$!
 ( mer_session sh "$d/env" <"$f/input" >>"$d/stdout" 2>>"$d/stderr" )
 s=$?
+if [ -n "$job" ]; then
+    # The model may have ended by the word of Slurm before it came to this process.
+    mer_said "$d"
+    [ -n "$mer_w" ] || [ "$s" -le 128 ] || { sleep 1; mer_said "$d"; }
+    [ -z "$mer_w" ] || true >"$d/cut"
+fi
 tell KILL
 end "$s"
 kill -KILL "$k"

@@ -136,7 +136,13 @@ pub fn failure_of(access: &Access) -> Option<FailureKind> {
         _ if access.exit_code.is_some_and(|code| code != 0) || access.signal.is_some() => {
             Some(FailureKind::ModelFailed)
         }
-        _ => Some(FailureKind::Io),
+        _ => Some(match access.error.as_deref().and_then(JobEnd::at_the_beginning_of).map(|end| end.kind) {
+            Some(JobEndKind::Preempted | JobEndKind::Requeued) => FailureKind::Busy,
+            Some(JobEndKind::NodeFailed) => FailureKind::Unreachable,
+            Some(JobEndKind::Cancelled) => FailureKind::Cancelled,
+            Some(_) => FailureKind::ModelFailed,
+            None => FailureKind::Io,
+        }),
     }
 }
 
@@ -199,6 +205,13 @@ mod tests {
         let judged = judge(&run(false), &DetachedState::Requeued(requeued)).expect("the attempt is over");
         let cut = "job 7 lost its node, and runs again as attempt 2";
         assert_eq!((judged.status, judged.error.as_deref()), (Status::Failed, Some(cut)));
+        let mut access = mer_testkit::started(Uuid::nil(), 1, "m", Timestamp::UNIX_EPOCH);
+        judged.write_to(&mut access);
+        assert_eq!(failure_of(&access), Some(FailureKind::Unreachable));
+        access.error = Some("job 7 was preempted by another job".to_owned());
+        assert_eq!(failure_of(&access), Some(FailureKind::Busy));
+        access.error = Some("job 7 was late".to_owned());
+        assert_eq!(failure_of(&access), Some(FailureKind::Io));
         assert_eq!((judged.seconds, judged.next_folder.as_deref()), (Some(3), Some("/runs/u-2")));
     }
 
