@@ -213,9 +213,14 @@ fn a_job_whose_node_is_lost_runs_again_and_its_first_attempt_is_ended() {
     assert_eq!(home.cluster.wait_job("PENDING"), job);
     assert_cut(&home.wait_attempts(&uid, 2)[0], &job, "lost its node");
     // What went on there is ended before it runs a second time.
-    let pid = model.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw).expect("a pid");
-    wait_until("the first model ends", || test_kill_process(pid).is_err().then_some(()));
+    let wait_end = |name: &str, text: &str| {
+        let pid = text.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw).expect("a pid");
+        wait_until(&format!("the first {name} ends"), || test_kill_process(pid).is_err().then_some(()));
+    };
+    wait_end("model", &model);
     home.cluster.start_node();
+    // Its supervisor does not end by itself: Slurm would take that for the end of the second attempt.
+    wait_end("supervisor", &home.wait_text(&uid, 1, "pid", "\n"));
     home.cluster.begin_now(&job);
     home.mer(["wait", &uid]).ended(0);
     let rows = home.attempts(&uid);

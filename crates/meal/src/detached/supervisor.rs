@@ -148,6 +148,8 @@ fi
 tell KILL
 end "$s"
 kill -KILL "$k"
+# Slurm may take the end of what has gone on without it for the end of the attempt that follows.
+while [ -e "$d/requeued" ] && [ ! -e "$f/collected" ]; do sleep 5; done
 "#;
 
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
