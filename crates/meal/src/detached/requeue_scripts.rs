@@ -9,8 +9,8 @@
 //! | `restarts` | how often Slurm had put the job back when the attempt began |
 //! | `requeued` | why the attempt was cut, its seconds, and its job; what runs from then on is the next attempt |
 
-/// Functions of the supervisor and of those who look at it. Whoever sees first that an attempt was cut says so in its folder, and
-/// makes the folder of the next one: all would write the same.
+/// Functions of the supervisor, and of the scripts that look at runs. The first one to see that an attempt was cut notes that in its
+/// folder, and makes the folder of the next attempt. Several may do so at once, because all of them write the same.
 ///
 /// `mer_said DIR` sets `mer_w` to the reason that Slurm has given for the end of an attempt, or to nothing. `mer_done DIR` says
 /// whether an attempt has ended by itself: not if Slurm told it to end, or may have (`mer_may_follow STATUS WHY`). `mer_cut DIR JOB` notes that it was cut. `mer_next DIR` makes the folder of the next
