@@ -10,7 +10,7 @@ use mer_core::{Access, Alias, AliasMove, AttemptKey, DetachedRun, Model, Registr
 use uuid::Uuid;
 
 use crate::{
-    ClaimOwner, ClaimUnit, DalError, MigrationLock, NewVersion, RegistryCopy, Taken, UnitClaim,
+    ClaimOwner, ClaimUnit, DalError, MigrationLock, NewVersion, NextAttempt, RegistryCopy, Taken, UnitClaim,
     access_filter::{AccessFilter, Cursor},
     migration_script::{Applied, ScriptRun},
     retry::Attempt,
@@ -129,9 +129,14 @@ pub(crate) trait DetachedBackend {
     /// Takes the collecting of a run, unless another process has it; returns whether it was taken.
     async fn take_detached(&self, key: AttemptKey, collector: Uuid, lasts: Duration) -> Result<bool, DalError>;
     async fn leave_detached(&self, key: AttemptKey, collector: Uuid) -> Result<(), DalError>;
-    /// Removes a run and puts the end of its access on record, in one transaction; returns whether this process still
-    /// collected it.
-    async fn close_detached(&self, collector: Uuid, access: &Access) -> Result<bool, DalError>;
+    /// Removes a run and puts the end of its access on record, and the attempt that follows, in one transaction; returns whether
+    /// this process still collected it.
+    async fn close_detached(
+        &self,
+        collector: Uuid,
+        access: &Access,
+        next: Option<&NextAttempt>,
+    ) -> Result<bool, DalError>;
 }
 
 /// The database itself: its identity, its schema, and the scripts that were applied to it.

@@ -29,6 +29,7 @@ mod journal;
 mod location;
 mod migration_lock;
 mod migration_script;
+mod next_attempt;
 mod pages;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -67,6 +68,7 @@ pub use journal::{
 pub use location::Location;
 pub use migration_lock::MigrationLock;
 pub use migration_script::{Applied, Dialect, ScriptRun};
+pub use next_attempt::NextAttempt;
 pub use pages::AccessPages;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresUrl;

@@ -38,9 +38,9 @@ pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
-    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
-    RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched,
-    observations, survey, survey_script,
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE,
+    RequeuedRun, RunFolder, RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command,
+    launch_script, launched, observations, survey, survey_script,
 };
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;

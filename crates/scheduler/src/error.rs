@@ -77,6 +77,14 @@ pub enum SchedulerError {
         /// Name of the model.
         model: String,
     },
+    /// The run is to outlive its caller and to be tried again, and no server of the model is a cluster.
+    #[error(
+        "model `{model}` cannot be detached with further attempts: only a cluster runs a job again, and none of its servers is one"
+    )]
+    DetachedRetries {
+        /// Name of the model.
+        model: String,
+    },
     /// A run that is to outlive its caller could not be put on record.
     #[error("the run of `{model}` could not be put on record, without which it cannot outlive its caller")]
     DetachedRecord {
@@ -125,7 +133,10 @@ impl Classified for SchedulerError {
     fn failure_kind(&self) -> FailureKind {
         match self {
             Self::NotOnServer { .. } => FailureKind::NotFound,
-            Self::NoSuchServer { .. } | Self::NoCommand { .. } | Self::NeedsUnmet { .. } => FailureKind::Config,
+            Self::NoSuchServer { .. }
+            | Self::NoCommand { .. }
+            | Self::NeedsUnmet { .. }
+            | Self::DetachedRetries { .. } => FailureKind::Config,
             Self::Input { .. } | Self::TooLong { .. } => FailureKind::Input,
             Self::NotKept { .. } | Self::NotDetached { .. } | Self::DetachedLauncher { .. } => FailureKind::Usage,
             Self::DetachedRecord { source, .. } => source.failure_kind(),

@@ -63,7 +63,9 @@ pub use attempt_observer::{AttemptObserver, FurtherAttempt};
 pub use batch_places::{BatchPlaces, PlaceUse};
 pub use caller_environment::{CallerEnvironment, is_of_service_manager};
 pub use delivery::{DeliveryError, DeliveryEvent, DeliveryObserver, WeightsCache};
-pub use detached::{DetachOptions, Detached, DetachedError, DetachedHost, OutputDigest, OutputStream};
+pub use detached::{
+    DetachOptions, Detached, DetachedError, DetachedHost, OutputDigest, OutputStream, collected_within,
+};
 pub use error::SchedulerError;
 pub use executors::ExecutorFactory;
 pub use failure_cause::FailureCause;

@@ -119,6 +119,22 @@ impl Cluster {
         found.unwrap_or_else(|| panic!("no job became {state}: {:?}", self.jobs()))
     }
 
+    /// Puts a running job back into the queue, and waits until it is there.
+    #[track_caller]
+    pub fn requeue(&self, job: &str) {
+        let told = self.call("scontrol", ["requeue", job]);
+        assert!(told.status.success(), "{told:?}");
+        assert_eq!(self.wait_job("PENDING"), job);
+    }
+
+    /// Lets a job begin that was put back into the queue. Slurm itself waits for two minutes.
+    #[track_caller]
+    pub fn begin_now(&self, job: &str) {
+        assert_eq!(self.wait_job("PENDING"), job);
+        let told = self.call("scontrol", ["update", &format!("JobId={job}"), "StartTime=now"]);
+        assert!(told.status.success(), "{told:?}");
+    }
+
     /// Waits until no job waits, runs or is being ended.
     #[track_caller]
     pub fn assert_no_jobs(&self, bound: Duration) {
@@ -266,7 +282,7 @@ fn configuration(folder: &Path) -> String {
          TaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\nSelectType=select/cons_tres\n\
          SelectTypeParameters=CR_Core\nAccountingStorageType=accounting_storage/none\nMpiDefault=none\n\
          SwitchType=switch/none\nReturnToService=2\nSlurmdParameters=config_overrides\nSlurmdTimeout=5\nKillWait=2\n\
-         PreemptType=preempt/partition_prio\nPreemptMode=CANCEL\n\
+         PreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\n\
          SchedulerParameters=sched_interval=1,sched_min_interval=0\n\
          NodeName={host} NodeAddr=127.0.0.1 CPUs={CPUS} State=UNKNOWN\n\
          PartitionName={debug} Nodes={host} Default=YES PriorityTier=1 State=UP\n\

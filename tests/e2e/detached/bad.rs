@@ -18,6 +18,10 @@ fn what_cannot_be_detached_is_refused_and_leaves_nothing() {
     assert!(env.mer(["run", "nowhere", "x", "--detach"]).failed(78).contains("`/no/such/folder` cannot be used"));
     env.mer(["run", "says", "x", "--detach", "-o", "out"]).failed(64);
     env.mer(["run", "nothing", "x", "--detach"]).failed(66);
+    let told = env.mer(["run", "says", "x", "--detach", "--retries", "1"]).failed(78);
+    assert!(told.contains("only a cluster runs a job again, and none of its servers is one"), "{told}");
+    env.mer(["train", "trains", "x", "--detach", "--retries", "1"]).failed(78);
+    env.mer(["run", "says", "x", "--detach", "--retries", "1", "--retry-failed"]).failed(64);
     env.mer(["run", "says", "@missing", "--detach"]).failed(74);
     for command in ["attach", "wait", "fetch"] {
         assert!(env.mer([command, "0190"]).failed(66).contains("there is no access `0190`"));

@@ -7,6 +7,7 @@ mod ends;
 mod kept;
 mod login;
 mod refused;
+mod requeued;
 mod runs;
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};

@@ -16,7 +16,7 @@ use super::{
     rows::{get, params, params_text, small, text},
     wire_types::{Id, Time},
 };
-use crate::{DalError, backend::DetachedBackend};
+use crate::{DalError, NextAttempt, backend::DetachedBackend};
 
 const TABLE: &str = "DetachedRuns";
 
@@ -50,11 +50,7 @@ impl DetachedBackend for PostgresStore {
     async fn add_detached(&self, run: &DetachedRun, lasts: Duration, access: &Access) -> Result<(), DalError> {
         let params = params_text(&run.params)?;
         call!(self.server(), "put a detached run on record", true, |connection| {
-            let query = self.of_run(ADD, run.key()).bind(text(&run.model)).bind(text(&run.server));
-            let query = query.bind(text(&run.host)).bind(run.boot_id.as_deref().map(text));
-            let query = query.bind(run.folder.as_deref().map(text)).bind(run.job_id.as_deref().map(text));
-            let query = query.bind(run.claim.map(Id)).bind(lasts.as_secs_f64()).bind(&params);
-            query.execute(&mut *connection).await?;
+            self.add_run(run, lasts, &params).execute(&mut *connection).await?;
             self.insert_accesses(&[access]).execute(&mut *connection).await.map(|_| ())
         });
         Ok(())
@@ -91,12 +87,22 @@ impl DetachedBackend for PostgresStore {
         Ok(())
     }
 
-    async fn close_detached(&self, collector: Uuid, access: &Access) -> Result<bool, DalError> {
+    async fn close_detached(
+        &self,
+        collector: Uuid,
+        access: &Access,
+        next: Option<&NextAttempt>,
+    ) -> Result<bool, DalError> {
+        let next = next.map(|next| Ok::<_, DalError>((next, params_text(&next.run.params)?))).transpose()?;
         Ok(call!(self.server(), "put the end of a detached run on record", true, |connection| {
             let removed = self.remove_detached(access.key(), collector).execute(&mut *connection).await?;
             let is_mine = removed.rows_affected() > 0;
             if is_mine {
                 self.insert_accesses(&[access]).execute(&mut *connection).await?;
+                if let Some((next, params)) = &next {
+                    self.add_run(&next.run, next.lasts, params).execute(&mut *connection).await?;
+                    self.insert_accesses(&[&next.access]).execute(&mut *connection).await?;
+                }
             }
             Ok(is_mine)
         }))
@@ -107,6 +113,14 @@ impl PostgresStore {
     /// Makes the statement that removes a run, if this process collects it.
     pub(super) fn remove_detached<'q>(&self, key: AttemptKey, collector: Uuid) -> Query<'q, Postgres, PgArguments> {
         self.of_run(REMOVE, key).bind(Id(collector))
+    }
+
+    /// Makes the statement that puts a run on record.
+    fn add_run<'q>(&self, run: &'q DetachedRun, lasts: Duration, params: &'q str) -> Query<'q, Postgres, PgArguments> {
+        let query = self.of_run(ADD, run.key()).bind(text(&run.model)).bind(text(&run.server));
+        let query = query.bind(text(&run.host)).bind(run.boot_id.as_deref().map(text));
+        let query = query.bind(run.folder.as_deref().map(text)).bind(run.job_id.as_deref().map(text));
+        query.bind(run.claim.map(Id)).bind(lasts.as_secs_f64()).bind(params)
     }
 
     fn of_run<'q>(&self, statement: &'static str, key: AttemptKey) -> Query<'q, Postgres, PgArguments> {

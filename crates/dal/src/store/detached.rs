@@ -6,7 +6,7 @@ use mer_core::{Access, AttemptKey, DetachedRun};
 use uuid::Uuid;
 
 use super::{Store, ask};
-use crate::{DalError, backend::DetachedBackend as _};
+use crate::{DalError, NextAttempt, backend::DetachedBackend as _};
 
 impl Store {
     /// Puts a run that outlives its caller on record, together with the start of its access. It is to be collected within
@@ -54,12 +54,17 @@ impl Store {
         ask!(self, backend => backend.leave_detached(key, collector))
     }
 
-    /// Removes a run and puts the end of its access on record, in one transaction. Returns false, and changes nothing, if this
-    /// process does not collect it any more.
+    /// Removes a run and puts the end of its access on record, together with the start of the attempt that follows it, if there
+    /// is one: in one transaction. Returns false, and changes nothing, if this process does not collect it any more.
     ///
     /// # Errors
     /// As [`Store::apply`].
-    pub async fn close_detached(&self, collector: Uuid, access: &Access) -> Result<bool, DalError> {
-        ask!(self, backend => backend.close_detached(collector, access))
+    pub async fn close_detached(
+        &self,
+        collector: Uuid,
+        access: &Access,
+        next: Option<&NextAttempt>,
+    ) -> Result<bool, DalError> {
+        ask!(self, backend => backend.close_detached(collector, access, next))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     query::{take, variables},
     rows::{params_value, read, small, timestamp},
 };
-use crate::{DalError, access_batch::replaced_by, backend::DetachedBackend};
+use crate::{DalError, NextAttempt, access_batch::replaced_by, backend::DetachedBackend};
 
 const TABLE: &str = "DetachedRuns";
 
@@ -52,6 +52,13 @@ LET $mine = DELETE $id WHERE collector = $collector RETURN BEFORE;
 IF $mine = [] { THROW 'mer:collected' };
 LET $known = SELECT VALUE status FROM $made.id;
 IF $known = [] OR $known[0] IN $made.beats { UPSERT $made.id CONTENT $made.content RETURN NONE };
+IF $next != NONE {
+    CREATE $next CONTENT {
+        requestUid: $request, attempt: $attempt, model: $model, server: $server, host: $host, bootId: $boot,
+        folder: $folder, jobId: $job, claim: $claim, collectBy: time::now() + $lasts, params: $params
+    } RETURN NONE;
+    UPSERT $begun.id CONTENT $begun.content RETURN NONE;
+};
 COMMIT;";
 
 #[derive(Debug, SurrealValue)]
@@ -80,16 +87,8 @@ struct RunRow {
 
 impl DetachedBackend for SurrealStore {
     async fn add_detached(&self, run: &DetachedRun, lasts: Duration, access: &Access) -> Result<(), DalError> {
-        let mut values = variables([
-            ("id", detached_id(run.key()).into_value()),
-            ("request", run.request_uid.into_value()),
-            ("attempt", i64::from(run.attempt).into_value()),
-            ("model", run.model.clone().into_value()),
-            ("server", run.server.clone().into_value()),
-            ("lasts", lasts.into_value()),
-            ("made", replacement(access, &[])?),
-        ]);
-        for (name, value) in later_facts(run)? {
+        let mut values = variables([("id", detached_id(run.key()).into_value()), ("made", replacement(access, &[])?)]);
+        for (name, value) in facts(run, lasts)? {
             values.insert(name, value);
         }
         self.write(ADD_OPERATION, ADD, values).await?;
@@ -133,13 +132,25 @@ impl DetachedBackend for SurrealStore {
         self.write("leave a detached run to others", LEAVE, values).await.map(drop)
     }
 
-    async fn close_detached(&self, collector: Uuid, access: &Access) -> Result<bool, DalError> {
+    async fn close_detached(
+        &self,
+        collector: Uuid,
+        access: &Access,
+        next: Option<&NextAttempt>,
+    ) -> Result<bool, DalError> {
         const OPERATION: &str = "put the end of a detached run on record";
-        let values = variables([
+        let mut values = variables([
+            ("next", next.map(|next| detached_id(next.run.key())).into_value()),
             ("id", detached_id(access.key()).into_value()),
             ("collector", collector.into_value()),
             ("made", replacement(access, replaced_by(access.status))?),
         ]);
+        if let Some(NextAttempt { run, lasts, access }) = next {
+            values.insert("begun", replacement(access, &[])?);
+            for (name, value) in facts(run, *lasts)? {
+                values.insert(name, value);
+            }
+        }
         match self.write_or_throw(OPERATION, CLOSE, values).await? {
             Ok(()) => Ok(true),
             Err(failure) if failure.error.message().contains(COLLECTED) => Ok(false),
@@ -152,6 +163,18 @@ impl DetachedBackend for SurrealStore {
 pub(super) fn detached_id(key: AttemptKey) -> RecordId {
     let key = vec![key.request_uid.into_value(), i64::from(key.attempt).into_value()];
     RecordId::new(TABLE, RecordIdKey::Array(Array::from(key)))
+}
+
+/// Returns all that is on record of a run.
+fn facts(run: &DetachedRun, lasts: Duration) -> Result<impl Iterator<Item = (&'static str, Value)>, DalError> {
+    let first = [
+        ("request", run.request_uid.into_value()),
+        ("attempt", i64::from(run.attempt).into_value()),
+        ("model", run.model.clone().into_value()),
+        ("server", run.server.clone().into_value()),
+        ("lasts", lasts.into_value()),
+    ];
+    Ok(first.into_iter().chain(later_facts(run)?))
 }
 
 /// Returns what becomes known of a run only after it was put on record.

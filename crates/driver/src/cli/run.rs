@@ -20,12 +20,13 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Number of further attempts where a server cannot be reached, or a kept process died before its reply
+    /// Number of further attempts where a server cannot be reached, or a kept process died before its reply; with --detach: where
+    /// Slurm puts the job back into its queue
     #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
     pub(crate) retries: u32,
 
     /// With --retries: try again also after the model itself failed
-    #[arg(long, requires = "retries")]
+    #[arg(long, requires = "retries", conflicts_with = "detach")]
     pub(crate) retry_failed: bool,
 
     /// Ask no resident: run the model in this process
@@ -33,7 +34,7 @@ pub(crate) struct RunArgs {
     pub(crate) no_serve: bool,
 
     /// Print the run's uid and end; the run goes on by itself, and --timeout bounds it
-    #[arg(long, conflicts_with_all = ["passthrough", "output", "retries", "no_serve", "on_end", "on_failure"])]
+    #[arg(long, conflicts_with_all = ["passthrough", "output", "no_serve", "on_end", "on_failure"])]
     pub(crate) detach: bool,
 
     /// Bring the files that the model writes to MER_RUN_DIR into this folder

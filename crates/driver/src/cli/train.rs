@@ -24,6 +24,10 @@ pub(crate) struct TrainArgs {
     #[arg(long, conflicts_with_all = ["on_end", "on_failure"])]
     pub(crate) detach: bool,
 
+    /// With --detach: number of further attempts where Slurm puts the job back into its queue
+    #[arg(long, value_name = "COUNT", requires = "detach", default_value_t = 0, hide_default_value = true)]
+    pub(crate) retries: u32,
+
     /// Bring the files that the model writes to MER_RUN_DIR into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "detach")]
     pub(crate) artefacts: Option<PathBuf>,

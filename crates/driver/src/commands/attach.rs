@@ -1,6 +1,7 @@
 //! `mer attach`.
 
 use mer_meal::{Cancel, CancelLevel};
+use mer_service::detached::{AttemptEnd, FoundRun};
 use tokio::sync::mpsc;
 
 use super::{
@@ -12,7 +13,30 @@ use crate::{app::App, cli::AttachArgs, errors::CliError, io::Sink, ui::Ui};
 
 /// Shows what a detached run writes until it is over, and ends with its exit code. Ctrl-C leaves it running.
 pub(super) async fn attach(app: &App, args: &AttachArgs, ui: Ui) -> Result<u8, CliError> {
-    let found = app.signals.unless_ended(async { Ok(app.runtime.find_detached(&args.uid).await?) }).await?;
+    let mut found = app.signals.unless_ended(async { Ok(app.runtime.find_detached(&args.uid).await?) }).await?;
+    let mut tail = args.tail;
+    let collected = loop {
+        if !show(app, &found, tail.take()).await? {
+            let uid = found.uid();
+            ui.note(&format!(
+                "detached: the run goes on; `mer attach {uid}` shows it again, and `mer stop {uid}` ends it"
+            ));
+            return Ok(0);
+        }
+        match app.signals.unless_ended(async { Ok(app.runtime.wait_attempt(found).await?) }).await? {
+            AttemptEnd::Over(collected) => break collected,
+            AttemptEnd::Followed { ended, next, .. } => {
+                ui.note(&ended.error.unwrap_or_default());
+                found = next;
+            }
+        }
+    };
+    run_hooks(app, &args.hooks, &collected.access, ui).await;
+    failed(&collected, ui).map_or(Ok(0), Err)
+}
+
+/// Shows what an attempt of a run writes until it is over. Returns false if a signal ended that.
+async fn show(app: &App, found: &FoundRun, tail: Option<u64>) -> Result<bool, CliError> {
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);
     let (stderr, diagnostics) = mpsc::channel(STDERR_QUEUE);
@@ -25,18 +49,14 @@ pub(super) async fn attach(app: &App, args: &AttachArgs, ui: Ui) -> Result<u8, C
         sink.finish(true).await
     };
     let work = async {
-        let follow = app.runtime.follow_detached(&found, args.tail, stdout, stderr, &cancel);
+        let follow = app.runtime.follow_detached(found, tail, stdout, stderr, &cancel);
         tokio::join!(follow, shown, show_diagnostics(diagnostics, &cancel))
     };
     let ((followed, shown, ()), signal) = app.signals.cancel_on_signal(&cancel, || None, work).await;
     shown?;
-    let uid = found.uid();
     if signal.is_some() || cancel.level() != CancelLevel::None {
-        ui.note(&format!("detached: the run goes on; `mer attach {uid}` shows it again, and `mer stop {uid}` ends it"));
-        return Ok(0);
+        return Ok(false);
     }
     followed?;
-    let collected = app.signals.unless_ended(async { Ok(app.runtime.wait_detached(found).await?) }).await?;
-    run_hooks(app, &args.hooks, &collected.access, ui).await;
-    failed(&collected, ui).map_or(Ok(0), Err)
+    Ok(true)
 }

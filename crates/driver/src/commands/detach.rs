@@ -31,24 +31,25 @@ struct PlacedJson<'a> {
 /// Starts a run that goes on when this process ends, and prints its uid.
 pub(super) async fn detach(
     app: &App,
-    args: &RequestArgs,
+    (args, retries): (&RequestArgs, u32),
     input: Input,
     training: Option<TrainOptions>,
     ui: Ui,
 ) -> Result<u8, CliError> {
     let is_training = training.is_some();
-    let run = place(app, args, input, training, ui).await?;
+    let run = place(app, (args, retries), input, training, ui).await?;
     placed(&run, is_training, ui)?;
     Ok(0)
 }
 
-/// Starts a run that goes on when this process ends.
+/// Starts a run that goes on when this process ends. A cluster that puts its job back into the queue may run it again as many
+/// times as `retries` says.
 ///
 /// # Errors
 /// It was not started, or that is not known.
 pub(super) async fn place(
     app: &App,
-    args: &RequestArgs,
+    (args, retries): (&RequestArgs, u32),
     input: Input,
     training: Option<TrainOptions>,
     ui: Ui,
@@ -63,7 +64,7 @@ pub(super) async fn place(
         timeout: args.timeout,
         hashes: app.settings.hashes && !args.no_hash,
         keep: Retention::No,
-        retries: 0,
+        retries,
         retry_failed: false,
         priority: args.priority,
         tags: args.tags()?,

@@ -33,7 +33,7 @@ pub(crate) async fn run(
     ended: &mut Ended,
 ) -> Result<u8, CliError> {
     if args.detach {
-        return detach::detach(app, &args.request, input, None, ui).await;
+        return detach::detach(app, (&args.request, args.retries), input, None, ui).await;
     }
     if let Some(folder) = &args.artefacts {
         return run_with_artefacts(app, (&args.request, folder), input, None, ui, ended).await;

@@ -34,7 +34,7 @@ pub(super) async fn run_with_artefacts(
     ui: Ui,
     ended: &mut Ended,
 ) -> Result<u8, CliError> {
-    let run = place(app, args, input, training, ui).await?;
+    let run = place(app, (args, 0), input, training, ui).await?;
     let found = FoundRun::Open(Box::new(run.clone()));
     let cancel = Cancel::new();
     let (stdout, chunks) = mpsc::channel(QUEUE);

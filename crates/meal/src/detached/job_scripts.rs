@@ -15,15 +15,18 @@
 //! many look.
 
 /// `mer_submit WORDS` hands the run in `$d` with the name `$n` to `sbatch`, with these words in front. Sets `j` to the number of the job.
-/// `$w` is how many seconds the job may wait in the queue, or nothing.
+/// `$w` is how many seconds the job may wait in the queue, or nothing, and `$left` how many attempts may follow if Slurm puts it
+/// back there.
 pub(super) const SUBMIT: &str = r#"mer_submit() {
     cat <<'MER_JOB' >"$d/job.sh" || fail
 #!/bin/sh
 exec sh "$1/supervisor" "$1" "$2" "$3" job
 MER_JOB
     [ -z "$w" ] || echo "$w" >"$d/queueBound" || fail
+    again=--no-requeue
+    [ "$left" = 0 ] || { again=--requeue; echo "$left" >"$d/left" && mv "$d/env" "$d/env.kept"; } || fail
     date +%s >"$d/submitted" || fail
-    j=$("$@" --parsable --job-name="mer-$n" -o "$d/slurm" -e "$d/slurm" --open-mode=append --no-requeue \
+    j=$("$@" --parsable --job-name="mer-$n" -o "$d/slurm" -e "$d/slurm" --open-mode=append "$again" \
         "$d/job.sh" "$d" "$g" "$m") || fail
     j=${j%%;*}
     { echo "$j" >"$d/job.new" && mv "$d/job.new" "$d/job"; } || fail
@@ -40,18 +43,20 @@ queue() {
     { read -r mer_at <"$f"; } 2>/dev/null
     case $mer_at in '' | *[!0-9]*) mer_at=0 ;; esac
     if [ $((now - mer_at)) -ge 30 ] || [ "$mer_at" -gt "$now" ]; then
-        mer_q=$(squeue -h -u "$(id -un)" -t all -o '%i %T %j' 2>/dev/null) &&
-            { printf '%s\n%s\n' "$now" "$mer_q" >"$f.$$" && mv "$f.$$" "$f" && mer_at=$now; } 2>/dev/null
+        mer_q=$(squeue -h -u "$(id -un)" -t all -O 'JobID:20,State:20,RestartCnt:12,Name:80' 2>/dev/null) &&
+            mer_q=$(printf '%s\n' "$mer_q" | sed 's/  */ /g; s/ $//') && { printf '%s\n%s\n' "$now" "$mer_q" >"$f.$$" && mv "$f.$$" "$f" && mer_at=$now; } 2>/dev/null
     fi
     mer_q=$(cat "$f" 2>/dev/null)
 }
 job_state() {
     queue
-    j= w= e=0
+    j= w= c= e=0
     { read -r j <"$d/job"; } 2>/dev/null
     { read -r e <"$d/submitted"; } 2>/dev/null
-    [ -n "$j" ] || j=$(printf '%s\n' "$mer_q" | sed -n "s/^\([0-9]*\) [A-Z_]* mer-${d##*/}\$/\1/p" | head -n 1)
-    [ -n "$j" ] && w=$(printf '%s\n' "$mer_q" | sed -n "s/^$j \([A-Z_]*\) .*/\1/p" | head -n 1)
+    [ -n "$j" ] || j=$(printf '%s\n' "$mer_q" | sed -n "s/^\([0-9]*\) [A-Z_]* [0-9]* mer-${d##*/}\$/\1/p" | head -n 1)
+    [ -n "$j" ] && w=$(printf '%s\n' "$mer_q" | sed -n "s/^$j \([A-Z_]* [0-9]*\) .*/\1/p" | head -n 1)
+    case $w in *' '*) c=${w#* } w=${w% *} ;; esac
+    return 0
 }
 late() {
     { read -r b <"$d/queueBound"; } 2>/dev/null || return
@@ -64,6 +69,7 @@ look_at_job() {
         { read -r p s o <"$d/launcher"; } 2>/dev/null && [ "$o" = "$mer_boot" ] && mer_a "$p" "$s" && { r=starting; return; }
     fi
     job_state
+    was_put_back && { put_back; return; }
     n=
     { read -r n k <"$d/heartbeat"; } 2>/dev/null
     case $w in
@@ -85,17 +91,21 @@ look_at_job() {
     esac
 }
 look_at_cut() {
-    w= j=
+    if [ -e "$d/left" ]; then
+        job_state
+        was_put_back && { put_back; return; }
+        # It may still be put back.
+        case $w in
+        '') [ "$mer_at" -gt $((e + 10)) ] || { r="runs -"; return; } ;;
+        TIMEOUT | DEADLINE | PREEMPTED | NODE_FAIL | OUT_OF_MEMORY | CANCELLED | COMPLETED | FAILED) ;;
+        *) r="runs -"; return ;;
+        esac
+    fi
+    j=
     { read -r j <"$d/job"; } 2>/dev/null
     # Slurm says on stderr of the job why it ends it.
-    { while IFS= read -r l; do
-        case $l in
-        *' DUE TO TIME LIMIT '*) w=TIMEOUT ;;
-        *' DUE TO PREEMPTION '*) w=PREEMPTED ;;
-        *' DUE TO NODE FAILURE'*) w=NODE_FAIL ;;
-        *'*** JOB '*' CANCELLED AT '*) w=CANCELLED ;;
-        esac
-    done <"$d/slurm"; } 2>/dev/null
+    mer_said "$d"
+    w=$mer_w
     [ -n "$w" ] || job_state
     case $w in
     TIMEOUT | DEADLINE | PREEMPTED | NODE_FAIL | OUT_OF_MEMORY | CANCELLED) r="job $w $j" ;;
@@ -105,8 +115,8 @@ look_at_cut() {
 }
 "#;
 
-/// Takes the job of the run in `$2` out of the queue, and ends it if `$1` is KILL.
-pub(super) const SIGNAL_JOB: &str = r#"{ read -r j <"$2/job"; } 2>/dev/null && {
+/// Takes the job of the run in `$d` out of the queue, and ends it if `$1` is KILL.
+pub(super) const SIGNAL_JOB: &str = r#"{ read -r j <"$d/job"; } 2>/dev/null && {
     scancel -Q --state=PENDING "$j"
     [ "$1" = KILL ] && scancel -Q "$j"
 }

@@ -5,7 +5,7 @@
 //! | file | contains |
 //! |---|---|
 //! | `about` | what the run is, for a person |
-//! | `env` | environment and command; removed as soon as the shell that becomes the model has opened it |
+//! | `env` | environment and command; removed as soon as the shell that becomes the model has opened it; a job that may run again has a copy until it is over |
 //! | `input`, `stdout`, `stderr` | the streams; `input` is removed at the end |
 //! | `artefacts/` | what the model keeps (`MER_RUN_DIR`) |
 //! | `weights…` | what a training writes |
@@ -20,12 +20,13 @@
 mod command;
 mod job_scripts;
 mod observation;
+mod requeue_scripts;
 mod scripts;
 mod supervisor;
 
 pub use command::detached_command;
 pub use observation::{
-    DetachedEnd, DetachedState, EndedBy, Observation, RunFolder, SeenRun, SupervisorId, observations,
+    DetachedEnd, DetachedState, EndedBy, Observation, RequeuedRun, RunFolder, SeenRun, SupervisorId, observations,
 };
 pub use scripts::{
     FOLLOW, HASH, LOOK, MARK_COLLECTED, REMOVE, RunsSurvey, SEND_FILES, SIGNAL, Script, survey, survey_script,

@@ -1,6 +1,6 @@
 //! What a look at detached runs has shown.
 
-use crate::{JobEndKind, slurm::job_end_kind};
+use crate::{JobEnd, JobEndKind, slurm::job_end_kind};
 
 /// The supervisor of a run, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,6 +76,19 @@ pub struct DetachedEnd {
     pub by: Option<EndedBy>,
 }
 
+/// An attempt that was cut because its job was put back into the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequeuedRun {
+    /// Its job, and why it was put back.
+    pub cut: JobEnd,
+    /// How long the attempt ran, in seconds.
+    pub seconds: Option<u64>,
+    /// How long its job had waited in the queue before, in seconds.
+    pub queued: Option<u64>,
+    /// The folder of the next attempt.
+    pub next_folder: String,
+}
+
 /// State of a detached run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DetachedState {
@@ -87,6 +100,8 @@ pub enum DetachedState {
     JobEnded(String, Option<JobEndKind>),
     /// Its job, with this number, was taken out of the queue, because it had waited for too long.
     JobLate(String),
+    /// Its job was put back into the queue, and is another attempt from then on.
+    Requeued(RequeuedRun),
     /// Its job was taken out of the queue, or ended, because it was told to stop.
     JobStopped,
     /// It runs; seconds since its start, if they are known.
@@ -159,6 +174,13 @@ fn state(line: &str) -> Option<DetachedState> {
                 state => DetachedState::JobEnded(id.to_owned(), job_end_kind(state)),
             }
         }
+        "again" => {
+            let mut words = rest.splitn(4, ' ');
+            let (kind, id) = (job_end_kind(words.next()?)?, words.next()?.to_owned());
+            let (seconds, queued) = times(words.next()?);
+            let next_folder = words.next()?.to_owned();
+            DetachedState::Requeued(RequeuedRun { cut: JobEnd { id, kind }, seconds, queued, next_folder })
+        }
         "runs" => DetachedState::Running(rest.parse().ok()),
         "end" => DetachedState::Ended(end(rest)?),
         "missing" => DetachedState::Missing,
@@ -176,12 +198,12 @@ fn end(text: &str) -> Option<DetachedEnd> {
     let mut words = text.strip_suffix(" .")?.split(' ');
     let (status, at, seconds) = (words.next()?, words.next()?, words.next()?);
     let (full, by) = (words.next()?, words.next()?);
-    let (seconds, queued) = seconds.split_once('+').map_or((seconds, None), |(ran, queued)| (ran, Some(queued)));
+    let (seconds, queued) = times(seconds);
     Some(DetachedEnd {
         status: status.parse().ok(),
         at: at.parse().ok(),
-        seconds: seconds.parse().ok(),
-        queued: queued.and_then(|queued| queued.parse().ok()),
+        seconds,
+        queued,
         disk_full: full == "full",
         by: match by {
             "stop" => Some(EndedBy::Stop),
@@ -190,6 +212,12 @@ fn end(text: &str) -> Option<DetachedEnd> {
             _ => None,
         },
     })
+}
+
+/// Returns how long a run took, and how long its job had waited before, in seconds: `60+9`.
+fn times(word: &str) -> (Option<u64>, Option<u64>) {
+    let (ran, queued) = word.split_once('+').map_or((word, None), |(ran, queued)| (ran, Some(queued)));
+    (ran.parse().ok(), queued.and_then(|queued| queued.parse().ok()))
 }
 
 #[cfg(test)]
@@ -218,6 +246,14 @@ mod tests {
             of(DetachedState::Ended(killed), None),
         ];
         assert_eq!(seen.seen, runs);
+        let requeued = RequeuedRun {
+            cut: JobEnd { id: "12".to_owned(), kind: JobEndKind::Preempted },
+            seconds: Some(60),
+            queued: Some(9),
+            next_folder: "/a b/runs/u-2".to_owned(),
+        };
+        let again = observations("=h b-1 gpu1\n=again PREEMPTED 12 60+9 /a b/runs/u-2\n", 1).expect("an answer");
+        assert_eq!(again.seen, [of(DetachedState::Requeued(requeued), None)]);
         for wrong in ["", "=h b-1 gpu1\n", &answer[..answer.len() - 1], "=h b-1 gpu1\n=x\n=x\n=x\n=x\n", "noise\n"] {
             assert_eq!(observations(wrong, 4), None, "{wrong}");
         }

@@ -2,6 +2,7 @@
 
 use super::{
     job_scripts::{LOOK_AT_JOB, SIGNAL_JOB},
+    requeue_scripts::{LOOK_AT_REQUEUED, REQUEUE},
     supervisor::{COMMON, KEEPS},
 };
 
@@ -18,7 +19,13 @@ over() {
 }
 look() {
     [ -d "$d" ] && [ ! -O "$d" ] && { r=foreign; return; }
-    over && { case $r in *' stop .' | *' maxRunTime .') ;; *) [ -e "$d/cut" ] && look_at_cut ;; esac; return; }
+    [ -e "$d/requeued" ] && { look_again; return; }
+    if over; then
+        [ -e "$d/cut" ] || return
+        if [ -e "$d/left" ]; then mer_done "$d" || look_at_cut
+        else case $r in *' stop .' | *' maxRunTime .') ;; *) look_at_cut ;; esac; fi
+        return
+    fi
     [ -e "$d/submitted" ] && { look_at_job; return; }
     if [ -r "$d/pid" ]; then read -r p s o g <"$d/pid"
     elif [ -d "$d" ] && [ "$p" = - ]; then
@@ -47,10 +54,19 @@ done
 
 /// `$1` is `TERM` or `KILL`, `$2` the folder. Tells a model to end, and its supervisor to end it after the grace period.
 const SIGNAL_TO: &str = r#"[ -d "$2" ] && [ -O "$2" ] || { echo "its folder is not there" >&2; exit 3; }
-[ -e "$2/end" ] && exit
-true >"$2/stop"
+d=$2
+if [ -e "$d/left" ]; then
+    next() { n=${d%-*}-$((${d##*-} + 1)); [ -e "$d/requeued" ] && [ -d "$n" ]; }
+    while next; do d=$n; done
+    mer_done "$d" && exit
+    true >"$d/stop"
+    # It may have been put back meanwhile.
+    while next; do d=$n; true >"$d/stop"; done
+elif [ -e "$d/end" ]; then exit
+fi
+true >"$d/stop"
 @JOB@
-{ read -r q u <"$2/model"; } 2>/dev/null && mer_a "$q" "$u" && kill "-$1" "-$q" 2>/dev/null
+{ read -r q u <"$d/model"; } 2>/dev/null && mer_a "$q" "$u" && kill "-$1" "-$q" 2>/dev/null
 exit 0
 "#;
 
@@ -65,8 +81,15 @@ tail -c 16384 stderr
 exit 0
 "#;
 
-/// `$1` is the folder. Notes that the end of the run is on record.
-pub const MARK_COLLECTED: &str = r#"true >"$1/collected"
+/// `$1` is the folder. Notes that the end of the run is on record, also in the folders of the attempts before it.
+pub const MARK_COLLECTED: &str = r#"d=$1 f=
+{ read -r f <"$d/first"; } 2>/dev/null
+while [ -d "$d" ]; do
+    rm -f "$d/input" "$d/env.kept"
+    true >"$d/collected"
+    [ -n "$f" ] && [ "$d" != "$f" ] || break
+    d=${d%-*}-$((${d##*-} - 1))
+done
 "#;
 
 /// `$1` is the folder. Removes it.
@@ -84,7 +107,7 @@ while :; do
     e=
     for f in end end.[0-9]*; do [ -e "$f" ] && e=1; done
     [ -n "$e" ] || { { read -r p q r <pid; } 2>/dev/null && ! mer_a "$p" "$q" && [ ! -e launcher ] && [ ! -e submitted ] && e=1; }
-    [ -e collected ] && e=1
+    [ -e collected ] || [ -e requeued ] && e=1
     size "$@" || exit 3
     if [ "$s" -gt "$n" ]; then
         tail -c "+$((n + 1))" "$2" | head -c "$((s - n))" || exit
@@ -159,6 +182,6 @@ impl Script {
     /// Returns the text for `sh -c`.
     #[must_use]
     pub fn text(self) -> String {
-        format!("{COMMON}{LOOK_AT_JOB}{}", self.0.replace("@JOB@", SIGNAL_JOB))
+        format!("{COMMON}{REQUEUE}{LOOK_AT_REQUEUED}{LOOK_AT_JOB}{}", self.0.replace("@JOB@", SIGNAL_JOB))
     }
 }

@@ -1,6 +1,9 @@
 //! The supervisor of a detached run, and the script that starts it.
 
-use super::job_scripts::SUBMIT;
+use super::{
+    job_scripts::SUBMIT,
+    requeue_scripts::{PLACE, REQUEUE},
+};
 use crate::shell_words::CHECKS;
 
 /// Functions of every script. `mer_base DIR` sets `mer_d` to the folder of all runs, by default or below this one. `mer_t PID` sets `mer_s` to the start time of a process, and to nothing if it has ended;
@@ -67,11 +70,12 @@ pub(super) const KEEPS: &str = r#"mer_keeps() {
 /// The model is a foreground command, because a shell waits for it whatever signals come, and knows its status for certain. A
 /// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
 /// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
-const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4
+const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4 f=$1 left= over=
 unset MER_WATCH
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM
 trap '[ -z "$job" ] || true >"$d/cut"' TERM
 mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s) waited=
+[ -z "$job" ] || mer_place
 [ -z "$job" ] || { read -r waited <"$d/submitted"; } 2>/dev/null
 [ -z "$waited" ] || { waited=$((began - waited)); [ "$waited" -ge 0 ] || waited=0; }
 end() {
@@ -79,7 +83,8 @@ end() {
     [ "$1" = 0 ] || { echo "is there room" >"$d/probe"; } 2>/dev/null || full=full
     by=-
     for why in cut maxRunTime stop; do [ -e "$d/$why" ] && by=$why; done
-    rm -f "$d/probe" "$d/input" "$d/env"
+    rm -f "$d/probe" "$d/env"
+    [ -e "$d/requeued" ] || { [ "${left:-0}" -gt 0 ] && mer_may_follow "$1" "${2:-$by}"; } || rm -f "$f/input" "$f/env.kept"
     now=$(date +%s)
     if { echo "$1 $now $((now - began))${waited:++$waited} $full ${2:-$by} ." 1<>"$d/end.new"; } 2>/dev/null; then mv "$d/end.new" "$d/end"
     else mv "$d/end.new" "$d/end.$1"; fi
@@ -95,6 +100,7 @@ rm -f "$d/launcher"
 [ -n "$job" ] || { echo "$p $t $mer_boot $(uname -n)"; exec >/dev/null; }
 { read -r bound <"$d/queueBound"; } 2>/dev/null && [ "${waited:-0}" -gt "$bound" ] && true >"$d/late"
 [ -e "$d/late" ] && { end 124 queueTimeout; exit 124; }
+[ -z "$over" ] || { end - "$over"; exit; }
 export MER_RUN_DIR="$d/artefacts"
 (
     trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
@@ -112,6 +118,7 @@ export MER_RUN_DIR="$d/artefacts"
         group
         n=$((n + w))
         echo "$n $k" >"$d/heartbeat"
+        [ "$d" = "$f" ] || echo "$n $k" >"$f/heartbeat"
         if ! mer_a "$p" "$t"; then
             [ -e "$d/end" ] && exit
             tell TERM
@@ -125,21 +132,30 @@ export MER_RUN_DIR="$d/artefacts"
             continue
         fi
         [ -n "$m" ] && [ "$n" -ge "$m" ] && { true >"$d/maxRunTime"; told=$n; }
-        { [ -e "$d/stop" ] || [ ! -d "$d" ]; } && told=$n
+        { [ -e "$d/stop" ] || [ -e "$d/requeued" ] || [ ! -d "$d" ]; } && told=$n
         [ -n "$told" ] && { tell TERM || told=; }
     done
 ) 2>/dev/null &
 k=$!
-( mer_session sh "$d/env" <"$d/input" >>"$d/stdout" 2>>"$d/stderr" )
+( mer_session sh "$d/env" <"$f/input" >>"$d/stdout" 2>>"$d/stderr" )
 s=$?
+if [ -n "$job" ]; then
+    # The model may have ended by the word of Slurm before it came to this process.
+    mer_said "$d"
+    [ -n "$mer_w" ] || [ "$s" -le 128 ] || { sleep 1; mer_said "$d"; }
+    [ -z "$mer_w" ] || true >"$d/cut"
+fi
 tell KILL
 end "$s"
 kill -KILL "$k"
+# Slurm may take the end of what has gone on without it for the end of the attempt that follows.
+while [ -e "$d/requeued" ] && [ ! -e "$f/collected" ]; do sleep 5; done
 "#;
 
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
 /// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
-/// its job may wait in the queue, or nothing, and what follows is the call of `sbatch`. Reads the command of the run, one line, and then its input.
+/// its job may wait in the queue, or nothing, `$8` how many further attempts there may be if Slurm puts it back there, and what
+/// follows is the call of `sbatch`. Reads the command of the run, one line, and then its input.
 ///
 /// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
 /// the folder. Prints another word if the command cannot be started.
@@ -152,8 +168,8 @@ mer_base "$1"; b=$mer_d n=$2 g=$3 m=$4
 command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
     echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
 mer_x() { exit 0; }
-[ $# -gt 7 ] || (eval "$l") || exit
-[ $# -le 7 ] || command -v "$8" >/dev/null 2>&1 || { echo "mer: no $8" >&2; exit 1; }
+[ $# -gt 8 ] || (eval "$l") || exit
+[ $# -le 8 ] || command -v "$9" >/dev/null 2>&1 || { echo "mer: no $9" >&2; exit 1; }
 mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
 fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
 trap 'fail' HUP INT TERM
@@ -171,17 +187,20 @@ cat <<'MER_END'
 mer_d=${0%/*}
 mer_t $$; echo "$$ $mer_s" >"$mer_d/model"
 @CHECKS@
-mer_x() { exec "$@"; }
+mer_x() {
+    [ -z "${MER_ATTEMPT:-}" ] || { MER_ATTEMPT=${mer_d##*-}; export MER_ATTEMPT; }
+    exec "$@"
+}
 MER_END
 p "$l"
 } >"$d/env" || fail
 p "$5" >"$d/about" || fail
 true >"$d/stdout" && true >"$d/stderr" || fail
 cat >"$d/input" || fail
-if [ $# -gt 7 ]; then
+if [ $# -gt 8 ]; then
     p "$6" >"$d/supervisor" || fail
-    w=$7
-    shift 7
+    w=$7 left=$8
+    shift 8
     mer_submit "$@"
     trap - HUP INT TERM
     echo "=job $j $(uname -n)"
@@ -203,7 +222,10 @@ echo "$d"
 #[must_use]
 pub fn launch_script() -> (String, String) {
     let launch = LAUNCH.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
-    (format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
+    (
+        format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"),
+        format!("{COMMON}{SESSION}{REQUEUE}{PLACE}{SUPERVISOR}"),
+    )
 }
 
 /// A run that was launched.

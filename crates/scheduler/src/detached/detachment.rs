@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use mer_core::{Access, AccessKind, Bound, DetachedParams, DetachedRun, DetachedTraining, Protocol, RunSpec, Status};
+use mer_core::{
+    Access, AccessKind, Bound, ConnType, DetachedParams, DetachedRun, DetachedTraining, Protocol, RunSpec, Status,
+};
 use mer_dal::Durability;
 use mer_meal::Input;
 use uuid::Uuid;
@@ -32,6 +34,12 @@ use crate::{
 const UNBOUNDED: Duration = Duration::from_secs(30 * 86_400);
 /// Time after the bound of a run until it counts as lost.
 const AFTER_BOUND: Duration = Duration::from_secs(86_400);
+
+/// Returns how soon a run is to be collected that may take this long. After that it counts as lost.
+#[must_use]
+pub fn collected_within(max_run_time: Option<Bound>) -> Duration {
+    max_run_time.and_then(Bound::duration).map_or(UNBOUNDED, |bound| bound + AFTER_BOUND)
+}
 
 /// What is particular to a run that outlives its caller.
 #[derive(Debug, Clone, Default)]
@@ -71,13 +79,21 @@ struct Begun<'a> {
 
 impl Scheduler {
     /// Starts a run that goes on when this process ends, and returns once it is in the hands of its supervisor. Waits for a
-    /// free place before. The run is written to the database before it starts.
+    /// free place before. The run is written to the database before it starts. `retries` of the request is how often it may run
+    /// again if the cluster that it runs on puts it back into its queue.
     ///
     /// # Errors
     /// As [`Scheduler::run`]; the model's processes serve many requests, or the run could not be put on record.
     pub async fn detach(&self, mut request: Request<'_>, options: &DetachOptions) -> Result<Detached, SchedulerError> {
         self.environment.learn(request.servers);
-        let replicas = self.able(replicas(request.model, request.servers, request.pinned)?, request.model)?;
+        let mut replicas = self.able(replicas(request.model, request.servers, request.pinned)?, request.model)?;
+        if request.retries > 0 {
+            // Only a cluster runs again what it has cut.
+            replicas.retain(|placement| placement.conn_type == ConnType::Slurm);
+            if replicas.is_empty() {
+                return Err(SchedulerError::DetachedRetries { model: request.model.name.clone() });
+            }
+        }
         let mut itinerary = Itinerary::new(replicas, 0);
         loop {
             let at = self.next_server(&itinerary, &request).await?;
@@ -172,7 +188,7 @@ impl Scheduler {
                 ..DetachedParams::default()
             },
         };
-        let lasts = max_run_time.and_then(Bound::duration).map_or(UNBOUNDED, |bound| bound + AFTER_BOUND);
+        let lasts = collected_within(max_run_time);
         let record = DetachedRecord { database: self.weights_cache.database(), collector: Uuid::new_v4() };
         record
             .add(&run, lasts, &access, units.as_deref())
@@ -204,6 +220,7 @@ impl Scheduler {
             name: format!("{}-{}", run.request_uid, run.attempt),
             max_run_time: run.params.max_run_time,
             queue_timeout: placement.params.queue_timeout,
+            retries: request.retries,
             about: format!(
                 "a run of the model {} by {}, started {:.0}",
                 access.model, access.caller, access.start_access

@@ -23,6 +23,8 @@ pub(super) struct Launch<'a> {
     pub(super) max_run_time: Option<Bound>,
     /// How long its job may wait in the queue of a cluster.
     pub(super) queue_timeout: Option<Bound>,
+    /// How often it may run again if its cluster puts its job back into the queue.
+    pub(super) retries: u32,
     /// What it is, for a person that looks into the folder.
     pub(super) about: String,
     pub(super) trains: bool,
@@ -73,6 +75,7 @@ impl Launch<'_> {
             self.about.clone(),
             supervisor,
             bound(self.queue_timeout).unwrap_or_default(),
+            self.retries.to_string(),
         ];
         arguments.extend(self.host.executor.submission().unwrap_or_default());
         let running = match self.host.start(&script, arguments, Bound::Never, self.cancel).await {

@@ -7,6 +7,6 @@ mod input;
 mod launch;
 mod record;
 
-pub use detachment::{DetachOptions, Detached};
+pub use detachment::{DetachOptions, Detached, collected_within};
 pub use error::DetachedError;
 pub use host::{DetachedHost, OutputDigest, OutputStream};

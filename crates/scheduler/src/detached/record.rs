@@ -79,7 +79,7 @@ impl DetachedRecord<'_> {
         units: Option<&UnitsGuard>,
     ) -> Result<(), DalError> {
         self.in_session(async |store| {
-            store.close_detached(self.collector, access).await?;
+            store.close_detached(self.collector, access, None).await?;
             match (units, run.claim) {
                 (Some(units), Some(claim)) => store.release_claims(claim, &claim_units(units)).await,
                 _ => Ok(()),

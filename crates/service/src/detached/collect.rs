@@ -3,10 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use mer_core::{Access, CURRENT_ALIAS, Classified as _, DetachedRun, DetachedTraining, FailureKind, Status};
-use mer_dal::{ClaimUnit, DalError};
+use mer_core::{
+    Access, CURRENT_ALIAS, Classified as _, DetachedParams, DetachedRun, DetachedTraining, FailureKind, Status,
+};
+use mer_dal::{ClaimUnit, DalError, NextAttempt};
 use mer_meal::Cancel;
-use mer_scheduler::{DetachedError, DetachedHost};
+use mer_scheduler::{DetachedError, DetachedHost, collected_within};
 use uuid::Uuid;
 
 use super::{judgement::Judgement, sight::Sight};
@@ -30,6 +32,8 @@ pub struct CollectedRun {
     pub access: Access,
     /// The version that a training made.
     pub version: Option<NamedVersion>,
+    /// The attempt that follows, if the job of this one was put back into the queue of its cluster.
+    pub next: Option<Box<DetachedRun>>,
 }
 
 impl Runtime {
@@ -88,6 +92,7 @@ impl Runtime {
     ) -> Result<Option<CollectedRun>, ServiceError> {
         let (run, cancel) = (&sight.run, Cancel::new());
         let folder = sight.folder();
+        let begun = access.clone();
         if access.status == Status::Started {
             judged.write_to(&mut access);
             complete(&mut access, run, &judged);
@@ -117,16 +122,21 @@ impl Runtime {
                 }
             }
         }
+        let next = judged.next_folder.map(|folder| next_attempt(run, begun, &access, folder));
         // A version was stored together with the end of the run.
         if version.is_none() {
-            let closed =
-                async |store: &mer_dal::Store| Ok::<_, ServiceError>(store.close_detached(collector, &access).await?);
+            let closed = async |store: &mer_dal::Store| {
+                Ok::<_, ServiceError>(store.close_detached(collector, &access, next.as_ref()).await?)
+            };
             if !self.in_session(closed).await? {
                 return Ok(None);
             }
         }
-        self.tidy(run, sight.host.as_ref().zip(folder.as_deref())).await;
-        Ok(Some(CollectedRun { access, version }))
+        // The attempt that follows needs what this one holds.
+        if next.is_none() {
+            self.tidy(run, sight.host.as_ref().zip(folder.as_deref())).await;
+        }
+        Ok(Some(CollectedRun { access, version, next: next.map(|next| Box::new(next.run)) }))
     }
 
     /// Makes what a training wrote a version, and puts its end on record with it.
@@ -205,6 +215,23 @@ enum NotStored {
     Taken,
     /// It will never be, for this reason.
     Never(String),
+}
+
+/// Returns the attempt that follows one whose job was put back into the queue. It begins when that one ended.
+fn next_attempt(run: &DetachedRun, begun: Access, ended: &Access, folder: String) -> NextAttempt {
+    let attempt = run.attempt + 1;
+    let params = DetachedParams { pid: None, start_time: None, start_ms: None, ..run.params.clone() };
+    NextAttempt {
+        lasts: collected_within(run.params.max_run_time),
+        access: Access {
+            attempt,
+            start_access: ended.stop_access.unwrap_or(begun.start_access),
+            queue_ms: Some(0.0),
+            connect_ms: Some(0.0),
+            ..begun
+        },
+        run: DetachedRun { attempt, boot_id: None, folder: Some(folder), params, ..run.clone() },
+    }
 }
 
 /// Writes the facts that were known at the start, and the times.

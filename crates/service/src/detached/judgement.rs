@@ -18,6 +18,8 @@ pub(super) struct Judgement {
     pub(super) queued: Option<u64>,
     /// Whether its folder is there, with what it wrote.
     pub(super) has_folder: bool,
+    /// The folder of the attempt that follows, if its job was put back into the queue.
+    pub(super) next_folder: Option<String>,
 }
 
 /// Returns how a run ended; none if it goes on, or if that is not known and may be known later.
@@ -29,6 +31,7 @@ pub(super) fn judge(run: &DetachedRun, state: &DetachedState) -> Option<Judgemen
         seconds: None,
         queued: None,
         has_folder,
+        next_folder: None,
     };
     let not_started = "it was not started: the process that was to start it had ended before";
     Some(match state {
@@ -46,6 +49,13 @@ pub(super) fn judge(run: &DetachedRun, state: &DetachedState) -> Option<Judgemen
         DetachedState::JobEnded(id, None) => {
             lost(&format!("job {id} is over, and the end of the model was not written down"), true)
         }
+        DetachedState::Requeued(requeued) => Judgement {
+            status: Status::Failed,
+            seconds: requeued.seconds,
+            queued: requeued.queued,
+            next_folder: Some(requeued.next_folder.clone()),
+            ..lost(&format!("{}, and runs again as attempt {}", requeued.cut, run.attempt + 1), true)
+        },
         DetachedState::JobLate(id) => {
             let why = format!("{QUEUE_TIMEOUT}: job {id} was still in the queue");
             Judgement { status: Status::Timeout, ..lost(&why, true) }
@@ -65,6 +75,7 @@ pub(super) fn overdue(run: &DetachedRun) -> Option<Judgement> {
         seconds: None,
         queued: None,
         has_folder: false,
+        next_folder: None,
     })
 }
 
@@ -74,7 +85,6 @@ fn of_end(run: &DetachedRun, end: DetachedEnd) -> Judgement {
         code => Exit::Code(code),
     });
     let (status, error) = match (end.by, exit) {
-        (_, None) => (Status::Lost, Some("its supervisor was killed, and the model was ended".to_owned())),
         (Some(EndedBy::Stop), _) => (Status::Cancelled, Some("it was told to stop".to_owned())),
         (Some(EndedBy::MaxRunTime), _) => {
             let bound = run.params.max_run_time.map(|bound| format!(" after {bound}")).unwrap_or_default();
@@ -83,6 +93,7 @@ fn of_end(run: &DetachedRun, end: DetachedEnd) -> Judgement {
         (Some(EndedBy::QueueTimeout), _) => {
             (Status::Timeout, Some(format!("{QUEUE_TIMEOUT}: its job began too late, and was not used")))
         }
+        (None, None) => (Status::Lost, Some("its supervisor was killed, and the model was ended".to_owned())),
         (None, Some(Exit::Code(0))) => (Status::Succeeded, None),
         (None, Some(exit)) => {
             // A shell tells a death by a signal and an exit with 128 plus its number alike.
@@ -93,7 +104,7 @@ fn of_end(run: &DetachedRun, end: DetachedEnd) -> Judgement {
     };
     // What was not started has no exit.
     let exit = exit.filter(|_| end.by != Some(EndedBy::QueueTimeout));
-    Judgement { status, error, exit, seconds: end.seconds, queued: end.queued, has_folder: true }
+    Judgement { status, error, exit, seconds: end.seconds, queued: end.queued, has_folder: true, next_folder: None }
 }
 
 impl Judgement {
@@ -125,7 +136,13 @@ pub fn failure_of(access: &Access) -> Option<FailureKind> {
         _ if access.exit_code.is_some_and(|code| code != 0) || access.signal.is_some() => {
             Some(FailureKind::ModelFailed)
         }
-        _ => Some(FailureKind::Io),
+        _ => Some(match access.error.as_deref().and_then(JobEnd::at_the_beginning_of).map(|end| end.kind) {
+            Some(JobEndKind::Preempted | JobEndKind::Requeued) => FailureKind::Busy,
+            Some(JobEndKind::NodeFailed) => FailureKind::Unreachable,
+            Some(JobEndKind::Cancelled) => FailureKind::Cancelled,
+            Some(_) => FailureKind::ModelFailed,
+            None => FailureKind::Io,
+        }),
     }
 }
 
@@ -133,6 +150,7 @@ pub fn failure_of(access: &Access) -> Option<FailureKind> {
 mod tests {
     use jiff::Timestamp;
     use mer_core::{Bound, DetachedParams};
+    use mer_meal::RequeuedRun;
     use uuid::Uuid;
 
     use super::*;
@@ -174,9 +192,27 @@ mod tests {
         let late = "`queueTimeout` ran out: its job began too late, and was not used";
         assert_eq!(end(Some(124), Some(EndedBy::QueueTimeout), false), is(Status::Timeout, late));
         assert_eq!(end(None, None, false).0, Status::Lost);
+        assert_eq!(end(None, Some(EndedBy::Stop), false).0, Status::Cancelled, "it was cut, and is not to begin again");
         let judged = judge(&run(false), &DetachedState::JobLate("7".to_owned())).expect("it is over");
         let late = "`queueTimeout` ran out: job 7 was still in the queue";
         assert_eq!((judged.status, judged.error.as_deref()), (Status::Timeout, Some(late)));
+        let requeued = RequeuedRun {
+            cut: JobEnd { id: "7".to_owned(), kind: JobEndKind::NodeFailed },
+            seconds: Some(3),
+            queued: None,
+            next_folder: "/runs/u-2".to_owned(),
+        };
+        let judged = judge(&run(false), &DetachedState::Requeued(requeued)).expect("the attempt is over");
+        let cut = "job 7 lost its node, and runs again as attempt 2";
+        assert_eq!((judged.status, judged.error.as_deref()), (Status::Failed, Some(cut)));
+        let mut access = mer_testkit::started(Uuid::nil(), 1, "m", Timestamp::UNIX_EPOCH);
+        judged.write_to(&mut access);
+        assert_eq!(failure_of(&access), Some(FailureKind::Unreachable));
+        access.error = Some("job 7 was preempted by another job".to_owned());
+        assert_eq!(failure_of(&access), Some(FailureKind::Busy));
+        access.error = Some("job 7 was late".to_owned());
+        assert_eq!(failure_of(&access), Some(FailureKind::Io));
+        assert_eq!((judged.seconds, judged.next_folder.as_deref()), (Some(3), Some("/runs/u-2")));
     }
 
     #[test]

@@ -90,9 +90,16 @@ impl Runtime {
             return Ok(Vec::new());
         }
         let view = self.view().await?;
-        let mut statuses = Vec::new();
-        for sight in self.look_at(runs, &view).await {
-            statuses.push(self.standing(sight, &view).await);
+        let (mut statuses, mut runs) = (Vec::new(), runs);
+        // An attempt that was cut is followed by another one, which may be over too.
+        while !runs.is_empty() {
+            for sight in self.look_at(std::mem::take(&mut runs), &view).await {
+                let status = self.standing(sight, &view).await;
+                if let Standing::Collected(collected) = &status.standing {
+                    runs.extend(collected.next.as_deref().cloned());
+                }
+                statuses.push(status);
+            }
         }
         statuses.sort_by_key(|status| status.run.key());
         Ok(statuses)

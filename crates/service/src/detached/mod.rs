@@ -20,3 +20,4 @@ pub use found_run::FoundRun;
 pub use judgement::failure_of;
 pub use look::{DetachedStatus, Standing};
 pub use received_files::FetchedFiles;
+pub use steer::AttemptEnd;

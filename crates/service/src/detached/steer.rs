@@ -12,7 +12,7 @@ use super::{
     collect::CollectedRun,
     found_run::FoundRun,
     judgement::{judge, overdue},
-    look::Standing,
+    look::{DetachedStatus, Standing},
 };
 use crate::{error::ServiceError, runtime::Runtime};
 
@@ -20,15 +20,47 @@ use crate::{error::ServiceError, runtime::Runtime};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum AttemptEnd {
+    /// The run is over with it.
+    Over(Box<CollectedRun>),
+    /// Its job was put back into the queue of its cluster, and another attempt follows.
+    Followed {
+        /// What is on record of it.
+        ended: Box<Access>,
+        /// The newest attempt.
+        next: FoundRun,
+        /// What this process has put on record of that one, if it is over too.
+        over: Option<Box<CollectedRun>>,
+    },
+}
+
 impl Runtime {
-    /// Waits until a run is over and its end is on record. A server that cannot be asked is asked again.
+    /// Waits until a run is over and its end is on record, whatever attempts follow. A server that cannot be asked is asked again.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn wait_detached(&self, found: FoundRun) -> Result<CollectedRun, ServiceError> {
+    pub async fn wait_detached(&self, mut found: FoundRun) -> Result<CollectedRun, ServiceError> {
+        loop {
+            match self.wait_attempt(found).await? {
+                AttemptEnd::Over(collected) => return Ok(*collected),
+                AttemptEnd::Followed { over: Some(collected), .. } => return Ok(*collected),
+                AttemptEnd::Followed { next, .. } => found = next,
+            }
+        }
+    }
+
+    /// Waits until an attempt is over and its end is on record.
+    ///
+    /// # Errors
+    /// As [`Runtime::wait_detached`].
+    pub async fn wait_attempt(&self, found: FoundRun) -> Result<AttemptEnd, ServiceError> {
         let run = match found {
             FoundRun::Open(run) => *run,
-            FoundRun::Closed(access) => return Ok(CollectedRun { access: *access, version: None }),
+            FoundRun::Closed(access) => {
+                return Ok(AttemptEnd::Over(Box::new(CollectedRun { access: *access, version: None, next: None })));
+            }
         };
         let (mut pause, mut told) = (FIRST_PAUSE, None);
         loop {
@@ -57,24 +89,47 @@ impl Runtime {
     }
 
     /// Collects a run that is over, or reads what another process has put on record.
-    async fn collected(
-        &self,
-        key: AttemptKey,
-        told: &mut Option<String>,
-    ) -> Result<Option<CollectedRun>, ServiceError> {
-        let status = self.detached_where(|run| run.key() == key).await?.into_iter().next();
-        Ok(match status.map(|status| status.standing) {
-            Some(Standing::Collected(collected)) => Some(*collected),
-            Some(Standing::Ended(why) | Standing::Unknown(why)) => {
+    async fn collected(&self, key: AttemptKey, told: &mut Option<String>) -> Result<Option<AttemptEnd>, ServiceError> {
+        let mut statuses = self.detached_where(|run| run.key() == key).await?;
+        let last = statuses.pop();
+        let first = statuses.into_iter().next();
+        Ok(match (first.map(|status| status.standing), last) {
+            (Some(Standing::Collected(ended)), Some(DetachedStatus { run, standing })) => {
+                let (next, over) = match standing {
+                    Standing::Collected(over) => (FoundRun::Closed(Box::new(over.access.clone())), Some(over)),
+                    _ => (FoundRun::Open(Box::new(run)), None),
+                };
+                Some(AttemptEnd::Followed { ended: Box::new(ended.access), next, over })
+            }
+            (_, Some(DetachedStatus { standing: Standing::Collected(collected), .. })) => {
+                Some(AttemptEnd::Over(collected))
+            }
+            (_, Some(DetachedStatus { standing: Standing::Ended(why) | Standing::Unknown(why), .. })) => {
                 tell(&why, told);
                 None
             }
-            Some(_) => None,
-            None => {
-                let rows = self.in_session(async |store| Ok::<_, ServiceError>(store.access(key.request_uid).await?));
-                let access = rows.await?.into_iter().find(|row: &Access| row.attempt == key.attempt);
-                access.map(|access| CollectedRun { access, version: None })
-            }
+            (_, Some(_)) => None,
+            // Another process has put its end on record.
+            (_, None) => self.on_record(key).await?,
+        })
+    }
+
+    /// Returns how an attempt ended by the record; none if it has not.
+    async fn on_record(&self, key: AttemptKey) -> Result<Option<AttemptEnd>, ServiceError> {
+        let read = async |store: &mer_dal::Store| {
+            let runs = store.detached_runs().await?;
+            let open = runs.into_iter().find(|run| run.request_uid == key.request_uid && run.attempt >= key.attempt);
+            Ok::<_, ServiceError>((store.access(key.request_uid).await?, open))
+        };
+        let (rows, open) = self.in_session(read).await?;
+        let mut rows = rows.into_iter().filter(|row| row.attempt >= key.attempt);
+        let Some(access) = rows.next() else { return Ok(None) };
+        let followed = |next| AttemptEnd::Followed { ended: Box::new(access.clone()), next, over: None };
+        Ok(match (open, rows.next_back()) {
+            (Some(run), _) if run.attempt == key.attempt => None,
+            (Some(run), _) => Some(followed(FoundRun::Open(Box::new(run)))),
+            (None, Some(last)) => Some(followed(FoundRun::Closed(Box::new(last)))),
+            (None, None) => Some(AttemptEnd::Over(Box::new(CollectedRun { access, version: None, next: None }))),
         })
     }
 

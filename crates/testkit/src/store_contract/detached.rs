@@ -7,7 +7,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use mer_core::{Access, AccessKind, Bound, DetachedParams, DetachedRun, DetachedTraining, Status};
-use mer_dal::{DalError, Database, NewVersion, Store, Upload};
+use mer_dal::{DalError, Database, NewVersion, NextAttempt, Store, Upload};
 use uuid::Uuid;
 
 use super::{
@@ -85,11 +85,11 @@ pub async fn a_detached_run_is_on_record_until_its_end(store: &Store) {
     assert_eq!(row(store, &begun).await.status, Status::Started);
 
     let collector = Uuid::new_v4();
-    assert!(!store.close_detached(collector, &end(&begun)).await.unwrap(), "no process collects it");
+    assert!(!store.close_detached(collector, &end(&begun), None).await.unwrap(), "no process collects it");
     assert!(store.take_detached(first.key(), collector, LONG).await.unwrap());
-    assert!(store.close_detached(collector, &end(&begun)).await.unwrap());
+    assert!(store.close_detached(collector, &end(&begun), None).await.unwrap());
     assert_eq!(row(store, &begun).await, end(&begun));
-    assert!(!store.close_detached(collector, &end(&begun)).await.unwrap());
+    assert!(!store.close_detached(collector, &end(&begun), None).await.unwrap());
     assert!(!store.take_detached(first.key(), collector, LONG).await.unwrap());
     assert!(!store.update_detached(&first).await.unwrap());
     assert_eq!(store.detached_runs().await.unwrap().len(), 1);
@@ -117,25 +117,26 @@ pub async fn one_process_collects_a_detached_run(store: &Store) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let lost = Access { status: Status::Lost, ..end(&begun) };
-    assert!(!store.close_detached(two, &lost).await.unwrap());
+    assert!(!store.close_detached(two, &lost, None).await.unwrap());
     assert_eq!(row(store, &begun).await.status, Status::Started);
     let known = store.detached_runs().await.unwrap();
     assert!(known[0].is_overdue, "it was to be collected within 400 ms");
-    assert!(store.close_detached(one, &lost).await.unwrap());
+    assert!(store.close_detached(one, &lost, None).await.unwrap());
     assert_eq!(row(store, &begun).await.status, Status::Lost);
     assert_eq!(store.detached_runs().await.unwrap(), []);
 }
 
-/// One of sixteen processes that collect a run at once puts its end on record.
+/// One of sixteen processes that collect a run at once puts its end on record, together with the attempt that follows.
 pub async fn of_sixteen_collectors_one_ends_the_run(store: &Store) {
-    let (run, begun) = run(9, 1);
-    store.add_detached(&run, LONG, &begun).await.unwrap();
+    let ((first, begun), (following, its_start)) = (run(9, 1), run(9, 2));
+    store.add_detached(&first, LONG, &begun).await.unwrap();
     let (ends, begun) = (&Cell::new(0), &begun);
+    let next = &NextAttempt { run: following, lasts: LONG, access: its_start };
     race((0..16_u32).map(|process| async move {
         let collector = Uuid::new_v4();
         if store.take_detached(begun.key(), collector, LONG).await.unwrap() {
             let access = Access { exit_code: Some(i32::try_from(process).unwrap()), ..end(begun) };
-            if store.close_detached(collector, &access).await.unwrap() {
+            if store.close_detached(collector, &access, Some(next)).await.unwrap() {
                 ends.set(ends.get() + 1);
             }
         }
@@ -143,6 +144,18 @@ pub async fn of_sixteen_collectors_one_ends_the_run(store: &Store) {
     .await;
     assert_eq!(ends.get(), 1);
     assert_eq!(row(store, begun).await.status, Status::Succeeded);
+    let known = store.detached_runs().await.unwrap();
+    assert_eq!(known.iter().map(DetachedRun::key).collect::<Vec<_>>(), [next.run.key()]);
+    assert_eq!((known[0].folder.as_deref(), &known[0].params), (next.run.folder.as_deref(), &next.run.params));
+    assert!(!known[0].is_overdue && known[0].collect_by > known[0].started_at);
+    assert_eq!(row(store, &next.access).await, next.access);
+    // A collector that comes late does not bring it back.
+    let collector = Uuid::new_v4();
+    assert!(store.take_detached(next.run.key(), collector, LONG).await.unwrap());
+    assert!(store.close_detached(collector, &end(&next.access), None).await.unwrap());
+    assert!(!store.close_detached(collector, &end(begun), Some(next)).await.unwrap());
+    assert_eq!(store.detached_runs().await.unwrap(), []);
+    assert_eq!(row(store, &next.access).await, end(&next.access));
 }
 
 /// A version of a detached training is stored by the process that collects it, once, and the run is closed with it.

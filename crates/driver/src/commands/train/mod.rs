@@ -57,7 +57,7 @@ pub(super) async fn train(
     }
     if args.detach {
         let options = TrainOptions { promote: args.promote, note: args.note.clone() };
-        return detach(app, &args.request, input, Some(options), ui).await;
+        return detach(app, (&args.request, args.retries), input, Some(options), ui).await;
     }
     let model = app.signals.unless_ended(async { Ok(app.model_host().resolve(&selector).await?) }).await?;
     let options = TrainOptions { promote: args.promote, note: args.note.clone() };
