@@ -154,6 +154,60 @@ fn a_free_job_that_was_cancelled_is_replaced() {
 }
 
 #[test]
+fn a_job_that_is_not_needed_is_given_back_while_a_long_item_runs() {
+    let Some(home) = Home::new() else { return };
+    let live = home.batch(&["gate", "b"], ["--jobs", "2"]);
+    let (gate, free) = (home.wait_item("gate"), home.wait_item("b"));
+    assert!(processes::poll(SOON * 2, || (home.cluster.jobs().len() == 1).then_some(())).is_some());
+    assert!(home.cluster.jobs()[0].starts_with(&format!("{gate} ")) && gate != free);
+    home.open_gate();
+    live.finish().ended(0);
+    assert_eq!(home.results(), answers(&["gate", "b"]));
+    home.cluster.assert_no_jobs(SOON);
+}
+
+#[test]
+fn a_batch_waits_for_a_controller_that_is_away() {
+    let Some(mut home) = Home::new() else { return };
+    let items = ["gate", "b", "c"];
+    let live = home.batch(&items, ["--jobs", "1"]);
+    home.wait_item("gate");
+    home.cluster.stop_controller();
+    home.open_gate();
+    live.wait_stderr("Slurm cannot be reached");
+    home.cluster.start_controller();
+    live.finish().ended(0);
+    assert_eq!(home.results(), answers(&items));
+    home.cluster.assert_no_jobs(SOON);
+}
+
+/// Slurm's shortest time limit is a minute, and it looks for jobs that are over theirs every half a minute.
+#[test]
+fn a_time_limit_is_that_of_many_items() {
+    if std::env::var_os("MER_TEST_LARGE").is_none() {
+        return;
+    }
+    let Some(home) = Home::new() else { return };
+    home.apply("[servers.cluster]\nconnType = 'slurm'\ntime = '1m'\n");
+    let items = ["a", "gate", "b"];
+    let live = home.batch(&items, ["--jobs", "1"]);
+    let first = home.wait_item("gate");
+    assert!(processes::poll(SOON * 4, || (home.wait_item("gate") != first).then_some(())).is_some());
+    home.open_gate();
+    live.finish().ended(0);
+    assert_eq!(home.results(), answers(&items));
+    let rows = home.env.rows();
+    let row = rows.iter().find(|row| row["status"] == "timeout").expect("an attempt");
+    assert_eq!(row["error"], json!(format!("job {first} reached its time limit")));
+    home.cluster.assert_no_jobs(SOON);
+
+    fs::remove_file(home.folder().join("go")).expect("the file");
+    let ran = home.batch(&["gate"], ["--jobs", "1", "--force"]).finish().ended(1);
+    assert!(ran.stderr.contains("reached its time limit"), "{}", ran.stderr);
+    home.cluster.assert_no_jobs(SOON);
+}
+
+#[test]
 fn no_job_of_a_batch_stays_behind_however_it_ends() {
     let Some(home) = Home::new() else { return };
     let items = ["gate", "b", "gate", "c"];

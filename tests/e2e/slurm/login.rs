@@ -70,13 +70,14 @@ fn the_items_of_a_batch_share_jobs_behind_a_login_node() {
     let Some(home) = Home::new() else { return };
     let Some((_sshd, server)) = login(&home) else { return };
     home.apply(&(server + "orphanAfter = '2s'\n"));
-    let items: String = (0..12).map(|number| format!("{number}\n")).collect();
+    let items: String = (0..40).map(|number| format!("{number}\n")).collect();
     home.env.file("work/in", &items);
-    home.env.mer(["batch", "job-item", "in", "-o", "out", "--jobs", "2"]).ended(0);
+    home.env.mer(["batch", "job-item", "in", "-o", "out", "--jobs", "8"]).ended(0);
     let results = std::fs::read_to_string(home.env.path("work/out")).expect("results");
-    assert_eq!(results, (0..12).map(|number| format!("got {number}\n")).collect::<String>());
+    assert_eq!(results, (0..40).map(|number| format!("got {number}\n")).collect::<String>());
     let jobs: std::collections::BTreeSet<_> = home.env.rows().iter().map(|row| row["jobId"].to_string()).collect();
-    assert_eq!(jobs.len(), 2);
+    // More of them than a connection has channels.
+    assert!((2..=8).contains(&jobs.len()), "{jobs:?}");
     home.cluster.assert_no_jobs(SOON);
 
     home.env.file("work/in", "gate\n");

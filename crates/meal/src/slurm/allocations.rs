@@ -3,32 +3,54 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use mer_core::Bound;
-use tokio::{sync::oneshot, task::AbortHandle};
+use tokio::{
+    sync::oneshot,
+    task::{AbortHandle, JoinSet},
+    time::sleep,
+};
 
 use super::{SlurmError, allocation::Allocation, executor::SlurmExecutor};
 use crate::StartError;
+
+/// How long a job stays without a process, and in the queue without a process that waits.
+const IDLE: Duration = Duration::from_secs(30);
+/// Pause between two looks for such jobs.
+const LOOK: Duration = Duration::from_secs(5);
 
 type Answer = Result<Allocation, StartError>;
 
 /// The jobs of a batch on one cluster. Processes get one in the order in which they ask. There are never more jobs than
 /// processes that have had one, or have waited for one, at the same time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Allocations(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    free: Vec<Allocation>,
+    /// Jobs without a process, and since when.
+    free: Vec<(Instant, Allocation)>,
     waiters: VecDeque<(u64, oneshot::Sender<Answer>)>,
     /// Jobs that were asked for, and have not begun. At least as many as waiters.
     requests: Vec<(u64, AbortHandle)>,
+    /// When a process last began or ended to wait.
+    last_wait: Instant,
     next: u64,
     is_closed: bool,
 }
 
 impl Allocations {
+    /// No job yet. Must be called within a tokio runtime.
+    pub(super) fn new() -> Arc<Self> {
+        let (free, waiters, requests) = (Vec::new(), VecDeque::new(), Vec::new());
+        let state = State { free, waiters, requests, last_wait: Instant::now(), next: 0, is_closed: false };
+        let allocations = Arc::new(Self(Mutex::new(state)));
+        tokio::spawn(end_idle(Arc::downgrade(&allocations)));
+        allocations
+    }
+
     /// Returns a free job, or the first one that becomes free or begins. `name` is that of a job that is asked for.
     pub(super) async fn take(
         self: &Arc<Self>,
@@ -39,13 +61,14 @@ impl Allocations {
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut state = self.lock();
-            state.free.retain(|allocation| !allocation.has_ended());
-            if let Some(allocation) = state.free.pop() {
+            state.free.retain(|(_, allocation)| !allocation.has_ended());
+            if let Some((_, allocation)) = state.free.pop() {
                 return Ok(self.lease(allocation));
             }
             if state.is_closed {
                 return Err(closed());
             }
+            state.last_wait = Instant::now();
             let number = state.next;
             state.next += 1;
             state.waiters.push_back((number, sender));
@@ -71,11 +94,16 @@ impl Allocations {
             state.end_requests(0);
             std::mem::take(&mut state.free)
         };
-        let mut ends = tokio::task::JoinSet::new();
-        for allocation in free {
-            ends.spawn(allocation.end());
+        end_all(free).await;
+    }
+
+    /// Returns the jobs that have been free for too long, and takes those out of the queue that nothing has waited for.
+    fn take_idle(&self, now: Instant) -> Vec<(Instant, Allocation)> {
+        let mut state = self.lock();
+        if state.waiters.is_empty() && now.duration_since(state.last_wait) >= IDLE {
+            state.end_requests(0);
         }
-        ends.join_all().await;
+        state.free.extract_if(.., |(since, _)| now.duration_since(*since) >= IDLE).collect()
     }
 
     fn lease(self: &Arc<Self>, allocation: Allocation) -> AllocationLease {
@@ -86,13 +114,14 @@ impl Allocations {
     fn offer(&self, mut answer: Answer) {
         let mut state = self.lock();
         while let Some((_, waiter)) = state.waiters.pop_front() {
+            state.last_wait = Instant::now();
             match waiter.send(answer) {
                 Ok(()) => return,
                 Err(back) => answer = back,
             }
         }
         if let (Ok(allocation), false) = (answer, state.is_closed) {
-            state.free.push(allocation);
+            state.free.push((Instant::now(), allocation));
         }
     }
 
@@ -114,6 +143,23 @@ impl Drop for State {
     fn drop(&mut self) {
         self.end_requests(0);
     }
+}
+
+/// Gives back jobs that nothing needs, while a long item keeps the batch going.
+async fn end_idle(allocations: Weak<Allocations>) {
+    loop {
+        sleep(LOOK).await;
+        let Some(idle) = allocations.upgrade().map(|allocations| allocations.take_idle(Instant::now())) else { return };
+        end_all(idle).await;
+    }
+}
+
+async fn end_all(jobs: Vec<(Instant, Allocation)>) {
+    let mut ends = JoinSet::new();
+    for (_, allocation) in jobs {
+        ends.spawn(allocation.end());
+    }
+    ends.join_all().await;
 }
 
 /// Asks for a job, and hands it to a process that waits.

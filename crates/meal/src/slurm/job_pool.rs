@@ -43,7 +43,7 @@ impl JobPool {
 
     /// Returns the jobs on a cluster.
     pub(super) fn on(&self, server: &str) -> Arc<Allocations> {
-        Arc::clone(self.lock().entry(server.to_owned()).or_default())
+        Arc::clone(self.lock().entry(server.to_owned()).or_insert_with(Allocations::new))
     }
 
     /// Returns the name of a job that is asked for.
