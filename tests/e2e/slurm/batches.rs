@@ -154,6 +154,24 @@ fn a_free_job_that_was_cancelled_is_replaced() {
 }
 
 #[test]
+fn a_job_whose_command_was_killed_is_ended_and_replaced() {
+    let Some(home) = Home::new() else { return };
+    let items = ["gate", "b"];
+    let live = home.batch(&items, ["--jobs", "1"]);
+    let job = home.wait_item("gate");
+    let of_salloc =
+        |pid: &&u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "salloc");
+    let below = processes::descendants(live.pid());
+    let salloc = below.iter().filter(of_salloc).min().expect("the command");
+    processes::kill(*salloc);
+    wait_until("another job", || (home.wait_item("gate") != job).then_some(()));
+    home.open_gate();
+    live.finish().ended(0);
+    assert_eq!(home.results(), answers(&items));
+    home.cluster.assert_no_jobs(SOON);
+}
+
+#[test]
 fn a_job_that_is_not_needed_is_given_back_while_a_long_item_runs() {
     let Some(home) = Home::new() else { return };
     let live = home.batch(&["gate", "b"], ["--jobs", "2"]);
@@ -202,7 +220,9 @@ fn a_time_limit_is_that_of_many_items() {
     home.cluster.assert_no_jobs(SOON);
 
     fs::remove_file(home.folder().join("go")).expect("the file");
-    let ran = home.batch(&["gate"], ["--jobs", "1", "--force"]).finish().ended(1);
+    let mut live = home.batch(&["gate"], ["--jobs", "1", "--force"]);
+    processes::until("the end of the second job", SOON * 8, || live.is_over());
+    let ran = live.finish().ended(1);
     assert!(ran.stderr.contains("reached its time limit"), "{}", ran.stderr);
     home.cluster.assert_no_jobs(SOON);
 }
@@ -237,7 +257,8 @@ fn no_job_of_a_batch_stays_behind_however_it_ends() {
     live.signal(Signal::INT);
     live.finish().ended(130);
     home.cluster.assert_no_jobs(SOON);
-    processes::assert_gone(&home.folder().display().to_string(), SOON);
+    let batch = home.newest()["batchUid"].as_str().expect("a uid").to_owned();
+    processes::assert_gone(&format!("SLURM_JOB_NAME=mer-{batch}"), SOON);
 }
 
 #[test]

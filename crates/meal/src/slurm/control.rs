@@ -8,7 +8,7 @@ use std::sync::{
 use mer_core::Exit;
 use tokio::sync::watch;
 
-use super::{JobEnd, allocations::AllocationLease, job_report::JobReport};
+use super::{JobEnd, give_back::GiveBack, job_report::JobReport};
 use crate::machine_control::MachineControl;
 
 /// Controls the process of a job, by the script that called `srun`: it passes TERM on, and its death ends the job.
@@ -20,7 +20,7 @@ pub(crate) struct SlurmControl {
     signalled: Arc<AtomicBool>,
     exit: Option<Exit>,
     /// The job, if it is one for several processes.
-    lease: Option<AllocationLease>,
+    job: Option<GiveBack>,
 }
 
 impl SlurmControl {
@@ -28,9 +28,9 @@ impl SlurmControl {
         front: MachineControl,
         report: watch::Receiver<Option<JobReport>>,
         signalled: Arc<AtomicBool>,
-        lease: Option<AllocationLease>,
+        job: Option<GiveBack>,
     ) -> Self {
-        Self { front, report, signalled, exit: None, lease }
+        Self { front, report, signalled, exit: None, job }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -88,8 +88,8 @@ impl SlurmControl {
             self.exit = reported.or(front.map(|_| Exit::Lost));
             let is_over = self.exit.is_some_and(|exit| exit != Exit::Lost) && self.job_end().is_none();
             // A job in which a process may go on is dropped, and thereby ended.
-            if let (Some(lease), true) = (self.lease.take(), is_over) {
-                lease.give_back();
+            if let (Some(job), true) = (self.job.take(), is_over) {
+                job.give_back();
             }
         }
         self.exit

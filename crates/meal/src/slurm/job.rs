@@ -1,21 +1,6 @@
-//! A job, as it is asked for, as it begins, and as it ends.
+//! A job, as it begins and as it ends.
 
 use std::{fmt, time::Duration};
-
-use mer_core::Bound;
-
-use super::job_pool::JobPool;
-
-/// A job that a process is to have.
-#[derive(Debug, Clone)]
-pub struct JobRequest {
-    /// Unique name, by which the job is found. In a job of a pool, the name of the step.
-    pub name: String,
-    /// The jobs in one of which it is to run. Without them it has one for itself.
-    pub pool: Option<JobPool>,
-    /// Maximum wait in the queue.
-    pub queue_timeout: Bound,
-}
 
 /// A job that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::{
     allocations::AllocationLease,
     begin::Begun,
     executor::{SlurmExecutor, leave_job},
+    give_back::GiveBack,
     job_pool::JobPool,
     report::{self, Followed},
     scripts,
@@ -65,8 +66,7 @@ impl SlurmExecutor {
             let (id, name) = lease.job();
             let word = nonce();
             let mut options = vec![format!("--jobid={id}"), "--overlap".to_owned()];
-            // A step does not take it over from its job.
-            options.extend(self.config().params.cpus_per_task.map(|cpus| format!("--cpus-per-task={cpus}")));
+            options.extend(self.config().params.step_options());
             let call = srun(spec, job, scripts::guarded_step(name), options, &word);
             match self.begin(&call, &word, job.queue_timeout, Some(id), holder).await {
                 Ok(begun) => {
@@ -97,7 +97,8 @@ impl SlurmExecutor {
         let signalled = Arc::default();
         let followed = Followed { job: job.clone(), step: step.filter(|_| lease.is_some()) };
         let report = report::follow(self.clone(), followed, relay, Arc::clone(&signalled));
-        let control = Control::slurm(SlurmControl::new(front, report, signalled, lease));
+        let give_back = lease.map(|lease| GiveBack::new(move || lease.give_back()));
+        let control = Control::slurm(SlurmControl::new(front, report, signalled, give_back));
         let job = Some(StartedJob { id: job, queued });
         Run { stdin, stdout, stderr, control, started_in, started_at: Instant::now(), job }
     }
