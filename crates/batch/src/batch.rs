@@ -43,8 +43,9 @@ impl Batch {
         // A named pipe without a writer is given up by `stop`, after a second at most.
         let prepared = preparing.await.map_err(|_| BatchError::TaskLost)??;
         let is_resumable = prepared.is_resumable;
-        let coordinator = Coordinator::new(options, prepared, runner, stop, observer)?;
+        let coordinator = Coordinator::new(options, prepared, Arc::clone(&runner), stop, observer)?;
         let (progress, end) = coordinator.run().await;
+        runner.close().await;
         let elapsed: Duration = begun.elapsed();
         Ok(Summary { progress, elapsed, end, is_resumable })
     }

@@ -31,7 +31,7 @@ pub use halt::{Halt, HaltAmount, HaltError, HaltEvent, HaltWhen};
 pub use item::{Identity, Item};
 pub use options::{Duplicates, Input, InputFormat, Options, Output, OutputFormat, Subject};
 pub use progress::{BatchEnd, Event, Observer, Progress, ServerProgress, Summary};
-pub use runner::{ItemReply, Part, PartCause, PartEnd, PartFuture, ReplySender, Runner};
+pub use runner::{CloseFuture, ItemReply, Part, PartCause, PartEnd, PartFuture, ReplySender, Runner};
 pub use stop::{Stop, StopLevel};
 
 #[cfg(test)]

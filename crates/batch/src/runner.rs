@@ -12,6 +12,9 @@ use crate::{item::Item, stop::Stop};
 /// The future of a part. Dropping it ends the process of the part without waiting.
 pub type PartFuture = Pin<Box<dyn Future<Output = PartEnd> + Send>>;
 
+/// The future of an end.
+pub type CloseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Executes the parts of a batch.
 pub trait Runner: Send + Sync {
     /// Returns how many parts may run at once, which may change at any time: free places on all servers that can be
@@ -23,6 +26,11 @@ pub trait Runner: Send + Sync {
 
     /// Runs a part on one process, and returns how it ended.
     fn run_part(&self, part: Part) -> PartFuture;
+
+    /// Ends what was kept from one part to the next. No part is run after it.
+    fn close(&self) -> CloseFuture {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A part of a batch: items for one process, in order, and one row on record.

@@ -1,8 +1,11 @@
 //! Runs the parts of a batch in the resident, where it keeps the model, and in this process otherwise.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -119,6 +122,10 @@ impl PartHost for ResidentHost {
     fn run_item<'a>(&'a self, call: &'a PartCall, input: Bytes) -> HostFuture<'a, (Outcome, Bytes)> {
         // Its process ends with it, so that there is nothing to share.
         self.local.run_item(call, input)
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.local.close()
     }
 }
 

@@ -117,6 +117,13 @@ impl SlurmParams {
         let options = named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?)));
         options.chain(self.extra_options.iter().flatten().cloned()).collect()
     }
+
+    /// Returns the options with which a step in such a job is started. It has everything else of its job.
+    #[must_use]
+    pub fn step_options(&self) -> Vec<String> {
+        let cpus = Self { cpus_per_task: self.cpus_per_task, ..Self::default() };
+        cpus.options()
+    }
 }
 
 /// Returns a time limit as Slurm reads it; none if it is not one. A number without a unit is refused, because it would be
@@ -206,6 +213,7 @@ mod tests {
                 "a100"
             ]
         );
+        assert_eq!(params.step_options(), ["--cpus-per-task=4"]);
         assert_eq!(SlurmParams::default().options(), [""; 0]);
         assert_eq!((params.any_set(), SlurmParams::default().any_set()), (Some("partition"), None));
     }

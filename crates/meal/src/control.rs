@@ -21,8 +21,8 @@ pub struct Control(ControlKind);
 #[derive(Debug)]
 enum ControlKind {
     Machine(MachineControl),
-    Slurm(SlurmControl),
-    /// On the heap, because it is large.
+    // On the heap, because they are large.
+    Slurm(Box<SlurmControl>),
     Launcher(Box<LauncherControl>),
 }
 
@@ -48,8 +48,8 @@ impl Control {
         }
     }
 
-    pub(crate) const fn slurm(control: SlurmControl) -> Self {
-        Self(ControlKind::Slurm(control))
+    pub(crate) fn slurm(control: SlurmControl) -> Self {
+        Self(ControlKind::Slurm(Box::new(control)))
     }
 
     pub(crate) fn launcher(control: LauncherControl) -> Self {

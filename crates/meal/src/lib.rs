@@ -54,6 +54,6 @@ pub use protocol::{
 };
 pub use request_end::{BoundName, EndCause, RequestEnd};
 pub use run::Run;
-pub use slurm::{ClusterPing, JobEnd, JobEndKind, JobRequest, SlurmConfig, SlurmError, StartedJob};
+pub use slurm::{ClusterPing, JobEnd, JobEndKind, JobPool, JobRequest, SlurmConfig, SlurmError, StartedJob};
 pub use ssh::{PingReport, PingStep, SecretRequest, SecretSource, SshConfig, SshEnvironment, SshError, StepKind};
 pub use watcher::{WATCH_VARIABLE, watcher_main};

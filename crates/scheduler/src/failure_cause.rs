@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mer_core::{Protocol, Shortage};
-use mer_meal::{SlurmError, SshError};
+use mer_meal::{JobEnd, SlurmError, SshError};
 
 use crate::DeliveryError;
 
@@ -15,6 +15,8 @@ pub enum FailureCause {
     Ssh(SshError),
     /// The cluster took no job, or did not let it begin.
     Slurm(SlurmError),
+    /// The job ended before its process did.
+    JobEnded(JobEnd),
     /// This machine is short of a resource.
     Shortage(Shortage),
     /// The weights did not get to where the model runs.

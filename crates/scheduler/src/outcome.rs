@@ -240,6 +240,7 @@ impl Verdict {
             let status = match error {
                 SlurmError::QueueTimeout { .. } => Status::Timeout,
                 SlurmError::Unreachable { .. } => Status::Unreachable,
+                SlurmError::BatchEnds => Status::Cancelled,
                 _ => Status::Failed,
             };
             let (elsewhere, cause) = (status == Status::Unreachable, Some(FailureCause::Slurm(error.clone())));
@@ -264,7 +265,7 @@ impl Verdict {
             JobEndKind::Cancelled => (Status::Failed, FailureKind::Cancelled),
             _ => (Status::Failed, FailureKind::ModelFailed),
         };
-        Self::new(status, kind, end.to_string())
+        Self { cause: Some(FailureCause::JobEnded(end.clone())), ..Self::new(status, kind, end.to_string()) }
     }
 
     /// An error that this version does not know.

@@ -55,6 +55,7 @@ impl Preparation<'_> {
             watch: request.watch.clone(),
             stderr: output.stderr.clone(),
             units: None,
+            jobs: request.jobs.clone(),
         };
         let acquired = match spec.protocol.stays_up() {
             true => self.acquire(access, spec, request).await?,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use mer_core::{AccessKind, Bound, Claims, Model, Server, WeightsVersion};
-use mer_meal::{Cancel, Input};
+use mer_meal::{Cancel, Input, JobPool};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -83,6 +83,8 @@ pub struct Request<'a> {
     pub priority: i8,
     /// Uid of the batch that it is an item or a part of.
     pub batch_uid: Option<Uuid>,
+    /// The jobs in one of which a process that ends with its request runs on a cluster. Without them it has one for itself.
+    pub jobs: Option<JobPool>,
     /// Tags for the access log.
     pub tags: BTreeMap<String, String>,
     /// What served the request on behalf of its sender, for the access log.

@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::Path, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use mer_core::{Access, AccessKind, ConnType, RunSpec};
-use mer_meal::{Cancel, CancelLevel, Executor, JobRequest, Run, StartError, StartedJob, WarmError, WarmProcess};
+use mer_meal::{
+    Cancel, CancelLevel, Executor, JobPool, JobRequest, Run, StartError, StartedJob, WarmError, WarmProcess,
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -43,6 +45,8 @@ pub(crate) struct StartRequest {
     pub(crate) stderr: Option<mpsc::Sender<Bytes>>,
     /// The units that the process holds, until its group is gone.
     pub(crate) units: Option<Arc<UnitsGuard>>,
+    /// The jobs in one of which a process of one request runs.
+    pub(crate) jobs: Option<JobPool>,
 }
 
 /// Starts processes on one server.
@@ -132,7 +136,7 @@ impl Starter<'_> {
         let began = Instant::now();
         let observer = StderrObserver::default();
         observer.set(stderr);
-        let executor = self.executor_holding(access, units.as_ref());
+        let executor = self.executor_holding(access, units.as_ref(), None);
         let started = WarmProcess::start(&executor, &spec, Some(observer.hook()), self.cancel).await;
         let job = started.as_ref().ok().and_then(WarmProcess::job);
         let queued = job.map(|job| job.queued).unwrap_or_default();
@@ -147,8 +151,8 @@ impl Starter<'_> {
     }
 
     /// Returns the executor, whose processes hold these units until their group is gone, and on a cluster have a job that is
-    /// named after the attempt.
-    fn executor_holding(&self, access: &Access, units: Option<&Arc<UnitsGuard>>) -> Executor {
+    /// named after the attempt, or one of `pool`.
+    fn executor_holding(&self, access: &Access, units: Option<&Arc<UnitsGuard>>, pool: Option<&JobPool>) -> Executor {
         let executor = match units {
             Some(units) => self.executor.holding(Arc::clone(units) as _, self.here),
             None => self.executor.clone(),
@@ -158,7 +162,7 @@ impl Starter<'_> {
         }
         let name = format!("mer-{}-{}", access.request_uid, access.attempt);
         let queue_timeout = self.placement.params.queue_timeout.unwrap_or(QUEUE_TIMEOUT);
-        executor.as_job(JobRequest { name, queue_timeout })
+        executor.as_job(JobRequest { name, pool: pool.cloned(), queue_timeout })
     }
 
     /// Awaits a start, and reports on a cluster that a job is waited for.
@@ -207,7 +211,7 @@ impl Starter<'_> {
     /// Starts a process for one request. On another machine this may take a while, so it can be cancelled.
     async fn start_once(&self, access: &mut Access, spec: &RunSpec, ask: &StartRequest) -> Result<Run, Verdict> {
         let location = self.placement.location();
-        let executor = self.executor_holding(access, ask.units.as_ref());
+        let executor = self.executor_holding(access, ask.units.as_ref(), ask.jobs.as_ref());
         let started: Result<Run, StartError> = tokio::select! {
             biased;
             started = self.in_queue(ask.watch.as_ref(), executor.start(spec)) => started,

@@ -145,5 +145,6 @@ pub(crate) fn scheduler_request<'a>(
         cancel,
         watch,
         attempts,
+        jobs: None,
     }
 }

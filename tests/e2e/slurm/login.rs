@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::{Home, SOON};
+use crate::support::wait_until;
 
 fn login(home: &Home) -> Option<(Sshd, String)> {
     let sshd =
@@ -60,6 +61,30 @@ fn a_signal_and_a_killed_mer_end_the_job_behind_a_login_node() {
     home.cluster.assert_no_jobs(SOON);
     let live = home.env.start(["run", "job-deaf", "x"]);
     live.wait_stdout("begun\n");
+    live.signal(Signal::KILL);
+    home.cluster.assert_no_jobs(SOON);
+}
+
+#[test]
+fn the_items_of_a_batch_share_jobs_behind_a_login_node() {
+    let Some(home) = Home::new() else { return };
+    let Some((_sshd, server)) = login(&home) else { return };
+    home.apply(&(server + "orphanAfter = '2s'\n"));
+    let items: String = (0..40).map(|number| format!("{number}\n")).collect();
+    home.env.file("work/in", &items);
+    home.env.mer(["batch", "job-item", "in", "-o", "out", "--jobs", "8"]).ended(0);
+    let results = std::fs::read_to_string(home.env.path("work/out")).expect("results");
+    assert_eq!(results, (0..40).map(|number| format!("got {number}\n")).collect::<String>());
+    let jobs: std::collections::BTreeSet<_> = home.env.rows().iter().map(|row| row["jobId"].to_string()).collect();
+    // More of them than a connection has channels.
+    assert!((2..=8).contains(&jobs.len()), "{jobs:?}");
+    home.cluster.assert_no_jobs(SOON);
+
+    home.env.file("work/in", "gate\n");
+    let live = home.env.start(["batch", "job-item", "in", "-o", "out", "--force"]);
+    wait_until("the gate", || {
+        std::fs::read_to_string(home.folder().join("ran")).is_ok_and(|ran| ran.contains("gate")).then_some(())
+    });
     live.signal(Signal::KILL);
     home.cluster.assert_no_jobs(SOON);
 }

@@ -1,6 +1,7 @@
 //! Models as jobs of Slurm, through the whole program, on a cluster of one node; called from this machine, and through a
 //! login node, which a temporary `sshd` stands for.
 
+mod batches;
 mod cut;
 mod detached;
 mod ends;

@@ -8,7 +8,7 @@ use std::sync::{
 use mer_core::Exit;
 use tokio::sync::watch;
 
-use super::{JobEnd, job_report::JobReport};
+use super::{JobEnd, give_back::GiveBack, job_report::JobReport};
 use crate::machine_control::MachineControl;
 
 /// Controls the process of a job, by the script that called `srun`: it passes TERM on, and its death ends the job.
@@ -19,6 +19,8 @@ pub(crate) struct SlurmControl {
     report: watch::Receiver<Option<JobReport>>,
     signalled: Arc<AtomicBool>,
     exit: Option<Exit>,
+    /// The job, if it is one for several processes.
+    job: Option<GiveBack>,
 }
 
 impl SlurmControl {
@@ -26,8 +28,9 @@ impl SlurmControl {
         front: MachineControl,
         report: watch::Receiver<Option<JobReport>>,
         signalled: Arc<AtomicBool>,
+        job: Option<GiveBack>,
     ) -> Self {
-        Self { front, report, signalled, exit: None }
+        Self { front, report, signalled, exit: None, job }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -83,6 +86,11 @@ impl SlurmControl {
             let front = self.front.finish();
             let reported = self.report.borrow().as_ref().map(|report| report.exit);
             self.exit = reported.or(front.map(|_| Exit::Lost));
+            let is_over = self.exit.is_some_and(|exit| exit != Exit::Lost) && self.job_end().is_none();
+            // A job in which a process may go on is dropped, and thereby ended.
+            if let (Some(job), true) = (self.job.take(), is_over) {
+                job.give_back();
+            }
         }
         self.exit
     }

@@ -49,6 +49,15 @@ pub enum SlurmError {
         /// Why it waits, in Slurm's words.
         reason: Option<String>,
     },
+    /// The job ended before the process in it began.
+    #[error("the job ended before the process in it began: {words}")]
+    Ended {
+        /// What Slurm said.
+        words: String,
+    },
+    /// The batch that the job is for ended before it began.
+    #[error("cancelled before the job began, because the batch ends")]
+    BatchEnds,
     /// The job was cancelled before it began, and not by MER.
     #[error("the job was cancelled in the queue: {words}")]
     Cancelled {
@@ -69,9 +78,9 @@ impl Classified for SlurmError {
     fn failure_kind(&self) -> FailureKind {
         match self {
             Self::NoCommands { .. } | Self::NoPartition { .. } | Self::Refused { .. } => FailureKind::Config,
-            Self::LimitReached { .. } | Self::QueueTimeout { .. } => FailureKind::Busy,
+            Self::LimitReached { .. } | Self::QueueTimeout { .. } | Self::Ended { .. } => FailureKind::Busy,
             Self::Unreachable { .. } => FailureKind::Unreachable,
-            Self::Cancelled { .. } => FailureKind::Cancelled,
+            Self::Cancelled { .. } | Self::BatchEnds => FailureKind::Cancelled,
         }
     }
 }

@@ -1,17 +1,6 @@
-//! A job, as it is asked for, as it begins, and as it ends.
+//! A job, as it begins and as it ends.
 
 use std::{fmt, time::Duration};
-
-use mer_core::Bound;
-
-/// A job that a process is to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobRequest {
-    /// Unique name, by which the job is found.
-    pub name: String,
-    /// Maximum wait in the queue.
-    pub queue_timeout: Bound,
-}
 
 /// A job that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]

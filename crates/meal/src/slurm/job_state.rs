@@ -7,7 +7,9 @@ use super::{JobEnd, JobEndKind};
 /// A job as Slurm tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum JobState {
-    /// It waits, runs, or is being ended.
+    /// It runs.
+    Running,
+    /// It waits, or is being ended.
     Alive,
     /// It has ended before its process did.
     Cut(JobEnd),
@@ -30,6 +32,7 @@ pub(super) fn job_state(line: &str, id: &str) -> Option<JobState> {
             Some(JobState::Ended(if signal > 0 { Exit::Signal(signal) } else { Exit::Code(code) }))
         }
         "PENDING" if field("Restarts").is_some_and(|count| count != "0") => cut(JobEndKind::Requeued),
+        "RUNNING" => Some(JobState::Running),
         _ => Some(JobState::Alive),
     }
 }
@@ -63,9 +66,10 @@ mod tests {
         assert_eq!(of("OUT_OF_MEMORY", ""), cut(JobEndKind::OutOfMemory));
         assert_eq!(of("CANCELLED", ""), cut(JobEndKind::Cancelled));
         assert_eq!(of("PENDING", "Restarts=1"), cut(JobEndKind::Requeued));
-        for alive in ["PENDING", "RUNNING", "COMPLETING", "CONFIGURING"] {
+        for alive in ["PENDING", "COMPLETING", "CONFIGURING"] {
             assert_eq!(of(alive, "Restarts=0"), Some(JobState::Alive), "{alive}");
         }
+        assert_eq!(of("RUNNING", "Restarts=0"), Some(JobState::Running));
         assert_eq!(of("FAILED", "ExitCode=4:0"), Some(JobState::Ended(Exit::Code(4))));
         assert_eq!(of("FAILED", "ExitCode=0:9"), Some(JobState::Ended(Exit::Signal(9))));
         assert_eq!(of("COMPLETED", "ExitCode=0:0"), Some(JobState::Ended(Exit::Code(0))));

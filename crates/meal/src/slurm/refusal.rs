@@ -1,4 +1,4 @@
-//! Reads what `srun` says when no job begins.
+//! Reads what `srun` and `salloc` say when no job begins, or no step in one.
 
 use super::SlurmError;
 
@@ -10,7 +10,7 @@ pub(super) fn refusal(stderr: &str, command: &str, partition: Option<&str>) -> S
     if stderr.contains(&missing(command)) {
         return SlurmError::NoCommands { command: command.to_owned() };
     }
-    let words = words(stderr);
+    let words = words(stderr, command);
     let lower = words.to_lowercase();
     let has = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
     if has(&["invalid partition"]) {
@@ -22,6 +22,9 @@ pub(super) fn refusal(stderr: &str, command: &str, partition: Option<&str>) -> S
     }
     if has(&["has been revoked", "force terminated", "cancelled"]) {
         return SlurmError::Cancelled { words };
+    }
+    if has(&["has expired", "invalid job id", "job/step already completing"]) {
+        return SlurmError::Ended { words };
     }
     if has(&["violates accounting/qos policy", "submit limit", "qosmax", "assocmax", "assocgrp", "qosgrp"]) {
         return SlurmError::LimitReached { words };
@@ -35,24 +38,24 @@ fn missing(command: &str) -> String {
 }
 
 /// Returns the lines as one sentence, without the names of the commands and what only informs.
-fn words(stderr: &str) -> String {
+fn words(stderr: &str, command: &str) -> String {
     let mut lines = Vec::new();
     for line in stderr.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let text =
-            ["srun: ", "sbatch: ", "error: "].iter().fold(line, |text, name| text.strip_prefix(name).unwrap_or(text));
-        let informs =
-            text.starts_with("job ") && (text.contains(" queued and waiting") || text.contains("been allocated"));
+        let names = ["srun: ", "sbatch: ", "salloc: ", "error: "];
+        let text = names.iter().fold(line, |text, name| text.strip_prefix(name).unwrap_or(text));
+        let informs = ["Pending job allocation ", "Granted job allocation "].iter().any(|name| text.starts_with(name))
+            || text.starts_with("job ") && (text.contains(" queued and waiting") || text.contains("been allocated"));
         if !informs && !lines.contains(&text) {
             lines.push(text);
         }
     }
     if lines.is_empty() {
-        return "`srun` ended and gave no reason".to_owned();
+        return format!("`{command}` ended and gave no reason");
     }
     lines.join("; ").chars().take(MAX_WORDS).collect()
 }
 
-/// Returns the number of the job that waits in the queue, if `srun` named it.
+/// Returns the number of the job that waits in the queue, if Slurm's command named it.
 pub(super) fn queued_job(stderr: &str) -> Option<&str> {
     let line = stderr.lines().find(|line| line.contains(" queued and waiting"))?;
     let id = line.split(" job ").nth(1)?.split(' ').next()?;
@@ -80,6 +83,18 @@ mod tests {
             of(&cancelled).to_string(),
             "the job was cancelled in the queue: Job allocation 10 has been revoked; Force Terminated JobId=10"
         );
+        let queued_in_vain = "salloc: Pending job allocation 6\nsalloc: job 6 queued and waiting for resources\nsalloc: Job \
+                              has been cancelled\nsalloc: error: Job submit/allocate failed: Job/step already completing or \
+                              completed\n";
+        assert!(matches!(of(queued_in_vain), SlurmError::Cancelled { words } if words.starts_with("Job has been")));
+        assert_eq!(queued_job(queued_in_vain), Some("6"));
+        for gone in [
+            "srun: error: Slurm job 5 has expired\n",
+            "srun: error: Unable to confirm allocation for job 5: Invalid job id specified\n",
+            "srun: error: Unable to create step for job 5: Job/step already completing or completed\n",
+        ] {
+            assert!(matches!(of(gone), SlurmError::Ended { .. }), "{gone}");
+        }
         assert!(matches!(of("srun: error: Job violates accounting/QOS policy"), SlurmError::LimitReached { .. }));
         assert!(matches!(of("srun: error: Invalid generic resource (gres) specification"), SlurmError::Refused { .. }));
         assert!(matches!(of("mer: no srun\n"), SlurmError::NoCommands { .. }));

@@ -1,17 +1,17 @@
-//! The scripts of POSIX sh around `srun`.
+//! The scripts of POSIX sh around `srun` and `salloc`.
 
 use crate::{
     WATCH_VARIABLE,
     exit_marker::{begin_word, marker_start},
 };
 
-/// Calls `srun`, which is `$2` and the following, and ends the job named `$1` where that fails to.
+/// Calls `srun` or `salloc`, which is `$2` and the following, and ends the job named `$1` where that fails to.
 ///
 /// `srun` answers TERM with KILL for its job, and a killed `srun` leaves its job alone. It is therefore in a session of its
 /// own. On TERM, this script lets Slurm send URG to the job, whose script ends the process, or takes the job out of the
 /// queue: output that a process writes after a TERM of Slurm's own may be lost. If this script is
 /// killed, a guard in another session sees the end of a pipe, and ends the job by its name, as often as the controller does
-/// not answer. The mark of `mer` is taken out of the environment, so that nothing else ends them.
+/// not answer. It does the same where the command itself was killed. The mark of `mer` is taken out of the environment, so that nothing else ends them.
 const FRONT: &str = r#"mer_n=$1; shift
 command -v "$1" >/dev/null 2>&1 || { echo "mer: no $1" >&2; exit 127; }
 mer_s=; command -v setsid >/dev/null 2>&1 && mer_s=setsid
@@ -25,7 +25,7 @@ exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1
     exec 3<&- 4>&- 5>&-
     echo "$mer_p"
     while :; do wait $mer_p; mer_x=$?; kill -0 $mer_p || break; done
-    echo "done $mer_x"
+    [ "$mer_x" = 137 ] || echo "done $mer_x"
 } | { exec 3<&- 4>&- 5>&- >/dev/null; exec $mer_s sh -c '@GUARD@' mer "$mer_n"; } 3<&- 4>&- 5>&-
 "#;
 
@@ -43,13 +43,27 @@ done
 kill -KILL -"$mer_p" || kill -KILL "$mer_p"
 exit 1"#;
 
+/// As [`GUARD`], for a step of the job named `$1`: `srun` ends the step. The job itself is ended if `srun` does not end.
+const STEP_GUARD: &str = r#"trap "" HUP INT TERM
+read -r mer_p
+while read -r mer_w mer_x; do [ "$mer_w" = done ] && exit "$mer_x"; done
+kill -TERM -"$mer_p" || kill -TERM "$mer_p"
+mer_i=0
+while [ $mer_i -lt 30 ]; do kill -0 "$mer_p" || exit 1; mer_i=$((mer_i + 1)); sleep 1; done
+scancel -Q -s KILL --name="$1"; scancel -Q --name="$1"
+kill -KILL -"$mer_p" || kill -KILL "$mer_p"
+exit 1"#;
+
+/// The command of `salloc`: says that the job has begun, and ends at the end of its input.
+const HOLDING_JOB: &str = r#"printf '%s %-20s\n' =ok "$SLURM_JOB_ID"; exec cat >/dev/null"#;
+
 /// Runs within the job: `$1` is the word of the marks, `$2` the working directory, and the rest the command.
 ///
-/// A line on stdout says that the process begins, or why it does not, and the number of the job. A mark on stderr says that
+/// A line on stdout says that the process begins, or why it does not, and the numbers of the job and the step. A mark on stderr says that
 /// what follows is of the process, and a last one its exit status. The shell stays beside the process, sends TERM to its
 /// group on URG, and ignores signals that are meant for it.
 const IN_JOB: &str = r#"mer_m=$1 mer_d=$2; shift 2
-mer_a() { printf '%s %-20s\n' "$1" "$SLURM_JOB_ID"; }
+mer_a() { printf '%s %-20s\n' "$1" "$SLURM_JOB_ID${SLURM_STEP_ID:+.$SLURM_STEP_ID}"; }
 case $mer_d in
 '') ;;
 '~') mer_d=$HOME ;;
@@ -78,8 +92,22 @@ pub(super) const GREETING_BYTES: usize = 25;
 
 /// Returns the words that run a command of Slurm under the guard of its job.
 pub(super) fn guarded(job_name: &str) -> [String; 5] {
-    let front = FRONT.replace("@MARK@", WATCH_VARIABLE).replace("@GUARD@", GUARD);
+    front(GUARD, job_name)
+}
+
+/// Returns the words that run `srun` under a guard that ends its step of a job.
+pub(super) fn guarded_step(job_name: &str) -> [String; 5] {
+    front(STEP_GUARD, job_name)
+}
+
+fn front(guard: &str, job_name: &str) -> [String; 5] {
+    let front = FRONT.replace("@MARK@", WATCH_VARIABLE).replace("@GUARD@", guard);
     ["sh".to_owned(), "-c".to_owned(), front, "mer".to_owned(), job_name.to_owned()]
+}
+
+/// Returns the words of a command that holds a job until the end of its input.
+pub(super) fn holding_job() -> [String; 3] {
+    ["sh", "-c", HOLDING_JOB].map(str::to_owned)
 }
 
 /// Returns the words that run a command within a job.
@@ -92,11 +120,11 @@ pub(super) fn in_job(word: &str, folder: &str) -> [String; 6] {
 mod tests {
     use std::process::Command;
 
-    use super::{FRONT, GREETING_BYTES, GUARD, in_job};
+    use super::{FRONT, GREETING_BYTES, GUARD, STEP_GUARD, in_job};
 
     #[test]
     fn the_guard_can_stand_in_single_quotes() {
-        assert!(!GUARD.contains('\'') && FRONT.contains("'@GUARD@'"));
+        assert!([GUARD, STEP_GUARD].iter().all(|guard| !guard.contains('\'')) && FRONT.contains("'@GUARD@'"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Starts a process as a job: `srun` is called, the job waits in the queue, and its script says that the process begins.
+//! Starts a process as a job, or as a step of a job that others of its batch have had before.
 
 use std::{
     path::PathBuf,
@@ -7,22 +7,24 @@ use std::{
 };
 
 use mer_core::RunSpec;
-use tokio::time::timeout;
 
 use super::{
     JobRequest, SlurmControl, SlurmError, StartedJob,
+    allocations::AllocationLease,
+    begin::Begun,
     executor::{SlurmExecutor, leave_job},
-    refusal::{queued_job, refusal},
-    report, scripts,
-    words::SRUN_WORDS,
+    give_back::GiveBack,
+    job_pool::JobPool,
+    report::{self, Followed},
+    scripts,
 };
-use crate::{Control, Run, StartError, local::Holder, ssh::nonce, stderr_relay::StderrRelay};
+use crate::{Control, Run, StartError, local::Holder, ssh::nonce};
 
-/// How long the rest of Slurm's words is waited for.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often another job is taken for a process because the one before ended before the process began.
+const MOST_JOBS: u32 = 3;
 
 impl SlurmExecutor {
-    /// Starts a process as a job, and returns once that has begun.
+    /// Starts a process as a job, or in a job of a pool, and returns once it has begun.
     pub(crate) async fn start(
         &self,
         spec: &RunSpec,
@@ -32,62 +34,97 @@ impl SlurmExecutor {
         if spec.argv.first().is_none_or(String::is_empty) {
             return Err(StartError::NoCommand);
         }
+        if let Some(pool) = &job.pool {
+            return Box::pin(self.start_step(spec, job, pool, holder)).await;
+        }
         let called_at = Instant::now();
         let word = nonce();
-        let run = self.start_beside(&srun(self, spec, job, &word), holder).await?;
-        let Run { stdin, stdout, stderr, control, started_in, .. } = run;
-        let (stderr, relay) = StderrRelay::spawn(stderr, &word, SRUN_WORDS)
-            .map_err(|source| StartError::Spawn { path: "srun".into(), source })?;
-        let greeting = stdout.first(scripts::GREETING_BYTES);
-        let greeting = match job.queue_timeout.duration() {
-            Some(bound) => timeout(bound, greeting).await.ok(),
-            None => Some(greeting.await),
-        };
-        let Some(greeting) = greeting else {
-            return Err(queue_timeout(self, job, &relay.preamble(), control).await.into());
-        };
-        let greeting = greeting.unwrap_or_default();
-        let Some((answer, id)) = parse(&greeting) else {
-            let _ = timeout(LAST_WORDS, relay.ended()).await;
-            return Err(refused(self, &relay.preamble()).await.into());
-        };
-        check(self, spec, answer)?;
-        let signalled = Arc::default();
-        let report = report::follow(self.clone(), id.to_owned(), relay, Arc::clone(&signalled));
+        let options = self.config().params.options();
+        let call = srun(spec, job, scripts::guarded(&job.name), options, &word);
+        let begun = self.begin(&call, &word, job.queue_timeout, None, holder).await?;
+        check(self, spec, &begun.answer)?;
+        let started_in = begun.front_started_in;
         let queued = called_at.elapsed().saturating_sub(started_in);
-        // The machine itself starts no jobs.
-        let Some(front) = control.into_machine() else { return Err(StartError::NoCommand) };
-        let control = Control::slurm(SlurmControl::new(front, report, signalled));
-        let job = Some(StartedJob { id: id.to_owned(), queued });
-        Ok(Run { stdin, stdout, stderr, control, started_in, started_at: Instant::now(), job })
+        Ok(self.running(begun, None, queued, started_in))
+    }
+
+    /// Starts a process as a step of a job of the pool.
+    async fn start_step(
+        &self,
+        spec: &RunSpec,
+        job: &JobRequest,
+        pool: &JobPool,
+        holder: Option<&Holder>,
+    ) -> Result<Run, StartError> {
+        let called_at = Instant::now();
+        let allocations = pool.on(&self.config().server);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let lease = allocations.take(self, || pool.next_name(), job.queue_timeout).await?;
+            let (queued, began) = (called_at.elapsed(), Instant::now());
+            let (id, name) = lease.job();
+            let word = nonce();
+            let mut options = vec![format!("--jobid={id}"), "--overlap".to_owned()];
+            options.extend(self.config().params.step_options());
+            let call = srun(spec, job, scripts::guarded_step(name), options, &word);
+            match self.begin(&call, &word, job.queue_timeout, Some(id), holder).await {
+                Ok(begun) => {
+                    if let Err(error) = check(self, spec, &begun.answer) {
+                        lease.give_back();
+                        return Err(error);
+                    }
+                    return Ok(self.running(begun, Some(lease), queued, began.elapsed()));
+                }
+                Err(StartError::Slurm(SlurmError::Cancelled { words } | SlurmError::Ended { words })) => {
+                    if tries >= MOST_JOBS {
+                        return Err(SlurmError::Ended { words }.into());
+                    }
+                }
+                Err(error) => {
+                    if matches!(error, StartError::Slurm(SlurmError::Unreachable { .. })) {
+                        lease.give_back();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Returns the process that has begun.
+    fn running(&self, begun: Begun, lease: Option<AllocationLease>, queued: Duration, started_in: Duration) -> Run {
+        let Begun { job, step, stdin, stdout, stderr, relay, front, .. } = begun;
+        let signalled = Arc::default();
+        let followed = Followed { job: job.clone(), step: step.filter(|_| lease.is_some()) };
+        let report = report::follow(self.clone(), followed, relay, Arc::clone(&signalled));
+        let give_back = lease.map(|lease| GiveBack::new(move || lease.give_back()));
+        let control = Control::slurm(SlurmControl::new(front, report, signalled, give_back));
+        let job = Some(StartedJob { id: job, queued });
+        Run { stdin, stdout, stderr, control, started_in, started_at: Instant::now(), job }
+    }
+
+    /// Returns the words that hand a job to the queue, with what is asked for it.
+    pub(crate) fn submission(&self) -> Vec<String> {
+        let own = ["sbatch", "--ntasks=1", "--nodes=1", "--chdir=/"].map(str::to_owned);
+        own.into_iter().chain(self.config().params.options()).collect()
     }
 }
 
-/// Returns the call of `srun` that runs the command of `spec` in its job.
-fn srun(executor: &SlurmExecutor, spec: &RunSpec, job: &JobRequest, word: &str) -> RunSpec {
+/// Returns the call of `srun` that runs the command of `spec`.
+fn srun(spec: &RunSpec, job: &JobRequest, guarded: [String; 5], options: Vec<String>, word: &str) -> RunSpec {
     let folder = spec.cwd.as_ref().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
     let own = ["--ntasks=1", "--nodes=1", "--unbuffered", "--export=ALL"].map(str::to_owned);
-    let argv = scripts::guarded(&job.name)
+    let argv = guarded
         .into_iter()
         .chain(["srun".to_owned(), format!("--job-name={}", job.name)])
         .chain(own)
-        .chain(executor.config().params.options())
+        .chain(options)
         .chain(scripts::in_job(word, &folder))
         .chain(spec.argv.iter().cloned())
         .collect();
     let mut env = spec.env.clone();
     leave_job(&mut env);
     RunSpec { argv, cwd: None, env, ..spec.clone() }
-}
-
-/// Returns the answer and the number of the job.
-fn parse(greeting: &[u8]) -> Option<(&str, &str)> {
-    if greeting.len() < scripts::GREETING_BYTES {
-        return None;
-    }
-    let (answer, id) = std::str::from_utf8(greeting).ok()?.split_once(' ')?;
-    let id = id.trim();
-    (answer.starts_with('=') && !id.is_empty()).then_some((answer, id))
 }
 
 /// Evaluates the answer of the script in the job.
@@ -108,43 +145,4 @@ fn check(executor: &SlurmExecutor, spec: &RunSpec, answer: &str) -> Result<(), S
         }
         other => Err(SlurmError::Refused { words: format!("its job answered `{}`", other.escape_debug()) }.into()),
     }
-}
-
-impl SlurmExecutor {
-    /// Returns why Slurm took no job, by what its command wrote to stderr.
-    pub(crate) async fn refusal(&self, stderr: &str) -> SlurmError {
-        refused(self, stderr).await
-    }
-
-    /// Returns the words that hand a job to the queue, with what is asked for it.
-    pub(crate) fn submission(&self) -> Vec<String> {
-        let own = ["sbatch", "--ntasks=1", "--nodes=1", "--chdir=/"].map(str::to_owned);
-        own.into_iter().chain(self.config().params.options()).collect()
-    }
-}
-
-/// Returns why no job began, with the partitions that exist if there is no such partition.
-async fn refused(executor: &SlurmExecutor, preamble: &str) -> SlurmError {
-    let command = if preamble.contains("mer: no sbatch") { "sbatch" } else { "srun" };
-    let error = refusal(preamble, command, executor.config().params.partition.as_deref());
-    match error {
-        SlurmError::NoPartition { partition, .. } => {
-            SlurmError::NoPartition { partition, known: executor.partitions().await }
-        }
-        other => other,
-    }
-}
-
-/// Ends the job, and returns the error that names it and why it waited.
-async fn queue_timeout(executor: &SlurmExecutor, job: &JobRequest, preamble: &str, control: Control) -> SlurmError {
-    let mut reason = None;
-    let id = queued_job(preamble);
-    if let Some(id) = id
-        && let Ok(told) = Box::pin(executor.capture(&["squeue", "-h", "-j", id, "-o", "%r"])).await
-    {
-        reason = told.stdout.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
-    }
-    drop(control);
-    let job_name = id.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
-    SlurmError::QueueTimeout { job: job_name, after: job.queue_timeout, reason }
 }

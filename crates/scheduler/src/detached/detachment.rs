@@ -145,6 +145,7 @@ impl Scheduler {
             watch: request.watch.clone(),
             stderr: None,
             units: units.clone(),
+            jobs: None,
         };
         let executor = self.executors.for_request(placement, request);
         let starter = Starter {

@@ -305,6 +305,7 @@ fn request<'a>(model: &'a Model, servers: &'a [Server], input: Input, how: How) 
         cancel: how.cancel,
         watch: None,
         attempts: None,
+        jobs: None,
     }
 }
 

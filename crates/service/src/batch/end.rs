@@ -119,6 +119,8 @@ fn cause(outcome: &Outcome, is_hopeless: bool) -> PartCause {
         FailureKind::ModelFailed if outcome.access.protocol == "oneshot" => PartCause::Failed,
         FailureKind::ModelFailed => PartCause::ProcessDied,
         FailureKind::Protocol => PartCause::ProtocolBroken,
+        // The job is that of several items, or of a process of several items.
+        FailureKind::Timeout if matches!(outcome.cause, Some(FailureCause::JobEnded(_))) => PartCause::ProcessDied,
         FailureKind::Timeout => PartCause::TimedOut,
         FailureKind::Input => PartCause::Failed,
         _ => PartCause::Fatal,

@@ -47,4 +47,7 @@ pub trait PartHost: Send + Sync + 'static {
     /// # Errors
     /// As [`PartHost::run_items`].
     fn run_item<'a>(&'a self, call: &'a PartCall, input: Bytes) -> HostFuture<'a, (Outcome, Bytes)>;
+
+    /// Ends what stays from one item to the next. Nothing is run after it.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }

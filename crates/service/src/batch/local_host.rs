@@ -1,11 +1,14 @@
 //! Runs parts with the scheduler of this process.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::{Bytes, BytesMut};
 use mer_core::FailureKind;
-use mer_meal::{Input, PartItems, PartReplies};
-use mer_scheduler::{Outcome, Output, OutputConfirmation, OutputFailure, PartFeed, PartOutcome, Scheduler};
+use mer_meal::{Input, JobPool, PartItems, PartReplies};
+use mer_scheduler::{Outcome, Output, OutputConfirmation, OutputFailure, PartFeed, PartOutcome, Request, Scheduler};
 use tokio::sync::mpsc;
 
 use super::{
@@ -24,11 +27,13 @@ const OUTPUT_QUEUE: usize = 4;
 pub struct LocalHost {
     scheduler: Arc<Scheduler>,
     request: Arc<BatchRequest>,
+    /// The jobs on clusters in which the processes of items run, named after the batch.
+    jobs: OnceLock<JobPool>,
 }
 
 impl LocalHost {
     pub(super) const fn new(scheduler: Arc<Scheduler>, request: Arc<BatchRequest>) -> Self {
-        Self { scheduler, request }
+        Self { scheduler, request, jobs: OnceLock::new() }
     }
 }
 
@@ -48,7 +53,9 @@ impl PartHost for LocalHost {
 
     fn run_item<'a>(&'a self, call: &'a PartCall, input: Bytes) -> HostFuture<'a, (Outcome, Bytes)> {
         Box::pin(async move {
+            let jobs = self.jobs.get_or_init(|| JobPool::new(format!("mer-{}", call.batch_uid))).clone();
             let request = self.request.scheduler_request(call, Input::Bytes(input));
+            let request = Request { jobs: Some(jobs), ..request };
             let (sender, mut chunks) = mpsc::channel(OUTPUT_QUEUE);
             let (confirmation, writer) = OutputConfirmation::new();
             let collect = writer.confirm(async |expected| {
@@ -62,6 +69,14 @@ impl PartHost for LocalHost {
             let run = self.scheduler.run(request, Output::only(sender), confirmation);
             let (outcome, output) = tokio::join!(run, collect);
             Ok((outcome.map_err(|error| PartFailure::of(&error))?, output.unwrap_or_default()))
+        })
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(jobs) = self.jobs.get() {
+                jobs.close().await;
+            }
         })
     }
 }

@@ -80,6 +80,7 @@ impl BatchRequest {
             cancel: call.cancel.clone(),
             watch: self.watch.clone(),
             attempts: None,
+            jobs: None,
         }
     }
 

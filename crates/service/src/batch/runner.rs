@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::pending, sync::Arc};
 
 use bytes::Bytes;
-use mer_batch::{Part, PartCause, PartEnd, PartFuture, Runner, Stop, StopLevel};
+use mer_batch::{CloseFuture, Part, PartCause, PartEnd, PartFuture, Runner, Stop, StopLevel};
 use mer_core::{FailureKind, Protocol, Status};
 use mer_meal::{Cancel, Input};
 use tokio::sync::watch;
@@ -76,6 +76,11 @@ impl<H: PartHost> Runner for BatchRunner<H> {
             result.end(attempt, is_hopeless, |outcome| request.hint.as_ref().and_then(|hint| hint(outcome)))
         })
     }
+
+    fn close(&self) -> CloseFuture {
+        let host = Arc::clone(&self.host);
+        Box::pin(async move { host.close().await })
+    }
 }
 
 /// Runs a part on a server. Returns none if it has no items.
@@ -101,6 +106,7 @@ async fn run(host: &dyn PartHost, request: &BatchRequest, part: Part, server: &s
         biased;
         result = running => result,
         never = cancel_on_stop(&stop, &cancel, is_oneshot) => match never {},
+        never = close_on_stop(host, &stop, is_oneshot) => match never {},
     }
 }
 
@@ -115,6 +121,15 @@ async fn cancel_on_stop(stop: &Stop, cancel: &Cancel, is_oneshot: bool) -> Infal
         cancel.cancel();
     } else {
         cancel.cancel_now();
+    }
+    pending().await
+}
+
+/// Ends what stays from one item to the next once no further one is run, and with it the wait for it. Never returns.
+async fn close_on_stop(host: &dyn PartHost, stop: &Stop, is_oneshot: bool) -> Infallible {
+    stop.reached(StopLevel::Finish).await;
+    if is_oneshot {
+        host.close().await;
     }
     pending().await
 }
