@@ -39,8 +39,8 @@ pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
     DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE, RunFolder,
-    RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, launch_script, launched,
-    observations, survey, survey_script,
+    RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command, end_of_input, launch_script,
+    launched, observations, survey, survey_script,
 };
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;

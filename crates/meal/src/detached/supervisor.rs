@@ -45,18 +45,22 @@ const SESSION: &str = r#"mer_session() {
 "#;
 
 /// `mer_keeps` sets `k` to `killed` where systemd ends what a user has started with the login session, to `scope` where a scope of
-/// the user's manager (`$m`) prevents that, and else to `-`.
+/// the user's manager (`$m`) prevents that, and else to `-`. As logind does it, `KillOnlyUsers` goes before `KillUserProcesses`,
+/// and root is left out unless `KillExcludeUsers` names others.
 pub(super) const KEEPS: &str = r#"mer_keeps() {
     k=- m=user
-    if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
-        k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
-            KillUserProcesses 2>/dev/null)
-        case $k in
-        *true) k=killed
-            [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope ;;
-        *) k=- ;;
-        esac
-    fi
+    [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null || return 0
+    u=$(id -un)
+    set -- $(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 \
+        org.freedesktop.login1.Manager KillUserProcesses KillExcludeUsers KillOnlyUsers 2>/dev/null)
+    s="$*"; o=${s##* as } x=${s% as *}; x=${x##* as }
+    case $s in 'b true'*) k=killed ;; esac
+    case $s in *' as '*' as '*)
+        case "$o " in '0 ') ;; *" \"$u\" "*) k=killed ;; *) k=- ;; esac
+        case "$x " in *" \"$u\" "*) k=- ;; '0 ') [ "$u" = root ] && k=- ;; esac ;;
+    esac
+    [ $k = killed ] && [ -e "/var/lib/systemd/linger/$u" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope
+    return 0
 }
 "#;
 
@@ -139,7 +143,8 @@ kill -KILL "$k"
 
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
 /// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
-/// its job may wait in the queue, or nothing, and what follows is the call of `sbatch`. Reads the command of the run, one line, and then its input.
+/// its job may wait in the queue, or nothing, and what follows is the call of `sbatch`. Reads the command of the run, one line, then
+/// its input, and [`end_of_input`], without which a connection that is cut would start the run with a part of its input.
 ///
 /// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
 /// the folder. Prints another word if the command cannot be started.
@@ -155,6 +160,11 @@ mer_x() { exit 0; }
 [ $# -gt 7 ] || (eval "$l") || exit
 [ $# -le 7 ] || command -v "$8" >/dev/null 2>&1 || { echo "mer: no $8" >&2; exit 1; }
 mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
+mer_whole() {
+    w="mer-end $n"
+    [ "$(tail -c $((${#w} + 1)) "$d/input")" = "$w" ] || return
+    dd if=/dev/null of="$d/input" bs=1 seek=$(($(wc -c <"$d/input") - ${#w} - 1)) 2>/dev/null
+} 2>/dev/null
 fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
 trap 'fail' HUP INT TERM
 mkdir "$d/artefacts" || fail
@@ -178,6 +188,7 @@ p "$l"
 p "$5" >"$d/about" || fail
 true >"$d/stdout" && true >"$d/stderr" || fail
 cat >"$d/input" || fail
+mer_whole || { echo "its input did not arrive to the end" >&2; fail; }
 if [ $# -gt 7 ]; then
     p "$6" >"$d/supervisor" || fail
     w=$7
@@ -204,6 +215,12 @@ echo "$d"
 pub fn launch_script() -> (String, String) {
     let launch = LAUNCH.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
     (format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"), format!("{COMMON}{SESSION}{SUPERVISOR}"))
+}
+
+/// Returns the line that follows the input of a run with this name.
+#[must_use]
+pub fn end_of_input(name: &str) -> String {
+    format!("mer-end {name}\n")
 }
 
 /// A run that was launched.
