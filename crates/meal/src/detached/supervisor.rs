@@ -71,7 +71,7 @@ pub(super) const KEEPS: &str = r#"mer_keeps() {
 /// The model is a foreground command, because a shell waits for it whatever signals come, and knows its status for certain. A
 /// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
 /// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
-const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4
+const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4 h=
 unset MER_WATCH
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM
 trap '[ -z "$job" ] || true >"$d/cut"' TERM
@@ -94,9 +94,9 @@ group() {
     [ -n "$q" ] && kill -0 "-$q"
 } 2>/dev/null
 tell() { group && kill "-$1" "-$q"; } 2>/dev/null
-{ echo "$p $t $mer_boot $(uname -n)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
+{ echo "$p $t $mer_boot ${h:=$(uname -n)}" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
+[ -n "$job" ] || { echo "$p $t $mer_boot $h"; exec >/dev/null; }
 rm -f "$d/launcher"
-[ -n "$job" ] || { echo "$p $t $mer_boot $(uname -n)"; exec >/dev/null; }
 { read -r bound <"$d/queueBound"; } 2>/dev/null && [ "${waited:-0}" -gt "$bound" ] && true >"$d/late"
 [ -e "$d/late" ] && { end 124 queueTimeout; exit 124; }
 export MER_RUN_DIR="$d/artefacts"
