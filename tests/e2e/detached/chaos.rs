@@ -86,7 +86,10 @@ impl Stage {
             let row = self.round(round, victims[round % victims.len()], crash);
             *ends.entry(row["status"].as_str().expect("a status").to_owned()).or_default() += 1;
         }
-        eprintln!("{rounds} rounds ended so: {ends:?}");
+        #[expect(clippy::print_stderr, reason = "the ends are random")]
+        {
+            eprintln!("{rounds} rounds ended so: {ends:?}");
+        }
         let rows = self.place.mer(["log", "list", "--json", "--kind", "all", "--limit", "100000"]).objects();
         assert_eq!(rows.iter().filter(|row| ["infer", "train"].contains(&kind(row))).count(), rounds, "{rows:?}");
         assert!(rows.iter().all(|row| row["status"] != "started"), "{rows:?}");
