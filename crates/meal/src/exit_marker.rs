@@ -33,6 +33,15 @@ impl ExitMarker {
 
     /// Takes bytes of stderr, and returns those that are not part of the marker.
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.take(bytes, false)
+    }
+
+    /// The same, but returns nothing that comes after the marker.
+    pub(crate) fn pass_until(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.take(bytes, true)
+    }
+
+    fn take(&mut self, bytes: &[u8], ends_there: bool) -> Vec<u8> {
         let mut all = std::mem::take(&mut self.held);
         all.extend_from_slice(bytes);
         let mut out = Vec::with_capacity(all.len());
@@ -43,6 +52,9 @@ impl ExitMarker {
             match self.match_marker(rest) {
                 MarkerMatch::Mark { status, length } => {
                     self.status = Some(status);
+                    if ends_there {
+                        return out;
+                    }
                     rest = &rest[length..];
                 }
                 MarkerMatch::Text => {
@@ -128,6 +140,22 @@ mod tests {
                 assert_eq!(String::from_utf8_lossy(&out), "some text\u{1e} and morelate", "{at} {more}");
                 assert_eq!(mark.status(), Some(139));
             }
+        }
+    }
+
+    #[test]
+    fn nothing_after_it_is_passed_on_however_it_is_cut() {
+        let whole = b"some text\x1ethe-word=3.\nlate\x1ethe-word=4.\n";
+        for at in 0..whole.len() {
+            let mut mark = ExitMarker::new("the-word");
+            let mut out = Vec::new();
+            for piece in [&whole[..at], &whole[at..]] {
+                if mark.status().is_none() {
+                    out.extend(mark.pass_until(piece));
+                }
+            }
+            out.extend(mark.rest());
+            assert_eq!((String::from_utf8_lossy(&out).as_ref(), mark.status()), ("some text", Some(3)), "{at}");
         }
     }
 

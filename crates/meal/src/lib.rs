@@ -40,7 +40,7 @@ pub use control::Control;
 pub use detached::{
     DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE,
     RequeuedRun, RunFolder, RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command,
-    launch_script, launched, observations, survey, survey_script,
+    end_of_input, launch_script, launched, observations, survey, survey_script,
 };
 pub use error::{InputError, StartError, WarmError};
 pub use executor::Executor;

@@ -91,7 +91,7 @@ impl StderrRelay {
                 bytes = self.before(&mut begin, &bytes);
             }
             if begin.status().is_some() && end.status().is_none() {
-                let passed = (words.removed)(end.pass(&bytes));
+                let passed = (words.removed)(end.pass_until(&bytes));
                 *self.status.lock().unwrap_or_else(PoisonError::into_inner) = end.status();
                 write(&mut out, &passed).await;
             }

@@ -13,7 +13,7 @@ use std::{
 use mer_core::{Bounds, Protocol, RunSpec, Tokens};
 use mer_meal::{
     DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, RunFolder, SEND_FILES, SIGNAL, SupervisorId,
-    detached_command, launch_script, launched, observations,
+    detached_command, end_of_input, launch_script, launched, observations, survey, survey_script,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,6 +88,7 @@ impl Machine {
         let (launch, supervisor) = launch_script();
         let mut bytes = detached_command(spec, &BTreeMap::new(), false).expect("a command").into_bytes();
         bytes.extend_from_slice(input);
+        bytes.extend_from_slice(end_of_input(name).as_bytes());
         let base = self.root.path().display().to_string();
         let arguments = [&base, name, bounds[0], bounds[1], "a run of a test", &supervisor];
         self.script_after(descriptors, &launch, &arguments, &bytes)
@@ -381,6 +382,112 @@ fn a_folder_that_is_not_known_is_found() {
             let expected = machine.path(place).join("u-1").display().to_string();
             assert_eq!(seen.folder, Some(expected), "{}", machine.shell);
             assert!(matches!(seen.state, DetachedState::Ended(_)), "{}: {:?}", machine.shell, seen.state);
+        }
+    }
+}
+
+/// Prints what logind would, by the name of the property.
+const BUSCTL: &str = "#!/bin/sh\nfor word do case $word in Kill*) cat \"${0%/*}/$word\" ;; esac; done\n";
+/// Notes its words, and becomes the command behind its options.
+const SYSTEMD_RUN: &str =
+    "#!/bin/sh\necho \"$*\" >>\"${0%/*}/scopes\"\nwhile [ \"${1#-}\" != \"$1\" ]; do shift; done\nexec \"$@\"\n";
+
+#[test]
+fn runs_that_systemd_ends_with_the_session_are_told_and_kept_where_the_user_lingers() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let told = Command::new("id").arg("-un").output().expect("id").stdout;
+    let user = String::from_utf8_lossy(&told).trim().to_owned();
+    for machine in machines() {
+        let place = machine.path("bin");
+        let at = place.display().to_string();
+        let write = |name: &str, text: &str| fs::write(place.join(name), text).expect("a file");
+        for (name, script) in [("busctl", BUSCTL), ("systemd-run", SYSTEMD_RUN)] {
+            write(name, script);
+            fs::set_permissions(place.join(name), fs::Permissions::from_mode(0o755)).expect("chmod");
+        }
+        // The places that only systemd makes.
+        let moved = |text: &str| {
+            let text = text.replace("/run/systemd/system", &at).replace("/proc/self/cgroup", &format!("{at}/cgroup"));
+            text.replace("/var/lib/systemd/linger", &format!("{at}/linger"))
+        };
+        let survey = || {
+            let base = machine.root.path().display().to_string();
+            let output = machine.script(&moved(&survey_script()), &[&base], b"");
+            let found = survey(&String::from_utf8_lossy(&output.stdout));
+            found.unwrap_or_else(|| panic!("{}: {output:?}", machine.shell)).ends_with_session
+        };
+        let session = "0::/user.slice/user-7.slice/session-3.scope\n";
+        let (me, other) = (format!("as 1 \"{user}\"\n"), "as 2 \"ann\" \"bob\"\n".to_owned());
+        let none = "as 0\n".to_owned();
+        let cases = [
+            ("b true", &other, &none, session, true),
+            ("b false", &other, &none, session, false),
+            ("b true", &me, &none, session, false),
+            ("b true", &none, &none, session, user != "root"),
+            ("b false", &other, &me, session, true),
+            ("b true", &me, &me, session, false),
+            ("b true", &none, &other, session, false),
+            ("b true", &other, &none, "0::/system.slice/sshd.service\n", false),
+        ];
+        for (kills, excluded, only, cgroup, ends) in cases {
+            write("KillUserProcesses", &format!("{kills}\n"));
+            write("KillExcludeUsers", excluded);
+            write("KillOnlyUsers", only);
+            write("cgroup", cgroup);
+            assert_eq!(survey(), ends, "{}: {kills}, not {excluded}, only {only}, {cgroup}", machine.shell);
+        }
+        write("KillOnlyUsers", &none);
+        write("cgroup", session);
+        let start = |name: &str| {
+            let (launch, supervisor) = launch_script();
+            let mut bytes = detached_command(&spec(&["true"]), &BTreeMap::new(), false).expect("a command");
+            bytes.push_str(&end_of_input(name));
+            let base = machine.root.path().display().to_string();
+            let arguments = [&base, name, "1", "", "a run of a test", &supervisor];
+            machine.launched(&machine.script(&moved(&launch), &arguments, bytes.as_bytes()))
+        };
+        let run = start("u-1");
+        assert!(run.ends_with_session && !place.join("scopes").exists(), "{}: {run:?}", machine.shell);
+        assert_eq!(machine.end(&run).status, Some(0));
+        fs::create_dir(place.join("linger")).expect("a folder");
+        write(&format!("linger/{user}"), "");
+        assert!(!survey(), "{}", machine.shell);
+        let run = start("u-2");
+        let scopes = fs::read_to_string(place.join("scopes")).expect("scopes");
+        assert!(!run.ends_with_session, "{}: {run:?}", machine.shell);
+        assert!(
+            scopes.lines().any(|line| line.starts_with("--user --scope -q setsid sh -c ")),
+            "{}: {scopes}",
+            machine.shell
+        );
+        assert_eq!(machine.end(&run).status, Some(0), "{}", machine.shell);
+        // Without a manager of the user there is no scope.
+        write("systemd-run", "#!/bin/sh\nexit 1\n");
+        assert!(survey(), "{}", machine.shell);
+    }
+}
+
+#[test]
+fn a_run_is_not_started_with_a_part_of_its_input() {
+    for machine in machines() {
+        let (launch, supervisor) = launch_script();
+        let command = detached_command(&spec(&["cat"]), &BTreeMap::new(), false).expect("a command");
+        let base = machine.root.path().display().to_string();
+        let end = end_of_input("u-1");
+        let parts: [&[u8]; 5] = [b"", b"some", b"mer-end u-2\n", &end.as_bytes()[..end.len() - 1], b"\0\n"];
+        for part in parts {
+            let bytes = [command.as_bytes(), part].concat();
+            let output = machine.script(&launch, &[&base, "u-1", "1", "", "a run of a test", &supervisor], &bytes);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && said.contains("did not arrive"), "{}: {output:?}", machine.shell);
+            assert!(!machine.path("runs/u-1").exists(), "{}", machine.shell);
+        }
+        let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        for (name, input) in [("u-1", all), ("u-2", Vec::new()), ("u-3", end_of_input("u-3").into_bytes())] {
+            let run = machine.launched(&machine.try_launch(name, &spec(&["cat"]), ["1", ""], &input));
+            assert_eq!(machine.end(&run).status, Some(0), "{}", machine.shell);
+            let written = fs::read(Path::new(&run.folder).join("stdout")).expect("stdout");
+            assert!(written == input, "{}: {} bytes of {}", machine.shell, written.len(), input.len());
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use mer_testkit::sshd::{Shell, Sshd};
+use mer_testkit::{
+    network::{Direction, Proxy},
+    sshd::{Shell, Sshd},
+};
 
 use super::support::{MODELS, detach_on};
 use crate::{
@@ -29,7 +32,7 @@ fn another_machine_collects_a_training_whose_caller_and_connection_are_gone() {
         first.mer(["migrate", "--quiet"]).ok();
         first.apply(registry(&sshd));
         let uid = detach_on(&first, &["train", "trains", "far away"]);
-        sshd.end_connections();
+        sshd.cut_connections();
         let second = place(&url, &sshd);
         let said = second.mer(["wait", &uid]).ended(0).stderr;
         assert!(said.contains("trained `trains:1`: 9 bytes"), "{said}");
@@ -82,4 +85,33 @@ fn a_server_that_is_away_hides_only_its_own_runs() {
     // It is not lost: the server may come back.
     let row = env.mer(["log", "show", &far, "--json"]).object();
     assert_eq!(row["status"], "started");
+}
+
+/// The input of a run is cut off where its connection is lost, which no shell can tell from its end.
+#[test]
+fn a_run_whose_input_was_cut_off_is_not_started() {
+    const LENGTH: usize = 3_000_000;
+    let Some(sshd) = Sshd::start() else { return };
+    let proxy = Proxy::to(sshd.addresses()[0]);
+    let env = TestEnv::new();
+    env.file("home/.ssh/known_hosts", sshd.known_hosts_for(proxy.address()));
+    let port = |port: u16| format!("port = {port}\n");
+    let server = server("there", &sshd).replace(&port(sshd.port()), &port(proxy.address().port()));
+    env.apply(
+        server
+            + "\n[models.notes]\nservers = ['there']\nshell = true\n\
+               inferenceCommand = 'echo begun >>\"$HOME/begun\"; wc -c'\n",
+    );
+    env.file("work/input", vec![b'x'; LENGTH]);
+    for cut in [20_000, 1_000_000, 2_500_000] {
+        proxy.cut_after(Direction::ToServer, proxy.forwarded(Direction::ToServer) + cut);
+        env.mer(["run", "notes", "@input", "--detach"]).failed(69);
+    }
+    let rows = env.rows();
+    assert!(rows.len() == 3 && rows.iter().all(|row| row["status"] == "unreachable"), "{rows:?}");
+    assert!(super::support::listed(&env).is_empty());
+    let uid = super::support::detach(&env, &["run", "notes", "@input"]);
+    env.mer(["wait", &uid]).ended(0);
+    assert_eq!(env.mer(["attach", &uid]).ok(), format!("{LENGTH}\n"));
+    assert_eq!(fs::read_to_string(sshd.home().join("begun")).expect("a file"), "begun\n");
 }

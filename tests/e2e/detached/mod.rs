@@ -5,4 +5,6 @@ mod chaos;
 mod commands;
 mod far;
 mod faults;
+mod keeps;
+mod laptop;
 mod support;

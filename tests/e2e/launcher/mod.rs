@@ -1,6 +1,7 @@
 //! Models behind a launcher whose processes are elsewhere (`launcherRemote`). A script stands for `kubectl`.
 
 mod cut;
+mod far;
 mod refused;
 mod runs;
 

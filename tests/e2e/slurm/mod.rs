@@ -6,6 +6,7 @@ mod cut;
 mod detached;
 mod ends;
 mod kept;
+mod laptop;
 mod login;
 mod refused;
 mod requeued;

@@ -72,6 +72,11 @@ pub(super) async fn ping(app: &App, args: &ServerPingArgs, ui: Ui) -> Result<(),
     found.sort_by_key(|(index, _)| *index);
     let steps: Vec<Step> = found.into_iter().flat_map(|(_, steps)| steps).collect();
     ui.list(&steps)?;
+    for step in steps.iter().filter(|step| step.failure.is_none()) {
+        if let Some(remedy) = &step.remedy {
+            ui.note(&format!("`{}`: {remedy}", step.server));
+        }
+    }
     verdict(&steps, servers.len())
 }
 
@@ -154,7 +159,7 @@ pub(super) async fn detached_runs(runs: &DetachedHost) -> Option<(String, Option
     };
     let kept = match folders {
         0 => format!("no detached run has a folder in `{base}`"),
-        folders => format!("{} in `{base}`", counted(folders, "folder of detached runs")),
+        folders => format!("{} of detached runs in `{base}`", counted(folders, "folder")),
     };
     match (folders, ends_with_session) {
         (0, false) => None,

@@ -48,18 +48,22 @@ const SESSION: &str = r#"mer_session() {
 "#;
 
 /// `mer_keeps` sets `k` to `killed` where systemd ends what a user has started with the login session, to `scope` where a scope of
-/// the user's manager (`$m`) prevents that, and else to `-`.
+/// the user's manager (`$m`) prevents that, and else to `-`. As logind does it, `KillOnlyUsers` goes before `KillUserProcesses`,
+/// and root is left out unless `KillExcludeUsers` names others.
 pub(super) const KEEPS: &str = r#"mer_keeps() {
     k=- m=user
-    if [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null; then
-        k=$(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager \
-            KillUserProcesses 2>/dev/null)
-        case $k in
-        *true) k=killed
-            [ -e "/var/lib/systemd/linger/$(id -un)" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope ;;
-        *) k=- ;;
-        esac
-    fi
+    [ -d /run/systemd/system ] && grep -q '/session-.*\.scope' /proc/self/cgroup 2>/dev/null || return 0
+    u=$(id -un)
+    set -- $(busctl --no-pager get-property org.freedesktop.login1 /org/freedesktop/login1 \
+        org.freedesktop.login1.Manager KillUserProcesses KillExcludeUsers KillOnlyUsers 2>/dev/null)
+    s="$*"; o=${s##* as } x=${s% as *}; x=${x##* as }
+    case $s in 'b true'*) k=killed ;; esac
+    case $s in *' as '*' as '*)
+        case "$o " in '0 ') ;; *" \"$u\" "*) k=killed ;; *) k=- ;; esac
+        case "$x " in *" \"$u\" "*) k=- ;; '0 ') [ "$u" = root ] && k=- ;; esac ;;
+    esac
+    [ $k = killed ] && [ -e "/var/lib/systemd/linger/$u" ] && systemd-run "--$m" --scope -q true 2>/dev/null && k=scope
+    return 0
 }
 "#;
 
@@ -70,7 +74,7 @@ pub(super) const KEEPS: &str = r#"mer_keeps() {
 /// The model is a foreground command, because a shell waits for it whatever signals come, and knows its status for certain. A
 /// second process counts the time, ends the model when it is told to, and takes over if the supervisor is killed. The status
 /// is written into a file that has its place already, and is renamed, which succeeds on a disk that is full too.
-const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4 f=$1 left= over=
+const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4 f=$1 left= over= h=
 unset MER_WATCH
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM
 trap '[ -z "$job" ] || true >"$d/cut"' TERM
@@ -95,9 +99,9 @@ group() {
     [ -n "$q" ] && kill -0 "-$q"
 } 2>/dev/null
 tell() { group && kill "-$1" "-$q"; } 2>/dev/null
-{ echo "$p $t $mer_boot $(uname -n)" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
+{ echo "$p $t $mer_boot ${h:=$(uname -n)}" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
+[ -n "$job" ] || { echo "$p $t $mer_boot $h"; exec >/dev/null; }
 rm -f "$d/launcher"
-[ -n "$job" ] || { echo "$p $t $mer_boot $(uname -n)"; exec >/dev/null; }
 { read -r bound <"$d/queueBound"; } 2>/dev/null && [ "${waited:-0}" -gt "$bound" ] && true >"$d/late"
 [ -e "$d/late" ] && { end 124 queueTimeout; exit 124; }
 [ -z "$over" ] || { end - "$over"; exit; }
@@ -155,7 +159,8 @@ while [ -e "$d/requeued" ] && [ ! -e "$f/collected" ]; do sleep 5; done
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
 /// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
 /// its job may wait in the queue, or nothing, `$8` how many further attempts there may be if Slurm puts it back there, and what
-/// follows is the call of `sbatch`. Reads the command of the run, one line, and then its input.
+/// follows is the call of `sbatch`. Reads the command of the run, one line, then its input, and [`end_of_input`], without which a
+/// connection that is cut would start the run with a part of its input.
 ///
 /// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
 /// the folder. Prints another word if the command cannot be started.
@@ -171,6 +176,11 @@ mer_x() { exit 0; }
 [ $# -gt 8 ] || (eval "$l") || exit
 [ $# -le 8 ] || command -v "$9" >/dev/null 2>&1 || { echo "mer: no $9" >&2; exit 1; }
 mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
+mer_whole() {
+    w="mer-end $n"
+    [ "$(tail -c $((${#w} + 1)) "$d/input")" = "$w" ] || return
+    dd if=/dev/null of="$d/input" bs=1 seek=$(($(wc -c <"$d/input") - ${#w} - 1)) 2>/dev/null
+} 2>/dev/null
 fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
 trap 'fail' HUP INT TERM
 mkdir "$d/artefacts" || fail
@@ -197,6 +207,7 @@ p "$l"
 p "$5" >"$d/about" || fail
 true >"$d/stdout" && true >"$d/stderr" || fail
 cat >"$d/input" || fail
+mer_whole || { echo "its input did not arrive to the end" >&2; fail; }
 if [ $# -gt 8 ]; then
     p "$6" >"$d/supervisor" || fail
     w=$7 left=$8
@@ -226,6 +237,12 @@ pub fn launch_script() -> (String, String) {
         format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"),
         format!("{COMMON}{SESSION}{REQUEUE}{PLACE}{SUPERVISOR}"),
     )
+}
+
+/// Returns the line that follows the input of a run with this name.
+#[must_use]
+pub fn end_of_input(name: &str) -> String {
+    format!("mer-end {name}\n")
 }
 
 /// A run that was launched.

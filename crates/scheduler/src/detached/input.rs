@@ -21,8 +21,14 @@ pub(super) struct SentInput {
     pub(super) failed: Option<io::Error>,
 }
 
-/// Returns an input that begins with a command, and the work that fills it and counts what comes after the command.
-pub(super) fn behind(command: String, input: Input, hashes: bool) -> (Input, impl Future<Output = SentInput>) {
+/// Returns an input that begins with a command and ends with `end` if it was read whole, and the work that fills it and counts what
+/// comes between them.
+pub(super) fn behind(
+    command: String,
+    input: Input,
+    end: String,
+    hashes: bool,
+) -> (Input, impl Future<Output = SentInput>) {
     let (chunks, stream) = mpsc::channel(QUEUE);
     let work = async move {
         let (mut digest, mut failed) = (Digest::new(hashes), None);
@@ -51,6 +57,9 @@ pub(super) fn behind(command: String, input: Input, hashes: bool) -> (Input, imp
                     }
                 }
             }
+        }
+        if failed.is_none() {
+            let _ = chunks.send(Ok(Bytes::from(end))).await;
         }
         drop(chunks);
         let (bytes, sha256) = digest.finish();

@@ -11,7 +11,7 @@ use crate::{limits::UnitsGuard, outcome::Verdict};
 use mer_core::{Bound, Exit, FailureKind, RunSpec, Status};
 use mer_meal::{
     Cancel, CancelLevel, DetachedState, EndCause, Input, Launched, RequestEnd, RunFolder, StartError, SupervisorId,
-    detached_command, inherited_descriptors, launch_script, launched,
+    detached_command, end_of_input, inherited_descriptors, launch_script, launched,
 };
 
 /// What is started.
@@ -86,7 +86,7 @@ impl Launch<'_> {
             }
             Err(_) => return not_started(Verdict::cancelled_before()),
         };
-        let (stream, sending) = behind(command, input, self.hashes);
+        let (stream, sending) = behind(command, input, end_of_input(&self.name), self.hashes);
         let ((ended, answer), sent) = tokio::join!(running.answer(stream, None, self.cancel), sending);
         drop(locks);
         let answer = String::from_utf8_lossy(&answer).into_owned();

@@ -45,14 +45,22 @@ pub(super) fn launch(program: &Path, folder: &TempDir, listen: &[IpAddr], config
     panic!("sshd did not start; its log is above");
 }
 
-/// Starts it once more with the configuration that it has, on the same port.
+/// Starts it once more with the configuration that it has, on the same port. Repeated, because the port may be that of
+/// a client meanwhile.
 pub(super) fn launch_again(program: &Path, folder: &Path, listen: &[IpAddr], port: u16) -> Child {
-    let mut child = spawn(program, folder);
-    if !ready(&mut child, folder, listen, port) {
+    let started = processes::poll(START, || {
+        let mut child = spawn(program, folder);
+        if ready(&mut child, folder, listen, port) {
+            return Some(child);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        None
+    });
+    started.unwrap_or_else(|| {
         show_log("sshd", &fs::read_to_string(log_file(folder)).unwrap_or_default());
         panic!("sshd did not start again; its log is above");
-    }
-    child
+    })
 }
 
 /// Starts it with the configuration in its folder. Its log begins anew.

@@ -166,7 +166,23 @@ impl Sshd {
         let _ = self.child.wait();
     }
 
-    /// Starts the server again after [`Self::stop`], with the same keys on the same port.
+    /// Kills the server's side of every connection with SIGKILL. The processes that were started over them go on.
+    pub fn cut_connections(&self) {
+        for pid in processes::descendants(self.pid()).into_iter().filter(|pid| is_sshd(*pid)) {
+            processes::kill(pid);
+        }
+    }
+
+    /// Kills the server and its side of every connection with SIGKILL. The processes that it started for others go on.
+    pub fn crash(&mut self) {
+        // Stopped first, so that no connection comes meanwhile.
+        processes::signal(self.pid(), Signal::STOP);
+        self.cut_connections();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts the server again after [`Self::stop`] or [`Self::crash`], with the same keys on the same port.
     #[track_caller]
     pub fn start_again(&mut self) {
         let program = require::program("sshd", &[]).expect("`sshd` is gone");
@@ -208,9 +224,18 @@ impl Drop for Sshd {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             self.stop();
+        } else {
+            // What was left by a crash.
+            processes::with_nonce(&self.nonce).into_iter().for_each(processes::kill);
         }
         if thread::panicking() {
             show_log("sshd", &self.log());
         }
     }
+}
+
+/// Whether a process is a server, or its side of a connection.
+fn is_sshd(pid: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sshd"))
 }

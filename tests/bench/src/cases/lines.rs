@@ -69,7 +69,7 @@ pub fn without_mer(count: usize) -> Result<Sample> {
 }
 
 /// Sends a line and waits for `hello`, repeatedly. Returns microseconds.
-fn ping_pong(command: &mut Command, line: &str, count: usize) -> Result<Sample> {
+pub fn ping_pong(command: &mut Command, line: &str, count: usize) -> Result<Sample> {
     let failed = |error: std::io::Error| error.to_string();
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let (Some(mut input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {

@@ -2,9 +2,11 @@
 
 mod batch;
 mod databases;
+mod detached;
 mod lines;
 mod log;
 mod resident;
+mod slurm;
 mod ssh;
 mod start;
 mod stream;
@@ -61,6 +63,10 @@ pub const ALL: &[(&str, Case)] = &[
     ("ssh-many", ssh::many),
     ("ssh-executor", ssh::at_the_executor),
     ("ssh-bulk", ssh::bulk),
+    ("detached-start", detached::start),
+    ("detached-list", detached::list),
+    ("detached-supervisor", detached::supervisor),
+    ("slurm-kept", slurm::kept),
 ];
 
 /// Time of a process that does nothing.
