@@ -88,6 +88,8 @@ fn a_job_that_is_put_back_by_hand_is_another_attempt_with_clean_output_and_the_s
     let kept = home.run_folder(&uid, 1).join("env.kept");
     assert_eq!(fs::metadata(&kept).expect("the environment is kept").permissions().mode() & 0o777, 0o600);
     home.wait_text(&uid, 1, "stdout", "some input\n");
+    let attached = home.start(["attach", &uid]);
+    attached.wait_stdout("some input\n");
     home.cluster.requeue(&job);
     let rows = home.wait_attempts(&uid, 2);
     assert_cut(&rows[0], &job, "was put back into the queue");
@@ -111,6 +113,13 @@ fn a_job_that_is_put_back_by_hand_is_another_attempt_with_clean_output_and_the_s
         assert_eq!(row["stdoutSha256"], json!(sha256(text(attempt).as_bytes())), "{row}");
     }
     assert_eq!(home.mer(["attach", &uid]).ended(0).stdout, text(2));
+    let attached = attached.finish().ended(0);
+    assert_eq!(attached.stdout, text(1) + &text(2));
+    assert!(
+        attached.stderr.contains("was put back into the queue, and runs again as attempt 2"),
+        "{}",
+        attached.stderr
+    );
     home.assert_nothing_kept(&uid);
     let to = home.env.path("fetched");
     home.mer(["fetch", &uid, to.to_str().expect("text")]).ended(0);
