@@ -34,7 +34,7 @@ impl Allocation {
     pub(super) async fn request(executor: &SlurmExecutor, name: String, bound: Bound) -> Result<Self, StartError> {
         let word = nonce();
         let own = ["--ntasks=1", "--nodes=1", "--kill-command=TERM"].map(str::to_owned);
-        let words = scripts::guarded(&name)
+        let words = scripts::guarded_allocation(&name)
             .into_iter()
             .chain(["salloc".to_owned(), format!("--job-name={name}")])
             .chain(own)

@@ -11,7 +11,7 @@ use crate::{
 /// own. On TERM, this script lets Slurm send URG to the job, whose script ends the process, or takes the job out of the
 /// queue: output that a process writes after a TERM of Slurm's own may be lost. If this script is
 /// killed, a guard in another session sees the end of a pipe, and ends the job by its name, as often as the controller does
-/// not answer. It does the same where the command itself was killed. The mark of `mer` is taken out of the environment, so that nothing else ends them.
+/// not answer. It does the same where `salloc` was killed; a status like that of `srun` may be the one of its process. The mark of `mer` is taken out of the environment, so that nothing else ends them.
 const FRONT: &str = r#"mer_n=$1; shift
 command -v "$1" >/dev/null 2>&1 || { echo "mer: no $1" >&2; exit 127; }
 mer_s=; command -v setsid >/dev/null 2>&1 && mer_s=setsid
@@ -25,7 +25,7 @@ exec 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1
     exec 3<&- 4>&- 5>&-
     echo "$mer_p"
     while :; do wait $mer_p; mer_x=$?; kill -0 $mer_p || break; done
-    [ "$mer_x" = 137 ] || echo "done $mer_x"
+    @UNLESS@echo "done $mer_x"
 } | { exec 3<&- 4>&- 5>&- >/dev/null; exec $mer_s sh -c '@GUARD@' mer "$mer_n"; } 3<&- 4>&- 5>&-
 "#;
 
@@ -92,16 +92,22 @@ pub(super) const GREETING_BYTES: usize = 25;
 
 /// Returns the words that run a command of Slurm under the guard of its job.
 pub(super) fn guarded(job_name: &str) -> [String; 5] {
-    front(GUARD, job_name)
+    front(GUARD, "", job_name)
+}
+
+/// As [`guarded`], for `salloc`.
+pub(super) fn guarded_allocation(job_name: &str) -> [String; 5] {
+    front(GUARD, r#"[ "$mer_x" = 137 ] || "#, job_name)
 }
 
 /// Returns the words that run `srun` under a guard that ends its step of a job.
 pub(super) fn guarded_step(job_name: &str) -> [String; 5] {
-    front(STEP_GUARD, job_name)
+    front(STEP_GUARD, "", job_name)
 }
 
-fn front(guard: &str, job_name: &str) -> [String; 5] {
-    let front = FRONT.replace("@MARK@", WATCH_VARIABLE).replace("@GUARD@", guard);
+/// `unless` stands before the report that the command has ended by itself.
+fn front(guard: &str, unless: &str, job_name: &str) -> [String; 5] {
+    let front = FRONT.replace("@MARK@", WATCH_VARIABLE).replace("@GUARD@", guard).replace("@UNLESS@", unless);
     ["sh".to_owned(), "-c".to_owned(), front, "mer".to_owned(), job_name.to_owned()]
 }
 
