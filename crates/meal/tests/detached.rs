@@ -474,7 +474,7 @@ fn a_run_is_not_started_with_a_part_of_its_input() {
         let command = detached_command(&spec(&["cat"]), &BTreeMap::new(), false).expect("a command");
         let base = machine.root.path().display().to_string();
         let end = end_of_input("u-1");
-        let parts: [&[u8]; 5] = [b"", b"some", b"mer-end u-2\n", end[..end.len() - 1].as_bytes(), b"\0\n"];
+        let parts: [&[u8]; 5] = [b"", b"some", b"mer-end u-2\n", &end.as_bytes()[..end.len() - 1], b"\0\n"];
         for part in parts {
             let bytes = [command.as_bytes(), part].concat();
             let output = machine.script(&launch, &[&base, "u-1", "1", "", "a run of a test", &supervisor], &bytes);
