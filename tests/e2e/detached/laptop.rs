@@ -7,8 +7,8 @@ use rustix::process::Signal;
 
 use super::support::uid;
 use crate::{
-    ssh::server,
-    support::{Live, OnServer, Ran, run, sha256, wait_until},
+    ssh::{place_knowing, server},
+    support::{Live, Ran, run, sha256, wait_until},
 };
 
 const MODELS: &str = r#"
@@ -35,12 +35,7 @@ fn a_training_ends_while_the_laptop_is_off_and_another_machine_collects_it() {
     let Some(sshd) = Sshd::builder().at_server_of(&cable).start() else { return };
     // The socket of the database is reached from both ends.
     let url = postgres.socket_url(&postgres.database());
-    let home = || {
-        let place = OnServer::new(url.clone());
-        place.env.file("home/.ssh/known_hosts", sshd.known_hosts());
-        place
-    };
-    let laptop = home();
+    let laptop = place_knowing(&url, &sshd);
     laptop.mer(["migrate", "--quiet"]).ok();
     laptop.apply(server("there", &sshd) + MODELS);
     let detach = laptop.with(["--quiet", "train", "long", "by night", "--detach", "--promote", "--allow-changes"]);
@@ -55,7 +50,7 @@ fn a_training_ends_while_the_laptop_is_off_and_another_machine_collects_it() {
     fs::write(sshd.home().join("go"), "").expect("a file");
     wait_until("its end", || folder.join("end").exists().then_some(()));
 
-    let second = home();
+    let second = place_knowing(&url, &sshd);
     let said = at_server(&cable, second.with(["wait", &uid])).ended(0).stderr;
     assert!(said.contains("trained `long:1`: 9 bytes"), "{said}");
     at_server(&cable, second.with(["fetch", &uid, "out"])).ended(0);

@@ -3,14 +3,8 @@
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 
-use super::Home;
-use crate::support::{Live, alive, wait_gone};
-
-fn begun(home: &Home, model: &str) -> (Live, u32) {
-    let live = home.env.start(["run", model, "x"]);
-    live.wait_stdout("up\n");
-    (live, home.model())
-}
+use super::{Home, begun};
+use crate::support::{alive, wait_gone};
 
 #[test]
 fn a_launcher_that_is_cut_and_ends_with_0_is_no_success() {

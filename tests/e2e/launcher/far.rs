@@ -4,10 +4,10 @@ use mer_testkit::{processes, sshd::Sshd};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::Home;
+use super::{Home, begun};
 use crate::{
     ssh::server,
-    support::{Live, alive, wait_gone},
+    support::{alive, wait_gone},
 };
 
 /// Returns a home whose server `pod` is behind an `sshd`; none where that is not installed.
@@ -19,12 +19,6 @@ fn far(keys: &str) -> Option<(Home, Sshd)> {
     let launcher = launcher.strip_prefix("[servers.pod]\n").expect("a table");
     home.apply(&(server("pod", &sshd).trim_end().to_owned() + "\n" + launcher));
     Some((home, sshd))
-}
-
-fn begun(home: &Home, model: &str) -> (Live, u32) {
-    let live = home.env.start(["run", model, "x"]);
-    live.wait_stdout("up\n");
-    (live, home.model())
 }
 
 #[test]

@@ -11,10 +11,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{TestEnv, pid_in, wait_until};
+use crate::support::{Live, TestEnv, pid_in, wait_until};
 
 /// Models on the server `pod`. `@` is a folder there.
 const MODELS: &str = include_str!("models.toml");
+
+/// Starts a run of a model that says when it is up; returns it with the process of the model.
+fn begun(home: &Home, model: &str) -> (Live, u32) {
+    let live = home.env.start(["run", model, "x"]);
+    live.wait_stdout("up\n");
+    (live, home.model())
+}
 
 /// A `mer` with a server `pod` behind the launcher.
 struct Home {

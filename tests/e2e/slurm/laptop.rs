@@ -11,7 +11,10 @@ use mer_testkit::{
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Live, OnServer, run, sha256, wait_until};
+use crate::{
+    ssh::place_knowing,
+    support::{Live, run, sha256, wait_until},
+};
 
 /// `@` is a folder that jobs can use.
 const MODELS: &str = r#"
@@ -32,12 +35,7 @@ fn a_training_ends_without_the_laptop_and_its_node_daemon_and_another_machine_co
     let folder = cluster.shared().join("work");
     fs::create_dir(&folder).expect("a folder");
     let url = postgres.socket_url(&postgres.database());
-    let home = || {
-        let place = OnServer::new(url.clone());
-        place.env.file("home/.ssh/known_hosts", sshd.known_hosts());
-        place
-    };
-    let laptop = home();
+    let laptop = place_knowing(&url, &sshd);
     laptop.mer(["migrate", "--quiet"]).ok();
     let server = crate::ssh::server("cluster", &sshd).replace("'ssh'", "'slurm'").trim_end().to_owned();
     let models = MODELS.replace('@', folder.to_str().expect("text"));
@@ -58,7 +56,7 @@ fn a_training_ends_without_the_laptop_and_its_node_daemon_and_another_machine_co
     let end = folder.join(format!("cache/runs/{uid}-1/end"));
     wait_until("its end", || end.exists().then_some(()));
 
-    let second = home();
+    let second = place_knowing(&url, &sshd);
     let said = cable.at_server(|| run(second.with(["wait", &uid]))).ended(0).stderr;
     assert!(said.contains("trained `long:1`: 9 bytes"), "{said}");
     cable.at_server(|| run(second.with(["fetch", &uid, "out"]))).ended(0);

@@ -14,7 +14,7 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use mer_testkit::sshd::{Builder, Sshd};
 
-use crate::support::TestEnv;
+use crate::support::{OnServer, TestEnv};
 
 /// Models on the server `there`. They write their files to the HOME of the server's sessions.
 const MODELS: &str = include_str!("models.toml");
@@ -50,6 +50,13 @@ impl There {
     pub(crate) fn home(&self, name: &str) -> PathBuf {
         self.sshd.home().join(name)
     }
+}
+
+/// Returns a home on a database that is on a server; it knows the key of this `sshd`.
+pub(crate) fn place_knowing(url: &str, sshd: &Sshd) -> OnServer {
+    let place = OnServer::new(url.to_owned());
+    place.env.file("home/.ssh/known_hosts", sshd.known_hosts());
+    place
 }
 
 /// Returns the table of a server in a registry file.

@@ -10,8 +10,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    PostgresStore, access_query,
-    access_query::select_accesses,
+    PostgresStore,
+    access_query::{self, select_accesses},
     call::call,
     rows::{access, count, text, texts},
     wire_types::{Id, Time},
