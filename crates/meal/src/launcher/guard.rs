@@ -50,6 +50,8 @@ struct Guard {
     guarded: Guarded,
     watchdog: Watchdog,
     restarts: u32,
+    /// TERM was requested. A watchdog that was killed may not have sent it.
+    terminated: bool,
     next_beat: Instant,
     next_look: Instant,
     /// When it is asked next whether the group is gone, once the process is over.
@@ -69,6 +71,7 @@ pub(super) fn guard(guarded: Guarded, mut watchdog: Watchdog) -> mpsc::Unbounded
         guarded,
         watchdog,
         restarts: 0,
+        terminated: false,
         next_beat: now,
         next_look: now + LOOK,
         next_ask: None,
@@ -129,7 +132,10 @@ impl Guard {
     fn serve(&mut self, request: Request) {
         let group = self.guarded.group;
         match request {
-            Request::Terminate => self.watchdog.send(&format!("t {group}\n")),
+            Request::Terminate => {
+                self.terminated = true;
+                self.watchdog.send(&format!("t {group}\n"));
+            }
             Request::Kill => {
                 self.watchdog.send(&format!("k {group}\n"));
                 self.release();
@@ -243,6 +249,9 @@ impl Guard {
             self.watchdog.send(&format!("d {folder}\n"));
         }
         self.unanswered = None;
+        if self.terminated {
+            self.watchdog.send(&format!("t {}\n", self.guarded.group));
+        }
         if self.next_ask.is_some() {
             self.ask();
         }

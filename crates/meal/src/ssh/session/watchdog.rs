@@ -74,7 +74,10 @@ pub(super) struct Watchdog {
     namespace: String,
     restarts: u32,
     groups: BTreeMap<i32, Group>,
-    /// Lines that are still to be sent.
+    /// The script, until it is sent: the first line that the wrapper reads.
+    unsent_script: Vec<u8>,
+    /// Lines for the script that are still to be sent. They wait until it has answered: before that they would be taken for
+    /// the script, or would come before the groups that they belong to.
     outbox: Vec<u8>,
     next_beat: Instant,
     next_look: Instant,
@@ -92,6 +95,8 @@ struct Group {
     run: Arc<Shared>,
     reply: Option<oneshot::Sender<Result<(), GuardError>>>,
     left: bool,
+    /// TERM was requested. A watchdog that was killed may not have sent it.
+    terminated: bool,
     /// Set when the run is over: when to ask again whether the group is gone.
     released: Option<Instant>,
 }
@@ -109,6 +114,7 @@ impl Watchdog {
             namespace: String::new(),
             restarts: 0,
             groups: BTreeMap::new(),
+            unsent_script: Vec::new(),
             outbox: Vec::new(),
             next_beat: now,
             next_look: now,
@@ -144,8 +150,8 @@ impl Watchdog {
             return;
         }
         let named = name.is_some();
-        let mut entry =
-            Group { grace, namespace, name, run_state, run, reply: Some(reply), left: false, released: None };
+        let (reply, left, terminated, released) = (Some(reply), false, false, None);
+        let mut entry = Group { grace, namespace, name, run_state, run, reply, left, terminated, released };
         if named && let Some(reply) = entry.reply.take() {
             let _ = reply.send(Ok(()));
         }
@@ -156,6 +162,9 @@ impl Watchdog {
     }
 
     pub(super) fn terminate(&mut self, group: i32) {
+        if let Some(entry) = self.groups.get_mut(&group) {
+            entry.terminated = true;
+        }
         self.send(&format!("t {group}\n"));
     }
 
@@ -214,12 +223,20 @@ impl Watchdog {
         asked.chain(look).chain([self.next_beat]).min()
     }
 
+    /// Whether something can be sent at present.
     pub(super) fn has_outgoing(&self) -> bool {
-        !self.outbox.is_empty()
+        match self.phase {
+            Phase::Ready => !self.outbox.is_empty(),
+            Phase::Off | Phase::Starting | Phase::Never => !self.unsent_script.is_empty(),
+        }
     }
 
+    /// Takes what can be sent at present.
     pub(super) fn outgoing(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.outbox)
+        match self.phase {
+            Phase::Ready => std::mem::take(&mut self.outbox),
+            Phase::Off | Phase::Starting | Phase::Never => std::mem::take(&mut self.unsent_script),
+        }
     }
 
     /// The watchdog ended, and the session lives: it was killed. Returns whether another one may take over its
@@ -231,10 +248,16 @@ impl Watchdog {
         self.restarts += 1;
         (self.phase, self.greeted) = (Phase::Off, false);
         self.shared.set_folder(None);
+        self.unsent_script.clear();
         self.outbox.clear();
-        for group in self.groups.values_mut() {
-            group.released = group.released.map(|_| Instant::now());
+        let mut lines = String::new();
+        for (group, entry) in &mut self.groups {
+            entry.released = entry.released.map(|_| Instant::now());
+            if entry.terminated {
+                lines.push_str(&format!("t {group}\n"));
+            }
         }
+        self.send(&lines);
         true
     }
 
@@ -242,6 +265,8 @@ impl Watchdog {
     pub(super) fn fail(&mut self, error: &GuardError) {
         self.phase = Phase::Never;
         self.shared.set_folder(None);
+        self.unsent_script.clear();
+        self.outbox.clear();
         for group in std::mem::take(&mut self.groups).into_values() {
             group.run_state.unverifiable();
             if let Some(reply) = group.reply {
@@ -251,6 +276,9 @@ impl Watchdog {
     }
 
     fn send(&mut self, line: &str) {
+        if self.phase == Phase::Never {
+            return;
+        }
         self.outbox.extend_from_slice(line.as_bytes());
     }
 

@@ -19,8 +19,7 @@ impl Watchdog {
             // Nothing follows the greeting before the script is sent.
             memory.clear();
             self.greeted = true;
-            // Sent before everything else, which only the script understands.
-            self.outbox.splice(0..0, script(self.orphan_after, &nonce()).into_bytes());
+            self.unsent_script = script(self.orphan_after, &nonce()).into_bytes();
         }
         while let Some(end) = memory.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = memory.drain(..=end).collect();
@@ -36,8 +35,11 @@ impl Watchdog {
             self.take_folder(folder);
             self.next_beat = Instant::now() + (self.orphan_after / 3).min(SLOWEST_BEAT);
             self.refuse_strangers();
+            // The groups come before the lines that waited: a group that is reported as gone must not be added later.
+            let held = std::mem::take(&mut self.outbox);
             let waiting: Vec<_> = self.groups.keys().copied().collect();
             waiting.into_iter().for_each(|group| self.send_add(group));
+            self.outbox.extend_from_slice(&held);
             return;
         }
         let Some((verb, Ok(group))) = line.split_once(' ').map(|(verb, group)| (verb, group.parse::<i32>())) else {
@@ -89,5 +91,93 @@ impl Watchdog {
                 let _ = reply.send(Err(error));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use tokio::sync::{Notify, oneshot};
+
+    use super::{Phase, Watchdog};
+    use crate::ssh::session::{SessionHandle, handle::GuardedGroup, run_state::RunState};
+
+    fn new() -> Watchdog {
+        let handle = SessionHandle::new(Arc::new(Notify::new())).expect("a handle");
+        let mut watchdog = Watchdog::new(Duration::from_secs(30), "mer00".to_owned(), Arc::clone(handle.shared()));
+        watchdog.phase = Phase::Starting;
+        watchdog
+    }
+
+    fn guard(watchdog: &mut Watchdog, group: i32) -> Arc<RunState> {
+        let (run_state, run, (reply, _)) =
+            (Arc::new(RunState::new()), Arc::clone(&watchdog.shared), oneshot::channel());
+        let guarded = GuardedGroup { group, namespace: String::new(), name: None };
+        watchdog.guard(guarded, Duration::from_millis(300), Arc::clone(&run_state), run, reply);
+        run_state
+    }
+
+    fn hear(watchdog: &mut Watchdog, text: &str) {
+        watchdog.receive(&mut text.as_bytes().to_vec());
+    }
+
+    fn sent(watchdog: &mut Watchdog) -> String {
+        assert!(watchdog.has_outgoing());
+        String::from_utf8(watchdog.outgoing()).expect("UTF-8")
+    }
+
+    /// Lets a watchdog that starts answer, and returns what it is sent then.
+    fn ready(watchdog: &mut Watchdog) -> String {
+        assert!(!watchdog.has_outgoing() && watchdog.outgoing().is_empty(), "sent before it greets");
+        hear(watchdog, "mer00=7 7 .\n");
+        let script = sent(watchdog);
+        assert!(script.starts_with("exec 2>/dev/null;") && script.lines().count() == 1, "{script}");
+        assert!(!watchdog.has_outgoing() && watchdog.outgoing().is_empty(), "sent before the script has answered");
+        hear(watchdog, "r\n");
+        sent(watchdog)
+    }
+
+    /// The first line is taken for the script, so that nothing may come before it.
+    #[test]
+    fn nothing_is_sent_before_the_script_has_answered() {
+        let mut watchdog = new();
+        guard(&mut watchdog, 41);
+        watchdog.terminate(41);
+        watchdog.kill(41);
+        watchdog.beat();
+        assert_eq!(ready(&mut watchdog), "a 41 3\nt 41\nk 41\nr 41\nb\n");
+    }
+
+    #[test]
+    fn the_next_one_takes_over_groups_and_requests() {
+        let mut watchdog = new();
+        let runs = [41, 42, 43].map(|group| guard(&mut watchdog, group));
+        ready(&mut watchdog);
+        hear(&mut watchdog, "a 41\na 42\na 43\n");
+        watchdog.terminate(42);
+        watchdog.kill(43);
+        assert_eq!(sent(&mut watchdog), "t 42\nk 43\nr 43\n");
+        // It was killed. Until the next one has answered, a run ends and another one begins.
+        assert!(watchdog.may_begin_again());
+        watchdog.phase = Phase::Starting;
+        watchdog.terminate(41);
+        guard(&mut watchdog, 44);
+        assert_eq!(ready(&mut watchdog), "h 41 3\nh 42 3\nh 43 3\na 44 3\nt 42\nt 41\n");
+        watchdog.tick(std::time::Instant::now());
+        assert!(sent(&mut watchdog).ends_with("r 43\n"));
+        hear(&mut watchdog, "g 43\n");
+        assert_eq!(runs.map(|run| run.is_gone()), [false, false, true]);
+    }
+
+    #[test]
+    fn without_a_watchdog_nothing_is_to_be_sent() {
+        let mut watchdog = new();
+        guard(&mut watchdog, 41);
+        watchdog.terminate(41);
+        watchdog.fail(&crate::ssh::session::GuardError::NoChannel);
+        watchdog.kill(41);
+        assert!(!watchdog.has_outgoing() && watchdog.outgoing().is_empty());
+        assert!(!watchdog.may_begin_again());
     }
 }
