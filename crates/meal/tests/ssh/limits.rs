@@ -22,8 +22,8 @@ async fn many(sshd: &Sshd, sessions: u32, runs: usize) -> Executor {
                 run(&executor, &command(&["sh", "-c", &format!("sleep 0.02; cat; exit {code}")]), code.as_bytes())
                     .await;
             assert_eq!(
-                (ended.cause, ended.exit, String::from_utf8_lossy(&out).into_owned()),
-                (EndCause::Done, Some(Exit::Code(code.parse().expect("number"))), code)
+                (ended.cause, ended.exit, ended.lost, String::from_utf8_lossy(&out).into_owned()),
+                (EndCause::Done, Some(Exit::Code(code.parse().expect("number"))), None, code)
             );
         }));
     }
@@ -43,6 +43,14 @@ async fn max_sessions_10() {
     let Some(sshd) = Sshd::start() else { return };
     many(&sshd, 2, 40).await;
     assert_eq!(connections(&sshd), 2);
+}
+
+/// Channels that are opened, closed and wait for their command at the same time do not take each other's replies.
+#[tokio::test]
+async fn runs_that_begin_while_others_end() {
+    let Some(sshd) = Sshd::start() else { return };
+    many(&sshd, 1, 200).await;
+    assert_eq!(connections(&sshd), 1);
 }
 
 #[tokio::test]

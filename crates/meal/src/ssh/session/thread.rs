@@ -200,9 +200,7 @@ impl SessionThread {
             self.write_to_watchdog();
             for index in 0..self.channels.len() {
                 let id = self.channels[index].id;
-                // libssh2 takes a reply for another channel as the failure of this one, so that one command is
-                // started at a time. sshd starts them one after the other anyway.
-                if self.channels[index].is_starting() && self.channels[..index].iter().any(Channel::is_starting) {
+                if self.channels[index].is_starting() && self.next_to_start() != Some(id) {
                     continue;
                 }
                 self.channels[index].serve(&mut context).map_err(|halt| WorkStop::of(id, halt))?;
@@ -229,6 +227,14 @@ impl SessionThread {
             }
         }
         Ok(())
+    }
+
+    /// The channel whose command is requested, or is the next to be. libssh2 takes a reply for another channel as the failure
+    /// of this one, and of the connection with it, so that one command is started at a time, in the order in which the
+    /// channels were opened: not in that of `channels`, which changes when one is removed. sshd starts them one after the other
+    /// anyway.
+    fn next_to_start(&self) -> Option<u64> {
+        self.channels.iter().filter(|channel| channel.is_starting()).map(|channel| channel.id).min()
     }
 
     /// Whether another round has work, as far as it is known without the socket.
