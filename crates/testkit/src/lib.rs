@@ -14,6 +14,7 @@ pub mod processes;
 pub mod require;
 mod sample;
 pub mod slurm;
+pub mod ssh_agent;
 pub mod sshd;
 #[cfg(feature = "store")]
 pub mod store_contract;

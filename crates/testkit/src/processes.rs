@@ -4,6 +4,8 @@
 //! Linux only, because it reads `/proc`. No process is looked up by its name.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +33,12 @@ pub fn poll<T>(bound: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T
 #[track_caller]
 pub fn until(what: &str, bound: Duration, mut condition: impl FnMut() -> bool) {
     assert!(poll(bound, || condition().then_some(())).is_some(), "not within {bound:?}: {what}");
+}
+
+/// Waits until a Unix socket accepts connections. Its file is there a little earlier.
+#[track_caller]
+pub fn until_listening(socket: &Path, bound: Duration) {
+    until(&format!("`{}` accepts connections", socket.display()), bound, || UnixStream::connect(socket).is_ok());
 }
 
 /// A unique word for the environment of processes that a test starts.

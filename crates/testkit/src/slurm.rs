@@ -66,7 +66,7 @@ impl Cluster {
         let munged = munged(folder.path());
         let socket = folder.path().join("munge/socket");
         let mut cluster = Self { munged, controller: None, node: None, folder };
-        processes::until("munged listens", START, || socket.exists());
+        processes::until_listening(&socket, START);
         fs::write(cluster.conf(), configuration(cluster.folder.path())).expect("slurm.conf");
         cluster.start_controller();
         cluster.start_node();

@@ -1,55 +1,17 @@
 //! Models on other machines through a resident: a temporary `sshd` stands for the other machine, called `there`.
 
-use std::{
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
-
-use mer_testkit::{require, sshd::Sshd};
+use mer_testkit::{ssh_agent::SshAgent, sshd::Sshd};
 
 use super::{
     support::Home,
     wire::{END, GO, PROGRESS, STDIN_END, STDOUT_END, WRITTEN, Wire},
 };
-use crate::{
-    ssh::There,
-    support::{run, wait_until},
-};
+use crate::{ssh::There, support::run};
 
 /// Returns an environment with the server `there` and its models.
 fn there() -> Option<(Home, Sshd)> {
     let There { env, sshd } = There::new()?;
     Some((Home { env }, sshd))
-}
-
-/// An `ssh-agent` with one key.
-struct Agent {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl Agent {
-    fn start(home: &Home, sshd: &Sshd) -> Option<Self> {
-        if require::program("ssh-agent", &[]).is_none() {
-            require::missing("ssh-agent", "the agent is lent with it");
-            return None;
-        }
-        let socket = home.env.path("agent");
-        let child = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
-        let agent = Self { child: child.expect("an agent"), socket };
-        wait_until("the agent's socket", || agent.socket.exists().then_some(()));
-        let added =
-            Command::new("ssh-add").arg("-q").arg(sshd.client_key()).env("SSH_AUTH_SOCK", &agent.socket).status();
-        assert!(added.expect("ssh-add").success());
-        Some(agent)
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
@@ -67,7 +29,8 @@ fn a_connection_is_shared_by_separate_calls() {
 #[test]
 fn the_agent_of_the_caller_is_lent_for_new_connections() {
     let Some((home, sshd)) = there() else { return };
-    let Some(agent) = Agent::start(&home, &sshd) else { return };
+    let Some(agent) = SshAgent::start() else { return };
+    agent.add(sshd.client_key());
     // Only the agent has the key, and only the caller knows the agent.
     let server = format!(
         "[servers.there]\nconnType = 'ssh'\nhost = '{}'\nport = {}\nuser = '{}'\n",
@@ -80,7 +43,7 @@ fn the_agent_of_the_caller_is_lent_for_new_connections() {
     let resident = home.serve([]);
     home.mer(["run", "far-cat", "x"]).failed(77);
     let mut call = home.with(["run", "far-cat", "x"]);
-    call.env("SSH_AUTH_SOCK", &agent.socket);
+    call.env("SSH_AUTH_SOCK", agent.socket());
     assert_eq!(run(call).ok(), "x\n");
     assert_eq!(home.via("far-cat"), "resident");
     // The connection is there, and needs no agent any more.

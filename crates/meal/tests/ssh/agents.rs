@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -13,45 +13,15 @@ use std::{
 
 use mer_core::Bound;
 use mer_meal::{SecretRequest, SshError};
-use mer_testkit::sshd::{KeyType, Sshd};
+use mer_testkit::{
+    ssh_agent::SshAgent,
+    sshd::{KeyType, Sshd},
+};
 
 use crate::{
     keys::{refused, works},
-    support::{self, Home, config, folder, text},
+    support::{Home, config, folder, text},
 };
-
-/// An `ssh-agent` for one test.
-pub(crate) struct Agent {
-    child: Child,
-    pub(crate) socket: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-impl Agent {
-    pub(crate) fn start() -> Option<Self> {
-        let (folder, path) = folder();
-        let socket = path.join("agent");
-        let child = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
-        let Ok(child) = child else {
-            mer_testkit::require::missing("ssh-agent", "the agent is tested with it");
-            return None;
-        };
-        mer_testkit::processes::until("the agent's socket", support::BOUND, || socket.exists());
-        Some(Self { child, socket, _folder: folder })
-    }
-
-    pub(crate) fn add(&self, key: &Path) {
-        let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &self.socket).status();
-        assert!(added.expect("ssh-add").success());
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Creates a key pair.
 pub(crate) fn key(folder: &Path, name: &str, kind: &str) -> PathBuf {
@@ -85,11 +55,11 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 #[tokio::test]
 async fn a_key_in_the_agent_is_not_asked_a_passphrase_for() {
     let Some(sshd) = Sshd::builder().passphrase("open sesame").start() else { return };
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = SshAgent::start() else { return };
     let (_folder, path) = folder();
     agent.add(&decrypted(sshd.client_key(), "open sesame", &path));
     let mut config = config(&sshd);
-    config.environment.agent = Some(agent.socket.clone());
+    config.environment.agent = Some(agent.socket().to_owned());
     config.secrets = Some(Arc::new(|request: SecretRequest<'_>| panic!("asked for {request:?}")));
     works(config.clone()).await;
     // Nor if another key of the agent is accepted.
@@ -117,7 +87,7 @@ async fn a_passphrase_is_asked_for_only_where_the_server_takes_the_key() {
 #[tokio::test]
 async fn a_key_that_is_named_goes_before_the_others_of_the_agent() {
     let Some(sshd) = Sshd::builder().option("MaxAuthTries", 3).start() else { return };
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = SshAgent::start() else { return };
     let (_folder, path) = folder();
     for name in ["a", "b", "c", "d", "e"] {
         agent.add(&key(&path, name, "ed25519"));
@@ -198,12 +168,12 @@ fn silent_agent(path: PathBuf, real: PathBuf, silent_for: u8) {
 #[tokio::test]
 async fn an_agent_that_hangs_is_passed_over_and_named() {
     let Some(sshd) = Sshd::start() else { return };
-    let Some(real) = Agent::start() else { return };
+    let Some(real) = SshAgent::start() else { return };
     real.add(sshd.client_key());
     let (_folder, path) = folder();
     let (mute, lazy) = (path.join("mute"), path.join("lazy"));
-    silent_agent(mute.clone(), real.socket.clone(), 11);
-    silent_agent(lazy.clone(), real.socket.clone(), 13);
+    silent_agent(mute.clone(), real.socket().to_owned(), 11);
+    silent_agent(lazy.clone(), real.socket().to_owned(), 13);
     // A key file is accepted, after half of the time.
     let home = Home::new(&format!("IdentityFile {}\n", sshd.client_key().display()));
     let mut config = home.config(&sshd);
@@ -230,7 +200,7 @@ async fn an_agent_that_hangs_is_passed_over_and_named() {
 async fn keys_of_every_type_in_the_agent() {
     for kind in [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Rsa] {
         let Some(sshd) = Sshd::builder().client_key(kind).start() else { return };
-        let Some(agent) = Agent::start() else { return };
+        let Some(agent) = SshAgent::start() else { return };
         agent.add(sshd.client_key());
         let home = Home::new("");
         works(home.with_agent(&sshd, &agent)).await;
@@ -240,11 +210,11 @@ async fn keys_of_every_type_in_the_agent() {
 #[tokio::test]
 async fn identity_agent_names_another_a_variable_or_none() {
     let Some(sshd) = Sshd::start() else { return };
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = SshAgent::start() else { return };
     agent.add(sshd.client_key());
-    let usual = Some(agent.socket.clone());
+    let usual = Some(agent.socket().to_owned());
     let variables: Vec<_> =
-        [("OTHER", text(&agent.socket)), ("HERE", text(agent.socket.parent().expect("a folder")))].into();
+        [("OTHER", text(agent.socket())), ("HERE", text(agent.socket().parent().expect("a folder")))].into();
     let variables = Arc::new(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     for (value, usual, reached) in [
         ("none", usual.clone(), false),
@@ -268,7 +238,7 @@ async fn identity_agent_names_another_a_variable_or_none() {
 #[tokio::test]
 async fn no_agents_socket_is_left_behind() {
     let Some(sshd) = Sshd::start() else { return };
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = SshAgent::start() else { return };
     agent.add(sshd.client_key());
     let (_folder, path) = folder();
     let home = Home::new("");

@@ -116,8 +116,8 @@ async fn a_connection_that_is_cut_while_it_logs_in_was_not_refused() {
     let whole = Proxy::to(sshd.addresses()[0]);
     let through_whole = Executor::ssh(config_through(&sshd, &whole));
     through_whole.connect().await.expect("connects");
-    for direction in [Direction::ToServer, Direction::ToClient] {
-        let length = whole.forwarded(direction);
+    let lengths = [Direction::ToServer, Direction::ToClient].map(|direction| (direction, whole.forwarded(direction)));
+    for (direction, length) in lengths {
         let mut again = 0;
         for part in 1..=40 {
             let proxy = Proxy::to(sshd.addresses()[0]);
@@ -128,7 +128,8 @@ async fn a_connection_that_is_cut_while_it_logs_in_was_not_refused() {
                 Err(error) => assert_eq!(error.failure_kind(), FailureKind::Unreachable, "{part} of 40: {error}"),
             }
         }
-        assert!(again >= 20, "{direction:?}: only {again} of 40 were made again");
+        // What the watchdog sends after the login may be in the length too.
+        assert!(again >= 10, "{direction:?}: only {again} of 40 were made again");
     }
     drop(through_whole);
 }

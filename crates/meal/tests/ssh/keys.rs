@@ -11,6 +11,7 @@ use mer_core::{Bound, Classified as _, ConnParams, Exit, FailureKind};
 use mer_meal::{Executor, SecretRequest, SshConfig, SshEnvironment, SshError, StartError, StepKind};
 use mer_testkit::{
     faulty_ssh::FaultySsh,
+    ssh_agent::SshAgent,
     sshd::{KeyType, Sshd},
 };
 
@@ -260,22 +261,15 @@ async fn two_jump_hosts_in_a_row() {
 #[tokio::test]
 async fn the_agent_where_there_is_one() {
     let Some(sshd) = Sshd::start() else { return };
-    let (_folder, path) = folder();
-    let socket = path.join("agent");
-    let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
-    let Ok(mut agent) = agent else { return mer_testkit::require::missing("ssh-agent", "the agent is tested with it") };
-    mer_testkit::processes::until("the agent's socket", crate::support::BOUND, || socket.exists());
-    let added = Command::new("ssh-add").arg("-q").arg(sshd.client_key()).env("SSH_AUTH_SOCK", &socket).status();
-    assert!(added.expect("ssh-add").success());
+    let Some(agent) = SshAgent::start() else { return };
+    agent.add(sshd.client_key());
     let mut config = config(&sshd);
     config.params.identity_file = None;
-    config.environment.agent = Some(socket);
+    config.environment.agent = Some(agent.socket().to_owned());
     works(config.clone()).await;
-    config.environment.agent = Some(path.join("nobody"));
+    config.environment.agent = Some(agent.socket().with_extension("missing"));
     let error = refused(config).await;
     assert!(error.to_string().contains("agent"), "{error}");
-    agent.kill().expect("ends");
-    agent.wait().expect("ended");
 }
 
 #[tokio::test]

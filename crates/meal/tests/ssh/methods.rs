@@ -9,11 +9,12 @@ use std::{
 use mer_core::{Classified as _, FailureKind};
 use mer_testkit::{
     faulty_ssh::FaultySsh,
+    ssh_agent::SshAgent,
     sshd::{Builder, Sshd},
 };
 
 use crate::{
-    agents::{Agent, key},
+    agents::key,
     keys::{refused, works},
     support::{Home, config, faulty, folder, secret, text},
 };
@@ -85,13 +86,13 @@ async fn certificates_of_every_type_in_the_agent() {
     let Some(sshd) = authority.server().start() else { return };
     for kind in ["ed25519", "ecdsa", "rsa"] {
         // `ssh-add` loads the certificate beside a key too.
-        let Some(agent) = Agent::start() else { return };
+        let Some(agent) = SshAgent::start() else { return };
         let file = authority.key(&format!("held-{kind}"), kind, sshd.user());
         agent.add(&file);
         let home = Home::new("");
         works(home.with_agent(&sshd, &agent)).await;
         // The key is in the agent, the certificate in a file.
-        let Some(agent) = Agent::start() else { return };
+        let Some(agent) = SshAgent::start() else { return };
         let certificate = moved(&file);
         agent.add(&file);
         let home = Home::new(&format!("CertificateFile {}\n", certificate.display()));

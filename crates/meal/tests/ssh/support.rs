@@ -10,9 +10,9 @@ use std::{
 use bytes::Bytes;
 use mer_core::{Bound, ConnParams, Exit, RunSpec};
 use mer_meal::{Cancel, EndCause, Executor, Input, RequestEnd, SecretRequest, SecretSource, SshConfig, SshEnvironment};
-use mer_testkit::{dropbear::Dropbear, faulty_ssh::FaultySsh, sshd::Sshd};
+use mer_testkit::{dropbear::Dropbear, faulty_ssh::FaultySsh, ssh_agent::SshAgent, sshd::Sshd};
 
-use crate::{agents::Agent, common};
+use crate::common;
 
 /// The configuration for a server, without anything of this machine: no HOME, no agent, no `/etc/ssh`.
 pub(crate) fn config(sshd: &Sshd) -> SshConfig {
@@ -126,9 +126,9 @@ impl Home {
     }
 
     /// The same with this agent.
-    pub(crate) fn with_agent(&self, sshd: &Sshd, agent: &Agent) -> SshConfig {
+    pub(crate) fn with_agent(&self, sshd: &Sshd, agent: &SshAgent) -> SshConfig {
         let mut config = self.config(sshd);
-        config.environment.agent = Some(agent.socket.clone());
+        config.environment.agent = Some(agent.socket().to_owned());
         config
     }
 
