@@ -70,11 +70,22 @@ impl ResourceAmount {
 impl FromStr for ResourceAmount {
     type Err = Invalid;
 
-    /// Parses `4` (a number of units) or `0,1` (their names; one name is written with a comma after it: `0,`).
+    /// Parses `4` (a number of units) or `0,1` (their names; one name is written with a comma after it: `0,`). Without a comma
+    /// only a number is taken, so that `-1` or `1.5` does not become the name of a unit.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let amount = match text.parse() {
-            Ok(count) => Self::Count(count),
-            Err(_) => Self::Names(text.strip_suffix(',').unwrap_or(text).split(',').map(str::to_owned).collect()),
+        let amount = match text.strip_suffix(',').or_else(|| text.contains(',').then_some(text)) {
+            Some(names) => Self::Names(names.split(',').map(str::to_owned).collect()),
+            None if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // A longer number is too great in any case.
+                Self::Count(text.parse().unwrap_or(u32::MAX))
+            }
+            None => {
+                let what = format!(
+                    "must be a number of units, or their names with commas, and `{text}` is neither; a single name has a comma \
+                     after it"
+                );
+                return Err(Invalid::new("resources", what));
+            }
         };
         amount.check().map_err(|what| Invalid::new("resources", what)).map(|()| amount)
     }
@@ -108,8 +119,13 @@ mod tests {
             assert_eq!(amount.units(), units);
             assert_eq!(amount.to_string(), text);
         }
-        for wrong in ["", ",", "a,a", "a b", "4097", "a,,b", "-1x/"] {
+        for wrong in ["", ",", "a,a", "a b", "a b,", "4097", "99999999999999999999", "a,,b", "-1x/", "a,b,,"] {
             assert!(wrong.parse::<ResourceAmount>().is_err(), "{wrong}");
+        }
+        // A single name has a comma after it: none of these becomes the name of a unit.
+        for wrong in ["-1", "+1", "1.5", "1e3", "0x2", "a", "GPU-8f2"] {
+            let told = wrong.parse::<ResourceAmount>().expect_err(wrong).what;
+            assert!(told.contains(wrong) && told.contains("a single name has a comma after it"), "{told}");
         }
         assert!(is_resource_name("gpu") && !is_resource_name("a.b") && !is_resource_name(""));
     }

@@ -21,8 +21,8 @@ pub(crate) enum ResourceValueError {
     #[error("`{0}` is not a number from 1 to {MOST_UNITS}")]
     Count(String),
     /// Units that are not possible.
-    #[error("the units {0}")]
-    Units(String),
+    #[error("`{0}` {1}")]
+    Units(String, String),
 }
 
 /// What a process takes of one resource.
@@ -61,7 +61,9 @@ impl FromStr for Resource {
         if amount.is_empty() {
             return Err(ResourceValueError::Resource);
         }
-        let amount = amount.parse().map_err(|invalid: mer_core::Invalid| ResourceValueError::Units(invalid.what))?;
+        let amount = amount.parse();
+        let amount =
+            amount.map_err(|invalid: mer_core::Invalid| ResourceValueError::Units(resource.clone(), invalid.what))?;
         Ok(Self { resource, amount })
     }
 }
@@ -92,8 +94,10 @@ mod tests {
         assert_eq!(amount("gpu=0,1"), names(&["0", "1"]));
         assert_eq!(amount("gpu=0,"), names(&["0"]));
         assert_eq!(amount("gpu=MIG-1,MIG-2"), names(&["MIG-1", "MIG-2"]));
-        for wrong in ["gpu", "gpu=", "=1", "gpu=a a", "gpu=0,0", "gpu=9999", "gpu=0,,1"] {
+        for wrong in ["gpu", "gpu=", "=1", "gpu=a a", "gpu=0,0", "gpu=9999", "gpu=0,,1", "gpu=-1", "gpu=1.5"] {
             assert!(amount(wrong).is_err(), "{wrong}");
         }
+        let told = amount("gpu=4097").expect_err("too many").to_string();
+        assert_eq!(told, "`gpu` has 4097 units; at most 4096 are possible");
     }
 }
