@@ -42,6 +42,12 @@ pub enum ClientError {
     /// The run was cancelled twice, and the resident answers nothing any more.
     #[error("the resident does not answer")]
     Silent,
+    /// The resident has not answered for minutes while something waited for it: it was stopped, or hangs.
+    #[error("the resident has not answered for {} s: its process is stopped, or hangs", silent.as_secs())]
+    Unresponsive {
+        /// For how long.
+        silent: Duration,
+    },
     /// The resident does not run it after all, for want of a secret; no process was started.
     #[error("the connection needs a passphrase or a password that the resident cannot ask for")]
     Declined(Declined),
@@ -72,8 +78,8 @@ impl Classified for ClientError {
             Self::Silent => FailureKind::Cancelled,
             Self::Connect { .. } => FailureKind::Io,
             Self::OtherUser { .. } => FailureKind::Refused,
-            Self::Gone => FailureKind::Unreachable,
-            Self::Answer { .. } => FailureKind::Bug,
+            // What answers may be a resident of another version, or no resident at all.
+            Self::Gone | Self::Unresponsive { .. } | Self::Answer { .. } => FailureKind::Unreachable,
             Self::Refused(message) => message.kind,
         }
     }

@@ -7,6 +7,7 @@
 
 mod connection;
 mod error;
+mod liveness;
 mod location;
 mod part;
 mod part_host;

@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::{
     error::ClientError,
-    run::{READER_GONE, Reservation, read, until_over},
+    liveness::until_over,
+    run::{READER_GONE, Reservation, read},
     send::{send, send_cancel, send_chunk, send_json},
     wire::{Declined, FrameReader, InputEnd, PartCounts, RunEnd, Stream, Written, next_reply, put_item},
 };
@@ -30,6 +31,7 @@ impl Reservation {
     /// # Errors
     /// [`ClientError::Gone`] if the resident ended in the middle: how the part ended is not known.
     /// [`ClientError::Silent`] if it does not answer after the second level of the cancellation.
+    /// [`ClientError::Unresponsive`] if it has not answered for some minutes.
     /// [`ClientError::Declined`] if it does not run it after all, and started no process.
     /// [`ClientError::Refused`] if it could not be attempted. A part that was attempted and failed is a [`PartOutcome`].
     pub async fn run_part(

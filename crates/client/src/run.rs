@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mer_meal::{Cancel, CancelLevel, Input};
+use mer_meal::{Cancel, Input};
 use mer_scheduler::{DeliveryEvent, DeliveryObserver, Outcome, OutputConfirmation, OutputFailure};
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -13,15 +13,15 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{Mutex, mpsc, watch},
-    time::{Instant, sleep, timeout},
+    time::timeout,
 };
 
 use crate::{
     connection::{connect, read_head},
     error::ClientError,
+    liveness::until_over,
     location::Location,
     send::{MAX_TOGETHER, send, send_cancel, send_input, send_json, send_start},
-    steer::version_within,
     wire::{
         AttemptMessage, Declined, ErrorMessage, FrameError, FrameReader, Open, OutputEnd, PATH_RUN, PROTOCOL,
         ProgressMessage, RunEnd, Stream, WaitMessage, Written, encoded,
@@ -31,9 +31,6 @@ use crate::{
 /// How long a resident may take until it says that it will run a request. One that takes longer is given up: it starts
 /// nothing before it is told to.
 const RESERVE_BOUND: Duration = Duration::from_secs(2);
-
-/// Bound on the answer to a question whether the resident is there, of which two in a row are asked.
-const SILENCE_BOUND: Duration = Duration::from_millis(500);
 
 /// The answer of a resident to a request.
 #[derive(Debug)]
@@ -129,6 +126,7 @@ impl Reservation {
     /// # Errors
     /// [`ClientError::Gone`] if the resident ended in the middle: how the run ended is not known.
     /// [`ClientError::Silent`] if it does not answer after the second level of the cancellation: it ends the run when it goes on.
+    /// [`ClientError::Unresponsive`] if it has not answered for some minutes.
     /// [`ClientError::Declined`] if it does not run it after all, and started no process.
     /// [`ClientError::Refused`] if it could not be attempted. A run that was attempted and failed is an [`Outcome`].
     pub async fn run(
@@ -162,26 +160,6 @@ impl Reservation {
             tokio::join!(send_rest, send_cancel(&writer, cancel));
         };
         until_over(&location, cancel, receiving, sending).await
-    }
-}
-
-/// Sends and receives until the end was received.
-pub(crate) async fn until_over<T>(
-    location: &Location,
-    cancel: &Cancel,
-    receiving: impl Future<Output = Result<T, ClientError>>,
-    sending: impl Future<Output = ()>,
-) -> Result<T, ClientError> {
-    // What cannot be sent any more is noticed by the receiving end.
-    let sending = async {
-        sending.await;
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        biased;
-        outcome = receiving => outcome,
-        () = sending => Err(ClientError::Gone),
-        () = silence(location, cancel) => Err(ClientError::Silent),
     }
 }
 
@@ -259,20 +237,6 @@ fn show_progress(observer: Option<&DeliveryObserver>, payload: &[u8]) -> Result<
     let ProgressMessage { server, version, bytes } = read(payload)?;
     observer.report(DeliveryEvent::Transferred { version: &version, server: &server, bytes });
     Ok(())
-}
-
-/// Completes when the run was cancelled twice, and the resident answers nothing any more. One that answers ends the run.
-async fn silence(location: &Location, cancel: &Cancel) {
-    cancel.reached(CancelLevel::Now).await;
-    let mut missed = 0;
-    while missed < 2 {
-        let begun = Instant::now();
-        match version_within(location, SILENCE_BOUND).await {
-            Ok(_) => missed = 0,
-            Err(_) => missed += 1,
-        }
-        sleep(SILENCE_BOUND.saturating_sub(begun.elapsed())).await;
-    }
 }
 
 /// The level of a cancellation because the reader of the output has gone.

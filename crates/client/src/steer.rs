@@ -7,10 +7,11 @@ use mer_core::KeptProcess;
 use crate::{
     connection::ask,
     error::ClientError,
+    liveness::{version_within, while_responsive},
     location::Location,
     wire::{
-        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_REGISTRY_CHANGED, PATH_STOP, PATH_VERSION,
-        Processes, RunEnd, StopRequest, VersionMessage,
+        CallerContext, LoadRequest, PATH_LEAVE, PATH_LOAD, PATH_PS, PATH_REGISTRY_CHANGED, PATH_STOP, Processes,
+        RunEnd, StopRequest, VersionMessage,
     },
 };
 
@@ -28,11 +29,6 @@ pub async fn version(location: &Location) -> Result<VersionMessage, ClientError>
     version_within(location, BOUND).await
 }
 
-/// As [`version`], within this bound.
-pub(crate) async fn version_within(location: &Location, bound: Duration) -> Result<VersionMessage, ClientError> {
-    ask(location, "GET", PATH_VERSION, None::<&()>, Some(bound)).await
-}
-
 /// Returns the kept processes.
 ///
 /// # Errors
@@ -44,19 +40,20 @@ pub async fn processes(location: &Location) -> Result<Vec<KeptProcess>, ClientEr
 /// Loads a model, and returns once it is ready, or has failed to be.
 ///
 /// # Errors
-/// As [`version`], and those of the load.
+/// As [`version`], and those of the load; [`ClientError::Unresponsive`] if the resident has not answered for some minutes.
 pub async fn load(location: &Location, model: &str, context: Option<CallerContext>) -> Result<RunEnd, ClientError> {
     let request = LoadRequest { model: model.to_owned(), context };
     // The bounds of the model's start apply.
-    ask(location, "POST", PATH_LOAD, Some(&request), None).await
+    while_responsive(location, ask(location, "POST", PATH_LOAD, Some(&request), None)).await
 }
 
 /// Stops processes, and returns those that were stopped.
 ///
 /// # Errors
-/// As [`version`].
+/// As [`version`]; [`ClientError::Unresponsive`] if the resident has not answered for some minutes.
 pub async fn stop(location: &Location, request: &StopRequest) -> Result<Vec<KeptProcess>, ClientError> {
-    ask::<Processes>(location, "POST", PATH_STOP, Some(request), None).await.map(|answer| answer.processes)
+    let asked = ask::<Processes>(location, "POST", PATH_STOP, Some(request), None);
+    while_responsive(location, asked).await.map(|answer| answer.processes)
 }
 
 /// Asks the resident to end once it is idle. It takes no further requests.

@@ -11,6 +11,9 @@ pub(crate) fn from_resident(error: ClientError) -> CliError {
     match error {
         ClientError::Refused(message) => refused(message),
         ClientError::NoResident => CliError::classified(error).hint("`mer serve` starts one"),
+        error @ (ClientError::Answer { .. } | ClientError::Unresponsive { .. } | ClientError::NoAnswer { .. }) => {
+            CliError::classified(error).hint("`mer doctor` says which process and version is behind its socket")
+        }
         error => CliError::classified(error),
     }
 }
@@ -45,7 +48,7 @@ impl Cause {
 pub(super) fn lost(model: &str, request_uid: Uuid, error: ClientError) -> CliError {
     match error {
         ClientError::Refused(message) => refused(message),
-        error @ ClientError::Silent => CliError::classified(error)
+        error @ (ClientError::Silent | ClientError::Unresponsive { .. }) => CliError::classified(error)
             .of_request(request_uid)
             .about(&format!("`{model}` is given up"))
             .hint("the resident ends the run as soon as it goes on; if it is killed, the model ends too")
