@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mer_core::{Classified, FailureKind};
+use rustix::fs::{Access, access};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -42,6 +44,15 @@ pub enum LocationError {
         /// What is wrong with it.
         why: &'static str,
     },
+}
+
+impl Classified for LocationError {
+    fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::Distrusted { .. } => FailureKind::Refused,
+            Self::Io { .. } => FailureKind::Io,
+        }
+    }
 }
 
 impl Location {
@@ -96,6 +107,21 @@ impl Location {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(LocationError::Io { path: self.folder.clone(), source }),
         }
+    }
+
+    /// Checks, without a change, that a resident could make its socket: the folder exists and can be written to, or it can be
+    /// made.
+    ///
+    /// # Errors
+    /// [`LocationError`].
+    pub fn check_usable(&self) -> Result<(), LocationError> {
+        let folder = match (self.exists()?, self.folder.parent()) {
+            (false, Some(parent)) if !parent.as_os_str().is_empty() => parent,
+            (false, _) => Path::new("."),
+            (true, _) => &self.folder,
+        };
+        let failed = |source: rustix::io::Errno| LocationError::Io { path: self.folder.clone(), source: source.into() };
+        access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(failed)
     }
 
     /// Makes the folder, if it does not exist, and checks it.
@@ -168,6 +194,12 @@ mod tests {
         for name in ["link", "file", "open"] {
             assert!(matches!(location(name).create(), Err(LocationError::Distrusted { .. })), "{name}");
         }
-        assert!(matches!(location("no/such/parent").create(), Err(LocationError::Io { .. })));
+        for use_it in [Location::create, Location::check_usable] {
+            assert!(matches!(use_it(&location("no/such/parent")), Err(LocationError::Io { .. })));
+            assert!(matches!(use_it(&location("file/child")), Err(LocationError::Io { .. })));
+        }
+        location("own").check_usable().expect("it is there");
+        location("new").check_usable().expect("it can be made");
+        assert!(!location("new").exists().expect("looked at"), "nothing was made");
     }
 }

@@ -32,8 +32,8 @@ pub enum ServeError {
 impl Classified for ServeError {
     fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::Location(LocationError::Distrusted { .. }) => FailureKind::Refused,
-            Self::Location(_) | Self::Listen { .. } => FailureKind::Io,
+            Self::Location(error) => error.failure_kind(),
+            Self::Listen { .. } => FailureKind::Io,
             Self::Running => FailureKind::Busy,
             Self::InMemory => FailureKind::Usage,
         }

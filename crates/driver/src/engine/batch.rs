@@ -27,7 +27,7 @@ impl Engine {
         let resident = self.resident().filter(|_| asks_resident && takes_several);
         let Some((location, context)) = resident else { return Ok(Arc::new(runner)) };
         let is_there = steer::version(location).await.is_ok();
-        let has_resident = is_there || (wants_resident && self.start_resident(location).await);
+        let has_resident = is_there || (wants_resident && self.has_started_resident(location).await);
         if !has_resident {
             return Ok(Arc::new(runner));
         }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     address::database_identity,
     message::{caller_context, open_message},
-    on_demand::Starter,
+    on_demand::{NotStarted, Starter},
     relay::refused,
 };
 use crate::{
@@ -100,9 +100,23 @@ impl Engine {
         self.location.clone().unwrap_or_else(|| Location::of("mem://")).limits()
     }
 
-    /// Starts a resident, unless this process may not. Returns whether it answers.
-    pub(crate) async fn start_resident(&self, location: &Location) -> bool {
+    /// Starts a resident, unless this process may not.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub(crate) async fn start_resident(&self, location: &Location) -> Result<(), NotStarted> {
         self.starter.start(location).await
+    }
+
+    /// The same for a run, which goes on without one. Returns whether it answers.
+    pub(super) async fn has_started_resident(&self, location: &Location) -> bool {
+        match self.start_resident(location).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the run goes on without a resident");
+                false
+            }
+        }
     }
 
     /// Tells the resident, where there is one, that the registry was changed. Without the word it notices at its next request,
@@ -165,7 +179,7 @@ impl Engine {
             },
         }
         let model = runtime.resolve(selector).await?;
-        if self.starter.wants(&model, request.server) && self.starter.start(location).await {
+        if self.starter.wants(&model, request.server) && self.has_started_resident(location).await {
             let answer = Reservation::open(location, &open).await;
             if let Some(reservation) = reserved(location, answer).await? {
                 return Ok(Prepared::There(there(reservation)));

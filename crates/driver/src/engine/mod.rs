@@ -14,5 +14,6 @@ mod running;
 pub(crate) use address::own_program;
 pub(crate) use choice::{AskResident, Engine};
 pub(crate) use detach::{close_descriptors_of_caller, leave_starter};
+pub(crate) use on_demand::NotStarted;
 pub(crate) use relay::from_resident;
 pub(crate) use running::database_location;

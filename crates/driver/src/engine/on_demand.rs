@@ -2,12 +2,14 @@
 
 use std::{
     ffi::OsString,
+    io,
     os::unix::process::CommandExt as _,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use mer_client::{Location, steer};
+use mer_client::{Location, LocationError, steer};
+use mer_core::{Classified, FailureKind};
 use mer_scheduler::is_of_service_manager;
 use mer_service::ResolvedModel;
 use tokio::time::{Instant, sleep};
@@ -24,6 +26,36 @@ const PAUSE: Duration = Duration::from_millis(3);
 
 /// Variables of a service or a job, which would wait for the resident or end it.
 const JOBS: [&str; 2] = ["INVOCATION_ID", "SLURM_JOB_ID"];
+
+/// Why no resident was started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStarted {
+    /// This process is not to start one: the settings say so, or a service or a job would wait for it.
+    #[error("none is started from here")]
+    NotFromHere,
+    /// The folder of its socket cannot be used.
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    /// Its lock or its process cannot be made.
+    #[error("the resident could not be started")]
+    Io(#[from] io::Error),
+    /// It has ended before it answered.
+    #[error("the resident that was started has ended at once ({0})")]
+    Ended(ExitStatus),
+    /// It does not answer in time.
+    #[error("the resident that was started did not answer within {} s", START_BOUND.as_secs())]
+    NoAnswer,
+}
+
+impl Classified for NotStarted {
+    fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::NotFromHere | Self::Ended(_) | Self::NoAnswer => FailureKind::Busy,
+            Self::Location(error) => error.failure_kind(),
+            Self::Io(_) => FailureKind::Io,
+        }
+    }
+}
 
 /// Starts residents.
 pub(super) struct Starter {
@@ -52,41 +84,29 @@ impl Starter {
         self.environment.is_some() && spec.servers_within(server).any(|name| spec.on_server(name).is_kept())
     }
 
-    /// Starts a resident, unless another process is about to, and waits until it answers. Returns whether it does.
-    pub(super) async fn start(&self, location: &Location) -> bool {
-        let Some(environment) = &self.environment else { return false };
-        if let Err(error) = location.create() {
-            tracing::debug!(error = &error as &dyn std::error::Error, "no resident can be started");
-            return false;
-        }
+    /// Starts a resident, unless another process is about to, and waits until it answers.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub(super) async fn start(&self, location: &Location) -> Result<(), NotStarted> {
+        let Some(environment) = &self.environment else { return Err(NotStarted::NotFromHere) };
+        location.create()?;
         // One of several callers starts it; the others wait for the same resident.
-        let lock = mer_files::open_lock_file(&location.lock().with_extension("start"));
-        let lock = lock.and_then(|file| Ok(mer_files::try_lock(&file)?.then_some(file)));
-        let started = lock.and_then(|lock| {
-            let child = lock.is_some().then(|| spawn(environment)).transpose()?;
-            Ok((lock, child))
-        });
-        let (_lock, mut child) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "no resident was started");
-                return false;
-            }
-        };
+        let lock = mer_files::open_lock_file(&location.lock().with_extension("start"))?;
+        let lock = mer_files::try_lock(&lock)?.then_some(lock);
+        let mut child = lock.is_some().then(|| spawn(environment)).transpose()?;
         let deadline = Instant::now() + START_BOUND;
         while Instant::now() < deadline {
             if steer::version(location).await.is_ok() {
-                return true;
+                return Ok(());
             }
             // Another one may have been quicker, and answers in a moment.
             if let Some(ended) = child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
-                tracing::debug!(%ended, "the resident that was started has ended");
-                return steer::version(location).await.is_ok();
+                return steer::version(location).await.map(drop).map_err(|_| NotStarted::Ended(ended));
             }
             sleep(PAUSE).await;
         }
-        tracing::debug!("the resident that was started does not answer");
-        false
+        Err(NotStarted::NoAnswer)
     }
 }
 
@@ -99,7 +119,7 @@ fn resident_environment(loaded: &Loaded, environment: &Variables) -> Vec<(OsStri
     own.chain(loaded.variables().into_iter().map(|(name, value)| (name.into(), value))).collect()
 }
 
-fn spawn(environment: &[(OsString, OsString)]) -> std::io::Result<Child> {
+fn spawn(environment: &[(OsString, OsString)]) -> io::Result<Child> {
     let program = own_program();
     let command = |stdio: fn() -> Stdio| {
         let mut command = Command::new(&program);

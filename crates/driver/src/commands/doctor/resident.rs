@@ -1,6 +1,6 @@
 //! Looks for the resident, and at its socket and lock.
 
-use mer_client::{ClientError, Location, steer, wire::VersionMessage};
+use mer_client::{ClientError, Location, LocationError, steer, wire::VersionMessage};
 
 use super::Finding;
 use crate::app::App;
@@ -12,9 +12,17 @@ pub(super) async fn look(app: &App) -> Finding {
     let Some(location) = app.engine.location() else {
         return Finding::ok(CHECK, "none: no other process can open this database");
     };
-    if let Err(error) = location.exists() {
-        let remedy = "give it to this user with mode 0700, or remove it; until then every run goes on alone";
-        return Finding::warning(CHECK, error.to_string(), remedy);
+    match location.check_usable() {
+        Ok(()) => {}
+        Err(error @ LocationError::Distrusted { .. }) => {
+            let remedy = "give it to this user with mode 0700, or remove it; until then every run goes on alone";
+            return Finding::warning(CHECK, error.to_string(), remedy);
+        }
+        Err(error) => {
+            let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
+            let remedy = "let this user write there, or set another `runtimeDir`; until then every run goes on alone";
+            return Finding::warning(CHECK, format!("{error}{why}"), remedy);
+        }
     }
     let socket = location.socket();
     let shown = socket.display();
