@@ -30,7 +30,9 @@ pub use file_kind::{FileKind, NotRegular};
 pub use file_lock::{LockError, is_at, lock_within, open_lock_file, try_lock};
 pub use input_output::{Input, open_input, open_output, read_pipe_within};
 pub use open_options::{Options, external, internal};
-pub use private_dir::{check_private_dir, create_new_private_dir, create_private_dir, open_folder, sync_folder};
+pub use private_dir::{
+    check_private_dir, create_new_private_dir, create_private_dir, is_not_private, open_folder, sync_folder,
+};
 pub use read_file::{
     MAX_EXTERNAL_BYTES, read_external, read_external_lossy, read_external_to_string, read_internal,
     read_internal_to_string,

@@ -46,6 +46,12 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     open_folder(path)?.sync_all()
 }
 
+/// Returns whether [`check_private_dir`] has found a folder that others can use. The system's own refusals do not count.
+#[must_use]
+pub fn is_not_private(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
 /// Checks that a folder is one that only this user can use: no link, owned by this user, and with no permission for others.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use mer_core::{Bound, Classified, FailureKind, Shortage};
-use mer_files::LockError;
+use mer_files::{LockError, is_not_private};
 use thiserror::Error;
 
 use super::shared::SharedLimitsError;
@@ -62,6 +62,8 @@ fn because(unshared: Option<&str>) -> String {
 impl Classified for LimitsError {
     fn failure_kind(&self) -> FailureKind {
         match self {
+            // Others could take the units away, or hold them.
+            Self::Locks { source, .. } if is_not_private(source) => FailureKind::Refused,
             Self::Locks { .. } => Shortage::of(self).map_or(FailureKind::Io, Shortage::failure_kind),
             Self::Shared(error) => error.kind,
         }
