@@ -1,9 +1,9 @@
 //! The life of a resident: it takes the socket, serves connections, and ends its processes.
 
-use std::{cell::RefCell, os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, os::unix::net::UnixListener as StdListener, rc::Rc, sync::Arc, time::Duration};
 
 use mer_client::Location;
-use mer_core::Selector;
+use mer_core::{Selector, Shortage};
 use mer_meal::Cancel;
 use mer_scheduler::Selection;
 use mer_service::{ModelHost as _, Runtime};
@@ -47,7 +47,8 @@ pub struct Options {
     pub messages: Arc<dyn Messages>,
 }
 
-/// Serves until `signal` completes, or until there is nothing to keep. `ready` is called when the socket takes connections.
+/// Serves until `signal` completes, or until there is nothing to keep. `ready` is called when the socket takes connections and
+/// the models that are to be there from the start have been loaded, or have failed to be.
 /// `again` completes at a second signal, which ends everything at once.
 ///
 /// # Errors
@@ -65,16 +66,22 @@ pub async fn serve(
     let (life, end, drain) = (Life::default(), Cancel::new(), DrainProcess::new(drain));
     let resident = Rc::new(Resident { runtime, life, end, drain, mer_version, messages, lacking: RefCell::default() });
     let tasks = LocalSet::new();
-    ready();
     tasks
         .run_until(async {
-            tokio::task::spawn_local(load_all(Rc::clone(&resident), preload));
+            let preloaded = tokio::task::spawn_local(load_all(Rc::clone(&resident), preload));
+            let tell_ready = async {
+                let _ = preloaded.await;
+                ready();
+                std::future::pending::<()>().await;
+            };
             tokio::task::spawn_local(collect_detached(Rc::clone(&resident)));
             tokio::select! {
                 biased;
                 () = signal => {}
                 () = resident.life.over(idle_exit, || resident.runtime.keeps(None)) => {}
                 () = accept(&resident, &socket) => {}
+                // Requests are served meanwhile.
+                () = tell_ready => {}
             }
             socket.close();
             tokio::select! {
@@ -98,27 +105,54 @@ async fn end_processes(resident: &Resident) {
 /// Accepts connections for ever.
 async fn accept(resident: &Rc<Resident>, socket: &Socket) {
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut refusals = Refusals::default();
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match socket.listener.accept().await {
-            Ok((stream, _)) => {
-                let own = rustix::process::getuid().as_raw();
-                match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == own => {
-                        let resident = Rc::clone(resident);
-                        tokio::task::spawn_local(async move {
-                            serve_connection(&resident, stream).await;
-                            drop(permit);
-                        });
-                    }
-                    Ok(peer) => tracing::warn!("a connection of the user with the number {} was refused", peer.uid()),
-                    Err(error) => tracing::warn!(%error, "a connection was refused"),
-                }
-            }
+        let stream = match socket.listener.accept().await {
+            Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                refusals.not_accepted(&error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
+        };
+        refusals.accepted();
+        let own = rustix::process::getuid().as_raw();
+        match stream.peer_cred() {
+            Ok(peer) if peer.uid() == own => {
+                let resident = Rc::clone(resident);
+                tokio::task::spawn_local(async move {
+                    serve_connection(&resident, stream).await;
+                    drop(permit);
+                });
+            }
+            Ok(peer) => tracing::warn!("a connection of the user with the number {} was refused", peer.uid()),
+            Err(error) => tracing::warn!(%error, "a connection was refused"),
+        }
+    }
+}
+
+/// What was said of connections that could not be accepted: once until connections are accepted again, as it is tried ten
+/// times a second.
+#[derive(Debug, Default)]
+struct Refusals {
+    is_told: bool,
+}
+
+impl Refusals {
+    /// Notes that a connection could not be accepted. Returns whether that was said.
+    fn not_accepted(&mut self, error: &io::Error) -> bool {
+        let is_new = !std::mem::replace(&mut self.is_told, true);
+        if is_new {
+            let limit = Shortage::of(error).map_or("", |_| "; a limit of this process or of the machine is reached");
+            tracing::warn!("no connection can be accepted at the moment, so that calls go on alone: {error}{limit}");
+        }
+        is_new
+    }
+
+    fn accepted(&mut self) {
+        if std::mem::take(&mut self.is_told) {
+            tracing::warn!("connections are accepted again");
         }
     }
 }
@@ -141,6 +175,8 @@ async fn collect_detached(resident: Rc<Resident>) {
 /// Loads the models that are to be ready from the start. A failure is reported, and does not end the resident.
 async fn load_all(resident: Rc<Resident>, models: Vec<Selector>) {
     for selector in models {
+        // One that ends when it keeps nothing does not end in between.
+        let _active = resident.life.begin();
         let loaded = async {
             let model = resident.runtime.resolve(&selector).await?;
             resident.runtime.load_kept(&model, None, Cancel::new()).await
@@ -156,5 +192,20 @@ async fn load_all(resident: Rc<Resident>, models: Vec<Selector>) {
                 tracing::warn!("`{}` could not be loaded: {}", selector.model, message.message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_of_descriptors_is_said_once_until_it_is_over() {
+        let (mut refusals, error) = (Refusals::default(), io::Error::from_raw_os_error(24));
+        let said = |refusals: &mut Refusals| (0..3).map(|_| refusals.not_accepted(&error)).collect::<Vec<_>>();
+        assert_eq!(said(&mut refusals), [true, false, false]);
+        refusals.accepted();
+        refusals.accepted();
+        assert_eq!(said(&mut refusals), [true, false, false]);
     }
 }

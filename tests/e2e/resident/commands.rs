@@ -1,7 +1,9 @@
 //! `mer serve`, `mer ps`, `mer load` and `mer stop`.
 
+use std::process::Stdio;
+
 use super::support::Home;
-use crate::support::{alive, wait_gone};
+use crate::support::{Live, alive, wait_gone, wait_until};
 
 #[test]
 fn without_a_resident_nothing_is_kept() {
@@ -35,6 +37,10 @@ fn processes_are_loaded_listed_and_stopped() {
     assert!(home.mer(["stop", "kept"]).failed(66).contains("`kept`"));
     assert!(home.mer(["load", "cat"]).failed(64).contains("cannot be kept"));
     assert!(home.mer(["load", "kepd"]).failed(66).contains("did you mean `kept`?"));
+    // A model that cannot be loaded does not keep the others from it; each failure is told.
+    let told = home.mer(["load", "kepd", "kept", "cat"]).failed(66);
+    assert!(told.contains("`kepd`") && told.contains("`cat` cannot be kept"), "{told}");
+    assert_eq!(home.mer(["ps", "--json"]).objects().len(), 1);
 }
 
 #[test]
@@ -46,10 +52,32 @@ fn a_second_resident_and_http_are_refused() {
 }
 
 #[test]
+fn it_is_ready_once_its_models_are_loaded_or_have_failed_to_be() {
+    let home = Home::new();
+    home.env.apply("[models.gated]\nprotocol = 'lines'\nshell = true\nkeepalive = '10m'\nreadyToken = 'READY'\ninferenceCommand = 'until [ -e go ]; do sleep 0.02; done; echo READY; while read -r x; do echo \"got $x\"; done'\n");
+    let mut command = home.with(["serve", "--preload", "no-such", "--preload", "gated", "--idle-exit", "10m"]);
+    command.current_dir(home.env.path("work"));
+    let resident = Live::start(command, Stdio::null());
+    let told = resident.wait_stderr("`no-such` could not be loaded");
+    assert!(!told.contains("ready on"), "{told}");
+    // Calls are answered meanwhile.
+    wait_until("a model that is loaded", || {
+        (home.ask("GET", "ps", "")?["processes"][0]["state"] == "starting").then_some(())
+    });
+    assert_eq!(home.mer(["run", "kept", "x"]).ok(), "got x\n");
+    assert_eq!(home.via("kept"), "resident");
+    home.env.file("work/go", "");
+    resident.wait_stderr("ready on");
+    let listed = home.mer(["ps", "--json"]).objects();
+    let gated = listed.iter().find(|process| process["model"] == "gated").expect("a process");
+    assert_eq!(gated["state"], "ready");
+}
+
+#[test]
 fn models_are_loaded_at_the_start_and_idleness_ends_it() {
     let home = Home::new();
     let resident = home.serve(["--preload", "kept", "--idle-exit", "100ms"]);
-    crate::support::wait_until("a loaded model", || {
+    wait_until("a loaded model", || {
         home.mer(["ps", "--json"]).objects().iter().any(|process| process["state"] == "ready").then_some(())
     });
     home.mer(["stop", "--all"]).ended(0);
