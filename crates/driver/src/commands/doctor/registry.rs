@@ -28,7 +28,8 @@ pub(super) async fn look(app: &App) -> Result<Vec<Finding>, CliError> {
     }
     let here = view.servers.iter().find(|server| server.name == LOCAL_SERVER).map(|server| server.spec.clone());
     findings.extend(detached::on_server(app, LOCAL_SERVER, &here.unwrap_or_default()).await);
-    findings.extend(resources::look(&view.models, &view.servers, &app.settings.resources.0));
+    let (of_machine, pool) = (&app.settings.resources.0, app.settings.pool.as_deref());
+    findings.extend(resources::look(&view.models, &view.servers, of_machine, pool));
     findings.extend(models(app, &view).await?);
     Ok(findings)
 }

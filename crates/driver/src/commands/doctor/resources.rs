@@ -1,6 +1,6 @@
 //! Checks that servers have what models take, and that what they have is of use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mer_core::{LOCAL_SERVER, Model, ResourceAmount, SLOTS, Server};
 
@@ -8,8 +8,9 @@ use super::Finding;
 
 type Amounts = BTreeMap<String, ResourceAmount>;
 
-/// Checks the models and servers of a registry. `of_machine` are the resources of this machine, which `local` has.
-pub(super) fn look(models: &[Model], servers: &[Server], of_machine: &Amounts) -> Vec<Finding> {
+/// Checks the models and servers of a registry. `of_machine` are the resources of this machine, which `local` has, and `pool` is
+/// its name.
+pub(super) fn look(models: &[Model], servers: &[Server], of_machine: &Amounts, pool: Option<&str>) -> Vec<Finding> {
     let amounts = |server: &str| -> &Amounts {
         match servers.iter().find(|known| known.name == server) {
             Some(known) if server != LOCAL_SERVER => &known.spec.params.resources,
@@ -18,8 +19,13 @@ pub(super) fn look(models: &[Model], servers: &[Server], of_machine: &Amounts) -
     };
     let mut findings: Vec<Finding> = models.iter().filter_map(|model| unmet(model, amounts)).collect();
     let others = servers.iter().filter(|server| server.name != LOCAL_SERVER);
-    let named = others.map(|server| (server.name.as_str(), &server.spec.params.resources));
-    for (server, resources) in std::iter::once((LOCAL_SERVER, of_machine)).chain(named) {
+    let named = others.map(|server| {
+        let params = &server.spec.params;
+        (server.name.as_str(), &params.resources, params.pool.as_deref())
+    });
+    let all: Vec<_> = std::iter::once((LOCAL_SERVER, of_machine, pool)).chain(named).collect();
+    findings.extend(unequal(&all));
+    for (server, resources, _) in all {
         let unused =
             resources.keys().filter(|name| *name != SLOTS && !models.iter().any(|model| takes(model, server, name)));
         findings.extend(unused.map(|name| {
@@ -28,6 +34,35 @@ pub(super) fn look(models: &[Model], servers: &[Server], of_machine: &Amounts) -
         }));
     }
     findings
+}
+
+/// Returns the servers that are one machine, by their pool, and do not have the same there. Each is named beside the first one
+/// of its pool.
+fn unequal(servers: &[(&str, &Amounts, Option<&str>)]) -> Vec<Finding> {
+    let units = |amounts: &Amounts| -> BTreeMap<String, BTreeSet<String>> {
+        amounts.iter().map(|(name, amount)| (name.clone(), amount.units().into_iter().collect())).collect()
+    };
+    let mut firsts: BTreeMap<&str, (&str, &Amounts)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (server, amounts, pool) in servers {
+        let Some(pool) = *pool else { continue };
+        let (first, of_first) = *firsts.entry(pool).or_insert((server, amounts));
+        if units(of_first) != units(amounts) {
+            let detail = format!(
+                "`{first}` and `{server}` are one machine, and have different resources: {} and {}",
+                listed(of_first),
+                listed(amounts)
+            );
+            let remedy = "give both the same `resources`, or another `pool`";
+            findings.push(Finding::warning(format!("pool {pool}"), detail, remedy));
+        }
+    }
+    findings
+}
+
+fn listed(amounts: &Amounts) -> String {
+    let words: Vec<String> = amounts.iter().map(|(name, amount)| format!("`{name}={amount}`")).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }
 
 /// Returns the finding of a model that can run on none of its servers, or not on all of them.
@@ -81,7 +116,7 @@ mod tests {
         let models: Vec<Model> = serde_json::from_value(models.iter().map(row).collect()).expect("models");
         let servers: Vec<Server> = serde_json::from_value(servers.iter().map(row).collect()).expect("servers");
         let of_machine = serde_json::from_str(of_machine).expect("resources");
-        let findings = look(&models, &servers, &of_machine);
+        let findings = look(&models, &servers, &of_machine, Some("desk"));
         findings.into_iter().map(|one| format!("{:?} {}: {}", one.result, one.check, one.detail)).collect()
     }
 
@@ -110,5 +145,19 @@ mod tests {
         let servers = [("a", r#","resources":{"gpu":2,"slots":4}"#)];
         let one = found(&[("m", r#","servers":["a"]"#)], &servers, "{}");
         assert_eq!(one, ["Warning resources of a: has `gpu`, and no model that runs there needs it"]);
+    }
+
+    #[test]
+    fn names_of_one_machine_that_differ_are_found() {
+        let of = |pool: &str, gpu: &str| format!(r#","pool":"{pool}","resources":{{"gpu":{gpu}}}"#);
+        let models = [("m", r#","servers":["a","b","local"],"needs":{"gpu":1}"#)];
+        let found = |first: &str, second: &str| found(&models, &[("a", first), ("b", second)], r#"{"gpu":1}"#);
+        // A count means the units `0`, `1` and so on.
+        assert_eq!(found(&of("p", "2"), &of("p", r#"["1","0"]"#)), [""; 0]);
+        assert_eq!(found(&of("p", "2"), &of("q", "1")), [""; 0]);
+        let one = found(&of("p", "2"), &of("p", r#"["7"]"#));
+        let detail = "`a` and `b` are one machine, and have different resources: `gpu=2` and `gpu=7,`";
+        assert_eq!(one, [format!("Warning pool p: {detail}")]);
+        assert_eq!(found(&of("desk", "1"), &of("desk", "2")).len(), 1, "this machine is one of them");
     }
 }
