@@ -68,7 +68,9 @@ async fn answer(resident: &Rc<Resident>, request: &Request) -> Result<Answer, Er
             Err(usage(format!("`{}` does not take the method {}", request.path, method.escape_debug())))
         }
         (_, path) => Err(ErrorMessage {
-            hints: vec![format!("{PATH_VERSION}, {PATH_PS}, {PATH_LOAD}, {PATH_STOP} and {PATH_RUN} are known")],
+            hints: vec![format!(
+                "{PATH_VERSION}, {PATH_PS}, {PATH_LOAD}, {PATH_STOP}, {PATH_LEAVE} and {PATH_RUN} are known"
+            )],
             ..ErrorMessage::new(FailureKind::NotFound, format!("there is no path `{}`", path.escape_debug()))
         }),
     }
@@ -91,7 +93,6 @@ fn version(resident: &Resident) -> VersionMessage {
 }
 
 async fn load(resident: &Rc<Resident>, request: LoadRequest) -> Result<Answer, ErrorMessage> {
-    let _active = resident.life.begin();
     if resident.life.is_leaving() {
         return Err(busy("the resident is about to end and loads no model"));
     }
@@ -100,14 +101,22 @@ async fn load(resident: &Rc<Resident>, request: LoadRequest) -> Result<Answer, E
     let cancel = Cancel::new();
     // A caller that goes away gives its load up.
     let _given_up = CancelOnDrop(cancel.clone());
-    let loaded = async {
-        let model = resident.runtime.resolve(&selector).await?;
-        resident.runtime.load_kept(&model, sender, cancel).await
-    };
-    let outcome = loaded.await.map_err(|error| resident.messages.error(error))?;
-    resident.after_run();
-    let hint = resident.messages.hint(&outcome);
-    Answer::json(&RunEnd::new(outcome, hint))
+    // Its end is put on record also then, so that it is a task of its own.
+    let resident = Rc::clone(resident);
+    let loading = tokio::task::spawn_local(async move {
+        let _active = resident.life.begin();
+        let loaded = async {
+            let model = resident.runtime.resolve(&selector).await?;
+            resident.runtime.load_kept(&model, sender, cancel).await
+        };
+        let outcome = loaded.await.map_err(|error| resident.messages.error(error))?;
+        resident.after_run();
+        let hint = resident.messages.hint(&outcome);
+        Ok(RunEnd::new(outcome, hint))
+    });
+    let ended =
+        loading.await.map_err(|error| ErrorMessage::new(FailureKind::Bug, format!("the load ended: {error}")))?;
+    Answer::json(&ended?)
 }
 
 /// Cancels when it is dropped.

@@ -1,12 +1,17 @@
 //! Clients that break off, send garbage or do not read: only their own run notices.
 
-use std::io::{Read as _, Write as _};
+use std::{
+    io::{Read as _, Write as _},
+    process::Stdio,
+};
+
+use rustix::process::Signal;
 
 use super::{
     support::Home,
     wire::{GO, STDIN, STDIN_END, STDOUT_END, Wire},
 };
-use crate::support::{alive, pid_in, wait_gone, wait_until};
+use crate::support::{Live, alive, pid_in, wait_gone, wait_until};
 
 /// A run that works proves that nothing holds the resident up.
 #[track_caller]
@@ -70,6 +75,21 @@ fn a_client_that_breaks_off_in_its_run_cancels_it() {
     while wire.receive().expect("a frame").0 != STDOUT_END {}
     drop(wire);
     wait_until("the record", || (status(uid)? == "cancelled").then_some(()));
+    still_serves(&home);
+}
+
+#[test]
+fn a_load_whose_caller_is_killed_is_cancelled_on_record() {
+    let home = Home::new();
+    let _resident = home.serve([]);
+    home.env.apply("[models.slow]\nprotocol = 'lines'\nshell = true\nkeepalive = '10m'\ngrace = '500ms'\nreadyToken = 'READY'\ninferenceCommand = 'echo $$ > slow.pid; sleep 600'\n");
+    let mut load = Live::start(home.with(["load", "slow"]), Stdio::null());
+    let model = pid_in(&home.env.path("work/slow.pid"));
+    assert_eq!(home.env.row()["status"], "started");
+    load.signal(Signal::KILL);
+    wait_until("its end", || load.is_over().then_some(()));
+    wait_gone(model);
+    wait_until("the record", || (home.env.row()["status"] == "cancelled").then_some(()));
     still_serves(&home);
 }
 

@@ -52,7 +52,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, String> {
     };
     let mut head = Head {
         method: parsed.method.unwrap_or_default().to_owned(),
-        path: parsed.path.unwrap_or_default().split('?').next().unwrap_or_default().to_owned(),
+        path: path(parsed.path.unwrap_or_default()).to_owned(),
         upgrade: None,
         body_length: 0,
         expects_continue: false,
@@ -82,6 +82,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, String> {
     Ok(Some(head))
 }
 
+/// Returns the path of a request's target, without the query. The target may be a whole URL.
+fn path(target: &str) -> &str {
+    let target = target.split('?').next().unwrap_or_default();
+    match target.strip_prefix("http://") {
+        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => target,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +106,21 @@ mod tests {
         assert_eq!((head.method.as_str(), head.path.as_str(), head.body_length), ("POST", "/mer/v1/stop", 7));
         assert!(head.expects_continue && head.upgrade.is_none());
         assert_eq!(head.length, text.len() - 2);
+    }
+
+    #[test]
+    fn the_target_may_be_a_path_or_a_url() {
+        for (target, path) in [
+            ("/mer/v1/ps", "/mer/v1/ps"),
+            ("/mer/v1/ps?a=/b", "/mer/v1/ps"),
+            ("http://mer/mer/v1/ps?a", "/mer/v1/ps"),
+            ("http://mer", "/"),
+            ("http://mer?a", "/"),
+            ("*", "*"),
+        ] {
+            let text = format!("GET {target} HTTP/1.1\r\n\r\n");
+            assert_eq!(parse(text.as_bytes()).expect(target).expect(target).path, path);
+        }
     }
 
     #[test]
