@@ -2,6 +2,7 @@
 //! SIGKILL: no unit is ever used twice at once, each request is answered or has failed on record, and no claim outlasts its
 //! time.
 
+mod database_away;
 mod killer;
 mod machine;
 
