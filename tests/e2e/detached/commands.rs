@@ -237,3 +237,43 @@ fn a_reader_that_has_gone_ends_the_attach_and_not_the_run() {
     assert_eq!(listed(&env)[0]["state"], "running");
     env.mer(["stop", &uid, "--now"]).ended(0);
 }
+
+#[test]
+fn every_run_is_looked_at_however_little_time_there_is() {
+    let env = home();
+    let [bad, good, long] = ["fails", "says", "waits"].map(|model| detach(&env, &["run", model]));
+    for uid in [&bad, &good] {
+        words(&folder(&env, uid), "end", 6);
+    }
+    let ran = env.mer(["wait", &good, &bad, &long, "--timeout", "0"]).ended(1);
+    let late = format!("the run `{long}` of `waits` was not over after 0s, and goes on");
+    assert!(ran.stderr.contains("exited with code 3") && ran.stderr.contains(&late), "{}", ran.stderr);
+    let status = |uid: &str| env.mer(["log", "show", uid, "--json"]).object()["status"].clone();
+    assert_eq!([&bad, &good, &long].map(|uid| status(uid)), ["failed", "succeeded", "started"]);
+    // The first one that failed or was late decides.
+    let ran = env.mer(["wait", &long, &bad, "--timeout", "100ms"]).ended(124);
+    assert!(ran.stderr.contains("exited with code 3"), "{}", ran.stderr);
+    env.mer(["stop", &long, "--now"]).ended(0);
+}
+
+#[test]
+fn a_stop_ends_all_that_can_be_ended_and_knows_what_was_over() {
+    let env = home();
+    let [done, lost, first, second] = ["says", "waits", "waits", "waits"].map(|model| detach(&env, &["run", model]));
+    env.mer(["wait", &done]).ok();
+    let said = env.mer(["stop", &done]).ended(0).stderr;
+    assert!(said.contains(&format!("the run `{done}` of `says` was over already: succeeded")), "{said}");
+    for uid in [&lost, &first, &second] {
+        words(&folder(&env, uid), "artefacts/pid", 1);
+    }
+    // One that cannot be told keeps none of the others going.
+    fs::rename(folder(&env, &lost), env.path("away")).expect("renamed");
+    let ran = env.mer(["stop", &first, &lost, &done, &second]).ended(74);
+    for uid in [&first, &second] {
+        assert!(ran.stderr.contains(&format!("stopped the run `{uid}`")), "{}", ran.stderr);
+    }
+    assert!(ran.stderr.contains("its folder is not there"), "{}", ran.stderr);
+    env.mer(["wait", &lost]).failed(69);
+    let said = env.mer(["stop", "0123456789abcdef"]).failed(66);
+    assert!(said.contains("no process of `0123456789abcdef` is kept"), "{said}");
+}

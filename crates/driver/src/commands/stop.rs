@@ -1,11 +1,10 @@
 //! `mer stop`.
 
 use mer_client::{ClientError, steer, wire::StopRequest};
-use mer_core::FailureKind;
-
+use mer_core::{Access, FailureKind};
 use mer_service::detached::FoundRun;
 
-use super::kept_processes::ProcessRow;
+use super::{detached_end::keep_first, kept_processes::ProcessRow};
 use crate::{
     app::App,
     cli::StopArgs,
@@ -45,24 +44,38 @@ pub(super) async fn stop(app: &App, args: &StopArgs, ui: Ui) -> Result<(), CliEr
     Ok(())
 }
 
-/// Ends the detached runs among these names, waits until they are over, and leaves the other names.
+/// Ends the detached runs among these names, waits until they are over, and leaves the other names. A run that cannot be ended
+/// keeps none of the others going.
 async fn stop_runs(app: &App, names: &mut Vec<String>, now: bool, ui: Ui) -> Result<(), CliError> {
-    let mut rows = Vec::new();
+    let (mut rows, mut told, mut first) = (Vec::new(), Vec::new(), None);
     for name in std::mem::take(names) {
         // Ids of processes are shorter, and names of models seldom have nothing but digits.
         let may_be_uid = name.len() >= SHORTEST_UID && name.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
-        let run = if may_be_uid { app.runtime.find_open(&name).await? } else { None };
-        let Some(run) = run else {
+        if !may_be_uid {
             names.push(name);
-            continue;
-        };
+        } else if let Some(run) = app.runtime.find_open(&name).await? {
+            match app.runtime.stop_detached(&run, now).await {
+                Ok(()) => told.push(run),
+                Err(error) => keep_first(&mut first, error.into(), ui),
+            }
+        } else if let Ok(FoundRun::Closed(access)) = app.runtime.find_detached(&name).await {
+            let Access { request_uid, model, status, .. } = access.as_ref();
+            ui.note(&format!("the run `{request_uid}` of `{model}` was over already: {status}"));
+            rows.push(*access);
+        } else {
+            names.push(name);
+        }
+    }
+    for run in told {
         let _wait = app.show_wait(|| format!("waiting for the run `{}` to end (at most its `grace`)", run.request_uid));
-        app.runtime.stop_detached(&run, now).await?;
         let collected = app.runtime.wait_detached(FoundRun::Open(Box::new(run))).await?;
         ui.note(&format!("stopped the run `{}` of `{}`", collected.access.request_uid, collected.access.model));
         rows.push(collected.access);
     }
-    if ui.format() == Format::Json { ui.objects(&rows) } else { Ok(()) }
+    if ui.format() == Format::Json {
+        ui.objects(&rows)?;
+    }
+    first.map_or(Ok(()), Err)
 }
 
 fn counted(processes: usize) -> String {

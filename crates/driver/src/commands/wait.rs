@@ -2,8 +2,13 @@
 
 use mer_core::{Bound, FailureKind};
 use mer_service::detached::CollectedRun;
+use tokio::time::Instant;
 
-use super::{detached_end::failed, hooks::run_hooks, weights::VersionView};
+use super::{
+    detached_end::{failed, keep_first},
+    hooks::run_hooks,
+    weights::VersionView,
+};
 use crate::{
     app::App,
     cli::WaitRunsArgs,
@@ -11,45 +16,33 @@ use crate::{
     ui::{Format, Ui},
 };
 
-/// Waits until detached runs are over, and ends with the exit code of the first one that failed.
+/// Waits until detached runs are over, and ends with the exit code of the first one that failed, or was not over in time. Each of
+/// them is looked at, however little time there is.
 pub(super) async fn wait(app: &App, args: &WaitRunsArgs, ui: Ui) -> Result<u8, CliError> {
     let mut found = Vec::new();
     for uid in &args.uids {
         found.push(app.signals.unless_ended(async { Ok(app.runtime.find_detached(uid).await?) }).await?);
     }
-    let deadline = args.timeout.and_then(Bound::duration).map(|time| tokio::time::Instant::now() + time);
+    let deadline = args.timeout.and_then(Bound::duration).and_then(|time| Instant::now().checked_add(time));
     let mut first = None;
     for run in found {
         let (uid, model) = (run.uid(), run.model().to_owned());
         let _wait = app
             .show_wait(|| format!("waiting for the run `{uid}` of `{model}` (Ctrl-C ends the wait, and not the run)"));
-        let late = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        let work = async {
-            tokio::select! {
-                biased;
-                collected = app.runtime.wait_detached(run) => Ok(collected?),
-                () = late => {
-                    let bound = args.timeout.unwrap_or(Bound::Never);
-                    let message = format!("the run `{uid}` of `{model}` was not over after {bound}, and goes on");
-                    Err(CliError::new(FailureKind::Timeout, message))
-                }
-            }
-        };
+        let work = async { Ok(app.runtime.wait_detached_until(run, deadline).await?) };
         let collected = app.signals.unless_ended(work).await?;
         drop(_wait);
+        let Some(collected) = collected else {
+            let bound = args.timeout.unwrap_or(Bound::Never);
+            let message = format!("the run `{uid}` of `{model}` was not over after {bound}, and goes on");
+            keep_first(&mut first, CliError::new(FailureKind::Timeout, message), ui);
+            continue;
+        };
         run_hooks(app, &args.hooks, &collected.access, ui).await;
         let failure = failed(&collected, ui);
         show(collected, ui)?;
         if let Some(failure) = failure {
-            match &first {
-                None => first = Some(failure),
-                Some(_) => ui.error(&failure),
-            }
+            keep_first(&mut first, failure, ui);
         }
     }
     first.map_or(Ok(0), Err)

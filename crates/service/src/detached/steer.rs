@@ -6,7 +6,10 @@ use bytes::Bytes;
 use mer_core::{Access, AttemptKey, DetachedRun};
 use mer_meal::Cancel;
 use mer_scheduler::OutputStream;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{
     collect::CollectedRun,
@@ -19,6 +22,8 @@ use crate::{error::ServiceError, runtime::Runtime};
 /// Pause between the first two looks; each further one is longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long the first look may take where there is less time.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -36,6 +41,16 @@ pub enum AttemptEnd {
     },
 }
 
+impl AttemptEnd {
+    /// Returns the end of the run, or the attempt that follows.
+    fn over(self) -> Result<CollectedRun, FoundRun> {
+        match self {
+            Self::Over(collected) | Self::Followed { over: Some(collected), .. } => Ok(*collected),
+            Self::Followed { next, .. } => Err(next),
+        }
+    }
+}
+
 impl Runtime {
     /// Waits until a run is over and its end is on record, whatever attempts follow. A server that cannot be asked is asked again.
     ///
@@ -43,12 +58,29 @@ impl Runtime {
     /// The database cannot be read.
     pub async fn wait_detached(&self, mut found: FoundRun) -> Result<CollectedRun, ServiceError> {
         loop {
-            match self.wait_attempt(found).await? {
-                AttemptEnd::Over(collected) => return Ok(*collected),
-                AttemptEnd::Followed { over: Some(collected), .. } => return Ok(*collected),
-                AttemptEnd::Followed { next, .. } => found = next,
+            match self.wait_attempt(found).await?.over() {
+                Ok(collected) => return Ok(collected),
+                Err(next) => found = next,
             }
         }
+    }
+
+    /// As [`Runtime::wait_detached`], until then; none if the run is not over. It is looked at once in any case.
+    ///
+    /// # Errors
+    /// As [`Runtime::wait_detached`].
+    pub async fn wait_detached_until(
+        &self,
+        mut found: FoundRun,
+        deadline: Option<Instant>,
+    ) -> Result<Option<CollectedRun>, ServiceError> {
+        while let Some(end) = self.wait_attempt_until(found, deadline).await? {
+            match end.over() {
+                Ok(collected) => return Ok(Some(collected)),
+                Err(next) => found = next,
+            }
+        }
+        Ok(None)
     }
 
     /// Waits until an attempt is over and its end is on record.
@@ -56,20 +88,47 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::wait_detached`].
     pub async fn wait_attempt(&self, found: FoundRun) -> Result<AttemptEnd, ServiceError> {
+        loop {
+            // Without a deadline there is an end.
+            if let Some(end) = self.wait_attempt_until(found.clone(), None).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    async fn wait_attempt_until(
+        &self,
+        found: FoundRun,
+        deadline: Option<Instant>,
+    ) -> Result<Option<AttemptEnd>, ServiceError> {
         let run = match found {
             FoundRun::Open(run) => *run,
             FoundRun::Closed(access) => {
-                return Ok(AttemptEnd::Over(Box::new(CollectedRun { access: *access, version: None, next: None })));
+                let collected = CollectedRun { access: *access, version: None, next: None };
+                return Ok(Some(AttemptEnd::Over(Box::new(collected))));
             }
         };
         let (mut pause, mut told) = (FIRST_PAUSE, None);
+        let mut is_late = deadline.map(|deadline| deadline.max(Instant::now() + FIRST_LOOK));
         loop {
-            if self.may_be_over(&run, &mut told).await?
-                && let Some(collected) = self.collected(run.key(), &mut told).await?
-            {
-                return Ok(collected);
+            // A run that is over is collected to the end: what is dropped half way keeps others from collecting it for a while.
+            let look = self.may_be_over(&run, &mut told);
+            let may_be_over = match is_late {
+                Some(late) => match timeout_at(late, look).await {
+                    Ok(seen) => seen?,
+                    Err(_) => return Ok(None),
+                },
+                None => look.await?,
+            };
+            if may_be_over && let Some(end) = self.collected(run.key(), &mut told).await? {
+                return Ok(Some(end));
             }
-            tokio::time::sleep(pause).await;
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(None);
+            }
+            is_late = deadline;
+            sleep_until(deadline.map_or(now + pause, |deadline| deadline.min(now + pause))).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
