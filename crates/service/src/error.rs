@@ -61,11 +61,11 @@ pub enum ServiceError {
         /// Id of the request.
         request: Uuid,
     },
-    /// Files that a detached run left cannot be written.
-    #[error("the files cannot be written to `{}`", folder.display())]
+    /// What a detached run left cannot be written.
+    #[error("`{}` cannot be written", path.display())]
     WriteFetched {
-        /// The folder.
-        folder: PathBuf,
+        /// The file, or the folder.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },

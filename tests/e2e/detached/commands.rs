@@ -277,3 +277,19 @@ fn a_stop_ends_all_that_can_be_ended_and_knows_what_was_over() {
     let said = env.mer(["stop", "0123456789abcdef"]).failed(66);
     assert!(said.contains("no process of `0123456789abcdef` is kept"), "{said}");
 }
+
+#[test]
+fn what_could_not_be_fetched_whole_leaves_nothing() {
+    let env = home();
+    let uid = detach(&env, &["run", "says", "hello"]);
+    env.mer(["wait", &uid]).ok();
+    env.file("work/out/artefacts/note", "mine\n");
+    let said = env.mer(["fetch", &uid, "out"]).failed(74);
+    assert!(said.contains("`out/artefacts/note` cannot be written") && said.contains("File exists"), "{said}");
+    assert_eq!(env.read("work/out/artefacts/note"), "mine\n");
+    let left = || fs::read_dir(env.path("work/out")).expect("a folder").count();
+    assert_eq!(left(), 1, "only the folder with the other file");
+    fs::remove_file(env.path("work/out/artefacts/note")).expect("removed");
+    env.mer(["fetch", &uid, "out"]).ended(0);
+    assert_eq!((left(), env.read("work/out/artefacts/note").as_str()), (3, "kept\n"));
+}

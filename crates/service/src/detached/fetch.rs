@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{
     found_run::FoundRun,
-    received_files::{FetchedFiles, ReceivedFiles},
+    received_files::{FetchedFiles, ReceivedFiles, Unwritten},
 };
 use crate::{error::ServiceError, runtime::Runtime};
 
@@ -42,7 +42,7 @@ impl Runtime {
         }
         let (host, folder) = self.place_of(found).await?;
         let (sender, chunks) = mpsc::channel::<Bytes>(QUEUE);
-        let unwritable = |source| ServiceError::WriteFetched { folder: to.to_owned(), source };
+        let unwritable = |Unwritten { path, source }| ServiceError::WriteFetched { path, source };
         // The receiver is dropped at the first failure, so that the sender ends too.
         let receiving = async move {
             let (mut chunks, mut received) = (chunks, ReceivedFiles::new(to).map_err(unwritable)?);
