@@ -293,3 +293,20 @@ fn what_could_not_be_fetched_whole_leaves_nothing() {
     env.mer(["fetch", &uid, "out"]).ended(0);
     assert_eq!((left(), env.read("work/out/artefacts/note").as_str()), (3, "kept\n"));
 }
+
+#[test]
+fn a_stream_that_its_model_has_emptied_is_shown_on() {
+    let env = home();
+    env.apply(
+        r#"[models.empties]
+shell = true
+inferenceCommand = 'echo a long first line; while [ ! -e "$MER_RUN_DIR/go" ]; do sleep 0.05; done; echo two >/dev/stdout; echo three'
+"#,
+    );
+    let uid = detach(&env, &["run", "empties"]);
+    let attached = env.start(["attach", &uid]);
+    attached.wait_stdout("a long first line\n");
+    fs::write(folder(&env, &uid).join("artefacts/go"), "").expect("a file");
+    let shown = attached.finish().ended(0);
+    assert_eq!(shown.stdout, "a long first line\ntwo\nthree\n");
+}

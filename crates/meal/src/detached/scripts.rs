@@ -93,11 +93,14 @@ done
 "#;
 
 /// `$1` is the folder. Removes it.
-pub const REMOVE: &str = r#"case $1 in */runs/*-*) rm -rf "$1" ;; *) exit 1 ;; esac
+pub const REMOVE: &str = r#"case $1 in */runs/*-*) ;; *) exit 1 ;; esac
+find "$1" -type d ! -perm -700 -exec chmod u+rwx {} \; 2>/dev/null
+rm -rf "$1"
 "#;
 
 /// `$1` is the folder, `$2` is `stdout` or `stderr`, `$3` the number of last lines to begin with, or nothing for all. Prints
-/// the stream as it grows, until the run is over.
+/// the stream as it grows, until the run is over. A stream that became shorter is printed from its beginning: a program that opens
+/// `/dev/stdout` anew empties it.
 const FOLLOW_STREAM: &str = r#"cd "$1" || exit 3
 n=0
 size() { s=$(wc -c <"$2") && s=$((s)); }
@@ -109,6 +112,7 @@ while :; do
     [ -n "$e" ] || { { read -r p q r <pid; } 2>/dev/null && ! mer_a "$p" "$q" && [ ! -e launcher ] && [ ! -e submitted ] && e=1; }
     [ -e collected ] || [ -e requeued ] && e=1
     size "$@" || exit 3
+    [ "$s" -lt "$n" ] && n=0
     if [ "$s" -gt "$n" ]; then
         tail -c "+$((n + 1))" "$2" | head -c "$((s - n))" || exit
         n=$s
@@ -119,9 +123,12 @@ done
 "#;
 
 /// `$1` is the folder; `$2` is `artefacts` for what is in that folder only. For each file that the run left prints a line with the lengths of its path and of its content in bytes,
-/// a line with its path, and its content; at the end a line with two zeros.
+/// a line with its path, and its content; at the end a line with two zeros. Files and folders that the run made unreadable are
+/// made readable: otherwise they would keep the others from being sent.
 pub const SEND_FILES: &str = r#"cd "$1/$2" || exit 3
 LC_ALL=C; export LC_ALL
+find . -type d ! -perm -700 -exec chmod u+rwx {} \; 2>/dev/null
+find . -type f ! -perm -400 -exec chmod u+r {} + 2>/dev/null
 if [ -n "$2" ]; then set -- -name '*'
 else set -- \( -path ./stdout -o -path ./stderr -o -path './artefacts/*' -o -path './weights*' \); fi
 find . -type f "$@" -exec sh -c '
