@@ -78,8 +78,8 @@ const SUPERVISOR: &str = r#"d=$1 g=$2 m=$3 job=$4 f=$1 left= over= h=
 unset MER_WATCH
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM
 trap '[ -z "$job" ] || true >"$d/cut"' TERM
-mer_b; mer_t $$; p=$$ t=$mer_s began=$(date +%s) waited=
-[ -z "$job" ] || mer_place
+mer_b; mer_t $$; p=$$ t=$mer_s waited=
+[ -z "$job" ] || { began=$(date +%s); mer_place; }
 [ -z "$job" ] || { read -r waited <"$d/submitted"; } 2>/dev/null
 [ -z "$waited" ] || { waited=$((began - waited)); [ "$waited" -ge 0 ] || waited=0; }
 end() {
@@ -99,8 +99,9 @@ group() {
     [ -n "$q" ] && kill -0 "-$q"
 } 2>/dev/null
 tell() { group && kill "-$1" "-$q"; } 2>/dev/null
-{ echo "$p $t $mer_boot ${h:=$(uname -n)}" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
-[ -n "$job" ] || { echo "$p $t $mer_boot $h"; exec >/dev/null; }
+{ read -r h </proc/sys/kernel/hostname; } 2>/dev/null || h=$(uname -n)
+{ echo "$p $t $mer_boot $h" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"; } || exit 1
+[ -n "$job" ] || { echo "$p $t $mer_boot $h"; exec >/dev/null; began=$(date +%s); }
 rm -f "$d/launcher"
 { read -r bound <"$d/queueBound"; } 2>/dev/null && [ "${waited:-0}" -gt "$bound" ] && true >"$d/late"
 [ -e "$d/late" ] && { end 124 queueTimeout; exit 124; }
@@ -112,7 +113,7 @@ export MER_RUN_DIR="$d/artefacts"
     n=0 told=
     echo "$n $k" >"$d/heartbeat"
     find "${d%/*}" -mindepth 2 -maxdepth 2 \( -name collected -mtime +7 -o -name heartbeat -mtime +60 \) \
-        -exec sh -c 'for f do rm -rf "${f%/*}"; done' sh {} + 2>/dev/null
+        -exec sh -c 'for f do f=${f%/*}; find "$f" -type d ! -perm -700 -exec chmod u+rwx {} \;; rm -rf "$f"; done' sh {} + 2>/dev/null
     while :; do
         w=3
         [ -n "$q" ] || w=1
@@ -156,43 +157,8 @@ kill -KILL "$k"
 while [ -e "$d/requeued" ] && [ ! -e "$f/collected" ]; do sleep 5; done
 "#;
 
-/// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
-/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
-/// its job may wait in the queue, or nothing, `$8` how many further attempts there may be if Slurm puts it back there, and what
-/// follows is the call of `sbatch`. Reads the command of the run, one line, then its input, and [`end_of_input`], without which a
-/// connection that is cut would start the run with a part of its input.
-///
-/// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
-/// the folder. Prints another word if the command cannot be started.
-///
-/// Closes the low descriptors first: the run would hold what they stand for.
-const LAUNCH: &str = r#"umask 077
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-IFS= read -r l || { echo "the command did not arrive" >&2; exit 1; }
-mer_base "$1"; b=$mer_d n=$2 g=$3 m=$4
-command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
-    echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
-mer_x() { exit 0; }
-[ $# -gt 8 ] || (eval "$l") || exit
-[ $# -le 8 ] || command -v "$9" >/dev/null 2>&1 || { echo "mer: no $9" >&2; exit 1; }
-mkdir -p "$b" && d=$b/$2 && mkdir "$d" || exit 1
-mer_whole() {
-    w="mer-end $n"
-    [ "$(tail -c $((${#w} + 1)) "$d/input")" = "$w" ] || return
-    dd if=/dev/null of="$d/input" bs=1 seek=$(($(wc -c <"$d/input") - ${#w} - 1)) 2>/dev/null
-} 2>/dev/null
-fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
-trap 'fail' HUP INT TERM
-mkdir "$d/artefacts" || fail
-mer_b; mer_t $$
-echo "$$ $mer_s $mer_boot" >"$d/launcher" || fail
-printf '%0400d\n' 0 >"$d/end.new" || fail
-{ cat <<'MER_END'
-rm -f "$0"
-MER_END
-p() { printf '%s\n' "$1"; }
-case ${KSH_VERSION:-} in ?*) p() { print -r -- "$1"; } ;; esac
-cat <<'MER_END'
+/// The beginning of the file that becomes the model.
+const ENV_HEAD: &str = r#"rm -f "$0"
 @COMMON@
 mer_d=${0%/*}
 mer_t $$; echo "$$ $mer_s" >"$mer_d/model"
@@ -200,16 +166,50 @@ mer_t $$; echo "$$ $mer_s" >"$mer_d/model"
 mer_x() {
     [ -z "${MER_ATTEMPT:-}" ] || { MER_ATTEMPT=${mer_d##*-}; export MER_ATTEMPT; }
     exec "$@"
-}
-MER_END
-p "$l"
-} >"$d/env" || fail
-p "$5" >"$d/about" || fail
+}"#;
+
+/// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
+/// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
+/// its job may wait in the queue, or nothing, `$8` how many further attempts there may be if Slurm puts it back there, and what
+/// follows is the call of `sbatch`. Reads the command of the run, one line, then its input, and [`end_of_input`], without which a
+/// connection that is cut would start the run with a part of its input.
+///
+/// Prints `=ok`, the supervisor's pid, start time, boot id and machine, or `=job`, the number of the job and this machine; then
+/// the folder. Prints another word if the command cannot be started, and `=refused` if `sbatch` took no job.
+///
+/// Closes the low descriptors first: the run would hold what they stand for. Whatever the shell can do itself is done without a
+/// process, because that is what the start of a run waits for.
+const LAUNCH: &str = r#"umask 077
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+IFS= read -r l || { echo "the command did not arrive" >&2; exit 1; }
+mer_base "$1"; b=$mer_d n=$2 g=$3 m=$4
+command -v setsid >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || {
+    echo "neither \`setsid\` nor \`perl\` is there to put it into a session of its own" >&2; exit 1; }
+mer_p() { printf '%s\n' "$1"; }
+case ${KSH_VERSION:-} in ?*) mer_p() { print -r -- "$1"; } ;; esac
+mer_x() { exit 0; }
+[ $# -gt 8 ] || (eval "$l") || exit
+[ $# -le 8 ] || command -v "$9" >/dev/null 2>&1 || { echo "=refused"; echo "mer: no $9" >&2; exit 1; }
+[ -d "$b" ] || mkdir -p "$b" || exit 1
+d=$b/$2
+mkdir "$d" "$d/artefacts" || { rmdir "$d" 2>/dev/null; exit 1; }
+mer_whole() {
+    w="mer-end $n"
+    [ "$(tail -c $((${#w} + 1)) "$d/input")" = "$w" ] || return
+    dd if=/dev/null of="$d/input" bs=1 seek=$(($(wc -c <"$d/input") - ${#w} - 1)) 2>/dev/null
+} 2>/dev/null
+fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
+trap 'fail' HUP INT TERM
+mer_b; mer_t $$
+echo "$$ $mer_s $mer_boot" >"$d/launcher" || fail
+printf '%0400d\n' 0 >"$d/end.new" || fail
+{ mer_p @ENV_HEAD@; mer_p "$l"; } >"$d/env" || fail
+mer_p "$5" >"$d/about" || fail
 true >"$d/stdout" && true >"$d/stderr" || fail
 cat >"$d/input" || fail
 mer_whole || { echo "its input did not arrive to the end" >&2; fail; }
 if [ $# -gt 8 ]; then
-    p "$6" >"$d/supervisor" || fail
+    mer_p "$6" >"$d/supervisor" || fail
     w=$7 left=$8
     shift 8
     mer_submit "$@"
@@ -219,20 +219,21 @@ if [ $# -gt 8 ]; then
     exit
 fi
 mer_keeps
-a=$( { ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
-    else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 2>/dev/null </dev/null & } |
-    { IFS= read -r a; echo "$a"; } )
-[ -n "$a" ] || { echo "its supervisor could not be started" >&2; fail; }
-trap - HUP INT TERM
-echo "=ok $k $a"
-echo "$d"
+{ ( if [ $k = scope ]; then exec systemd-run "--$m" --scope -q setsid sh -c "$6" mer "$d" "$3" "$4"
+    else mer_session sh -c "$6" mer "$d" "$3" "$4"; fi ) 2>/dev/null </dev/null & } | {
+    IFS= read -r a
+    [ -n "$a" ] || { echo "its supervisor could not be started" >&2; exit 1; }
+    echo "=ok $k $a"
+    echo "$d"
+} || fail
 "#;
 
 /// Returns the script that stores a run and starts its supervisor, and the supervisor as its last argument. Both are the same
 /// for all runs.
 #[must_use]
 pub fn launch_script() -> (String, String) {
-    let launch = LAUNCH.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
+    let head = ENV_HEAD.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
+    let launch = LAUNCH.replace("@ENV_HEAD@", &format!("'{}'", head.replace('\'', r"'\''")));
     (
         format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"),
         format!("{COMMON}{SESSION}{REQUEUE}{PLACE}{SUPERVISOR}"),
