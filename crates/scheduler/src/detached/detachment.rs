@@ -69,7 +69,7 @@ pub enum Detached {
     Over(Box<Outcome>),
 }
 
-/// A run that was put on record.
+/// A run that is to be put on record and started.
 struct Begun<'a> {
     run: DetachedRun,
     access: Access,
@@ -110,7 +110,7 @@ impl Scheduler {
             let verdict = match self.reach_for(&mut access, &spec, &request, &placement).await? {
                 Ok((spec, units)) => {
                     self.server_health.reached(&placement);
-                    let begun = self.put_on_record(access, &request, &placement, options, units).await?;
+                    let begun = self.begin_detached(access, &request, &placement, options, units);
                     let input = std::mem::replace(&mut request.input, Input::Bytes(Bytes::new()));
                     return self.start_detached(begun, &spec, &request, &placement, input).await;
                 }
@@ -158,14 +158,14 @@ impl Scheduler {
         Ok(Box::pin(starter.reach(access, spec, &start)).await.map(|spec| (spec, units)))
     }
 
-    async fn put_on_record(
+    fn begin_detached(
         &self,
         access: Access,
         request: &Request<'_>,
         placement: &Placement,
         options: &DetachOptions,
         units: Option<Arc<UnitsGuard>>,
-    ) -> Result<Begun<'_>, SchedulerError> {
+    ) -> Begun<'_> {
         let max_run_time = request.timeout.or(placement.params.max_run_time).filter(|bound| *bound != Bound::Never);
         let grace = placement.params.bounds().grace;
         let run = DetachedRun {
@@ -189,15 +189,10 @@ impl Scheduler {
                 ..DetachedParams::default()
             },
         };
-        let lasts = collected_within(max_run_time);
-        let record = DetachedRecord { database: self.weights_cache.database(), collector: Uuid::new_v4() };
-        record
-            .add(&run, lasts, &access, units.as_deref())
-            .await
-            .map_err(|source| not_recorded(&access.model, source))?;
-        Ok(Begun { run, access, record, units })
+        Begun { run, access, record: DetachedRecord::new(self.weights_cache.database()), units }
     }
 
+    /// Puts a run on record, and starts it after that. What starts it is prepared meanwhile on its machine.
     async fn start_detached(
         &self,
         begun: Begun<'_>,
@@ -207,7 +202,6 @@ impl Scheduler {
         input: Input,
     ) -> Result<Detached, SchedulerError> {
         let Begun { mut run, mut access, record, units } = begun;
-        let begin = Instant::now();
         let is_local = placement.is_here();
         let host = DetachedHost {
             server: placement.server.clone(),
@@ -232,14 +226,25 @@ impl Scheduler {
             units: units.as_deref(),
             cancel: &request.cancel,
         };
+        let lasts = collected_within(run.params.max_run_time);
+        let begin = Instant::now();
+        let start = async {
+            let on_record = record.add(&run, lasts, &access, units.as_deref());
+            let ready = async { Ok(launch.ready().await) };
+            // The command is sent after the run is on record. Without it nothing is made on the machine.
+            match tokio::try_join!(on_record, ready)?.1 {
+                Ok(ready) => Ok(launch.launch(ready, input).await),
+                Err(end) => Ok(end),
+            }
+        };
         let end = tokio::select! {
             biased;
-            end = launch.launch(input) => end,
+            end = start => end,
             never = record.keep_starting(&run) => match never {},
         };
         let model = access.model.clone();
         let recorded = |source| not_recorded(&model, source);
-        match end {
+        match end.map_err(recorded)? {
             LaunchEnd::Started(launched, sent) => {
                 if let Some(units) = units.as_ref().filter(|_| is_local) {
                     units.hand_over();

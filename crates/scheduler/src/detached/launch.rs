@@ -7,7 +7,7 @@ use super::{
     host::DetachedHost,
     input::{SentInput, behind},
 };
-use crate::{limits::UnitsGuard, outcome::Verdict};
+use crate::{limits::UnitsGuard, outcome::Verdict, remote_shell::RunningScript};
 use mer_core::{Bound, Exit, FailureKind, RunSpec, Status};
 use mer_meal::{
     Cancel, CancelLevel, DetachedState, EndCause, Input, Launched, RequestEnd, RunFolder, StartError, SupervisorId,
@@ -45,24 +45,24 @@ pub(super) enum LaunchEnd {
     Unclear(String),
 }
 
+/// The script that starts a run, on its machine. It waits for the command, and has made nothing.
+pub(super) struct ReadyLaunch {
+    running: RunningScript,
+    command: String,
+    /// Held until the script has ended.
+    locks: Vec<OwnedFd>,
+}
+
 impl Launch<'_> {
-    /// Stores the run on its machine, and starts its supervisor.
-    pub(super) async fn launch(&self, input: Input) -> LaunchEnd {
-        let spec = match self.found_spec().await {
-            Ok(spec) => spec,
-            Err(error) => return not_started(Verdict::not_started(&self.host.server, &error)),
-        };
-        let command = match detached_command(&spec, &self.host.env, self.trains) {
-            Ok(command) => command,
-            Err(error) => return not_started(Verdict::not_started(&self.host.server, &error)),
-        };
-        let locks = match self.inherited_locks() {
-            Ok(locks) => locks,
-            Err(error) => {
-                let why = format!("the locks of its units cannot be given to the run: {error}");
-                return not_started(Verdict::new(Status::Failed, FailureKind::Io, why));
-            }
-        };
+    /// Starts the script that starts the run. The run itself is not started before [`Launch::launch`] sends the command.
+    pub(super) async fn ready(&self) -> Result<ReadyLaunch, LaunchEnd> {
+        let wrong = |error| not_started(Verdict::not_started(&self.host.server, &error));
+        let spec = self.found_spec().await.map_err(wrong)?;
+        let command = detached_command(&spec, &self.host.env, self.trains).map_err(wrong)?;
+        let locks = self.inherited_locks().map_err(|error| {
+            let why = format!("the locks of its units cannot be given to the run: {error}");
+            not_started(Verdict::new(Status::Failed, FailureKind::Io, why))
+        })?;
         let (script, supervisor) = launch_script();
         let seconds = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
         let bound = |bound: Option<Bound>| bound.and_then(Bound::duration).map(|time| seconds(time).to_string());
@@ -78,14 +78,16 @@ impl Launch<'_> {
             self.retries.to_string(),
         ];
         arguments.extend(self.host.executor.submission().unwrap_or_default());
-        let running = match self.host.start(&script, arguments, Bound::Never, self.cancel).await {
-            Ok(running) => running,
-            Err(DetachedError::Start { source, .. }) => {
-                let verdict = Verdict::not_started(&self.host.server, &source);
-                return if verdict.elsewhere { not_started(verdict) } else { self.clarify(verdict, None).await };
-            }
-            Err(_) => return not_started(Verdict::cancelled_before()),
-        };
+        match self.host.start(&script, arguments, Bound::Never, self.cancel).await {
+            Ok(running) => Ok(ReadyLaunch { running, command, locks }),
+            Err(DetachedError::Start { source, .. }) => Err(wrong(*source)),
+            Err(_) => Err(not_started(Verdict::cancelled_before())),
+        }
+    }
+
+    /// Stores the run on its machine, and starts its supervisor.
+    pub(super) async fn launch(&self, ready: ReadyLaunch, input: Input) -> LaunchEnd {
+        let ReadyLaunch { running, command, locks } = ready;
         let (stream, sending) = behind(command, input, end_of_input(&self.name), self.hashes);
         let ((ended, answer), sent) = tokio::join!(running.answer(stream, None, self.cancel), sending);
         drop(locks);
@@ -104,7 +106,7 @@ impl Launch<'_> {
         // A script that has ended by itself says for certain that nothing runs.
         match (&ended.cause, ended.exit) {
             (EndCause::Done, Some(Exit::Code(_))) => not_started(verdict),
-            _ => self.clarify(verdict, Some(sent)).await,
+            _ => self.clarify(verdict, sent).await,
         }
     }
 
@@ -156,7 +158,7 @@ impl Launch<'_> {
     }
 
     /// Asks the machine whether the run was started, over a new connection if the former one was lost.
-    async fn clarify(&self, verdict: Verdict, sent: Option<SentInput>) -> LaunchEnd {
+    async fn clarify(&self, verdict: Verdict, sent: SentInput) -> LaunchEnd {
         let folder = RunFolder::Default { name: self.name.clone(), base: self.host.base.clone() };
         let supervisor = SupervisorId::default();
         let look = || async {
@@ -171,7 +173,7 @@ impl Launch<'_> {
                     return not_started(verdict);
                 }
                 Some((boot_id, host, run)) => {
-                    let (Some(folder), Some(sent)) = (run.folder, sent) else { break };
+                    let Some(folder) = run.folder else { break };
                     if self.cancel.level() != CancelLevel::None {
                         let _ = self.host.signal(&folder, true, &Cancel::new()).await;
                     }

@@ -1,9 +1,14 @@
 //! Detached runs on record. They are written to the database itself and not to a journal, whose drain would take them for lost.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use mer_core::{Access, DetachedRun};
-use mer_dal::{ClaimOwner, ClaimUnit, DalError, Database, Store};
+use mer_dal::{ClaimOwner, ClaimUnit, DalError, Database, Session, Store};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::limits::UnitsGuard;
@@ -13,15 +18,27 @@ const STARTING: Duration = Duration::from_secs(90);
 /// Pause between two renewals.
 const RENEWAL: Duration = Duration::from_secs(30);
 
+/// How long the session stays open after the run was put on record, and others wait for an embedded database. Most starts take less,
+/// and need no second session.
+const HELD: Duration = Duration::from_millis(300);
+
 /// Writes one detached run to the database while it is started.
 #[derive(Debug)]
 pub(super) struct DetachedRecord<'a> {
-    pub(super) database: &'a Database,
+    database: &'a Database,
     /// Distinguishes this start from every other process that may collect the run.
-    pub(super) collector: Uuid,
+    collector: Uuid,
+    /// The session that put the run on record.
+    held: Mutex<Option<Session>>,
+    is_added: Notify,
 }
 
-impl DetachedRecord<'_> {
+impl<'a> DetachedRecord<'a> {
+    /// A record that has nothing yet.
+    pub(super) fn new(database: &'a Database) -> Self {
+        Self { database, collector: Uuid::new_v4(), held: Mutex::default(), is_added: Notify::new() }
+    }
+
     /// Puts the run and the start of its access on record. Claims of its units become those of the run.
     pub(super) async fn add(
         &self,
@@ -30,9 +47,10 @@ impl DetachedRecord<'_> {
         access: &Access,
         units: Option<&UnitsGuard>,
     ) -> Result<(), DalError> {
-        self.in_session(async |store| {
-            store.add_detached(run, lasts, access).await?;
-            store.take_detached(run.key(), self.collector, STARTING).await?;
+        let session = self.database.session().await?;
+        let added = async {
+            session.add_detached(run, lasts, access).await?;
+            session.take_detached(run.key(), self.collector, STARTING).await?;
             let (Some(units), Some(claim)) = (units, run.claim) else { return Ok(()) };
             let Some(owner) = units.claimed_by() else { return Ok(()) };
             let of_run = ClaimOwner {
@@ -42,17 +60,33 @@ impl DetachedRecord<'_> {
                 caller: access.caller.clone(),
                 model: access.model.clone(),
             };
-            store.take_claims_over(&claim_units(units), &of_run, lasts, &[owner]).await.map(drop)
-        })
-        .await?;
+            session.take_claims_over(&claim_units(units), &of_run, lasts, &[owner]).await.map(drop)
+        };
+        match added.await {
+            Ok(()) => {
+                self.held.lock().unwrap_or_else(PoisonError::into_inner).replace(session);
+                self.is_added.notify_one();
+            }
+            Err(error) => {
+                let _ = session.close().await;
+                return Err(error);
+            }
+        }
         if let Some(units) = units.filter(|_| run.claim.is_some()) {
             units.claims_moved();
         }
         Ok(())
     }
 
-    /// Excludes others from collecting the run for as long as this is polled.
+    /// Excludes others from collecting the run for as long as this is polled, and closes the session after a moment.
     pub(super) async fn keep_starting(&self, run: &DetachedRun) -> Infallible {
+        self.is_added.notified().await;
+        tokio::time::sleep(HELD).await;
+        if let Some(session) = self.held()
+            && let Err(error) = session.close().await
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the session of a start did not close well");
+        }
         loop {
             tokio::time::sleep(RENEWAL).await;
             let taken = async |store: &Store| store.take_detached(run.key(), self.collector, STARTING).await.map(drop);
@@ -88,8 +122,15 @@ impl DetachedRecord<'_> {
         .await
     }
 
+    fn held(&self) -> Option<Session> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     async fn in_session<T>(&self, work: impl AsyncFnOnce(&Store) -> Result<T, DalError>) -> Result<T, DalError> {
-        let session = self.database.session().await?;
+        let session = match self.held() {
+            Some(session) => session,
+            None => self.database.session().await?,
+        };
         let done = work(&session).await;
         let closed = session.close().await;
         // Why the work failed matters more than how the session closed.
