@@ -6,6 +6,25 @@ use serde::{Deserialize, Serialize};
 const OWN_OPTIONS: [&str; 8] = ["job-name", "ntasks", "nodes", "input", "output", "error", "pty", "jobid"];
 /// The same, as letters.
 const OWN_LETTERS: [&str; 6] = ["J", "n", "N", "i", "o", "e"];
+/// Options that make several jobs or none, on another cluster, or let `sbatch` wait for the end of the job.
+const FOREIGN_OPTIONS: [&str; 14] = [
+    "array",
+    "wait",
+    "wrap",
+    "clusters",
+    "cluster",
+    "test-only",
+    "help",
+    "usage",
+    "version",
+    "parsable",
+    "open-mode",
+    "requeue",
+    "no-requeue",
+    "multi-prog",
+];
+/// The same, as letters.
+const FOREIGN_LETTERS: [&str; 5] = ["a", "W", "M", "h", "V"];
 
 /// What is asked of Slurm for each job of a server. What is not set is left to the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,16 +107,25 @@ impl SlurmParams {
         if words.iter().any(|word| word == "--" || word.is_empty()) {
             return Err(("extra", "has an empty word or `--` in it, which ends the options".to_owned()));
         }
-        let is_own = |word: &&String| match word.strip_prefix("--") {
-            Some(option) => OWN_OPTIONS.contains(&option.split('=').next().unwrap_or_default()),
-            None => word
-                .strip_prefix('-')
-                .is_some_and(|letters| OWN_LETTERS.iter().any(|letter| letters.starts_with(letter))),
+        // Slurm knows a long option by its beginning, too.
+        let is_one_of = |word: &str, options: &[&str], letters: &[&str]| match word.strip_prefix("--") {
+            Some(option) => {
+                let name = option.split('=').next().unwrap_or_default();
+                options.iter().any(|known| *known == name || name.len() > 2 && known.starts_with(name))
+            }
+            None => word.strip_prefix('-').is_some_and(|rest| letters.iter().any(|letter| rest.starts_with(letter))),
         };
-        match words.iter().find(is_own) {
-            Some(word) => Err(("extra", format!("has `{word}`, which MER sets itself"))),
-            None => Ok(()),
+        for word in words {
+            let why = if is_one_of(word, &OWN_OPTIONS, &OWN_LETTERS) {
+                "which MER sets itself"
+            } else if is_one_of(word, &FOREIGN_OPTIONS, &FOREIGN_LETTERS) {
+                "and a run is one job of this cluster, which MER submits and waits for"
+            } else {
+                continue;
+            };
+            return Err(("extra", format!("has `{word}`, {why}")));
         }
+        Ok(())
     }
 
     /// Returns the options for `srun` and `sbatch`.
@@ -187,6 +215,10 @@ mod tests {
             (r#"{"extra":["--exclusive","--"]}"#, "extra", "ends the options"),
             (r#"{"extra":["--output=/x"]}"#, "extra", "MER sets itself"),
             (r#"{"extra":["-n2"]}"#, "extra", "MER sets itself"),
+            (r#"{"extra":["--outp","/x"]}"#, "extra", "MER sets itself"),
+            (r#"{"extra":["--array=1-3"]}"#, "extra", "a run is one job"),
+            (r#"{"extra":["--hold","--arr","1-3"]}"#, "extra", "a run is one job"),
+            (r#"{"extra":["-W"]}"#, "extra", "a run is one job"),
         ] {
             let (found, what) = wrong(json);
             assert!(found == key && what.contains(told), "{json}: {found} {what}");
@@ -199,6 +231,18 @@ mod tests {
             "extra":["--constraint","a100"]}"#;
         let params: SlurmParams = serde_json::from_str(json).expect("parameters");
         assert_eq!(params.check(), Ok(()));
+        for known in [
+            "--hold",
+            "--nodelist=n1",
+            "--wait-all-nodes=1",
+            "--exclusive",
+            "--dependency=afterok:1",
+            "-C",
+            "--nice=-1",
+        ] {
+            let params = SlurmParams { extra_options: Some(vec![known.to_owned()]), ..SlurmParams::default() };
+            assert_eq!(params.check(), Ok(()), "{known}");
+        }
         assert_eq!(
             params.options(),
             [
