@@ -20,6 +20,12 @@ fn what_slurm_refuses_is_told_in_its_words() {
     home.apply("[servers.cluster]\nconnType = 'slurm'\npartition = 'debug'\ngres = 'gpu:1'\n");
     let told = home.mer(["run", "job-cat", "x"]).failed(78);
     assert!(told.contains("Slurm refused the job: Invalid generic resource (gres) specification"), "{told}");
+    let told = home.mer(["run", "job-cat", "x", "--detach"]).failed(78);
+    assert!(told.contains("Slurm refused the job: Invalid generic resource (gres) specification"), "{told}");
+    // A folder that cannot be made is no word of Slurm.
+    home.apply("[servers.cluster]\nconnType = 'slurm'\ncacheDir = '/proc/none'\n");
+    let told = home.mer(["run", "job-cat", "x", "--detach"]).failed(74);
+    assert!(told.contains("could not be started on `cluster`: mkdir: ") && !told.contains("Slurm"), "{told}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ MER_JOB
     [ "$left" = 0 ] || { again=--requeue; echo "$left" >"$d/left" && mv "$d/env" "$d/env.kept"; } || fail
     date +%s >"$d/submitted" || fail
     j=$("$@" --parsable --job-name="mer-$n" -o "$d/slurm" -e "$d/slurm" --open-mode=append "$again" \
-        "$d/job.sh" "$d" "$g" "$m") || fail
+        "$d/job.sh" "$d" "$g" "$m") || { echo "=refused"; fail; }
     j=${j%%;*}
     { echo "$j" >"$d/job.new" && mv "$d/job.new" "$d/job"; } || fail
     rm -f "$d/launcher"

@@ -97,7 +97,7 @@ impl Launch<'_> {
         }
         let mut verdict = self.verdict(&ended, &answer, &sent);
         // What Slurm said of a job that it did not take.
-        if verdict.failure == Some(FailureKind::Io)
+        if answer == "=refused\n"
             && matches!((&ended.cause, ended.exit, &sent.failed), (EndCause::Done, Some(Exit::Code(_)), None))
             && let Some(error) = self.host.executor.job_refusal(&String::from_utf8_lossy(&ended.stderr_tail)).await
         {
