@@ -202,7 +202,7 @@ mod tests {
         fs::write(folder.path().join("mine"), "mine").expect("a file");
         let to = folder.path().join("a/b");
         let mut received = ReceivedFiles::new(&to).expect("a folder");
-        received.write(b"8 3\n./stdout\nab\n16 5\n./artefacts/x/y\nke").expect("files");
+        received.write(b"8 3\n./stdout\nab\n15 5\n./artefacts/x/y\nke").expect("files");
         assert!(to.join("artefacts/x/y").exists());
         drop(received);
         let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").filter_map(Result::ok).collect();
