@@ -49,7 +49,8 @@ fn another_machine_collects_a_training_whose_caller_and_connection_are_gone() {
 
 #[test]
 fn a_run_is_seen_and_ended_over_ssh_in_every_shell() {
-    for builder in [Sshd::builder(), Sshd::builder().shell(Shell::Fish, "echo hello"), Sshd::builder().noisy()] {
+    let of = |shell| Sshd::builder().shell(shell, "echo hello");
+    for builder in [Sshd::builder(), of(Shell::Fish), of(Shell::Csh), Sshd::builder().noisy()] {
         let Some(sshd) = builder.start() else { continue };
         let env = TestEnv::new();
         env.file("home/.ssh/known_hosts", sshd.known_hosts());
