@@ -131,6 +131,25 @@ fn an_item_whose_job_was_ended_is_repeated_in_another_job() {
 }
 
 #[test]
+fn a_part_whose_job_was_ended_says_why_and_goes_on_in_another_one() {
+    let Some(home) = Home::new() else { return };
+    let items = ["a", "gate", "b"];
+    home.env.file("work/in", items.join("\n") + "\n");
+    let batch = home.with(["batch", "job-liner", "in", "-o", "out", "--jobs", "1"]);
+    let live = Live::start(batch, std::process::Stdio::null());
+    let job = home.wait_item("gate");
+    home.cluster.call("scancel", [&job]);
+    wait_until("the second try", || home.ran().iter().any(|(other, _)| *other != job).then_some(()));
+    home.open_gate();
+    let ran = live.finish().ended(0);
+    assert_eq!(home.results(), answers(&items), "{}", ran.stderr);
+    let rows = home.env.rows();
+    let told = format!("job {job} was cancelled on the cluster");
+    let is_told = |row: &serde_json::Value| row["error"].as_str().is_some_and(|error| error.starts_with(&told));
+    assert!(rows.iter().any(is_told), "{rows:?}");
+}
+
+#[test]
 fn a_free_job_that_was_cancelled_is_replaced() {
     let Some(home) = Home::new() else { return };
     // The second job has nothing to do while the first one is at the gate.

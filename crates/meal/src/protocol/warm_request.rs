@@ -55,8 +55,7 @@ impl WarmProcess {
             self.control.terminate();
         }
         let bytes = (exchange.stdin_bytes(), exchange.stdout_bytes);
-        let end = self.request_end(cause, (begin, run), bytes).await;
-        RequestEnd { job_end: self.control.job_end(), ..end }
+        self.request_end(cause, (begin, run), bytes).await
     }
 
     /// Returns the end of a request or a part, once a process that is of no further use has ended. `run` is how long it took up
@@ -75,6 +74,7 @@ impl WarmProcess {
         RequestEnd {
             exit,
             lost: self.control.why_lost(),
+            job_end: self.control.job_end(),
             stdin_bytes,
             stdout_bytes,
             stderr_bytes,
