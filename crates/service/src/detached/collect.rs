@@ -132,9 +132,10 @@ impl Runtime {
                 return Ok(None);
             }
         }
-        // The attempt that follows needs what this one holds.
-        if next.is_none() {
-            self.tidy(run, sight.host.as_ref().zip(folder.as_deref())).await;
+        match &next {
+            // The attempt that follows needs what this one holds, and may take as long.
+            Some(next) => self.keep_claims(run, next.lasts).await,
+            None => self.tidy(run, sight.host.as_ref().zip(folder.as_deref())).await,
         }
         Ok(Some(CollectedRun { access, version, next: next.map(|next| Box::new(next.run)) }))
     }
@@ -187,12 +188,23 @@ impl Runtime {
         })
     }
 
+    /// Keeps the claims of a run for this time from now on.
+    async fn keep_claims(&self, run: &DetachedRun, lasts: Duration) {
+        let Some(claim) = run.claim else { return };
+        let renewed = async |store: &mer_dal::Store| {
+            let units = units_of(store, claim).await?;
+            Ok::<_, ServiceError>(store.renew_claims(claim, &units, lasts).await?)
+        };
+        if let Err(error) = self.in_session(renewed).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the claims of a run were not renewed");
+        }
+    }
+
     /// Releases what a run that is over has held. Failures are left to the time after which claims are void.
     async fn tidy(&self, run: &DetachedRun, place: Option<(&DetachedHost, &str)>) {
         if let Some(claim) = run.claim {
             let released = async |store: &mer_dal::Store| {
-                let claims = store.list_claims().await?.into_iter().filter(|known| known.owner.uid == claim);
-                let units: Vec<ClaimUnit> = claims.map(|known| known.unit).collect();
+                let units = units_of(store, claim).await?;
                 Ok::<_, ServiceError>(store.release_claims(claim, &units).await?)
             };
             if let Err(error) = self.in_session(released).await {
@@ -205,6 +217,12 @@ impl Runtime {
             tracing::debug!(error = &error as &dyn std::error::Error, "a folder does not say that it was collected");
         }
     }
+}
+
+/// Returns the units that are claimed by this owner.
+async fn units_of(store: &mer_dal::Store, claim: Uuid) -> Result<Vec<ClaimUnit>, DalError> {
+    let claims = store.list_claims().await?.into_iter().filter(|known| known.owner.uid == claim);
+    Ok(claims.map(|known| known.unit).collect())
 }
 
 /// Why what a training wrote was not stored.
