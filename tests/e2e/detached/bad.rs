@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
+use rustix::process::Signal;
+
 use super::support::{detach, folder, home, listed, words};
 use crate::support::{alive, wait_gone, wait_until};
 
@@ -93,6 +95,23 @@ fn a_lost_run_says_why() {
     fs::remove_dir_all(&run).expect("removed");
     error(&removed, "its folder was removed");
     assert!(!alive(model));
+}
+
+#[test]
+fn a_start_whose_input_does_not_come_is_ended_by_a_signal() {
+    let env = home();
+    let mut live = env.start(["run", "says", "--detach"]);
+    let _open = live.take_stdin();
+    let runs = env.path("state/mer/runs");
+    wait_until("the wait for the input", || {
+        let run = fs::read_dir(&runs).ok()?.next()?.ok()?;
+        run.path().join("input").exists().then_some(())
+    });
+    live.signal(Signal::INT);
+    live.finish().ended(130);
+    assert_eq!(fs::read_dir(&runs).expect("runs").count(), 0);
+    assert_eq!(env.rows()[0]["status"], "cancelled");
+    assert!(listed(&env).is_empty());
 }
 
 #[test]

@@ -192,14 +192,14 @@ mer_x() { exit 0; }
 [ $# -le 8 ] || command -v "$9" >/dev/null 2>&1 || { echo "=refused"; echo "mer: no $9" >&2; exit 1; }
 [ -d "$b" ] || mkdir -p "$b" || exit 1
 d=$b/$2
+fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
+trap 'fail' HUP INT TERM
 mkdir "$d" "$d/artefacts" || { rmdir "$d" 2>/dev/null; exit 1; }
 mer_whole() {
     w="mer-end $n"
     [ "$(tail -c $((${#w} + 1)) "$d/input")" = "$w" ] || return
     dd if=/dev/null of="$d/input" bs=1 seek=$(($(wc -c <"$d/input") - ${#w} - 1)) 2>/dev/null
 } 2>/dev/null
-fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
-trap 'fail' HUP INT TERM
 mer_b; mer_t $$
 echo "$$ $mer_s $mer_boot" >"$d/launcher" || fail
 printf '%0400d\n' 0 >"$d/end.new" || fail

@@ -42,7 +42,13 @@ pub(super) fn behind(
                 }
             }
             Input::Stream(mut source) => {
-                while let (true, Some(chunk)) = (is_open, source.recv().await) {
+                while is_open {
+                    let next = tokio::select! {
+                        next = source.recv() => next,
+                        // The script has ended, or was cancelled: a source that says nothing is not waited for.
+                        () = chunks.closed() => break,
+                    };
+                    let Some(chunk) = next else { break };
                     match chunk {
                         Ok(chunk) => {
                             digest.update(&chunk);
