@@ -12,8 +12,8 @@ use std::{
 
 use mer_core::{Bounds, Protocol, RunSpec, Tokens};
 use mer_meal::{
-    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, RunFolder, SEND_FILES, SIGNAL, SupervisorId,
-    detached_command, end_of_input, launch_script, launched, observations, survey, survey_script,
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, REMOVE, RunFolder, SEND_FILES, SIGNAL,
+    SupervisorId, detached_command, end_of_input, launch_script, launched, observations, survey, survey_script,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +50,10 @@ impl Machine {
         self.root.path().join(name)
     }
 
+    fn search_path(&self) -> String {
+        format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default())
+    }
+
     /// Runs a script with this machine's `sh`, with three descriptors.
     fn script(&self, text: &str, arguments: &[&str], input: &[u8]) -> Output {
         self.script_after(CLOSE_OTHERS, text, arguments, input)
@@ -57,13 +61,12 @@ impl Machine {
 
     /// Runs a script with this machine's `sh`, and the descriptors that this text of bash leaves.
     fn script_after(&self, descriptors: &str, text: &str, arguments: &[&str], input: &[u8]) -> Output {
-        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
         let mut child = Command::new("bash")
             .args(["-c", &format!("{descriptors}; exec \"$@\""), "bash"])
             .arg(self.path("bin/sh"))
             .args(["-c", text, "mer"])
             .args(arguments)
-            .env("PATH", path)
+            .env("PATH", self.search_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -489,5 +492,109 @@ fn a_run_is_not_started_with_a_part_of_its_input() {
             let written = fs::read(Path::new(&run.folder).join("stdout")).expect("stdout");
             assert!(written == input, "{}: {} bytes of {}", machine.shell, written.len(), input.len());
         }
+    }
+}
+
+/// What the commands of Slurm do here: a job is stored, and the queue is the file `queue`.
+const SLURM: [(&str, &str); 4] = [
+    ("sbatch", "while [ \"${1##*/}\" != job.sh ]; do shift; done; printf '%s\\n' \"$@\" >ROOT/job; echo 7"),
+    ("squeue", "cat ROOT/queue"),
+    ("scancel", ""),
+    ("scontrol", ""),
+];
+
+/// Starts the job as Slurm does, for the time that this number says.
+fn start_job(machine: &Machine, restarts: &str) -> std::process::Child {
+    let text = fs::read_to_string(machine.path("job")).expect("a job");
+    let words: Vec<&str> = text.lines().collect();
+    let log = fs::OpenOptions::new().create(true).append(true).open(Path::new(words[1]).join("slurm")).expect("a file");
+    let path = machine.search_path();
+    let mut job = Command::new(machine.path("bin/sh"));
+    job.args(&words).envs([("PATH", path.as_str()), ("SLURM_JOB_ID", "7"), ("SLURM_RESTART_COUNT", restarts)]);
+    job.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("a shell")
+}
+
+#[test]
+fn a_job_that_is_put_back_runs_again_for_its_whole_time() {
+    for machine in machines() {
+        let shell = machine.shell;
+        let base = machine.root.path().display().to_string();
+        for (name, text) in SLURM {
+            let path = machine.path("bin").join(name);
+            fs::write(&path, format!("#!/bin/sh\n{}\n", text.replace("ROOT", &base))).expect("a file");
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+        }
+        let mut spec = spec(&["sh", "-c", "echo \"attempt $MER_ATTEMPT\"; cat; exec sleep 600"]);
+        spec.env.insert("MER_ATTEMPT".into(), "1".into());
+        let (launch, supervisor) = launch_script();
+        let mut bytes = detached_command(&spec, &BTreeMap::new(), false).expect("a command").into_bytes();
+        bytes.extend_from_slice(format!("some input\n{}", end_of_input("u-1")).as_bytes());
+        let arguments = [&base, "u-1", "1", "5", "a run of a test", &supervisor, "", "1", "sbatch"];
+        let mut run = machine.launched(&machine.script(&launch, &arguments, &bytes));
+        run.boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned());
+        assert_eq!(run.job_id.as_deref(), Some("7"), "{shell}");
+
+        let mut job = start_job(&machine, "0");
+        let model = words(&run.folder, "model", 2)[0].clone();
+        let begin = Instant::now();
+        while words(&run.folder, "heartbeat", 3)[0].as_str() < "2" && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut log = fs::OpenOptions::new().append(true).open(Path::new(&run.folder).join("slurm")).expect("a file");
+        log.write_all(b"slurmstepd: *** JOB 7 ON n1 CANCELLED AT T DUE TO JOB REQUEUE ***\n").expect("written");
+        kill("-TERM", &job.id().to_string());
+        kill("-TERM", &format!("-{model}"));
+        job.wait().expect("ended");
+        start_job(&machine, "1").wait().expect("ended");
+
+        fs::write(machine.path("queue"), "7 COMPLETED 1 mer-u-1\n").expect("a file");
+        let DetachedState::Requeued(cut) = machine.look(&run) else { panic!("{shell}: {:?}", machine.look(&run)) };
+        assert_eq!((cut.cut.kind, cut.cut.id.as_str()), (mer_meal::JobEndKind::Requeued, "7"), "{shell}");
+        let next = Launched { folder: cut.next_folder, ..run.clone() };
+        let DetachedState::Ended(end) = machine.look(&next) else { panic!("{shell}: {:?}", machine.look(&next)) };
+        // The time of the first attempt does not count.
+        assert_eq!(
+            (end.by, end.seconds.map(|seconds| seconds >= 4)),
+            (Some(EndedBy::MaxRunTime), Some(true)),
+            "{shell}: {end:?}"
+        );
+        assert_eq!(read(&run.folder, "stdout"), "attempt 1\nsome input\n", "{shell}");
+        assert_eq!(read(&next.folder, "stdout"), "attempt 2\nsome input\n", "{shell}");
+        let is_kept = |name: &str| Path::new(&run.folder).join(name).exists();
+        assert!(!is_kept("input") && !is_kept("env.kept"), "{shell}");
+    }
+}
+
+#[test]
+fn what_a_run_made_unreadable_is_sent_and_removed_with_the_rest() {
+    for machine in machines() {
+        let script = "cd \"$MER_RUN_DIR\"; mkdir shut; echo in >shut/f; echo x >f; chmod 000 shut f; mkdir ro; echo y >ro/f; chmod 555 ro";
+        let run = machine.launch("u-1", script, ["1", ""], b"");
+        words(&run.folder, "end", 6);
+        let (path, base) = (machine.search_path(), machine.root.path().to_owned());
+        // Root reads whatever its mode is.
+        let as_user = |text: &str, arguments: &[&str]| {
+            let mut words = vec!["sh", "-c", text, "mer"];
+            words.extend(arguments);
+            let mut command = if rustix::process::geteuid().is_root() {
+                let owned = Command::new("chown").args(["-R", "4711"]).arg(&base).status().expect("chown");
+                assert!(owned.success());
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=4711", "--regid=4711", "--clear-groups"]).args(&words);
+                command
+            } else {
+                let mut command = Command::new(words[0]);
+                command.args(&words[1..]);
+                command
+            };
+            command.env("PATH", &path).output().expect("a shell")
+        };
+        let sent = as_user(SEND_FILES, &[&run.folder, "artefacts"]);
+        let text = String::from_utf8_lossy(&sent.stdout).into_owned();
+        let told = format!("{}: {sent:?}", machine.shell);
+        assert!(sent.status.success() && text.ends_with("0 0\n"), "{told}");
+        assert!(["./f\nx\n", "./shut/f\nin\n", "./ro/f\ny\n"].iter().all(|file| text.contains(file)), "{told}");
+        let removed = as_user(REMOVE, &[&run.folder]);
+        assert!(removed.status.success() && !Path::new(&run.folder).exists(), "{}: {removed:?}", machine.shell);
     }
 }
