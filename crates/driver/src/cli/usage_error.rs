@@ -100,11 +100,14 @@ pub(super) fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
                 None => usage,
             }
         }
-        ErrorKind::ArgumentConflict => match one(ContextKind::PriorArg) {
-            Some(prior) if prior == argument => CliError::usage(format!("`{argument}` is given twice")),
-            Some(prior) => CliError::usage(format!("`{argument}` and `{prior}` cannot be used together")),
-            None => CliError::usage(format!("`{argument}` cannot be used with the other arguments")),
-        },
+        ErrorKind::ArgumentConflict => {
+            let (argument, prior) = (without_brackets(&argument), one(ContextKind::PriorArg));
+            match prior.as_deref().map(without_brackets) {
+                Some(prior) if prior == argument => CliError::usage(format!("`{argument}` is given twice")),
+                Some(prior) => CliError::usage(format!("`{argument}` and `{prior}` cannot be used together")),
+                None => CliError::usage(format!("`{argument}` cannot be used with the other arguments")),
+            }
+        }
         ErrorKind::InvalidUtf8 => CliError::usage("an argument is not valid UTF-8, which only an input may be"),
         _ => {
             let text = unshielded(&error.to_string());
@@ -124,6 +127,13 @@ fn reworded(cause: &str) -> String {
         other => other,
     }
     .to_owned()
+}
+
+/// Returns the name of a positional argument without the brackets of the grammar: `MODEL` of `[MODEL]...`.
+fn without_brackets(argument: &str) -> &str {
+    let name = argument.strip_suffix("...").unwrap_or(argument);
+    let within = |open, close| name.strip_prefix(open).and_then(|name: &str| name.strip_suffix(close));
+    within('[', ']').or_else(|| within('<', '>')).unwrap_or(argument)
 }
 
 /// Whether the verb takes an input.

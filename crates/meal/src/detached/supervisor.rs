@@ -112,7 +112,7 @@ export MER_RUN_DIR="$d/artefacts"
     k=$(exec sh -c 'echo $PPID'); mer_t "$k"; k="$k $mer_s"
     n=0 told=
     echo "$n $k" >"$d/heartbeat"
-    find "${d%/*}" -mindepth 2 -maxdepth 2 \( -name collected -mtime +7 -o -name heartbeat -mtime +60 \) \
+    find "${d%/*}" -mindepth 2 -maxdepth 2 \( -name collected -mtime +7 -o \( -name heartbeat -o -name launcher \) -mtime +60 \) \
         -exec sh -c 'for f do f=${f%/*}; find "$f" -type d ! -perm -700 -exec chmod u+rwx {} \;; rm -rf "$f"; done' sh {} + 2>/dev/null
     while :; do
         w=3
