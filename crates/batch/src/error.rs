@@ -26,10 +26,13 @@ pub enum BatchError {
         source: io::Error,
     },
     /// The file was written to while it was read.
-    #[error("`{}` was changed while it was read", path.display())]
+    #[error(
+        "{} was changed while it was read",
+        path.as_ref().map_or_else(|| "the input".to_owned(), |path| format!("`{}`", path.display()))
+    )]
     InputChanged {
-        /// Its path.
-        path: PathBuf,
+        /// Its path, where it has one.
+        path: Option<PathBuf>,
     },
     /// A JSON value begins on the first line and does not end there.
     #[error("the input is JSON over several lines; every line must be one whole JSON value")]

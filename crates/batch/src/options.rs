@@ -1,6 +1,6 @@
 //! What a batch is asked to do.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, io, path::PathBuf, time::Duration};
 
 use uuid::Uuid;
 
@@ -50,7 +50,9 @@ pub enum Duplicates {
 pub enum Input {
     /// A file by its path, of any kind but a folder.
     File(PathBuf),
-    /// An open stream, such as standard input. It is read on a thread of its own.
+    /// An open file, such as standard input, from where it is read next. A regular one is treated as one that has a path.
+    Open(File),
+    /// A stream. It is read on a thread of its own.
     Stream(Box<dyn io::Read + Send>),
 }
 
@@ -58,6 +60,7 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Open(file) => f.debug_tuple("Open").field(file).finish(),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

@@ -1,6 +1,6 @@
 //! Everything before the first item runs: opening, checking, and finding out what is done already.
 
-use std::{fs::File, io::Read};
+use std::io::Read;
 
 use crate::{
     error::BatchError,
@@ -147,20 +147,15 @@ pub(crate) fn count(source: &Source, options: &Options) -> Result<Option<u64>, B
     if options.input_format == InputFormat::Csv {
         return Ok(None);
     }
-    match again {
-        Source::Regular { file, .. } => {
-            pieces(file, delimiter).map(Some).map_err(|source| BatchError::ReadInput { line: 1, source })
-        }
-        Source::Stream(_) => Ok(None),
-    }
+    pieces(again, delimiter).map(Some).map_err(|source| BatchError::ReadInput { line: 1, source })
 }
 
 /// Number of pieces between delimiters; the last need not have one.
-fn pieces(mut file: File, delimiter: u8) -> std::io::Result<u64> {
+fn pieces(mut input: impl Read, delimiter: u8) -> std::io::Result<u64> {
     let (mut count, mut last) = (0, delimiter);
     let mut buffer = vec![0; 256 << 10];
     loop {
-        let read = file.read(&mut buffer)?;
+        let read = input.read(&mut buffer)?;
         let Some(end) = buffer[..read].last() else { break };
         last = *end;
         count += buffer[..read].iter().filter(|byte| **byte == delimiter).count() as u64;

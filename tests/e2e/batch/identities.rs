@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::support::BatchEnv;
+use crate::support::Live;
 
 #[test]
 fn equal_ids_stop_a_file_before_it_begins_and_a_pipe_where_they_are_met() {
@@ -11,6 +12,11 @@ fn equal_ids_stop_a_file_before_it_begins_and_a_pipe_where_they_are_met() {
     place.input(lines);
     let said = place.batch("work in --jsonl --id id -o out").failed(65);
     assert!(said.contains("line 3: the id `1` is that of item 1 already") && said.contains("--duplicates"), "{said}");
+    assert!(place.asked().is_empty() && !place.env.path("work/out").exists());
+    // A file on standard input is a file too.
+    let file = std::fs::File::open(place.env.path("work/in")).expect("the input");
+    let ran = Live::start(place.with("work --jsonl --id id -o out"), file).finish().ended(65);
+    assert!(ran.stderr.contains("line 3: the id `1` is that of item 1 already"), "{}", ran.stderr);
     assert!(place.asked().is_empty() && !place.env.path("work/out").exists());
     let ran = place.env.piped(["batch", "work", "--jsonl", "--id", "id", "-o", "out"], lines).ended(65);
     assert!(ran.stderr.contains("line 3: the id `1`"), "{}", ran.stderr);

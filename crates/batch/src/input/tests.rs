@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Cursor, Read},
+    io::{Cursor, Read, Write as _},
 };
 
 use proptest::prelude::*;
@@ -13,7 +13,9 @@ use super::{
     line_reader::LineReader,
     source::Source,
 };
-use crate::{BatchError, Duplicates, Identity, Input, InputFormat, Options, Subject, digest::short_hash};
+use crate::{
+    BatchError, Duplicates, Identity, Input, InputFormat, Options, Subject, digest::short_hash, prepare::count,
+};
 
 fn options(input_format: InputFormat) -> Options {
     Options { input_format, ..Options::new(uuid::Uuid::nil(), Subject::default()) }
@@ -197,6 +199,30 @@ fn a_file_that_changes_is_noticed_at_its_end() {
     assert!(again.again().is_err());
     let error = Source::open(Input::File(folder.path().to_owned()), || true).err().unwrap();
     assert!(matches!(error, BatchError::OpenInput { .. }), "{error}");
+}
+
+#[test]
+fn an_open_file_is_read_from_its_place_and_counted_without_moving_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in");
+    fs::write(&path, "read before\na\nb\n").unwrap();
+    let mut file = fs::File::open(&path).unwrap();
+    file.read_exact(&mut [0; 12]).unwrap();
+    let source = Source::open(Input::Open(file.try_clone().unwrap()), || true).unwrap();
+    assert!(source.is_regular());
+    assert_eq!(count(&source, &options(InputFormat::Lines)).unwrap(), Some(2));
+    let mut entries = Entries::new(source, &options(InputFormat::Lines)).unwrap();
+    assert_eq!(&entries.next().unwrap().unwrap().item.input[..], b"a");
+    assert_eq!(&entries.next().unwrap().unwrap().item.input[..], b"b");
+    assert!(entries.next().unwrap().is_none());
+    // What reads after the batch finds nothing more.
+    assert_eq!(file.read(&mut [0; 9]).unwrap(), 0);
+    fs::write(&path, "changed").unwrap();
+    assert_eq!(entries.next().unwrap_err().to_string(), "the input was changed while it was read");
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"a\n").unwrap();
+    let source = Source::open(Input::Open(std::os::fd::OwnedFd::from(reader).into()), || true).unwrap();
+    assert!(!source.is_regular() && count(&source, &options(InputFormat::Lines)).unwrap().is_none());
 }
 
 proptest! {

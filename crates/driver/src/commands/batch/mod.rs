@@ -114,7 +114,7 @@ fn input(args: &BatchArgs, ui: Ui, origin: Origin) -> Result<Input, CliError> {
             if args.input.is_none() && stdin_is_terminal() && ui.can_ask() {
                 ui.note("the items are read from the terminal; Ctrl-D ends them");
             }
-            Ok(Input::Stream(Box::new(open_stream(rustix::stdio::stdin(), "input")?)))
+            Ok(Input::Open(open_stream(rustix::stdio::stdin(), "input")?))
         }
     }
 }
